@@ -1,0 +1,151 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+
+namespace Ingot.Oci.Content;
+
+/// <summary>Blobs in an OCI image layout's directory: <c>blobs/sha256/HEX</c>
+/// (<see href="https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md">image layout</see>).</summary>
+/// <remarks>A blob is written under <c>tmp/</c>, synced, and renamed, so that a killed writer leaves only a file in <c>tmp/</c>. Several processes may share one directory.</remarks>
+public sealed class DirectoryStore : IContentStore
+{
+    private readonly string _blobs;
+    private readonly string _temporary;
+
+    /// <summary>Opens or makes the store in <paramref name="directory"/>.</summary>
+    public DirectoryStore(string directory)
+    {
+        Root = Path.GetFullPath(directory);
+        _blobs = Path.Combine(Root, "blobs", "sha256");
+        _temporary = Path.Combine(Root, "tmp");
+        Directory.CreateDirectory(_blobs);
+        Directory.CreateDirectory(_temporary);
+        var marker = Path.Combine(Root, "oci-layout");
+        if (!File.Exists(marker))
+            File.WriteAllBytes(marker, """{"imageLayoutVersion":"1.0.0"}"""u8.ToArray());
+    }
+
+    /// <summary>The directory of the layout.</summary>
+    public string Root { get; }
+
+    /// <summary>Where the blob's file is, or would be.</summary>
+    public string PathOf(Digest digest) => Path.Combine(_blobs, digest.Hex);
+
+    /// <inheritdoc/>
+    public ValueTask<long?> SizeAsync(Digest digest, CancellationToken cancellationToken = default)
+    {
+        var file = new FileInfo(PathOf(digest));
+        return new(file.Exists ? file.Length : null);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<Stream?> OpenAsync(Digest digest, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return new(new FileStream(PathOf(digest), new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.Read | FileShare.Delete, BufferSize = 128 << 10, Options = FileOptions.SequentialScan }));
+        }
+        catch (FileNotFoundException)
+        {
+            return new((Stream?)null);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<BlobWriter> BeginAsync(CancellationToken cancellationToken = default)
+    {
+        var path = Path.Combine(_temporary, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));
+        return new(new FileBlobWriter(this, path));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> DeleteAsync(Digest digest, CancellationToken cancellationToken = default)
+    {
+        var path = PathOf(digest);
+        if (!File.Exists(path))
+            return new(false);
+
+        File.Delete(path);
+        return new(true);
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<Digest> ListAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        foreach (var file in Directory.EnumerateFiles(_blobs))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (Digest.TryParse("sha256:" + Path.GetFileName(file), out var digest))
+                yield return digest;
+        }
+
+        await Task.CompletedTask.ConfigureAwait(false);
+    }
+
+    private sealed class FileBlobWriter : BlobWriter
+    {
+        private readonly DirectoryStore _store;
+        private readonly string _path;
+        private readonly FileStream _file;
+        private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        private long _written;
+        private bool _committed;
+
+        public FileBlobWriter(DirectoryStore store, string path)
+        {
+            _store = store;
+            _path = path;
+            _file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 128 << 10 });
+        }
+
+        public override long Written => _written;
+
+        public override void Flush() => _file.Flush();
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            _hash.AppendData(buffer);
+            _file.Write(buffer);
+            _written += buffer.Length;
+        }
+
+        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            _hash.AppendData(buffer.Span);
+            await _file.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
+            _written += buffer.Length;
+        }
+
+        public override async ValueTask<Digest> CommitAsync(Digest? expected = null, CancellationToken cancellationToken = default)
+        {
+            var digest = Digest.FromHash(_hash.GetHashAndReset());
+            if (expected is { } wanted && wanted != digest)
+                throw new ContentMismatchException($"expected '{wanted}' and received {_written} bytes of '{digest}'");
+
+            await _file.FlushAsync(cancellationToken).ConfigureAwait(false);
+            // The data must be on disk before the name is: a blob that is listed is complete.
+            RandomAccess.FlushToDisk(_file.SafeFileHandle);
+            await _file.DisposeAsync().ConfigureAwait(false);
+            File.Move(_path, _store.PathOf(digest), overwrite: true);
+            _committed = true;
+            return digest;
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                _file.Dispose();
+                _hash.Dispose();
+                if (!_committed)
+                    File.Delete(_path);
+            }
+
+            base.Dispose(disposing);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Ingot.Oci.Images;
+
+/// <summary>Reads and writes the specification's documents. Equal values have equal bytes: members in declared order, nothing indented, nulls left out.</summary>
+public static class ImageJson
+{
+    private static readonly ImageJsonContext s_context = new(new JsonSerializerOptions
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        // Instructions in a history are read by people; '+' and '<' need no escape in JSON.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+
+    /// <summary>The bytes of a manifest.</summary>
+    public static byte[] Write(Manifest manifest) => JsonSerializer.SerializeToUtf8Bytes(manifest, s_context.Manifest);
+
+    /// <summary>The bytes of an index.</summary>
+    public static byte[] Write(ImageIndex index) => JsonSerializer.SerializeToUtf8Bytes(index, s_context.ImageIndex);
+
+    /// <summary>The bytes of a configuration.</summary>
+    public static byte[] Write(ImageConfig config) => JsonSerializer.SerializeToUtf8Bytes(config, s_context.ImageConfig);
+
+    /// <summary>Reads a manifest, or throws <see cref="FormatException"/>.</summary>
+    public static Manifest ReadManifest(ReadOnlySpan<byte> json) => Read(json, s_context.Manifest, "an image manifest");
+
+    /// <summary>Reads an index, or throws <see cref="FormatException"/>.</summary>
+    public static ImageIndex ReadIndex(ReadOnlySpan<byte> json) => Read(json, s_context.ImageIndex, "an image index");
+
+    /// <summary>Reads a configuration, or throws <see cref="FormatException"/>.</summary>
+    public static ImageConfig ReadConfig(ReadOnlySpan<byte> json) => Read(json, s_context.ImageConfig, "an image configuration");
+
+    private static T Read<T>(ReadOnlySpan<byte> json, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, string what)
+        where T : class
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, type) ?? throw new FormatException($"null is not {what}");
+        }
+        catch (JsonException e)
+        {
+            throw new FormatException($"the document is not {what}: {e.Message}", e);
+        }
+    }
+}
+
+[JsonSerializable(typeof(Manifest))]
+[JsonSerializable(typeof(ImageIndex))]
+[JsonSerializable(typeof(ImageConfig))]
+internal sealed partial class ImageJsonContext : JsonSerializerContext;

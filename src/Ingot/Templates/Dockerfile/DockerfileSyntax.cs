@@ -1,0 +1,92 @@
+using Ingot.Diagnostics;
+
+namespace Ingot.Templates.Dockerfile;
+
+/// <summary>A parsed Dockerfile: what stands there, with positions; nothing is substituted yet.</summary>
+/// <param name="GlobalArguments">ARG instructions before the first FROM.</param>
+/// <param name="Stages">The stages, in order; at least one when the file parsed without errors.</param>
+/// <param name="Source">The file.</param>
+public sealed record DockerfileSyntax(IReadOnlyList<ArgInstruction> GlobalArguments, IReadOnlyList<StageSyntax> Stages, SourceText Source);
+
+/// <summary>A FROM and the instructions below it.</summary>
+public sealed record StageSyntax(FromInstruction From, IReadOnlyList<Instruction> Instructions)
+{
+    /// <summary>The stage's name in lower case; null when it has none.</summary>
+    public string? Name => From.StageName;
+}
+
+/// <summary>One instruction. Texts that may hold variables are kept raw as <see cref="Word"/>.</summary>
+/// <param name="Span">The whole instruction.</param>
+/// <param name="Text">The instruction as one line, with its keyword in upper case, for history and progress.</param>
+public abstract record Instruction(SourceSpan Span, string Text);
+
+/// <summary>A word of an instruction, unexpanded, where it stands.</summary>
+public sealed record Word(string Text, SourceSpan Span)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Text;
+}
+
+/// <summary><c>FROM [--platform=P] image [AS name]</c>.</summary>
+public sealed record FromInstruction(SourceSpan Span, string Text, Word Image, Word? Platform, string? StageName) : Instruction(Span, Text);
+
+/// <summary><c>ARG name[=default] …</c>.</summary>
+public sealed record ArgInstruction(SourceSpan Span, string Text, IReadOnlyList<(string Name, Word? Default)> Arguments) : Instruction(Span, Text);
+
+/// <summary><c>ENV name=value …</c>.</summary>
+public sealed record EnvInstruction(SourceSpan Span, string Text, IReadOnlyList<(Word Name, Word Value)> Variables) : Instruction(Span, Text);
+
+/// <summary><c>LABEL name=value …</c>.</summary>
+public sealed record LabelInstruction(SourceSpan Span, string Text, IReadOnlyList<(Word Name, Word Value)> Labels) : Instruction(Span, Text);
+
+/// <summary>A command line: a shell's text or a list of arguments.</summary>
+/// <param name="Shell">The text for the shell; null in exec form.</param>
+/// <param name="Exec">The arguments; null in shell form.</param>
+public sealed record CommandLine(string? Shell, IReadOnlyList<string>? Exec);
+
+/// <summary>A here-document: <c>&lt;&lt;NAME … NAME</c>.</summary>
+/// <param name="Name">The delimiter.</param>
+/// <param name="Expand">Whether variables in it are expanded (the delimiter is not quoted).</param>
+/// <param name="Content">The lines between, with tabs stripped for <c>&lt;&lt;-</c>.</param>
+/// <param name="Span">Where the content stands.</param>
+public sealed record Heredoc(string Name, bool Expand, string Content, SourceSpan Span);
+
+/// <summary><c>RUN command</c>. With here-documents in shell form, <see cref="CommandLine.Shell"/> is the script to run, here-documents included as the shell reads them.</summary>
+public sealed record RunInstruction(SourceSpan Span, string Text, CommandLine Command, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text);
+
+/// <summary><c>COPY [--from=S] [--chown=U:G] [--chmod=M] source … destination</c>.</summary>
+public sealed record CopyInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? From, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text);
+
+/// <summary><c>WORKDIR path</c>.</summary>
+public sealed record WorkdirInstruction(SourceSpan Span, string Text, Word Path) : Instruction(Span, Text);
+
+/// <summary><c>USER name[:group]</c>.</summary>
+public sealed record UserInstruction(SourceSpan Span, string Text, Word User) : Instruction(Span, Text);
+
+/// <summary><c>EXPOSE port[/protocol] …</c>.</summary>
+public sealed record ExposeInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Ports) : Instruction(Span, Text);
+
+/// <summary><c>CMD …</c>.</summary>
+public sealed record CmdInstruction(SourceSpan Span, string Text, CommandLine Command) : Instruction(Span, Text);
+
+/// <summary><c>ENTRYPOINT …</c>.</summary>
+public sealed record EntrypointInstruction(SourceSpan Span, string Text, CommandLine Command) : Instruction(Span, Text);
+
+/// <summary><c>HEALTHCHECK [options] CMD …</c> or <c>HEALTHCHECK NONE</c> (<see cref="Command"/> null).</summary>
+public sealed record HealthcheckInstruction(SourceSpan Span, string Text, CommandLine? Command) : Instruction(Span, Text)
+{
+    /// <summary>Between two checks; null when not given.</summary>
+    public TimeSpan? Interval { get; init; }
+
+    /// <summary>For one check; null when not given.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Before failures count; null when not given.</summary>
+    public TimeSpan? StartPeriod { get; init; }
+
+    /// <summary>Between two checks during the start period; null when not given.</summary>
+    public TimeSpan? StartInterval { get; init; }
+
+    /// <summary>Consecutive failures that make a container unhealthy; null when not given.</summary>
+    public int? Retries { get; init; }
+}

@@ -1,0 +1,17 @@
+namespace Ingot.Tools;
+
+/// <summary>A program and its arguments. Saying it does nothing; <see cref="CommandRunner"/> runs it.</summary>
+public sealed record Command(string Program, params IReadOnlyList<string> Arguments)
+{
+    /// <summary>Variables set for the program, beside a small fixed environment: nothing is inherited by accident.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Where it runs; null for the current directory.</summary>
+    public string? Directory { get; init; }
+
+    /// <summary>The command line, for people and for tests.</summary>
+    public override string ToString() => string.Join(' ', Arguments.Prepend(Program).Select(Quote));
+
+    private static string Quote(string word) =>
+        word.Length > 0 && !word.AsSpan().ContainsAny(" \t\n'\"$\\") ? word : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+}
