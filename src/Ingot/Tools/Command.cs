@@ -1,8 +1,12 @@
+using System.Buffers;
+
 namespace Ingot.Tools;
 
 /// <summary>A program and its arguments. Saying it does nothing; <see cref="CommandRunner"/> runs it.</summary>
 public sealed record Command(string Program, params IReadOnlyList<string> Arguments)
 {
+    private static readonly SearchValues<char> s_needQuotes = SearchValues.Create(" \t\n'\"$\\");
+
     /// <summary>Variables set for the program, beside a small fixed environment: nothing is inherited by accident.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
@@ -13,5 +17,5 @@ public sealed record Command(string Program, params IReadOnlyList<string> Argume
     public override string ToString() => string.Join(' ', Arguments.Prepend(Program).Select(Quote));
 
     private static string Quote(string word) =>
-        word.Length > 0 && !word.AsSpan().ContainsAny(" \t\n'\"$\\") ? word : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+        word.Length > 0 && !word.AsSpan().ContainsAny(s_needQuotes) ? word : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }
