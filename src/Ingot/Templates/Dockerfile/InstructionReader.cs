@@ -30,9 +30,7 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         var row = InstructionRow.Find(keyword.Text);
         if (row is null)
         {
-            string? cure = Suggestion.For(keyword.Text, InstructionRow.All.Select(r => r.Keyword));
-            diagnostics.Error(DockerfileCodes.UnknownInstruction, $"unknown instruction '{keyword.Text}'", line.Span(keyword), cure);
-            SkipHeredocs(line);
+            Unknown(line, keyword, started);
             return null;
         }
 
@@ -48,9 +46,19 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         return ReadArguments(row, line, keyword, whole.Slice(end).Trim());
     }
 
+    private void Unknown(LogicalLine line, Piece keyword, Action<InstructionRow, SourceSpan> started)
+    {
+        string? cure = Suggestion.For(keyword.Text, InstructionRow.All.Select(r => r.Keyword));
+        diagnostics.Error(DockerfileCodes.UnknownInstruction, $"unknown instruction '{keyword.Text}'", line.Span(keyword), cure);
+        SkipHeredocs(line);
+        // What follows belongs to the stage that was meant.
+        if (cure == Suggestion.For("FROM", ["FROM"]))
+            started(InstructionRow.Find("FROM")!, line.Span(keyword));
+    }
+
     private Instruction? ReadArguments(InstructionRow row, LogicalLine line, Piece keyword, Piece all)
     {
-        int before = diagnostics.Count;
+        int before = diagnostics.ErrorCount;
         var (flags, arguments) = DockerfileWords.Flags(all, Escape);
         bool exec = DockerfileWords.Json(arguments.Text, out _) is not null;
         var heredocs = row.TakesHeredocs && !exec ? ReadHeredocs(line) : [];
@@ -59,8 +67,9 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
             Flags = ReadFlags(row, line, flags),
             Heredocs = heredocs,
         };
-        var instruction = Understand(raw);
-        return diagnostics.Count == before ? instruction : null;
+        // After a mistake in the flags, what is missing may be in them.
+        var instruction = diagnostics.ErrorCount > before && arguments.Text.Length == 0 ? null : Understand(raw);
+        return diagnostics.ErrorCount == before ? instruction : null;
     }
 
     private Instruction? Understand(RawInstruction raw) => raw.Row.Keyword switch
@@ -90,7 +99,8 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
     private static string OneLine(InstructionRow row, Piece arguments, List<(Heredoc Document, string Raw)> heredocs)
     {
         string text = ControlCharacters().Replace($"{row.Keyword} {arguments.Text}".TrimEnd(), " ");
-        return heredocs.Count == 0 ? text : $"{text} ({Summary(heredocs[0].Document.Content)})";
+        string summary = heredocs.Count == 0 ? "" : Summary(heredocs[0].Document.Content);
+        return summary.Length == 0 ? text : $"{text} ({summary})";
     }
 
     private static string Summary(string content)
