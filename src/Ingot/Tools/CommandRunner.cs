@@ -21,18 +21,6 @@ public static class CommandRunner
         ["HOME"] = "/root",
     };
 
-    /// <summary>The packages that bring the programs Ingot calls, for messages.</summary>
-    private static readonly Dictionary<string, string> s_packages = new()
-    {
-        ["runc"] = "runc",
-        ["mmdebstrap"] = "mmdebstrap",
-        ["haproxy"] = "haproxy",
-        ["dockerd"] = "docker.io",
-        ["git"] = "git",
-        ["mount"] = "mount",
-        ["umount"] = "mount",
-    };
-
     /// <summary>Runs to the end and returns the output; a non-zero exit code throws <see cref="ToolException"/>.</summary>
     public static async Task<string> RunAsync(Command command, CancellationToken cancellationToken = default)
     {
@@ -100,7 +88,7 @@ public static class CommandRunner
         }
         catch (Win32Exception e)
         {
-            string cure = s_packages.TryGetValue(command.Program, out var package) ? $"install it with 'apt-get install {package}'" : "install it";
+            string cure = Prerequisites.PackageOf(command.Program) is { } package ? $"install it with 'apt-get install {package}'" : "install it";
             throw new ToolException(command.Program, $"'{command}' could not be started: {e.Message}; {cure}, or run 'ingot doctor'", e);
         }
     }
