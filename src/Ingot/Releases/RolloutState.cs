@@ -86,6 +86,13 @@ public sealed record RolloutPause(PauseCause Cause, string Reason, string By, Da
 /// <param name="Reason">Why.</param>
 public sealed record PhaseChange(DateTimeOffset At, RolloutPhase Phase, int Share, string Reason);
 
+/// <summary>A move that could not be carried out.</summary>
+/// <param name="Key">The move.</param>
+/// <param name="Count">How often in a row.</param>
+/// <param name="Message">What the target said the last time.</param>
+/// <param name="At">When, the last time.</param>
+public sealed record MoveFailure(string Key, int Count, string Message, DateTimeOffset At);
+
 /// <summary>What is to become of a generation.</summary>
 public enum Presence
 {
@@ -175,6 +182,9 @@ public sealed record RolloutState
     /// <summary>What it waits for, for people.</summary>
     public string Waiting { get; init; } = "";
 
+    /// <summary>The move that last failed, and how often in a row; null when none did in this phase.</summary>
+    public MoveFailure? LastFailure { get; init; }
+
     /// <summary>What happened, in order.</summary>
     public IReadOnlyList<PhaseChange> History { get; init; } = [];
 
@@ -200,7 +210,7 @@ public sealed record RolloutState
     public int Share => Goals.FirstOrDefault(goal => goal.Generation == Spec.Next.Number)?.Share ?? 0;
 }
 
-/// <summary>An answer of <c>Rollout.Next</c>: the state to record, then the moves to carry out in order.</summary>
+/// <summary>An answer of <see cref="Rollout.Next"/>: the state to record, then the moves to carry out in order.</summary>
 /// <param name="State">What to record before anything is done.</param>
 /// <param name="Moves">What to do then.</param>
 public sealed record RolloutDecision(RolloutState State, IReadOnlyList<Move> Moves);

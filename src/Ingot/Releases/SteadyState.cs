@@ -28,7 +28,7 @@ public sealed record SteadyState
     public ServiceSetup Setup => new(Key, Proxy, [Serving, .. Warm]);
 }
 
-/// <summary>An answer of <c>Steady.Next</c>: the state to record, then the moves to carry out in order.</summary>
+/// <summary>An answer of <see cref="Steady.Next"/>: the state to record, then the moves to carry out in order.</summary>
 /// <param name="State">What to record before anything is done.</param>
 /// <param name="Moves">What to do then; empty when all is as it should be.</param>
 public sealed record SteadyDecision(SteadyState State, IReadOnlyList<Move> Moves);
