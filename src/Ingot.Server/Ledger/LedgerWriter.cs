@@ -92,6 +92,9 @@ internal sealed class LedgerWriter
         Projections.Apply(_db, entry);
     }
 
+    /// <summary>The root the tree would have with one more leaf.</summary>
+    public MerkleHash RootWith(MerkleHash leaf) => _tree.Append(leaf).Root;
+
     /// <summary>Lets the tree grow by a leaf.</summary>
     public void AppendLeaf(MerkleHash leaf)
     {

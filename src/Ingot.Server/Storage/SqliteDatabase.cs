@@ -35,16 +35,22 @@ public sealed class SqliteDatabase : IDisposable
     /// <summary>Opens a database nobody trusts yet: the schema's own text may not call functions, and cells are checked as they are read.</summary>
     public static SqliteDatabase OpenUntrusted(string path)
     {
-        var database = Open(new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly });
-        database.Pragma("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0", "busy_timeout = 10000", "query_only = ON");
-        return database;
+        try
+        {
+            return OpenUntrustedSource(path);
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == SQLitePCL.raw.SQLITE_CANTOPEN && !File.Exists(path + "-wal"))
+        {
+            // On a read-only medium SQLite cannot make the file through which readers and writers meet; there is no writer either.
+            return OpenUntrustedSource($"file:{Uri.EscapeDataString(path)}?immutable=1");
+        }
     }
 
-    /// <summary>Opens an empty database in memory.</summary>
-    public static SqliteDatabase OpenMemory()
+    /// <summary>Opens an empty database that is nobody else's and gone when it is closed.</summary>
+    public static SqliteDatabase OpenTemporary()
     {
-        var database = Open(new SqliteConnectionStringBuilder { DataSource = ":memory:" });
-        database.Pragma("foreign_keys = ON");
+        var database = Open(new SqliteConnectionStringBuilder { DataSource = "" });
+        database.Pragma("foreign_keys = ON", "journal_mode = MEMORY", "synchronous = OFF");
         return database;
     }
 
@@ -79,13 +85,8 @@ public sealed class SqliteDatabase : IDisposable
         return reader.Read();
     }
 
-    /// <summary>A cursor over a query whose statement is its own; dispose it before the next change.</summary>
-    public SqliteDataReader Read(string sql)
-    {
-        using var command = _connection.CreateCommand();
-        command.CommandText = sql;
-        return command.ExecuteReader();
-    }
+    /// <summary>A cursor over a query; the caller disposes it before the same query runs again.</summary>
+    public SqliteDataReader Read(string sql) => Bind(sql, []).ExecuteReader();
 
     /// <summary>Runs statements that are used once, such as a schema.</summary>
     public void ExecuteScript(string sql)
@@ -101,6 +102,13 @@ public sealed class SqliteDatabase : IDisposable
         foreach (var statement in _statements.Values)
             statement.Dispose();
         _connection.Dispose();
+    }
+
+    private static SqliteDatabase OpenUntrustedSource(string source)
+    {
+        var database = Open(new SqliteConnectionStringBuilder { DataSource = source, Mode = SqliteOpenMode.ReadOnly });
+        database.Pragma("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0", "busy_timeout = 10000", "query_only = ON");
+        return database;
     }
 
     private static SqliteDatabase Open(SqliteConnectionStringBuilder settings)
