@@ -6,7 +6,6 @@ namespace Ingot.Sample.Upper
     public class Thing
     {
         public static int Count;
-        internal static int Hidden() => 1;
         public static Thing? Make() => null;
         public static void Generic<T>() { }
         public static Thing operator +(Thing left, Thing right) => left;
@@ -108,8 +107,6 @@ namespace Ingot.Sample.Lower
     }
 
     public class ByInternalType { public int Read() => Upper.Secret.Value; }
-
-    public class ByInternalMember { public int Read() => Upper.Thing.Hidden(); }
 
     public class NotAtAll { public string Name() => nameof(Upper.Thing); }
 }

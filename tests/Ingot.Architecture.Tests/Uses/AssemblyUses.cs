@@ -133,7 +133,7 @@ public sealed class AssemblyUses
         switch (handle.Kind)
         {
             case HandleKind.TypeDefinition:
-                AddDefinition((TypeDefinitionHandle)handle, memberIsInternal: false);
+                AddDefinition((TypeDefinitionHandle)handle);
                 break;
             case HandleKind.TypeReference:
                 AddReference((TypeReferenceHandle)handle);
@@ -142,12 +142,10 @@ public sealed class AssemblyUses
                 _metadata.GetTypeSpecification((TypeSpecificationHandle)handle).DecodeSignature(_signatures, null);
                 break;
             case HandleKind.MethodDefinition:
-                var method = _metadata.GetMethodDefinition((MethodDefinitionHandle)handle);
-                AddDefinition(method.GetDeclaringType(), (method.Attributes & MethodAttributes.MemberAccessMask) is MethodAttributes.Assembly or MethodAttributes.FamORAssem);
+                AddDefinition(_metadata.GetMethodDefinition((MethodDefinitionHandle)handle).GetDeclaringType());
                 break;
             case HandleKind.FieldDefinition:
-                var field = _metadata.GetFieldDefinition((FieldDefinitionHandle)handle);
-                AddDefinition(field.GetDeclaringType(), (field.Attributes & FieldAttributes.FieldAccessMask) is FieldAttributes.Assembly or FieldAttributes.FamORAssem);
+                AddDefinition(_metadata.GetFieldDefinition((FieldDefinitionHandle)handle).GetDeclaringType());
                 break;
             case HandleKind.MemberReference:
                 Add(_metadata.GetMemberReference((MemberReferenceHandle)handle).Parent);
@@ -163,10 +161,10 @@ public sealed class AssemblyUses
         }
     }
 
-    private void AddDefinition(TypeDefinitionHandle handle, bool memberIsInternal)
+    private void AddDefinition(TypeDefinitionHandle handle)
     {
         var outer = _metadata.GetTypeDefinition(Outermost(handle));
-        bool isInternal = memberIsInternal || (outer.Attributes & TypeAttributes.VisibilityMask) != TypeAttributes.Public;
+        bool isInternal = (outer.Attributes & TypeAttributes.VisibilityMask) != TypeAttributes.Public;
         Add(_metadata.GetString(outer.Namespace), _metadata.GetString(outer.Name), isInternal);
     }
 

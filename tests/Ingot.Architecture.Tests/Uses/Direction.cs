@@ -51,7 +51,7 @@ public sealed partial class Direction
         if (from != to && !_rows[from].Any(allowed => Covers(allowed, use.To)))
             return $"{use.Where} uses {use.Type}, but {from} may use {(_rows[from].Count == 0 ? "nothing of ours" : $"only {string.Join(", ", _rows[from])}")}";
         if (from != to && use.IsInternal)
-            return $"{use.Where} uses {use.Type} or a member of it, which is internal to {to}";
+            return $"{use.Where} uses {use.Type}, which is internal to {to}";
         return null;
     }
 

@@ -6,5 +6,5 @@ namespace Ingot.Architecture.Tests.Uses;
 /// <param name="From">The namespace of the using type.</param>
 /// <param name="Type">What is used, <c>Namespace.Type</c>.</param>
 /// <param name="To">Its namespace.</param>
-/// <param name="IsInternal">Whether the type or the member used is not public.</param>
+/// <param name="IsInternal">Whether the type used is not public.</param>
 public sealed record Use(string Where, string By, string From, string Type, string To, bool IsInternal);
