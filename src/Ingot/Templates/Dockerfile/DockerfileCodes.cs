@@ -30,6 +30,9 @@ public static class DockerfileCodes
     /// <summary>An exec form holds something else than strings.</summary>
     public const string BadExecForm = "dockerfile-bad-exec-form";
 
+    /// <summary>An exec form that is not JSON and is therefore a shell form (a warning).</summary>
+    public const string NotExecForm = "dockerfile-not-exec-form";
+
     /// <summary>A here-document without its last line, or in a place where none can be.</summary>
     public const string BadHeredoc = "dockerfile-bad-heredoc";
 

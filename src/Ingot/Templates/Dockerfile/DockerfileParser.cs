@@ -24,7 +24,7 @@ internal sealed class DockerfileReader
 
     private readonly SourceText _source;
     private readonly DiagnosticBag _diagnostics;
-    private readonly int _diagnosticsBefore;
+    private readonly int _errorsBefore;
     private readonly DockerfileLines _lines;
     private readonly InstructionReader _instructions;
     private readonly StageNames _names;
@@ -37,7 +37,7 @@ internal sealed class DockerfileReader
     {
         _source = source;
         _diagnostics = diagnostics;
-        _diagnosticsBefore = diagnostics.Count;
+        _errorsBefore = diagnostics.ErrorCount;
         _lines = new(source, diagnostics);
         _instructions = new(source, diagnostics, _lines);
         _names = new(diagnostics, projectImages);
@@ -62,7 +62,7 @@ internal sealed class DockerfileReader
         {
             any = true;
             Place(_instructions.Read(line, StartOfInstruction));
-            if (_diagnostics.Count - _diagnosticsBefore >= MaximumErrors)
+            if (_diagnostics.ErrorCount - _errorsBefore >= MaximumErrors)
             {
                 _diagnostics.Error(DockerfileCodes.TooManyErrors, "the rest of the file was not read: there are too many mistakes", _source.Span(_lines.Position, 0));
                 return;

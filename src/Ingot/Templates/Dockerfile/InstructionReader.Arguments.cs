@@ -111,7 +111,11 @@ internal sealed partial class InstructionReader
         }
 
         if (!notStrings)
+        {
+            if (BrokenExecForm().IsMatch(text.Text))
+                diagnostics.Warning(DockerfileCodes.NotExecForm, $"the list is not JSON, so {keyword} gives it to a shell", raw.Line.Span(text), "put every argument in double quotes, with commas between them");
             return new(text.Text, null);
+        }
 
         diagnostics.Error(DockerfileCodes.BadExecForm, "an exec form holds only strings", raw.Line.Span(text), "put every argument in double quotes");
         return null;
@@ -330,6 +334,10 @@ internal sealed partial class InstructionReader
         if (Literal(word) is { } text && !form.IsMatch(text))
             diagnostics.Error(DockerfileCodes.BadValue, $"'{text}' {isNot}", word.Span, cure);
     }
+
+    // A bracket and a blank is the shell's test command.
+    [GeneratedRegex("^\\[\\s*[\"']")]
+    private static partial Regex BrokenExecForm();
 
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
     private static partial Regex ImageName();

@@ -50,7 +50,7 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
 
     private Instruction? ReadArguments(InstructionRow row, LogicalLine line, Piece keyword, Piece all)
     {
-        int before = diagnostics.Count;
+        int before = diagnostics.ErrorCount;
         var (flags, arguments) = DockerfileWords.Flags(all, Escape);
         bool exec = DockerfileWords.Json(arguments.Text, out _) is not null;
         var heredocs = row.TakesHeredocs && !exec ? ReadHeredocs(line) : [];
@@ -60,7 +60,7 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
             Heredocs = heredocs,
         };
         var instruction = Understand(raw);
-        return diagnostics.Count == before ? instruction : null;
+        return diagnostics.ErrorCount == before ? instruction : null;
     }
 
     private Instruction? Understand(RawInstruction raw) => raw.Row.Keyword switch
