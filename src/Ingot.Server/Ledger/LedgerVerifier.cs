@@ -88,7 +88,7 @@ public sealed class LedgerVerifier
 
     private void CheckSchema()
     {
-        const string Everything = "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1";
+        const string Everything = "SELECT rowid || ' ' || type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY rowid";
         if (!_db.Query(Everything, r => r.GetString(0)).SequenceEqual(_replay.Query(Everything, r => r.GetString(0))))
             Add(null, "the tables are not those this program makes");
         if (_db.Number("PRAGMA user_version") != Projections.SchemaVersion || _db.Number("PRAGMA application_id") != Projections.ApplicationId)
@@ -242,11 +242,8 @@ public sealed class LedgerVerifier
         if (_isTreeLost && table.Name is ("nodes" or "edge"))
             return;
 
-        foreach (var difference in table.Compare(_db, _replay))
-        {
-            if (difference.Entry is not { } entry || !_notReplayed.Contains(entry))
-                Add(difference.Entry, difference.Problem);
-        }
+        foreach (var (entry, problem) in table.Compare(_db, _replay, _notReplayed))
+            Add(entry, problem);
     }
 
     private void CheckIntegrity()

@@ -27,8 +27,9 @@ internal sealed class TableComparison
         replay.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('entries', 'checkpoints') ORDER BY name", r => r.GetString(0))
             .Select(name => new TableComparison(replay, name));
 
-    /// <summary>The rows that differ: those of <paramref name="actual"/> that should not be, those that are missing, those with another value.</summary>
-    public IEnumerable<LedgerProblem> Compare(SqliteDatabase actual, SqliteDatabase expected)
+    /// <summary>The rows that differ: those of <paramref name="actual"/> that should not be, those that are missing, those with another value.
+    /// Rows that say they were written by an entry in <paramref name="unknown"/> are passed over.</summary>
+    public IEnumerable<LedgerProblem> Compare(SqliteDatabase actual, SqliteDatabase expected, IReadOnlySet<long> unknown)
     {
         string sql = $"SELECT * FROM {Name} ORDER BY {string.Join(", ", _key.Select(i => _columns[i]))}";
         using var left = actual.Read(sql);
@@ -38,18 +39,27 @@ internal sealed class TableComparison
         while (have is not null || want is not null)
         {
             int order = have is null ? 1 : want is null ? -1 : CompareKeys(have, want);
-            if (order < 0)
-                yield return new LedgerProblem(EntryOf(have!), $"the table '{Name}' has a row that no entry wrote: {Describe(have!)}");
-            else if (order > 0)
-                yield return new LedgerProblem(EntryOf(want!), $"the table '{Name}' lacks the row {Describe(want!)}");
-            else if (FirstDifference(have!, want!) is { } column)
-                yield return new LedgerProblem(EntryOf(want!), $"the table '{Name}', row {Describe(want!)}: '{_columns[column]}' is '{have![column]}' and the entries say '{want![column]}'");
+            bool isUnknown = order <= 0 && EntryOf(have!) is { } writer && unknown.Contains(writer);
+            if (!isUnknown && Difference(order, have, want) is { } problem)
+                yield return problem;
 
             if (order <= 0)
                 have = Next(left);
             if (order >= 0)
                 want = Next(right);
         }
+    }
+
+    private LedgerProblem? Difference(int order, Value[]? have, Value[]? want)
+    {
+        if (order < 0)
+            return new LedgerProblem(EntryOf(have!), $"the table '{Name}' has a row that no entry wrote: {Describe(have!)}");
+        if (order > 0)
+            return new LedgerProblem(EntryOf(want!), $"the table '{Name}' lacks the row {Describe(want!)}");
+
+        return FirstDifference(have!, want!) is { } column
+            ? new LedgerProblem(EntryOf(want!), $"the table '{Name}', row {Describe(want!)}: '{_columns[column]}' is '{(column < have!.Length ? have[column] : "missing")}' and the entries say '{want![column]}'")
+            : null;
     }
 
     private static Value[]? Next(SqliteDataReader reader)
