@@ -64,20 +64,21 @@ internal static class PromotionCommands
         return decision.Decision == "admitted" ? ExitCode.Done : ExitCode.No;
     }
 
-    public static void Print(Terminal terminal, DecisionReply decision)
+    public static void Print(Terminal terminal, DecisionReply decision, bool toProgress = false)
     {
+        Action<string> say = toProgress ? terminal.Progress : terminal.Line;
         bool admitted = decision.Decision == "admitted";
         string name = $"{decision.Project}/{decision.Image}{(decision.Version is null ? "" : ":" + decision.Version)} ({decision.Digest.Short})";
-        terminal.Line($"{name} {(admitted ? terminal.Good("is admitted") : terminal.Bad("is refused"))} in stage {decision.Stage}");
+        say($"{name} {(admitted ? terminal.Good("is admitted") : terminal.Bad("is refused"))} in stage {decision.Stage}");
         int width = decision.Gates.Count == 0 ? 0 : decision.Gates.Max(g => g.Gate.Length);
         foreach (var gate in decision.Gates)
         {
             string verdict = gate.Verdict switch { "pass" => terminal.Good("pass   "), "fail" => terminal.Bad("fail   "), _ => terminal.Bad("unknown") };
-            terminal.Line($"  {verdict} {gate.Gate.PadRight(width)}  {gate.Reason}");
+            say($"  {verdict} {gate.Gate.PadRight(width)}  {gate.Reason}");
             foreach (var evidence in gate.Evidence)
-                terminal.Line(terminal.Faint($"          {new string(' ', width)}evidence {evidence}"));
+                say(terminal.Faint($"          {new string(' ', width)}evidence {evidence}"));
             if (gate.Verdict != "pass" && gate.Cure is not null)
-                terminal.Line($"          {new string(' ', width)}-> {gate.Cure}");
+                say($"          {new string(' ', width)}-> {gate.Cure}");
         }
     }
 

@@ -86,7 +86,7 @@ internal static class ApiEndpoints
         });
         api.MapGet("log/verify", async (HttpContext http) =>
         {
-            var report = await LedgerVerifier.VerifyAsync(services.Home, http.RequestAborted);
+            var report = await LedgerVerifier.VerifyAsync(services.Home, cancellationToken: http.RequestAborted);
             await ReplyAsync(http, new VerifyReply(report.Ok, report.Size, report.Root, [.. report.Problems.Select(p => new VerifyProblem(p.Entry, p.Problem))]), ApiJson.Default.VerifyReply);
         });
         api.MapGet("log/checkpoint", (HttpContext http) => http.Response.WriteAsync(services.Ledger.Checkpoint() ?? throw new ApiException("not_found", "the ledger is empty")));

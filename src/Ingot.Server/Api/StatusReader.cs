@@ -2,6 +2,8 @@ using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Server.Control;
 using Ingot.Server.Ledger;
+using Generation = Ingot.Releases.Generation;
+using Rollout = Ingot.Releases.Rollout;
 
 namespace Ingot.Server.Api;
 

@@ -3,6 +3,8 @@ using Ingot.Releases;
 using Ingot.Server.Api;
 using Ingot.Server.Ledger;
 using Ingot.Templates.Project;
+using Generation = Ingot.Releases.Generation;
+using Rollout = Ingot.Releases.Rollout;
 
 namespace Ingot.Server.Control;
 
