@@ -1,4 +1,4 @@
-// Each class under Lower uses Upper's type in one way; the facts about AssemblyUses look for exactly these.
+// Each class under Lower uses Upper's type in one way; the tests of AssemblyUses look for exactly these.
 #pragma warning disable CA1822, CA2211, CA1852, CA1812, CA1823, CS0169, CS0649, CA1051, CA1801, IDE0051, CS0414
 
 namespace Ingot.Sample.Upper

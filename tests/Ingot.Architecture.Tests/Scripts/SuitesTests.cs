@@ -1,11 +1,11 @@
 namespace Ingot.Architecture.Tests.Scripts;
 
 /// <summary>The gate counts what suites report, and takes nothing for a success that did not say so.</summary>
-public sealed class SuitesFacts : IDisposable
+public sealed class SuitesTests : IDisposable
 {
     private readonly Script _script = new();
 
-    public SuitesFacts() => _script.Copy("scripts/run-suites");
+    public SuitesTests() => _script.Copy("scripts/run-suites");
 
     public void Dispose() => _script.Dispose();
 

@@ -5,7 +5,7 @@ using Ingot.Testing;
 namespace Ingot.Architecture.Tests;
 
 /// <summary>What each project depends on, in full. Adding a dependency is changing this list, in view of a reviewer.</summary>
-public sealed class DependencyFacts
+public sealed class DependencyTests
 {
     private static readonly Dictionary<string, string[]> s_dependencies = new()
     {

@@ -1,12 +1,12 @@
 namespace Ingot.Architecture.Tests.Uses;
 
 /// <summary>The reader finds every way in which a type can use another, and the table refuses it: a check that never fails proves nothing.</summary>
-public sealed class AssemblyUsesFacts
+public sealed class AssemblyUsesTests
 {
     private const string Lower = "Ingot.Sample.Lower";
     private const string Upper = "Ingot.Sample.Upper";
 
-    private static readonly IReadOnlyCollection<Use> s_uses = AssemblyUses.Read(typeof(AssemblyUsesFacts).Assembly.Location);
+    private static readonly IReadOnlyCollection<Use> s_uses = AssemblyUses.Read(typeof(AssemblyUsesTests).Assembly.Location);
 
     public static TheoryData<string> Ways => [.. typeof(Sample.Lower.NotAtAll).Assembly.GetTypes()
         .Where(type => type.Namespace == Lower && !type.IsNested && type != typeof(Sample.Lower.NotAtAll))

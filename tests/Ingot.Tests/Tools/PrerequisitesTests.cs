@@ -2,7 +2,7 @@ using Ingot.Tools;
 
 namespace Ingot.Tests.Tools;
 
-public sealed class PrerequisitesFacts : IDisposable
+public sealed class PrerequisitesTests : IDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("ingot-prerequisites-").FullName;
 

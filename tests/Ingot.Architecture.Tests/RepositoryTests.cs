@@ -4,7 +4,7 @@ using Ingot.Testing;
 namespace Ingot.Architecture.Tests;
 
 /// <summary>Rules about the files of the repository themselves.</summary>
-public sealed partial class RepositoryFacts
+public sealed partial class RepositoryTests
 {
     // Put together, so that this file does not break its own rule.
     private static readonly string[] s_registries =

@@ -4,7 +4,7 @@ using Ingot.Testing;
 namespace Ingot.Architecture.Tests;
 
 /// <summary>Data crosses the house in one direction: the table of ARCHITECTURE.md, held against the built assemblies.</summary>
-public sealed class DirectionFacts
+public sealed class DirectionTests
 {
     private static readonly Direction s_direction = Direction.Parse(File.ReadAllText(Path.Combine(Repository.Root, "ARCHITECTURE.md")));
 

@@ -1,13 +1,13 @@
 namespace Ingot.Architecture.Tests.Scripts;
 
 /// <summary>What the script that installs packages asks of apt-get, and what it says where it cannot.</summary>
-public sealed class PrerequisitesFacts : IDisposable
+public sealed class PrerequisitesTests : IDisposable
 {
     private const string Heading = "package\tneeds\twhere\treason\n";
 
     private readonly Script _script = new();
 
-    public PrerequisitesFacts() => _script.Copy("scripts/prerequisites");
+    public PrerequisitesTests() => _script.Copy("scripts/prerequisites");
 
     public void Dispose() => _script.Dispose();
 

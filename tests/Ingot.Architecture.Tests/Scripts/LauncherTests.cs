@@ -1,7 +1,7 @@
 namespace Ingot.Architecture.Tests.Scripts;
 
 /// <summary>The launcher, with a compiler that writes down its calls and leaves a program that prints its arguments.</summary>
-public sealed class LauncherFacts : IDisposable
+public sealed class LauncherTests : IDisposable
 {
     private const string Compiler =
         """
@@ -14,7 +14,7 @@ public sealed class LauncherFacts : IDisposable
 
     private readonly Script _script = new();
 
-    public LauncherFacts()
+    public LauncherTests()
     {
         _script.Copy("ingot");
         _script.Copy("scripts/prerequisites");
