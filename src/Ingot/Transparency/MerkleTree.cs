@@ -146,7 +146,7 @@ public static class MerkleTree
     public static bool VerifyConsistency(long oldSize, MerkleHash oldRoot, long newSize, MerkleHash newRoot, IReadOnlyList<MerkleHash> proof)
     {
         if (oldSize == newSize)
-            return oldSize >= 0 && proof.Count == 0 && oldRoot == newRoot;
+            return oldSize > 0 && proof.Count == 0 && oldRoot == newRoot;
         if (oldSize <= 0 || oldSize > newSize || proof.Count == 0)
             return false;
 
