@@ -46,7 +46,8 @@ public static class ReleasesJson
         {
             return JsonSerializer.Deserialize(json, type) ?? throw new FormatException($"null is not {what}");
         }
-        catch (JsonException e)
+        // A move without its kind is not supported rather than malformed, as the serializer sees it.
+        catch (Exception e) when (e is JsonException or NotSupportedException)
         {
             throw new FormatException($"the document is not {what}: {e.Message}", e);
         }

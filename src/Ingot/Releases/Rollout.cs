@@ -38,7 +38,9 @@ public static partial class Rollout
     public static RolloutDecision Next(RolloutState state, Observation seen, DateTimeOffset now)
     {
         state = FollowClock(state, now);
-        if (state.IsTerminal || seen.Time < state.DecidedAt)
+        // Read before the last decision, or before the clock went back: what it shows may be gone.
+        bool stale = seen.Time < state.DecidedAt || seen.Time > now;
+        if (state.IsTerminal || stale)
             return new RolloutDecision(state, []);
 
         state = Watch(state, seen, now) with { DecidedAt = now };
@@ -57,17 +59,19 @@ public static partial class Rollout
 
     /// <summary>Stands still until a person resumes it, or until <paramref name="until"/>. The judge goes on and may turn it back. A rollout that is past the point of choice stays as it is.</summary>
     public static RolloutState Pause(RolloutState state, string by, string reason, DateTimeOffset? until, DateTimeOffset now) =>
-        state.Phase <= RolloutPhase.Soaking ? state with { Pause = new RolloutPause(PauseCause.Person, reason, by, now, until) } : state;
+        state.Phase <= RolloutPhase.Soaking ? FollowClock(state, now) with { DecidedAt = now, Pause = new RolloutPause(PauseCause.Person, reason, by, now, until) } : state;
 
     /// <summary>Goes on. A step that lacks traffic passes without the proof, on the word of the person; anything else gets its time again.</summary>
     public static RolloutState Resume(RolloutState state, string by, DateTimeOffset now)
     {
+        state = FollowClock(state, now);
         if (state.IsTerminal || state.Pause is not { } pause)
             return state;
 
         string reason = $"resumed by {by}{(pause.Cause == PauseCause.TooLittleTraffic ? ", without the proof" : "")}";
         return state with
         {
+            DecidedAt = now,
             Pause = null,
             ProofWaived = state.ProofWaived || pause.Cause == PauseCause.TooLittleTraffic,
             Deadline = pause.Cause == PauseCause.Person ? state.Deadline + (now - pause.Since) : now + (state.Deadline - state.PhaseSince),
@@ -178,13 +182,13 @@ public static partial class Rollout
 
     private static RolloutState Enter(RolloutState state, RolloutPhase phase, TimeSpan time, string reason, DateTimeOffset now)
     {
-        state = state with { Phase = phase, PhaseSince = now, Deadline = now + time, Pause = null, Waiting = "", LastFailure = null };
+        state = state with { Phase = phase, DecidedAt = now, PhaseSince = now, Deadline = now + time, Pause = null, Waiting = "", LastFailure = null };
         return state with { History = [.. state.History, new PhaseChange(now, phase, state.Share, reason)] };
     }
 
     private static RolloutState TurnBack(RolloutState state, AbortCause cause, string reason, DateTimeOffset now)
     {
-        state = state with { Cause = cause, Reason = reason, AcknowledgedAt = null, Goals = Goals(state, share: 0) };
+        state = FollowClock(state, now) with { Cause = cause, Reason = reason, AcknowledgedAt = null, Goals = Goals(state, share: 0) };
         return Enter(state, RolloutPhase.Aborting, s_acknowledging, reason, now);
     }
 

@@ -28,7 +28,7 @@ public static class Steady
     {
         // A clock that went back must not make every observation look stale.
         var decided = state.DecidedAt < now ? state.DecidedAt : now;
-        if (seen.Time < decided)
+        if (seen.Time < decided || seen.Time > now)
             return new SteadyDecision(state, []);
 
         var (moves, memory) = Upkeep.Of(state.Setup, Goals(state), state.Instances, seen, now, onTrial: null);

@@ -112,7 +112,7 @@ internal sealed class Upkeep
 
         var since = remembered.UnhealthySince is { } earlier && earlier < _now ? earlier : _now;
         Remember(instance, remembered with { UnhealthySince = since });
-        if (!mayReplace || _now - since < Grace(instance.Generation) || IsHeldBack(remembered))
+        if (!mayReplace || _now - since < Grace(instance.Generation) || IsStarting(instance) || IsHeldBack(remembered))
             return false;
 
         Replace(instance, remembered);
@@ -133,6 +133,10 @@ internal sealed class Upkeep
     // The first replacement is immediate; after that each waits twice as long as the one before, from two seconds.
     private static TimeSpan Backoff(int streak) =>
         streak == 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Min(s_longestBackoff.TotalSeconds, Math.Pow(2, Math.Min(streak, 20))));
+
+    // An instance that was just started has as long as a new generation's would.
+    private bool IsStarting(InstanceObservation instance) =>
+        instance.StartedAt is { } started && started <= _now && _now - started < (_setup.Find(instance.Generation)?.Health ?? new()).Deadline;
 
     // A time further off than any backoff was written by a clock that has gone back since.
     private bool IsHeldBack(InstanceMemory remembered) => remembered.NotBefore > _now && remembered.NotBefore <= _now + s_longestBackoff;
