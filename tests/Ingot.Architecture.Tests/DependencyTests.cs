@@ -69,8 +69,15 @@ public sealed class DependencyTests
         // Pinned for a package that brings it along.
         used.Add("FSharp.Core");
 
-        var versions = Load("Directory.Packages.props").Descendants().Where(element => element.Name.LocalName == "PackageVersion").Select(element => (string)element.Attribute("Include")!);
-        Assert.Empty(versions.Except(used));
+        Assert.Empty(PackageVersions().Except(used));
+    }
+
+    [Fact]
+    public void EveryPackageIsNamedAmongTheWorkOfOthers()
+    {
+        string notices = RepositoryFiles.Read("THIRD-PARTY.md");
+
+        Assert.All(PackageVersions(), package => Assert.Contains(package, notices, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -82,6 +89,9 @@ public sealed class DependencyTests
 
         Assert.Empty(references.Where(name => !name.StartsWith("System.", StringComparison.Ordinal) && name != "Microsoft.Win32.Primitives").Except(allowed.Split(' ')));
     }
+
+    private static IEnumerable<string> PackageVersions() =>
+        Load("Directory.Packages.props").Descendants().Where(element => element.Name.LocalName == "PackageVersion").Select(element => (string)element.Attribute("Include")!);
 
     private static XDocument Load(string file) => XDocument.Parse(RepositoryFiles.Read(file));
 

@@ -175,7 +175,7 @@ public sealed class LauncherTests : IDisposable
         var second = _script.Start("ingot", "a");
         bool ended = second.WaitForExit(TimeSpan.FromSeconds(20));
         foreach (string id in _script.Read("server").Split('\n', StringSplitOptions.RemoveEmptyEntries))
-            _script.Run("/bin/kill", id);
+            _script.Run("/bin/sh", "-c", "kill " + id);
         Script.Wait(second);
 
         Assert.True(ended);
@@ -210,6 +210,7 @@ public sealed class LauncherTests : IDisposable
     [InlineData("test web -f goss.yaml")]
     [InlineData("serve")]
     [InlineData("--output json up")]
+    [InlineData("-o json -C shop up")]
     [InlineData("doctor --fix")]
     public void ACommandThatRunsProgramsInstallsThemFirst(string arguments)
     {

@@ -38,7 +38,7 @@ public sealed class RunningShop : IDisposable
     /// <summary>Sends SIGTERM.</summary>
     public void Stop()
     {
-        using var kill = Process.Start("/bin/kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]);
+        using var kill = Process.Start("/bin/sh", ["-c", $"kill -TERM {_process.Id.ToString(CultureInfo.InvariantCulture)}"]);
         kill.WaitForExit();
     }
 
