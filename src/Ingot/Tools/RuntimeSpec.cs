@@ -9,13 +9,6 @@ namespace Ingot.Tools;
 /// <remarks>No rlimits are set: raising one above the hard limit of the caller makes the runtime refuse to start.</remarks>
 public sealed record RuntimeSpec
 {
-    private static readonly RuntimeSpecContext s_context = new(new JsonSerializerOptions
-    {
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        WriteIndented = true,
-    });
-
     /// <summary>The version of the specification.</summary>
     [JsonPropertyName("ociVersion")]
     public string OciVersion { get; init; } = "1.0.2";
@@ -62,7 +55,7 @@ public sealed record RuntimeSpec
     };
 
     /// <summary>The document.</summary>
-    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, s_context.RuntimeSpec);
+    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, RuntimeSpecContext.Written.RuntimeSpec);
 }
 
 /// <summary>The process of a container.</summary>
@@ -95,6 +88,9 @@ public sealed record RuntimeProcess
     /// <summary>Whether programs with the set-user-id bit gain nothing by it.</summary>
     [JsonPropertyName("noNewPrivileges")]
     public bool NoNewPrivileges { get; init; }
+
+    /// <summary>The <c>process.json</c> that <c>runc exec</c> takes.</summary>
+    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, RuntimeSpecContext.Written.RuntimeProcess);
 }
 
 /// <summary>Numeric ids; the runtime reads no <c>/etc/passwd</c>.</summary>
@@ -212,6 +208,10 @@ public sealed record RuntimeLinux
     [JsonPropertyName("resources")]
     public RuntimeResources Resources { get; init; } = new();
 
+    /// <summary>Kernel parameters of its namespaces; null for none.</summary>
+    [JsonPropertyName("sysctl")]
+    public IReadOnlyDictionary<string, string>? Sysctl { get; init; }
+
     /// <summary>Files and directories that appear empty.</summary>
     [JsonPropertyName("maskedPaths")]
     public IReadOnlyList<string> MaskedPaths { get; init; } =
@@ -260,4 +260,12 @@ public sealed record RuntimeMemory([property: JsonPropertyName("limit")] long Li
 public sealed record RuntimePids([property: JsonPropertyName("limit")] long Limit);
 
 [JsonSerializable(typeof(RuntimeSpec))]
-internal sealed partial class RuntimeSpecContext : JsonSerializerContext;
+internal sealed partial class RuntimeSpecContext : JsonSerializerContext
+{
+    public static RuntimeSpecContext Written { get; } = new(new JsonSerializerOptions
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        WriteIndented = true,
+    });
+}
