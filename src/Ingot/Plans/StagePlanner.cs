@@ -150,7 +150,7 @@ internal sealed partial class StagePlanner
 
     private RunStep Run(RunInstruction run) => new(run.Text, run.Span, run.Script is null ? ArgumentsOf(run.Command) : [], _scope.ForCommands, _config.User ?? "", WorkingDirectory)
     {
-        Script = run.Script?.Content,
+        Script = run.Script is { } script ? new InlineFile(script.Name, script.Content) : null,
         Transparent = [.. _file.Arguments.Proxies(_scope)],
     };
 
