@@ -1,4 +1,5 @@
 using Ingot.Diagnostics;
+using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
@@ -6,9 +7,15 @@ using Ingot.Plans;
 namespace Ingot.Builds;
 
 /// <summary>What a copy reads, and how to open it.</summary>
-/// <param name="Selection">The files and their digest.</param>
+/// <param name="Digest">The digest of the selection, which may be known without selecting.</param>
+/// <param name="SelectAsync">The files.</param>
 /// <param name="OpenAsync">Makes ready to read; what it returns opens a file by its origin.</param>
-internal sealed record CopyInput(SourceSelection Selection, Func<CancellationToken, Task<FileOpener>> OpenAsync);
+internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<SourceSelection>> SelectAsync, Func<CancellationToken, Task<FileOpener>> OpenAsync)
+{
+    /// <summary>Files that were selected and can be opened as they are.</summary>
+    public static CopyInput Of(SourceSelection selection, Func<FileOrigin, Stream> open) =>
+        new(selection.Digest, _ => Task.FromResult(selection), _ => Task.FromResult(new FileOpener(open, [])));
+}
 
 /// <summary>Opens files by their origin, until it is disposed.</summary>
 internal sealed class FileOpener(Func<FileOrigin, Stream> open, IEnumerable<IDisposable> owned) : IDisposable
@@ -35,7 +42,8 @@ internal static class CopyExecution
         var target = await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
         var owner = await OwnerAsync(session, step, chain, cancellationToken).ConfigureAwait(false);
         var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
-        var placed = Place(step, target, [.. input.Selection.Sources, .. Inline(session, step)], options);
+        var selection = await input.SelectAsync(cancellationToken).ConfigureAwait(false);
+        var placed = Place(step, target, [.. selection.Sources, .. Inline(session, step)], options);
         if (placed.Count == 0)
             return new StepResult();
 

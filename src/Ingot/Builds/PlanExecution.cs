@@ -29,7 +29,7 @@ internal sealed class PlanExecution : IDisposable
     private readonly SemaphoreSlim _slots;
     private readonly Dictionary<string, Lazy<Task<StageResult>>> _stages = [];
     private readonly ConcurrentDictionary<Digest, Lazy<Task<(StepResult Result, bool IsCached)>>> _results = new();
-    private readonly Dictionary<CopyStep, CopyInput> _contextInputs = [];
+    private readonly Dictionary<CopyStep, CopyInput> _contextInputs = new(ReferenceEqualityComparer.Instance);
     private readonly List<IDisposable> _contexts = [];
     private readonly HashSet<string> _exported;
 
@@ -120,7 +120,7 @@ internal sealed class PlanExecution : IDisposable
             if (!contexts.TryGetValue(context, out var files))
                 _contexts.Add(contexts[context] = files = new ContextFiles(context, _session.Settings.Epoch));
             var selection = Select(files, step, $"the context '{context.Name}'", diagnostics);
-            _contextInputs[step] = new CopyInput(selection, _ => Task.FromResult(new FileOpener(files.Open, [])));
+            _contextInputs[step] = CopyInput.Of(selection, files.Open);
         }
 
         diagnostics.ThrowIfErrors();
@@ -175,7 +175,7 @@ internal sealed class PlanExecution : IDisposable
     private async Task<(StepResult Result, bool IsCached)> RunStepAsync(PlannedStage stage, Step step, StepLabel label, LayerChain chain)
     {
         var input = step is CopyStep copy ? await InputAsync(copy).ConfigureAwait(false) : null;
-        var key = StepKeys.Of(step, chain, input?.Selection.Digest, _session.Settings.Epoch);
+        var key = StepKeys.Of(step, chain, input?.Digest, _session.Settings.Epoch);
         string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
         var mine = new Lazy<Task<(StepResult, bool)>>(() => FindOrRunAsync(stage, step, label, chain, input, key, place));
         return await _results.GetOrAdd(key.Digest, mine).Value.ConfigureAwait(false);
@@ -245,14 +245,26 @@ internal sealed class PlanExecution : IDisposable
         if (_contextInputs.TryGetValue(step, out var context))
             return context;
         if (step.From is TreeSource.Inline)
-            return new CopyInput(new SourceSelection([]), _ => Task.FromResult(new FileOpener(_ => Stream.Null, [])));
+            return CopyInput.Of(new SourceSelection([]), _ => Stream.Null);
 
         var chain = await ChainAsync(step.From).ConfigureAwait(false);
-        var tree = await _session.Layers.TreeAsync(chain, _session.Workspace, Stopped).ConfigureAwait(false);
+        var patterns = step.Sources.Select(s => s.Pattern).ToList();
+        if (_cache.FindSelection(chain.Id, patterns) is not { } digest)
+        {
+            digest = (await SelectAsync(step, chain, Stopped).ConfigureAwait(false)).Digest;
+            _cache.AddSelection(chain.Id, patterns, digest);
+        }
+
+        return new CopyInput(digest, cancellationToken => SelectAsync(step, chain, cancellationToken), cancellationToken => OpenAsync(chain, cancellationToken));
+    }
+
+    private async Task<SourceSelection> SelectAsync(CopyStep step, LayerChain chain, CancellationToken cancellationToken)
+    {
+        var tree = await _session.Layers.TreeAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
         var diagnostics = new DiagnosticBag();
         var selection = Select(new TreeFiles(tree), step, $"'{step.From}'", diagnostics);
         diagnostics.ThrowIfErrors();
-        return new CopyInput(selection, cancellationToken => OpenAsync(chain, cancellationToken));
+        return selection;
     }
 
     private async Task<FileOpener> OpenAsync(LayerChain chain, CancellationToken cancellationToken)
