@@ -10,5 +10,28 @@ internal static class CommandTable
 {
     public static IReadOnlyList<Func<Binder, Command>> All { get; } =
     [
+        UpCommand.Create,
+        ReleaseCommands.CreateDown,
+        BuildCommand.Create,
+        TestCommand.Create,
+        ScanCommand.Create,
+        ImagesCommands.Create,
+        ImagesCommands.CreateInspect,
+        PromotionCommands.CreatePromote,
+        PromotionCommands.CreateApprove,
+        PromotionCommands.CreateReject,
+        PromotionCommands.CreateRevoke,
+        PromotionCommands.CreateExplain,
+        ReleaseCommands.CreateDeploy,
+        ReleaseCommands.CreateRollback,
+        ReleaseCommands.CreatePause,
+        ReleaseCommands.CreateResume,
+        StatusCommand.Create,
+        StatusCommand.CreateInstances,
+        LogCommands.Create,
+        KeysCommands.Create,
+        ServeCommand.Create,
+        DoctorCommand.Create,
+        GenerateDocsCommand.Create,
     ];
 }

@@ -23,8 +23,8 @@ internal sealed record TestReply(Digest Digest, bool Passed, int PassedCount, in
 
 internal sealed record TestRow(string Name, string Outcome, string? Expected, string? Found, double Seconds);
 
-/// <summary>What <c>ingot scan --output json</c> prints.</summary>
-internal sealed record ScanReport(Digest Digest, int Packages, IReadOnlyList<string> Vulnerabilities, IReadOnlyList<SecretRow> Secrets, IReadOnlyList<ClaimRow> Claims, IReadOnlyList<string> Unreadable);
+/// <summary>What <c>ingot scan --output json</c> prints. Vulnerabilities are null as long as they are not looked up: an empty list would say that there are none.</summary>
+internal sealed record ScanReport(Digest Digest, int Packages, IReadOnlyList<string>? Vulnerabilities, IReadOnlyList<SecretRow> Secrets, IReadOnlyList<ClaimRow> Claims, IReadOnlyList<string> Unreadable);
 
 internal sealed record SecretRow(string Rule, string Where, string Match);
 

@@ -36,6 +36,15 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
             && other.Os == platform.Os && other.Architecture == platform.Architecture
             && (other.Variant is null || platform.Variant is null));
 
+    /// <summary>The media type of a manifest or index by what it says and looks like; throws <see cref="ImageException"/> when it is neither, or both.</summary>
+    public static string MediaTypeOf(Digest digest, byte[] bytes)
+    {
+        bool isIndex = IsIndex(digest, bytes);
+        string type = isIndex ? Parse(digest, bytes, ImageJson.ReadIndex).MediaType : Parse(digest, bytes, ImageJson.ReadManifest).MediaType;
+        bool agrees = isIndex ? MediaType.IsIndex(type) : MediaType.IsManifest(type);
+        return agrees ? type : throw new ImageException($"'{digest}' says that it is '{type}', and looks like {(isIndex ? "an index" : "a manifest")}");
+    }
+
     private static Digest Select(Digest digest, ImageIndex index, Platform platform)
     {
         if (Select(index, platform) is { } manifest)

@@ -98,6 +98,13 @@ internal sealed partial class HostFiles : IDisposable
         return new FileStream(file, FileAccess.Read, bufferSize: 0);
     }
 
+    /// <summary>Waits until the filesystem of the directory has written everything it was given.</summary>
+    public void SyncFilesystem()
+    {
+        if (SyncFs(_root) != 0)
+            throw Failed("sync", "the filesystem");
+    }
+
     private unsafe SafeFileHandle? TryOpen(string path, int flags)
     {
         ulong* how = stackalloc ulong[3] { (ulong)(flags | CloseOnExec), 0, ResolveBeneath | ResolveNoLinks | ResolveNoMagicLinks };
@@ -179,6 +186,9 @@ internal sealed partial class HostFiles : IDisposable
 
     [LibraryImport("libc", EntryPoint = "getdents64", SetLastError = true)]
     private static partial nint GetDirectoryEntries(SafeFileHandle directory, Span<byte> buffer, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
+    private static partial int SyncFs(SafeFileHandle directory);
 
     [LibraryImport("libc", EntryPoint = "readlinkat", SetLastError = true)]
     private static partial nint ReadLinkAt(SafeFileHandle directory, ReadOnlySpan<byte> path, Span<byte> buffer, nuint length);

@@ -128,7 +128,8 @@ internal sealed class Sandbox : IAsyncDisposable
             {
                 UserId = (uint)identity.UserId,
                 GroupId = (uint)identity.GroupId,
-                AdditionalGroupIds = identity.FurtherGroupIds.Count == 0 ? null : [.. identity.FurtherGroupIds.Select(g => (uint)g)],
+                // The first group is among the further ones, as with Docker: dropping it must not open what it is denied (CVE-2022-36109).
+                AdditionalGroupIds = [(uint)identity.GroupId, .. identity.FurtherGroupIds.Select(g => (uint)g)],
             },
             Capabilities = RuntimeCapabilities.None,
             NoNewPrivileges = true,

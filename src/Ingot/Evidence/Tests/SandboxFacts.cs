@@ -188,7 +188,7 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
         string error = Encoding.UTF8.GetString(output.Error);
         if (output.ExitCode is 255 or 1 && error.Contains("exec failed: unable to start container process", StringComparison.Ordinal))
         {
-            string problem = command.NeedsShell && error.Contains("\"sh\"", StringComparison.Ordinal)
+            string problem = command.NeedsShell && error.Contains("executable file not found", StringComparison.Ordinal)
                 ? "the image has no shell to run the line: write 'exec' as a list of a program and its arguments"
                 : $"'{command.Arguments[0]}' cannot be run: {Cause(error)}";
             return _ => Fact.Unknown(problem);

@@ -32,7 +32,11 @@ public sealed record Word(string Text, SourceSpan Span)
 }
 
 /// <summary><c>FROM [--platform=P] image [AS name]</c>.</summary>
-public sealed record FromInstruction(SourceSpan Span, string Text, Word Image, Word? Platform, string? StageName) : Instruction(Span, Text);
+public sealed record FromInstruction(SourceSpan Span, string Text, Word Image, Word? Platform, string? StageName) : Instruction(Span, Text)
+{
+    /// <summary>Where the stage's name stands; null when it has none.</summary>
+    public SourceSpan? NameSpan { get; init; }
+}
 
 /// <summary><c>ARG name[=default] …</c>.</summary>
 public sealed record ArgInstruction(SourceSpan Span, string Text, IReadOnlyList<(string Name, Word? Default)> Arguments) : Instruction(Span, Text);

@@ -34,6 +34,7 @@ internal static class GoDuration
             position = end + unit.Length;
         }
 
-        return seconds < 3_155_760_000 ? TimeSpan.FromSeconds(seconds) : null;
+        // What is shorter than a tick is still not nothing.
+        return seconds < 3_155_760_000 ? TimeSpan.FromTicks((long)Math.Ceiling(seconds * TimeSpan.TicksPerSecond)) : null;
     }
 }

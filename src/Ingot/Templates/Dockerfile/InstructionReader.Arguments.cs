@@ -12,6 +12,9 @@ internal sealed partial class InstructionReader
         if (words.Count == 0)
             return Missing<FromInstruction>(raw, "an image");
 
+        if (words.Count == 2 && words[1].Text.Equals("as", StringComparison.OrdinalIgnoreCase))
+            return Missing<FromInstruction>(raw, "a name after AS");
+
         bool named = words.Count == 3 && words[1].Text.Equals("as", StringComparison.OrdinalIgnoreCase);
         if (words.Count != 1 && !named)
         {
@@ -24,7 +27,10 @@ internal sealed partial class InstructionReader
         var platform = raw.Flag("platform");
         if (platform is not null && Checked(platform))
             CheckLiteral(platform, PlatformName(), "is not a platform", "such as linux/amd64");
-        return new(raw.Span, raw.Text, image, platform, named ? ReadStageName(raw, words[2]) : null);
+        return new(raw.Span, raw.Text, image, platform, named ? ReadStageName(raw, words[2]) : null)
+        {
+            NameSpan = named ? raw.Line.Span(words[2]) : null,
+        };
     }
 
     private string? ReadStageName(RawInstruction raw, Piece piece)
@@ -48,9 +54,12 @@ internal sealed partial class InstructionReader
         {
             int equals = word.Text.IndexOf('=', StringComparison.Ordinal);
             var name = equals < 0 ? word : word.Slice(0, equals);
-            if (!VariableName().IsMatch(name.Text))
-                diagnostics.Error(DockerfileCodes.BadValue, $"'{name.Text}' cannot name an argument", raw.Line.Span(name.Text.Length == 0 ? word : name), "a letter or '_', then letters, digits or '_'");
-            arguments.Add((name.Text, equals < 0 ? null : Expandable(raw, word.Slice(equals + 1))));
+            if (name.Text.Length == 0)
+                diagnostics.Error(DockerfileCodes.BadValue, $"'{word.Text}' has no name before the '='", raw.Line.Span(word));
+            else if (!VariableName().IsMatch(name.Text))
+                diagnostics.Error(DockerfileCodes.BadValue, $"'{name.Text}' cannot name an argument", raw.Line.Span(name), "a letter or '_', then letters, digits or '_'");
+            else
+                arguments.Add((name.Text, equals < 0 ? null : Expandable(raw, word.Slice(equals + 1))));
         }
 
         return new(raw.Span, raw.Text, arguments);
@@ -152,15 +161,20 @@ internal sealed partial class InstructionReader
         var destination = words[^1];
         words.RemoveAt(words.Count - 1);
         if (HeredocWord.TryParse(destination.Text) is not null)
+        {
             diagnostics.Error(DockerfileCodes.BadHeredoc, "the destination of COPY cannot be a here-document", destination.Span);
+            return null;
+        }
 
         List<Word> sources = [.. words.Where(w => HeredocWord.TryParse(w.Text) is null)];
         List<Heredoc> documents = [.. raw.Heredocs.Select(h => h.Document)];
+        bool readable = true;
         foreach (var word in sources.Append(destination))
-            Checked(word);
+            readable &= VariableExpander.Check(word, diagnostics, Escape, "a path with blanks needs the list form: COPY [\"a b\", \"c\"]");
         foreach (var document in documents)
             CheckContent(raw, document);
-        CheckDestination(destination, sources.Count + documents.Count);
+        if (readable)
+            CheckDestination(destination, sources.Count + documents.Count);
         CheckCopyFlags(raw);
         return new(raw.Span, raw.Text, sources, destination, raw.Flag("from"), raw.Flag("chown"), raw.Flag("chmod"), documents);
     }
@@ -203,12 +217,20 @@ internal sealed partial class InstructionReader
 
     private void CheckCopyFlags(RawInstruction raw)
     {
-        if (raw.Flag("from") is { } from && from.Text.Contains('$', StringComparison.Ordinal))
-            diagnostics.Error(DockerfileCodes.BadValue, "variables have no meaning in --from", from.Span, "write FROM $image AS name above, and --from=name");
+        if (raw.Flag("from") is { } from)
+            CheckFrom(from);
         if (raw.Flag("chown") is { } chown && Checked(chown))
             CheckLiteral(chown, Owner(), "is not an owner", "user, user:group, or their numbers");
         if (raw.Flag("chmod") is { } chmod && Checked(chmod))
             CheckMode(chmod);
+    }
+
+    private void CheckFrom(Word from)
+    {
+        if (from.Text.Contains('$', StringComparison.Ordinal))
+            diagnostics.Error(DockerfileCodes.BadValue, "variables have no meaning in --from", from.Span, "write FROM $image AS name above, and --from=name");
+        else if (!ImageName().IsMatch(from.Text))
+            diagnostics.Error(DockerfileCodes.BadValue, $"'{from.Text}' is neither a stage nor an image", from.Span, "the name or the number of a stage above, or an image with its tag");
     }
 
     private void CheckMode(Word chmod)
@@ -261,13 +283,10 @@ internal sealed partial class InstructionReader
             diagnostics.Error(DockerfileCodes.TooManyArguments, "HEALTHCHECK NONE takes no arguments", raw.Line.Span(words[1]));
         else if (none && raw.Flags.Count > 0)
             diagnostics.Error(DockerfileCodes.BadFlag, "HEALTHCHECK NONE takes no flags", raw.Flags.Values.First().Span);
-        else if (!none && !type.Text.Equals("CMD", StringComparison.OrdinalIgnoreCase))
-            diagnostics.Error(DockerfileCodes.BadValue, $"'{type.Text}' is not a kind of health check", raw.Line.Span(type), "write HEALTHCHECK CMD command, or HEALTHCHECK NONE");
         if (none)
             return new(raw.Span, raw.Text, null);
 
-        var command = ReadCommand(raw, raw.Arguments.Slice(type.Text.Length).Trim(), "HEALTHCHECK CMD");
-        return new(raw.Span, raw.Text, command)
+        return new(raw.Span, raw.Text, ReadHealthCommand(raw, type))
         {
             Interval = ReadDuration(raw.Flag("interval")),
             Timeout = ReadDuration(raw.Flag("timeout")),
@@ -275,6 +294,15 @@ internal sealed partial class InstructionReader
             StartInterval = ReadDuration(raw.Flag("start-interval")),
             Retries = ReadRetries(raw.Flag("retries")),
         };
+    }
+
+    private CommandLine? ReadHealthCommand(RawInstruction raw, Piece type)
+    {
+        if (type.Text.Equals("CMD", StringComparison.OrdinalIgnoreCase))
+            return ReadCommand(raw, raw.Arguments.Slice(type.Text.Length).Trim(), "HEALTHCHECK CMD");
+
+        diagnostics.Error(DockerfileCodes.BadValue, $"'{type.Text}' is not a kind of health check", raw.Line.Span(type), "write HEALTHCHECK CMD command, or HEALTHCHECK NONE");
+        return null;
     }
 
     // Zero means "as if it were not given", as Docker has it.
@@ -335,8 +363,8 @@ internal sealed partial class InstructionReader
             diagnostics.Error(DockerfileCodes.BadValue, $"'{text}' {isNot}", word.Span, cure);
     }
 
-    // A bracket and a blank is the shell's test command.
-    [GeneratedRegex("^\\[\\s*[\"']")]
+    // A bracket and a blank is the shell's test command, unless there are commas.
+    [GeneratedRegex("^\\[([\"']|\\s*[\"'].*,).*\\]$")]
     private static partial Regex BrokenExecForm();
 
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]

@@ -30,9 +30,7 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         var row = InstructionRow.Find(keyword.Text);
         if (row is null)
         {
-            string? cure = Suggestion.For(keyword.Text, InstructionRow.All.Select(r => r.Keyword));
-            diagnostics.Error(DockerfileCodes.UnknownInstruction, $"unknown instruction '{keyword.Text}'", line.Span(keyword), cure);
-            SkipHeredocs(line);
+            Unknown(line, keyword, started);
             return null;
         }
 
@@ -48,6 +46,16 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         return ReadArguments(row, line, keyword, whole.Slice(end).Trim());
     }
 
+    private void Unknown(LogicalLine line, Piece keyword, Action<InstructionRow, SourceSpan> started)
+    {
+        string? cure = Suggestion.For(keyword.Text, InstructionRow.All.Select(r => r.Keyword));
+        diagnostics.Error(DockerfileCodes.UnknownInstruction, $"unknown instruction '{keyword.Text}'", line.Span(keyword), cure);
+        SkipHeredocs(line);
+        // What follows belongs to the stage that was meant.
+        if (cure == Suggestion.For("FROM", ["FROM"]))
+            started(InstructionRow.Find("FROM")!, line.Span(keyword));
+    }
+
     private Instruction? ReadArguments(InstructionRow row, LogicalLine line, Piece keyword, Piece all)
     {
         int before = diagnostics.ErrorCount;
@@ -59,7 +67,8 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
             Flags = ReadFlags(row, line, flags),
             Heredocs = heredocs,
         };
-        var instruction = Understand(raw);
+        // After a mistake in the flags, what is missing may be in them.
+        var instruction = diagnostics.ErrorCount > before && arguments.Text.Length == 0 ? null : Understand(raw);
         return diagnostics.ErrorCount == before ? instruction : null;
     }
 
@@ -90,7 +99,8 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
     private static string OneLine(InstructionRow row, Piece arguments, List<(Heredoc Document, string Raw)> heredocs)
     {
         string text = ControlCharacters().Replace($"{row.Keyword} {arguments.Text}".TrimEnd(), " ");
-        return heredocs.Count == 0 ? text : $"{text} ({Summary(heredocs[0].Document.Content)})";
+        string summary = heredocs.Count == 0 ? "" : Summary(heredocs[0].Document.Content);
+        return summary.Length == 0 ? text : $"{text} ({summary})";
     }
 
     private static string Summary(string content)

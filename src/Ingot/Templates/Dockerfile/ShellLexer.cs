@@ -250,6 +250,9 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         if (c is '#' or '%' or '/' && !emptyIsUnset)
             return Fail(DockerfileCodes.NotSupportedYet, $"the substitution '${{{name}{modifier}…}}' is not supported yet", "the forms :-, -, :+, +, :? and ? are", start, _position - start);
 
+        if (modifier.Any(char.IsControl))
+            return MissingBrace(start);
+
         return Fail(DockerfileCodes.BadSubstitution, $"'{modifier}' is not a substitution", "known are :-, -, :+, +, :? and ?", operatorStart, modifier.Length);
     }
 

@@ -15,7 +15,7 @@ internal sealed partial class StageNames(DiagnosticBag diagnostics, IReadOnlyCol
     {
         _stages.Add(from.StageName);
         if (from.StageName is { } name && !_byName.TryAdd(name, from))
-            diagnostics.Error(DockerfileCodes.BadStageName, $"there is already a stage '{name}'", from.Span, $"the first is on line {_byName[name].Span.Line}");
+            diagnostics.Error(DockerfileCodes.BadStageName, $"there is already a stage '{name}'", from.NameSpan, $"the first is on line {_byName[name].Span.Line}");
     }
 
     public void Reference(CopyInstruction copy)
@@ -33,10 +33,10 @@ internal sealed partial class StageNames(DiagnosticBag diagnostics, IReadOnlyCol
 
     private void Check(Word from, int stage)
     {
-        if (int.TryParse(from.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int index))
+        if (from.Text.All(char.IsAsciiDigit))
         {
-            if (index >= stage)
-                diagnostics.Error(DockerfileCodes.UndefinedStage, $"there is no stage {index} above", from.Span, "stages count from 0");
+            if (!int.TryParse(from.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int index) || index >= stage)
+                diagnostics.Error(DockerfileCodes.UndefinedStage, $"there is no stage {from.Text} above", from.Span, "stages count from 0");
             return;
         }
 

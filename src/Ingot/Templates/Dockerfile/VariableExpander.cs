@@ -48,21 +48,21 @@ public static class VariableExpander
     }
 
     // Whether a text can be expanded at all, whatever the variables are.
-    internal static bool Check(Word word, DiagnosticBag diagnostics, char escape)
+    internal static bool Check(Word word, DiagnosticBag diagnostics, char escape, string? cureForQuotes = null)
     {
         ShellLexer lexer = new(word.Text, static _ => null, escape) { OnlyChecks = true };
         lexer.Process();
-        return !Report(lexer, word.Text, word.Span, diagnostics);
+        return !Report(lexer, word.Text, word.Span, diagnostics, cureForQuotes);
     }
 
-    private static bool Report(ShellLexer lexer, string text, SourceSpan span, DiagnosticBag diagnostics)
+    private static bool Report(ShellLexer lexer, string text, SourceSpan span, DiagnosticBag diagnostics, string? cureForQuotes = null)
     {
         if (lexer.Problem is not { } problem)
             return false;
 
         // A word that stands in the file as it is can be pointed into; one that lost an escape cannot.
         var exact = span.Length == text.Length ? span with { Start = span.Start + problem.Start, Length = Math.Max(problem.Length, span.Length == 0 ? 0 : 1) } : span;
-        diagnostics.Error(problem.Code, problem.Summary, exact, problem.Detail);
+        diagnostics.Error(problem.Code, problem.Summary, exact, problem.Code == DockerfileCodes.UnmatchedQuote ? cureForQuotes ?? problem.Detail : problem.Detail);
         return true;
     }
 }
