@@ -11,7 +11,7 @@ public sealed partial class RepositoryTests
     [
         "nuget" + ".org", "npmjs" + ".org", "npmjs" + ".com", "pypi" + ".org", "pythonhosted" + ".org", "crates" + ".io", "rubygems" + ".org", "proxy.golang" + ".org",
         "repo1.maven" + ".org", "deb.debian" + ".org", "security.debian" + ".org", "snapshot.debian" + ".org", "archive.ubuntu" + ".com", "security.ubuntu" + ".com",
-        "ports.ubuntu" + ".com", "registry-1.docker" + ".io", "index.docker" + ".io", "dl-cdn.alpinelinux" + ".org",
+        "ports.ubuntu" + ".com", "dl-cdn.alpinelinux" + ".org",
     ];
 
     // Where this checkout is, and the home of whoever tests it; that of root is on every machine.
