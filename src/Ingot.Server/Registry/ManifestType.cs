@@ -23,9 +23,9 @@ internal static class ManifestType
                 reader.Skip();
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Whoever reads the document as a manifest says what is wrong with it.
+            // Not JSON, or text that is not UTF-8: whoever reads the document as a manifest says what is wrong with it.
         }
 
         return null;

@@ -16,14 +16,14 @@ internal sealed partial class RegistryHandler
         var tags = _ledger.Read(view => view.HasRepository(path.Repository) ? view.Tags(path.Repository, last, count + 1) : null)
             ?? throw new RegistryRefusal(404, ErrorCode.NameUnknown, $"there is no repository '{path.Repository}'");
         var page = CutPage(http, tags.Select(tag => tag.Tag), count);
-        return WriteJsonAsync(http, new TagList(path.Repository, page), RegistryJson.Default.TagList, "application/json");
+        return WriteJsonAsync(http, new TagList(path.Repository, page), RegistryJson.Readable.TagList, "application/json");
     }
 
     private Task CatalogAsync(HttpContext http)
     {
         var (count, last) = Page(http);
         var page = CutPage(http, _ledger.Read(view => view.Repositories(last, count + 1)), count);
-        return WriteJsonAsync(http, new Catalog(page), RegistryJson.Default.Catalog, "application/json");
+        return WriteJsonAsync(http, new Catalog(page), RegistryJson.Readable.Catalog, "application/json");
     }
 
     // end-12

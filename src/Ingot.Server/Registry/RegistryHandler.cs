@@ -112,7 +112,7 @@ internal sealed partial class RegistryHandler
 
         http.Response.StatusCode = status;
         http.Response.ContentLength = null;
-        await WriteJsonAsync(http, new ErrorBody([new ErrorItem(code, message)]), RegistryJson.Default.ErrorBody, "application/json");
+        await WriteJsonAsync(http, new ErrorBody([new ErrorItem(code, message)]), RegistryJson.Readable.ErrorBody, "application/json");
     }
 
     private static async Task WriteJsonAsync<T>(HttpContext http, T value, JsonTypeInfo<T> type, string contentType)

@@ -1,3 +1,5 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Ingot.Server.Registry;
@@ -41,4 +43,8 @@ internal sealed record Catalog([property: JsonPropertyName("repositories")] IRea
 [JsonSerializable(typeof(ErrorBody))]
 [JsonSerializable(typeof(TagList))]
 [JsonSerializable(typeof(Catalog))]
-internal sealed partial class RegistryJson : JsonSerializerContext;
+internal sealed partial class RegistryJson : JsonSerializerContext
+{
+    /// <summary>People read the messages: a quotation mark stays one.</summary>
+    public static RegistryJson Readable { get; } = new(new JsonSerializerOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+}
