@@ -102,7 +102,7 @@ public sealed class ShopFixture : IAsyncLifetime
         if (_server is null || _server.HasExited)
             return;
 
-        using (var kill = Process.Start("kill", ["-TERM", _server.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+        using (var kill = Process.Start("/bin/sh", ["-c", "kill -TERM \"$1\"", "sh", _server.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
             await kill.WaitForExitAsync();
         await _server.WaitForExitAsync();
     }
