@@ -73,7 +73,8 @@ internal sealed class LocalServer(Home home, Terminal terminal)
         try
         {
             using var process = Process.GetProcessById(pid);
-            await CommandRunner.RunAsync(new Command("kill", "-TERM", pid.ToString(CultureInfo.InvariantCulture)), cancellationToken);
+            // The shell has a kill of its own; the program is in a package that a small host lacks.
+            await CommandRunner.RunAsync(new Command("/bin/sh", "-c", "kill -TERM \"$1\"", "sh", pid.ToString(CultureInfo.InvariantCulture)), cancellationToken);
             await process.WaitForExitAsync(cancellationToken).WaitAsync(TimeSpan.FromSeconds(30), cancellationToken);
         }
         catch (ArgumentException)

@@ -48,6 +48,13 @@ internal sealed class ServerClient(Uri server, string? token) : IDisposable
         }
     }
 
+    /// <summary>Lets another client of this server show the token and say who is asking.</summary>
+    public void Introduce(HttpClient http, string user)
+    {
+        http.DefaultRequestHeaders.Authorization = _http.DefaultRequestHeaders.Authorization;
+        http.DefaultRequestHeaders.TryAddWithoutValidation("X-Ingot-User", user);
+    }
+
     public void Dispose() => _http.Dispose();
 
     private static HttpClient Create(Uri server, string? token)

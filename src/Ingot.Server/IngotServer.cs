@@ -35,14 +35,23 @@ public static class IngotServer
         await using var controller = new Controller(ledger, target, time, logger);
         var projects = new Projects(ledger);
         var shelf = new EvidenceShelf(ledger, content, new KeyStore(home.Keys));
-        app.MapRegistry(ledger, content, home, options.MutableRepositories);
+        string token = Token(home);
+        app.MapRegistry(new RegistryOptions
+        {
+            Ledger = ledger,
+            Store = content,
+            Uploads = home.Uploads,
+            Mutable = options.MutableRepositories,
+            Time = time,
+            Actor = http => ApiToken.UserOf(http, token),
+        });
         app.MapApi(new ApiServices(
             options, home, time.GetUtcNow(), ledger, projects,
             new PromotionDesk(ledger, projects, shelf, time),
             new ReleaseDesk(ledger, controller, projects, address.ToString()),
             new StopDesk(ledger, controller, target),
             new StatusReader(ledger, controller),
-            Token(home), logger));
+            token, logger));
 
         await ledger.AppendAsync("ingot", new LedgerEvent.ServerStarted(options.Version), cancellationToken);
         controller.Resume();

@@ -17,8 +17,8 @@ internal static class ReleaseCommands
         var command = new Command("deploy", "Roll an admitted image out to a service") { service, stage, image, overrideQuarantine, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            using var server = await context.ConnectAsync(cancellationToken);
             var project = ProjectFiles.Load(context.Directory);
+            using var server = await context.ConnectAsync(cancellationToken);
             string name = result.GetRequiredValue(service);
             string text = result.GetValue(image) ?? project.Services.FirstOrDefault(s => s.Name == name)?.Image ?? name;
             var target = await ImageArgument.ResolveAsync(context, server, text, cancellationToken);
@@ -36,8 +36,8 @@ internal static class ReleaseCommands
         var command = new Command("rollback", "Give the traffic back to the generation before, at once; the digest left is quarantined") { service, stage, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            using var server = await context.ConnectAsync(cancellationToken);
             var project = ProjectFiles.Load(context.Directory);
+            using var server = await context.ConnectAsync(cancellationToken);
             var request = new RollbackRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), CommandContext.User, result.GetValue(why)!);
             var reply = await server.SendAsync(HttpMethod.Post, "api/v1/rollbacks", request, ApiJson.Default.RollbackRequest, ApiJson.Default.ReleaseReply, cancellationToken);
             return await FollowAsync(context.Terminal, server, reply, $"{request.Stage}/{request.Service}", cancellationToken);
@@ -55,8 +55,8 @@ internal static class ReleaseCommands
         var command = new Command("down", "Stop what 'up' started: the instances and the proxies of a project. Images, evidence and the ledger stay") { directory };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            using var server = await context.ConnectAsync(cancellationToken);
             var project = ProjectFiles.Load(context.Resolve(result.GetValue(directory)!));
+            using var server = await context.ConnectAsync(cancellationToken);
             var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", new StopRequest(project.Name, CommandContext.User), ApiJson.Default.StopRequest, ApiJson.Default.StatusReply, cancellationToken);
             if (!context.Terminal.TryJson(status, ApiJson.Default.StatusReply))
                 context.Terminal.Line($"project {project.Name} is stopped");
@@ -72,8 +72,8 @@ internal static class ReleaseCommands
         var command = new Command(name, description) { service, stage, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            using var server = await context.ConnectAsync(cancellationToken);
             var project = ProjectFiles.Load(context.Directory);
+            using var server = await context.ConnectAsync(cancellationToken);
             var request = new PauseRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), CommandContext.User, result.GetValue(why)!, paused);
             var rollout = await server.SendAsync(HttpMethod.Post, "api/v1/pauses", request, ApiJson.Default.PauseRequest, ApiJson.Default.RolloutReply, cancellationToken);
             if (!context.Terminal.TryJson(rollout, ApiJson.Default.RolloutReply))

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Ingot.Oci.Content;
@@ -125,7 +123,7 @@ internal static class ApiEndpoints
     private static async ValueTask<object?> GuardAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next, ApiServices services)
     {
         var http = context.HttpContext;
-        if (!IsAuthorized(http, services.Token))
+        if (!ApiToken.IsShown(http, services.Token))
             return FailAsync(http, StatusCodes.Status401Unauthorized, "unauthorized", "this call needs the server's token: INGOT_TOKEN, or the file server/token in its home");
 
         try
@@ -146,13 +144,6 @@ internal static class ApiEndpoints
             services.Logger.LogWarning(e, "{Method} {Path} failed", http.Request.Method, http.Request.Path);
             return FailAsync(http, StatusCodes.Status500InternalServerError, "failed", e.Message);
         }
-    }
-
-    private static bool IsAuthorized(HttpContext http, string token)
-    {
-        string given = http.Request.Headers.Authorization.ToString();
-        return given.StartsWith("Bearer ", StringComparison.Ordinal)
-            && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(given["Bearer ".Length..]), Encoding.UTF8.GetBytes(token));
     }
 
     private static async Task<IResult> FailAsync(HttpContext http, int status, string code, string message)

@@ -183,24 +183,21 @@ public sealed class LauncherTests : IDisposable
     }
 
     [Fact]
-    public void TheBuildOfARunningProgramIsKept()
+    public void OldBuildsGoExceptTheLastAndThoseThatRun()
     {
         File.Copy("/bin/sleep", _script.PathOf("program"), overwrite: true);
         Script.MakeExecutable(_script.PathOf("program"));
         using var running = _script.Start("ingot", "60");
-        string first = WaitForBuild();
-
-        _script.Write("src/Ingot.Cli/Program.cs", "changed");
-        _script.Run("ingot", "0");
-        string second = WaitForBuild();
-        Assert.True(Directory.Exists(_script.PathOf("artifacts/ingot/" + first)));
+        WaitUntil(() => (File.ResolveLinkTarget($"/proc/{running.Id}/exe", returnFinalTarget: false)?.FullName ?? "").EndsWith("/Ingot.Cli", StringComparison.Ordinal));
+        string first = CurrentBuild();
+        string second = Rebuild();
+        string third = Rebuild();
+        Assert.Equal([first, second, third], KeptBuilds());
 
         running.Kill();
         running.WaitForExit();
-        _script.Write("src/Ingot.Cli/Program.cs", "changed again");
-        _script.Run("ingot", "0");
-        Assert.False(Directory.Exists(_script.PathOf("artifacts/ingot/" + first)));
-        Assert.False(Directory.Exists(_script.PathOf("artifacts/ingot/" + second)));
+        string fourth = Rebuild();
+        Assert.Equal([third, fourth], KeptBuilds());
     }
 
     [Theory]
@@ -245,11 +242,23 @@ public sealed class LauncherTests : IDisposable
 
     private void NeedAMissingProgram() => _script.Write("src/Ingot/Tools/prerequisites.tsv", "package\tneeds\twhere\treason\nmars-rover\trover\t-\tdigs\n");
 
-    private string WaitForBuild()
+    private string Rebuild()
     {
-        for (int i = 0; i < 200 && !File.Exists(_script.PathOf("artifacts/ingot/current")); i++)
-            Thread.Sleep(25);
-        Thread.Sleep(100);
-        return _script.Read("artifacts/ingot/current").Trim();
+        File.AppendAllText(_script.PathOf("src/Ingot.Cli/Program.cs"), "\n");
+        Assert.Equal(0, _script.Run("ingot", "0").ExitCode);
+        return CurrentBuild();
+    }
+
+    private string CurrentBuild() => _script.Read("artifacts/ingot/current").Trim();
+
+    private IEnumerable<string> KeptBuilds() => Directory.EnumerateDirectories(_script.PathOf("artifacts/ingot")).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
+
+    private static void WaitUntil(Func<bool> condition)
+    {
+        for (int i = 0; !condition(); i++)
+        {
+            Assert.True(i < 1000, "it did not come true within 20 s");
+            Thread.Sleep(20);
+        }
     }
 }

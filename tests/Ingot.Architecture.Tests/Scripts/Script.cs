@@ -11,7 +11,7 @@ internal sealed class Script : IDisposable
 {
     // What the scripts call of the base system, so that nothing else is found by accident.
     private static readonly string[] s_programs =
-        ["bash", "awk", "basename", "cat", "chmod", "cp", "date", "dirname", "env", "find", "flock", "mkdir", "mktemp", "mv", "readlink", "rm", "sh", "sleep", "tail", "timeout", "touch"];
+        ["bash", "awk", "basename", "cat", "chmod", "cmp", "cp", "date", "dirname", "env", "find", "flock", "mkdir", "mktemp", "mv", "readlink", "rm", "sh", "sleep", "sort", "tail", "timeout", "touch"];
 
     public Script()
     {

@@ -42,7 +42,9 @@ public sealed class ShopFixture : IAsyncLifetime
         Copy(Path.Combine(Repository.Root, "examples", "shop"), Project);
         Edit("ingot.yaml", text => text
             .Replace("project: shop", $"project: shop{ServerPort}", StringComparison.Ordinal)
-            .Replace("staging: 8081, production: 8080", $"staging: {StagingPort}, production: {ProductionPort}", StringComparison.Ordinal));
+            .Replace("staging: 8081, production: 8080", $"staging: {StagingPort}, production: {ProductionPort}", StringComparison.Ordinal)
+            .Replace("observe: 5s", "observe: 2s", StringComparison.Ordinal)
+            .Replace("rate: 100", "rate: 200", StringComparison.Ordinal));
         Ingot = new IngotProgram(Path.Combine(Directory, "home"), $"http://127.0.0.1:{ServerPort}");
         await StartServerAsync();
         FirstUp = await Ingot.ExpectAsync(0, "up", Project);
@@ -100,7 +102,7 @@ public sealed class ShopFixture : IAsyncLifetime
         if (_server is null || _server.HasExited)
             return;
 
-        using (var kill = Process.Start("kill", ["-TERM", _server.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+        using (var kill = Process.Start("/bin/sh", ["-c", "kill -TERM \"$1\"", "sh", _server.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
             await kill.WaitForExitAsync();
         await _server.WaitForExitAsync();
     }

@@ -94,19 +94,27 @@ internal static class DockerfileWords
     public static (List<(string Text, Piece Raw)> Flags, Piece Arguments) Flags(Piece arguments, char escape)
     {
         List<(string, Piece)> flags = [];
-        var rest = arguments.Trim();
-        while (rest.Text.StartsWith("--", StringComparison.Ordinal))
+        string text = arguments.Text;
+        int position = SkipWhiteSpace(text, 0);
+        while (string.CompareOrdinal(text, position, "--", 0, 2) == 0)
         {
-            int end = EndOfQuoted(rest.Text, 0, escape, out _);
-            var raw = rest.Slice(0, end);
-            rest = rest.Slice(end).Trim();
+            int end = EndOfQuoted(text, position, escape, out _);
+            var raw = arguments.Slice(position, end - position);
+            position = SkipWhiteSpace(text, end);
             if (raw.Text == "--")
                 break;
 
             flags.Add((Unquote(raw.Text, escape), raw));
         }
 
-        return (flags, rest);
+        return (flags, arguments.Slice(position).Trim());
+    }
+
+    private static int SkipWhiteSpace(string text, int position)
+    {
+        while (position < text.Length && char.IsWhiteSpace(text[position]))
+            position++;
+        return position;
     }
 
     private static string Unquote(string text, char escape)

@@ -57,7 +57,7 @@ public sealed class IgnoreFile
         foreach (var pattern in _patterns)
         {
             // A pattern that would change nothing is not asked.
-            if (pattern.Includes == ignored && MatchesWithParents(pattern, relativePath))
+            if (pattern.Includes == ignored && pattern.MatchesOrParent(relativePath))
                 ignored = !pattern.Includes;
         }
 
@@ -67,17 +67,6 @@ public sealed class IgnoreFile
     /// <summary>Whether a directory is ignored and nothing below it can be taken back in, so that it need not be read.</summary>
     public bool CanPrune(string relativeDirectory) =>
         IsIgnored(relativeDirectory) && !_patterns.Any(pattern => pattern.Includes && pattern.MayMatchBelow(relativeDirectory));
-
-    private static bool MatchesWithParents(IgnorePattern pattern, string path)
-    {
-        for (int slash = path.IndexOf('/', StringComparison.Ordinal); slash >= 0; slash = path.IndexOf('/', slash + 1))
-        {
-            if (pattern.Matches(path[..slash]))
-                return true;
-        }
-
-        return pattern.Matches(path);
-    }
 
     // The shortest equal path: no empty or "." parts, ".." taken back where it can be, no slash at either end.
     private static string Clean(string pattern)

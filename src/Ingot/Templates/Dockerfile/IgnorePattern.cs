@@ -65,21 +65,27 @@ internal sealed class IgnorePattern
         return new(tokens, includes);
     }
 
-    /// <summary>Whether the whole path matches.</summary>
-    public bool Matches(string path) => Run(path)[_tokens.Count];
+    /// <summary>Whether the path matches, or a directory it is in.</summary>
+    public bool MatchesOrParent(string path) => Run(path, stopsInMatch: true)[_tokens.Count];
 
     /// <summary>Whether some path below a directory can match.</summary>
-    public bool MayMatchBelow(string directory) => Run(directory + "/").Contains(true);
+    public bool MayMatchBelow(string directory) => Run(directory + "/", stopsInMatch: false).Contains(true);
 
-    // The states that can be reached after the whole path; state n stands before token n.
-    private bool[] Run(string path)
+    // The states after the whole path, or after the first directory that matches; state n stands before token n.
+    private bool[] Run(string path, bool stopsInMatch)
     {
         var states = new bool[_tokens.Count + 1];
+        var next = new bool[_tokens.Count + 1];
         states[0] = true;
         PassEmpty(states);
-        foreach (int character in CodePoints(path))
+        for (int position = 0; position < path.Length;)
         {
-            var next = new bool[states.Length];
+            int character = CodePoint(path, ref position);
+            bool isInMatch = stopsInMatch && character == '/' && states[_tokens.Count];
+            if (isInMatch || !states.AsSpan().Contains(true))
+                break;
+
+            Array.Clear(next);
             for (int i = 0; i < _tokens.Count; i++)
             {
                 if (states[i])
@@ -87,7 +93,7 @@ internal sealed class IgnorePattern
             }
 
             PassEmpty(next);
-            states = next;
+            (states, next) = (next, states);
         }
 
         return states;
@@ -185,17 +191,21 @@ internal sealed class IgnorePattern
         return position < characters.Length ? characters[position++] : null;
     }
 
-    // A lone surrogate stands for a byte that is not UTF-8 and counts as one character.
     private static int[] CodePoints(string text)
     {
         List<int> points = new(text.Length);
-        for (int i = 0; i < text.Length; i++)
-        {
-            bool pair = char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]);
-            points.Add(pair ? char.ConvertToUtf32(text[i], text[++i]) : text[i]);
-        }
-
+        for (int position = 0; position < text.Length;)
+            points.Add(CodePoint(text, ref position));
         return [.. points];
+    }
+
+    // A lone surrogate stands for a byte that is not UTF-8 and counts as one character.
+    private static int CodePoint(string text, ref int position)
+    {
+        bool pair = char.IsHighSurrogate(text[position]) && position + 1 < text.Length && char.IsLowSurrogate(text[position + 1]);
+        int point = pair ? char.ConvertToUtf32(text[position], text[position + 1]) : text[position];
+        position += pair ? 2 : 1;
+        return point;
     }
 
     private sealed record Token(Kind Kind, int Character = 0)

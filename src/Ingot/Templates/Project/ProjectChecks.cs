@@ -25,7 +25,7 @@ internal sealed class ProjectChecks(DiagnosticBag diagnostics, IReadOnlyList<Ima
         string name = service.Definition.Image;
         var image = images.FirstOrDefault(i => i.Name == name);
         if (image is null)
-            diagnostics.Error(ProjectCodes.Undefined, $"there is no image '{name}'", field.Span, Suggestion.For(name, images.Select(i => i.Name)) ?? "a service runs an image of this project", field.Path);
+            diagnostics.Error(ProjectCodes.Undefined, $"there is no image '{ProjectReader.Show(name)}'", field.Span, Suggestion.For(name, images.Select(i => i.Name)) ?? "a service runs an image of this project", field.Path);
         else if (image.Version is null && !diagnostics.Any(d => d.Path == $"images/{name}/version"))
             diagnostics.Error(ProjectCodes.MissingKey, $"the image '{name}' has no version, and a service cannot run it without", field.Span, $"add version: 1.0.0 to images/{name}", field.Path);
     }
@@ -42,8 +42,8 @@ internal sealed class ProjectChecks(DiagnosticBag diagnostics, IReadOnlyList<Ima
         var listen = service.Section["listen"];
         foreach (var stage in running)
         {
-            bool isGiven = listen?.Node is YamlScalar || (listen?.Node is YamlMap map && map.Entries.Any(entry => entry.Key.Text == stage.Name));
-            if (!isGiven && listen?.Node is null or YamlMap)
+            bool isMissing = listen is null || (listen.Node is YamlMap map && !map.Entries.Any(entry => entry.Key.Text == stage.Name));
+            if (isMissing)
                 diagnostics.Error(ProjectCodes.MissingKey, $"the service '{service.Definition.Name}' has no address in the stage '{stage.Name}'", listen?.Span ?? service.Definition.Span, $"write listen: {{ {stage.Name}: 8080 }}", ProjectPath.Join(service.Field.Path, "listen"));
         }
     }

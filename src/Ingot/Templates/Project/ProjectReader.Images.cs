@@ -53,8 +53,8 @@ internal sealed partial class ProjectReader
     private KeyValuePair<string, string>? ReadArgument(Entry argument)
     {
         if (!ProjectValues.IsEnvironmentName(argument.Name))
-            diagnostics.Error(ProjectCodes.BadName, $"'{argument.Name}' cannot name an argument", argument.Key.Span, "letters, digits and '_'", argument.Value.Path);
-        return Text(argument.Value) is { } value ? new(argument.Name, value) : null;
+            diagnostics.Error(ProjectCodes.BadName, $"'{Show(argument.Name)}' cannot name an argument", argument.Key.Span, "letters, digits and '_'", argument.Value.Path);
+        return AnyText(argument.Value) is { } value ? new(argument.Name, value) : null;
     }
 
     private DebianImage ReadDebian(Entry entry, Section section, Field field)
@@ -98,7 +98,7 @@ internal sealed partial class ProjectReader
         if (text == "git")
             Later(field!.Node, field.Path, "'version: git' is not supported yet", "write a version such as 2.3.1");
         else
-            Bad(field!, $"'{text}' is not a version", text.Contains('+', StringComparison.Ordinal) ? "a tag cannot hold '+': leave the build metadata out" : "three numbers, such as 2.3.1 or 2.4.0-rc.1");
+            Bad(field!, $"'{Show(text)}' is not a version", text.Contains('+', StringComparison.Ordinal) ? "a tag cannot hold '+': leave the build metadata out" : "three numbers, such as 2.3.1 or 2.4.0-rc.1");
         return null;
     }
 

@@ -54,7 +54,7 @@ internal sealed partial class ProjectReader
     {
         var stage = stages.FirstOrDefault(s => s.Name == entry.Name);
         if (stage is null)
-            diagnostics.Error(ProjectCodes.Undefined, $"there is no stage '{entry.Name}'", entry.Key.Span, Suggestion.For(entry.Name, stages.Select(s => s.Name)), entry.Value.Path);
+            diagnostics.Error(ProjectCodes.Undefined, $"there is no stage '{Show(entry.Name)}'", entry.Key.Span, Suggestion.For(entry.Name, stages.Select(s => s.Name)), entry.Value.Path);
         else if (stage.Target is null)
             diagnostics.Error(ProjectCodes.Conflict, $"nothing runs in the stage '{entry.Name}': it has no target", entry.Key.Span, "give the stage a target, or take this away", entry.Value.Path);
         return stage is not null;
@@ -86,8 +86,8 @@ internal sealed partial class ProjectReader
         foreach (var entry in Pairs(field))
         {
             if (!ProjectValues.IsEnvironmentName(entry.Name))
-                diagnostics.Error(ProjectCodes.BadName, $"'{entry.Name}' cannot name a variable", entry.Key.Span, "a letter or '_', then letters, digits, '_', '.' or '-'", entry.Value.Path);
-            if (Text(entry.Value) is not { } value)
+                diagnostics.Error(ProjectCodes.BadName, $"'{Show(entry.Name)}' cannot name a variable", entry.Key.Span, "a letter or '_', then letters, digits, '_', '.' or '-'", entry.Value.Path);
+            if (AnyText(entry.Value) is not { } value)
                 continue;
             if (value.Contains('\0', StringComparison.Ordinal))
                 Bad(entry.Value, "a variable cannot hold a zero byte", null);
@@ -103,8 +103,8 @@ internal sealed partial class ProjectReader
         foreach (var entry in Pairs(field))
         {
             if (!ProjectValues.IsInstancePath(entry.Name))
-                diagnostics.Error(ProjectCodes.BadValue, $"'{entry.Name}' is not a directory that can be made writable", entry.Key.Span, "an absolute path such as /var/cache/web", entry.Value.Path);
-            if (Size(entry.Value, 1) is { } size)
+                diagnostics.Error(ProjectCodes.BadValue, $"'{Show(entry.Name)}' is not a directory that can be made writable", entry.Key.Span, "an absolute path such as /var/cache/web", entry.Value.Path);
+            if (Size(entry.Value, 4096) is { } size)
                 writable[entry.Name] = size;
         }
 
@@ -167,7 +167,7 @@ internal sealed partial class ProjectReader
         if (word == "rolling")
             Later(field.Node, field.Path, "'rolling' is not supported yet", "write blue-green, or a mapping with canary: [5%, 25%, 50%]");
         else
-            Bad(field, $"'{word}' is not a way to roll out", "write blue-green, or a mapping with canary: [5%, 25%, 50%]");
+            Bad(field, $"'{Show(word)}' is not a way to roll out", "write blue-green, or a mapping with canary: [5%, 25%, 50%]");
     }
 
     private void ReadBlueGreen(Section section)
@@ -176,7 +176,7 @@ internal sealed partial class ProjectReader
             return;
 
         if (Text(field) is { } text && text != "true")
-            Bad(field, $"'{text}' says nothing", "write blue-green: true, or canary: [5%, 25%, 50%]");
+            Bad(field, $"'{Show(text)}' says nothing", "write blue-green: true, or canary: [5%, 25%, 50%]");
         if (section["canary"] is { } canary)
             diagnostics.Error(ProjectCodes.Conflict, "a rollout is blue-green or a canary, not both", canary.Span, "leave one of them", canary.Path);
     }

@@ -12,6 +12,9 @@ internal sealed record Field(YamlNode Node, string Path)
 /// <summary>A mapping whose keys have been checked.</summary>
 internal sealed record Section(Field Field, IReadOnlyDictionary<string, Field> Fields)
 {
+    /// <summary>Keys that were probably meant by ones that are unknown.</summary>
+    public IReadOnlyCollection<string> Misspelt { get; init; } = [];
+
     public Field? this[string key] => Fields.GetValueOrDefault(key);
 }
 
@@ -63,6 +66,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         }
 
         Dictionary<string, Field> fields = new(StringComparer.Ordinal);
+        List<string> misspelt = [];
         foreach (var (key, value) in map.Entries)
         {
             string path = ProjectPath.Join(field.Path, key.Text);
@@ -71,10 +75,17 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
             else if (keys.Later.Contains(key.Text))
                 Later(key, path, $"'{key.Text}' is not supported yet", null);
             else if (keys != ProjectKeys.Root || !key.Text.StartsWith("x-", StringComparison.Ordinal))
-                diagnostics.Error(ProjectCodes.UnknownKey, $"unknown key '{key.Text}'", key.Span, Suggestion.For(key.Text, [.. keys.Keys, .. keys.Later]) ?? $"known are {string.Join(", ", keys.Keys)}", path);
+                UnknownKey(key, path, keys, misspelt);
         }
 
-        return new(field, fields);
+        return new(field, fields) { Misspelt = misspelt };
+    }
+
+    private void UnknownKey(YamlScalar key, string path, KeySection keys, List<string> misspelt)
+    {
+        string? meant = Suggestion.For(key.Text, [.. keys.Keys, .. keys.Later]);
+        diagnostics.Error(ProjectCodes.UnknownKey, $"unknown key '{Show(key.Text)}'", key.Span, meant ?? $"known are {string.Join(", ", keys.Keys)}", path);
+        misspelt.AddRange(keys.Keys.Where(known => meant is not null && meant == Suggestion.For(known, [known])));
     }
 
     private Section Optional(Field? field, KeySection keys) =>
@@ -86,7 +97,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         foreach (var entry in Pairs(field))
         {
             if (!ProjectValues.IsName(entry.Name))
-                diagnostics.Error(ProjectCodes.BadName, $"'{entry.Name}' is not a name", entry.Key.Span, NameForm, entry.Value.Path);
+                diagnostics.Error(ProjectCodes.BadName, $"'{Show(entry.Name)}' is not a name", entry.Key.Span, NameForm, entry.Value.Path);
             yield return entry;
         }
     }
@@ -126,7 +137,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
             else if (known.Contains(text))
                 chosen.Add(text);
             else if (what != "gate" || !_laterGates.Contains(text))
-                diagnostics.Error(ProjectCodes.Undefined, $"there is no {what} '{text}'", item.Span, Suggestion.For(text, known) ?? $"known are {string.Join(", ", known)}", item.Path);
+                diagnostics.Error(ProjectCodes.Undefined, $"there is no {what} '{Show(text)}'", item.Span, Suggestion.For(text, known) ?? $"known are {string.Join(", ", known)}", item.Path);
         }
 
         return chosen;
@@ -136,24 +147,29 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
     {
         if (section[key] is { } field)
             return field;
+        if (section.Misspelt.Contains(key))
+            return null;
 
         var span = section.Field.Span with { Length = Math.Min(section.Field.Span.Length, 1) };
         diagnostics.Error(ProjectCodes.MissingKey, $"the key '{key}' is missing", span, null, section.Field.Path.Length == 0 ? null : section.Field.Path);
         return null;
     }
 
-    private string? Text(Field? field)
+    private string? Text(Field? field, string cureForNothing = "give it a value, or take the key away")
     {
         if (field is null)
             return null;
         if (field.Node is YamlScalar { IsNull: false } scalar)
             return scalar.Text;
 
-        WrongKind(field, "a single value");
+        WrongKind(field, "a single value", cureForNothing);
         return null;
     }
 
-    private T? Value<T>(Field? field, Func<string, T?> parse, string what, string cure)
+    // A text that may be empty, but must say so.
+    private string? AnyText(Field field) => Text(field, "for an empty text write \"\"");
+
+    private T? Value<T>(Field? field, Func<string, T?> parse, string what, string? cure)
         where T : struct
     {
         if (Text(field) is not { } text)
@@ -161,14 +177,14 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         if (parse(text) is { } value)
             return value;
 
-        Bad(field!, $"'{text}' is not {what}", cure);
+        Bad(field!, $"'{Show(text)}' is not {what}", cure);
         return null;
     }
 
     private int? Whole(Field? field, int minimum, int maximum)
     {
         string range = string.Create(CultureInfo.InvariantCulture, $"a whole number from {minimum} to {maximum}");
-        return Value(field, text => ProjectValues.WholeNumber(text) is { } number && number >= minimum && number <= maximum ? number : (int?)null, range, "such as " + Math.Max(minimum, 1).ToString(CultureInfo.InvariantCulture));
+        return Value(field, text => ProjectValues.WholeNumber(text) is { } number && number >= minimum && number <= maximum ? number : (int?)null, range, null);
     }
 
     private TimeSpan? Duration(Field? field, bool positive = true)
@@ -186,13 +202,19 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         if (Text(field) is not { } text || accepts(text))
             return field is null ? null : Scalar(field);
 
-        Bad(field!, $"'{text}' is not {what}", cure);
+        Bad(field!, $"'{Show(text)}' is not {what}", cure);
         return null;
     }
 
     private static string? Scalar(Field field) => field.Node is YamlScalar { IsNull: false } scalar ? scalar.Text : null;
 
-    private string ReadName(Field field) => Accepted(field, ProjectValues.IsName, "a name", NameForm) ?? "";
+    private string ReadName(Field field)
+    {
+        string name = Text(field) ?? "";
+        if (field.Node is YamlScalar { IsNull: false } && !ProjectValues.IsName(name))
+            diagnostics.Error(ProjectCodes.BadName, $"'{Show(name)}' is not a name", field.Span, NameForm, field.Path);
+        return name;
+    }
 
     private string? RelativePath(Field? field)
     {
@@ -201,13 +223,23 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         if (ProjectValues.RelativePath(text) is { } path)
             return path;
 
-        diagnostics.Error(ProjectCodes.BadPath, $"'{text}' is not a path below the project's directory", field!.Span, "paths are relative and do not lead out with '..'", field.Path);
+        diagnostics.Error(ProjectCodes.BadPath, $"'{Show(text)}' is not a path below the project's directory", field!.Span, "paths are relative and do not lead out with '..'", field.Path);
         return null;
     }
 
-    private void WrongKind(Field field, string expected)
+    // A value in a message: on one line, and not longer than a line.
+    internal static string Show(string text)
     {
-        string cure = field.Node is YamlScalar { IsNull: true } && expected == "a single value" ? "for an empty text write \"\"" : $"write {expected}";
+        string line = string.Concat(text.Select(c => char.IsControl(c) ? '\uFFFD' : c));
+        return line.Length <= 60 ? line : $"{line[..60]}…";
+    }
+
+    private void WrongKind(Field field, string expected, string cureForNothing = "give it a value, or take the key away")
+    {
+        if (field.Node is YamlUnresolved)
+            return;
+
+        string cure = field.Node is YamlScalar { IsNull: true } ? cureForNothing : $"write {expected}";
         diagnostics.Error(ProjectCodes.WrongKind, $"{field.Node.Kind} stands here, not {expected}", field.Span, cure, field.Path.Length == 0 ? null : field.Path);
     }
 

@@ -95,7 +95,7 @@ internal static partial class ProjectValues
     /// <summary>An absolute path inside an instance, in its shortest form already, and not the root.</summary>
     public static bool IsInstancePath(string text) =>
         text.StartsWith('/') && text.Length > 1 && !text.Any(char.IsControl) && !text.Contains(',', StringComparison.Ordinal)
-        && !text[1..].Split('/').Any(part => part is "" or "." or "..");
+        && !text[1..].Split('/').Any(part => part is "" or "." or "..") && text[1..].Split('/')[0] is not ("proc" or "sys" or "dev");
 
     public static bool IsUrlPath(string text) => UrlPath().IsMatch(text);
 

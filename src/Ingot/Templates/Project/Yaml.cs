@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using Ingot.Diagnostics;
 using YamlDotNet.Core;
@@ -35,27 +36,47 @@ internal sealed record YamlMap(SourceSpan Span, IReadOnlyList<(YamlScalar Key, Y
     public override string Kind => "a mapping";
 }
 
+/// <summary>An alias of nothing, which has been reported: it stands in for whatever was meant.</summary>
+internal sealed record YamlUnresolved(SourceSpan Span) : YamlNode(Span)
+{
+    public override string Kind => "an alias of nothing";
+}
+
 /// <summary>Reads one document into nodes, with bounds that no project reaches.</summary>
 internal sealed class YamlReader
 {
     private const int MaximumDepth = 32;
     private const long MaximumSize = 100_000;
 
+    // https://yaml.org/spec/1.2.2/#51-character-set: what is not printable ends the text for the parser, unnoticed.
+    private static readonly SearchValues<char> s_controlCharacters =
+        SearchValues.Create([.. Enumerable.Range(0, 0x20).Append(0x7F).Select(c => (char)c).Except(['\t', '\n', '\r'])]);
+
     private readonly SourceText _source;
     private readonly DiagnosticBag _diagnostics;
     private readonly Parser _parser;
     private readonly Dictionary<AnchorName, YamlNode?> _anchors = [];
+    private readonly Stack<SourceSpan> _openBrackets = [];
+    private readonly int _offset;
 
     private YamlReader(SourceText source, DiagnosticBag diagnostics)
     {
         _source = source;
         _diagnostics = diagnostics;
-        _parser = new Parser(new StringReader(source.Text));
+        _offset = source.Text.StartsWith('\uFEFF') ? 1 : 0;
+        _parser = new Parser(new StringReader(source.Text[_offset..]));
     }
 
     /// <summary>The document; null when it cannot be read, which has been reported.</summary>
     public static YamlNode? Read(SourceText source, DiagnosticBag diagnostics)
     {
+        int control = source.Text.AsSpan().IndexOfAny(s_controlCharacters);
+        if (control >= 0)
+        {
+            diagnostics.Error(ProjectCodes.Syntax, $"a control character, 0x{(int)source.Text[control]:x2}, stands here", source.Span(control, 1), "a project is text");
+            return null;
+        }
+
         YamlReader reader = new(source, diagnostics);
         try
         {
@@ -63,7 +84,7 @@ internal sealed class YamlReader
         }
         catch (YamlException e)
         {
-            diagnostics.Error(ProjectCodes.Syntax, Sentence(e.Message), reader.Span(e.Start, e.End), Cure(source, e));
+            diagnostics.Error(ProjectCodes.Syntax, Sentence(e.Message), reader.Place(e), reader.Cure(e));
             return null;
         }
         catch (TooLargeException e)
@@ -75,20 +96,34 @@ internal sealed class YamlReader
 
     private YamlNode? ReadDocument()
     {
-        _parser.MoveNext();
-        _parser.MoveNext();
+        Advance();
+        Advance();
         if (_parser.Current is StreamEnd)
         {
             _diagnostics.Error(ProjectCodes.Syntax, "the file is empty", _source.Span(0, 0), "start with ingot: 1");
             return null;
         }
 
-        _parser.MoveNext();
+        Advance();
         var root = ReadNode("", 0);
-        _parser.MoveNext();
+        Advance();
         if (_parser.Current is DocumentStart next)
             _diagnostics.Error(ProjectCodes.Syntax, "a second document starts here", Span(next.Start, next.End), "one file describes one project");
         return root;
+    }
+
+    private void Advance()
+    {
+        try
+        {
+            _parser.MoveNext();
+        }
+        catch (Exception e) when (e is not YamlException)
+        {
+            // Some texts break the parser itself. They are no YAML either.
+            var place = _parser.Current?.End ?? Mark.Empty;
+            throw new YamlException(place, place, "the text cannot be read from here on");
+        }
     }
 
     // Reads the node that starts at the current event, and moves past it.
@@ -99,7 +134,7 @@ internal sealed class YamlReader
         if (depth > MaximumDepth)
             throw new TooLargeException($"the document is nested deeper than {MaximumDepth}", span);
 
-        _parser.MoveNext();
+        Advance();
         if (start is AnchorAlias alias)
             return _anchors.GetValueOrDefault(alias.Value) is { } named ? named with { Span = span } : Unresolved(alias, span, path);
 
@@ -109,8 +144,8 @@ internal sealed class YamlReader
         CheckTag((NodeEvent)start, span, path);
         YamlNode node = start switch
         {
-            MappingStart => ReadMap(span, path, depth),
-            SequenceStart => ReadList(span, path, depth),
+            MappingStart map => ReadMap(OpenBracket(map.Style == MappingStyle.Flow, span), path, depth),
+            SequenceStart list => ReadList(OpenBracket(list.Style == SequenceStyle.Flow, span), path, depth),
             _ => new YamlScalar(span, ((Scalar)start).Value, ((Scalar)start).Style == ScalarStyle.Plain && start is Scalar { Tag.IsEmpty: true }),
         };
         if (node.Size > MaximumSize)
@@ -120,11 +155,32 @@ internal sealed class YamlReader
         return node;
     }
 
-    private YamlScalar Unresolved(AnchorAlias alias, SourceSpan span, string path)
+    // What stands in brackets is meant to its closing bracket; a block, for messages, on its first line.
+    private SourceSpan OpenBracket(bool isBracket, SourceSpan start)
+    {
+        int line = start.Line;
+        int endOfLine = _source.LineStart(line) + _source.Line(line).TrimEnd().Length;
+        var span = start with { Length = isBracket ? 1 : Math.Max(0, endOfLine - start.Start) };
+        if (isBracket)
+            _openBrackets.Push(span);
+        return span;
+    }
+
+    private SourceSpan CloseBracket(SourceSpan span)
+    {
+        var end = _parser.Current!.End;
+        if (!_openBrackets.TryPeek(out var open) || open != span)
+            return span;
+
+        _openBrackets.Pop();
+        return span with { Length = Math.Max(1, Span(end, end).Start - span.Start) };
+    }
+
+    private YamlUnresolved Unresolved(AnchorAlias alias, SourceSpan span, string path)
     {
         string why = _anchors.ContainsKey(alias.Value) ? "stands inside what it names" : "names nothing above";
         _diagnostics.Error(ProjectCodes.Syntax, $"the alias '*{alias.Value.Value}' {why}", span, $"write &{alias.Value.Value} before the node that is meant", path);
-        return new YamlScalar(span, "", false);
+        return new YamlUnresolved(span);
     }
 
     private void CheckTag(NodeEvent node, SourceSpan span, string path)
@@ -143,8 +199,9 @@ internal sealed class YamlReader
             size = Grow(size, items[^1], span);
         }
 
-        _parser.MoveNext();
-        return new YamlList(span, items) { Size = size };
+        var whole = CloseBracket(span);
+        Advance();
+        return new YamlList(whole, items) { Size = size };
     }
 
     private YamlMap ReadMap(SourceSpan span, string path, int depth)
@@ -159,6 +216,8 @@ internal sealed class YamlReader
             string name = key is YamlScalar text ? text.Text : "";
             var value = ReadNode(ProjectPath.Join(path, name), depth + 1);
             size = Grow(size, value, span);
+            if (key is YamlUnresolved)
+                continue;
             if (key is not YamlScalar scalar)
                 _diagnostics.Error(ProjectCodes.WrongKind, $"a key is {key.Kind}", key.Span, "a key is a single word", path);
             else if (scalar is { IsPlain: true, Text: "<<" })
@@ -169,10 +228,11 @@ internal sealed class YamlReader
                 _diagnostics.Error(ProjectCodes.DuplicateKey, $"the key '{name}' stands twice", scalar.Span, $"the first is on line {keys[name].Span.Line}", ProjectPath.Join(path, name));
         }
 
-        _parser.MoveNext();
+        var whole = CloseBracket(span);
+        Advance();
         foreach (var node in merged)
             Merge(node, keys, entries, path);
-        return new YamlMap(span, entries) { Size = size };
+        return new YamlMap(whole, entries) { Size = size };
     }
 
     // https://yaml.org/type/merge.html: what stands in the mapping itself wins, then the earlier of the merged ones.
@@ -182,7 +242,7 @@ internal sealed class YamlReader
         {
             if (item is YamlMap map)
                 entries.AddRange(map.Entries.Where(entry => keys.TryAdd(entry.Key.Text, entry.Key)));
-            else
+            else if (item is not YamlUnresolved)
                 _diagnostics.Error(ProjectCodes.WrongKind, $"'<<' takes a mapping, not {item.Kind}", item.Span, null, path);
         }
     }
@@ -195,18 +255,37 @@ internal sealed class YamlReader
 
     private SourceSpan Span(Mark start, Mark end)
     {
-        int from = (int)Math.Clamp(start.Index, 0, _source.Text.Length);
-        int to = (int)Math.Clamp(end.Index, from, _source.Text.Length);
+        int from = (int)Math.Clamp(start.Index + _offset, 0, _source.Text.Length);
+        int to = (int)Math.Clamp(end.Index + _offset, from, _source.Text.Length);
         return _source.Span(from, to - from);
     }
 
     private static string Sentence(string message) =>
         message.Length == 0 ? "the text is not YAML" : $"{char.ToLowerInvariant(message[0])}{message[1..].TrimEnd('.')}";
 
-    private static string? Cure(SourceText source, YamlException e)
+    // The parser says of a tab only which mapping it spoils.
+    private SourceSpan Place(YamlException e)
     {
-        int line = (int)Math.Clamp(e.Start.Line, 1, source.LineCount);
-        return source.Line(line).TrimStart(' ').StartsWith('\t') ? "indent with spaces: YAML takes no tabs there" : null;
+        for (int line = 1; line <= _source.LineCount && SpoiltByTab(e); line++)
+        {
+            string text = _source.Line(line);
+            int blanks = text.Length - text.TrimStart(' ').Length;
+            if (blanks < text.Length && text[blanks] == '\t')
+                return _source.Span(_source.LineStart(line) + blanks, 1);
+        }
+
+        return Span(e.Start, e.End);
+    }
+
+    private static bool SpoiltByTab(YamlException e) => e.Message.Contains("tab ", StringComparison.Ordinal);
+
+    private string? Cure(YamlException e)
+    {
+        if (SpoiltByTab(e))
+            return "indent with spaces: YAML takes no tabs there";
+        if (_openBrackets.TryPeek(out var open))
+            return $"the '{open.Text}' on line {open.Line} may lack its end";
+        return e.Message.Contains("mapping", StringComparison.Ordinal) ? "put quotes around a text that holds ': ', or mend the indentation" : null;
     }
 
     private sealed class TooLargeException(string message, SourceSpan span) : Exception(message)
