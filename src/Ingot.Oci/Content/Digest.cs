@@ -82,7 +82,7 @@ public readonly record struct Digest : IComparable<Digest>
     public static bool operator >=(Digest left, Digest right) => left.CompareTo(right) >= 0;
 }
 
-/// <summary>Reads and writes a digest as a JSON string. Public because source-generated contexts of other assemblies name it.</summary>
+/// <summary>A digest in JSON is its text, as a value and as a property's name.</summary>
 public sealed class DigestJsonConverter : JsonConverter<Digest>
 {
     /// <inheritdoc/>
