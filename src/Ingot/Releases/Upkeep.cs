@@ -45,9 +45,10 @@ internal sealed class Upkeep
         int? onTrial)
     {
         var upkeep = new Upkeep(setup, goals, memory, seen, now, onTrial);
+        // The traffic first: an instance that cannot be made must not keep a proxy from coming back.
+        upkeep.KeepProxy();
         foreach (var goal in goals.Where(goal => goal.Presence == Presence.Running))
             upkeep.KeepInstances(goal);
-        upkeep.KeepProxy();
         upkeep.LetGo();
         return (upkeep._moves, upkeep._memory);
     }

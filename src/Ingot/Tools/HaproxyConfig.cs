@@ -16,8 +16,9 @@ public sealed record HaproxyCheck(string Path, TimeSpan Interval, int Rise, int 
 
     internal string Keywords => string.Create(CultureInfo.InvariantCulture, $"check inter {(long)Interval.TotalMilliseconds}ms rise {Rise} fall {Fall}");
 
-    // The path goes into a map file and onto HAProxy's command socket, where blanks, quotes and semicolons end a word.
-    internal string SafePath => Path.StartsWith('/') && !Path.AsSpan().ContainsAnyExcept(s_pathCharacters)
+    /// <summary>The path, if it can be said to HAProxy as it is; otherwise it throws.</summary>
+    // It goes into a map file and onto HAProxy's command socket, where blanks, quotes and semicolons end a word.
+    public string SafePath => Path.StartsWith('/') && !Path.AsSpan().ContainsAnyExcept(s_pathCharacters)
         ? Path
         : throw new ToolException("haproxy", $"'{Path}' cannot be the path of a health check: it must begin with '/' and hold only characters that need no quoting");
 }

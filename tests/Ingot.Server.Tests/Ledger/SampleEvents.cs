@@ -37,7 +37,7 @@ internal static class SampleEvents
         yield return new PromotionDecided("shop", "web", repository, image, "staging", n % 2 == 0, [new GateRecord("tests-passed", "pass", "12 of 12", [evidence]), new GateRecord("claims", "unknown", "no evidence", [])]);
         yield return new Approved("shop", "web", image, "production", "alice", "looks good");
         yield return new Rejected("shop", "web", image, "production", "bob", "not on a Friday");
-        yield return new ReleaseRequested("shop", "web", "production", repository, image, $"1.{n}", "release", Json("""{"replicas":3}"""), rollout, n);
+        yield return new ReleaseRequested("shop", "web", "production", repository, image, "release", Json("""{"replicas":3}"""), rollout, n, $"1.{n}");
         yield return new RolloutIntent(rollout, "start-1", "start", Json("""{"instances":["a","b"]}"""));
         yield return new RolloutAcknowledged(rollout, "start-1", "done");
         yield return new RolloutStateChanged(rollout, "Shifting", "warm", Json("""{ "step" : 1, "share": 0.05 }"""));

@@ -134,6 +134,10 @@ internal sealed class YamlReader
         if (depth > MaximumDepth)
             throw new TooLargeException($"the document is nested deeper than {MaximumDepth}", span);
 
+        // `? :` and its like end a mapping where a value must stand.
+        if (start is not (NodeEvent or AnchorAlias))
+            throw new YamlException(start.Start, start.End, "a value is missing here");
+
         Advance();
         if (start is AnchorAlias alias)
             return _anchors.GetValueOrDefault(alias.Value) is { } named ? named with { Span = span } : Unresolved(alias, span, path);
