@@ -270,6 +270,8 @@ internal sealed partial class StagePlanner
     private CopySource Source(Word word, TreeSource from)
     {
         string text = Expand(word);
+        if (text.Length == 0)
+            Diagnostics.Error("plan-empty-source", $"the source '{word.Text}' is empty", word.Span, "give its variable a value; '.' means everything");
         int depth = 0;
         foreach (var part in text.Split('/').Where(p => p is not ("" or ".")))
         {
