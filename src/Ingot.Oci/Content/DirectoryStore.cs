@@ -142,6 +142,7 @@ public sealed class DirectoryStore : IContentStore
             await _file.DisposeAsync().ConfigureAwait(false);
             File.Move(_path, _store.PathOf(digest), overwrite: true);
             _committed = true;
+            DirectorySync.Flush(_store._blobs);
             return digest;
         }
 

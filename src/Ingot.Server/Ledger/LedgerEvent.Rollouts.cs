@@ -30,4 +30,16 @@ public abstract partial record LedgerEvent
 
     /// <summary>A generation's last instances are gone: it is no longer there to go back to.</summary>
     public sealed record GenerationRetired(string Project, string Service, string Stage, long Generation, string Reason) : LedgerEvent, IAboutService;
+
+    /// <summary>The state machine stands where it stood and has counted on: what a restarted controller goes on from.</summary>
+    public sealed record RolloutMeasured(string Rollout, JsonElement Detail) : LedgerEvent, IAboutRollout;
+
+    /// <summary>Between rollouts, something that should run does not run as it should and is about to be put right.</summary>
+    public sealed record RepairIntended(string Project, string Service, string Stage, string Key, string Move, JsonElement Detail) : LedgerEvent, IAboutService;
+
+    /// <summary>What was to be put right is.</summary>
+    public sealed record RepairAcknowledged(string Project, string Service, string Stage, string Key, string Outcome) : LedgerEvent, IAboutService;
+
+    /// <summary>A person stopped a service: its instances and its proxy are gone, and nothing brings them back but a release.</summary>
+    public sealed record ServiceStopped(string Project, string Service, string Stage, string Reason) : LedgerEvent, IAboutService;
 }

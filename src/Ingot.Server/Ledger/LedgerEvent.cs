@@ -32,10 +32,14 @@ namespace Ingot.Server.Ledger;
 [JsonDerivedType(typeof(RolloutIntent), "rollout-intent")]
 [JsonDerivedType(typeof(RolloutAcknowledged), "rollout-acknowledged")]
 [JsonDerivedType(typeof(RolloutStateChanged), "rollout-state-changed")]
+[JsonDerivedType(typeof(RolloutMeasured), "rollout-measured")]
 [JsonDerivedType(typeof(RolloutPaused), "rollout-paused")]
 [JsonDerivedType(typeof(RolloutResumed), "rollout-resumed")]
 [JsonDerivedType(typeof(RolloutFinished), "rollout-finished")]
 [JsonDerivedType(typeof(GenerationRetired), "generation-retired")]
+[JsonDerivedType(typeof(RepairIntended), "repair-intended")]
+[JsonDerivedType(typeof(RepairAcknowledged), "repair-acknowledged")]
+[JsonDerivedType(typeof(ServiceStopped), "service-stopped")]
 public abstract partial record LedgerEvent
 {
     private static readonly Lazy<FrozenDictionary<Type, string>> s_kinds = new(() =>

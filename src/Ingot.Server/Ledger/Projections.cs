@@ -102,6 +102,9 @@ public static partial class Projections
                     "UPDATE rollouts SET state = ?2, state_reason = ?3, state_detail = ?4, time = ?5, entry = ?6 WHERE rollout = ?1",
                     e.Rollout, e.State, e.Reason, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
                 break;
+            case RolloutMeasured e:
+                MustExist(db.Execute("UPDATE rollouts SET state_detail = ?2, time = ?3, entry = ?4 WHERE rollout = ?1", e.Rollout, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
+                break;
             case RolloutPaused e:
                 string until = e.Until is { } at ? Rfc3339Converter.Format(at) : "";
                 MustExist(db.Execute(
@@ -122,6 +125,16 @@ public static partial class Projections
                 MustExist(db.Execute(
                     "UPDATE generations SET status = 'retired', time = ?5, entry = ?6 WHERE project = ?1 AND service = ?2 AND stage = ?3 AND generation = ?4",
                     e.Project, e.Service, e.Stage, e.Generation, time, seq), "generation", $"{e.Project}/{e.Service}/{e.Stage}/{e.Generation}");
+                break;
+            case RepairIntended or RepairAcknowledged:
+                break;
+            case ServiceStopped e:
+                db.Execute(
+                    "UPDATE generations SET status = 'retired', time = ?4, entry = ?5 WHERE project = ?1 AND service = ?2 AND stage = ?3 AND status = 'live'",
+                    e.Project, e.Service, e.Stage, time, seq);
+                db.Execute(
+                    "UPDATE rollouts SET outcome = 'Stopped', outcome_reason = ?4, time = ?5, entry = ?6 WHERE project = ?1 AND service = ?2 AND stage = ?3 AND outcome = ''",
+                    e.Project, e.Service, e.Stage, e.Reason, time, seq);
                 break;
             default:
                 throw new InvalidOperationException($"'{entry.Event.GetType().Name}' has no projection");

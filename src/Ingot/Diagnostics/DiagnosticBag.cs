@@ -8,7 +8,10 @@ public sealed class DiagnosticBag : IReadOnlyCollection<Diagnostic>
     private readonly List<Diagnostic> _items = [];
 
     /// <summary>Whether anything in it is an error.</summary>
-    public bool HasErrors { get; private set; }
+    public bool HasErrors => ErrorCount > 0;
+
+    /// <summary>How many of them are errors.</summary>
+    public int ErrorCount { get; private set; }
 
     /// <inheritdoc/>
     public int Count => _items.Count;
@@ -17,7 +20,7 @@ public sealed class DiagnosticBag : IReadOnlyCollection<Diagnostic>
     public void Add(Diagnostic diagnostic)
     {
         _items.Add(diagnostic);
-        HasErrors |= diagnostic.Severity == Severity.Error;
+        ErrorCount += diagnostic.Severity == Severity.Error ? 1 : 0;
     }
 
     /// <summary>Adds an error.</summary>

@@ -6,7 +6,11 @@ namespace Ingot.Templates.Dockerfile;
 /// <param name="GlobalArguments">ARG instructions before the first FROM.</param>
 /// <param name="Stages">The stages, in order; at least one when the file parsed without errors.</param>
 /// <param name="Source">The file.</param>
-public sealed record DockerfileSyntax(IReadOnlyList<ArgInstruction> GlobalArguments, IReadOnlyList<StageSyntax> Stages, SourceText Source);
+public sealed record DockerfileSyntax(IReadOnlyList<ArgInstruction> GlobalArguments, IReadOnlyList<StageSyntax> Stages, SourceText Source)
+{
+    /// <summary>The escape character of the file, which expanding its words needs: a backslash, or a backtick after <c># escape=`</c>.</summary>
+    public char Escape { get; init; } = '\\';
+}
 
 /// <summary>A FROM and the instructions below it.</summary>
 public sealed record StageSyntax(FromInstruction From, IReadOnlyList<Instruction> Instructions)
@@ -28,7 +32,11 @@ public sealed record Word(string Text, SourceSpan Span)
 }
 
 /// <summary><c>FROM [--platform=P] image [AS name]</c>.</summary>
-public sealed record FromInstruction(SourceSpan Span, string Text, Word Image, Word? Platform, string? StageName) : Instruction(Span, Text);
+public sealed record FromInstruction(SourceSpan Span, string Text, Word Image, Word? Platform, string? StageName) : Instruction(Span, Text)
+{
+    /// <summary>Where the stage's name stands; null when it has none.</summary>
+    public SourceSpan? NameSpan { get; init; }
+}
 
 /// <summary><c>ARG name[=default] …</c>.</summary>
 public sealed record ArgInstruction(SourceSpan Span, string Text, IReadOnlyList<(string Name, Word? Default)> Arguments) : Instruction(Span, Text);
@@ -52,7 +60,14 @@ public sealed record CommandLine(string? Shell, IReadOnlyList<string>? Exec);
 public sealed record Heredoc(string Name, bool Expand, string Content, SourceSpan Span);
 
 /// <summary><c>RUN command</c>. With here-documents in shell form, <see cref="CommandLine.Shell"/> is the script to run, here-documents included as the shell reads them.</summary>
-public sealed record RunInstruction(SourceSpan Span, string Text, CommandLine Command, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text);
+public sealed record RunInstruction(SourceSpan Span, string Text, CommandLine Command, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text)
+{
+    /// <summary>
+    /// A here-document that is a program of its own (<c>RUN &lt;&lt;EOF</c> and a first line <c>#!…</c>): it is put in a file named
+    /// <see cref="Heredoc.Name"/> and executed, not given to the shell. Null for everything else.
+    /// </summary>
+    public Heredoc? Script { get; init; }
+}
 
 /// <summary><c>COPY [--from=S] [--chown=U:G] [--chmod=M] source … destination</c>.</summary>
 public sealed record CopyInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? From, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text);

@@ -1,0 +1,63 @@
+namespace Ingot.Templates.Project;
+
+/// <summary>The keys one mapping of <c>ingot.yaml</c> may hold.</summary>
+/// <param name="Path">Where the mapping stands; <c>*</c> for any name.</param>
+/// <param name="Keys">The keys that are read.</param>
+public sealed record KeySection(string Path, params IReadOnlyList<string> Keys)
+{
+    /// <summary>Keys that belong to the format and are refused as not supported yet.</summary>
+    public IReadOnlyList<string> Later { get; init; } = [];
+}
+
+/// <summary>Every key of <c>ingot.yaml</c>: what the parser accepts, and what the schema for editors must list.</summary>
+public static class ProjectKeys
+{
+    /// <summary>The document itself; keys that start with <c>x-</c> are free, for anchors.</summary>
+    public static KeySection Root { get; } = new("", "ingot", "project", "images", "services", "stages") { Later = ["gates", "lifecycle"] };
+
+    /// <summary>An image.</summary>
+    public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims") { Later = ["packer"] };
+
+    /// <summary>A bootstrap from Debian packages.</summary>
+    public static KeySection Debian { get; } = new("images/*/debian", "suite", "packages", "mirror");
+
+    /// <summary>A service.</summary>
+    public static KeySection Service { get; } = new("services/*", "image", "port", "listen", "replicas", "health", "config", "writable", "limits", "rollout") { Later = ["secrets", "volumes"] };
+
+    /// <summary>How an instance shows that it is well.</summary>
+    public static KeySection Health { get; } = new("services/*/health", "path", "interval", "timeout", "healthy", "unhealthy", "deadline");
+
+    /// <summary>What an instance may use.</summary>
+    public static KeySection Limits { get; } = new("services/*/limits", "memory", "cpus", "pids");
+
+    /// <summary>How a new generation takes over.</summary>
+    public static KeySection Rollout { get; } = new("services/*/rollout", "canary", "blue-green", "observe", "deadline", "drain", "detect", "abort", "synthetic", "keep") { Later = ["rolling"] };
+
+    /// <summary>What ends a rollout beside the judge.</summary>
+    public static KeySection Abort { get; } = new("services/*/rollout/abort", "failed-requests");
+
+    /// <summary>Requests of Ingot's own.</summary>
+    public static KeySection Synthetic { get; } = new("services/*/rollout/synthetic", "path", "rate");
+
+    /// <summary>A stage.</summary>
+    public static KeySection Stage { get; } = new("stages/*", "gates", "target", "soak", "approvals");
+
+    /// <summary>Who must agree.</summary>
+    public static KeySection Approvals { get; } = new("stages/*/approvals", "count", "from");
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<KeySection> Sections { get; } =
+        [Root, Image, Debian, Service, Health, Limits, Rollout, Abort, Synthetic, Stage, Approvals];
+
+    /// <summary>The gates that need no definition.</summary>
+    public static IReadOnlyList<string> Gates { get; } = ["built-by-us", "tests-passed", "no-secrets", "sbom-present", "claims-hold"];
+
+    /// <summary>What can be claimed of an image.</summary>
+    public static IReadOnlyList<string> Claims { get; } = ["non-root", "no-shell", "no-setuid", "no-package-manager"];
+
+    /// <summary>Where instances can run.</summary>
+    public static IReadOnlyList<string> Targets { get; } = ["docker"];
+
+    /// <summary>Targets that are refused as not supported yet.</summary>
+    public static IReadOnlyList<string> LaterTargets { get; } = ["kubernetes", "machines"];
+}

@@ -1,0 +1,13 @@
+namespace Ingot.Templates.Project;
+
+/// <summary>Paths in a document for messages: <c>services/web/rollout/canary[1]</c>.</summary>
+internal static class ProjectPath
+{
+    /// <summary>The path of a key; one with a slash of its own stands in brackets.</summary>
+    public static string Join(string path, string key)
+    {
+        if (key.Contains('/', StringComparison.Ordinal))
+            return $"{path}[{key}]";
+        return path.Length == 0 ? key : $"{path}/{key}";
+    }
+}

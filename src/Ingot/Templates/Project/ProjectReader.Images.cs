@@ -1,0 +1,114 @@
+using Ingot.Diagnostics;
+
+namespace Ingot.Templates.Project;
+
+internal sealed partial class ProjectReader
+{
+    private static readonly string[] s_dockerfileKeys = ["context", "target", "args"];
+
+    private ImageDefinition? ReadImage(Entry entry)
+    {
+        if (ReadSection(entry.Value, ProjectKeys.Image) is not { } section)
+            return null;
+
+        var image = ReadTemplate(entry, section);
+        return image is null ? null : image with
+        {
+            Version = ReadVersion(section["version"]),
+            Tests = ReadTests(section["tests"]),
+            Claims = Choices(section["claims"], ProjectKeys.Claims, "claim"),
+        };
+    }
+
+    private ImageDefinition? ReadTemplate(Entry entry, Section section)
+    {
+        var debian = section["debian"];
+        var dockerfile = section["dockerfile"];
+        if (debian is not null && dockerfile is not null)
+            diagnostics.Error(ProjectCodes.Conflict, $"the image '{entry.Name}' has both a dockerfile and a debian", dockerfile.Span, "leave one of them", entry.Value.Path);
+        if (dockerfile is not null)
+            return ReadDockerfile(entry, section, dockerfile);
+        if (debian is not null)
+            return ReadDebian(entry, section, debian);
+
+        bool isLater = entry.Value.Node is YamlMap map && map.Entries.Any(e => ProjectKeys.Image.Later.Contains(e.Key.Text));
+        if (!isLater)
+            diagnostics.Error(ProjectCodes.MissingKey, $"the image '{entry.Name}' has neither a dockerfile nor a debian", entry.Key.Span, "say what it is made from", entry.Value.Path);
+        // So that a service which names the image is not reported as well.
+        return new DebianImage(entry.Name, entry.Key.Span, "", [], null);
+    }
+
+    private DockerfileImage ReadDockerfile(Entry entry, Section section, Field field)
+    {
+        string path = RelativePath(field) ?? "Dockerfile";
+        if (path == ".")
+            diagnostics.Error(ProjectCodes.BadPath, $"'{Scalar(field)}' is a directory", field.Span, "name the Dockerfile itself", field.Path);
+        int slash = path.LastIndexOf('/');
+        string context = section["context"] is { } given ? RelativePath(given) ?? "." : slash < 0 ? "." : path[..slash];
+        string? target = Accepted(section["target"], text => text.Length > 0 && !text.Any(char.IsWhiteSpace), "a stage", "the name of a stage in the Dockerfile");
+        var arguments = Pairs(section["args"]).Select(ReadArgument).OfType<KeyValuePair<string, string>>();
+        return new(entry.Name, entry.Key.Span, path, context, target, [.. arguments]);
+    }
+
+    private KeyValuePair<string, string>? ReadArgument(Entry argument)
+    {
+        if (!ProjectValues.IsEnvironmentName(argument.Name))
+            diagnostics.Error(ProjectCodes.BadName, $"'{Show(argument.Name)}' cannot name an argument", argument.Key.Span, "letters, digits and '_'", argument.Value.Path);
+        return AnyText(argument.Value) is { } value ? new(argument.Name, value) : null;
+    }
+
+    private DebianImage ReadDebian(Entry entry, Section section, Field field)
+    {
+        foreach (string key in s_dockerfileKeys)
+        {
+            if (section[key] is { } stray)
+                diagnostics.Error(ProjectCodes.Conflict, $"'{key}' belongs to an image made from a dockerfile", stray.Span, "take it away", stray.Path);
+        }
+
+        var debian = Optional(field, ProjectKeys.Debian);
+        string? suite = field.Node is YamlMap ? Accepted(Required(debian, "suite"), ProjectValues.IsSuite, "a release", "such as bookworm") : null;
+        return new(entry.Name, entry.Key.Span, suite ?? "", ReadPackages(debian["packages"]), ReadMirror(debian["mirror"]));
+    }
+
+    private List<string> ReadPackages(Field? field)
+    {
+        List<string> packages = [];
+        foreach (var item in field is null ? [] : Items(field))
+        {
+            if (Accepted(item, ProjectValues.IsPackage, "a package", "a name such as tzdata, or name=version") is { } package)
+                packages.Add(package);
+        }
+
+        return packages;
+    }
+
+    private string? ReadMirror(Field? field) => Accepted(
+        field,
+        text => Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" or "file" && uri.UserInfo.Length == 0 && !text.Any(char.IsWhiteSpace),
+        "the address of a mirror",
+        "http://, https:// or file://, without a password");
+
+    private string? ReadVersion(Field? field)
+    {
+        if (Text(field) is not { } text)
+            return null;
+        if (ProjectValues.IsVersion(text))
+            return text;
+
+        if (text == "git")
+            Later(field!.Node, field.Path, "'version: git' is not supported yet", "write a version such as 2.3.1");
+        else
+            Bad(field!, $"'{Show(text)}' is not a version", text.Contains('+', StringComparison.Ordinal) ? "a tag cannot hold '+': leave the build metadata out" : "three numbers, such as 2.3.1 or 2.4.0-rc.1");
+        return null;
+    }
+
+    private List<string> ReadTests(Field? field)
+    {
+        if (field is null)
+            return [];
+        if (field.Node is not YamlList)
+            return RelativePath(field) is { } only ? [only] : [];
+
+        return [.. Items(field).Select(RelativePath).OfType<string>()];
+    }
+}

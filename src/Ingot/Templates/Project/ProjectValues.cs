@@ -1,0 +1,131 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+
+namespace Ingot.Templates.Project;
+
+/// <summary>The small languages inside values: durations, sizes, percentages, names, addresses, paths. Each answers null for what it is not.</summary>
+internal static partial class ProjectValues
+{
+    private static readonly (string Unit, double Seconds)[] s_durations = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)];
+
+    private static readonly (string Unit, long Bytes)[] s_sizes =
+        [("", 1), ("Ki", 1L << 10), ("Mi", 1L << 20), ("Gi", 1L << 30), ("k", 1000), ("M", 1000_000), ("G", 1000_000_000)];
+
+    public static bool IsName(string text) => text.Length <= 63 && Name().IsMatch(text);
+
+    // https://semver.org/#is-there-a-suggested-regular-expression-regex-to-check-a-semver-string, without build metadata.
+    public static bool IsVersion(string text) => text.Length <= 128 && Version().IsMatch(text);
+
+    public static bool IsEnvironmentName(string text) => EnvironmentName().IsMatch(text);
+
+    public static bool IsSuite(string text) => Suite().IsMatch(text);
+
+    public static bool IsPackage(string text) => Package().IsMatch(text);
+
+    public static TimeSpan? Duration(string text)
+    {
+        if (Split(text) is not var (number, unit) || Array.Find(s_durations, row => row.Unit == unit) is not { Unit: not null } row)
+            return null;
+
+        double seconds = (double)number * row.Seconds;
+        return seconds <= TimeSpan.FromDays(3650).TotalSeconds ? TimeSpan.FromSeconds(seconds) : null;
+    }
+
+    public static long? Size(string text)
+    {
+        if (Split(text) is not var (number, unit) || Array.Find(s_sizes, row => row.Unit == unit) is not { Unit: not null } row)
+            return null;
+
+        double bytes = (double)number * row.Bytes;
+        return bytes <= 1L << 50 ? (long)bytes : null;
+    }
+
+    /// <summary>From 0 to 100.</summary>
+    public static decimal? Percentage(string text) =>
+        Split(text) is ( <= 100, "%") found ? found.Number : null;
+
+    public static decimal? Number(string text) => Split(text) is (_, "") found ? found.Number : null;
+
+    public static int? WholeNumber(string text)
+    {
+        bool padded = text.Length > 1 && text[0] == '0';
+        return !padded && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
+    }
+
+    public static ListenAddress? Address(string text)
+    {
+        int colon = text.LastIndexOf(':');
+        string host = colon < 0 ? "127.0.0.1" : text[..colon];
+        if (WholeNumber(text[(colon + 1)..]) is not { } port || port is < 1 or > 65535)
+            return null;
+
+        bool bracketed = host.StartsWith('[') && host.EndsWith(']');
+        if (!IPAddress.TryParse(bracketed ? host[1..^1] : host, out var address))
+            return null;
+
+        // 1 and 0x7f.1 are addresses to the system's parser, and surprises to people.
+        bool isWritten = address.AddressFamily == AddressFamily.InterNetwork ? !bracketed && address.ToString() == host : bracketed;
+        return isWritten ? new(host, port) : null;
+    }
+
+    /// <summary>A path below the project's directory in its shortest form; null when it leads out of it.</summary>
+    public static string? RelativePath(string text)
+    {
+        if (text.Length == 0 || text.StartsWith('/') || text.Any(char.IsControl))
+            return null;
+
+        List<string> parts = [];
+        foreach (string part in text.Split('/'))
+        {
+            if (part is "" or ".")
+                continue;
+            if (part != "..")
+                parts.Add(part);
+            else if (parts.Count == 0)
+                return null;
+            else
+                parts.RemoveAt(parts.Count - 1);
+        }
+
+        return parts.Count == 0 ? "." : string.Join('/', parts);
+    }
+
+    /// <summary>An absolute path inside an instance, in its shortest form already, and not the root.</summary>
+    public static bool IsInstancePath(string text) =>
+        text.StartsWith('/') && text.Length > 1 && !text.Any(char.IsControl) && !text.Contains(',', StringComparison.Ordinal)
+        && !text[1..].Split('/').Any(part => part is "" or "." or "..") && text[1..].Split('/')[0] is not ("proc" or "sys" or "dev");
+
+    public static bool IsUrlPath(string text) => UrlPath().IsMatch(text);
+
+    private static (decimal Number, string Unit)? Split(string text)
+    {
+        var match = NumberAndUnit().Match(text);
+        return match.Success && decimal.TryParse(match.Groups[1].Value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)
+            ? (number, match.Groups[2].Value)
+            : null;
+    }
+
+    [GeneratedRegex(@"^((?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,6})?)([A-Za-z%]{0,2})\z")]
+    private static partial Regex NumberAndUnit();
+
+    [GeneratedRegex(@"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\z")]
+    private static partial Regex Name();
+
+    [GeneratedRegex(@"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?\z")]
+    private static partial Regex Version();
+
+    [GeneratedRegex(@"^[A-Za-z_][A-Za-z0-9_.-]*\z")]
+    private static partial Regex EnvironmentName();
+
+    [GeneratedRegex(@"^[a-z][a-z0-9.-]*\z")]
+    private static partial Regex Suite();
+
+    // https://www.debian.org/doc/debian-policy/ch-controlfields.html#source, and =version as apt takes it.
+    [GeneratedRegex(@"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?\z")]
+    private static partial Regex Package();
+
+    [GeneratedRegex(@"^/[!-~]*\z")]
+    private static partial Regex UrlPath();
+}

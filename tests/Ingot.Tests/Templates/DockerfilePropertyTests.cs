@@ -1,0 +1,121 @@
+using FsCheck;
+using FsCheck.Fluent;
+using Ingot.Diagnostics;
+using Ingot.Templates.Dockerfile;
+
+namespace Ingot.Tests.Templates;
+
+public class DockerfilePropertyTests
+{
+    private static readonly string[] s_fragments =
+    [
+        "FROM ", "RUN ", "COPY ", "ENV ", "ARG ", "LABEL ", "CMD ", "EXPOSE ", "HEALTHCHECK ", "USER ", "WORKDIR ", "ADD ", "ENTRYPOINT ", "FROM debian\n",
+        " AS ", "a", "b", "x=y", "=", "--from=", "--chmod=", "--chown=", "--interval=", "--", "-", "<<EOF", "<<-EOF", "EOF\n", "<<", "\"", "'", "\\", "`", "\\\n", "\n", "\r\n",
+        "\t", " ", "#", "# escape=`\n", "$", "${", "}", ":-", ":", "/", "[\"", "\"]", "[", "]", ",", "0", "80/tcp", "30s", "🦊", "\ud800", "\u0085", "\0", "#!/bin/sh\n",
+    ];
+
+    [Fact]
+    public void ArbitraryTextGivesDiagnosticsAndNeverAnException() =>
+        Prop.ForAll<string>(text => IsSound(text ?? "")).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
+
+    [Fact]
+    public void ArbitraryFragmentsGiveDiagnosticsAndNeverAnException() =>
+        Prop.ForAll(Gen.Elements(s_fragments).ListOf().Select(string.Concat).ToArbitrary(), IsSound).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+
+    [Fact]
+    public void MutatedFilesGiveDiagnosticsAndNeverAnException() =>
+        Prop.ForAll(Mutations().ToArbitrary(), IsSound).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+
+    [Fact]
+    public void WhateverIsExpandedIsExpandedWithoutAnException() =>
+        Prop.ForAll(Gen.Elements(s_fragments).ListOf().Select(string.Concat).ToArbitrary(), text =>
+        {
+            SourceText source = new("x", text);
+            Word word = new(text, source.Span(0, text.Length));
+            DiagnosticBag diagnostics = [];
+            VariableExpander.Expand(word, name => name.Length % 2 == 0 ? null : "v $x", diagnostics);
+            VariableExpander.ExpandWords(word, _ => "a b", diagnostics, '`');
+            VariableExpander.ExpandContent(new Heredoc("x", true, text, word.Span), _ => null, diagnostics);
+            return diagnostics.All(d => Inside(d.Span, source));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+
+    [Fact]
+    public void WhatIsRefusedForAFileIsRefusedForItsExpansion() =>
+        Prop.ForAll(Gen.Elements(s_fragments).ListOf().Select(string.Concat).ToArbitrary(), text =>
+        {
+            DiagnosticBag diagnostics = [];
+            var syntax = DockerfileParser.Parse(new SourceText("Dockerfile", "FROM debian\nENV a=" + text), diagnostics);
+            if (diagnostics.HasErrors)
+                return true;
+
+            var words = syntax.Stages[0].Instructions.OfType<EnvInstruction>().SelectMany(env => env.Variables).Select(pair => pair.Value);
+            foreach (var word in words)
+                VariableExpander.Expand(word, _ => "v", diagnostics, syntax.Escape);
+            return !diagnostics.HasErrors;
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+
+    [Theory]
+    [InlineData("RUN x\n")]
+    [InlineData("FROM a AS b\nCOPY --from=b x y\n")]
+    [InlineData("RUN cat <<A\n")]
+    [InlineData("RUUN cat <<A\n")]
+    [InlineData("ENV a=\"b\\\n")]
+    [InlineData("COPY [\"a\",\n")]
+    [InlineData("LABEL a=${b:-\n")]
+    [InlineData("\\\n")]
+    [InlineData("# escape=`\n")]
+    [InlineData("RUN <<A <<B\nA\nB\n")]
+    public void LongFilesTakeTimeInProportion(string line)
+    {
+        SourceText source = new("Dockerfile", string.Concat(Enumerable.Repeat(line, 20_000)));
+        DockerfileParser.Parse(source, []);
+    }
+
+    [Theory]
+    [InlineData("ENV a=", "${b:-")]
+    [InlineData("RUN ", "[")]
+    [InlineData("RUN [", "[")]
+    [InlineData("COPY ", "a ")]
+    [InlineData("LABEL ", "a=b ")]
+    [InlineData("RUN ", "<<A ")]
+    [InlineData("RUN ", "--x ")]
+    [InlineData("EXPOSE ", "80 ")]
+    [InlineData("HEALTHCHECK --interval=", "1s")]
+    public void LongLinesTakeTimeInProportion(string start, string part)
+    {
+        SourceText source = new("Dockerfile", "FROM debian\n" + start + string.Concat(Enumerable.Repeat(part, 20_000)));
+        DockerfileParser.Parse(source, []);
+    }
+
+    [Fact]
+    public void AFileThatIsNoDockerfileStopsAtAHundredErrors()
+    {
+        DiagnosticBag diagnostics = [];
+        DockerfileParser.Parse(new SourceText("Dockerfile", string.Concat(Enumerable.Repeat("bla bla\n", 500))), diagnostics);
+        Assert.Equal(101, diagnostics.Count);
+        Assert.Equal(DockerfileCodes.TooManyErrors, diagnostics.Last().Code);
+    }
+
+    private static bool IsSound(string text)
+    {
+        SourceText source = new("Dockerfile", text);
+        DiagnosticBag diagnostics = [];
+        var syntax = DockerfileParser.Parse(source, diagnostics);
+        _ = DiagnosticRenderer.Render(diagnostics);
+        var instructions = syntax.GlobalArguments.Concat<Instruction>(syntax.Stages.SelectMany(stage => stage.Instructions.Prepend(stage.From))).ToList();
+        return diagnostics.All(d => Inside(d.Span, source) && !d.Summary.Contains('\n'))
+            && instructions.TrueForAll(i => Inside(i.Span, source) && i.Span.Length > 0 && !i.Text.AsSpan().ContainsAny("\r\n\t"))
+            && instructions.OfType<CopyInstruction>().All(copy => Inside(copy.Destination.Span, source) && copy.Sources.All(s => Inside(s.Span, source)))
+            && (diagnostics.HasErrors || syntax.Stages.Count > 0);
+    }
+
+    private static bool Inside(SourceSpan? span, SourceText source) =>
+        span is { } s && s.Start >= 0 && s.Length >= 0 && s.Start + s.Length <= source.Text.Length;
+
+    private static Gen<string> Mutations()
+    {
+        string[] files = [.. Vector.All("dockerfile").Select(vector => vector.Input).Where(input => input.Length > 0)];
+        return Gen.Elements(files).SelectMany(file => Gen.Choose(0, file.Length).SelectMany(from => Gen.Choose(0, 12).SelectMany(length => Gen.Elements(s_fragments).Select(fragment =>
+            file[..from] + fragment + file[Math.Min(file.Length, from + length)..]))));
+    }
+}

@@ -1,0 +1,105 @@
+using System.Globalization;
+using System.Text;
+using Ingot.Diagnostics;
+using Ingot.Templates.Dockerfile;
+
+namespace Ingot.Tests.Templates;
+
+public class DockerfileVectorTests
+{
+    private const string Area = "dockerfile";
+
+    public static TheoryData<string> Names => Vector.Names(Area);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void EveryVectorIsReadAsItSays(string name)
+    {
+        var vector = Vector.Read(Area, name);
+        DiagnosticBag diagnostics = [];
+        var syntax = DockerfileParser.Parse(new SourceText("Dockerfile", vector.Input), diagnostics, ["base"]);
+        vector.Check(Area, Print(diagnostics) + (diagnostics.HasErrors ? "" : Print(syntax)));
+    }
+
+    [Fact]
+    public void HostileVectorsOutnumberGoodOnes()
+    {
+        int refused = Vector.All(Area).Count(vector => vector.Expected.StartsWith("error ", StringComparison.Ordinal));
+        Assert.True(refused > Names.Count / 2, $"{refused} of {Names.Count} are refused");
+    }
+
+    internal static string Print(DiagnosticBag diagnostics)
+    {
+        StringBuilder text = new();
+        foreach (var diagnostic in diagnostics)
+        {
+            string where = diagnostic.Span is { } span ? $" {span.Line}:{span.Column}+{span.Length}" : "";
+            string path = diagnostic.Path is null ? "" : $" {diagnostic.Path}";
+            string detail = diagnostic.Detail is null ? "" : $" ({diagnostic.Detail})";
+            text.Append(CultureInfo.InvariantCulture, $"{(diagnostic.Severity == Severity.Error ? "error" : "warning")}{where}{path} {diagnostic.Code}: {diagnostic.Summary}{detail}\n");
+        }
+
+        return text.ToString();
+    }
+
+    private static string Print(DockerfileSyntax syntax)
+    {
+        StringBuilder text = new();
+        if (syntax.Escape != '\\')
+            text.Append(CultureInfo.InvariantCulture, $"escape {syntax.Escape}\n");
+        foreach (var argument in syntax.GlobalArguments)
+            Print(text, "", argument);
+        foreach (var stage in syntax.Stages)
+        {
+            Print(text, "", stage.From);
+            foreach (var instruction in stage.Instructions)
+                Print(text, "  ", instruction);
+        }
+
+        return text.ToString();
+    }
+
+    private static void Print(StringBuilder text, string indent, Instruction instruction)
+    {
+        text.Append(CultureInfo.InvariantCulture, $"{indent}{instruction.Span.Line}:{instruction.Span.Column}+{instruction.Span.Length} {instruction.Text}\n");
+        foreach (string line in Parts(instruction))
+            text.Append(CultureInfo.InvariantCulture, $"{indent}  {line}\n");
+    }
+
+    private static IEnumerable<string> Parts(Instruction instruction) => instruction switch
+    {
+        FromInstruction from => [Line("image", from.Image), .. Maybe("platform", from.Platform), .. from.StageName is null ? Array.Empty<string>() : [$"name {from.StageName}"]],
+        ArgInstruction arg => arg.Arguments.Select(a => a.Default is null ? $"arg {a.Name}" : $"arg {a.Name} = {At(a.Default)}"),
+        EnvInstruction env => env.Variables.Select(v => $"env {At(v.Name)} = {At(v.Value)}"),
+        LabelInstruction label => label.Labels.Select(v => $"label {At(v.Name)} = {At(v.Value)}"),
+        RunInstruction run => [Command(run.Command), .. run.Heredocs.Select(Document), .. run.Script is null ? Array.Empty<string>() : [$"script {run.Script.Name}"]],
+        CmdInstruction cmd => [Command(cmd.Command)],
+        EntrypointInstruction entrypoint => [Command(entrypoint.Command)],
+        CopyInstruction copy => [.. copy.Sources.Select(s => Line("source", s)), .. copy.Heredocs.Select(Document), Line("destination", copy.Destination),
+            .. Maybe("from", copy.From), .. Maybe("chown", copy.Chown), .. Maybe("chmod", copy.Chmod)],
+        WorkdirInstruction workdir => [Line("path", workdir.Path)],
+        UserInstruction user => [Line("user", user.User)],
+        ExposeInstruction expose => expose.Ports.Select(port => Line("port", port)),
+        HealthcheckInstruction check => [check.Command is null ? "none" : Command(check.Command), .. Options(check)],
+        _ => throw new InvalidOperationException(instruction.GetType().Name),
+    };
+
+    private static IEnumerable<string> Options(HealthcheckInstruction check)
+    {
+        (string Name, object? Value)[] options =
+            [("interval", check.Interval), ("timeout", check.Timeout), ("start-period", check.StartPeriod), ("start-interval", check.StartInterval), ("retries", check.Retries)];
+        return options.Where(option => option.Value is not null).Select(option => $"{option.Name} {option.Value}");
+    }
+
+    private static string Command(CommandLine command) =>
+        command.Shell is not null ? $"shell {Vector.Quote(command.Shell)}" : $"exec [{string.Join(", ", command.Exec!.Select(Vector.Quote))}]";
+
+    private static string Document(Heredoc document) =>
+        $"document {document.Name}{(document.Expand ? "" : " literal")} {document.Span.Line}:{document.Span.Column}+{document.Span.Length} {Vector.Quote(document.Content)}";
+
+    private static IEnumerable<string> Maybe(string name, Word? word) => word is null ? [] : [Line(name, word)];
+
+    private static string Line(string name, Word word) => $"{name} {At(word)}";
+
+    private static string At(Word word) => $"{Vector.Quote(word.Text)}@{word.Span.Line}:{word.Span.Column}+{word.Span.Length}";
+}
