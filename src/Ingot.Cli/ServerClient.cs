@@ -94,7 +94,7 @@ internal sealed class ServerClient(Uri server, string? token) : IDisposable
         }
     }
 
-    private async Task<ServerException> ErrorAsync(HttpRequestMessage request, HttpResponseMessage response, CancellationToken cancellationToken)
+    private static async Task<ServerException> ErrorAsync(HttpRequestMessage request, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         string text = await response.Content.ReadAsStringAsync(cancellationToken);
         try
