@@ -1,1 +1,3 @@
-Console.WriteLine("0.1.0");
+using Ingot.Cli;
+
+return await Application.RunAsync(args, Console.Out, Console.Error, outputIsTerminal: !Console.IsOutputRedirected, errorIsTerminal: !Console.IsErrorRedirected);

@@ -82,17 +82,22 @@ public readonly record struct Digest : IComparable<Digest>
     public static bool operator >=(Digest left, Digest right) => left.CompareTo(right) >= 0;
 }
 
-internal sealed class DigestJsonConverter : JsonConverter<Digest>
+/// <summary>A digest in JSON is its text, as a value and as a property's name.</summary>
+public sealed class DigestJsonConverter : JsonConverter<Digest>
 {
+    /// <inheritdoc/>
     public override Digest Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
         Parse(reader.GetString());
 
+    /// <inheritdoc/>
     public override void Write(Utf8JsonWriter writer, Digest value, JsonSerializerOptions options) =>
         writer.WriteStringValue(value.ToString());
 
+    /// <inheritdoc/>
     public override Digest ReadAsPropertyName(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
         Parse(reader.GetString());
 
+    /// <inheritdoc/>
     public override void WriteAsPropertyName(Utf8JsonWriter writer, Digest value, JsonSerializerOptions options) =>
         writer.WritePropertyName(value.ToString());
 

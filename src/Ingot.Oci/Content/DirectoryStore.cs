@@ -57,6 +57,16 @@ public sealed class DirectoryStore : IContentStore
         return new(new FileBlobWriter(this, path));
     }
 
+    /// <summary>Takes over a finished file as the blob <paramref name="digest"/>, by renaming it. The caller has hashed every byte and synced the file, which must be on the store's file system.</summary>
+    public void Adopt(string file, Digest digest)
+    {
+        File.Move(file, PathOf(digest), overwrite: true);
+        SyncNames();
+    }
+
+    /// <summary>Makes the names of all blobs durable: without it a power cut may forget the renames of the last seconds, though not the bytes.</summary>
+    public void SyncNames() => LinuxDirectory.Sync(_blobs);
+
     /// <inheritdoc/>
     public ValueTask<bool> DeleteAsync(Digest digest, CancellationToken cancellationToken = default)
     {
@@ -132,6 +142,7 @@ public sealed class DirectoryStore : IContentStore
             await _file.DisposeAsync().ConfigureAwait(false);
             File.Move(_path, _store.PathOf(digest), overwrite: true);
             _committed = true;
+            DirectorySync.Flush(_store._blobs);
             return digest;
         }
 

@@ -87,7 +87,7 @@ public sealed class VerifyingStream : Stream
         if (_verified)
             return read == 0 ? 0 : throw TooLong();
 
-        if (read == 0)
+        if (read == 0 && _read < _size)
             throw new ContentMismatchException($"'{_expected}' ended after {_read} bytes of {_size}");
 
         _read += read;

@@ -7,11 +7,15 @@ namespace Ingot.Tools;
 /// <summary>What a finished program left: its exit code, its output, and the end of both streams together.</summary>
 public sealed record CommandResult(int ExitCode, string Output, string Tail);
 
+/// <summary>What a finished program wrote, byte for byte, each stream up to a limit.</summary>
+public sealed record CapturedOutput(int ExitCode, byte[] Output, byte[] Error);
+
 /// <summary>Runs commands. The environment is built from nothing, so that a host's variables cannot change a result.</summary>
 public static class CommandRunner
 {
     private const int TailLines = 40;
     private const int MaxOutputCharacters = 16 << 20;
+    private const int MaxLineCharacters = 64 << 10;
 
     private static readonly Dictionary<string, string> s_environment = new()
     {
@@ -19,18 +23,6 @@ public static class CommandRunner
         ["LC_ALL"] = "C.UTF-8",
         ["TZ"] = "UTC",
         ["HOME"] = "/root",
-    };
-
-    /// <summary>The packages that bring the programs Ingot calls, for messages.</summary>
-    private static readonly Dictionary<string, string> s_packages = new()
-    {
-        ["runc"] = "runc",
-        ["mmdebstrap"] = "mmdebstrap",
-        ["haproxy"] = "haproxy",
-        ["dockerd"] = "docker.io",
-        ["git"] = "git",
-        ["mount"] = "mount",
-        ["umount"] = "mount",
     };
 
     /// <summary>Runs to the end and returns the output; a non-zero exit code throws <see cref="ToolException"/>.</summary>
@@ -79,6 +71,37 @@ public static class CommandRunner
         return new CommandResult(process.ExitCode, output.ToString(), string.Join('\n', tail));
     }
 
+    /// <summary>Runs to the end whatever the exit code and keeps the first <paramref name="maxBytes"/> of each stream as they are; the rest is read and dropped. Cancelling kills the program and everything it started.</summary>
+    public static async Task<CapturedOutput> CaptureAsync(Command command, int maxBytes, CancellationToken cancellationToken = default)
+    {
+        using var process = Start(command);
+        process.StandardInput.Close();
+        try
+        {
+            var output = ReadBytesAsync(process.StandardOutput.BaseStream, maxBytes, cancellationToken);
+            var error = ReadBytesAsync(process.StandardError.BaseStream, maxBytes, cancellationToken);
+            await Task.WhenAll(output, error).ConfigureAwait(false);
+            await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+            return new CapturedOutput(process.ExitCode, await output.ConfigureAwait(false), await error.ConfigureAwait(false));
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+    }
+
+    private static async Task<byte[]> ReadBytesAsync(Stream stream, int maxBytes, CancellationToken cancellationToken)
+    {
+        using var kept = new MemoryStream();
+        var buffer = new byte[16 << 10];
+        int read;
+        while ((read = await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+            kept.Write(buffer, 0, (int)Math.Min(read, maxBytes - kept.Length));
+
+        return kept.ToArray();
+    }
+
     private static Process Start(Command command)
     {
         var start = new ProcessStartInfo(command.Program, command.Arguments)
@@ -100,14 +123,36 @@ public static class CommandRunner
         }
         catch (Win32Exception e)
         {
-            string cure = s_packages.TryGetValue(command.Program, out var package) ? $"install it with 'apt-get install {package}'" : "install it";
+            string cure = Prerequisites.PackageOf(command.Program) is { } package ? $"install it with 'apt-get install {package}'" : "install it";
             throw new ToolException(command.Program, $"'{command}' could not be started: {e.Message}; {cure}, or run 'ingot doctor'", e);
         }
     }
 
     private static async Task ReadLinesAsync(StreamReader reader, Action<string> take, CancellationToken cancellationToken)
     {
-        while (await reader.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
-            take(line);
+        // A program may write without ever ending its line: what is longer than a line may be is taken in pieces.
+        var line = new StringBuilder();
+        var buffer = new char[4 << 10];
+        int read;
+        while ((read = await reader.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        {
+            foreach (char c in buffer.AsSpan(0, read))
+            {
+                if (c != '\n')
+                    line.Append(c);
+                if (c == '\n' || line.Length >= MaxLineCharacters)
+                    TakeLine(line, take);
+            }
+        }
+
+        if (line.Length > 0)
+            TakeLine(line, take);
+    }
+
+    private static void TakeLine(StringBuilder line, Action<string> take)
+    {
+        int length = line.Length > 0 && line[^1] == '\r' ? line.Length - 1 : line.Length;
+        take(line.ToString(0, length));
+        line.Clear();
     }
 }

@@ -1,0 +1,61 @@
+using System.CommandLine;
+using Ingot.Builds;
+using Ingot.Cli.Output;
+using Ingot.Cli.Pipeline;
+using Ingot.Diagnostics;
+using Ingot.Templates.Project;
+
+namespace Ingot.Cli.Commands;
+
+/// <summary><c>ingot build [TARGET…] [-f FILE]</c>.</summary>
+internal static class BuildCommand
+{
+    public static Command Create(Binder bind)
+    {
+        var targets = new Argument<string[]>("TARGET") { Description = "Images of the project; all of them when left out", Arity = ArgumentArity.ZeroOrMore };
+        var file = new Option<string>("--file", "-f") { Description = "A Dockerfile outside of a project; its context is the directory of -C, and the image is named after that", HelpName = "FILE" };
+        var settings = new BuildSymbols();
+        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store") { targets, file };
+        settings.AddTo(command);
+        command.SetAction(bind(async (context, result, cancellationToken) =>
+        {
+            var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile) : ProjectFiles.Load(context.Directory);
+            string[] names = result.GetValue(targets) ?? [];
+            CheckTargets(project, names);
+            var stage = new BuildStage(context, settings.Read(result));
+            var images = await stage.RunAsync(project, context.Directory, cancellationToken, names);
+            context.Terminal.TryJson(new BuildReport([.. images.Select(i => Report(i, project, stage.Elapsed))]), ReportJson.Default.BuildReport);
+            return ExitCode.Done;
+        }));
+        return command;
+    }
+
+    private static void CheckTargets(ProjectDefinition project, string[] names)
+    {
+        foreach (var name in names.Where(n => project.Images.All(i => i.Name != n)))
+            throw new InvalidInputException("no-image", $"the project '{project.Name}' has no image '{name}'", Suggestion.For(name, project.Images.Select(i => i.Name)));
+    }
+
+    /// <summary>A project of one image, for a Dockerfile that belongs to none.</summary>
+    private static ProjectDefinition Single(CommandContext context, string dockerfile)
+    {
+        string path = context.Resolve(dockerfile);
+        if (!File.Exists(path))
+            throw new InvalidInputException("no-file", $"there is no file '{dockerfile}'");
+
+        string name = new([.. Path.GetFileName(context.Directory).ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')]);
+        name = name.Trim('-').Length == 0 ? "image" : name.Trim('-');
+        var source = new SourceText(ProjectFiles.Name(path), "");
+        return new ProjectDefinition(name, [new DockerfileImage(name, source.Span(0, 0), Path.GetRelativePath(context.Directory, path), ".", null, [])], [], [], source);
+    }
+
+    private static BuiltImageReport Report(BuiltImage image, ProjectDefinition project, TimeSpan elapsed) => new(
+        image.Name,
+        project.Images.First(i => i.Name == image.Name).Version,
+        image.Digest,
+        image.Manifest.Config.Digest,
+        $"{image.Config.Os}/{image.Config.Architecture}",
+        image.Manifest.Layers.Sum(l => l.Size) + image.Manifest.Config.Size,
+        Math.Round(elapsed.TotalSeconds, 3),
+        new StepCount(image.Record.Steps, image.Record.CachedSteps));
+}

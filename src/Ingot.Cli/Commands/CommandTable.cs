@@ -1,0 +1,37 @@
+using System.CommandLine;
+
+namespace Ingot.Cli.Commands;
+
+/// <summary>Binds what a command does to its context and to the one place that catches.</summary>
+internal delegate Func<ParseResult, CancellationToken, Task<int>> Binder(Func<CommandContext, ParseResult, CancellationToken, Task<int>> act);
+
+/// <summary>Every command, in the order of the help.</summary>
+internal static class CommandTable
+{
+    public static IReadOnlyList<Func<Binder, Command>> All { get; } =
+    [
+        UpCommand.Create,
+        ReleaseCommands.CreateDown,
+        BuildCommand.Create,
+        TestCommand.Create,
+        ScanCommand.Create,
+        ImagesCommands.Create,
+        ImagesCommands.CreateInspect,
+        PromotionCommands.CreatePromote,
+        PromotionCommands.CreateApprove,
+        PromotionCommands.CreateReject,
+        PromotionCommands.CreateRevoke,
+        PromotionCommands.CreateExplain,
+        ReleaseCommands.CreateDeploy,
+        ReleaseCommands.CreateRollback,
+        ReleaseCommands.CreatePause,
+        ReleaseCommands.CreateResume,
+        StatusCommand.Create,
+        StatusCommand.CreateInstances,
+        LogCommands.Create,
+        KeysCommands.Create,
+        ServeCommand.Create,
+        DoctorCommand.Create,
+        GenerateDocsCommand.Create,
+    ];
+}

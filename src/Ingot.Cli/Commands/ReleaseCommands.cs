@@ -1,0 +1,107 @@
+using System.CommandLine;
+using Ingot.Cli.Output;
+using Ingot.Cli.Pipeline;
+using Ingot.Server.Api;
+
+namespace Ingot.Cli.Commands;
+
+/// <summary><c>ingot deploy|rollback|pause|resume SERVICE --stage S</c> and <c>ingot down</c>.</summary>
+internal static class ReleaseCommands
+{
+    public static Command CreateDeploy(Binder bind)
+    {
+        var (service, stage) = Symbols();
+        var image = new Option<string>("--image") { Description = "name[:tag][@digest] of the project; the service's image at its version when left out", HelpName = "IMAGE" };
+        var overrideQuarantine = new Option<bool>("--override") { Description = "Release a digest although it is quarantined; recorded with your name" };
+        var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", DefaultValueFactory = _ => "deployed by hand" };
+        var command = new Command("deploy", "Roll an admitted image out to a service") { service, stage, image, overrideQuarantine, why };
+        command.SetAction(bind(async (context, result, cancellationToken) =>
+        {
+            var project = ProjectFiles.Load(context.Directory);
+            using var server = await context.ConnectAsync(cancellationToken);
+            string name = result.GetRequiredValue(service);
+            string text = result.GetValue(image) ?? project.Services.FirstOrDefault(s => s.Name == name)?.Image ?? name;
+            var target = await ImageArgument.ResolveAsync(context, server, text, cancellationToken);
+            var request = new ReleaseRequest(project.Name, name, result.GetRequiredValue(stage), target.Digest, CommandContext.User, result.GetValue(why)!, result.GetValue(overrideQuarantine));
+            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases", request, ApiJson.Default.ReleaseRequest, ApiJson.Default.ReleaseReply, cancellationToken);
+            return await FollowAsync(context.Terminal, server, reply, $"{request.Stage}/{name}", cancellationToken);
+        }));
+        return command;
+    }
+
+    public static Command CreateRollback(Binder bind)
+    {
+        var (service, stage) = Symbols();
+        var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", DefaultValueFactory = _ => "rolled back by hand" };
+        var command = new Command("rollback", "Give the traffic back to the generation before, at once; the digest left is quarantined") { service, stage, why };
+        command.SetAction(bind(async (context, result, cancellationToken) =>
+        {
+            var project = ProjectFiles.Load(context.Directory);
+            using var server = await context.ConnectAsync(cancellationToken);
+            var request = new RollbackRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), CommandContext.User, result.GetValue(why)!);
+            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/rollbacks", request, ApiJson.Default.RollbackRequest, ApiJson.Default.ReleaseReply, cancellationToken);
+            return await FollowAsync(context.Terminal, server, reply, $"{request.Stage}/{request.Service}", cancellationToken);
+        }));
+        return command;
+    }
+
+    public static Command CreatePause(Binder bind) => CreatePause(bind, "pause", "Hold a rollout where it is; the judge still runs and may abort it", paused: true);
+
+    public static Command CreateResume(Binder bind) => CreatePause(bind, "resume", "Let a paused rollout go on", paused: false);
+
+    public static Command CreateDown(Binder bind)
+    {
+        var directory = new Argument<string>("DIR") { Description = "The project's directory", Arity = ArgumentArity.ZeroOrOne, DefaultValueFactory = _ => "." };
+        var command = new Command("down", "Stop what 'up' started: the instances and the proxies of a project. Images, evidence and the ledger stay") { directory };
+        command.SetAction(bind(async (context, result, cancellationToken) =>
+        {
+            var project = ProjectFiles.Load(context.Resolve(result.GetValue(directory)!));
+            using var server = await context.ConnectAsync(cancellationToken);
+            var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", new StopRequest(project.Name, CommandContext.User), ApiJson.Default.StopRequest, ApiJson.Default.StatusReply, cancellationToken);
+            if (!context.Terminal.TryJson(status, ApiJson.Default.StatusReply))
+                context.Terminal.Line($"project {project.Name} is stopped");
+            return ExitCode.Done;
+        }));
+        return command;
+    }
+
+    private static Command CreatePause(Binder bind, string name, string description, bool paused)
+    {
+        var (service, stage) = Symbols();
+        var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", DefaultValueFactory = _ => "by hand" };
+        var command = new Command(name, description) { service, stage, why };
+        command.SetAction(bind(async (context, result, cancellationToken) =>
+        {
+            var project = ProjectFiles.Load(context.Directory);
+            using var server = await context.ConnectAsync(cancellationToken);
+            var request = new PauseRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), CommandContext.User, result.GetValue(why)!, paused);
+            var rollout = await server.SendAsync(HttpMethod.Post, "api/v1/pauses", request, ApiJson.Default.PauseRequest, ApiJson.Default.RolloutReply, cancellationToken);
+            if (!context.Terminal.TryJson(rollout, ApiJson.Default.RolloutReply))
+                context.Terminal.Line($"rollout {rollout.Id} of {request.Stage}/{request.Service} is {(paused ? "paused" : "resumed")}");
+            return ExitCode.Done;
+        }));
+        return command;
+    }
+
+    private static async Task<int> FollowAsync(Terminal terminal, ServerClient server, ReleaseReply reply, string name, CancellationToken cancellationToken)
+    {
+        if (reply.Outcome == "refused")
+            throw new RefusedException(reply.Reason!);
+
+        if (reply.Outcome == "unchanged")
+        {
+            if (!terminal.TryJson(reply, ApiJson.Default.ReleaseReply))
+                terminal.Line($"{name} runs this already");
+            return ExitCode.Done;
+        }
+
+        var rollout = await RolloutFollower.FollowAsync(server, reply.Rollout!, text => terminal.Progress($"  {text}"), cancellationToken);
+        if (!terminal.TryJson(rollout, ApiJson.Default.RolloutReply))
+            terminal.Line(rollout.Succeeded ? terminal.Good($"{name} serves generation {rollout.Generation}") : terminal.Bad($"{name}: {rollout.State}: {rollout.Reason}"));
+        return rollout.Succeeded ? ExitCode.Done : ExitCode.No;
+    }
+
+    private static (Argument<string> Service, Option<string> Stage) Symbols() => (
+        new Argument<string>("SERVICE") { Description = "The service's name in the project" },
+        new Option<string>("--stage") { Description = "The stage", HelpName = "STAGE", Required = true });
+}

@@ -1,0 +1,78 @@
+using System.CommandLine;
+using System.Globalization;
+using Ingot.Cli.Output;
+using Ingot.Server.Api;
+
+namespace Ingot.Cli.Commands;
+
+/// <summary><c>ingot status [SERVICE]</c> and <c>ingot instances [SERVICE]</c>.</summary>
+internal static class StatusCommand
+{
+    public static Command Create(Binder bind)
+    {
+        var service = new Argument<string?>("SERVICE") { Description = "Only this service", Arity = ArgumentArity.ZeroOrOne };
+        var command = new Command("status", "What runs where: stage, service, digest, version, generation, instances, health, share of traffic, since when") { service };
+        command.SetAction(bind(async (context, result, cancellationToken) =>
+        {
+            var status = await FetchAsync(context, result.GetValue(service), cancellationToken);
+            if (!context.Terminal.TryJson(status, ApiJson.Default.StatusReply))
+                Print(context.Terminal, status);
+            return ExitCode.Done;
+        }));
+        return command;
+    }
+
+    public static Command CreateInstances(Binder bind)
+    {
+        var service = new Argument<string?>("SERVICE") { Description = "Only this service", Arity = ArgumentArity.ZeroOrOne };
+        var command = new Command("instances", "Every instance with its generation, address, state and health") { service };
+        command.SetAction(bind(async (context, result, cancellationToken) =>
+        {
+            var status = await FetchAsync(context, result.GetValue(service), cancellationToken);
+            if (!context.Terminal.TryJson(status, ApiJson.Default.StatusReply))
+                PrintInstances(context.Terminal, status);
+            return ExitCode.Done;
+        }));
+        return command;
+    }
+
+    public static void Print(Terminal terminal, StatusReply status)
+    {
+        if (status.Services.Count == 0)
+        {
+            terminal.Line("nothing runs");
+            return;
+        }
+
+        terminal.Table(
+            ["STAGE", "SERVICE", "VERSION", "DIGEST", "GENERATION", "STATE", "INSTANCES", "SHARE", "SINCE", "URL"],
+            status.Services.Select(Row));
+        foreach (var service in status.Services)
+        {
+            foreach (var warm in service.Warm)
+                terminal.Line($"{service.Stage}/{service.Service}: generation {warm.Generation} ({warm.Version ?? warm.Digest.Short}) stands warm with {warm.Instances} instances");
+            if (service.Rollout is { } rollout)
+                terminal.Line($"{service.Stage}/{service.Service}: rollout {rollout.Id} of {rollout.Version ?? rollout.Digest.Short} is {rollout.State} at {rollout.Share} %{(rollout.Reason is null ? "" : ": " + rollout.Reason)}");
+        }
+    }
+
+    private static async Task<StatusReply> FetchAsync(CommandContext context, string? service, CancellationToken cancellationToken)
+    {
+        using var server = await context.ConnectAsync(cancellationToken, start: false);
+        var status = await server.GetAsync("api/v1/status", ApiJson.Default.StatusReply, cancellationToken);
+        return service is null ? status : new StatusReply([.. status.Services.Where(s => s.Service == service)]);
+    }
+
+    private static string[] Row(ServiceStatus s) =>
+    [
+        s.Stage, s.Service, s.Version ?? "-", s.Digest?.Short ?? "-", s.Generation?.ToString(CultureInfo.InvariantCulture) ?? "-", s.State,
+        $"{s.Instances.Count(i => i.Generation == s.Generation && i.Health == "healthy")}/{s.Instances.Count(i => i.Generation == s.Generation)}",
+        $"{s.Share} %", s.Since?.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "-", s.Url ?? "-",
+    ];
+
+    private static void PrintInstances(Terminal terminal, StatusReply status) => terminal.Table(
+        ["STAGE", "SERVICE", "GENERATION", "INSTANCE", "ADDRESS", "STATE", "HEALTH", "DIGEST"],
+        from s in status.Services
+        from i in s.Instances
+        select (string[])[s.Stage, s.Service, i.Generation.ToString(CultureInfo.InvariantCulture), i.Id, i.Address ?? "-", i.State, i.Health, i.Digest.Short]);
+}

@@ -1,0 +1,19 @@
+using System.CommandLine;
+using Ingot.Cli.Pipeline;
+
+namespace Ingot.Cli.Commands;
+
+/// <summary><c>ingot up [DIR]</c>.</summary>
+internal static class UpCommand
+{
+    public static Command Create(Binder bind)
+    {
+        var directory = new Argument<string>("DIR") { Description = "The project's directory", Arity = ArgumentArity.ZeroOrOne, DefaultValueFactory = _ => "." };
+        var settings = new BuildSymbols();
+        var command = new Command("up", "From source to running: build, test, scan, sign, publish, promote as far as the gates allow, roll out") { directory };
+        settings.AddTo(command);
+        command.SetAction(bind((context, result, cancellationToken) =>
+            new UpPipeline(context, settings.Read(result)).RunAsync(context.Resolve(result.GetValue(directory)!), cancellationToken)));
+        return command;
+    }
+}

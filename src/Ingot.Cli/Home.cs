@@ -1,0 +1,31 @@
+using Ingot.Server.Storage;
+
+namespace Ingot.Cli;
+
+/// <summary>Where data lies on this host, and which server commands talk to.</summary>
+internal sealed class Home
+{
+    public const string DefaultServer = "http://127.0.0.1:7070";
+
+    private readonly ServerHome _server;
+
+    private Home(ServerHome server) => _server = server;
+
+    public string Directory => _server.Root;
+
+    /// <summary>The content of this host: the local server and the builder share it, so that publishing moves no bytes.</summary>
+    public string Content => _server.Content;
+
+    public string Keys => _server.Keys;
+
+    public string Cache => Path.Combine(Directory, "cache");
+
+    public string Work => Path.Combine(Directory, "work");
+
+    public string Logs => Path.Combine(Directory, "logs");
+
+    /// <summary>The token of the local server; only its owner can read it.</summary>
+    public string Token => Path.Combine(Directory, "server", "token");
+
+    public static Home FromEnvironment() => new(ServerHome.FromEnvironment());
+}

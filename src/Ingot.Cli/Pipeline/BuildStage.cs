@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using Ingot.Builds;
+using Ingot.Cli.Commands;
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+using Ingot.Oci.Images;
+using Ingot.Oci.Layouts;
+using Ingot.Plans;
+using Ingot.Templates.Project;
+
+namespace Ingot.Cli.Pipeline;
+
+/// <summary>Plans and builds the images of a project, and names them in the local store.</summary>
+internal sealed class BuildStage(CommandContext context, BuildOptions options)
+{
+    /// <summary>Whether any step ran.</summary>
+    public bool DidWork { get; private set; }
+
+    /// <summary>How long it took, planning included.</summary>
+    public TimeSpan Elapsed { get; private set; }
+
+    public async Task<IReadOnlyList<BuiltImage>> RunAsync(ProjectDefinition project, string directory, CancellationToken cancellationToken, params IReadOnlyList<string> targets)
+    {
+        var clock = Stopwatch.StartNew();
+        var layout = new OciLayout(context.Home.Content);
+        var diagnostics = new DiagnosticBag();
+        var plan = await Planner.PlanAsync(project, new PlanSettings
+        {
+            Directory = directory,
+            Targets = targets,
+            Arguments = options.Arguments,
+            FindImage = (name, token) => FindAsync(layout, name, token),
+        }, diagnostics, cancellationToken);
+        diagnostics.ThrowIfErrors();
+        foreach (var warning in diagnostics)
+            context.Terminal.Progress($"build    {warning}");
+
+        var display = new BuildDisplay(context.Terminal);
+        var builder = new Builder(new BuildSettings
+        {
+            Store = layout.Store,
+            CacheDirectory = context.Home.Cache,
+            WorkDirectory = context.Home.Work,
+            NoCache = options.NoCache,
+            Epoch = options.Epoch ?? BuildSettings.DefaultEpoch,
+        });
+        IReadOnlyList<BuiltImage> images;
+        using (display)
+            images = await builder.BuildAsync(plan!, display, cancellationToken);
+
+        foreach (var image in images)
+            await NameAsync(layout, project, image, cancellationToken);
+        DidWork = display.DidWork;
+        Elapsed = clock.Elapsed;
+        foreach (var image in images)
+            context.Terminal.Progress($"build    {image.Name} is {image.Digest} ({image.Record.CachedSteps} of {image.Record.Steps} steps from the cache)");
+        return images;
+    }
+
+    private static async Task NameAsync(OciLayout layout, ProjectDefinition project, BuiltImage image, CancellationToken cancellationToken)
+    {
+        string name = $"{project.Name}/{image.Name}:{project.Images.First(i => i.Name == image.Name).Version ?? "latest"}";
+        if ((await layout.FindAsync(name, cancellationToken))?.Digest == image.Digest)
+            return;
+
+        long size = await layout.Store.SizeAsync(image.Digest, cancellationToken) ?? 0;
+        await layout.SetAsync(name, new Descriptor { MediaType = image.Manifest.MediaType, Digest = image.Digest, Size = size }, cancellationToken);
+    }
+
+    private static async Task<StoredImage?> FindAsync(OciLayout layout, string name, CancellationToken cancellationToken)
+    {
+        var descriptor = await layout.FindAsync(name, cancellationToken);
+        if (descriptor is null)
+            return null;
+
+        var image = await Image.LoadAsync(layout.Store, descriptor.Digest, cancellationToken: cancellationToken);
+        return new StoredImage(image.Digest, image.Config);
+    }
+}

@@ -1,0 +1,194 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Ingot.Builds;
+using Ingot.Cli.Commands;
+using Ingot.Cli.Output;
+using Ingot.Diagnostics;
+using Ingot.Evidence;
+using Ingot.Evidence.Claims;
+using Ingot.Evidence.Packages;
+using Ingot.Evidence.Provenance;
+using Ingot.Evidence.Sbom;
+using Ingot.Evidence.Secrets;
+using Ingot.Evidence.Signatures;
+using Ingot.Evidence.Tests;
+using Ingot.Oci.Content;
+using Ingot.Policies;
+using Ingot.Templates.Project;
+
+namespace Ingot.Cli.Pipeline;
+
+/// <summary>The evidence about an image: what must be published, and whether any of it is new.</summary>
+internal sealed record EvidenceResult(IReadOnlyList<PublishedEvidence> Manifests, bool IsNew);
+
+/// <summary>A manifest that carries evidence, and the tag it goes under, if any.</summary>
+internal sealed record PublishedEvidence(Descriptor Descriptor, string? Tag);
+
+/// <summary>Tests, scans and signs an image. What was found about a digest by the same questions is not asked again.</summary>
+internal sealed class EvidenceStage(CommandContext context)
+{
+    private readonly Terminal _terminal = context.Terminal;
+    private readonly DirectoryStore _store = new(context.Home.Content);
+
+    public async Task<EvidenceResult> RunAsync(ProjectDefinition project, ImageDefinition image, string directory, BuiltImage built, CancellationToken cancellationToken)
+    {
+        var files = GossFiles.Load(directory, image.Tests);
+        string record = Path.Combine(context.Home.Cache, "evidence", $"{built.Digest.Hex}-{Questions(image, files)}.json");
+        if (await ReadAsync(record, cancellationToken) is { } known)
+            return new EvidenceResult(known, IsNew: false);
+
+        using var key = await KeysCommands.Open(context.Home).LoadOrCreateAsync(cancellationToken);
+        Directory.CreateDirectory(context.Home.Work);
+        await using var subject = await ImageUnderTest.UnpackAsync(_store, built.Digest, context.Home.Work, cancellationToken);
+        var statements = await ExamineAsync(project, image, built, subject, files, cancellationToken);
+        var writer = new EvidenceWriter(_store, key, TimeProvider.System);
+        var written = await writer.WriteAsync(subject.Image.Descriptor, statements, reference: $"{project.Name}/{image.Name}", cancellationToken: cancellationToken);
+        _terminal.Progress($"sign     {statements.Count} statements about {image.Name} with key {key.Id[..12]}");
+        List<PublishedEvidence> published = [.. written.Select(m => new PublishedEvidence(m.Descriptor, m.Tag))];
+        await WriteAsync(record, published, cancellationToken);
+        return new EvidenceResult(published, IsNew: true);
+    }
+
+    private async Task<IReadOnlyList<Statement>> ExamineAsync(ProjectDefinition project, ImageDefinition image, BuiltImage built, ImageUnderTest subject, IReadOnlyList<GossFile> files, CancellationToken cancellationToken)
+    {
+        string name = $"{project.Name}/{image.Name}";
+        Statement About(string type, JsonElement predicate) => Statement.About(built.Digest, name, type, predicate);
+        List<Statement> statements =
+        [
+            Statement.Signature(built.Digest, name),
+            About(PredicateType.Provenance, ProvenanceOf.Build(project, image, built).ToPredicate()),
+        ];
+        if (files.Count > 0)
+        {
+            var tests = await Examination.TestAsync(context, subject, files, cancellationToken);
+            Examination.Print(_terminal, image.Name, tests);
+            if (!tests.Succeeded)
+                throw new RefusedException($"{tests.Failed} of {tests.Results.Count} checks of {image.Name} failed: nothing is published");
+            statements.Add(About(PredicateType.TestResult, tests.ToPredicate()));
+        }
+
+        var packages = PackageInventory.Read(subject.Root);
+        var secrets = await SecretScanner.ScanAsync(subject.Store, subject.Image, cancellationToken);
+        var claims = ClaimChecker.Check(subject, image.Claims);
+        statements.Add(About(PredicateType.CycloneDx, CycloneDx.ToPredicate(new SbomSubject(name, built.Digest, built.Config.Created), packages)));
+        statements.Add(About(PredicateType.SecretScan, secrets.ToPredicate()));
+        statements.Add(About(PredicateType.Claims, claims.ToPredicate()));
+        Examination.Print(_terminal, image.Name, packages, secrets, claims);
+        return statements;
+    }
+
+    /// <summary>What is asked, as a name: another set of tests, claims or rules asks again.</summary>
+    private static string Questions(ImageDefinition image, IReadOnlyList<GossFile> files)
+    {
+        var text = new StringBuilder(Application.Version).Append('\n');
+        foreach (var file in files)
+            text.Append("goss ").Append(file.Source.Name).Append(' ').Append(file.Digest).Append('\n');
+        foreach (var claim in image.Claims)
+            text.Append("claim ").Append(claim).Append('\n');
+        return Digest.Of(Encoding.UTF8.GetBytes(text.ToString())).Short;
+    }
+
+    private async Task<IReadOnlyList<PublishedEvidence>?> ReadAsync(string path, CancellationToken cancellationToken)
+    {
+        if (!File.Exists(path))
+            return null;
+
+        try
+        {
+            var known = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(path, cancellationToken), EvidenceRecordJson.Default.IReadOnlyListPublishedEvidence);
+            foreach (var item in known ?? [])
+            {
+                if (await _store.SizeAsync(item.Descriptor.Digest, cancellationToken) is null)
+                    return null;
+            }
+
+            return known;
+        }
+        catch (JsonException)
+        {
+            // A record that was torn by a full disk: the questions are asked again.
+            return null;
+        }
+    }
+
+    private static async Task WriteAsync(string path, IReadOnlyList<PublishedEvidence> published, CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        string temporary = $"{path}.{Environment.ProcessId}";
+        await File.WriteAllBytesAsync(temporary, JsonSerializer.SerializeToUtf8Bytes(published, EvidenceRecordJson.Default.IReadOnlyListPublishedEvidence), cancellationToken);
+        File.Move(temporary, path, overwrite: true);
+    }
+}
+
+[JsonSerializable(typeof(IReadOnlyList<PublishedEvidence>))]
+internal sealed partial class EvidenceRecordJson : JsonSerializerContext;
+
+/// <summary>Reads an image's goss files.</summary>
+internal static class GossFiles
+{
+    public static IReadOnlyList<GossFile> Load(string directory, IReadOnlyList<string> names)
+    {
+        var diagnostics = new DiagnosticBag();
+        List<GossFile> files = [];
+        foreach (var name in names)
+        {
+            string path = Path.Combine(directory, name);
+            if (!File.Exists(path))
+                diagnostics.Error("no-file", $"there is no test file '{ProjectFiles.Name(path)}'");
+            else
+                files.Add(GossFile.Parse(new SourceText(ProjectFiles.Name(path), File.ReadAllText(path)), diagnostics));
+        }
+
+        diagnostics.ThrowIfErrors();
+        return files;
+    }
+}
+
+/// <summary>Says in SLSA's words how an image was built.</summary>
+internal static class ProvenanceOf
+{
+    private const string BuildType = "https://ingot.dev/buildtypes/project/v1";
+
+    public static SlsaProvenance Build(ProjectDefinition project, ImageDefinition image, BuiltImage built)
+    {
+        var record = built.Record;
+        List<ResourceDescriptor> dependencies = [ResourceDescriptor.Of("template", record.Template)];
+        if (record.Source is { } source)
+            dependencies.Add(new ResourceDescriptor { Name = "source", Uri = source.Remote is null ? null : "git+" + source.Remote, Digest = new(StringComparer.Ordinal) { ["gitCommit"] = source.Commit } });
+        dependencies.AddRange(record.Bases.Select(b => ResourceDescriptor.Of(b.Name, b.Digest)));
+        return new SlsaProvenance
+        {
+            BuildDefinition = new BuildDefinition
+            {
+                BuildType = BuildType,
+                ExternalParameters = Parameters(("project", project.Name), ("image", image.Name), ("version", image.Version), ("arguments", string.Join(' ', record.Arguments.Select(a => $"{a.Key}={a.Value}")))),
+                InternalParameters = Parameters(("epoch", record.Epoch.ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture)), ("codec", record.Codec), ("rules", string.Join(' ', record.Rules)), ("dirty", record.Source is { IsDirty: true } ? "true" : null)),
+                ResolvedDependencies = dependencies,
+            },
+            RunDetails = new RunDetails
+            {
+                Builder = new ProvenanceBuilder { Id = BuiltInGates.Builder, Version = new(StringComparer.Ordinal) { ["ingot"] = Application.Version } },
+                Metadata = new RunMetadata { StartedOn = record.Started, FinishedOn = record.Finished },
+            },
+        };
+    }
+
+    private static JsonElement Parameters(params ReadOnlySpan<(string Name, string? Value)> parameters)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream))
+        {
+            json.WriteStartObject();
+            foreach (var (name, value) in parameters)
+            {
+                if (!string.IsNullOrEmpty(value))
+                    json.WriteString(name, value);
+            }
+
+            json.WriteEndObject();
+        }
+
+        return JsonElement.Parse(stream.ToArray());
+    }
+}

@@ -1,0 +1,44 @@
+using Ingot.Cli.Output;
+using Ingot.Evidence;
+using Ingot.Evidence.Claims;
+using Ingot.Evidence.Packages;
+using Ingot.Evidence.Secrets;
+using Ingot.Evidence.Tests;
+
+namespace Ingot.Cli.Pipeline;
+
+/// <summary>The examinations of an image, shared by <c>up</c>, <c>test</c> and <c>scan</c>, and how their results are told.</summary>
+internal static class Examination
+{
+    public static Task<TestReport> TestAsync(CommandContext context, ImageUnderTest subject, IReadOnlyList<GossFile> files, CancellationToken cancellationToken) =>
+        GossRunner.RunAsync(subject.Root, subject.Image.Config.Config, files, new SandboxOptions(context.Home.Work, TimeProvider.System), cancellationToken);
+
+    public static void Print(Terminal terminal, string image, TestReport tests)
+    {
+        foreach (var failed in tests.Results.Where(r => r.Outcome == TestOutcome.Fail))
+            terminal.Progress($"test     {terminal.Bad("failed")} {failed.Summary}");
+        if (tests is { Succeeded: false, SandboxOutput: { } output })
+            terminal.Progress($"test     the sandbox ended by itself:\n{output}");
+        string skipped = tests.Skipped > 0 ? $", {tests.Skipped} skipped" : "";
+        terminal.Progress($"test     {image}: {tests.Passed} of {tests.Results.Count} checks passed{skipped} ({tests.Duration.TotalSeconds:0.0} s)");
+    }
+
+    public static void Print(Terminal terminal, string image, PackageInventory packages, SecretReport secrets, ClaimReport claims)
+    {
+        foreach (var unreadable in packages.Unreadable)
+            terminal.Progress($"scan     {image}: could not be read: {unreadable}");
+        foreach (var finding in secrets.Findings)
+            terminal.Progress($"scan     {terminal.Bad("secret")} {finding.Description} ({finding.Rule}) in {Where(finding)}: {finding.Match}");
+        foreach (var broken in claims.Results.Where(c => !c.Holds))
+            terminal.Progress($"scan     {terminal.Bad("not true")} {broken.Claim}: {broken.Reason}");
+        terminal.Progress($"scan     {image}: {packages.Packages.Count} packages, {secrets.Findings.Count} secrets, {claims.Results.Count(c => c.Holds)} of {claims.Results.Count} claims hold");
+    }
+
+    /// <summary>Where a secret was found, for people.</summary>
+    public static string Where(SecretFinding finding)
+    {
+        string layer = finding.Layer is { } digest ? $" of layer {digest.Short}" : "";
+        string later = finding.DeletedLater ? ", deleted by a later layer and still shipped" : "";
+        return $"{finding.Path}:{finding.Line}{layer}{later}";
+    }
+}

@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using Ingot.Cli.Commands;
+using Ingot.Cli.Output;
+using Ingot.Oci.Content;
+using Ingot.Server.Api;
+using Ingot.Templates.Project;
+using Ingot.Tools;
+
+namespace Ingot.Cli.Pipeline;
+
+/// <summary>From source to running: build, test, scan, sign, publish, promote as far as the gates allow, roll out.</summary>
+internal sealed class UpPipeline(CommandContext context, BuildOptions options)
+{
+    private readonly Terminal _terminal = context.Terminal;
+    private bool _changed;
+
+    public async Task<int> RunAsync(string directory, CancellationToken cancellationToken)
+    {
+        var clock = Stopwatch.StartNew();
+        var project = ProjectFiles.Load(directory);
+        CheckHost();
+        using var server = await context.ConnectAsync(cancellationToken);
+        if (project.Stages.Any(s => s.Target == "docker"))
+            await Dockerd.EnsureAsync(context.Home, _terminal, cancellationToken);
+
+        var build = new BuildStage(context, options);
+        var built = await build.RunAsync(project, directory, cancellationToken);
+        _changed |= build.DidWork;
+        await ApplyAsync(server, project, cancellationToken);
+        var published = await PublishAsync(server, project, directory, built, cancellationToken);
+        int exitCode = await ReleaseAsync(server, project, published, cancellationToken);
+        await ReportAsync(server, project, clock.Elapsed, exitCode, cancellationToken);
+        return exitCode;
+    }
+
+    private static void CheckHost()
+    {
+        var missing = Prerequisites.Missing();
+        if (missing.Count > 0)
+            throw new ToolException(missing[0].Package, $"this host lacks {string.Join(", ", missing.Select(m => m.Package))}; install with '{Prerequisites.Install(missing)}', or run 'ingot doctor'");
+    }
+
+    private async Task ApplyAsync(ServerClient server, ProjectDefinition project, CancellationToken cancellationToken)
+    {
+        var reply = await server.SendAsync(HttpMethod.Put, $"api/v1/projects/{project.Name}", new ProjectRequest(project.Source.Text, CommandContext.User), ApiJson.Default.ProjectRequest, ApiJson.Default.ProjectReply, cancellationToken);
+        _changed |= reply.Changed;
+    }
+
+    private async Task<Dictionary<string, Digest>> PublishAsync(ServerClient server, ProjectDefinition project, string directory, IReadOnlyList<Builds.BuiltImage> built, CancellationToken cancellationToken)
+    {
+        var published = new Dictionary<string, Digest>(StringComparer.Ordinal);
+        foreach (var image in project.Images.Where(i => i.Version is not null))
+        {
+            var candidate = built.First(b => b.Name == image.Name);
+            await RefuseMovedTagAsync(server, project, image, candidate.Digest, cancellationToken);
+            var evidence = await new EvidenceStage(context).RunAsync(project, image, directory, candidate, cancellationToken);
+            _changed |= evidence.IsNew;
+            _changed |= await new PublishStage(context, server).RunAsync(project, image, candidate, evidence, cancellationToken);
+            published[image.Name] = candidate.Digest;
+        }
+
+        return published;
+    }
+
+    /// <summary>Found out before the tests run: a version names one digest for ever.</summary>
+    private static async Task RefuseMovedTagAsync(ServerClient server, ProjectDefinition project, ImageDefinition image, Digest digest, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var bound = await server.GetAsync($"api/v1/resolve?project={project.Name}&image={image.Name}&tag={Uri.EscapeDataString(image.Version!)}", ApiJson.Default.ResolveReply, cancellationToken);
+            if (bound.Digest != digest)
+                throw new RefusedException($"{project.Name}/{image.Name}:{image.Version} is {bound.Digest} and stays so; this build is {digest}: give it a version of its own (images/{image.Name}/version in {ProjectDefinition.FileName})");
+        }
+        catch (ServerException e) when (e.Code == "not_found")
+        {
+            // The version is free.
+        }
+    }
+
+    private async Task<int> ReleaseAsync(ServerClient server, ProjectDefinition project, Dictionary<string, Digest> published, CancellationToken cancellationToken)
+    {
+        var stopped = new HashSet<string>(StringComparer.Ordinal);
+        int exitCode = ExitCode.Done;
+        foreach (var stage in project.Stages)
+        {
+            foreach (var (image, digest) in published.Where(p => !stopped.Contains(p.Key)))
+            {
+                if (await PromoteAsync(server, project, stage, image, digest, cancellationToken))
+                    continue;
+                stopped.Add(image);
+                exitCode = ExitCode.No;
+            }
+
+            if (stage.Target is null)
+                continue;
+            foreach (var service in project.Services.Where(s => published.ContainsKey(s.Image) && !stopped.Contains(s.Image)))
+            {
+                if (await RollOutAsync(server, project, stage, service, published[service.Image], cancellationToken))
+                    continue;
+                stopped.Add(service.Image);
+                exitCode = ExitCode.No;
+            }
+        }
+
+        return exitCode;
+    }
+
+    private async Task<bool> PromoteAsync(ServerClient server, ProjectDefinition project, StageDefinition stage, string image, Digest digest, CancellationToken cancellationToken)
+    {
+        var decision = await server.SendAsync(HttpMethod.Post, "api/v1/promotions", new PromotionRequest(project.Name, image, stage.Name, digest, CommandContext.User), ApiJson.Default.PromotionRequest, ApiJson.Default.DecisionReply, cancellationToken);
+        bool admitted = decision.Decision == "admitted";
+        if (!admitted)
+        {
+            PromotionCommands.Print(_terminal, decision, toProgress: true);
+            return false;
+        }
+
+        _terminal.Progress($"promote  {image} {_terminal.Good("admitted")} to {stage.Name} ({string.Join(", ", decision.Gates.Select(g => g.Gate))})");
+        return true;
+    }
+
+    private async Task<bool> RollOutAsync(ServerClient server, ProjectDefinition project, StageDefinition stage, ServiceDefinition service, Digest digest, CancellationToken cancellationToken)
+    {
+        string name = $"{stage.Name}/{service.Name}";
+        var request = new ReleaseRequest(project.Name, service.Name, stage.Name, digest, CommandContext.User, "ingot up", Override: false);
+        var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases", request, ApiJson.Default.ReleaseRequest, ApiJson.Default.ReleaseReply, cancellationToken);
+        if (reply.Outcome == "unchanged")
+            return true;
+        if (reply.Outcome == "refused")
+        {
+            _terminal.Progress($"release  {name} {_terminal.Bad("refused")}: {reply.Reason}");
+            return false;
+        }
+
+        _changed = true;
+        var rollout = await RolloutFollower.FollowAsync(server, reply.Rollout!, text => _terminal.Progress($"release  {text}"), cancellationToken);
+        if (rollout.Succeeded)
+            return true;
+
+        string quarantine = rollout.State == "RolledBack" ? $"; {digest.Short} is quarantined for {name}: see 'ingot log show'" : "";
+        _terminal.Progress(rollout.State == "Paused"
+            ? $"release  {name} {_terminal.Bad("is paused")}: {rollout.Reason}"
+            : $"release  {name} {_terminal.Bad("went back")}: {rollout.Reason}{quarantine}");
+        return false;
+    }
+
+    private async Task ReportAsync(ServerClient server, ProjectDefinition project, TimeSpan elapsed, int exitCode, CancellationToken cancellationToken)
+    {
+        var status = await server.GetAsync($"api/v1/status?project={project.Name}", ApiJson.Default.StatusReply, cancellationToken);
+        if (_terminal.TryJson(status, ApiJson.Default.StatusReply))
+            return;
+
+        _terminal.Line();
+        StatusCommand.Print(_terminal, status);
+        string what = exitCode != ExitCode.Done ? _terminal.Bad("stopped") : _changed ? _terminal.Good("up") : _terminal.Good("nothing to do");
+        _terminal.Line($"{what} ({elapsed.TotalSeconds:0.0} s)");
+    }
+}

@@ -1,0 +1,113 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Ingot.Server.Api;
+
+namespace Ingot.Cli;
+
+/// <summary>The server did not do what it was asked; the code says whose problem that is.</summary>
+internal sealed class ServerException(string code, string message, Exception? inner = null) : IngotException(message, inner)
+{
+    /// <summary><c>refused</c>, <c>invalid</c>, <c>not_found</c>, or <c>unreachable</c>.</summary>
+    public string Code => code;
+}
+
+/// <summary>Asks a server's API.</summary>
+internal sealed class ServerClient(Uri server, string? token) : IDisposable
+{
+    private readonly HttpClient _http = Create(server, token);
+
+    public Uri Server => server;
+
+    public Task<TReply> GetAsync<TReply>(string path, JsonTypeInfo<TReply> reply, CancellationToken cancellationToken) =>
+        SendAsync(new HttpRequestMessage(HttpMethod.Get, path), reply, cancellationToken);
+
+    public Task<TReply> SendAsync<TBody, TReply>(HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TReply> reply, CancellationToken cancellationToken) =>
+        SendAsync(new HttpRequestMessage(method, path) { Content = JsonContent.Create(body, bodyType) }, reply, cancellationToken);
+
+    /// <summary>A reply of plain text.</summary>
+    public async Task<string> GetTextAsync(string path, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), cancellationToken);
+        return await response.Content.ReadAsStringAsync(cancellationToken);
+    }
+
+    /// <summary>Whether a server answers, and which; null when none does.</summary>
+    public async Task<HealthReply?> TryHealthAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            timeout.CancelAfter(TimeSpan.FromSeconds(2));
+            return await _http.GetFromJsonAsync("api/v1/health", ApiJson.Default.HealthReply, timeout.Token);
+        }
+        catch (Exception e) when (e is HttpRequestException or JsonException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Lets another client of this server show the token and say who is asking.</summary>
+    public void Introduce(HttpClient http, string user)
+    {
+        http.DefaultRequestHeaders.Authorization = _http.DefaultRequestHeaders.Authorization;
+        http.DefaultRequestHeaders.TryAddWithoutValidation("X-Ingot-User", user);
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private static HttpClient Create(Uri server, string? token)
+    {
+        var http = new HttpClient { BaseAddress = server, Timeout = TimeSpan.FromMinutes(5) };
+        if (token is not null)
+            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        return http;
+    }
+
+    private async Task<TReply> SendAsync<TReply>(HttpRequestMessage request, JsonTypeInfo<TReply> type, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(request, cancellationToken);
+        return await response.Content.ReadFromJsonAsync(type, cancellationToken)
+            ?? throw new ServerException("unreachable", $"'{server}' answered '{request.RequestUri}' with nothing");
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        using (request)
+        {
+            HttpResponseMessage response;
+            try
+            {
+                response = await _http.SendAsync(request, cancellationToken);
+            }
+            catch (HttpRequestException e)
+            {
+                throw new ServerException("unreachable", $"no server answers at '{server}': {e.Message}; start one with 'ingot serve'", e);
+            }
+
+            if (response.IsSuccessStatusCode)
+                return response;
+
+            using (response)
+                throw await ErrorAsync(request, response, cancellationToken);
+        }
+    }
+
+    private async Task<ServerException> ErrorAsync(HttpRequestMessage request, HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        string text = await response.Content.ReadAsStringAsync(cancellationToken);
+        try
+        {
+            if (JsonSerializer.Deserialize(text, ApiJson.Default.ErrorReply) is { Code: not null } error)
+                return new ServerException(error.Code, error.Message);
+        }
+        catch (JsonException)
+        {
+            // Not ours: a proxy's page, or another program on the port. Its status says more than its text.
+        }
+
+        string cure = response.StatusCode == System.Net.HttpStatusCode.Unauthorized ? "; give the server's token in INGOT_TOKEN" : "";
+        return new ServerException("unreachable", $"'{request.Method} {request.RequestUri}' was answered with {(int)response.StatusCode}{cure}");
+    }
+}

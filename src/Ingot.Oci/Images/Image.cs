@@ -1,0 +1,102 @@
+using System.Text.Json;
+using Ingot.Oci.Content;
+
+namespace Ingot.Oci.Images;
+
+/// <summary>An image of one platform: what its digest leads to.</summary>
+/// <param name="Digest">The digest of the manifest.</param>
+/// <param name="Descriptor">The descriptor of the manifest.</param>
+/// <param name="Manifest">The manifest.</param>
+/// <param name="Config">The configuration.</param>
+public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manifest, ImageConfig Config)
+{
+    private const int MaxNesting = 4;
+
+    /// <summary>Loads the image that <paramref name="digest"/> names. Of an index it takes the manifest for <paramref name="platform"/>, or the host's when null.</summary>
+    /// <exception cref="ImageException">There is none for the platform, or a document is malformed.</exception>
+    /// <exception cref="ContentMismatchException">A document is not in the store, or not what its digest says.</exception>
+    public static async Task<Image> LoadAsync(IContentStore store, Digest digest, Platform? platform = null, CancellationToken cancellationToken = default)
+    {
+        for (int depth = 0; depth < MaxNesting; depth++)
+        {
+            byte[] bytes = await store.ReadRequiredAsync(digest, cancellationToken).ConfigureAwait(false);
+            if (IsIndex(digest, bytes))
+                digest = Select(digest, Parse(digest, bytes, ImageJson.ReadIndex), platform ?? Platform.Host);
+            else
+                return await LoadAsync(store, digest, bytes, cancellationToken).ConfigureAwait(false);
+        }
+
+        throw new ImageException($"'{digest}' is an index in an index in an index: {MaxNesting} are allowed");
+    }
+
+    /// <summary>The manifest in <paramref name="index"/> for a platform; null when there is none. A manifest without a variant suits every variant.</summary>
+    public static Descriptor? Select(ImageIndex index, Platform platform) =>
+        index.Manifests.FirstOrDefault(manifest => manifest.Platform == platform)
+        ?? index.Manifests.FirstOrDefault(manifest => manifest.Platform is { } other
+            && other.Os == platform.Os && other.Architecture == platform.Architecture
+            && (other.Variant is null || platform.Variant is null));
+
+    /// <summary>The media type of a manifest or index by what it says and looks like; throws <see cref="ImageException"/> when it is neither, or both.</summary>
+    public static string MediaTypeOf(Digest digest, byte[] bytes)
+    {
+        bool isIndex = IsIndex(digest, bytes);
+        string type = isIndex ? Parse(digest, bytes, ImageJson.ReadIndex).MediaType : Parse(digest, bytes, ImageJson.ReadManifest).MediaType;
+        bool agrees = isIndex ? MediaType.IsIndex(type) : MediaType.IsManifest(type);
+        return agrees ? type : throw new ImageException($"'{digest}' says that it is '{type}', and looks like {(isIndex ? "an index" : "a manifest")}");
+    }
+
+    private static Digest Select(Digest digest, ImageIndex index, Platform platform)
+    {
+        if (Select(index, platform) is { } manifest)
+            return manifest.Digest;
+
+        var has = index.Manifests.Select(other => other.Platform).OfType<Platform>();
+        throw new ImageException($"the index '{digest}' has no image for {platform}, only for: {string.Join(", ", has)}");
+    }
+
+    private static async Task<Image> LoadAsync(IContentStore store, Digest digest, byte[] bytes, CancellationToken cancellationToken)
+    {
+        var manifest = Parse(digest, bytes, ImageJson.ReadManifest);
+        if (manifest.Config.MediaType is not (MediaType.Config or MediaType.DockerConfig))
+            throw new ImageException($"'{digest}' is not an image but an artifact: its configuration is '{manifest.Config.MediaType}'");
+
+        byte[] configBytes = await store.ReadRequiredAsync(manifest.Config.Digest, cancellationToken).ConfigureAwait(false);
+        var config = Parse(manifest.Config.Digest, configBytes, ImageJson.ReadConfig);
+        if (config.RootFs.DiffIds.Count != manifest.Layers.Count)
+            throw new ImageException($"'{digest}' has {manifest.Layers.Count} layers, and its configuration speaks of {config.RootFs.DiffIds.Count}");
+
+        var descriptor = new Descriptor { MediaType = manifest.MediaType, Digest = digest, Size = bytes.Length };
+        return new Image(digest, descriptor, manifest, config);
+    }
+
+    private static T Parse<T>(Digest digest, byte[] bytes, Func<ReadOnlySpan<byte>, T> read)
+    {
+        try
+        {
+            return read(bytes);
+        }
+        catch (FormatException e)
+        {
+            throw new ImageException($"'{digest}': {e.Message}", e);
+        }
+    }
+
+    // By shape, because the media type is optional; a document of both shapes would be read differently by others (CVE-2021-41190).
+    private static bool IsIndex(Digest digest, byte[] bytes)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(bytes);
+            var root = document.RootElement;
+            bool hasManifests = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("manifests", out _);
+            bool hasLayers = root.ValueKind == JsonValueKind.Object && (root.TryGetProperty("layers", out _) || root.TryGetProperty("config", out _));
+            return hasManifests == hasLayers
+                ? throw new ImageException($"'{digest}' is {(hasManifests ? "an index and a manifest at once" : "neither an index nor a manifest; Docker's old schema 1 is not read")}")
+                : hasManifests;
+        }
+        catch (JsonException e)
+        {
+            throw new ImageException($"'{digest}' is not JSON: {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+using System.Security.Cryptography;
+using Ingot.Oci.Content;
+
+namespace Ingot.Oci.Layers;
+
+/// <summary>Reads an uncompressed layer and, at its end, checks its digest. Owns the inner stream.</summary>
+internal sealed class DiffIdStream(Stream inner, Digest? expected) : Stream
+{
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private bool _ended;
+
+    /// <summary>The digest of everything, once read to the end.</summary>
+    public Digest? DiffId { get; private set; }
+
+    public override bool CanRead => true;
+    public override bool CanSeek => false;
+    public override bool CanWrite => false;
+    public override long Length => throw new NotSupportedException();
+    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override int Read(Span<byte> buffer) => buffer.IsEmpty ? 0 : Account(buffer, inner.Read(buffer));
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (buffer.IsEmpty)
+            return 0;
+
+        int read = await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+        return Account(buffer.Span, read);
+    }
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override async ValueTask DisposeAsync()
+    {
+        await inner.DisposeAsync().ConfigureAwait(false);
+        _hash.Dispose();
+        await base.DisposeAsync().ConfigureAwait(false);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            inner.Dispose();
+            _hash.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private int Account(Span<byte> buffer, int read)
+    {
+        if (read > 0)
+            _hash.AppendData(buffer[..read]);
+        else if (!_ended)
+            End();
+        return read;
+    }
+
+    private void End()
+    {
+        _ended = true;
+        var actual = Digest.FromHash(_hash.GetHashAndReset());
+        if (expected is { } wanted && wanted != actual)
+            throw new ContentMismatchException($"expected the layer with the diff id '{wanted}' and read '{actual}'");
+        DiffId = actual;
+    }
+}

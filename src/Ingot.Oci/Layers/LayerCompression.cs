@@ -1,0 +1,70 @@
+using Ingot.Oci.Content;
+
+namespace Ingot.Oci.Layers;
+
+/// <summary>A way to compress a layer. The same codec, version and input give the same bytes.</summary>
+public sealed record LayerCompression
+{
+    private const int GzipLevel = 6;
+    private const int ZstdLevel = 3;
+    private const string DockerLayer = "application/vnd.docker.image.rootfs.diff.tar";
+
+    private static readonly LayerCompression[] s_all =
+    [
+        new("none", Content.MediaType.Layer, () => "none", output => new UncompressedStream(output), input => input),
+        new("gzip", Content.MediaType.LayerGzip, () => $"gzip level {GzipLevel}, zlib {ZLib.Version}", output => new GzipEncoder(output, GzipLevel), input => new GzipDecoder(input)),
+        new("zstd", Content.MediaType.LayerZstd, () => $"zstd level {ZstdLevel}, libzstd {Zstd.Version}", output => new ZstdEncoder(output, ZstdLevel), input => new ZstdDecoder(input)),
+    ];
+
+    private readonly Func<string> _codec;
+    private readonly Func<Stream, Stream> _compress;
+    private readonly Func<Stream, Stream> _decompress;
+
+    private LayerCompression(string name, string mediaType, Func<string> codec, Func<Stream, Stream> compress, Func<Stream, Stream> decompress)
+    {
+        Name = name;
+        MediaType = mediaType;
+        _codec = codec;
+        _compress = compress;
+        _decompress = decompress;
+    }
+
+    /// <summary>No compression.</summary>
+    public static LayerCompression None => s_all[0];
+
+    /// <summary>gzip: what every registry and runtime reads.</summary>
+    public static LayerCompression Gzip => s_all[1];
+
+    /// <summary>zstd: smaller and faster, but Docker 20.10 cannot pull it.</summary>
+    public static LayerCompression Zstandard => s_all[2];
+
+    /// <summary>The name in settings: <c>none</c>, <c>gzip</c> or <c>zstd</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>The media type of a layer compressed so.</summary>
+    public string MediaType { get; }
+
+    /// <summary>What decides the compressed bytes besides the layer: codec, level, library and version. Provenance records it.</summary>
+    public string Codec => _codec();
+
+    /// <summary>The compression of that name; null when there is none.</summary>
+    public static LayerCompression? Find(string name) => Array.Find(s_all, compression => compression.Name == name);
+
+    /// <summary>The compression of layers of that media type, OCI's or Docker's; throws <see cref="LayerException"/> for another type.</summary>
+    public static LayerCompression ForMediaType(string mediaType) => mediaType switch
+    {
+        Content.MediaType.DockerLayerGzip => Gzip,
+        DockerLayer => None,
+        _ => Array.Find(s_all, compression => compression.MediaType == mediaType)
+            ?? throw new LayerException($"'{mediaType}' is not a layer: expected one of {string.Join(", ", s_all.Select(compression => $"'{compression.MediaType}'"))}"),
+    };
+
+    /// <summary>A stream that compresses what is written to it, asynchronously, into <paramref name="output"/>. Disposing it (asynchronously) finishes the data and leaves the output open.</summary>
+    public Stream Compress(Stream output) => _compress(output);
+
+    /// <summary>A stream over the decompressed bytes of <paramref name="input"/>, which it owns. Memory is bounded, whatever the input.</summary>
+    public Stream Decompress(Stream input) => _decompress(input);
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}

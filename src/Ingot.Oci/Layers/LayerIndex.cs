@@ -1,0 +1,185 @@
+using System.Text;
+using Ingot.Oci.Content;
+using Ingot.Oci.Tar;
+
+namespace Ingot.Oci.Layers;
+
+/// <summary>What is in a layer: its files in the order of <see cref="TarPath.Compare"/>, and what it hides of lower layers.</summary>
+public sealed class LayerIndex
+{
+    // Digits are the version of the form.
+    private static readonly byte[] s_mark = "ingot layer index 1\n"u8.ToArray();
+
+    internal LayerIndex(IEnumerable<FileRecord> files, IEnumerable<string> whiteouts)
+    {
+        Files = [.. files.OrderBy(file => file.Path, s_order)];
+        Whiteouts = [.. whiteouts.Order(s_order)];
+    }
+
+    private static readonly Comparer<string> s_order = Comparer<string>.Create(TarPath.Compare);
+
+    /// <summary>The files, each path once, without whiteouts.</summary>
+    public IReadOnlyList<FileRecord> Files { get; }
+
+    /// <summary>The paths of the whiteout entries; <see cref="Whiteout.Hidden"/> says what each hides.</summary>
+    public IReadOnlyList<string> Whiteouts { get; }
+
+    /// <summary>The file at <paramref name="path"/>; null when the layer has none.</summary>
+    public FileRecord? Find(string path)
+    {
+        int low = 0, high = Files.Count - 1;
+        while (low <= high)
+        {
+            int middle = low + ((high - low) / 2);
+            int order = TarPath.Compare(Files[middle].Path, path);
+            if (order == 0)
+                return Files[middle];
+            if (order < 0)
+                low = middle + 1;
+            else
+                high = middle - 1;
+        }
+
+        return null;
+    }
+
+    /// <summary>The index as bytes: compact, and equal for equal indexes.</summary>
+    public byte[] Write()
+    {
+        using var bytes = new MemoryStream();
+        using var writer = new BinaryWriter(bytes, Encoding.UTF8);
+        writer.Write(s_mark);
+        writer.Write7BitEncodedInt(Files.Count);
+        string previous = "";
+        foreach (var file in Files)
+        {
+            WriteFile(writer, file, previous);
+            previous = file.Path;
+        }
+
+        writer.Write7BitEncodedInt(Whiteouts.Count);
+        foreach (string whiteout in Whiteouts)
+            WriteBytes(writer, TarPath.Encode(whiteout));
+        writer.Flush();
+        return bytes.ToArray();
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote, or throws <see cref="FormatException"/>.</summary>
+    public static LayerIndex Read(byte[] bytes)
+    {
+        try
+        {
+            using var reader = new BinaryReader(new MemoryStream(bytes, writable: false), Encoding.UTF8);
+            return Read(reader);
+        }
+        catch (Exception e) when (e is EndOfStreamException or ArgumentException or OverflowException)
+        {
+            throw new FormatException($"the bytes are not an index of a layer: {e.Message}", e);
+        }
+    }
+
+    private static LayerIndex Read(BinaryReader reader)
+    {
+        if (!reader.ReadBytes(s_mark.Length).AsSpan().SequenceEqual(s_mark))
+            throw new FormatException("the bytes are not an index of a layer, or one of another version");
+
+        var files = new List<FileRecord>();
+        string previous = "";
+        for (int left = reader.Read7BitEncodedInt(); left > 0; left--)
+        {
+            files.Add(ReadFile(reader, previous));
+            previous = files[^1].Path;
+        }
+
+        var whiteouts = new List<string>();
+        for (int left = reader.Read7BitEncodedInt(); left > 0; left--)
+            whiteouts.Add(TarPath.Decode(ReadBytes(reader)));
+        return new LayerIndex(files, whiteouts);
+    }
+
+    // A path is what it shares with the one before, and the rest: most of an index is paths.
+    private static void WriteFile(BinaryWriter writer, FileRecord file, string previous)
+    {
+        byte[] path = TarPath.Encode(file.Path);
+        int shared = path.AsSpan().CommonPrefixLength(TarPath.Encode(previous));
+        writer.Write7BitEncodedInt(shared);
+        WriteBytes(writer, path.AsSpan(shared));
+
+        var entry = file.Entry;
+        writer.Write((byte)entry.Type);
+        writer.Write7BitEncodedInt(entry.Mode);
+        writer.Write7BitEncodedInt64(entry.UserId);
+        writer.Write7BitEncodedInt64(entry.GroupId);
+        writer.Write7BitEncodedInt64(entry.Size);
+        writer.Write7BitEncodedInt64(entry.ModifiedTime.UtcTicks);
+        writer.Write7BitEncodedInt(entry.DeviceMajor);
+        writer.Write7BitEncodedInt(entry.DeviceMinor);
+        WriteBytes(writer, TarPath.Encode(entry.LinkTarget ?? ""));
+        WriteAttributes(writer, entry.ExtendedAttributes ?? []);
+        WriteBytes(writer, file.Digest?.ToHash());
+        writer.Write7BitEncodedInt64(file.Size);
+        writer.Write7BitEncodedInt64(file.Offset);
+    }
+
+    private static FileRecord ReadFile(BinaryReader reader, string previous)
+    {
+        int shared = reader.Read7BitEncodedInt();
+        string path = TarPath.Decode([.. TarPath.Encode(previous).AsSpan(0, shared), .. ReadBytes(reader)]);
+        var entry = new TarEntry
+        {
+            Path = path,
+            Type = (TarEntryType)reader.ReadByte(),
+            Mode = reader.Read7BitEncodedInt(),
+            UserId = reader.Read7BitEncodedInt64(),
+            GroupId = reader.Read7BitEncodedInt64(),
+            Size = reader.Read7BitEncodedInt64(),
+            ModifiedTime = new DateTimeOffset(reader.Read7BitEncodedInt64(), TimeSpan.Zero),
+            DeviceMajor = reader.Read7BitEncodedInt(),
+            DeviceMinor = reader.Read7BitEncodedInt(),
+            LinkTarget = ReadBytes(reader) is { Length: > 0 } target ? TarPath.Decode(target) : null,
+            ExtendedAttributes = ReadAttributes(reader),
+        };
+        Digest? digest = ReadBytes(reader) is { Length: > 0 } hash ? Content.Digest.FromHash(hash) : null;
+        return new FileRecord(entry, digest, reader.Read7BitEncodedInt64(), reader.Read7BitEncodedInt64());
+    }
+
+    private static void WriteAttributes(BinaryWriter writer, SortedDictionary<string, byte[]> attributes)
+    {
+        writer.Write7BitEncodedInt(attributes.Count);
+        foreach (var (name, value) in attributes)
+        {
+            WriteBytes(writer, TarPath.Encode(name));
+            WriteBytes(writer, value);
+        }
+    }
+
+    private static SortedDictionary<string, byte[]>? ReadAttributes(BinaryReader reader)
+    {
+        int count = reader.Read7BitEncodedInt();
+        if (count == 0)
+            return null;
+
+        var attributes = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
+        for (int i = 0; i < count; i++)
+        {
+            string name = TarPath.Decode(ReadBytes(reader));
+            attributes[name] = ReadBytes(reader);
+        }
+
+        return attributes;
+    }
+
+    private static void WriteBytes(BinaryWriter writer, ReadOnlySpan<byte> bytes)
+    {
+        writer.Write7BitEncodedInt(bytes.Length);
+        writer.Write(bytes);
+    }
+
+    private static byte[] ReadBytes(BinaryReader reader)
+    {
+        int length = reader.Read7BitEncodedInt();
+        if (length < 0 || length > reader.BaseStream.Length - reader.BaseStream.Position)
+            throw new EndOfStreamException($"a field of {length} bytes does not fit");
+        return reader.ReadBytes(length);
+    }
+}

@@ -1,0 +1,118 @@
+using Ingot.Oci.Content;
+using Ingot.Oci.Images;
+
+namespace Ingot.Oci.Layouts;
+
+/// <summary>Images in a directory that other programs read too: blobs, and an <c>index.json</c> that gives some of them names
+/// (<see href="https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md">image layout</see>).</summary>
+/// <remarks>Several processes may share one: changes of the index are made one after the other, under a lock on <c>index.json.lock</c>, and each replaces the file whole.</remarks>
+public sealed class OciLayout
+{
+    private const string NameAnnotation = "org.opencontainers.image.ref.name";
+    private static readonly TimeSpan s_lockPause = TimeSpan.FromMilliseconds(10);
+
+    private readonly string _indexPath;
+    private readonly string _lockPath;
+
+    /// <summary>Opens or makes the layout in <paramref name="directory"/>.</summary>
+    public OciLayout(string directory)
+    {
+        Store = new DirectoryStore(directory);
+        _indexPath = Path.Combine(Store.Root, "index.json");
+        _lockPath = _indexPath + ".lock";
+    }
+
+    /// <summary>The blobs.</summary>
+    public DirectoryStore Store { get; }
+
+    /// <summary>The index as it stands; empty when there is none yet.</summary>
+    public async Task<ImageIndex> ReadIndexAsync(CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return ImageJson.ReadIndex(await File.ReadAllBytesAsync(_indexPath, cancellationToken).ConfigureAwait(false));
+        }
+        catch (FileNotFoundException)
+        {
+            return new ImageIndex { Manifests = [] };
+        }
+        catch (FormatException e)
+        {
+            throw new ImageException($"'{_indexPath}': {e.Message}", e);
+        }
+    }
+
+    /// <summary>What <paramref name="name"/> names; null when it names nothing.</summary>
+    public async Task<Descriptor?> FindAsync(string name, CancellationToken cancellationToken = default)
+    {
+        var index = await ReadIndexAsync(cancellationToken).ConfigureAwait(false);
+        return index.Manifests.FirstOrDefault(manifest => NameOf(manifest) == name);
+    }
+
+    /// <summary>Every name and what it names, in the order of the names.</summary>
+    public async Task<SortedDictionary<string, Descriptor>> NamesAsync(CancellationToken cancellationToken = default)
+    {
+        var index = await ReadIndexAsync(cancellationToken).ConfigureAwait(false);
+        var names = new SortedDictionary<string, Descriptor>(StringComparer.Ordinal);
+        foreach (var manifest in index.Manifests)
+        {
+            if (NameOf(manifest) is { } name)
+                names[name] = manifest;
+        }
+
+        return names;
+    }
+
+    /// <summary>Gives a manifest or index, which must be in the store, a name; takes the name from what had it.</summary>
+    public async Task SetAsync(string name, Descriptor descriptor, CancellationToken cancellationToken = default)
+    {
+        if (name.Length == 0)
+            throw new ArgumentException("a name has at least one character", nameof(name));
+        if (await Store.SizeAsync(descriptor.Digest, cancellationToken).ConfigureAwait(false) is null)
+            throw new ContentMismatchException($"'{descriptor.Digest}' cannot be named '{name}': it is not in the store");
+
+        var annotations = new SortedDictionary<string, string>(descriptor.Annotations ?? [], StringComparer.Ordinal) { [NameAnnotation] = name };
+        var named = descriptor with { Annotations = annotations };
+        await ChangeAsync(manifests => [.. manifests.Where(other => NameOf(other) != name), named], cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Takes a name away; false when it named nothing. The blobs stay.</summary>
+    public Task<bool> RemoveAsync(string name, CancellationToken cancellationToken = default) =>
+        ChangeAsync(manifests => [.. manifests.Where(other => NameOf(other) != name)], cancellationToken);
+
+    private static string? NameOf(Descriptor descriptor) => descriptor.Annotations?.GetValueOrDefault(NameAnnotation);
+
+    // Names change often and together: the whole index is small.
+    private async Task<bool> ChangeAsync(Func<IReadOnlyList<Descriptor>, IReadOnlyList<Descriptor>> change, CancellationToken cancellationToken)
+    {
+        using var held = await LockAsync(cancellationToken).ConfigureAwait(false);
+        var index = await ReadIndexAsync(cancellationToken).ConfigureAwait(false);
+        var manifests = change(index.Manifests).OrderBy(NameOf, StringComparer.Ordinal).ToList();
+        string temporary = _indexPath + ".new";
+        var file = new FileStream(temporary, FileMode.Create, FileAccess.Write);
+        await using (file.ConfigureAwait(false))
+        {
+            await file.WriteAsync(ImageJson.Write(index with { Manifests = manifests }), cancellationToken).ConfigureAwait(false);
+            file.Flush(flushToDisk: true);
+        }
+
+        File.Move(temporary, _indexPath, overwrite: true);
+        return manifests.Count != index.Manifests.Count;
+    }
+
+    private async Task<FileStream> LockAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return new FileStream(_lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException) when (File.Exists(_lockPath))
+            {
+                // Another process holds it, for as long as it takes to write a small file.
+                await Task.Delay(s_lockPause, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+}

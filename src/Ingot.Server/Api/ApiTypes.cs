@@ -1,0 +1,134 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Ingot.Oci.Content;
+
+namespace Ingot.Server.Api;
+
+/// <summary>Who answers: <c>GET /api/v1/health</c>, the one call that needs no token.</summary>
+public sealed record HealthReply(string Version, string Build, int Pid, string Home, DateTimeOffset Started);
+
+/// <summary>An <c>ingot.yaml</c> as it stands: <c>PUT /api/v1/projects/NAME</c>.</summary>
+public sealed record ProjectRequest(string Yaml, string By);
+
+/// <summary>The project as recorded; <see cref="Changed"/> when it differs from what was recorded before.</summary>
+public sealed record ProjectReply(string Project, Digest Digest, bool Changed);
+
+/// <summary>Asks for a digest to be admitted to a stage: <c>POST /api/v1/promotions</c>.</summary>
+public sealed record PromotionRequest(string Project, string Image, string Stage, Digest Digest, string By);
+
+/// <summary>What the policy answered: <c>admitted</c>, or <c>refused</c> with the gates that say why.</summary>
+public sealed record DecisionReply(string Project, string Image, Digest Digest, string? Version, string Stage, string Decision, DateTimeOffset? Since, IReadOnlyList<GateReply> Gates);
+
+/// <summary>One gate of a decision. The verdict is <c>pass</c>, <c>fail</c> or <c>unknown</c>; a gate that does not pass says what to do.</summary>
+public sealed record GateReply(string Gate, string Verdict, string Reason, string? Cure, IReadOnlyList<Digest> Evidence);
+
+/// <summary>A person's word on a digest in a stage: <c>POST /api/v1/approvals</c>.</summary>
+public sealed record ApprovalRequest(string Project, string Image, string Stage, Digest Digest, string By, string Why, bool Approved);
+
+/// <summary>Takes every promotion of a digest back: <c>POST /api/v1/revocations</c>.</summary>
+public sealed record RevocationRequest(string Project, string Image, Digest Digest, string By, string Why);
+
+/// <summary>Asks for a service to run a digest: <c>POST /api/v1/releases</c>.</summary>
+public sealed record ReleaseRequest(string Project, string Service, string Stage, Digest Digest, string By, string Reason, bool Override);
+
+/// <summary>Asks for the generation before: <c>POST /api/v1/rollbacks</c>.</summary>
+public sealed record RollbackRequest(string Project, string Service, string Stage, string By, string Why);
+
+/// <summary>Pauses or resumes the rollout of a service: <c>POST /api/v1/pauses</c>.</summary>
+public sealed record PauseRequest(string Project, string Service, string Stage, string By, string Why, bool Paused);
+
+/// <summary>Stops what a project runs: <c>POST /api/v1/stops</c>.</summary>
+public sealed record StopRequest(string Project, string By);
+
+/// <summary>What became of a release: <c>started</c>, <c>unchanged</c> when the digest and configuration run already, or <c>refused</c> with the reason.</summary>
+public sealed record ReleaseReply(string Outcome, string? Rollout, int? Generation, string? Reason);
+
+/// <summary>A rollout as it stands: <c>GET /api/v1/rollouts/ID</c>. <see cref="Events"/> are the ledger's sentences after the entry asked for.</summary>
+public sealed record RolloutReply(string Id, string Project, string Service, string Stage, int Generation, Digest Digest, string? Version, string State, string? Reason, bool Finished, bool Succeeded, int Share, IReadOnlyList<RolloutEvent> Events);
+
+/// <summary>One sentence of a rollout's story.</summary>
+public sealed record RolloutEvent(long Entry, DateTimeOffset Time, string Text);
+
+/// <summary>Everything that runs: <c>GET /api/v1/status</c>.</summary>
+public sealed record StatusReply(IReadOnlyList<ServiceStatus> Services);
+
+/// <summary>One service in one stage, as observed.</summary>
+public sealed record ServiceStatus
+{
+    public required string Project { get; init; }
+
+    public required string Service { get; init; }
+
+    public required string Stage { get; init; }
+
+    public required string Image { get; init; }
+
+    public required Digest? Digest { get; init; }
+
+    public required string? Version { get; init; }
+
+    public required int? Generation { get; init; }
+
+    public required string State { get; init; }
+
+    public required int Share { get; init; }
+
+    public required DateTimeOffset? Since { get; init; }
+
+    public required string? Url { get; init; }
+
+    public required IReadOnlyList<InstanceStatus> Instances { get; init; }
+
+    public required IReadOnlyList<GenerationStatus> Warm { get; init; }
+
+    public required RolloutStatus? Rollout { get; init; }
+}
+
+/// <summary>One instance.</summary>
+public sealed record InstanceStatus(string Id, string? Address, string State, string Health, Digest Digest, int Generation);
+
+/// <summary>An old generation that stands ready to take the traffic back.</summary>
+public sealed record GenerationStatus(int Generation, Digest Digest, string? Version, int Instances);
+
+/// <summary>The rollout under way.</summary>
+public sealed record RolloutStatus(string Id, int Generation, Digest Digest, string? Version, string State, int Share, string? Reason, DateTimeOffset Since);
+
+/// <summary>One entry of the ledger, with the sentence that tells it.</summary>
+public sealed record LogEntryReply(long Entry, DateTimeOffset Time, string Actor, string Kind, string Text, JsonElement Body);
+
+/// <summary>A page of the ledger.</summary>
+public sealed record LogReply(long Size, IReadOnlyList<LogEntryReply> Entries);
+
+/// <summary>The ledger, recomputed from storage alone.</summary>
+public sealed record VerifyReply(bool Ok, long Size, string Root, IReadOnlyList<VerifyProblem> Problems);
+
+/// <summary>What is wrong with an entry, or with what was made of it.</summary>
+public sealed record VerifyProblem(long? Entry, string Problem);
+
+/// <summary>What a tag names.</summary>
+public sealed record ResolveReply(string Project, string Image, Digest Digest, string? Version);
+
+/// <summary>Why a call was not carried out. The code <c>not_found</c>, <c>refused</c> or <c>invalid</c> decides the exit code.</summary>
+public sealed record ErrorReply(string Code, string Message);
+
+/// <summary>The JSON of the API: snake_case, additive only.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = false)]
+[JsonSerializable(typeof(HealthReply))]
+[JsonSerializable(typeof(ProjectRequest))]
+[JsonSerializable(typeof(ProjectReply))]
+[JsonSerializable(typeof(PromotionRequest))]
+[JsonSerializable(typeof(DecisionReply))]
+[JsonSerializable(typeof(ApprovalRequest))]
+[JsonSerializable(typeof(RevocationRequest))]
+[JsonSerializable(typeof(ReleaseRequest))]
+[JsonSerializable(typeof(ReleaseReply))]
+[JsonSerializable(typeof(RollbackRequest))]
+[JsonSerializable(typeof(PauseRequest))]
+[JsonSerializable(typeof(StopRequest))]
+[JsonSerializable(typeof(RolloutReply))]
+[JsonSerializable(typeof(StatusReply))]
+[JsonSerializable(typeof(LogReply))]
+[JsonSerializable(typeof(VerifyReply))]
+[JsonSerializable(typeof(ResolveReply))]
+[JsonSerializable(typeof(ErrorReply))]
+public sealed partial class ApiJson : JsonSerializerContext;

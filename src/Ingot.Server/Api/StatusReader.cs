@@ -1,0 +1,90 @@
+using Ingot.Oci.Content;
+using Ingot.Releases;
+using Ingot.Server.Control;
+using Ingot.Server.Ledger;
+using Generation = Ingot.Releases.Generation;
+using Rollout = Ingot.Releases.Rollout;
+
+namespace Ingot.Server.Api;
+
+/// <summary>Says what runs, from what the loops saw last, and how rollouts stand.</summary>
+internal sealed class StatusReader(LedgerStore ledger, Controller controller)
+{
+    public StatusReply Status(string? project) => new([.. controller.Loops.Where(l => project is null || l.Key.Project == project).Select(Service).OfType<ServiceStatus>()]);
+
+    /// <summary>A rollout with the sentences after an entry.</summary>
+    public RolloutReply? Rollout(string id, long after) => ledger.Read(view =>
+    {
+        if (view.Rollout(id) is not { } rollout)
+            return null;
+
+        var events = view.Entries(after + 1, 1000, new LedgerFilter { Rollout = id }).Where(e => !Story.IsDetail(e.Event));
+        var state = rollout.StateDetail is { } detail ? ReleasesJson.ReadRollout(detail.GetRawText()) : null;
+        string phase = rollout.Outcome ?? (rollout.State.Length == 0 ? "Planned" : rollout.State);
+        string? reason = rollout.OutcomeReason is { Length: > 0 } outcome ? outcome : rollout.StateReason is { Length: > 0 } why ? why : null;
+        return new RolloutReply(
+            rollout.Id, rollout.Project, rollout.Service, rollout.Stage, (int)rollout.Generation, rollout.Digest, rollout.Version,
+            phase, reason, rollout.Outcome is not null, rollout.Outcome == "Done", state?.Share ?? 0,
+            [.. events.Select(e => new RolloutEvent(e.Seq, e.Time, Story.Tell(e.Event, view)))]);
+    });
+
+    private static ServiceStatus? Service(ServiceLoop loop)
+    {
+        var rollout = loop.Rollout;
+        var steady = loop.Steady;
+        if (rollout is null && steady is null)
+            return null;
+
+        var serving = steady?.Serving;
+        var shown = serving ?? rollout!.State.Spec.Next;
+        var seen = loop.Seen;
+        int share = rollout is not null && serving is not null ? 100 - rollout.State.Share : rollout?.State.Share ?? 100;
+        var listen = (steady?.Proxy ?? rollout!.State.Spec.Proxy).Listen;
+        return new ServiceStatus
+        {
+            Project = loop.Key.Project,
+            Service = loop.Key.Service,
+            Stage = loop.Key.Stage,
+            Image = Repository(shown),
+            Digest = shown.Digest,
+            Version = shown.Version,
+            Generation = shown.Number,
+            State = State(loop, shown),
+            Share = share,
+            Since = loop.SteadySince,
+            Url = $"http://{(listen.Address == "0.0.0.0" ? "127.0.0.1" : listen.Address)}:{listen.Port}/",
+            Instances = [.. (seen?.Instances ?? []).OrderBy(i => i.Generation).ThenBy(i => i.Index).Select(i => Instance(i, seen!))],
+            Warm = [.. (steady?.Warm ?? []).Select(w => new GenerationStatus(w.Number, w.Digest, w.Version, w.Replicas))],
+            Rollout = rollout is null ? null : Status(rollout),
+        };
+    }
+
+    private static RolloutStatus Status(OpenRollout rollout)
+    {
+        var state = rollout.State;
+        return new RolloutStatus(rollout.Id, state.Spec.Next.Number, state.Spec.Next.Digest, state.Spec.Next.Version, state.Pause is null ? state.Phase.ToString() : "Paused", state.Share, Text(state.Pause?.Reason) ?? Text(state.Reason) ?? Text(state.Waiting), state.PhaseSince);
+    }
+
+    private static string State(ServiceLoop loop, Generation shown)
+    {
+        if (loop.Trouble is not null)
+            return "unknown";
+        if (loop.Seen is not { } seen)
+            return "starting";
+        if (!seen.Proxy.Alive)
+            return "down";
+
+        int ready = seen.ReadyInstances(shown.Number);
+        return ready == shown.Replicas ? "healthy" : ready > 0 ? "degraded" : loop.Rollout is null ? "down" : "starting";
+    }
+
+    private static InstanceStatus Instance(InstanceObservation i, Observation seen)
+    {
+        string health = seen.Server(i.Generation, i.Index)?.Health switch { ServerHealth.Up => "healthy", ServerHealth.Down => "unhealthy", _ => "unknown" };
+        return new InstanceStatus($"{i.Id[..Math.Min(12, i.Id.Length)]}", i.Address, i.State.ToString().ToLowerInvariant(), health, i.Digest, i.Generation);
+    }
+
+    private static string Repository(Generation generation) => generation.Repository[(generation.Repository.IndexOf('/', StringComparison.Ordinal) + 1)..];
+
+    private static string? Text(string? text) => string.IsNullOrEmpty(text) ? null : text;
+}

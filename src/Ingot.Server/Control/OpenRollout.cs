@@ -1,0 +1,33 @@
+using System.Text.Json;
+using Ingot.Releases;
+using Ingot.Server.Ledger;
+
+namespace Ingot.Server.Control;
+
+/// <summary>A rollout under way, by its id in the ledger.</summary>
+internal sealed record OpenRollout(string Id, RolloutState State);
+
+/// <summary>What the ledger says of a service: how it stood after the last rollout that ended, and the rollouts that have not.</summary>
+internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since, IReadOnlyList<OpenRollout> Open)
+{
+    /// <summary>Reads a service's history. A rollout that was requested and not begun starts from what was asked for.</summary>
+    public static ServiceHistory Read(LedgerView view, ServiceKey key)
+    {
+        var rollouts = view.Rollouts(key.Project, key.Service, key.Stage);
+        var open = rollouts.Where(r => r.Outcome is null).Reverse().Select(r => new OpenRollout(r.Id, State(r))).ToList();
+        if (view.Generations(key.Project, key.Service, key.Stage).All(g => g.IsRetired))
+            return new ServiceHistory(null, null, []);
+
+        foreach (var ended in rollouts.Where(r => r.Outcome is not (null or "Stopped") && r.StateDetail is not null))
+        {
+            if (Releases.Steady.After(ReleasesJson.ReadRollout(ended.StateDetail!.Value.GetRawText())) is { } steady)
+                return new ServiceHistory(steady, ended.Time, open);
+        }
+
+        return new ServiceHistory(null, null, open);
+    }
+
+    private static RolloutState State(Ledger.Rollout rollout) => rollout.StateDetail is { ValueKind: JsonValueKind.Object } detail
+        ? ReleasesJson.ReadRollout(detail.GetRawText())
+        : Releases.Rollout.Begin(ReleasesJson.ReadSpec(rollout.Spec.GetRawText()), rollout.Requested);
+}

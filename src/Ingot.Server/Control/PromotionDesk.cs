@@ -1,0 +1,139 @@
+using Ingot.Evidence;
+using Ingot.Oci.Content;
+using Ingot.Policies;
+using Ingot.Server.Api;
+using Ingot.Server.Ledger;
+using Ingot.Templates.Project;
+
+namespace Ingot.Server.Control;
+
+/// <summary>Decides from evidence whether a digest enters a stage, and records what was decided and what people said.</summary>
+internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, EvidenceShelf evidence, TimeProvider time)
+{
+    /// <summary>Decides and records. A digest that is admitted already stays so until it is revoked, and nothing new is recorded while the answer is the same.</summary>
+    public async Task<DecisionReply> PromoteAsync(PromotionRequest request, CancellationToken cancellationToken)
+    {
+        var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
+        if (Standing(project, image, stage, request.Digest) is { Admitted: true } standing)
+            return Reply(project, image, request.Digest, stage.Name, standing);
+
+        var decision = await DecideAsync(project, image, stage, request.Digest, cancellationToken);
+        var record = new LedgerEvent.PromotionDecided(project.Name, image.Name, Repository(project, image), request.Digest, stage.Name, decision.Admitted, [.. decision.Gates.Select(Record)]);
+        await ledger.AppendAsync(request.By, view => Repeats(view, record) ? [] : [record], cancellationToken);
+        return Reply(project, image, request.Digest, decision, decision.Admitted ? time.GetUtcNow() : null);
+    }
+
+    /// <summary>What a promotion would say now, or said when the digest was admitted.</summary>
+    public async Task<DecisionReply> ExplainAsync(string projectName, string imageName, string stageName, Digest digest, CancellationToken cancellationToken)
+    {
+        var (project, image, stage) = Find(projectName, imageName, stageName);
+        if (Standing(project, image, stage, digest) is { Admitted: true } standing)
+            return Reply(project, image, digest, stage.Name, standing);
+
+        return Reply(project, image, digest, await DecideAsync(project, image, stage, digest, cancellationToken), since: null);
+    }
+
+    /// <summary>Records a person's word and answers with what it changes.</summary>
+    public async Task<DecisionReply> ApproveAsync(ApprovalRequest request, CancellationToken cancellationToken)
+    {
+        var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
+        if (stage.Approvals is { From: { Count: > 0 } from } && !from.Contains(request.By, StringComparer.Ordinal))
+            throw new ApiException("refused", $"stage '{stage.Name}' takes approvals from {string.Join(", ", from)}, and you are '{request.By}'");
+
+        LedgerEvent word = request.Approved
+            ? new LedgerEvent.Approved(project.Name, image.Name, request.Digest, stage.Name, request.By, request.Why)
+            : new LedgerEvent.Rejected(project.Name, image.Name, request.Digest, stage.Name, request.By, request.Why);
+        await ledger.AppendAsync(request.By, word, cancellationToken);
+        return await ExplainAsync(project.Name, image.Name, stage.Name, request.Digest, cancellationToken);
+    }
+
+    public async Task<ResolveReply> RevokeAsync(RevocationRequest request, CancellationToken cancellationToken)
+    {
+        var (project, image) = FindImage(request.Project, request.Image);
+        await ledger.AppendAsync(request.By, new LedgerEvent.Revoked(project.Name, image.Name, request.Digest, request.Why), cancellationToken);
+        return new ResolveReply(project.Name, image.Name, request.Digest, Version(project, image, request.Digest));
+    }
+
+    /// <summary>The digest a tag names, or the digest given, when it is published.</summary>
+    public ResolveReply Resolve(string projectName, string imageName, string? tag, string? digest)
+    {
+        string repository = $"{projectName}/{imageName}";
+        if (digest is not null)
+        {
+            if (!Digest.TryParse(digest, out var wanted) || ledger.Read(view => view.Manifest(repository, wanted)) is null)
+                throw new ApiException("not_found", $"'{repository}@{digest}' is not published here");
+            return new ResolveReply(projectName, imageName, wanted, ledger.Read(view => view.TagsOf(repository, wanted)).Select(t => t.Tag).FirstOrDefault(IsVersion));
+        }
+
+        var bound = string.IsNullOrEmpty(tag)
+            ? ledger.Read(view => view.Tags(repository)).Where(t => IsVersion(t.Tag)).MaxBy(t => t.Entry)
+            : ledger.Read(view => view.Tag(repository, tag));
+        return bound is null
+            ? throw new ApiException("not_found", $"'{repository}{(string.IsNullOrEmpty(tag) ? "" : ":" + tag)}' is not published here: publish it with 'ingot up'")
+            : new ResolveReply(projectName, imageName, bound.Digest, bound.Tag);
+    }
+
+    private static bool IsVersion(string tag) => !tag.StartsWith("sha256-", StringComparison.Ordinal);
+
+    private static bool Repeats(LedgerView view, LedgerEvent.PromotionDecided decided) =>
+        view.Promotion(decided.Project, decided.Image, decided.Stage, decided.Digest) is { } last
+        && last.Admitted == decided.Admitted && last.Gates.Select(Text).SequenceEqual(decided.Gates.Select(Text), StringComparer.Ordinal);
+
+    // A soak says another time at every look; only the verdicts and what they rest on make a decision new.
+    private static string Text(GateRecord gate) => $"{gate.Gate} {gate.Verdict} {string.Join(' ', gate.Evidence)}";
+
+    private async Task<Decision> DecideAsync(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, CancellationToken cancellationToken)
+    {
+        int index = project.Stages.Select(s => s.Name).ToList().IndexOf(stage.Name);
+        var before = index == 0 ? null : project.Stages[index - 1];
+        var set = await evidence.ReadAsync(Repository(project, image), digest, cancellationToken);
+        return ledger.Read(view => Policy.Decide(new Candidate
+        {
+            Digest = digest,
+            Image = image,
+            Stage = stage,
+            Before = before,
+            AdmittedBefore = before is not null && view.Promotion(project.Name, image.Name, before.Name, digest) is { Admitted: true } admitted ? admitted.Time : null,
+            Evidence = set,
+            Approvals = [.. view.Approvals(project.Name, image.Name, stage.Name, digest).Select(a => new Policies.Approval(a.Who, a.IsApproved, a.Reason, a.Time))],
+            Revoked = view.Revocation(project.Name, image.Name, digest) is { } revoked ? $"{revoked.Reason} ({revoked.Actor})" : null,
+            Now = time.GetUtcNow(),
+        }));
+    }
+
+    /// <summary>What was decided, when it still counts: a revocation or a later rejection undoes it.</summary>
+    private Promotion? Standing(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest) => ledger.Read(view =>
+        view.Revocation(project.Name, image.Name, digest) is not null || view.Approvals(project.Name, image.Name, stage.Name, digest).Any(a => !a.IsApproved)
+            ? null
+            : view.Promotion(project.Name, image.Name, stage.Name, digest));
+
+    private (ProjectDefinition, ImageDefinition) FindImage(string projectName, string imageName)
+    {
+        var project = projects.Get(projectName);
+        return (project, project.Images.FirstOrDefault(i => i.Name == imageName) ?? throw new ApiException("not_found", $"the project '{project.Name}' has no image '{imageName}'"));
+    }
+
+    private (ProjectDefinition, ImageDefinition, StageDefinition) Find(string projectName, string imageName, string stageName)
+    {
+        var (project, image) = FindImage(projectName, imageName);
+        var stage = project.Stages.FirstOrDefault(s => s.Name == stageName);
+        return stage is null
+            ? throw new ApiException("not_found", $"the project '{project.Name}' has no stage '{stageName}'; its stages are {string.Join(", ", project.Stages.Select(s => s.Name))}")
+            : (project, image, stage);
+    }
+
+    private string? Version(ProjectDefinition project, ImageDefinition image, Digest digest) =>
+        ledger.Read(view => view.TagsOf(Repository(project, image), digest)).Select(t => t.Tag).FirstOrDefault(IsVersion);
+
+    private static string Repository(ProjectDefinition project, ImageDefinition image) => $"{project.Name}/{image.Name}";
+
+    private static GateRecord Record(GateResult gate) => new(gate.Gate, gate.Verdict.ToString().ToLowerInvariant(), gate.Reason, gate.Evidence);
+
+    private DecisionReply Reply(ProjectDefinition project, ImageDefinition image, Digest digest, Decision decision, DateTimeOffset? since) => new(
+        project.Name, image.Name, digest, Version(project, image, digest), decision.Stage, decision.Admitted ? "admitted" : "refused", since,
+        [.. decision.Gates.Select(g => new GateReply(g.Gate, g.Verdict.ToString().ToLowerInvariant(), g.Reason, g.Cure, g.Evidence))]);
+
+    private DecisionReply Reply(ProjectDefinition project, ImageDefinition image, Digest digest, string stage, Promotion promotion) => new(
+        project.Name, image.Name, digest, Version(project, image, digest), stage, "admitted", promotion.Time,
+        [.. promotion.Gates.Select(g => new GateReply(g.Gate, g.Verdict, g.Reason, null, g.Evidence))]);
+}

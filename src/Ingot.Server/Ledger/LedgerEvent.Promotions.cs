@@ -1,0 +1,33 @@
+using Ingot.Oci.Content;
+
+namespace Ingot.Server.Ledger;
+
+public abstract partial record LedgerEvent
+{
+    /// <summary>Policy was asked whether a digest may enter a stage, and answered.</summary>
+    public sealed record PromotionDecided(
+        string Project, string Image, string Repository, Digest Digest, string Stage, bool Admitted, IReadOnlyList<GateRecord> Gates)
+        : LedgerEvent, IAboutProject, IAboutRepository, IAboutDigest;
+
+    /// <summary>A person approved a digest for a stage.</summary>
+    public sealed record Approved(string Project, string Image, Digest Digest, string Stage, string Who, string Reason) : LedgerEvent, IAboutProject, IAboutDigest;
+
+    /// <summary>A person refused a digest for a stage.</summary>
+    public sealed record Rejected(string Project, string Image, Digest Digest, string Stage, string Who, string Reason) : LedgerEvent, IAboutProject, IAboutDigest;
+
+    /// <summary>A digest may enter no stage any more.</summary>
+    public sealed record Revoked(string Project, string Image, Digest Digest, string Reason) : LedgerEvent, IAboutProject, IAboutDigest;
+
+    /// <summary>Automation may not release a digest to a service again.</summary>
+    public sealed record Quarantined(string Project, string Service, string Stage, Digest Digest, string Reason) : LedgerEvent, IAboutService, IAboutDigest;
+
+    /// <summary>A person lifted a quarantine.</summary>
+    public sealed record QuarantineLifted(string Project, string Service, string Stage, Digest Digest, string Reason) : LedgerEvent, IAboutService, IAboutDigest;
+}
+
+/// <summary>What one gate answered.</summary>
+/// <param name="Gate">The gate's name.</param>
+/// <param name="Verdict"><c>pass</c>, <c>fail</c> or <c>unknown</c>.</param>
+/// <param name="Reason">Why.</param>
+/// <param name="Evidence">The evidence it looked at, by the digests of their manifests.</param>
+public sealed record GateRecord(string Gate, string Verdict, string Reason, IReadOnlyList<Digest> Evidence);

@@ -1,0 +1,309 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Ingot.Server.Storage;
+using Ingot.Transparency;
+using Microsoft.Data.Sqlite;
+
+namespace Ingot.Server.Ledger;
+
+/// <summary>The ledger of a home: appends entries, answers from their projections, proves what it holds. One process writes; many threads may use it.</summary>
+/// <remarks>
+/// Appends that wait at the same time share one transaction and so one sync of the disk: the queue is drained as soon as the last commit is done, never later.
+/// </remarks>
+public sealed partial class LedgerStore : IAsyncDisposable
+{
+    private const int MaxBatch = 256;
+    private const int IdleReaders = 4;
+
+    private readonly ServerHome _home;
+    private readonly TimeProvider _time;
+    private readonly FileStream _lock;
+    private readonly NoteSigner _signer;
+    private readonly SqliteDatabase _db;
+    private readonly LedgerWriter _writer;
+    private readonly ConcurrentBag<SqliteDatabase> _readers = [];
+    private readonly Channel<PendingAppend> _queue = Channel.CreateUnbounded<PendingAppend>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Task _loop;
+    private volatile TaskCompletionSource _grown = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _size;
+
+    private LedgerStore(ServerHome home, TimeProvider time, FileStream held, NoteSigner signer, SqliteDatabase db)
+    {
+        _home = home;
+        _time = time;
+        _lock = held;
+        _signer = signer;
+        _db = db;
+        _writer = new LedgerWriter(db, signer);
+        _size = _writer.Size;
+        _loop = Task.Run(WriteLoopAsync);
+    }
+
+    /// <summary>The log's name in checkpoints.</summary>
+    public string Origin => _signer.Verifier.Name;
+
+    /// <summary>The key that verifies the log's checkpoints.</summary>
+    public NoteVerifier Verifier => _signer.Verifier;
+
+    /// <summary>The number of entries that are on disk.</summary>
+    public long Size => Volatile.Read(ref _size);
+
+    /// <summary>Opens a home's ledger, or makes it. Another process that has it open makes this throw <see cref="LedgerException"/>.</summary>
+    public static Task<LedgerStore> OpenAsync(ServerHome home, TimeProvider time, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Open(home, time), cancellationToken);
+
+    /// <summary>Appends one event. When the task ends, the entry is on disk.</summary>
+    public async Task<LedgerEntry> AppendAsync(string actor, LedgerEvent value, CancellationToken cancellationToken = default)
+    {
+        var entries = await AppendAsync(actor, _ => [value], cancellationToken);
+        return entries[0];
+    }
+
+    /// <summary>Appends several events one after another, all or none.</summary>
+    public Task<IReadOnlyList<LedgerEntry>> AppendAsync(string actor, IReadOnlyList<LedgerEvent> events, CancellationToken cancellationToken = default) =>
+        AppendAsync(actor, _ => events, cancellationToken);
+
+    /// <summary>Decides and appends in one step: <paramref name="decide"/> sees the tables with everything before it applied, and nothing comes between its answer and the entries.
+    /// It may answer with no events; what it throws is thrown here and nothing is appended.</summary>
+    /// <remarks><paramref name="decide"/> runs on the writer: it MUST be quick, do no I/O of its own and MUST NOT append. Cancelling has an effect only until it runs.</remarks>
+    public Task<IReadOnlyList<LedgerEntry>> AppendAsync(string actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> decide, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var pending = new PendingAppend(actor, decide, cancellationToken);
+        return _queue.Writer.TryWrite(pending) ? pending.Done.Task : throw new ObjectDisposedException(nameof(LedgerStore));
+    }
+
+    /// <summary>Answers a question from one moment of the ledger.</summary>
+    public T Read<T>(Func<LedgerView, T> query)
+    {
+        var reader = _readers.TryTake(out var idle) ? idle : SqliteDatabase.OpenReader(_home.Database);
+        try
+        {
+            reader.Execute("BEGIN");
+            T answer = query(new LedgerView(reader));
+            reader.Execute("COMMIT");
+            Return(reader);
+            return answer;
+        }
+        catch
+        {
+            reader.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Entries that match, in order, from <paramref name="from"/> to the end as it is when it is reached.</summary>
+    public async IAsyncEnumerable<LedgerEntry> ReadAsync(long from, LedgerFilter? filter = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        const int Page = 256;
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var page = await Task.Run(() => Read(view => view.Entries(from, Page, filter)), cancellationToken);
+            foreach (var entry in page)
+                yield return entry;
+            if (page.Count < Page)
+                yield break;
+
+            from = page[^1].Seq + 1;
+        }
+    }
+
+    /// <summary>Waits until the ledger has more than <paramref name="size"/> entries.</summary>
+    public async Task WaitBeyondAsync(long size, CancellationToken cancellationToken = default)
+    {
+        while (true)
+        {
+            var grown = _grown;
+            if (Size > size)
+                return;
+
+            await grown.Task.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Finishes what is queued and closes the ledger.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!_queue.Writer.TryComplete())
+            return;
+
+        await _loop;
+        while (_readers.TryTake(out var reader))
+            reader.Dispose();
+        _db.Dispose();
+        _signer.Dispose();
+        await _lock.DisposeAsync();
+    }
+
+    private static LedgerStore Open(ServerHome home, TimeProvider time)
+    {
+        Directory.CreateDirectory(home.Root);
+        var held = Hold(home);
+        SqliteDatabase? db = null;
+        NoteSigner? signer = null;
+        try
+        {
+            db = SqliteDatabase.OpenWriter(home.Database);
+            bool isNew = Prepare(db, home);
+            signer = LogKey.Open(home, isNew);
+            return new LedgerStore(home, time, held, signer, db);
+        }
+        catch (Exception e)
+        {
+            signer?.Dispose();
+            db?.Dispose();
+            held.Dispose();
+            if (e is SqliteException)
+                throw new LedgerException($"the ledger '{home.Database}' could not be opened: {e.Message}", e);
+            throw;
+        }
+    }
+
+    private static FileStream Hold(ServerHome home)
+    {
+        try
+        {
+            // The kernel lets go of it when the process ends, however it ends.
+            return new FileStream(home.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw new LedgerException($"the ledger in '{home.Root}' is open in another process: stop the other server, or choose another home with INGOT_HOME", e);
+        }
+    }
+
+    /// <summary>Makes the tables of a new database; returns whether the ledger has no entries yet.</summary>
+    private static bool Prepare(SqliteDatabase db, ServerHome home)
+    {
+        long version = db.Number("PRAGMA user_version");
+        if (version == 0 && !db.Exists("SELECT 1 FROM sqlite_schema"))
+        {
+            db.ExecuteScript("BEGIN IMMEDIATE");
+            Projections.Create(db);
+            db.ExecuteScript("COMMIT");
+        }
+        else if (version != Projections.SchemaVersion)
+        {
+            throw new LedgerException($"the ledger '{home.Database}' has schema {version} and this program {Projections.SchemaVersion}: use the version of Ingot that wrote it");
+        }
+
+        return !db.Exists("SELECT 1 FROM entries");
+    }
+
+    private void Return(SqliteDatabase reader)
+    {
+        if (_readers.Count < IdleReaders)
+            _readers.Add(reader);
+        else
+            reader.Dispose();
+    }
+
+    private async Task WriteLoopAsync()
+    {
+        var batch = new List<PendingAppend>(MaxBatch);
+        while (await _queue.Reader.WaitToReadAsync())
+        {
+            while (batch.Count < MaxBatch && _queue.Reader.TryRead(out var pending))
+                batch.Add(pending);
+            WriteBatch(batch);
+            batch.Clear();
+        }
+    }
+
+    /// <summary>One transaction for all of the batch. An append that is refused leaves the others alone; a disk that fails fails them all.</summary>
+    private void WriteBatch(List<PendingAppend> batch)
+    {
+        try
+        {
+            _writer.Begin();
+            foreach (var pending in batch)
+                pending.Run(_writer, _time);
+            _writer.Commit();
+        }
+        catch (Exception e)
+        {
+            Abandon(batch, e);
+            return;
+        }
+
+        // Durable now, and only now may anybody know.
+        Volatile.Write(ref _size, _writer.Size);
+        foreach (var pending in batch)
+            pending.Complete();
+        Interlocked.Exchange(ref _grown, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+    }
+
+    private void Abandon(List<PendingAppend> batch, Exception cause)
+    {
+        var failure = cause;
+        try
+        {
+            _writer.Rollback();
+            Volatile.Write(ref _size, _writer.Size);
+        }
+        catch (Exception e) when (e is SqliteException or LedgerException)
+        {
+            failure = e;
+        }
+
+        var reported = new LedgerException($"nothing was appended to the ledger '{_home.Database}': {failure.Message}{Cure(failure)}", failure);
+        foreach (var pending in batch)
+            pending.Fail(reported);
+    }
+
+    private static string Cure(Exception e) => e is SqliteException { SqliteErrorCode: SQLitePCL.raw.SQLITE_FULL or SQLitePCL.raw.SQLITE_IOERR }
+        ? "; free space on its disk and try again"
+        : "";
+}
+
+/// <summary>An append that waits for its turn and then for its commit.</summary>
+internal sealed class PendingAppend(string actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> decide, CancellationToken cancellationToken)
+{
+    private IReadOnlyList<LedgerEntry> _entries = [];
+    private Exception? _refusal;
+
+    public TaskCompletionSource<IReadOnlyList<LedgerEntry>> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Decides and appends in the open transaction. Throws only when the transaction as a whole cannot go on.</summary>
+    public void Run(LedgerWriter writer, TimeProvider time)
+    {
+        _refusal = null;
+        try
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            _entries = writer.Together(() => Append(writer, time.GetUtcNow()));
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode != SQLitePCL.raw.SQLITE_CONSTRAINT)
+        {
+            throw;
+        }
+        catch (Exception e)
+        {
+            _refusal = e;
+        }
+    }
+
+    public void Complete()
+    {
+        if (_refusal is OperationCanceledException canceled)
+            Done.SetCanceled(canceled.CancellationToken);
+        else if (_refusal is SqliteException constraint)
+            Done.SetException(new LedgerException($"an entry of '{actor}' was not appended: it is about something the ledger does not know ({constraint.Message})", constraint));
+        else if (_refusal is not null)
+            Done.SetException(_refusal);
+        else
+            Done.SetResult(_entries);
+    }
+
+    public void Fail(LedgerException failure) => Done.SetException(failure);
+
+    private List<LedgerEntry> Append(LedgerWriter writer, DateTimeOffset now)
+    {
+        var entries = new List<LedgerEntry>();
+        foreach (var value in decide(writer.View))
+            entries.Add(writer.Append(actor, value, now));
+        return entries;
+    }
+}

@@ -1,0 +1,234 @@
+using System.Text.Json;
+using Ingot.Oci.Content;
+using Microsoft.Data.Sqlite;
+
+namespace Ingot.Server.Ledger;
+
+public sealed partial class LedgerView
+{
+    private const string PromotionColumns = "project, image, stage, digest, repository, admitted, gates, time, entry";
+
+    private const string RolloutColumns =
+        "rollout, project, service, stage, repository, digest, version, reason, spec, generation, requested, requested_entry, state, state_reason, state_detail, "
+        + "paused_by, pause_reason, paused_until, outcome, outcome_reason, receipt, time, entry";
+
+    private const string GenerationColumns = "project, service, stage, generation, repository, digest, version, spec, rollout, status, time, entry";
+
+    /// <summary>The projects, by name.</summary>
+    public IReadOnlyList<AppliedProject> Projects() =>
+        _db.Query("SELECT project, digest, text, entry FROM projects ORDER BY project", ReadProject);
+
+    /// <summary>A project as last applied; null when it never was.</summary>
+    public AppliedProject? Project(string project) =>
+        _db.First("SELECT project, digest, text, entry FROM projects WHERE project = ?1", ReadProject, project);
+
+    /// <summary>The keys, by id.</summary>
+    public IReadOnlyList<KnownKey> Keys() =>
+        _db.Query("SELECT key_id, purpose, public_key, status, entry FROM keys ORDER BY key_id", r => new KnownKey(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetInt64(4)));
+
+    /// <summary>The last decision about a digest and a stage; null when there was none.</summary>
+    public Promotion? Promotion(string project, string image, string stage, Digest digest) =>
+        _db.First($"SELECT {PromotionColumns} FROM promotions WHERE project = ?1 AND image = ?2 AND stage = ?3 AND digest = ?4", ReadPromotion, project, image, stage, digest.ToString());
+
+    /// <summary>The last decision about each digest of a project, the latest first.</summary>
+    public IReadOnlyList<Promotion> Promotions(string project, string? image = null, string? stage = null) =>
+        _db.Query(
+            $"SELECT {PromotionColumns} FROM promotions WHERE project = ?1 AND (?2 = '' OR image = ?2) AND (?3 = '' OR stage = ?3) ORDER BY entry DESC",
+            ReadPromotion, project, image ?? "", stage ?? "");
+
+    /// <summary>What people said about a digest and a stage, oldest first; one row a person, the last word.</summary>
+    public IReadOnlyList<Approval> Approvals(string project, string image, string stage, Digest digest) =>
+        _db.Query(
+            "SELECT who, verdict, reason, time, entry FROM approvals WHERE project = ?1 AND image = ?2 AND stage = ?3 AND digest = ?4 ORDER BY entry",
+            r => new Approval(r.GetString(0), r.GetString(1) == "approved", r.GetString(2), TimeAt(r, 3), r.GetInt64(4)), project, image, stage, digest.ToString());
+
+    /// <summary>Why a digest was revoked; null when it was not.</summary>
+    public Revocation? Revocation(string project, string image, Digest digest) =>
+        _db.First(
+            "SELECT reason, actor, time, entry FROM revocations WHERE project = ?1 AND image = ?2 AND digest = ?3",
+            r => new Revocation(r.GetString(0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3)), project, image, digest.ToString());
+
+    /// <summary>Why a digest may not be released to a service by automation; null when it may.</summary>
+    public Quarantine? Quarantine(string project, string service, string stage, Digest digest) =>
+        _db.First(
+            "SELECT digest, reason, time, entry FROM quarantine WHERE project = ?1 AND service = ?2 AND stage = ?3 AND digest = ?4",
+            ReadQuarantine, project, service, stage, digest.ToString());
+
+    /// <summary>The digests quarantined for a service, oldest first.</summary>
+    public IReadOnlyList<Quarantine> Quarantined(string project, string service, string stage) =>
+        _db.Query("SELECT digest, reason, time, entry FROM quarantine WHERE project = ?1 AND service = ?2 AND stage = ?3 ORDER BY entry", ReadQuarantine, project, service, stage);
+
+    /// <summary>A rollout; null when there is none of that id.</summary>
+    public Rollout? Rollout(string id) => _db.First($"SELECT {RolloutColumns} FROM rollouts WHERE rollout = ?1", ReadRollout, id);
+
+    /// <summary>The rollouts of a service, the latest first.</summary>
+    public IReadOnlyList<Rollout> Rollouts(string project, string service, string stage, int count = int.MaxValue) =>
+        _db.Query(
+            $"SELECT {RolloutColumns} FROM rollouts WHERE project = ?1 AND service = ?2 AND stage = ?3 ORDER BY requested_entry DESC LIMIT ?4",
+            ReadRollout, project, service, stage, count);
+
+    /// <summary>The rollouts that have not finished, oldest first.</summary>
+    public IReadOnlyList<Rollout> OpenRollouts() =>
+        _db.Query($"SELECT {RolloutColumns} FROM rollouts WHERE outcome = '' ORDER BY requested_entry", ReadRollout);
+
+    /// <summary>The moves of a rollout in the order they were intended.</summary>
+    public IReadOnlyList<RolloutMove> Moves(string rollout) =>
+        _db.Query("SELECT key, move, detail, outcome, intended, entry FROM moves WHERE rollout = ?1 ORDER BY intended", ReadMove, rollout);
+
+    /// <summary>A move by its idempotency key; null when it was never intended.</summary>
+    public RolloutMove? Move(string rollout, string key) =>
+        _db.First("SELECT key, move, detail, outcome, intended, entry FROM moves WHERE rollout = ?1 AND key = ?2", ReadMove, rollout, key);
+
+    /// <summary>The generations of a service, the latest first, retired ones included.</summary>
+    public IReadOnlyList<Generation> Generations(string project, string service, string stage) =>
+        _db.Query(
+            $"SELECT {GenerationColumns} FROM generations WHERE project = ?1 AND service = ?2 AND stage = ?3 ORDER BY generation DESC", ReadGeneration, project, service, stage);
+
+    /// <summary>Every generation that is not retired, by service.</summary>
+    public IReadOnlyList<Generation> LiveGenerations() =>
+        _db.Query($"SELECT {GenerationColumns} FROM generations WHERE status = 'live' ORDER BY project, service, stage, generation", ReadGeneration);
+
+    /// <summary>The number the next generation of a service gets; the first is 1.</summary>
+    public long NextGeneration(string project, string service, string stage) =>
+        1 + _db.Number("SELECT coalesce(max(generation), 0) FROM generations WHERE project = ?1 AND service = ?2 AND stage = ?3", project, service, stage);
+
+    private static AppliedProject ReadProject(SqliteDataReader r) => new(r.GetString(0), DigestAt(r, 1), r.GetString(2), r.GetInt64(3));
+
+    private static Promotion ReadPromotion(SqliteDataReader r) => new(
+        r.GetString(0), r.GetString(1), r.GetString(2), DigestAt(r, 3), r.GetString(4), r.GetInt64(5) != 0,
+        JsonSerializer.Deserialize(r.GetString(6), LedgerJson.Entries.IReadOnlyListGateRecord) ?? [], TimeAt(r, 7), r.GetInt64(8));
+
+    private static Quarantine ReadQuarantine(SqliteDataReader r) => new(DigestAt(r, 0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3));
+
+    private static Rollout ReadRollout(SqliteDataReader r) => new()
+    {
+        Id = r.GetString(0),
+        Project = r.GetString(1),
+        Service = r.GetString(2),
+        Stage = r.GetString(3),
+        Repository = r.GetString(4),
+        Digest = DigestAt(r, 5),
+        Version = Optional(r, 6),
+        Reason = r.GetString(7),
+        Spec = Json(r, 8),
+        Generation = r.GetInt64(9),
+        Requested = TimeAt(r, 10),
+        RequestedEntry = r.GetInt64(11),
+        State = r.GetString(12),
+        StateReason = r.GetString(13),
+        StateDetail = Optional(r, 14) is null ? null : Json(r, 14),
+        PausedBy = Optional(r, 15),
+        PauseReason = Optional(r, 16),
+        PausedUntil = Optional(r, 17) is null ? null : TimeAt(r, 17),
+        Outcome = Optional(r, 18),
+        OutcomeReason = Optional(r, 19),
+        Receipt = Optional(r, 20) is null ? null : Json(r, 20),
+        Time = TimeAt(r, 21),
+        Entry = r.GetInt64(22),
+    };
+
+    private static RolloutMove ReadMove(SqliteDataReader r) =>
+        new(r.GetString(0), r.GetString(1), Json(r, 2), Optional(r, 3), r.GetInt64(4), r.GetInt64(5));
+
+    private static Generation ReadGeneration(SqliteDataReader r) => new(
+        r.GetString(0), r.GetString(1), r.GetString(2), r.GetInt64(3), r.GetString(4), DigestAt(r, 5), Optional(r, 6), Json(r, 7), r.GetString(8), r.GetString(9) == "retired", TimeAt(r, 10), r.GetInt64(11));
+}
+
+/// <summary>A project's file as last applied.</summary>
+public sealed record AppliedProject(string Project, Digest Digest, string Text, long Entry);
+
+/// <summary>A key; <paramref name="Status"/> is <c>created</c>, <c>trusted</c> or <c>retired</c>.</summary>
+public sealed record KnownKey(string KeyId, string Purpose, string PublicKey, string Status, long Entry);
+
+/// <summary>The last decision about a digest and a stage.</summary>
+public sealed record Promotion(
+    string Project, string Image, string Stage, Digest Digest, string Repository, bool Admitted, IReadOnlyList<GateRecord> Gates, DateTimeOffset Time, long Entry);
+
+/// <summary>What a person said last about a digest and a stage.</summary>
+public sealed record Approval(string Who, bool IsApproved, string Reason, DateTimeOffset Time, long Entry);
+
+/// <summary>Why a digest may enter no stage.</summary>
+public sealed record Revocation(string Reason, string Actor, DateTimeOffset Time, long Entry);
+
+/// <summary>Why automation may not release a digest to a service.</summary>
+public sealed record Quarantine(Digest Digest, string Reason, DateTimeOffset Time, long Entry);
+
+/// <summary>A rollout as the ledger knows it.</summary>
+public sealed record Rollout
+{
+    /// <summary>Its id.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>The project's name.</summary>
+    public required string Project { get; init; }
+
+    /// <summary>The service's name.</summary>
+    public required string Service { get; init; }
+
+    /// <summary>The stage's name.</summary>
+    public required string Stage { get; init; }
+
+    /// <summary>Where the image is.</summary>
+    public required string Repository { get; init; }
+
+    /// <summary>What the service is to run.</summary>
+    public required Digest Digest { get; init; }
+
+    /// <summary>The image's version, for people.</summary>
+    public string? Version { get; init; }
+
+    /// <summary>Why it was asked for.</summary>
+    public required string Reason { get; init; }
+
+    /// <summary>What was asked for, as the controller wrote it.</summary>
+    public required JsonElement Spec { get; init; }
+
+    /// <summary>The number of the generation it brings up.</summary>
+    public required long Generation { get; init; }
+
+    /// <summary>When it was asked for.</summary>
+    public required DateTimeOffset Requested { get; init; }
+
+    /// <summary>The entry that asked for it.</summary>
+    public required long RequestedEntry { get; init; }
+
+    /// <summary>The state's name; empty before the first.</summary>
+    public required string State { get; init; }
+
+    /// <summary>Why it is in that state.</summary>
+    public required string StateReason { get; init; }
+
+    /// <summary>The whole state, as the controller wrote it; null before the first.</summary>
+    public JsonElement? StateDetail { get; init; }
+
+    /// <summary>Who paused it; null when it is not paused.</summary>
+    public string? PausedBy { get; init; }
+
+    /// <summary>Why it is paused.</summary>
+    public string? PauseReason { get; init; }
+
+    /// <summary>When the pause ends by itself; null when it does not.</summary>
+    public DateTimeOffset? PausedUntil { get; init; }
+
+    /// <summary>How it ended; null while it has not.</summary>
+    public string? Outcome { get; init; }
+
+    /// <summary>Why it ended so.</summary>
+    public string? OutcomeReason { get; init; }
+
+    /// <summary>The receipt, as the controller wrote it.</summary>
+    public JsonElement? Receipt { get; init; }
+
+    /// <summary>When it last changed.</summary>
+    public required DateTimeOffset Time { get; init; }
+
+    /// <summary>The entry that last changed it.</summary>
+    public required long Entry { get; init; }
+}
+
+/// <summary>A move of a rollout; <paramref name="Outcome"/> is null until it is acknowledged.</summary>
+public sealed record RolloutMove(string Key, string Move, JsonElement Detail, string? Outcome, long Intended, long Entry);
+
+/// <summary>A generation of a service.</summary>
+public sealed record Generation(
+    string Project, string Service, string Stage, long Number, string Repository, Digest Digest, string? Version, JsonElement Spec, string Rollout, bool IsRetired, DateTimeOffset Time, long Entry);

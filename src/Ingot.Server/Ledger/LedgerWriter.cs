@@ -1,0 +1,122 @@
+using Ingot.Server.Storage;
+using Ingot.Transparency;
+using Microsoft.Data.Sqlite;
+
+namespace Ingot.Server.Ledger;
+
+/// <summary>Writes entries, the tree over them, the signed checkpoint of each size, and what follows from them, on one connection.</summary>
+/// <remarks>Not for two threads at once. Nothing it returns may be shown to anybody before <see cref="Commit"/>.</remarks>
+internal sealed class LedgerWriter
+{
+    private readonly SqliteDatabase _db;
+    private readonly NoteSigner? _signer;
+    private CompactTree _tree;
+
+    /// <summary>Continues what the database holds. Without a signer no checkpoints are written: that is for replays.</summary>
+    public LedgerWriter(SqliteDatabase db, NoteSigner? signer)
+    {
+        _db = db;
+        _signer = signer;
+        _tree = ReadTree(db);
+        View = new LedgerView(db);
+    }
+
+    /// <summary>The entries so far.</summary>
+    public long Size => _tree.Size;
+
+    /// <summary>The root over them.</summary>
+    public MerkleHash Root => _tree.Root;
+
+    /// <summary>The tables as the open transaction sees them.</summary>
+    public LedgerView View { get; }
+
+    public void Begin() => _db.Execute("BEGIN IMMEDIATE");
+
+    public void Commit()
+    {
+        _db.Execute("INSERT OR REPLACE INTO edge VALUES (0, ?1, ?2)", _tree.Size, _tree.EdgeToArray());
+        _db.Execute("COMMIT");
+    }
+
+    /// <summary>Undoes the transaction and looks again where the log ends: after a failed commit only the database knows.</summary>
+    public void Rollback()
+    {
+        if (_db.IsInTransaction)
+            _db.Execute("ROLLBACK");
+        _tree = ReadTree(_db);
+    }
+
+    /// <summary>Does all of <paramref name="work"/> or nothing of it, within the open transaction.</summary>
+    public T Together<T>(Func<T> work)
+    {
+        var before = _tree;
+        _db.Execute("SAVEPOINT together");
+        try
+        {
+            T result = work();
+            _db.Execute("RELEASE together");
+            return result;
+        }
+        catch
+        {
+            _tree = before;
+            // SQLite ends the whole transaction itself when the disk is full.
+            if (_db.IsInTransaction)
+            {
+                _db.Execute("ROLLBACK TO together");
+                _db.Execute("RELEASE together");
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Appends one entry.</summary>
+    public LedgerEntry Append(string actor, LedgerEvent value, DateTimeOffset time)
+    {
+        var json = new LedgerEntry(LedgerEntry.CurrentFormat, Size, time, actor, value).ToBytes();
+        if (json.Length > LedgerEntry.MaxBytes)
+            throw new LedgerException($"the entry '{value.Kind}' has {json.Length} bytes: an entry may have {LedgerEntry.MaxBytes}; keep what is large as a blob and name its digest");
+
+        // What is projected is what was written, so that a replay sees the same.
+        var entry = LedgerEntry.Parse(json);
+        Write(entry, json, MerkleTree.HashLeaf(json));
+        return entry;
+    }
+
+    /// <summary>Writes an entry that is the next, and all that follows from it.</summary>
+    public void Write(LedgerEntry entry, byte[] json, MerkleHash leaf)
+    {
+        _db.Execute("INSERT INTO entries VALUES (?1, ?2, ?3)", entry.Seq, json, leaf.ToArray());
+        AppendLeaf(leaf);
+        Projections.Apply(_db, entry);
+    }
+
+    /// <summary>The root the tree would have with one more leaf.</summary>
+    public MerkleHash RootWith(MerkleHash leaf) => _tree.Append(leaf).Root;
+
+    /// <summary>Lets the tree grow by a leaf.</summary>
+    public void AppendLeaf(MerkleHash leaf)
+    {
+        _tree = _tree.Append(leaf, StoreTileRoot);
+        if (_signer is not null)
+            _db.Execute("INSERT INTO checkpoints VALUES (?1, ?2)", Size, new Checkpoint(_signer.Verifier.Name, Size, Root).Sign(_signer).ToString());
+    }
+
+    // Level 0 is in the entries; between tiles' levels a few hashes are cheaper computed than stored.
+    private void StoreTileRoot(int level, long index, MerkleHash hash)
+    {
+        if (level > 0 && level % Tile.Height == 0)
+            _db.Execute("INSERT INTO nodes VALUES (?1, ?2, ?3)", level / Tile.Height, index, hash.ToArray());
+    }
+
+    private static CompactTree ReadTree(SqliteDatabase db)
+    {
+        var tree = db.First("SELECT size, hashes FROM edge", r => CompactTree.TryRead(r.GetInt64(0), r.GetFieldValue<byte[]>(1)));
+        long size = tree?.Size ?? 0;
+        long entries = new LedgerView(db).Size;
+        return size == entries
+            ? tree ?? CompactTree.Empty
+            : throw new LedgerException($"the ledger has {entries} entries and its tree {size}: run 'ingot log verify'");
+    }
+}

@@ -1,0 +1,65 @@
+namespace Ingot.Server.Ledger;
+
+public static partial class Projections
+{
+    /// <summary>Raised when a table changes: a database with another number is not opened.</summary>
+    internal const int SchemaVersion = 1;
+
+    /// <summary>Marks a file as a ledger of Ingot, for <c>file(1)</c> and for us.</summary>
+    internal const int ApplicationId = 0x496e676f;
+
+    // WITHOUT ROWID and NOT NULL throughout: every byte of a row then means something, so that a changed one is seen.
+    // Absent text is ''.
+    internal const string Schema = """
+        CREATE TABLE entries (seq INTEGER NOT NULL PRIMARY KEY, json BLOB NOT NULL, leaf BLOB NOT NULL) WITHOUT ROWID;
+        CREATE TABLE checkpoints (size INTEGER NOT NULL PRIMARY KEY, note TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE nodes (level INTEGER NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, position)) WITHOUT ROWID;
+        CREATE TABLE edge (id INTEGER NOT NULL PRIMARY KEY, size INTEGER NOT NULL, hashes BLOB NOT NULL) WITHOUT ROWID;
+        CREATE TABLE subjects (type TEXT NOT NULL, value TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (type, value, entry)) WITHOUT ROWID;
+
+        CREATE TABLE keys (key_id TEXT NOT NULL PRIMARY KEY, purpose TEXT NOT NULL, public_key TEXT NOT NULL, status TEXT NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE projects (project TEXT NOT NULL PRIMARY KEY, digest TEXT NOT NULL, text TEXT NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
+
+        CREATE TABLE repositories (repository TEXT NOT NULL PRIMARY KEY, entry INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE manifests (
+            repository TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL, artifact_type TEXT NOT NULL,
+            subject TEXT NOT NULL, predicate_type TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
+            PRIMARY KEY (repository, digest), FOREIGN KEY (repository) REFERENCES repositories (repository)) WITHOUT ROWID;
+        CREATE INDEX manifests_by_subject ON manifests (repository, subject) WHERE subject <> '';
+        CREATE INDEX manifests_by_digest ON manifests (digest);
+        CREATE TABLE tags (
+            repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
+            PRIMARY KEY (repository, tag), FOREIGN KEY (repository, digest) REFERENCES manifests (repository, digest)) WITHOUT ROWID;
+        CREATE INDEX tags_by_digest ON tags (repository, digest);
+        CREATE TABLE deleted_blobs (repository TEXT NOT NULL, digest TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
+
+        CREATE TABLE promotions (
+            project TEXT NOT NULL, image TEXT NOT NULL, stage TEXT NOT NULL, digest TEXT NOT NULL, repository TEXT NOT NULL, admitted INTEGER NOT NULL,
+            gates TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
+            PRIMARY KEY (project, image, stage, digest)) WITHOUT ROWID;
+        CREATE TABLE approvals (
+            project TEXT NOT NULL, image TEXT NOT NULL, stage TEXT NOT NULL, digest TEXT NOT NULL, who TEXT NOT NULL, verdict TEXT NOT NULL,
+            reason TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
+            PRIMARY KEY (project, image, stage, digest, who)) WITHOUT ROWID;
+        CREATE TABLE revocations (
+            project TEXT NOT NULL, image TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
+            PRIMARY KEY (project, image, digest)) WITHOUT ROWID;
+        CREATE TABLE quarantine (
+            project TEXT NOT NULL, service TEXT NOT NULL, stage TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
+            PRIMARY KEY (project, service, stage, digest)) WITHOUT ROWID;
+
+        CREATE TABLE rollouts (
+            rollout TEXT NOT NULL PRIMARY KEY, project TEXT NOT NULL, service TEXT NOT NULL, stage TEXT NOT NULL, repository TEXT NOT NULL, digest TEXT NOT NULL,
+            version TEXT NOT NULL, reason TEXT NOT NULL, spec TEXT NOT NULL, generation INTEGER NOT NULL, requested TEXT NOT NULL, requested_entry INTEGER NOT NULL,
+            state TEXT NOT NULL, state_reason TEXT NOT NULL, state_detail TEXT NOT NULL, paused_by TEXT NOT NULL, pause_reason TEXT NOT NULL, paused_until TEXT NOT NULL,
+            outcome TEXT NOT NULL, outcome_reason TEXT NOT NULL, receipt TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE INDEX rollouts_by_service ON rollouts (project, service, stage, requested_entry);
+        CREATE TABLE moves (
+            rollout TEXT NOT NULL, key TEXT NOT NULL, move TEXT NOT NULL, detail TEXT NOT NULL, outcome TEXT NOT NULL, intended INTEGER NOT NULL, entry INTEGER NOT NULL,
+            PRIMARY KEY (rollout, key), FOREIGN KEY (rollout) REFERENCES rollouts (rollout)) WITHOUT ROWID;
+        CREATE TABLE generations (
+            project TEXT NOT NULL, service TEXT NOT NULL, stage TEXT NOT NULL, generation INTEGER NOT NULL, repository TEXT NOT NULL, digest TEXT NOT NULL,
+            version TEXT NOT NULL, spec TEXT NOT NULL, rollout TEXT NOT NULL, status TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
+            PRIMARY KEY (project, service, stage, generation)) WITHOUT ROWID;
+        """;
+}

@@ -1,0 +1,76 @@
+using Ingot.Oci.Content;
+using Ingot.Server.Ledger;
+
+namespace Ingot.Server.Registry;
+
+internal sealed partial class RegistryHandler
+{
+    // end-2
+    private async Task ReadBlobAsync(HttpContext http, RegistryPath.Blob path)
+    {
+        var digest = RegistryPath.ParseDigest(path.Digest);
+        long size = await BlobSizeAsync(path.Repository, digest, http.RequestAborted)
+            ?? throw new RegistryRefusal(404, ErrorCode.BlobUnknown, $"the repository '{path.Repository}' has no blob '{digest}'");
+
+        var response = http.Response;
+        response.ContentType = "application/octet-stream";
+        response.Headers["Docker-Content-Digest"] = digest.ToString();
+        response.Headers.ETag = $"\"{digest}\"";
+        response.Headers.AcceptRanges = "bytes";
+        response.Headers.CacheControl = "max-age=31536000, immutable";
+        var (offset, count) = (0L, size);
+        if (ByteRange.Parse(http.Request.Headers.Range) is { } range)
+        {
+            if (!range.TryWithin(size, out offset, out count))
+                throw Unsatisfiable(size, http.Request.Headers.Range);
+
+            response.StatusCode = 206;
+            response.Headers.ContentRange = $"bytes {offset}-{offset + count - 1}/{size}";
+        }
+
+        response.ContentLength = count;
+        if (HttpMethods.IsGet(http.Request.Method) && count > 0)
+            await response.SendFileAsync(_store.PathOf(digest), offset, count, http.RequestAborted);
+    }
+
+    // end-10
+    private async Task DeleteBlobAsync(HttpContext http, RegistryPath.Blob path)
+    {
+        var digest = RegistryPath.ParseDigest(path.Digest);
+        RefuseDeletion(path.Repository, $"blob '{digest}'");
+        if (await BlobSizeAsync(path.Repository, digest, http.RequestAborted) is null)
+            throw new RegistryRefusal(404, ErrorCode.BlobUnknown, $"the repository '{path.Repository}' has no blob '{digest}'");
+
+        // The file stays: other repositories and builders share it. What nothing needs is collected by 'ingot prune'.
+        await _ledger.AppendAsync(_options.Actor(http), new LedgerEvent.BlobDeleted(path.Repository, digest), http.RequestAborted);
+        http.Response.StatusCode = 202;
+    }
+
+    /// <summary>The size of a blob a repository can serve; null when it cannot. All repositories draw on one store.</summary>
+    private async Task<long?> BlobSizeAsync(string repository, Digest digest, CancellationToken cancellationToken) =>
+        IsDeleted(repository, digest) ? null : await _store.SizeAsync(digest, cancellationToken);
+
+    private bool IsDeleted(string repository, Digest digest) =>
+        // Only there can anything have been deleted; the question costs more than the answer elsewhere.
+        _options.IsMutable(repository) && _ledger.Read(view => view.IsBlobDeleted(repository, digest));
+
+    /// <summary>Makes a blob that had been deleted from a repository part of it again.</summary>
+    private async Task RestoreAsync(HttpContext http, string repository, Digest digest)
+    {
+        if (IsDeleted(repository, digest))
+            await _ledger.AppendAsync(_options.Actor(http), new LedgerEvent.BlobRestored(repository, digest), http.RequestAborted);
+    }
+
+    private void RefuseDeletion(string repository, string what)
+    {
+        if (!_options.IsMutable(repository))
+            throw new RegistryRefusal(405, ErrorCode.Unsupported, $"the {what} of '{repository}' was not deleted: what is published there stays; 'ingot prune' removes what the lifecycle rules give up, and the server's 'mutable' list names repositories where deleting is allowed");
+    }
+
+    private static RegistryRefusal Unsatisfiable(long size, string? range)
+    {
+        var refusal = new RegistryRefusal(416, ErrorCode.SizeInvalid, $"the range '{range}' is outside the blob's {size} bytes");
+        refusal.Headers["Content-Range"] = $"bytes */{size}";
+        return refusal;
+    }
+}

@@ -1,0 +1,203 @@
+using Ingot.Oci.Content;
+using Ingot.Server.Ledger;
+
+namespace Ingot.Server.Registry;
+
+internal sealed partial class RegistryHandler
+{
+    private const int MaxTags = 100;
+    private const int Attempts = 5;
+
+    // end-3
+    private async Task ReadManifestAsync(HttpContext http, RegistryPath.Manifest path)
+    {
+        var manifest = _ledger.Read(view => Resolve(view, path.Repository, path.Reference));
+        var json = await _store.ReadRequiredAsync(manifest.Digest, http.RequestAborted);
+        var response = http.Response;
+        response.ContentType = manifest.MediaType;
+        response.ContentLength = json.Length;
+        response.Headers["Docker-Content-Digest"] = manifest.Digest.ToString();
+        response.Headers.ETag = $"\"{manifest.Digest}\"";
+        if (HttpMethods.IsGet(http.Request.Method))
+            await response.Body.WriteAsync(json, http.RequestAborted);
+    }
+
+    // end-7a, end-7b
+    private async Task WriteManifestAsync(HttpContext http, RegistryPath.Manifest path)
+    {
+        var (named, tags) = Names(http, path.Reference);
+        var json = await ReadManifestBodyAsync(http);
+        var digest = Digest.Of(json);
+        if (named is { } wanted && wanted != digest)
+            throw new RegistryRefusal(400, ErrorCode.DigestInvalid, $"expected '{wanted}' and received {json.Length} bytes of '{digest}'");
+
+        var facts = ManifestFacts.Read(json, http.Request.ContentType);
+        await CheckReferencesAsync(path.Repository, facts, http.RequestAborted);
+        await _store.PutAsync(facts.MediaType, json, http.RequestAborted);
+        // The ledger must not name what a power cut could take away.
+        _store.SyncNames();
+        await PublishAsync(http, path.Repository, digest, json.Length, facts, tags);
+
+        _log.ManifestPublished(digest, path.Repository, string.Join(", ", tags));
+        AnswerCreated(http, $"/v2/{path.Repository}/manifests/{digest}", digest);
+        if (facts.Subject is { } subject)
+            http.Response.Headers["OCI-Subject"] = subject.ToString();
+        if (tags.Count > 0)
+            http.Response.Headers["OCI-Tag"] = tags.ToArray();
+    }
+
+    // end-9
+    private async Task DeleteManifestAsync(HttpContext http, RegistryPath.Manifest path)
+    {
+        RefuseDeletion(path.Repository, $"manifest '{path.Reference}'");
+        await _ledger.AppendAsync(_options.Actor(http), Decide, http.RequestAborted);
+        http.Response.StatusCode = 202;
+
+        IReadOnlyList<LedgerEvent> Decide(LedgerView view)
+        {
+            var manifest = Resolve(view, path.Repository, path.Reference);
+            return path.Reference.Contains(':')
+                ? [new LedgerEvent.ManifestDeleted(path.Repository, manifest.Digest, null)]
+                : [new LedgerEvent.TagDeleted(path.Repository, path.Reference, manifest.Digest)];
+        }
+    }
+
+    /// <summary>The manifest a tag or digest names in a repository, or a refusal.</summary>
+    private static PublishedManifest Resolve(LedgerView view, string repository, string reference)
+    {
+        Digest? digest = reference.Contains(':') ? RegistryPath.ParseDigest(reference) : view.Tag(repository, reference)?.Digest;
+        if (digest is { } known && view.Manifest(repository, known) is { } manifest)
+            return manifest;
+
+        throw view.HasRepository(repository)
+            ? new RegistryRefusal(404, ErrorCode.ManifestUnknown, $"the repository '{repository}' has no manifest '{reference}'")
+            : new RegistryRefusal(404, ErrorCode.NameUnknown, $"there is no repository '{repository}'");
+    }
+
+    /// <summary>What the address calls the manifest: a digest it must have, and the tags it is to get.</summary>
+    private static (Digest? Digest, IReadOnlyList<string> Tags) Names(HttpContext http, string reference)
+    {
+        string[] more = [.. http.Request.Query["tag"].OfType<string>()];
+        bool isDigest = reference.Contains(':');
+        string[] tags = isDigest ? more : [reference, .. more];
+        if (tags.Length > MaxTags)
+            throw new RegistryRefusal(414, ErrorCode.ManifestInvalid, $"the request gives {tags.Length} tags: it may give {MaxTags}");
+        if (Array.Find(tags, tag => !RegistryPath.IsTag(tag)) is { } wrong)
+            throw new RegistryRefusal(400, ErrorCode.ManifestInvalid, $"'{wrong}' is not a tag: expected letters, digits, '_', '.' and '-', 128 at most");
+
+        return (isDigest ? RegistryPath.ParseDigest(reference) : null, [.. tags.Distinct(StringComparer.Ordinal)]);
+    }
+
+    private async Task<byte[]> ReadManifestBodyAsync(HttpContext http)
+    {
+        AllowAnyBody(http);
+        using var body = new MemoryStream((int)Math.Min(http.Request.ContentLength ?? 0, _options.MaxManifestBytes));
+        var buffer = new byte[16 << 10];
+        int read;
+        while ((read = await http.Request.Body.ReadAsync(buffer, http.RequestAborted)) > 0)
+        {
+            if (body.Length + read > _options.MaxManifestBytes)
+                throw new RegistryRefusal(413, ErrorCode.ManifestInvalid, $"the manifest is larger than {_options.MaxManifestBytes} bytes");
+            body.Write(buffer, 0, read);
+        }
+
+        return body.ToArray();
+    }
+
+    /// <summary>Refuses a manifest that names what is not here. The subject may come later, foreign layers never.</summary>
+    private async Task CheckReferencesAsync(string repository, ManifestFacts facts, CancellationToken cancellationToken)
+    {
+        foreach (var blob in facts.Blobs.Where(blob => !ManifestFacts.IsForeign(blob)))
+        {
+            long size = await BlobSizeAsync(repository, blob.Digest, cancellationToken) ?? throw Unknown("blob", blob.Digest);
+            CheckSize(blob, size);
+        }
+
+        foreach (var (descriptor, found) in _ledger.Read(view => facts.Manifests.Select(manifest => (manifest, view.Manifest(repository, manifest.Digest))).ToList()))
+            CheckSize(descriptor, (found ?? throw Unknown("manifest", descriptor.Digest)).Size);
+
+        RegistryRefusal Unknown(string what, Digest digest) =>
+            new(404, ErrorCode.ManifestBlobUnknown, $"the manifest refers to the {what} '{digest}', which '{repository}' does not have: push it first");
+    }
+
+    private static void CheckSize(Descriptor descriptor, long actual)
+    {
+        if (descriptor.Size != actual)
+            throw new RegistryRefusal(400, ErrorCode.ManifestInvalid, $"the manifest says '{descriptor.Digest}' has {descriptor.Size} bytes and it has {actual}");
+    }
+
+    /// <summary>Records what is new: nothing, when all of it was published before.</summary>
+    private async Task PublishAsync(HttpContext http, string repository, Digest digest, long size, ManifestFacts facts, IReadOnlyList<string> tags)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            var growing = await CheckAccessoriesAsync(repository, facts, tags, http.RequestAborted);
+            try
+            {
+                await _ledger.AppendAsync(_options.Actor(http), view => Decide(view, growing), http.RequestAborted);
+                return;
+            }
+            catch (TagMoved) when (attempt < Attempts)
+            {
+                // Somebody signed at the same time: look again at what must not get lost.
+            }
+        }
+
+        List<LedgerEvent> Decide(LedgerView view, IReadOnlyDictionary<string, Digest?> growing)
+        {
+            var events = new List<LedgerEvent>();
+            if (view.Manifest(repository, digest) is null)
+                events.Add(Published(repository, digest, size, facts));
+            foreach (string tag in tags)
+            {
+                var bound = view.Tag(repository, tag)?.Digest;
+                if (bound == digest)
+                    continue;
+                if (growing.TryGetValue(tag, out var seen) && seen != bound)
+                    throw new TagMoved(tag);
+                if (bound is { } other && !growing.ContainsKey(tag) && !_options.IsMutable(repository))
+                    throw Immutable(repository, tag, other, digest);
+                events.Add(new LedgerEvent.TagBound(repository, tag, digest));
+            }
+
+            return events;
+        }
+    }
+
+    private static LedgerEvent Published(string repository, Digest digest, long size, ManifestFacts facts) => facts.Subject is { } subject
+        ? new LedgerEvent.EvidenceAttached(repository, subject, digest, facts.MediaType, size, facts.ArtifactType, facts.PredicateType)
+        : new LedgerEvent.ImagePublished(repository, digest, facts.MediaType, size, facts.ArtifactType);
+
+    /// <summary>For each accessory tag, the manifest it names now, of which the new one keeps everything.</summary>
+    private async Task<IReadOnlyDictionary<string, Digest?>> CheckAccessoriesAsync(string repository, ManifestFacts facts, IReadOnlyList<string> tags, CancellationToken cancellationToken)
+    {
+        var growing = new Dictionary<string, Digest?>(StringComparer.Ordinal);
+        if (_options.IsMutable(repository))
+            return growing;
+
+        foreach (string tag in tags.Where(AccessoryTag.Is))
+        {
+            var bound = _ledger.Read(view => view.Tag(repository, tag))?.Digest;
+            growing[tag] = bound;
+            if (bound is not { } before)
+                continue;
+
+            var stored = ManifestFacts.Read(await _store.ReadRequiredAsync(before, cancellationToken), contentType: null);
+            if (AccessoryTag.Lost(stored, facts) is { } lost)
+                throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: the new manifest lacks '{lost}', which '{before}' holds; signatures and statements can be added, not removed: read what is there and push it with the addition");
+        }
+
+        return growing;
+    }
+
+    private static RegistryRefusal Immutable(string repository, string tag, Digest bound, Digest refused)
+    {
+        string message = $"the tag '{tag}' of '{repository}' is bound to '{bound}' and was not moved to '{refused}': tags there never move; publish under a new version, or name the repository in the server's 'mutable' list";
+        var refusal = new RegistryRefusal(409, ErrorCode.Denied, message);
+        refusal.Headers["Warning"] = $"299 - \"{message}\"";
+        return refusal;
+    }
+
+    /// <summary>An accessory tag changed between looking and recording.</summary>
+    private sealed class TagMoved(string tag) : IngotException($"the tag '{tag}' was moved by others again and again while it was being moved: try again");
+}

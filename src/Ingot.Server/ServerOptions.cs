@@ -1,0 +1,11 @@
+using System.Net;
+
+namespace Ingot.Server;
+
+/// <summary>How a server runs.</summary>
+/// <param name="Home">The directory of all its data.</param>
+/// <param name="Listen">Where it listens; a loopback address unless someone chose otherwise.</param>
+/// <param name="Version">The program's version, for the health answer.</param>
+/// <param name="Build">Names this very build, so that a newer program can replace its local server.</param>
+/// <param name="MutableRepositories">Patterns of repositories whose tags may be moved and deleted.</param>
+public sealed record ServerOptions(string Home, IPEndPoint Listen, string Version, string Build, IReadOnlyList<string> MutableRepositories);

@@ -1,0 +1,43 @@
+namespace Ingot.Server.Storage;
+
+/// <summary>Where a server keeps what it must not lose. Only names: nothing is made until it is used.</summary>
+public sealed record ServerHome
+{
+    /// <summary>Names the home at <paramref name="root"/>.</summary>
+    public ServerHome(string root) => Root = Path.GetFullPath(root);
+
+    /// <summary>The directory itself.</summary>
+    public string Root { get; }
+
+    /// <summary>The ledger and its projections.</summary>
+    public string Database => Path.Combine(Root, "ledger.db");
+
+    /// <summary>Held by the one process that writes here.</summary>
+    public string Lock => Path.Combine(Root, "server.lock");
+
+    /// <summary>Keys; readable by the owner only.</summary>
+    public string Keys => Path.Combine(Root, "keys");
+
+    /// <summary>The key that signs checkpoints, PKCS#8 in PEM.</summary>
+    public string LogKey => Path.Combine(Keys, "log.key");
+
+    /// <summary>The verifier key of the log, <c>NAME+KEYID+BASE64</c>.</summary>
+    public string LogPublicKey => Path.Combine(Keys, "log.pub");
+
+    /// <summary>The content-addressed store, an OCI image layout; builders on this host write to it too.</summary>
+    public string Content => Path.Combine(Root, "content");
+
+    /// <summary>Unfinished uploads. On the same file system as <see cref="Content"/>, so that finishing one is a rename.</summary>
+    public string Uploads => Path.Combine(Root, "uploads");
+
+    /// <summary><c>$INGOT_HOME</c>; without it <c>/var/lib/ingot</c> for root and <c>~/.local/share/ingot</c> for others.</summary>
+    public static ServerHome FromEnvironment()
+    {
+        if (Environment.GetEnvironmentVariable("INGOT_HOME") is { Length: > 0 } home)
+            return new ServerHome(home);
+
+        return new ServerHome(Environment.UserName == "root"
+            ? "/var/lib/ingot"
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "share", "ingot"));
+    }
+}

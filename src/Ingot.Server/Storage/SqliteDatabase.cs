@@ -1,0 +1,160 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+
+namespace Ingot.Server.Storage;
+
+/// <summary>A connection to a SQLite database that keeps its prepared statements. For one thread at a time.</summary>
+/// <remarks>Statements name their parameters <c>?1</c>, <c>?2</c>, … in the order of the arguments. Columns hold 64-bit integers, text and bytes; there are no nulls.</remarks>
+public sealed class SqliteDatabase : IDisposable
+{
+    private readonly SqliteConnection _connection;
+    private readonly Dictionary<string, SqliteCommand> _statements = new(StringComparer.Ordinal);
+
+    private SqliteDatabase(SqliteConnection connection) => _connection = connection;
+
+    /// <summary>Whether a transaction is open.</summary>
+    public bool IsInTransaction => SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0;
+
+    /// <summary>Opens a database for the one writer, and makes it when it is missing.</summary>
+    public static SqliteDatabase OpenWriter(string path)
+    {
+        var database = Open(new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWriteCreate });
+        // FULL: a commit is on disk before it is acknowledged.
+        database.Pragma("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000", "journal_size_limit = 67108864", "wal_autocheckpoint = 4000");
+        return database;
+    }
+
+    /// <summary>Opens a database that another connection may be writing to. Every answer of one transaction comes from one moment.</summary>
+    public static SqliteDatabase OpenReader(string path)
+    {
+        var database = Open(new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly });
+        database.Pragma("busy_timeout = 10000", "query_only = ON");
+        return database;
+    }
+
+    /// <summary>Opens a database nobody trusts yet: the schema's own text may not call functions, and cells are checked as they are read.</summary>
+    public static SqliteDatabase OpenUntrusted(string path)
+    {
+        try
+        {
+            return OpenUntrustedSource(path);
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == SQLitePCL.raw.SQLITE_CANTOPEN && !File.Exists(path + "-wal"))
+        {
+            // On a read-only medium SQLite cannot make the file through which readers and writers meet; there is no writer either.
+            return OpenUntrustedSource($"file:{Uri.EscapeDataString(path)}?immutable=1");
+        }
+    }
+
+    /// <summary>Opens an empty database that is nobody else's and gone when it is closed.</summary>
+    public static SqliteDatabase OpenTemporary()
+    {
+        var database = Open(new SqliteConnectionStringBuilder { DataSource = "" });
+        database.Pragma("foreign_keys = ON", "journal_mode = MEMORY", "synchronous = OFF");
+        return database;
+    }
+
+    /// <summary>Runs a statement; returns how many rows it changed.</summary>
+    public int Execute(string sql, params ReadOnlySpan<object> arguments) => Bind(sql, arguments).ExecuteNonQuery();
+
+    /// <summary>Runs a query and reads every row.</summary>
+    public List<T> Query<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<object> arguments)
+    {
+        using var reader = Bind(sql, arguments).ExecuteReader();
+        var rows = new List<T>();
+        while (reader.Read())
+            rows.Add(read(reader));
+        return rows;
+    }
+
+    /// <summary>Runs a query and reads the first row; <c>default</c> when there is none.</summary>
+    public T? First<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<object> arguments)
+    {
+        using var reader = Bind(sql, arguments).ExecuteReader();
+        return reader.Read() ? read(reader) : default;
+    }
+
+    /// <summary>Runs a query for one number; 0 when there is no row.</summary>
+    public long Number(string sql, params ReadOnlySpan<object> arguments) =>
+        Bind(sql, arguments).ExecuteScalar() is { } value and not DBNull ? Convert.ToInt64(value, CultureInfo.InvariantCulture) : 0;
+
+    /// <summary>Whether a query has a row.</summary>
+    public bool Exists(string sql, params ReadOnlySpan<object> arguments)
+    {
+        using var reader = Bind(sql, arguments).ExecuteReader();
+        return reader.Read();
+    }
+
+    /// <summary>A cursor over a query; the caller disposes it before the same query runs again.</summary>
+    public SqliteDataReader Read(string sql) => Bind(sql, []).ExecuteReader();
+
+    /// <summary>Runs statements that are used once, such as a schema.</summary>
+    public void ExecuteScript(string sql)
+    {
+        using var command = _connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var statement in _statements.Values)
+            statement.Dispose();
+        _connection.Dispose();
+    }
+
+    private static SqliteDatabase OpenUntrustedSource(string source)
+    {
+        var database = Open(new SqliteConnectionStringBuilder { DataSource = source, Mode = SqliteOpenMode.ReadOnly });
+        database.Pragma("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0", "busy_timeout = 10000", "query_only = ON");
+        return database;
+    }
+
+    private static SqliteDatabase Open(SqliteConnectionStringBuilder settings)
+    {
+        SqliteLibrary.Use();
+        settings.Pooling = false;
+        var connection = new SqliteConnection(settings.ToString());
+        try
+        {
+            connection.Open();
+            return new SqliteDatabase(connection);
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private void Pragma(params ReadOnlySpan<string> settings)
+    {
+        try
+        {
+            foreach (string setting in settings)
+                ExecuteScript($"PRAGMA {setting}");
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    private SqliteCommand Bind(string sql, ReadOnlySpan<object> arguments)
+    {
+        if (!_statements.TryGetValue(sql, out var command))
+        {
+            command = _connection.CreateCommand();
+            command.CommandText = sql;
+            for (int i = 0; i < arguments.Length; i++)
+                command.Parameters.Add(new SqliteParameter { ParameterName = string.Create(CultureInfo.InvariantCulture, $"?{i + 1}") });
+            _statements.Add(sql, command);
+        }
+
+        for (int i = 0; i < arguments.Length; i++)
+            command.Parameters[i].Value = arguments[i];
+        return command;
+    }
+}

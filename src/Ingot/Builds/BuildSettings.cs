@@ -1,0 +1,35 @@
+using Ingot.Oci.Content;
+using Ingot.Oci.Layers;
+
+namespace Ingot.Builds;
+
+/// <summary>Where a builder works and what it is to make.</summary>
+public sealed record BuildSettings
+{
+    /// <summary>1 January 1980, the epoch unless another is given: some archive formats hold no earlier time.</summary>
+    public static DateTimeOffset DefaultEpoch { get; } = DateTimeOffset.FromUnixTimeSeconds(315532800);
+
+    /// <summary>Where images go.</summary>
+    public required IContentStore Store { get; init; }
+
+    /// <summary>Where results of steps are kept. Several builders, in several processes, may share it.</summary>
+    public required string CacheDirectory { get; init; }
+
+    /// <summary>Where steps run; a directory of the cache unless given. It must be on the cache's filesystem, and nothing else may be in it.</summary>
+    public string? WorkDirectory { get; init; }
+
+    /// <summary>How many steps run at a time.</summary>
+    public int Parallelism { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>Whether every step runs, whatever the cache holds. Its results are kept all the same.</summary>
+    public bool NoCache { get; init; }
+
+    /// <summary>The time of the source (<c>SOURCE_DATE_EPOCH</c>), whole seconds: no file of a layer is younger, and images say they were made then.</summary>
+    public DateTimeOffset Epoch { get; init; } = DefaultEpoch;
+
+    /// <summary>How layers are compressed.</summary>
+    public LayerCompression Codec { get; init; } = LayerCompression.Gzip;
+
+    /// <summary>The clock, for durations and records; no layer sees it.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+}

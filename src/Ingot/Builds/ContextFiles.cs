@@ -1,0 +1,122 @@
+using System.Security.Cryptography;
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+using Ingot.Oci.Tar;
+using Ingot.Plans;
+using Ingot.Templates.Dockerfile;
+
+namespace Ingot.Builds;
+
+/// <summary>A build context: a person's directory without what its ignore file leaves out. Nothing outside of it is ever read, whatever links say.</summary>
+/// <remarks>
+/// Modes are those git knows: a file is 0644, or 0755 when its owner may execute it, and a directory 0755. What else a checkout has comes from the umask of who
+/// made it, and would give every host another image. Owners are root's and times the epoch's.
+/// </remarks>
+internal sealed class ContextFiles : ISelectable, IDisposable
+{
+    private const int MaxLinks = 40;
+    private const int OwnerExecutes = 0b001_000_000;
+    private const int FileMode = 0b110_100_100;
+    private const int ProgramMode = 0b111_101_101;
+    private const int LinkMode = 0b111_111_111;
+
+    private readonly HostFiles _files;
+    private readonly IgnoreFile _ignore;
+    private readonly DateTimeOffset _epoch;
+    private readonly string _name;
+    private readonly string _ignoreName;
+
+    public ContextFiles(TreeSource.Context context, DateTimeOffset epoch)
+    {
+        _name = $"the context '{context.Name}'";
+        _epoch = epoch;
+        _ignoreName = Path.GetFileName(context.IgnoreFile) ?? "";
+        _ignore = ReadIgnoreFile(context);
+        _files = new HostFiles(context.Directory);
+    }
+
+    public void Dispose() => _files.Dispose();
+
+    /// <summary>The content of a file, owned by the caller.</summary>
+    public Stream Open(FileOrigin origin) => _files.OpenRead(origin.Path);
+
+    public SelectedFile? Find(string path) => _files.Find(path) is { } file && (path.Length == 0 || IsIncluded(path, file)) ? FileOf(path, path, file) : null;
+
+    public IEnumerable<string> Children(string path) => _files.List(path).Where(c => IsIncluded(TarPath.Join(path, c.Name), c.File)).Select(c => c.Name);
+
+    public string? Resolve(string path) =>
+        LinkResolver.Resolve(path, p => _files.Find(p) is { Type: TarEntryType.SymbolicLink } ? _files.ReadLink(p) : null, MaxLinks);
+
+    public IEnumerable<SelectedFile> Below(string path) => Walk(path).Select(f => FileOf(path, f.Path, f.File)).OfType<SelectedFile>();
+
+    public string? ReasonForAbsence(string path)
+    {
+        if (path.Length > 0 && _files.Find(path) is not null)
+            return $"'{_ignoreName}' leaves it out";
+
+        string parent = TarPath.Parent(path);
+        return _files.Find(parent)?.Type == TarEntryType.Directory ? Suggestion.For(path, Children(parent).Select(name => TarPath.Join(parent, name))) : null;
+    }
+
+    // A directory that is left out is there when something in it is taken back in.
+    private IEnumerable<(string Path, HostFile File)> Walk(string directory)
+    {
+        foreach (var (name, file) in _files.List(directory))
+        {
+            string path = TarPath.Join(directory, name);
+            bool isIgnored = _ignore.IsIgnored(path);
+            if (file.Type != TarEntryType.Directory)
+            {
+                if (!isIgnored)
+                    yield return (path, file);
+                continue;
+            }
+
+            var below = isIgnored && _ignore.CanPrune(path) ? [] : Walk(path).ToList();
+            if (!isIgnored || below.Count > 0)
+                yield return (path, file);
+            foreach (var inner in below)
+                yield return inner;
+        }
+    }
+
+    private bool IsIncluded(string path, HostFile file) =>
+        !_ignore.IsIgnored(path) || (file.Type == TarEntryType.Directory && !_ignore.CanPrune(path) && Walk(path).Any());
+
+    private SelectedFile? FileOf(string top, string path, HostFile file)
+    {
+        // Whoever listens on a socket is not in the image.
+        if (file.Type is not { } type)
+            return null;
+        if (type is not (TarEntryType.File or TarEntryType.Directory or TarEntryType.SymbolicLink))
+            throw new InvalidInputException("copy-special-file", $"'{path}' in {_name} is a {type}, which cannot be copied", $"write '{path}' in its .dockerignore");
+
+        var entry = new TarEntry
+        {
+            Path = top.Length == 0 ? path : path[Math.Min(path.Length, top.Length + 1)..],
+            Type = type,
+            Mode = type == TarEntryType.SymbolicLink ? LinkMode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
+            Size = type == TarEntryType.File ? file.Size : 0,
+            LinkTarget = type == TarEntryType.SymbolicLink ? _files.ReadLink(path) : null,
+            ModifiedTime = _epoch,
+        };
+        return new SelectedFile(entry, type == TarEntryType.File ? DigestOf(path) : null, new FileOrigin(0, path));
+    }
+
+    private Digest DigestOf(string path)
+    {
+        using var stream = _files.OpenRead(path);
+        return Digest.FromHash(SHA256.HashData(stream));
+    }
+
+    private static IgnoreFile ReadIgnoreFile(TreeSource.Context context)
+    {
+        if (context.IgnoreFile is null)
+            return IgnoreFile.Empty;
+
+        var diagnostics = new DiagnosticBag();
+        var ignore = IgnoreFile.Parse(new SourceText(Path.GetFileName(context.IgnoreFile), File.ReadAllText(context.IgnoreFile)), diagnostics);
+        diagnostics.ThrowIfErrors();
+        return ignore;
+    }
+}

@@ -1,0 +1,67 @@
+using Ingot.Oci.Content;
+
+namespace Ingot.Builds;
+
+/// <summary>Is told what a build does while it does it.</summary>
+public interface IBuildProgress
+{
+    /// <summary>Takes an event. Comes from any thread, several at once; MUST be quick and MUST NOT throw.</summary>
+    void Report(BuildEvent progress);
+}
+
+/// <summary>Tells no one.</summary>
+public sealed class NoBuildProgress : IBuildProgress
+{
+    /// <summary>The only one.</summary>
+    public static NoBuildProgress Instance { get; } = new();
+
+    /// <inheritdoc/>
+    public void Report(BuildEvent progress)
+    {
+    }
+}
+
+/// <summary>Which step of a build.</summary>
+/// <param name="Stage">The stage's name in the plan.</param>
+/// <param name="Number">The number of the step in its stage, from 1.</param>
+/// <param name="Count">How many steps the stage has.</param>
+/// <param name="Text">The instruction.</param>
+public sealed record StepLabel(string Stage, int Number, int Count, string Text)
+{
+    /// <summary><c>[stage 1/3] RUN make</c>.</summary>
+    public override string ToString() => string.Create(null, $"[{Stage} {Number}/{Count}] {Text}");
+}
+
+/// <summary>Something that happened in a build.</summary>
+public abstract record BuildEvent
+{
+    private BuildEvent()
+    {
+    }
+
+    /// <summary>A step's result was in the cache.</summary>
+    public sealed record StepCached(StepLabel Step) : BuildEvent;
+
+    /// <summary>A step started.</summary>
+    /// <param name="Step">The step.</param>
+    /// <param name="Reasons">What is different from the last time the step was made; empty the first time, and without a cache.</param>
+    public sealed record StepStarted(StepLabel Step, IReadOnlyList<string> Reasons) : BuildEvent;
+
+    /// <summary>A step's command wrote a line.</summary>
+    public sealed record StepOutput(StepLabel Step, string Line) : BuildEvent;
+
+    /// <summary>A step ended well.</summary>
+    /// <param name="Step">The step.</param>
+    /// <param name="Elapsed">How long it took.</param>
+    /// <param name="Bytes">The bytes of its layer before compression; 0 when it changed nothing.</param>
+    public sealed record StepFinished(StepLabel Step, TimeSpan Elapsed, long Bytes) : BuildEvent;
+
+    /// <summary>A step failed; the build ends with an exception.</summary>
+    public sealed record StepFailed(StepLabel Step, TimeSpan Elapsed) : BuildEvent;
+
+    /// <summary>An image is in the store.</summary>
+    /// <param name="Name">Its name in the project.</param>
+    /// <param name="Digest">Its manifest.</param>
+    /// <param name="Bytes">Its layers, as they are stored.</param>
+    public sealed record ImageFinished(string Name, Digest Digest, long Bytes) : BuildEvent;
+}

@@ -1,0 +1,243 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Ingot.Oci.Content;
+using Ingot.Oci.Layers;
+using Ingot.Oci.Tar;
+
+namespace Ingot.Builds;
+
+/// <summary>What the cache knows of a layer beside its index.</summary>
+internal sealed record LayerFacts
+{
+    /// <summary>The bytes before compression.</summary>
+    [JsonPropertyName("bytes")]
+    public required long Bytes { get; init; }
+
+    /// <summary>Whether the layer says what every directory is that it has something in. Otherwise its snapshot depends on the layers below.</summary>
+    [JsonPropertyName("complete")]
+    public required bool IsComplete { get; init; }
+
+    /// <summary>The layer's blobs, by what compressed them.</summary>
+    [JsonPropertyName("blobs")]
+    public SortedDictionary<string, Descriptor> Blobs { get; init; } = new(StringComparer.Ordinal);
+}
+
+/// <summary>Layers, in the forms that steps need: a snapshot (a directory in overlay form), a blob, the index of files. Each form is made from another when it is needed and missing.</summary>
+internal sealed class LayerCache
+{
+    private readonly string _snapshots;
+    private readonly string _layers;
+    private readonly IContentStore _store;
+    private readonly DirectoryStore _local;
+    private readonly ConcurrentDictionary<Digest, LayerIndex> _indexes = new();
+    private readonly ConcurrentDictionary<Digest, FileTree> _trees = new();
+    private readonly ConcurrentDictionary<string, SemaphoreSlim> _making = new();
+
+    public LayerCache(string directory, IContentStore store)
+    {
+        _store = store;
+        _snapshots = Directory.CreateDirectory(Path.Combine(directory, "snapshots")).FullName;
+        _layers = Directory.CreateDirectory(Path.Combine(directory, "layers")).FullName;
+        _local = new DirectoryStore(Path.Combine(directory, "store"));
+    }
+
+    /// <summary>Layers that no image has yet, uncompressed.</summary>
+    public IContentStore Local => _local;
+
+    /// <summary>Remembers a layer that was just written, under the codec of its blob.</summary>
+    public void Add(Layer layer, LayerCompression compression)
+    {
+        _indexes[layer.DiffId] = layer.Index;
+        var facts = Facts(layer.DiffId) ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = IsComplete(layer.Index) };
+        if (layer.Blob is { } blob)
+            facts = facts with { Blobs = new(facts.Blobs, StringComparer.Ordinal) { [compression.Codec] = blob } };
+        AtomicFile.Write(IndexPath(layer.DiffId), layer.Index.Write());
+        AtomicFile.Write(FactsPath(layer.DiffId), JsonSerializer.SerializeToUtf8Bytes(facts, LayerCacheContext.Default.LayerFacts));
+    }
+
+    /// <summary>Makes a directory in overlay form the snapshot of a complete layer; one that is there already stays, and the directory with it.</summary>
+    public void AddSnapshot(Digest diffId, string directory) => MoveUnlessThere(directory, Path.Combine(_snapshots, diffId.Hex));
+
+    /// <summary>Whether everything can be made from what there is of a layer.</summary>
+    public async Task<bool> HasAsync(Digest diffId, CancellationToken cancellationToken)
+    {
+        if (Facts(diffId) is not { } facts || !File.Exists(IndexPath(diffId)))
+            return false;
+        return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is not null;
+    }
+
+    /// <summary>The blob of a layer in the store, compressed as asked; made from what there is when it is missing. A foreign layer keeps the blob it has.</summary>
+    public async Task<Descriptor> BlobAsync(ChainLayer layer, LayerCompression compression, CancellationToken cancellationToken)
+    {
+        if (layer.Foreign is { } foreign)
+            return foreign;
+
+        var facts = Facts(layer.DiffId) ?? throw Lost(layer.DiffId);
+        if (facts.Blobs.TryGetValue(compression.Codec, out var known) && await _store.SizeAsync(known.Digest, cancellationToken).ConfigureAwait(false) is not null)
+            return known;
+
+        var writer = await LayerWriter.BeginAsync(_store, compression, cancellationToken).ConfigureAwait(false);
+        await using (writer.ConfigureAwait(false))
+        {
+            await RewriteAsync(layer.DiffId, facts, writer, cancellationToken).ConfigureAwait(false);
+            var written = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
+            if (written.DiffId != layer.DiffId)
+                throw new BuildCacheException($"the layer '{layer.DiffId}' was damaged in the cache and became '{written.DiffId}'; build again with --no-cache");
+
+            Add(written, compression);
+            return written.Blob!;
+        }
+    }
+
+    /// <summary>The snapshots of a chain, the topmost first; those that are missing are unpacked.</summary>
+    /// <param name="chain">The layers.</param>
+    /// <param name="workspace">Where to unpack.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<IReadOnlyList<string>> SnapshotsAsync(LayerChain chain, Workspace workspace, CancellationToken cancellationToken)
+    {
+        var snapshots = new List<string>();
+        var below = LayerChain.Empty;
+        foreach (var layer in chain.Layers)
+        {
+            below = below.With(layer);
+            snapshots.Insert(0, await SnapshotAsync(layer, below, snapshots, workspace, cancellationToken).ConfigureAwait(false));
+        }
+
+        return snapshots;
+    }
+
+    /// <summary>What a chain shows.</summary>
+    public async Task<FileTree> TreeAsync(LayerChain chain, Workspace workspace, CancellationToken cancellationToken)
+    {
+        if (chain.Layers.Count == 0)
+            return FileTree.Empty;
+        if (_trees.TryGetValue(chain.Id, out var known))
+            return known;
+
+        var below = await TreeAsync(chain.Take(chain.Layers.Count - 1), workspace, cancellationToken).ConfigureAwait(false);
+        return _trees[chain.Id] = below.With(await IndexAsync(chain, workspace, cancellationToken).ConfigureAwait(false));
+    }
+
+    // Of the topmost layer. An image of the store was not made here: unpacking its layers is what reads them.
+    private async Task<LayerIndex> IndexAsync(LayerChain chain, Workspace workspace, CancellationToken cancellationToken)
+    {
+        var diffId = chain.Layers[^1].DiffId;
+        if (_indexes.TryGetValue(diffId, out var known))
+            return known;
+
+        if (!File.Exists(IndexPath(diffId)))
+            await SnapshotsAsync(chain, workspace, cancellationToken).ConfigureAwait(false);
+        return _indexes[diffId] = LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(diffId), cancellationToken).ConfigureAwait(false));
+    }
+
+    private async Task<string> SnapshotAsync(ChainLayer layer, LayerChain upToHere, IReadOnlyList<string> lower, Workspace workspace, CancellationToken cancellationToken)
+    {
+        bool isOwn = Facts(layer.DiffId) is { IsComplete: true };
+        string snapshot = Path.Combine(_snapshots, isOwn ? layer.DiffId.Hex : upToHere.Id.Hex);
+        var gate = _making.GetOrAdd(snapshot, _ => new SemaphoreSlim(1));
+        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (!Directory.Exists(snapshot) || !File.Exists(IndexPath(layer.DiffId)))
+                await UnpackAsync(layer, snapshot, lower, workspace, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            gate.Release();
+        }
+
+        return snapshot;
+    }
+
+    private async Task UnpackAsync(ChainLayer layer, string snapshot, IReadOnlyList<string> lower, Workspace workspace, CancellationToken cancellationToken)
+    {
+        var (store, blob) = layer.Foreign is { } foreign
+            ? (_store, foreign)
+            : Facts(layer.DiffId) is { } facts && await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is { } found ? found : throw Lost(layer.DiffId);
+        string directory = workspace.NewDirectory("unpack");
+        var options = new ExtractOptions
+        {
+            Whiteouts = WhiteoutForm.Overlay,
+            LowerDirectories = lower,
+            // A command of the template may make devices; an image from elsewhere has no reason to.
+            AllowDevices = layer.Foreign is null,
+        };
+        var index = await LayerExtractor.ExtractAsync(store, blob, layer.DiffId, directory, options, cancellationToken).ConfigureAwait(false);
+        AtomicFile.Write(IndexPath(layer.DiffId), index.Write());
+        MoveUnlessThere(directory, snapshot);
+    }
+
+    private async Task RewriteAsync(Digest diffId, LayerFacts facts, LayerWriter writer, CancellationToken cancellationToken)
+    {
+        string snapshot = Path.Combine(_snapshots, diffId.Hex);
+        if (facts.IsComplete && Directory.Exists(snapshot))
+        {
+            var options = new DirectoryLayerOptions { Form = DirectoryForm.OverlayUpper };
+            await DirectoryLayer.WriteAsync(writer, snapshot, options, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var (store, blob) = await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) ?? throw Lost(diffId);
+        var tar = await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false);
+        await using (tar.ConfigureAwait(false))
+        {
+            using var reader = new TarReader(tar, leaveOpen: true);
+            while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } entry)
+                await writer.WriteAsync(entry, reader.Content, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<(IContentStore Store, Descriptor Blob)?> FindBlobAsync(LayerFacts facts, CancellationToken cancellationToken)
+    {
+        foreach (var blob in facts.Blobs.Values)
+        {
+            foreach (var store in (IContentStore[])[_local, _store])
+            {
+                if (await store.SizeAsync(blob.Digest, cancellationToken).ConfigureAwait(false) is not null)
+                    return (store, blob);
+            }
+        }
+
+        return null;
+    }
+
+    private static void MoveUnlessThere(string directory, string snapshot)
+    {
+        try
+        {
+            Directory.Move(directory, snapshot);
+        }
+        catch (IOException) when (Directory.Exists(snapshot))
+        {
+            // Another builder made the same layer meanwhile.
+        }
+    }
+
+    private LayerFacts? Facts(Digest diffId)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(FactsPath(diffId)), LayerCacheContext.Default.LayerFacts);
+        }
+        catch (Exception e) when (e is FileNotFoundException or JsonException or FormatException)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsComplete(LayerIndex index)
+    {
+        var directories = index.Files.Where(f => f.Type == TarEntryType.Directory).Select(f => f.Path).Append("").ToHashSet();
+        return index.Files.Select(f => f.Path).Concat(index.Whiteouts).All(path => directories.Contains(TarPath.Parent(path)));
+    }
+
+    private string IndexPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".index");
+
+    private string FactsPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".json");
+
+    private static BuildCacheException Lost(Digest diffId) => new($"the layer '{diffId}' went from the cache while it was used: build again");
+}
+
+[JsonSerializable(typeof(LayerFacts))]
+internal sealed partial class LayerCacheContext : JsonSerializerContext;

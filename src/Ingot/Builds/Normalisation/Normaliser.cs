@@ -1,0 +1,109 @@
+using Ingot.Oci.Layers;
+using Ingot.Oci.Tar;
+
+namespace Ingot.Builds.Normalisation;
+
+/// <summary>Applies the rules to one layer while it is written, and remembers which of them had something to do.</summary>
+internal sealed class Normaliser
+{
+    private readonly DateTimeOffset _epoch;
+    private readonly Dictionary<string, NormalisationRule> _byPath = [];
+    private readonly List<(string Prefix, GoPattern[] Parts, NormalisationRule Rule)> _patterns = [];
+    private readonly HashSet<string> _leftOut;
+    private readonly HashSet<NormalisationRule> _applied = [];
+
+    /// <summary>For a layer of that epoch.</summary>
+    /// <param name="epoch">No time in the layer is later.</param>
+    /// <param name="isBootstrap">Whether it is a bootstrap's.</param>
+    /// <param name="leftOut">Paths that are no part of the layer, because they were made to mount something there.</param>
+    public Normaliser(DateTimeOffset epoch, bool isBootstrap, IEnumerable<string> leftOut)
+    {
+        _epoch = epoch;
+        _leftOut = [.. leftOut];
+        foreach (var rule in RulesFor(isBootstrap))
+        {
+            foreach (var path in rule.Paths)
+                Add(path, rule);
+        }
+    }
+
+    /// <summary>Entries that were kept.</summary>
+    public int Kept { get; private set; }
+
+    /// <summary>The rules that changed something, in order.</summary>
+    public IReadOnlyList<string> Applied => [.. NormalisationRule.All.Where(_applied.Contains).Select(r => r.ToString())];
+
+    /// <summary>The rules that are for such a layer.</summary>
+    public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap) => NormalisationRule.All.Where(r => isBootstrap || !r.OnlyBootstrap);
+
+    /// <summary>Decides about one file.</summary>
+    public FilterResult Filter(TarEntry entry, Func<byte[]> content)
+    {
+        // That a file was deleted is something the command meant.
+        var result = Whiteout.IsWhiteout(entry.Path) ? FilterResult.Keep : Decide(entry, content);
+        if (result is not FilterResult.Dropped)
+            Kept++;
+        return result;
+    }
+
+    private FilterResult Decide(TarEntry entry, Func<byte[]> content)
+    {
+        if (_leftOut.Contains(entry.Path))
+            return FilterResult.Drop;
+        if (Find(entry.Path) is not { } rule)
+            return FilterResult.Keep;
+
+        var result = Apply(rule, entry, content);
+        if (result is not FilterResult.Kept)
+            _applied.Add(rule);
+        return result;
+    }
+
+    private FilterResult Apply(NormalisationRule rule, TarEntry entry, Func<byte[]> content)
+    {
+        if (rule.Action == RuleAction.DropAny)
+            return FilterResult.Drop;
+        if (entry.Type is not (TarEntryType.File or TarEntryType.HardLink))
+            return FilterResult.Keep;
+
+        return rule.Action switch
+        {
+            RuleAction.Drop => FilterResult.Drop,
+            // Not read: a log by user number is sparse and may claim to have gigabytes.
+            RuleAction.Empty => entry is { Type: TarEntryType.File, Size: 0 } ? FilterResult.Keep : FilterResult.Replace([]),
+            _ => Rewrite(content()),
+        };
+    }
+
+    private FilterResult Rewrite(byte[] before)
+    {
+        byte[] after = NormalisationRule.CapShadowDays(before, _epoch);
+        return before.AsSpan().SequenceEqual(after) ? FilterResult.Keep : FilterResult.Replace(after);
+    }
+
+    private NormalisationRule? Find(string path)
+    {
+        if (_byPath.TryGetValue(path, out var rule))
+            return rule;
+
+        foreach (var (prefix, parts, candidate) in _patterns)
+        {
+            if (path.StartsWith(prefix, StringComparison.Ordinal) && Matches(parts, path.Split('/')))
+                return candidate;
+        }
+
+        return null;
+    }
+
+    private void Add(string path, NormalisationRule rule)
+    {
+        int star = path.IndexOf('*', StringComparison.Ordinal);
+        if (star < 0)
+            _byPath.Add(path, rule);
+        else
+            _patterns.Add((path[..star], [.. path.Split('/').Select(p => GoPattern.TryParse(p)!)], rule));
+    }
+
+    private static bool Matches(GoPattern[] pattern, string[] path) =>
+        pattern.Length == path.Length && pattern.Zip(path).All(pair => pair.First.Matches(pair.Second));
+}

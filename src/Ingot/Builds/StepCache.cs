@@ -1,0 +1,156 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Ingot.Oci.Content;
+using Ingot.Plans;
+
+namespace Ingot.Builds;
+
+/// <summary>What a step made.</summary>
+internal sealed record StepResult
+{
+    /// <summary>The layer; null when nothing changed.</summary>
+    [JsonPropertyName("diff_id")]
+    public Digest? DiffId { get; init; }
+
+    /// <summary>The bytes of the layer before compression.</summary>
+    [JsonPropertyName("bytes")]
+    public long Bytes { get; init; }
+
+    /// <summary>The normalisation rules that changed something.</summary>
+    [JsonPropertyName("rules")]
+    public IReadOnlyList<string> Rules { get; init; } = [];
+
+    /// <summary>The packages a bootstrap installed.</summary>
+    [JsonPropertyName("packages")]
+    public IReadOnlyList<InstalledPackage> Packages { get; init; } = [];
+}
+
+/// <summary>A result with the key it was made for.</summary>
+internal sealed record StepRecord
+{
+    /// <summary>The parts of the key, name and value in turn.</summary>
+    [JsonPropertyName("key")]
+    public required IReadOnlyList<string> Key { get; init; }
+
+    /// <summary>What the step made.</summary>
+    [JsonPropertyName("result")]
+    public required StepResult Result { get; init; }
+
+    /// <summary>The start of the machine in which it was written.</summary>
+    [JsonPropertyName("boot")]
+    public required string Boot { get; init; }
+
+    /// <summary>When it was written, in milliseconds since 1970.</summary>
+    [JsonPropertyName("written")]
+    public required long Written { get; init; }
+}
+
+/// <summary>Results by step key, as small files.</summary>
+/// <remarks>
+/// A record must not outlive what it speaks of when the power fails, and syncing everything a step wrote would take longer than many steps. So records are believed while
+/// the machine runs, and after that only when <see cref="Sync"/> came after them.
+/// </remarks>
+internal sealed class StepCache
+{
+    private readonly string _records;
+    private readonly string _last;
+    private readonly string _selections;
+    private readonly string _synced;
+    private readonly string _boot;
+    private readonly TimeProvider _time;
+
+    public StepCache(string directory, TimeProvider time)
+    {
+        _records = Directory.CreateDirectory(Path.Combine(directory, "steps")).FullName;
+        _last = Directory.CreateDirectory(Path.Combine(directory, "last")).FullName;
+        _selections = Directory.CreateDirectory(Path.Combine(directory, "selections")).FullName;
+        _synced = Directory.CreateDirectory(Path.Combine(directory, "synced")).FullName;
+        _boot = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+        _time = time;
+    }
+
+    /// <summary>The result for a key; null when there is none that can be believed.</summary>
+    public StepResult? Find(StepKey key) => Read(key.Digest) is { } record && IsDurable(record) ? record.Result : null;
+
+    /// <summary>Keeps a result, and that it was the last one of a step at this place of a project.</summary>
+    public void Add(StepKey key, string place, StepResult result)
+    {
+        var record = new StepRecord
+        {
+            Key = [.. key.Parts.SelectMany(p => (string[])[p.Name, p.Value])],
+            Result = result,
+            Boot = _boot,
+            Written = _time.GetUtcNow().ToUnixTimeMilliseconds(),
+        };
+        AtomicFile.Write(PathOf(key.Digest), JsonSerializer.SerializeToUtf8Bytes(record, StepCacheContext.Default.StepRecord));
+        AtomicFile.Write(LastOf(place), Encoding.ASCII.GetBytes(key.Digest.Hex));
+    }
+
+    /// <summary>What is different from the last time a step at this place was made; empty when it never was.</summary>
+    public IReadOnlyList<string> ReasonsForMiss(StepKey key, string place)
+    {
+        string last = LastOf(place);
+        if (!File.Exists(last) || !Digest.TryParse("sha256:" + File.ReadAllText(last), out var digest) || Read(digest) is not { } record)
+            return [];
+
+        var parts = record.Key.Chunk(2).Select(pair => new KeyPart(pair[0], pair[1])).ToList();
+        return digest == key.Digest ? ["its result is gone from the cache"] : key.DifferencesFrom(new StepKey(parts, digest));
+    }
+
+    /// <summary>The digest of what patterns select in a chain, when that was found out before: it depends on nothing else.</summary>
+    public Digest? FindSelection(Digest chain, IReadOnlyList<string> patterns)
+    {
+        string path = SelectionOf(chain, patterns);
+        return File.Exists(path) && Digest.TryParse(File.ReadAllText(path), out var digest) ? digest : null;
+    }
+
+    /// <summary>Keeps the digest of what patterns select in a chain.</summary>
+    public void AddSelection(Digest chain, IReadOnlyList<string> patterns, Digest digest) =>
+        AtomicFile.Write(SelectionOf(chain, patterns), Encoding.ASCII.GetBytes(digest.ToString()));
+
+    /// <summary>Makes everything that was written until now durable.</summary>
+    public void Sync()
+    {
+        long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        using (var directory = new HostFiles(_records))
+            directory.SyncFilesystem();
+        AtomicFile.Write(Path.Combine(_synced, _boot), Encoding.ASCII.GetBytes(now.ToString(CultureInfo.InvariantCulture)));
+    }
+
+    private bool IsDurable(StepRecord record)
+    {
+        if (record.Boot == _boot)
+            return true;
+
+        string path = Path.Combine(_synced, Path.GetFileName(record.Boot));
+        return File.Exists(path) && long.TryParse(File.ReadAllText(path), NumberStyles.None, CultureInfo.InvariantCulture, out long until) && record.Written < until;
+    }
+
+    private StepRecord? Read(Digest digest)
+    {
+        try
+        {
+            var record = JsonSerializer.Deserialize(File.ReadAllBytes(PathOf(digest)), StepCacheContext.Default.StepRecord);
+            return record is { Key.Count: > 0 } && record.Key.Count % 2 == 0 ? record : null;
+        }
+        catch (Exception e) when (e is FileNotFoundException or JsonException or FormatException)
+        {
+            // Half a record is what a crash leaves: the step runs again.
+            return null;
+        }
+    }
+
+    private string SelectionOf(Digest chain, IReadOnlyList<string> patterns) => Path.Combine(_selections, NameOf($"{chain}\n{string.Join('\n', patterns)}"));
+
+    private string PathOf(Digest key) => Path.Combine(_records, key.Hex + ".json");
+
+    private string LastOf(string place) => Path.Combine(_last, NameOf(place));
+
+    private static string NameOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+}
+
+[JsonSerializable(typeof(StepRecord))]
+internal sealed partial class StepCacheContext : JsonSerializerContext;

@@ -1,0 +1,166 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Ingot.Evidence.Signatures;
+
+/// <summary>The keys of one Ingot home: its own signing key, made on first use, and the public keys it believes.</summary>
+/// <remarks>
+/// <c>signing.key</c> holds the private key, encrypted, mode 0600; <c>signing.pub</c> the public one, for others;
+/// <c>password</c> a random password when none is configured; <c>trusted/NAME.pub</c> other people's public keys, and
+/// <c>trusted/NAME.predicates</c>, when it stands beside, the predicate types that key may issue, one a line.
+/// Several processes may use one directory: whoever comes second uses what the first one made.
+/// </remarks>
+public sealed partial class KeyStore
+{
+    private const UnixFileMode PrivateFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private const UnixFileMode OfOthers = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute
+        | UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
+
+    // What a person chose may be guessed, and each guess must cost; 256 random bits cannot be, and the key is opened by every command.
+    private const int ChosenPasswordIterations = 600_000;
+    private const int RandomPasswordIterations = 10_000;
+
+    private readonly string? _password;
+
+    /// <summary>Keys in <paramref name="directory"/>, made when missing; <paramref name="password"/> is the configured one, null for a random one kept beside the key.</summary>
+    public KeyStore(string directory, string? password = null)
+    {
+        if (password is { Length: 0 })
+            throw new KeyException("the configured password of the signing key is empty: give one, or configure none to have a random one made");
+
+        Directory = Path.GetFullPath(directory);
+        _password = password;
+    }
+
+    /// <summary>Where the keys are.</summary>
+    public string Directory { get; }
+
+    /// <summary>The file of the private key.</summary>
+    public string SigningKeyPath => Path.Combine(Directory, "signing.key");
+
+    /// <summary>The file of the public key, to be given away.</summary>
+    public string PublicKeyPath => Path.Combine(Directory, "signing.pub");
+
+    /// <summary>The file of the random password.</summary>
+    public string PasswordPath => Path.Combine(Directory, "password");
+
+    /// <summary>The directory of the public keys of others.</summary>
+    public string TrustedDirectory => Path.Combine(Directory, "trusted");
+
+    /// <summary>The signing key, owned by the caller; it is made when there is none.</summary>
+    public async Task<SigningKey> LoadOrCreateAsync(CancellationToken cancellationToken = default)
+    {
+        System.IO.Directory.CreateDirectory(Directory, PrivateFile | UnixFileMode.UserExecute);
+        string password = await PasswordAsync(cancellationToken).ConfigureAwait(false);
+        if (!File.Exists(SigningKeyPath))
+            await CreateAsync(password, cancellationToken).ConfigureAwait(false);
+
+        var key = SigningKey.FromEncryptedPem(await ReadPrivateAsync(SigningKeyPath, cancellationToken).ConfigureAwait(false), password, SigningKeyPath);
+        if (!File.Exists(PublicKeyPath))
+            WriteOnce(PublicKeyPath, key.PublicKey.ToPem(), PrivateFile | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        return key;
+    }
+
+    /// <summary>The public half of the signing key, without opening the private one; null when no key was made yet.</summary>
+    public async Task<PublicKey?> PublicKeyAsync(CancellationToken cancellationToken = default) =>
+        File.Exists(PublicKeyPath)
+            ? PublicKey.FromPem(await File.ReadAllTextAsync(PublicKeyPath, cancellationToken).ConfigureAwait(false), PublicKeyPath)
+            : null;
+
+    /// <summary>Every key that is believed: the store's own under the name <c>own</c>, then those of <see cref="TrustedDirectory"/> by file name.</summary>
+    public async Task<IReadOnlyList<TrustedKey>> TrustedAsync(CancellationToken cancellationToken = default)
+    {
+        List<TrustedKey> trusted = [];
+        if (await PublicKeyAsync(cancellationToken).ConfigureAwait(false) is { } own)
+            trusted.Add(new TrustedKey(own, "own"));
+
+        if (System.IO.Directory.Exists(TrustedDirectory))
+        {
+            foreach (var path in System.IO.Directory.EnumerateFiles(TrustedDirectory, "*.pub").Order(StringComparer.Ordinal))
+                trusted.Add(await ReadTrustedAsync(path, cancellationToken).ConfigureAwait(false));
+        }
+
+        return trusted;
+    }
+
+    private static async Task<TrustedKey> ReadTrustedAsync(string path, CancellationToken cancellationToken)
+    {
+        var key = PublicKey.FromPem(await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false), path);
+        string role = Path.ChangeExtension(path, ".predicates");
+        if (!File.Exists(role))
+            return new TrustedKey(key, Path.GetFileNameWithoutExtension(path));
+
+        var lines = await File.ReadAllLinesAsync(role, cancellationToken).ConfigureAwait(false);
+        return new TrustedKey(key, Path.GetFileNameWithoutExtension(path))
+        {
+            Predicates = lines.Select(l => l.Trim()).Where(l => l.Length > 0 && l[0] != '#').ToHashSet(StringComparer.Ordinal),
+        };
+    }
+
+    private async Task<string> PasswordAsync(CancellationToken cancellationToken)
+    {
+        if (_password is not null)
+            return _password;
+
+        if (!File.Exists(PasswordPath))
+        {
+            // A key without its password was encrypted under one that somebody chose: a new random one could never open it.
+            if (File.Exists(SigningKeyPath))
+                throw new KeyException($"'{SigningKeyPath}' is encrypted and '{PasswordPath}' is missing: configure the password, or restore that file");
+
+            WriteOnce(PasswordPath, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)) + "\n", PrivateFile);
+        }
+
+        string password = (await ReadPrivateAsync(PasswordPath, cancellationToken).ConfigureAwait(false)).Trim();
+        return password.Length > 0 ? password : throw new KeyException($"'{PasswordPath}' is empty: restore it, or configure the password");
+    }
+
+    private async Task CreateAsync(string password, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        using var key = SigningKey.Create();
+        int iterations = _password is null ? RandomPasswordIterations : ChosenPasswordIterations;
+        string pem = await Task.Run(() => key.ToEncryptedPem(password, iterations), cancellationToken).ConfigureAwait(false);
+        WriteOnce(SigningKeyPath, pem, PrivateFile);
+    }
+
+    private static async Task<string> ReadPrivateAsync(string path, CancellationToken cancellationToken)
+    {
+        var mode = File.GetUnixFileMode(path);
+        if ((mode & OfOthers) != 0)
+            throw new KeyException($"'{path}' may be read or changed by others (mode {Convert.ToString((int)mode, 8).PadLeft(4, '0')}): run 'chmod 600 {path}' and consider the key known");
+
+        return await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false);
+    }
+
+    // The file appears whole and under its name once: a link fails when somebody else was first, and then theirs is used.
+    private static void WriteOnce(string path, string text, UnixFileMode mode)
+    {
+        string temporary = $"{path}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}";
+        try
+        {
+            using (var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = mode }))
+            {
+                file.Write(Encoding.UTF8.GetBytes(text));
+                file.Flush(flushToDisk: true);
+            }
+
+            if (Link(temporary, path) != 0 && Marshal.GetLastPInvokeError() != AlreadyExists)
+                throw new KeyException($"'{path}' could not be written: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new KeyException($"'{path}' could not be written: {e.Message}", e);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    private const int AlreadyExists = 17;
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Link(string existing, string created);
+}

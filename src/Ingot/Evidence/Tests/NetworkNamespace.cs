@@ -1,0 +1,69 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Ingot.Evidence.Tests;
+
+/// <summary>Another process's network, entered only to make a socket: the socket stays in it, the thread does not live on.</summary>
+internal sealed partial class NetworkNamespace : IDisposable
+{
+    private const int CloneNewNet = 0x40000000;
+
+    private readonly SafeFileHandle _handle;
+
+    /// <summary>Opens the network of a process of this host.</summary>
+    public NetworkNamespace(int processId) =>
+        _handle = File.OpenHandle(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/ns/net"));
+
+    /// <summary>Connects to a port in it. The caller owns the stream.</summary>
+    public async Task<Stream> ConnectAsync(IPEndPoint endPoint, CancellationToken cancellationToken)
+    {
+        var socket = await CreateSocketAsync(endPoint.AddressFamily).ConfigureAwait(false);
+        try
+        {
+            await socket.ConnectAsync(endPoint, cancellationToken).ConfigureAwait(false);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _handle.Dispose();
+
+    // A thread that has changed its network must never go back to the pool: it makes the socket and ends.
+    private Task<Socket> CreateSocketAsync(AddressFamily family)
+    {
+        var result = new TaskCompletionSource<Socket>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var thread = new Thread(() =>
+        {
+            if (SetNamespace((int)_handle.DangerousGetHandle(), CloneNewNet) != 0)
+                result.SetException(new IOException($"could not enter the sandbox's network: {Marshal.GetLastPInvokeErrorMessage()}"));
+            else
+                Complete(result, family);
+        })
+        { IsBackground = true, Name = "sandbox socket" };
+        thread.Start();
+        return result.Task;
+    }
+
+    private static void Complete(TaskCompletionSource<Socket> result, AddressFamily family)
+    {
+        try
+        {
+            result.SetResult(new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true });
+        }
+        catch (SocketException e)
+        {
+            result.SetException(e);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "setns", SetLastError = true)]
+    private static partial int SetNamespace(int fd, int kind);
+}

@@ -1,0 +1,116 @@
+using System.Globalization;
+using Ingot.Oci.Content;
+using Ingot.Releases;
+using Ingot.Tools;
+
+namespace Ingot.Instances;
+
+public sealed partial class DockerTarget
+{
+    /// <inheritdoc/>
+    public async Task<Observation> ObserveAsync(ServiceSetup setup, CancellationToken cancellationToken = default)
+    {
+        // Taken before anything is read: what it shows is no older than this.
+        var time = _time.GetUtcNow();
+        var instances = ObserveInstancesAsync(setup.Key, cancellationToken);
+        var proxy = ObserveProxyAsync(setup.Key, cancellationToken);
+        await Task.WhenAll(instances, proxy).ConfigureAwait(false);
+        var synthetic = _senders.GetValueOrDefault(setup.Key)?.Observe();
+        return new Observation(time, await proxy.ConfigureAwait(false), await instances.ConfigureAwait(false), synthetic);
+    }
+
+    private async Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceKey key, CancellationToken cancellationToken)
+    {
+        var listed = await _engine.ListAsync(InstanceLabels.Filter(key), cancellationToken).ConfigureAwait(false);
+        var inspected = await Task.WhenAll(listed.Select(container => _engine.FindContainerAsync(container.Id, cancellationToken))).ConfigureAwait(false);
+        return [.. inspected.OfType<DockerContainer>().Select(container => Read(key, container)).OrderBy(instance => instance.Generation).ThenBy(instance => instance.Index)];
+    }
+
+    private static InstanceObservation Read(ServiceKey key, DockerContainer container)
+    {
+        var labels = container.Config.Labels ?? new Dictionary<string, string>();
+        string Label(string name) => labels.GetValueOrDefault(name) ?? throw Unreadable(container, $"it has no label {name}");
+        int Number(string name) => int.TryParse(Label(name), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : throw Unreadable(container, $"its label {name} is '{Label(name)}'");
+
+        if (!Digest.TryParse(Label(InstanceLabels.Digest), out var digest))
+            throw Unreadable(container, $"its label {InstanceLabels.Digest} is '{Label(InstanceLabels.Digest)}'");
+
+        var state = State(container.State.Status);
+        string? ip = container.NetworkSettings.Networks?.GetValueOrDefault(HardenedContainer.Network(key.Project))?.IPAddress;
+        bool reachable = state == InstanceState.Running && !string.IsNullOrEmpty(ip);
+        return new InstanceObservation(
+            Number(InstanceLabels.Generation),
+            Number(InstanceLabels.Index),
+            container.Id,
+            state,
+            digest,
+            reachable ? string.Create(CultureInfo.InvariantCulture, $"{ip}:{Number(InstanceLabels.Port)}") : null,
+            container.RestartCount,
+            container.State.StartedAt.Year > 1 ? container.State.StartedAt : null,
+            state is InstanceState.Exited or InstanceState.Restarting ? container.State.ExitCode : null,
+            container.State.OomKilled);
+    }
+
+    private static InstanceState State(string status) => status switch
+    {
+        "created" => InstanceState.Created,
+        // A paused one has an address and answers no check: the proxy says that it is ill.
+        "running" or "paused" => InstanceState.Running,
+        "restarting" => InstanceState.Restarting,
+        _ => InstanceState.Exited,
+    };
+
+    private static ToolException Unreadable(DockerContainer container, string why) =>
+        new("dockerd", $"the container '{container.Name.TrimStart('/')}' carries Ingot's labels and {why}: remove it with 'docker rm -f {container.Name.TrimStart('/')}'");
+
+    // Down is only said when the process is known to be gone. One that runs and does not answer throws.
+    private async Task<ProxyObservation> ObserveProxyAsync(ServiceKey key, CancellationToken cancellationToken)
+    {
+        var config = Config(key, settings: null, []);
+        if (Haproxy.FindProcess(config) is null)
+            return ProxyObservation.Down;
+
+        var status = await new HaproxyRuntime(config.SocketPath).StatusAsync(cancellationToken).ConfigureAwait(false);
+        return new ProxyObservation(
+            true,
+            ProxyDescription.Read(status.Info.Description),
+            string.Create(CultureInfo.InvariantCulture, $"{status.Info.Pid}-{status.Info.StartedAt}"),
+            [.. status.Servers.Select(Read).OfType<ServerObservation>()],
+            Number(status.Frontend, "req_tot"),
+            Number(status.Frontend, "hrsp_5xx"));
+    }
+
+    private static ServerObservation? Read(HaproxyServerStatus server) => InstanceName.TryParse(server.Name, out int generation, out int index)
+        ? new ServerObservation(generation, index, server.Address, server.Weight, Admin(server), Health(server), server.Number("scur"), server.Number("qcur"), Counters(server))
+        : null;
+
+    private static ServerAdmin Admin(HaproxyServerStatus server) =>
+        server.IsMaintenance ? ServerAdmin.Maintenance : server.IsDraining ? ServerAdmin.Drain : ServerAdmin.Ready;
+
+    private static ServerHealth Health(HaproxyServerStatus server) => server switch
+    {
+        { IsUp: false } => ServerHealth.Down,
+        // HAProxy takes a server it has not checked yet for one that is up.
+        { CheckStatus: "" or "INI" } => ServerHealth.Unknown,
+        _ => ServerHealth.Up,
+    };
+
+    /// <summary>The counters of a server, each failed attempt once.</summary>
+    /// <remarks>
+    /// HAProxy counts an attempt that is tried again after an answer was due in <c>wretr</c> and, when it goes elsewhere, in <c>wredis</c> as
+    /// well, or twice in <c>wretr</c> when it does not; an attempt that never connected is counted once, in either. Half the sum, or the
+    /// attempts that went elsewhere when those are more, is the largest number that counts none twice, and it never falls.
+    /// </remarks>
+    private static ServerCounters Counters(HaproxyServerStatus server)
+    {
+        long responses = s_responses.Sum(server.Number);
+        long elsewhere = server.Number("wredis");
+        long retried = Math.Max(elsewhere, (server.Number("wretr") + elsewhere + 1) / 2);
+        return new ServerCounters(responses, server.Number("hrsp_5xx"), server.Number("econ"), server.Number("eresp"), retried);
+    }
+
+    private static readonly string[] s_responses = ["hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other"];
+
+    private static long Number(IReadOnlyDictionary<string, string> stats, string name) =>
+        long.TryParse(stats.GetValueOrDefault(name), NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : 0;
+}

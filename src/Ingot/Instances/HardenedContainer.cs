@@ -1,0 +1,113 @@
+using System.Globalization;
+using Ingot.Releases;
+using Ingot.Tools;
+
+namespace Ingot.Instances;
+
+/// <summary>Says the container an instance is: a read-only root, no capabilities, no way to gain privileges, an allow list of system calls, and limits.</summary>
+public static class HardenedContainer
+{
+    /// <summary>How often the Engine starts an instance again by itself. After that it is replaced, or its generation is turned back.</summary>
+    public const int Restarts = 3;
+
+    /// <summary>The name of an instance's container. It is the idempotency key of making it.</summary>
+    public static string Name(ServiceKey key, int generation, int index) => $"ingot-{key.Stem}-{InstanceName.Of(generation, index)}";
+
+    /// <summary>The network the instances of a project share.</summary>
+    public static string Network(string project) => $"ingot-{project}";
+
+    /// <summary>The container of an instance.</summary>
+    /// <param name="key">The service and stage.</param>
+    /// <param name="generation">The generation.</param>
+    /// <param name="index">Which of its instances.</param>
+    /// <param name="imageUser">The user the image names, for the owner of writable directories.</param>
+    public static DockerContainerSpec Spec(ServiceKey key, Generation generation, int index, string? imageUser) => new()
+    {
+        Image = Reference(generation),
+        Env = [.. generation.Config.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}")],
+        Labels = InstanceLabels.Of(key, generation, index),
+        HostConfig = new DockerHostConfig
+        {
+            NetworkMode = Network(key.Project),
+            ReadonlyRootfs = true,
+            CapDrop = ["ALL"],
+            SecurityOpt = ["no-new-privileges:true", $"seccomp={SeccompProfile.Json}"],
+            Tmpfs = Tmpfs(generation, imageUser),
+            Memory = generation.Limits.Memory,
+            // Equal to the memory: no swap.
+            MemorySwap = generation.Limits.Memory,
+            NanoCpus = (long)(generation.Limits.Cpus * 1e9),
+            PidsLimit = generation.Limits.Pids,
+            RestartPolicy = new DockerRestartPolicy("on-failure", Restarts),
+        },
+    };
+
+    /// <summary>The image by its digest, never by a tag.</summary>
+    public static string Reference(Generation generation) => $"{generation.Repository}@{generation.Digest}";
+
+    private static SortedDictionary<string, string> Tmpfs(Generation generation, string? imageUser)
+    {
+        var mounts = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (path, size) in generation.Writable)
+            mounts[path] = string.Create(CultureInfo.InvariantCulture, $"rw,noexec,nosuid,nodev,size={size},{Owner(imageUser)}");
+        return mounts;
+    }
+
+    // runc 1.1 ignores mode= where the image has the directory, so the owner is given. A user by name is only known inside the image: any may write then.
+    private static string Owner(string? user)
+    {
+        var parts = (user ?? "").Split(':');
+        if (parts[0].Length == 0)
+            return "uid=0,gid=0,mode=0700";
+        bool numeric = parts.All(part => uint.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out _));
+        return numeric ? $"uid={parts[0]},gid={(parts.Length > 1 ? parts[1] : "0")},mode=0700" : "mode=1777";
+    }
+}
+
+/// <summary>The labels by which an instance's container is found and known.</summary>
+public static class InstanceLabels
+{
+    /// <summary>The project.</summary>
+    public const string Project = "io.ingot.project";
+
+    /// <summary>The service.</summary>
+    public const string Service = "io.ingot.service";
+
+    /// <summary>The stage.</summary>
+    public const string Stage = "io.ingot.stage";
+
+    /// <summary>The generation's number.</summary>
+    public const string Generation = "io.ingot.generation";
+
+    /// <summary>Which of the generation's instances.</summary>
+    public const string Index = "io.ingot.index";
+
+    /// <summary>The port it listens on.</summary>
+    public const string Port = "io.ingot.port";
+
+    /// <summary>The image's digest.</summary>
+    public const string Digest = "io.ingot.digest";
+
+    /// <summary>The image's version, for people.</summary>
+    public const string Version = "io.ingot.version";
+
+    /// <summary>The digest of everything that makes the instance what it is.</summary>
+    public const string Spec = "io.ingot.spec";
+
+    /// <summary>The labels of one instance.</summary>
+    public static IReadOnlyDictionary<string, string> Of(ServiceKey key, Generation generation, int index) => new SortedDictionary<string, string>(StringComparer.Ordinal)
+    {
+        [Project] = key.Project,
+        [Service] = key.Service,
+        [Stage] = key.Stage,
+        [Generation] = generation.Number.ToString(CultureInfo.InvariantCulture),
+        [Index] = index.ToString(CultureInfo.InvariantCulture),
+        [Port] = generation.Port.ToString(CultureInfo.InvariantCulture),
+        [Digest] = generation.Digest.ToString(),
+        [Version] = generation.Version,
+        [Spec] = generation.SpecDigest.ToString(),
+    };
+
+    /// <summary>The labels every instance of a service and stage has, as a filter of the Engine's.</summary>
+    public static IReadOnlyList<string> Filter(ServiceKey key) => [$"{Project}={key.Project}", $"{Service}={key.Service}", $"{Stage}={key.Stage}"];
+}

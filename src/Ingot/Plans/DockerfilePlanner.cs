@@ -1,0 +1,167 @@
+using System.Text;
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+using Ingot.Templates.Dockerfile;
+using Ingot.Templates.Project;
+
+namespace Ingot.Plans;
+
+/// <summary>Plans the stages of one Dockerfile that its target needs.</summary>
+internal sealed class DockerfilePlanner
+{
+    private readonly Planner _planner;
+    private readonly DockerfileImage _image;
+    private readonly DockerfileSyntax _syntax;
+    private readonly BuildArguments _arguments;
+    private readonly Scope _global = new([]);
+    private readonly Dictionary<int, StagePlanner?> _stages = [];
+    private readonly OrderedDictionary<string, TreeSource.Image> _bases = [];
+    private readonly int _target;
+
+    public DockerfilePlanner(Planner planner, DockerfileImage image, DockerfileSyntax syntax)
+    {
+        _planner = planner;
+        _image = image;
+        _syntax = syntax;
+        _target = FindTarget();
+        var given = image.Arguments.Concat(planner.Settings.Arguments);
+        _arguments = new BuildArguments(given, planner.Settings.Platform, image.Target ?? "default");
+    }
+
+    public DiagnosticBag Diagnostics => _planner.Diagnostics;
+
+    public BuildArguments Arguments => _arguments;
+
+    public char Escape => _syntax.Escape;
+
+    public Scope Global => _global;
+
+    /// <summary>The names of every ARG in the file, used or not.</summary>
+    public IReadOnlySet<string> DeclaredArguments => _syntax.GlobalArguments
+        .Concat(_syntax.Stages.SelectMany(s => s.Instructions).OfType<ArgInstruction>())
+        .SelectMany(a => a.Arguments)
+        .Select(a => a.Name)
+        .ToHashSet();
+
+    /// <summary>The context of the image.</summary>
+    public TreeSource.Context Context
+    {
+        get
+        {
+            string directory = Path.GetFullPath(Path.Combine(_planner.Settings.Directory, _image.Context));
+            string dockerfile = Path.GetFullPath(Path.Combine(_planner.Settings.Directory, _image.Dockerfile));
+            // A Dockerfile's own file, beside it, comes before the context's.
+            string[] candidates = [dockerfile + ".dockerignore", Path.Combine(directory, ".dockerignore")];
+            return new TreeSource.Context(directory, _image.Context, Array.Find(candidates, File.Exists));
+        }
+    }
+
+    public async Task<PlannedImage?> PlanAsync(CancellationToken cancellationToken)
+    {
+        DeclareGlobals();
+        WarnOfUnusedArguments();
+        if (_target < 0 || await StageAsync(_target, cancellationToken).ConfigureAwait(false) is not { } stage)
+            return null;
+
+        var template = Digest.Of(Encoding.UTF8.GetBytes(_syntax.Source.Text));
+        return new PlannedImage(_image.Name, stage.Name, _image, template, [.. _bases.Values], _arguments.Given);
+    }
+
+    /// <summary>Finds what FROM or <c>--from</c> names, nearest first: an earlier stage, scratch, an image of the project, the local store. Null when it was said that there is none.</summary>
+    public async Task<TreeSource?> FindSourceAsync(string name, int before, SourceSpan span, CancellationToken cancellationToken)
+    {
+        if (FindStage(name, before) is { } index)
+            return await StageAsync(index, cancellationToken).ConfigureAwait(false) is { } stage ? new TreeSource.Stage(stage.Name) : null;
+        if (name == "scratch")
+            return new TreeSource.Scratch();
+
+        if (_planner.Project.Images.FirstOrDefault(i => i.Name == name) is { } image)
+            return await _planner.ImageAsync(image, cancellationToken).ConfigureAwait(false) is { } planned ? new TreeSource.Stage(planned.Stage) : null;
+
+        if (await _planner.Settings.FindImage(name, cancellationToken).ConfigureAwait(false) is { } stored)
+        {
+            var platform = _planner.Settings.Platform;
+            if ((stored.Config.Os, stored.Config.Architecture) != (platform.Os, platform.Architecture))
+                Diagnostics.Error("plan-platform", $"'{name}' is an image for '{stored.Config.Os}/{stored.Config.Architecture}'", span, $"this build makes '{platform}'");
+            var found = new TreeSource.Image(name, stored.Manifest);
+            _bases[name] = found;
+            StoredConfigs[stored.Manifest] = stored;
+            return found;
+        }
+
+        string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), "scratch"];
+        Diagnostics.Error(
+            "plan-unknown-base", $"'{name}' is no earlier stage, no image of this project, and not in the local store", span,
+            Suggestion.For(name, known) ?? "images of other registries are not supported yet: bootstrap one under 'images:' with 'debian:', or pull it into the local store");
+        return null;
+    }
+
+    /// <summary>The images of the local store that were named.</summary>
+    public Dictionary<Digest, StoredImage> StoredConfigs { get; } = [];
+
+    public StagePlanner? Planned(string stage) => _stages.Values.FirstOrDefault(s => s?.Name == stage);
+
+    public bool IsImage(string stage) => Planned(stage) is null;
+
+    public Planner Owner => _planner;
+
+    public string NameOf(int index) => index == _target ? _image.Name : $"{_image.Name}/{_syntax.Stages[index].Name ?? index.ToString(System.Globalization.CultureInfo.InvariantCulture)}";
+
+    private async Task<StagePlanner?> StageAsync(int index, CancellationToken cancellationToken)
+    {
+        if (_stages.TryGetValue(index, out var known))
+            return known;
+
+        var stage = new StagePlanner(this, index, _syntax.Stages[index]);
+        bool planned = await stage.PlanAsync(cancellationToken).ConfigureAwait(false);
+        return _stages[index] = planned ? stage : null;
+    }
+
+    // A later stage of the same name hides an earlier one, as with Docker; numbers count all stages.
+    private int? FindStage(string name, int before)
+    {
+        for (int i = before - 1; i >= 0; i--)
+        {
+            if (string.Equals(_syntax.Stages[i].Name, name, StringComparison.OrdinalIgnoreCase))
+                return i;
+        }
+
+        return int.TryParse(name, System.Globalization.NumberStyles.None, null, out int index) && index < before ? index : null;
+    }
+
+    private int FindTarget()
+    {
+        if (_image.Target is null)
+            return _syntax.Stages.Count - 1;
+        if (FindStage(_image.Target, _syntax.Stages.Count) is { } index)
+            return index;
+
+        Diagnostics.Error(
+            "plan-unknown-target", $"'{_image.Dockerfile}' has no stage '{_image.Target}'", _image.Span,
+            Suggestion.For(_image.Target, _syntax.Stages.Select(s => s.Name).OfType<string>()));
+        return -1;
+    }
+
+    private void DeclareGlobals()
+    {
+        foreach (var (name, initial) in _syntax.GlobalArguments.SelectMany(a => a.Arguments))
+        {
+            string? value = _arguments.FindGiven(name)
+                ?? (initial is null ? _arguments.FindAutomatic(name) : VariableExpander.Expand(initial, FindGlobal, Diagnostics, Escape));
+            _global.Declare(name, value);
+        }
+    }
+
+    /// <summary>A variable outside of any stage: in FROM, and in the ARGs before the first.</summary>
+    public string? FindGlobal(string name) => _global.Find(name) ?? _arguments.FindAutomatic(name);
+
+    private void WarnOfUnusedArguments()
+    {
+        var declared = DeclaredArguments;
+        foreach (var (name, _) in _image.Arguments)
+        {
+            if (!declared.Contains(name) && !BuildArguments.IsPredefined(name))
+                Diagnostics.Warning("plan-unused-argument", $"'{_image.Dockerfile}' does not declare the build argument '{name}'", _image.Span, Suggestion.For(name, declared) ?? $"write ARG {name} where it is used");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using System.Text;
+using Ingot.Oci.Content;
+using Ingot.Oci.Images;
+using Ingot.Templates.Project;
+
+namespace Ingot.Plans;
+
+/// <summary>What will be done to make the images of a project: stages of steps, whose edges are the <see cref="TreeSource"/>s they name. Making it ran nothing and wrote nothing.</summary>
+public sealed record Plan
+{
+    /// <summary>The project's name.</summary>
+    public required string Project { get; init; }
+
+    /// <summary>The project's directory, absolute.</summary>
+    public required string Directory { get; init; }
+
+    /// <summary>The stages that are needed, each after those it uses.</summary>
+    public required IReadOnlyList<PlannedStage> Stages { get; init; }
+
+    /// <summary>The images that were asked for, in the project's order.</summary>
+    public required IReadOnlyList<PlannedImage> Images { get; init; }
+
+    /// <summary>What the images run on.</summary>
+    public required Platform Platform { get; init; }
+
+    /// <summary>The stage of that name.</summary>
+    public PlannedStage Stage(string name) => Stages.First(s => s.Name == name);
+
+    /// <summary>The stages, their steps and the images, as text.</summary>
+    public override string ToString()
+    {
+        var text = new StringBuilder();
+        foreach (var stage in Stages)
+        {
+            text.Append("stage ").Append(stage.Name).Append(" from ").Append(stage.Base).Append('\n');
+            foreach (var step in stage.Steps.Where(s => s is not MetadataStep))
+                text.Append("  ").Append(step).Append(step is CopyStep { From: not TreeSource.Inline } copy ? $" from {copy.From}" : "").Append('\n');
+        }
+
+        foreach (var image in Images)
+            text.Append("image ").Append(image.Name).Append(" is stage ").Append(image.Stage).Append('\n');
+        return text.ToString();
+    }
+}
+
+/// <summary>A root filesystem in the making: what it starts with, the steps, and the configuration a container of it would get.</summary>
+/// <param name="Name">Unique in the plan: the image's name, and for the earlier stages of its Dockerfile a slash and the stage's name or number.</param>
+/// <param name="Base">What it starts with.</param>
+/// <param name="Steps">What is done, in order.</param>
+/// <param name="Config">The configuration at the end.</param>
+/// <param name="History">The history of the base image, when that is not a stage of the plan.</param>
+public sealed record PlannedStage(string Name, TreeSource Base, IReadOnlyList<Step> Steps, ContainerConfig Config, IReadOnlyList<HistoryEntry> History)
+{
+    /// <summary>The stages whose results it reads, its base first, each once.</summary>
+    public IReadOnlyList<string> Uses =>
+        [.. Steps.OfType<CopyStep>().Select(c => c.From).Prepend(Base).OfType<TreeSource.Stage>().Select(s => s.Name).Distinct()];
+}
+
+/// <summary>An image that was asked for.</summary>
+/// <param name="Name">Its name in the project.</param>
+/// <param name="Stage">The stage that it is.</param>
+/// <param name="Definition">What the project says of it.</param>
+/// <param name="Template">The digest of the template it is made from: the Dockerfile's, or that of the bootstrap's declaration.</param>
+/// <param name="Bases">The images of the local store that its stages name, with the digests they had.</param>
+/// <param name="Arguments">The build arguments that were given.</param>
+public sealed record PlannedImage(
+    string Name,
+    string Stage,
+    ImageDefinition Definition,
+    Digest Template,
+    IReadOnlyList<TreeSource.Image> Bases,
+    IReadOnlyList<KeyValuePair<string, string>> Arguments);

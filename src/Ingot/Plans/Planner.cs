@@ -1,0 +1,163 @@
+using System.Text;
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+using Ingot.Oci.Images;
+using Ingot.Templates.Dockerfile;
+using Ingot.Templates.Project;
+
+namespace Ingot.Plans;
+
+/// <summary>Makes the plan of a project: reads its templates, resolves names to digests, and runs nothing.</summary>
+public sealed class Planner
+{
+    // What an image starts with that starts with nothing, as Docker's builder has it.
+    private const string DefaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+    private readonly ProjectDefinition _project;
+    private readonly PlanSettings _settings;
+    private readonly DiagnosticBag _diagnostics;
+    private readonly List<PlannedStage> _stages = [];
+    private readonly Dictionary<string, PlannedImage?> _images = [];
+    private readonly List<string> _unfinished = [];
+    private readonly HashSet<string> _declaredArguments = [];
+
+    private Planner(ProjectDefinition project, PlanSettings settings, DiagnosticBag diagnostics)
+    {
+        _project = project;
+        _settings = settings with { Directory = Path.GetFullPath(settings.Directory) };
+        _diagnostics = diagnostics;
+    }
+
+    internal static ContainerConfig EmptyConfig { get; } = new() { Env = [DefaultPath], WorkingDir = "/" };
+
+    internal PlanSettings Settings => _settings;
+
+    internal DiagnosticBag Diagnostics => _diagnostics;
+
+    internal ProjectDefinition Project => _project;
+
+    /// <summary>The plan; null when <paramref name="diagnostics"/> got errors. Files that cannot be read are among those.</summary>
+    public static async Task<Plan?> PlanAsync(ProjectDefinition project, PlanSettings settings, DiagnosticBag diagnostics, CancellationToken cancellationToken = default)
+    {
+        bool hadErrors = diagnostics.HasErrors;
+        var planner = new Planner(project, settings, diagnostics);
+        var images = new List<PlannedImage>();
+        foreach (var definition in planner.Targets())
+        {
+            if (await planner.ImageAsync(definition, cancellationToken).ConfigureAwait(false) is { } image)
+                images.Add(image);
+        }
+
+        planner.WarnOfUnusedArguments();
+        return diagnostics.HasErrors && !hadErrors ? null : new Plan
+        {
+            Project = project.Name,
+            Directory = planner._settings.Directory,
+            Stages = planner._stages,
+            Images = images,
+            Platform = settings.Platform,
+        };
+    }
+
+    /// <summary>Plans an image of the project once; null when that cannot be done, and then it was said why.</summary>
+    internal async Task<PlannedImage?> ImageAsync(ImageDefinition definition, CancellationToken cancellationToken)
+    {
+        if (_images.TryGetValue(definition.Name, out var known))
+            return known;
+
+        if (_unfinished.Contains(definition.Name))
+        {
+            var circle = _unfinished.SkipWhile(name => name != definition.Name).Append(definition.Name);
+            _diagnostics.Error("plan-circle", $"image '{definition.Name}' needs itself: {string.Join(" needs ", circle)}", definition.Span);
+            return null;
+        }
+
+        _unfinished.Add(definition.Name);
+        var image = definition switch
+        {
+            DebianImage debian => Bootstrap(debian),
+            DockerfileImage dockerfile => await DockerfileAsync(dockerfile, cancellationToken).ConfigureAwait(false),
+            _ => throw new InvalidOperationException($"no planning for '{definition.GetType().Name}'"),
+        };
+        _unfinished.Remove(definition.Name);
+        return _images[definition.Name] = image;
+    }
+
+    internal PlannedStage Stage(string name) => _stages.First(s => s.Name == name);
+
+    internal void Add(PlannedStage stage) => _stages.Add(stage);
+
+    private IEnumerable<ImageDefinition> Targets()
+    {
+        if (_settings.Targets.Count == 0)
+            return _project.Images;
+
+        foreach (var target in _settings.Targets.Where(t => _project.Images.All(i => i.Name != t)))
+        {
+            _diagnostics.Error(
+                "plan-unknown-image", $"the project has no image '{target}'",
+                detail: Suggestion.For(target, _project.Images.Select(i => i.Name)) ?? $"it has {string.Join(", ", _project.Images.Select(i => $"'{i.Name}'"))}");
+        }
+
+        return _project.Images.Where(i => _settings.Targets.Contains(i.Name));
+    }
+
+    private PlannedImage Bootstrap(DebianImage image)
+    {
+        var packages = image.Packages.Distinct().Order(StringComparer.Ordinal).ToList();
+        string text = $"DEBIAN {image.Suite}{string.Concat(packages.Select(p => " " + p))}";
+        var step = new BootstrapStep(text, image.Span, image.Suite, packages, image.Mirror);
+        var config = EmptyConfig with { Cmd = ["bash"] };
+        _stages.Add(new PlannedStage(image.Name, new TreeSource.Scratch(), [step], config, []));
+        return new PlannedImage(image.Name, image.Name, image, Digest.Of(Encoding.UTF8.GetBytes(step.ToString())), [], []);
+    }
+
+    private async Task<PlannedImage?> DockerfileAsync(DockerfileImage image, CancellationToken cancellationToken)
+    {
+        string path = Path.Combine(_settings.Directory, image.Dockerfile);
+        string context = Path.Combine(_settings.Directory, image.Context);
+        if (!Directory.Exists(context))
+            _diagnostics.Error("plan-no-context", $"the context '{image.Context}' of image '{image.Name}' is not a directory", image.Span);
+
+        if (await ReadAsync(path, image, cancellationToken).ConfigureAwait(false) is not { } source)
+            return null;
+
+        int before = _diagnostics.Count(d => d.Severity == Severity.Error);
+        var syntax = DockerfileParser.Parse(source, _diagnostics, [.. _project.Images.Select(i => i.Name)]);
+        if (_diagnostics.Count(d => d.Severity == Severity.Error) != before || syntax.Stages.Count == 0)
+            return null;
+
+        var planner = new DockerfilePlanner(this, image, syntax);
+        _declaredArguments.UnionWith(planner.DeclaredArguments);
+        return await planner.PlanAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<SourceText?> ReadAsync(string path, DockerfileImage image, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return new SourceText(image.Dockerfile, await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            string? near = Directory.Exists(Path.GetDirectoryName(path))
+                ? Suggestion.For(Path.GetFileName(path), Directory.EnumerateFiles(Path.GetDirectoryName(path)!).Select(p => Path.GetFileName(p)))
+                : null;
+            _diagnostics.Error("plan-no-dockerfile", $"the Dockerfile '{image.Dockerfile}' of image '{image.Name}' cannot be read", image.Span, near ?? e.Message);
+            return null;
+        }
+    }
+
+    // Only where no Dockerfile at all was planned to take it: one command line may name several images.
+    private void WarnOfUnusedArguments()
+    {
+        if (_project.Images.OfType<DockerfileImage>().All(i => !_images.ContainsKey(i.Name)) || _diagnostics.HasErrors)
+            return;
+
+        foreach (var (name, _) in _settings.Arguments)
+        {
+            if (!_declaredArguments.Contains(name) && !BuildArguments.IsPredefined(name))
+                _diagnostics.Warning("plan-unused-argument", $"no Dockerfile declares the build argument '{name}'", detail: Suggestion.For(name, _declaredArguments) ?? $"write ARG {name} where it is used");
+        }
+    }
+}

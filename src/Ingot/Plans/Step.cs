@@ -1,0 +1,126 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Ingot.Diagnostics;
+
+namespace Ingot.Plans;
+
+/// <summary>One thing to do to a root filesystem. A step says what, never where on the host or when; <see cref="Parts"/> is all of it that can change the result.</summary>
+/// <param name="Text">The instruction as one line, for people and for the image's history.</param>
+/// <param name="Span">Where it is written.</param>
+public abstract record Step(string Text, SourceSpan Span)
+{
+    private static readonly SearchValues<char> s_needQuotes = SearchValues.Create(" \n\t\"'\\");
+
+    /// <summary>The canonical definition: what of the step its result depends on, beside the parent's layers and the content it reads.</summary>
+    public abstract IReadOnlyList<KeyPart> Parts { get; }
+
+    /// <summary>The definition in one line.</summary>
+    public sealed override string ToString() => string.Join(' ', Parts.Select(p => p.Value.Length == 0 ? p.Name : $"{p.Name}={Quote(p.Value)}"));
+
+    private static string Quote(string value) => value.AsSpan().ContainsAny(s_needQuotes) ? '"' + JsonEncodedText.Encode(value, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).Value + '"' : value;
+}
+
+/// <summary>Makes a root filesystem of Debian packages.</summary>
+/// <param name="Text">For people.</param>
+/// <param name="Span">Where it is written.</param>
+/// <param name="Suite">The release.</param>
+/// <param name="Packages">Packages beside the minimal set, sorted, each once.</param>
+/// <param name="Mirror">Where packages come from; null for the bootstrapper's own default.</param>
+public sealed record BootstrapStep(string Text, SourceSpan Span, string Suite, IReadOnlyList<string> Packages, string? Mirror) : Step(Text, Span)
+{
+    /// <inheritdoc/>
+    public override IReadOnlyList<KeyPart> Parts =>
+    [
+        new("bootstrap", "debian"), new("suite", Suite), .. Packages.Select(p => new KeyPart("package", p)),
+        .. Mirror is null ? Array.Empty<KeyPart>() : [new("mirror", Mirror)],
+    ];
+}
+
+/// <summary>Runs a command in the root filesystem.</summary>
+/// <param name="Text">For people.</param>
+/// <param name="Span">Where it is written.</param>
+/// <param name="Arguments">The program and its arguments.</param>
+/// <param name="Environment">The variables as <c>NAME=value</c>, in order.</param>
+/// <param name="User">The user as the template says, <c>name[:group]</c>; empty for root.</param>
+/// <param name="Directory">The working directory.</param>
+public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string> Arguments, IReadOnlyList<string> Environment, string User, string Directory) : Step(Text, Span)
+{
+    /// <summary>A program of text that is put into the container and run in place of <see cref="Arguments"/>; null for none.</summary>
+    public InlineFile? Script { get; init; }
+
+    /// <summary>Variables that are given to the command and are no part of its result: where the proxy is.</summary>
+    public IReadOnlyList<string> Transparent { get; init; } = [];
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<KeyPart> Parts =>
+    [
+        new("run", ""), .. Arguments.Select(a => new KeyPart("argument", a)),
+        .. Script is null ? Array.Empty<KeyPart>() : [new("script", $"{Script.Name}\n{Script.Content}")],
+        .. Environment.Select(e => new KeyPart("variable", e)),
+        new("user", User), new("directory", Directory),
+    ];
+}
+
+/// <summary>Copies files into the root filesystem.</summary>
+/// <param name="Text">For people.</param>
+/// <param name="Span">Where it is written.</param>
+/// <param name="From">Where <paramref name="Sources"/> are.</param>
+/// <param name="Sources">What is copied, in order.</param>
+/// <param name="Destination">Where to, absolute and cleaned.</param>
+public sealed record CopyStep(string Text, SourceSpan Span, TreeSource From, IReadOnlyList<CopySource> Sources, string Destination) : Step(Text, Span)
+{
+    /// <summary>Whether the template asked for a directory: <see cref="Destination"/> was written with a slash at its end.</summary>
+    public bool DestinationIsDirectory { get; init; }
+
+    /// <summary>The owner as the template says, <c>user[:group]</c>; null for root, or for the owner in the other stage.</summary>
+    public string? Owner { get; init; }
+
+    /// <summary>The mode of everything copied, 12 bits; null to keep modes.</summary>
+    public int? Mode { get; init; }
+
+    /// <summary>Files whose text stands in the template, copied after <see cref="Sources"/>.</summary>
+    public IReadOnlyList<InlineFile> Inline { get; init; } = [];
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<KeyPart> Parts =>
+    [
+        // The content itself is an input; whether it came from a context or a stage decides what modes and owners mean.
+        new("copy", From is TreeSource.Context ? "context" : From is TreeSource.Inline ? "inline" : "tree"),
+        .. Sources.Select(s => new KeyPart("source", s.Pattern)),
+        .. Inline.Select(f => new KeyPart("file", $"{f.Name}\n{f.Content}")),
+        new("destination", DestinationIsDirectory && Destination != "/" ? Destination + "/" : Destination),
+        .. Owner is null ? Array.Empty<KeyPart>() : [new("owner", Owner)],
+        .. Mode is null ? Array.Empty<KeyPart>() : [new("mode", Convert.ToString(Mode.Value, 8))],
+    ];
+}
+
+/// <summary>A path or a pattern that a copy reads.</summary>
+/// <param name="Pattern">Below the root of the source, without a leading slash; empty for all of it.</param>
+/// <param name="Span">Where it is written.</param>
+public sealed record CopySource(string Pattern, SourceSpan Span)
+{
+    /// <summary>Whether the text is a pattern and not one path.</summary>
+    public bool IsPattern => Pattern.AsSpan().ContainsAny("*?[\\");
+}
+
+/// <summary>A file whose text stands in the template.</summary>
+public sealed record InlineFile(string Name, string Content);
+
+/// <summary>Makes a directory when it is missing, with those above it.</summary>
+/// <param name="Text">For people.</param>
+/// <param name="Span">Where it is written.</param>
+/// <param name="Path">The directory, absolute and cleaned.</param>
+/// <param name="User">Who owns what is made, as the template says; empty for root.</param>
+public sealed record DirectoryStep(string Text, SourceSpan Span, string Path, string User) : Step(Text, Span)
+{
+    /// <inheritdoc/>
+    public override IReadOnlyList<KeyPart> Parts => [new("directory", Path), new("user", User)];
+}
+
+/// <summary>Changes only the image's configuration; the plan's stage holds the result.</summary>
+public sealed record MetadataStep(string Text, SourceSpan Span) : Step(Text, Span)
+{
+    /// <inheritdoc/>
+    public override IReadOnlyList<KeyPart> Parts => [new("metadata", Text)];
+}

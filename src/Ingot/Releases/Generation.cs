@@ -1,0 +1,72 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Serialization;
+using Ingot.Oci.Content;
+using Ingot.Templates.Project;
+
+namespace Ingot.Releases;
+
+/// <summary>One numbered set of instances of one digest and one configuration. It keeps its identity for life and is never re-labelled.</summary>
+public sealed record Generation
+{
+    /// <summary>The number, from 1, counted for each service and stage.</summary>
+    public required int Number { get; init; }
+
+    /// <summary>Where the target pulls the image from: registry and repository, without tag or digest.</summary>
+    public required string Repository { get; init; }
+
+    /// <summary>The image, by the digest of its manifest.</summary>
+    public required Digest Digest { get; init; }
+
+    /// <summary>The version the image was published under, for people.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>How many instances.</summary>
+    public required int Replicas { get; init; }
+
+    /// <summary>The port the instances listen on.</summary>
+    public required int Port { get; init; }
+
+    /// <summary>How an instance shows that it is well.</summary>
+    public HealthDefinition Health { get; init; } = new();
+
+    /// <summary>Environment of the instances.</summary>
+    public IReadOnlyDictionary<string, string> Config { get; init; } = new SortedDictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Writable paths and their tmpfs sizes in bytes; all else is read-only.</summary>
+    public IReadOnlyDictionary<string, long> Writable { get; init; } = new SortedDictionary<string, long>(StringComparer.Ordinal);
+
+    /// <summary>What one instance may use.</summary>
+    public LimitsDefinition Limits { get; init; } = new();
+
+    /// <summary>The digest of everything that makes an instance what it is, beside its number and index. Two generations with the same one would run alike.</summary>
+    [JsonIgnore]
+    public Digest SpecDigest => Digest.Of(Encoding.UTF8.GetBytes(Canonical()));
+
+    // One fact a line, sorted where order means nothing: equal settings have equal bytes.
+    private string Canonical()
+    {
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"digest {Digest}\nport {Port}\nmemory {Limits.Memory}\ncpus {Limits.Cpus:R}\npids {Limits.Pids}\n");
+        foreach (var (name, value) in Config.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+            text.Append(CultureInfo.InvariantCulture, $"env {name.Length} {name} {value.Length} {value}\n");
+        foreach (var (path, size) in Writable.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+            text.Append(CultureInfo.InvariantCulture, $"writable {path.Length} {path} {size}\n");
+        return text.ToString();
+    }
+}
+
+/// <summary>What a target must know of a service to observe it and to carry out its moves.</summary>
+/// <param name="Key">The service and stage.</param>
+/// <param name="Proxy">How its proxy is set up.</param>
+/// <param name="Generations">Every generation a move may name.</param>
+public sealed record ServiceSetup(ServiceKey Key, ProxySettings Proxy, IReadOnlyList<Generation> Generations)
+{
+    /// <summary>The generation with a number; null when the setup does not hold it.</summary>
+    public Generation? Find(int number) => Generations.FirstOrDefault(generation => generation.Number == number);
+}
+
+/// <summary>What cannot be changed in a running proxy: another value takes another process, which takes the sockets over.</summary>
+/// <param name="Listen">Where users reach the service.</param>
+/// <param name="CheckTimeout">For one health check.</param>
+public sealed record ProxySettings(ListenAddress Listen, TimeSpan CheckTimeout);

@@ -1,0 +1,235 @@
+using System.Globalization;
+
+namespace Ingot.Releases;
+
+/// <summary>The arithmetic of a rollout: no clock, no target, no storage.</summary>
+/// <remarks>
+/// <code>
+/// Planned → Provisioning → Warming → Shifting[i] … → Soaking → Draining → Retiring → Done
+///     up to Draining → Aborting → Restoring → RolledBack
+/// </code>
+/// A phase sets goals — which generations run, and their shares — and waits until the observation shows them. The moves between what is
+/// seen and the goals are the same in every phase (<c>Upkeep</c>), so a move that was lost is simply said again, and a controller that was
+/// killed goes on from the recorded state and a fresh observation. Deadlines are absolute times in the state; a phase that does not move
+/// by its deadline turns back, or pauses and says what would help.
+/// </remarks>
+public static partial class Rollout
+{
+    private const int LongestChain = 16;
+    private const int FailedMovesAllowed = 5;
+
+    private static readonly TimeSpan s_provisioning = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan s_acknowledging = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_stopping = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_previousDown = TimeSpan.FromSeconds(10);
+
+    /// <summary>A rollout that has been recorded and not begun.</summary>
+    public static RolloutState Begin(RolloutSpec spec, DateTimeOffset now) => new()
+    {
+        Spec = spec,
+        StartedAt = now,
+        DecidedAt = now,
+        PhaseSince = now,
+        Deadline = now + s_provisioning,
+        History = [new PhaseChange(now, RolloutPhase.Planned, 0, spec.Reason)],
+    };
+
+    /// <summary>Decides. The state is to be recorded before any move is carried out; carrying the moves out is idempotent, and all of them are said again until an observation shows their effect.</summary>
+    public static RolloutDecision Next(RolloutState state, Observation seen, DateTimeOffset now)
+    {
+        state = FollowClock(state, now);
+        // Read before the last decision, or before the clock went back: what it shows may be gone.
+        bool stale = seen.Time < state.DecidedAt || seen.Time > now;
+        if (state.IsTerminal || stale)
+            return new RolloutDecision(state, []);
+
+        state = Watch(state, seen, now) with { DecidedAt = now };
+        state = Guard(state, seen, now);
+        for (int i = 0; i < LongestChain; i++)
+        {
+            var next = Advance(state, seen, now);
+            bool moved = next.Phase != state.Phase || next.Step != state.Step || next.AcknowledgedAt != state.AcknowledgedAt;
+            state = next;
+            if (!moved)
+                break;
+        }
+
+        return Enforce(state, seen, now);
+    }
+
+    /// <summary>Stands still until a person resumes it, or until <paramref name="until"/>. The judge goes on and may turn it back. A rollout that is past the point of choice stays as it is.</summary>
+    public static RolloutState Pause(RolloutState state, string by, string reason, DateTimeOffset? until, DateTimeOffset now) =>
+        state.Phase <= RolloutPhase.Soaking ? FollowClock(state, now) with { DecidedAt = now, Pause = new RolloutPause(PauseCause.Person, reason, by, now, until) } : state;
+
+    /// <summary>Goes on. A step that lacks traffic passes without the proof, on the word of the person; anything else gets its time again.</summary>
+    public static RolloutState Resume(RolloutState state, string by, DateTimeOffset now)
+    {
+        state = FollowClock(state, now);
+        if (state.IsTerminal || state.Pause is not { } pause)
+            return state;
+
+        string reason = $"resumed by {by}{(pause.Cause == PauseCause.TooLittleTraffic ? ", without the proof" : "")}";
+        return state with
+        {
+            DecidedAt = now,
+            Pause = null,
+            ProofWaived = state.ProofWaived || pause.Cause == PauseCause.TooLittleTraffic,
+            Deadline = pause.Cause == PauseCause.Person ? state.Deadline + (now - pause.Since) : now + (state.Deadline - state.PhaseSince),
+            History = [.. state.History, new PhaseChange(now, state.Phase, state.Share, reason)],
+        };
+    }
+
+    /// <summary>Turns back because a person says so. A rollback, and a rollout past the point of choice, stays as it is.</summary>
+    public static RolloutState Abort(RolloutState state, string by, string reason, DateTimeOffset now) =>
+        CanTurnBack(state) ? TurnBack(state, AbortCause.Person, $"{reason} ({by})", now) : state;
+
+    /// <summary>Makes way for a newer release: the old generation gets its weight back first. A first deployment that serves already has none to go back to, and ends as done; so does a rollout that only drains.</summary>
+    public static RolloutState Supersede(RolloutState state, string by, DateTimeOffset now)
+    {
+        if (!CanTurnBack(state) || state.Phase == RolloutPhase.Draining)
+            return state;
+        return state.Spec.Previous is null && state.Phase == RolloutPhase.Soaking
+            ? Enter(state, RolloutPhase.Retiring, s_stopping, $"superseded by {by}", now)
+            : TurnBack(state, AbortCause.Superseded, $"superseded by {by}", now);
+    }
+
+    /// <summary>Notes that a move could not be carried out. The same one failing time and again, before the generation has any traffic, turns the rollout back instead of waiting for the deadline.</summary>
+    public static RolloutState Failed(RolloutState state, Move move, string message, DateTimeOffset now)
+    {
+        int count = state.LastFailure is { } last && last.Key == move.Key ? last.Count + 1 : 1;
+        return state with { LastFailure = new MoveFailure(move.Key, count, message, now) };
+    }
+
+    /// <summary>How many instances must be well for a generation to serve: half, and at least one.</summary>
+    public static int Floor(int replicas) => Math.Max(1, (replicas + 1) / 2);
+
+    /// <summary>After how many restarts and unwanted ends of its instances a generation counts as failed.</summary>
+    public static int Breaker(int replicas) => Math.Clamp(replicas / 2, 3, 200);
+
+    private static bool CanTurnBack(RolloutState state) => !state.Spec.IsRollback && state.Phase <= RolloutPhase.Draining;
+
+    // A clock that went back would freeze every deadline until it had caught up: all times go back with it.
+    private static RolloutState FollowClock(RolloutState state, DateTimeOffset now)
+    {
+        var back = state.DecidedAt - now;
+        return back <= TimeSpan.Zero ? state : state with
+        {
+            DecidedAt = state.DecidedAt - back,
+            PhaseSince = state.PhaseSince - back,
+            Deadline = state.Deadline - back,
+            ReadySince = state.ReadySince - back,
+            AcknowledgedAt = state.AcknowledgedAt - back,
+            PreviousDownSince = state.PreviousDownSince - back,
+            Pause = state.Pause is { } pause ? pause with { Since = pause.Since - back, Until = pause.Until - back } : null,
+            Goals = [.. state.Goals.Select(goal => goal with { DrainUntil = goal.DrainUntil - back })],
+        };
+    }
+
+    /// <summary>Takes the measurements in, whatever the phase.</summary>
+    private static RolloutState Watch(RolloutState state, Observation seen, DateTimeOffset now)
+    {
+        bool previousDown = state.Spec.Previous is { } previous && seen.Proxy.Alive && seen.ReadyInstances(previous.Number) == 0;
+        bool over = state.Pause is { Cause: PauseCause.Person, Until: { } until } && until <= now;
+        return (over ? Resume(state, "ingot, at the end of the pause", now) : state) with
+        {
+            Judgement = Judge.Count(state.Judgement, state.Spec, seen),
+            PreviousDownSince = previousDown ? state.PreviousDownSince ?? now : null,
+            Waiting = "",
+        };
+    }
+
+    /// <summary>What may turn a rollout back at any time, paused or not.</summary>
+    private static RolloutState Guard(RolloutState state, Observation seen, DateTimeOffset now)
+    {
+        var next = state.Spec.Next;
+        bool starting = state.Phase is RolloutPhase.Provisioning or RolloutPhase.Warming;
+        bool serving = state.Phase is RolloutPhase.Shifting or RolloutPhase.Soaking or RolloutPhase.Draining;
+        if (!starting && !serving || state.Spec.IsRollback)
+            return state;
+
+        int failures = Upkeep.Failures(state.Instances, seen, next.Number);
+        if (failures >= Breaker(next.Replicas))
+            return TurnBack(state, AbortCause.Health, $"instances of generation {next.Number} ended {failures} times{Symptoms(state, seen)}", now);
+        if (starting)
+            return state.LastFailure is { Count: >= FailedMovesAllowed } failed ? TurnBack(state, AbortCause.Target, failed.Message, now) : state;
+
+        int well = WellInstances(state, seen);
+        if (seen.Proxy.Alive && well < Floor(next.Replicas))
+            return TurnBack(state, AbortCause.Health, $"only {well} of {next.Replicas} instances of generation {next.Number} are healthy{Symptoms(state, seen)}", now);
+
+        var verdict = Judge.Look(state.Judgement, state.Spec, state.Share);
+        state = state with { Verdict = verdict };
+        return verdict is Verdict.Worse worse ? TurnBack(state, AbortCause.Judge, worse.Reason, now) : state;
+    }
+
+    /// <summary>The goals, as moves.</summary>
+    private static RolloutDecision Enforce(RolloutState state, Observation seen, DateTimeOffset now)
+    {
+        int? onTrial = state.Phase <= RolloutPhase.Soaking && !state.Spec.IsRollback ? state.Spec.Next.Number : null;
+        var (moves, memory) = Upkeep.Of(state.Spec.Setup, state.Goals, state.Instances, seen, now, onTrial);
+        var all = state.IsTerminal ? [] : moves;
+        return new RolloutDecision(state with { Instances = memory }, [.. all, .. Traffic(state, seen)]);
+    }
+
+    private static IEnumerable<Move> Traffic(RolloutState state, Observation seen)
+    {
+        var wanted = state.Phase is RolloutPhase.Shifting or RolloutPhase.Soaking ? state.Spec.Rollout.Synthetic : null;
+        if (wanted is not null && seen.Proxy.Alive && (seen.Synthetic?.Path != wanted.Path || seen.Synthetic?.Rate != wanted.Rate))
+            yield return new Move.StartSynthetic(wanted.Path, wanted.Rate);
+        if (wanted is null && seen.Synthetic is not null)
+            yield return new Move.StopSynthetic();
+    }
+
+    private static RolloutState Enter(RolloutState state, RolloutPhase phase, TimeSpan time, string reason, DateTimeOffset now)
+    {
+        state = state with { Phase = phase, DecidedAt = now, PhaseSince = now, Deadline = now + time, Pause = null, Waiting = "", LastFailure = null };
+        return state with { History = [.. state.History, new PhaseChange(now, phase, state.Share, reason)] };
+    }
+
+    private static RolloutState TurnBack(RolloutState state, AbortCause cause, string reason, DateTimeOffset now)
+    {
+        state = FollowClock(state, now) with { Cause = cause, Reason = reason, AcknowledgedAt = null, Goals = Goals(state, share: 0) };
+        return Enter(state, RolloutPhase.Aborting, s_acknowledging, reason, now);
+    }
+
+    /// <summary>A phase did not come to its end in time.</summary>
+    private static RolloutState GiveUp(RolloutState state, AbortCause cause, string reason, DateTimeOffset now) =>
+        CanTurnBack(state) ? TurnBack(state, cause, reason, now) : Stand(state, PauseCause.Target, $"{reason}; it goes on by itself once that is mended", now);
+
+    private static RolloutState Stand(RolloutState state, PauseCause cause, string reason, DateTimeOffset now) => state with
+    {
+        Pause = state.Pause is { } pause ? pause with { Cause = cause, Reason = reason } : new RolloutPause(cause, reason, "ingot", now),
+        Waiting = reason,
+    };
+
+    private static List<GenerationGoal> Goals(RolloutState state, int share)
+    {
+        var spec = state.Spec;
+        var goals = new List<GenerationGoal> { new(spec.Next.Number, spec.Next.Replicas, share, Presence.Running) };
+        if (spec.Previous is { } previous)
+            goals.Add(new(previous.Number, previous.Replicas, 100 - share, Presence.Running));
+        goals.AddRange(spec.Warm.Select(warm => new GenerationGoal(warm.Number, warm.Replicas, 0, Presence.Running)));
+        return goals;
+    }
+
+    // Unlike ready: a server that has not been checked yet, as after a restart of the proxy, is not known to be ill.
+    private static int WellInstances(RolloutState state, Observation seen) => seen.Instances.Count(instance =>
+        instance.Generation == state.Spec.Next.Number && instance.State == InstanceState.Running
+        && seen.Server(instance.Generation, instance.Index) is { Health: not ServerHealth.Down } server && server.Address == instance.Address);
+
+    private static string Symptoms(RolloutState state, Observation seen)
+    {
+        var symptoms = seen.Instances.Where(instance => instance.Generation == state.Spec.Next.Number).Select(Symptom).OfType<string>().ToArray();
+        return symptoms.Length == 0 ? "" : $": {string.Join(", ", symptoms)}";
+    }
+
+    private static string? Symptom(InstanceObservation instance)
+    {
+        string name = InstanceName.Of(instance.Generation, instance.Index);
+        if (instance.OutOfMemory)
+            return $"{name} ran out of memory";
+        return instance.ExitCode is { } code && instance.State != InstanceState.Running
+            ? string.Create(CultureInfo.InvariantCulture, $"{name} ended with exit code {code}")
+            : null;
+    }
+}

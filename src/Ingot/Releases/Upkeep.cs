@@ -1,0 +1,250 @@
+namespace Ingot.Releases;
+
+/// <summary>Compares what a target is to look like with what it reports, and says the moves between the two. Rollouts set goals; this keeps them, in every phase and between rollouts.</summary>
+internal sealed class Upkeep
+{
+    private static readonly TimeSpan s_longestBackoff = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan s_standing = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan s_shortestGrace = TimeSpan.FromSeconds(10);
+
+    private readonly ServiceSetup _setup;
+    private readonly IReadOnlyList<GenerationGoal> _goals;
+    private readonly Observation _seen;
+    private readonly DateTimeOffset _now;
+    private readonly int? _onTrial;
+    private readonly IReadOnlyDictionary<int, int> _weights;
+    private readonly SortedDictionary<string, InstanceMemory> _memory;
+    private readonly List<Move> _moves = [];
+
+    private Upkeep(ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, IReadOnlyDictionary<string, InstanceMemory> memory, Observation seen, DateTimeOffset now, int? onTrial)
+    {
+        _setup = setup;
+        _goals = goals;
+        _seen = seen;
+        _now = now;
+        _onTrial = onTrial;
+        _weights = Weights.Of(goals);
+        _memory = new SortedDictionary<string, InstanceMemory>(StringComparer.Ordinal);
+        foreach (var (name, remembered) in memory)
+            _memory[name] = remembered;
+    }
+
+    /// <summary>The moves that lead from what is seen to the goals, and what is to be remembered.</summary>
+    /// <param name="setup">The service.</param>
+    /// <param name="goals">What is to be.</param>
+    /// <param name="memory">What was remembered.</param>
+    /// <param name="seen">What is.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="onTrial">The generation whose unhealthy instances are not replaced, because their health decides over it.</param>
+    public static (IReadOnlyList<Move> Moves, IReadOnlyDictionary<string, InstanceMemory> Memory) Of(
+        ServiceSetup setup,
+        IReadOnlyList<GenerationGoal> goals,
+        IReadOnlyDictionary<string, InstanceMemory> memory,
+        Observation seen,
+        DateTimeOffset now,
+        int? onTrial)
+    {
+        var upkeep = new Upkeep(setup, goals, memory, seen, now, onTrial);
+        // The traffic first: an instance that cannot be made must not keep a proxy from coming back.
+        upkeep.KeepProxy();
+        foreach (var goal in goals.Where(goal => goal.Presence == Presence.Running))
+            upkeep.KeepInstances(goal);
+        upkeep.LetGo();
+        return (upkeep._moves, upkeep._memory);
+    }
+
+    /// <summary>Whether the proxy reports the weights the goals ask for. Instances that are not ready do not count: the proxy sends them nothing.</summary>
+    public static bool IsAcknowledged(ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, Observation seen)
+    {
+        if (!seen.Proxy.Alive || seen.Proxy.Settings != setup.Proxy)
+            return false;
+
+        var weights = Weights.Of(goals);
+        var takers = seen.Proxy.Servers.Where(server => weights.GetValueOrDefault(server.Generation) > 0 && seen.IsReady(server.Generation, server.Index)).ToArray();
+        var others = seen.Proxy.Servers.Where(server => weights.GetValueOrDefault(server.Generation) == 0);
+        return takers.Length > 0 && takers.All(server => server.Weight == weights[server.Generation]) && others.All(server => server.Weight == 0);
+    }
+
+    /// <summary>Restarts and unwanted ends of a generation's instances, those already replaced included.</summary>
+    public static int Failures(IReadOnlyDictionary<string, InstanceMemory> memory, Observation seen, int generation)
+    {
+        int replaced = memory.Where(pair => InstanceName.TryParse(pair.Key, out int g, out _) && g == generation).Sum(pair => pair.Value.Failures);
+        return replaced + seen.Instances.Where(instance => instance.Generation == generation).Sum(FailuresOf);
+    }
+
+    private static int FailuresOf(InstanceObservation instance) => instance.Restarts + (instance.State == InstanceState.Exited ? 1 : 0);
+
+    private void KeepInstances(GenerationGoal goal)
+    {
+        bool replacing = Enumerable.Range(0, goal.Replicas).Any(index => _seen.Instance(goal.Generation, index) is null or { State: InstanceState.Exited });
+        for (int index = 0; index < goal.Replicas; index++)
+        {
+            var instance = _seen.Instance(goal.Generation, index);
+            var remembered = Remembered(goal.Generation, index);
+            switch (instance?.State)
+            {
+                case null when !IsHeldBack(remembered):
+                case InstanceState.Created:
+                    _moves.Add(new Move.CreateInstance(goal.Generation, index, remembered.Replaced));
+                    break;
+                case InstanceState.Exited:
+                    Replace(instance, remembered);
+                    break;
+                case InstanceState.Running:
+                    bool mayReplace = goal.Generation != _onTrial && !replacing;
+                    replacing |= Watch(instance, remembered, mayReplace);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Remembers how a running instance is; true when it is replaced, one of a generation at a time, because its checks have failed for long.</summary>
+    private bool Watch(InstanceObservation instance, InstanceMemory remembered, bool mayReplace)
+    {
+        if (!_seen.Proxy.Alive || _seen.Server(instance.Generation, instance.Index) is not { } server || server.Address != instance.Address)
+            return false;
+
+        if (server.Health != ServerHealth.Down)
+        {
+            bool stands = server.Health == ServerHealth.Up && remembered.NotBefore + s_standing <= _now;
+            Remember(instance, stands ? remembered with { UnhealthySince = null, Streak = 0, NotBefore = null } : remembered with { UnhealthySince = null });
+            return false;
+        }
+
+        var since = remembered.UnhealthySince is { } earlier && earlier < _now ? earlier : _now;
+        Remember(instance, remembered with { UnhealthySince = since });
+        if (!mayReplace || _now - since < Grace(instance.Generation) || IsStarting(instance) || IsHeldBack(remembered))
+            return false;
+
+        Replace(instance, remembered);
+        return true;
+    }
+
+    private void Replace(InstanceObservation instance, InstanceMemory remembered)
+    {
+        _moves.Add(new Move.RemoveInstance(instance.Generation, instance.Index, instance.Id));
+        Remember(instance, new InstanceMemory(
+            UnhealthySince: null,
+            remembered.Replaced + 1,
+            remembered.Streak + 1,
+            _now + Backoff(remembered.Streak),
+            remembered.Failures + FailuresOf(instance)));
+    }
+
+    // The first replacement is immediate; after that each waits twice as long as the one before, from two seconds.
+    private static TimeSpan Backoff(int streak) =>
+        streak == 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(Math.Min(s_longestBackoff.TotalSeconds, Math.Pow(2, Math.Min(streak, 20))));
+
+    // An instance that was just started has as long as a new generation's would.
+    private bool IsStarting(InstanceObservation instance) =>
+        instance.StartedAt is { } started && started <= _now && _now - started < (_setup.Find(instance.Generation)?.Health ?? new()).Deadline;
+
+    // A time further off than any backoff was written by a clock that has gone back since.
+    private bool IsHeldBack(InstanceMemory remembered) => remembered.NotBefore > _now && remembered.NotBefore <= _now + s_longestBackoff;
+
+    private TimeSpan Grace(int generation)
+    {
+        var health = _setup.Find(generation)?.Health ?? new();
+        var checks = health.Interval * (3 * health.Unhealthy);
+        return checks > s_shortestGrace ? checks : s_shortestGrace;
+    }
+
+    private void KeepProxy()
+    {
+        if (!_seen.Proxy.Alive || _seen.Proxy.Settings != _setup.Proxy)
+        {
+            _moves.Add(new Move.EnsureProxy(_setup.Proxy, [.. RunningServers()]));
+            return;
+        }
+
+        foreach (var goal in _goals.Where(goal => goal.Presence == Presence.Running))
+            KeepServers(goal);
+        KeepWeights();
+    }
+
+    private IEnumerable<ProxyServer> RunningServers() =>
+        from goal in _goals
+        where goal.Presence == Presence.Running
+        from index in Enumerable.Range(0, goal.Replicas)
+        let instance = _seen.Instance(goal.Generation, index)
+        let address = instance is { State: InstanceState.Running } ? instance.Address : null
+        where address is not null
+        let weight = _seen.Proxy.Alive ? _seen.Server(goal.Generation, index)?.Weight ?? 0 : _weights[goal.Generation]
+        select new ProxyServer(goal.Generation, index, address, weight);
+
+    private void KeepServers(GenerationGoal goal)
+    {
+        for (int index = 0; index < goal.Replicas; index++)
+        {
+            if (_seen.Instance(goal.Generation, index) is not { State: InstanceState.Running, Address: { } address })
+                continue;
+            if (_seen.Server(goal.Generation, index) is { Admin: ServerAdmin.Ready } server && server.Address == address)
+                continue;
+            _moves.Add(new Move.AddServer(goal.Generation, index, address));
+        }
+    }
+
+    private void KeepWeights()
+    {
+        bool someoneTakes = _seen.Proxy.Servers.Any(server => Wanted(server) > 0 && _seen.IsReady(server.Generation, server.Index));
+        var changes = new List<ServerWeight>();
+        foreach (var server in _seen.Proxy.Servers)
+        {
+            int wanted = Wanted(server);
+            if (wanted > server.Weight ? _seen.IsReady(server.Generation, server.Index) : wanted < server.Weight && (someoneTakes || IsAbandoned(server)))
+                changes.Add(new ServerWeight(server.Generation, server.Index, wanted));
+        }
+
+        if (changes.Count > 0)
+            _moves.Add(new Move.SetWeights(changes));
+    }
+
+    private int Wanted(ServerObservation server) => _weights.GetValueOrDefault(server.Generation);
+
+    // Nothing is to serve at all: a first deployment that failed.
+    private bool IsAbandoned(ServerObservation server) =>
+        _weights.Values.All(weight => weight == 0) && _goals.Any(goal => goal.Generation == server.Generation && goal.Presence != Presence.Running);
+
+    private void LetGo()
+    {
+        foreach (var goal in _goals.Where(goal => goal.Presence != Presence.Running))
+        {
+            foreach (var server in _seen.Proxy.Servers.Where(server => server.Generation == goal.Generation && server.Weight == 0))
+                RemoveServer(goal, server);
+            foreach (var instance in _seen.Instances.Where(instance => instance.Generation == goal.Generation))
+                RemoveInstance(goal, instance);
+        }
+    }
+
+    // Drain before stop: what is in flight at weight 0 runs out, or its deadline passes; only then is the server taken out.
+    private void RemoveServer(GenerationGoal goal, ServerObservation server)
+    {
+        bool idle = server.Sessions + server.Queued == 0;
+        bool lost = _seen.Instance(server.Generation, server.Index) is not { State: InstanceState.Running };
+        bool late = goal.DrainUntil is not { } until || until <= _now;
+        if (idle || lost || late)
+            _moves.Add(new Move.RemoveServer(server.Generation, server.Index, CutSessions: !idle));
+    }
+
+    // An instance is stopped only once the proxy is seen not to know it. A proxy that is known to be dead sends nothing.
+    private void RemoveInstance(GenerationGoal goal, InstanceObservation instance)
+    {
+        if (_seen.Server(instance.Generation, instance.Index) is not null)
+            return;
+        if (goal.Presence == Presence.Removed || instance.State == InstanceState.Created)
+            _moves.Add(new Move.RemoveInstance(instance.Generation, instance.Index, instance.Id));
+        else if (instance.State != InstanceState.Exited)
+            _moves.Add(new Move.StopInstance(instance.Generation, instance.Index, instance.Id));
+    }
+
+    private InstanceMemory Remembered(int generation, int index) => _memory.GetValueOrDefault(InstanceName.Of(generation, index)) ?? new();
+
+    private void Remember(InstanceObservation instance, InstanceMemory memory)
+    {
+        string name = InstanceName.Of(instance.Generation, instance.Index);
+        if (memory == new InstanceMemory())
+            _memory.Remove(name);
+        else
+            _memory[name] = memory;
+    }
+}

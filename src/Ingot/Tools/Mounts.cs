@@ -1,0 +1,50 @@
+using System.Globalization;
+
+namespace Ingot.Tools;
+
+/// <summary>Mounting: overlay filesystems, and what is mounted where.</summary>
+public static class Mounts
+{
+    /// <summary>Mounts directories over one another. Paths are relative to <paramref name="directory"/> where they can be: the kernel takes at most a page of options.</summary>
+    /// <param name="directory">Where the command runs.</param>
+    /// <param name="lower">The lower directories, uppermost first, at least one. A path holds neither ',' nor ':'.</param>
+    /// <param name="upper">Where changes go; null for a mount that cannot be written (which needs two lower directories).</param>
+    /// <param name="work">The kernel's own directory on the filesystem of <paramref name="upper"/>; null without one.</param>
+    /// <param name="target">The mount point.</param>
+    public static Command Overlay(string directory, IReadOnlyList<string> lower, string? upper, string? work, string target)
+    {
+        string options = "lowerdir=" + string.Join(':', lower);
+        // The diff must be self-contained: no redirects into lower layers, no metadata without its data, no inode numbers of the host in xattrs.
+        options += ",index=off,metacopy=off,redirect_dir=off";
+        if (upper is not null)
+            options += $",upperdir={upper},workdir={work}";
+        return new Command("mount", "-t", "overlay", "overlay", "-o", options, target) { Directory = directory };
+    }
+
+    /// <summary>Takes a mount away, at once for new users and for the rest when the last one is gone.</summary>
+    public static Command Unmount(string target) => new("umount", "--lazy", target);
+
+    /// <summary>The mount points at or below a directory, deepest first.</summary>
+    public static IReadOnlyList<string> Below(string directory) => Below(File.ReadLines("/proc/self/mountinfo"), directory);
+
+    // https://docs.kernel.org/filesystems/proc.html#proc-pid-mountinfo-information-about-mounts: the fifth field, blanks as octal escapes.
+    internal static IReadOnlyList<string> Below(IEnumerable<string> mountInfo, string directory)
+    {
+        string prefix = directory.TrimEnd('/') + "/";
+        return [.. mountInfo
+            .Select(line => Unescape(line.Split(' ')[4]))
+            .Where(path => (path + "/").StartsWith(prefix, StringComparison.Ordinal))
+            .OrderByDescending(path => path.Length)];
+    }
+
+    private static string Unescape(string field)
+    {
+        for (int i = field.IndexOf('\\', StringComparison.Ordinal); i >= 0; i = field.IndexOf('\\', i + 1))
+        {
+            int value = field.AsSpan(i + 1, 3).ToString().Aggregate(0, (sum, digit) => sum * 8 + (digit - '0'));
+            field = string.Create(CultureInfo.InvariantCulture, $"{field[..i]}{(char)value}{field[(i + 4)..]}");
+        }
+
+        return field;
+    }
+}

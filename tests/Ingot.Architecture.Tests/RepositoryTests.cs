@@ -1,0 +1,109 @@
+using System.Text.RegularExpressions;
+using Ingot.Testing;
+
+namespace Ingot.Architecture.Tests;
+
+/// <summary>Rules about the files of the repository themselves.</summary>
+public sealed partial class RepositoryTests
+{
+    // Put together, so that this file does not break its own rule.
+    private static readonly string[] s_registries =
+    [
+        "nuget" + ".org", "npmjs" + ".org", "npmjs" + ".com", "pypi" + ".org", "pythonhosted" + ".org", "crates" + ".io", "rubygems" + ".org", "proxy.golang" + ".org",
+        "repo1.maven" + ".org", "deb.debian" + ".org", "security.debian" + ".org", "snapshot.debian" + ".org", "archive.ubuntu" + ".com", "security.ubuntu" + ".com",
+        "ports.ubuntu" + ".com", "dl-cdn.alpinelinux" + ".org",
+    ];
+
+    // Where this checkout is, and the home of whoever tests it; that of root is on every machine.
+    private static readonly string[] s_machinePaths =
+        [.. new[] { Repository.Root, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) }.Where(path => path.Length > 0 && path != "/root").Select(path => path + "/")];
+
+    private static readonly string[] s_unfinished = ["TO" + "DO", "FIX" + "ME", "HA" + "CK:", "NotImplemented" + "Exception"];
+
+    // The exception that all others derive from is in the namespace that all may use.
+    private static readonly Dictionary<string, string> s_namespaces = new() { ["src/Ingot.Oci/IngotException.cs"] = "Ingot" };
+
+    private static IEnumerable<string> TextFiles => RepositoryFiles.Tracked.Where(file => !Path.GetExtension(file).Equals(".png", StringComparison.Ordinal));
+
+    [Fact]
+    public void NoFileConfiguresWherePackagesComeFrom() =>
+        Assert.DoesNotContain(RepositoryFiles.Tracked, file => Path.GetFileName(file).Equals("nuget" + ".config", StringComparison.OrdinalIgnoreCase));
+
+    [Fact]
+    public void NoFileNamesThePlaceOfAPackageRegistry() =>
+        AssertNone(TextFiles.SelectMany(file => s_registries.Where(host => RepositoryFiles.Read(file).Contains(host, StringComparison.OrdinalIgnoreCase)).Select(host => $"{file} names {host}")));
+
+    [Fact]
+    public void NoFileNamesAPathOfAMachine() =>
+        AssertNone(TextFiles.Where(file => s_machinePaths.Any(path => RepositoryFiles.Read(file).Contains(path, StringComparison.Ordinal))).Select(file => $"{file} names a directory of somebody's machine"));
+
+    [Fact]
+    public void ASourceFilesNamespaceIsItsFolder() =>
+        AssertNone(RepositoryFiles.Tracked.Where(IsSource).Select(NamespaceFault).OfType<string>());
+
+    [Fact]
+    public void NothingIsMarkedAsUnfinished() =>
+        AssertNone(RepositoryFiles.Tracked
+            .Where(file => file.EndsWith(".cs", StringComparison.Ordinal) || file.EndsWith(".c", StringComparison.Ordinal))
+            .SelectMany(file => s_unfinished.Where(mark => RepositoryFiles.Read(file).Contains(mark, StringComparison.Ordinal)).Select(mark => $"{file} says {mark}")));
+
+    [Fact]
+    public void LinksBetweenDocumentsLeadSomewhere() =>
+        AssertNone(RepositoryFiles.Tracked.Where(file => file.EndsWith(".md", StringComparison.Ordinal)).SelectMany(BrokenLinks));
+
+    [Theory]
+    [InlineData("ingot")]
+    [InlineData("check")]
+    [InlineData(".ci/run")]
+    [InlineData("scripts/prerequisites")]
+    [InlineData("scripts/run-suites")]
+    [InlineData("scripts/generate-docs")]
+    public void AScriptCanBeRun(string file)
+    {
+        Assert.StartsWith("#!/usr/bin/env bash\n", RepositoryFiles.Read(file), StringComparison.Ordinal);
+        Assert.True(OperatingSystem.IsLinux() && File.GetUnixFileMode(Path.Combine(Repository.Root, file)).HasFlag(UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute));
+    }
+
+    [Fact]
+    public void TheChangelogKnowsTheVersion()
+    {
+        string version = Version().Match(RepositoryFiles.Read("Directory.Build.props")).Groups[1].Value;
+
+        Assert.Matches($@"(?m)^## {Regex.Escape(version)}\b", RepositoryFiles.Read("CHANGELOG.md"));
+    }
+
+    private static bool IsSource(string file) => file.StartsWith("src/", StringComparison.Ordinal) && file.EndsWith(".cs", StringComparison.Ordinal);
+
+    private static string? NamespaceFault(string file)
+    {
+        var declared = NamespaceDeclaration().Match(RepositoryFiles.Read(file));
+        if (!declared.Success)
+            return Path.GetFileName(file) is "Program.cs" or "AssemblyInfo.cs" or "GlobalUsings.cs" ? null : $"{file} declares no namespace";
+        string expected = s_namespaces.GetValueOrDefault(file, Path.GetDirectoryName(file)!["src/".Length..].Replace('/', '.'));
+        return declared.Groups[1].Value == expected ? null : $"{file} declares {declared.Groups[1].Value}, its folder says {expected}";
+    }
+
+    private static IEnumerable<string> BrokenLinks(string file) => Link().Matches(FencedBlock().Replace(RepositoryFiles.Read(file), ""))
+        .Select(match => match.Groups[1].Value.Split('#')[0])
+        .Where(target => target.Length > 0 && !target.Contains("://", StringComparison.Ordinal))
+        .Where(target => !Path.Exists(Path.Combine(Repository.Root, Path.GetDirectoryName(file)!, target)))
+        .Select(target => $"{file} links to {target}, which is not there");
+
+    private static void AssertNone(IEnumerable<string> faults)
+    {
+        string text = string.Join('\n', faults);
+        Assert.True(text.Length == 0, text);
+    }
+
+    [GeneratedRegex(@"^namespace ([\w.]+)", RegexOptions.Multiline)]
+    private static partial Regex NamespaceDeclaration();
+
+    [GeneratedRegex("<Version>(.+)</Version>")]
+    private static partial Regex Version();
+
+    [GeneratedRegex(@"\]\(([^)\s]+)\)")]
+    private static partial Regex Link();
+
+    [GeneratedRegex(@"^```.*?^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex FencedBlock();
+}

@@ -1,0 +1,206 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Ingot.SystemTests.Shop;
+
+/// <summary>The whole way, with real parts: a Dockerfile becomes a proven, promoted, running service.</summary>
+public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
+{
+    [Fact]
+    public async Task UpReachesProductionByItselfAndASecondUpDoesNothing()
+    {
+        Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
+        Assert.True(shop.FirstUp.ExitCode == 0, shop.FirstUp.ToString());
+        string before = (await shop.Ingot.ExpectAsync(0, "log", "show")).Output;
+        var again = await shop.Ingot.ExpectAsync(0, "up", shop.Project);
+        string after = (await shop.Ingot.ExpectAsync(0, "log", "show")).Output;
+        Assert.Equal(before, after);
+        Assert.Contains("nothing to do", again.Output, StringComparison.Ordinal);
+
+        var status = await shop.StatusAsync("production");
+        Assert.Equal(100, status.GetProperty("share").GetInt32());
+        Assert.Equal(3, status.GetProperty("instances").EnumerateArray().Count(i => i.GetProperty("health").GetString() == "healthy" && i.GetProperty("generation").GetInt32() == status.GetProperty("generation").GetInt32()));
+        await VerifyAsync();
+    }
+
+    [Fact]
+    public async Task ACanaryUnderLoadLosesNoRequest()
+    {
+        Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
+        string version = shop.NextVersion();
+        await using var load = Load.Start(shop.Production, rate: 200);
+        var up = await shop.Ingot.ExpectAsync(0, "up", shop.Project);
+        await Task.Delay(1000);
+        var seen = await load.StopAsync();
+        Assert.True(seen.Failed == 0, $"{seen}\n{up}");
+        Assert.True(seen.Requests > 1000, seen.ToString());
+        Assert.True(seen.Versions.Count == 2, seen.ToString());
+        Assert.Equal(version, await ShopFixture.VersionAsync(shop.Production));
+        await VerifyAsync();
+    }
+
+    [Fact]
+    public async Task ABrokenVersionGoesBackByItselfAndIsQuarantined()
+    {
+        Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
+        string good = await ShopFixture.VersionAsync(shop.Production);
+        shop.NextVersion(failPercent: 60);
+        var up = await shop.Ingot.ExpectAsync(1, "up", shop.Project);
+        Assert.Contains("quarantined", up.Output + up.Error, StringComparison.Ordinal);
+        Assert.Equal(good, await ShopFixture.VersionAsync(shop.Production));
+
+        var again = await shop.Ingot.ExpectAsync(1, "up", shop.Project);
+        Assert.Contains("quarantine", again.Output + again.Error, StringComparison.Ordinal);
+        shop.NextVersion();
+        await shop.Ingot.ExpectAsync(0, "up", shop.Project);
+        await VerifyAsync();
+    }
+
+    [Fact]
+    public async Task RollbackByHandReturnsTheTrafficAtOnce()
+    {
+        Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
+        string before = await ShopFixture.VersionAsync(shop.Production);
+        shop.NextVersion();
+        await shop.Ingot.ExpectAsync(0, "up", shop.Project);
+        await using var load = Load.Start(shop.Production, rate: 100);
+        var clock = Stopwatch.StartNew();
+        await shop.Ingot.ExpectAsync(0, "-C", shop.Project, "rollback", "web", "--stage", "production", "--why", "a test");
+        Assert.Equal(before, await ShopFixture.VersionAsync(shop.Production));
+        var seen = await load.StopAsync();
+        Assert.True(seen.Failed == 0, seen.ToString());
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(20), $"the rollback took {clock.Elapsed}");
+        shop.NextVersion();
+        await shop.Ingot.ExpectAsync(0, "up", shop.Project);
+        await VerifyAsync();
+    }
+
+    [Fact]
+    public async Task AServerKilledInTheMiddleOfARolloutDropsNothingAndFinishesIt()
+    {
+        Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
+        string version = shop.NextVersion();
+        await using var load = Load.Start(shop.Production, rate: 100);
+        var up = Task.Run(() => shop.Ingot.RunAsync("up", shop.Project));
+        for (int kill = 0; kill < 3; kill++)
+        {
+            await WaitForRolloutAsync(up);
+            await Task.Delay(700 + (kill * 1500));
+            await shop.KillServerAsync();
+            await Task.Delay(500);
+            await shop.StartServerAsync();
+        }
+
+        var ended = await up;
+        Assert.True(ended.ExitCode == 0, ended.ToString());
+        Assert.Equal(version, await ShopFixture.VersionAsync(shop.Production));
+        var seen = await load.StopAsync();
+        Assert.True(seen.Failed == 0, seen.ToString());
+        await VerifyAsync();
+    }
+
+    [Fact]
+    public async Task AnApprovalIsAskedForRecordedAndShown()
+    {
+        Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
+        string version = shop.NextVersion();
+        shop.Edit("ingot.yaml", text => text.Replace("gates: [claims-hold], target: docker }", "gates: [claims-hold], target: docker, approvals: { count: 1 } }", StringComparison.Ordinal));
+        try
+        {
+            var refused = await shop.Ingot.ExpectAsync(1, "up", shop.Project);
+            Assert.Contains("ingot approve", refused.Output + refused.Error, StringComparison.Ordinal);
+            await shop.Ingot.ExpectAsync(1, "-C", shop.Project, "explain", $"web:{version}", "--stage", "production");
+            await shop.Ingot.ExpectAsync(0, "-C", shop.Project, "approve", $"web:{version}", "--stage", "production", "--why", "looked at staging");
+            await shop.Ingot.ExpectAsync(0, "up", shop.Project);
+            var explained = await shop.Ingot.ExpectAsync(0, "-C", shop.Project, "explain", $"web:{version}", "--stage", "production", "--output", "json");
+            using var document = JsonDocument.Parse(explained.Output);
+            Assert.Equal("admitted", document.RootElement.GetProperty("decision").GetString());
+            Assert.Contains("looked at staging", (await shop.Ingot.ExpectAsync(0, "log", "show")).Output, StringComparison.Ordinal);
+        }
+        finally
+        {
+            shop.Edit("ingot.yaml", text => text.Replace(", approvals: { count: 1 } }", " }", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task ABrokenIngotYamlNamesEveryErrorWithLineAndColumn()
+    {
+        Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
+        string saved = File.ReadAllText(Path.Combine(shop.Project, "ingot.yaml"));
+        try
+        {
+            shop.Edit("ingot.yaml", text => text.Replace("replicas:", "replicsa:", StringComparison.Ordinal).Replace("no-secrets", "no-secrts", StringComparison.Ordinal));
+            var ended = await shop.Ingot.ExpectAsync(2, "up", shop.Project);
+            Assert.Matches(@"ingot\.yaml:\d+:\d+: error: .*replicsa", ended.Error);
+            Assert.Contains("did you mean 'replicas'?", ended.Error, StringComparison.Ordinal);
+            Assert.Contains("did you mean 'no-secrets'?", ended.Error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.WriteAllText(Path.Combine(shop.Project, "ingot.yaml"), saved);
+        }
+    }
+
+    [Fact]
+    public async Task AFailingRunShowsItsLastOutputAndLeavesNoImage()
+    {
+        Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
+        string saved = File.ReadAllText(Path.Combine(shop.Project, "web", "Dockerfile"));
+        string before = (await shop.Ingot.ExpectAsync(0, "images", "--output", "json")).Output;
+        try
+        {
+            shop.Edit("web/Dockerfile", text => text.Replace("FROM scratch", "RUN echo the last words && exit 7\n\nFROM scratch", StringComparison.Ordinal).Replace("COPY --from=build /out /", "COPY --from=build /out /\nCOPY --from=build /etc/hostname /hostname", StringComparison.Ordinal));
+            var ended = await shop.Ingot.ExpectAsync(1, "up", shop.Project);
+            Assert.Contains("the last words", ended.Output + ended.Error, StringComparison.Ordinal);
+            Assert.Contains("RUN echo the last words && exit 7", ended.Output + ended.Error, StringComparison.Ordinal);
+            Assert.Equal(before, (await shop.Ingot.ExpectAsync(0, "images", "--output", "json")).Output);
+        }
+        finally
+        {
+            File.WriteAllText(Path.Combine(shop.Project, "web", "Dockerfile"), saved);
+        }
+    }
+
+    [Fact]
+    public async Task OneChangedByteInTheLedgerIsNamed()
+    {
+        Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
+        await shop.StopServerAsync();
+        string database = Path.Combine(shop.Ingot.Home, "ledger.db");
+        byte[] whole = await File.ReadAllBytesAsync(database);
+        try
+        {
+            byte[] damaged = [.. whole];
+            int at = damaged.AsSpan().IndexOf("admitted"u8);
+            Assert.True(at > 0, "the ledger holds no decision");
+            damaged[at] = (byte)'A';
+            await File.WriteAllBytesAsync(database, damaged);
+            await shop.StartServerAsync();
+            var ended = await shop.Ingot.ExpectAsync(1, "log", "verify");
+            Assert.Matches(@"entry \d+: ", ended.Output);
+            await shop.StopServerAsync();
+        }
+        finally
+        {
+            await shop.StopServerAsync();
+            await File.WriteAllBytesAsync(database, whole);
+            await shop.StartServerAsync();
+        }
+
+        await VerifyAsync();
+    }
+
+    private async Task WaitForRolloutAsync(Task up)
+    {
+        for (int attempt = 0; attempt < 600 && !up.IsCompleted; attempt++)
+        {
+            var ended = await shop.Ingot.RunAsync("status", "--output", "json");
+            if (ended.ExitCode == 0 && ended.Output.Contains("\"rollout\":{", StringComparison.Ordinal))
+                return;
+            await Task.Delay(100);
+        }
+    }
+
+    private async Task VerifyAsync() => await shop.Ingot.ExpectAsync(0, "log", "verify");
+}

@@ -1,0 +1,582 @@
+using Ingot.Releases;
+using Ingot.Templates.Project;
+
+namespace Ingot.Tests.Releases;
+
+public sealed class RolloutTests
+{
+    [Fact]
+    public void AFirstDeploymentMakesWarmsServesAndEnds()
+    {
+        var run = new Run(World.Spec(next: 1, previous: null));
+
+        run.ToTheEnd();
+
+        Assert.Equal("Planned 0, Provisioning 0, Warming 0, Shifting 100, Soaking 100, Draining 100, Retiring 100, Done 100", run.Phases);
+        Assert.Equal((200, 2), (run.World.WeightOf(1), run.World.RunningOf(1)));
+    }
+
+    [Fact]
+    public void ACanaryGoesThroughItsStepsAndKeepsTheOldGenerationWarmAtNoWeight()
+    {
+        var run = new Run(World.Spec(2, 1, 5, 25, 50)).Serving(1);
+        run.World.Rate = 400;
+
+        run.ToTheEnd();
+
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+        Assert.Equal("5, 25, 50, 100", run.Shares);
+        Assert.Equal((200, 0, 2), (run.World.WeightOf(2), run.World.WeightOf(1), run.World.RunningOf(1)));
+        Assert.Equal((0, 0), (run.World.Dropped, run.World.Cut));
+    }
+
+    [Fact]
+    public void BlueGreenGoesFromNothingToEverythingAtOnce()
+    {
+        var run = new Run(World.Spec(2, 1)).Serving(1);
+
+        run.ToTheEnd();
+
+        Assert.Equal("100", run.Shares);
+        Assert.Equal((RolloutPhase.Done, 0L), (run.State.Phase, run.World.Dropped));
+    }
+
+    [Fact]
+    public void AVersionThatFailsIsTurnedBackWithinTwoSecondsOfItsFirstTraffic()
+    {
+        var run = new Run(World.Spec(2, 1, 10, 50)).Serving(1);
+        run.World.Behaviours[2] = new() { ErrorRate = 0.5 };
+
+        run.Until(state => state.Phase == RolloutPhase.Shifting);
+        var shifted = run.World.Now;
+        run.Until(state => state.Phase == RolloutPhase.Aborting);
+        Assert.True(run.World.Now - shifted <= TimeSpan.FromSeconds(3));
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.RolledBack, AbortCause.Judge), (run.State.Phase, run.State.Cause));
+        Assert.True(run.State.QuarantinesDigest);
+        Assert.Equal((200, 0, 0, 2), (run.World.WeightOf(1), run.World.RunningOf(2), run.World.WeightOf(2), run.World.InstancesOf(2)));
+        Assert.False(run.World.Knows(2));
+    }
+
+    [Fact]
+    public void TheDecisionToTurnBackSetsTheWeightsInTheSameAnswer()
+    {
+        var run = new Run(World.Spec(2, 1, 10, 50)).Serving(1);
+        run.World.Behaviours[2] = new() { ErrorRate = 0.5 };
+
+        run.Until(state => state.Phase == RolloutPhase.Aborting);
+
+        var weights = Assert.Single(run.Decision.Moves.OfType<Move.SetWeights>());
+        Assert.Equal("weights g1-0=100 g1-1=100 g2-0=0 g2-1=0", weights.Key);
+        Assert.DoesNotContain(run.Decision.Moves, move => move is Move.StopInstance or Move.RemoveInstance or Move.RemoveServer);
+    }
+
+    [Fact]
+    public void AFailureBothGenerationsShareTurnsNothingBack()
+    {
+        var run = new Run(World.Spec(2, 1, 10, 50)).Serving(1);
+        run.World.SharedErrorRate = 0.3;
+
+        run.ToTheEnd();
+
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+    }
+
+    [Fact]
+    public void InstancesThatNeverBecomeHealthyTurnTheRolloutBackAtTheirDeadline()
+    {
+        var run = new Run(World.Spec(2, 1, 10)).Serving(1);
+        run.World.Behaviours[2] = new() { ReadyAfter = null };
+
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.RolledBack, AbortCause.Health), (run.State.Phase, run.State.Cause));
+        Assert.Equal("0 of 2 instances are ready after 60 s", run.State.Reason);
+        Assert.Equal((0L, "0"), (run.World.Dropped, run.Shares));
+    }
+
+    [Fact]
+    public void InstancesThatKeepEndingTripTheBreakerLongBeforeTheDeadline()
+    {
+        var run = new Run(World.Spec(2, 1, 10)).Serving(1);
+        run.World.Behaviours[2] = new() { ReadyAfter = null, EndsAfter = 1 };
+
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.RolledBack, AbortCause.Health), (run.State.Phase, run.State.Cause));
+        Assert.True(run.World.Now - World.Start < TimeSpan.FromSeconds(30));
+    }
+
+    [Fact]
+    public void AFirstDeploymentThatNeverBecomesHealthyIsStoppedAndServesNothing()
+    {
+        var run = new Run(World.Spec(1, null));
+        run.World.Behaviours[1] = new() { ReadyAfter = null };
+
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.RolledBack, 0, 2), (run.State.Phase, run.World.RunningOf(1), run.World.InstancesOf(1)));
+        Assert.Null(Steady.After(run.State));
+    }
+
+    [Fact]
+    public void AFirstDeploymentThatFailsAllRequestsIsTurnedBackByTheAbsoluteGuard()
+    {
+        var run = new Run(World.Spec(1, null));
+        run.World.Behaviours[1] = new() { ErrorRate = 1 };
+
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.RolledBack, AbortCause.Judge), (run.State.Phase, run.State.Cause));
+        Assert.False(run.World.Knows(1));
+    }
+
+    [Fact]
+    public void TooLittleTrafficPausesAtTheStepsDeadlineAndSaysWhatWouldHelp()
+    {
+        var run = new Run(World.Spec(2, 1, 5)).Serving(1);
+        run.World.Rate = 1;
+
+        run.Until(state => state.Pause is not null);
+
+        Assert.Equal(PauseCause.TooLittleTraffic, run.State.Pause!.Cause);
+        Assert.Matches("^too little traffic to judge 5 %: \\d+ requests seen, about \\d+ more are needed to rule out failures of 1 % .*'rollout.synthetic'.*'ingot resume web --stage production'", run.State.Pause.Reason);
+        run.Pass(600);
+        Assert.Equal((RolloutPhase.Shifting, 0), (run.State.Phase, run.State.Step));
+    }
+
+    [Fact]
+    public void APauseForWantOfTrafficEndsByItselfOnceThereWasEnough()
+    {
+        var run = new Run(World.Spec(2, 1, 5)).Serving(1);
+        run.World.Rate = 1;
+        run.Until(state => state.Pause is not null);
+
+        run.World.Rate = 2000;
+        run.ToTheEnd();
+
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+    }
+
+    [Fact]
+    public void ResumingWithoutTrafficWaivesTheProofOfThatStepOnly()
+    {
+        var run = new Run(World.Spec(2, 1, 5, 50)).Serving(1);
+        run.World.Rate = 0;
+        run.Until(state => state.Pause is not null);
+
+        run.State = Rollout.Resume(run.State, "ada", run.World.Now);
+        run.Until(state => state.Pause is not null);
+        Assert.Equal(1, run.State.Step);
+        run.State = Rollout.Resume(run.State, "ada", run.World.Now);
+        run.ToTheEnd();
+
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+        Assert.Contains(run.State.History, change => change.Reason == "resumed by ada, without the proof");
+    }
+
+    [Fact]
+    public void TheJudgeTurnsAPausedRolloutBack()
+    {
+        var run = new Run(World.Spec(2, 1, 20)).Serving(1);
+        run.Until(state => state.AcknowledgedAt is not null);
+        run.State = Rollout.Pause(run.State, "ada", "lunch", null, run.World.Now);
+
+        run.World.Behaviours[2] = new() { ErrorRate = 0.5 };
+        run.ToTheEnd();
+
+        Assert.Equal(AbortCause.Judge, run.State.Cause);
+    }
+
+    [Fact]
+    public void APersonsPauseHoldsEverythingAndItsEndResumes()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.AcknowledgedAt is not null);
+        run.State = Rollout.Pause(run.State, "ada", "lunch", run.World.Now + TimeSpan.FromMinutes(10), run.World.Now);
+
+        run.Pass(590);
+        Assert.Equal((RolloutPhase.Shifting, "paused by ada: lunch"), (run.State.Phase, run.State.Waiting));
+        run.ToTheEnd();
+
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+    }
+
+    [Fact]
+    public void ARollbackToAWarmGenerationIsOneWeightChangeInTheFirstAnswer()
+    {
+        var run = new Run(World.Spec(1, 2, 5, 25) with { IsRollback = true }).Serving(2, 1);
+
+        run.Pass(1);
+
+        Assert.Equal("weights g1-0=100 g1-1=100 g2-0=0 g2-1=0", Assert.Single(run.Decision.Moves).Key);
+        run.ToTheEnd();
+        Assert.Equal("Planned 0, Provisioning 0, Warming 0, Shifting 100, Draining 100, Retiring 100, Done 100", run.Phases);
+        Assert.Equal((200, 0, 2), (run.World.WeightOf(1), run.World.RunningOf(2), run.World.InstancesOf(2)));
+        Assert.True(run.World.Now - World.Start < TimeSpan.FromSeconds(15));
+    }
+
+    [Fact]
+    public void ARollbackIsNeverRolledBackAndPausesInstead()
+    {
+        var run = new Run(World.Spec(1, 2) with { IsRollback = true }).Serving(2);
+        run.World.Behaviours[1] = new() { ReadyAfter = null };
+
+        run.Until(state => state.Pause is not null);
+        Assert.Equal((RolloutPhase.Warming, PauseCause.Target), (run.State.Phase, run.State.Pause!.Cause));
+        Assert.Same(run.State, Rollout.Abort(run.State, "ada", "no", run.World.Now));
+
+        run.World.Behaviours[1] = new();
+        run.ToTheEnd();
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+    }
+
+    [Fact]
+    public void ANewReleaseGivesTheOldGenerationItsWeightBackFirst()
+    {
+        var run = new Run(World.Spec(2, 1, 20)).Serving(1);
+        run.Until(state => state.AcknowledgedAt is not null);
+
+        run.State = Rollout.Supersede(run.State, "release 3", run.World.Now);
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.RolledBack, AbortCause.Superseded, 200), (run.State.Phase, run.State.Cause, run.World.WeightOf(1)));
+        Assert.False(run.State.QuarantinesDigest);
+        Assert.Equal((0L, 0L), (run.World.Dropped, run.World.Cut));
+    }
+
+    [Fact]
+    public void AFirstDeploymentThatServesEndsAsDoneWhenItIsSuperseded()
+    {
+        var run = new Run(World.Spec(1, null));
+        run.Until(state => state.Phase == RolloutPhase.Soaking);
+
+        run.State = Rollout.Supersede(run.State, "release 2", run.World.Now);
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.Done, 200), (run.State.Phase, run.World.WeightOf(1)));
+    }
+
+    [Fact]
+    public void APersonMayTurnBackAnyTimeBeforeTheOldGenerationRetires()
+    {
+        foreach (var phase in (RolloutPhase[])[RolloutPhase.Planned, RolloutPhase.Provisioning, RolloutPhase.Warming, RolloutPhase.Shifting, RolloutPhase.Soaking])
+        {
+            var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+            run.Until(state => state.Phase == phase);
+
+            run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now);
+            run.ToTheEnd();
+
+            Assert.Equal((RolloutPhase.RolledBack, AbortCause.Person, "wrong day (ada)"), (run.State.Phase, run.State.Cause, run.State.Reason));
+            Assert.Equal((200, 0L), (run.World.WeightOf(1), run.World.Dropped));
+        }
+    }
+
+    [Fact]
+    public void AHealthyCanaryTakesOverWhenTheOldGenerationHasNoHealthyInstanceLeft()
+    {
+        var run = new Run(World.Spec(2, 1, 5)).Serving(1);
+        run.World.Rate = 1;
+        run.Until(state => state.AcknowledgedAt is not null);
+
+        run.World.Behaviours[1] = new() { ReadyAfter = null };
+        run.Until(state => state.Phase == RolloutPhase.Soaking);
+
+        Assert.Contains(run.State.History, change => change.Reason == "generation 1 has no healthy instance left");
+    }
+
+    [Fact]
+    public void WithNothingHealthyToGoBackToTheNewGenerationKeepsItsWeight()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.AcknowledgedAt is not null);
+        run.World.Behaviours[1] = new() { ReadyAfter = null };
+        run.Pass(4);
+
+        run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now);
+        run.Until(state => state.Pause is not null);
+        Assert.Equal((RolloutPhase.Aborting, PauseCause.Target), (run.State.Phase, run.State.Pause!.Cause));
+        Assert.True(run.World.WeightOf(2) > 0);
+        Assert.Contains("has no healthy instance to go back to", run.State.Pause.Reason, StringComparison.Ordinal);
+
+        run.World.Behaviours[1] = new();
+        run.ToTheEnd();
+        Assert.Equal((RolloutPhase.RolledBack, 200), (run.State.Phase, run.World.WeightOf(1)));
+    }
+
+    [Fact]
+    public void AMoveThatFailsFiveTimesBeforeAnyTrafficTurnsBackWithItsMessage()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        var move = new Move.CreateInstance(2, 0, 0);
+        run.Until(state => state.Phase == RolloutPhase.Provisioning, carryOut: false);
+
+        for (int i = 0; i < 5; i++)
+            run.State = Rollout.Failed(run.State, move, "the image is not in the registry", run.World.Now);
+        run.ToTheEnd();
+
+        Assert.Equal((AbortCause.Target, "the image is not in the registry"), (run.State.Cause, run.State.Reason));
+        Assert.False(run.State.QuarantinesDigest);
+    }
+
+    [Fact]
+    public void GenerationsBeyondThoseKeptAreRemovedAndTheOthersStayWarm()
+    {
+        var spec = World.Spec(4, 3, 50) with { Warm = [World.Generation(2), World.Generation(1)] };
+        var run = new Run(spec with { Rollout = spec.Rollout with { Keep = 2 } }).Serving(3, 2, 1);
+
+        run.ToTheEnd();
+
+        Assert.Equal((2, 2, 0, 0), (run.World.RunningOf(3), run.World.RunningOf(2), run.World.InstancesOf(1), run.World.WeightOf(3)));
+        Assert.Equal([3, 2], Steady.After(run.State)!.Warm.Select(warm => warm.Number));
+    }
+
+    [Fact]
+    public void KeepingNoneRemovesTheOldGenerationAfterItHasDrained()
+    {
+        var spec = World.Spec(2, 1, 50);
+        var run = new Run(spec with { Rollout = spec.Rollout with { Keep = 0 } }).Serving(1);
+
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.Done, 0, 0L, 0L), (run.State.Phase, run.World.InstancesOf(1), run.World.Dropped, run.World.Cut));
+    }
+
+    [Fact]
+    public void WhatAFailedRolloutLeftStoppedIsRemovedByTheNextOne()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.World.Behaviours[2] = new() { ErrorRate = 1 };
+        run.ToTheEnd();
+        Assert.Equal(2, run.World.InstancesOf(2));
+
+        run.Begin(World.Spec(3, 1, 50));
+        run.Until(state => state.Phase == RolloutPhase.Warming);
+
+        Assert.Equal(0, run.World.InstancesOf(2));
+    }
+
+    [Fact]
+    public void SyntheticTrafficRunsOnlyWhileStepsAreObserved()
+    {
+        var spec = World.Spec(2, 1, 50);
+        var run = new Run(spec with { Rollout = spec.Rollout with { Synthetic = new SyntheticTraffic("/", 20) } }).Serving(1);
+
+        run.Until(state => state.Phase == RolloutPhase.Shifting);
+        Assert.Contains(new Move.StartSynthetic("/", 20), run.Decision.Moves);
+        run.Pass(1);
+        Assert.DoesNotContain(new Move.StartSynthetic("/", 20), run.Decision.Moves);
+        run.Until(state => state.Phase >= RolloutPhase.Draining);
+        Assert.Contains(new Move.StopSynthetic(), run.Decision.Moves);
+        run.ToTheEnd();
+        Assert.Null(run.World.Observe().Synthetic);
+    }
+
+    [Fact]
+    public void AnObservationOlderThanTheLastDecisionDecidesNothing()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        var old = run.World.Observe();
+        run.Until(state => state.Phase == RolloutPhase.Shifting);
+
+        var decision = Rollout.Next(run.State, old, run.World.Now);
+
+        Assert.Same(run.State, decision.State);
+        Assert.Empty(decision.Moves);
+    }
+
+    [Fact]
+    public void AStaleReadBackIsNotAConfirmation()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.AcknowledgedAt is not null);
+        var serving = run.World.Observe();
+        run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now + TimeSpan.FromSeconds(1));
+
+        run.State = Rollout.Next(run.State, serving with { Time = run.World.Now + TimeSpan.FromSeconds(2) }, run.World.Now + TimeSpan.FromSeconds(2)).State;
+
+        Assert.Equal(RolloutPhase.Aborting, run.State.Phase);
+    }
+
+    [Fact]
+    public void AClockThatGoesBackDoesNotFreezeTheDeadlines()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.World.Behaviours[2] = new() { ReadyAfter = null };
+        run.Until(state => state.Phase == RolloutPhase.Warming);
+
+        run.World.JumpClock(TimeSpan.FromHours(-3));
+        var from = run.World.Now;
+        run.ToTheEnd();
+
+        Assert.Equal(RolloutPhase.RolledBack, run.State.Phase);
+        Assert.True(run.World.Now - from < TimeSpan.FromMinutes(3));
+    }
+
+    [Fact]
+    public void AProxyThatDiesComesBackWithTheWeightsOfTheStep()
+    {
+        var run = new Run(World.Spec(2, 1, 25)).Serving(1);
+        run.Until(state => state.AcknowledgedAt is not null);
+
+        run.World.KillProxy();
+        run.Pass(1);
+
+        Assert.StartsWith("proxy 127.0.0.1:8080 g2-0=10.", run.Decision.Moves[0].Key, StringComparison.Ordinal);
+        Assert.Equal((2, 6), (run.World.WeightOf(2), run.World.WeightOf(1)));
+        run.ToTheEnd();
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+    }
+
+    [Fact]
+    public void AProxySetUpOtherwiseIsReplacedBeforeAnyWeightMoves()
+    {
+        var other = World.Settings with { CheckTimeout = TimeSpan.FromSeconds(2) };
+        var run = new Run(World.Spec(2, 1, 25) with { Proxy = other }).Serving(1);
+
+        run.Pass(1);
+
+        var replaced = Assert.IsType<Move.EnsureProxy>(run.Decision.Moves.Single(move => move is Move.EnsureProxy));
+        Assert.All(replaced.Servers, server => Assert.Equal(100, server.Weight));
+        run.ToTheEnd();
+        Assert.Equal((RolloutPhase.Done, 0L), (run.State.Phase, run.World.Dropped));
+    }
+
+    [Fact]
+    public void AnInstanceThatWasKilledIsFoundAgainUnderItsNewAddress()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.AcknowledgedAt is not null);
+
+        run.World.Kill(1, 0);
+        run.Pass(1);
+
+        Assert.Contains(run.Decision.Moves, move => move is Move.AddServer { Generation: 1, Index: 0 });
+        run.ToTheEnd();
+        Assert.Equal((RolloutPhase.Done, 0L), (run.State.Phase, run.World.Dropped));
+    }
+
+    [Fact]
+    public void TheStateIsWholeAfterItsJsonInEveryPhase()
+    {
+        var run = new Run(World.Spec(2, 1, 5, 50)).Serving(1);
+        for (int i = 0; i < 300 && !run.State.IsTerminal; i++)
+        {
+            string json = ReleasesJson.Write(run.State);
+            run.State = ReleasesJson.ReadRollout(json);
+            Assert.Equal(json, ReleasesJson.Write(run.State));
+            run.Pass(1);
+        }
+
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+    }
+
+    [Fact]
+    public void TheReceiptSaysWhatWasServedAndHowLongDrainingTook()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.ToTheEnd();
+
+        var receipt = RolloutReceipt.Of(run.State);
+
+        Assert.Equal((RolloutPhase.Done, 0L, 0L), (receipt.Outcome, receipt.UserFailures, receipt.UnfinishedAtDeadline));
+        Assert.True(receipt.UserRequests > 2000 && receipt.Next.Trials > 1000 && receipt.Previous.Trials > 500);
+        Assert.NotNull(receipt.DrainSeconds);
+    }
+
+    [Fact]
+    public void AReceiptOfARolloutThatStillRunsIsRefused() =>
+        Assert.Throws<ArgumentException>(() => RolloutReceipt.Of(Rollout.Begin(World.Spec(2, 1), World.Start)));
+
+    [Theory]
+    [InlineData(1, 1, 3)]
+    [InlineData(2, 1, 3)]
+    [InlineData(3, 2, 3)]
+    [InlineData(10, 5, 5)]
+    [InlineData(1000, 500, 200)]
+    public void TheFloorIsHalfAndTheBreakerHalfBetweenThreeAndTwoHundred(int replicas, int floor, int breaker) =>
+        Assert.Equal((floor, breaker), (Rollout.Floor(replicas), Rollout.Breaker(replicas)));
+
+    [Fact]
+    public void EveryMoveSurvivesItsJson()
+    {
+        Move[] moves =
+        [
+            new Move.EnsureProxy(World.Settings, [new ProxyServer(1, 0, "10.0.0.1:80", 5)]),
+            new Move.CreateInstance(1, 0, 2),
+            new Move.AddServer(1, 0, "10.0.0.1:80"),
+            new Move.SetWeights([new ServerWeight(1, 0, 5), new ServerWeight(2, 1, 95)]),
+            new Move.RemoveServer(1, 0, true),
+            new Move.StopInstance(1, 0, "abc"),
+            new Move.RemoveInstance(1, 0, "abc"),
+            new Move.StartSynthetic("/", 5),
+            new Move.StopSynthetic(),
+        ];
+
+        Assert.All(moves, move => Assert.Equal((move.Key, move.GetType()), (ReleasesJson.ReadMove(ReleasesJson.Write(move)).Key, ReleasesJson.ReadMove(ReleasesJson.Write(move)).GetType())));
+        Assert.Equal(moves.Length, moves.Select(move => move.Key).Distinct().Count());
+    }
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("{\"move\":\"format-disk\"}")]
+    [InlineData("{\"generation\":1}")]
+    public void WhatIsNotAMoveIsRefused(string json) => Assert.Throws<FormatException>(() => ReleasesJson.ReadMove(json));
+}
+
+/// <summary>A rollout carried out in a world without faults.</summary>
+public sealed class Run
+{
+    public Run(RolloutSpec spec)
+    {
+        State = Rollout.Begin(spec, World.Now);
+        Decision = new RolloutDecision(State, []);
+    }
+
+    public World World { get; } = new(seed: 1);
+
+    public RolloutState State { get; set; }
+
+    public RolloutDecision Decision { get; private set; }
+
+    public string Phases => string.Join(", ", State.History.Where(change => change.Reason != "the proxy has confirmed the weights").Select(change => $"{change.Phase} {change.Share}"));
+
+    public string Shares => string.Join(", ", State.History.Where(change => change.Phase is RolloutPhase.Shifting or RolloutPhase.Aborting).Select(change => change.Share).Distinct());
+
+    public Run Serving(int serving, params int[] warm)
+    {
+        World.Serve(serving, warm);
+        return this;
+    }
+
+    public void Begin(RolloutSpec spec) => State = Rollout.Begin(spec, World.Now);
+
+    public void Pass(int seconds, bool carryOut = true)
+    {
+        for (int i = 0; i < seconds; i++)
+        {
+            World.Pass(1);
+            var seen = World.Observe();
+            var before = State;
+            Decision = Rollout.Next(State, seen, World.Now);
+            Assert.Empty(Invariants.Check(before, seen, Decision));
+            State = Decision.State;
+            foreach (var move in carryOut ? Decision.Moves : [])
+                World.Apply(move);
+        }
+    }
+
+    public void Until(Func<RolloutState, bool> reached, bool carryOut = true)
+    {
+        for (int i = 0; !reached(State); i++)
+        {
+            Assert.True(i < 1200, $"still in {State.Phase} after 20 minutes: {State.Waiting}");
+            Pass(1, carryOut);
+        }
+    }
+
+    public void ToTheEnd() => Until(state => state.IsTerminal);
+}

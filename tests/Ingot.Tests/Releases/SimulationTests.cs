@@ -1,0 +1,296 @@
+using System.Globalization;
+using Ingot.Releases;
+using Ingot.Templates.Project;
+
+namespace Ingot.Tests.Releases;
+
+/// <summary>Whole rollouts under seeded faults: killed controllers, lost and doubled and late moves, stale observations, dying instances and proxies, jumping clocks.</summary>
+public sealed class SimulationTests
+{
+    /// <summary>More seeds for a night: INGOT_SEEDS=100000.</summary>
+    private static int Seeds { get; } = int.Parse(Environment.GetEnvironmentVariable("INGOT_SEEDS") ?? "2000", CultureInfo.InvariantCulture);
+
+    [Fact]
+    public void UnderEveryFaultEachRolloutEndsOrPausesAndNoInvariantBreaks()
+    {
+        var outcomes = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        foreach (int seed in Enumerable.Range(0, Seeds))
+        {
+            string outcome = new FaultyRun(seed, Faults.All).ToTheEnd();
+            outcomes[outcome] = outcomes.GetValueOrDefault(outcome) + 1;
+        }
+
+        string table = string.Join(", ", outcomes.Select(pair => $"{pair.Key} {pair.Value}"));
+        TestContext.Current.SendDiagnosticMessage(table);
+        Assert.True(outcomes.Keys.Count >= 5, table);
+    }
+
+    [Fact]
+    public void FaultsOfTheControllerAndPeopleWhoChangeTheirMindsDropNoRequest()
+    {
+        foreach (int seed in Enumerable.Range(0, Seeds / 3))
+        {
+            var run = new FaultyRun(seed, Faults.Controller | Faults.People, harmless: true);
+            run.ToTheEnd();
+            Assert.True(run.State.Spec.Previous is null || run.World.Dropped == 0 && run.World.Cut == 0, $"seed {seed}: {run.World.Dropped} requests dropped, {run.World.Cut} cut\n{run.Story}");
+        }
+    }
+
+    [Fact]
+    public void AHarmlessReleaseUnderFaultsOfTheControllerIsNeverRolledBackForItsHealth()
+    {
+        foreach (int seed in Enumerable.Range(0, Seeds / 3))
+        {
+            var run = new FaultyRun(seed, Faults.Controller, harmless: true);
+            run.ToTheEnd();
+            Assert.False(run.State.Cause == AbortCause.Health, $"seed {seed}: {run.State.Reason}\n{run.Story}");
+        }
+    }
+
+    [Fact]
+    public void BetweenRolloutsEveryFaultHealsOnceItIsOver()
+    {
+        foreach (int seed in Enumerable.Range(0, Seeds / 3))
+            new FaultySteady(seed).Heals();
+    }
+}
+
+[Flags]
+internal enum Faults
+{
+    None = 0,
+
+    /// <summary>The controller is killed, its moves are lost or carried out twice, its observations are old, the clock jumps back.</summary>
+    Controller = 1,
+
+    /// <summary>Instances are killed, and the proxy.</summary>
+    Target = 2,
+
+    /// <summary>People pause, turn back and release again.</summary>
+    People = 4,
+
+    All = Controller | Target | People,
+}
+
+internal sealed class FaultyRun
+{
+    private readonly Random _random;
+    private readonly int _seed;
+    private readonly Faults _faults;
+    private readonly bool _harmless;
+    private readonly int? _previous;
+    private readonly List<Observation> _earlier = [];
+    private readonly List<string> _story = [];
+    private readonly List<(DateTimeOffset At, Move Move)> _late = [];
+
+    public FaultyRun(int seed, Faults faults, bool harmless = false)
+    {
+        (_seed, _faults, _harmless) = (seed, faults, harmless);
+        _random = new Random(seed);
+        World = new World(seed) { Rate = harmless ? 60 : Pick(0, 2, 20, 60) };
+        bool rollback = !harmless && _random.Next(6) == 0;
+        bool first = !rollback && _random.Next(6) == 0;
+        int next = rollback ? 1 : 2;
+        _previous = rollback ? 2 : first ? null : 1;
+        var spec = World.Spec(next, _previous, Pick<int[]>([], [10], [5, 25, 50])) with { IsRollback = rollback };
+        spec = spec with { Rollout = spec.Rollout with { Keep = _random.Next(3), Detect = 0.05, Synthetic = _random.Next(3) == 0 ? new SyntheticTraffic("/", 10) : null } };
+        if (_previous is { } serving)
+            World.Serve(serving, rollback && _random.Next(3) > 0 ? [1] : []);
+        World.Behaviours[next] = Behave();
+        State = Rollout.Begin(spec, World.Now);
+    }
+
+    public World World { get; }
+
+    public RolloutState State { get; private set; }
+
+    /// <summary>What was decided last, for messages.</summary>
+    public string Story => string.Join('\n', _story.TakeLast(40));
+
+    /// <summary>Runs under faults, then without; what it came to.</summary>
+    public string ToTheEnd()
+    {
+        int faulty = _random.Next(30, 150);
+        for (int i = 0; !State.IsTerminal && i < 600; i++)
+        {
+            bool faults = i < faulty;
+            World.Pass(1);
+            if (faults)
+                Disturb();
+            Decide(faults);
+            if (i > 250 && State.Pause is { Cause: PauseCause.TooLittleTraffic })
+                State = Rollout.Resume(State, "ada", World.Now);
+            if (i > faulty + 200 && State.Pause is { Cause: PauseCause.Target })
+                return $"paused in {State.Phase}";
+        }
+
+        Assert.True(State.IsTerminal, $"seed {_seed}: still in {State.Phase} after 10 minutes: {State.Waiting}\n{Story}");
+        return Settled();
+    }
+
+    // What a finished rollout must look like once nothing disturbs it any more.
+    private string Settled()
+    {
+        var steady = Steady.After(State);
+        int? serving = State.Phase == RolloutPhase.Done ? State.Spec.Next.Number : State.Spec.Previous?.Number;
+        Assert.Equal(serving, steady?.Serving.Number);
+        bool healthy = serving is { } number && World.Behaviours.GetValueOrDefault(number) is null or { ReadyAfter: not null, EndsAfter: null };
+        // The longest backoff, and the time instances take.
+        for (int i = 0; i < 400 && steady is not null && healthy && !(i > 5 && IsSettled(steady)); i++)
+        {
+            World.Pass(1);
+            var decision = Steady.Next(steady, World.Observe(), World.Now);
+            steady = decision.State;
+            if (decision.Moves.Count > 0)
+                _story.Add($"{World.Elapsed} steady: {string.Join(" | ", decision.Moves)}");
+            foreach (var move in decision.Moves)
+                World.Apply(move);
+        }
+
+        Assert.True(!healthy || IsSettled(steady!), $"seed {_seed}: after {State.Phase} generation {serving} has weight {World.WeightOf(serving ?? 0)} and {World.RunningOf(serving ?? 0)} instances\n{Story}");
+        return $"{State.Phase}{(State.Cause is { } cause ? $" by {cause}" : "")}";
+    }
+
+    private bool IsSettled(SteadyState steady) =>
+        (World.WeightOf(steady.Serving.Number), World.RunningOf(steady.Serving.Number)) == (200, 2)
+        && steady.Warm.All(warm => (World.WeightOf(warm.Number), World.RunningOf(warm.Number)) == (0, 2));
+
+    private void Decide(bool faults)
+    {
+        bool controller = faults && _faults.HasFlag(Faults.Controller);
+        var seen = World.Observe();
+        _earlier.Add(seen);
+        if (controller && Chance(0.1))
+            seen = _earlier[_random.Next(Math.Max(0, _earlier.Count - 8), _earlier.Count)];
+
+        var decision = Rollout.Next(State, seen, World.Now);
+        var broken = Invariants.Check(State, seen, decision);
+        Assert.True(broken.Count == 0, $"seed {_seed} at {World.Now:T} in {State.Phase}: {string.Join("; ", broken)}\n{Story}");
+        if (decision.Moves.Count > 0)
+            _story.Add($"{World.Elapsed} {decision.State.Phase}: {string.Join(" | ", decision.Moves)}");
+
+        // Killed before the record: the old state decides again.
+        if (controller && Chance(0.05))
+            return;
+        State = controller && Chance(0.3) ? ReleasesJson.ReadRollout(ReleasesJson.Write(decision.State)) : decision.State;
+        foreach (var move in decision.Moves)
+            Carry(move, controller);
+    }
+
+    private void Carry(Move move, bool faults)
+    {
+        if (faults && Chance(0.05))
+            return;
+        if (faults && move is Move.CreateInstance && Chance(0.1))
+        {
+            _late.Add((World.Now + TimeSpan.FromSeconds(_random.Next(1, 8)), move));
+            return;
+        }
+
+        World.Apply(move);
+        if (faults && Chance(0.1))
+            World.Apply(move);
+    }
+
+    private void Disturb()
+    {
+        foreach (var (_, move) in _late.Where(late => late.At <= World.Now).ToArray())
+            World.Apply(move);
+        _late.RemoveAll(late => late.At <= World.Now);
+        if (_faults.HasFlag(Faults.Controller))
+            DisturbController();
+        if (_faults.HasFlag(Faults.Target))
+            DisturbTarget();
+        if (_faults.HasFlag(Faults.People))
+            DisturbPeople();
+    }
+
+    private void DisturbController()
+    {
+        if (Chance(0.003))
+            World.JumpClock(TimeSpan.FromMinutes(_random.Next(-90, 0)));
+    }
+
+    private void DisturbPeople()
+    {
+        if (Chance(0.004))
+            State = Rollout.Pause(State, "ada", "lunch", World.Now + TimeSpan.FromSeconds(_random.Next(5, 60)), World.Now);
+        if (Chance(0.002))
+            State = Rollout.Abort(State, "ada", "wrong day", World.Now);
+        if (Chance(0.002))
+            State = Rollout.Supersede(State, "release 3", World.Now);
+    }
+
+    private void DisturbTarget()
+    {
+        if (Chance(0.03))
+            World.Kill(Chance(0.5) ? State.Spec.Next.Number : _previous ?? State.Spec.Next.Number, _random.Next(2));
+        if (Chance(0.01))
+            World.KillProxy();
+        World.SharedErrorRate = Chance(0.02) ? _random.NextDouble() * 0.4 : Chance(0.05) ? 0 : World.SharedErrorRate;
+    }
+
+    private Behaviour Behave() => _harmless ? new Behaviour { ReadyAfter = _random.Next(0, 20) } : _random.Next(8) switch
+    {
+        0 => new Behaviour { ReadyAfter = null },
+        1 => new Behaviour { EndsAfter = _random.Next(1, 40) },
+        2 => new Behaviour { ErrorRate = _random.NextDouble() },
+        3 => new Behaviour { ErrorRate = _random.NextDouble() * 0.05 },
+        4 => new Behaviour { ReadyAfter = _random.Next(5, 50) },
+        _ => new Behaviour(),
+    };
+
+    private bool Chance(double probability) => _random.NextDouble() < probability;
+
+    private T Pick<T>(params T[] choices) => choices[_random.Next(choices.Length)];
+}
+
+/// <summary>A service between rollouts whose instances and proxy are killed at random.</summary>
+internal sealed class FaultySteady(int seed)
+{
+    private readonly Random _random = new(seed);
+    private readonly World _world = new(seed) { Rate = 20 };
+
+    public void Heals()
+    {
+        _world.Serve(2, 1);
+        var state = new SteadyState { Key = World.Spec(2, 1).Key, Proxy = World.Settings, Serving = World.Generation(2), Warm = [World.Generation(1)], DecidedAt = _world.Now };
+        int faulty = _random.Next(20, 80);
+        for (int i = 0; i < faulty + 400 && !(i > faulty + 5 && IsHealed()); i++)
+        {
+            if (i == faulty)
+                _world.Behaviours.Clear();
+            if (i < faulty)
+                Disturb();
+            state = Step(state, lost: i < faulty);
+        }
+
+        Assert.True(IsHealed(), $"seed {seed}: weight {_world.WeightOf(2)}, {_world.RunningOf(2)} instances; warm {_world.WeightOf(1)}, {_world.RunningOf(1)}");
+    }
+
+    private bool IsHealed() => (_world.WeightOf(2), _world.RunningOf(2), _world.WeightOf(1), _world.RunningOf(1)) == (200, 2, 0, 2);
+
+    private SteadyState Step(SteadyState state, bool lost)
+    {
+        _world.Pass(1);
+        var seen = _world.Observe();
+        var decision = Steady.Next(state, seen, _world.Now);
+        var broken = Invariants.Check(seen, decision);
+        Assert.True(broken.Count == 0, $"seed {seed} at {_world.Now:T}: {string.Join("; ", broken)}");
+        foreach (var move in decision.Moves.Where(_ => !lost || _random.Next(10) > 0))
+            _world.Apply(move);
+        return _random.Next(5) == 0 ? ReleasesJson.ReadSteady(ReleasesJson.Write(decision.State)) : decision.State;
+    }
+
+    private void Disturb()
+    {
+        if (_random.Next(20) == 0)
+            _world.Kill(_random.Next(1, 3), _random.Next(2));
+        if (_random.Next(60) == 0)
+            _world.KillProxy();
+        if (_random.Next(60) == 0)
+            _world.Behaviours[_random.Next(1, 3)] = new Behaviour { ReadyAfter = null };
+        if (_random.Next(120) == 0)
+            _world.JumpClock(TimeSpan.FromMinutes(_random.Next(-30, 30)));
+    }
+}
