@@ -17,9 +17,9 @@ public static class SecretRules
     public static IReadOnlyList<SecretRule> All { get; } =
     [
         new("private-key", "a private key in PEM", ["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"],
-            @"-----BEGIN ([A-Z0-9]{2,10} ){0,2}PRIVATE KEY( BLOCK)?-----(\\n|\\r|\\\\n|[\s""'+,]|[A-Za-z-]{1,16}: [^\n]{1,200}\n){1,40}(?<secret>[A-Za-z0-9+/]{32,})") { Before = 40 },
+            @"-----BEGIN ([A-Z0-9]{2,10} ){0,2}PRIVATE KEY( BLOCK)?-----(\\n|\\r|\\\\n|[\s""'+,]|[A-Za-z-]+: [^\n]+\n)+(?<secret>[A-Za-z0-9+/]{32,})") { Before = 40 },
         new("putty-private-key", "a private key of PuTTY", ["PuTTY-User-Key-File-"],
-            @"PuTTY-User-Key-File-[0-9]: [^\n]{1,64}\n([^\n]{0,1200}\n){1,40}?Private-Lines: [0-9]{1,3}\r?\n(?<secret>[A-Za-z0-9+/]{32,})"),
+            @"PuTTY-User-Key-File-[0-9]: [^\n]+\n([^\n]*\n)+?Private-Lines: [0-9]{1,3}\r?\n(?<secret>[A-Za-z0-9+/]{32,})"),
         new("age-secret-key", "a secret key of age", ["AGE-SECRET-KEY-1"],
             @"(?<secret>AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58})"),
         new("wireguard-key", "a private key of WireGuard", ["PrivateKey"],
@@ -116,7 +116,7 @@ public static class SecretRules
         new("kubernetes-client-key", "a client key in a kubeconfig", ["client-key-data"],
             @"client-key-data['""]?\s{0,3}:\s{0,3}['""]?(?<secret>[A-Za-z0-9+/]{100,6000}={0,2})") { Scope = SecretScope.Text, MinEntropy = 4 },
         new("json-web-token", "a signed JSON web token", ["eyJ"],
-            @"(^|[^A-Za-z0-9_/+-])(?<secret>eyJ[A-Za-z0-9_-]{14,2000}\.eyJ[A-Za-z0-9_-]{14,4000}\.[A-Za-z0-9_-]{32,1000})") { Scope = SecretScope.Text, MinEntropy = 4, Accepts = HasDigitAndBothCases },
+            @"(^|[^A-Za-z0-9_/+-])(?<secret>eyJ[A-Za-z0-9_-]{14,}\.eyJ[A-Za-z0-9_-]{14,}\.[A-Za-z0-9_-]{32,})") { Scope = SecretScope.Text, MinEntropy = 4, Accepts = HasDigitAndBothCases },
         new("password-hash", "the hash of a password in the list of users", [":$1$", ":$2a$", ":$2b$", ":$2y$", ":$5$", ":$6$", ":$7$", ":$y$", ":$gy$"],
             @"(^|\n)[^:\s]{1,64}:(?<secret>\$[0-9a-z]{1,2}\$[^:\n]{8,200})(:|\r?\n|$)") { PathPattern = "(^|/)(etc/(shadow-?|passwd-?|gshadow-?)|\\.?htpasswd)$", Before = 68 },
         new("netrc-password", "a password in .netrc", ["password", "passwd"],
