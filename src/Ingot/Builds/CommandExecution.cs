@@ -17,6 +17,7 @@ internal sealed class CommandExecution
     private const int RootMode = 0b111_101_101;
     private const string ScriptDirectory = "/dev/pipes/";
     private const string PidFile = "pid";
+    private const string Resolver = "/etc/resolv.conf";
 
     private static readonly string[] s_mountedDirectories = ["proc", "sys", "dev"];
     private static readonly string[] s_mountedFiles = ["etc/hosts", "etc/resolv.conf"];
@@ -118,7 +119,7 @@ internal sealed class CommandExecution
         for (int i = 0; i < snapshots.Count; i++)
             File.CreateSymbolicLink(Path.Combine(_directory, Lower(i)), snapshots[i]);
         File.WriteAllText(Path.Combine(_directory, "hosts"), "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-        File.Copy("/etc/resolv.conf", Path.Combine(_directory, "resolv.conf"));
+        File.WriteAllBytes(Path.Combine(_directory, "resolv.conf"), File.Exists(Resolver) ? File.ReadAllBytes(Resolver) : []);
 
         var mounts = mounted.Where(m => m.Value).Select(m => RuntimeMount.Bind(Path.Combine(_directory, TarPath.Name(m.Key)), "/" + m.Key, readOnly: false));
         var spec = RuntimeSpec.Container("root", ProcessOf(account), hostNetwork: true);
