@@ -60,22 +60,44 @@ internal static class SecretMatcher
     private static void Try(SecretRule rule, ReadOnlySpan<char> text, int keyword, Action<SecretRule, int, string, string> found)
     {
         int start = Math.Max(0, keyword - rule.Before - 1);
-        var window = text[start..Math.Min(text.Length, keyword + Ahead)];
+        var window = text[start..Math.Min(text.Length, keyword + rule.Ahead)];
         if (!rule.Regex.IsMatch(window))
             return;
 
         string copy = window.ToString();
-        for (var match = rule.Regex.Match(copy); match.Success; match = match.NextMatch())
+        for (var match = rule.Regex.Match(copy); match.Success && match.Index <= keyword - start; match = match.NextMatch())
         {
             var group = match.Groups["secret"];
-            if (Entropy.Of(group.ValueSpan) >= rule.MinEntropy
+            // A match around another keyword has its own turn.
+            if (match.Index + match.Length > keyword - start
+                && Entropy.Of(group.ValueSpan) >= rule.MinEntropy
                 && rule.Accepts?.Invoke(group.Value) != false
+                && rule.AcceptsMatch?.Invoke(match.Value) != false
                 && !(rule.IsGeneric && Placeholder.IsOne(group.Value)))
             {
-                found(rule, start + group.Index, group.Value, Show(match, group.Value, rule));
+                string secret = Whole(rule, text, start + group.Index, group.Length);
+                found(rule, start + group.Index, secret, Show(match, secret, rule));
             }
         }
     }
+
+    // A pattern need not reach to the end of a long secret; what is taken out of texts must.
+    private static string Whole(SecretRule rule, ReadOnlySpan<char> text, int start, int length)
+    {
+        int end = start + length;
+        int footer = rule.HasLines ? text[end..Math.Min(text.Length, start + Ahead)].IndexOf("-----END") : -1;
+        if (footer >= 0)
+            return text[start..(end + footer)].ToString();
+
+        while (end < text.Length && end < start + Ahead && (IsTokenCharacter(text[end]) || (rule.HasLines && IsBetweenLines(text[end]))))
+            end++;
+
+        return text[start..end].ToString();
+    }
+
+    private static bool IsTokenCharacter(char c) => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.' or '/' or '+' or '=' or '~';
+
+    private static bool IsBetweenLines(char c) => char.IsWhiteSpace(c) || c is '\\' or '"' or '\'' or ',';
 
     // What may be seen: the name it is assigned to, and the beginning that every secret of the kind has. What else stood around it may be another secret.
     private static string Show(Match match, string secret, SecretRule rule)

@@ -27,8 +27,17 @@ public sealed record SecretRule(string Id, string Description, IReadOnlyList<str
     /// <summary>The most characters by which a match begins before its keyword.</summary>
     public int Before { get; init; } = 16;
 
+    /// <summary>The most characters after the beginning of the keyword that decide whether there is a match: what is longer matches with its beginning.</summary>
+    public int Ahead { get; init; } = 512;
+
+    /// <summary>Whether the secret goes on over several lines, as a key in PEM does.</summary>
+    public bool HasLines { get; init; }
+
     /// <summary>A last test of the secret that an expression cannot express; null for none.</summary>
     public Func<string, bool>? Accepts { get; init; }
+
+    /// <summary>A last test of the whole match; null for none.</summary>
+    public Func<string, bool>? AcceptsMatch { get; init; }
 
     // Building one costs milliseconds, and most rules never meet a keyword.
     internal Regex Regex => field ??= new Regex(Pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture);

@@ -13,13 +13,15 @@ public static class SecretRules
 
     private const string SecretNames = "passw(or)?d|passphrase|secret|api_?key|apikey|access_?key|access_?token|auth_?token|private_?key|credentials?";
 
+    private static readonly string[] s_exampleHosts = [".example", ".example.com", ".example.net", ".example.org", ".invalid", ".test", ".host", ".hostname"];
+
     /// <summary>Every rule, in the order of findings.</summary>
     public static IReadOnlyList<SecretRule> All { get; } =
     [
         new("private-key", "a private key in PEM", ["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"],
-            @"-----BEGIN ([A-Z0-9]{2,10} ){0,2}PRIVATE KEY( BLOCK)?-----(\\n|\\r|\\\\n|[\s""'+,]|[A-Za-z-]+: [^\n]+\n)+(?<secret>[A-Za-z0-9+/]{32,})") { Before = 40 },
+            @"-----BEGIN ([A-Z0-9]{2,10} ){0,2}PRIVATE KEY( BLOCK)?-----(\\n|\\r|\\\\n|[\s""'+,]|[A-Za-z-]{1,16}: [^\n]{1,}\n){1,40}(?<secret>[A-Za-z0-9+/]{32,})") { Before = 40, Ahead = 4096, HasLines = true, Accepts = text => !PublishedKeys.Contains(text) },
         new("putty-private-key", "a private key of PuTTY", ["PuTTY-User-Key-File-"],
-            @"PuTTY-User-Key-File-[0-9]: [^\n]+\n([^\n]*\n)+?Private-Lines: [0-9]{1,3}\r?\n(?<secret>[A-Za-z0-9+/]{32,})"),
+            @"PuTTY-User-Key-File-[0-9]: [^\n]{1,64}\n([^\n]*\n){1,40}?Private-Lines: [0-9]{1,3}\r?\n(?<secret>[A-Za-z0-9+/]{32,})") { Ahead = 4096, HasLines = true },
         new("age-secret-key", "a secret key of age", ["AGE-SECRET-KEY-1"],
             @"(?<secret>AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58})"),
         new("wireguard-key", "a private key of WireGuard", ["PrivateKey"],
@@ -44,17 +46,17 @@ public static class SecretRules
             Edge + "(?<secret>HRKU-[A-Za-z0-9_-]{58,66})" + End) { MinEntropy = 3.5 },
 
         new("github-token", "a token of GitHub", ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"],
-            Edge + "(?<secret>gh[pousr]_[A-Za-z0-9]{36,255})" + End) { MinEntropy = 3.2 },
+            Edge + "(?<secret>gh[pousr]_[A-Za-z0-9]{36,})" + End) { MinEntropy = 3.2 },
         new("github-fine-grained-token", "a fine-grained token of GitHub", ["github_pat_"],
             Edge + "(?<secret>github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})" + End) { MinEntropy = 3.2 },
         new("gitlab-token", "a token of GitLab", ["glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glsoat-"],
-            Edge + "(?<secret>gl(pat|dt|rt|ptt|cbt|soat)-[A-Za-z0-9_.=-]{20,300})") { MinEntropy = 3 },
+            Edge + "(?<secret>gl(pat|dt|rt|ptt|cbt|soat)-[A-Za-z0-9_.=-]{20,})") { MinEntropy = 3 },
         new("npm-token", "a token of npm", ["npm_"],
             Edge + "(?<secret>npm_[A-Za-z0-9]{36})" + End) { MinEntropy = 3.2 },
         new("npmrc-token", "a registry token in npm's configuration", ["_authToken", "_password"],
-            @":_(authToken|password)\s{0,3}=\s{0,3}['""]?(?<secret>[A-Za-z0-9_./+=-]{16,300})") { Scope = SecretScope.Text, MinEntropy = 3, IsGeneric = true },
+            @":_(authToken|password)\s{0,3}=\s{0,3}['""]?(?<secret>[A-Za-z0-9_./+=-]{16,})") { Scope = SecretScope.Text, MinEntropy = 3, IsGeneric = true },
         new("pypi-token", "a token of PyPI", ["pypi-AgE"],
-            Edge + "(?<secret>pypi-AgE[A-Za-z0-9_-]{60,400})" + End) { MinEntropy = 3.5 },
+            Edge + "(?<secret>pypi-AgE[A-Za-z0-9_-]{60,})" + End) { MinEntropy = 3.5 },
         new("rubygems-token", "a key of RubyGems", ["rubygems_"],
             Edge + "(?<secret>rubygems_[a-f0-9]{48})" + End) { MinEntropy = 3 },
         new("nuget-key", "a key of NuGet", ["oy2"],
@@ -62,11 +64,11 @@ public static class SecretRules
         new("docker-hub-token", "a token of Docker Hub", ["dckr_pat_", "dckr_oat_"],
             Edge + "(?<secret>dckr_[po]at_[A-Za-z0-9_-]{27,40})" + End) { MinEntropy = 3.2 },
         new("docker-config-auth", "registry credentials in Docker's configuration", ["\"auth\""],
-            @"""auth""\s{0,8}:\s{0,8}""(?<secret>[A-Za-z0-9+/]{8,2000}={0,2})""") { PathPattern = @"(^|/)(\.dockercfg|\.dockerconfigjson|[^/]*config\.json|auth\.json)$", Accepts = IsNameAndPassword },
+            @"""auth""\s{0,8}:\s{0,8}""(?<secret>[A-Za-z0-9+/]{8,}={0,2})""") { PathPattern = @"(^|/)(\.dockercfg|\.dockerconfigjson|[^/]*config\.json|auth\.json)$", Ahead = SecretMatcher.Ahead, Accepts = IsNameAndPassword },
         new("terraform-cloud-token", "a token of HCP Terraform", [".atlasv1."],
             @"(?<secret>[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,70})" + End) { MinEntropy = 3.5 },
         new("vault-token", "a token of HashiCorp Vault", ["hvs.", "hvb.", "hvr."],
-            Edge + @"(?<secret>hv[sbr]\.[A-Za-z0-9_-]{24,300})" + End) { Scope = SecretScope.Text, MinEntropy = 3.6, Accepts = HasDigitAndBothCases },
+            Edge + @"(?<secret>hv[sbr]\.[A-Za-z0-9_-]{24,})" + End) { Scope = SecretScope.Text, MinEntropy = 3.6, Accepts = HasDigitAndBothCases },
         new("pulumi-token", "a token of Pulumi", ["pul-"],
             Edge + "(?<secret>pul-[a-f0-9]{40})" + End) { MinEntropy = 3 },
         new("doppler-token", "a token of Doppler", ["dp.pt.", "dp.st.", "dp.sa."],
@@ -90,7 +92,7 @@ public static class SecretRules
             "(?i:mailchimp)[^\n]{0,80}(?<secret>[0-9a-f]{32}-us[0-9]{1,2})([^A-Za-z0-9]|$)") { AnyCase = true, Scope = SecretScope.Text, MinEntropy = 3 },
 
         new("stripe-key", "a key of Stripe", ["sk_live_", "rk_live_", "sk_test_", "rk_test_", "whsec_"],
-            Edge + "(?<secret>[sr]k_(live|test)_[A-Za-z0-9]{20,250}|whsec_[A-Za-z0-9+/]{32,64})") { MinEntropy = 3.2 },
+            Edge + "(?<secret>[sr]k_(live|test)_[A-Za-z0-9]{20,}|whsec_[A-Za-z0-9+/]{32,64})") { MinEntropy = 3.2 },
         new("shopify-token", "a token of Shopify", ["shpat_", "shpca_", "shppa_", "shpss_"],
             Edge + "(?<secret>shp(at|ca|pa|ss)_[a-fA-F0-9]{32})" + End) { MinEntropy = 3 },
         new("square-token", "a token of Square", ["sq0atp-", "sq0csp-"],
@@ -99,42 +101,42 @@ public static class SecretRules
         new("openai-key", "a key of OpenAI", ["T3BlbkFJ"],
             Edge + "(?<secret>sk-([a-z]{2,10}-)?[A-Za-z0-9_-]{20,80}T3BlbkFJ[A-Za-z0-9_-]{20,80})" + End) { MinEntropy = 3.8, Before = 96 },
         new("anthropic-key", "a key of Anthropic", ["sk-ant-"],
-            Edge + "(?<secret>sk-ant-[a-z]{2,8}[0-9]{2}-[A-Za-z0-9_-]{80,120})" + End) { MinEntropy = 3.8 },
+            Edge + "(?<secret>sk-ant-[a-z]{2,8}[0-9]{2}-[A-Za-z0-9_-]{80,})" + End) { MinEntropy = 3.8 },
         new("hugging-face-token", "a token of Hugging Face", ["hf_"],
             Edge + "(?<secret>hf_[A-Za-z]{34})" + End) { MinEntropy = 4, Accepts = text => text.Any(char.IsAsciiLetterUpper) && text[3..].Any(char.IsAsciiLetterLower) },
         new("grafana-token", "a token of Grafana", ["glsa_", "glc_"],
-            Edge + "(?<secret>glsa_[A-Za-z0-9]{32}_[a-fA-F0-9]{8}|glc_[A-Za-z0-9+/]{40,400}={0,2})") { MinEntropy = 3.6 },
+            Edge + "(?<secret>glsa_[A-Za-z0-9]{32}_[a-fA-F0-9]{8}|glc_[A-Za-z0-9+/]{40,}={0,2})") { MinEntropy = 3.6 },
         new("new-relic-key", "a key of New Relic", ["NRAK-"],
             Edge + "(?<secret>NRAK-[A-Z0-9]{27})" + End) { MinEntropy = 3.2 },
         new("sentry-token", "a token of Sentry", ["sntrys_", "sntryu_"],
-            Edge + "(?<secret>sntrys_eyJ[A-Za-z0-9+/=_-]{80,500}|sntryu_[a-f0-9]{64})") { MinEntropy = 3 },
+            Edge + "(?<secret>sntrys_eyJ[A-Za-z0-9+/=_-]{80,}|sntryu_[a-f0-9]{64})") { MinEntropy = 3 },
         new("postman-key", "a key of Postman", ["PMAK-"],
             Edge + "(?<secret>PMAK-[a-f0-9]{24}-[a-f0-9]{34})" + End) { MinEntropy = 3 },
         new("linear-key", "a key of Linear", ["lin_api_"],
             Edge + "(?<secret>lin_api_[A-Za-z0-9]{40})" + End) { MinEntropy = 3.5 },
 
         new("kubernetes-client-key", "a client key in a kubeconfig", ["client-key-data"],
-            @"client-key-data['""]?\s{0,3}:\s{0,3}['""]?(?<secret>[A-Za-z0-9+/]{100,6000}={0,2})") { Scope = SecretScope.Text, MinEntropy = 4 },
+            @"client-key-data['""]?\s{0,3}:\s{0,3}['""]?(?<secret>[A-Za-z0-9+/]{100,}={0,2})") { Scope = SecretScope.Text, MinEntropy = 4 },
         new("json-web-token", "a signed JSON web token", ["eyJ"],
-            @"(^|[^A-Za-z0-9_/+-])(?<secret>eyJ[A-Za-z0-9_-]{14,}\.eyJ[A-Za-z0-9_-]{14,}\.[A-Za-z0-9_-]{32,})") { Scope = SecretScope.Text, MinEntropy = 4, Accepts = HasDigitAndBothCases },
+            @"(^|[^A-Za-z0-9_/+-])(?<secret>eyJ[A-Za-z0-9_-]{14,}\.eyJ[A-Za-z0-9_-]{14,}\.[A-Za-z0-9_-]{32,})") { Scope = SecretScope.Text, MinEntropy = 4, Ahead = SecretMatcher.Ahead, Accepts = HasDigitAndBothCases },
         new("password-hash", "the hash of a password in the list of users", [":$1$", ":$2a$", ":$2b$", ":$2y$", ":$5$", ":$6$", ":$7$", ":$y$", ":$gy$"],
-            @"(^|\n)[^:\s]{1,64}:(?<secret>\$[0-9a-z]{1,2}\$[^:\n]{8,200})(:|\r?\n|$)") { PathPattern = "(^|/)(etc/(shadow-?|passwd-?|gshadow-?)|\\.?htpasswd)$", Before = 68 },
+            @"(^|\n)[^:\s]{1,64}:(?<secret>\$[0-9a-z]{1,2}\$[^:\n]{8,})(:|\r?\n|$)") { PathPattern = "(^|/)(etc/(shadow-?|passwd-?|gshadow-?)|\\.?htpasswd)$", Before = 68 },
         new("netrc-password", "a password in .netrc", ["password", "passwd"],
-            @"(^|\s)(password|passwd)\s{1,8}(?<secret>[^\s#]{3,200})") { PathPattern = @"(^|/)[._]?netrc$|(^|/)etc/apt/auth\.conf(\.d/[^/]*)?$", Accepts = text => !Placeholder.IsOne(text) },
+            @"(^|\s)(password|passwd)\s{1,8}(?<secret>[^\s#]{3,})") { PathPattern = @"(^|/)[._]?netrc$|(^|/)etc/apt/auth\.conf(\.d/[^/]*)?$", Accepts = text => !Placeholder.IsOne(text) },
         new("git-credentials", "a password in Git's list of credentials", ["://"],
-            @"://[^\s:/@]{0,64}:(?<secret>[^\s/@]{3,300})@[A-Za-z0-9]") { PathPattern = @"(^|/)\.git-credentials$|(^|/)git/credentials$" },
+            @"://[^\s:/@]{0,64}:(?<secret>[^\s/@]{3,})@[A-Za-z0-9]") { PathPattern = @"(^|/)\.git-credentials$|(^|/)git/credentials$" },
         new("postgres-password", "a password in .pgpass", [":"],
-            @"(^|\n)[^:\n#]{1,255}:([0-9]{1,5}|\*):[^:\n]{1,64}:[^:\n]{1,64}:(?<secret>[^\n]{1,200})") { PathPattern = @"(^|/)\.pgpass$", Before = 400 },
+            @"(^|\n)[^:\n#]{1,}:([0-9]{1,5}|\*):[^:\n]{1,64}:[^:\n]{1,64}:(?<secret>[^\n]{1,})") { PathPattern = @"(^|/)\.pgpass$", Before = 400 },
 
         new("url-password", "a password in a URL", ["://"],
-            @"(^|[^A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/?#@""'<>(){}\[\]$%*,;|\\]{0,64}:(?<secret>[^\s:/?#@""'<>(){}\[\]$%*,;|\\]{6,200})@([A-Za-z0-9-]{1,63}\.|[0-9]|localhost|[A-Za-z0-9-]{2,63}[:/])")
-            { Scope = SecretScope.Text, IsGeneric = true, MinEntropy = 2.6, Before = 24, Accepts = text => !IsWord(text) },
+            @"(^|[^A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/?#@""'<>(){}\[\]$%*,;|\\]{0,64}:(?<secret>[^\s:/?#@""'<>(){}\[\]$%*,;|\\]{6,})@([A-Za-z0-9-]{1,63}\.[A-Za-z0-9.-]{1,99}|[0-9][0-9.]{1,15}|localhost|[A-Za-z0-9-]{2,63}[:/])")
+            { Scope = SecretScope.Text, IsGeneric = true, MinEntropy = 2.6, Before = 24, Ahead = 320, Accepts = text => !IsWord(text), AcceptsMatch = IsNoExampleHost },
         new("secret-variable", "a secret in a variable", ["passw", "passphrase", "secret", "token", "api_key", "apikey", "access_key", "private_key", "credential"],
-            @"(?i)(^|[\s'"";&|])(?<name>[A-Za-z0-9_.-]{0,40}(" + SecretNames + @"|token)(_?(value|str|key|data|prod|dev|test|[0-9]))?)=['""]?(?<secret>[^\s'"";&|$<>{}()\\]{6,300})")
+            @"(?i)(^|[\s'"";&|])(?<name>[A-Za-z0-9_.-]{0,40}(" + SecretNames + @"|token)(_?(value|str|key|data|prod|dev|test|[0-9]))?)=['""]?(?<secret>[^\s'"";&|$<>{}()\\]{6,})")
             { AnyCase = true, Scope = SecretScope.Configuration, IsGeneric = true, Before = 48, Accepts = IsNoReference },
         new("secret-assignment", "an assignment of what looks like a secret", ["passw", "passphrase", "secret", "api_key", "apikey", "api-key", "access_key", "access-key", "accesskey", "_token", "-token", "auth_token", "private_key", "credential"],
-            @"(?i)(^|[^A-Za-z0-9_.$-])(?<name>[A-Za-z0-9_.-]{0,40}(" + SecretNames + @"|api-key|access-key|[_-]token)[A-Za-z0-9]{0,3})(['""]\]?)?[ \t]{0,4}(=|:|=>|:=)[ \t]{0,4}['""`]?(?<secret>[A-Za-z0-9+/=_.~!@^*-]{20,160})(['""`,;\s\\]|$)")
-            { AnyCase = true, Scope = SecretScope.Text, IsGeneric = true, MinEntropy = 3.8, Before = 48, Accepts = LooksDrawn },
+            @"(?i)(^|[^A-Za-z0-9_.$-])(?<name>[A-Za-z0-9_.-]{0,40}(" + SecretNames + @"|api-key|access-key|[_-]token)[A-Za-z0-9]{0,3})(['""]\]?)?[ \t]{0,4}(=|:|=>|:=)[ \t]{0,4}['""`]?(?<secret>[A-Za-z0-9+/=_.~!@^*-]{20,})(['""`,;\s\\]|$)")
+            { AnyCase = true, Scope = SecretScope.Text, IsGeneric = true, MinEntropy = 3, Before = 48, Ahead = 256, Accepts = LooksDrawn },
     ];
 
     /// <summary>The digest of the rules: evidence says with which ones was looked.</summary>
@@ -157,6 +159,13 @@ public static class SecretRules
         return colon > 0 && colon + 1 < length && !Placeholder.IsOne(Encoding.UTF8.GetString(plain[(colon + 1)..]));
     }
 
+    // https://www.rfc-editor.org/rfc/rfc2606: names that belong to nobody, for documentation.
+    private static bool IsNoExampleHost(string url)
+    {
+        string host = "." + url[(url.LastIndexOf('@') + 1)..].TrimEnd(':', '/', '.').ToLowerInvariant();
+        return !Array.Exists(s_exampleHosts, suffix => host.EndsWith(suffix, StringComparison.Ordinal));
+    }
+
     // Documentation writes passwords in words; whoever uses one word as a password is not found here.
     private static bool IsWord(string text) => text.All(c => char.IsAsciiLetter(c) || c is '-' or '_' or '.');
 
@@ -177,7 +186,9 @@ public static class SecretRules
                 changes++;
         }
 
-        return digits >= 3 && letters >= 6 && changes >= 5
+        // Sixteen signs can hold four bits each, and hardly ever do.
+        bool drawn = text.All(char.IsAsciiHexDigitLower) ? text.Length >= 32 : Entropy.Of(text) >= 3.8;
+        return drawn && digits >= 3 && letters >= 6 && changes >= 5
             && text.Count(c => c is '.' or '/' or '-' or '_') <= 3
             && !text.Contains("..", StringComparison.Ordinal);
     }
