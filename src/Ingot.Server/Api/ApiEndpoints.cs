@@ -139,6 +139,11 @@ internal static class ApiEndpoints
         {
             return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request does not parse: {e.Message}");
         }
+        catch (FormatException e)
+        {
+            // Something in storage is not as it was written: the ledger's own check says what and where.
+            return await FailAsync(http, StatusCodes.Status500InternalServerError, "damaged", $"what is stored does not parse: {e.Message}; see 'ingot log verify'");
+        }
         catch (IngotException e)
         {
             services.Logger.LogWarning(e, "{Method} {Path} failed", http.Request.Method, http.Request.Path);

@@ -70,15 +70,24 @@ public sealed partial class DockerTarget
         if (Haproxy.FindProcess(config) is null)
             return ProxyObservation.Down;
 
-        var status = await new HaproxyRuntime(config.SocketPath).StatusAsync(cancellationToken).ConfigureAwait(false);
-        return new ProxyObservation(
-            true,
-            ProxyDescription.Read(status.Info.Description),
-            string.Create(CultureInfo.InvariantCulture, $"{status.Info.Pid}-{status.Info.StartedAt}"),
-            [.. status.Servers.Select(Read).OfType<ServerObservation>()],
-            Number(status.Frontend, "req_tot"),
-            Number(status.Frontend, "hrsp_5xx"));
+        try
+        {
+            return Read(await new HaproxyRuntime(config.SocketPath).StatusAsync(cancellationToken).ConfigureAwait(false));
+        }
+        catch (ToolException) when (Haproxy.FindProcess(config) is null)
+        {
+            // It died while it was asked.
+            return ProxyObservation.Down;
+        }
     }
+
+    private static ProxyObservation Read(HaproxyStatus status) => new(
+        true,
+        ProxyDescription.Read(status.Info.Description),
+        string.Create(CultureInfo.InvariantCulture, $"{status.Info.Pid}-{status.Info.StartedAt}"),
+        [.. status.Servers.Select(Read).OfType<ServerObservation>()],
+        Number(status.Frontend, "req_tot"),
+        Number(status.Frontend, "hrsp_5xx"));
 
     private static ServerObservation? Read(HaproxyServerStatus server) => InstanceName.TryParse(server.Name, out int generation, out int index)
         ? new ServerObservation(generation, index, server.Address, server.Weight, Admin(server), Health(server), server.Number("scur"), server.Number("qcur"), Counters(server))

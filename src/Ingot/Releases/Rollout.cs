@@ -228,8 +228,8 @@ public static partial class Rollout
         string name = InstanceName.Of(instance.Generation, instance.Index);
         if (instance.OutOfMemory)
             return $"{name} ran out of memory";
-        return instance.ExitCode is { } code && instance.State != InstanceState.Running
-            ? string.Create(CultureInfo.InvariantCulture, $"{name} ended with exit code {code}")
-            : null;
+        if (instance.ExitCode is { } code && instance.State != InstanceState.Running)
+            return string.Create(CultureInfo.InvariantCulture, $"{name} ended with exit code {code}");
+        return instance.Restarts > 0 ? string.Create(CultureInfo.InvariantCulture, $"{name} was started again {instance.Restarts} times") : null;
     }
 }

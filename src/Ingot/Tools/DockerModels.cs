@@ -93,7 +93,8 @@ public sealed record DockerContainer(string Id, string Name, int RestartCount, D
 /// <param name="OomKilled">Whether the kernel ended it for want of memory.</param>
 /// <param name="Error">Why it could not be started.</param>
 /// <param name="StartedAt">When it was last started; the year 1 when never.</param>
-public sealed record DockerContainerState(string Status, int ExitCode, [property: JsonPropertyName("OOMKilled")] bool OomKilled, string? Error, DateTimeOffset StartedAt);
+/// <param name="Pid">The host's number for its first process; 0 unless it runs.</param>
+public sealed record DockerContainerState(string Status, int ExitCode, [property: JsonPropertyName("OOMKilled")] bool OomKilled, string? Error, DateTimeOffset StartedAt, int Pid);
 
 /// <summary>What a container was created from.</summary>
 /// <param name="Image">The image as it was asked for.</param>

@@ -8,6 +8,7 @@ using Ingot.Templates.Project;
 using Ingot.Testing;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
+using YamlNode = YamlDotNet.RepresentationModel.YamlNode;
 
 namespace Ingot.Tests.Templates;
 
