@@ -59,7 +59,8 @@ internal sealed class LocalServer(Home home, Terminal terminal)
     {
         Directory.CreateDirectory(home.Logs);
         string log = Path.Combine(home.Logs, "server.log");
-        Detached.Start(Environment.ProcessPath!, ["serve", "--listen", $"{server.Host}:{server.Port}"], log, new() { ["INGOT_HOME"] = home.Directory });
+        // Mapping compiled code twice, once to write and once to run, would cost the server a sixth of its memory.
+        Detached.Start(Environment.ProcessPath!, ["serve", "--listen", $"{server.Host}:{server.Port}"], log, new() { ["INGOT_HOME"] = home.Directory, ["DOTNET_EnableWriteXorExecute"] = "0" });
         var clock = Stopwatch.StartNew();
         while (await probe.TryHealthAsync(cancellationToken) is null)
         {

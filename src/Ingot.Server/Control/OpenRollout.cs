@@ -18,13 +18,19 @@ internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since
         if (view.Generations(key.Project, key.Service, key.Stage).All(g => g.IsRetired))
             return new ServiceHistory(null, null, []);
 
+        SteadyState? steady = null;
+        DateTimeOffset? since = null;
         foreach (var ended in rollouts.Where(r => r.Outcome is not (null or "Stopped") && r.StateDetail is not null))
         {
-            if (Releases.Steady.After(ReleasesJson.ReadRollout(ended.StateDetail!.Value.GetRawText())) is { } steady)
-                return new ServiceHistory(steady, ended.Time, open);
+            var after = Releases.Steady.After(ReleasesJson.ReadRollout(ended.StateDetail!.Value.GetRawText()));
+            steady ??= after;
+            // It serves since the oldest rollout in a row that left it serving: one that went back did not change that.
+            if (steady is null || after?.Serving.Number != steady.Serving.Number)
+                break;
+            since = ended.Time;
         }
 
-        return new ServiceHistory(null, null, open);
+        return new ServiceHistory(steady, since, open);
     }
 
     private static RolloutState State(Ledger.Rollout rollout) => rollout.StateDetail is { ValueKind: JsonValueKind.Object } detail

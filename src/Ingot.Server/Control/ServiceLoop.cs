@@ -295,8 +295,9 @@ internal sealed class ServiceLoop : IAsyncDisposable
         events.AddRange(live.Except(kept).Select(number => new LedgerEvent.GenerationRetired(Key.Project, Key.Service, Key.Stage, number, $"after rollout {rollout.Id}")));
         events.Add(new LedgerEvent.RolloutFinished(rollout.Id, state.Phase.ToString(), state.Reason, Receipt(state)));
         await _ledger.AppendAsync(Actor, events, cancellationToken);
+        if (after?.Serving.Number != _steady?.Serving.Number)
+            _steadySince = _time.GetUtcNow();
         _steady = after;
-        _steadySince = _time.GetUtcNow();
         _intended.Clear();
         _rollout = _waiting.TryDequeue(out var next) ? next with { State = Rebase(next.State) } : null;
     }

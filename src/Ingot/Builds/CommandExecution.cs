@@ -16,7 +16,8 @@ internal sealed class CommandExecution
 
     private const int RootMode = 0b111_101_101;
     private const string ScriptDirectory = "/dev/pipes/";
-    private const int MountFailed = 32;
+    private const string PidFile = "pid";
+    private const string Resolver = "/etc/resolv.conf";
 
     private static readonly string[] s_mountedDirectories = ["proc", "sys", "dev"];
     private static readonly string[] s_mountedFiles = ["etc/hosts", "etc/resolv.conf"];
@@ -118,7 +119,7 @@ internal sealed class CommandExecution
         for (int i = 0; i < snapshots.Count; i++)
             File.CreateSymbolicLink(Path.Combine(_directory, Lower(i)), snapshots[i]);
         File.WriteAllText(Path.Combine(_directory, "hosts"), "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-        File.Copy("/etc/resolv.conf", Path.Combine(_directory, "resolv.conf"));
+        File.WriteAllBytes(Path.Combine(_directory, "resolv.conf"), File.Exists(Resolver) ? File.ReadAllBytes(Resolver) : []);
 
         var mounts = mounted.Where(m => m.Value).Select(m => RuntimeMount.Bind(Path.Combine(_directory, TarPath.Name(m.Key)), "/" + m.Key, readOnly: false));
         var spec = RuntimeSpec.Container("root", ProcessOf(account), hostNetwork: true);
@@ -175,7 +176,7 @@ internal sealed class CommandExecution
     private async Task ExecuteAsync(int layers, Action<string> onLine, CancellationToken cancellationToken)
     {
         var mount = Mounts.Overlay(_directory, [.. Enumerable.Range(0, layers).Select(Lower), "points"], "upper", "work", "root");
-        var run = _session.Workspace.Runc.Run(_directory, _container) with { Directory = _directory };
+        var run = _session.Workspace.Runc.Run(_directory, _container, PidFile) with { Directory = _directory };
         var command = Tether.Sequence(mount, run);
         CommandResult result;
         try
@@ -191,11 +192,12 @@ internal sealed class CommandExecution
             throw;
         }
 
-        if (result.ExitCode == MountFailed && result.Tail.StartsWith("mount:", StringComparison.Ordinal))
-            throw new ToolException(command, result.ExitCode, result.Tail);
         if (result.ExitCode != 0)
-            throw Failed(result);
+            throw HasStarted(result) ? Failed(result) : new ToolException(command, result.ExitCode, result.Tail);
     }
+
+    // A container that could not be made is the host's trouble; a program that is not in the image is the person's.
+    private bool HasStarted(CommandResult result) => File.Exists(Path.Combine(_directory, PidFile)) || result.Tail.Contains("exec: ", StringComparison.Ordinal);
 
     private static void Take(string line, StreamWriter log, Lock gate, Action<string> onLine)
     {

@@ -14,6 +14,9 @@ namespace Ingot.Builds;
 /// </remarks>
 internal sealed class ContextFiles : ISelectable, IDisposable
 {
+    /// <summary>What records call the rule about modes.</summary>
+    public const string ModesRule = "context-modes@1";
+
     private const int MaxLinks = 40;
     private const int OwnerExecutes = 0b001_000_000;
     private const int FileMode = 0b110_100_100;

@@ -53,7 +53,8 @@ internal static class CopyExecution
         {
             foreach (var file in placed)
                 await WriteAsync(writer, file, step, opener, cancellationToken).ConfigureAwait(false);
-            return await session.FinishAsync(writer, export, layer => IsWhatWasSelected(layer.Index, placed), cancellationToken).ConfigureAwait(false);
+            var result = await session.FinishAsync(writer, export, layer => IsWhatWasSelected(layer.Index, placed), cancellationToken).ConfigureAwait(false);
+            return step.From is TreeSource.Context ? result with { Rules = [ContextFiles.ModesRule] } : result;
         }
     }
 

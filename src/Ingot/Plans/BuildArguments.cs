@@ -19,7 +19,8 @@ internal sealed class BuildArguments
         _automatic = Automatic(platform, target);
     }
 
-    public IReadOnlyList<KeyValuePair<string, string>> Given => [.. _given];
+    /// <summary>What was given and is the image's business. Where the proxy is may hold a password, and records are published.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Given => [.. _given.Where(a => !s_proxies.Contains(a.Key))];
 
     /// <summary>Where the proxy is: given to every command although no ARG declares it, and no part of any result.</summary>
     public IEnumerable<string> Proxies(Scope scope) =>

@@ -8,7 +8,11 @@ public sealed class Runc(string stateDirectory)
     public string StateDirectory { get; } = stateDirectory;
 
     /// <summary>Runs the container of a bundle (a directory with <c>config.json</c>) to its end. The exit code is its process's.</summary>
-    public Command Run(string bundle, string id) => Of("run", "--bundle", bundle, id);
+    /// <param name="bundle">The bundle.</param>
+    /// <param name="id">The container's name.</param>
+    /// <param name="pidFile">A file that is there as soon as the container's process is; null for none.</param>
+    public Command Run(string bundle, string id, string? pidFile = null) =>
+        pidFile is null ? Of("run", "--bundle", bundle, id) : Of("run", "--bundle", bundle, "--pid-file", pidFile, id);
 
     /// <summary>Makes the container of a bundle and leaves its process waiting for <see cref="Start"/>.</summary>
     public Command Create(string bundle, string id) => Of("create", "--bundle", bundle, id);

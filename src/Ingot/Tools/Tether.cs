@@ -46,8 +46,9 @@ public static class Tether
         {
             result.SetCanceled(e.CancellationToken);
         }
-        catch (Exception e) when (e is IngotException or IOException or InvalidOperationException)
+        catch (Exception e)
         {
+            // Whoever awaits the result gets it; on this thread it would end the process.
             result.SetException(e);
         }
     }
