@@ -1,3 +1,6 @@
+using Microsoft.Data.Sqlite;
+using static SQLitePCL.raw;
+
 namespace Ingot.Server.Ledger;
 
 /// <summary>The ledger could not be opened, read or written. Nothing was acknowledged that is not in it.</summary>
@@ -7,4 +10,7 @@ public sealed class LedgerException : IngotException
         : base(message, inner)
     {
     }
+
+    /// <summary>Whether there was no room on the disk: the same will succeed when there is.</summary>
+    public bool IsDiskFull => InnerException is SqliteException { SqliteErrorCode: SQLITE_FULL };
 }

@@ -27,29 +27,31 @@ public sealed partial class LedgerView
     /// <summary>Entries that match, in order, from <paramref name="from"/> on, <paramref name="count"/> at most.</summary>
     public IReadOnlyList<LedgerEntry> Entries(long from, int count, LedgerFilter? filter = null)
     {
-        var (sql, arguments) = Select(filter ?? new LedgerFilter(), "seq >= ?1", "ASC", from, count);
+        var (sql, arguments) = Select(filter, ">= ?1", "ASC", from, count);
         return _db.Query(sql, r => LedgerEntry.Parse(r.GetFieldValue<byte[]>(0)), arguments);
     }
 
     /// <summary>Entries that match, the latest first, from before <paramref name="before"/> (null: from the end), <paramref name="count"/> at most.</summary>
     public IReadOnlyList<LedgerEntry> Latest(int count, long? before = null, LedgerFilter? filter = null)
     {
-        var (sql, arguments) = Select(filter ?? new LedgerFilter(), "seq < ?1", "DESC", before ?? long.MaxValue, count);
+        var (sql, arguments) = Select(filter, "< ?1", "DESC", before ?? long.MaxValue, count);
         return _db.Query(sql, r => LedgerEntry.Parse(r.GetFieldValue<byte[]>(0)), arguments);
     }
 
-    private static (string Sql, object[] Arguments) Select(LedgerFilter filter, string range, string order, long bound, int count)
+    /// <summary>The subjects' primary key holds the entries of a subject in order: the first term drives the search, the others are looked up.</summary>
+    private static (string Sql, object[] Arguments) Select(LedgerFilter? filter, string range, string order, long bound, int count)
     {
-        var sql = new StringBuilder($"SELECT json FROM entries WHERE {range}");
+        List<(string Type, string Value)> terms = [.. filter?.Terms ?? []];
         var arguments = new List<object> { bound, count };
-        foreach (var (type, value) in filter.Terms)
-        {
-            arguments.Add(type);
-            arguments.Add(value);
-            sql.Append(CultureInfo.InvariantCulture, $" AND seq IN (SELECT entry FROM subjects WHERE type = ?{arguments.Count - 1} AND value = ?{arguments.Count})");
-        }
+        foreach (var (type, value) in terms)
+            arguments.AddRange([type, value]);
+        if (terms.Count == 0)
+            return ($"SELECT json FROM entries WHERE seq {range} ORDER BY seq {order} LIMIT ?2", [.. arguments]);
 
-        return ($"{sql} ORDER BY seq {order} LIMIT ?2", [.. arguments]);
+        var sql = new StringBuilder($"SELECT json FROM subjects AS s CROSS JOIN entries ON seq = s.entry WHERE s.type = ?3 AND s.value = ?4 AND s.entry {range}");
+        for (int i = 1; i < terms.Count; i++)
+            sql.Append(CultureInfo.InvariantCulture, $" AND EXISTS (SELECT 1 FROM subjects WHERE type = ?{(2 * i) + 3} AND value = ?{(2 * i) + 4} AND entry = s.entry)");
+        return ($"{sql} ORDER BY s.entry {order} LIMIT ?2", [.. arguments]);
     }
 
     private static JsonElement Json(SqliteDataReader row, int column)
@@ -93,8 +95,9 @@ public sealed record LedgerFilter
         {
             (string, string?)[] all =
             [
-                (SubjectType.Project, Project), (SubjectType.Service, Service), (SubjectType.Repository, Repository),
-                (SubjectType.Digest, Digest?.ToString()), (SubjectType.Rollout, Rollout), (SubjectType.Kind, Kind),
+                // The rarest first.
+                (SubjectType.Rollout, Rollout), (SubjectType.Digest, Digest?.ToString()), (SubjectType.Repository, Repository),
+                (SubjectType.Service, Service), (SubjectType.Kind, Kind), (SubjectType.Project, Project),
             ];
             return all.Where(term => term.Item2 is not null).Select(term => (term.Item1, term.Item2!));
         }

@@ -11,6 +11,7 @@ internal sealed class LedgerWriter
     private readonly SqliteDatabase _db;
     private readonly NoteSigner? _signer;
     private CompactTree _tree;
+    private bool _isStale;
 
     /// <summary>Continues what the database holds. Without a signer no checkpoints are written: that is for replays.</summary>
     public LedgerWriter(SqliteDatabase db, NoteSigner? signer)
@@ -30,7 +31,12 @@ internal sealed class LedgerWriter
     /// <summary>The tables as the open transaction sees them.</summary>
     public LedgerView View { get; }
 
-    public void Begin() => _db.Execute("BEGIN IMMEDIATE");
+    public void Begin()
+    {
+        if (_isStale)
+            Rollback();
+        _db.Execute("BEGIN IMMEDIATE");
+    }
 
     public void Commit()
     {
@@ -41,9 +47,12 @@ internal sealed class LedgerWriter
     /// <summary>Undoes the transaction and looks again where the log ends: after a failed commit only the database knows.</summary>
     public void Rollback()
     {
+        // Stays so when the database cannot be read now: the next transaction looks again before it counts on.
+        _isStale = true;
         if (_db.IsInTransaction)
             _db.Execute("ROLLBACK");
         _tree = ReadTree(_db);
+        _isStale = false;
     }
 
     /// <summary>Does all of <paramref name="work"/> or nothing of it, within the open transaction.</summary>

@@ -116,16 +116,20 @@ internal sealed partial class RegistryHandler
         return true;
     }
 
-    private Upload Find(RegistryPath.Upload path) => _uploads.Find(path.Repository, path.Id)
-        ?? throw new RegistryRefusal(404, ErrorCode.BlobUploadUnknown, $"the repository '{path.Repository}' has no upload '{path.Id}': it was finished, cancelled or stood still too long");
+    private Upload Find(RegistryPath.Upload path) => _uploads.Find(path.Repository, path.Id) ?? throw Unknown(path);
 
     private Upload Enter(RegistryPath.Upload path)
     {
         var upload = Find(path);
-        return upload.TryEnter()
-            ? upload
-            : throw new RegistryRefusal(409, ErrorCode.BlobUploadInvalid, $"another request is writing to the upload '{path.Id}'");
+        if (!upload.TryEnter())
+            throw new RegistryRefusal(409, ErrorCode.BlobUploadInvalid, $"another request is writing to the upload '{path.Id}'");
+
+        // Between finding and entering it, somebody else may have finished it.
+        return upload.IsGone ? throw Unknown(path) : upload;
     }
+
+    private static RegistryRefusal Unknown(RegistryPath.Upload path) =>
+        new(404, ErrorCode.BlobUploadUnknown, $"the repository '{path.Repository}' has no upload '{path.Id}': it was finished, cancelled or stood still too long");
 
     /// <summary>Chunks come strictly in order. A request without <c>Content-Range</c> goes on where the last one ended.</summary>
     private static void CheckInOrder(HttpContext http, string repository, Upload upload)

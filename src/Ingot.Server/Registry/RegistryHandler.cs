@@ -156,7 +156,7 @@ internal sealed partial class RegistryHandler
 
     private static void LinkNext(HttpContext http, string query) => http.Response.Headers.Link = $"<{http.Request.Path}?{query}>; rel=\"next\"";
 
-    private static bool IsFull(Exception e) => e.HResult == NoSpaceLeft || (e.InnerException is Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: SQLitePCL.raw.SQLITE_FULL });
+    private static bool IsFull(Exception e) => e.HResult == NoSpaceLeft || e is LedgerException { IsDiskFull: true };
 }
 
 internal static partial class RegistryLog

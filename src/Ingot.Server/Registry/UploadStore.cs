@@ -56,6 +56,7 @@ internal sealed partial class UploadStore
     public void Discard(Upload upload)
     {
         _open.TryRemove(upload.Path, out _);
+        upload.IsGone = true;
         File.Delete(upload.Path);
         upload.Dispose();
     }
@@ -69,6 +70,7 @@ internal sealed partial class UploadStore
         {
             if (File.GetLastWriteTimeUtc(path) < oldest && (!_open.TryGetValue(path, out var upload) || upload.TryEnter()))
             {
+                upload?.IsGone = true;
                 _open.TryRemove(path, out _);
                 File.Delete(path);
             }
@@ -97,6 +99,9 @@ internal sealed class Upload(string id, string path, IncrementalHash? hash) : ID
 
     /// <summary>The bytes received so far.</summary>
     public long Received { get; private set; } = new FileInfo(path).Length;
+
+    /// <summary>Whether it was finished, cancelled or thrown away while somebody still held it.</summary>
+    public bool IsGone { get; set; }
 
     /// <summary>Takes the right to write; false when another request has it.</summary>
     public bool TryEnter() => _gate.Wait(0);

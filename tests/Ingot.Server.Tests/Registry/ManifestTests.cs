@@ -220,6 +220,16 @@ public sealed class ManifestTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ManyWhoPublishAtOnceAllDo()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 24).Select(i => _registry.PublishAsync($"shop/web{i % 3}", $"1.{i}", $"layer {i / 2}")));
+
+        Assert.Equal(24, _registry.Ledger.Read(view => view.Entries(0, 100, new LedgerFilter { Kind = "tag-bound" })).Count);
+        Assert.Empty((await LedgerVerifier.VerifyAsync(_registry.Home)).Problems);
+        Assert.Empty(Directory.GetFiles(_registry.Uploads));
+    }
+
+    [Fact]
     public async Task TagsMoveWhereThatIsAllowed()
     {
         await _registry.PublishAsync("scratch/web", "1.0", "a");
