@@ -71,11 +71,10 @@ public sealed class TestRegistry : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        // Also closes it; a second time does nothing.
-        if (_listener.IsListening)
-            _listener.Stop();
+        // Only closed: stopping it first makes it listen once more when it is closed.
+        if (!_loop.IsCompleted)
+            _listener.Close();
         await _loop;
-        ((IDisposable)_listener).Dispose();
     }
 
     private static (HttpListener Listener, Uri Uri) Listen()

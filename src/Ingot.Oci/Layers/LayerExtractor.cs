@@ -24,6 +24,7 @@ public sealed class LayerExtractor : IDisposable
     private readonly Dictionary<string, FileRecord> _files = [];
     private readonly HashSet<string> _whiteouts = [];
     private readonly HashSet<string> _hidden = [];
+    private readonly HashSet<string> _opaque = [];
 
     // The directories that the layer has something in, and the time each is to have in the end.
     private readonly Dictionary<string, DateTimeOffset> _entered = [];
@@ -281,6 +282,8 @@ public sealed class LayerExtractor : IDisposable
         var directory = LinuxFiles.OpenDirectory(parent, name);
         LinuxFiles.SetOwner(directory, [], lower?.UserId ?? 0, lower?.GroupId ?? 0);
         LinuxFiles.SetMode(directory, [], lower?.Mode ?? ImpliedMode);
+        if (isHidden)
+            _opaque.Add(path);
         if (isHidden && IsOverlay)
             LinuxFiles.SetAttribute(directory, OverlayAttribute.Opaque, OverlayAttribute.OpaqueValue);
         _entered[path] = lower?.ModifiedTime ?? DateTimeOffset.UnixEpoch;
@@ -324,16 +327,29 @@ public sealed class LayerExtractor : IDisposable
         byte[] name = TarPath.Encode(TarPath.Name(path));
         if (LinuxFiles.TryStatus(parent, name) is { } existing)
             Remove(parent, name, path, existing);
-        if (!IsOverlay)
+        if (!IsOverlay || HidesNothing(TarPath.Parent(path)))
             return;
 
         LinuxFiles.MakeNode(parent, name, LinuxFiles.CharacterDeviceType, 0, 0);
         LinuxFiles.SetTime(parent, name, time);
     }
 
+    // A directory that the kernel does not merge with lower ones shows a whiteout in it as a name that cannot be opened.
+    private bool HidesNothing(string directory)
+    {
+        for (string at = directory; at.Length > 0; at = TarPath.Parent(at))
+        {
+            if (_opaque.Contains(at))
+                return true;
+        }
+
+        return directory.Length > 0 && _options.LowerDirectories.Count > 0 && _lower.Find(directory) is null;
+    }
+
     private void HideLowerContent(string path)
     {
         var directory = Find(path);
+        _opaque.Add(path);
         if (!IsOverlay)
             RemoveLower(directory, path);
         else if (path.Length > 0)

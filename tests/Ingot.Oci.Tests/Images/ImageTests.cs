@@ -2,7 +2,6 @@ using System.Text;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
-using Ingot.Oci.Tests.Layers;
 using Ingot.Testing;
 
 namespace Ingot.Oci.Tests.Images;

@@ -1,11 +1,12 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using Xunit;
 
-namespace Ingot.Oci.Tests.Layers;
+namespace Ingot.Testing;
 
 /// <summary>Makes and lists files that the base library cannot, with other programs than the ones under test.</summary>
-internal static partial class LinuxTree
+public static partial class LinuxTree
 {
     /// <summary>Whether devices and owners can be set, as the tests of layers need.</summary>
     public static bool IsRoot => Environment.IsPrivilegedProcess;
@@ -13,24 +14,32 @@ internal static partial class LinuxTree
     public const string NeedsRoot = "needs root: layers hold owners and devices";
 
     /// <summary>Runs lines of shell in a directory.</summary>
-    public static async Task MakeAsync(string directory, string script)
+    public static Task MakeAsync(string directory, string script) => RunAsync(directory, "sh", "-euc", script);
+
+    /// <summary>Runs a program in a directory and returns its output; an exit code other than 0 fails the test with what it said.</summary>
+    public static async Task<string> RunAsync(string directory, string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo("sh", ["-euc", script]) { WorkingDirectory = directory, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["LC_ALL"] = "C.UTF-8";
         start.Environment["TZ"] = "UTC";
         using var process = Process.Start(start)!;
-        string errors = await process.StandardError.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        string output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
-        Assert.True(process.ExitCode == 0, errors);
+        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)}: {await errors}");
+        return output;
     }
 
     /// <summary>Every file below a directory: type, mode, owner, size of files, time, path, link target; hard links share a number, devices show theirs.</summary>
     public static async Task<string> ListAsync(string directory, bool withTimes = true)
     {
+        // What find has to say besides, about names that an overlay lists and does not open, is not looked at.
         const string Format = @"%P\t%y %m %U:%G %s %T@ %n %i %l\n";
-        var start = new ProcessStartInfo("find", [directory, "-mindepth", "1", "-printf", Format]) { RedirectStandardOutput = true, StandardOutputEncoding = Encoding.Latin1 };
+        var start = new ProcessStartInfo("find", [directory, "-mindepth", "1", "-printf", Format]) { RedirectStandardOutput = true, RedirectStandardError = true, StandardOutputEncoding = Encoding.Latin1 };
         start.Environment["LC_ALL"] = "C";
         using var process = Process.Start(start)!;
+        process.ErrorDataReceived += static (_, _) => { };
+        process.BeginErrorReadLine();
         string output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
 
