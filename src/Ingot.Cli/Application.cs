@@ -99,6 +99,17 @@ internal static class Application
         {
             return Fail(terminal, ExitCode.WrongEnvironment, "environment", e.Message);
         }
+        catch (Exception e)
+        {
+            return Fail(terminal, ExitCode.WrongEnvironment, "fault", $"ingot has a fault and could not go on: {e.Message}; please report it with the file '{WriteFault(e)}'");
+        }
+    }
+
+    private static string WriteFault(Exception e)
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"ingot-fault-{Environment.ProcessId}.log");
+        File.WriteAllText(path, $"ingot {Version}\n{e}\n");
+        return path;
     }
 
     private static int Fail(Terminal terminal, int exitCode, string code, string message, string? text = null, IReadOnlyList<Diagnostic>? diagnostics = null)

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
+using System.Reflection;
 using Ingot.Cli.Output;
+using Ingot.Server.Api;
 using Ingot.Tools;
 
 namespace Ingot.Cli;
@@ -10,6 +12,7 @@ namespace Ingot.Cli;
 internal sealed class LocalServer(Home home, Terminal terminal)
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(20);
+    private static readonly Assembly[] s_assemblies = [typeof(LocalServer).Assembly, typeof(HealthReply).Assembly, typeof(Command).Assembly, typeof(IngotException).Assembly];
 
     /// <summary>A client of the configured server, or of the local one, started when <paramref name="start"/> and none answers.</summary>
     public async Task<ServerClient> ConnectAsync(bool start, CancellationToken cancellationToken)
@@ -40,7 +43,7 @@ internal sealed class LocalServer(Home home, Terminal terminal)
     }
 
     /// <summary>Names this build of the program: a server that says another one is of another build.</summary>
-    public static string BuildId => typeof(LocalServer).Assembly.ManifestModule.ModuleVersionId.ToString("N", CultureInfo.InvariantCulture);
+    public static string BuildId { get; } = string.Join('-', s_assemblies.Select(a => a.ManifestModule.ModuleVersionId.ToString("N", CultureInfo.InvariantCulture)[..8]));
 
     private static Uri ParseServer(string text)
     {

@@ -94,7 +94,7 @@ internal sealed class ServerClient(Uri server, string? token) : IDisposable
         }
     }
 
-    private async Task<ServerException> ErrorAsync(HttpRequestMessage request, HttpResponseMessage response, CancellationToken cancellationToken)
+    private static async Task<ServerException> ErrorAsync(HttpRequestMessage request, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         string text = await response.Content.ReadAsStringAsync(cancellationToken);
         try
@@ -108,6 +108,6 @@ internal sealed class ServerClient(Uri server, string? token) : IDisposable
         }
 
         string cure = response.StatusCode == System.Net.HttpStatusCode.Unauthorized ? "; give the server's token in INGOT_TOKEN" : "";
-        return new ServerException("unreachable", $"'{request.Method} {server}{request.RequestUri}' was answered with {(int)response.StatusCode}{cure}");
+        return new ServerException("unreachable", $"'{request.Method} {request.RequestUri}' was answered with {(int)response.StatusCode}{cure}");
     }
 }

@@ -9,6 +9,7 @@ using Ingot.Server.Ledger;
 using Ingot.Server.Registry;
 using Ingot.Server.Storage;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

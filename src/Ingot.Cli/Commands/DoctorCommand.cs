@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Serialization;
 using Ingot.Tools;
+using Command = System.CommandLine.Command;
 
 namespace Ingot.Cli.Commands;
 

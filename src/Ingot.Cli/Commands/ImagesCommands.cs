@@ -53,7 +53,7 @@ internal static class ImagesCommands
     public static async Task<(string Name, Image Image)> FindAsync(CommandContext context, string text, CancellationToken cancellationToken)
     {
         var layout = new OciLayout(context.Home.Content);
-        if (Digest.TryParse(text[(text.IndexOf('@', StringComparison.Ordinal) + 1)..], out var digest))
+        if (Digest.TryParse(text.AsSpan(text.IndexOf('@', StringComparison.Ordinal) + 1), out var digest))
             return (text, await Image.LoadAsync(layout.Store, digest, cancellationToken: cancellationToken));
 
         var names = await layout.NamesAsync(cancellationToken);

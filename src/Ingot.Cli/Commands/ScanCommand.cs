@@ -22,7 +22,7 @@ internal static class ScanCommand
             Directory.CreateDirectory(context.Home.Work);
             await using var subject = await ImageUnderTest.UnpackAsync(new DirectoryStore(context.Home.Content), image.Digest, context.Home.Work, cancellationToken);
             var packages = PackageInventory.Read(subject.Root);
-            var secrets = await SecretScanner.ScanAsync(subject, cancellationToken);
+            var secrets = await SecretScanner.ScanAsync(subject.Store, subject.Image, cancellationToken);
             var claims = ClaimChecker.Check(subject, ClaimChecker.Names);
             var report = new ScanReport(image.Digest, packages.Packages.Count, null, [.. secrets.Findings.Select(Row)], [.. claims.Results.Select(Row)], packages.Unreadable);
             if (!context.Terminal.TryJson(report, ReportJson.Default.ScanReport))
@@ -31,4 +31,8 @@ internal static class ScanCommand
         }));
         return command;
     }
+
+    private static SecretRow Row(SecretFinding f) => new(f.Rule, Examination.Where(f), f.Match);
+
+    private static ClaimRow Row(ClaimResult c) => new(c.Claim, c.Holds, c.Offending);
 }

@@ -69,7 +69,7 @@ internal sealed class EvidenceStage(CommandContext context)
         }
 
         var packages = PackageInventory.Read(subject.Root);
-        var secrets = await SecretScanner.ScanAsync(subject, cancellationToken);
+        var secrets = await SecretScanner.ScanAsync(subject.Store, subject.Image, cancellationToken);
         var claims = ClaimChecker.Check(subject, image.Claims);
         statements.Add(About(PredicateType.CycloneDx, CycloneDx.ToPredicate(new SbomSubject(name, built.Digest, built.Config.Created), packages)));
         statements.Add(About(PredicateType.SecretScan, secrets.ToPredicate()));

@@ -28,9 +28,17 @@ internal static class Examination
         foreach (var unreadable in packages.Unreadable)
             terminal.Progress($"scan     {image}: could not be read: {unreadable}");
         foreach (var finding in secrets.Findings)
-            terminal.Progress($"scan     {terminal.Bad("secret")} {finding}");
+            terminal.Progress($"scan     {terminal.Bad("secret")} {finding.Description} ({finding.Rule}) in {Where(finding)}: {finding.Match}");
         foreach (var broken in claims.Results.Where(c => !c.Holds))
-            terminal.Progress($"scan     {terminal.Bad("not true")}: {broken}");
+            terminal.Progress($"scan     {terminal.Bad("not true")} {broken.Claim}: {broken.Reason}");
         terminal.Progress($"scan     {image}: {packages.Packages.Count} packages, {secrets.Findings.Count} secrets, {claims.Results.Count(c => c.Holds)} of {claims.Results.Count} claims hold");
+    }
+
+    /// <summary>Where a secret was found, for people.</summary>
+    public static string Where(SecretFinding finding)
+    {
+        string layer = finding.Layer is { } digest ? $" of layer {digest.Short}" : "";
+        string later = finding.DeletedLater ? ", deleted by a later layer and still shipped" : "";
+        return $"{finding.Path}:{finding.Line}{layer}{later}";
     }
 }

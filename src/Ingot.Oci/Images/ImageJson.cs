@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Ingot.Oci.Content;
 
 namespace Ingot.Oci.Images;
 
@@ -27,14 +28,19 @@ public static class ImageJson
     public static Manifest ReadManifest(ReadOnlySpan<byte> json)
     {
         var manifest = Read(json, s_context.Manifest, "an image manifest");
-        return manifest with { Config = NotNull(manifest.Config, "config"), Layers = Items(manifest.Layers, "layers") };
+        return manifest with
+        {
+            MediaType = manifest.MediaType ?? MediaType.Manifest,
+            Config = NotNull(manifest.Config, "config"),
+            Layers = Items(manifest.Layers, "layers"),
+        };
     }
 
     /// <summary>Reads an index, or throws <see cref="FormatException"/>.</summary>
     public static ImageIndex ReadIndex(ReadOnlySpan<byte> json)
     {
         var index = Read(json, s_context.ImageIndex, "an image index");
-        return index with { Manifests = Items(index.Manifests, "manifests") };
+        return index with { MediaType = index.MediaType ?? MediaType.Index, Manifests = Items(index.Manifests, "manifests") };
     }
 
     /// <summary>Reads a configuration, or throws <see cref="FormatException"/>.</summary>
@@ -45,11 +51,12 @@ public static class ImageJson
         return config with
         {
             Config = config.Config ?? new ContainerConfig(),
-            RootFs = rootFs with { DiffIds = rootFs.DiffIds ?? [] },
+            RootFs = rootFs with { Type = rootFs.Type ?? "layers", DiffIds = rootFs.DiffIds ?? [] },
             History = Items(config.History, "history"),
         };
     }
 
+    // The generated readers forget the initialisers of members that are not in the document: what may be missing is put back above.
     private static T NotNull<T>(T? value, string name)
         where T : class => value ?? throw new FormatException($"'{name}' is null");
 

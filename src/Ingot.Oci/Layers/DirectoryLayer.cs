@@ -86,6 +86,8 @@ public sealed class DirectoryLayer
 
         if (TarPath.Name(path).StartsWith(Whiteout.Prefix, StringComparison.Ordinal))
             throw new LayerException($"'{path}' cannot be in a layer: a name that begins with '{Whiteout.Prefix}' there means a deletion; rename or delete it");
+        if (IsTooLong(path))
+            throw new LayerException($"'{path}' has a path of more than {TarLimits.Default.MaxNameBytes} bytes, which no program could open");
         if (child.Status.IsDirectory)
             return await WriteDirectoryAsync(frame.Directory, child, path, cancellationToken).ConfigureAwait(false);
 
@@ -95,6 +97,9 @@ public sealed class DirectoryLayer
             await WriteFileAsync(frame.Directory, child, path, cancellationToken).ConfigureAwait(false);
         return null;
     }
+
+    private static bool IsTooLong(string path) =>
+        path.Length * 3 > TarLimits.Default.MaxNameBytes && TarPath.Encode(path).Length > TarLimits.Default.MaxNameBytes;
 
     private async Task WriteWhiteoutAsync(SafeFileHandle parent, Child child, string path, CancellationToken cancellationToken)
     {

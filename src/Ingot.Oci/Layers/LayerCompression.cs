@@ -7,6 +7,7 @@ public sealed record LayerCompression
 {
     private const int GzipLevel = 6;
     private const int ZstdLevel = 3;
+    private const string DockerLayer = "application/vnd.docker.image.rootfs.diff.tar";
 
     private static readonly LayerCompression[] s_all =
     [
@@ -52,7 +53,8 @@ public sealed record LayerCompression
     /// <summary>The compression of layers of that media type, OCI's or Docker's; throws <see cref="LayerException"/> for another type.</summary>
     public static LayerCompression ForMediaType(string mediaType) => mediaType switch
     {
-        Content.MediaType.DockerLayerGzip or "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" => Gzip,
+        Content.MediaType.DockerLayerGzip => Gzip,
+        DockerLayer => None,
         _ => Array.Find(s_all, compression => compression.MediaType == mediaType)
             ?? throw new LayerException($"'{mediaType}' is not a layer: expected one of {string.Join(", ", s_all.Select(compression => $"'{compression.MediaType}'"))}"),
     };

@@ -14,6 +14,7 @@ namespace Ingot.Oci.Layers;
 public sealed class LayerExtractor : IDisposable
 {
     private const int CopyBytes = 256 << 10;
+    private const int MaxNameBytes = 255;
     private const int ImpliedMode = 0b111_101_101;
 
     private readonly ExtractOptions _options;
@@ -103,12 +104,18 @@ public sealed class LayerExtractor : IDisposable
 
         if (entry.Path.Contains(Whiteout.Prefix, StringComparison.Ordinal) && TarPath.Parent(entry.Path).Split('/').Any(Whiteout.IsWhiteout))
             throw new LayerException($"'{entry.Path}' lies in a whiteout");
+        if (HasLongName(entry.Path))
+            throw new LayerException($"'{entry.Path}' has a name of more than {MaxNameBytes} bytes, which Linux does not know");
         if (entry.UserId >= uint.MaxValue || entry.GroupId >= uint.MaxValue)
             throw new LayerException($"'{entry.Path}' has the owner {entry.UserId}:{entry.GroupId}, which Linux does not know");
 
         if (entry.Type is TarEntryType.CharacterDevice or TarEntryType.BlockDevice)
             CheckDevice(entry);
     }
+
+    // A character is at most three bytes (or, as two, four): short paths need no closer look.
+    private static bool HasLongName(string path) =>
+        path.Length * 3 > MaxNameBytes && path.Split('/').Any(name => TarPath.Encode(name).Length > MaxNameBytes);
 
     private void CheckDevice(TarEntry entry)
     {
@@ -300,11 +307,11 @@ public sealed class LayerExtractor : IDisposable
         else if (TarPath.Name(hidden) is "" or "." or ".." || Whiteout.IsWhiteout(hidden))
             throw new LayerException($"'{entry.Path}' is not a whiteout of anything");
         else
-            Hide(hidden);
+            Hide(hidden, entry.ModifiedTime);
         _whiteouts.Add(entry.Path);
     }
 
-    private void Hide(string path)
+    private void Hide(string path, DateTimeOffset time)
     {
         _hidden.Add(path);
         // Whiteouts are about lower layers only: what this one brought stays.
@@ -317,8 +324,11 @@ public sealed class LayerExtractor : IDisposable
         byte[] name = TarPath.Encode(TarPath.Name(path));
         if (LinuxFiles.TryStatus(parent, name) is { } existing)
             Remove(parent, name, path, existing);
-        if (IsOverlay)
-            LinuxFiles.MakeNode(parent, name, LinuxFiles.CharacterDeviceType, 0, 0);
+        if (!IsOverlay)
+            return;
+
+        LinuxFiles.MakeNode(parent, name, LinuxFiles.CharacterDeviceType, 0, 0);
+        LinuxFiles.SetTime(parent, name, time);
     }
 
     private void HideLowerContent(string path)

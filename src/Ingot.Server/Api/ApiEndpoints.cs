@@ -124,7 +124,7 @@ internal static class ApiEndpoints
     {
         var http = context.HttpContext;
         if (!ApiToken.IsShown(http, services.Token))
-            return FailAsync(http, StatusCodes.Status401Unauthorized, "unauthorized", "this call needs the server's token: INGOT_TOKEN, or the file server/token in its home");
+            return await FailAsync(http, StatusCodes.Status401Unauthorized, "unauthorized", "this call needs the server's token: INGOT_TOKEN, or the file server/token in its home");
 
         try
         {
@@ -133,16 +133,21 @@ internal static class ApiEndpoints
         catch (ApiException e)
         {
             int status = e.Code switch { "not_found" => StatusCodes.Status404NotFound, "refused" => StatusCodes.Status409Conflict, _ => StatusCodes.Status400BadRequest };
-            return FailAsync(http, status, e.Code, e.Message);
+            return await FailAsync(http, status, e.Code, e.Message);
         }
         catch (JsonException e)
         {
-            return FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request does not parse: {e.Message}");
+            return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request does not parse: {e.Message}");
+        }
+        catch (FormatException e)
+        {
+            // Something in storage is not as it was written: the ledger's own check says what and where.
+            return await FailAsync(http, StatusCodes.Status500InternalServerError, "damaged", $"what is stored does not parse: {e.Message}; see 'ingot log verify'");
         }
         catch (IngotException e)
         {
             services.Logger.LogWarning(e, "{Method} {Path} failed", http.Request.Method, http.Request.Path);
-            return FailAsync(http, StatusCodes.Status500InternalServerError, "failed", e.Message);
+            return await FailAsync(http, StatusCodes.Status500InternalServerError, "failed", e.Message);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Server.Ledger;
 using static Ingot.Server.Ledger.LedgerEvent;
@@ -20,7 +21,7 @@ internal static class Story
         KeyTrusted x => $"the key {Short(x.KeyId)} is trusted for {x.Purpose}",
         KeyRetired x => $"the key {Short(x.KeyId)} was retired: {x.Reason}",
         ProjectApplied x => $"project {x.Project} applied ({x.Digest.Short})",
-        ImagePublished x => $"{(x.ArtifactType is null ? "image" : x.ArtifactType)} {x.Repository}@{x.Digest.Short} published, {Size(x.Size)} manifest",
+        ImagePublished x => $"{Artifact(x)} {x.Repository}@{x.Digest.Short} published",
         EvidenceAttached x => $"evidence about {x.Repository}@{x.Subject.Short}: {Predicate(x)} ({x.Digest.Short})",
         TagBound x => $"{x.Repository}:{Tag(x.Tag)} names {x.Digest.Short}",
         TagDeleted x => $"tag {x.Repository}:{Tag(x.Tag)} deleted",
@@ -105,7 +106,8 @@ internal static class Story
 
     private static string Short(string id) => id.Length > 12 ? id[..12] : id;
 
-    private static string Size(long bytes) => $"{bytes} B";
+    // Without an artifact type a manifest's configuration says what it is; cosign's older signatures look like images too.
+    private static string Artifact(ImagePublished x) => x.ArtifactType is null or MediaType.Config or MediaType.DockerConfig ? "manifest" : x.ArtifactType;
 
     private static string Because(string? reason) => reason is null ? "" : ": " + reason;
 }

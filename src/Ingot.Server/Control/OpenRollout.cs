@@ -20,7 +20,7 @@ internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since
 
         foreach (var ended in rollouts.Where(r => r.Outcome is not (null or "Stopped") && r.StateDetail is not null))
         {
-            if (Steady.After(ReleasesJson.ReadRollout(ended.StateDetail!.Value.GetRawText())) is { } steady)
+            if (Releases.Steady.After(ReleasesJson.ReadRollout(ended.StateDetail!.Value.GetRawText())) is { } steady)
                 return new ServiceHistory(steady, ended.Time, open);
         }
 

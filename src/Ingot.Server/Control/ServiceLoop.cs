@@ -78,7 +78,7 @@ internal sealed class ServiceLoop : IAsyncDisposable
             var spec = say(_steady, number);
             var open = new OpenRollout($"{Key.Stem}-r{count + 1}", Releases.Rollout.Begin(spec, _time.GetUtcNow()));
             await _ledger.AppendAsync(actor, [.. with, new LedgerEvent.ReleaseRequested(
-                Key.Project, Key.Service, Key.Stage, spec.Next.Repository, spec.Next.Digest, spec.Next.Version, spec.Reason, Element(ReleasesJson.Write(spec)), open.Id, spec.Next.Number)], cancellationToken);
+                Key.Project, Key.Service, Key.Stage, spec.Next.Repository, spec.Next.Digest, spec.Reason, Element(ReleasesJson.Write(spec)), open.Id, spec.Next.Number, spec.Next.Version)], cancellationToken);
             if (_rollout is null)
             {
                 _rollout = open;

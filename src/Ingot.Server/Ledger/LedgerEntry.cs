@@ -15,7 +15,7 @@ namespace Ingot.Server.Ledger;
 /// <remarks>
 /// <para>The bytes of an entry, which the tree is over, are JSON in UTF-8 without white space, members in the order
 /// <c>v</c>, <c>seq</c>, <c>time</c>, <c>actor</c>, <c>event</c>; in the event <c>kind</c> first and then the kind's members in the order its record declares them,
-/// in snake case, absent ones left out. Text is escaped only where JSON demands it or the character is not ASCII-safe in a terminal.
+/// in snake case, absent ones left out. Escaped are control characters, quotation mark, backslash and what lies outside Unicode's basic plane.
 /// Parsing the bytes and writing the result gives the same bytes: that is checked, so there is one way to write an entry.</para>
 /// </remarks>
 public sealed record LedgerEntry(
@@ -50,6 +50,7 @@ public sealed record LedgerEntry(
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, LedgerJson.Entries.LedgerEntry);
 
     /// <summary>The time as the entry writes it.</summary>
+    [JsonIgnore]
     public string TimeText => Rfc3339Converter.Format(Time);
 }
 
@@ -62,6 +63,7 @@ public static class LedgerJson
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
         AllowDuplicateProperties = false,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new Rfc3339Converter() },

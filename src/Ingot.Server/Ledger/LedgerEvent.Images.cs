@@ -5,11 +5,11 @@ namespace Ingot.Server.Ledger;
 public abstract partial record LedgerEvent
 {
     /// <summary>A manifest that has no subject was published: an image, an index, or an artifact of its own.</summary>
-    public sealed record ImagePublished(string Repository, Digest Digest, string MediaType, long Size, string? ArtifactType)
+    public sealed record ImagePublished(string Repository, Digest Digest, string MediaType, long Size, string? ArtifactType = null)
         : LedgerEvent, IAboutRepository, IAboutDigest;
 
     /// <summary>A manifest that says something about another, <paramref name="Subject"/>, was published.</summary>
-    public sealed record EvidenceAttached(string Repository, Digest Subject, Digest Digest, string MediaType, long Size, string? ArtifactType, string? PredicateType)
+    public sealed record EvidenceAttached(string Repository, Digest Subject, Digest Digest, string MediaType, long Size, string? ArtifactType = null, string? PredicateType = null)
         : LedgerEvent, IAboutRepository, IAboutDigest;
 
     /// <summary>A tag names a manifest from now on.</summary>
@@ -19,7 +19,7 @@ public abstract partial record LedgerEvent
     public sealed record TagDeleted(string Repository, string Tag, Digest Digest) : LedgerEvent, IAboutRepository, IAboutDigest;
 
     /// <summary>A manifest was deleted, and with it the tags that named it.</summary>
-    public sealed record ManifestDeleted(string Repository, Digest Digest, string? Reason) : LedgerEvent, IAboutRepository, IAboutDigest;
+    public sealed record ManifestDeleted(string Repository, Digest Digest, string? Reason = null) : LedgerEvent, IAboutRepository, IAboutDigest;
 
     /// <summary>A blob is no longer served from a repository.</summary>
     public sealed record BlobDeleted(string Repository, Digest Digest) : LedgerEvent, IAboutRepository, IAboutDigest;

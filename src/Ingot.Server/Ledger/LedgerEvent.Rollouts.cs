@@ -7,7 +7,7 @@ public abstract partial record LedgerEvent
 {
     /// <summary>A service is to run a digest: a rollout begins and a generation gets its number.</summary>
     public sealed record ReleaseRequested(
-        string Project, string Service, string Stage, string Repository, Digest Digest, string? Version, string Reason, JsonElement Spec, string Rollout, long Generation)
+        string Project, string Service, string Stage, string Repository, Digest Digest, string Reason, JsonElement Spec, string Rollout, long Generation, string? Version = null)
         : LedgerEvent, IAboutService, IAboutRepository, IAboutDigest, IAboutRollout;
 
     /// <summary>A move is about to be made. <paramref name="Key"/> makes it idempotent.</summary>
@@ -20,7 +20,7 @@ public abstract partial record LedgerEvent
     public sealed record RolloutStateChanged(string Rollout, string State, string Reason, JsonElement Detail) : LedgerEvent, IAboutRollout;
 
     /// <summary>A rollout stands still until someone resumes it, or until a time.</summary>
-    public sealed record RolloutPaused(string Rollout, string Who, string Reason, DateTimeOffset? Until) : LedgerEvent, IAboutRollout;
+    public sealed record RolloutPaused(string Rollout, string Who, string Reason, DateTimeOffset? Until = null) : LedgerEvent, IAboutRollout;
 
     /// <summary>A paused rollout goes on.</summary>
     public sealed record RolloutResumed(string Rollout, string Who, string Reason) : LedgerEvent, IAboutRollout;

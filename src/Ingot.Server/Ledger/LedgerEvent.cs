@@ -6,7 +6,7 @@ namespace Ingot.Server.Ledger;
 /// <summary>Something that happened: what one entry of the ledger says. A closed family, one record a kind.</summary>
 /// <remarks>
 /// A new kind takes three things: its record in the chapter it belongs to, its name in the list below, and its case in <see cref="Projections"/>.
-/// Entries are for ever, so a kind's name and members are too: a member that comes later is nullable and stands last.
+/// Entries are for ever, so a kind's name and members are too: a member that comes later is nullable, has the default null, and stands last.
 /// A record says what it is about by implementing the <c>IAbout…</c> interfaces: entries are found by these.
 /// </remarks>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]

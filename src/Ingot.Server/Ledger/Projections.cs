@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using Ingot.Oci.Content;
 using Ingot.Server.Storage;
@@ -141,36 +144,44 @@ public static partial class Projections
     /// <summary>Lets the entry be found by what it is about.</summary>
     private static void Index(SqliteDatabase db, LedgerEntry entry)
     {
-        var e = entry.Event;
-        AddSubject(db, SubjectType.Kind, e.Kind, entry.Seq);
-        if (e is IAboutProject project)
-            AddSubject(db, SubjectType.Project, project.Project, entry.Seq);
-        if (e is IAboutService service)
-            AddSubject(db, SubjectType.Service, $"{service.Project}/{service.Service}", entry.Seq);
-        if (e is IAboutRepository repository)
-            AddSubject(db, SubjectType.Repository, repository.Repository, entry.Seq);
-        if (e is IAboutDigest digest)
-            AddSubject(db, SubjectType.Digest, Text(digest.Digest), entry.Seq);
-        if (e is EvidenceAttached evidence)
-            AddSubject(db, SubjectType.Digest, Text(evidence.Subject), entry.Seq);
-        if (e is IAboutRollout rollout)
-            IndexRollout(db, rollout.Rollout, entry.Seq);
+        // One statement for all: this is done for every entry, and a statement costs more than a row.
+        var arguments = new List<object> { entry.Seq };
+        var sql = new StringBuilder("INSERT OR IGNORE INTO subjects VALUES");
+        foreach (var (type, value) in Subjects(db, entry.Event))
+        {
+            sql.Append(CultureInfo.InvariantCulture, $"{(arguments.Count == 1 ? "" : ",")} (?{arguments.Count + 1}, ?{arguments.Count + 2}, ?1)");
+            arguments.Add(type);
+            arguments.Add(value);
+        }
+
+        db.Execute(sql.ToString(), CollectionsMarshal.AsSpan(arguments));
     }
 
-    private static void IndexRollout(SqliteDatabase db, string rollout, long seq)
+    private static IEnumerable<(string Type, string Value)> Subjects(SqliteDatabase db, LedgerEvent e)
     {
-        AddSubject(db, SubjectType.Rollout, rollout, seq);
-        var about = db.First("SELECT project, service, digest FROM rollouts WHERE rollout = ?1", r => (r.GetString(0), r.GetString(1), r.GetString(2)), rollout);
-        if (about is not ({ } project, { } service, { } digest))
-            return;
+        yield return (SubjectType.Kind, e.Kind);
+        if (e is IAboutProject project)
+            yield return (SubjectType.Project, project.Project);
+        if (e is IAboutService service)
+            yield return (SubjectType.Service, $"{service.Project}/{service.Service}");
+        if (e is IAboutRepository repository)
+            yield return (SubjectType.Repository, repository.Repository);
+        if (e is IAboutDigest digest)
+            yield return (SubjectType.Digest, Text(digest.Digest));
+        if (e is EvidenceAttached evidence)
+            yield return (SubjectType.Digest, Text(evidence.Subject));
+        if (e is not IAboutRollout { Rollout: var id })
+            yield break;
 
-        AddSubject(db, SubjectType.Project, project, seq);
-        AddSubject(db, SubjectType.Service, $"{project}/{service}", seq);
-        AddSubject(db, SubjectType.Digest, digest, seq);
+        yield return (SubjectType.Rollout, id);
+        var about = db.First("SELECT project, service, digest FROM rollouts WHERE rollout = ?1", r => (r.GetString(0), r.GetString(1), r.GetString(2)), id);
+        if (about is ({ } name, { } of, { } runs))
+        {
+            yield return (SubjectType.Project, name);
+            yield return (SubjectType.Service, $"{name}/{of}");
+            yield return (SubjectType.Digest, runs);
+        }
     }
-
-    private static void AddSubject(SqliteDatabase db, string type, string value, long seq) =>
-        db.Execute("INSERT OR IGNORE INTO subjects VALUES (?1, ?2, ?3)", type, value, seq);
 
     private static void PutKey(SqliteDatabase db, string id, string purpose, string publicKey, string status, long seq) =>
         db.Execute("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5)", id, purpose, publicKey, status, seq);

@@ -54,8 +54,8 @@ internal sealed record ManifestFacts(
 
     private static ManifestFacts OfManifest(Manifest manifest, string mediaType)
     {
-        if (manifest.SchemaVersion != 2 || manifest.Config is null || manifest.Layers is null || manifest.Layers.Contains(null!))
-            throw Invalid("a manifest has schemaVersion 2, a config and layers");
+        if (manifest.SchemaVersion != 2)
+            throw Invalid($"its schemaVersion is {manifest.SchemaVersion}: expected 2");
 
         return new ManifestFacts(
             mediaType, Type(manifest.ArtifactType ?? manifest.Config.MediaType), manifest.Subject?.Digest, [manifest.Config, .. manifest.Layers], [], manifest.Annotations);
@@ -63,8 +63,8 @@ internal sealed record ManifestFacts(
 
     private static ManifestFacts OfIndex(ImageIndex index, string mediaType)
     {
-        if (index.SchemaVersion != 2 || index.Manifests is null || index.Manifests.Contains(null!))
-            throw Invalid("an index has schemaVersion 2 and manifests");
+        if (index.SchemaVersion != 2)
+            throw Invalid($"its schemaVersion is {index.SchemaVersion}: expected 2");
 
         return new ManifestFacts(mediaType, Type(index.ArtifactType), index.Subject?.Digest, [], index.Manifests, index.Annotations);
     }

@@ -20,7 +20,7 @@ public sealed class SqliteDatabase : IDisposable
     {
         var database = Open(new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWriteCreate });
         // FULL: a commit is on disk before it is acknowledged.
-        database.Pragma("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000", "journal_size_limit = 67108864");
+        database.Pragma("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000", "journal_size_limit = 67108864", "wal_autocheckpoint = 4000");
         return database;
     }
 

@@ -98,6 +98,21 @@ internal sealed partial class HostFiles : IDisposable
         return new FileStream(file, FileAccess.Read, bufferSize: 0);
     }
 
+    /// <summary>Makes a directory with exactly that mode, whatever the umask is; one that is there gets it.</summary>
+    public static void MakeDirectory(string path, int mode)
+    {
+        Directory.CreateDirectory(path);
+        if (ChangeMode(Z(path), (uint)mode) != 0)
+            throw Failed("set the mode of", path);
+    }
+
+    /// <summary>Gives a file or directory to someone; a last link is not followed.</summary>
+    public static void SetOwner(string path, long userId, long groupId)
+    {
+        if (ChangeOwner(Z(path), checked((uint)userId), checked((uint)groupId)) != 0)
+            throw Failed("set the owner of", path);
+    }
+
     /// <summary>Waits until the filesystem of the directory has written everything it was given.</summary>
     public void SyncFilesystem()
     {
@@ -186,6 +201,12 @@ internal sealed partial class HostFiles : IDisposable
 
     [LibraryImport("libc", EntryPoint = "getdents64", SetLastError = true)]
     private static partial nint GetDirectoryEntries(SafeFileHandle directory, Span<byte> buffer, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "chmod", SetLastError = true)]
+    private static partial int ChangeMode(ReadOnlySpan<byte> path, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true)]
+    private static partial int ChangeOwner(ReadOnlySpan<byte> path, uint userId, uint groupId);
 
     [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
     private static partial int SyncFs(SafeFileHandle directory);

@@ -4,7 +4,6 @@ using System.Text.Json.Serialization;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
-using Ingot.Tools;
 
 namespace Ingot.Builds;
 
@@ -84,7 +83,7 @@ internal sealed class LayerCache
             await RewriteAsync(layer.DiffId, facts, writer, cancellationToken).ConfigureAwait(false);
             var written = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
             if (written.DiffId != layer.DiffId)
-                throw new ContentMismatchException($"the layer '{layer.DiffId}' was damaged in the cache and became '{written.DiffId}'; build again with --no-cache");
+                throw new BuildCacheException($"the layer '{layer.DiffId}' was damaged in the cache and became '{written.DiffId}'; build again with --no-cache");
 
             Add(written, compression);
             return written.Blob!;
@@ -237,8 +236,7 @@ internal sealed class LayerCache
 
     private string FactsPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".json");
 
-    private static ToolException Lost(Digest diffId) =>
-        new("ingot", $"the layer '{diffId}' is gone from the cache while it was used: build again");
+    private static BuildCacheException Lost(Digest diffId) => new($"the layer '{diffId}' went from the cache while it was used: build again");
 }
 
 [JsonSerializable(typeof(LayerFacts))]

@@ -57,6 +57,7 @@ internal sealed class StepCache
 {
     private readonly string _records;
     private readonly string _last;
+    private readonly string _selections;
     private readonly string _synced;
     private readonly string _boot;
     private readonly TimeProvider _time;
@@ -65,6 +66,7 @@ internal sealed class StepCache
     {
         _records = Directory.CreateDirectory(Path.Combine(directory, "steps")).FullName;
         _last = Directory.CreateDirectory(Path.Combine(directory, "last")).FullName;
+        _selections = Directory.CreateDirectory(Path.Combine(directory, "selections")).FullName;
         _synced = Directory.CreateDirectory(Path.Combine(directory, "synced")).FullName;
         _boot = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
         _time = time;
@@ -98,6 +100,17 @@ internal sealed class StepCache
         return digest == key.Digest ? ["its result is gone from the cache"] : key.DifferencesFrom(new StepKey(parts, digest));
     }
 
+    /// <summary>The digest of what patterns select in a chain, when that was found out before: it depends on nothing else.</summary>
+    public Digest? FindSelection(Digest chain, IReadOnlyList<string> patterns)
+    {
+        string path = SelectionOf(chain, patterns);
+        return File.Exists(path) && Digest.TryParse(File.ReadAllText(path), out var digest) ? digest : null;
+    }
+
+    /// <summary>Keeps the digest of what patterns select in a chain.</summary>
+    public void AddSelection(Digest chain, IReadOnlyList<string> patterns, Digest digest) =>
+        AtomicFile.Write(SelectionOf(chain, patterns), Encoding.ASCII.GetBytes(digest.ToString()));
+
     /// <summary>Makes everything that was written until now durable.</summary>
     public void Sync()
     {
@@ -130,9 +143,13 @@ internal sealed class StepCache
         }
     }
 
+    private string SelectionOf(Digest chain, IReadOnlyList<string> patterns) => Path.Combine(_selections, NameOf($"{chain}\n{string.Join('\n', patterns)}"));
+
     private string PathOf(Digest key) => Path.Combine(_records, key.Hex + ".json");
 
-    private string LastOf(string place) => Path.Combine(_last, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(place))));
+    private string LastOf(string place) => Path.Combine(_last, NameOf(place));
+
+    private static string NameOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }
 
 [JsonSerializable(typeof(StepRecord))]

@@ -13,6 +13,8 @@ internal sealed class Workspace : IAsyncDisposable
 {
     private const string LockFile = "lock";
     private const string RuncState = "runc";
+    private const int PrivateMode = 0b111_000_000;
+    private const int OrdinaryMode = 0b111_101_101;
 
     private readonly string _parent;
     private readonly string _name = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
@@ -22,7 +24,8 @@ internal sealed class Workspace : IAsyncDisposable
 
     public Workspace(string parent)
     {
-        _parent = Directory.CreateDirectory(parent, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        _parent = Path.GetFullPath(parent);
+        HostFiles.MakeDirectory(_parent, PrivateMode);
         Runc = new Runc(Path.Combine(Root, RuncState));
     }
 
@@ -31,12 +34,13 @@ internal sealed class Workspace : IAsyncDisposable
 
     private string Root => Path.Combine(_parent, _name);
 
-    /// <summary>A new empty directory.</summary>
+    /// <summary>A new empty directory of mode 0755: it may become the root of a filesystem.</summary>
     public string NewDirectory(string purpose)
     {
         Open();
         string path = Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"{Interlocked.Increment(ref _directories)}-{purpose}"));
-        return Directory.CreateDirectory(path).FullName;
+        HostFiles.MakeDirectory(path, OrdinaryMode);
+        return path;
     }
 
     /// <summary>A name for a container that no other container of the host has.</summary>

@@ -33,17 +33,17 @@ public static class DiagnosticRenderer
         string path = diagnostic.Path is null ? "" : $"{diagnostic.Path}: ";
         text.Append(Visible($"{where}{Word(diagnostic.Severity)}: {path}{diagnostic.Summary}")).Append('\n');
 
-        string gutter = "";
+        string gutter = "  ";
         if (diagnostic.Span is { } span)
         {
             string number = span.Line.ToString(CultureInfo.InvariantCulture);
-            gutter = new string(' ', number.Length);
+            gutter = new string(' ', number.Length + 3);
             var (line, underline) = Excerpt(span);
-            text.Append(CultureInfo.InvariantCulture, $"  {number} | {line}\n  {gutter} | {underline}\n");
+            text.Append(CultureInfo.InvariantCulture, $"  {number} | {line}\n{gutter}| {underline}\n");
         }
 
         if (diagnostic.Detail is not null)
-            text.Append(CultureInfo.InvariantCulture, $"  {gutter} = {Visible(diagnostic.Detail)}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{gutter}= {Visible(diagnostic.Detail)}\n");
         text.Append('\n');
     }
 

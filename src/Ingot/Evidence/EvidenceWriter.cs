@@ -16,7 +16,7 @@ public sealed record EvidenceManifest(Descriptor Descriptor, string? Tag, string
 /// <param name="Set">The verified evidence.</param>
 /// <param name="SignatureManifest">The bytes of the manifest under <see cref="SimpleSigning.SignatureTag"/>; null when there is none.</param>
 /// <param name="AttestationManifest">The bytes of the manifest under <see cref="SimpleSigning.AttestationTag"/>; null when there is none.</param>
-public sealed record ExistingEvidence(EvidenceSet Set, ReadOnlyMemory<byte>? SignatureManifest = null, ReadOnlyMemory<byte>? AttestationManifest = null);
+public sealed record ExistingEvidence(EvidenceSet Set, byte[]? SignatureManifest = null, byte[]? AttestationManifest = null);
 
 /// <summary>Signs statements and writes them in the two forms that stock cosign reads: a sigstore bundle that refers to the image, and
 /// the older manifests under the tags <c>sha256-HEX.sig</c> and <c>.att</c>.</summary>
@@ -100,7 +100,7 @@ public sealed class EvidenceWriter
     }
 
     private async Task<EvidenceManifest?> WriteAttestationsAsync(
-        Descriptor subject, IReadOnlyList<(string PredicateType, Envelope Envelope)> envelopes, ReadOnlyMemory<byte>? existing, CancellationToken cancellationToken)
+        Descriptor subject, IReadOnlyList<(string PredicateType, Envelope Envelope)> envelopes, byte[]? existing, CancellationToken cancellationToken)
     {
         List<Descriptor> layers = [];
         foreach (var (predicateType, envelope) in envelopes.Where(e => e.PredicateType != PredicateType.Signature))
@@ -113,7 +113,7 @@ public sealed class EvidenceWriter
         return await WriteOlderAsync(SimpleSigning.AttestationTag(subject.Digest), layers, existing, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<EvidenceManifest?> WriteSignatureAsync(Descriptor subject, string reference, ReadOnlyMemory<byte>? existing, CancellationToken cancellationToken)
+    private async Task<EvidenceManifest?> WriteSignatureAsync(Descriptor subject, string reference, byte[]? existing, CancellationToken cancellationToken)
     {
         var payload = SimpleSigning.Payload(subject.Digest, reference);
         if (existing is { } bytes && ReadOlder(bytes).Layers.Any(l => IsOurs(l, payload)))
@@ -134,7 +134,7 @@ public sealed class EvidenceWriter
     }
 
     // One manifest gathers everything under one tag: what others put there stays, in its order, and ours follows.
-    private async Task<EvidenceManifest?> WriteOlderAsync(string tag, IReadOnlyList<Descriptor> layers, ReadOnlyMemory<byte>? existing, CancellationToken cancellationToken)
+    private async Task<EvidenceManifest?> WriteOlderAsync(string tag, IReadOnlyList<Descriptor> layers, byte[]? existing, CancellationToken cancellationToken)
     {
         var kept = existing is { } bytes ? ReadOlder(bytes).Layers : [];
         var added = layers.Where(l => !kept.Any(k => k.Digest == l.Digest && SameSignature(k, l))).ToList();
@@ -160,9 +160,9 @@ public sealed class EvidenceWriter
         History = [.. layers.Select(_ => new HistoryEntry { Created = "0001-01-01T00:00:00Z" })],
     };
 
-    private static Manifest ReadOlder(ReadOnlyMemory<byte> bytes)
+    private static Manifest ReadOlder(byte[] bytes)
     {
-        var manifest = ImageJson.ReadManifest(bytes.Span);
+        var manifest = ImageJson.ReadManifest(bytes);
         return manifest.Layers is null ? throw new FormatException("the manifest of the older form has no layers") : manifest;
     }
 }

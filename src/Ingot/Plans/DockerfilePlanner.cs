@@ -80,6 +80,9 @@ internal sealed class DockerfilePlanner
 
         if (await _planner.Settings.FindImage(name, cancellationToken).ConfigureAwait(false) is { } stored)
         {
+            var platform = _planner.Settings.Platform;
+            if ((stored.Config.Os, stored.Config.Architecture) != (platform.Os, platform.Architecture))
+                Diagnostics.Error("plan-platform", $"'{name}' is an image for '{stored.Config.Os}/{stored.Config.Architecture}'", span, $"this build makes '{platform}'");
             var found = new TreeSource.Image(name, stored.Manifest);
             _bases[name] = found;
             StoredConfigs[stored.Manifest] = stored;

@@ -150,7 +150,7 @@ internal sealed partial class StagePlanner
 
     private RunStep Run(RunInstruction run) => new(run.Text, run.Span, run.Script is null ? ArgumentsOf(run.Command) : [], _scope.ForCommands, _config.User ?? "", WorkingDirectory)
     {
-        Script = run.Script?.Content,
+        Script = run.Script is { } script ? new InlineFile(script.Name, script.Content) : null,
         Transparent = [.. _file.Arguments.Proxies(_scope)],
     };
 
@@ -270,6 +270,8 @@ internal sealed partial class StagePlanner
     private CopySource Source(Word word, TreeSource from)
     {
         string text = Expand(word);
+        if (text.Length == 0)
+            Diagnostics.Error("plan-empty-source", $"the source '{word.Text}' is empty", word.Span, "give its variable a value; '.' means everything");
         int depth = 0;
         foreach (var part in text.Split('/').Where(p => p is not ("" or ".")))
         {

@@ -46,8 +46,8 @@ public sealed record BootstrapStep(string Text, SourceSpan Span, string Suite, I
 /// <param name="Directory">The working directory.</param>
 public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string> Arguments, IReadOnlyList<string> Environment, string User, string Directory) : Step(Text, Span)
 {
-    /// <summary>A script that is put into the container and takes the place of <see cref="Arguments"/>; null for none.</summary>
-    public string? Script { get; init; }
+    /// <summary>A program of text that is put into the container and run in place of <see cref="Arguments"/>; null for none.</summary>
+    public InlineFile? Script { get; init; }
 
     /// <summary>Variables that are given to the command and are no part of its result: where the proxy is.</summary>
     public IReadOnlyList<string> Transparent { get; init; } = [];
@@ -56,7 +56,7 @@ public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string>
     public override IReadOnlyList<KeyPart> Parts =>
     [
         new("run", ""), .. Arguments.Select(a => new KeyPart("argument", a)),
-        .. Script is null ? Array.Empty<KeyPart>() : [new("script", Script)],
+        .. Script is null ? Array.Empty<KeyPart>() : [new("script", $"{Script.Name}\n{Script.Content}")],
         .. Environment.Select(e => new KeyPart("variable", e)),
         new("user", User), new("directory", Directory),
     ];

@@ -12,7 +12,7 @@ public sealed record RolloutReceipt
     public required RolloutPhase Outcome { get; init; }
 
     /// <summary>Why it turned back; null when it did not.</summary>
-    public required AbortCause? Cause { get; init; }
+    public AbortCause? Cause { get; init; }
 
     /// <summary>The sentence for the cause, or empty.</summary>
     public required string Reason { get; init; }
@@ -42,7 +42,7 @@ public sealed record RolloutReceipt
     public required double LogE { get; init; }
 
     /// <summary>Seconds until the old generation had nothing in flight; null when its deadline passed first, or it never drained.</summary>
-    public required double? DrainSeconds { get; init; }
+    public double? DrainSeconds { get; init; }
 
     /// <summary>Requests in flight when a drain deadline passed.</summary>
     public required long UnfinishedAtDeadline { get; init; }

@@ -19,7 +19,7 @@ public sealed class LedgerVerifierTests : IDisposable
         var report = await LedgerVerifier.VerifyAsync(_test.Home);
 
         Assert.Empty(report.Problems);
-        Assert.Equal(20 * SampleEvents.Life(1).Count(), report.Size);
+        Assert.Equal(SampleEvents.Lives(20).Count(), report.Size);
     }
 
     [Fact]
@@ -112,8 +112,8 @@ public sealed class LedgerVerifierTests : IDisposable
     [Theory]
     [InlineData("DELETE FROM entries WHERE seq = 40", 40L)]
     [InlineData("DELETE FROM checkpoints WHERE size = 41", 40L)]
-    [InlineData("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)", 119L)]
-    [InlineData("UPDATE entries SET seq = 5000 WHERE seq = 119", 119L)]
+    [InlineData("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)", 124L)]
+    [InlineData("UPDATE entries SET seq = 5000 WHERE seq = 124", 124L)]
     [InlineData("UPDATE entries SET leaf = CAST(leaf AS TEXT) WHERE seq = 3", 3L)]
     [InlineData("UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size = 4) WHERE size = 5", 4L)]
     [InlineData("DELETE FROM approvals WHERE who = 'bob' AND digest IN (SELECT digest FROM rollouts WHERE rollout = 'r002')", 47L)]
@@ -270,8 +270,7 @@ public sealed class LedgerVerifierTests : IDisposable
         using var db = SqliteDatabase.OpenReader(_test.Home.Database);
         return
         [
-            .. db.Query("SELECT seq, json FROM entries", r => (r.GetInt64(0), r.GetFieldValue<byte[]>(1))),
-            .. db.Query("SELECT seq, leaf FROM entries", r => (r.GetInt64(0), r.GetFieldValue<byte[]>(1))),
+            .. db.Query("SELECT seq, json, leaf FROM entries", r => (r.GetInt64(0), (byte[])[.. r.GetFieldValue<byte[]>(1), .. r.GetFieldValue<byte[]>(2)])),
             .. db.Query("SELECT size - 1, note FROM checkpoints", r => (r.GetInt64(0), Encoding.UTF8.GetBytes(r.GetString(1)))),
         ];
     }

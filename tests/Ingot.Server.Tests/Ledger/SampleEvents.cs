@@ -11,7 +11,7 @@ internal static class SampleEvents
 {
     public static Digest DigestOf(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
 
-    public static IEnumerable<LedgerEvent> Lives(int count) => Enumerable.Range(1, count).SelectMany(Life);
+    public static IEnumerable<LedgerEvent> Lives(int count) => [.. Enumerable.Range(1, count).SelectMany(Life), .. count > 0 ? Later() : []];
 
     public static IEnumerable<LedgerEvent> Life(int n)
     {
@@ -37,7 +37,7 @@ internal static class SampleEvents
         yield return new PromotionDecided("shop", "web", repository, image, "staging", n % 2 == 0, [new GateRecord("tests-passed", "pass", "12 of 12", [evidence]), new GateRecord("claims", "unknown", "no evidence", [])]);
         yield return new Approved("shop", "web", image, "production", "alice", "looks good");
         yield return new Rejected("shop", "web", image, "production", "bob", "not on a Friday");
-        yield return new ReleaseRequested("shop", "web", "production", repository, image, $"1.{n}", "release", Json("""{"replicas":3}"""), rollout, n);
+        yield return new ReleaseRequested("shop", "web", "production", repository, image, "release", Json("""{"replicas":3}"""), rollout, n, $"1.{n}");
         yield return new RolloutIntent(rollout, "start-1", "start", Json("""{"instances":["a","b"]}"""));
         yield return new RolloutAcknowledged(rollout, "start-1", "done");
         yield return new RolloutStateChanged(rollout, "Shifting", "warm", Json("""{ "step" : 1, "share": 0.05 }"""));
@@ -49,6 +49,16 @@ internal static class SampleEvents
         yield return new Quarantined("shop", "web", "production", image, "failed");
         yield return new Quarantined("shop", "web", "staging", image, "failed too");
         yield return new QuarantineLifted("shop", "web", "production", image, "was the network");
+    }
+
+    /// <summary>Kinds that were added later; once, so that the numbers in tests stay.</summary>
+    public static IEnumerable<LedgerEvent> Later()
+    {
+        yield return new ReleaseRequested("shop", "api", "staging", "shop/api", DigestOf("api"), "release", Json("{}"), "later", 1);
+        yield return new RolloutMeasured("later", Json("""{"requests":7}"""));
+        yield return new RepairIntended("shop", "api", "staging", "repair-1", "start", Json("""{"instances":["a"]}"""));
+        yield return new RepairAcknowledged("shop", "api", "staging", "repair-1", "done");
+        yield return new ServiceStopped("shop", "api", "staging", "no longer needed");
     }
 
     public static JsonElement Json(string text)

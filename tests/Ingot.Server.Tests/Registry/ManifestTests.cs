@@ -125,7 +125,6 @@ public sealed class ManifestTests : IAsyncLifetime
     [InlineData("{\"schemaVersion\":2,\"config\":null,\"layers\":[]}")]
     [InlineData("{\"schemaVersion\":2,\"config\":{},\"layers\":[]}")]
     [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":null,\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2},\"layers\":[]}")]
-    [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2},\"layers\":null}")]
     [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2},\"layers\":[null]}")]
     [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":1e99},\"layers\":[]}")]
     [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:44136\",\"size\":2},\"layers\":[]}")]

@@ -75,6 +75,10 @@ public class DockerfilePropertyTests
     [InlineData("ENV a=", "${b:-")]
     [InlineData("RUN ", "[")]
     [InlineData("RUN [", "[")]
+    [InlineData("RUN [\"", ",")]
+    [InlineData("RUN [ '", ",")]
+    [InlineData("COPY --chmod=", "u+x,")]
+    [InlineData("COPY <<a", " <<a")]
     [InlineData("COPY ", "a ")]
     [InlineData("LABEL ", "a=b ")]
     [InlineData("RUN ", "<<A ")]
@@ -105,7 +109,7 @@ public class DockerfilePropertyTests
         var instructions = syntax.GlobalArguments.Concat<Instruction>(syntax.Stages.SelectMany(stage => stage.Instructions.Prepend(stage.From))).ToList();
         return diagnostics.All(d => Inside(d.Span, source) && !d.Summary.Contains('\n'))
             && instructions.TrueForAll(i => Inside(i.Span, source) && i.Span.Length > 0 && !i.Text.AsSpan().ContainsAny("\r\n\t"))
-            && instructions.OfType<CopyInstruction>().All(copy => Inside(copy.Destination.Span, source) && copy.Sources.All(s => Inside(s.Span, source)))
+            && instructions.OfType<CopyInstruction>().All(copy => Inside(copy.Destination.Span, source) && copy.Sources.Count + copy.Heredocs.Count > 0 && copy.Sources.All(s => Inside(s.Span, source)))
             && (diagnostics.HasErrors || syntax.Stages.Count > 0);
     }
 

@@ -6,6 +6,10 @@ namespace Ingot.Evidence.Tests;
 /// <summary>Runs goss files against an image: what the root filesystem can tell without running anything, the rest in a sandbox.</summary>
 public static class GossRunner
 {
+    /// <summary>Runs <paramref name="files"/>, parsed without errors, against an image.</summary>
+    public static Task<TestReport> RunAsync(ImageUnderTest image, IReadOnlyList<GossFile> files, SandboxOptions options, CancellationToken cancellationToken = default) =>
+        RunAsync(image.Root, image.Image.Config.Config, files, options, cancellationToken);
+
     /// <summary>Runs <paramref name="files"/>, parsed without errors, against a root filesystem and what a container of it would run.</summary>
     public static async Task<TestReport> RunAsync(
         ImageRoot root, ContainerConfig config, IReadOnlyList<GossFile> files, SandboxOptions options, CancellationToken cancellationToken = default)

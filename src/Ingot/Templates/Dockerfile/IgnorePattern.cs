@@ -8,10 +8,18 @@ internal sealed class IgnorePattern
 {
     private readonly List<Token> _tokens;
 
+    // Most patterns are a name, or a name in any directory: **/name. A context has many files, and strings compare quickly.
+    private readonly string? _name;
+    private readonly bool _inAnyDirectory;
+
     private IgnorePattern(List<Token> tokens, bool includes)
     {
         _tokens = tokens;
         Includes = includes;
+        _inAnyDirectory = tokens is [{ Kind: Kind.OptionalDirectories }, { Kind: Kind.Directories }, ..];
+        var name = tokens.Skip(_inAnyDirectory ? 2 : 0);
+        if (name.All(token => token.Kind == Kind.Character))
+            _name = string.Concat(name.Select(token => Text(token.Character)));
     }
 
     private enum Kind
@@ -66,10 +74,26 @@ internal sealed class IgnorePattern
     }
 
     /// <summary>Whether the path matches, or a directory it is in.</summary>
-    public bool MatchesOrParent(string path) => Run(path, stopsInMatch: true)[_tokens.Count];
+    public bool MatchesOrParent(string path) => _name is null ? Run(path, stopsInMatch: true)[_tokens.Count] : HoldsName(path, _name);
 
     /// <summary>Whether some path below a directory can match.</summary>
     public bool MayMatchBelow(string directory) => Run(directory + "/", stopsInMatch: false).Contains(true);
+
+    private bool HoldsName(string path, string name)
+    {
+        if (!_inAnyDirectory)
+            return path.StartsWith(name, StringComparison.Ordinal) && EndsPart(path, name.Length);
+
+        for (int at = path.IndexOf(name, StringComparison.Ordinal); at >= 0; at = path.IndexOf(name, at + 1, StringComparison.Ordinal))
+        {
+            if ((at == 0 || path[at - 1] == '/') && EndsPart(path, at + name.Length))
+                return true;
+        }
+
+        return false;
+    }
+
+    private static bool EndsPart(string path, int end) => end == path.Length || path[end] == '/';
 
     // The states after the whole path, or after the first directory that matches; state n stands before token n.
     private bool[] Run(string path, bool stopsInMatch)
@@ -198,6 +222,8 @@ internal sealed class IgnorePattern
             points.Add(CodePoint(text, ref position));
         return [.. points];
     }
+
+    private static string Text(int point) => point < 0x10000 ? ((char)point).ToString() : char.ConvertFromUtf32(point);
 
     // A lone surrogate stands for a byte that is not UTF-8 and counts as one character.
     private static int CodePoint(string text, ref int position)

@@ -39,6 +39,9 @@ public static class ProjectCodes
     /// <summary>Two things that exclude each other.</summary>
     public const string Conflict = "project-conflict";
 
+    /// <summary>There are more mistakes than are shown.</summary>
+    public const string TooManyErrors = "project-too-many-errors";
+
     /// <summary>A service that no stage would run.</summary>
     public const string NeverRuns = "project-never-runs";
 }

@@ -5,13 +5,18 @@ namespace Ingot.Templates.Project;
 /// <summary>Reads an <c>ingot.yaml</c>. Everything wrong is reported at once, with line, column and path; it does not throw for any text.</summary>
 public static class ProjectParser
 {
+    // A file that is not a project has a mistake on every line; nobody reads more.
+    private const int MaximumDiagnostics = 100;
+
     /// <summary>The project; null when <paramref name="diagnostics"/> got an error.</summary>
     public static ProjectDefinition? Parse(SourceText source, DiagnosticBag diagnostics)
     {
         DiagnosticBag found = [];
         var project = YamlReader.Read(source, found) is { } root ? new ProjectReader(source, found).Read(root) : null;
-        foreach (var diagnostic in found)
+        foreach (var diagnostic in found.Take(MaximumDiagnostics))
             diagnostics.Add(diagnostic);
+        if (found.Count > MaximumDiagnostics)
+            diagnostics.Error(ProjectCodes.TooManyErrors, "there are more mistakes than are shown", source.Span(source.Text.Length, 0));
         return found.HasErrors ? null : project;
     }
 }

@@ -84,7 +84,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
     private void UnknownKey(YamlScalar key, string path, KeySection keys, List<string> misspelt)
     {
         string? meant = Suggestion.For(key.Text, [.. keys.Keys, .. keys.Later]);
-        diagnostics.Error(ProjectCodes.UnknownKey, $"unknown key '{Show(key.Text)}'", key.Span, meant ?? $"known are {string.Join(", ", keys.Keys)}", path);
+        diagnostics.Error(ProjectCodes.UnknownKey, $"unknown key '{Show(key.Text)}'", key.Span, meant ?? $"known are {string.Join(", ", keys.Keys)}", path.Length == 0 ? null : path);
         misspelt.AddRange(keys.Keys.Where(known => meant is not null && meant == Suggestion.For(known, [known])));
     }
 

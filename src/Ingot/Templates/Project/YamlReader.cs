@@ -6,42 +6,6 @@ using YamlDotNet.Core.Events;
 
 namespace Ingot.Templates.Project;
 
-/// <summary>A node of a document, where it stands. An alias is the node it names.</summary>
-internal abstract record YamlNode(SourceSpan Span)
-{
-    /// <summary>The nodes it would be if every alias were written out.</summary>
-    public long Size { get; init; } = 1;
-
-    /// <summary>What it is, for messages.</summary>
-    public abstract string Kind { get; }
-}
-
-/// <summary>A single value.</summary>
-internal sealed record YamlScalar(SourceSpan Span, string Text, bool IsPlain) : YamlNode(Span)
-{
-    public bool IsNull => IsPlain && Text is "" or "~" or "null" or "Null" or "NULL";
-
-    public override string Kind => IsNull ? "nothing" : "a single value";
-}
-
-/// <summary>A list.</summary>
-internal sealed record YamlList(SourceSpan Span, IReadOnlyList<YamlNode> Items) : YamlNode(Span)
-{
-    public override string Kind => "a list";
-}
-
-/// <summary>A mapping; no key stands twice.</summary>
-internal sealed record YamlMap(SourceSpan Span, IReadOnlyList<(YamlScalar Key, YamlNode Value)> Entries) : YamlNode(Span)
-{
-    public override string Kind => "a mapping";
-}
-
-/// <summary>An alias of nothing, which has been reported: it stands in for whatever was meant.</summary>
-internal sealed record YamlUnresolved(SourceSpan Span) : YamlNode(Span)
-{
-    public override string Kind => "an alias of nothing";
-}
-
 /// <summary>Reads one document into nodes, with bounds that no project reaches.</summary>
 internal sealed class YamlReader
 {
@@ -134,6 +98,10 @@ internal sealed class YamlReader
         if (depth > MaximumDepth)
             throw new TooLargeException($"the document is nested deeper than {MaximumDepth}", span);
 
+        // `? :` and its like end a mapping where a value must stand.
+        if (start is not (NodeEvent or AnchorAlias))
+            throw new YamlException(start.Start, start.End, "a value is missing here");
+
         Advance();
         if (start is AnchorAlias alias)
             return _anchors.GetValueOrDefault(alias.Value) is { } named ? named with { Span = span } : Unresolved(alias, span, path);
@@ -148,8 +116,6 @@ internal sealed class YamlReader
             SequenceStart list => ReadList(OpenBracket(list.Style == SequenceStyle.Flow, span), path, depth),
             _ => new YamlScalar(span, ((Scalar)start).Value, ((Scalar)start).Style == ScalarStyle.Plain && start is Scalar { Tag.IsEmpty: true }),
         };
-        if (node.Size > MaximumSize)
-            throw new TooLargeException($"the document has more than {MaximumSize} parts when its aliases are written out", span);
         if (!anchor.IsEmpty)
             _anchors[anchor] = node;
         return node;
@@ -225,7 +191,7 @@ internal sealed class YamlReader
             else if (keys.TryAdd(name, scalar))
                 entries.Add((scalar, value));
             else
-                _diagnostics.Error(ProjectCodes.DuplicateKey, $"the key '{name}' stands twice", scalar.Span, $"the first is on line {keys[name].Span.Line}", ProjectPath.Join(path, name));
+                _diagnostics.Error(ProjectCodes.DuplicateKey, $"the key '{ProjectReader.Show(name)}' stands twice", scalar.Span, $"the first is on line {keys[name].Span.Line}", ProjectPath.Join(path, name));
         }
 
         var whole = CloseBracket(span);

@@ -1,0 +1,46 @@
+using Ingot.Transparency;
+
+namespace Ingot.Server.Ledger;
+
+/// <summary>The ledger as a static log, for monitors and witnesses of others
+/// (<see href="https://c2sp.org/tlog-tiles">C2SP tlog-tiles</see>).</summary>
+public static class LedgerEndpoints
+{
+    private const string Immutable = "public, max-age=31536000, immutable";
+
+    /// <summary>Serves <c>checkpoint</c> and <c>tile/…</c> below a prefix. The result takes authorisation for all of it.</summary>
+    public static IEndpointConventionBuilder MapLedger(this IEndpointRouteBuilder endpoints, string prefix, LedgerStore ledger)
+    {
+        var group = endpoints.MapGroup(prefix);
+        group.MapGet("checkpoint", (HttpContext http) => WriteCheckpointAsync(http, ledger));
+        group.MapGet("tile/{**rest}", (HttpContext http, string? rest) => WriteTileAsync(http, ledger, $"tile/{rest}"));
+        return group;
+    }
+
+    private static async Task WriteCheckpointAsync(HttpContext http, LedgerStore ledger)
+    {
+        if (ledger.Checkpoint() is not { } note)
+        {
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+
+        http.Response.ContentType = "text/plain; charset=utf-8";
+        http.Response.Headers.CacheControl = "no-cache";
+        await http.Response.WriteAsync(note, http.RequestAborted);
+    }
+
+    private static async Task WriteTileAsync(HttpContext http, LedgerStore ledger, string path)
+    {
+        if (!Tile.TryParse(path, out var tile) || ledger.Tile(tile) is not { } bytes)
+        {
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+
+        http.Response.ContentType = "application/octet-stream";
+        http.Response.ContentLength = bytes.Length;
+        http.Response.Headers.CacheControl = Immutable;
+        await http.Response.Body.WriteAsync(bytes, http.RequestAborted);
+    }
+}

@@ -1,0 +1,251 @@
+using System.Globalization;
+using Ingot.Builds.Normalisation;
+using Ingot.Diagnostics;
+using Ingot.Oci.Layers;
+using Ingot.Oci.Tar;
+using Ingot.Plans;
+using Ingot.Tools;
+
+namespace Ingot.Builds;
+
+/// <summary>Runs a command in a root filesystem, in a container, over an overlay whose upper directory becomes the layer.</summary>
+internal sealed class CommandExecution
+{
+    /// <summary>What of the surroundings below a result depends on; a higher number when they change.</summary>
+    public const string Version = "container@1";
+
+    private const int RootMode = 0b111_101_101;
+    private const string ScriptDirectory = "/dev/pipes/";
+    private const int MountFailed = 32;
+
+    private static readonly string[] s_mountedDirectories = ["proc", "sys", "dev"];
+    private static readonly string[] s_mountedFiles = ["etc/hosts", "etc/resolv.conf"];
+
+    private readonly BuildSession _session;
+    private readonly RunStep _step;
+    private readonly LayerChain _chain;
+    private readonly string _directory;
+    private readonly string _container;
+
+    private CommandExecution(BuildSession session, RunStep step, LayerChain chain)
+    {
+        _session = session;
+        _step = step;
+        _chain = chain;
+        _directory = session.Workspace.NewDirectory("run");
+        _container = session.Workspace.ContainerName(_directory);
+    }
+
+    private string Upper => Path.Combine(_directory, "upper");
+
+    private string Log => Path.Combine(_directory, "output");
+
+    /// <summary>Runs the step over <paramref name="chain"/>; what it left is a layer, in the store when <paramref name="export"/>, and a snapshot.</summary>
+    public static async Task<StepResult> RunAsync(BuildSession session, RunStep step, LayerChain chain, bool export, Action<string> onLine, CancellationToken cancellationToken)
+    {
+        var execution = new CommandExecution(session, step, chain);
+        try
+        {
+            return await execution.RunAsync(export, onLine, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            await Workspace.DeleteAsync(execution._directory, CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<StepResult> RunAsync(bool export, Action<string> onLine, CancellationToken cancellationToken)
+    {
+        var tree = await _session.Layers.TreeAsync(_chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
+        var account = await AccountAsync(cancellationToken).ConfigureAwait(false);
+        var snapshots = await _session.Layers.SnapshotsAsync(_chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
+        var mounted = MountPoints(tree);
+        int rootMode = MakeDirectories(tree, mounted);
+        MakeBundle(account, mounted, snapshots);
+
+        await ExecuteAsync(snapshots.Count, onLine, cancellationToken).ConfigureAwait(false);
+        return await WriteAsync(mounted.Keys, rootMode, export, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<Account> AccountAsync(CancellationToken cancellationToken)
+    {
+        var accounts = await _session.AccountsAsync(_chain, cancellationToken).ConfigureAwait(false);
+        return accounts.Find(_step.User, out var unknown)
+            ?? throw new InvalidInputException([new(Severity.Error, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(_step.User, accounts.Names) ?? "make the account in a RUN before, or write a number", _step.Span)]);
+    }
+
+    // Where something will be mounted, and whether that is a file; links in the image are followed now, so that the runtime meets none.
+    private static Dictionary<string, bool> MountPoints(FileTree tree)
+    {
+        var points = new Dictionary<string, bool>();
+        foreach (var path in s_mountedDirectories.Concat(s_mountedFiles))
+            points[tree.Resolve(path) ?? path] = s_mountedFiles.Contains(path);
+        return points;
+    }
+
+    // What is missing to mount on lies in a directory below all layers, so that nothing of it gets into the diff.
+    private int MakeDirectories(FileTree tree, Dictionary<string, bool> mounted)
+    {
+        foreach (var (point, isFile) in mounted)
+            MakeMountPoint(point, isFile);
+
+        // The root of an overlay is the upper directory's.
+        var root = tree.Find("")?.Record;
+        HostFiles.MakeDirectory(Upper, root?.Mode ?? RootMode);
+        HostFiles.SetOwner(Upper, root?.UserId ?? 0, root?.GroupId ?? 0);
+        foreach (var name in (string[])["work", "root"])
+            HostFiles.MakeDirectory(Path.Combine(_directory, name), RootMode);
+        return root?.Mode ?? RootMode;
+    }
+
+    private void MakeMountPoint(string point, bool isFile)
+    {
+        string path = Path.Combine(_directory, "points");
+        HostFiles.MakeDirectory(path, RootMode);
+        foreach (var part in isFile ? TarPath.Parent(point).Split('/') : point.Split('/'))
+        {
+            path = Path.Combine(path, part);
+            HostFiles.MakeDirectory(path, RootMode);
+        }
+
+        if (isFile)
+            File.WriteAllBytes(Path.Combine(path, TarPath.Name(point)), []);
+    }
+
+    private void MakeBundle(Account account, Dictionary<string, bool> mounted, IReadOnlyList<string> snapshots)
+    {
+        // Short names: the kernel takes at most a page of options, and a name of a snapshot has 64 digits.
+        for (int i = 0; i < snapshots.Count; i++)
+            File.CreateSymbolicLink(Path.Combine(_directory, Lower(i)), snapshots[i]);
+        File.WriteAllText(Path.Combine(_directory, "hosts"), "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+        File.Copy("/etc/resolv.conf", Path.Combine(_directory, "resolv.conf"));
+
+        var mounts = mounted.Where(m => m.Value).Select(m => RuntimeMount.Bind(Path.Combine(_directory, TarPath.Name(m.Key)), "/" + m.Key, readOnly: false));
+        var spec = RuntimeSpec.Container("root", ProcessOf(account), hostNetwork: true);
+        spec = spec with { Mounts = [.. spec.Mounts, .. mounts, .. Script()] };
+        File.WriteAllBytes(Path.Combine(_directory, "config.json"), spec.ToJson());
+    }
+
+    private IEnumerable<RuntimeMount> Script()
+    {
+        if (_step.Script is not { } script)
+            return [];
+
+        string path = Path.Combine(_directory, "script");
+        File.WriteAllText(path, script.Content);
+        File.SetUnixFileMode(path, (UnixFileMode)RootMode);
+        return [RuntimeMount.Bind(path, ScriptDirectory + script.Name, readOnly: true)];
+    }
+
+    private RuntimeProcess ProcessOf(Account account) => new()
+    {
+        Arguments = _step.Script is { } script ? [ScriptDirectory + script.Name] : _step.Arguments,
+        Environment = EnvironmentOf(account),
+        Directory = _step.Directory,
+        User = new RuntimeUser
+        {
+            UserId = account.UserId,
+            GroupId = account.GroupId,
+            AdditionalGroupIds = account.OtherGroups.Count == 0 ? null : account.OtherGroups,
+        },
+    };
+
+    // What many programs would otherwise take from the clock, the host or chance. It is for the command, and does not get into the image's configuration.
+    private List<string> EnvironmentOf(Account account)
+    {
+        var environment = _step.Environment.Concat(_step.Transparent).ToList();
+        string[] surroundings =
+        [
+            "HOME=" + account.Home,
+            "LANG=C.UTF-8",
+            "TZ=UTC",
+            string.Create(CultureInfo.InvariantCulture, $"SOURCE_DATE_EPOCH={_session.Settings.Epoch.ToUnixTimeSeconds()}"),
+            "PYTHONHASHSEED=0",
+        ];
+        foreach (var variable in surroundings)
+        {
+            string name = variable[..(variable.IndexOf('=', StringComparison.Ordinal) + 1)];
+            if (!environment.Exists(e => e.StartsWith(name, StringComparison.Ordinal)))
+                environment.Add(variable);
+        }
+
+        return environment;
+    }
+
+    private async Task ExecuteAsync(int layers, Action<string> onLine, CancellationToken cancellationToken)
+    {
+        var mount = Mounts.Overlay(_directory, [.. Enumerable.Range(0, layers).Select(Lower), "points"], "upper", "work", "root");
+        var run = _session.Workspace.Runc.Run(_directory, _container) with { Directory = _directory };
+        var command = Tether.Sequence(mount, run);
+        CommandResult result;
+        try
+        {
+            using var log = new StreamWriter(Log);
+            var gate = new Lock();
+            result = await Tether.RunAsync(command, line => Take(line, log, gate, onLine), cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The container must be gone before its files are.
+            await CommandRunner.TryRunAsync(_session.Workspace.Runc.Delete(_container), onLine: null, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+
+        if (result.ExitCode == MountFailed && result.Tail.StartsWith("mount:", StringComparison.Ordinal))
+            throw new ToolException(command, result.ExitCode, result.Tail);
+        if (result.ExitCode != 0)
+            throw Failed(result);
+    }
+
+    private static void Take(string line, StreamWriter log, Lock gate, Action<string> onLine)
+    {
+        lock (gate)
+            log.WriteLine(line);
+        onLine(line);
+    }
+
+    private BuildException Failed(CommandResult result)
+    {
+        string log = _session.NewLog(_container);
+        File.Move(Log, log);
+        return new BuildException(new BuildFailure(_step.Text, _step.Span, result.ExitCode, result.Tail, log));
+    }
+
+    private async Task<StepResult> WriteAsync(IEnumerable<string> mounted, int rootMode, bool export, CancellationToken cancellationToken)
+    {
+        var normaliser = new Normaliser(_session.Settings.Epoch, isBootstrap: false, mounted);
+        return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static string Lower(int index) => string.Create(CultureInfo.InvariantCulture, $"l{index}");
+}
+
+/// <summary>Makes a layer and a snapshot of a directory that a step filled.</summary>
+internal static class DirectoryResult
+{
+    /// <summary>Writes the layer through the rules, which change the directory too, and moves the directory to the snapshots.</summary>
+    public static async Task<StepResult> WriteAsync(BuildSession session, string directory, DirectoryForm form, Normaliser normaliser, int rootMode, bool export, CancellationToken cancellationToken)
+    {
+        var options = new DirectoryLayerOptions { Form = form, Epoch = session.Settings.Epoch, Filter = normaliser.Filter, ApplyToSource = true };
+        var writer = export
+            ? await LayerWriter.BeginAsync(session.Settings.Store, session.Settings.Codec, cancellationToken).ConfigureAwait(false)
+            : LayerWriter.HashOnly();
+        await using (writer.ConfigureAwait(false))
+        {
+            await DirectoryLayer.WriteAsync(writer, directory, options, cancellationToken).ConfigureAwait(false);
+            if (normaliser.Kept == 0 && RootModeOf(directory) == rootMode)
+                return new StepResult { Rules = normaliser.Applied };
+
+            var layer = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
+            session.Layers.AddSnapshot(layer.DiffId, directory);
+            session.Layers.Add(layer, session.Settings.Codec);
+            return new StepResult { DiffId = layer.DiffId, Bytes = layer.TarSize, Rules = normaliser.Applied };
+        }
+    }
+
+    private static int? RootModeOf(string directory)
+    {
+        using var files = new HostFiles(directory);
+        return files.Find("")?.Mode;
+    }
+}

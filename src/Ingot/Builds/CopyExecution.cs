@@ -1,0 +1,148 @@
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+using Ingot.Oci.Layers;
+using Ingot.Oci.Tar;
+using Ingot.Plans;
+
+namespace Ingot.Builds;
+
+/// <summary>What a copy reads, and how to open it.</summary>
+/// <param name="Digest">The digest of the selection, which may be known without selecting.</param>
+/// <param name="SelectAsync">The files.</param>
+/// <param name="OpenAsync">Makes ready to read; what it returns opens a file by its origin.</param>
+internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<SourceSelection>> SelectAsync, Func<CancellationToken, Task<FileOpener>> OpenAsync)
+{
+    /// <summary>Files that were selected and can be opened as they are.</summary>
+    public static CopyInput Of(SourceSelection selection, Func<FileOrigin, Stream> open) =>
+        new(selection.Digest, _ => Task.FromResult(selection), _ => Task.FromResult(new FileOpener(open, [])));
+}
+
+/// <summary>Opens files by their origin, until it is disposed.</summary>
+internal sealed class FileOpener(Func<FileOrigin, Stream> open, IEnumerable<IDisposable> owned) : IDisposable
+{
+    public Stream Open(FileOrigin origin) => open(origin);
+
+    public void Dispose()
+    {
+        foreach (var disposable in owned)
+            disposable.Dispose();
+    }
+}
+
+/// <summary>Copies files, and makes directories: layers that are written from where their files are, without a root filesystem.</summary>
+internal static class CopyExecution
+{
+    private const int InlineLayer = -1;
+    private const int FileMode = 0b110_100_100;
+    private const int DirectoryMode = 0b111_101_101;
+
+    /// <summary>Makes the layer of a copy into <paramref name="chain"/>.</summary>
+    public static async Task<StepResult> RunAsync(BuildSession session, CopyStep step, CopyInput input, LayerChain chain, bool export, CancellationToken cancellationToken)
+    {
+        var target = await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
+        var owner = await OwnerAsync(session, step, chain, cancellationToken).ConfigureAwait(false);
+        var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
+        var selection = await input.SelectAsync(cancellationToken).ConfigureAwait(false);
+        var placed = Place(step, target, [.. selection.Sources, .. Inline(session, step)], options);
+        if (placed.Count == 0)
+            return new StepResult();
+
+        using var opener = await input.OpenAsync(cancellationToken).ConfigureAwait(false);
+        var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
+        await using (writer.ConfigureAwait(false))
+        {
+            foreach (var file in placed)
+                await WriteAsync(writer, file, step, opener, cancellationToken).ConfigureAwait(false);
+            return await session.FinishAsync(writer, export, layer => IsWhatWasSelected(layer.Index, placed), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Makes the layer with the directories of a path that are missing in <paramref name="chain"/>; nothing when all are there.</summary>
+    public static async Task<StepResult> RunAsync(BuildSession session, DirectoryStep step, LayerChain chain, bool export, CancellationToken cancellationToken)
+    {
+        var tree = await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
+        string path = tree.Resolve(ImagePath.ToLayer(step.Path)) ?? throw Problem(step, "build-directory", $"the links in '{step.Path}' go round in a circle");
+        var missing = new List<TarEntry>();
+        for (; path.Length > 0 && !tree.IsDirectory(path); path = TarPath.Parent(path))
+        {
+            if (tree.Find(path) is { } file)
+                throw Problem(step, "build-directory", $"'/{path}' is a {file.Record.Type} and not a directory");
+            missing.Insert(0, new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = DirectoryMode, ModifiedTime = session.Settings.Epoch });
+        }
+
+        if (missing.Count == 0)
+            return new StepResult();
+
+        var owner = await AccountAsync(session, step, step.User, chain, cancellationToken).ConfigureAwait(false);
+        var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
+        await using (writer.ConfigureAwait(false))
+        {
+            foreach (var entry in missing)
+                await writer.WriteAsync(entry with { UserId = owner.UserId, GroupId = owner.GroupId }, cancellationToken).ConfigureAwait(false);
+            return await session.FinishAsync(writer, export, _ => true, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static IReadOnlyList<PlacedFile> Place(CopyStep step, FileTree target, IReadOnlyList<SelectedSource> sources, CopyOptions options)
+    {
+        try
+        {
+            return CopyLayout.Of(target, sources, options);
+        }
+        catch (CopyConflictException e)
+        {
+            throw Problem(step, "build-copy-conflict", e.Message);
+        }
+    }
+
+    private static async Task WriteAsync(LayerWriter writer, PlacedFile file, CopyStep step, FileOpener opener, CancellationToken cancellationToken)
+    {
+        if (file.Entry.Type != TarEntryType.File)
+        {
+            await writer.WriteAsync(file.Entry, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var content = file.Source!.Origin.Layer == InlineLayer ? InlineContent(step, file.Source.Origin.Path) : opener.Open(file.Source.Origin);
+        await using (content.ConfigureAwait(false))
+            await writer.WriteAsync(file.Entry, content, cancellationToken).ConfigureAwait(false);
+    }
+
+    // Between the key and the layer the person may have saved the file again: the layer must be what the key says.
+    private static bool IsWhatWasSelected(LayerIndex index, IReadOnlyList<PlacedFile> placed) =>
+        placed.All(p => p.Source?.Content is not { } content || index.Find(p.Entry.Path)?.Digest == content);
+
+    private static async Task<(uint, uint)?> OwnerAsync(BuildSession session, CopyStep step, LayerChain chain, CancellationToken cancellationToken)
+    {
+        if (step.Owner is not { } owner)
+            return null;
+
+        // A number without a group means the group of that number too; https://docs.docker.com/reference/dockerfile/#copy---chown---chmod.
+        string text = uint.TryParse(owner, out _) ? $"{owner}:{owner}" : owner;
+        var account = await AccountAsync(session, step, text, chain, cancellationToken).ConfigureAwait(false);
+        return (account.UserId, account.GroupId);
+    }
+
+    private static async Task<Account> AccountAsync(BuildSession session, Step step, string text, LayerChain chain, CancellationToken cancellationToken)
+    {
+        if (text.Length == 0)
+            return new Account(0, 0, [], "/root");
+
+        var accounts = await session.AccountsAsync(chain, cancellationToken).ConfigureAwait(false);
+        return accounts.Find(text, out var unknown)
+            ?? throw Problem(step, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(text, accounts.Names) ?? "make the account in a RUN before, or write a number");
+    }
+
+    private static IEnumerable<SelectedSource> Inline(BuildSession session, CopyStep step) => step.Inline.Select(file =>
+    {
+        long size = System.Text.Encoding.UTF8.GetByteCount(file.Content);
+        var entry = new TarEntry { Path = "", Type = TarEntryType.File, Mode = FileMode, Size = size, ModifiedTime = session.Settings.Epoch };
+        return new SelectedSource(file.Name, [new SelectedFile(entry, Content: null, new FileOrigin(InlineLayer, file.Name))]);
+    });
+
+    private static MemoryStream InlineContent(CopyStep step, string name) =>
+        new(System.Text.Encoding.UTF8.GetBytes(step.Inline.First(f => f.Name == name).Content), writable: false);
+
+    private static InvalidInputException Problem(Step step, string code, string summary, string? detail = null) =>
+        new([new Diagnostic(Severity.Error, code, summary, detail, step.Span)]);
+}

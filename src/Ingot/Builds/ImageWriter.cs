@@ -1,0 +1,99 @@
+using Ingot.Oci.Content;
+using Ingot.Oci.Images;
+using Ingot.Plans;
+
+namespace Ingot.Builds;
+
+/// <summary>Makes images of finished stages: configuration and manifest, and blobs of layers that had none.</summary>
+internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDictionary<string, StageResult> results, DateTimeOffset started)
+{
+    private BuildSettings Settings => session.Settings;
+
+    /// <summary>Puts an image into the store.</summary>
+    /// <param name="image">What was asked for.</param>
+    /// <param name="finished">The images of the plan that are in the store.</param>
+    /// <param name="source">The project's revision.</param>
+    /// <param name="cancellationToken">Ends it; what is in the store then is whole.</param>
+    public async Task<BuiltImage> WriteAsync(PlannedImage image, IReadOnlyList<BuiltImage> finished, SourceRevision? source, CancellationToken cancellationToken)
+    {
+        var stage = plan.Stage(image.Stage);
+        var result = results[image.Stage];
+        var layers = new List<Descriptor>();
+        foreach (var layer in result.Chain.Layers)
+            layers.Add(await session.Layers.BlobAsync(layer, Settings.Codec, cancellationToken).ConfigureAwait(false));
+
+        var config = ConfigOf(stage, result);
+        var configBlob = await Settings.Store.PutAsync(MediaType.Config, ImageJson.Write(config), cancellationToken).ConfigureAwait(false);
+        var manifest = new Manifest { Config = configBlob, Layers = layers };
+        var descriptor = await Settings.Store.PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken).ConfigureAwait(false);
+        return new BuiltImage(image.Name, descriptor.Digest, manifest, config, RecordOf(image, finished, source));
+    }
+
+    private ImageConfig ConfigOf(PlannedStage stage, StageResult result) => new()
+    {
+        Created = Created,
+        Architecture = plan.Platform.Architecture,
+        Os = plan.Platform.Os,
+        Variant = plan.Platform.Variant,
+        Config = stage.Config,
+        RootFs = new RootFileSystem { DiffIds = [.. result.Chain.Layers.Select(l => l.DiffId)] },
+        History = HistoryOf(stage, result),
+    };
+
+    private string Created => Settings.Epoch.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+
+    // The history of an image from elsewhere stays as it is.
+    private List<HistoryEntry> HistoryOf(PlannedStage stage, StageResult result)
+    {
+        var history = result.Base is { } below ? HistoryOf(plan.Stage(((TreeSource.Stage)stage.Base).Name), below) : [.. stage.History];
+        history.AddRange(result.Steps.Select(s => new HistoryEntry { Created = Created, CreatedBy = s.Step.Text, EmptyLayer = s.Result?.DiffId is null ? true : null }));
+        return history;
+    }
+
+    private BuildRecord RecordOf(PlannedImage image, IReadOnlyList<BuiltImage> finished, SourceRevision? source)
+    {
+        var (own, others) = StagesOf(image);
+        var steps = own.SelectMany(name => results[name].Steps).Where(s => s.Result is not null).ToList();
+        var all = own.Concat(others.SelectMany(o => StagesOf(plan.Images.First(i => i.Stage == o)).Own)).Distinct();
+        var made = all.SelectMany(name => results[name].Steps).Select(s => s.Result).OfType<StepResult>().ToList();
+        return new BuildRecord
+        {
+            Source = source,
+            Template = image.Template,
+            Bases =
+            [
+                .. image.Bases.Select(b => new BaseImage(b.Reference, b.Manifest)),
+                .. finished.Where(f => plan.Images.Any(i => i.Name == f.Name && others.Contains(i.Stage))).Select(f => new BaseImage(f.Name, f.Digest)),
+            ],
+            Arguments = image.Arguments,
+            Packages = [.. made.SelectMany(r => r.Packages).Distinct()],
+            Rules = [.. made.SelectMany(r => r.Rules).Distinct().Order(StringComparer.Ordinal)],
+            Started = started,
+            Finished = Settings.TimeProvider.GetUtcNow(),
+            Steps = steps.Count,
+            CachedSteps = steps.Count(s => s.IsCached),
+            Epoch = Settings.Epoch,
+            Codec = Settings.Codec.Codec,
+        };
+    }
+
+    // The stages of an image, and the stages it uses that are another image asked for.
+    private (IReadOnlyList<string> Own, IReadOnlyList<string> Others) StagesOf(PlannedImage image)
+    {
+        var own = new List<string>();
+        var others = new List<string>();
+        var next = new Queue<string>([image.Stage]);
+        while (next.TryDequeue(out var name))
+        {
+            if (own.Contains(name) || others.Contains(name))
+                continue;
+
+            bool isOther = name != image.Stage && plan.Images.Any(i => i.Stage == name);
+            (isOther ? others : own).Add(name);
+            foreach (var used in isOther ? [] : plan.Stage(name).Uses)
+                next.Enqueue(used);
+        }
+
+        return (own, others);
+    }
+}

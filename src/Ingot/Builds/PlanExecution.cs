@@ -1,0 +1,276 @@
+using System.Collections.Concurrent;
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+using Ingot.Oci.Images;
+using Ingot.Plans;
+
+namespace Ingot.Builds;
+
+/// <summary>What a step of a stage came to.</summary>
+/// <param name="Step">The step.</param>
+/// <param name="Result">What it made; null for a step that changes no files.</param>
+/// <param name="IsCached">Whether that was in the cache.</param>
+internal sealed record ExecutedStep(Step Step, StepResult? Result, bool IsCached);
+
+/// <summary>What a stage came to.</summary>
+/// <param name="Chain">Its layers.</param>
+/// <param name="Base">The result of the stage it starts with; null when that is no stage.</param>
+/// <param name="Steps">Its steps.</param>
+internal sealed record StageResult(LayerChain Chain, StageResult? Base, IReadOnlyList<ExecutedStep> Steps);
+
+/// <summary>Runs the stages of one plan: each as soon as what it needs is there, a step only once however many stages have it, and nothing that the cache knows.</summary>
+internal sealed class PlanExecution : IDisposable
+{
+    private readonly Plan _plan;
+    private readonly BuildSession _session;
+    private readonly StepCache _cache;
+    private readonly IBuildProgress _progress;
+    private readonly CancellationTokenSource _stop;
+    private readonly SemaphoreSlim _slots;
+    private readonly Dictionary<string, Lazy<Task<StageResult>>> _stages = [];
+    private readonly ConcurrentDictionary<Digest, Lazy<Task<(StepResult Result, bool IsCached)>>> _results = new();
+    private readonly Dictionary<CopyStep, CopyInput> _contextInputs = new(ReferenceEqualityComparer.Instance);
+    private readonly List<IDisposable> _contexts = [];
+    private readonly HashSet<string> _exported;
+
+    public PlanExecution(Plan plan, BuildSession session, StepCache cache, IBuildProgress progress, CancellationToken cancellationToken)
+    {
+        _plan = plan;
+        _session = session;
+        _cache = cache;
+        _progress = progress;
+        _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        _slots = new SemaphoreSlim(Math.Max(1, session.Settings.Parallelism));
+        _exported = ExportedStages(plan);
+        foreach (var stage in plan.Stages)
+            _stages[stage.Name] = new(() => Task.Run(() => RunStageAsync(stage)));
+    }
+
+    /// <summary>Whether any step was not in the cache.</summary>
+    public bool HasExecuted { get; private set; }
+
+    private CancellationToken Stopped => _stop.Token;
+
+    public void Dispose()
+    {
+        foreach (var context in _contexts)
+            context.Dispose();
+        _stop.Dispose();
+        _slots.Dispose();
+    }
+
+    /// <summary>Runs all stages; the first failure stops the others and is thrown when they have stopped.</summary>
+    public async Task<IReadOnlyDictionary<string, StageResult>> RunAsync()
+    {
+        SelectContextFiles();
+        var tasks = _plan.Stages.ToDictionary(s => s.Name, s => StopOnFailureAsync(_stages[s.Name].Value));
+        try
+        {
+            await Task.WhenAll(tasks.Values).ConfigureAwait(false);
+        }
+        catch (Exception) when (tasks.Values.Select(t => t.Exception?.InnerException).FirstOrDefault(e => e is not (null or OperationCanceledException)) is { } first)
+        {
+            // A step that was stopped because another failed is not what went wrong.
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
+        }
+
+        var results = new Dictionary<string, StageResult>();
+        foreach (var (name, task) in tasks)
+            results[name] = await task.ConfigureAwait(false);
+        return results;
+    }
+
+    // Stages whose layers are an image's: their layers are compressed while they are written.
+    private static HashSet<string> ExportedStages(Plan plan)
+    {
+        var exported = new HashSet<string>();
+        foreach (var image in plan.Images)
+        {
+            for (string? name = image.Stage; name is not null && exported.Add(name); name = (plan.Stage(name).Base as TreeSource.Stage)?.Name)
+            {
+            }
+        }
+
+        return exported;
+    }
+
+    private async Task<StageResult> StopOnFailureAsync(Task<StageResult> stage)
+    {
+        try
+        {
+            return await stage.ConfigureAwait(false);
+        }
+        catch
+        {
+            await _stop.CancelAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    // Before anything runs: a missing file need not wait for a compiler.
+    private void SelectContextFiles()
+    {
+        var diagnostics = new DiagnosticBag();
+        var contexts = new Dictionary<TreeSource.Context, ContextFiles>();
+        foreach (var step in _plan.Stages.SelectMany(s => s.Steps).OfType<CopyStep>())
+        {
+            if (step.From is not TreeSource.Context context)
+                continue;
+
+            if (!contexts.TryGetValue(context, out var files))
+                _contexts.Add(contexts[context] = files = new ContextFiles(context, _session.Settings.Epoch));
+            var selection = Select(files, step, $"the context '{context.Name}'", diagnostics);
+            _contextInputs[step] = CopyInput.Of(selection, files.Open);
+        }
+
+        diagnostics.ThrowIfErrors();
+    }
+
+    private static SourceSelection Select(ISelectable files, CopyStep step, string where, DiagnosticBag diagnostics) => new(SourceSelector.Select(files, step.Sources, source =>
+    {
+        bool isBroken = source.IsPattern && source.Pattern.Split('/').Any(p => GoPattern.TryParse(p) is null);
+        string summary = isBroken ? $"'{source.Pattern}' is not a pattern" : source.IsPattern ? $"nothing in {where} matches '{source.Pattern}'" : $"'{source.Pattern}' is not in {where}";
+        diagnostics.Error("build-copy-missing", summary, source.Span, source.IsPattern ? null : files.ReasonForAbsence(source.Pattern));
+    }));
+
+    private async Task<StageResult> RunStageAsync(PlannedStage stage)
+    {
+        var below = stage.Base is TreeSource.Stage { Name: var name } ? await _stages[name].Value.ConfigureAwait(false) : null;
+        var chain = below?.Chain ?? await ChainAsync(stage.Base).ConfigureAwait(false);
+        int count = stage.Steps.Count(s => s is not MetadataStep);
+        var steps = new List<ExecutedStep>();
+        foreach (var step in stage.Steps)
+        {
+            Stopped.ThrowIfCancellationRequested();
+            if (step is MetadataStep)
+            {
+                steps.Add(new ExecutedStep(step, Result: null, IsCached: false));
+                continue;
+            }
+
+            var label = new StepLabel(stage.Name, steps.Count(s => s.Result is not null) + 1, count, step.Text);
+            var (result, isCached) = await RunStepAsync(stage, step, label, chain).ConfigureAwait(false);
+            steps.Add(new ExecutedStep(step, result, isCached));
+            if (result.DiffId is { } diffId)
+                chain = chain.With(new ChainLayer(diffId, Foreign: null));
+        }
+
+        return new StageResult(chain, below, steps);
+    }
+
+    private async Task<LayerChain> ChainAsync(TreeSource source)
+    {
+        switch (source)
+        {
+            case TreeSource.Stage { Name: var name }:
+                return (await _stages[name].Value.ConfigureAwait(false)).Chain;
+            case TreeSource.Image { Manifest: var digest }:
+                var image = await Image.LoadAsync(_session.Settings.Store, digest, cancellationToken: Stopped).ConfigureAwait(false);
+                return image.Config.RootFs.DiffIds.Zip(image.Manifest.Layers).Aggregate(LayerChain.Empty, (chain, pair) => chain.With(new ChainLayer(pair.First, pair.Second)));
+            default:
+                return LayerChain.Empty;
+        }
+    }
+
+    private async Task<(StepResult Result, bool IsCached)> RunStepAsync(PlannedStage stage, Step step, StepLabel label, LayerChain chain)
+    {
+        var input = step is CopyStep copy ? await InputAsync(copy).ConfigureAwait(false) : null;
+        var key = StepKeys.Of(step, chain, input?.Digest, _session.Settings.Epoch);
+        string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
+        var mine = new Lazy<Task<(StepResult, bool)>>(() => FindOrRunAsync(stage, step, label, chain, input, key, place));
+        return await _results.GetOrAdd(key.Digest, mine).Value.ConfigureAwait(false);
+    }
+
+    private async Task<(StepResult Result, bool IsCached)> FindOrRunAsync(PlannedStage stage, Step step, StepLabel label, LayerChain chain, CopyInput? input, StepKey key, string place)
+    {
+        if (!_session.Settings.NoCache && await FindAsync(key).ConfigureAwait(false) is { } known)
+        {
+            _progress.Report(new BuildEvent.StepCached(label));
+            return (known, true);
+        }
+
+        await _slots.WaitAsync(Stopped).ConfigureAwait(false);
+        try
+        {
+            HasExecuted = true;
+            _progress.Report(new BuildEvent.StepStarted(label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, place)));
+            var result = await ExecuteAsync(label, () => RunAsync(step, label, chain, input, _exported.Contains(stage.Name))).ConfigureAwait(false);
+            _cache.Add(key, place, result);
+            return (result, false);
+        }
+        finally
+        {
+            _slots.Release();
+        }
+    }
+
+    private async Task<StepResult> ExecuteAsync(StepLabel label, Func<Task<StepResult>> run)
+    {
+        long started = _session.Settings.TimeProvider.GetTimestamp();
+        try
+        {
+            var result = await run().ConfigureAwait(false);
+            _progress.Report(new BuildEvent.StepFinished(label, _session.Settings.TimeProvider.GetElapsedTime(started), result.Bytes));
+            return result;
+        }
+        catch
+        {
+            _progress.Report(new BuildEvent.StepFailed(label, _session.Settings.TimeProvider.GetElapsedTime(started)));
+            throw;
+        }
+    }
+
+    private Task<StepResult> RunAsync(Step step, StepLabel label, LayerChain chain, CopyInput? input, bool export)
+    {
+        void Output(string line) => _progress.Report(new BuildEvent.StepOutput(label, line));
+        return step switch
+        {
+            BootstrapStep bootstrap => BootstrapExecution.RunAsync(_session, bootstrap, export, Output, Stopped),
+            RunStep run => CommandExecution.RunAsync(_session, run, chain, export, Output, Stopped),
+            CopyStep copy => CopyExecution.RunAsync(_session, copy, input!, chain, export, Stopped),
+            DirectoryStep directory => CopyExecution.RunAsync(_session, directory, chain, export, Stopped),
+            _ => throw new InvalidOperationException($"no execution for '{step.GetType().Name}'"),
+        };
+    }
+
+    private async Task<StepResult?> FindAsync(StepKey key)
+    {
+        if (_cache.Find(key) is not { } result)
+            return null;
+        return result.DiffId is not { } diffId || await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false) ? result : null;
+    }
+
+    private async Task<CopyInput> InputAsync(CopyStep step)
+    {
+        if (_contextInputs.TryGetValue(step, out var context))
+            return context;
+        if (step.From is TreeSource.Inline)
+            return CopyInput.Of(new SourceSelection([]), _ => Stream.Null);
+
+        var chain = await ChainAsync(step.From).ConfigureAwait(false);
+        var patterns = step.Sources.Select(s => s.Pattern).ToList();
+        if (_cache.FindSelection(chain.Id, patterns) is not { } digest)
+        {
+            digest = (await SelectAsync(step, chain, Stopped).ConfigureAwait(false)).Digest;
+            _cache.AddSelection(chain.Id, patterns, digest);
+        }
+
+        return new CopyInput(digest, cancellationToken => SelectAsync(step, chain, cancellationToken), cancellationToken => OpenAsync(chain, cancellationToken));
+    }
+
+    private async Task<SourceSelection> SelectAsync(CopyStep step, LayerChain chain, CancellationToken cancellationToken)
+    {
+        var tree = await _session.Layers.TreeAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
+        var diagnostics = new DiagnosticBag();
+        var selection = Select(new TreeFiles(tree), step, $"'{step.From}'", diagnostics);
+        diagnostics.ThrowIfErrors();
+        return selection;
+    }
+
+    private async Task<FileOpener> OpenAsync(LayerChain chain, CancellationToken cancellationToken)
+    {
+        var snapshots = await _session.Layers.SnapshotsAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
+        var roots = snapshots.Select(s => new HostFiles(s)).ToList();
+        return new FileOpener(origin => roots[^(origin.Layer + 1)].OpenRead(origin.Path), roots);
+    }
+}

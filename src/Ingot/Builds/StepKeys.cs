@@ -1,0 +1,31 @@
+using System.Globalization;
+using Ingot.Builds.Normalisation;
+using Ingot.Oci.Content;
+using Ingot.Plans;
+using Ingot.Tools;
+
+namespace Ingot.Builds;
+
+/// <summary>Keys of steps: the definition, the layers below, the content that is read, and what of this program decides the result.</summary>
+internal static class StepKeys
+{
+    /// <summary>The key of a step over a chain. Paths of the host, times of files, names of people and the order in which directories are read are no part of it.</summary>
+    public static StepKey Of(Step step, LayerChain parent, Digest? input, DateTimeOffset epoch) => StepKey.Of(
+    [
+        .. step.Parts,
+        // The layers' identities, not the steps that made them: a step that comes to the same result again changes nothing after it.
+        .. step is BootstrapStep ? Array.Empty<KeyPart>() : [new("parent", parent.Id.ToString())],
+        .. input is { } content ? [new KeyPart("content", content.ToString())] : Array.Empty<KeyPart>(),
+        .. Surroundings(step),
+        new("epoch", epoch.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture)),
+    ]);
+
+    private static IEnumerable<KeyPart> Surroundings(Step step) => step switch
+    {
+        BootstrapStep => [new("profile", Mmdebstrap.Profile), new("platform", Platform.Host.ToString()), .. Rules(isBootstrap: true)],
+        RunStep => [new("surroundings", CommandExecution.Version), .. Rules(isBootstrap: false)],
+        _ => [new("layout", "copy@1")],
+    };
+
+    private static IEnumerable<KeyPart> Rules(bool isBootstrap) => Normaliser.RulesFor(isBootstrap).Select(r => new KeyPart("rule", r.ToString()));
+}
