@@ -47,11 +47,11 @@ public sealed class JudgeTableTests
         }
     }
 
-    // At one canary request a second many seconds have none and say nothing, which costs some ten seconds against longer intervals.
+    // At one canary request a second many seconds have none and say nothing: those rows are some seconds slower than with longer intervals.
     [Theory]
-    [InlineData(1, 0.005, 0.03, 0.85, 224)]
+    [InlineData(1, 0.005, 0.03, 0.85, 241)]
     [InlineData(1, 0.005, 0.1, 0.99, 48)]
-    [InlineData(1, 0.005, 0.5, 1.0, 6)]
+    [InlineData(1, 0.005, 0.5, 1.0, 8)]
     [InlineData(10, 0.005, 0.01, 0.80, 279)]
     [InlineData(10, 0.005, 0.03, 0.99, 23)]
     [InlineData(10, 0.005, 0.1, 1.0, 4)]
@@ -87,7 +87,8 @@ public sealed class JudgeTableTests
 
     private static int? Run(Scenario scenario, int seed)
     {
-        var random = new Random(seed);
+        // Neighbouring seeds of this generator begin alike.
+        var random = new Random(unchecked((seed + 1) * (int)2654435761));
         var spec = World.Spec(2, 1, 10);
         var seen = new Judgement();
         for (int second = 1; second <= Seconds; second++)

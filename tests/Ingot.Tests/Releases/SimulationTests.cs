@@ -28,7 +28,7 @@ public sealed class SimulationTests
     [Fact]
     public void FaultsOfTheControllerAndPeopleWhoChangeTheirMindsDropNoRequest()
     {
-        foreach (int seed in Enumerable.Range(0, Seeds / 3))
+        foreach (int seed in Enumerable.Range(0, Seeds / 4))
         {
             var run = new FaultyRun(seed, Faults.Controller | Faults.People, harmless: true);
             run.ToTheEnd();
@@ -39,7 +39,7 @@ public sealed class SimulationTests
     [Fact]
     public void AHarmlessReleaseUnderFaultsOfTheControllerIsNeverRolledBackForItsHealth()
     {
-        foreach (int seed in Enumerable.Range(0, Seeds / 3))
+        foreach (int seed in Enumerable.Range(0, Seeds / 4))
         {
             var run = new FaultyRun(seed, Faults.Controller, harmless: true);
             run.ToTheEnd();
@@ -50,7 +50,7 @@ public sealed class SimulationTests
     [Fact]
     public void BetweenRolloutsEveryFaultHealsOnceItIsOver()
     {
-        foreach (int seed in Enumerable.Range(0, Seeds / 3))
+        foreach (int seed in Enumerable.Range(0, Seeds / 4))
             new FaultySteady(seed).Heals();
     }
 }

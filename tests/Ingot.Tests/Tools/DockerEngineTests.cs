@@ -1,0 +1,213 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Ingot.Tools;
+
+namespace Ingot.Tests.Tools;
+
+public sealed class DockerEngineTests
+{
+    [Theory]
+    [InlineData("1.41", "v1.41")]
+    [InlineData("1.44", "v1.44")]
+    [InlineData("1.60", "v1.47")]
+    public async Task TheNewestApiBothSidesKnowIsSpoken(string offered, string spoken)
+    {
+        using var peer = Peer(_ => (200, "[]"), offered);
+        using var engine = new DockerEngine(peer.Path);
+
+        await engine.ListAsync(["a=b"]);
+
+        Assert.Equal(["GET /_ping", $"GET /{spoken}/containers/json?all=1&filters=%7B%22label%22%3A%5B%22a%3Db%22%5D%7D"], Lines(peer));
+    }
+
+    [Theory]
+    [InlineData("1.40")]
+    [InlineData("2.1")]
+    [InlineData("1.x")]
+    [InlineData("")]
+    public async Task AnOlderOrUnknownApiIsRefused(string offered)
+    {
+        using var peer = Peer(_ => (200, "[]"), offered);
+        using var engine = new DockerEngine(peer.Path);
+
+        var e = await Assert.ThrowsAsync<ToolException>(() => engine.ListAsync([]));
+        Assert.Contains($"{offered}", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AFailureInsideASuccessfulPullThrows()
+    {
+        using var peer = Peer(_ => (200, "{\"status\":\"Pulling\"}\r\n{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n"));
+        using var engine = new DockerEngine(peer.Path);
+
+        var e = await Assert.ThrowsAsync<ToolException>(() => engine.PullAsync("127.0.0.1:5000/a", "sha256:abc"));
+
+        Assert.Equal("pulling '127.0.0.1:5000/a@sha256:abc' failed: manifest unknown", e.Message);
+        Assert.EndsWith("/images/create?fromImage=127.0.0.1%3A5000%2Fa&tag=sha256%3Aabc", Lines(peer)[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task APullWithoutFailureReturnsAndSendsTheCredentials()
+    {
+        using var peer = Peer(_ => (200, "{\"status\":\"Pulling\"}\n\n{\"status\":\"Done\",\"progressDetail\":{}}\n"));
+        using var engine = new DockerEngine(peer.Path);
+
+        await engine.PullAsync("r/a", "sha256:abc", new NetworkCredential("ada", "s>e?c"));
+
+        string header = peer.Requests[1].Split("\r\n").Single(line => line.StartsWith("X-Registry-Auth: ", StringComparison.OrdinalIgnoreCase))["X-Registry-Auth: ".Length..];
+        Assert.DoesNotContain(header, c => c is '+' or '/');
+        Assert.Equal("{\"username\":\"ada\",\"password\":\"s\\u003Ee?c\"}", Encoding.UTF8.GetString(Convert.FromBase64String(header.Replace('-', '+').Replace('_', '/'))));
+    }
+
+    [Fact]
+    public async Task ATakenNameIsAnAnswerAndNotAnError()
+    {
+        using var peer = Peer(_ => (409, "{\"message\":\"Conflict. The container name is already in use\"}"));
+        using var engine = new DockerEngine(peer.Path);
+
+        Assert.Null(await engine.TryCreateAsync("a", new DockerContainerSpec { Image = "i" }));
+    }
+
+    [Fact]
+    public async Task ACreatedContainerIsSaidInTheEnginesOwnWords()
+    {
+        using var peer = Peer(_ => (201, "{\"Id\":\"abc\",\"Warnings\":[]}"));
+        using var engine = new DockerEngine(peer.Path);
+
+        string? id = await engine.TryCreateAsync("a.b-g1-0", new DockerContainerSpec
+        {
+            Image = "r/a@sha256:abc",
+            Env = ["A=b"],
+            HostConfig = new DockerHostConfig { ReadonlyRootfs = true, CapDrop = ["ALL"], Memory = 5, MemorySwap = 5, NanoCpus = 7, PidsLimit = 9, RestartPolicy = new("on-failure", 3) },
+        });
+
+        Assert.Equal("abc", id);
+        Assert.EndsWith("/containers/create?name=a.b-g1-0", Lines(peer)[1], StringComparison.Ordinal);
+        using var body = JsonDocument.Parse(peer.Requests[1][(peer.Requests[1].IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..]);
+        var host = body.RootElement.GetProperty("HostConfig");
+        Assert.Equal("r/a@sha256:abc", body.RootElement.GetProperty("Image").GetString());
+        Assert.False(body.RootElement.TryGetProperty("Cmd", out _));
+        Assert.Equal((true, "ALL", 5L, 7L, 9L, "on-failure", 3), (
+            host.GetProperty("ReadonlyRootfs").GetBoolean(), host.GetProperty("CapDrop")[0].GetString(), host.GetProperty("MemorySwap").GetInt64(), host.GetProperty("NanoCpus").GetInt64(),
+            host.GetProperty("PidsLimit").GetInt64(), host.GetProperty("RestartPolicy").GetProperty("Name").GetString(), host.GetProperty("RestartPolicy").GetProperty("MaximumRetryCount").GetInt32()));
+    }
+
+    [Fact]
+    public async Task WhatIsSoAlreadyIsNoError()
+    {
+        using var same = Peer(_ => (304, ""));
+        using var gone = Peer(_ => (404, "{\"message\":\"No such container: a\"}"));
+        using var unchanged = new DockerEngine(same.Path);
+        using var missing = new DockerEngine(gone.Path);
+
+        await unchanged.StartAsync("a");
+        await unchanged.StopAsync("a", 10);
+        await missing.StopAsync("a", 10);
+        await missing.RemoveAsync("a", force: true);
+        Assert.Null(await missing.FindContainerAsync("a"));
+        Assert.Null(await missing.FindImageAsync("a"));
+        Assert.Equal("", await missing.LogsAsync("a", 5));
+        var e = await Assert.ThrowsAsync<ToolException>(() => missing.StartAsync("a"));
+        Assert.Equal("starting the container 'a' failed: No such container: a (404)", e.Message);
+    }
+
+    [Theory]
+    [InlineData(500, "{\"message\":\"the disk is full\"}", "the disk is full (500)")]
+    [InlineData(500, "not JSON\n", "not JSON (500)")]
+    [InlineData(400, "{}", "{} (400)")]
+    public async Task ARefusalSaysWhatWasAttemptedAndWhatTheEngineSaid(int status, string body, string expected)
+    {
+        using var peer = Peer(_ => (status, body));
+        using var engine = new DockerEngine(peer.Path);
+
+        var e = await Assert.ThrowsAsync<ToolException>(() => engine.TryCreateAsync("n", new DockerContainerSpec { Image = "i" }));
+
+        Assert.Equal($"creating the container 'n' from 'i' failed: {expected}", e.Message);
+    }
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("{")]
+    [InlineData("[{\"Id\":5}]")]
+    public async Task AnAnswerThatCannotBeReadIsAnErrorAndNotAnEmptyList(string body)
+    {
+        using var peer = Peer(_ => (200, body));
+        using var engine = new DockerEngine(peer.Path);
+
+        await Assert.ThrowsAsync<ToolException>(() => engine.ListAsync([]));
+    }
+
+    [Fact]
+    public async Task AnInspectedContainerIsRead()
+    {
+        const string Container = """
+            {"Id":"abc","Name":"/ingot-a","RestartCount":2,
+             "State":{"Status":"exited","ExitCode":137,"OOMKilled":true,"Error":"","StartedAt":"2026-01-02T03:04:05.123456789Z","Pid":0},
+             "Config":{"Image":"r/a@sha256:x","User":"65532","Labels":{"io.ingot.project":"shop"}},
+             "NetworkSettings":{"Networks":{"ingot-shop":{"IPAddress":"10.0.0.2"}}}}
+            """;
+        using var peer = Peer(_ => (200, Container));
+        using var engine = new DockerEngine(peer.Path);
+
+        var container = await engine.FindContainerAsync("abc");
+
+        Assert.Equal((2, "exited", 137, true), (container!.RestartCount, container.State.Status, container.State.ExitCode, container.State.OomKilled));
+        Assert.Equal(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero).AddTicks(1234567), container.State.StartedAt);
+        Assert.Equal(("shop", "10.0.0.2"), (container.Config.Labels!["io.ingot.project"], container.NetworkSettings.Networks!["ingot-shop"].IPAddress));
+    }
+
+    [Fact]
+    public async Task OnlyTheNetworkOfExactlyThatNameIsMeant()
+    {
+        using var peer = Peer(_ => (200, "[{\"Id\":\"1\",\"Name\":\"ingot-shop-web\"},{\"Id\":\"2\",\"Name\":\"ingot-shop\"}]"));
+        using var engine = new DockerEngine(peer.Path);
+
+        Assert.Equal("2", Assert.Single(await engine.FindNetworksAsync("ingot-shop")).Id);
+        await engine.EnsureNetworkAsync("ingot-shop", new Dictionary<string, string>());
+        Assert.DoesNotContain(Lines(peer), line => line.StartsWith("POST", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task TheFramesOfALogAreTakenOff()
+    {
+        byte[] log = [1, 0, 0, 0, 0, 0, 0, 3, .. "out"u8, 2, 0, 0, 0, 0, 0, 0, 4, .. "err\n"u8];
+        using var peer = new UnixServer(IsWhole, request => request.Contains("_ping", StringComparison.Ordinal) ? Answer(200, "OK"u8.ToArray()) : Answer(200, log));
+        using var engine = new DockerEngine(peer.Path);
+
+        Assert.Equal("outerr\n", await engine.LogsAsync("a", 10));
+    }
+
+    [Fact]
+    public async Task AnEngineThatIsNotThereIsNamedWithItsSocketAndACure()
+    {
+        using var engine = new DockerEngine("/run/ingot-tests/none.sock");
+
+        Assert.False(await engine.AnswersAsync());
+        var e = await Assert.ThrowsAsync<ToolException>(() => engine.VersionAsync());
+        Assert.Matches("^asking for its API version failed: the Docker Engine at '/run/ingot-tests/none.sock' did not answer: .*; start it, or run 'ingot doctor'$", e.Message);
+    }
+
+    private static UnixServer Peer(Func<string, (int Status, string Body)> answer, string api = "1.41") => new(IsWhole, request =>
+    {
+        if (request.StartsWith("GET /_ping", StringComparison.Ordinal))
+            return Answer(200, "OK"u8.ToArray(), api);
+        var (status, body) = answer(request);
+        return Answer(status, Encoding.UTF8.GetBytes(body));
+    });
+
+    private static string[] Lines(UnixServer peer) => [.. peer.Requests.Select(request => request.Split("\r\n")[0].Replace(" HTTP/1.1", "", StringComparison.Ordinal))];
+
+    private static bool IsWhole(string request)
+    {
+        int end = request.IndexOf("\r\n\r\n", StringComparison.Ordinal);
+        if (end < 0)
+            return false;
+        string? length = request[..end].Split("\r\n").FirstOrDefault(line => line.StartsWith("Content-Length: ", StringComparison.OrdinalIgnoreCase));
+        return length is null || request.Length - end - 4 >= int.Parse(length["Content-Length: ".Length..], CultureInfo.InvariantCulture);
+    }
+
+    private static byte[] Answer(int status, byte[] body, string api = "1.41") =>
+        [.. Encoding.ASCII.GetBytes($"HTTP/1.1 {status} X\r\nApi-Version: {api}\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n"), .. status == 304 ? [] : body];
+}

@@ -1,0 +1,135 @@
+using Ingot.Tools;
+
+namespace Ingot.Tests.Tools;
+
+public sealed class HaproxyConfigTests
+{
+    private static readonly HaproxyCheck s_check = new("/healthz", TimeSpan.FromSeconds(1), 2, 3);
+
+    [Fact]
+    public void TheConfigurationSaysEverythingAndLogsNothing() => Assert.Equal(
+        """
+        global
+          description ingot 127.0.0.1 8080
+          stats socket /run/ingot/abc/haproxy.sock mode 600 level admin expose-fd listeners
+          pidfile /home/proxies/web/haproxy.pid
+          maxconn 4000
+          hard-stop-after 10m
+          user haproxy
+
+        defaults
+          mode http
+          timeout connect 2s
+          timeout client 30s
+          timeout server 30s
+          timeout queue 5s
+          timeout http-request 10s
+          timeout http-keep-alive 10s
+          timeout tunnel 1h
+          timeout check 500ms
+          option redispatch 1
+          option forwardfor
+          retries 3
+          retry-on conn-failure empty-response response-timeout 503
+
+        frontend fe
+          bind 127.0.0.1:8080
+          option idle-close-on-response
+          default_backend be
+
+        backend be
+          balance roundrobin
+          http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE TRACE }
+          option httpchk
+          http-check send meth GET uri-lf "%[srv_name,map(/home/proxies/web/checks.map,/)]" ver HTTP/1.1 hdr Host localhost hdr User-Agent ingot hdr Connection close
+          http-check expect status 200-399
+          server g1-0 10.0.0.2:8080 weight 19 check inter 1000ms rise 2 fall 3
+          server g2-0 10.0.0.3:8080 weight 1 check inter 1000ms rise 2 fall 3
+
+        """,
+        Config().Render());
+
+    [Fact]
+    public void CheckPathsStandOneServerALine() => Assert.Equal("g1-0 /healthz\ng2-0 /healthz\n", Config().RenderChecks());
+
+    [Fact]
+    public void WithoutAUserTheProcessStaysWhatItWas() =>
+        Assert.DoesNotContain("user ", (Config() with { User = null }).Render().Replace("User-Agent ", "", StringComparison.Ordinal), StringComparison.Ordinal);
+
+    [Fact]
+    public void StartingDetachesAndReplacingTakesTheSocketsOver()
+    {
+        Assert.Equal("haproxy -c -q -f /home/proxies/web/haproxy.cfg", Haproxy.Check(Config()).ToString());
+        Assert.Equal("haproxy -D -f /home/proxies/web/haproxy.cfg", Haproxy.Start(Config()).ToString());
+        Assert.Equal("haproxy -D -f /home/proxies/web/haproxy.cfg -x /run/ingot/abc/haproxy.sock -sf 42", Haproxy.Replace(Config(), 42).ToString());
+    }
+
+    [Theory]
+    [InlineData("healthz")]
+    [InlineData("")]
+    [InlineData("/a b")]
+    [InlineData("/a;set server be/g1-0 weight 0")]
+    [InlineData("/a\nserver evil 10.0.0.1:80")]
+    [InlineData("/a\"b")]
+    [InlineData("/a'b")]
+    [InlineData("/a\\b")]
+    [InlineData("/a#b")]
+    [InlineData("/a\0b")]
+    [InlineData("/ä")]
+    public void APathThatWouldEndAWordIsRefused(string path)
+    {
+        var e = Assert.Throws<ToolException>(() => (s_check with { Path = path }).SafePath);
+
+        Assert.Contains("cannot be the path of a health check", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/healthz?full=1&x=%20")]
+    [InlineData("/~a/b.c_d-e,f:g@h")]
+    public void AnOrdinaryPathIsTaken(string path) => Assert.Equal(path, (s_check with { Path = path }).SafePath);
+
+    [Fact]
+    public async Task ASocketPathTheKernelWouldCutIsRefused()
+    {
+        var config = Config() with { SocketPath = "/run/" + new string('x', 200) };
+
+        var e = await Assert.ThrowsAsync<ToolException>(() => Haproxy.RunAsync(config, TimeProvider.System));
+
+        Assert.Contains("205 characters", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("not a number\n")]
+    [InlineData("-5\n")]
+    [InlineData("99999999999\n")]
+    public void AFileThatHoldsNoProcessIdIsNoProcess(string content) => Assert.Null(FindWithPidFile(content));
+
+    // This very process is alive and is not HAProxy; process 1 is there and not ours either.
+    [Fact]
+    public void AProcessThatIsSomethingElseIsNotTakenForOurs()
+    {
+        Assert.Null(FindWithPidFile($"{Environment.ProcessId}\n"));
+        Assert.Null(FindWithPidFile("1\n"));
+        Assert.Null(FindWithPidFile("4194304\n"));
+    }
+
+    private static int? FindWithPidFile(string content)
+    {
+        using var directory = new Testing.TemporaryDirectory();
+        File.WriteAllText(directory.At("haproxy.pid"), content);
+        return Haproxy.FindProcess(Config() with { Directory = directory.Root });
+    }
+
+    private static HaproxyConfig Config() => new()
+    {
+        Directory = "/home/proxies/web",
+        SocketPath = "/run/ingot/abc/haproxy.sock",
+        Bind = "127.0.0.1:8080",
+        CheckTimeout = TimeSpan.FromMilliseconds(500),
+        Description = "ingot 127.0.0.1 8080",
+        User = "haproxy",
+        Servers = [new HaproxyServer("g1-0", "10.0.0.2:8080", 19, s_check), new HaproxyServer("g2-0", "10.0.0.3:8080", 1, s_check)],
+    };
+}
