@@ -52,7 +52,7 @@ internal static class GenerateDocsCommand
         var node = type.GetJsonSchemaAsNode(new JsonSchemaExporterOptions
         {
             TreatNullObliviousAsNonNullable = true,
-            TransformSchemaNode = (context, schema) => context.TypeInfo.Type == typeof(Oci.Content.Digest)
+            TransformSchemaNode = (context, schema) => (context.TypeInfo.Type == typeof(Oci.Content.Digest) || context.TypeInfo.Type == typeof(Oci.Content.Digest?))
                 ? JsonNode.Parse("""{"type":"string","pattern":"^sha256:[0-9a-f]{64}$"}""")!
                 : schema,
         });
