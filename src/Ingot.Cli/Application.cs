@@ -86,6 +86,10 @@ internal static class Application
         {
             return Fail(terminal, ExitCode.No, "refused", e.Message);
         }
+        catch (Builds.BuildException e)
+        {
+            return Fail(terminal, ExitCode.No, "build-failed", e.Message);
+        }
         catch (ServerException e)
         {
             int code = e.Code switch { "refused" => ExitCode.No, "invalid" or "not_found" => ExitCode.WrongInput, _ => ExitCode.WrongEnvironment };
