@@ -31,7 +31,7 @@ internal static class Application
             return ExitCode.Done;
         }
 
-        var directory = new Option<string>("-C") { Description = "Work in this directory", HelpName = "DIR", DefaultValueFactory = _ => "." };
+        var directory = new Option<string>("-C") { Description = "Work in this directory", HelpName = "DIR", Recursive = true, DefaultValueFactory = _ => "." };
         var format = new Option<string>("--output", "-o") { Description = "How data is printed: text or json", HelpName = "FORMAT", Recursive = true, DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "json");
         Func<ParseResult, CancellationToken, Task<int>> Bind(Func<CommandContext, ParseResult, CancellationToken, Task<int>> act) => async (result, cancellationToken) =>
