@@ -1,12 +1,13 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using Ingot.Builds;
 using Ingot.Cli.Output;
 
 namespace Ingot.Cli.Pipeline;
 
 /// <summary>Shows a build while it runs: a line for each step that ends, and on a terminal what is going on now.</summary>
-internal sealed class BuildDisplay : IBuildProgress, IDisposable
+internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 {
     private static readonly TimeSpan s_pace = TimeSpan.FromMilliseconds(200);
 
@@ -30,8 +31,10 @@ internal sealed class BuildDisplay : IBuildProgress, IDisposable
             case BuildEvent.StepStarted started:
                 DidWork = true;
                 _running[started.Step] = (Stopwatch.StartNew(), "");
-                if (started.Reasons.Count > 0)
-                    _terminal.Progress(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", started.Reasons)}"));
+                // That a step before it changed is only a consequence: that step has said why.
+                var reasons = started.Reasons.Where(r => !r.StartsWith("parent ", StringComparison.Ordinal)).Select(r => LongDigest().Replace(r, "$1")).ToList();
+                if (reasons.Count > 0)
+                    _terminal.Progress(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", reasons)}"));
                 break;
             case BuildEvent.StepOutput output when _running.TryGetValue(output.Step, out var running):
                 _running[output.Step] = running with { Line = output.Line };
@@ -61,6 +64,9 @@ internal sealed class BuildDisplay : IBuildProgress, IDisposable
         >= 1 << 10 => $"{bytes / (double)(1 << 10):0.0} KiB",
         _ => $"{bytes} B",
     };
+
+    [GeneratedRegex("sha256:([0-9a-f]{12})[0-9a-f]{52}")]
+    private static partial Regex LongDigest();
 
     private static string Label(StepLabel step)
     {
