@@ -113,13 +113,21 @@ internal sealed class CommandExecution
             File.WriteAllBytes(Path.Combine(path, TarPath.Name(point)), []);
     }
 
+    // Whatever the caller's umask: apt, for one, resolves names as a user of its own.
+    private void WriteForAll(string name, string text)
+    {
+        string path = Path.Combine(_directory, name);
+        File.WriteAllText(path, text);
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+    }
+
     private void MakeBundle(Account account, Dictionary<string, bool> mounted, IReadOnlyList<string> snapshots)
     {
         // Short names: the kernel takes at most a page of options, and a name of a snapshot has 64 digits.
         for (int i = 0; i < snapshots.Count; i++)
             File.CreateSymbolicLink(Path.Combine(_directory, Lower(i)), snapshots[i]);
-        File.WriteAllText(Path.Combine(_directory, "hosts"), "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-        File.WriteAllBytes(Path.Combine(_directory, "resolv.conf"), File.Exists(Resolver) ? File.ReadAllBytes(Resolver) : []);
+        WriteForAll("hosts", "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+        WriteForAll("resolv.conf", File.Exists(Resolver) ? File.ReadAllText(Resolver) : "");
 
         var mounts = mounted.Where(m => m.Value).Select(m => RuntimeMount.Bind(Path.Combine(_directory, TarPath.Name(m.Key)), "/" + m.Key, readOnly: false));
         var spec = RuntimeSpec.Container("root", ProcessOf(account), hostNetwork: true);

@@ -193,7 +193,8 @@ public sealed class ReferrerTests : IAsyncLifetime
 
     private async Task<Descriptor> SignatureAsync(string who) =>
         (await _registry.PushBlobAsync("shop/web", "the payload they all sign"u8.ToArray(), "application/vnd.dev.cosign.simplesigning.v1+json"))
-            with { Annotations = new() { ["dev.cosignproject.cosign/signature"] = who } };
+            with
+        { Annotations = new() { ["dev.cosignproject.cosign/signature"] = who } };
 
     private async Task<HttpResponseMessage> PutAsync(string tag, params Descriptor[] layers) =>
         await _registry.PutManifestAsync("shop/web", tag, await _registry.MakeImageAsync("shop/web", "x", manifest => manifest with { Layers = layers }));
