@@ -59,8 +59,9 @@ internal sealed class LocalServer(Home home, Terminal terminal)
     {
         Directory.CreateDirectory(home.Logs);
         string log = Path.Combine(home.Logs, "server.log");
-        // Mapping compiled code twice, once to write and once to run, would cost the server a sixth of its memory.
-        Detached.Start(Environment.ProcessPath!, ["serve", "--listen", $"{server.Host}:{server.Port}"], log, new() { ["INGOT_HOME"] = home.Directory, ["DOTNET_EnableWriteXorExecute"] = "0" });
+        // Mapping compiled code twice, once to write and once to run, would cost the server a sixth of its memory,
+        // and a nursery as large as the processor's cache more than that.
+        Detached.Start(Environment.ProcessPath!, ["serve", "--listen", $"{server.Host}:{server.Port}"], log, new() { ["INGOT_HOME"] = home.Directory, ["DOTNET_EnableWriteXorExecute"] = "0", ["DOTNET_GCgen0size"] = "600000" });
         var clock = Stopwatch.StartNew();
         while (await probe.TryHealthAsync(cancellationToken) is null)
         {
