@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Net.Sockets;
 using System.Reflection;
 using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
@@ -99,7 +100,7 @@ internal static class Application
         {
             return Fail(terminal, 130, "cancelled", "stopped before the end; what was acknowledged stands, the rest was cleaned up");
         }
-        catch (Exception e) when (e is IngotException or IOException or UnauthorizedAccessException or HttpRequestException)
+        catch (Exception e) when (e is IngotException or IOException or UnauthorizedAccessException or HttpRequestException or SocketException)
         {
             return Fail(terminal, ExitCode.WrongEnvironment, "environment", e.Message);
         }

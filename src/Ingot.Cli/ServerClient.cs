@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Ingot.Server.Api;
@@ -27,11 +28,11 @@ internal sealed class ServerClient(Uri server, string? token) : IDisposable
         SendAsync(new HttpRequestMessage(method, path) { Content = JsonContent.Create(body, bodyType) }, reply, cancellationToken);
 
     /// <summary>A reply of plain text.</summary>
-    public async Task<string> GetTextAsync(string path, CancellationToken cancellationToken)
+    public Task<string> GetTextAsync(string path, CancellationToken cancellationToken) => ReachAsync(async () =>
     {
         using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), cancellationToken);
         return await response.Content.ReadAsStringAsync(cancellationToken);
-    }
+    });
 
     /// <summary>Whether a server answers, and which; null when none does.</summary>
     public async Task<HealthReply?> TryHealthAsync(CancellationToken cancellationToken)
@@ -42,7 +43,7 @@ internal sealed class ServerClient(Uri server, string? token) : IDisposable
             timeout.CancelAfter(TimeSpan.FromSeconds(2));
             return await _http.GetFromJsonAsync("api/v1/health", ApiJson.Default.HealthReply, timeout.Token);
         }
-        catch (Exception e) when (e is HttpRequestException or JsonException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or IOException or SocketException or JsonException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             return null;
         }
@@ -65,27 +66,31 @@ internal sealed class ServerClient(Uri server, string? token) : IDisposable
         return http;
     }
 
-    private async Task<TReply> SendAsync<TReply>(HttpRequestMessage request, JsonTypeInfo<TReply> type, CancellationToken cancellationToken)
+    private Task<TReply> SendAsync<TReply>(HttpRequestMessage request, JsonTypeInfo<TReply> type, CancellationToken cancellationToken) => ReachAsync(async () =>
     {
         using var response = await SendAsync(request, cancellationToken);
         return await response.Content.ReadFromJsonAsync(type, cancellationToken)
             ?? throw new ServerException("unreachable", $"'{server}' answered '{request.RequestUri}' with nothing");
+    });
+
+    /// <summary>A server that goes away does so in many ways: before, during and after the answer.</summary>
+    private async Task<T> ReachAsync<T>(Func<Task<T>> ask)
+    {
+        try
+        {
+            return await ask();
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
+        {
+            throw new ServerException("unreachable", $"no server answers at '{server}': {e.Message}; start one with 'ingot serve'", e);
+        }
     }
 
     private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         using (request)
         {
-            HttpResponseMessage response;
-            try
-            {
-                response = await _http.SendAsync(request, cancellationToken);
-            }
-            catch (HttpRequestException e)
-            {
-                throw new ServerException("unreachable", $"no server answers at '{server}': {e.Message}; start one with 'ingot serve'", e);
-            }
-
+            var response = await _http.SendAsync(request, cancellationToken);
             if (response.IsSuccessStatusCode)
                 return response;
 
