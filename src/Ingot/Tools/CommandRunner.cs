@@ -14,6 +14,7 @@ public sealed record CapturedOutput(int ExitCode, byte[] Output, byte[] Error);
 public static class CommandRunner
 {
     private const int TailLines = 40;
+    private const int TailErrors = 10;
     private const int MaxOutputCharacters = 16 << 20;
     private const int MaxLineCharacters = 64 << 10;
 
@@ -38,7 +39,10 @@ public static class CommandRunner
         using var process = Start(command);
         process.StandardInput.Close();
         var output = new StringBuilder();
-        var tail = new Queue<string>();
+        var tail = new Queue<(int Number, string Line)>();
+        // What goes wrong is said on the error stream, and the two pipes are read in no order: a flood on one must not hide the other.
+        var errors = new Queue<(int Number, string Line)>();
+        int number = 0;
         var gate = new Lock();
 
         void Take(string line, bool isOutput)
@@ -47,9 +51,9 @@ public static class CommandRunner
             {
                 if (isOutput && output.Length < MaxOutputCharacters)
                     output.Append(line).Append('\n');
-                tail.Enqueue(line);
-                if (tail.Count > TailLines)
-                    tail.Dequeue();
+                Keep(tail, TailLines, (++number, line));
+                if (!isOutput)
+                    Keep(errors, TailErrors, (number, line));
             }
 
             onLine?.Invoke(line);
@@ -68,7 +72,14 @@ public static class CommandRunner
             throw;
         }
 
-        return new CommandResult(process.ExitCode, output.ToString(), string.Join('\n', tail));
+        return new CommandResult(process.ExitCode, output.ToString(), string.Join('\n', errors.Union(tail).OrderBy(l => l.Number).Select(l => l.Line)));
+    }
+
+    private static void Keep<T>(Queue<T> last, int count, T item)
+    {
+        last.Enqueue(item);
+        if (last.Count > count)
+            last.Dequeue();
     }
 
     /// <summary>Runs to the end whatever the exit code and keeps the first <paramref name="maxBytes"/> of each stream as they are; the rest is read and dropped. Cancelling kills the program and everything it started.</summary>
