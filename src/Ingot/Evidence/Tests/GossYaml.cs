@@ -115,6 +115,13 @@ internal sealed class YamlTreeReader
             diagnostics.Error("goss-yaml-syntax", $"this is not YAML: {Clean(e)}", reader.SpanOf(e.Start, e.Start));
             return null;
         }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // The library's scanner gives up so on some broken flow collections, without a place; the last token it read is near.
+            var near = reader._parser.Current?.End ?? Mark.Empty;
+            diagnostics.Error("goss-yaml-syntax", "this is not YAML: a flow collection is broken or not closed near here", reader.SpanOf(near, near));
+            return null;
+        }
     }
 
     // The library prefixes its messages with the position, which the span says already.
