@@ -60,7 +60,8 @@ public static partial class Rollout
             return Shift(state, 0, "all instances are ready", now);
 
         string missing = string.Create(CultureInfo.InvariantCulture, $"{ready} of {next.Replicas} instances are ready{Symptoms(state, seen)}");
-        if (now < state.Deadline)
+        // Ready instances are not given up for the last second they are watched.
+        if (now < state.Deadline || state.ReadySince is not null)
             return state with { Waiting = missing };
         // A silent proxy says nothing against the image.
         var cause = seen.Proxy.Alive ? AbortCause.Health : AbortCause.Target;

@@ -22,6 +22,7 @@ public static partial class Rollout
     private static readonly TimeSpan s_acknowledging = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_stopping = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_previousDown = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_away = TimeSpan.FromSeconds(15);
 
     /// <summary>A rollout that has been recorded and not begun.</summary>
     public static RolloutState Begin(RolloutSpec spec, DateTimeOffset now) => new()
@@ -37,13 +38,13 @@ public static partial class Rollout
     /// <summary>Decides. The state is to be recorded before any move is carried out; carrying the moves out is idempotent, and all of them are said again until an observation shows their effect.</summary>
     public static RolloutDecision Next(RolloutState state, Observation seen, DateTimeOffset now)
     {
-        state = FollowClock(state, now);
         // Read before the last decision, or before the clock went back: what it shows may be gone.
-        bool stale = seen.Time < state.DecidedAt || seen.Time > now;
+        var followed = FollowClock(state, now);
+        bool stale = seen.Time < followed.DecidedAt || seen.Time > now;
         if (state.IsTerminal || stale)
             return new RolloutDecision(state, []);
 
-        state = Watch(state, seen, now) with { DecidedAt = now };
+        state = Watch(followed, seen, now) with { DecidedAt = now };
         state = Guard(state, seen, now);
         for (int i = 0; i < LongestChain; i++)
         {
@@ -108,20 +109,28 @@ public static partial class Rollout
 
     private static bool CanTurnBack(RolloutState state) => !state.Spec.IsRollback && state.Phase <= RolloutPhase.Draining;
 
-    // A clock that went back would freeze every deadline until it had caught up: all times go back with it.
+    // A clock that went back would freeze every deadline until it had caught up: all times go back with it. A controller that was away, or a
+    // clock that went ahead, has used up time in which nothing could be done: the deadline moves on.
     private static RolloutState FollowClock(RolloutState state, DateTimeOffset now)
     {
-        var back = state.DecidedAt - now;
-        return back <= TimeSpan.Zero ? state : state with
+        var passed = now - state.DecidedAt;
+        if (passed >= TimeSpan.Zero)
         {
-            DecidedAt = state.DecidedAt - back,
-            PhaseSince = state.PhaseSince - back,
-            Deadline = state.Deadline - back,
-            ReadySince = state.ReadySince - back,
-            AcknowledgedAt = state.AcknowledgedAt - back,
-            PreviousDownSince = state.PreviousDownSince - back,
-            Pause = state.Pause is { } pause ? pause with { Since = pause.Since - back, Until = pause.Until - back } : null,
-            Goals = [.. state.Goals.Select(goal => goal with { DrainUntil = goal.DrainUntil - back })],
+            // Resuming gives a person's pause back whole.
+            bool wasAway = passed > s_away && state.Pause?.Cause != PauseCause.Person;
+            return wasAway ? state with { Deadline = state.Deadline + passed } : state;
+        }
+
+        return state with
+        {
+            DecidedAt = now,
+            PhaseSince = state.PhaseSince + passed,
+            Deadline = state.Deadline + passed,
+            ReadySince = state.ReadySince + passed,
+            AcknowledgedAt = state.AcknowledgedAt + passed,
+            PreviousDownSince = state.PreviousDownSince + passed,
+            Pause = state.Pause is { } pause ? pause with { Since = pause.Since + passed, Until = pause.Until + passed } : null,
+            Goals = [.. state.Goals.Select(goal => goal with { DrainUntil = goal.DrainUntil + passed })],
         };
     }
 

@@ -18,6 +18,9 @@ public sealed class DockerEngine : IDisposable
     private const int OldestMinor = 41;
     private const int NewestMinor = 47;
 
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_pullTimeout = TimeSpan.FromMinutes(10);
+
     private readonly string _socket;
     private readonly HttpClient _http;
     private string? _prefix;
@@ -32,7 +35,7 @@ public sealed class DockerEngine : IDisposable
             UseProxy = false,
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
         };
-        // A pull takes as long as it takes; callers cancel.
+        // Each request has its own.
         _http = new HttpClient(handler) { BaseAddress = new Uri("http://docker/"), Timeout = Timeout.InfiniteTimeSpan };
     }
 
@@ -61,12 +64,26 @@ public sealed class DockerEngine : IDisposable
     /// <param name="cancellationToken">Ends the request; the Engine may go on with the pull.</param>
     public async Task PullAsync(string repository, string digest, NetworkCredential? credentials = null, CancellationToken cancellationToken = default)
     {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(s_pullTimeout);
         string attempted = $"pulling '{repository}@{digest}'";
+        try
+        {
+            await PullAsync(repository, digest, credentials, attempted, timeout.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new ToolException("dockerd", $"{attempted} took longer than {s_pullTimeout.TotalMinutes:0} minutes", e);
+        }
+    }
+
+    private async Task PullAsync(string repository, string digest, NetworkCredential? credentials, string attempted, CancellationToken cancellationToken)
+    {
         using var request = await RequestAsync(HttpMethod.Post, $"images/create?fromImage={Escape(repository)}&tag={Escape(digest)}", cancellationToken).ConfigureAwait(false);
         if (credentials is not null)
             request.Headers.Add("X-Registry-Auth", Encode(credentials));
 
-        using var response = await SendAsync(request, attempted, cancellationToken).ConfigureAwait(false);
+        using var response = await SendAsync(request, attempted, s_pullTimeout, cancellationToken).ConfigureAwait(false);
         await ThrowUnlessAsync(response, attempted, cancellationToken).ConfigureAwait(false);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false));
         while (await reader.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
@@ -216,11 +233,20 @@ public sealed class DockerEngine : IDisposable
         return new HttpRequestMessage(method, $"{_prefix}/{path}");
     }
 
-    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, string attempted, CancellationToken cancellationToken)
+    private Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, string attempted, CancellationToken cancellationToken) =>
+        SendAsync(request, attempted, s_timeout, cancellationToken);
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, string attempted, TimeSpan time, CancellationToken cancellationToken)
     {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(time);
         try
         {
-            return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+            return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timeout.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new ToolException("dockerd", $"{attempted} failed: the Docker Engine at '{_socket}' did not answer within {time.TotalSeconds:0} s", e);
         }
         catch (HttpRequestException e)
         {

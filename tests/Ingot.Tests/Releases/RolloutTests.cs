@@ -415,6 +415,39 @@ public sealed class RolloutTests
         Assert.True(run.World.Now - from < TimeSpan.FromMinutes(3));
     }
 
+    [Theory]
+    [InlineData(RolloutPhase.Provisioning)]
+    [InlineData(RolloutPhase.Warming)]
+    [InlineData(RolloutPhase.Shifting)]
+    [InlineData(RolloutPhase.Soaking)]
+    public void AControllerThatWasAwayForAnHourGoesOnAndDoesNotHoldItAgainstTheRelease(RolloutPhase phase)
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        // What was decided last was recorded and never done.
+        run.Until(state => state.Phase == phase, carryOut: phase != RolloutPhase.Provisioning);
+
+        run.World.Pass(3600);
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.Done, 0L), (run.State.Phase, run.World.Dropped));
+    }
+
+    [Fact]
+    public void WeightsThatWereRecordedAndNeverSetAreSetByTheControllerThatComesBack()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.Phase == RolloutPhase.Warming);
+        run.Until(state => state.Phase == RolloutPhase.Shifting, carryOut: true);
+        run.World.Apply(new Move.SetWeights([new(1, 0, 100), new(1, 1, 100), new(2, 0, 0), new(2, 1, 0)]));
+
+        run.World.Pass(300);
+        run.Pass(1);
+
+        Assert.Equal("weights g1-0=1 g1-1=1 g2-0=1 g2-1=1", Assert.Single(run.Decision.Moves).Key);
+        run.ToTheEnd();
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+    }
+
     [Fact]
     public void AProxyThatDiesComesBackWithTheWeightsOfTheStep()
     {

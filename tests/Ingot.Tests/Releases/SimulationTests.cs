@@ -208,7 +208,7 @@ internal sealed class FaultyRun
     private void DisturbController()
     {
         if (Chance(0.003))
-            World.JumpClock(TimeSpan.FromMinutes(_random.Next(-90, 0)));
+            World.JumpClock(TimeSpan.FromMinutes(_random.Next(-90, 90)));
     }
 
     private void DisturbPeople()
