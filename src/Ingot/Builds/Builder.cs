@@ -6,7 +6,10 @@ namespace Ingot.Builds;
 /// <remarks>Whatever ends it, no half image is in the store and nothing runs on; what a killed builder left is taken away by the next one with the same work directory.</remarks>
 public sealed class Builder
 {
+    private const int PrivateMode = 0b111_000_000;
+
     private static readonly TimeSpan s_syncPatience = TimeSpan.FromSeconds(2);
+    private static readonly string[] s_parts = ["snapshots", "layers", "steps", "last", "selections"];
 
     private readonly BuildSettings _settings;
     private readonly string _workDirectory;
@@ -26,40 +29,47 @@ public sealed class Builder
     /// <see cref="Diagnostics.InvalidInputException"/>, a missing program <see cref="Tools.ToolException"/>; other steps are then stopped.</summary>
     public async Task<IReadOnlyList<BuiltImage>> BuildAsync(Plan plan, IBuildProgress progress, CancellationToken cancellationToken = default)
     {
-        string cache = Path.GetFullPath(_settings.CacheDirectory);
         await Workspace.SweepAsync(_workDirectory, cancellationToken).ConfigureAwait(false);
         var started = _settings.TimeProvider.GetUtcNow();
         var source = SourceRevisions.FindAsync(plan.Directory, cancellationToken);
+        string cache = Path.GetFullPath(_settings.CacheDirectory);
         // Snapshots hold the programs of images, set-id bits and all.
-        HostFiles.MakeDirectory(cache, 0b111_000_000);
-        var steps = new StepCache(cache, _settings.TimeProvider);
+        HostFiles.MakeDirectory(cache, PrivateMode);
+        var durability = new CacheDurability(cache);
+        await durability.RecoverAsync(s_parts, cancellationToken).ConfigureAwait(false);
         var workspace = new Workspace(_workDirectory);
         await using (workspace.ConfigureAwait(false))
         {
             var session = new BuildSession(_settings, new LayerCache(cache, _settings.Store), workspace, Path.Combine(cache, "logs"));
-            using var build = new PlanExecution(plan, session, steps, progress, cancellationToken);
+            using var build = new PlanExecution(plan, session, new StepCache(cache), progress, cancellationToken);
             var results = await build.RunAsync().ConfigureAwait(false);
-            var images = new List<BuiltImage>();
-            foreach (var image in plan.Images)
-            {
-                var writer = new ImageWriter(plan, session, results, started);
-                var built = await writer.WriteAsync(image, images, await source.ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-                progress.Report(new BuildEvent.ImageFinished(image.Name, built.Digest, built.Manifest.Layers.Sum(l => l.Size)));
-                images.Add(built);
-            }
-
+            var writer = new ImageWriter(plan, session, results, await source.ConfigureAwait(false), started);
+            var images = await WriteAsync(plan, writer, progress, cancellationToken).ConfigureAwait(false);
             if (build.HasExecuted)
-                await SyncAsync(steps).ConfigureAwait(false);
+                await SyncAsync(durability).ConfigureAwait(false);
             return images;
         }
     }
 
+    private static async Task<IReadOnlyList<BuiltImage>> WriteAsync(Plan plan, ImageWriter writer, IBuildProgress progress, CancellationToken cancellationToken)
+    {
+        var images = new List<BuiltImage>();
+        foreach (var image in plan.Images)
+        {
+            var built = await writer.WriteAsync(image, images, cancellationToken).ConfigureAwait(false);
+            progress.Report(new BuildEvent.ImageFinished(image.Name, built.Digest, built.Manifest.Layers.Sum(l => l.Size)));
+            images.Add(built);
+        }
+
+        return images;
+    }
+
     // Without it a power failure costs the results of this build, and no more: a busy disk must not hold up the person.
-    private async Task SyncAsync(StepCache steps)
+    private async Task SyncAsync(CacheDurability durability)
     {
         try
         {
-            await Task.Run(steps.Sync).WaitAsync(s_syncPatience, _settings.TimeProvider).ConfigureAwait(false);
+            await Task.Run(durability.Sync).WaitAsync(s_syncPatience, _settings.TimeProvider).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {

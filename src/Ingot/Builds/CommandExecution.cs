@@ -15,6 +15,7 @@ internal sealed class CommandExecution
     public const string Version = "container@1";
 
     private const int RootMode = 0b111_101_101;
+    private const int ReadableMode = 0b110_100_100;
     private const string ScriptDirectory = "/dev/pipes/";
     private const string PidFile = "pid";
     private const string Resolver = "/etc/resolv.conf";
@@ -110,15 +111,7 @@ internal sealed class CommandExecution
         }
 
         if (isFile)
-            File.WriteAllBytes(Path.Combine(path, TarPath.Name(point)), []);
-    }
-
-    // Whatever the caller's umask: apt, for one, resolves names as a user of its own.
-    private void WriteForAll(string name, string text)
-    {
-        string path = Path.Combine(_directory, name);
-        File.WriteAllText(path, text);
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+            WriteFile(Path.Combine("points", point), "", ReadableMode);
     }
 
     private void MakeBundle(Account account, Dictionary<string, bool> mounted, IReadOnlyList<string> snapshots)
@@ -126,8 +119,8 @@ internal sealed class CommandExecution
         // Short names: the kernel takes at most a page of options, and a name of a snapshot has 64 digits.
         for (int i = 0; i < snapshots.Count; i++)
             File.CreateSymbolicLink(Path.Combine(_directory, Lower(i)), snapshots[i]);
-        WriteForAll("hosts", "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-        WriteForAll("resolv.conf", File.Exists(Resolver) ? File.ReadAllText(Resolver) : "");
+        WriteFile("hosts", "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n", ReadableMode);
+        WriteFile("resolv.conf", File.Exists(Resolver) ? File.ReadAllText(Resolver) : "", ReadableMode);
 
         var mounts = mounted.Where(m => m.Value).Select(m => RuntimeMount.Bind(Path.Combine(_directory, TarPath.Name(m.Key)), "/" + m.Key, readOnly: false));
         var spec = RuntimeSpec.Container("root", ProcessOf(account), hostNetwork: true);
@@ -140,10 +133,16 @@ internal sealed class CommandExecution
         if (_step.Script is not { } script)
             return [];
 
-        string path = Path.Combine(_directory, "script");
-        File.WriteAllText(path, script.Content);
-        File.SetUnixFileMode(path, (UnixFileMode)RootMode);
-        return [RuntimeMount.Bind(path, ScriptDirectory + script.Name, readOnly: true)];
+        return [RuntimeMount.Bind(WriteFile("script", script.Content, RootMode), ScriptDirectory + script.Name, readOnly: true)];
+    }
+
+    // Commands of any user read it, whatever the umask of this process is.
+    private string WriteFile(string name, string content, int mode)
+    {
+        string path = Path.Combine(_directory, name);
+        File.WriteAllText(path, content);
+        File.SetUnixFileMode(path, (UnixFileMode)mode);
+        return path;
     }
 
     private RuntimeProcess ProcessOf(Account account) => new()

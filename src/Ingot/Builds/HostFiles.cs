@@ -30,6 +30,8 @@ internal sealed partial class HostFiles : IDisposable
     private const int NotDirectory = 20;
     private const int TooManyLinks = 40;
 
+    // AT_FDCWD.
+    private const int CurrentDirectory = -100;
     private const int ReadOnly = 0;
     private const int NonBlocking = 0x800;
     private const int PathOnly = 0x200000;
@@ -106,6 +108,15 @@ internal sealed partial class HostFiles : IDisposable
             throw Failed("set the mode of", path);
     }
 
+    /// <summary>When a file's content, and when anything of it last changed, as the kernel says; null when it is not there.</summary>
+    public static (DateTimeOffset Modified, DateTimeOffset Changed)? Times(string path)
+    {
+        Span<byte> buffer = stackalloc byte[256];
+        if (StatX(CurrentDirectory, Z(path), NoFollow, 0x7FF, buffer) == 0)
+            return (TimeAt(buffer[112..]), TimeAt(buffer[96..]));
+        return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", path);
+    }
+
     /// <summary>Gives a file or directory to someone; a last link is not followed.</summary>
     public static void SetOwner(string path, long userId, long groupId)
     {
@@ -159,6 +170,9 @@ internal sealed partial class HostFiles : IDisposable
     // struct statx, linux/stat.h: mode at 28, size at 40.
     private static HostFile Read(ReadOnlySpan<byte> statx) => new(BitConverter.ToUInt16(statx[28..]), BitConverter.ToInt64(statx[40..]));
 
+    private static DateTimeOffset TimeAt(ReadOnlySpan<byte> time) =>
+        DateTimeOffset.UnixEpoch.AddSeconds(BitConverter.ToInt64(time)).AddTicks(BitConverter.ToUInt32(time[8..]) / 100);
+
     private static List<byte[]> Names(SafeFileHandle directory, string path)
     {
         var names = new List<byte[]>();
@@ -198,6 +212,9 @@ internal sealed partial class HostFiles : IDisposable
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
     private static partial int StatX(SafeFileHandle directory, ReadOnlySpan<byte> path, int flags, uint mask, Span<byte> buffer);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
+    private static partial int StatX(int directory, ReadOnlySpan<byte> path, int flags, uint mask, Span<byte> buffer);
 
     [LibraryImport("libc", EntryPoint = "getdents64", SetLastError = true)]
     private static partial nint GetDirectoryEntries(SafeFileHandle directory, Span<byte> buffer, nuint length);

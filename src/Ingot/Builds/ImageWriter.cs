@@ -5,16 +5,15 @@ using Ingot.Plans;
 namespace Ingot.Builds;
 
 /// <summary>Makes images of finished stages: configuration and manifest, and blobs of layers that had none.</summary>
-internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDictionary<string, StageResult> results, DateTimeOffset started)
+internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDictionary<string, StageResult> results, SourceRevision? source, DateTimeOffset started)
 {
     private BuildSettings Settings => session.Settings;
 
     /// <summary>Puts an image into the store.</summary>
     /// <param name="image">What was asked for.</param>
     /// <param name="finished">The images of the plan that are in the store.</param>
-    /// <param name="source">The project's revision.</param>
     /// <param name="cancellationToken">Ends it; what is in the store then is whole.</param>
-    public async Task<BuiltImage> WriteAsync(PlannedImage image, IReadOnlyList<BuiltImage> finished, SourceRevision? source, CancellationToken cancellationToken)
+    public async Task<BuiltImage> WriteAsync(PlannedImage image, IReadOnlyList<BuiltImage> finished, CancellationToken cancellationToken)
     {
         var stage = plan.Stage(image.Stage);
         var result = results[image.Stage];
@@ -26,7 +25,7 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
         var configBlob = await Settings.Store.PutAsync(MediaType.Config, ImageJson.Write(config), cancellationToken).ConfigureAwait(false);
         var manifest = new Manifest { Config = configBlob, Layers = layers };
         var descriptor = await Settings.Store.PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken).ConfigureAwait(false);
-        return new BuiltImage(image.Name, descriptor.Digest, manifest, config, RecordOf(image, finished, source));
+        return new BuiltImage(image.Name, descriptor.Digest, manifest, config, RecordOf(image, finished));
     }
 
     private ImageConfig ConfigOf(PlannedStage stage, StageResult result) => new()
@@ -50,7 +49,7 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
         return history;
     }
 
-    private BuildRecord RecordOf(PlannedImage image, IReadOnlyList<BuiltImage> finished, SourceRevision? source)
+    private BuildRecord RecordOf(PlannedImage image, IReadOnlyList<BuiltImage> finished)
     {
         var (own, others) = StagesOf(image);
         var steps = own.SelectMany(name => results[name].Steps).Where(s => s.Result is not null).ToList();

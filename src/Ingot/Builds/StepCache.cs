@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -38,42 +37,24 @@ internal sealed record StepRecord
     /// <summary>What the step made.</summary>
     [JsonPropertyName("result")]
     public required StepResult Result { get; init; }
-
-    /// <summary>The start of the machine in which it was written.</summary>
-    [JsonPropertyName("boot")]
-    public required string Boot { get; init; }
-
-    /// <summary>When it was written, in milliseconds since 1970.</summary>
-    [JsonPropertyName("written")]
-    public required long Written { get; init; }
 }
 
 /// <summary>Results by step key, as small files.</summary>
-/// <remarks>
-/// A record must not outlive what it speaks of when the power fails, and syncing everything a step wrote would take longer than many steps. So records are believed while
-/// the machine runs, and after that only when <see cref="Sync"/> came after them.
-/// </remarks>
 internal sealed class StepCache
 {
     private readonly string _records;
     private readonly string _last;
     private readonly string _selections;
-    private readonly string _synced;
-    private readonly string _boot;
-    private readonly TimeProvider _time;
 
-    public StepCache(string directory, TimeProvider time)
+    public StepCache(string directory)
     {
         _records = Directory.CreateDirectory(Path.Combine(directory, "steps")).FullName;
         _last = Directory.CreateDirectory(Path.Combine(directory, "last")).FullName;
         _selections = Directory.CreateDirectory(Path.Combine(directory, "selections")).FullName;
-        _synced = Directory.CreateDirectory(Path.Combine(directory, "synced")).FullName;
-        _boot = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
-        _time = time;
     }
 
-    /// <summary>The result for a key; null when there is none that can be believed.</summary>
-    public StepResult? Find(StepKey key) => Read(key.Digest) is { } record && IsDurable(record) ? record.Result : null;
+    /// <summary>The result for a key; null when there is none.</summary>
+    public StepResult? Find(StepKey key) => Read(key.Digest)?.Result;
 
     /// <summary>Keeps a result, and that it was the last one of a step at this place of a project.</summary>
     public void Add(StepKey key, string place, StepResult result)
@@ -82,8 +63,6 @@ internal sealed class StepCache
         {
             Key = [.. key.Parts.SelectMany(p => (string[])[p.Name, p.Value])],
             Result = result,
-            Boot = _boot,
-            Written = _time.GetUtcNow().ToUnixTimeMilliseconds(),
         };
         AtomicFile.Write(PathOf(key.Digest), JsonSerializer.SerializeToUtf8Bytes(record, StepCacheContext.Default.StepRecord));
         AtomicFile.Write(LastOf(place), Encoding.ASCII.GetBytes(key.Digest.Hex));
@@ -110,24 +89,6 @@ internal sealed class StepCache
     /// <summary>Keeps the digest of what patterns select in a chain.</summary>
     public void AddSelection(Digest chain, IReadOnlyList<string> patterns, Digest digest) =>
         AtomicFile.Write(SelectionOf(chain, patterns), Encoding.ASCII.GetBytes(digest.ToString()));
-
-    /// <summary>Makes everything that was written until now durable.</summary>
-    public void Sync()
-    {
-        long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
-        using (var directory = new HostFiles(_records))
-            directory.SyncFilesystem();
-        AtomicFile.Write(Path.Combine(_synced, _boot), Encoding.ASCII.GetBytes(now.ToString(CultureInfo.InvariantCulture)));
-    }
-
-    private bool IsDurable(StepRecord record)
-    {
-        if (record.Boot == _boot)
-            return true;
-
-        string path = Path.Combine(_synced, Path.GetFileName(record.Boot));
-        return File.Exists(path) && long.TryParse(File.ReadAllText(path), NumberStyles.None, CultureInfo.InvariantCulture, out long until) && record.Written < until;
-    }
 
     private StepRecord? Read(Digest digest)
     {

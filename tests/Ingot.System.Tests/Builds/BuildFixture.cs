@@ -97,7 +97,7 @@ public sealed class BuildFixture : IAsyncLifetime
     public static ProcessStartInfo Program(string project, string home, string umask, bool noCache)
     {
         string[] options = noCache ? ["--no-cache"] : [];
-        var start = new ProcessStartInfo("sh", ["-c", $"umask {umask}; exec \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "Ingot.Cli"), "build", "-C", project, "--output", "json", .. options])
+        var start = new ProcessStartInfo("sh", ["-c", $"umask {umask}; exec \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "Ingot.Cli"), "-C", project, "--output", "json", "build", .. options])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

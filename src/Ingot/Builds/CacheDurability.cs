@@ -1,0 +1,48 @@
+namespace Ingot.Builds;
+
+/// <summary>Keeps a cache honest over a power failure without waiting for the disk at every step.</summary>
+/// <remarks>
+/// What steps write is not synced: a crash of a program loses nothing, because the kernel still has it. After a start of the machine, though, files may be there whose
+/// content never reached the disk. So everything that was written after the last sync of the whole filesystem is then taken away, before anyone reads it.
+/// The kernel's own times are compared: a file's last change of any kind, being renamed included, and the time the mark of the last sync was written.
+/// </remarks>
+internal sealed class CacheDurability
+{
+    private readonly string _directory;
+
+    public CacheDurability(string directory) => _directory = directory;
+
+    private string BootFile => Path.Combine(_directory, "boot");
+
+    private string SyncedFile => Path.Combine(_directory, "synced");
+
+    /// <summary>Takes away what cannot be believed, once after each start of the machine.</summary>
+    /// <param name="parts">The directories of the cache whose entries are meant.</param>
+    /// <param name="cancellationToken">Ends it; the next builder goes on.</param>
+    public async Task RecoverAsync(IEnumerable<string> parts, CancellationToken cancellationToken)
+    {
+        string boot = (await File.ReadAllTextAsync("/proc/sys/kernel/random/boot_id", cancellationToken).ConfigureAwait(false)).Trim();
+        if (File.Exists(BootFile) && await File.ReadAllTextAsync(BootFile, cancellationToken).ConfigureAwait(false) == boot)
+            return;
+
+        var until = HostFiles.Times(SyncedFile)?.Modified ?? DateTimeOffset.MinValue;
+        foreach (var entry in parts.Select(p => Path.Combine(_directory, p)).Where(Directory.Exists).SelectMany(p => Directory.EnumerateFileSystemEntries(p)))
+        {
+            if (HostFiles.Times(entry) is { } times && times.Changed >= until)
+                await Workspace.DeleteAsync(entry, cancellationToken).ConfigureAwait(false);
+        }
+
+        AtomicFile.Write(BootFile, System.Text.Encoding.ASCII.GetBytes(boot));
+    }
+
+    /// <summary>Makes everything that was written until now durable.</summary>
+    public void Sync()
+    {
+        // Its time is that of its content; the rename to its name comes after the sync.
+        string mark = SyncedFile + ".new";
+        File.WriteAllBytes(mark, []);
+        using (var directory = new HostFiles(_directory))
+            directory.SyncFilesystem();
+        File.Move(mark, SyncedFile, overwrite: true);
+    }
+}
