@@ -45,12 +45,13 @@ public static class CommandRunner
         int number = 0;
         var gate = new Lock();
 
-        void Take(string line, bool isOutput)
+        void Take(string line, bool isEnded, bool isOutput)
         {
             lock (gate)
             {
                 if (isOutput && output.Length < MaxOutputCharacters)
-                    output.Append(line).Append('\n');
+                    output.Append(line).Append(isEnded ? "
+" : "");
                 Keep(tail, TailLines, (++number, line));
                 if (!isOutput)
                     Keep(errors, TailErrors, (number, line));
@@ -62,8 +63,8 @@ public static class CommandRunner
         try
         {
             await Task.WhenAll(
-                ReadLinesAsync(process.StandardOutput, line => Take(line, isOutput: true), cancellationToken),
-                ReadLinesAsync(process.StandardError, line => Take(line, isOutput: false), cancellationToken)).ConfigureAwait(false);
+                ReadLinesAsync(process.StandardOutput, (line, isEnded) => Take(line, isEnded, isOutput: true), cancellationToken),
+                ReadLinesAsync(process.StandardError, (line, isEnded) => Take(line, isEnded, isOutput: false), cancellationToken)).ConfigureAwait(false);
             await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
@@ -139,9 +140,9 @@ public static class CommandRunner
         }
     }
 
-    private static async Task ReadLinesAsync(StreamReader reader, Action<string> take, CancellationToken cancellationToken)
+    // A program may write without ever ending its line: what is longer than a line may be comes in pieces, all but the last not ended.
+    private static async Task ReadLinesAsync(StreamReader reader, Action<string, bool> take, CancellationToken cancellationToken)
     {
-        // A program may write without ever ending its line: what is longer than a line may be is taken in pieces.
         var line = new StringBuilder();
         var buffer = new char[4 << 10];
         int read;
@@ -152,18 +153,18 @@ public static class CommandRunner
                 if (c != '\n')
                     line.Append(c);
                 if (c == '\n' || line.Length >= MaxLineCharacters)
-                    TakeLine(line, take);
+                    TakeLine(line, isEnded: c == '\n', take);
             }
         }
 
         if (line.Length > 0)
-            TakeLine(line, take);
+            TakeLine(line, isEnded: true, take);
     }
 
-    private static void TakeLine(StringBuilder line, Action<string> take)
+    private static void TakeLine(StringBuilder line, bool isEnded, Action<string, bool> take)
     {
-        int length = line.Length > 0 && line[^1] == '\r' ? line.Length - 1 : line.Length;
-        take(line.ToString(0, length));
+        int length = isEnded && line.Length > 0 && line[^1] == '\r' ? line.Length - 1 : line.Length;
+        take(line.ToString(0, length), isEnded);
         line.Clear();
     }
 }

@@ -2,7 +2,7 @@ using Ingot.Diagnostics;
 
 namespace Ingot.Evidence.Tests;
 
-/// <summary>Reads what a goss file expects of one attribute. Null where it is wrong, which is then in the diagnostics.</summary>
+/// <summary>Reads what a goss file expects of one attribute. Null where it is wrong, and where nothing is asserted; the diagnostics say which.</summary>
 internal sealed class MatcherParser(DiagnosticBag diagnostics)
 {
     private static readonly string[] s_names =
@@ -16,12 +16,19 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
     public Matcher? Parse(YamlTree value, GossAttributeKind kind, string path)
     {
         if (kind == GossAttributeKind.Reader && value is YamlTree.Sequence list)
-            return Patterns(list, isNamed: false, path);
+            return list.Items.Count == 0 ? Nothing(list, path) : Patterns(list, isNamed: false, path);
         // Older files write numbers in quotes.
         if (kind == GossAttributeKind.Number && value is YamlTree.Scalar { IsPlain: false } quoted && (quoted with { IsPlain = true }).AsNumber() is { } number)
             return new Matcher.Compares("eq", number);
 
         return Parse(value, path);
+    }
+
+    // goss makes no check of it either: what asserts nothing must not count as passed.
+    private Matcher.HasPatterns? Nothing(YamlTree.Sequence list, string path)
+    {
+        diagnostics.Warning("goss-empty-list", "an empty list asserts nothing", list.Span, "write \"\" to assert that it is empty, or remove the line", path);
+        return null;
     }
 
     private Matcher? Parse(YamlTree value, string path) => value switch
@@ -90,9 +97,6 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
 
     private Matcher.HasPatterns? Patterns(YamlTree.Sequence list, bool isNamed, string path)
     {
-        if (list.Items.Count == 0)
-            diagnostics.Warning("goss-empty-list", "an empty list asserts nothing and always passes", list.Span, "write \"\" to assert that it is empty, or remove the line", path);
-
         List<LinePattern> patterns = [];
         for (int i = 0; i < list.Items.Count; i++)
         {
