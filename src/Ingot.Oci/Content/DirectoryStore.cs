@@ -64,6 +64,16 @@ public sealed class DirectoryStore : IContentStore
         SyncNames();
     }
 
+    /// <summary>Removes what killed writers left: unfinished blobs that nobody has written to since <paramref name="olderThan"/>.</summary>
+    public void RemoveAbandoned(DateTimeOffset olderThan)
+    {
+        foreach (string path in Directory.EnumerateFiles(_temporary))
+        {
+            if (File.GetLastWriteTimeUtc(path) < olderThan.UtcDateTime)
+                File.Delete(path);
+        }
+    }
+
     /// <summary>Makes the names of all blobs durable: without it a power cut may forget the renames of the last seconds, though not the bytes.</summary>
     public void SyncNames() => LinuxDirectory.Sync(_blobs);
 

@@ -1,7 +1,9 @@
+using System.Buffers;
+
 namespace Ingot.Oci.Layers;
 
-/// <summary>A compressed block, and the checksum and length of what it was.</summary>
-internal sealed record EncodedBlock(byte[] Bytes, uint Checksum, int Length);
+/// <summary>A compressed block, in a rented array, and the checksum and length of what it was.</summary>
+internal readonly record struct EncodedBlock(ArraySegment<byte> Bytes, uint Checksum, int Length);
 
 /// <summary>Cuts what is written into blocks of a fixed size, encodes them in parallel and writes them in order. Disposing finishes and leaves the output open.</summary>
 internal abstract class BlockEncoder : Stream
@@ -23,7 +25,7 @@ internal abstract class BlockEncoder : Stream
         _output = output;
         _blockBytes = blockBytes;
         _windowBytes = windowBytes;
-        _current = new byte[windowBytes + blockBytes];
+        _current = ArrayPool<byte>.Shared.Rent(windowBytes + blockBytes);
     }
 
     public override bool CanRead => false;
@@ -102,17 +104,25 @@ internal abstract class BlockEncoder : Stream
             await JoinAsync(cancellationToken).ConfigureAwait(false);
 
         var (block, dictionary, filled) = (_current, _dictionary, _filled);
-        _pending.Enqueue(Task.Run(() => Encode(block.AsSpan(0, dictionary), block.AsSpan(dictionary, filled), isLast), CancellationToken.None));
+        // Before the block is given away, and its array with it.
         StartBlock(block.AsSpan(0, dictionary + filled));
+        _pending.Enqueue(Task.Run(() => EncodeAndReturn(block, dictionary, filled, isLast), CancellationToken.None));
     }
 
     private void StartBlock(ReadOnlySpan<byte> before)
     {
         var window = before[^Math.Min(before.Length, _windowBytes)..];
-        _current = GC.AllocateUninitializedArray<byte>(_windowBytes + _blockBytes);
+        _current = ArrayPool<byte>.Shared.Rent(_windowBytes + _blockBytes);
         window.CopyTo(_current);
         _dictionary = window.Length;
         _filled = 0;
+    }
+
+    private EncodedBlock EncodeAndReturn(byte[] block, int dictionary, int filled, bool isLast)
+    {
+        var encoded = Encode(block.AsSpan(0, dictionary), block.AsSpan(dictionary, filled), isLast);
+        ArrayPool<byte>.Shared.Return(block);
+        return encoded;
     }
 
     private async ValueTask JoinAsync(CancellationToken cancellationToken)
@@ -120,5 +130,6 @@ internal abstract class BlockEncoder : Stream
         var block = await _pending.Dequeue().ConfigureAwait(false);
         Joined(block);
         await _output.WriteAsync(block.Bytes, cancellationToken).ConfigureAwait(false);
+        ArrayPool<byte>.Shared.Return(block.Bytes.Array!);
     }
 }

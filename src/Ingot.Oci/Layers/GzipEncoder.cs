@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 
 namespace Ingot.Oci.Layers;
@@ -43,10 +44,10 @@ internal sealed class GzipEncoder : BlockEncoder
         _length += block.Length;
     }
 
-    private unsafe byte[] Deflate(ReadOnlySpan<byte> dictionary, ReadOnlySpan<byte> block, bool isLast)
+    private unsafe ArraySegment<byte> Deflate(ReadOnlySpan<byte> dictionary, ReadOnlySpan<byte> block, bool isLast)
     {
         // A block that does not compress grows by 5 bytes in 16 KiB, and the flush adds a few.
-        byte[] output = GC.AllocateUninitializedArray<byte>(block.Length + (block.Length >> 10) + 64);
+        byte[] output = ArrayPool<byte>.Shared.Rent(block.Length + (block.Length >> 10) + 64);
         ZLib.Stream stream = default;
         fixed (byte* window = dictionary, input = block, start = output)
         {
@@ -63,7 +64,7 @@ internal sealed class GzipEncoder : BlockEncoder
                 ZLib.Check(ZLib.Deflate(&stream, isLast ? ZLib.Finish : ZLib.SyncFlush), &stream);
                 if (stream.AvailableOut == 0)
                     throw new LayerException($"zlib made more of {block.Length} bytes than {output.Length}");
-                return output[..^(int)stream.AvailableOut];
+                return new ArraySegment<byte>(output, 0, output.Length - (int)stream.AvailableOut);
             }
             finally
             {

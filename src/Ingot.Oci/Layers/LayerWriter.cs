@@ -70,9 +70,7 @@ public sealed class LayerWriter : IAsyncDisposable
     {
         await _pipeline.DisposeAsync().ConfigureAwait(false);
         // Not asynchronously, which would finish the data of an abandoned layer.
-#pragma warning disable CA1849
         _encoder?.Dispose();
-#pragma warning restore CA1849
         if (_blob is not null)
             await _blob.DisposeAsync().ConfigureAwait(false);
         _contentHash.Dispose();

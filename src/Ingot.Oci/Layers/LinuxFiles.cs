@@ -106,7 +106,7 @@ internal static partial class LinuxFiles
             BitConverter.ToInt32(buffer[16..]),
             BitConverter.ToInt32(buffer[128..]),
             BitConverter.ToInt32(buffer[132..]),
-            DateTimeOffset.UnixEpoch.AddSeconds(BitConverter.ToInt64(buffer[112..])).AddTicks(BitConverter.ToUInt32(buffer[120..]) / 100));
+            TimeOf(BitConverter.ToInt64(buffer[112..]), BitConverter.ToUInt32(buffer[120..])));
     }
 
     public static FileStatus Status(SafeFileHandle parent, ReadOnlySpan<byte> name) => TryStatus(parent, name) ?? throw Failed("look at", name);
@@ -189,12 +189,6 @@ internal static partial class LinuxFiles
     {
         if (LinkAt(targetParent, Z(target), parent, Z(name), 0) != 0)
             throw Failed("make the hard link", name);
-    }
-
-    public static void Rename(SafeFileHandle parent, ReadOnlySpan<byte> name, ReadOnlySpan<byte> newName)
-    {
-        if (RenameAt(parent, Z(name), parent, Z(newName)) != 0)
-            throw Failed("rename", name);
     }
 
     public static void Unlink(SafeFileHandle parent, ReadOnlySpan<byte> name)
@@ -281,6 +275,13 @@ internal static partial class LinuxFiles
         return length == 0 ? [] : TarPath.Decode(buffer[..(int)length]).Split('\0', StringSplitOptions.RemoveEmptyEntries);
     }
 
+    // A file system may hold times that no calendar here does; a layer could not say them either.
+    private static DateTimeOffset TimeOf(long seconds, uint nanoseconds)
+    {
+        long inRange = Math.Clamp(seconds, DateTimeOffset.MinValue.ToUnixTimeSeconds(), DateTimeOffset.MaxValue.ToUnixTimeSeconds() - 1);
+        return DateTimeOffset.FromUnixTimeSeconds(inRange).AddTicks(nanoseconds / 100);
+    }
+
     // The path is short-lived and mostly short; system calls want a NUL at its end.
     private static byte[] Z(ReadOnlySpan<byte> name) => [.. name, 0];
 
@@ -331,9 +332,6 @@ internal static partial class LinuxFiles
 
     [LibraryImport("libc", EntryPoint = "linkat", SetLastError = true)]
     private static partial int LinkAt(SafeFileHandle targetDirectory, ReadOnlySpan<byte> target, SafeFileHandle directory, ReadOnlySpan<byte> path, int flags);
-
-    [LibraryImport("libc", EntryPoint = "renameat", SetLastError = true)]
-    private static partial int RenameAt(SafeFileHandle directory, ReadOnlySpan<byte> path, SafeFileHandle newDirectory, ReadOnlySpan<byte> newPath);
 
     [LibraryImport("libc", EntryPoint = "unlinkat", SetLastError = true)]
     private static partial int UnlinkAt(SafeFileHandle directory, ReadOnlySpan<byte> path, int flags);

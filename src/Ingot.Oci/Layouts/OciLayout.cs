@@ -9,6 +9,9 @@ namespace Ingot.Oci.Layouts;
 public sealed class OciLayout
 {
     private const string NameAnnotation = "org.opencontainers.image.ref.name";
+
+    // Linux's EAGAIN, which the base library passes on when another handle has the file for itself.
+    private const int WouldBlock = 11;
     private static readonly TimeSpan s_lockPause = TimeSpan.FromMilliseconds(10);
 
     private readonly string _indexPath;
@@ -108,7 +111,7 @@ public sealed class OciLayout
             {
                 return new FileStream(_lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-            catch (IOException) when (File.Exists(_lockPath))
+            catch (IOException e) when (e.HResult == WouldBlock)
             {
                 // Another process holds it, for as long as it takes to write a small file.
                 await Task.Delay(s_lockPause, cancellationToken).ConfigureAwait(false);

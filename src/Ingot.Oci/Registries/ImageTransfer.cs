@@ -11,7 +11,7 @@ public sealed record TransferProgress(Descriptor Content, bool Moved);
 /// <summary>Moves images between a store and a registry, with everything they consist of.</summary>
 public static class ImageTransfer
 {
-    private const int Parallel = 4;
+    private const int MaxParallel = 4;
     private const int MaxNesting = 8;
 
     /// <summary>Pushes a manifest or index, first what it consists of (four blobs at a time, and none that is there), then itself, under <paramref name="tag"/> when given; with <paramref name="referrers"/>, then what the store holds about it.</summary>
@@ -51,7 +51,7 @@ public static class ImageTransfer
         .Where(blob => !blob.MediaType.Contains(".nondistributable.", StringComparison.Ordinal) && !blob.MediaType.Contains(".foreign.", StringComparison.Ordinal))
         .DistinctBy(blob => blob.Digest);
 
-    private static ParallelOptions Options(CancellationToken cancellationToken) => new() { MaxDegreeOfParallelism = Parallel, CancellationToken = cancellationToken };
+    private static ParallelOptions Options(CancellationToken cancellationToken) => new() { MaxDegreeOfParallelism = MaxParallel, CancellationToken = cancellationToken };
 
     private sealed class Push(IContentStore store, RegistryClient client, string repository, bool referrers, IProgress<TransferProgress>? progress)
     {
@@ -87,7 +87,7 @@ public static class ImageTransfer
             }
 
             if (manifest is not null)
-                await System.Threading.Tasks.Parallel.ForEachAsync(BlobsOf(manifest), Options(cancellationToken), BlobAsync).ConfigureAwait(false);
+                await Parallel.ForEachAsync(BlobsOf(manifest), Options(cancellationToken), BlobAsync).ConfigureAwait(false);
         }
 
         private async ValueTask BlobAsync(Descriptor blob, CancellationToken cancellationToken)
@@ -138,7 +138,7 @@ public static class ImageTransfer
             foreach (var part in Wanted(tagOrDigest, index))
                 await ManifestAsync(part.Digest.ToString(), depth + 1, cancellationToken).ConfigureAwait(false);
             if (manifest is not null)
-                await System.Threading.Tasks.Parallel.ForEachAsync(BlobsOf(manifest), Options(cancellationToken), BlobAsync).ConfigureAwait(false);
+                await Parallel.ForEachAsync(BlobsOf(manifest), Options(cancellationToken), BlobAsync).ConfigureAwait(false);
 
             // Last, so that a manifest in the store means its parts are there too.
             bool isNew = await store.SizeAsync(descriptor.Digest, cancellationToken).ConfigureAwait(false) is null;

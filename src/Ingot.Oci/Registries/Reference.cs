@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
 using Ingot.Oci.Content;
 
@@ -48,7 +49,7 @@ public sealed partial record Reference
     public static bool IsTag(string text) => TagPattern().IsMatch(text);
 
     /// <summary>Reads a reference; false when the text is not one.</summary>
-    public static bool TryParse(string text, out Reference? reference)
+    public static bool TryParse(string text, [NotNullWhen(true)] out Reference? reference)
     {
         reference = null;
         string name = text;
@@ -80,7 +81,7 @@ public sealed partial record Reference
 
     /// <summary>Reads a reference, or throws a <see cref="FormatException"/> that says what one looks like.</summary>
     public static Reference Parse(string text) => TryParse(text, out var reference)
-        ? reference!
+        ? reference
         : throw new FormatException($"'{text}' is not a reference to an image: expected [REGISTRY/]REPOSITORY[:TAG][@sha256:DIGEST] in lower case, such as 'registry.example/team/app:1.2'");
 
     /// <inheritdoc/>

@@ -24,6 +24,7 @@ internal sealed partial class RegistryHandler
         _store = options.Store;
         _ledger = options.Ledger;
         _uploads = new UploadStore(options.Uploads, options.UploadTimeout, options.Time);
+        _store.RemoveAbandoned(options.Time.GetUtcNow() - options.UploadTimeout);
         _log = log;
     }
 

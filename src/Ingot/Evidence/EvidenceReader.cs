@@ -29,7 +29,7 @@ public sealed class EvidenceReader
     /// <summary>Reads the evidence of <paramref name="subject"/> from the bytes of its referrers' manifests.</summary>
     /// <param name="subject">The image.</param>
     /// <param name="manifests">The manifests' bytes, as fetched.</param>
-    /// <param name="readBlob">Fetches a blob; null only when it is known not to be there. Its bytes need not be checked: they are here.</param>
+    /// <param name="readBlob">Fetches a blob, reading no more than the descriptor's size, which is bounded here; null only when it is known not to be there. Its bytes need not be checked: they are here.</param>
     /// <param name="cancellationToken">Stops the reading.</param>
     public async Task<EvidenceSet> ReadAsync(
         Digest subject,

@@ -27,8 +27,18 @@ internal sealed class ScratchDirectory : IAsyncDisposable
         parent = System.IO.Path.GetFullPath(parent);
         Directory.CreateDirectory(parent);
         await RemoveLeftoversAsync(parent, cancellationToken).ConfigureAwait(false);
-        string path = System.IO.Path.Combine(parent, $"{prefix}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}");
-        return new ScratchDirectory(path, new FileStream(path + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+        for (int attempt = 1; ; attempt++)
+        {
+            string path = System.IO.Path.Combine(parent, $"{prefix}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}");
+            try
+            {
+                return new ScratchDirectory(path, new FileStream(path + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+            }
+            catch (IOException) when (attempt < 3)
+            {
+                // Between making the lock and taking it somebody else took it for a leftover.
+            }
+        }
     }
 
     /// <summary>Removes the directories below <paramref name="parent"/> whose owner is gone.</summary>

@@ -50,8 +50,7 @@ public static class CommandRunner
             lock (gate)
             {
                 if (isOutput && output.Length < MaxOutputCharacters)
-                    output.Append(line).Append(isEnded ? "
-" : "");
+                    output.Append(line).Append(isEnded ? "\n" : "");
                 Keep(tail, TailLines, (++number, line));
                 if (!isOutput)
                     Keep(errors, TailErrors, (number, line));

@@ -47,7 +47,7 @@ public sealed class LayerCompressionTests
         var expected = Digest.Of(await CompressAsync(compression, bytes));
         Prop.ForAll(Arb.From(Gen.NonEmptyListOf(Gen.Choose(1, 1_500_000))), async pieces =>
             Digest.Of(await CompressAsync(compression, bytes, [.. pieces])) == expected)
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(15));
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(8));
     }
 
     [Theory]
@@ -141,7 +141,7 @@ public sealed class LayerCompressionTests
     [MemberData(nameof(Compressing))]
     public async Task ABombIsReadInBoundedMemory(string name)
     {
-        const long Size = 300L << 20;
+        const long Size = 64L << 20;
         var compression = LayerCompression.Find(name)!;
         var compressed = new MemoryStream();
         await using (var encoder = compression.Compress(compressed))
@@ -151,7 +151,7 @@ public sealed class LayerCompressionTests
                 await encoder.WriteAsync(zeros);
         }
 
-        Assert.InRange(compressed.Length, 1, 400_000);
+        Assert.InRange(compressed.Length, 1, 300_000);
         compressed.Position = 0;
         await using var decoder = compression.Decompress(compressed);
         byte[] buffer = new byte[64 << 10];
@@ -205,7 +205,7 @@ public sealed class LayerCompressionTests
     [Fact]
     public void TheCodecNamesWhatDecidesTheBytes()
     {
-        Assert.Matches(@"^gzip level 6, zlib 1\.", LayerCompression.Gzip.Codec);
+        Assert.Matches(@"^gzip level 4, zlib 1\.", LayerCompression.Gzip.Codec);
         Assert.Matches(@"^zstd level 3, libzstd 1\.", LayerCompression.Zstandard.Codec);
         Assert.Null(LayerCompression.Find("xz"));
     }

@@ -255,6 +255,20 @@ public sealed class BlobTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task WhatAKilledWriterLeftInTheStoreIsRemovedAtAStartADayLater()
+    {
+        string directory = Path.Combine(_registry.Store.Root, "tmp");
+        string old = Path.Combine(directory, "old");
+        string fresh = Path.Combine(directory, "fresh");
+        await File.WriteAllTextAsync(old, "half a blob");
+        await File.WriteAllTextAsync(fresh, "half a blob");
+        File.SetLastWriteTimeUtc(old, File.GetLastWriteTimeUtc(old) - TimeSpan.FromHours(25));
+        await _registry.RestartAsync();
+
+        Assert.Equal([fresh], Directory.GetFiles(directory));
+    }
+
+    [Fact]
     public async Task ABlobIsMountedFromAnotherRepositoryOrFromAnywhere()
     {
         var blob = await _registry.PushBlobAsync("a/b", Random(50));

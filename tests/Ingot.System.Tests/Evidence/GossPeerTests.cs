@@ -3,6 +3,7 @@ using Ingot.Diagnostics;
 using Ingot.Evidence;
 using Ingot.Evidence.Tests;
 using Ingot.Oci.Images;
+using Ingot.Testing;
 
 namespace Ingot.SystemTests.Evidence;
 
@@ -61,6 +62,27 @@ public sealed class GossPeerTests
             var theirs = Read((await BootstrappedRoot.RunAsync(peers, "sh", "-c", $"goss -g {file} validate --format json 2>/dev/null")).Output);
             Assert.True(theirs.Count > 80);
             Assert.Equal(theirs.Order(StringComparer.Ordinal), (await OursAsync(peers)).Order(StringComparer.Ordinal));
+        }
+        finally
+        {
+            File.Delete(peers + file);
+        }
+    }
+
+    // goss's 'matching' holds any value against any matcher: the vectors of ours are facts about it.
+    [Fact]
+    public async Task OurMatcherVectorsHoldForGoss()
+    {
+        string peers = await BootstrappedRoot.PeersAsync();
+        var vectors = File.ReadAllLines(Repository.Vector("goss", "match.txt")).Where(l => !l.StartsWith('#')).Select(l => l.Split('\t')).Where(v => v.Length == 3).ToList();
+        string file = $"/tmp/{Guid.NewGuid():N}.yaml";
+        await File.WriteAllLinesAsync(peers + file, ["matching:", .. vectors.Select((v, i) => $"  case{i}: {{content: {v[0]}, matches: {v[1]}}}")], TestContext.Current.CancellationToken);
+        try
+        {
+            var results = JsonElement.Parse((await BootstrappedRoot.RunAsync(peers, "sh", "-c", $"goss -g {file} validate --format json 2>/dev/null")).Output).GetProperty("results").EnumerateArray()
+                .ToDictionary(r => r.GetProperty("resource-id").GetString()!, r => r.GetProperty("result").GetInt32());
+            Assert.Equal(vectors.Count, results.Count);
+            Assert.Equal([], vectors.Where((v, i) => (v[2] == "pass") != (results[$"case{i}"] == 0)).Select(v => string.Join(" ; ", v)));
         }
         finally
         {

@@ -3,6 +3,7 @@ using Ingot.Diagnostics;
 using Ingot.Evidence;
 using Ingot.Evidence.Tests;
 using Ingot.Oci.Images;
+using Ingot.Tools;
 
 namespace Ingot.SystemTests.Evidence;
 
@@ -142,6 +143,28 @@ public sealed class GossSandboxTests
         var report = await RunAsync(s_web with { User = user, Entrypoint = [program] }, "process: {httpd: {running: true}}");
         Assert.Contains(why, Assert.Single(report.Results).Summary, StringComparison.Ordinal);
         AssertAll(report, TestOutcome.Fail);
+    }
+
+    // What an entry point writes must not be taken for what the host could not do.
+    [Theory]
+    [InlineData("mount: permission denied")]
+    [InlineData("runc run failed: no")]
+    [InlineData("unshare: level=error")]
+    public async Task AnEntryPointThatEndsWithTheWordsOfToolsIsStillTheImages(string words)
+    {
+        var report = await RunAsync(s_web with { Entrypoint = ["/bin/sh", "-c", $"echo '{words}' >&2; exit 1"], Cmd = null }, "process: {httpd: {running: true}}");
+        Assert.Contains(words, Assert.Single(report.Results).Summary, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AHostThatCannotRunASandboxIsAnErrorAndNoResult()
+    {
+        using var root = await RootAsync();
+        // A mount point that is a file: runc can make no container of it.
+        var options = new SandboxOptions(root.Scratch, TimeProvider.System) { Writable = ["/bin/busybox"] };
+        var error = await Assert.ThrowsAsync<ToolException>(() => GossRunner.RunAsync(root.Root, s_web, [Parse("process: {httpd: {running: true}}")], options, TestContext.Current.CancellationToken));
+        Assert.Contains("the sandbox could not be started", error.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(root.Scratch));
     }
 
     [Fact]

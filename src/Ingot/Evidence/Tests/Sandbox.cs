@@ -50,6 +50,8 @@ internal sealed class Sandbox : IAsyncDisposable
     /// <summary>Starts a container of the root filesystem in <paramref name="root"/>. A container that ended at once, or could not be started for a fault of the image, is returned too: <see cref="HasEnded"/>.</summary>
     public static async Task<Sandbox> StartAsync(ImageRoot root, ContainerConfig config, SandboxOptions options, bool held, CancellationToken cancellationToken)
     {
+        // Missing, it would look as if the image's own program were.
+        await CommandRunner.RunAsync(new Command("runc", "--version"), cancellationToken).ConfigureAwait(false);
         var scratch = await ScratchDirectory.CreateAsync(options.ScratchDirectory, "sandbox", cancellationToken).ConfigureAwait(false);
         Sandbox? sandbox = null;
         try
@@ -190,11 +192,15 @@ internal sealed class Sandbox : IAsyncDisposable
     {
         var mount = Mounts.Overlay(_scratch.Path, ["image"], "upper", "work", "root");
         return held
-            ? Tether.Sequence(mount, _runc.Create(_scratch.Path, Id), new Command("tail", "-f", ConfigPath) { Directory = _scratch.Path })
-            : Tether.Sequence(mount, _runc.Run(_scratch.Path, Id) with { Directory = _scratch.Path });
+            ? Tether.Sequence(mount, Logged(_runc.Create(_scratch.Path, Id)), new Command("tail", "-f", ConfigPath) { Directory = _scratch.Path })
+            : Tether.Sequence(mount, Logged(_runc.Run(_scratch.Path, Id)) with { Directory = _scratch.Path });
     }
 
+    private Command Logged(Command runc) => runc with { Arguments = ["--log", LogPath, .. runc.Arguments] };
+
     private string ConfigPath => Path.Combine(_scratch.Path, "config.json");
+
+    private string LogPath => Path.Combine(_scratch.Path, "runc.log");
 
     private async Task WaitUntilStartedAsync(TimeProvider time, CancellationToken cancellationToken)
     {
@@ -211,14 +217,21 @@ internal sealed class Sandbox : IAsyncDisposable
         }
 
         var result = await _running.ConfigureAwait(false);
-        if (!IsFaultOfImage(result.Tail))
+        if (await FaultOfHostAsync(cancellationToken).ConfigureAwait(false))
             throw new ToolException("runc", $"the sandbox could not be started (exit code {result.ExitCode}): {result.Tail}");
     }
 
-    // What runc says when it has made the container and the image's program cannot be run, and silence, when it ran and ended.
-    private static bool IsFaultOfImage(string tail) =>
-        !(tail.Contains("runc run failed", StringComparison.Ordinal) || tail.Contains("unshare:", StringComparison.Ordinal) || tail.Contains("mount:", StringComparison.Ordinal))
-        || tail.Contains("exec: ", StringComparison.Ordinal) || tail.Contains("exec /", StringComparison.Ordinal);
+    // runc writes what it cannot do into its log, apart from what the image's program writes; without a log it was never reached.
+    // A program that cannot be run is the image's fault, all else the host's.
+    private async Task<bool> FaultOfHostAsync(CancellationToken cancellationToken)
+    {
+        if (!File.Exists(LogPath))
+            return true;
+
+        var log = await File.ReadAllLinesAsync(LogPath, cancellationToken).ConfigureAwait(false);
+        var errors = log.Where(line => line.Contains("level=error", StringComparison.Ordinal)).ToList();
+        return errors.Count > 0 && !errors.Exists(line => line.Contains("exec: ", StringComparison.Ordinal) || line.Contains("exec /", StringComparison.Ordinal));
+    }
 
     // The tether's first process ends as runc, or as the 'tail' that holds; the container's first process is its child, a namespace further in.
     private HostProcess? FindContainer()

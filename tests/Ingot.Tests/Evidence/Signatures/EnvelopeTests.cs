@@ -3,6 +3,8 @@ using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using FsCheck;
+using FsCheck.Fluent;
 using Ingot.Evidence.Signatures;
 using Ingot.Oci.Content;
 using Ingot.Testing;
@@ -126,6 +128,30 @@ public sealed class EnvelopeTests
     [InlineData("""{"payload":"e30=","payload":"e30=","payloadType":"t","signatures":[]}""")]
     public void WhatIsNoEnvelopeIsRefused(string json) =>
         Assert.Throws<FormatException>(() => Envelope.Parse(Encoding.UTF8.GetBytes(json)));
+
+    [Fact]
+    public void NothingButAFormatExceptionComesOfAnyBytes()
+    {
+        var good = SigstoreBundle.Write(Signed(), s_key.PublicKey);
+        Prop.ForAll(
+            ArbMap.Default.ArbFor<byte[]>(), Gen.Choose(0, good.Length).ToArbitrary(),
+            (bytes, at) =>
+            {
+                byte[][] inputs = [bytes ?? [], [.. good[..at], .. bytes ?? [], .. good[at..]], good[..at]];
+                foreach (var input in inputs)
+                {
+                    AssertReadsOrRefuses(() => SigstoreBundle.Read(input));
+                    AssertReadsOrRefuses(() => Envelope.Parse(input));
+                    AssertReadsOrRefuses(() => Statement.Parse(input));
+                }
+            }).QuickCheckThrowOnFailure();
+    }
+
+    private static void AssertReadsOrRefuses(Action read)
+    {
+        if (Record.Exception(read) is { } error)
+            Assert.IsType<FormatException>(error);
+    }
 
     private static Envelope Signed(string text = "hello") =>
         StatementSigner.Sign(Statement.Signature(Digest.Of(Encoding.UTF8.GetBytes(text)), text), s_key);
