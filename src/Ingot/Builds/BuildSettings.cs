@@ -30,6 +30,18 @@ public sealed record BuildSettings
     /// <summary>How layers are compressed.</summary>
     public LayerCompression Codec { get; init; } = LayerCompression.Gzip;
 
+    /// <summary>Values of secrets that steps may mount, by id. They get into no layer, record or log: a build whose output holds one fails.</summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Secrets { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
+
+    /// <summary>Sockets of SSH agents that steps may mount, absolute paths by id.</summary>
+    public IReadOnlyDictionary<string, string> SshAgents { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Whether steps may run with all privileges.</summary>
+    public bool AllowInsecure { get; init; }
+
+    /// <summary>Whether steps may use the host's network.</summary>
+    public bool AllowHostNetwork { get; init; }
+
     /// <summary>The clock, for durations and records; no layer sees it.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 }

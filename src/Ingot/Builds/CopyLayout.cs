@@ -1,5 +1,6 @@
 using Ingot.Oci.Content;
 using Ingot.Oci.Tar;
+using Ingot.Plans;
 
 namespace Ingot.Builds;
 
@@ -14,7 +15,7 @@ internal sealed record PlacedFile(TarEntry Entry, SelectedFile? Source);
 /// <param name="Owner">The owner of everything; null for that of each file, and root for directories that were missing.</param>
 /// <param name="Mode">The mode of everything copied; null for that of each file.</param>
 /// <param name="Epoch">The time of directories that were missing.</param>
-internal sealed record CopyOptions(string Destination, bool DestinationIsDirectory, (uint UserId, uint GroupId)? Owner, int? Mode, DateTimeOffset Epoch);
+internal sealed record CopyOptions(string Destination, bool DestinationIsDirectory, (uint UserId, uint GroupId)? Owner, ModeChange? Mode, DateTimeOffset Epoch);
 
 /// <summary>A copy cannot be made: a sentence for the person who wrote it.</summary>
 internal sealed class CopyConflictException(string message) : Exception(message);
@@ -115,7 +116,7 @@ internal sealed class CopyLayout
     private TarEntry Dressed(TarEntry entry, string path)
     {
         var dressed = Owned(entry with { Path = path });
-        return _options.Mode is { } mode && entry.Type != TarEntryType.SymbolicLink ? dressed with { Mode = mode } : dressed;
+        return _options.Mode is { } mode && entry.Type != TarEntryType.SymbolicLink ? dressed with { Mode = mode.Apply(entry.Mode, entry.Type == TarEntryType.Directory) } : dressed;
     }
 
     private TarEntry Owned(TarEntry entry) => _options.Owner is { } owner ? entry with { UserId = owner.UserId, GroupId = owner.GroupId } : entry;

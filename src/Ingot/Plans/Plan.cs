@@ -53,7 +53,19 @@ public sealed record PlannedStage(string Name, TreeSource Base, IReadOnlyList<St
 {
     /// <summary>The stages whose results it reads, its base first, each once.</summary>
     public IReadOnlyList<string> Uses =>
-        [.. Steps.OfType<CopyStep>().Select(c => c.From).Prepend(Base).OfType<TreeSource.Stage>().Select(s => s.Name).Distinct()];
+        [.. Steps.SelectMany(SourcesOf).Prepend(Base).OfType<TreeSource.Stage>().Select(s => s.Name).Distinct()];
+
+    private static IEnumerable<TreeSource> SourcesOf(Step step) => step switch
+    {
+        CopyStep copy => [copy.From],
+        RunStep run => run.Mounts.Select(m => m switch
+        {
+            StepMount.Bind bind => bind.From,
+            StepMount.Cache cache => cache.From,
+            _ => null,
+        }).OfType<TreeSource>(),
+        _ => [],
+    };
 }
 
 /// <summary>An image that was asked for.</summary>

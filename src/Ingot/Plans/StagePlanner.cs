@@ -287,13 +287,13 @@ internal sealed partial class StagePlanner
         return new CopySource(ImagePath.ToLayer(text), word.Span);
     }
 
-    private int? ModeOf(Word word)
+    private ModeChange? ModeOf(Word word)
     {
         string text = Expand(word);
-        if (text.Length is >= 1 and <= 5 && text.All(c => c is >= '0' and <= '7') && Convert.ToInt32(text, 8) is var mode and <= 0xFFF)
+        if (ModeChange.TryParse(text) is { } mode)
             return mode;
 
-        Diagnostics.Error("plan-chmod", $"'--chmod={text}' is not an octal mode", word.Span, "write it as 755 or 0644; modes with letters are not supported yet");
+        Diagnostics.Error("plan-chmod", $"'--chmod={text}' is not a mode", word.Span, "write it as 755 or 0644, or as changes such as u=rwX,go=rX");
         return null;
     }
 

@@ -52,6 +52,15 @@ public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string>
     /// <summary>Variables that are given to the command and are no part of its result: where the proxy is.</summary>
     public IReadOnlyList<string> Transparent { get; init; } = [];
 
+    /// <summary>What is mounted while it runs, in order.</summary>
+    public IReadOnlyList<StepMount> Mounts { get; init; } = [];
+
+    /// <summary>What it can reach.</summary>
+    public StepNetwork Network { get; init; }
+
+    /// <summary>Whether it runs with all privileges (<c>--security=insecure</c>), which the person must have allowed.</summary>
+    public bool Insecure { get; init; }
+
     /// <inheritdoc/>
     public override IReadOnlyList<KeyPart> Parts =>
     [
@@ -59,6 +68,9 @@ public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string>
         .. Script is null ? Array.Empty<KeyPart>() : [new("script", $"{Script.Name}\n{Script.Content}")],
         .. Environment.Select(e => new KeyPart("variable", e)),
         new("user", User), new("directory", Directory),
+        .. Mounts.Select(m => new KeyPart("mount", m.Definition)),
+        .. Network == StepNetwork.Default ? Array.Empty<KeyPart>() : [new("network", Network == StepNetwork.None ? "none" : "host")],
+        .. Insecure ? [new("security", "insecure")] : Array.Empty<KeyPart>(),
     ];
 }
 
@@ -76,8 +88,20 @@ public sealed record CopyStep(string Text, SourceSpan Span, TreeSource From, IRe
     /// <summary>The owner as the template says, <c>user[:group]</c>; null for root, or for the owner in the other stage.</summary>
     public string? Owner { get; init; }
 
-    /// <summary>The mode of everything copied, 12 bits; null to keep modes.</summary>
-    public int? Mode { get; init; }
+    /// <summary>The mode of everything copied; null to keep modes.</summary>
+    public ModeChange? Mode { get; init; }
+
+    /// <summary>Whether the layer is made as if nothing were below: the destination's links are not followed, and missing directories are made anew (<c>--link</c>).</summary>
+    public bool Link { get; init; }
+
+    /// <summary>Whether the directories above each source are kept below the destination (<c>--parents</c>).</summary>
+    public bool Parents { get; init; }
+
+    /// <summary>What is not taken, patterns as in ignore files relative to each source's root (<c>--exclude</c>).</summary>
+    public IReadOnlyList<string> Exclude { get; init; } = [];
+
+    /// <summary>Which archives are unpacked.</summary>
+    public Unpacking Unpacking { get; init; }
 
     /// <summary>Files whose text stands in the template, copied after <see cref="Sources"/>.</summary>
     public IReadOnlyList<InlineFile> Inline { get; init; } = [];
@@ -87,11 +111,15 @@ public sealed record CopyStep(string Text, SourceSpan Span, TreeSource From, IRe
     [
         // The content itself is an input; whether it came from a context or a stage decides what modes and owners mean.
         new("copy", From is TreeSource.Context ? "context" : From is TreeSource.Inline ? "inline" : "tree"),
-        .. Sources.Select(s => new KeyPart("source", s.Pattern)),
+        .. Sources.Select(s => new KeyPart("source", s.Remote is null ? s.Pattern : $"{s.Remote}")),
         .. Inline.Select(f => new KeyPart("file", $"{f.Name}\n{f.Content}")),
         new("destination", DestinationIsDirectory && Destination != "/" ? Destination + "/" : Destination),
         .. Owner is null ? Array.Empty<KeyPart>() : [new("owner", Owner)],
-        .. Mode is null ? Array.Empty<KeyPart>() : [new("mode", Convert.ToString(Mode.Value, 8))],
+        .. Mode is null ? Array.Empty<KeyPart>() : [new("mode", Mode.Text)],
+        .. Link ? [new("link", "")] : Array.Empty<KeyPart>(),
+        .. Parents ? [new("parents", "")] : Array.Empty<KeyPart>(),
+        .. Exclude.Select(e => new KeyPart("exclude", e)),
+        .. Unpacking == Unpacking.None ? Array.Empty<KeyPart>() : [new("unpack", Unpacking == Unpacking.Local ? "local" : "all")],
     ];
 }
 
@@ -102,6 +130,35 @@ public sealed record CopySource(string Pattern, SourceSpan Span)
 {
     /// <summary>Whether the text is a pattern and not one path.</summary>
     public bool IsPattern => Pattern.AsSpan().ContainsAny("*?[\\");
+
+    /// <summary>Where this one comes from instead of the copy's own source: a download or a repository; null for the copy's own.</summary>
+    public TreeSource? Remote { get; init; }
+}
+
+/// <summary>Which archives a copy unpacks: tar, plain or compressed with gzip, bzip2, xz or zstd, known by their content.</summary>
+public enum Unpacking
+{
+    /// <summary>None: COPY.</summary>
+    None,
+
+    /// <summary>Those of the context: ADD.</summary>
+    Local,
+
+    /// <summary>Downloads too: ADD --unpack.</summary>
+    All,
+}
+
+/// <summary>What a command can reach.</summary>
+public enum StepNetwork
+{
+    /// <summary>The network that builds have.</summary>
+    Default,
+
+    /// <summary>Only itself.</summary>
+    None,
+
+    /// <summary>The host's own network, which the person must have allowed.</summary>
+    Host,
 }
 
 /// <summary>A file whose text stands in the template.</summary>

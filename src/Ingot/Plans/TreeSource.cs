@@ -43,6 +43,28 @@ public abstract record TreeSource
         public override string ToString() => IgnoreFile is null ? $"context {Name}" : $"context {Name} without {Path.GetFileName(IgnoreFile)}";
     }
 
+    /// <summary>One file of a web server.</summary>
+    /// <param name="Address">Where it is.</param>
+    /// <param name="Checksum">What it must be; null when it is taken as it comes.</param>
+    /// <param name="Name">The name that it gets: the last part of the path.</param>
+    public sealed record Download(Uri Address, Digest? Checksum, string Name) : TreeSource
+    {
+        /// <inheritdoc/>
+        public override string ToString() => $"download {Address}{(Checksum is null ? "" : $" {Checksum}")}";
+    }
+
+    /// <summary>A tree of a git repository.</summary>
+    /// <param name="Repository">Where it is: a URL, or <c>user@host:path</c>.</param>
+    /// <param name="Revision">A branch, tag or commit; null for the default branch.</param>
+    /// <param name="Subdirectory">The part of it that is meant; empty for all.</param>
+    /// <param name="KeepGitDirectory">Whether <c>.git</c> is part of it.</param>
+    /// <param name="Commit">The commit that it must be, or the first digits of it; null when any will do.</param>
+    public sealed record Git(string Repository, string? Revision, string Subdirectory, bool KeepGitDirectory, string? Commit) : TreeSource
+    {
+        /// <inheritdoc/>
+        public override string ToString() => $"git {Repository}{(Revision is null ? "" : $"#{Revision}")}{(Subdirectory.Length == 0 ? "" : $":{Subdirectory}")}{(KeepGitDirectory ? " with .git" : "")}{(Commit is null ? "" : $" {Commit}")}";
+    }
+
     /// <summary>Files whose text stands in the template.</summary>
     public sealed record Inline : TreeSource
     {

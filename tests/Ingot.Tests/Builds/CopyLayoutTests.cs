@@ -1,6 +1,7 @@
 using Ingot.Builds;
 using Ingot.Oci.Content;
 using Ingot.Oci.Tar;
+using Ingot.Plans;
 
 namespace Ingot.Tests.Builds;
 
@@ -63,7 +64,7 @@ public sealed class CopyLayoutTests
     [Fact]
     public async Task AnOwnerAndAModeAreForEverythingCopiedButModesNotForMissingDirectories()
     {
-        var options = new CopyOptions("x/y", DestinationIsDirectory: true, Owner: (10, 20), Mode: 0b110_000_000, Tree.Epoch);
+        var options = new CopyOptions("x/y", DestinationIsDirectory: true, Owner: (10, 20), Mode: ModeChange.TryParse("600"), Tree.Epoch);
         var placed = CopyLayout.Of(await Tree.OfAsync(""), Sources("src: f src/a; d src/d; l src/l a"), options);
         Assert.Equal("d x 755 10:20\nd x/y 755 10:20\nf x/y/a 600 10:20\nd x/y/d 600 10:20\nl x/y/l a 10:20\n", Print(placed));
     }

@@ -28,7 +28,7 @@ public sealed class StepKeyTests
         { "destination", s_copy, s_copy with { Destination = "/c" } },
         { "directory or not", s_copy, s_copy with { DestinationIsDirectory = true } },
         { "owner", s_copy, s_copy with { Owner = "0:0" } },
-        { "mode", s_copy, s_copy with { Mode = 420 } },
+        { "mode", s_copy, s_copy with { Mode = ModeChange.TryParse("644") } },
         { "source", s_copy, s_copy with { Sources = [new CopySource("b", s_here)] } },
         { "context or stage", s_copy, s_copy with { From = new TreeSource.Stage("build") } },
         { "inline text", s_copy, s_copy with { Inline = [new InlineFile("motd", "hello")] } },

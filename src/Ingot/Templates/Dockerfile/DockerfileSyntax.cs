@@ -10,7 +10,16 @@ public sealed record DockerfileSyntax(IReadOnlyList<ArgInstruction> GlobalArgume
 {
     /// <summary>The escape character of the file, which expanding its words needs: a backslash, or a backtick after <c># escape=`</c>.</summary>
     public char Escape { get; init; } = '\\';
+
+    /// <summary>What <c># check=</c> says of the build checks; null when it does not stand there.</summary>
+    public CheckDirective? Check { get; init; }
 }
+
+/// <summary><c># check=skip=A,B;error=true</c>.</summary>
+/// <param name="Skip">Names of the checks that are left out; <c>all</c> for every one.</param>
+/// <param name="Error">Whether a finding fails the build.</param>
+/// <param name="Span">Where it stands.</param>
+public sealed record CheckDirective(IReadOnlyList<string> Skip, bool Error, SourceSpan Span);
 
 /// <summary>A FROM and the instructions below it.</summary>
 public sealed record StageSyntax(FromInstruction From, IReadOnlyList<Instruction> Instructions)
@@ -67,10 +76,53 @@ public sealed record RunInstruction(SourceSpan Span, string Text, CommandLine Co
     /// <see cref="Heredoc.Name"/> and executed, not given to the shell. Null for everything else.
     /// </summary>
     public Heredoc? Script { get; init; }
+
+    /// <summary>What is mounted while it runs, in order.</summary>
+    public IReadOnlyList<MountSyntax> Mounts { get; init; } = [];
+
+    /// <summary><c>--network</c>: <c>default</c>, <c>none</c> or <c>host</c>; null when not given.</summary>
+    public Word? Network { get; init; }
+
+    /// <summary><c>--security</c>: <c>sandbox</c> or <c>insecure</c>; null when not given.</summary>
+    public Word? Security { get; init; }
 }
 
-/// <summary><c>COPY [--from=S] [--chown=U:G] [--chmod=M] source … destination</c>.</summary>
-public sealed record CopyInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? From, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text);
+/// <summary><c>--mount=key=value,…</c> of RUN: known keys only, in lower case, values unexpanded.</summary>
+/// <param name="Span">The whole flag.</param>
+/// <param name="Options">The pairs, in order; the value is null for a key without one.</param>
+public sealed record MountSyntax(SourceSpan Span, IReadOnlyList<(string Key, Word? Value)> Options);
+
+/// <summary>An instruction that puts files into the image: COPY or ADD.</summary>
+public abstract record TransferInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text)
+{
+    /// <summary>Whether the layer is made without looking at what is below (<c>--link</c>).</summary>
+    public bool Link { get; init; }
+
+    /// <summary>Patterns of what is not taken (<c>--exclude</c>), in order.</summary>
+    public IReadOnlyList<Word> Exclude { get; init; } = [];
+}
+
+/// <summary><c>COPY [--from=S] [--chown=U:G] [--chmod=M] [--link] [--parents] [--exclude=P]… source … destination</c>.</summary>
+public sealed record CopyInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? From, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs)
+    : TransferInstruction(Span, Text, Sources, Destination, Chown, Chmod, Heredocs)
+{
+    /// <summary>Whether the directories above each source are kept below the destination.</summary>
+    public bool Parents { get; init; }
+}
+
+/// <summary><c>ADD [--checksum=D] [--keep-git-dir] [--unpack] [--chown=U:G] [--chmod=M] [--link] [--exclude=P]… source … destination</c>; a source is a path, a URL or a git repository.</summary>
+public sealed record AddInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs)
+    : TransferInstruction(Span, Text, Sources, Destination, Chown, Chmod, Heredocs)
+{
+    /// <summary>What the one remote source must have: the digest of a file, or the commit of a repository.</summary>
+    public Word? Checksum { get; init; }
+
+    /// <summary>Whether <c>.git</c> of a repository is taken along.</summary>
+    public bool KeepGitDirectory { get; init; }
+
+    /// <summary>Whether archives are unpacked; null for local ones only.</summary>
+    public bool? Unpack { get; init; }
+}
 
 /// <summary><c>WORKDIR path</c>.</summary>
 public sealed record WorkdirInstruction(SourceSpan Span, string Text, Word Path) : Instruction(Span, Text);
@@ -105,3 +157,21 @@ public sealed record HealthcheckInstruction(SourceSpan Span, string Text, Comman
     /// <summary>Consecutive failures that make a container unhealthy; null when not given.</summary>
     public int? Retries { get; init; }
 }
+
+/// <summary><c>SHELL ["program", "argument"…]</c>: what runs shell forms from here on.</summary>
+public sealed record ShellInstruction(SourceSpan Span, string Text, IReadOnlyList<string> Shell) : Instruction(Span, Text);
+
+/// <summary><c>STOPSIGNAL signal</c>.</summary>
+public sealed record StopsignalInstruction(SourceSpan Span, string Text, Word Signal) : Instruction(Span, Text);
+
+/// <summary><c>VOLUME path …</c>.</summary>
+public sealed record VolumeInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Paths) : Instruction(Span, Text);
+
+/// <summary><c>ONBUILD instruction</c>: done by the builds that start with this image.</summary>
+/// <param name="Span">The whole instruction.</param>
+/// <param name="Text">The instruction as one line.</param>
+/// <param name="Trigger">What will be done, as images keep it; here-documents included.</param>
+public sealed record OnbuildInstruction(SourceSpan Span, string Text, string Trigger) : Instruction(Span, Text);
+
+/// <summary><c>MAINTAINER name</c>, deprecated.</summary>
+public sealed record MaintainerInstruction(SourceSpan Span, string Text, Word Name) : Instruction(Span, Text);
