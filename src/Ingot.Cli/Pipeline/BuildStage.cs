@@ -29,7 +29,12 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             Directory = directory,
             Targets = targets,
             Arguments = options.Arguments,
-            FindImage = (name, token) => FindAsync(layout, name, token),
+            Labels = options.Labels,
+            Contexts = options.Contexts,
+            Platform = options.Platform,
+            StandardInput = project.Images.OfType<DockerfileImage>().Any(i => i.Dockerfile == PlanSettings.StandardInputName) ? await Console.In.ReadToEndAsync(cancellationToken) : "",
+            Runs = Emulators.Runs,
+            FindImage = (name, _, token) => FindAsync(layout, name, token),
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
         foreach (var warning in diagnostics)
@@ -42,6 +47,10 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             CacheDirectory = context.Home.Cache,
             WorkDirectory = context.Home.Work,
             NoCache = options.NoCache,
+            Secrets = options.Secrets,
+            SshAgents = options.SshAgents,
+            AllowInsecure = options.AllowInsecure,
+            AllowHostNetwork = options.AllowHostNetwork,
             Epoch = options.Epoch ?? BuildSettings.DefaultEpoch,
         });
         IReadOnlyList<BuiltImage> images;
