@@ -78,9 +78,20 @@ internal sealed class DockerfilePlanner
         if (_planner.Project.Images.FirstOrDefault(i => i.Name == name) is { } image)
             return await _planner.ImageAsync(image, cancellationToken).ConfigureAwait(false) is { } planned ? new TreeSource.Stage(planned.Stage) : null;
 
-        if (await _planner.Settings.FindImage(name, cancellationToken).ConfigureAwait(false) is { } stored)
+        var platform = _planner.Settings.Platform;
+        StoredImage? stored;
+        try
         {
-            var platform = _planner.Settings.Platform;
+            stored = await _planner.Settings.FindImage(name, platform, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ImageLookupException e)
+        {
+            Diagnostics.Error(e.Code, e.Message, span, e.Cure);
+            return null;
+        }
+
+        if (stored is not null)
+        {
             if ((stored.Config.Os, stored.Config.Architecture) != (platform.Os, platform.Architecture))
                 Diagnostics.Error("plan-platform", $"'{name}' is an image for '{stored.Config.Os}/{stored.Config.Architecture}'", span, $"this build makes '{platform}'");
             var found = new TreeSource.Image(name, stored.Manifest);
@@ -92,7 +103,7 @@ internal sealed class DockerfilePlanner
         string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), "scratch"];
         Diagnostics.Error(
             "plan-unknown-base", $"'{name}' is no earlier stage, no image of this project, and not in the local store", span,
-            Suggestion.For(name, known) ?? "images of other registries are not supported yet: bootstrap one under 'images:' with 'debian:', or pull it into the local store");
+            Suggestion.For(name, known) ?? "name an image of the project, of the local store ('ingot images'), or of a registry");
         return null;
     }
 

@@ -23,6 +23,7 @@ public sealed record PlanSettings
     /// <summary>What the images run on.</summary>
     public Platform Platform { get; init; } = Platform.Host;
 
-    /// <summary>Looks up a name (<c>name[:tag][@digest]</c>) in the local store; null when it is known not to be there.</summary>
-    public Func<string, CancellationToken, Task<StoredImage?>> FindImage { get; init; } = (_, _) => Task.FromResult<StoredImage?>(null);
+    /// <summary>Brings an image that is named (<c>name[:tag][@digest]</c>, <c>oci-layout://DIR</c>, an archive, a reference to a registry) into the local store, for a platform; null when nobody knows the name.
+    /// Throws <see cref="ImageLookupException"/> when it is there and cannot be used.</summary>
+    public Func<string, Platform, CancellationToken, Task<StoredImage?>> FindImage { get; init; } = (_, _, _) => Task.FromResult<StoredImage?>(null);
 }
