@@ -86,7 +86,7 @@ internal sealed class DockerfilePlanner
         }
         catch (ImageLookupException e)
         {
-            Diagnostics.Error(e.Code, e.Message, span, e.Cure);
+            Diagnostics.Error(e.Code, e.Message, span, e.Cure ?? Suggestion.For(name, Known(before)));
             return null;
         }
 
@@ -100,12 +100,13 @@ internal sealed class DockerfilePlanner
             return found;
         }
 
-        string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), "scratch"];
         Diagnostics.Error(
             "plan-unknown-base", $"'{name}' is no earlier stage, no image of this project, and not in the local store", span,
-            Suggestion.For(name, known) ?? "name an image of the project, of the local store ('ingot images'), or of a registry");
+            Suggestion.For(name, Known(before)) ?? "name an image of the project, of the local store ('ingot images'), or of a registry");
         return null;
     }
+
+    private string[] Known(int before) => [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), "scratch"];
 
     /// <summary>The images of the local store that were named.</summary>
     public Dictionary<Digest, StoredImage> StoredConfigs { get; } = [];
