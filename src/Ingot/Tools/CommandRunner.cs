@@ -37,7 +37,7 @@ public static class CommandRunner
     public static async Task<CommandResult> TryRunAsync(Command command, Action<string>? onLine, CancellationToken cancellationToken = default)
     {
         using var process = Start(command);
-        process.StandardInput.Close();
+        await FeedAsync(process, command, cancellationToken).ConfigureAwait(false);
         var output = new StringBuilder();
         var tail = new Queue<(int Number, string Line)>();
         // What goes wrong is said on the error stream, and the two pipes are read in no order: a flood on one must not hide the other.
@@ -86,7 +86,7 @@ public static class CommandRunner
     public static async Task<CapturedOutput> CaptureAsync(Command command, int maxBytes, CancellationToken cancellationToken = default)
     {
         using var process = Start(command);
-        process.StandardInput.Close();
+        await FeedAsync(process, command, cancellationToken).ConfigureAwait(false);
         try
         {
             var output = ReadBytesAsync(process.StandardOutput.BaseStream, maxBytes, cancellationToken);
@@ -99,6 +99,21 @@ public static class CommandRunner
         {
             process.Kill(entireProcessTree: true);
             throw;
+        }
+    }
+
+    // For what fits into a pipe: a longer input would wait for a program that waits for its output to be read.
+    private static async Task FeedAsync(Process process, Command command, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (command.Input is not null)
+                await process.StandardInput.WriteAsync(command.Input.AsMemory(), cancellationToken).ConfigureAwait(false);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It did not want it.
         }
     }
 
