@@ -67,7 +67,7 @@ internal sealed partial class PlanExecution
         foreach (var mount in step.Mounts)
         {
             if (CopyOf(mount) is { } copy)
-                content.Append((await InputAsync(copy).ConfigureAwait(false)).Digest).Append('\n');
+                content.Append((await _copies.OfAsync(copy, Stopped).ConfigureAwait(false)).Digest).Append('\n');
         }
 
         return content.Length == 0 ? null : Digest.FromHash(SHA256.HashData(Encoding.ASCII.GetBytes(content.ToString())));
@@ -89,7 +89,7 @@ internal sealed partial class PlanExecution
 
     private async Task<MountTree> MountTreeAsync(StepMount mount, CopyStep copy, StepLabel label)
     {
-        var input = await InputAsync(copy).ConfigureAwait(false);
+        var input = await _copies.OfAsync(copy, Stopped).ConfigureAwait(false);
         if (copy.From is TreeSource.Stage or TreeSource.Image)
             return new MountTree(await ChainAsync(copy.From).ConfigureAwait(false), mount is StepMount.Bind bind ? bind.Source : ((StepMount.Cache)mount).Source, input.Digest);
 

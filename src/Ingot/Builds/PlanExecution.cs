@@ -29,8 +29,7 @@ internal sealed partial class PlanExecution : IDisposable
     private readonly SemaphoreSlim _slots;
     private readonly Dictionary<string, Lazy<Task<StageResult>>> _stages = [];
     private readonly ConcurrentDictionary<Digest, Lazy<Task<(StepResult Result, bool IsCached)>>> _results = new();
-    private readonly Dictionary<CopyStep, CopyInput> _contextInputs = new(ReferenceEqualityComparer.Instance);
-    private readonly List<IDisposable> _contexts = [];
+    private readonly CopyInputs _copies;
     private readonly HashSet<string> _exported;
 
     public PlanExecution(Plan plan, BuildSession session, StepCache cache, IBuildProgress progress, CancellationToken cancellationToken)
@@ -42,6 +41,7 @@ internal sealed partial class PlanExecution : IDisposable
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         _slots = new SemaphoreSlim(Math.Max(1, session.Settings.Parallelism));
         _exported = ExportedStages(plan);
+        _copies = new CopyInputs(session, cache, ChainAsync);
         foreach (var stage in plan.Stages)
             _stages[stage.Name] = new(() => Task.Run(() => RunStageAsync(stage)));
     }
@@ -53,8 +53,7 @@ internal sealed partial class PlanExecution : IDisposable
 
     public void Dispose()
     {
-        foreach (var context in _contexts)
-            context.Dispose();
+        _copies.Dispose();
         _stop.Dispose();
         _slots.Dispose();
     }
@@ -63,7 +62,7 @@ internal sealed partial class PlanExecution : IDisposable
     public async Task<IReadOnlyDictionary<string, StageResult>> RunAsync()
     {
         CheckCommands();
-        SelectContextFiles();
+        _copies.SelectContextFiles(_plan.Stages.SelectMany(s => s.Steps).SelectMany(CopiesOf));
         var tasks = _plan.Stages.ToDictionary(s => s.Name, s => StopOnFailureAsync(_stages[s.Name].Value));
         try
         {
@@ -108,25 +107,6 @@ internal sealed partial class PlanExecution : IDisposable
         }
     }
 
-    // Before anything runs: a missing file need not wait for a compiler.
-    private void SelectContextFiles()
-    {
-        var diagnostics = new DiagnosticBag();
-        var contexts = new Dictionary<TreeSource.Context, ContextFiles>();
-        foreach (var step in _plan.Stages.SelectMany(s => s.Steps).SelectMany(CopiesOf))
-        {
-            if (step.From is not TreeSource.Context context)
-                continue;
-
-            if (!contexts.TryGetValue(context, out var files))
-                _contexts.Add(contexts[context] = files = new ContextFiles(context, _session.Settings.Epoch));
-            var selection = Select(files, step, $"the context '{context.Name}'", diagnostics);
-            _contextInputs[step] = CopyInput.Of(selection, files.Open);
-        }
-
-        diagnostics.ThrowIfErrors();
-    }
-
     // What the person must have allowed, and what no image could make possible.
     private void CheckCommands()
     {
@@ -142,13 +122,6 @@ internal sealed partial class PlanExecution : IDisposable
 
         diagnostics.ThrowIfErrors();
     }
-
-    private static SourceSelection Select(ISelectable files, CopyStep step, string where, DiagnosticBag diagnostics) => new(SourceSelector.Select(files, step.Sources, source =>
-    {
-        bool isBroken = source.IsPattern && source.Pattern.Split('/').Any(p => GoPattern.TryParse(p) is null);
-        string summary = isBroken ? $"'{source.Pattern}' is not a pattern" : source.IsPattern ? $"nothing in {where} matches '{source.Pattern}'" : $"'{source.Pattern}' is not in {where}";
-        diagnostics.Error("build-copy-missing", summary, source.Span, source.IsPattern ? null : files.ReasonForAbsence(source.Pattern));
-    }));
 
     private async Task<StageResult> RunStageAsync(PlannedStage stage)
     {
@@ -191,7 +164,7 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<(StepResult Result, bool IsCached)> RunStepAsync(PlannedStage stage, Step step, StepLabel label, LayerChain chain)
     {
-        var input = step is CopyStep copy ? await InputAsync(copy).ConfigureAwait(false) : null;
+        var input = step is CopyStep copy ? await _copies.OfAsync(copy, Stopped).ConfigureAwait(false) : null;
         var content = step is RunStep run ? await MountedContentAsync(run).ConfigureAwait(false) : input?.Digest;
         var key = StepKeys.Of(step, chain, content, _session.Settings.Epoch);
         string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
@@ -285,39 +258,5 @@ internal sealed partial class PlanExecution : IDisposable
 
         _progress.Report(new BuildEvent.StepCached(work.Label));
         return result;
-    }
-
-    private async Task<CopyInput> InputAsync(CopyStep step)
-    {
-        if (_contextInputs.TryGetValue(step, out var context))
-            return context;
-        if (step.From is TreeSource.Inline)
-            return CopyInput.Of(new SourceSelection([]), _ => Stream.Null);
-
-        var chain = await ChainAsync(step.From).ConfigureAwait(false);
-        var patterns = step.Sources.Select(s => s.Pattern).ToList();
-        if (_cache.FindSelection(chain.Id, patterns) is not { } digest)
-        {
-            digest = (await SelectAsync(step, chain, Stopped).ConfigureAwait(false)).Digest;
-            _cache.AddSelection(chain.Id, patterns, digest);
-        }
-
-        return new CopyInput(digest, cancellationToken => SelectAsync(step, chain, cancellationToken), cancellationToken => OpenAsync(chain, cancellationToken));
-    }
-
-    private async Task<SourceSelection> SelectAsync(CopyStep step, LayerChain chain, CancellationToken cancellationToken)
-    {
-        var tree = await _session.Layers.TreeAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
-        var diagnostics = new DiagnosticBag();
-        var selection = Select(new TreeFiles(tree), step, $"'{step.From}'", diagnostics);
-        diagnostics.ThrowIfErrors();
-        return selection;
-    }
-
-    private async Task<FileOpener> OpenAsync(LayerChain chain, CancellationToken cancellationToken)
-    {
-        var snapshots = await _session.Layers.SnapshotsAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
-        var roots = snapshots.Select(s => new HostFiles(s)).ToList();
-        return new FileOpener(origin => roots[^(origin.Layer + 1)].OpenRead(origin.Path), roots);
     }
 }

@@ -113,7 +113,18 @@ internal sealed class DockerfilePlanner
 
     private async Task<TreeSource?> FindImageAsync(string name, Platform platform, SourceSpan span, CancellationToken cancellationToken)
     {
-        if (await Settings.FindImage(name, platform, cancellationToken).ConfigureAwait(false) is not { } stored)
+        StoredImage? stored;
+        try
+        {
+            stored = await Settings.FindImage(name, platform, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ImageLookupException e)
+        {
+            Diagnostics.Error(e.Code, e.Message, span, e.Cure);
+            return new TreeSource.Scratch();
+        }
+
+        if (stored is null)
             return null;
 
         if ((stored.Config.Os, stored.Config.Architecture) != (platform.Os, platform.Architecture))
@@ -128,8 +139,8 @@ internal sealed class DockerfilePlanner
     {
         string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), .. Settings.Contexts.Keys, "scratch"];
         Diagnostics.Error(
-            "plan-unknown-base", $"'{name}' is no earlier stage, no image of this project, and no image that could be found", span,
-            Suggestion.For(name, known) ?? "bootstrap one under 'images:' with 'debian:', import or pull one, or name it with its registry");
+            "plan-unknown-base", $"'{name}' is no earlier stage, no image of this project, and not in the local store", span,
+            Suggestion.For(name, known) ?? "name an image of the project, of the local store ('ingot images'), or of a registry");
         return null;
     }
 
