@@ -82,6 +82,9 @@ public sealed class IgnoreFile
         return new(patterns);
     }
 
+    /// <summary>As <see cref="FromPatterns"/>; null when a pattern is wrong.</summary>
+    public static IgnoreFile? TryOf(IReadOnlyList<string> patterns) => patterns.Any(pattern => Fault(pattern) is not null) ? null : FromPatterns(patterns);
+
     /// <summary>Whether a path of the context, with <c>/</c> between its parts and none at its ends, is left out.</summary>
     /// <remarks>
     /// As a walk from the top decides it: what a pattern said of a directory it says of everything below, and a pattern that would change
@@ -120,6 +123,9 @@ public sealed class IgnoreFile
     /// <summary>Whether a directory is ignored and nothing below it can be taken back in, so that it need not be read.</summary>
     public bool CanPrune(string relativeDirectory) =>
         IsIgnored(relativeDirectory) && !_patterns.Any(pattern => pattern.Includes && pattern.MayMatchBelow(relativeDirectory));
+
+    /// <summary>Whether some pattern can match a path below a directory.</summary>
+    public bool MayMatchBelow(string relativeDirectory) => _patterns.Any(pattern => pattern.MayMatchBelow(relativeDirectory));
 
     private static IgnorePattern? Read(string pattern) =>
         pattern.StartsWith('!') ? IgnorePattern.TryParse(pattern[1..], includes: true) : IgnorePattern.TryParse(pattern, includes: false);
