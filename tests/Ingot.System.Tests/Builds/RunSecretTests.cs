@@ -35,7 +35,7 @@ public sealed class RunSecretTests(BuildFixture fixture)
     {
         Skip();
         var recorder = new Recorder();
-        var error = await FailAsync("FROM base\nRUN --mount=type=secret,id=t echo before; cat /run/secrets/t; base64 /run/secrets/t >&2; echo after\n", recorder);
+        var error = await FailAsync("FROM base\nRUN --mount=type=secret,id=t echo before; cat /run/secrets/t; echo; base64 /run/secrets/t >&2; echo after\n", recorder);
         Assert.Contains("the log", error.Message, StringComparison.Ordinal);
         Assert.Equal(["***", "***", "after", "before"], recorder.Lines.Select(l => l.Replace("=", "", StringComparison.Ordinal).TrimEnd('C', 'g')).Order());
     }
