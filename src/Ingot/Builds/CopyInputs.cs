@@ -21,8 +21,8 @@ internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<Sou
     /// <summary>Several, one after the other.</summary>
     public static CopyInput Of(IReadOnlyList<CopyInput> parts)
     {
-        if (parts.Count == 1)
-            return parts[0];
+        if (parts.Count < 2)
+            return parts.Count == 0 ? Nothing : parts[0];
 
         var digest = Digest.Of(Encoding.ASCII.GetBytes(string.Join('\n', parts.Select(p => p.Digest))));
         return new CopyInput(digest, cancellationToken => SelectAllAsync(parts, cancellationToken), cancellationToken => OpenAllAsync(parts, cancellationToken));
@@ -118,7 +118,7 @@ internal sealed class CopyInputs : IDisposable
         var runs = RunsOf(step);
         for (int i = 0; i < runs.Count; i++)
             parts.Add(_contextInputs.GetValueOrDefault(step)?[i] ?? await OfAsync(step, runs[i], cancellationToken).ConfigureAwait(false));
-        return parts.Count == 0 ? CopyInput.Nothing : CopyInput.Of(parts);
+        return CopyInput.Of(parts);
     }
 
     private async Task<CopyInput> OfAsync(CopyStep step, IReadOnlyList<CopySource> run, CancellationToken cancellationToken)
@@ -162,8 +162,11 @@ internal sealed class CopyInputs : IDisposable
     }
 
     private static SourceSelection Select(ISelectable files, CopyStep step, IReadOnlyList<CopySource> run, string where, DiagnosticBag diagnostics) =>
-        new(SourceSelector.Select(files, step with { Sources = run }, source =>
-            diagnostics.Error("build-copy-missing", Problem(source, where), source.Span, source.IsPattern ? null : files.ReasonForAbsence(source.Pattern))));
+        new([
+            .. SourceSelector.Select(files, step with { Sources = run }, source =>
+                diagnostics.Error("build-copy-missing", Problem(source, where), source.Span, source.IsPattern ? null : files.ReasonForAbsence(source.Pattern)))
+            .Select(s => s with { MayBeArchive = step.Unpacking != Unpacking.None }),
+        ]);
 
     private static string Problem(CopySource source, string where) =>
         SourceSelector.IsBroken(source) ? $"'{source.Pattern}' is not a pattern"
