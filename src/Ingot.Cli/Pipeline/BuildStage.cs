@@ -29,7 +29,12 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             Directory = directory,
             Targets = targets,
             Arguments = options.Arguments,
-            FindImage = (name, token) => FindAsync(layout, name, token),
+            Labels = options.Labels,
+            Contexts = options.Contexts,
+            Platform = options.Platform,
+            StandardInput = project.Images.OfType<DockerfileImage>().Any(i => i.Dockerfile == PlanSettings.StandardInputName) ? await Console.In.ReadToEndAsync(cancellationToken) : "",
+            Runs = Emulators.Runs,
+            FindImage = (name, platform, token) => FindAsync(layout, name, platform, token),
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
         foreach (var warning in diagnostics)
@@ -42,6 +47,10 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             CacheDirectory = context.Home.Cache,
             WorkDirectory = context.Home.Work,
             NoCache = options.NoCache,
+            Secrets = options.Secrets,
+            SshAgents = options.SshAgents,
+            AllowInsecure = options.AllowInsecure,
+            AllowHostNetwork = options.AllowHostNetwork,
             Epoch = options.Epoch ?? BuildSettings.DefaultEpoch,
         });
         IReadOnlyList<BuiltImage> images;
@@ -67,13 +76,13 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         await layout.SetAsync(name, new Descriptor { MediaType = image.Manifest.MediaType, Digest = image.Digest, Size = size }, cancellationToken);
     }
 
-    private static async Task<StoredImage?> FindAsync(OciLayout layout, string name, CancellationToken cancellationToken)
+    private static async Task<StoredImage?> FindAsync(OciLayout layout, string name, Platform platform, CancellationToken cancellationToken)
     {
         var descriptor = await layout.FindAsync(name, cancellationToken);
         if (descriptor is null)
             return null;
 
-        var image = await Image.LoadAsync(layout.Store, descriptor.Digest, cancellationToken: cancellationToken);
+        var image = await Image.LoadAsync(layout.Store, descriptor.Digest, platform, cancellationToken);
         return new StoredImage(image.Digest, image.Config);
     }
 }

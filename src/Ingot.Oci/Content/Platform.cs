@@ -1,10 +1,13 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
 
 namespace Ingot.Oci.Content;
 
 /// <summary>What an image runs on
 /// (<see href="https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md">image index</see>).</summary>
-public sealed record Platform
+public sealed partial record Platform
 {
     /// <summary>Go's name of the processor: <c>amd64</c>, <c>arm64</c>.</summary>
     [JsonPropertyName("architecture")]
@@ -30,6 +33,77 @@ public sealed record Platform
         },
     };
 
+    /// <summary>Reads <c>os/architecture[/variant]</c>, or an architecture alone, with the names that people use for them; null when it is none.</summary>
+    public static Platform? TryParse(string text)
+    {
+        string[] parts = text.ToLowerInvariant().Split('/');
+        if (parts.Length > 3 || parts.Any(p => p.Length == 0 || !p.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.')))
+            return null;
+        if (parts.Length == 1)
+            return Known(parts[0]) is { } known ? Make("linux", known.Architecture, known.Variant) : parts[0] == "linux" ? Host : null;
+
+        var (architecture, variant) = Known(parts[1]) ?? (parts[1], null);
+        return Make(parts[0], architecture, parts.Length == 3 ? parts[2] : variant);
+    }
+
+    // https://github.com/containerd/platforms#normalization: the default variants are not written.
+    private static Platform Make(string os, string architecture, string? variant) => new()
+    {
+        Os = os,
+        Architecture = architecture,
+        Variant = (architecture, variant) is ("arm64", "v8" or "8") or ("amd64", "v1") ? null : architecture == "arm" ? variant is null ? "v7" : variant.StartsWith('v') ? variant : "v" + variant : variant,
+    };
+
+    private static (string Architecture, string? Variant)? Known(string name) => name switch
+    {
+        "amd64" or "x86_64" or "x86-64" => ("amd64", null),
+        "arm64" or "aarch64" => ("arm64", null),
+        "arm" or "armhf" => ("arm", "v7"),
+        "armel" => ("arm", "v6"),
+        "386" or "i386" => ("386", null),
+        "ppc64le" or "s390x" or "riscv64" or "mips64le" or "loong64" => (name, null),
+        _ => null,
+    };
+
     /// <summary><c>linux/amd64</c>, as people write it.</summary>
     public override string ToString() => Variant is null ? $"{Os}/{Architecture}" : $"{Os}/{Architecture}/{Variant}";
+
+    /// <summary>Reads <c>OS/ARCHITECTURE[/VARIANT]</c>; false when the text is not that.</summary>
+    public static bool TryParse(string text, [NotNullWhen(true)] out Platform? platform)
+    {
+        platform = Pattern().Match(text) is { Success: true } match
+            ? new Platform { Os = match.Groups[1].Value, Architecture = match.Groups[2].Value, Variant = match.Groups[3] is { Success: true } variant ? variant.Value : null }.Normalise()
+            : null;
+        return platform is not null;
+    }
+
+    /// <summary>The same platform by its usual name: <c>arm64/v8</c> is <c>arm64</c>, <c>amd64/v1</c> is <c>amd64</c>, <c>arm</c> is <c>arm/v7</c>, <c>x86_64</c> is <c>amd64</c>
+    /// (<see href="https://github.com/containerd/platforms/blob/v1.0.0/database.go">containerd's rules</see>).</summary>
+    public Platform Normalise() => (Architecture, Variant) switch
+    {
+        ("x86_64" or "x86-64", _) => this with { Architecture = "amd64", Variant = null },
+        ("aarch64", _) => this with { Architecture = "arm64", Variant = null },
+        ("arm64", "v8" or "8" or "") or ("amd64", "v1" or "") => this with { Variant = null },
+        ("armhf", _) or ("arm", null or "" or "7") => this with { Architecture = "arm", Variant = "v7" },
+        ("armel", _) or ("arm", "6") => this with { Architecture = "arm", Variant = "v6" },
+        ("arm", "5") => this with { Variant = "v5" },
+        (_, "") => this with { Variant = null },
+        _ => this,
+    };
+
+    /// <summary>What this platform can run, the best first: itself, then older variants, as <c>arm/v7</c> runs <c>arm/v6</c> and <c>amd64/v3</c> runs <c>amd64</c>. Never another architecture.</summary>
+    public IEnumerable<Platform> Runs()
+    {
+        var self = Normalise();
+        yield return self;
+        if (self.Architecture is not ("arm" or "amd64") || self.Variant is not ['v', .. var digits] || !int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int version))
+            yield break;
+
+        int oldest = self.Architecture == "arm" ? 5 : 1;
+        for (int older = Math.Min(version, 100) - 1; older >= oldest; older--)
+            yield return (self with { Variant = string.Create(CultureInfo.InvariantCulture, $"v{older}") }).Normalise();
+    }
+
+    [GeneratedRegex(@"\A([a-z0-9]+)/([a-z0-9_-]+)(?:/([a-z0-9.]+))?\z")]
+    private static partial Regex Pattern();
 }

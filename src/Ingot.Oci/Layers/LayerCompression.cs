@@ -8,7 +8,6 @@ public sealed record LayerCompression
     // Half the time of zlib's own 6, for 2 % more bytes.
     private const int GzipLevel = 4;
     private const int ZstdLevel = 3;
-    private const string DockerLayer = "application/vnd.docker.image.rootfs.diff.tar";
 
     private static readonly LayerCompression[] s_all =
     [
@@ -55,7 +54,7 @@ public sealed record LayerCompression
     public static LayerCompression ForMediaType(string mediaType) => mediaType switch
     {
         Content.MediaType.DockerLayerGzip => Gzip,
-        DockerLayer => None,
+        Content.MediaType.DockerLayer => None,
         _ => Array.Find(s_all, compression => compression.MediaType == mediaType)
             ?? throw new LayerException($"'{mediaType}' is not a layer: expected one of {string.Join(", ", s_all.Select(compression => $"'{compression.MediaType}'"))}"),
     };

@@ -47,6 +47,39 @@ internal sealed class Accounts(string passwd, string group)
         return new Account(userId, chosen, [], user?[5] ?? "/");
     }
 
+    /// <summary>Nobody.</summary>
+    public static Accounts None { get; } = new("", "");
+
+    /// <summary>Who <c>user[:group]</c> of <c>--chown</c> or <c>WORKDIR</c> is; null with the name that is not there. Otherwise than for <see cref="Find"/>, a user that is a number
+    /// is in the group of that number, whatever accounts there are, and no user is root (<see href="https://docs.docker.com/reference/dockerfile/#copy---chown">COPY --chown</see>).</summary>
+    public (uint UserId, uint GroupId)? FindOwner(string text, out string? unknown)
+    {
+        var parts = text.Split(':', 2);
+        unknown = null;
+        if (OwnerOf(parts[0]) is not { } owner)
+        {
+            unknown = $"user '{parts[0]}'";
+            return null;
+        }
+
+        if (parts.Length == 1)
+            return owner;
+        if ((parts[1].Length == 0 ? 0 : Number(parts[1]) ?? (_groups.Find(g => g[0] == parts[1]) is { } found ? Number(found[2]) : null)) is { } group)
+            return (owner.UserId, group);
+
+        unknown = $"group '{parts[1]}'";
+        return null;
+    }
+
+    private (uint UserId, uint GroupId)? OwnerOf(string user)
+    {
+        if (user.Length == 0)
+            return (0, 0);
+        if (Number(user) is { } number)
+            return (number, number);
+        return _users.Find(u => u[0] == user) is { } found ? (Number(found[2]) ?? 0, Number(found[3]) ?? 0) : null;
+    }
+
     /// <summary>The names of the users and groups, for suggestions.</summary>
     public IEnumerable<string> Names => _users.Concat(_groups).Select(fields => fields[0]);
 

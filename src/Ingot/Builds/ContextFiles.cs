@@ -50,7 +50,15 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     public string? Resolve(string path) =>
         LinkResolver.Resolve(path, p => _files.Find(p) is { Type: TarEntryType.SymbolicLink } ? _files.ReadLink(p) : null, MaxLinks);
 
-    public IEnumerable<SelectedFile> Below(string path) => Walk(path).Select(f => FileOf(path, f.Path, f.File)).OfType<SelectedFile>();
+    public IEnumerable<SelectedFile> Below(string path, CopyFilter filter)
+    {
+        // What is below the top, seen from there.
+        string Inner(string full) => path.Length == 0 ? full : full[(path.Length + 1)..];
+        return Walk(path, full => filter.TakesNothingBelow(Inner(full)))
+            .Where(f => f.File.Type == TarEntryType.Directory || filter.Takes(Inner(f.Path)))
+            .Select(f => FileOf(path, f.Path, f.File))
+            .OfType<SelectedFile>();
+    }
 
     public string? ReasonForAbsence(string path)
     {
@@ -62,7 +70,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     }
 
     // A directory that is left out is there when something in it is taken back in.
-    private IEnumerable<(string Path, HostFile File)> Walk(string directory)
+    private IEnumerable<(string Path, HostFile File)> Walk(string directory, Func<string, bool> isClosed)
     {
         foreach (var (name, file) in _files.List(directory))
         {
@@ -75,7 +83,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
                 continue;
             }
 
-            var below = isIgnored && _ignore.CanPrune(path) ? [] : Walk(path).ToList();
+            var below = isClosed(path) || (isIgnored && _ignore.CanPrune(path)) ? [] : Walk(path, isClosed).ToList();
             if (!isIgnored || below.Count > 0)
                 yield return (path, file);
             foreach (var inner in below)
@@ -84,7 +92,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     }
 
     private bool IsIncluded(string path, HostFile file) =>
-        !_ignore.IsIgnored(path) || (file.Type == TarEntryType.Directory && !_ignore.CanPrune(path) && Walk(path).Any());
+        !_ignore.IsIgnored(path) || (file.Type == TarEntryType.Directory && !_ignore.CanPrune(path) && Walk(path, _ => false).Any());
 
     private SelectedFile? FileOf(string top, string path, HostFile file)
     {

@@ -6,29 +6,6 @@ using Ingot.Plans;
 
 namespace Ingot.Builds;
 
-/// <summary>What a copy reads, and how to open it.</summary>
-/// <param name="Digest">The digest of the selection, which may be known without selecting.</param>
-/// <param name="SelectAsync">The files.</param>
-/// <param name="OpenAsync">Makes ready to read; what it returns opens a file by its origin.</param>
-internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<SourceSelection>> SelectAsync, Func<CancellationToken, Task<FileOpener>> OpenAsync)
-{
-    /// <summary>Files that were selected and can be opened as they are.</summary>
-    public static CopyInput Of(SourceSelection selection, Func<FileOrigin, Stream> open) =>
-        new(selection.Digest, _ => Task.FromResult(selection), _ => Task.FromResult(new FileOpener(open, [])));
-}
-
-/// <summary>Opens files by their origin, until it is disposed.</summary>
-internal sealed class FileOpener(Func<FileOrigin, Stream> open, IEnumerable<IDisposable> owned) : IDisposable
-{
-    public Stream Open(FileOrigin origin) => open(origin);
-
-    public void Dispose()
-    {
-        foreach (var disposable in owned)
-            disposable.Dispose();
-    }
-}
-
 /// <summary>Copies files, and makes directories: layers that are written from where their files are, without a root filesystem.</summary>
 internal static class CopyExecution
 {
@@ -36,10 +13,13 @@ internal static class CopyExecution
     private const int FileMode = 0b110_100_100;
     private const int DirectoryMode = 0b111_101_101;
 
+    /// <summary>Whether the layer of a copy is made as if over nothing. As in Docker's builder not when it sets modes too.</summary>
+    public static bool IsLinked(CopyStep step) => step.Link && step.Mode is null;
+
     /// <summary>Makes the layer of a copy into <paramref name="chain"/>.</summary>
     public static async Task<StepResult> RunAsync(BuildSession session, CopyStep step, CopyInput input, LayerChain chain, bool export, CancellationToken cancellationToken)
     {
-        var target = await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
+        var target = IsLinked(step) ? FileTree.Empty : await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
         var owner = await OwnerAsync(session, step, chain, cancellationToken).ConfigureAwait(false);
         var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
         var selection = await input.SelectAsync(cancellationToken).ConfigureAwait(false);
@@ -74,7 +54,7 @@ internal static class CopyExecution
         if (missing.Count == 0)
             return new StepResult();
 
-        var owner = await AccountAsync(session, step, step.User, chain, cancellationToken).ConfigureAwait(false);
+        var owner = await OwnerAsync(session, step, step.User, chain, cancellationToken).ConfigureAwait(false);
         var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
@@ -117,20 +97,20 @@ internal static class CopyExecution
     {
         if (step.Owner is not { } owner)
             return null;
+        if (!IsLinked(step))
+            return await OwnerAsync(session, step, owner, chain, cancellationToken).ConfigureAwait(false);
 
-        // A number without a group means the group of that number too; https://docs.docker.com/reference/dockerfile/#copy---chown---chmod.
-        string text = uint.TryParse(owner, out _) ? $"{owner}:{owner}" : owner;
-        var account = await AccountAsync(session, step, text, chain, cancellationToken).ConfigureAwait(false);
-        return (account.UserId, account.GroupId);
+        return Accounts.None.FindOwner(owner, out var unknown)
+            ?? throw Problem(step, "build-unknown-user", $"{unknown} is a name, and with --link nothing is below in which it could be looked up", "write numbers, or leave --link out");
     }
 
-    private static async Task<Account> AccountAsync(BuildSession session, Step step, string text, LayerChain chain, CancellationToken cancellationToken)
+    private static async Task<(uint UserId, uint GroupId)> OwnerAsync(BuildSession session, Step step, string text, LayerChain chain, CancellationToken cancellationToken)
     {
-        if (text.Length == 0)
-            return new Account(0, 0, [], "/root");
+        if (Accounts.None.FindOwner(text, out _) is { } numbers)
+            return numbers;
 
         var accounts = await session.AccountsAsync(chain, cancellationToken).ConfigureAwait(false);
-        return accounts.Find(text, out var unknown)
+        return accounts.FindOwner(text, out var unknown)
             ?? throw Problem(step, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(text, accounts.Names) ?? "make the account in a RUN before, or write a number");
     }
 

@@ -1,4 +1,4 @@
-using Ingot.Oci.Content;
+using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
 
@@ -7,7 +7,11 @@ namespace Ingot.Builds;
 /// <summary>A file of a copy's layer.</summary>
 /// <param name="Entry">As it is written.</param>
 /// <param name="Source">What it is a copy of; null for a directory that was missing.</param>
-internal sealed record PlacedFile(TarEntry Entry, SelectedFile? Source);
+internal sealed record PlacedFile(TarEntry Entry, SelectedFile? Source)
+{
+    /// <summary>The same for all names of one file; null for a file of one name.</summary>
+    public string? Group { get; init; }
+}
 
 /// <summary>How a copy treats what it places.</summary>
 /// <param name="Destination">Where to, as paths in layers are written.</param>
@@ -25,14 +29,20 @@ internal sealed class CopyConflictException(string message) : Exception(message)
 /// As Docker's builder: the contents of a directory are copied, not the directory; a file goes into a directory when the destination is written as one or is one;
 /// links in the destination are followed; directories that are missing are made with mode 0755, those that are there stay as they are, and those within a copied
 /// directory get its modes. Otherwise than Docker's builder, a directory copied onto a link to a directory goes where the link leads: roots with <c>/lib</c> linked to <c>usr/lib</c> are common.
+/// Archives are unpacked as by tar with the destination as its root: what they bring takes the place of what is there, whatever it is, and only directories are merged.
 /// </remarks>
 internal sealed class CopyLayout
 {
     private const int MissingMode = 0b111_101_101;
+    private const int MaxLinks = 40;
 
     private readonly FileTree _target;
     private readonly CopyOptions _options;
     private readonly Dictionary<string, PlacedFile> _placed = [];
+
+    // Paths whose files of lower layers are gone, with everything below.
+    private readonly HashSet<string> _removed = [];
+    private int _source;
 
     private CopyLayout(FileTree target, CopyOptions options)
     {
@@ -44,13 +54,13 @@ internal sealed class CopyLayout
     public static IReadOnlyList<PlacedFile> Of(FileTree target, IReadOnlyList<SelectedSource> sources, CopyOptions options)
     {
         var layout = new CopyLayout(target, options);
-        string destination = layout.Resolve(options.Destination);
-        if (sources.Count > 1 && !options.DestinationIsDirectory && layout.TypeAt(destination) != TarEntryType.Directory && sources.Any(s => !s.IsDirectory))
-            throw new CopyConflictException($"several sources are copied to '/{destination}', which is no directory: write '/{destination}/'");
-
         foreach (var source in sources)
         {
-            if (source.IsDirectory)
+            layout._source++;
+            string destination = layout.Resolve(options.Destination);
+            if (source.IsArchive)
+                layout.Unpack(source, destination);
+            else if (source.IsDirectory)
                 layout.PlaceContents(source, destination);
             else
                 layout.PlaceFile(source, destination);
@@ -78,18 +88,26 @@ internal sealed class CopyLayout
     {
         bool intoDirectory = _options.DestinationIsDirectory || TypeAt(destination) == TarEntryType.Directory;
         string path = intoDirectory ? TarPath.Join(destination, source.Name) : destination;
+        if (!intoDirectory && _placed.ContainsKey(path))
+            throw new CopyConflictException($"several sources are copied to '/{path}', which is no directory: write '/{path}/'");
+
         MakeDirectories(TarPath.Parent(path));
         Place(source.Files[0], path);
     }
 
     private string PlaceDirectory(SelectedFile directory, string path)
     {
-        if (TypeAt(path) == TarEntryType.SymbolicLink && TypeAt(Resolve(path)) == TarEntryType.Directory)
+        var there = TypeAt(path);
+        if (there == TarEntryType.SymbolicLink && TypeAt(Resolve(path)) == TarEntryType.Directory)
             return Resolve(path);
-        if (TypeAt(path) is { } type and not TarEntryType.Directory)
+        if (there is { } type and not TarEntryType.Directory)
             throw new CopyConflictException($"the directory '{directory.Origin.Path}' cannot replace '/{path}', which is a {type}");
 
-        _placed[path] = new PlacedFile(Dressed(directory.Entry, path), directory);
+        var entry = Dressed(directory.Entry, path);
+        // One that is only on the way to what is copied keeps its owner.
+        if (directory.IsOnTheWay && there is not null)
+            entry = EntryAt(path) with { Mode = directory.Entry.Mode };
+        _placed[path] = new PlacedFile(entry, directory);
         return path;
     }
 
@@ -98,7 +116,7 @@ internal sealed class CopyLayout
         if (TypeAt(path) == TarEntryType.Directory)
             throw new CopyConflictException($"'{file.Origin.Path}' cannot replace the directory '/{path}'");
 
-        _placed[path] = new PlacedFile(Dressed(file.Entry, path), file);
+        _placed[path] = new PlacedFile(Dressed(file.Entry, path), file) { Group = file.Links is null ? null : string.Create(null, $"{_source} {file.Links}") };
     }
 
     private void MakeDirectories(string path)
@@ -109,9 +127,10 @@ internal sealed class CopyLayout
             throw new CopyConflictException($"'/{path}' is a {type}, and the copy needs a directory there");
 
         MakeDirectories(TarPath.Parent(path));
-        var entry = new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = MissingMode, ModifiedTime = _options.Epoch };
-        _placed[path] = new PlacedFile(Owned(entry), Source: null);
+        _placed[path] = new PlacedFile(Owned(Missing(path)), Source: null);
     }
+
+    private TarEntry Missing(string path) => new() { Path = path, Type = TarEntryType.Directory, Mode = MissingMode, ModifiedTime = _options.Epoch };
 
     private TarEntry Dressed(TarEntry entry, string path)
     {
@@ -121,34 +140,124 @@ internal sealed class CopyLayout
 
     private TarEntry Owned(TarEntry entry) => _options.Owner is { } owner ? entry with { UserId = owner.UserId, GroupId = owner.GroupId } : entry;
 
+    private void Unpack(SelectedSource archive, string destination)
+    {
+        MakeDirectories(destination);
+        foreach (var file in archive.Files)
+        {
+            // The root of the archive is the destination, which is there.
+            if (file.Entry.Path.Length > 0)
+                Unpack(archive, file, destination);
+        }
+    }
+
+    private void Unpack(SelectedSource archive, SelectedFile file, string destination)
+    {
+        string path = TarPath.Join(ParentOf(archive, file.Entry.Path, destination), TarPath.Name(file.Entry.Path));
+        bool isDirectory = file.Entry.Type == TarEntryType.Directory;
+        var link = file.Entry.Type == TarEntryType.HardLink ? LinkedFile(archive, file, destination) : null;
+        if (TypeAt(path) is { } there && link?.Entry.Path != path && !(isDirectory && there == TarEntryType.Directory))
+            Remove(path);
+
+        if (link is null)
+        {
+            _placed[path] = new PlacedFile(Owned(file.Entry with { Path = path }), file);
+            return;
+        }
+
+        // What is not a file has no content to share.
+        bool shares = link.Entry.Type == TarEntryType.File;
+        string? group = shares ? link.Group ?? string.Create(null, $"{_source} {link.Entry.Path} {_placed.Count}") : null;
+        _placed[link.Entry.Path] = link with { Group = group };
+        _placed[path] = link with { Entry = link.Entry with { Path = path }, Group = group };
+    }
+
+    private PlacedFile LinkedFile(SelectedSource archive, SelectedFile file, string destination)
+    {
+        string target = file.Entry.LinkTarget!;
+        string path = target.Length == 0 ? "" : TarPath.Join(ParentOf(archive, target, destination), TarPath.Name(target));
+        return _placed.TryGetValue(path, out var placed) && placed.Entry.Type != TarEntryType.Directory
+            ? placed
+            : throw new CopyConflictException($"the hard link '{file.Entry.Path}' in '{archive.Name}' names '{target}', which is not a file that the archive brought before");
+    }
+
+    // Links on the way are followed, as if the destination were the root: nothing leads out of it.
+    private string ParentOf(SelectedSource archive, string path, string destination)
+    {
+        string parent = TarPath.Parent(path);
+        string resolved = LinkResolver.Resolve(parent, p => LinkAt(TarPath.Join(destination, p)), MaxLinks)
+            ?? throw new CopyConflictException($"'{path}' in '{archive.Name}' cannot be unpacked: the links in '{parent}' go round in a circle");
+
+        string at = destination;
+        foreach (string part in resolved.Split('/', StringSplitOptions.RemoveEmptyEntries))
+        {
+            at = TarPath.Join(at, part);
+            if (TypeAt(at) is { } type and not TarEntryType.Directory)
+                throw new CopyConflictException($"'{path}' in '{archive.Name}' cannot be unpacked: '/{at}' is a {type}");
+            if (TypeAt(at) is null)
+                _placed[at] = new PlacedFile(Missing(at), Source: null);
+        }
+
+        return at;
+    }
+
+    private void Remove(string path)
+    {
+        foreach (string gone in _placed.Keys.Where(p => p == path || p.StartsWith(path + "/", StringComparison.Ordinal)).ToList())
+            _placed.Remove(gone);
+        if (_target.Find(path) is not null)
+            _removed.Add(path);
+    }
+
     private TarEntryType? TypeAt(string path)
     {
         if (_placed.TryGetValue(path, out var placed))
             return placed.Entry.Type;
-        return path.Length == 0 ? TarEntryType.Directory : _target.Find(path)?.Record.Type;
+        return path.Length == 0 ? TarEntryType.Directory : BelowAt(path)?.Record.Type;
+    }
+
+    private TarEntry EntryAt(string path) => _placed.TryGetValue(path, out var placed) ? placed.Entry : BelowAt(path)!.Value.Record.Entry;
+
+    private string? LinkAt(string path) => path.Length > 0 && TypeAt(path) == TarEntryType.SymbolicLink ? EntryAt(path).LinkTarget : null;
+
+    // What the layers below have there, unless this one took it away.
+    private TreeFile? BelowAt(string path)
+    {
+        for (string at = path; _removed.Count > 0 && at.Length > 0; at = TarPath.Parent(at))
+        {
+            if (_removed.Contains(at))
+                return null;
+        }
+
+        return _target.Find(path);
     }
 
     private string Resolve(string path) =>
-        LinkResolver.Resolve(path, p => TypeAt(p) == TarEntryType.SymbolicLink ? LinkAt(p) : null, limit: 40)
-        ?? throw new CopyConflictException($"the links in '/{path}' go round in a circle");
-
-    private string LinkAt(string path) => _placed.TryGetValue(path, out var placed) ? placed.Entry.LinkTarget! : _target.Find(path)!.Value.Record.LinkTarget!;
+        LinkResolver.Resolve(path, LinkAt, MaxLinks) ?? throw new CopyConflictException($"the links in '/{path}' go round in a circle");
 
     // Of several names of one file the first in the layer is the file.
     private List<PlacedFile> Finish()
     {
-        var first = new Dictionary<(string, Digest?), string>();
+        var first = new Dictionary<string, string>();
         var files = new List<PlacedFile>();
         foreach (var placed in _placed.Values.OrderBy(p => p.Entry.Path, Comparer<string>.Create(TarPath.Compare)))
         {
-            if (placed.Source?.Links is not { } links || first.TryAdd((links, placed.Source.Content), placed.Entry.Path))
+            if (Whiteout.IsWhiteout(placed.Entry.Path))
+                throw new CopyConflictException($"'/{placed.Entry.Path}' cannot be in a layer: a name that begins with '{Whiteout.Prefix}' there means a deletion");
+
+            if (placed.Group is not { } group || first.TryAdd(group, placed.Entry.Path))
                 files.Add(placed);
             else
-                files.Add(new PlacedFile(LinkTo(placed.Entry, first[(links, placed.Source.Content)]), placed.Source));
+                files.Add(placed with { Entry = LinkTo(placed.Entry, first[group]) });
+            if (HidesWhatIsBelow(placed.Entry))
+                files.Add(new PlacedFile(new TarEntry { Path = TarPath.Join(placed.Entry.Path, Whiteout.Opaque), Type = TarEntryType.File, ModifiedTime = _options.Epoch }, Source: null));
         }
 
         return files;
     }
+
+    // A directory where another was taken away in between.
+    private bool HidesWhatIsBelow(TarEntry entry) => entry.Type == TarEntryType.Directory && _removed.Contains(entry.Path) && _target.IsDirectory(entry.Path);
 
     private static TarEntry LinkTo(TarEntry entry, string file) =>
         entry with { Type = TarEntryType.HardLink, LinkTarget = file, Size = 0, ExtendedAttributes = null };

@@ -29,8 +29,7 @@ internal sealed class PlanExecution : IDisposable
     private readonly SemaphoreSlim _slots;
     private readonly Dictionary<string, Lazy<Task<StageResult>>> _stages = [];
     private readonly ConcurrentDictionary<Digest, Lazy<Task<(StepResult Result, bool IsCached)>>> _results = new();
-    private readonly Dictionary<CopyStep, CopyInput> _contextInputs = new(ReferenceEqualityComparer.Instance);
-    private readonly List<IDisposable> _contexts = [];
+    private readonly CopyInputs _copies;
     private readonly HashSet<string> _exported;
 
     public PlanExecution(Plan plan, BuildSession session, StepCache cache, IBuildProgress progress, CancellationToken cancellationToken)
@@ -42,6 +41,7 @@ internal sealed class PlanExecution : IDisposable
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         _slots = new SemaphoreSlim(Math.Max(1, session.Settings.Parallelism));
         _exported = ExportedStages(plan);
+        _copies = new CopyInputs(session, cache, ChainAsync);
         foreach (var stage in plan.Stages)
             _stages[stage.Name] = new(() => Task.Run(() => RunStageAsync(stage)));
     }
@@ -53,8 +53,7 @@ internal sealed class PlanExecution : IDisposable
 
     public void Dispose()
     {
-        foreach (var context in _contexts)
-            context.Dispose();
+        _copies.Dispose();
         _stop.Dispose();
         _slots.Dispose();
     }
@@ -62,7 +61,7 @@ internal sealed class PlanExecution : IDisposable
     /// <summary>Runs all stages; the first failure stops the others and is thrown when they have stopped.</summary>
     public async Task<IReadOnlyDictionary<string, StageResult>> RunAsync()
     {
-        SelectContextFiles();
+        _copies.SelectContextFiles(_plan);
         var tasks = _plan.Stages.ToDictionary(s => s.Name, s => StopOnFailureAsync(_stages[s.Name].Value));
         try
         {
@@ -107,32 +106,6 @@ internal sealed class PlanExecution : IDisposable
         }
     }
 
-    // Before anything runs: a missing file need not wait for a compiler.
-    private void SelectContextFiles()
-    {
-        var diagnostics = new DiagnosticBag();
-        var contexts = new Dictionary<TreeSource.Context, ContextFiles>();
-        foreach (var step in _plan.Stages.SelectMany(s => s.Steps).OfType<CopyStep>())
-        {
-            if (step.From is not TreeSource.Context context)
-                continue;
-
-            if (!contexts.TryGetValue(context, out var files))
-                _contexts.Add(contexts[context] = files = new ContextFiles(context, _session.Settings.Epoch));
-            var selection = Select(files, step, $"the context '{context.Name}'", diagnostics);
-            _contextInputs[step] = CopyInput.Of(selection, files.Open);
-        }
-
-        diagnostics.ThrowIfErrors();
-    }
-
-    private static SourceSelection Select(ISelectable files, CopyStep step, string where, DiagnosticBag diagnostics) => new(SourceSelector.Select(files, step.Sources, source =>
-    {
-        bool isBroken = source.IsPattern && source.Pattern.Split('/').Any(p => GoPattern.TryParse(p) is null);
-        string summary = isBroken ? $"'{source.Pattern}' is not a pattern" : source.IsPattern ? $"nothing in {where} matches '{source.Pattern}'" : $"'{source.Pattern}' is not in {where}";
-        diagnostics.Error("build-copy-missing", summary, source.Span, source.IsPattern ? null : files.ReasonForAbsence(source.Pattern));
-    }));
-
     private async Task<StageResult> RunStageAsync(PlannedStage stage)
     {
         var below = stage.Base is TreeSource.Stage { Name: var name } ? await _stages[name].Value.ConfigureAwait(false) : null;
@@ -174,7 +147,7 @@ internal sealed class PlanExecution : IDisposable
 
     private async Task<(StepResult Result, bool IsCached)> RunStepAsync(PlannedStage stage, Step step, StepLabel label, LayerChain chain)
     {
-        var input = step is CopyStep copy ? await InputAsync(copy).ConfigureAwait(false) : null;
+        var input = step is CopyStep copy ? await _copies.OfAsync(copy, Stopped).ConfigureAwait(false) : null;
         var key = StepKeys.Of(step, chain, input?.Digest, _session.Settings.Epoch);
         string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
         var mine = new Lazy<Task<(StepResult, bool)>>(() => FindOrRunAsync(stage, step, label, chain, input, key, place));
@@ -238,39 +211,5 @@ internal sealed class PlanExecution : IDisposable
         if (_cache.Find(key) is not { } result)
             return null;
         return result.DiffId is not { } diffId || await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false) ? result : null;
-    }
-
-    private async Task<CopyInput> InputAsync(CopyStep step)
-    {
-        if (_contextInputs.TryGetValue(step, out var context))
-            return context;
-        if (step.From is TreeSource.Inline)
-            return CopyInput.Of(new SourceSelection([]), _ => Stream.Null);
-
-        var chain = await ChainAsync(step.From).ConfigureAwait(false);
-        var patterns = step.Sources.Select(s => s.Pattern).ToList();
-        if (_cache.FindSelection(chain.Id, patterns) is not { } digest)
-        {
-            digest = (await SelectAsync(step, chain, Stopped).ConfigureAwait(false)).Digest;
-            _cache.AddSelection(chain.Id, patterns, digest);
-        }
-
-        return new CopyInput(digest, cancellationToken => SelectAsync(step, chain, cancellationToken), cancellationToken => OpenAsync(chain, cancellationToken));
-    }
-
-    private async Task<SourceSelection> SelectAsync(CopyStep step, LayerChain chain, CancellationToken cancellationToken)
-    {
-        var tree = await _session.Layers.TreeAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
-        var diagnostics = new DiagnosticBag();
-        var selection = Select(new TreeFiles(tree), step, $"'{step.From}'", diagnostics);
-        diagnostics.ThrowIfErrors();
-        return selection;
-    }
-
-    private async Task<FileOpener> OpenAsync(LayerChain chain, CancellationToken cancellationToken)
-    {
-        var snapshots = await _session.Layers.SnapshotsAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
-        var roots = snapshots.Select(s => new HostFiles(s)).ToList();
-        return new FileOpener(origin => roots[^(origin.Layer + 1)].OpenRead(origin.Path), roots);
     }
 }

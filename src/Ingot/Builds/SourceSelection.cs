@@ -1,16 +1,19 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
+using Ingot.Templates.Dockerfile;
 
 namespace Ingot.Builds;
 
 /// <summary>Where a file is in the tree it is copied from.</summary>
 /// <param name="Layer">The layer of a chain; 0 in a context.</param>
 /// <param name="Path">The path.</param>
-internal readonly record struct FileOrigin(int Layer, string Path);
+/// <param name="Part">Which of the trees that one copy reads; 0 when there is one.</param>
+internal readonly record struct FileOrigin(int Layer, string Path, int Part = 0);
 
 /// <summary>A file that a copy reads.</summary>
 /// <param name="Entry">What it is, with its path below what was selected: empty for that itself.</param>
@@ -20,6 +23,9 @@ internal sealed record SelectedFile(TarEntry Entry, Digest? Content, FileOrigin 
 {
     /// <summary>The same for all names of one file, such as the first of them; null for a file of one name.</summary>
     public string? Links { get; init; }
+
+    /// <summary>Whether it is a directory that is not copied itself but only on the way to what is.</summary>
+    public bool IsOnTheWay { get; init; }
 }
 
 /// <summary>What one source of a copy matched.</summary>
@@ -27,6 +33,9 @@ internal sealed record SelectedFile(TarEntry Entry, Digest? Content, FileOrigin 
 /// <param name="Files">The file; or the directory and everything in it, in the order of layers.</param>
 internal sealed record SelectedSource(string Name, IReadOnlyList<SelectedFile> Files)
 {
+    /// <summary>Whether <see cref="Files"/> are what an archive holds, in its order, and not what was selected in a tree.</summary>
+    public bool IsArchive { get; init; }
+
     public bool IsDirectory => Files[0].Entry.Type == TarEntryType.Directory;
 }
 
@@ -55,7 +64,7 @@ internal sealed record SourceSelection(IReadOnlyList<SelectedSource> Sources)
         var entry = file.Entry;
         Append(
             hash, entry.Path, string.Create(null, $"{entry.Type} {entry.Mode} {entry.UserId} {entry.GroupId} {entry.ModifiedTime.UtcTicks} {entry.DeviceMajor} {entry.DeviceMinor}"),
-            entry.LinkTarget ?? "", file.Content?.ToString() ?? "", file.Links ?? "");
+            entry.LinkTarget ?? "", file.Content?.ToString() ?? "", file.Links ?? "", file.IsOnTheWay ? "way" : "");
         foreach (var (name, value) in entry.ExtendedAttributes ?? [])
             Append(hash, name, Convert.ToHexString(value));
     }
@@ -85,8 +94,8 @@ internal interface ISelectable
     /// <summary>Where a path leads when links are followed, never out of the tree; null when they go round in a circle.</summary>
     string? Resolve(string path);
 
-    /// <summary>Everything in a directory at any depth, in the order of layers, with paths below that directory.</summary>
-    IEnumerable<SelectedFile> Below(string path);
+    /// <summary>What is in a directory at any depth, in the order of layers, with paths below that directory; what the filter cannot take may be left out.</summary>
+    IEnumerable<SelectedFile> Below(string path, CopyFilter filter);
 
     /// <summary>Why a file that one would expect is not there, or what else may have been meant; null when nothing is known.</summary>
     string? ReasonForAbsence(string path);
@@ -95,52 +104,137 @@ internal interface ISelectable
 /// <summary>Selects what sources and patterns match.</summary>
 internal static class SourceSelector
 {
+    // What separates the directories that are kept from those that are not, with --parents.
+    private const string Pivot = "/./";
+
+    /// <summary>Selects the sources of a copy that are in its own tree; what is not there is said through <paramref name="missing"/>.</summary>
+    public static IReadOnlyList<SelectedSource> Select(ISelectable tree, CopyStep step, Action<CopySource> missing) =>
+        Select(tree, [.. step.Sources.Where(s => s.Remote is null)], step.Parents, ExcludeOf(step), missing);
+
     /// <summary>Selects; what is not there is said through <paramref name="missing"/>.</summary>
-    public static IReadOnlyList<SelectedSource> Select(ISelectable tree, IReadOnlyList<CopySource> sources, Action<CopySource> missing)
+    public static IReadOnlyList<SelectedSource> Select(ISelectable tree, IReadOnlyList<CopySource> sources, Action<CopySource> missing) =>
+        Select(tree, sources, parents: false, IgnoreFile.Empty, missing);
+
+    /// <summary>Whether a source's text is no pattern that could match anything.</summary>
+    public static bool IsBroken(CopySource source) => IsWild(source.Pattern) && source.Pattern.Split('/').Any(p => GoPattern.TryParse(p) is null);
+
+    private static IgnoreFile ExcludeOf(CopyStep step) => step.Exclude.Count == 0
+        ? IgnoreFile.Empty
+        : IgnoreFile.TryOf(step.Exclude) ?? throw new InvalidInputException("build-copy-exclude", $"'{string.Join("', '", step.Exclude)}' are not all patterns", "a '[' needs its ']', and a '\\' a character after it");
+
+    private static List<SelectedSource> Select(ISelectable tree, IReadOnlyList<CopySource> sources, bool parents, IgnoreFile exclude, Action<CopySource> missing)
     {
         var selected = new List<SelectedSource>();
         foreach (var source in sources)
         {
-            var paths = source.IsPattern ? Match(tree, "", source.Pattern.Split('/')) : [source.Pattern];
-            var found = paths.Select(path => One(tree, path)).OfType<SelectedSource>().ToList();
-            // A pattern may match nothing as long as something is copied, as with Docker: 'COPY package.json yarn.loc[k] ./'.
-            if (found.Count == 0 && !source.IsPattern)
+            if (IsBroken(source))
                 missing(source);
-            selected.AddRange(found);
+            else if (parents)
+                selected.AddRange(WithParents(tree, source, exclude, missing));
+            else
+                selected.AddRange(WithoutParents(tree, source, exclude, missing));
         }
 
-        if (selected.Count == 0 && sources.Count > 0 && sources.All(s => s.IsPattern))
-            missing(sources[0]);
         return selected;
     }
 
-    private static SelectedSource? One(ISelectable tree, string path)
+    // A pattern may match nothing, as with Docker: 'COPY package.json yarn.loc[k] ./'. What it matches must be there.
+    private static IEnumerable<SelectedSource> WithoutParents(ISelectable tree, CopySource source, IgnoreFile exclude, Action<CopySource> missing)
     {
-        if (tree.Resolve(path) is not { } resolved || tree.Find(resolved) is not { } file)
-            return null;
+        foreach (string path in PathsOf(tree, source.Pattern))
+        {
+            if (Find(tree, path) is not { } found)
+                missing(source);
+            else if (One(tree, path, found.Path, found.File, new CopyFilter(null, exclude)) is { } one)
+                yield return one;
+        }
+    }
 
-        var files = file.Entry.Type == TarEntryType.Directory ? tree.Below(resolved).Prepend(file).ToList() : [file];
-        return new SelectedSource(TarPath.Name(path), [.. NameLinks(files)]);
+    private static IEnumerable<SelectedSource> WithParents(ISelectable tree, CopySource source, IgnoreFile exclude, Action<CopySource> missing)
+    {
+        int pivot = source.Pattern.IndexOf(Pivot, StringComparison.Ordinal);
+        string root = pivot < 0 ? "" : Clean(source.Pattern[..pivot]);
+        string pattern = Clean(pivot < 0 ? source.Pattern : source.Pattern[(pivot + Pivot.Length)..]);
+        // The whole tree below the pivot needs no pattern.
+        var include = pattern.Length == 0 ? IgnoreFile.Empty : IgnoreFile.TryOf([pattern]);
+        if (include is null)
+        {
+            missing(source);
+            yield break;
+        }
+
+        var filter = new CopyFilter(pattern.Length == 0 ? null : include, exclude);
+        bool mustExist = !IsWild(root) && !IsWild(pattern);
+        bool isFound = false;
+        foreach (string path in PathsOf(tree, root))
+        {
+            if (Find(tree, path) is not { File.Entry.Type: TarEntryType.Directory } found || One(tree, path, found.Path, found.File, filter) is not { } one)
+                continue;
+
+            isFound |= one.Files.Count > 1 || pattern.Length == 0;
+            yield return one;
+        }
+
+        if (mustExist && !isFound)
+            missing(source);
+    }
+
+    private static (string Path, SelectedFile File)? Find(ISelectable tree, string path) =>
+        tree.Resolve(path) is { } resolved && tree.Find(resolved) is { } file ? (resolved, file) : null;
+
+    private static SelectedSource? One(ISelectable tree, string path, string resolved, SelectedFile file, CopyFilter filter)
+    {
+        if (file.Entry.Type != TarEntryType.Directory)
+            return filter.Takes(TarPath.Name(path)) ? new SelectedSource(TarPath.Name(path), [file with { Links = null }]) : null;
+
+        return new SelectedSource(TarPath.Name(path), [file, .. NameLinks(filter.Apply(tree.Below(resolved, filter)))]);
     }
 
     // The names of a file are called after the first that is selected: what else it is called does not matter to the copy.
-    private static IEnumerable<SelectedFile> NameLinks(List<SelectedFile> files)
+    private static IEnumerable<SelectedFile> NameLinks(IReadOnlyList<SelectedFile> files)
     {
         var first = files.Where(f => f.Links is not null).GroupBy(f => f.Links!).Where(g => g.Count() > 1).ToDictionary(g => g.Key, g => g.First().Entry.Path);
         return files.Select(f => f.Links is null ? f : f with { Links = first.GetValueOrDefault(f.Links) });
+    }
+
+    // Up to the first component with a wildcard links are followed; from there on a pattern matches what is in directories.
+    private static IEnumerable<string> PathsOf(ISelectable tree, string pattern)
+    {
+        var parts = pattern.Split('/');
+        int wild = Array.FindIndex(parts, IsWild);
+        if (wild < 0)
+            return [pattern];
+
+        return tree.Resolve(string.Join('/', parts[..wild])) is { } start && tree.Find(start)?.Entry.Type == TarEntryType.Directory
+            ? Match(tree, start, parts.AsMemory(wild))
+            : [];
     }
 
     private static IEnumerable<string> Match(ISelectable tree, string directory, ReadOnlyMemory<string> pattern)
     {
         if (pattern.Length == 0)
             return [directory];
-        if (GoPattern.TryParse(pattern.Span[0]) is not { } part)
+        if (tree.Find(directory)?.Entry.Type != TarEntryType.Directory || GoPattern.TryParse(pattern.Span[0]) is not { } part)
             return [];
         if (part.Literal is { } name)
             return tree.Find(TarPath.Join(directory, name)) is null ? [] : Match(tree, TarPath.Join(directory, name), pattern[1..]);
 
-        return tree.Find(directory)?.Entry.Type == TarEntryType.Directory
-            ? tree.Children(directory).Where(part.Matches).SelectMany(child => Match(tree, TarPath.Join(directory, child), pattern[1..]))
-            : [];
+        return tree.Children(directory).Where(part.Matches).SelectMany(child => Match(tree, TarPath.Join(directory, child), pattern[1..]));
     }
+
+    // A backslash takes the meaning from the character after it.
+    private static bool IsWild(string text)
+    {
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (text[i] is '*' or '?' or '[')
+                return true;
+            if (text[i] == '\\')
+                i++;
+        }
+
+        return false;
+    }
+
+    private static string Clean(string path) => ImagePath.ToLayer(path);
 }

@@ -14,7 +14,7 @@ internal static class StepKeys
     [
         .. step.Parts,
         // The layers' identities, not the steps that made them: a step that comes to the same result again changes nothing after it.
-        .. step is BootstrapStep ? Array.Empty<KeyPart>() : [new("parent", parent.Id.ToString())],
+        .. step is BootstrapStep || (step is CopyStep copy && CopyExecution.IsLinked(copy)) ? Array.Empty<KeyPart>() : [new("parent", parent.Id.ToString())],
         .. input is { } content ? [new KeyPart("content", content.ToString())] : Array.Empty<KeyPart>(),
         .. Surroundings(step),
         new("epoch", epoch.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture)),
@@ -24,7 +24,7 @@ internal static class StepKeys
     {
         BootstrapStep => [new("profile", Mmdebstrap.Profile), new("platform", Platform.Host.ToString()), .. Rules(isBootstrap: true)],
         RunStep => [new("surroundings", CommandExecution.Version), .. Rules(isBootstrap: false)],
-        _ => [new("layout", "copy@1")],
+        _ => [new("layout", "copy@2")],
     };
 
     private static IEnumerable<KeyPart> Rules(bool isBootstrap) => Normaliser.RulesFor(isBootstrap).Select(r => new KeyPart("rule", r.ToString()));

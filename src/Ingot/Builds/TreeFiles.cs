@@ -26,7 +26,7 @@ internal sealed class TreeFiles : ISelectable
 
     public string? Resolve(string path) => _tree.Resolve(path);
 
-    public IEnumerable<SelectedFile> Below(string path) => _tree.Below(path).Select(f => FileOf(path, f));
+    public IEnumerable<SelectedFile> Below(string path, CopyFilter filter) => _tree.Below(path).Select(f => FileOf(path, f));
 
     public string? ReasonForAbsence(string path) =>
         Suggestion.For(path, Children(TarPath.Parent(path)).Select(name => TarPath.Join(TarPath.Parent(path), name)));

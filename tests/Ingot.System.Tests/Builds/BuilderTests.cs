@@ -379,7 +379,7 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         var diagnostics = new DiagnosticBag();
         var definition = new ProjectDefinition("p", [new DockerfileImage("app", default, "Dockerfile", ".", null, [])], [], [], new SourceText("ingot.yaml", ""));
         var image = await Image.LoadAsync(store, digest);
-        var plan = await Planner.PlanAsync(definition, new PlanSettings { Directory = project, FindImage = (_, _) => Task.FromResult<StoredImage?>(new StoredImage(digest, image.Config)) }, diagnostics);
+        var plan = await Planner.PlanAsync(definition, new PlanSettings { Directory = project, FindImage = (_, _, _) => Task.FromResult<StoredImage?>(new StoredImage(digest, image.Config)) }, diagnostics);
         Assert.Empty(diagnostics);
 
         var builder = new Builder(new BuildSettings { Store = store, CacheDirectory = Path.Combine(fixture.Directory, "hostile-cache") });
@@ -399,7 +399,7 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         BuildFixture.Write(project, new Dictionary<string, string> { ["Dockerfile"] = "FROM tools:1\nRUN cat /first; echo $FIRST; echo second > /second\n" });
         var definition = new ProjectDefinition("p", [new DockerfileImage("app", default, "Dockerfile", ".", null, [])], [], [], new SourceText("ingot.yaml", ""));
         var diagnostics = new DiagnosticBag();
-        var plan = await Planner.PlanAsync(definition, new PlanSettings { Directory = project, FindImage = (_, _) => Task.FromResult<StoredImage?>(new StoredImage(first.Image.Digest, first.Image.Config)) }, diagnostics);
+        var plan = await Planner.PlanAsync(definition, new PlanSettings { Directory = project, FindImage = (_, _, _) => Task.FromResult<StoredImage?>(new StoredImage(first.Image.Digest, first.Image.Config)) }, diagnostics);
 
         var recorder = new Recorder();
         // A cache that has never seen the layers.

@@ -14,6 +14,16 @@ public static class DockerfileParser
     /// <param name="projectImages">The names of the project's images, which COPY --from may name beside the stages; null for none.</param>
     public static DockerfileSyntax Parse(SourceText source, DiagnosticBag diagnostics, IReadOnlyCollection<string>? projectImages = null) =>
         new DockerfileReader(source, diagnostics, projectImages ?? []).Read();
+
+    /// <summary>Reads what a base image wants done first (<c>ONBUILD</c>).</summary>
+    /// <param name="triggers">The instructions, as the image's configuration keeps them.</param>
+    /// <param name="sourceName">What messages call the place where they stand.</param>
+    /// <param name="diagnostics">Gets everything there is to say.</param>
+    public static IReadOnlyList<Instruction> ParseTriggers(IReadOnlyList<string> triggers, string sourceName, DiagnosticBag diagnostics)
+    {
+        SourceText source = new(sourceName, $"FROM scratch\n{string.Join('\n', triggers)}\n");
+        return [.. Parse(source, diagnostics).Stages.SelectMany(stage => stage.Instructions)];
+    }
 }
 
 /// <summary>Walks over the instructions of one file and puts them in stages.</summary>

@@ -50,6 +50,22 @@ public sealed class IgnoreFile
         return new(patterns);
     }
 
+    /// <summary>Patterns that stand in no file, such as those of <c>--exclude</c>: none is a comment. Null when one cannot be read.</summary>
+    public static IgnoreFile? TryOf(IEnumerable<string> patterns)
+    {
+        List<IgnorePattern> read = [];
+        foreach (string pattern in patterns.Select(static p => p.Trim()).Where(static p => p.Length > 0))
+        {
+            bool includes = pattern.StartsWith('!');
+            string path = Clean(includes ? pattern[1..].Trim() : pattern);
+            if (path.Length == 0 || IgnorePattern.TryParse(path, includes) is not { } one)
+                return null;
+            read.Add(one);
+        }
+
+        return new(read);
+    }
+
     /// <summary>Whether a path of the context, with <c>/</c> between its parts and none at its ends, is left out.</summary>
     public bool IsIgnored(string relativePath)
     {
@@ -67,6 +83,9 @@ public sealed class IgnoreFile
     /// <summary>Whether a directory is ignored and nothing below it can be taken back in, so that it need not be read.</summary>
     public bool CanPrune(string relativeDirectory) =>
         IsIgnored(relativeDirectory) && !_patterns.Any(pattern => pattern.Includes && pattern.MayMatchBelow(relativeDirectory));
+
+    /// <summary>Whether some pattern can match a path below a directory.</summary>
+    public bool MayMatchBelow(string relativeDirectory) => _patterns.Any(pattern => pattern.MayMatchBelow(relativeDirectory));
 
     // The shortest equal path: no empty or "." parts, ".." taken back where it can be, no slash at either end.
     private static string Clean(string pattern)
