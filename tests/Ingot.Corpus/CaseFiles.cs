@@ -89,9 +89,10 @@ public static class CaseFiles
         bytes.Position = 0;
         if (format is "bzip2" or "xz")
         {
-            await File.WriteAllBytesAsync(path, bytes.ToArray(), cancellationToken);
-            await CommandRunner.RunAsync(new Command(format, "--force", path), cancellationToken);
-            File.Move(path + (format == "xz" ? ".xz" : ".bz2"), path);
+            string plain = path + ".plain";
+            await File.WriteAllBytesAsync(plain, bytes.ToArray(), cancellationToken);
+            await CommandRunner.RunAsync(new Command(format, plain), cancellationToken);
+            File.Move(plain + (format == "xz" ? ".xz" : ".bz2"), path);
             return;
         }
 

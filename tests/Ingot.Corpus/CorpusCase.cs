@@ -36,7 +36,7 @@ public sealed record CorpusCase(string Name, string Directory)
     /// <summary>Secrets by their ids.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Secrets => [.. All("secret").Select(Split)];
 
-    /// <summary>Whether the build must fail.</summary>
+    /// <summary>Whether BuildKit fails to build it.</summary>
     public bool MustFail => Find("fails") is not null;
 
     /// <summary>Whether BuildKit must be newer than that of Debian 13: the case uses what came later.</summary>
@@ -46,7 +46,13 @@ public sealed record CorpusCase(string Name, string Directory)
     public bool NeedsDebian => File.ReadAllText(Path.Combine(Directory, "Dockerfile")).Contains(BaseImages.Debian, StringComparison.Ordinal);
 
     /// <summary>Why Ingot's result differs on purpose; null when it must be equal.</summary>
-    public string? Different => Find("different");
+    public string? Different => Find("different") ?? Refused ?? Accepted;
+
+    /// <summary>Why Ingot refuses on purpose what BuildKit builds; null when it does not.</summary>
+    public string? Refused => Find("refused");
+
+    /// <summary>Why Ingot builds on purpose what BuildKit refuses; null when it does not.</summary>
+    public string? Accepted => Find("accepted");
 
     /// <summary>The lines of a report, by how they begin, that differ on purpose.</summary>
     public IReadOnlyList<string> Excused => All("excused");
@@ -83,7 +89,7 @@ public sealed record CorpusCase(string Name, string Directory)
     private static KeyValuePair<string, string> Setting(string line)
     {
         string[] parts = line.Split(' ', 2);
-        string[] known = ["arg", "label", "context", "secret", "target", "platform", "dockerfile", "fails", "newer", "different", "excused", "volatile"];
+        string[] known = ["arg", "label", "context", "secret", "target", "platform", "dockerfile", "fails", "newer", "different", "refused", "accepted", "excused", "volatile"];
         return known.Contains(parts[0]) ? new(parts[0], parts.ElementAtOrDefault(1) ?? "") : throw new FormatException($"a case has no setting '{parts[0]}'");
     }
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using Ingot.Builds;
 using Ingot.Diagnostics;
+using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layouts;
 using Ingot.Plans;
@@ -29,7 +30,7 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
             var image = await BuildAsync(corpusCase, place, cancellationToken);
             return new CaseResult(await ImageReport.MakeAsync(layout.Store, image.Digest, corpusCase.Platform, bases, corpusCase.Volatile, cancellationToken), null);
         }
-        catch (IngotException e)
+        catch (Exception e) when (e is IngotException or InvalidInputException)
         {
             return new CaseResult(null, e.Message);
         }
@@ -45,6 +46,8 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
         {
             Directory = place,
             Platform = corpusCase.Platform,
+            Labels = corpusCase.Labels,
+            Contexts = corpusCase.Contexts.ToDictionary(c => c.Key, c => c.Value.Contains("://", StringComparison.Ordinal) ? c.Value : Path.Combine(place, c.Value)),
             FindImage = FindAsync,
         };
         var plan = await Planner.PlanAsync(project, settings, diagnostics, cancellationToken);
@@ -58,11 +61,11 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
         return (await builder.BuildAsync(plan!, new Silence(), cancellationToken))[0];
     }
 
-    private async Task<StoredImage?> FindAsync(string name, CancellationToken cancellationToken)
+    private async Task<StoredImage?> FindAsync(string name, Platform platform, CancellationToken cancellationToken)
     {
         if (bases.FirstOrDefault(b => b.Name == name) is not { } found)
             return null;
-        return new StoredImage(found.Digest, (await Image.LoadAsync(layout.Store, found.Digest, cancellationToken: cancellationToken)).Config);
+        return new StoredImage(found.Digest, (await Image.LoadAsync(layout.Store, found.Digest, platform, cancellationToken)).Config);
     }
 
     private sealed class Silence : IBuildProgress
