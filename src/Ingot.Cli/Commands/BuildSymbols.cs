@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 
@@ -27,6 +28,8 @@ internal sealed record BuildOptions
     public bool AllowInsecure { get; init; }
 
     public bool AllowHostNetwork { get; init; }
+
+    public BaseImageOptions Bases { get; init; } = new();
 }
 
 /// <summary>The options that <c>up</c> and <c>build</c> share.</summary>
@@ -45,12 +48,16 @@ internal sealed class BuildSymbols
     private readonly Option<string> _platform = new("--platform") { Description = "What the images run on; this host's platform when left out", HelpName = "OS/ARCH[/VARIANT]" };
     private readonly Option<string[]> _allow = new("--allow") { Description = $"What steps may ask for: {HostNetworkEntitlement} or {InsecureEntitlement}", HelpName = "RIGHT" };
 
+    private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, for every base image or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
+    private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image is not in ingot.lock: for continuous integration" };
+    private readonly Option<string[]> _insecure = Symbols.InsecureRegistry();
+
     /// <summary>Named contexts, and for <c>build -f</c> the directory that is the context.</summary>
     public Option<string[]> Contexts => _contexts;
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_noCache, _epoch, _arguments, _labels, _contexts, _secrets, _ssh, _platform, _allow])
+        foreach (var option in (Option[])[_noCache, _epoch, _arguments, _labels, _contexts, _secrets, _ssh, _platform, _allow, _update, _locked, _insecure])
             command.Add(option);
     }
 
@@ -72,7 +79,17 @@ internal sealed class BuildSymbols
             Platform = ReadPlatform(result.GetValue(_platform)),
             AllowInsecure = allowed.Contains(InsecureEntitlement),
             AllowHostNetwork = allowed.Contains(HostNetworkEntitlement),
+            Bases = ReadBases(result),
         };
+    }
+
+    private BaseImageOptions ReadBases(ParseResult result)
+    {
+        string? update = result.GetResult(_update) is null ? null : result.GetValue(_update) ?? "";
+        bool locked = result.GetValue(_locked);
+        return update is not null && locked
+            ? throw new InvalidInputException("locked", "'--locked' and '--update' contradict each other", "'--update' changes ingot.lock, '--locked' forbids that")
+            : new BaseImageOptions(update, locked, result.GetValue(_insecure));
     }
 
     private static Platform ReadPlatform(string? text) => text is null

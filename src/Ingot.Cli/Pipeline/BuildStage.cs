@@ -3,7 +3,6 @@ using Ingot.Builds;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
-using Ingot.Oci.Images;
 using Ingot.Oci.Layouts;
 using Ingot.Plans;
 using Ingot.Templates.Project;
@@ -24,6 +23,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         var clock = Stopwatch.StartNew();
         var layout = new OciLayout(context.Home.Content);
         var diagnostics = new DiagnosticBag();
+        using var bases = new BaseImages(context, layout, directory, ImageLock.Load(directory), options.Bases);
         var plan = await Planner.PlanAsync(project, new PlanSettings
         {
             Directory = directory,
@@ -34,9 +34,10 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             Platform = options.Platform,
             StandardInput = project.Images.OfType<DockerfileImage>().Any(i => i.Dockerfile == PlanSettings.StandardInputName) ? await Console.In.ReadToEndAsync(cancellationToken) : "",
             Runs = Emulators.Runs,
-            FindImage = (name, platform, token) => FindAsync(layout, name, platform, token),
+            FindImage = bases.FindAsync,
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
+        await bases.SaveAsync(cancellationToken);
         foreach (var warning in diagnostics)
             context.Terminal.Progress($"build    {warning}");
 
@@ -74,15 +75,5 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
 
         long size = await layout.Store.SizeAsync(image.Digest, cancellationToken) ?? 0;
         await layout.SetAsync(name, new Descriptor { MediaType = image.Manifest.MediaType, Digest = image.Digest, Size = size }, cancellationToken);
-    }
-
-    private static async Task<StoredImage?> FindAsync(OciLayout layout, string name, Platform platform, CancellationToken cancellationToken)
-    {
-        var descriptor = await layout.FindAsync(name, cancellationToken);
-        if (descriptor is null)
-            return null;
-
-        var image = await Image.LoadAsync(layout.Store, descriptor.Digest, platform, cancellationToken);
-        return new StoredImage(image.Digest, image.Config);
     }
 }

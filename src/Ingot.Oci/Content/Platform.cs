@@ -1,13 +1,11 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text.Json.Serialization;
-using System.Text.RegularExpressions;
 
 namespace Ingot.Oci.Content;
 
 /// <summary>What an image runs on
 /// (<see href="https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md">image index</see>).</summary>
-public sealed partial record Platform
+public sealed record Platform
 {
     /// <summary>Go's name of the processor: <c>amd64</c>, <c>arm64</c>.</summary>
     [JsonPropertyName("architecture")]
@@ -68,28 +66,13 @@ public sealed partial record Platform
     /// <summary><c>linux/amd64</c>, as people write it.</summary>
     public override string ToString() => Variant is null ? $"{Os}/{Architecture}" : $"{Os}/{Architecture}/{Variant}";
 
-    /// <summary>Reads <c>OS/ARCHITECTURE[/VARIANT]</c>; false when the text is not that.</summary>
-    public static bool TryParse(string text, [NotNullWhen(true)] out Platform? platform)
-    {
-        platform = Pattern().Match(text) is { Success: true } match
-            ? new Platform { Os = match.Groups[1].Value, Architecture = match.Groups[2].Value, Variant = match.Groups[3] is { Success: true } variant ? variant.Value : null }.Normalise()
-            : null;
-        return platform is not null;
-    }
-
     /// <summary>The same platform by its usual name: <c>arm64/v8</c> is <c>arm64</c>, <c>amd64/v1</c> is <c>amd64</c>, <c>arm</c> is <c>arm/v7</c>, <c>x86_64</c> is <c>amd64</c>
     /// (<see href="https://github.com/containerd/platforms/blob/v1.0.0/database.go">containerd's rules</see>).</summary>
-    public Platform Normalise() => (Architecture, Variant) switch
+    public Platform Normalise()
     {
-        ("x86_64" or "x86-64", _) => this with { Architecture = "amd64", Variant = null },
-        ("aarch64", _) => this with { Architecture = "arm64", Variant = null },
-        ("arm64", "v8" or "8" or "") or ("amd64", "v1" or "") => this with { Variant = null },
-        ("armhf", _) or ("arm", null or "" or "7") => this with { Architecture = "arm", Variant = "v7" },
-        ("armel", _) or ("arm", "6") => this with { Architecture = "arm", Variant = "v6" },
-        ("arm", "5") => this with { Variant = "v5" },
-        (_, "") => this with { Variant = null },
-        _ => this,
-    };
+        var (architecture, variant) = Known(Architecture) ?? (Architecture, null);
+        return Make(Os, architecture, string.IsNullOrEmpty(Variant) ? variant : Variant);
+    }
 
     /// <summary>What this platform can run, the best first: itself, then older variants, as <c>arm/v7</c> runs <c>arm/v6</c> and <c>amd64/v3</c> runs <c>amd64</c>. Never another architecture.</summary>
     public IEnumerable<Platform> Runs()
@@ -103,7 +86,4 @@ public sealed partial record Platform
         for (int older = Math.Min(version, 100) - 1; older >= oldest; older--)
             yield return (self with { Variant = string.Create(CultureInfo.InvariantCulture, $"v{older}") }).Normalise();
     }
-
-    [GeneratedRegex(@"\A([a-z0-9]+)/([a-z0-9_-]+)(?:/([a-z0-9.]+))?\z")]
-    private static partial Regex Pattern();
 }

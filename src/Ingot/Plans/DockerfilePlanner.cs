@@ -120,7 +120,7 @@ internal sealed class DockerfilePlanner
         }
         catch (ImageLookupException e)
         {
-            Diagnostics.Error(e.Code, e.Message, span, e.Cure);
+            Diagnostics.Error(e.Code, e.Message, span, e.Cure ?? Suggestion.For(name, _syntax.Stages.Select(s => s.Name).OfType<string>()));
             return new TreeSource.Scratch();
         }
 
