@@ -17,6 +17,13 @@ public sealed class CorpusTool(string directory, TextWriter output)
         return 0;
     }
 
+    /// <summary>Makes the archive of Debian's root.</summary>
+    public static async Task<int> BootstrapAsync(string archive)
+    {
+        await BaseImages.BootstrapAsync(archive);
+        return 0;
+    }
+
     /// <summary>Makes contexts, and the arguments for BuildKit's client.</summary>
     public async Task<int> PrepareAsync(string corpus, string[] names)
     {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Tar;
@@ -8,7 +9,7 @@ namespace Ingot.Corpus;
 
 /// <summary>What a build came to, as sorted lines: the configuration, the history above the base, and every path in which the image differs from its base.</summary>
 /// <remarks>Left out: times, which Ingot sets and BuildKit takes from the clock; sizes of compressed layers. A file whose content is one of the base's is named so, because a base is made of what Debian has today.</remarks>
-public static class ImageReport
+public static partial class ImageReport
 {
     private const string Suffix = " # buildkit";
     private const int RootMode = 0b111_101_101;
@@ -28,7 +29,7 @@ public static class ImageReport
             $"base {below?.Name ?? "scratch"}",
             $"platform {image.Config.Os}/{image.Config.Architecture}{(image.Config.Variant is { } variant ? "/" + variant : "")}",
             .. Config(config.RootElement),
-            .. History(image, below),
+            .. History(image, below, tree.EmptyLayers),
             .. Tree(tree, below, bases, withoutContent),
         ];
     }
@@ -76,12 +77,23 @@ public static class ImageReport
 
     private static string Json(string text) => EscapedText.Quote(TarPath.Encode(text));
 
-    private static IEnumerable<string> History(Image image, BaseImage? below) => image.Config.History.Skip(below?.HistoryCount ?? 0).Select(h =>
+    // BuildKit keeps a layer without a file in it; Ingot keeps none. BuildKit publishes the values of build arguments with every command; Ingot does not.
+    private static IEnumerable<string> History(Image image, BaseImage? below, IReadOnlyList<bool> emptyLayers)
     {
-        string text = h.CreatedBy ?? "";
-        text = text.EndsWith(Suffix, StringComparison.Ordinal) ? text[..^Suffix.Length] : text;
-        return $"history {(h.EmptyLayer == true ? "empty" : "layer")} {Json(text)}";
-    });
+        int layer = 0;
+        foreach (var (index, entry) in image.Config.History.Index())
+        {
+            bool isEmpty = entry.EmptyLayer == true || emptyLayers[layer++];
+            if (index < (below?.HistoryCount ?? 0))
+                continue;
+            string text = entry.CreatedBy ?? "";
+            text = text.EndsWith(Suffix, StringComparison.Ordinal) ? text[..^Suffix.Length] : text;
+            yield return $"history {(isEmpty ? "empty" : "layer")} {Json(PublishedArguments().Replace(text, "RUN "))}";
+        }
+    }
+
+    [GeneratedRegex(@"^RUN \|\d+ .*?(?=/bin/)", RegexOptions.Singleline)]
+    private static partial Regex PublishedArguments();
 
     private static IEnumerable<string> Tree(ImageTree tree, BaseImage? below, IReadOnlyList<BaseImage> bases, IReadOnlySet<string> withoutContent)
     {

@@ -17,10 +17,14 @@ public sealed class ImageTree
 {
     private const int ShortContent = 64;
 
+    private readonly List<bool> _emptyLayers = [];
     private readonly SortedDictionary<string, ImageFile> _files = new(Comparer<string>.Create(TarPath.Compare));
 
     /// <summary>Every path and its file; the root's own is the empty one, when a layer has it.</summary>
     public IReadOnlyDictionary<string, ImageFile> Files => _files;
+
+    /// <summary>Of each layer that was read, lowest first, whether nothing is in it.</summary>
+    public IReadOnlyList<bool> EmptyLayers => _emptyLayers;
 
     /// <summary>Reads the lowest <paramref name="count"/> layers of an image.</summary>
     public static async Task<ImageTree> ReadAsync(IContentStore store, Image image, int count, CancellationToken cancellationToken = default)
@@ -42,6 +46,7 @@ public sealed class ImageTree
         while (await reader.NextAsync(cancellationToken) is { } entry)
             entries.Add((entry, entry.Type == TarEntryType.File ? await FileAsync(entry, reader.Content, cancellationToken) : new ImageFile(entry, null, null)));
 
+        _emptyLayers.Add(entries.Count == 0);
         // Whiteouts hide what is below, wherever in the archive they stand.
         foreach (var (entry, _) in entries.Where(e => Whiteout.IsWhiteout(e.Entry.Path)))
             Remove(Whiteout.Hidden(entry.Path), keepItself: Whiteout.IsOpaque(entry.Path));
