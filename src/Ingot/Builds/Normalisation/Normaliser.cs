@@ -40,6 +40,9 @@ internal sealed class Normaliser
     public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap, IReadOnlySet<string>? off = null) =>
         NormalisationRule.All.Where(r => (isBootstrap || !r.OnlyBootstrap) && off?.Contains(r.Name) != true);
 
+    /// <summary>The rule that is for a path; null when none is.</summary>
+    public NormalisationRule? RuleFor(string path) => Find(path);
+
     /// <summary>Decides about one file.</summary>
     public FilterResult Filter(TarEntry entry, LayerContent content)
     {
