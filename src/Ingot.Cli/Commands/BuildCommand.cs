@@ -3,6 +3,7 @@ using Ingot.Builds;
 using Ingot.Cli.Output;
 using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
+using Ingot.Plans;
 using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Commands;
@@ -13,16 +14,20 @@ internal static class BuildCommand
     public static Command Create(Binder bind)
     {
         var targets = new Argument<string[]>("TARGET") { Description = "Images of the project; all of them when left out", Arity = ArgumentArity.ZeroOrMore };
-        var file = new Option<string>("--file", "-f") { Description = "A Dockerfile outside of a project; its context is the directory of -C, and the image is named after that", HelpName = "FILE" };
+        var file = new Option<string>("--file", "-f") { Description = "A Dockerfile outside of a project, or - for standard input; its context is the directory of -C, or of --context DIR, and the image is named after that", HelpName = "FILE" };
+        var target = new Option<string>("--target") { Description = "The stage that becomes the image; the last when left out", HelpName = "STAGE" };
         var settings = new BuildSymbols();
-        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store") { targets, file };
+        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store") { targets, file, target };
         settings.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile) : ProjectFiles.Load(context.Directory);
+            string[] contexts = result.GetValue(settings.Contexts) ?? [];
+            var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile, contexts) : ProjectFiles.Load(context.Directory);
             string[] names = result.GetValue(targets) ?? [];
             CheckTargets(project, names);
-            var stage = new BuildStage(context, settings.Read(result));
+            if (result.GetValue(target) is { } chosen)
+                project = WithTarget(project, names, chosen);
+            var stage = new BuildStage(context, settings.Read(result, context.Directory));
             var images = await stage.RunAsync(project, context.Directory, cancellationToken, names);
             context.Terminal.TryJson(new BuildReport([.. images.Select(i => Report(i, project, stage.Elapsed))]), ReportJson.Default.BuildReport);
             return ExitCode.Done;
@@ -36,17 +41,28 @@ internal static class BuildCommand
             throw new InvalidInputException("no-image", $"the project '{project.Name}' has no image '{name}'", Suggestion.For(name, project.Images.Select(i => i.Name)));
     }
 
-    /// <summary>A project of one image, for a Dockerfile that belongs to none.</summary>
-    private static ProjectDefinition Single(CommandContext context, string dockerfile)
+    private static ProjectDefinition WithTarget(ProjectDefinition project, IReadOnlyList<string> names, string target)
     {
+        var chosen = project.Images.OfType<DockerfileImage>().Where(i => names.Count == 0 || names.Contains(i.Name)).ToList();
+        if (chosen.Count != 1)
+            throw new InvalidInputException("target", $"'--target {target}' is for one image, and {chosen.Count} are built from a Dockerfile", "name the image: ingot build IMAGE --target STAGE");
+        return project with { Images = [.. project.Images.Select(i => i == chosen[0] ? chosen[0] with { Target = target } : i)] };
+    }
+
+    /// <summary>A project of one image, for a Dockerfile that belongs to none.</summary>
+    private static ProjectDefinition Single(CommandContext context, string dockerfile, IReadOnlyList<string> contexts)
+    {
+        bool isStandardInput = dockerfile == PlanSettings.StandardInputName;
         string path = context.Resolve(dockerfile);
-        if (!File.Exists(path))
+        if (!isStandardInput && !File.Exists(path))
             throw new InvalidInputException("no-file", $"there is no file '{dockerfile}'");
 
-        string name = new([.. Path.GetFileName(context.Directory).ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')]);
+        string directory = contexts.LastOrDefault(c => !c.Contains('=', StringComparison.Ordinal)) is { } given ? context.Resolve(given) : context.Directory;
+        string name = new([.. Path.GetFileName(directory).ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')]);
         name = name.Trim('-').Length == 0 ? "image" : name.Trim('-');
-        var source = new SourceText(ProjectFiles.Name(path), "");
-        return new ProjectDefinition(name, [new DockerfileImage(name, source.Span(0, 0), Path.GetRelativePath(context.Directory, path), ".", null, [])], [], [], source);
+        var source = new SourceText(isStandardInput ? "standard input" : ProjectFiles.Name(path), "");
+        string relative = isStandardInput ? dockerfile : Path.GetRelativePath(context.Directory, path);
+        return new ProjectDefinition(name, [new DockerfileImage(name, source.Span(0, 0), relative, Path.GetRelativePath(context.Directory, directory), null, [])], [], [], source);
     }
 
     private static BuiltImageReport Report(BuiltImage image, ProjectDefinition project, TimeSpan elapsed) => new(

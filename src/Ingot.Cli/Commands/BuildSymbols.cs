@@ -1,31 +1,112 @@
 using System.CommandLine;
 using System.Globalization;
+using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
+using Ingot.Oci.Content;
 
 namespace Ingot.Cli.Commands;
 
 /// <summary>How images are to be built.</summary>
-internal sealed record BuildOptions(bool NoCache, DateTimeOffset? Epoch, IReadOnlyList<KeyValuePair<string, string>> Arguments);
+internal sealed record BuildOptions
+{
+    public bool NoCache { get; init; }
+
+    public DateTimeOffset? Epoch { get; init; }
+
+    public IReadOnlyList<KeyValuePair<string, string>> Arguments { get; init; } = [];
+
+    public IReadOnlyList<KeyValuePair<string, string>> Labels { get; init; } = [];
+
+    public IReadOnlyDictionary<string, string> Contexts { get; init; } = new Dictionary<string, string>();
+
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Secrets { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
+
+    public IReadOnlyDictionary<string, string> SshAgents { get; init; } = new Dictionary<string, string>();
+
+    public Platform Platform { get; init; } = Platform.Host;
+
+    public bool AllowInsecure { get; init; }
+
+    public bool AllowHostNetwork { get; init; }
+
+    public BaseImageOptions Bases { get; init; } = new();
+}
 
 /// <summary>The options that <c>up</c> and <c>build</c> share.</summary>
 internal sealed class BuildSymbols
 {
+    private const string InsecureEntitlement = "security.insecure";
+    private const string HostNetworkEntitlement = "network.host";
+
     private readonly Option<bool> _noCache = new("--no-cache") { Description = "Run every step again" };
     private readonly Option<long?> _epoch = new("--source-date-epoch") { Description = "The time of the sources in seconds since 1970; $SOURCE_DATE_EPOCH when left out, else 1980-01-01", HelpName = "SECONDS" };
-    private readonly Option<string[]> _arguments = new("--build-arg") { Description = "A build argument for every image, over what ingot.yaml says", HelpName = "NAME=VALUE" };
+    private readonly Option<string[]> _arguments = new("--build-arg") { Description = "A build argument for every image, over what ingot.yaml says; a name alone takes the variable's value", HelpName = "NAME=VALUE" };
+    private readonly Option<string[]> _labels = new("--label") { Description = "A label for every image, over what its template says", HelpName = "NAME=VALUE" };
+    private readonly Option<string[]> _contexts = new("--context", "--build-context") { Description = "What FROM, --from and --mount find under a name: a directory, a git repository, docker-image://NAME or oci-layout://DIR", HelpName = "NAME=SOURCE" };
+    private readonly Option<string[]> _secrets = new("--secret") { Description = "A secret that steps may mount, from a file or a variable; it gets into no layer, history or record", HelpName = "id=ID[,src=FILE|,env=NAME]" };
+    private readonly Option<string[]> _ssh = new("--ssh") { Description = "An SSH agent that steps may use: 'default' for $SSH_AUTH_SOCK, or its socket", HelpName = "ID[=SOCKET]" };
+    private readonly Option<string> _platform = new("--platform") { Description = "What the images run on; this host's platform when left out", HelpName = "OS/ARCH[/VARIANT]" };
+    private readonly Option<string[]> _allow = new("--allow") { Description = $"What steps may ask for: {HostNetworkEntitlement} or {InsecureEntitlement}", HelpName = "RIGHT" };
+
+    private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, for every base image or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
+    private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image is not in ingot.lock: for continuous integration" };
+    private readonly Option<string[]> _insecure = Symbols.InsecureRegistry();
+
+    /// <summary>Named contexts, and for <c>build -f</c> the directory that is the context.</summary>
+    public Option<string[]> Contexts => _contexts;
 
     public void AddTo(Command command)
     {
-        command.Add(_noCache);
-        command.Add(_epoch);
-        command.Add(_arguments);
+        foreach (var option in (Option[])[_noCache, _epoch, _arguments, _labels, _contexts, _secrets, _ssh, _platform, _allow, _update, _locked, _insecure])
+            command.Add(option);
     }
 
-    public BuildOptions Read(ParseResult result) => new(result.GetValue(_noCache), Epoch(result), [.. (result.GetValue(_arguments) ?? []).Select(Split)]);
-
-    private DateTimeOffset? Epoch(ParseResult result)
+    public BuildOptions Read(ParseResult result, string directory)
     {
-        if (result.GetValue(_epoch) is { } given)
+        string[] allowed = result.GetValue(_allow) ?? [];
+        foreach (var right in allowed.Where(r => r is not (InsecureEntitlement or HostNetworkEntitlement)))
+            throw new InvalidInputException("allow", $"'{right}' is nothing that can be allowed", Suggestion.For(right, [InsecureEntitlement, HostNetworkEntitlement]) ?? $"{HostNetworkEntitlement} or {InsecureEntitlement}");
+
+        return new BuildOptions
+        {
+            NoCache = result.GetValue(_noCache),
+            Epoch = Epoch(result),
+            Arguments = [.. (result.GetValue(_arguments) ?? []).Select(Argument)],
+            Labels = [.. (result.GetValue(_labels) ?? []).Select(text => Pair(text, "label"))],
+            Contexts = Named(result.GetValue(_contexts) ?? []),
+            Secrets = BuildSecrets.Read(result.GetValue(_secrets) ?? [], directory),
+            SshAgents = BuildSecrets.ReadAgents(result.GetValue(_ssh) ?? [], directory),
+            Platform = ReadPlatform(result.GetValue(_platform)),
+            AllowInsecure = allowed.Contains(InsecureEntitlement),
+            AllowHostNetwork = allowed.Contains(HostNetworkEntitlement),
+            Bases = ReadBases(result),
+        };
+    }
+
+    private BaseImageOptions ReadBases(ParseResult result)
+    {
+        string? update = result.GetResult(_update) is null ? null : result.GetValue(_update) ?? "";
+        bool locked = result.GetValue(_locked);
+        return update is not null && locked
+            ? throw new InvalidInputException("locked", "'--locked' and '--update' contradict each other", "'--update' changes ingot.lock, '--locked' forbids that")
+            : new BaseImageOptions(update, locked, result.GetValue(_insecure));
+    }
+
+    private static Platform ReadPlatform(string? text) => text is null
+        ? Platform.Host
+        : Platform.TryParse(text) ?? throw new InvalidInputException("platform", $"'{text}' is not a platform", "one such as linux/amd64 or linux/arm64");
+
+    private static Dictionary<string, string> Named(IEnumerable<string> contexts)
+    {
+        var named = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (name, source) in contexts.Where(c => c.Contains('=', StringComparison.Ordinal)).Select(c => Pair(c, "context")))
+            named[name] = source;
+        return named;
+    }
+
+    private static DateTimeOffset? Epoch(ParseResult result, Option<long?> option)
+    {
+        if (result.GetValue(option) is { } given)
             return DateTimeOffset.FromUnixTimeSeconds(given);
 
         string? variable = Environment.GetEnvironmentVariable("SOURCE_DATE_EPOCH");
@@ -36,11 +117,15 @@ internal sealed class BuildSymbols
             : throw new InvalidInputException("source-date-epoch", $"SOURCE_DATE_EPOCH is '{variable}'", "expected seconds since 1970");
     }
 
-    private static KeyValuePair<string, string> Split(string text)
+    private DateTimeOffset? Epoch(ParseResult result) => Epoch(result, _epoch);
+
+    private static KeyValuePair<string, string> Pair(string text, string what)
     {
         int equals = text.IndexOf('=', StringComparison.Ordinal);
-        return equals > 0
-            ? new(text[..equals], text[(equals + 1)..])
-            : new(text, Environment.GetEnvironmentVariable(text) ?? throw new InvalidInputException("build-arg", $"'{text}' is not a build argument", "expected NAME=VALUE, or the NAME of a variable that is set"));
+        return equals > 0 ? new(text[..equals], text[(equals + 1)..]) : throw new InvalidInputException(what, $"'{text}' is not a {what}", "expected NAME=VALUE");
     }
+
+    private static KeyValuePair<string, string> Argument(string text) => text.Contains('=', StringComparison.Ordinal)
+        ? Pair(text, "build argument")
+        : new(text, Environment.GetEnvironmentVariable(text) ?? throw new InvalidInputException("build-arg", $"'{text}' is not a build argument", "expected NAME=VALUE, or the NAME of a variable that is set"));
 }

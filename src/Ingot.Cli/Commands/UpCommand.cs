@@ -13,7 +13,7 @@ internal static class UpCommand
         var command = new Command("up", "From source to running: build, test, scan, sign, publish, promote as far as the gates allow, roll out") { directory };
         settings.AddTo(command);
         command.SetAction(bind((context, result, cancellationToken) =>
-            new UpPipeline(context, settings.Read(result)).RunAsync(context.Resolve(result.GetValue(directory)!), cancellationToken)));
+            new UpPipeline(context, settings.Read(result, context.Resolve(result.GetValue(directory)!))).RunAsync(context.Resolve(result.GetValue(directory)!), cancellationToken)));
         return command;
     }
 }

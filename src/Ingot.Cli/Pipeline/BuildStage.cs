@@ -3,7 +3,6 @@ using Ingot.Builds;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
-using Ingot.Oci.Images;
 using Ingot.Oci.Layouts;
 using Ingot.Plans;
 using Ingot.Templates.Project;
@@ -24,14 +23,21 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         var clock = Stopwatch.StartNew();
         var layout = new OciLayout(context.Home.Content);
         var diagnostics = new DiagnosticBag();
+        using var bases = new BaseImages(context, layout, directory, ImageLock.Load(directory), options.Bases);
         var plan = await Planner.PlanAsync(project, new PlanSettings
         {
             Directory = directory,
             Targets = targets,
             Arguments = options.Arguments,
-            FindImage = (name, token) => FindAsync(layout, name, token),
+            Labels = options.Labels,
+            Contexts = options.Contexts,
+            Platform = options.Platform,
+            StandardInput = project.Images.OfType<DockerfileImage>().Any(i => i.Dockerfile == PlanSettings.StandardInputName) ? await Console.In.ReadToEndAsync(cancellationToken) : "",
+            Runs = Emulators.Runs,
+            FindImage = bases.FindAsync,
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
+        await bases.SaveAsync(cancellationToken);
         foreach (var warning in diagnostics)
             context.Terminal.Progress($"build    {warning}");
 
@@ -42,6 +48,10 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             CacheDirectory = context.Home.Cache,
             WorkDirectory = context.Home.Work,
             NoCache = options.NoCache,
+            Secrets = options.Secrets,
+            SshAgents = options.SshAgents,
+            AllowInsecure = options.AllowInsecure,
+            AllowHostNetwork = options.AllowHostNetwork,
             Epoch = options.Epoch ?? BuildSettings.DefaultEpoch,
         });
         IReadOnlyList<BuiltImage> images;
@@ -65,15 +75,5 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
 
         long size = await layout.Store.SizeAsync(image.Digest, cancellationToken) ?? 0;
         await layout.SetAsync(name, new Descriptor { MediaType = image.Manifest.MediaType, Digest = image.Digest, Size = size }, cancellationToken);
-    }
-
-    private static async Task<StoredImage?> FindAsync(OciLayout layout, string name, CancellationToken cancellationToken)
-    {
-        var descriptor = await layout.FindAsync(name, cancellationToken);
-        if (descriptor is null)
-            return null;
-
-        var image = await Image.LoadAsync(layout.Store, descriptor.Digest, cancellationToken: cancellationToken);
-        return new StoredImage(image.Digest, image.Config);
     }
 }

@@ -29,12 +29,18 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
         throw new ImageException($"'{digest}' is an index in an index in an index: {MaxNesting} are allowed");
     }
 
-    /// <summary>The manifest in <paramref name="index"/> for a platform; null when there is none. A manifest without a variant suits every variant.</summary>
-    public static Descriptor? Select(ImageIndex index, Platform platform) =>
-        index.Manifests.FirstOrDefault(manifest => manifest.Platform == platform)
-        ?? index.Manifests.FirstOrDefault(manifest => manifest.Platform is { } other
-            && other.Os == platform.Os && other.Architecture == platform.Architecture
-            && (other.Variant is null || platform.Variant is null));
+    /// <summary>The manifest in <paramref name="index"/> for a platform, the best it can run (see <see cref="Platform.Runs"/>); null when there is none.</summary>
+    public static Descriptor? Select(ImageIndex index, Platform platform) => platform.Runs()
+        .Select(wanted => index.Manifests.FirstOrDefault(manifest => manifest.Platform is { } other && other.Normalise() == wanted))
+        .FirstOrDefault(found => found is not null);
+
+    /// <summary>The platforms that an index has images for, as people write them; <c>none</c> when there are none.</summary>
+    public static string Platforms(ImageIndex index)
+    {
+        // Attestations stand in an index as images for an unknown platform.
+        string[] names = [.. index.Manifests.Select(other => other.Platform).OfType<Platform>().Where(other => other.Os != "unknown").Select(other => other.ToString()).Distinct().Order(StringComparer.Ordinal)];
+        return names.Length == 0 ? "none" : string.Join(", ", names);
+    }
 
     /// <summary>The media type of a manifest or index by what it says and looks like; throws <see cref="ImageException"/> when it is neither, or both.</summary>
     public static string MediaTypeOf(Digest digest, byte[] bytes)
@@ -50,8 +56,7 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
         if (Select(index, platform) is { } manifest)
             return manifest.Digest;
 
-        var has = index.Manifests.Select(other => other.Platform).OfType<Platform>();
-        throw new ImageException($"the index '{digest}' has no image for {platform}, only for: {string.Join(", ", has)}");
+        throw new ImageException($"the index '{digest}' has no image for {platform}, only for: {Platforms(index)}");
     }
 
     private static async Task<Image> LoadAsync(IContentStore store, Digest digest, byte[] bytes, CancellationToken cancellationToken)
@@ -91,7 +96,7 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
             bool hasManifests = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("manifests", out _);
             bool hasLayers = root.ValueKind == JsonValueKind.Object && (root.TryGetProperty("layers", out _) || root.TryGetProperty("config", out _));
             return hasManifests == hasLayers
-                ? throw new ImageException($"'{digest}' is {(hasManifests ? "an index and a manifest at once" : "neither an index nor a manifest; Docker's old schema 1 is not read")}")
+                ? throw new ImageException($"'{digest}' is {(hasManifests ? "an index and a manifest at once" : "neither an index nor a manifest; Docker's old schema 1 is not read: push it again with a current Docker")}")
                 : hasManifests;
         }
         catch (JsonException e)

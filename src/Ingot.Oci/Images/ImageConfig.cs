@@ -12,6 +12,10 @@ public sealed record ImageConfig
     [JsonPropertyName("created")]
     public string? Created { get; init; }
 
+    /// <summary>Who made the image.</summary>
+    [JsonPropertyName("author")]
+    public string? Author { get; init; }
+
     /// <summary>The processor, in Go's names.</summary>
     [JsonPropertyName("architecture")]
     public required string Architecture { get; init; }
@@ -111,6 +115,10 @@ public sealed record ContainerConfig
     /// <summary>The signal that stops a container.</summary>
     [JsonPropertyName("StopSignal")]
     public string? StopSignal { get; init; }
+
+    /// <summary>What is done first by the builds that start with this image; Docker's, not part of the OCI specification.</summary>
+    [JsonPropertyName("OnBuild")]
+    public IReadOnlyList<string>? OnBuild { get; init; }
 
     /// <summary>The shell of shell-form instructions, when it is not the default.</summary>
     [JsonPropertyName("Shell")]

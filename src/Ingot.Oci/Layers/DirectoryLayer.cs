@@ -104,10 +104,10 @@ public sealed class DirectoryLayer
     private async Task WriteWhiteoutAsync(SafeFileHandle parent, Child child, string path, CancellationToken cancellationToken)
     {
         var entry = new TarEntry { Path = path, Type = TarEntryType.File, ModifiedTime = WholeSeconds(_options.Epoch ?? DateTimeOffset.UnixEpoch) };
-        var result = _options.Filter?.Invoke(entry, static () => []) ?? FilterResult.Keep;
+        var result = _options.Filter?.Invoke(entry, LayerContent.Empty) ?? FilterResult.Keep;
         if (result is FilterResult.Kept)
             await _layer.WriteAsync(entry, cancellationToken).ConfigureAwait(false);
-        else if (result is FilterResult.Replaced)
+        else if (result is FilterResult.Replaced or FilterResult.Patched)
             throw new InvalidOperationException($"the whiteout '{path}' cannot get content");
         else if (!_options.ApplyToSource)
             return;
@@ -124,7 +124,7 @@ public sealed class DirectoryLayer
         {
             CheckOverlay(directory, path);
             var entry = EntryOf(directory, [], child.Status, path);
-            var result = Decide(entry, static () => []);
+            var result = Decide(entry, LayerContent.Empty);
             if (result is FilterResult.Dropped)
             {
                 directory.Dispose();
@@ -151,7 +151,7 @@ public sealed class DirectoryLayer
             CheckOverlay(file, path);
 
         var entry = LinkOrEntry(parent, file, child, path);
-        switch (Decide(entry, () => ReadWhole(parent, child)))
+        switch (Decide(entry, file is null ? LayerContent.Empty : LayerContent.Of(file, child.Status.Size)))
         {
             case FilterResult.Dropped:
                 Discard(parent, child);
@@ -159,9 +159,28 @@ public sealed class DirectoryLayer
             case FilterResult.Replaced replaced:
                 await ReplaceAsync(parent, child, Replacement(entry, replaced), replaced.Content, cancellationToken).ConfigureAwait(false);
                 break;
+            case FilterResult.Patched patched:
+                Patch(parent, child, entry, patched);
+                await KeepAsync(parent, child, file, entry, entry, cancellationToken).ConfigureAwait(false);
+                break;
             case var result:
                 await KeepAsync(parent, child, file, entry, Kept(entry, result), cancellationToken).ConfigureAwait(false);
                 break;
+        }
+    }
+
+    // In place, before it is read: the file itself is what later steps see.
+    private void Patch(SafeFileHandle parent, Child child, TarEntry entry, FilterResult.Patched patched)
+    {
+        if (entry.Type != TarEntryType.File || !_options.ApplyToSource)
+            throw new InvalidOperationException($"'{entry.Path}' cannot be patched: it is a {entry.Type}, or its directory may not change");
+
+        using var file = LinuxFiles.OpenFileForWriting(parent, child.Name);
+        foreach (var patch in patched.Patches)
+        {
+            if (patch.Offset < 0 || patch.Offset + patch.Bytes.Length > entry.Size)
+                throw new InvalidOperationException($"a patch at {patch.Offset} of '{entry.Path}' is not within its {entry.Size} bytes");
+            RandomAccess.Write(file, patch.Bytes, patch.Offset);
         }
     }
 
@@ -200,7 +219,7 @@ public sealed class DirectoryLayer
         LinuxFiles.SetTime(file, [], entry.ModifiedTime);
     }
 
-    private FilterResult Decide(TarEntry entry, Func<byte[]> content) => _options.Filter?.Invoke(entry, content) ?? FilterResult.Keep;
+    private FilterResult Decide(TarEntry entry, LayerContent content) => _options.Filter?.Invoke(entry, content) ?? FilterResult.Keep;
 
     private static TarEntry Kept(TarEntry entry, FilterResult result)
     {
@@ -309,17 +328,6 @@ public sealed class DirectoryLayer
             if (LinuxFiles.GetAttribute(file, name) is not null)
                 throw new LayerException($"'{path}' is not all there: it has '{name}'; mount the overlay with redirect_dir=off,metacopy=off");
         }
-    }
-
-    private static byte[] ReadWhole(SafeFileHandle parent, Child child)
-    {
-        if (!child.Status.IsFile)
-            return [];
-
-        using var file = LinuxFiles.OpenFile(parent, child.Name);
-        byte[] content = new byte[child.Status.Size];
-        new FileContent(file).ReadExactly(content);
-        return content;
     }
 
     private Queue<Child> ChildrenOf(SafeFileHandle directory, string path)

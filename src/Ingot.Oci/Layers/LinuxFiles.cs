@@ -82,6 +82,12 @@ internal static partial class LinuxFiles
         return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw Failed("open", name);
     }
 
+    public static SafeFileHandle OpenFileForWriting(SafeFileHandle parent, ReadOnlySpan<byte> name)
+    {
+        int fd = OpenAt(parent, Z(name), WriteOnly | s_noFollow | NonBlocking | CloseOnExec, 0);
+        return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw Failed("open for writing", name);
+    }
+
     /// <summary>Makes a new file, readable by its owner only; something of the name must not be there.</summary>
     public static SafeFileHandle CreateFile(SafeFileHandle parent, ReadOnlySpan<byte> name)
     {

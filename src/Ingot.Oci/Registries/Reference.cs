@@ -42,6 +42,15 @@ public sealed partial record Reference
     /// <summary>This reference with that digest, its tag kept as a remark.</summary>
     public Reference WithDigest(Digest digest) => new(Registry, Repository, Tag, digest);
 
+    /// <summary>This reference as Docker's users mean it: without a registry Docker Hub's, there <c>library/</c> before a single name, and the tag <c>latest</c> when there is neither tag nor digest.</summary>
+    public Reference WithDockerDefaults()
+    {
+        string? tag = Tag ?? (Digest is null ? "latest" : null);
+        bool isHub = Registry is null or "docker.io" or "index.docker.io";
+        bool isSingle = !Repository.Contains('/', StringComparison.Ordinal);
+        return isHub ? new Reference("docker.io", isSingle ? "library/" + Repository : Repository, tag, Digest) : new Reference(Registry, Repository, tag, Digest);
+    }
+
     /// <summary>Whether the text may be a repository's name.</summary>
     public static bool IsRepository(string text) => text.Length <= MaxNameLength && RepositoryPattern().IsMatch(text);
 

@@ -21,6 +21,9 @@ public sealed class RegistryClient
     private const int MaxPages = 10_000;
     private const int MaxErrorBytes = 64 << 10;
 
+    // Of a registry that asks us to wait longer, the answer is as good as no.
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromMinutes(1);
+
     private static readonly string[] s_manifestTypes = [MediaType.Manifest, MediaType.Index, MediaType.DockerManifest, MediaType.DockerManifestList];
 
     private readonly HttpClient _http;
@@ -75,6 +78,8 @@ public sealed class RegistryClient
             return null;
 
         await ExpectAsync(response, repository, $"get '{tagOrDigest}'", cancellationToken, HttpStatusCode.OK).ConfigureAwait(false);
+        if (response.Content.Headers.ContentType?.MediaType is { } type && MediaType.IsSchema1(type))
+            throw new ImageException($"'{tagOrDigest}' of '{repository}' is an image of Docker's schema 1, which has no digests of its layers and is not read; push it again with a current Docker, or convert it with 'skopeo copy --format v2s2'");
         byte[] bytes = await response.Content.ReadLimitedAsync(ContentStoreExtensions.MaxDocumentBytes, repository, cancellationToken).ConfigureAwait(false);
         var descriptor = Descriptor.Of(response.Content.Headers.ContentType?.MediaType ?? MediaType.Manifest, bytes);
         return DigestOf(response, tagOrDigest) is { } expected && expected != descriptor.Digest
@@ -116,30 +121,15 @@ public sealed class RegistryClient
         return true;
     }
 
-    /// <summary>A blob's bytes, verified while they are read; the caller owns the stream. Null when the registry says that it does not exist.</summary>
+    /// <summary>A blob's bytes, verified while they are read, and asked for again from where the connection broke; the caller owns the stream. Null when the registry says that it does not exist.</summary>
     public async Task<Stream?> OpenBlobAsync(string repository, Descriptor blob, CancellationToken cancellationToken = default)
     {
-        var response = await SendAsync(repository, () => Request(HttpMethod.Get, $"v2/{repository}/blobs/{blob.Digest}"), cancellationToken).ConfigureAwait(false);
-        try
-        {
-            if (response.StatusCode != HttpStatusCode.NotFound)
-            {
-                await ExpectAsync(response, repository, $"get the blob '{blob.Digest}'", cancellationToken, HttpStatusCode.OK).ConfigureAwait(false);
-                // Disposing the content's stream releases the connection.
-                return new VerifyingStream(await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), blob.Digest, blob.Size);
-            }
-
-            response.Dispose();
-            return null;
-        }
-        catch
-        {
-            response.Dispose();
-            throw;
-        }
+        var first = await OpenBlobFromAsync(repository, blob, offset: 0, cancellationToken).ConfigureAwait(false);
+        return first is null ? null : new VerifyingStream(new ResumingStream(first, blob, repository, (offset, token) => OpenBlobFromAsync(repository, blob, offset, token), _time), blob.Digest, blob.Size);
     }
 
-    /// <summary>Uploads a blob unless the repository has it; false when it had. <paramref name="open"/> gives its bytes from the start, each time it is called. With <paramref name="mountFrom"/>, a repository of the same registry, it is linked from there if possible.</summary>
+    /// <summary>Uploads a blob unless the repository has it; false when it had. <paramref name="open"/> gives its bytes from the start, each time it is called: an upload that broke goes on from what the registry has of it.
+    /// With <paramref name="mountFrom"/>, a repository of the same registry, it is linked from there if possible.</summary>
     public async Task<bool> PushBlobAsync(string repository, Descriptor blob, Func<CancellationToken, ValueTask<Stream>> open, string? mountFrom = null, CancellationToken cancellationToken = default)
     {
         if (await HasBlobAsync(repository, blob.Digest, cancellationToken).ConfigureAwait(false))
@@ -147,17 +137,21 @@ public sealed class RegistryClient
         if (await BeginUploadAsync(repository, blob.Digest, mountFrom, cancellationToken).ConfigureAwait(false) is not { } location)
             return true;
 
-        char separator = location.Query.Length > 0 ? '&' : '?';
-        var target = new Uri($"{location.AbsoluteUri}{separator}digest={Uri.EscapeDataString(blob.Digest.ToString())}");
-        async Task<HttpRequestMessage> PutAsync()
+        var upload = new BlobUpload(repository, blob, open);
+        long offset = 0;
+        for (int attempt = 1; ; attempt++)
         {
-            var content = new StreamContent(await open(cancellationToken).ConfigureAwait(false)) { Headers = { ContentLength = blob.Size, ContentType = new MediaTypeHeaderValue("application/octet-stream") } };
-            return new HttpRequestMessage(HttpMethod.Put, target) { Content = content };
+            try
+            {
+                await UploadFromAsync(upload, location, offset, cancellationToken).ConfigureAwait(false);
+                return true;
+            }
+            catch (RegistryException e) when (attempt < Attempts && e.Status is 0 or 404 or >= 500)
+            {
+                await Task.Delay(BackOff(attempt), _time, cancellationToken).ConfigureAwait(false);
+                (location, offset) = await FindUploadAsync(upload, location, cancellationToken).ConfigureAwait(false);
+            }
         }
-
-        using var response = await SendAsync(repository, PutAsync, cancellationToken).ConfigureAwait(false);
-        await ExpectAsync(response, repository, $"upload the blob '{blob.Digest}'", cancellationToken, HttpStatusCode.Created).ConfigureAwait(false);
-        return true;
     }
 
     /// <summary>Every tag of a repository, in the registry's order; none when the registry says that the repository does not exist.</summary>
@@ -210,17 +204,106 @@ public sealed class RegistryClient
 
     private static string FallbackTag(Digest subject) => $"sha256-{subject.Hex}";
 
+    // From an offset of zero in one request; a registry that has some of it takes the rest as a chunk.
+    private async Task UploadFromAsync(BlobUpload upload, Uri location, long offset, CancellationToken cancellationToken)
+    {
+        string repository = upload.Repository;
+        if (offset > 0 && offset < upload.Blob.Size)
+        {
+            using var chunk = await SendAsync(repository, () => upload.RequestAsync(HttpMethod.Patch, location, offset, cancellationToken), cancellationToken, hasBody: true).ConfigureAwait(false);
+            await ExpectAsync(chunk, repository, $"upload the rest of the blob '{upload.Blob.Digest}'", cancellationToken, HttpStatusCode.Accepted).ConfigureAwait(false);
+            location = LocationOf(chunk) ?? location;
+            offset = upload.Blob.Size;
+        }
+
+        char separator = location.Query.Length > 0 ? '&' : '?';
+        var target = new Uri($"{location.AbsoluteUri}{separator}digest={Uri.EscapeDataString(upload.Blob.Digest.ToString())}");
+        using var response = await SendAsync(repository, () => upload.RequestAsync(HttpMethod.Put, target, offset, cancellationToken), cancellationToken, hasBody: true).ConfigureAwait(false);
+        await ExpectAsync(response, repository, $"upload the blob '{upload.Blob.Digest}'", cancellationToken, HttpStatusCode.Created).ConfigureAwait(false);
+    }
+
+    // What a registry has of an upload that broke; a registry that does not know it any more gets a new one.
+    private async Task<(Uri Location, long Offset)> FindUploadAsync(BlobUpload upload, Uri location, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(upload.Repository, () => new HttpRequestMessage(HttpMethod.Get, location), cancellationToken).ConfigureAwait(false);
+        if (response.StatusCode == HttpStatusCode.NoContent && UploadedBytes(response) is { } offset && offset <= upload.Blob.Size)
+            return (LocationOf(response) ?? location, offset);
+
+        var begun = await BeginUploadAsync(upload.Repository, upload.Blob.Digest, mountFrom: null, cancellationToken).ConfigureAwait(false);
+        return (begun!, 0);
+    }
+
+    // Range: 0-99, both ends included; a registry says 0-0 also when it has nothing: one byte is not worth the difference.
+    private static long? UploadedBytes(HttpResponseMessage response)
+    {
+        if (!response.Headers.TryGetValues("Range", out var values))
+            return 0;
+
+        string[] ends = values.First().Replace("bytes=", "", StringComparison.Ordinal).Split('-');
+        bool isRange = ends.Length == 2 && ends[0] == "0" && long.TryParse(ends[1], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out _);
+        return !isRange ? null : ends[1] == "0" ? 0 : long.Parse(ends[1], System.Globalization.CultureInfo.InvariantCulture) + 1;
+    }
+
+    private static Uri? LocationOf(HttpResponseMessage response) =>
+        response.Headers.Location is { } location ? new Uri(response.RequestMessage!.RequestUri!, location) : null;
+
+    // Null when the blob was linked from another repository.
     private async Task<Uri?> BeginUploadAsync(string repository, Digest digest, string? mountFrom, CancellationToken cancellationToken)
     {
         string query = mountFrom is null ? "" : $"?mount={digest}&from={Uri.EscapeDataString(mountFrom)}";
         using var response = await SendAsync(repository, () => Request(HttpMethod.Post, $"v2/{repository}/blobs/uploads/{query}", new ByteArrayContent([])), cancellationToken).ConfigureAwait(false);
         if (mountFrom is not null && response.StatusCode == HttpStatusCode.Created)
             return null;
+        // Who may not read the other repository may still write here.
+        if (mountFrom is not null && response.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed)
+            return await BeginUploadAsync(repository, digest, mountFrom: null, cancellationToken).ConfigureAwait(false);
 
         await ExpectAsync(response, repository, $"begin to upload the blob '{digest}'", cancellationToken, HttpStatusCode.Accepted).ConfigureAwait(false);
-        return response.Headers.Location is { } location
-            ? new Uri(response.RequestMessage!.RequestUri!, location)
-            : throw new RegistryException((int)response.StatusCode, code: null, repository, $"could not begin to upload the blob '{digest}' to '{repository}': the answer has no Location");
+        return LocationOf(response)
+            ?? throw new RegistryException((int)response.StatusCode, code: null, repository, $"could not begin to upload the blob '{digest}' to '{repository}': the answer has no Location");
+    }
+
+    private async Task<Stream?> OpenBlobFromAsync(string repository, Descriptor blob, long offset, CancellationToken cancellationToken)
+    {
+        HttpRequestMessage Get()
+        {
+            var request = Request(HttpMethod.Get, $"v2/{repository}/blobs/{blob.Digest}");
+            request.Headers.Range = offset > 0 ? new RangeHeaderValue(offset, null) : null;
+            return request;
+        }
+
+        var response = await SendAsync(repository, Get, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (response.StatusCode == HttpStatusCode.NotFound)
+            {
+                response.Dispose();
+                return null;
+            }
+
+            return await BodyAsync(response, repository, blob, offset, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            response.Dispose();
+            throw;
+        }
+    }
+
+    // Disposing the content's stream releases the connection.
+    private static async Task<Stream> BodyAsync(HttpResponseMessage response, string repository, Descriptor blob, long offset, CancellationToken cancellationToken)
+    {
+        await ExpectAsync(response, repository, $"get the blob '{blob.Digest}'", cancellationToken, HttpStatusCode.OK, HttpStatusCode.PartialContent).ConfigureAwait(false);
+        bool isPart = response.StatusCode == HttpStatusCode.PartialContent;
+        long start = isPart ? response.Content.Headers.ContentRange?.From ?? -1 : 0;
+        if (start < 0 || start > offset)
+            throw new RegistryException((int)response.StatusCode, code: null, repository, $"could not go on with the blob '{blob.Digest}' of '{repository}' at byte {offset}: the registry sent another part");
+        if (response.Content.Headers.ContentLength is { } length && start + length != blob.Size)
+            throw new ContentMismatchException($"'{blob.Digest}' of '{repository}' has {blob.Size} bytes, and the registry would send {start + length}");
+
+        var body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        await BlobUpload.SkipAsync(body, offset - start, cancellationToken).ConfigureAwait(false);
+        return body;
     }
 
     private async Task<bool> DeleteAsync(string repository, string path, string what, CancellationToken cancellationToken)
@@ -285,7 +368,8 @@ public sealed class RegistryClient
     private Task<HttpResponseMessage> SendAsync(string repository, Func<HttpRequestMessage> make, CancellationToken cancellationToken) =>
         SendAsync(repository, () => Task.FromResult(make()), cancellationToken);
 
-    private async Task<HttpResponseMessage> SendAsync(string repository, Func<Task<HttpRequestMessage>> make, CancellationToken cancellationToken)
+    // A body that a registry took part of must not be sent again from its start: who sends one decides what comes next.
+    private async Task<HttpResponseMessage> SendAsync(string repository, Func<Task<HttpRequestMessage>> make, CancellationToken cancellationToken, bool hasBody = false)
     {
         if (repository.Length > 0 && !Reference.IsRepository(repository))
             throw new ArgumentException($"'{repository}' is not the name of a repository", nameof(repository));
@@ -293,17 +377,29 @@ public sealed class RegistryClient
         bool answered = false;
         for (int attempt = 1; ; attempt++)
         {
-            var response = await SendOnceAsync(repository, make, cancellationToken).ConfigureAwait(false);
-            bool retry = response.StatusCode == HttpStatusCode.Unauthorized
-                ? !answered && (answered = await _authentication.AnswerAsync(response, repository, cancellationToken).ConfigureAwait(false))
-                : attempt < Attempts && await WaitAsync(response, attempt, cancellationToken).ConfigureAwait(false);
-            if (!retry)
+            var response = await TrySendAsync(repository, make, mayRetry: attempt < Attempts && !hasBody, cancellationToken).ConfigureAwait(false);
+            if (response?.StatusCode == HttpStatusCode.Unauthorized)
+            {
+                if (answered || !await _authentication.AnswerAsync(response, repository, cancellationToken).ConfigureAwait(false))
+                    return response;
+                answered = true;
+                response.Dispose();
+                continue;
+            }
+
+            if (response is not null && (attempt == Attempts || !IsBusy(response.StatusCode, hasBody)))
                 return response;
-            response.Dispose();
+
+            var pause = response?.Headers.RetryAfter is { } asked ? Asked(asked) : BackOff(attempt);
+            if (pause > s_longestPause)
+                return response!;
+            response?.Dispose();
+            await Task.Delay(pause, _time, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task<HttpResponseMessage> SendOnceAsync(string repository, Func<Task<HttpRequestMessage>> make, CancellationToken cancellationToken)
+    // Null when the connection broke and may be tried again.
+    private async Task<HttpResponseMessage?> TrySendAsync(string repository, Func<Task<HttpRequestMessage>> make, bool mayRetry, CancellationToken cancellationToken)
     {
         using var request = await make().ConfigureAwait(false);
         _authentication.Apply(request, repository);
@@ -311,29 +407,42 @@ public sealed class RegistryClient
         {
             return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
         }
-        catch (HttpRequestException e) when (e.InnerException is not IngotException)
+        catch (HttpRequestException e) when (e.InnerException is IngotException)
         {
-            throw new RegistryException(0, code: null, repository, $"could not {request.Method} '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': {e.Message}", e);
+            // Our own content failed while it was sent: that is what to tell.
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerException);
+            throw;
+        }
+        catch (HttpRequestException e) when (mayRetry && IsBroken(e))
+        {
+            return null;
         }
         catch (HttpRequestException e)
         {
-            // Our own content failed while it was sent: that is what to tell.
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerException!);
-            throw;
+            throw new RegistryException(0, code: null, repository, $"could not {request.Method} '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': {e.Message}{CureOf(e, request.RequestUri)}", e);
         }
     }
 
-    // A registry that is busy or restarting says so; anything else is an answer.
-    private async Task<bool> WaitAsync(HttpResponseMessage response, int attempt, CancellationToken cancellationToken)
-    {
-        if (response.StatusCode is not (HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout))
-            return false;
+    // Nobody listening, no such host, a certificate that is not trusted: trying again changes nothing.
+    private static bool IsBroken(HttpRequestException e) =>
+        e.HttpRequestError is HttpRequestError.ResponseEnded || (e.InnerException is IOException && e.HttpRequestError is not (HttpRequestError.ConnectionError or HttpRequestError.SecureConnectionError or HttpRequestError.NameResolutionError));
 
-        var asked = response.Headers.RetryAfter?.Delta ?? TimeSpan.FromMilliseconds(200 << attempt);
-        var pause = asked < TimeSpan.FromMinutes(1) ? asked : TimeSpan.FromMinutes(1);
-        await Task.Delay(pause, _time, cancellationToken).ConfigureAwait(false);
-        return true;
+    private static string CureOf(HttpRequestException e, Uri target) => e.HttpRequestError == HttpRequestError.SecureConnectionError
+        ? $"; if '{target.Authority}' speaks plain http, name it with '--insecure-registry {target.Authority}', and if its certificate is your own, put that into '/etc/docker/certs.d/{target.Authority}/ca.crt'"
+        : "";
+
+    // A registry that is busy or restarting says so; anything else is an answer.
+    private static bool IsBusy(HttpStatusCode status, bool hasBody) => hasBody
+        ? status == HttpStatusCode.TooManyRequests
+        : status is HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout;
+
+    private TimeSpan Asked(RetryConditionHeaderValue asked)
+    {
+        var pause = asked.Delta ?? (asked.Date is { } date ? date - _time.GetUtcNow() : TimeSpan.Zero);
+        return pause > TimeSpan.Zero ? pause : TimeSpan.Zero;
     }
+
+    private static TimeSpan BackOff(int attempt) => TimeSpan.FromMilliseconds(200 << attempt);
 
     private static async Task ExpectAsync(HttpResponseMessage response, string repository, string what, CancellationToken cancellationToken, params HttpStatusCode[] expected)
     {

@@ -10,35 +10,13 @@ namespace Ingot.Oci.Registries;
 /// <param name="IdentityToken">A token to be exchanged for access tokens; null when there is none.</param>
 public sealed record RegistryCredentials(string UserName, string Password, string? IdentityToken = null)
 {
-    /// <summary>The credentials that <c>docker login</c> left for <paramref name="registry"/> in a <c>config.json</c>; null when the file or the entry is not there. Credential helpers are not run.</summary>
-    public static async Task<RegistryCredentials?> FromDockerConfigAsync(string path, string registry, CancellationToken cancellationToken = default)
-    {
-        if (!File.Exists(path))
-            return null;
-
-        byte[] json = await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false);
-        try
-        {
-            var auths = JsonSerializer.Deserialize(json, CredentialJson.Default.DockerConfigFile)?.Auths ?? [];
-            // Docker writes its own registry under the address of its first version.
-            string[] keys = registry == "docker.io" ? [registry, "https://index.docker.io/v1/"] : [registry, $"https://{registry}", $"http://{registry}"];
-            return keys.Select(auths.GetValueOrDefault).OfType<DockerAuth>().FirstOrDefault()?.ToCredentials();
-        }
-        catch (Exception e) when (e is JsonException or FormatException)
-        {
-            throw new RegistryException(0, code: null, repository: "", $"could not read credentials for '{registry}' from '{path}': {e.Message}", e);
-        }
-    }
+    /// <summary>The credentials that <c>docker login</c> left for <paramref name="registry"/> in a <c>config.json</c>; null when the file or the entry is not there. Credential helpers are not run: see <see cref="DockerConfig"/>.</summary>
+    public static async Task<RegistryCredentials?> FromDockerConfigAsync(string path, string registry, CancellationToken cancellationToken = default) =>
+        (await DockerConfig.ReadAsync(path, cancellationToken).ConfigureAwait(false)).Find(registry);
 
     // A record prints its members; a password must not reach a log.
     /// <inheritdoc/>
     public override string ToString() => $"credentials of '{UserName}'";
-}
-
-internal sealed record DockerConfigFile
-{
-    [JsonPropertyName("auths")]
-    public Dictionary<string, DockerAuth?>? Auths { get; init; }
 }
 
 internal sealed record DockerAuth
@@ -80,5 +58,6 @@ internal sealed record TokenResponse
 }
 
 [JsonSerializable(typeof(DockerConfigFile))]
+[JsonSerializable(typeof(HelperAnswer))]
 [JsonSerializable(typeof(TokenResponse))]
 internal sealed partial class CredentialJson : JsonSerializerContext;

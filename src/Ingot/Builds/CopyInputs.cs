@@ -106,11 +106,11 @@ internal sealed class CopyInputs : IDisposable
     }
 
     /// <summary>Selects in contexts, and says all that is missing: that need not wait for a compiler.</summary>
-    public void SelectContextFiles(Plan plan)
+    public void SelectContextFiles(IEnumerable<CopyStep> copies)
     {
         var diagnostics = new DiagnosticBag();
         var contexts = new Dictionary<TreeSource.Context, ContextFiles>();
-        foreach (var step in plan.Stages.SelectMany(s => s.Steps).OfType<CopyStep>())
+        foreach (var step in copies)
         {
             if (step.From is not TreeSource.Context context || step.Sources.All(s => s.Remote is not null))
                 continue;

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using Ingot.Plans;
 using Ingot.Tools;
@@ -19,6 +20,9 @@ public sealed record GitTree(string Commit, string Directory);
 /// <param name="access">How repositories are reached.</param>
 public sealed class GitTrees(GitAccess access)
 {
+    // What git's own commands would take for a pattern, an ancestor or a range of a name.
+    private static readonly SearchValues<char> s_notInNames = SearchValues.Create(":*?[\\^~");
+
     private readonly ConcurrentDictionary<string, Lazy<Task<GitCommit>>> _commits = new();
 
     /// <summary>Writes the files of a repository into an empty directory, with their submodules. A repository that cannot be reached, or does not have what is asked for, throws
@@ -66,7 +70,7 @@ public sealed class GitTrees(GitAccess access)
             $"'{source.Revision ?? "HEAD"}' of '{SafeAddress.OfRepository(source.Repository)}' is the commit '{commit.Id}', and '{source.Commit}' was asked for: it was moved, or tampered with");
     }
 
-    private async Task FetchAsync(TreeSource.Git source, GitFetch git, string repository, GitCommit commit, string directory, CancellationToken cancellationToken)
+    private static async Task FetchAsync(TreeSource.Git source, GitFetch git, string repository, GitCommit commit, string directory, CancellationToken cancellationToken)
     {
         string what = commit.Reference is { } reference ? $"+{reference}:{reference}" : commit.Id;
         var fetched = await TryRunAsync(git.Fetch(directory, repository, what), cancellationToken).ConfigureAwait(false);
@@ -114,7 +118,7 @@ public sealed class GitTrees(GitAccess access)
         repository = SafeAddress.WithoutCredentials(source.Repository);
         if (repository.StartsWith('-') || repository.AsSpan().ContainsAnyInRange('\0', ' '))
             throw new DownloadException($"'{SafeAddress.OfRepository(source.Repository)}' is not the address of a repository");
-        if (source.Revision is { } revision && (revision.StartsWith('-') || revision.AsSpan().ContainsAnyInRange('\0', ' ') || revision.AsSpan().ContainsAny(":*?[\\^~")))
+        if (source.Revision is { } revision && (revision.StartsWith('-') || revision.AsSpan().ContainsAnyInRange('\0', ' ') || revision.AsSpan().ContainsAny(s_notInNames)))
             throw new DownloadException($"'{revision}' is not the name of a branch, tag or commit");
 
         return new GitFetch(access.ConnectionTo(source.Repository));

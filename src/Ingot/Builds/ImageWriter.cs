@@ -31,9 +31,10 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
     private ImageConfig ConfigOf(PlannedStage stage, StageResult result) => new()
     {
         Created = Created,
-        Architecture = plan.Platform.Architecture,
-        Os = plan.Platform.Os,
-        Variant = plan.Platform.Variant,
+        Author = stage.Author,
+        Architecture = stage.Platform.Architecture,
+        Os = stage.Platform.Os,
+        Variant = stage.Platform.Variant,
         Config = stage.Config,
         RootFs = new RootFileSystem { DiffIds = [.. result.Chain.Layers.Select(l => l.DiffId)] },
         History = HistoryOf(stage, result),
@@ -45,7 +46,7 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
     private List<HistoryEntry> HistoryOf(PlannedStage stage, StageResult result)
     {
         var history = result.Base is { } below ? HistoryOf(plan.Stage(((TreeSource.Stage)stage.Base).Name), below) : [.. stage.History];
-        history.AddRange(result.Steps.Select(s => new HistoryEntry { Created = Created, CreatedBy = s.Step.Text, EmptyLayer = s.Result?.DiffId is null ? true : null }));
+        history.AddRange(result.Steps.Select(s => new HistoryEntry { Created = Created, CreatedBy = s.Step.CreatedBy, EmptyLayer = s.Result?.DiffId is null ? true : null }));
         return history;
     }
 

@@ -9,6 +9,8 @@ namespace Ingot.Plans;
 /// <summary>Plans the stages of one Dockerfile that its target needs.</summary>
 internal sealed class DockerfilePlanner
 {
+    private const string ImageScheme = "docker-image://";
+
     private readonly Planner _planner;
     private readonly DockerfileImage _image;
     private readonly DockerfileSyntax _syntax;
@@ -48,11 +50,11 @@ internal sealed class DockerfilePlanner
     {
         get
         {
-            string directory = Path.GetFullPath(Path.Combine(_planner.Settings.Directory, _image.Context));
-            string dockerfile = Path.GetFullPath(Path.Combine(_planner.Settings.Directory, _image.Dockerfile));
+            string directory = Path.GetFullPath(Path.Combine(Settings.Directory, _image.Context));
             // A Dockerfile's own file, beside it, comes before the context's.
-            string[] candidates = [dockerfile + ".dockerignore", Path.Combine(directory, ".dockerignore")];
-            return new TreeSource.Context(directory, _image.Context, Array.Find(candidates, File.Exists));
+            string[] candidates = [Path.GetFullPath(Path.Combine(Settings.Directory, _image.Dockerfile)) + ".dockerignore", Path.Combine(directory, ".dockerignore")];
+            string? ignore = Array.Find(_image.Dockerfile == PlanSettings.StandardInputName ? candidates[1..] : candidates, File.Exists);
+            return new TreeSource.Context(directory, _image.Context, ignore);
         }
     }
 
@@ -67,9 +69,12 @@ internal sealed class DockerfilePlanner
         return new PlannedImage(_image.Name, stage.Name, _image, template, [.. _bases.Values], _arguments.Given);
     }
 
-    /// <summary>Finds what FROM or <c>--from</c> names, nearest first: an earlier stage, scratch, an image of the project, the local store. Null when it was said that there is none.</summary>
-    public async Task<TreeSource?> FindSourceAsync(string name, int before, SourceSpan span, CancellationToken cancellationToken)
+    /// <summary>Finds what FROM, <c>--from</c> or a mount names, nearest first: a named context, an earlier stage, scratch, an image of the project, an image of the local store or of a registry.
+    /// Null when it was said that there is none.</summary>
+    public async Task<TreeSource?> FindSourceAsync(string name, int before, Platform platform, SourceSpan span, CancellationToken cancellationToken)
     {
+        if (NamedContext(name) is { } context)
+            return await FindContextAsync(name, context, platform, span, cancellationToken).ConfigureAwait(false);
         if (FindStage(name, before) is { } index)
             return await StageAsync(index, cancellationToken).ConfigureAwait(false) is { } stage ? new TreeSource.Stage(stage.Name) : null;
         if (name == "scratch")
@@ -78,21 +83,64 @@ internal sealed class DockerfilePlanner
         if (_planner.Project.Images.FirstOrDefault(i => i.Name == name) is { } image)
             return await _planner.ImageAsync(image, cancellationToken).ConfigureAwait(false) is { } planned ? new TreeSource.Stage(planned.Stage) : null;
 
-        if (await _planner.Settings.FindImage(name, cancellationToken).ConfigureAwait(false) is { } stored)
+        return await FindImageAsync(name, platform, span, cancellationToken).ConfigureAwait(false) ?? Unknown(name, before, span);
+    }
+
+    /// <summary>What the person gave in place of a name; null when nothing was given.</summary>
+    public string? NamedContext(string name) =>
+        Settings.Contexts.GetValueOrDefault(name) ?? (name.EndsWith(":latest", StringComparison.Ordinal) ? Settings.Contexts.GetValueOrDefault(name[..^":latest".Length]) : null);
+
+    private async Task<TreeSource?> FindContextAsync(string name, string value, Platform platform, SourceSpan span, CancellationToken cancellationToken)
+    {
+        if (GitReference.TryParse(value) is { } repository)
+            return repository;
+        if (value.StartsWith(ImageScheme, StringComparison.Ordinal) || value.Contains("://", StringComparison.Ordinal))
         {
-            var platform = _planner.Settings.Platform;
-            if ((stored.Config.Os, stored.Config.Architecture) != (platform.Os, platform.Architecture))
-                Diagnostics.Error("plan-platform", $"'{name}' is an image for '{stored.Config.Os}/{stored.Config.Architecture}'", span, $"this build makes '{platform}'");
-            var found = new TreeSource.Image(name, stored.Manifest);
-            _bases[name] = found;
-            StoredConfigs[stored.Manifest] = stored;
-            return found;
+            string image = value.StartsWith(ImageScheme, StringComparison.Ordinal) ? value[ImageScheme.Length..] : value;
+            if (await FindImageAsync(image, platform, span, cancellationToken).ConfigureAwait(false) is { } found)
+                return found;
+            Diagnostics.Error("plan-unknown-context", $"the context '{name}' is '{value}', and no such image was found", span);
+            return null;
         }
 
-        string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), "scratch"];
+        string directory = Path.GetFullPath(Path.Combine(Settings.Directory, value));
+        string ignore = Path.Combine(directory, ".dockerignore");
+        if (Directory.Exists(directory))
+            return new TreeSource.Context(directory, name, File.Exists(ignore) ? ignore : null);
+        Diagnostics.Error("plan-no-context", $"the context '{name}' is '{value}', which is not a directory", span);
+        return null;
+    }
+
+    private async Task<TreeSource?> FindImageAsync(string name, Platform platform, SourceSpan span, CancellationToken cancellationToken)
+    {
+        StoredImage? stored;
+        try
+        {
+            stored = await Settings.FindImage(name, platform, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ImageLookupException e)
+        {
+            Diagnostics.Error(e.Code, e.Message, span, e.Cure ?? Suggestion.For(name, _syntax.Stages.Select(s => s.Name).OfType<string>()));
+            return new TreeSource.Scratch();
+        }
+
+        if (stored is null)
+            return null;
+
+        if ((stored.Config.Os, stored.Config.Architecture) != (platform.Os, platform.Architecture))
+            Diagnostics.Error("plan-platform", $"'{name}' is an image for '{stored.Config.Os}/{stored.Config.Architecture}'", span, $"this stage is for '{platform}': choose with --platform, or FROM --platform=…");
+        var found = new TreeSource.Image(name, stored.Manifest);
+        _bases[name] = found;
+        StoredConfigs[stored.Manifest] = stored;
+        return found;
+    }
+
+    private TreeSource? Unknown(string name, int before, SourceSpan span)
+    {
+        string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), .. Settings.Contexts.Keys, "scratch"];
         Diagnostics.Error(
             "plan-unknown-base", $"'{name}' is no earlier stage, no image of this project, and not in the local store", span,
-            Suggestion.For(name, known) ?? "images of other registries are not supported yet: bootstrap one under 'images:' with 'debian:', or pull it into the local store");
+            Suggestion.For(name, known) ?? "name an image of the project, of the local store ('ingot images'), or of a registry");
         return null;
     }
 
@@ -104,6 +152,8 @@ internal sealed class DockerfilePlanner
     public bool IsImage(string stage) => Planned(stage) is null;
 
     public Planner Owner => _planner;
+
+    private PlanSettings Settings => _planner.Settings;
 
     public string NameOf(int index) => index == _target ? _image.Name : $"{_image.Name}/{_syntax.Stages[index].Name ?? index.ToString(System.Globalization.CultureInfo.InvariantCulture)}";
 

@@ -51,6 +51,12 @@ public sealed record Plan
 /// <param name="History">The history of the base image, when that is not a stage of the plan.</param>
 public sealed record PlannedStage(string Name, TreeSource Base, IReadOnlyList<Step> Steps, ContainerConfig Config, IReadOnlyList<HistoryEntry> History)
 {
+    /// <summary>What it runs on.</summary>
+    public Platform Platform { get; init; } = Platform.Host;
+
+    /// <summary>Who made it, as MAINTAINER says; null when that is not said.</summary>
+    public string? Author { get; init; }
+
     /// <summary>The stages whose results it reads, its base first, each once.</summary>
     public IReadOnlyList<string> Uses =>
         [.. Steps.SelectMany(SourcesOf).Prepend(Base).OfType<TreeSource.Stage>().Select(s => s.Name).Distinct()];

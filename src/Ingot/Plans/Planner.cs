@@ -11,7 +11,7 @@ namespace Ingot.Plans;
 public sealed class Planner
 {
     // What an image starts with that starts with nothing, as Docker's builder has it.
-    private const string DefaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    internal const string DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
     private readonly ProjectDefinition _project;
     private readonly PlanSettings _settings;
@@ -28,7 +28,7 @@ public sealed class Planner
         _diagnostics = diagnostics;
     }
 
-    internal static ContainerConfig EmptyConfig { get; } = new() { Env = [DefaultPath], WorkingDir = "/" };
+    internal static ContainerConfig EmptyConfig { get; } = new() { Env = ["PATH=" + DefaultPath], WorkingDir = "/" };
 
     internal PlanSettings Settings => _settings;
 
@@ -53,7 +53,7 @@ public sealed class Planner
         {
             Project = project.Name,
             Directory = planner._settings.Directory,
-            Stages = planner._stages,
+            Stages = [.. planner._stages.Select(s => planner.Labelled(s, images))],
             Images = images,
             Platform = settings.Platform,
         };
@@ -81,6 +81,18 @@ public sealed class Planner
         };
         _unfinished.Remove(definition.Name);
         return _images[definition.Name] = image;
+    }
+
+    // Only the images that were asked for: what they start with stays as its template says.
+    private PlannedStage Labelled(PlannedStage stage, IReadOnlyList<PlannedImage> images)
+    {
+        if (_settings.Labels.Count == 0 || images.All(i => i.Stage != stage.Name))
+            return stage;
+
+        var labels = new SortedDictionary<string, string>(stage.Config.Labels ?? [], StringComparer.Ordinal);
+        foreach (var (name, value) in _settings.Labels)
+            labels[name] = value;
+        return stage with { Config = stage.Config with { Labels = labels } };
     }
 
     internal PlannedStage Stage(string name) => _stages.First(s => s.Name == name);
@@ -123,7 +135,7 @@ public sealed class Planner
             return null;
 
         int before = _diagnostics.Count(d => d.Severity == Severity.Error);
-        var syntax = DockerfileParser.Parse(source, _diagnostics, [.. _project.Images.Select(i => i.Name)]);
+        var syntax = DockerfileParser.Parse(source, _diagnostics);
         if (_diagnostics.Count(d => d.Severity == Severity.Error) != before || syntax.Stages.Count == 0)
             return null;
 
@@ -134,6 +146,9 @@ public sealed class Planner
 
     private async Task<SourceText?> ReadAsync(string path, DockerfileImage image, CancellationToken cancellationToken)
     {
+        if (image.Dockerfile == PlanSettings.StandardInputName)
+            return new SourceText("standard input", _settings.StandardInput);
+
         try
         {
             return new SourceText(image.Dockerfile, await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false));

@@ -1,11 +1,12 @@
 namespace Ingot.Plans;
 
-/// <summary>The variables in scope at a place in a Dockerfile. ENV wins over ARG, wherever either stands.</summary>
+/// <summary>The variables in scope at a place in a Dockerfile: the image's environment, and over it the arguments that were declared. The later of two of one name is the one that counts.</summary>
 /// <remarks>https://docs.docker.com/reference/dockerfile/#using-arg-variables</remarks>
 internal sealed class Scope
 {
     private readonly OrderedDictionary<string, string> _environment = [];
-    private readonly OrderedDictionary<string, string?> _arguments = [];
+    private readonly OrderedDictionary<string, string> _variables = [];
+    private readonly HashSet<string> _declared = [];
 
     public Scope(IEnumerable<string> environment)
     {
@@ -13,7 +14,7 @@ internal sealed class Scope
         {
             int equals = variable.IndexOf('=', StringComparison.Ordinal);
             if (equals > 0)
-                _environment[variable[..equals]] = variable[(equals + 1)..];
+                Set(variable[..equals], variable[(equals + 1)..]);
         }
     }
 
@@ -21,31 +22,34 @@ internal sealed class Scope
     public Scope(Scope parent)
     {
         _environment = new(parent._environment);
-        _arguments = new(parent._arguments);
+        _variables = new(parent._variables);
+        _declared = [.. parent._declared];
     }
 
+    /// <summary>The image's environment as <c>NAME=value</c>, in the order in which it was set.</summary>
     public IReadOnlyList<string> Environment => [.. _environment.Select(v => $"{v.Key}={v.Value}")];
 
-    /// <summary>What a command sees: the environment, then the arguments that have a value and that it does not hide.</summary>
-    public IReadOnlyList<string> ForCommands =>
-    [
-        .. Environment,
-        .. _arguments.Where(a => a.Value is not null && !_environment.ContainsKey(a.Key)).Select(a => $"{a.Key}={a.Value}"),
-    ];
+    /// <summary>What a command sees: the environment, and the arguments that have a value.</summary>
+    public IReadOnlyList<string> ForCommands => [.. _variables.Select(v => $"{v.Key}={v.Value}")];
 
-    public IEnumerable<string> Names => _environment.Keys.Concat(_arguments.Keys);
+    public IEnumerable<string> Names => _variables.Keys.Union(_declared);
 
-    public void Set(string name, string value) => _environment[name] = value;
-
-    /// <summary>Declares an argument; declaring it again without a value keeps the one it has.</summary>
-    public void Declare(string name, string? value)
+    /// <summary>ENV.</summary>
+    public void Set(string name, string value)
     {
-        if (value is not null || !_arguments.ContainsKey(name))
-            _arguments[name] = value;
+        _environment[name] = value;
+        _variables[name] = value;
     }
 
-    public bool Declares(string name) => _environment.ContainsKey(name) || _arguments.ContainsKey(name);
+    /// <summary>ARG. Declaring one again without a value keeps the one it has.</summary>
+    public void Declare(string name, string? value)
+    {
+        _declared.Add(name);
+        if (value is not null)
+            _variables[name] = value;
+    }
 
-    public string? Find(string name) =>
-        _environment.TryGetValue(name, out var value) ? value : _arguments.TryGetValue(name, out var argument) ? argument : null;
+    public bool Declares(string name) => _declared.Contains(name) || _variables.ContainsKey(name);
+
+    public string? Find(string name) => _variables.TryGetValue(name, out var value) ? value : null;
 }

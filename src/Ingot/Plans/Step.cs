@@ -6,11 +6,14 @@ using Ingot.Diagnostics;
 namespace Ingot.Plans;
 
 /// <summary>One thing to do to a root filesystem. A step says what, never where on the host or when; <see cref="Parts"/> is all of it that can change the result.</summary>
-/// <param name="Text">The instruction as one line, for people and for the image's history.</param>
+/// <param name="Text">The instruction as one line, for people.</param>
 /// <param name="Span">Where it is written.</param>
 public abstract record Step(string Text, SourceSpan Span)
 {
     private static readonly SearchValues<char> s_needQuotes = SearchValues.Create(" \n\t\"'\\");
+
+    /// <summary>What the image's history says of it: Docker's words for it, without values of build arguments.</summary>
+    public string CreatedBy { get => field ?? Text; init; }
 
     /// <summary>The canonical definition: what of the step its result depends on, beside the parent's layers and the content it reads.</summary>
     public abstract IReadOnlyList<KeyPart> Parts { get; }

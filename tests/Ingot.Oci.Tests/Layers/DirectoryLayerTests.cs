@@ -287,13 +287,13 @@ public sealed class DirectoryLayerTests : IDisposable
         string root = await MakeTreeAsync();
         string before = await LinuxTree.ListAsync(root);
         var asked = new List<string>();
-        FilterResult Filter(TarEntry entry, Func<byte[]> content)
+        FilterResult Filter(TarEntry entry, LayerContent content)
         {
             asked.Add(entry.Path);
             return entry.Path switch
             {
                 "etc/a.d" or "tmp/pipe" or "etc/aaa-tool" => FilterResult.Drop,
-                "etc/a" => FilterResult.Replace([.. content(), .. "!"u8]),
+                "etc/a" => FilterResult.Replace([.. content.ReadAll(), .. "!"u8]),
                 "usr/bin/tool-1.0" => FilterResult.Replace("other"u8.ToArray(), entry with { Mode = 0b111_101_101, UserId = 9 }),
                 "etc/a-b" => FilterResult.KeepAs(entry with { Mode = 0b110_000_000, UserId = 5, ModifiedTime = s_epoch }),
                 "etc/link" => FilterResult.KeepAs(entry with { GroupId = 6 }),
@@ -340,7 +340,7 @@ public sealed class DirectoryLayerTests : IDisposable
         await LinuxTree.MakeAsync(root, "umask 022; mkdir d; echo -n x > d/f; echo -n y > d/g; chmod 4755 d/g");
         LinuxTree.SetAttribute(Path.Combine(root, "d", "f"), "user.note", [1]);
         LinuxTree.SetAttribute(Path.Combine(root, "d", "g"), "security.capability", s_capability);
-        FilterResult Filter(TarEntry entry, Func<byte[]> content) => entry.Path == "d/g" ? FilterResult.KeepAs(entry with { UserId = 7 }) : FilterResult.Keep;
+        FilterResult Filter(TarEntry entry, LayerContent content) => entry.Path == "d/g" ? FilterResult.KeepAs(entry with { UserId = 7 }) : FilterResult.Keep;
         await HashAsync(root, new DirectoryLayerOptions { Epoch = s_epoch, Filter = Filter, ApplyToSource = true });
         Assert.Equal("d d 755 0:0 1000\nd/f f 644 0:0 1 1000\nd/g f 4755 7:0 1 1000 capability", await LinuxTree.ListAsync(root));
         Assert.Null(LinuxTree.GetAttribute(Path.Combine(root, "d", "f"), "user.note"));

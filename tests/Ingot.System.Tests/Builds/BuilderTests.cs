@@ -77,7 +77,7 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         Skip();
         var built = await fixture.BuildAsync("FROM base\nRUN true\nRUN cat /etc/resolv.conf /etc/hosts > /dev/null\nWORKDIR /usr\nENV A=1\n");
         Assert.Single(built.Image.Manifest.Layers);
-        Assert.Equal(["RUN true (empty)", "RUN cat /etc/resolv.conf /etc/hosts > /dev/null (empty)", "WORKDIR /usr (empty)", "ENV A=1 (empty)"], built.History.Skip(1));
+        Assert.Equal(["RUN /bin/sh -c true (empty)", "RUN /bin/sh -c cat /etc/resolv.conf /etc/hosts > /dev/null (empty)", "WORKDIR /usr (empty)", "ENV A=1 (empty)"], built.History.Skip(1));
     }
 
     [Fact]
@@ -209,7 +209,8 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
     {
         Skip();
         var e = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync("FROM base\nRUN sleep 60\nCOPY Dockerfil /\nCOPY nothing* /\n"));
-        Assert.Equal(["'Dockerfil' is not in the context '.'", "nothing in the context '.' matches 'nothing*'"], e.Diagnostics.Select(d => d.Summary));
+        // A pattern may match nothing, as with Docker.
+        Assert.Equal(["'Dockerfil' is not in the context '.'"], e.Diagnostics.Select(d => d.Summary));
         Assert.Equal("did you mean 'Dockerfile'?", e.Diagnostics[0].Detail);
     }
 
@@ -379,7 +380,7 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         var diagnostics = new DiagnosticBag();
         var definition = new ProjectDefinition("p", [new DockerfileImage("app", default, "Dockerfile", ".", null, [])], [], [], new SourceText("ingot.yaml", ""));
         var image = await Image.LoadAsync(store, digest);
-        var plan = await Planner.PlanAsync(definition, new PlanSettings { Directory = project, FindImage = (_, _) => Task.FromResult<StoredImage?>(new StoredImage(digest, image.Config)) }, diagnostics);
+        var plan = await Planner.PlanAsync(definition, new PlanSettings { Directory = project, FindImage = (_, _, _) => Task.FromResult<StoredImage?>(new StoredImage(digest, image.Config)) }, diagnostics);
         Assert.Empty(diagnostics);
 
         var builder = new Builder(new BuildSettings { Store = store, CacheDirectory = Path.Combine(fixture.Directory, "hostile-cache") });
@@ -399,7 +400,7 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         BuildFixture.Write(project, new Dictionary<string, string> { ["Dockerfile"] = "FROM tools:1\nRUN cat /first; echo $FIRST; echo second > /second\n" });
         var definition = new ProjectDefinition("p", [new DockerfileImage("app", default, "Dockerfile", ".", null, [])], [], [], new SourceText("ingot.yaml", ""));
         var diagnostics = new DiagnosticBag();
-        var plan = await Planner.PlanAsync(definition, new PlanSettings { Directory = project, FindImage = (_, _) => Task.FromResult<StoredImage?>(new StoredImage(first.Image.Digest, first.Image.Config)) }, diagnostics);
+        var plan = await Planner.PlanAsync(definition, new PlanSettings { Directory = project, FindImage = (_, _, _) => Task.FromResult<StoredImage?>(new StoredImage(first.Image.Digest, first.Image.Config)) }, diagnostics);
 
         var recorder = new Recorder();
         // A cache that has never seen the layers.

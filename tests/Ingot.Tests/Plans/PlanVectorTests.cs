@@ -42,7 +42,7 @@ public sealed partial class PlanVectorTests : IDisposable
             Platform = new Platform { Os = "linux", Architecture = "amd64" },
             Targets = [.. Given(input, "target").Select(g => g.Name)],
             Arguments = [.. Given(input, "argument").Select(g => KeyValuePair.Create(g.Name, g.Value))],
-            FindImage = (reference, _) => Task.FromResult(reference == "tools:1" ? Tools() : null),
+            FindImage = (reference, _, _) => Task.FromResult(reference == "tools:1" ? Tools() : null),
         }, diagnostics);
     }
 

@@ -8,6 +8,8 @@ internal sealed class Normaliser
 {
     private readonly DateTimeOffset _epoch;
     private readonly Dictionary<string, NormalisationRule> _byPath = [];
+    private readonly Dictionary<string, NormalisationRule> _byExtension = [];
+    private readonly List<(string Prefix, NormalisationRule Rule)> _trees = [];
     private readonly List<(string Prefix, GoPattern[] Parts, NormalisationRule Rule)> _patterns = [];
     private readonly HashSet<string> _leftOut;
     private readonly HashSet<NormalisationRule> _applied = [];
@@ -16,11 +18,12 @@ internal sealed class Normaliser
     /// <param name="epoch">No time in the layer is later.</param>
     /// <param name="isBootstrap">Whether it is a bootstrap's.</param>
     /// <param name="leftOut">Paths that are no part of the layer, because they were made to mount something there.</param>
-    public Normaliser(DateTimeOffset epoch, bool isBootstrap, IEnumerable<string> leftOut)
+    /// <param name="off">The names of rules that the person switched off.</param>
+    public Normaliser(DateTimeOffset epoch, bool isBootstrap, IEnumerable<string> leftOut, IReadOnlySet<string>? off = null)
     {
         _epoch = epoch;
         _leftOut = [.. leftOut];
-        foreach (var rule in RulesFor(isBootstrap))
+        foreach (var rule in RulesFor(isBootstrap, off))
         {
             foreach (var path in rule.Paths)
                 Add(path, rule);
@@ -34,10 +37,11 @@ internal sealed class Normaliser
     public IReadOnlyList<string> Applied => [.. NormalisationRule.All.Where(_applied.Contains).Select(r => r.ToString())];
 
     /// <summary>The rules that are for such a layer.</summary>
-    public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap) => NormalisationRule.All.Where(r => isBootstrap || !r.OnlyBootstrap);
+    public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap, IReadOnlySet<string>? off = null) =>
+        NormalisationRule.All.Where(r => (isBootstrap || !r.OnlyBootstrap) && off?.Contains(r.Name) != true);
 
     /// <summary>Decides about one file.</summary>
-    public FilterResult Filter(TarEntry entry, Func<byte[]> content)
+    public FilterResult Filter(TarEntry entry, LayerContent content)
     {
         // That a file was deleted is something the command meant.
         var result = Whiteout.IsWhiteout(entry.Path) ? FilterResult.Keep : Decide(entry, content);
@@ -46,7 +50,7 @@ internal sealed class Normaliser
         return result;
     }
 
-    private FilterResult Decide(TarEntry entry, Func<byte[]> content)
+    private FilterResult Decide(TarEntry entry, LayerContent content)
     {
         if (_leftOut.Contains(entry.Path))
             return FilterResult.Drop;
@@ -59,7 +63,7 @@ internal sealed class Normaliser
         return result;
     }
 
-    private FilterResult Apply(NormalisationRule rule, TarEntry entry, Func<byte[]> content)
+    private FilterResult Apply(NormalisationRule rule, TarEntry entry, LayerContent content)
     {
         if (rule.Action == RuleAction.DropAny)
             return FilterResult.Drop;
@@ -71,8 +75,20 @@ internal sealed class Normaliser
             RuleAction.Drop => FilterResult.Drop,
             // Not read: a log by user number is sparse and may claim to have gigabytes.
             RuleAction.Empty => entry is { Type: TarEntryType.File, Size: 0 } ? FilterResult.Keep : FilterResult.Replace([]),
-            _ => Rewrite(content()),
+            RuleAction.Patch => Patch(rule, entry, content),
+            _ => Rewrite(content.ReadAll()),
         };
+    }
+
+    // Another name of the file is already in the layer, as it was.
+    private FilterResult Patch(NormalisationRule rule, TarEntry entry, LayerContent content)
+    {
+        if (entry.Type == TarEntryType.HardLink)
+            return FilterResult.Keep;
+
+        uint epoch = (uint)Math.Clamp(_epoch.ToUnixTimeSeconds(), 0, uint.MaxValue);
+        var patches = rule.Patches!(content, epoch);
+        return patches.Count == 0 ? FilterResult.Keep : FilterResult.Patch(patches);
     }
 
     private FilterResult Rewrite(byte[] before)
@@ -92,7 +108,13 @@ internal sealed class Normaliser
                 return candidate;
         }
 
-        return null;
+        foreach (var (prefix, candidate) in _trees)
+        {
+            if (path.StartsWith(prefix, StringComparison.Ordinal))
+                return candidate;
+        }
+
+        return _byExtension.GetValueOrDefault(Path.GetExtension(path));
     }
 
     private void Add(string path, NormalisationRule rule)
@@ -100,6 +122,10 @@ internal sealed class Normaliser
         int star = path.IndexOf('*', StringComparison.Ordinal);
         if (star < 0)
             _byPath.Add(path, rule);
+        else if (path.StartsWith("**/*.", StringComparison.Ordinal))
+            _byExtension.Add(path["**/*".Length..], rule);
+        else if (path.EndsWith("/**", StringComparison.Ordinal))
+            _trees.Add((path[..^"**".Length], rule));
         else
             _patterns.Add((path[..star], [.. path.Split('/').Select(p => GoPattern.TryParse(p)!)], rule));
     }

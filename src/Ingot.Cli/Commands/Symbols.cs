@@ -1,0 +1,18 @@
+using System.CommandLine;
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+
+namespace Ingot.Cli.Commands;
+
+/// <summary>Options that several commands have.</summary>
+internal static class Symbols
+{
+    public static Option<string[]> InsecureRegistry() => new("--insecure-registry") { Description = "A registry that speaks plain http; this host's own need not be named", HelpName = "HOST[:PORT]" };
+
+    public static Option<string?> Platform(string description) => new("--platform") { Description = description, HelpName = "OS/ARCH[/VARIANT]" };
+
+    /// <summary>The platform that was given; null when none was.</summary>
+    public static Platform? ReadPlatform(ParseResult result, Option<string?> option) => result.GetValue(option) is not { } text
+        ? null
+        : Oci.Content.Platform.TryParse(text) ?? throw new InvalidInputException("platform", $"'{text}' is not a platform", "one such as linux/amd64 or linux/arm64");
+}

@@ -1,0 +1,55 @@
+using System.Globalization;
+using System.Text;
+using Ingot.Oci.Layers;
+
+namespace Ingot.Builds.Normalisation.Formats;
+
+/// <summary>Times and owners of the members of a static library (<see href="https://man7.org/linux/man-pages/man5/ar.5.html">ar</see>).</summary>
+internal static class ArchiveTimes
+{
+    private const int HeaderBytes = 60;
+    private const int TimeOffset = 16;
+    private const int TimeBytes = 12;
+    private const int OwnerOffset = 28;
+    private const int OwnerBytes = 12;
+    private const int SizeOffset = 48;
+    private const int SizeBytes = 10;
+    // More members than any library has.
+    private const int MaxMembers = 1_000_000;
+
+    private static readonly byte[] s_noOwner = Encoding.ASCII.GetBytes("0     0     ");
+
+    /// <summary>What to change so that no member is later than <paramref name="epoch"/>, and all belong to root. Nothing for what is no whole archive.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, uint epoch)
+    {
+        Span<byte> header = stackalloc byte[HeaderBytes];
+        if (content.ReadAt(0, header[..8]) != 8 || !header[..8].SequenceEqual("!<arch>\n"u8))
+            return [];
+
+        var patches = new List<ContentPatch>();
+        long at = 8;
+        for (int members = 0; at < content.Length; members++)
+        {
+            if (members == MaxMembers || content.ReadAt(at, header) != HeaderBytes || header[58..] is not [0x60, 0x0A] || Number(header.Slice(SizeOffset, SizeBytes)) is not { } size)
+                return [];
+
+            Add(patches, header, at, epoch);
+            at += HeaderBytes + size + (size & 1);
+        }
+
+        return patches;
+    }
+
+    private static void Add(List<ContentPatch> patches, ReadOnlySpan<byte> header, long at, uint epoch)
+    {
+        if (Number(header.Slice(TimeOffset, TimeBytes)) > epoch)
+            patches.Add(new ContentPatch(at + TimeOffset, Encoding.ASCII.GetBytes(epoch.ToString(CultureInfo.InvariantCulture).PadRight(TimeBytes))));
+        var owner = header.Slice(OwnerOffset, OwnerBytes);
+        // Members that hold the index have blanks there.
+        if (!owner.SequenceEqual(s_noOwner) && owner.ContainsAnyInRange((byte)'0', (byte)'9'))
+            patches.Add(new ContentPatch(at + OwnerOffset, s_noOwner));
+    }
+
+    private static long? Number(ReadOnlySpan<byte> field) =>
+        long.TryParse(Encoding.ASCII.GetString(field).TrimEnd(' '), NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
+}
