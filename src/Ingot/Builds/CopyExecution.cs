@@ -34,7 +34,7 @@ internal static class CopyExecution
             foreach (var file in placed)
                 await WriteAsync(writer, file, reading, cancellationToken).ConfigureAwait(false);
             var result = await session.FinishAsync(writer, export, layer => IsWhatWasSelected(layer.Index, placed), cancellationToken).ConfigureAwait(false);
-            return step.From is TreeSource.Context ? result with { Rules = [ContextFiles.ModesRule] } : result;
+            return result with { Rules = step.From is TreeSource.Context ? [ContextFiles.ModesRule] : [], Materials = input.Materials };
         }
     }
 

@@ -11,6 +11,9 @@ namespace Ingot.Builds;
 /// <param name="OpenAsync">Makes ready to read; what it returns opens a file by its origin.</param>
 internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<SourceSelection>> SelectAsync, Func<CancellationToken, Task<FileOpener>> OpenAsync)
 {
+    /// <summary>What it reads that is neither of the person nor of the plan, with its digest or commit.</summary>
+    public IReadOnlyList<Material> Materials { get; init; } = [];
+
     /// <summary>Nothing.</summary>
     public static CopyInput Nothing { get; } = Of(new SourceSelection([]), _ => Stream.Null);
 
@@ -25,7 +28,10 @@ internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<Sou
             return parts.Count == 0 ? Nothing : parts[0];
 
         var digest = Digest.Of(Encoding.ASCII.GetBytes(string.Join('\n', parts.Select(p => p.Digest))));
-        return new CopyInput(digest, cancellationToken => SelectAllAsync(parts, cancellationToken), cancellationToken => OpenAllAsync(parts, cancellationToken));
+        return new CopyInput(digest, cancellationToken => SelectAllAsync(parts, cancellationToken), cancellationToken => OpenAllAsync(parts, cancellationToken))
+        {
+            Materials = [.. parts.SelectMany(p => p.Materials)],
+        };
     }
 
     private static async Task<SourceSelection> SelectAllAsync(IReadOnlyList<CopyInput> parts, CancellationToken cancellationToken)
@@ -80,6 +86,7 @@ internal sealed class CopyInputs : IDisposable
     private readonly Func<TreeSource, Task<LayerChain>> _chainOf;
     private readonly Dictionary<CopyStep, IReadOnlyList<CopyInput?>> _contextInputs = new(ReferenceEqualityComparer.Instance);
     private readonly List<IDisposable> _contexts = [];
+    private readonly RemoteInputs _remote;
 
     /// <param name="session">The build.</param>
     /// <param name="cache">What is known of earlier builds.</param>
@@ -89,9 +96,14 @@ internal sealed class CopyInputs : IDisposable
         _session = session;
         _cache = cache;
         _chainOf = chainOf;
+        _remote = new RemoteInputs(session);
     }
 
-    public void Dispose() => _contexts.ForEach(c => c.Dispose());
+    public void Dispose()
+    {
+        _contexts.ForEach(c => c.Dispose());
+        _remote.Dispose();
+    }
 
     /// <summary>Selects in contexts, and says all that is missing: that need not wait for a compiler.</summary>
     public void SelectContextFiles(IEnumerable<CopyStep> copies)
@@ -123,6 +135,8 @@ internal sealed class CopyInputs : IDisposable
 
     private async Task<CopyInput> OfAsync(CopyStep step, IReadOnlyList<CopySource> run, CancellationToken cancellationToken)
     {
+        if (run[0].Remote is { } remote)
+            return await _remote.OfAsync(step, remote, cancellationToken).ConfigureAwait(false);
         if (step.From is TreeSource.Inline)
             return CopyInput.Nothing;
 
