@@ -64,9 +64,9 @@ public sealed class ImageComparer
         foreach (string path in before.Keys.Union(after.Keys).Order(s_order))
         {
             if (!before.TryGetValue(path, out var first))
-                Add(layer, instruction, path, "missing", "is not there", $"a {after[path].Entry.Type}", _rules.CauseOf(path));
+                Add(layer, instruction, path, "missing", "is not there", $"a {after[path].Entry.Type}", NormalisationRules.CauseOf(path));
             else if (!after.TryGetValue(path, out var second))
-                Add(layer, instruction, path, "missing", $"a {first.Entry.Type}", "is not there", _rules.CauseOf(path));
+                Add(layer, instruction, path, "missing", $"a {first.Entry.Type}", "is not there", NormalisationRules.CauseOf(path));
             else if (first.Content != second.Content)
                 changed.Add(path);
             else if (Describe(first.Entry) is var one && Describe(second.Entry) is var other && one != other)
@@ -87,7 +87,7 @@ public sealed class ImageComparer
             var (first, second, cause) = before.TryGetValue(path, out var one) && after.TryGetValue(path, out var other)
                 ? ContentDifference.Explain(one, other)
                 : ("content", "other content", DifferenceCause.Unknown);
-            Add(layer, instruction, path, "content", first, second, _rules.CauseOf(path) is var known and not DifferenceCause.Unknown ? known : cause);
+            Add(layer, instruction, path, "content", first, second, NormalisationRules.CauseOf(path) is var known and not DifferenceCause.Unknown ? known : cause);
         }
 
         return Task.CompletedTask;

@@ -21,7 +21,7 @@ internal sealed class NormalisationRules
     private readonly Normaliser _normaliser = new(BuildSettings.DefaultEpoch, isBootstrap: true, []);
 
     /// <summary>Why a file of that name differs; unknown when its name does not tell.</summary>
-    public DifferenceCause CauseOf(string path)
+    public static DifferenceCause CauseOf(string path)
     {
         if (Array.Find(s_known, k => path.EndsWith(k.Ending, StringComparison.Ordinal)) is { Cure: not null } known)
             return known.Cause;
