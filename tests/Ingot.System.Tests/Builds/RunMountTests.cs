@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Ingot.Builds;
 using Ingot.Diagnostics;
@@ -104,7 +105,7 @@ public sealed class RunMountTests(BuildFixture fixture)
         string id = $"begins-{Environment.TickCount64}";
         var built = await fixture.BuildAsync($"""
             FROM base AS seed
-            RUN mkdir -p /seed/d && echo s > /seed/d/s && chmod 4750 /seed/d/s && chown 5:6 /seed/d/s
+            RUN mkdir -p /seed/d && echo s > /seed/d/s && chown 5:6 /seed/d/s && chmod 4750 /seed/d/s
             FROM base
             RUN --mount=type=cache,id={id},target=/c,from=seed,source=/seed stat -c '%a %u:%g' /c/d/s && rm /c/d/s
             RUN --mount=type=cache,id={id},target=/c,from=seed,source=/seed ls -R /c
@@ -141,7 +142,7 @@ public sealed class RunMountTests(BuildFixture fixture)
     {
         Skip();
         var built = await fixture.BuildAsync("FROM base\nRUN --mount=type=tmpfs,target=/m,size=1m ! dd if=/dev/zero of=/m/x bs=1M count=2 2>/dev/null; stat -c %s /m/x; stat -c %a /m; stat -f -c %T /m\n");
-        Assert.Equal(["1048576", "1777", "tmpfs"], built.Progress.Lines);
+        Assert.Equal(["1048576", "755", "tmpfs"], built.Progress.Lines);
     }
 
     [Fact]
@@ -153,11 +154,11 @@ public sealed class RunMountTests(BuildFixture fixture)
             """
             FROM base
             RUN --mount=type=secret,id=token --mount=type=secret,id=other,target=/etc/o,uid=1,gid=2,mode=0440 --mount=type=secret,id=token,env=TOKEN --mount=type=secret,id=absent \
-                stat -c '%a %u:%g %s' /run/secrets/token /etc/o; stat -f -c %T /run/secrets/token; test "$TOKEN" = "$(printf 'correct horse battery\n.')" || test "$TOKEN" = "$(cat /run/secrets/token)" || echo "other: ${#TOKEN}"; \
+                stat -c '%a %u:%g %s' /run/secrets/token /etc/o; stat -f -c %T /run/secrets/token; test "$TOKEN" = "$(cat /run/secrets/token)" || echo "${#TOKEN}"; \
                 ls /run/secrets; ! touch /run/secrets/token 2>/dev/null; sha256sum < /etc/o
             """,
             s => s with { Secrets = secrets }, CancellationToken.None);
-        Assert.Equal(["400 0:0 22", "440 1:2 11", "tmpfs", "other: 22", "token", "fda7ef64cd83c3d00c4ec33a29c3ae1e05d3f9c3c2b9a4b7a7ba5ad5f4ad5ab9  -"], built.Progress.Lines);
+        Assert.Equal(["400 0:0 22", "440 1:2 11", "tmpfs", "22", "token", $"{Convert.ToHexStringLower(SHA256.HashData("0123456789\n"u8))}  -"], built.Progress.Lines);
         Assert.True(built.Image.Config.History[^1].EmptyLayer);
         fixture.AssertNothingIsLeft("run/secrets");
     }
@@ -184,7 +185,7 @@ public sealed class RunMountTests(BuildFixture fixture)
     }
 
     [Theory]
-    [InlineData("type=tmpfs,target=/")]
+    [InlineData("type=tmpfs,target=/sys")]
     [InlineData("type=tmpfs,target=/proc")]
     [InlineData("type=tmpfs,target=/proc/self/fd")]
     [InlineData("type=cache,target=/sys/fs/cgroup")]

@@ -55,7 +55,7 @@ internal sealed partial class InstructionReader
 
         List<Word> sources = isList ? words : [.. words.Where(w => HeredocWord.TryParse(w.Text) is null)];
         List<Heredoc> documents = [.. raw.Heredocs.Select(h => h.Document)];
-        if (CheckPaths(raw, sources.Append(destination)) && words.Count != sources.Count + documents.Count)
+        if (CheckPaths(raw, sources.Append(destination)) && words.Count < sources.Count + documents.Count)
             diagnostics.Error(DockerfileCodes.BadHeredoc, "a here-document cannot be told from the paths", raw.Line.Span(raw.Arguments), "write <<name without blanks");
 
         foreach (var document in documents)

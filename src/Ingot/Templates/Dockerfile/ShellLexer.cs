@@ -38,6 +38,9 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
     /// <summary>Only the syntax matters: a required variable may be missing.</summary>
     public bool OnlyChecks { get; init; }
 
+    /// <summary>Told of each variable that is used as if it were set, and is not.</summary>
+    public Action<string>? Missing { get; init; }
+
     /// <summary>The first mistake; null when there is none.</summary>
     public LexerProblem? Problem { get; private set; }
 
@@ -225,7 +228,7 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         if (AtEnd || text[_position] != '{')
         {
             string plain = ReadName();
-            return plain.Length == 0 ? "$" : Value(plain) ?? (KeepUnset ? $"${plain}" : "");
+            return plain.Length == 0 ? "$" : Needed(plain) ?? (KeepUnset ? $"${plain}" : "");
         }
 
         _position++;
@@ -252,7 +255,7 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         int operatorStart = _position;
         char c = text[_position++];
         if (c == '}')
-            return Value(name) ?? (KeepUnset ? $"${{{name}}}" : "");
+            return Needed(name) ?? (KeepUnset ? $"${{{name}}}" : "");
 
         bool emptyIsUnset = c == ':';
         if (emptyIsUnset)
@@ -301,7 +304,7 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         if (ReadPattern('}') is not { } word)
             return MissingBrace(start);
 
-        string? value = Value(name);
+        string? value = Needed(name);
         if (KeepUnset && value is null)
             return $"${{{name}{side}{word}}}";
 
@@ -326,7 +329,7 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         if (ReadPattern('}') is not { } replacement)
             return MissingBrace(start);
 
-        string? value = Value(name);
+        string? value = Needed(name);
         if (KeepUnset && value is null)
             return $"${{{name}/{(all ? "/" : "")}{word}/{replacement}}}";
         if (Pattern(word, start) is not { } pattern)
@@ -383,6 +386,14 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         while (!AtEnd && belongs(text[_position]))
             _position++;
         return text[start.._position];
+    }
+
+    private string? Needed(string name)
+    {
+        string? value = Value(name);
+        if (value is null)
+            Missing?.Invoke(name);
+        return value;
     }
 
     private string? Value(string name)
