@@ -71,7 +71,7 @@ internal sealed class RegistryConnections(CommandContext context, IReadOnlyList<
 
         // A helper finds its keys by the person's variables.
         var environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? "");
-        var command = new Command($"docker-credential-{helper}", "get") { Input = server, Environment = environment };
+        var command = new Command($"docker-credential-{helper}", "get") { Input = System.Text.Encoding.UTF8.GetBytes(server), Environment = environment };
         var answer = await CommandRunner.CaptureAsync(command, 1 << 20, cancellationToken);
         string output = System.Text.Encoding.UTF8.GetString(answer.Output);
         if (answer.ExitCode == 0)

@@ -17,21 +17,28 @@ public sealed class LayerWriter : IAsyncDisposable
     private readonly Dictionary<string, FileRecord> _files = [];
     private readonly HashSet<string> _whiteouts = [];
 
-    private LayerWriter(BlobWriter? blob, LayerCompression compression)
+    private readonly ILayerObserver? _observer;
+
+    private LayerWriter(BlobWriter? blob, LayerCompression compression, ILayerObserver? observer)
     {
         _blob = blob;
         _compression = compression;
+        _observer = observer;
         _encoder = blob is null ? null : compression.Compress(blob);
-        _pipeline = new TarPipeline(_encoder);
+        _pipeline = new TarPipeline(_encoder, observer);
         _tar = new TarWriter(_pipeline);
     }
 
     /// <summary>Begins a layer whose compressed archive goes into <paramref name="store"/>.</summary>
     public static async Task<LayerWriter> BeginAsync(IContentStore store, LayerCompression compression, CancellationToken cancellationToken = default) =>
-        new(await store.BeginAsync(cancellationToken).ConfigureAwait(false), compression);
+        await BeginAsync(store, compression, observer: null, cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Begins a layer that is only hashed and indexed: what layers between the steps of a build need.</summary>
-    public static LayerWriter HashOnly() => new(blob: null, LayerCompression.None);
+    /// <summary>Begins a layer whose compressed archive goes into <paramref name="store"/>, unless <paramref name="observer"/>, who sees all of it, throws.</summary>
+    public static async Task<LayerWriter> BeginAsync(IContentStore store, LayerCompression compression, ILayerObserver? observer, CancellationToken cancellationToken = default) =>
+        new(await store.BeginAsync(cancellationToken).ConfigureAwait(false), compression, observer);
+
+    /// <summary>Begins a layer that is only hashed, indexed and observed: what layers between the steps of a build need.</summary>
+    public static LayerWriter HashOnly(ILayerObserver? observer = null) => new(blob: null, LayerCompression.None, observer);
 
     /// <summary>Writes an entry. <paramref name="content"/> must give exactly <see cref="TarEntry.Size"/> bytes, and may be null when that is 0; it stays open. A path may be written once.</summary>
     public async Task WriteAsync(TarEntry entry, Stream? content, CancellationToken cancellationToken = default)
@@ -57,6 +64,7 @@ public sealed class LayerWriter : IAsyncDisposable
         await _tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
         var diffId = await _pipeline.CompleteAsync(cancellationToken).ConfigureAwait(false);
         var index = new LayerIndex(_files.Values, _whiteouts);
+        _observer?.Complete(index);
         if (_blob is null)
             return new Layer(diffId, _tar.Position, index, Blob: null);
 

@@ -18,8 +18,8 @@ internal sealed class TarPipeline : Stream
     private byte[] _current = ArrayPool<byte>.Shared.Rent(BufferBytes);
     private int _filled;
 
-    /// <summary>Hashes, and passes the bytes on to <paramref name="encoder"/> unless that is null; the encoder is disposed, and so finished, at the end.</summary>
-    public TarPipeline(Stream? encoder) => _consumer = Task.Run(() => ConsumeAsync(encoder));
+    /// <summary>Hashes, shows the bytes to <paramref name="observer"/>, and passes them on to <paramref name="encoder"/>; either may be null. The encoder is disposed, and so finished, at the end.</summary>
+    public TarPipeline(Stream? encoder, ILayerObserver? observer = null) => _consumer = Task.Run(() => ConsumeAsync(encoder, observer));
 
     public override bool CanRead => false;
     public override bool CanSeek => false;
@@ -90,7 +90,7 @@ internal sealed class TarPipeline : Stream
         }
     }
 
-    private async Task<Digest> ConsumeAsync(Stream? encoder)
+    private async Task<Digest> ConsumeAsync(Stream? encoder, ILayerObserver? observer)
     {
         try
         {
@@ -98,6 +98,7 @@ internal sealed class TarPipeline : Stream
             await foreach (var bytes in _full.Reader.ReadAllAsync().ConfigureAwait(false))
             {
                 hash.AppendData(bytes);
+                observer?.Observe(bytes);
                 if (encoder is not null)
                     await encoder.WriteAsync(bytes).ConfigureAwait(false);
                 ArrayPool<byte>.Shared.Return(bytes.Array!);

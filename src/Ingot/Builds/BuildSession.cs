@@ -2,13 +2,29 @@ using System.Globalization;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
+using Ingot.Plans;
 
 namespace Ingot.Builds;
 
 /// <summary>What the steps of one build share.</summary>
 internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, Workspace Workspace, string LogDirectory)
 {
+    /// <summary>Fetches what is added from web servers.</summary>
+    public required Downloads Downloads { get; init; }
+
+    /// <summary>Fetches what is added from repositories.</summary>
+    public required GitTrees Repositories { get; init; }
+
     private const int MaxAccountBytes = 4 << 20;
+
+    /// <summary>Looks for secrets in what steps make.</summary>
+    public SecretGuard Guard { get; init; } = SecretGuard.None;
+
+    /// <summary>The step that is being made; null between steps.</summary>
+    public Step? Step { get; init; }
+
+    /// <summary>Looks at a layer of the step; null when there is nothing to look for.</summary>
+    public ILayerObserver? NewObserver() => Step is null ? null : Guard.Observer(Step);
 
     /// <summary>The accounts of a root filesystem.</summary>
     public async Task<Accounts> AccountsAsync(LayerChain chain, CancellationToken cancellationToken)
@@ -24,8 +40,8 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
 
     /// <summary>A writer for a layer that is not made of a directory: into the store when an image has it, else beside the cache.</summary>
     public Task<LayerWriter> WriterAsync(bool export, CancellationToken cancellationToken) => export
-        ? LayerWriter.BeginAsync(Settings.Store, Settings.Codec, cancellationToken)
-        : LayerWriter.BeginAsync(Layers.Local, LayerCompression.None, cancellationToken);
+        ? LayerWriter.BeginAsync(Settings.Store, Settings.Codec, NewObserver(), cancellationToken)
+        : LayerWriter.BeginAsync(Layers.Local, LayerCompression.None, NewObserver(), cancellationToken);
 
     /// <summary>Finishes a layer of <see cref="WriterAsync"/> and remembers it.</summary>
     public async Task<StepResult> FinishAsync(LayerWriter writer, bool export, Func<Layer, bool> isWhole, CancellationToken cancellationToken)

@@ -9,7 +9,7 @@ public sealed class Builder
     private const int PrivateMode = 0b111_000_000;
 
     private static readonly TimeSpan s_syncPatience = TimeSpan.FromSeconds(2);
-    private static readonly string[] s_parts = ["snapshots", "layers", "steps", "last", "selections"];
+    private static readonly string[] s_parts = ["snapshots", "layers", "steps", "last", "selections", "downloads"];
 
     private readonly BuildSettings _settings;
     private readonly string _workDirectory;
@@ -26,10 +26,12 @@ public sealed class Builder
     }
 
     /// <summary>Builds the images of a plan, in its order. A failed command throws <see cref="BuildException"/>, a mistake in a person's files that only shows now
-    /// <see cref="Diagnostics.InvalidInputException"/>, a missing program <see cref="Tools.ToolException"/>; other steps are then stopped.</summary>
+    /// <see cref="Diagnostics.InvalidInputException"/>, a missing program <see cref="Tools.ToolException"/>, a secret that would have got into an image <see cref="SecretLeakException"/>; other steps are then stopped.</summary>
     public async Task<IReadOnlyList<BuiltImage>> BuildAsync(Plan plan, IBuildProgress progress, CancellationToken cancellationToken = default)
     {
         await Workspace.SweepAsync(_workDirectory, cancellationToken).ConfigureAwait(false);
+        var guard = new SecretGuard(_settings.Secrets);
+        guard.Check(plan);
         var started = _settings.TimeProvider.GetUtcNow();
         var source = SourceRevisions.FindAsync(plan.Directory, cancellationToken);
         string cache = Path.GetFullPath(_settings.CacheDirectory);
@@ -40,7 +42,14 @@ public sealed class Builder
         var workspace = new Workspace(_workDirectory);
         await using (workspace.ConfigureAwait(false))
         {
-            var session = new BuildSession(_settings, new LayerCache(cache, _settings.Store), workspace, Path.Combine(cache, "logs"));
+            using var client = _settings.Http is null ? Downloads.NewClient() : null;
+            var layers = new LayerCache(cache, _settings.Store);
+            var session = new BuildSession(_settings, layers, workspace, Path.Combine(cache, "logs"))
+            {
+                Guard = guard,
+                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Secrets),
+                Repositories = new GitTrees(GitAccess.Of(_settings)),
+            };
             using var build = new PlanExecution(plan, session, new StepCache(cache), progress, cancellationToken);
             var results = await build.RunAsync().ConfigureAwait(false);
             var writer = new ImageWriter(plan, session, results, await source.ConfigureAwait(false), started);

@@ -12,13 +12,16 @@ namespace Ingot.Builds;
 internal sealed class CommandExecution
 {
     /// <summary>What of the surroundings below a result depends on; a higher number when they change.</summary>
-    public const string Version = "container@1";
+    public const string Version = "container@2";
 
+    private const long ProcessesPerProcessor = 512;
+    private const long MinProcesses = 4096;
     private const int RootMode = 0b111_101_101;
     private const int ReadableMode = 0b110_100_100;
     private const string ScriptDirectory = "/dev/pipes/";
     private const string PidFile = "pid";
-    private const string Resolver = "/etc/resolv.conf";
+    private const string Bundle = "bundle";
+    private const int BundleSpace = 64 << 10;
 
     private static readonly string[] s_mountedDirectories = ["proc", "sys", "dev"];
     private static readonly string[] s_mountedFiles = ["etc/hosts", "etc/resolv.conf"];
@@ -26,14 +29,18 @@ internal sealed class CommandExecution
     private readonly BuildSession _session;
     private readonly RunStep _step;
     private readonly LayerChain _chain;
+    private readonly IReadOnlyDictionary<StepMount, MountTree> _trees;
+    private readonly SecretGuard.OutputSearch _search;
     private readonly string _directory;
     private readonly string _container;
 
-    private CommandExecution(BuildSession session, RunStep step, LayerChain chain)
+    private CommandExecution(BuildSession session, RunStep step, LayerChain chain, IReadOnlyDictionary<StepMount, MountTree> trees)
     {
         _session = session;
         _step = step;
         _chain = chain;
+        _trees = trees;
+        _search = session.Guard.Output(step);
         _directory = session.Workspace.NewDirectory("run");
         _container = session.Workspace.ContainerName(_directory);
     }
@@ -43,9 +50,10 @@ internal sealed class CommandExecution
     private string Log => Path.Combine(_directory, "output");
 
     /// <summary>Runs the step over <paramref name="chain"/>; what it left is a layer, in the store when <paramref name="export"/>, and a snapshot.</summary>
-    public static async Task<StepResult> RunAsync(BuildSession session, RunStep step, LayerChain chain, bool export, Action<string> onLine, CancellationToken cancellationToken)
+    public static async Task<StepResult> RunAsync(
+        BuildSession session, RunStep step, LayerChain chain, IReadOnlyDictionary<StepMount, MountTree> trees, bool export, Action<string> onLine, CancellationToken cancellationToken)
     {
-        var execution = new CommandExecution(session, step, chain);
+        var execution = new CommandExecution(session, step, chain, trees);
         try
         {
             return await execution.RunAsync(export, onLine, cancellationToken).ConfigureAwait(false);
@@ -58,15 +66,21 @@ internal sealed class CommandExecution
 
     private async Task<StepResult> RunAsync(bool export, Action<string> onLine, CancellationToken cancellationToken)
     {
+        var network = StepNetworks.Of(_step, _session.Settings, onLine);
         var tree = await _session.Layers.TreeAsync(_chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
         var account = await AccountAsync(cancellationToken).ConfigureAwait(false);
         var snapshots = await _session.Layers.SnapshotsAsync(_chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
-        var mounted = MountPoints(tree);
-        int rootMode = MakeDirectories(tree, mounted);
-        MakeBundle(account, mounted, snapshots);
+        int rootMode = MakeDirectories(tree);
+        var table = new MountTable();
+        var usual = MountUsual(tree, table);
+        var mounts = await RunMounts.PrepareAsync(_session, _step, _directory, table, _trees, onLine, cancellationToken).ConfigureAwait(false);
+        await using (mounts.ConfigureAwait(false))
+        {
+            byte[] config = MakeBundle(account, usual, mounts, network, snapshots);
+            await ExecuteAsync(snapshots.Count, mounts, network, config, onLine, cancellationToken).ConfigureAwait(false);
+        }
 
-        await ExecuteAsync(snapshots.Count, onLine, cancellationToken).ConfigureAwait(false);
-        return await WriteAsync(mounted.Keys, rootMode, export, cancellationToken).ConfigureAwait(false);
+        return await WriteAsync([.. usual.Keys, .. mounts.Points], rootMode, export, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<Account> AccountAsync(CancellationToken cancellationToken)
@@ -76,21 +90,28 @@ internal sealed class CommandExecution
             ?? throw new InvalidInputException([new(Severity.Error, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(_step.User, accounts.Names) ?? "make the account in a RUN before, or write a number", _step.Span)]);
     }
 
-    // Where something will be mounted, and whether that is a file; links in the image are followed now, so that the runtime meets none.
-    private static Dictionary<string, bool> MountPoints(FileTree tree)
+    // What every container has mounted, and whether that is a file. What is missing to mount on lies in a directory below all layers, so that nothing of it gets into the diff;
+    // links in the image are followed now, so that the runtime meets none.
+    private Dictionary<string, bool> MountUsual(FileTree tree, MountTable table)
     {
+        table.Add(MountView.Of("", tree, "", Path.Combine(_directory, "points")));
         var points = new Dictionary<string, bool>();
         foreach (var path in s_mountedDirectories.Concat(s_mountedFiles))
-            points[tree.Resolve(path) ?? path] = s_mountedFiles.Contains(path);
+        {
+            bool isFile = s_mountedFiles.Contains(path);
+            string point = table.Resolve(path) is { Length: > 0 } resolved ? resolved : path;
+            if (table.MakePoint(point, isFile) is { } obstacle)
+                throw new InvalidInputException([new(Severity.Error, "build-mount-point", $"no command can be run in this image: {obstacle}", $"'/{path}' is mounted in every container", _step.Span)]);
+            points[point] = isFile;
+        }
+
+        foreach (var point in points.Keys)
+            table.Add(MountView.Empty(point));
         return points;
     }
 
-    // What is missing to mount on lies in a directory below all layers, so that nothing of it gets into the diff.
-    private int MakeDirectories(FileTree tree, Dictionary<string, bool> mounted)
+    private int MakeDirectories(FileTree tree)
     {
-        foreach (var (point, isFile) in mounted)
-            MakeMountPoint(point, isFile);
-
         // The root of an overlay is the upper directory's.
         var root = tree.Find("")?.Record;
         HostFiles.MakeDirectory(Upper, root?.Mode ?? RootMode);
@@ -100,33 +121,32 @@ internal sealed class CommandExecution
         return root?.Mode ?? RootMode;
     }
 
-    private void MakeMountPoint(string point, bool isFile)
-    {
-        string path = Path.Combine(_directory, "points");
-        HostFiles.MakeDirectory(path, RootMode);
-        foreach (var part in isFile ? TarPath.Parent(point).Split('/') : point.Split('/'))
-        {
-            path = Path.Combine(path, part);
-            HostFiles.MakeDirectory(path, RootMode);
-        }
-
-        if (isFile)
-            WriteFile(Path.Combine("points", point), "", ReadableMode);
-    }
-
-    private void MakeBundle(Account account, Dictionary<string, bool> mounted, IReadOnlyList<string> snapshots)
+    private byte[] MakeBundle(Account account, Dictionary<string, bool> usual, RunMounts mounts, NetworkOfStep network, IReadOnlyList<string> snapshots)
     {
         // Short names: the kernel takes at most a page of options, and a name of a snapshot has 64 digits.
         for (int i = 0; i < snapshots.Count; i++)
             File.CreateSymbolicLink(Path.Combine(_directory, Lower(i)), snapshots[i]);
         WriteFile("hosts", "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n", ReadableMode);
-        WriteFile("resolv.conf", File.Exists(Resolver) ? File.ReadAllText(Resolver) : "", ReadableMode);
+        WriteFile("resolv.conf", network.ResolverFile, ReadableMode);
 
-        var mounts = mounted.Where(m => m.Value).Select(m => RuntimeMount.Bind(Path.Combine(_directory, TarPath.Name(m.Key)), "/" + m.Key, readOnly: false));
-        var spec = RuntimeSpec.Container("root", ProcessOf(account), hostNetwork: true);
-        spec = spec with { Mounts = [.. spec.Mounts, .. mounts, .. Script()] };
-        File.WriteAllBytes(Path.Combine(_directory, "config.json"), spec.ToJson());
+        var files = usual.Where(m => m.Value).Select(m => RuntimeMount.Bind(Path.Combine(_directory, TarPath.Name(m.Key)), "/" + m.Key, readOnly: false));
+        var process = ProcessOf(account);
+        var spec = RuntimeSpec.Container(Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) }, network.Namespaces(_directory));
+        spec = spec with
+        {
+            Mounts = [.. spec.Mounts, .. files, .. Script(), .. mounts.Mounts],
+            Linux = spec.Linux with { Resources = spec.Linux.Resources with { Pids = new RuntimePids(Processes) }, Seccomp = RuntimeSeccomp.Build },
+        };
+        return (_step.Insecure ? spec.Privileged() : spec).ToJson();
     }
+
+    // Which of two variables of one name counts is every program's own choice.
+    private static List<string> WithMounted(IReadOnlyList<string> environment, IReadOnlyList<string> mounted) =>
+        [.. environment.Where(e => !mounted.Any(m => NameOf(m) == NameOf(e))), .. mounted];
+
+    private static string NameOf(string variable) => variable.Split('=', 2)[0];
+
+    private static long Processes => Math.Max(MinProcesses, ProcessesPerProcessor * Environment.ProcessorCount);
 
     private IEnumerable<RuntimeMount> Script()
     {
@@ -180,17 +200,23 @@ internal sealed class CommandExecution
         return environment;
     }
 
-    private async Task ExecuteAsync(int layers, Action<string> onLine, CancellationToken cancellationToken)
+    private async Task ExecuteAsync(int layers, RunMounts mounts, NetworkOfStep network, byte[] config, Action<string> onLine, CancellationToken cancellationToken)
     {
-        var mount = Mounts.Overlay(_directory, [.. Enumerable.Range(0, layers).Select(Lower), "points"], "upper", "work", "root");
-        var run = _session.Workspace.Runc.Run(_directory, _container, PidFile) with { Directory = _directory };
-        var command = Tether.Sequence(mount, run);
+        var root = Mounts.Overlay(_directory, [.. Enumerable.Range(0, layers).Select(Lower), "points"], "upper", "work", "root");
+        // The container's configuration may hold a secret: it stays in memory as they do.
+        HostFiles.MakeDirectory(Path.Combine(_directory, Bundle), RootMode);
+        var run = _session.Workspace.Runc.Run(Bundle, _container, PidFile) with { Directory = _directory, Input = new byte[][] { config, mounts.Input.ToArray() }.SelectMany(b => b).ToArray() };
+        var command = Tether.Sequence(
+        [
+            .. network.Begin, Mounts.Memory(Bundle, config.Length + BundleSpace), Mounts.Receive(Bundle + "/config.json", config.Length),
+            root, .. mounts.Commands, .. network.Await, run,
+        ]);
         CommandResult result;
         try
         {
             using var log = new StreamWriter(Log);
             var gate = new Lock();
-            result = await Tether.RunAsync(command, line => Take(line, log, gate, onLine), cancellationToken).ConfigureAwait(false);
+            result = await Tether.RunAsync(command, line => Take(_search.Take(line), log, gate, onLine), cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -200,8 +226,11 @@ internal sealed class CommandExecution
         }
 
         if (result.ExitCode != 0)
-            throw HasStarted(result) ? Failed(result) : new ToolException(command, result.ExitCode, result.Tail);
+            throw HasStarted(result) ? Failed(result) : new ToolException(run, result.ExitCode, Covered(result.Tail));
+        _search.Complete();
     }
+
+    private string Covered(string tail) => string.Join('\n', tail.Split('\n').Select(_session.Guard.Cover));
 
     // A container that could not be made is the host's trouble; a program that is not in the image is the person's.
     private bool HasStarted(CommandResult result) => File.Exists(Path.Combine(_directory, PidFile)) || result.Tail.Contains("exec: ", StringComparison.Ordinal);
@@ -217,10 +246,10 @@ internal sealed class CommandExecution
     {
         string log = _session.NewLog(_container);
         File.Move(Log, log);
-        return new BuildException(new BuildFailure(_step.Text, _step.Span, result.ExitCode, result.Tail, log));
+        return new BuildException(new BuildFailure(_step.Text, _step.Span, result.ExitCode, Covered(result.Tail), log));
     }
 
-    private async Task<StepResult> WriteAsync(IEnumerable<string> mounted, int rootMode, bool export, CancellationToken cancellationToken)
+    private async Task<StepResult> WriteAsync(IReadOnlyList<string> mounted, int rootMode, bool export, CancellationToken cancellationToken)
     {
         var normaliser = new Normaliser(_session.Settings.Epoch, isBootstrap: false, mounted);
         return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken).ConfigureAwait(false);
@@ -237,8 +266,8 @@ internal static class DirectoryResult
     {
         var options = new DirectoryLayerOptions { Form = form, Epoch = session.Settings.Epoch, Filter = normaliser.Filter, ApplyToSource = true };
         var writer = export
-            ? await LayerWriter.BeginAsync(session.Settings.Store, session.Settings.Codec, cancellationToken).ConfigureAwait(false)
-            : LayerWriter.HashOnly();
+            ? await LayerWriter.BeginAsync(session.Settings.Store, session.Settings.Codec, session.NewObserver(), cancellationToken).ConfigureAwait(false)
+            : LayerWriter.HashOnly(session.NewObserver());
         await using (writer.ConfigureAwait(false))
         {
             await DirectoryLayer.WriteAsync(writer, directory, options, cancellationToken).ConfigureAwait(false);

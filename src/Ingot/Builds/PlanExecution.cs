@@ -19,7 +19,7 @@ internal sealed record ExecutedStep(Step Step, StepResult? Result, bool IsCached
 internal sealed record StageResult(LayerChain Chain, StageResult? Base, IReadOnlyList<ExecutedStep> Steps);
 
 /// <summary>Runs the stages of one plan: each as soon as what it needs is there, a step only once however many stages have it, and nothing that the cache knows.</summary>
-internal sealed class PlanExecution : IDisposable
+internal sealed partial class PlanExecution : IDisposable
 {
     private readonly Plan _plan;
     private readonly BuildSession _session;
@@ -61,7 +61,8 @@ internal sealed class PlanExecution : IDisposable
     /// <summary>Runs all stages; the first failure stops the others and is thrown when they have stopped.</summary>
     public async Task<IReadOnlyDictionary<string, StageResult>> RunAsync()
     {
-        _copies.SelectContextFiles(_plan);
+        CheckCommands();
+        _copies.SelectContextFiles(_plan.Stages.SelectMany(s => s.Steps).SelectMany(CopiesOf));
         var tasks = _plan.Stages.ToDictionary(s => s.Name, s => StopOnFailureAsync(_stages[s.Name].Value));
         try
         {
@@ -106,6 +107,22 @@ internal sealed class PlanExecution : IDisposable
         }
     }
 
+    // What the person must have allowed, and what no image could make possible.
+    private void CheckCommands()
+    {
+        var diagnostics = new DiagnosticBag();
+        foreach (var step in _plan.Stages.SelectMany(s => s.Steps).OfType<RunStep>())
+        {
+            if (step.Insecure && !_session.Settings.AllowInsecure)
+                diagnostics.Error("build-not-allowed", "the command wants all privileges, which were not allowed", step.Span, "allow them with --allow security.insecure, if you would run it as root on the host");
+            if (step.Network == StepNetwork.Host && !_session.Settings.AllowHostNetwork)
+                diagnostics.Error("build-not-allowed", "the command wants the host's network, which was not allowed", step.Span, "allow it with --allow network.host");
+            RunMounts.Check(step, diagnostics);
+        }
+
+        diagnostics.ThrowIfErrors();
+    }
+
     private async Task<StageResult> RunStageAsync(PlannedStage stage)
     {
         var below = stage.Base is TreeSource.Stage { Name: var name } ? await _stages[name].Value.ConfigureAwait(false) : null;
@@ -148,28 +165,52 @@ internal sealed class PlanExecution : IDisposable
     private async Task<(StepResult Result, bool IsCached)> RunStepAsync(PlannedStage stage, Step step, StepLabel label, LayerChain chain)
     {
         var input = step is CopyStep copy ? await _copies.OfAsync(copy, Stopped).ConfigureAwait(false) : null;
-        var key = StepKeys.Of(step, chain, input?.Digest, _session.Settings.Epoch);
+        var content = step is RunStep run ? await MountedContentAsync(run).ConfigureAwait(false) : input?.Digest;
+        var key = StepKeys.Of(step, chain, content, _session.Settings.Epoch);
         string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
-        var mine = new Lazy<Task<(StepResult, bool)>>(() => FindOrRunAsync(stage, step, label, chain, input, key, place));
+        bool export = _exported.Contains(stage.Name);
+        return await OnceAsync(new StepWork(step, label, chain, input, export), key, place).ConfigureAwait(false);
+    }
+
+    private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work, StepKey key, string place)
+    {
+        var mine = new Lazy<Task<(StepResult, bool)>>(() => FindOrRunAsync(work, key, place));
         return await _results.GetOrAdd(key.Digest, mine).Value.ConfigureAwait(false);
     }
 
-    private async Task<(StepResult Result, bool IsCached)> FindOrRunAsync(PlannedStage stage, Step step, StepLabel label, LayerChain chain, CopyInput? input, StepKey key, string place)
+    private async Task<(StepResult Result, bool IsCached)> FindOrRunAsync(StepWork work, StepKey key, string place)
     {
-        if (!_session.Settings.NoCache && await FindAsync(key).ConfigureAwait(false) is { } known)
-        {
-            _progress.Report(new BuildEvent.StepCached(label));
+        if (await FindAsync(work, key).ConfigureAwait(false) is { } known)
             return (known, true);
-        }
 
+        // Before anything is held: what is mounted may have to be made, which is work like this.
+        var trees = work.Step is RunStep run ? await MountTreesAsync(run, work.Label).ConfigureAwait(false) : [];
+        if (_session.Settings.NoCache)
+            return (await RunInSlotAsync(work, trees, key, place).ConfigureAwait(false), false);
+
+        // Another builder may be making just this; then its result is waited for and used.
+        string lockFile = _cache.LockOf(key);
+        var held = await FileLock.TakeAsync(lockFile, shared: false, _session.Settings.TimeProvider, waiting: null, Stopped).ConfigureAwait(false);
+        try
+        {
+            return await FindAsync(work, key).ConfigureAwait(false) is { } made ? (made, true) : (await RunInSlotAsync(work, trees, key, place).ConfigureAwait(false), false);
+        }
+        finally
+        {
+            held.Remove(lockFile);
+        }
+    }
+
+    private async Task<StepResult> RunInSlotAsync(StepWork work, Dictionary<StepMount, MountTree> trees, StepKey key, string place)
+    {
         await _slots.WaitAsync(Stopped).ConfigureAwait(false);
         try
         {
             HasExecuted = true;
-            _progress.Report(new BuildEvent.StepStarted(label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, place)));
-            var result = await ExecuteAsync(label, () => RunAsync(step, label, chain, input, _exported.Contains(stage.Name))).ConfigureAwait(false);
+            _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, place)));
+            var result = await ExecuteAsync(work.Label, () => RunAsync(work, trees)).ConfigureAwait(false);
             _cache.Add(key, place, result);
-            return (result, false);
+            return result;
         }
         finally
         {
@@ -193,23 +234,29 @@ internal sealed class PlanExecution : IDisposable
         }
     }
 
-    private Task<StepResult> RunAsync(Step step, StepLabel label, LayerChain chain, CopyInput? input, bool export)
+    private Task<StepResult> RunAsync(StepWork work, Dictionary<StepMount, MountTree> trees)
     {
-        void Output(string line) => _progress.Report(new BuildEvent.StepOutput(label, line));
-        return step switch
+        void Output(string line) => _progress.Report(new BuildEvent.StepOutput(work.Label, line));
+        // What is only mounted is in no image, and may well be where a secret comes from.
+        var session = work.IsMounted ? _session : _session with { Step = work.Step };
+        return work.Step switch
         {
-            BootstrapStep bootstrap => BootstrapExecution.RunAsync(_session, bootstrap, export, Output, Stopped),
-            RunStep run => CommandExecution.RunAsync(_session, run, chain, export, Output, Stopped),
-            CopyStep copy => CopyExecution.RunAsync(_session, copy, input!, chain, export, Stopped),
-            DirectoryStep directory => CopyExecution.RunAsync(_session, directory, chain, export, Stopped),
-            _ => throw new InvalidOperationException($"no execution for '{step.GetType().Name}'"),
+            BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Export, Output, Stopped),
+            RunStep run => CommandExecution.RunAsync(session, run, work.Chain, trees, work.Export, Output, Stopped),
+            CopyStep copy => CopyExecution.RunAsync(session, copy, work.Input!, work.Chain, work.Export, Stopped),
+            DirectoryStep directory => CopyExecution.RunAsync(session, directory, work.Chain, work.Export, Stopped),
+            _ => throw new InvalidOperationException($"no execution for '{work.Step.GetType().Name}'"),
         };
     }
 
-    private async Task<StepResult?> FindAsync(StepKey key)
+    private async Task<StepResult?> FindAsync(StepWork work, StepKey key)
     {
-        if (_cache.Find(key) is not { } result)
+        if (_session.Settings.NoCache || _cache.Find(key) is not { } result)
             return null;
-        return result.DiffId is not { } diffId || await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false) ? result : null;
+        if (result.DiffId is { } diffId && !await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false))
+            return null;
+
+        _progress.Report(new BuildEvent.StepCached(work.Label));
+        return result;
     }
 }

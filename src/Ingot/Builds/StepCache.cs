@@ -25,6 +25,10 @@ internal sealed record StepResult
     /// <summary>The packages a bootstrap installed.</summary>
     [JsonPropertyName("packages")]
     public IReadOnlyList<InstalledPackage> Packages { get; init; } = [];
+
+    /// <summary>What a copy fetched.</summary>
+    [JsonPropertyName("materials")]
+    public IReadOnlyList<Material> Materials { get; init; } = [];
 }
 
 /// <summary>A result with the key it was made for.</summary>
@@ -45,16 +49,21 @@ internal sealed class StepCache
     private readonly string _records;
     private readonly string _last;
     private readonly string _selections;
+    private readonly string _locks;
 
     public StepCache(string directory)
     {
         _records = Directory.CreateDirectory(Path.Combine(directory, "steps")).FullName;
         _last = Directory.CreateDirectory(Path.Combine(directory, "last")).FullName;
         _selections = Directory.CreateDirectory(Path.Combine(directory, "selections")).FullName;
+        _locks = Directory.CreateDirectory(Path.Combine(directory, "locks")).FullName;
     }
 
     /// <summary>The result for a key; null when there is none.</summary>
     public StepResult? Find(StepKey key) => Read(key.Digest)?.Result;
+
+    /// <summary>The file that whoever makes the result of a key holds locked.</summary>
+    public string LockOf(StepKey key) => Path.Combine(_locks, key.Digest.Hex);
 
     /// <summary>Keeps a result, and that it was the last one of a step at this place of a project.</summary>
     public void Add(StepKey key, string place, StepResult result)

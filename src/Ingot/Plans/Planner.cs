@@ -135,7 +135,7 @@ public sealed class Planner
             return null;
 
         int before = _diagnostics.Count(d => d.Severity == Severity.Error);
-        var syntax = DockerfileParser.Parse(source, _diagnostics, [.. _project.Images.Select(i => i.Name)]);
+        var syntax = DockerfileParser.Parse(source, _diagnostics);
         if (_diagnostics.Count(d => d.Severity == Severity.Error) != before || syntax.Stages.Count == 0)
             return null;
 

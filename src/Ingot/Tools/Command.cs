@@ -13,8 +13,8 @@ public sealed record Command(string Program, params IReadOnlyList<string> Argume
     /// <summary>Where it runs; null for the current directory.</summary>
     public string? Directory { get; init; }
 
-    /// <summary>What it reads on its standard input; null for nothing.</summary>
-    public string? Input { get; init; }
+    /// <summary>What it reads on its standard input; empty for nothing. It is not part of the text: it may be a secret.</summary>
+    public ReadOnlyMemory<byte> Input { get; init; }
 
     /// <summary>The command line, for people and for tests.</summary>
     public override string ToString() => string.Join(' ', Arguments.Prepend(Program).Select(Quote));

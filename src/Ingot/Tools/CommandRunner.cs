@@ -13,10 +13,12 @@ public sealed record CapturedOutput(int ExitCode, byte[] Output, byte[] Error);
 /// <summary>Runs commands. The environment is built from nothing, so that a host's variables cannot change a result.</summary>
 public static class CommandRunner
 {
+    /// <summary>A line that is longer comes in pieces of this many characters.</summary>
+    public const int MaxLineCharacters = 64 << 10;
+
     private const int TailLines = 40;
     private const int TailErrors = 10;
     private const int MaxOutputCharacters = 16 << 20;
-    private const int MaxLineCharacters = 64 << 10;
 
     private static readonly Dictionary<string, string> s_environment = new()
     {
@@ -37,7 +39,6 @@ public static class CommandRunner
     public static async Task<CommandResult> TryRunAsync(Command command, Action<string>? onLine, CancellationToken cancellationToken = default)
     {
         using var process = Start(command);
-        await FeedAsync(process, command, cancellationToken).ConfigureAwait(false);
         var output = new StringBuilder();
         var tail = new Queue<(int Number, string Line)>();
         // What goes wrong is said on the error stream, and the two pipes are read in no order: a flood on one must not hide the other.
@@ -62,6 +63,7 @@ public static class CommandRunner
         try
         {
             await Task.WhenAll(
+                GiveAsync(process, command.Input, cancellationToken),
                 ReadLinesAsync(process.StandardOutput, (line, isEnded) => Take(line, isEnded, isOutput: true), cancellationToken),
                 ReadLinesAsync(process.StandardError, (line, isEnded) => Take(line, isEnded, isOutput: false), cancellationToken)).ConfigureAwait(false);
             await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
@@ -86,12 +88,11 @@ public static class CommandRunner
     public static async Task<CapturedOutput> CaptureAsync(Command command, int maxBytes, CancellationToken cancellationToken = default)
     {
         using var process = Start(command);
-        await FeedAsync(process, command, cancellationToken).ConfigureAwait(false);
         try
         {
             var output = ReadBytesAsync(process.StandardOutput.BaseStream, maxBytes, cancellationToken);
             var error = ReadBytesAsync(process.StandardError.BaseStream, maxBytes, cancellationToken);
-            await Task.WhenAll(output, error).ConfigureAwait(false);
+            await Task.WhenAll(GiveAsync(process, command.Input, cancellationToken), output, error).ConfigureAwait(false);
             await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
             return new CapturedOutput(process.ExitCode, await output.ConfigureAwait(false), await error.ConfigureAwait(false));
         }
@@ -102,18 +103,16 @@ public static class CommandRunner
         }
     }
 
-    // For what fits into a pipe: a longer input would wait for a program that waits for its output to be read.
-    private static async Task FeedAsync(Process process, Command command, CancellationToken cancellationToken)
+    private static async Task GiveAsync(Process process, ReadOnlyMemory<byte> input, CancellationToken cancellationToken)
     {
         try
         {
-            if (command.Input is not null)
-                await process.StandardInput.WriteAsync(command.Input.AsMemory(), cancellationToken).ConfigureAwait(false);
+            await process.StandardInput.BaseStream.WriteAsync(input, cancellationToken).ConfigureAwait(false);
             process.StandardInput.Close();
         }
         catch (IOException)
         {
-            // It did not want it.
+            // It ended, or closed its end, without reading all: what it made of that shows in its exit code.
         }
     }
 

@@ -21,6 +21,16 @@ public static class Mounts
         return new Command("mount", "-t", "overlay", "overlay", "-o", options, target) { Directory = directory };
     }
 
+    /// <summary>Mounts a filesystem in memory that only root can enter.</summary>
+    /// <param name="target">The mount point.</param>
+    /// <param name="bytes">How large it may become.</param>
+    public static Command Memory(string target, long bytes) =>
+        new("mount", "-t", "tmpfs", "-o", string.Create(CultureInfo.InvariantCulture, $"mode=700,size={bytes}"), "tmpfs", target);
+
+    /// <summary>Writes exactly <paramref name="bytes"/> of the standard input to a file, and takes no more of it.</summary>
+    public static Command Receive(string path, int bytes) =>
+        new("dd", "status=none", "iflag=fullblock,count_bytes", "bs=64K", string.Create(CultureInfo.InvariantCulture, $"count={bytes}"), "of=" + path);
+
     /// <summary>Takes a mount away, at once for new users and for the rest when the last one is gone.</summary>
     public static Command Unmount(string target) => new("umount", "--lazy", target);
 

@@ -34,11 +34,18 @@ public sealed record RuntimeSpec
     public RuntimeLinux Linux { get; init; } = new();
 
     /// <summary>A container as people expect one: its own processes, mounts, IPC and host name, the usual <c>/proc</c>, <c>/dev</c> and read-only <c>/sys</c>,
-    /// the kernel's dangerous files masked, Docker's default capabilities. It gets a network of its own (only a loopback that is down) unless <paramref name="hostNetwork"/>.</summary>
+    /// the kernel's dangerous files masked, Docker's default capabilities. It gets a network of its own (only a loopback) unless <paramref name="hostNetwork"/>.</summary>
     /// <param name="rootDirectory">The root filesystem, absolute or relative to the bundle.</param>
     /// <param name="process">What runs in it.</param>
     /// <param name="hostNetwork">Whether it uses the host's network.</param>
-    public static RuntimeSpec Container(string rootDirectory, RuntimeProcess process, bool hostNetwork) => new()
+    public static RuntimeSpec Container(string rootDirectory, RuntimeProcess process, bool hostNetwork) =>
+        Container(rootDirectory, process, hostNetwork ? [] : [new RuntimeNamespace("network")]);
+
+    /// <summary>A container as people expect one, as <see cref="Container(string, RuntimeProcess, bool)"/>.</summary>
+    /// <param name="rootDirectory">The root filesystem, absolute or relative to the bundle.</param>
+    /// <param name="process">What runs in it.</param>
+    /// <param name="network">Its network namespace, a new one or one to join; empty for that of the caller.</param>
+    public static RuntimeSpec Container(string rootDirectory, RuntimeProcess process, IReadOnlyList<RuntimeNamespace> network) => new()
     {
         Process = process,
         Root = new RuntimeRoot(rootDirectory, Readonly: false),
@@ -48,9 +55,22 @@ public sealed record RuntimeSpec
         {
             Namespaces =
             [
-                new("pid"), new("ipc"), new("uts"), new("mount"),
-                .. hostNetwork ? Array.Empty<RuntimeNamespace>() : [new("network")],
+                new("pid"), new("ipc"), new("uts"), new("mount"), .. network,
             ],
+        },
+    };
+
+    /// <summary>The same with all privileges that this process has: every capability, every device, nothing masked, no system call refused.</summary>
+    public RuntimeSpec Privileged() => this with
+    {
+        Process = Process with { Capabilities = RuntimeCapabilities.All },
+        Mounts = [.. Mounts.Select(m => m.Type == "sysfs" ? m with { Options = ["nosuid", "noexec", "nodev"] } : m)],
+        Linux = Linux with
+        {
+            MaskedPaths = [],
+            ReadonlyPaths = [],
+            Seccomp = null,
+            Resources = Linux.Resources with { Devices = [new RuntimeDeviceRule(Allow: true, Access: "rwm")] },
         },
     };
 
@@ -131,12 +151,34 @@ public sealed record RuntimeCapabilities
     [JsonPropertyName("permitted")]
     public IReadOnlyList<string> Permitted { get; init; } = [];
 
+    // https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/capability.h: the place in the list is the bit.
+    private static readonly string[] s_byNumber =
+    [
+        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE",
+        "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
+        "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE",
+        "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ",
+        "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+    ];
+
+    /// <summary>All that this process has: giving what one has not makes the runtime refuse to start.</summary>
+    public static RuntimeCapabilities All => Of([.. s_byNumber.Where((_, bit) => (OwnCapabilities() >> bit & 1) != 0)]);
+
     /// <summary>None at all.</summary>
     public static RuntimeCapabilities None { get; } = new();
 
     /// <summary>Those that Docker gives by default. A process that is not root starts with none of them in effect.</summary>
     // Neither inheritable nor ambient: a user other than root must not be handed what only root has (CVE-2022-24769).
-    public static RuntimeCapabilities Default { get; } = new() { Bounding = s_default, Effective = s_default, Permitted = s_default };
+    public static RuntimeCapabilities Default { get; } = Of(s_default);
+
+    private static RuntimeCapabilities Of(string[] names) => new() { Bounding = names, Effective = names, Permitted = names };
+
+    private static ulong OwnCapabilities()
+    {
+        const string Permitted = "CapPrm:";
+        string line = File.ReadLines("/proc/self/status").First(l => l.StartsWith(Permitted, StringComparison.Ordinal));
+        return ulong.Parse(line[Permitted.Length..].Trim(), System.Globalization.NumberStyles.HexNumber, System.Globalization.CultureInfo.InvariantCulture);
+    }
 }
 
 /// <summary>The root filesystem of a container.</summary>
@@ -174,6 +216,15 @@ public sealed record RuntimeMount
         new() { Destination = "/sys", Type = "sysfs", Source = "sysfs", Options = ["nosuid", "noexec", "nodev", "ro"] },
     ];
 
+    /// <summary>A file or directory of the host, without what is mounted below it.</summary>
+    public static RuntimeMount BindAlone(string source, string destination, bool readOnly) => new()
+    {
+        Destination = destination,
+        Type = "bind",
+        Source = source,
+        Options = ["bind", "rprivate", readOnly ? "ro" : "rw"],
+    };
+
     /// <summary>A file or directory of the host, with all that is mounted below it.</summary>
     public static RuntimeMount Bind(string source, string destination, bool readOnly) => new()
     {
@@ -207,6 +258,10 @@ public sealed record RuntimeLinux
     /// <summary>Its limits.</summary>
     [JsonPropertyName("resources")]
     public RuntimeResources Resources { get; init; } = new();
+
+    /// <summary>Which system calls it may make; null for all.</summary>
+    [JsonPropertyName("seccomp")]
+    public RuntimeSeccomp? Seccomp { get; init; }
 
     /// <summary>Kernel parameters of its namespaces; null for none.</summary>
     [JsonPropertyName("sysctl")]

@@ -16,14 +16,16 @@ public static class Tether
     {
         Environment = command.Environment,
         Directory = command.Directory,
+        Input = command.Input,
     };
 
-    /// <summary>Several commands, one after the other in the directory of the last, each only when the one before succeeded: one value to tie when the last needs what the first ones mount.</summary>
+    /// <summary>Several commands, one after the other in the directory of the last, each only when the one before succeeded: one value to tie when the last needs what the first ones mount. All read one standard input, the last one's.</summary>
     public static Command Sequence(params IReadOnlyList<Command> commands) =>
         new("sh", "-c", string.Join(" && ", [.. commands.Take(commands.Count - 1).Select(c => c.ToString()), "exec " + commands[^1]]))
         {
             Environment = commands[^1].Environment,
             Directory = commands[^1].Directory,
+            Input = commands[^1].Input,
         };
 
     /// <summary>Runs <see cref="Tie"/> of the command to its end. <paramref name="onLine"/> gets each line of both streams as it comes, from any thread.</summary>

@@ -77,7 +77,7 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         Skip();
         var built = await fixture.BuildAsync("FROM base\nRUN true\nRUN cat /etc/resolv.conf /etc/hosts > /dev/null\nWORKDIR /usr\nENV A=1\n");
         Assert.Single(built.Image.Manifest.Layers);
-        Assert.Equal(["RUN true (empty)", "RUN cat /etc/resolv.conf /etc/hosts > /dev/null (empty)", "WORKDIR /usr (empty)", "ENV A=1 (empty)"], built.History.Skip(1));
+        Assert.Equal(["RUN /bin/sh -c true (empty)", "RUN /bin/sh -c cat /etc/resolv.conf /etc/hosts > /dev/null (empty)", "WORKDIR /usr (empty)", "ENV A=1 (empty)"], built.History.Skip(1));
     }
 
     [Fact]
@@ -209,7 +209,8 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
     {
         Skip();
         var e = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync("FROM base\nRUN sleep 60\nCOPY Dockerfil /\nCOPY nothing* /\n"));
-        Assert.Equal(["'Dockerfil' is not in the context '.'", "nothing in the context '.' matches 'nothing*'"], e.Diagnostics.Select(d => d.Summary));
+        // A pattern may match nothing, as with Docker.
+        Assert.Equal(["'Dockerfil' is not in the context '.'"], e.Diagnostics.Select(d => d.Summary));
         Assert.Equal("did you mean 'Dockerfile'?", e.Diagnostics[0].Detail);
     }
 

@@ -109,7 +109,7 @@ public class DockerfilePropertyTests
         var instructions = syntax.GlobalArguments.Concat<Instruction>(syntax.Stages.SelectMany(stage => stage.Instructions.Prepend(stage.From))).ToList();
         return diagnostics.All(d => Inside(d.Span, source) && !d.Summary.Contains('\n'))
             && instructions.TrueForAll(i => Inside(i.Span, source) && i.Span.Length > 0 && !i.Text.AsSpan().ContainsAny("\r\n\t"))
-            && instructions.OfType<CopyInstruction>().All(copy => Inside(copy.Destination.Span, source) && copy.Sources.Count + copy.Heredocs.Count > 0 && copy.Sources.All(s => Inside(s.Span, source)))
+            && instructions.OfType<TransferInstruction>().All(copy => Inside(copy.Destination.Span, source) && copy.Sources.Count + copy.Heredocs.Count > 0 && copy.Sources.All(s => Inside(s.Span, source)))
             && (diagnostics.HasErrors || syntax.Stages.Count > 0);
     }
 

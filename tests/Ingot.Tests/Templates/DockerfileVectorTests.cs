@@ -17,7 +17,7 @@ public class DockerfileVectorTests
     {
         var vector = Vector.Read(Area, name);
         DiagnosticBag diagnostics = [];
-        var syntax = DockerfileParser.Parse(new SourceText("Dockerfile", vector.Input), diagnostics, ["base"]);
+        var syntax = DockerfileParser.Parse(new SourceText("Dockerfile", vector.Input), diagnostics);
         vector.Check(Area, Print(diagnostics) + (diagnostics.HasErrors ? "" : Print(syntax)));
     }
 
@@ -45,6 +45,10 @@ public class DockerfileVectorTests
     private static string Print(DockerfileSyntax syntax)
     {
         StringBuilder text = new();
+        if (syntax.Check is { } check)
+            text.Append(CultureInfo.InvariantCulture, $"check skip [{string.Join(", ", check.Skip)}] experimental [{string.Join(", ", check.Experimental)}] error {check.Error} at {check.Span.Line}:{check.Span.Column}+{check.Span.Length}\n");
+        foreach (var empty in syntax.EmptyContinuations)
+            text.Append(CultureInfo.InvariantCulture, $"empty continuation at {empty.Line}\n");
         if (syntax.Escape != '\\')
             text.Append(CultureInfo.InvariantCulture, $"escape {syntax.Escape}\n");
         foreach (var argument in syntax.GlobalArguments)
@@ -72,17 +76,34 @@ public class DockerfileVectorTests
         ArgInstruction arg => arg.Arguments.Select(a => a.Default is null ? $"arg {a.Name}" : $"arg {a.Name} = {At(a.Default)}"),
         EnvInstruction env => env.Variables.Select(v => $"env {At(v.Name)} = {At(v.Value)}"),
         LabelInstruction label => label.Labels.Select(v => $"label {At(v.Name)} = {At(v.Value)}"),
-        RunInstruction run => [Command(run.Command), .. run.Heredocs.Select(Document), .. run.Script is null ? Array.Empty<string>() : [$"script {run.Script.Name}"]],
+        RunInstruction run => [Command(run.Command), .. run.Heredocs.Select(Document), .. run.Script is null ? Array.Empty<string>() : [$"script {run.Script.Name}"],
+            .. run.Mounts.Select(Mount), .. Maybe("network", run.Network), .. Maybe("security", run.Security)],
         CmdInstruction cmd => [Command(cmd.Command)],
         EntrypointInstruction entrypoint => [Command(entrypoint.Command)],
-        CopyInstruction copy => [.. copy.Sources.Select(s => Line("source", s)), .. copy.Heredocs.Select(Document), Line("destination", copy.Destination),
-            .. Maybe("from", copy.From), .. Maybe("chown", copy.Chown), .. Maybe("chmod", copy.Chmod)],
+        CopyInstruction copy => [.. Transfer(copy), .. Maybe("from", copy.From), .. copy.Parents ? ["parents"] : Array.Empty<string>()],
+        AddInstruction add => [.. Transfer(add), .. Maybe("checksum", add.Checksum), .. add.KeepGitDirectory ? ["keep git directory"] : Array.Empty<string>(),
+            .. add.Unpack is { } unpack ? [$"unpack {unpack}"] : Array.Empty<string>()],
+        ShellInstruction shell => [$"shell [{string.Join(", ", shell.Shell.Select(Vector.Quote))}]"],
+        StopsignalInstruction stop => [Line("signal", stop.Signal)],
+        VolumeInstruction volume => volume.Paths.Select(path => Line("path", path)),
+        OnbuildInstruction onbuild => [$"trigger {Vector.Quote(onbuild.Trigger)}"],
+        MaintainerInstruction maintainer => [Line("name", maintainer.Name)],
         WorkdirInstruction workdir => [Line("path", workdir.Path)],
         UserInstruction user => [Line("user", user.User)],
         ExposeInstruction expose => expose.Ports.Select(port => Line("port", port)),
         HealthcheckInstruction check => [check.Command is null ? "none" : Command(check.Command), .. Options(check)],
         _ => throw new InvalidOperationException(instruction.GetType().Name),
     };
+
+    private static IEnumerable<string> Transfer(TransferInstruction transfer) =>
+    [
+        .. transfer.Sources.Select(s => Line("source", s)), .. transfer.Heredocs.Select(Document), Line("destination", transfer.Destination),
+        .. Maybe("chown", transfer.Chown), .. Maybe("chmod", transfer.Chmod), .. transfer.Link ? ["link"] : Array.Empty<string>(),
+        .. transfer.Exclude.Select(pattern => Line("exclude", pattern)),
+    ];
+
+    private static string Mount(MountSyntax mount) =>
+        $"mount {mount.Span.Line}:{mount.Span.Column}+{mount.Span.Length} {string.Join(", ", mount.Options.Select(option => option.Value is null ? option.Key : $"{option.Key}={At(option.Value)}"))}";
 
     private static IEnumerable<string> Options(HealthcheckInstruction check)
     {

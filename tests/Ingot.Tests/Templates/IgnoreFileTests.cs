@@ -65,6 +65,17 @@ public class IgnoreFileTests
     [InlineData("a\n!a/b", "a/b", false)]
     [InlineData("a\n!a/b", "a/b/c", false)]
     [InlineData("a\n!a/b\na/b/c", "a/b/c", true)]
+    [InlineData("a/b\n!a", "a/b", true)]
+    [InlineData("a/b\n!a", "a/c", false)]
+    [InlineData("a/b\n!a/b", "a/b/c", false)]
+    [InlineData("*\n!a\na/b\n!a/b/c", "a/b/c", false)]
+    [InlineData("*\n!a\na/b\n!a/b/c", "a/b/d", true)]
+    [InlineData("./!a\nb\n", "a", false)]
+    [InlineData("\uFEFF# a", "# a", false)]
+    [InlineData("a \t", "a", true)]
+    [InlineData("/../a", "a", true)]
+    [InlineData("b/../a", "a", true)]
+    [InlineData("//a", "a", true)]
     [InlineData("a\n!a/b", "a/x", true)]
     [InlineData("!a", "a", false)]
     [InlineData("*\n! /keep", "keep", false)]
@@ -99,6 +110,8 @@ public class IgnoreFileTests
     [InlineData("a\\", "'a\\' is not a pattern")]
     [InlineData("[\\", "'[\\' is not a pattern")]
     [InlineData("!x[", "'!x[' is not a pattern")]
+    [InlineData("!/", "'!' takes nothing back in")]
+    [InlineData("[b-a]", "'[b-a]' is not a pattern")]
     public void PatternsThatCannotBeReadAreReportedWithTheirLine(string pattern, string message)
     {
         DiagnosticBag diagnostics = [];
@@ -142,7 +155,14 @@ public class IgnoreFileTests
     {
         var pattern = Gen.Elements(s_patternParts).NonEmptyListOf().Select(parts => string.Concat(parts.Take(6)));
         var line = pattern.SelectMany(p => Gen.Elements("", "", "!").Select(prefix => prefix + p));
-        return line.ArrayOf().Select(lines => lines.Where(l => l.Trim('!').Length > 0).Take(5).ToArray());
+        return line.ArrayOf().Select(lines => lines.Where(IsPattern).Take(5).ToArray());
+    }
+
+    private static bool IsPattern(string line)
+    {
+        DiagnosticBag diagnostics = [];
+        IgnoreFile.Parse(new SourceText(".dockerignore", line), diagnostics);
+        return line.Length > 0 && !diagnostics.HasErrors;
     }
 
     private static Gen<string> Paths() => Gen.Elements(s_names).NonEmptyListOf().Select(parts => string.Join('/', parts.Take(5)));
@@ -152,14 +172,20 @@ public class IgnoreFileTests
     {
         public static bool IsIgnored(string[] lines, string path)
         {
+            string[] parts = path.Split('/');
+            var said = new bool[lines.Length];
             bool ignored = false;
-            foreach (string line in lines)
+            for (int depth = 1; depth <= parts.Length; depth++)
             {
-                bool includes = line[0] == '!';
-                string pattern = Clean(includes ? line[1..] : line);
-                string[] parts = path.Split('/');
-                if (Enumerable.Range(1, parts.Length).Any(n => Matches(pattern, string.Join('/', parts[..n]))))
-                    ignored = !includes;
+                ignored = false;
+                for (int i = 0; i < lines.Length; i++)
+                {
+                    bool includes = lines[i][0] == '!';
+                    if (!said[i] && includes == ignored)
+                        said[i] = Matches(Clean(includes ? lines[i][1..] : lines[i]), string.Join('/', parts[..depth]));
+                    if (said[i])
+                        ignored = !includes;
+                }
             }
 
             return ignored;

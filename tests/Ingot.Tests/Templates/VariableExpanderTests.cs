@@ -13,6 +13,11 @@ public class VariableExpanderTests
         ["quoted"] = "\"$name\"",
         ["имя"] = "сеть",
         ["A1_b"] = "ok",
+        ["path"] = "/a/b/a/b.tar.gz",
+        ["part"] = "a",
+        ["braces"] = "{a*b?}",
+        ["fox"] = "🦊x",
+        ["lines"] = "a\nb",
     };
 
     [Theory]
@@ -48,6 +53,45 @@ public class VariableExpanderTests
     [InlineData("${missing:-\\}}", "}")]
     [InlineData("${missing:-{}x", "{x")]
     [InlineData("${name}}", "web}")]
+    [InlineData("${path#/a}", "/b/a/b.tar.gz")]
+    [InlineData("${path#*/}", "a/b/a/b.tar.gz")]
+    [InlineData("${path##*/}", "b.tar.gz")]
+    [InlineData("${path#b}", "/a/b/a/b.tar.gz")]
+    [InlineData("${path%.*}", "/a/b/a/b.tar")]
+    [InlineData("${path%%.*}", "/a/b/a/b")]
+    [InlineData("${path%/*}", "/a/b/a")]
+    [InlineData("${path%%/*}", "")]
+    [InlineData("${path%gz}", "/a/b/a/b.tar.")]
+    [InlineData("${path%.}", "/a/b/a/b.tar.gz")]
+    [InlineData("${path##}", "/a/b/a/b.tar.gz")]
+    [InlineData("${path#}", "/a/b/a/b.tar.gz")]
+    [InlineData("${path##*}", "")]
+    [InlineData("${path#*}", "/a/b/a/b.tar.gz")]
+    [InlineData("${path#??}", "/b/a/b.tar.gz")]
+    [InlineData("${path/b/x}", "/a/x/a/b.tar.gz")]
+    [InlineData("${path//b/x}", "/a/x/a/x.tar.gz")]
+    [InlineData("${path//b/}", "/a//a/.tar.gz")]
+    [InlineData("${path/a*b/x}", "/x.tar.gz")]
+    [InlineData("${path//?.*/x}", "/a/b/a/x")]
+    [InlineData("${path//\\//.}", ".a.b.a.b.tar.gz")]
+    [InlineData("${path/\\/a/}", "/b/a/b.tar.gz")]
+    [InlineData("${path/q/x}", "/a/b/a/b.tar.gz")]
+    [InlineData("${path/$part/$name}", "/web/b/a/b.tar.gz")]
+    [InlineData("${path##*$part}", "r.gz")]
+    [InlineData("${name//*/x}", "x")]
+    [InlineData("${name//}/x}", "web")]
+    [InlineData("${name///-}", "-w-e-b-")]
+    [InlineData("${braces%\\}}", "{a*b?")]
+    [InlineData("${braces/\\*/+}", "{a+b?}")]
+    [InlineData("${braces/\\?/+}", "{a*b+}")]
+    [InlineData("${missing#a}${missing%a}${missing/a/b}", "")]
+    [InlineData("${name/'e'/\"x y\"}", "wx yb")]
+    [InlineData("${fox#?}", "x")]
+    [InlineData("${fox%?}", "🦊")]
+    [InlineData("${fox/🦊/f}", "fx")]
+    [InlineData("${lines#*b}", "a\nb")]
+    [InlineData("${lines##*}", "\nb")]
+    [InlineData("${lines//?/x}", "x\nx")]
     [InlineData("'$name'", "$name")]
     [InlineData("\"$name\"", "web")]
     [InlineData("\"'$name'\"", "'web'")]
@@ -82,9 +126,17 @@ public class VariableExpanderTests
     [InlineData("${name:-'}", 8, 1, DockerfileCodes.UnmatchedQuote)]
     [InlineData("a${missing?}", 1, 11, DockerfileCodes.VariableRequired)]
     [InlineData("${empty:?give one}", 0, 18, DockerfileCodes.VariableRequired)]
-    [InlineData("${name#w}", 0, 7, DockerfileCodes.NotSupportedYet)]
-    [InlineData("${name%%b*}", 0, 7, DockerfileCodes.NotSupportedYet)]
-    [InlineData("${name/a/b}", 0, 7, DockerfileCodes.NotSupportedYet)]
+    [InlineData("${name:#w}", 6, 2, DockerfileCodes.BadSubstitution)]
+    [InlineData("${name:%w}", 6, 2, DockerfileCodes.BadSubstitution)]
+    [InlineData("${name:/a/b}", 6, 2, DockerfileCodes.BadSubstitution)]
+    [InlineData("${name#w", 0, 2, DockerfileCodes.BadSubstitution)]
+    [InlineData("${name%", 0, 2, DockerfileCodes.BadSubstitution)]
+    [InlineData("${name/a}", 0, 2, DockerfileCodes.BadSubstitution)]
+    [InlineData("${name/a/b", 0, 2, DockerfileCodes.BadSubstitution)]
+    [InlineData("${name//", 0, 2, DockerfileCodes.BadSubstitution)]
+    [InlineData("x${name#\\a}y", 1, 10, DockerfileCodes.BadSubstitution)]
+    [InlineData("${name/\\ /x}", 0, 12, DockerfileCodes.BadSubstitution)]
+    [InlineData("${name#'w}", 7, 1, DockerfileCodes.UnmatchedQuote)]
     public void MistakesAreReportedWhereTheyStand(string text, int start, int length, string code)
     {
         SourceText source = new("Dockerfile", "FROM " + text);

@@ -3,8 +3,8 @@ namespace Ingot.Templates.Dockerfile;
 /// <summary>The codes of the diagnostics about Dockerfiles; they never change their meaning.</summary>
 public static class DockerfileCodes
 {
-    /// <summary>Docker knows it, Ingot does not do it yet.</summary>
-    public const string NotSupportedYet = "dockerfile-not-supported-yet";
+    /// <summary>An experiment of Docker's front end that its stable version does not have.</summary>
+    public const string Experimental = "dockerfile-experimental";
 
     /// <summary>No instruction of that name exists.</summary>
     public const string UnknownInstruction = "dockerfile-unknown-instruction";
@@ -14,6 +14,9 @@ public static class DockerfileCodes
 
     /// <summary>A flag without its value, or twice.</summary>
     public const string BadFlag = "dockerfile-bad-flag";
+
+    /// <summary>A mount of RUN that cannot be read.</summary>
+    public const string BadMount = "dockerfile-bad-mount";
 
     /// <summary>A parser directive that cannot be followed.</summary>
     public const string BadDirective = "dockerfile-bad-directive";
@@ -42,11 +45,14 @@ public static class DockerfileCodes
     /// <summary>An instruction stands before the first FROM.</summary>
     public const string BeforeFrom = "dockerfile-before-from";
 
-    /// <summary>A stage's name is not a name, or is taken.</summary>
+    /// <summary>A stage's name is not a name.</summary>
     public const string BadStageName = "dockerfile-bad-stage-name";
 
     /// <summary>A stage that is copied from does not stand above.</summary>
     public const string UndefinedStage = "dockerfile-undefined-stage";
+
+    /// <summary>An instruction that images cannot keep for the builds that start with them.</summary>
+    public const string BadTrigger = "dockerfile-bad-trigger";
 
     /// <summary>A quote has no end.</summary>
     public const string UnmatchedQuote = "dockerfile-unmatched-quote";

@@ -6,20 +6,37 @@ namespace Ingot.Templates.Dockerfile;
 internal sealed class DockerfileLines
 {
     private readonly SourceText _source;
-    private readonly DiagnosticBag _diagnostics;
-    private readonly HashSet<string> _directives = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<SourceSpan> _emptyContinuations = [];
+    private readonly int _end;
     private int _position;
 
+    /// <summary>The lines of a whole file, below its directives.</summary>
     public DockerfileLines(SourceText source, DiagnosticBag diagnostics)
+        : this(source, 0, source.Text.Length)
     {
-        _source = source;
-        _diagnostics = diagnostics;
-        _position = source.Text.StartsWith('\uFEFF') ? 1 : 0;
-        ReadDirectives();
+        DirectiveReader directives = new(source, diagnostics);
+        directives.Read();
+        Escape = directives.Escape;
+        Check = directives.Check;
+        _position = directives.End;
     }
 
+    /// <summary>The lines of a part of a file that has no directives.</summary>
+    public DockerfileLines(SourceText source, int start, int end)
+    {
+        _source = source;
+        _position = start;
+        _end = end;
+    }
+
+    /// <summary>What <c># check=</c> says; null when it is not there.</summary>
+    public CheckDirective? Check { get; }
+
+    /// <summary>Empty lines inside continued ones, as far as was read.</summary>
+    public IReadOnlyList<SourceSpan> EmptyContinuations => _emptyContinuations;
+
     /// <summary>The escape and continuation character: a backslash unless <c># escape=`</c>.</summary>
-    public char Escape { get; private set; } = '\\';
+    public char Escape { get; } = '\\';
 
     /// <summary>Where the next line starts.</summary>
     public int Position => _position;
@@ -27,7 +44,7 @@ internal sealed class DockerfileLines
     /// <summary>The next instruction; null at the end of the file.</summary>
     public LogicalLine? Next()
     {
-        while (_position < _source.Text.Length)
+        while (_position < _end)
         {
             var (start, length) = TrimStart(ReadLine());
             if (length > 0 && _source.Text[start] == '#')
@@ -52,7 +69,7 @@ internal sealed class DockerfileLines
     public SourceSpan? ReadHeredoc(string delimiter, bool stripTabs)
     {
         int start = _position;
-        while (_position < _source.Text.Length)
+        while (_position < _end)
         {
             var (lineStart, length) = ReadLine();
             var line = _source.Text.AsSpan(lineStart, length);
@@ -65,15 +82,17 @@ internal sealed class DockerfileLines
     }
 
     /// <summary>Passes over the rest of the file.</summary>
-    public void SkipAll() => _position = _source.Text.Length;
+    public void SkipAll() => _position = _end;
 
     private void ReadContinuation(LogicalLine line)
     {
         bool continues = true;
-        while (continues && _position < _source.Text.Length)
+        while (continues && _position < _end)
         {
             var (start, length) = ReadLine();
             var trimmed = _source.Text.AsSpan(start, length).TrimStart();
+            if (trimmed.IsEmpty)
+                _emptyContinuations.Add(_source.Span(start, length));
             // Comments and empty lines inside an instruction do not end it.
             if (trimmed.IsEmpty || trimmed[0] == '#')
                 continue;
@@ -97,9 +116,9 @@ internal sealed class DockerfileLines
     private (int Start, int Length) ReadLine()
     {
         int start = _position;
-        int end = _source.Text.IndexOf('\n', start);
-        _position = end < 0 ? _source.Text.Length : end + 1;
-        end = end < 0 ? _source.Text.Length : end;
+        int end = _source.Text.IndexOf('\n', start, _end - start);
+        _position = end < 0 ? _end : end + 1;
+        end = end < 0 ? _end : end;
         while (end > start && _source.Text[end - 1] == '\r')
             end--;
         return (start, end - start);
@@ -109,49 +128,5 @@ internal sealed class DockerfileLines
     {
         int blank = line.Length - _source.Text.AsSpan(line.Start, line.Length).TrimStart().Length;
         return (line.Start + blank, line.Length - blank);
-    }
-
-    // Directives stand at the very top; the first line that is not one ends them.
-    private void ReadDirectives()
-    {
-        while (_position < _source.Text.Length)
-        {
-            int lineStart = _position;
-            var (start, length) = TrimStart(ReadLine());
-            if (Directive.TryParse(_source, start, length) is not { } directive)
-            {
-                _position = lineStart;
-                return;
-            }
-
-            if (!_directives.Add(directive.Name))
-                _diagnostics.Error(DockerfileCodes.BadDirective, $"the directive '{directive.Name}' stands more than once", directive.Span, "leave one of them");
-            else if (directive.Name == "escape")
-                SetEscape(directive);
-        }
-    }
-
-    private void SetEscape(Directive directive)
-    {
-        if (directive.Value is "\\" or "`")
-            Escape = directive.Value[0];
-        else
-            _diagnostics.Error(DockerfileCodes.BadDirective, $"'{directive.Value}' cannot be the escape character", directive.Span, "write # escape=\\ or # escape=`");
-    }
-
-    private sealed record Directive(string Name, string Value, SourceSpan Span)
-    {
-        public static Directive? TryParse(SourceText source, int start, int length)
-        {
-            string line = source.Text.Substring(start, length);
-            int equals = line.IndexOf('=');
-            if (!line.StartsWith('#') || equals < 0)
-                return null;
-
-            string name = line[1..equals].Trim().ToLowerInvariant();
-            string value = line[(equals + 1)..].Trim();
-            bool known = name is "syntax" or "escape" or "check";
-            return known && value.Length > 0 ? new(name, value, source.Span(start, line.TrimEnd().Length)) : null;
-        }
     }
 }

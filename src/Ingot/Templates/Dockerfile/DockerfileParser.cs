@@ -3,26 +3,47 @@ using Ingot.Diagnostics;
 namespace Ingot.Templates.Dockerfile;
 
 /// <summary>
-/// Reads a Dockerfile as BuildKit does. Everything wrong is reported at once; what Docker knows and Ingot does not do yet is an error
-/// that says so, never ignored. It does not throw for any text.
+/// Reads a Dockerfile as BuildKit's stable front end does. Everything wrong is reported at once, and nothing is ignored. It does not throw
+/// for any text.
 /// </summary>
 public static class DockerfileParser
 {
     /// <summary>Reads <paramref name="source"/>; the result is whole only when <paramref name="diagnostics"/> got no errors.</summary>
-    /// <param name="source">The file.</param>
-    /// <param name="diagnostics">Gets everything there is to say.</param>
-    /// <param name="projectImages">The names of the project's images, which COPY --from may name beside the stages; null for none.</param>
-    public static DockerfileSyntax Parse(SourceText source, DiagnosticBag diagnostics, IReadOnlyCollection<string>? projectImages = null) =>
-        new DockerfileReader(source, diagnostics, projectImages ?? []).Read();
+    public static DockerfileSyntax Parse(SourceText source, DiagnosticBag diagnostics) => new DockerfileReader(source, diagnostics).Read();
 
-    /// <summary>Reads what a base image wants done first (<c>ONBUILD</c>).</summary>
-    /// <param name="triggers">The instructions, as the image's configuration keeps them.</param>
-    /// <param name="sourceName">What messages call the place where they stand.</param>
-    /// <param name="diagnostics">Gets everything there is to say.</param>
+    /// <summary>Reads the triggers that a base image keeps, one instruction each; those that cannot be read are reported and left out.</summary>
+    /// <param name="triggers">The texts, as <see cref="OnbuildInstruction.Trigger"/> gave them to the image.</param>
+    /// <param name="sourceName">What they are called in diagnostics: the image's name.</param>
+    /// <param name="diagnostics">Gets everything there is to say; its places are in a text made of the triggers.</param>
     public static IReadOnlyList<Instruction> ParseTriggers(IReadOnlyList<string> triggers, string sourceName, DiagnosticBag diagnostics)
     {
-        SourceText source = new(sourceName, $"FROM scratch\n{string.Join('\n', triggers)}\n");
-        return [.. Parse(source, diagnostics).Stages.SelectMany(stage => stage.Instructions)];
+        SourceText source = new(sourceName, string.Concat(triggers.Select(trigger => trigger + "\n")));
+        List<Instruction> instructions = [];
+        int start = 0;
+        foreach (string trigger in triggers)
+        {
+            if (ReadTrigger(source, start, trigger.Length, diagnostics) is { } instruction)
+                instructions.Add(instruction);
+            start += trigger.Length + 1;
+        }
+
+        return instructions;
+    }
+
+    private static Instruction? ReadTrigger(SourceText source, int start, int length, DiagnosticBag diagnostics)
+    {
+        DockerfileLines lines = new(source, start, start + length);
+        string? refused = null;
+        int before = diagnostics.ErrorCount;
+        var instruction = lines.Next() is { } line
+            ? new InstructionReader(source, diagnostics, lines).Read(line, (row, _) => refused = row.Keyword is "FROM" or "MAINTAINER" or "ONBUILD" ? row.Keyword : null)
+            : null;
+        bool onlyOne = lines.Next() is null;
+        if (refused is null && onlyOne && (instruction is not null || diagnostics.ErrorCount > before))
+            return instruction;
+
+        diagnostics.Error(DockerfileCodes.BadTrigger, refused is null ? "a trigger is not one instruction" : $"{refused} cannot be a trigger", source.Span(start, length), "the base image was made so: build it anew");
+        return null;
     }
 }
 
@@ -43,14 +64,14 @@ internal sealed class DockerfileReader
     private bool _fromSeen;
     private bool _beforeFromReported;
 
-    public DockerfileReader(SourceText source, DiagnosticBag diagnostics, IReadOnlyCollection<string> projectImages)
+    public DockerfileReader(SourceText source, DiagnosticBag diagnostics)
     {
         _source = source;
         _diagnostics = diagnostics;
         _errorsBefore = diagnostics.ErrorCount;
         _lines = new(source, diagnostics);
         _instructions = new(source, diagnostics, _lines);
-        _names = new(diagnostics, projectImages);
+        _names = new(diagnostics);
     }
 
     public DockerfileSyntax Read()
@@ -62,7 +83,7 @@ internal sealed class DockerfileReader
             ReadInstructions();
 
         List<StageSyntax> stages = [.. _stages.Select(stage => new StageSyntax(stage.From, stage.Instructions))];
-        return new(_globalArguments, stages, _source) { Escape = _lines.Escape };
+        return new(_globalArguments, stages, _source) { Escape = _lines.Escape, Check = _lines.Check, EmptyContinuations = _lines.EmptyContinuations };
     }
 
     private void ReadInstructions()
@@ -80,9 +101,9 @@ internal sealed class DockerfileReader
         }
 
         _names.CheckReferences();
-        if (!any)
+        if (!any && _diagnostics.ErrorCount == _errorsBefore)
             _diagnostics.Error(DockerfileCodes.NoStage, "the file has no instructions", _source.Span(0, 0), "start with FROM image");
-        else if (!_fromSeen && !_beforeFromReported)
+        else if (any && !_fromSeen && !_beforeFromReported)
             _diagnostics.Error(DockerfileCodes.NoStage, "the file has no FROM", _source.Span(0, 0), "FROM image starts a stage");
     }
 
@@ -114,8 +135,7 @@ internal sealed class DockerfileReader
                 _globalArguments.Add(arg);
                 break;
             default:
-                if (instruction is CopyInstruction copy)
-                    _names.Reference(copy);
+                _names.Reference(instruction);
                 // After a FROM that could not be read the instructions belong to no stage; the file is refused anyway.
                 if (_stages.Count > 0)
                     _stages[^1].Instructions.Add(instruction);

@@ -13,13 +13,48 @@ public sealed record DockerfileSyntax(IReadOnlyList<ArgInstruction> GlobalArgume
 
     /// <summary>What <c># check=</c> says of the build checks; null when it does not stand there.</summary>
     public CheckDirective? Check { get; init; }
+
+    /// <summary>Empty lines inside continued ones, where each starts.</summary>
+    public IReadOnlyList<SourceSpan> EmptyContinuations { get; init; } = [];
 }
 
 /// <summary><c># check=skip=A,B;error=true</c>.</summary>
 /// <param name="Skip">Names of the checks that are left out; <c>all</c> for every one.</param>
 /// <param name="Error">Whether a finding fails the build.</param>
 /// <param name="Span">Where it stands.</param>
-public sealed record CheckDirective(IReadOnlyList<string> Skip, bool Error, SourceSpan Span);
+public sealed record CheckDirective(IReadOnlyList<string> Skip, bool Error, SourceSpan Span)
+{
+    /// <summary>Names of experimental checks that are done too; <c>all</c> for every one.</summary>
+    public IReadOnlyList<string> Experimental { get; init; } = [];
+
+    /// <summary>Reads what stands behind <c>check=</c>, up to a blank; null when it is no such text.</summary>
+    public static CheckDirective? TryParse(string value, SourceSpan span)
+    {
+        CheckDirective check = new([], false, span);
+        foreach (string option in value.Split(' ', 2)[0].Split(';', StringSplitOptions.RemoveEmptyEntries))
+        {
+            int equals = option.IndexOf('=', StringComparison.Ordinal);
+            string text = option[(equals + 1)..];
+            string[] names = text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            switch (equals < 0 ? "" : option[..equals].Trim())
+            {
+                case "skip":
+                    check = check with { Skip = names };
+                    break;
+                case "experimental":
+                    check = check with { Experimental = names };
+                    break;
+                case "error" when DockerfileValues.TryParseSwitch(text.Trim()) is { } error:
+                    check = check with { Error = error };
+                    break;
+                default:
+                    return null;
+            }
+        }
+
+        return check;
+    }
+}
 
 /// <summary>A FROM and the instructions below it.</summary>
 public sealed record StageSyntax(FromInstruction From, IReadOnlyList<Instruction> Instructions)
@@ -89,8 +124,12 @@ public sealed record RunInstruction(SourceSpan Span, string Text, CommandLine Co
 
 /// <summary><c>--mount=key=value,…</c> of RUN: known keys only, in lower case, values unexpanded.</summary>
 /// <param name="Span">The whole flag.</param>
-/// <param name="Options">The pairs, in order; the value is null for a key without one.</param>
-public sealed record MountSyntax(SourceSpan Span, IReadOnlyList<(string Key, Word? Value)> Options);
+/// <param name="Options">The pairs, in order; the value is null for a key without one. When a key stands twice, the last counts.</param>
+public sealed record MountSyntax(SourceSpan Span, IReadOnlyList<(string Key, Word? Value)> Options)
+{
+    /// <summary>Where the value of the last of these keys stands, in any of its spellings (<c>target</c>, <c>dst</c>, <c>destination</c>); null when none has a value.</summary>
+    public Word? Find(string key) => Options.LastOrDefault(option => MountReader.Canonical(option.Key) == key && option.Value is not null).Value;
+}
 
 /// <summary>An instruction that puts files into the image: COPY or ADD.</summary>
 public abstract record TransferInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text)

@@ -3,6 +3,18 @@ using System.Text.Json;
 
 namespace Ingot.Templates.Dockerfile;
 
+/// <summary>A flag without its quotes and escapes, and for each of its characters the place in the flag as it is written.</summary>
+internal sealed record FlagWord(string Text, Piece Raw, IReadOnlyList<int> Origins)
+{
+    /// <summary>A part of the flag, and where it stands; a part without characters stands before the character that follows it.</summary>
+    public Word Part(LogicalLine line, int start, int length)
+    {
+        int first = start < Origins.Count ? Origins[start] : Raw.Text.Length;
+        int last = length == 0 ? first : Origins[start + length - 1] + 1;
+        return new(Text.Substring(start, length), line.Span(Raw.Slice(first, last - first)));
+    }
+}
+
 /// <summary>How the arguments of instructions are cut into words; each instruction uses one of these.</summary>
 internal static class DockerfileWords
 {
@@ -43,7 +55,7 @@ internal static class DockerfileWords
                 continue;
             }
 
-            int end = EndOfQuoted(text, position, escape, out bool loneEscape);
+            int end = EndOfQuoted(text, position, escape, escapesInSingleQuotes: false, out bool loneEscape);
             // An escape at the very end escapes nothing.
             int length = end - position - (loneEscape ? 1 : 0);
             if (length > 0)
@@ -91,20 +103,20 @@ internal static class DockerfileWords
     public static bool IsBlank(char c) => c is ' ' or '\t' or '\v' or '\f' or '\r';
 
     /// <summary>The flags before the arguments, <c>--name=value</c>, with quotes and escapes taken away; and what follows them.</summary>
-    public static (List<(string Text, Piece Raw)> Flags, Piece Arguments) Flags(Piece arguments, char escape)
+    public static (List<FlagWord> Flags, Piece Arguments) Flags(Piece arguments, char escape)
     {
-        List<(string, Piece)> flags = [];
+        List<FlagWord> flags = [];
         string text = arguments.Text;
         int position = SkipWhiteSpace(text, 0);
         while (string.CompareOrdinal(text, position, "--", 0, 2) == 0)
         {
-            int end = EndOfQuoted(text, position, escape, out _);
+            int end = EndOfQuoted(text, position, escape, escapesInSingleQuotes: true, out _);
             var raw = arguments.Slice(position, end - position);
             position = SkipWhiteSpace(text, end);
             if (raw.Text == "--")
                 break;
 
-            flags.Add((Unquote(raw.Text, escape), raw));
+            flags.Add(Unquote(raw, escape));
         }
 
         return (flags, arguments.Slice(position).Trim());
@@ -117,27 +129,37 @@ internal static class DockerfileWords
         return position;
     }
 
-    private static string Unquote(string text, char escape)
+    private static FlagWord Unquote(Piece raw, char escape)
     {
         StringBuilder result = new();
+        List<int> origins = [];
         char quote = '\0';
-        for (int i = 0; i < text.Length; i++)
+        for (int i = 0; i < raw.Text.Length; i++)
         {
-            char c = text[i];
-            if (c == escape)
-                result.Append(++i < text.Length ? text[i].ToString() : "");
-            else if (quote == '\0' && c is '\'' or '"')
+            char c = raw.Text[i];
+            bool escaped = c == escape;
+            if (escaped && ++i == raw.Text.Length)
+                break;
+
+            if (!escaped && quote == '\0' && c is '\'' or '"')
+            {
                 quote = c;
-            else if (c == quote)
+            }
+            else if (!escaped && c == quote)
+            {
                 quote = '\0';
+            }
             else
-                result.Append(c);
+            {
+                result.Append(raw.Text[i]);
+                origins.Add(i);
+            }
         }
 
-        return result.ToString();
+        return new(result.ToString(), raw, origins);
     }
 
-    private static int EndOfQuoted(string text, int position, char escape, out bool loneEscape)
+    private static int EndOfQuoted(string text, int position, char escape, bool escapesInSingleQuotes, out bool loneEscape)
     {
         loneEscape = false;
         char quote = '\0';
@@ -147,8 +169,8 @@ internal static class DockerfileWords
             if (quote == '\0' && char.IsWhiteSpace(c))
                 return position;
 
-            // Nothing can be escaped inside single quotes.
-            if (c == escape && quote != '\'')
+            // In words nothing can be escaped inside single quotes; in flags it can.
+            if (c == escape && (quote != '\'' || escapesInSingleQuotes))
                 loneEscape = ++position == text.Length;
             else if (quote == '\0' && c is '\'' or '"')
                 quote = c;

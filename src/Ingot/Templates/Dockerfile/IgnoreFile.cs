@@ -9,9 +9,19 @@ namespace Ingot.Templates.Dockerfile;
 /// <remarks>The rules are those of https://docs.docker.com/build/concepts/context/#dockerignore-files.</remarks>
 public sealed class IgnoreFile
 {
-    private readonly List<IgnorePattern> _patterns;
+    private const string Cure = "a '[' needs its ']', a range its ends in order, and a '\\' a character after it";
 
-    private IgnoreFile(List<IgnorePattern> patterns) => _patterns = patterns;
+    private readonly List<IgnorePattern> _patterns;
+    private readonly bool _hasExceptions;
+
+    private IgnoreFile(List<IgnorePattern> patterns)
+    {
+        _patterns = patterns;
+        _hasExceptions = patterns.Exists(pattern => pattern.Includes);
+    }
+
+    /// <summary>Whether a pattern takes something back in.</summary>
+    public bool HasExceptions => _hasExceptions;
 
     /// <summary>Ignores nothing.</summary>
     public static IgnoreFile Empty { get; } = new([]);
@@ -23,6 +33,27 @@ public sealed class IgnoreFile
         var file = Parse(new SourceText(".dockerignore", text), diagnostics);
         diagnostics.ThrowIfErrors();
         return file;
+    }
+
+    /// <summary>Patterns that do not stand in a file, as <c>--exclude</c> of COPY has them: a slash at their start stays, and then they match nothing. A wrong one throws <see cref="InvalidInputException"/>.</summary>
+    public static IgnoreFile FromPatterns(IEnumerable<string> patterns)
+    {
+        List<IgnorePattern> read = [];
+        foreach (string pattern in patterns.Select(pattern => pattern.Trim()).Where(pattern => pattern.Length > 0))
+        {
+            if (Fault(pattern) is { } cure)
+                throw new InvalidInputException(DockerfileCodes.BadIgnorePattern, $"'{pattern}' is not a pattern", cure);
+            read.Add(Read(Clean(pattern))!);
+        }
+
+        return new(read);
+    }
+
+    /// <summary>What a pattern needs before it can be used; null when it is right.</summary>
+    public static string? Fault(string pattern)
+    {
+        string cleaned = Clean(pattern.Trim());
+        return cleaned is "!" ? "write a pattern after '!'" : Read(cleaned) is null ? Cure : null;
     }
 
     /// <summary>Reads a file; a pattern that cannot be read is reported and left out.</summary>
@@ -39,42 +70,51 @@ public sealed class IgnoreFile
 
             bool includes = pattern.StartsWith('!');
             string path = Clean(includes ? pattern[1..].Trim() : pattern);
-            if (path.Length == 0)
+            path = path.Length > 1 && path[0] == '/' ? path[1..] : path;
+            if (includes && path is "" or "/")
                 diagnostics.Error(DockerfileCodes.BadIgnorePattern, "'!' takes nothing back in", source.LineSpan(number), "write a pattern after it");
-            else if (IgnorePattern.TryParse(path, includes) is { } read)
+            else if (Read(includes ? "!" + path : path) is { } read)
                 patterns.Add(read);
             else
-                diagnostics.Error(DockerfileCodes.BadIgnorePattern, $"'{pattern}' is not a pattern", source.LineSpan(number), "a '[' needs its ']', and a '\\' a character after it");
+                diagnostics.Error(DockerfileCodes.BadIgnorePattern, $"'{pattern}' is not a pattern", source.LineSpan(number), Cure);
         }
 
         return new(patterns);
     }
 
-    /// <summary>Patterns that stand in no file, such as those of <c>--exclude</c>: none is a comment. Null when one cannot be read.</summary>
-    public static IgnoreFile? TryOf(IEnumerable<string> patterns)
-    {
-        List<IgnorePattern> read = [];
-        foreach (string pattern in patterns.Select(static p => p.Trim()).Where(static p => p.Length > 0))
-        {
-            bool includes = pattern.StartsWith('!');
-            string path = Clean(includes ? pattern[1..].Trim() : pattern);
-            if (path.Length == 0 || IgnorePattern.TryParse(path, includes) is not { } one)
-                return null;
-            read.Add(one);
-        }
-
-        return new(read);
-    }
+    /// <summary>As <see cref="FromPatterns"/>; null when a pattern is wrong.</summary>
+    public static IgnoreFile? TryOf(IReadOnlyList<string> patterns) => patterns.Any(pattern => Fault(pattern) is not null) ? null : FromPatterns(patterns);
 
     /// <summary>Whether a path of the context, with <c>/</c> between its parts and none at its ends, is left out.</summary>
+    /// <remarks>
+    /// As a walk from the top decides it: what a pattern said of a directory it says of everything below, and a pattern that would change
+    /// nothing is not asked.
+    /// </remarks>
     public bool IsIgnored(string relativePath)
     {
+        if (!_hasExceptions)
+            return _patterns.Exists(pattern => pattern.MatchesOrParent(relativePath));
+
+        var said = new bool[_patterns.Count];
         bool ignored = false;
-        foreach (var pattern in _patterns)
+        for (int end = 0; end < relativePath.Length;)
         {
-            // A pattern that would change nothing is not asked.
-            if (pattern.Includes == ignored && pattern.MatchesOrParent(relativePath))
-                ignored = !pattern.Includes;
+            int slash = relativePath.IndexOf('/', end + 1);
+            end = slash < 0 ? relativePath.Length : slash;
+            ignored = Ask(relativePath[..end], said);
+        }
+
+        return ignored;
+    }
+
+    private bool Ask(string path, bool[] said)
+    {
+        bool ignored = false;
+        for (int i = 0; i < said.Length; i++)
+        {
+            said[i] |= _patterns[i].Includes == ignored && _patterns[i].Matches(path);
+            if (said[i])
+                ignored = !_patterns[i].Includes;
         }
 
         return ignored;
@@ -87,7 +127,10 @@ public sealed class IgnoreFile
     /// <summary>Whether some pattern can match a path below a directory.</summary>
     public bool MayMatchBelow(string relativeDirectory) => _patterns.Any(pattern => pattern.MayMatchBelow(relativeDirectory));
 
-    // The shortest equal path: no empty or "." parts, ".." taken back where it can be, no slash at either end.
+    private static IgnorePattern? Read(string pattern) =>
+        pattern.StartsWith('!') ? IgnorePattern.TryParse(pattern[1..], includes: true) : IgnorePattern.TryParse(pattern, includes: false);
+
+    // The shortest equal path: no empty or "." parts, ".." taken back where it can be, no slash at the end.
     private static string Clean(string pattern)
     {
         if (pattern.Length == 0)
@@ -107,6 +150,6 @@ public sealed class IgnoreFile
                 parts.Add(part);
         }
 
-        return parts.Count > 0 ? string.Join('/', parts) : rooted ? "/" : ".";
+        return rooted ? "/" + string.Join('/', parts) : parts.Count > 0 ? string.Join('/', parts) : ".";
     }
 }

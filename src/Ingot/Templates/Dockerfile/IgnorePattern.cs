@@ -19,7 +19,7 @@ internal sealed class IgnorePattern
         _inAnyDirectory = tokens is [{ Kind: Kind.OptionalDirectories }, { Kind: Kind.Directories }, ..];
         var name = tokens.Skip(_inAnyDirectory ? 2 : 0);
         if (name.All(token => token.Kind == Kind.Character))
-            _name = string.Concat(name.Select(token => Text(token.Character)));
+            _name = CodePoints.Text([.. name.Select(token => token.Character)]);
     }
 
     private enum Kind
@@ -39,7 +39,7 @@ internal sealed class IgnorePattern
     /// <summary>Null when the pattern cannot be read.</summary>
     public static IgnorePattern? TryParse(string pattern, bool includes)
     {
-        int[] characters = CodePoints(pattern);
+        int[] characters = CodePoints.Of(pattern);
         List<Token> tokens = [];
         for (int i = 0; i < characters.Length; i++)
         {
@@ -76,6 +76,14 @@ internal sealed class IgnorePattern
     /// <summary>Whether the path matches, or a directory it is in.</summary>
     public bool MatchesOrParent(string path) => _name is null ? Run(path, stopsInMatch: true)[_tokens.Count] : HoldsName(path, _name);
 
+    /// <summary>Whether the path itself matches.</summary>
+    public bool Matches(string path) => _name switch
+    {
+        null => Run(path, stopsInMatch: false)[_tokens.Count],
+        _ when !_inAnyDirectory => path == _name,
+        _ => path.EndsWith(_name, StringComparison.Ordinal) && (path.Length == _name.Length || path[path.Length - _name.Length - 1] == '/'),
+    };
+
     /// <summary>Whether some path below a directory can match.</summary>
     public bool MayMatchBelow(string directory) => Run(directory + "/", stopsInMatch: false).Contains(true);
 
@@ -104,7 +112,7 @@ internal sealed class IgnorePattern
         PassEmpty(states);
         for (int position = 0; position < path.Length;)
         {
-            int character = CodePoint(path, ref position);
+            int character = CodePoints.Next(path, ref position);
             bool isInMatch = stopsInMatch && character == '/' && states[_tokens.Count];
             if (isInMatch || !states.AsSpan().Contains(true))
                 break;
@@ -195,6 +203,8 @@ internal sealed class IgnorePattern
                 high = end;
             }
 
+            if (high < low)
+                return null;
             ranges.Add((low, high));
         }
 
@@ -213,25 +223,6 @@ internal sealed class IgnorePattern
         if (characters[position] == '\\')
             position++;
         return position < characters.Length ? characters[position++] : null;
-    }
-
-    private static int[] CodePoints(string text)
-    {
-        List<int> points = new(text.Length);
-        for (int position = 0; position < text.Length;)
-            points.Add(CodePoint(text, ref position));
-        return [.. points];
-    }
-
-    private static string Text(int point) => point < 0x10000 ? ((char)point).ToString() : char.ConvertFromUtf32(point);
-
-    // A lone surrogate stands for a byte that is not UTF-8 and counts as one character.
-    private static int CodePoint(string text, ref int position)
-    {
-        bool pair = char.IsHighSurrogate(text[position]) && position + 1 < text.Length && char.IsLowSurrogate(text[position + 1]);
-        int point = pair ? char.ConvertToUtf32(text[position], text[position + 1]) : text[position];
-        position += pair ? 2 : 1;
-        return point;
     }
 
     private sealed record Token(Kind Kind, int Character = 0)

@@ -37,8 +37,6 @@ internal sealed partial class InstructionReader
         string name = piece.Text.ToLowerInvariant();
         if (!StageName().IsMatch(name))
             diagnostics.Error(DockerfileCodes.BadStageName, $"'{piece.Text}' cannot name a stage", raw.Line.Span(piece), "a letter, then letters, digits, '-', '_' or '.'");
-        else if (name is "scratch" or "context")
-            diagnostics.Error(DockerfileCodes.BadStageName, $"'{piece.Text}' cannot name a stage: the word is reserved", raw.Line.Span(piece));
         return name;
     }
 
@@ -55,10 +53,10 @@ internal sealed partial class InstructionReader
             var name = equals < 0 ? word : word.Slice(0, equals);
             if (name.Text.Length == 0)
                 diagnostics.Error(DockerfileCodes.BadValue, $"'{word.Text}' has no name before the '='", raw.Line.Span(word));
-            else if (!VariableName().IsMatch(name.Text))
-                diagnostics.Error(DockerfileCodes.BadValue, $"'{name.Text}' cannot name an argument", raw.Line.Span(name), "a letter or '_', then letters, digits or '_'");
             else
                 arguments.Add((name.Text, equals < 0 ? null : Expandable(raw, word.Slice(equals + 1))));
+            if (name.Text.Length > 0 && !VariableName().IsMatch(name.Text))
+                diagnostics.Warning(DockerfileCodes.BadValue, $"no variable can be named '{name.Text}'", raw.Line.Span(name), "a letter or '_', then letters, digits or '_'");
         }
 
         return new(raw.Span, raw.Text, arguments);
@@ -119,15 +117,49 @@ internal sealed partial class InstructionReader
 
     private UserInstruction? ReadUser(RawInstruction raw)
     {
-        if (ReadWhole(raw) is not { } user)
+        if (ReadWhole(raw, "a user") is not { } user)
             return null;
 
         CheckLiteral(user, Owner(), "is not a user", "name, name:group, or their numbers");
         return new(raw.Span, raw.Text, user);
     }
 
-    private Word? ReadWhole(RawInstruction raw) =>
-        raw.Arguments.Text.Length == 0 ? Missing<Word>(raw, raw.Row.Keyword == "USER" ? "a user" : "a path") : Expandable(raw, raw.Arguments);
+    private StopsignalInstruction? ReadStopsignal(RawInstruction raw)
+    {
+        if (ReadWhole(raw, "a signal") is not { } signal)
+            return null;
+
+        if (Literal(signal) is { } text && !DockerfileValues.IsSignal(text))
+            diagnostics.Error(DockerfileCodes.BadValue, $"'{text}' is not a signal", signal.Span, DockerfileValues.SignalForm);
+        return new(raw.Span, raw.Text, signal);
+    }
+
+    private VolumeInstruction? ReadVolume(RawInstruction raw)
+    {
+        var list = DockerfileWords.Json(raw.Arguments.Text, out bool notStrings);
+        if (notStrings)
+        {
+            diagnostics.Error(DockerfileCodes.BadExecForm, "a list of volumes holds only strings", raw.Line.Span(raw.Arguments), "put every path in double quotes");
+            return null;
+        }
+
+        List<Word> paths = list is null
+            ? [.. DockerfileWords.Blank(raw.Arguments).Select(raw.Line.Word)]
+            : [.. list.Select(path => new Word(path.Trim(), raw.Line.Span(raw.Arguments)))];
+        if (paths.Count == 0)
+            return Missing<VolumeInstruction>(raw, "a path");
+
+        foreach (var path in paths.Where(Checked))
+        {
+            if (Literal(path) is "")
+                diagnostics.Error(DockerfileCodes.BadValue, "a volume has no path", path.Span);
+        }
+
+        return new(raw.Span, raw.Text, paths);
+    }
+
+    private Word? ReadWhole(RawInstruction raw, string what) =>
+        raw.Arguments.Text.Length == 0 ? Missing<Word>(raw, what) : Expandable(raw, raw.Arguments);
 
     private T? Missing<T>(RawInstruction raw, string what)
         where T : class
@@ -162,7 +194,7 @@ internal sealed partial class InstructionReader
             diagnostics.Error(DockerfileCodes.BadValue, $"'{text}' {isNot}", word.Span, cure);
     }
 
-    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
+    [GeneratedRegex(@"^(\[[0-9A-Fa-f:]+\])?[A-Za-z0-9:][A-Za-z0-9._:/@+-]*$")]
     private static partial Regex ImageName();
 
     [GeneratedRegex("^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){0,2}$")]
@@ -174,6 +206,6 @@ internal sealed partial class InstructionReader
     [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]*$")]
     private static partial Regex VariableName();
 
-    [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?$")]
+    [GeneratedRegex(@"^[^\s:-][^\s:]*(:[^\s:]*)?$")]
     private static partial Regex Owner();
 }

@@ -34,6 +34,21 @@ internal sealed partial class InstructionReader
 
     private RunInstruction? ReadRun(RawInstruction raw)
     {
+        var run = ReadRunCommand(raw);
+        List<MountSyntax> mounts = [.. raw.All("mount").Select(flag => new MountReader(diagnostics, raw.Line, flag.Written, Escape).Read())];
+        CheckChoice(raw.All("network").FirstOrDefault()?.Value, "network", "default", "none", "host");
+        CheckChoice(raw.All("security").FirstOrDefault()?.Value, "security", "sandbox", "insecure");
+        return run is null ? null : run with { Mounts = mounts, Network = raw.Flag("network"), Security = raw.Flag("security") };
+    }
+
+    private void CheckChoice(Word? value, string flag, params string[] choices)
+    {
+        if (value is not null && !choices.Contains(value.Text))
+            diagnostics.Error(DockerfileCodes.BadValue, $"'{value.Text}' is not a value for --{flag}", value.Span, Suggestion.For(value.Text, choices) ?? $"one of {string.Join(", ", choices)}");
+    }
+
+    private RunInstruction? ReadRunCommand(RawInstruction raw)
+    {
         if (ReadCommand(raw) is not { } command)
             return null;
 
@@ -55,6 +70,48 @@ internal sealed partial class InstructionReader
         return new(raw.Span, raw.Text, new(only.Content, null), documents) { Script = isProgram ? only : null };
     }
 
+    private ShellInstruction? ReadShell(RawInstruction raw)
+    {
+        var shell = DockerfileWords.Json(raw.Arguments.Text, out bool notStrings);
+        if (shell is { Count: > 0 })
+            return new(raw.Span, raw.Text, shell);
+        if (raw.Arguments.Text.Length == 0 || shell is not null)
+            return Missing<ShellInstruction>(raw, "a program");
+
+        string summary = notStrings ? "the list of SHELL holds only strings" : "SHELL needs a list";
+        diagnostics.Error(DockerfileCodes.BadExecForm, summary, raw.Line.Span(raw.Arguments), "write SHELL [\"/bin/bash\", \"-c\"]");
+        return null;
+    }
+
+    // The builds that start with the image read the text again; what is wrong with it is said here, where it can be mended.
+    private OnbuildInstruction? ReadOnbuild(RawInstruction raw)
+    {
+        if (raw.Arguments.Text.Length == 0)
+            return Missing<OnbuildInstruction>(raw, "an instruction");
+
+        var (keyword, arguments) = Split(raw.Arguments);
+        if (InstructionRow.Find(keyword.Text) is not { } row)
+        {
+            Unknown(raw.Line, keyword, static (_, _) => { });
+            return null;
+        }
+
+        if (row.Keyword is "FROM" or "MAINTAINER" or "ONBUILD")
+        {
+            diagnostics.Error(DockerfileCodes.BadTrigger, $"{row.Keyword} cannot be a trigger", raw.Line.Span(keyword), "ONBUILD takes the instructions of a stage");
+            SkipHeredocs(raw.Line);
+            return null;
+        }
+
+        int start = lines.Position;
+        if (ReadArguments(row, raw.Line, keyword, arguments) is not { } instruction)
+            return null;
+
+        string documents = lines.Position > start ? "\n" + source.Text[start..lines.Position].TrimEnd('\r', '\n') : "";
+        var span = raw.Span with { Length = Math.Max(raw.Span.Length, instruction.Span.Start + instruction.Span.Length - raw.Span.Start) };
+        return new(span, $"ONBUILD {instruction.Text}", raw.Arguments.Text + documents);
+    }
+
     private HealthcheckInstruction? ReadHealthcheck(RawInstruction raw)
     {
         var words = DockerfileWords.Blank(raw.Arguments);
@@ -66,7 +123,7 @@ internal sealed partial class InstructionReader
         if (none && words.Count > 1)
             diagnostics.Error(DockerfileCodes.TooManyArguments, "HEALTHCHECK NONE takes no arguments", raw.Line.Span(words[1]));
         else if (none && raw.Flags.Count > 0)
-            diagnostics.Error(DockerfileCodes.BadFlag, "HEALTHCHECK NONE takes no flags", raw.Flags.Values.First().Span);
+            diagnostics.Warning(DockerfileCodes.BadFlag, $"HEALTHCHECK NONE does not use --{raw.Flags[0].Row.Name}", raw.Line.Span(raw.Flags[0].Written.Raw));
         if (none)
             return new(raw.Span, raw.Text, null);
 

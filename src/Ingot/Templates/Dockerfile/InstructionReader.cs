@@ -6,12 +6,23 @@ namespace Ingot.Templates.Dockerfile;
 /// <summary>One instruction before its arguments have been understood.</summary>
 internal sealed record RawInstruction(InstructionRow Row, LogicalLine Line, SourceSpan Keyword, SourceSpan Span, string Text, Piece Arguments)
 {
-    public IReadOnlyDictionary<string, Word> Flags { get; init; } = new Dictionary<string, Word>();
+    public IReadOnlyList<GivenFlag> Flags { get; init; } = [];
 
     public IReadOnlyList<(Heredoc Document, string Raw)> Heredocs { get; init; } = [];
 
-    public Word? Flag(string name) => Flags.GetValueOrDefault(name);
+    /// <summary>The value of a flag that may stand once; null when it was not given, or given nothing.</summary>
+    public Word? Flag(string name) => Find(name) is { Value: { Text.Length: > 0 } value } ? value : null;
+
+    /// <summary>The value of a switch; null when it was not given. What is no switch has been reported.</summary>
+    public bool? Switch(string name) => Find(name) is { } flag ? !"false".Equals(flag.Value?.Text, StringComparison.OrdinalIgnoreCase) : null;
+
+    public IEnumerable<GivenFlag> All(string name) => Flags.Where(flag => flag.Row.Name == name);
+
+    private GivenFlag? Find(string name) => Flags.FirstOrDefault(flag => flag.Row.Name == name);
 }
+
+/// <summary>A flag as it was given; a switch may have no value.</summary>
+internal sealed record GivenFlag(FlagRow Row, FlagWord Written, Word? Value);
 
 /// <summary>Reads the arguments of each instruction.</summary>
 internal sealed partial class InstructionReader(SourceText source, DiagnosticBag diagnostics, DockerfileLines lines)
@@ -21,29 +32,24 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
     /// <summary>The instruction of a logical line; null after a mistake in it, which has been reported.</summary>
     public Instruction? Read(LogicalLine line, Action<InstructionRow, SourceSpan> started)
     {
-        var whole = line.Whole.Trim();
-        int end = 0;
-        while (end < whole.Text.Length && !DockerfileWords.IsBlank(whole.Text[end]))
-            end++;
-
-        var keyword = whole.Slice(0, end);
-        var row = InstructionRow.Find(keyword.Text);
-        if (row is null)
+        var (keyword, arguments) = Split(line.Whole);
+        if (InstructionRow.Find(keyword.Text) is not { } row)
         {
             Unknown(line, keyword, started);
             return null;
         }
 
         started(row, line.Span(keyword));
-        if (row.Later)
-        {
-            diagnostics.Error(DockerfileCodes.NotSupportedYet, $"{row.Keyword} is not supported yet", line.Span(keyword), row.Cure);
-            if (row.TakesHeredocs)
-                SkipHeredocs(line);
-            return null;
-        }
+        return ReadArguments(row, line, keyword, arguments);
+    }
 
-        return ReadArguments(row, line, keyword, whole.Slice(end).Trim());
+    private static (Piece Keyword, Piece Arguments) Split(Piece whole)
+    {
+        whole = whole.Trim();
+        int end = 0;
+        while (end < whole.Text.Length && !DockerfileWords.IsBlank(whole.Text[end]))
+            end++;
+        return (whole.Slice(0, end), whole.Slice(end).Trim());
     }
 
     private void Unknown(LogicalLine line, Piece keyword, Action<InstructionRow, SourceSpan> started)
@@ -61,7 +67,8 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         int before = diagnostics.ErrorCount;
         var (flags, arguments) = DockerfileWords.Flags(all, Escape);
         bool exec = DockerfileWords.Json(arguments.Text, out _) is not null;
-        var heredocs = row.TakesHeredocs && !exec ? ReadHeredocs(line) : [];
+        // The here-documents of ONBUILD are those of the instruction in it.
+        var heredocs = row.TakesHeredocs && row.Keyword != "ONBUILD" && !exec ? ReadHeredocs(line) : [];
         RawInstruction raw = new(row, line, line.Span(keyword), Span(line, keyword, heredocs.Count > 0), OneLine(row, all, heredocs), arguments)
         {
             Flags = ReadFlags(row, line, flags),
@@ -74,6 +81,7 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
 
     private Instruction? Understand(RawInstruction raw) => raw.Row.Keyword switch
     {
+        "ADD" => ReadAdd(raw),
         "ARG" => ReadArg(raw),
         "CMD" => ReadCommand(raw) is { } command ? new CmdInstruction(raw.Span, raw.Text, command) : null,
         "COPY" => ReadCopy(raw),
@@ -83,9 +91,14 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         "FROM" => ReadFrom(raw),
         "HEALTHCHECK" => ReadHealthcheck(raw),
         "LABEL" => ReadPairs(raw) is { } pairs ? new LabelInstruction(raw.Span, raw.Text, pairs) : null,
+        "MAINTAINER" => raw.Arguments.Text.Length > 0 ? new MaintainerInstruction(raw.Span, raw.Text, raw.Line.Word(raw.Arguments)) : Missing<Instruction>(raw, "a name"),
+        "ONBUILD" => ReadOnbuild(raw),
         "RUN" => ReadRun(raw),
+        "SHELL" => ReadShell(raw),
+        "STOPSIGNAL" => ReadStopsignal(raw),
         "USER" => ReadUser(raw),
-        _ => ReadWhole(raw) is { } path ? new WorkdirInstruction(raw.Span, raw.Text, path) : null,
+        "VOLUME" => ReadVolume(raw),
+        _ => ReadWhole(raw, "a path") is { } path ? new WorkdirInstruction(raw.Span, raw.Text, path) : null,
     };
 
     private SourceSpan Span(LogicalLine line, Piece keyword, bool toHere)
@@ -112,33 +125,56 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         return written.Length > 1 && !first.EndsWith('…') ? first + "…" : first;
     }
 
-    private Dictionary<string, Word> ReadFlags(InstructionRow row, LogicalLine line, List<(string Text, Piece Raw)> flags)
+    private List<GivenFlag> ReadFlags(InstructionRow row, LogicalLine line, List<FlagWord> flags)
     {
-        Dictionary<string, Word> known = [];
-        foreach (var (text, raw) in flags)
+        List<GivenFlag> known = [];
+        foreach (var flag in flags)
         {
-            int equals = text.IndexOf('=', StringComparison.Ordinal);
-            string name = equals < 0 ? text[2..] : text[2..equals];
-            if (row.LaterFlags.Contains(name))
-                diagnostics.Error(DockerfileCodes.NotSupportedYet, $"{row.Keyword} --{name} is not supported yet", line.Span(raw));
-            else if (!row.Flags.Contains(name))
-                diagnostics.Error(DockerfileCodes.UnknownFlag, $"{row.Keyword} has no flag '--{name}'", line.Span(raw), Suggestion.For(name, [.. row.Flags, .. row.LaterFlags]) ?? FlagsCure(row));
-            else if (equals < 0 || equals + 1 == text.Length)
-                diagnostics.Error(DockerfileCodes.BadFlag, $"the flag '--{name}' needs a value", line.Span(raw), $"write --{name}=value");
-            else if (!known.TryAdd(name, FlagValue(line, text[(equals + 1)..], raw)))
-                diagnostics.Error(DockerfileCodes.BadFlag, $"the flag '--{name}' stands more than once", line.Span(raw), "leave one of them");
+            int equals = flag.Text.IndexOf('=', StringComparison.Ordinal);
+            string name = equals < 0 ? flag.Text[2..] : flag.Text[2..equals];
+            if (row.Flag(name) is not { } found)
+                UnknownFlag(row, line.Span(flag.Raw), name);
+            else if (found.Kind != FlagKind.List && known.Exists(other => other.Row == found))
+                diagnostics.Error(DockerfileCodes.BadFlag, $"the flag '--{name}' stands more than once", line.Span(flag.Raw), "leave one of them");
+            else if (ReadFlag(found, line, flag, equals) is { } given)
+                known.Add(given);
         }
 
         return known;
     }
 
-    private static string FlagsCure(InstructionRow row) =>
-        row.Flags.Length == 0 ? "a word that starts with -- is read as a flag; put -- before it" : $"it has --{string.Join(", --", row.Flags)}";
-
-    private static Word FlagValue(LogicalLine line, string value, Piece raw)
+    private GivenFlag? ReadFlag(FlagRow row, LogicalLine line, FlagWord flag, int equals)
     {
-        int equals = raw.Text.IndexOf('=', StringComparison.Ordinal);
-        return new(value, line.Span(raw.Slice(Math.Max(0, equals + 1))));
+        var value = equals < 0 ? null : FlagValue(line, flag, equals);
+        if (row.Kind == FlagKind.Switch)
+        {
+            if (value is null || value.Text.ToLowerInvariant() is "true" or "false")
+                return new(row, flag, value);
+            diagnostics.Error(DockerfileCodes.BadFlag, $"'{value.Text}' does not switch '--{row.Name}'", value.Span, $"write --{row.Name}, --{row.Name}=true or --{row.Name}=false");
+            return null;
+        }
+
+        if (value is not null)
+            return new(row, flag, value);
+        diagnostics.Error(DockerfileCodes.BadFlag, $"the flag '--{row.Name}' needs a value", line.Span(flag.Raw), $"write --{row.Name}=value");
+        return null;
+    }
+
+    private void UnknownFlag(InstructionRow row, SourceSpan span, string name)
+    {
+        if (row.LabsFlags.Contains(name))
+            diagnostics.Error(DockerfileCodes.Experimental, $"{row.Keyword} --{name} is an experiment of the labs channel of Docker's front end, which Ingot does not follow", span, "the stable language has no such flag");
+        else
+            diagnostics.Error(DockerfileCodes.UnknownFlag, $"{row.Keyword} has no flag '--{name}'", span, Suggestion.For(name, row.Flags.Select(flag => flag.Name)) ?? FlagsCure(row));
+    }
+
+    private static string FlagsCure(InstructionRow row) =>
+        row.Flags.Count == 0 ? "a word that starts with -- is read as a flag; put -- before it" : $"it has --{string.Join(", --", row.Flags.Select(flag => flag.Name))}";
+
+    private static Word FlagValue(LogicalLine line, FlagWord flag, int equals)
+    {
+        int written = flag.Raw.Text.IndexOf('=', StringComparison.Ordinal);
+        return new(flag.Text[(equals + 1)..], line.Span(flag.Raw.Slice(Math.Max(0, written + 1))));
     }
 
     private List<(Heredoc Document, string Raw)> ReadHeredocs(LogicalLine line)

@@ -1,43 +1,75 @@
 namespace Ingot.Templates.Dockerfile;
 
-/// <summary>An instruction that Docker knows: a row, not a class.</summary>
-/// <param name="Keyword">In upper case.</param>
-/// <param name="Flags">The flags that are supported.</param>
-internal sealed record InstructionRow(string Keyword, params string[] Flags)
+/// <summary>What a flag is given.</summary>
+internal enum FlagKind
 {
-    /// <summary>Flags that Docker knows and Ingot does not support yet.</summary>
-    public string[] LaterFlags { get; init; } = [];
+    /// <summary>A text, once.</summary>
+    Text,
 
-    /// <summary>Whether the whole instruction is not supported yet.</summary>
-    public bool Later { get; init; }
+    /// <summary>Nothing, <c>true</c> or <c>false</c>, once.</summary>
+    Switch,
 
-    /// <summary>What can be done instead; null when nothing can.</summary>
-    public string? Cure { get; init; }
+    /// <summary>A text, as often as wanted.</summary>
+    List,
+}
 
-    /// <summary>Whether here-documents can follow.</summary>
-    public bool TakesHeredocs { get; init; }
+/// <summary>A flag of an instruction.</summary>
+internal sealed record FlagRow(string Name, FlagKind Kind)
+{
+    /// <summary>From the short form of the table below: <c>name</c>, <c>name?</c> for a switch, <c>name*</c> for a list.</summary>
+    public static FlagRow Of(string text) => text[^1] switch
+    {
+        '?' => new(text[..^1], FlagKind.Switch),
+        '*' => new(text[..^1], FlagKind.List),
+        _ => new(text, FlagKind.Text),
+    };
+}
 
+/// <summary>An instruction: a row, not a class.</summary>
+internal sealed record InstructionRow
+{
+    // https://docs.docker.com/reference/dockerfile/
     public static readonly InstructionRow[] All =
     [
-        new("ADD") { Later = true, Cure = "COPY copies files of the context, RUN fetches and unpacks", TakesHeredocs = true },
+        new("ADD", "checksum", "chmod", "chown", "exclude*", "keep-git-dir?", "link?", "unpack?") { TakesHeredocs = true },
         new("ARG"),
         new("CMD"),
-        new("COPY", "from", "chown", "chmod") { LaterFlags = ["link", "parents", "exclude"], TakesHeredocs = true },
+        new("COPY", "chmod", "chown", "exclude*", "from", "link?", "parents?") { TakesHeredocs = true },
         new("ENTRYPOINT"),
         new("ENV"),
         new("EXPOSE"),
         new("FROM", "platform"),
         new("HEALTHCHECK", "interval", "timeout", "start-period", "start-interval", "retries"),
         new("LABEL"),
-        new("MAINTAINER") { Later = true, Cure = "write LABEL org.opencontainers.image.authors=…" },
-        new("ONBUILD") { Later = true, TakesHeredocs = true },
-        new("RUN") { LaterFlags = ["mount", "network", "security", "device"], TakesHeredocs = true },
-        new("SHELL") { Later = true, Cure = "name the shell in the command: RUN [\"bash\", \"-c\", \"…\"]" },
-        new("STOPSIGNAL") { Later = true },
+        new("MAINTAINER"),
+        new("ONBUILD") { TakesHeredocs = true },
+        new("RUN", "mount*", "network", "security") { TakesHeredocs = true, LabsFlags = ["device"] },
+        new("SHELL"),
+        new("STOPSIGNAL"),
         new("USER"),
-        new("VOLUME") { Later = true },
+        new("VOLUME"),
         new("WORKDIR"),
     ];
+
+    private InstructionRow(string keyword, params string[] flags)
+    {
+        Keyword = keyword;
+        Flags = [.. flags.Select(FlagRow.Of)];
+    }
+
+    /// <summary>In upper case.</summary>
+    public string Keyword { get; }
+
+    /// <summary>The flags it takes.</summary>
+    public IReadOnlyList<FlagRow> Flags { get; }
+
+    /// <summary>Flags that only the labs channel of Docker's front end has.</summary>
+    public string[] LabsFlags { get; init; } = [];
+
+    /// <summary>Whether here-documents can follow.</summary>
+    public bool TakesHeredocs { get; init; }
+
+    public FlagRow? Flag(string name) => Flags.FirstOrDefault(flag => flag.Name == name);
 
     public static InstructionRow? Find(string keyword) =>
         Array.Find(All, row => row.Keyword.Equals(keyword, StringComparison.OrdinalIgnoreCase));

@@ -16,12 +16,18 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
     private int _position;
     private int _depth;
     private int _produced;
+    private long _compared;
+    private bool _keepEscapes;
 
     /// <summary>Quotes stay in the result.</summary>
     public bool KeepQuotes { get; init; }
 
     /// <summary>Escape characters stay in the result.</summary>
-    public bool KeepEscapes { get; init; }
+    public bool KeepEscapes
+    {
+        get => _keepEscapes;
+        init => _keepEscapes = value;
+    }
 
     /// <summary>A variable that is not set stays as it is written.</summary>
     public bool KeepUnset { get; init; }
@@ -31,6 +37,9 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
 
     /// <summary>Only the syntax matters: a required variable may be missing.</summary>
     public bool OnlyChecks { get; init; }
+
+    /// <summary>Told of each variable that is used as if it were set, and is not.</summary>
+    public Action<string>? Missing { get; init; }
 
     /// <summary>The first mistake; null when there is none.</summary>
     public LexerProblem? Problem { get; private set; }
@@ -50,13 +59,25 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         return result.ToString();
     }
 
+    // A pattern keeps its escapes: it has a meaning for them itself.
+    private string? ReadPattern(char end)
+    {
+        bool before = _keepEscapes;
+        _keepEscapes = true;
+        string? pattern = ReadTo(end);
+        _keepEscapes = before;
+        return pattern;
+    }
+
     // The word of a substitution, up to its closing brace; null when there is none.
-    private string? ReadToBrace()
+    private string? ReadToBrace() => ReadTo('}');
+
+    private string? ReadTo(char end)
     {
         StringBuilder result = new();
         while (!AtEnd)
         {
-            if (text[_position] == '}')
+            if (text[_position] == end)
             {
                 _position++;
                 return result.ToString();
@@ -207,7 +228,7 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         if (AtEnd || text[_position] != '{')
         {
             string plain = ReadName();
-            return plain.Length == 0 ? "$" : Value(plain) ?? (KeepUnset ? $"${plain}" : "");
+            return plain.Length == 0 ? "$" : Needed(plain) ?? (KeepUnset ? $"${plain}" : "");
         }
 
         _position++;
@@ -234,7 +255,7 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         int operatorStart = _position;
         char c = text[_position++];
         if (c == '}')
-            return Value(name) ?? (KeepUnset ? $"${{{name}}}" : "");
+            return Needed(name) ?? (KeepUnset ? $"${{{name}}}" : "");
 
         bool emptyIsUnset = c == ':';
         if (emptyIsUnset)
@@ -247,13 +268,15 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         string modifier = text[operatorStart.._position];
         if (c is '-' or '+' or '?')
             return Substitute(start, name, modifier, emptyIsUnset);
-        if (c is '#' or '%' or '/' && !emptyIsUnset)
-            return Fail(DockerfileCodes.NotSupportedYet, $"the substitution '${{{name}{modifier}…}}' is not supported yet", "the forms :-, -, :+, +, :? and ? are", start, _position - start);
+        if (c is '#' or '%' && !emptyIsUnset)
+            return Trim(start, name, c);
+        if (c == '/' && !emptyIsUnset)
+            return Replace(start, name);
 
         if (modifier.Any(char.IsControl))
             return MissingBrace(start);
 
-        return Fail(DockerfileCodes.BadSubstitution, $"'{modifier}' is not a substitution", "known are :-, -, :+, +, :? and ?", operatorStart, modifier.Length);
+        return Fail(DockerfileCodes.BadSubstitution, $"'{modifier}' is not a substitution", "known are :-, -, :+, +, :?, ?, #, ##, %, %%, / and //", operatorStart, modifier.Length);
     }
 
     private string Substitute(int start, string name, string modifier, bool emptyIsUnset)
@@ -273,6 +296,66 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
             _ when unset && !OnlyChecks => Required(start, name, word, value),
             _ => value ?? "",
         };
+    }
+
+    // ${name#pattern} takes the shortest match away from the start, ## the longest; % and %% do it at the end.
+    private string Trim(int start, string name, char side)
+    {
+        if (ReadPattern('}') is not { } word)
+            return MissingBrace(start);
+
+        string? value = Needed(name);
+        if (KeepUnset && value is null)
+            return $"${{{name}{side}{word}}}";
+
+        bool longest = word.StartsWith(side);
+        if (Pattern(longest ? word[1..] : word, start) is not { } pattern)
+            return "";
+
+        value ??= "";
+        int? length = pattern.Match(value, atEnd: side == '%', longest, ref _compared);
+        if (TooMuchWork(start))
+            return "";
+        return length is null ? value : side == '#' ? value[length.Value..] : value[..^length.Value];
+    }
+
+    // ${name/pattern/text} replaces the first match, the longest at its place; // replaces all.
+    private string Replace(int start, string name)
+    {
+        bool all = !AtEnd && text[_position] == '/';
+        _position += all ? 1 : 0;
+        if (ReadPattern('/') is not { } word)
+            return Fail(DockerfileCodes.BadSubstitution, "a replacement has no second '/'", "write ${name/pattern/text}", start, Math.Min(2, text.Length - start));
+        if (ReadPattern('}') is not { } replacement)
+            return MissingBrace(start);
+
+        string? value = Needed(name);
+        if (KeepUnset && value is null)
+            return $"${{{name}/{(all ? "/" : "")}{word}/{replacement}}}";
+        if (Pattern(word, start) is not { } pattern)
+            return "";
+
+        string result = pattern.Replace(value ?? "", replacement, all, VariableExpander.MaximumLength, ref _compared);
+        if (result.Length > VariableExpander.MaximumLength)
+            return TooLong();
+        return TooMuchWork(start) ? "" : result;
+    }
+
+    private GlobPattern? Pattern(string word, int start)
+    {
+        var pattern = GlobPattern.TryParse(word);
+        if (pattern is null)
+            Fail(DockerfileCodes.BadSubstitution, $"'{word}' is not a pattern", "a '\\' stands before '*', '?', '\\', '/' or '}'", start, _position - start);
+        return pattern;
+    }
+
+    private bool TooMuchWork(int start)
+    {
+        if (_compared < GlobPattern.MaximumWork)
+            return false;
+
+        Fail(DockerfileCodes.ExpansionTooLong, "the text and its patterns are too long to be compared", null, start, _position - start);
+        return true;
     }
 
     private string Required(int start, string name, string message, string? value)
@@ -305,14 +388,23 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         return text[start.._position];
     }
 
+    private string? Needed(string name)
+    {
+        string? value = Value(name);
+        if (value is null)
+            Missing?.Invoke(name);
+        return value;
+    }
+
     private string? Value(string name)
     {
         string? value = lookup(name);
         _produced += value?.Length ?? 0;
-        return _produced > VariableExpander.MaximumLength
-            ? Fail(DockerfileCodes.ExpansionTooLong, $"the text becomes longer than {VariableExpander.MaximumLength} characters when its variables are expanded", null, 0, text.Length)
-            : value;
+        return _produced > VariableExpander.MaximumLength ? TooLong() : value;
     }
+
+    private string TooLong() =>
+        Fail(DockerfileCodes.ExpansionTooLong, $"the text becomes longer than {VariableExpander.MaximumLength} characters when its variables are expanded", null, 0, text.Length);
 
     // Moving to the end ends every loop; the first mistake is the one that counts.
     private string Fail(string code, string summary, string? detail, int start, int length)

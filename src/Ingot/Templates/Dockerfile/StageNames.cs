@@ -1,61 +1,60 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Ingot.Diagnostics;
 
 namespace Ingot.Templates.Dockerfile;
 
-/// <summary>The names of a file's stages, and what COPY --from refers to.</summary>
-internal sealed partial class StageNames(DiagnosticBag diagnostics, IReadOnlyCollection<string> projectImages)
+/// <summary>The names of a file's stages, and what COPY and the mounts of RUN take from them: only stages above.</summary>
+internal sealed class StageNames(DiagnosticBag diagnostics)
 {
-    private readonly Dictionary<string, FromInstruction> _byName = new(StringComparer.OrdinalIgnoreCase);
-    private readonly List<(Word From, int Stage)> _references = [];
-    private readonly List<string?> _stages = [];
+    private readonly List<(Word From, int Stage, bool ByNumber)> _references = [];
+    private readonly Dictionary<string, int> _last = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<string> _stages = [];
 
     public void Add(FromInstruction from)
     {
-        _stages.Add(from.StageName);
-        if (from.StageName is { } name && !_byName.TryAdd(name, from))
-            diagnostics.Error(DockerfileCodes.BadStageName, $"there is already a stage '{name}'", from.NameSpan, $"the first is on line {_byName[name].Span.Line}");
+        if (from.StageName is { } name)
+            _last[name] = _stages.Count;
+        _stages.Add(from.StageName ?? "");
     }
 
-    public void Reference(CopyInstruction copy)
+    public void Reference(Instruction instruction)
     {
-        if (copy.From is { } from)
-            _references.Add((from, _stages.Count - 1));
+        if (instruction is CopyInstruction { From: { } from })
+            _references.Add((from, _stages.Count - 1, ByNumber: true));
+        foreach (var mount in instruction is RunInstruction run ? run.Mounts : [])
+        {
+            if (mount.Find("from") is { } source)
+                _references.Add((source, _stages.Count - 1, ByNumber: false));
+        }
     }
 
-    // At the end, because only then is it known whether a name is that of a stage below.
+    // At the end, because only then is it known whether a name is that of a stage below. What is no stage may be an image or a named context.
     public void CheckReferences()
     {
-        foreach (var (from, stage) in _references)
-            Check(from, stage);
-    }
-
-    private void Check(Word from, int stage)
-    {
-        if (from.Text.All(char.IsAsciiDigit))
+        HashSet<string> above = new(StringComparer.OrdinalIgnoreCase);
+        int passed = 0;
+        foreach (var (from, stage, byNumber) in _references)
         {
-            if (!int.TryParse(from.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int index) || index >= stage)
-                diagnostics.Error(DockerfileCodes.UndefinedStage, $"there is no stage {from.Text} above", from.Span, "stages count from 0");
-            return;
+            for (; passed < stage; passed++)
+                above.Add(_stages[passed]);
+            if (byNumber && from.Text.All(char.IsAsciiDigit))
+                CheckNumber(from, stage);
+            else if (!above.Contains(from.Text) && _last.TryGetValue(from.Text, out int defined))
+                Refuse(from, defined == stage);
         }
-
-        int defined = _stages.FindIndex(name => name is not null && name.Equals(from.Text, StringComparison.OrdinalIgnoreCase));
-        if (defined >= 0 && defined < stage)
-            return;
-
-        if (defined == stage)
-            diagnostics.Error(DockerfileCodes.UndefinedStage, $"the stage '{from.Text}' copies from itself", from.Span);
-        else if (defined > stage)
-            diagnostics.Error(DockerfileCodes.NotSupportedYet, $"copying from '{from.Text}', a stage further down, is not supported yet", from.Span, "move that stage up");
-        else if (BareName().IsMatch(from.Text) && from.Text != "scratch" && !projectImages.Contains(from.Text))
-            diagnostics.Error(DockerfileCodes.UndefinedStage, $"there is no stage '{from.Text}' above", from.Span, Cure(from.Text));
     }
 
-    private string Cure(string name) =>
-        Suggestion.For(name, [.. _stages.OfType<string>(), .. projectImages]) ?? $"to copy from an image give its tag or digest, such as '{name}:1.0'";
+    private void CheckNumber(Word from, int stage)
+    {
+        if (!int.TryParse(from.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int index) || index >= stage)
+            diagnostics.Error(DockerfileCodes.UndefinedStage, $"there is no stage {from.Text} above", from.Span, "stages count from 0");
+    }
 
-    // A name with a tag, a digest, a registry or a path can only be an image.
-    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-    private static partial Regex BareName();
+    private void Refuse(Word from, bool isItself)
+    {
+        if (isItself)
+            diagnostics.Error(DockerfileCodes.UndefinedStage, $"the stage '{from.Text}' takes from itself", from.Span);
+        else
+            diagnostics.Error(DockerfileCodes.UndefinedStage, $"the stage '{from.Text}' stands further down", from.Span, "a stage takes only from stages above it: move that stage up");
+    }
 }

@@ -4,7 +4,8 @@ namespace Ingot.Templates.Dockerfile;
 
 /// <summary>
 /// Substitutes variables the way Dockerfiles do: <c>$v</c>, <c>${v}</c>, <c>${v:-word}</c>, <c>${v-word}</c>, <c>${v:+word}</c>,
-/// <c>${v+word}</c>, <c>${v:?message}</c> and <c>${v?message}</c>, nested; single quotes keep text literal, double quotes expand,
+/// <c>${v+word}</c>, <c>${v:?message}</c> and <c>${v?message}</c>, <c>${v#pattern}</c>, <c>##</c>, <c>%</c>, <c>%%</c> and
+/// <c>${v/pattern/text}</c>, <c>//</c> with the patterns <c>*</c> and <c>?</c>, nested; single quotes keep text literal, double quotes expand,
 /// and the escape character takes the meaning from the next one. A variable without a value is the empty text.
 /// </summary>
 /// <remarks>

@@ -1,0 +1,102 @@
+using System.Security.Cryptography;
+using System.Text;
+using Ingot.Oci.Content;
+using Ingot.Oci.Tar;
+using Ingot.Plans;
+
+namespace Ingot.Builds;
+
+/// <summary>A step that is to be made.</summary>
+/// <param name="Step">The step.</param>
+/// <param name="Label">What it is called.</param>
+/// <param name="Chain">The layers below it.</param>
+/// <param name="Input">What it copies; null for other steps.</param>
+/// <param name="Export">Whether its layer is an image's.</param>
+internal sealed record StepWork(Step Step, StepLabel Label, LayerChain Chain, CopyInput? Input, bool Export)
+{
+    /// <summary>Whether its result is only mounted.</summary>
+    public bool IsMounted { get; init; }
+}
+
+/// <content>What commands mount: trees of stages and images as they are, everything else as the copy of it into an empty root.</content>
+internal sealed partial class PlanExecution
+{
+    private const string MountedPath = "/mounted";
+
+    private readonly Dictionary<StepMount, CopyStep> _mounted = new(ReferenceEqualityComparer.Instance);
+
+    // The copies that a step makes, or would make of what it mounts: selecting is one thing for both.
+    private IEnumerable<CopyStep> CopiesOf(Step step) => step switch
+    {
+        CopyStep copy => [copy],
+        RunStep run => run.Mounts.Select(CopyOf).OfType<CopyStep>(),
+        _ => [],
+    };
+
+    // Null for a mount that shows no tree.
+    private CopyStep? CopyOf(StepMount mount)
+    {
+        var (from, source) = mount switch
+        {
+            StepMount.Bind bind => (bind.From, bind.Source),
+            StepMount.Cache cache => (cache.From, cache.Source),
+            _ => (null, ""),
+        };
+        if (from is null or TreeSource.Scratch)
+            return null;
+
+        lock (_mounted)
+        {
+            if (!_mounted.TryGetValue(mount, out var copy))
+            {
+                var sources = new CopySource(Escape(source), mount.Span);
+                _mounted[mount] = copy = new CopyStep($"--mount from {from}", mount.Span, from, [sources], MountedPath);
+            }
+
+            return copy;
+        }
+    }
+
+    // The source of a mount is a path, whatever characters are in it.
+    private static string Escape(string path) => string.Concat(path.Select(c => "*?[\\".Contains(c, StringComparison.Ordinal) ? $"\\{c}" : $"{c}"));
+
+    // The digest of all that the command reads of other trees; null when it mounts none.
+    private async Task<Digest?> MountedContentAsync(RunStep step)
+    {
+        var content = new StringBuilder();
+        foreach (var mount in step.Mounts)
+        {
+            if (CopyOf(mount) is { } copy)
+                content.Append((await _copies.OfAsync(copy, Stopped).ConfigureAwait(false)).Digest).Append('\n');
+        }
+
+        return content.Length == 0 ? null : Digest.FromHash(SHA256.HashData(Encoding.ASCII.GetBytes(content.ToString())));
+    }
+
+    private async Task<Dictionary<StepMount, MountTree>> MountTreesAsync(RunStep step, StepLabel label)
+    {
+        var trees = new Dictionary<StepMount, MountTree>(ReferenceEqualityComparer.Instance);
+        foreach (var mount in step.Mounts)
+        {
+            if (CopyOf(mount) is { } copy)
+                trees[mount] = await MountTreeAsync(mount, copy, label).ConfigureAwait(false);
+            else if (mount is StepMount.Bind)
+                trees[mount] = new MountTree(LayerChain.Empty, "", Digest.Of([]));
+        }
+
+        return trees;
+    }
+
+    private async Task<MountTree> MountTreeAsync(StepMount mount, CopyStep copy, StepLabel label)
+    {
+        var input = await _copies.OfAsync(copy, Stopped).ConfigureAwait(false);
+        if (copy.From is TreeSource.Stage or TreeSource.Image)
+            return new MountTree(await ChainAsync(copy.From).ConfigureAwait(false), mount is StepMount.Bind bind ? bind.Source : ((StepMount.Cache)mount).Source, input.Digest);
+
+        var key = StepKeys.Of(copy, LayerChain.Empty, input.Digest, _session.Settings.Epoch);
+        var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true };
+        var (result, _) = await OnceAsync(work, key, $"{_plan.Project}\n{label.Stage}\n{label.Number}\n{mount.Target}").ConfigureAwait(false);
+        var chain = result.DiffId is { } diffId ? LayerChain.Empty.With(new ChainLayer(diffId, Foreign: null)) : LayerChain.Empty;
+        return new MountTree(chain, MountedPath[1..], input.Digest);
+    }
+}
