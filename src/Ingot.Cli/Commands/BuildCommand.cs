@@ -16,8 +16,9 @@ internal static class BuildCommand
         var targets = new Argument<string[]>("TARGET") { Description = "Images of the project; all of them when left out", Arity = ArgumentArity.ZeroOrMore };
         var file = new Option<string>("--file", "-f") { Description = "A Dockerfile outside of a project, or - for standard input; its context is the directory of -C, or of --context DIR, and the image is named after that", HelpName = "FILE" };
         var target = new Option<string>("--target") { Description = "The stage that becomes the image; the last when left out", HelpName = "STAGE" };
+        var check = new Option<bool>("--check") { Description = "Do not build: say what the checks of docs/checks find in the Dockerfiles, with --output sarif for code hosts" };
         var settings = new BuildSymbols();
-        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store") { targets, file, target };
+        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store") { targets, file, target, check };
         settings.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
@@ -27,6 +28,10 @@ internal static class BuildCommand
             CheckTargets(project, names);
             if (result.GetValue(target) is { } chosen)
                 project = WithTarget(project, names, chosen);
+            if (result.GetValue(check))
+                return await new CheckStage(context, settings.Read(result, context.Directory)).RunAsync(project, names, cancellationToken);
+
+            context.Terminal.RefuseSarif();
             var stage = new BuildStage(context, settings.Read(result, context.Directory));
             var images = await stage.RunAsync(project, context.Directory, cancellationToken, names);
             context.Terminal.TryJson(new BuildReport([.. images.Select(i => Report(i, project, stage.Elapsed))]), ReportJson.Default.BuildReport);
