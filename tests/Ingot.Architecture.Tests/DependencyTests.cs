@@ -20,7 +20,8 @@ public sealed class DependencyTests
         ["tests/Ingot.Appender"] = ["Ingot.Server"],
         ["tests/Ingot.Server.Tests"] = ["Ingot.Appender", "Ingot.Server"],
         ["tests/Ingot.Cli.Tests"] = ["Ingot.Cli"],
-        ["tests/Ingot.System.Tests"] = ["Ingot.Cli"],
+        ["tests/Ingot.Corpus"] = ["Ingot"],
+        ["tests/Ingot.System.Tests"] = ["Ingot.Cli", "Ingot.Corpus"],
         ["tests/Ingot.Architecture.Tests"] = ["Ingot.Cli"],
     };
 

@@ -58,6 +58,7 @@ public sealed partial class RepositoryTests
     [InlineData("scripts/prerequisites")]
     [InlineData("scripts/run-suites")]
     [InlineData("scripts/generate-docs")]
+    [InlineData("scripts/compare-with-buildkit")]
     public void AScriptCanBeRun(string file)
     {
         Assert.StartsWith("#!/usr/bin/env bash\n", RepositoryFiles.Read(file), StringComparison.Ordinal);

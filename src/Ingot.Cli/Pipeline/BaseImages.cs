@@ -61,7 +61,7 @@ internal sealed class BaseImages(CommandContext context, OciLayout layout, strin
     private async Task<Digest?> FindLocalAsync(string name, Platform platform, CancellationToken cancellationToken)
     {
         if (ImageFile.TryParse(name) is { } file)
-            return await file.ImportAsync(layout.Store, directory, platform, cancellationToken);
+            return await file.ImportAsync(layout.Store, directory, context.Home.Work, platform, cancellationToken);
         if (images.TryFind(name, out _))
             return null;
 

@@ -18,6 +18,7 @@ internal sealed class TransferDisplay : IProgress<int>, IProgress<TransferProgre
     private long _bytes;
     private int _moved;
     private int _known;
+    private bool _ended;
 
     public TransferDisplay(Terminal terminal, string verb, string name)
     {
@@ -47,6 +48,10 @@ internal sealed class TransferDisplay : IProgress<int>, IProgress<TransferProgre
 
     public void Dispose()
     {
+        if (_ended)
+            return;
+
+        _ended = true;
         _timer.Dispose();
         _terminal.Status(null);
         if (_moved + _known > 0)

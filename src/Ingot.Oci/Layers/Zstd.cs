@@ -2,12 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Ingot.Oci.Layers;
 
-/// <summary>The system's zstd (<see href="https://facebook.github.io/zstd/zstd_manual.html">manual</see>), its streaming half.</summary>
+/// <summary>The system's zstd (<see href="https://facebook.github.io/zstd/zstd_manual.html">manual</see>), as far as layers need it.</summary>
 internal static unsafe partial class Zstd
 {
-    public const int Continue = 0;
-    public const int End = 2;
-
     /// <summary>128 MiB: what the command line accepts too. A frame that needs more is refused.</summary>
     public const int MaxWindowLog = 27;
 
@@ -43,8 +40,13 @@ internal static unsafe partial class Zstd
     [LibraryImport(Library, EntryPoint = "ZSTD_CCtx_setParameter")]
     public static partial nuint SetEncoderParameter(nint encoder, int parameter, int value);
 
-    [LibraryImport(Library, EntryPoint = "ZSTD_compressStream2")]
-    public static partial nuint Compress(nint encoder, Buffer* output, Buffer* input, int directive);
+    /// <summary>The most bytes that so many can become.</summary>
+    [LibraryImport(Library, EntryPoint = "ZSTD_compressBound")]
+    public static partial nuint Bound(nuint size);
+
+    /// <summary>Compresses into one frame; what was set stays set.</summary>
+    [LibraryImport(Library, EntryPoint = "ZSTD_compress2")]
+    public static partial nuint CompressWhole(nint encoder, byte* target, nuint capacity, byte* source, nuint size);
 
     [LibraryImport(Library, EntryPoint = "ZSTD_createDCtx")]
     public static partial nint CreateDecoder();

@@ -64,7 +64,7 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
         };
         if (image.Config is null || image.Layers is null || image.Layers.Count > MaxLayers || image.Layers.Any(l => l is null))
             throw new ImageException($"'manifest.json' in '{files.Name}' has an image without 'Config' or 'Layers', or with more than {MaxLayers} layers");
-        return (await files.ReadRequiredAsync(image.Config, cancellationToken).ConfigureAwait(false), image.Layers, name ?? image.RepoTags?.FirstOrDefault());
+        return (await files.ReadRequiredAsync(image.Config, cancellationToken).ConfigureAwait(false), image.Layers, name ?? (image.RepoTags is [var first, ..] ? first : null));
     }
 
     private async Task CheckAsync(string path, Digest diffId, CancellationToken cancellationToken)

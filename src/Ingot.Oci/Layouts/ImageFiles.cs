@@ -157,6 +157,7 @@ internal sealed class ArchiveFiles : ImageFiles
         await _archive.DisposeAsync().ConfigureAwait(false);
         if (_isTemporary)
             File.Delete(path);
+        await base.DisposeAsync().ConfigureAwait(false);
     }
 
     // Docker links a layer that two images share to the first one's: ../ID/layer.tar.

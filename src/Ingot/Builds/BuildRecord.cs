@@ -24,6 +24,9 @@ public sealed record BuildRecord
     /// <summary>The images its stages start with or copy from, of the local store and of the project, by the name the template gives them.</summary>
     public required IReadOnlyList<BaseImage> Bases { get; init; }
 
+    /// <summary>What was fetched from web servers and repositories, each once.</summary>
+    public IReadOnlyList<Material> Materials { get; init; } = [];
+
     /// <summary>The build arguments that were given.</summary>
     public required IReadOnlyList<KeyValuePair<string, string>> Arguments { get; init; }
 
@@ -62,6 +65,13 @@ public sealed record SourceRevision(string Commit, bool IsDirty, string? Remote)
 /// <param name="Name">How the template names it.</param>
 /// <param name="Digest">Its manifest.</param>
 public sealed record BaseImage(string Name, Digest Digest);
+
+/// <summary>Something that was fetched to be in an image.</summary>
+/// <param name="Address">Where it came from, without credentials.</param>
+/// <param name="Identity">What it was: the digest of a file, or the commit of a repository.</param>
+public sealed record Material(
+    [property: JsonPropertyName("address")] string Address,
+    [property: JsonPropertyName("identity")] string Identity);
 
 /// <summary>A package in an image.</summary>
 public sealed record InstalledPackage(

@@ -9,6 +9,12 @@ namespace Ingot.Builds;
 /// <summary>What the steps of one build share.</summary>
 internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, Workspace Workspace, string LogDirectory)
 {
+    /// <summary>Fetches what is added from web servers.</summary>
+    public required Downloads Downloads { get; init; }
+
+    /// <summary>Fetches what is added from repositories.</summary>
+    public required GitTrees Repositories { get; init; }
+
     private const int MaxAccountBytes = 4 << 20;
 
     /// <summary>Looks for secrets in what steps make.</summary>

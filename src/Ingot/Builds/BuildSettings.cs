@@ -42,6 +42,12 @@ public sealed record BuildSettings
     /// <summary>Whether steps may use the host's network.</summary>
     public bool AllowHostNetwork { get; init; }
 
+    /// <summary>What asks web servers for the files that ADD names; it must not follow redirects. Null for one of the builder's own, with the proxies of the environment.</summary>
+    public HttpClient? Http { get; init; }
+
+    /// <summary>Whether repositories may be directories of the host. A template could then read what is not in its context.</summary>
+    public bool AllowLocalRepositoriesUnsafe { get; init; }
+
     /// <summary>The clock, for durations and records; no layer sees it.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 }

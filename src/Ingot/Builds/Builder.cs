@@ -9,7 +9,7 @@ public sealed class Builder
     private const int PrivateMode = 0b111_000_000;
 
     private static readonly TimeSpan s_syncPatience = TimeSpan.FromSeconds(2);
-    private static readonly string[] s_parts = ["snapshots", "layers", "steps", "last", "selections"];
+    private static readonly string[] s_parts = ["snapshots", "layers", "steps", "last", "selections", "downloads"];
 
     private readonly BuildSettings _settings;
     private readonly string _workDirectory;
@@ -42,7 +42,14 @@ public sealed class Builder
         var workspace = new Workspace(_workDirectory);
         await using (workspace.ConfigureAwait(false))
         {
-            var session = new BuildSession(_settings, new LayerCache(cache, _settings.Store), workspace, Path.Combine(cache, "logs")) { Guard = guard };
+            using var client = _settings.Http is null ? Downloads.NewClient() : null;
+            var layers = new LayerCache(cache, _settings.Store);
+            var session = new BuildSession(_settings, layers, workspace, Path.Combine(cache, "logs"))
+            {
+                Guard = guard,
+                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Secrets),
+                Repositories = new GitTrees(GitAccess.Of(_settings)),
+            };
             using var build = new PlanExecution(plan, session, new StepCache(cache), progress, cancellationToken);
             var results = await build.RunAsync().ConfigureAwait(false);
             var writer = new ImageWriter(plan, session, results, await source.ConfigureAwait(false), started);

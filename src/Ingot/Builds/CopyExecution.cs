@@ -9,7 +9,6 @@ namespace Ingot.Builds;
 /// <summary>Copies files, and makes directories: layers that are written from where their files are, without a root filesystem.</summary>
 internal static class CopyExecution
 {
-    private const int InlineLayer = -1;
     private const int FileMode = 0b110_100_100;
     private const int DirectoryMode = 0b111_101_101;
 
@@ -23,18 +22,19 @@ internal static class CopyExecution
         var owner = await OwnerAsync(session, step, chain, cancellationToken).ConfigureAwait(false);
         var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
         var selection = await input.SelectAsync(cancellationToken).ConfigureAwait(false);
-        var placed = Place(step, target, [.. selection.Sources, .. Inline(session, step)], options);
+        using var reading = new CopyReading(session, input);
+        var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken).ConfigureAwait(false);
+        var placed = Place(step, target, [.. sources, .. Inline(session, step)], options);
         if (placed.Count == 0)
             return new StepResult();
 
-        using var opener = await input.OpenAsync(cancellationToken).ConfigureAwait(false);
         var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
             foreach (var file in placed)
-                await WriteAsync(writer, file, step, opener, cancellationToken).ConfigureAwait(false);
+                await WriteAsync(writer, file, reading, cancellationToken).ConfigureAwait(false);
             var result = await session.FinishAsync(writer, export, layer => IsWhatWasSelected(layer.Index, placed), cancellationToken).ConfigureAwait(false);
-            return step.From is TreeSource.Context ? result with { Rules = [ContextFiles.ModesRule] } : result;
+            return result with { Rules = step.From is TreeSource.Context ? [ContextFiles.ModesRule] : [], Materials = input.Materials };
         }
     }
 
@@ -76,15 +76,15 @@ internal static class CopyExecution
         }
     }
 
-    private static async Task WriteAsync(LayerWriter writer, PlacedFile file, CopyStep step, FileOpener opener, CancellationToken cancellationToken)
+    private static async Task WriteAsync(LayerWriter writer, PlacedFile file, CopyReading reading, CancellationToken cancellationToken)
     {
-        if (file.Entry.Type != TarEntryType.File)
+        if (file.Entry.Type != TarEntryType.File || file.Source is null)
         {
             await writer.WriteAsync(file.Entry, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        var content = file.Source!.Origin.Layer == InlineLayer ? InlineContent(step, file.Source.Origin.Path) : opener.Open(file.Source.Origin);
+        var content = await reading.OpenAsync(file.Source, cancellationToken).ConfigureAwait(false);
         await using (content.ConfigureAwait(false))
             await writer.WriteAsync(file.Entry, content, cancellationToken).ConfigureAwait(false);
     }
@@ -116,14 +116,11 @@ internal static class CopyExecution
 
     private static IEnumerable<SelectedSource> Inline(BuildSession session, CopyStep step) => step.Inline.Select(file =>
     {
-        long size = System.Text.Encoding.UTF8.GetByteCount(file.Content);
-        var entry = new TarEntry { Path = "", Type = TarEntryType.File, Mode = FileMode, Size = size, ModifiedTime = session.Settings.Epoch };
-        return new SelectedSource(file.Name, [new SelectedFile(entry, Content: null, new FileOrigin(InlineLayer, file.Name))]);
+        byte[] content = System.Text.Encoding.UTF8.GetBytes(file.Content);
+        var entry = new TarEntry { Path = "", Type = TarEntryType.File, Mode = FileMode, Size = content.Length, ModifiedTime = session.Settings.Epoch };
+        return new SelectedSource(file.Name, [new SelectedFile(entry, Content: null, new FileOrigin(0, file.Name)) { Open = () => new MemoryStream(content, writable: false) }]);
     });
 
-    private static MemoryStream InlineContent(CopyStep step, string name) =>
-        new(System.Text.Encoding.UTF8.GetBytes(step.Inline.First(f => f.Name == name).Content), writable: false);
-
-    private static InvalidInputException Problem(Step step, string code, string summary, string? detail = null) =>
+    internal static InvalidInputException Problem(Step step, string code, string summary, string? detail = null) =>
         new([new Diagnostic(Severity.Error, code, summary, detail, step.Span)]);
 }

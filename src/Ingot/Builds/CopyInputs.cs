@@ -11,6 +11,9 @@ namespace Ingot.Builds;
 /// <param name="OpenAsync">Makes ready to read; what it returns opens a file by its origin.</param>
 internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<SourceSelection>> SelectAsync, Func<CancellationToken, Task<FileOpener>> OpenAsync)
 {
+    /// <summary>What it reads that is neither of the person nor of the plan, with its digest or commit.</summary>
+    public IReadOnlyList<Material> Materials { get; init; } = [];
+
     /// <summary>Nothing.</summary>
     public static CopyInput Nothing { get; } = Of(new SourceSelection([]), _ => Stream.Null);
 
@@ -21,11 +24,14 @@ internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<Sou
     /// <summary>Several, one after the other.</summary>
     public static CopyInput Of(IReadOnlyList<CopyInput> parts)
     {
-        if (parts.Count == 1)
-            return parts[0];
+        if (parts.Count < 2)
+            return parts.Count == 0 ? Nothing : parts[0];
 
         var digest = Digest.Of(Encoding.ASCII.GetBytes(string.Join('\n', parts.Select(p => p.Digest))));
-        return new CopyInput(digest, cancellationToken => SelectAllAsync(parts, cancellationToken), cancellationToken => OpenAllAsync(parts, cancellationToken));
+        return new CopyInput(digest, cancellationToken => SelectAllAsync(parts, cancellationToken), cancellationToken => OpenAllAsync(parts, cancellationToken))
+        {
+            Materials = [.. parts.SelectMany(p => p.Materials)],
+        };
     }
 
     private static async Task<SourceSelection> SelectAllAsync(IReadOnlyList<CopyInput> parts, CancellationToken cancellationToken)
@@ -80,6 +86,7 @@ internal sealed class CopyInputs : IDisposable
     private readonly Func<TreeSource, Task<LayerChain>> _chainOf;
     private readonly Dictionary<CopyStep, IReadOnlyList<CopyInput?>> _contextInputs = new(ReferenceEqualityComparer.Instance);
     private readonly List<IDisposable> _contexts = [];
+    private readonly RemoteInputs _remote;
 
     /// <param name="session">The build.</param>
     /// <param name="cache">What is known of earlier builds.</param>
@@ -89,9 +96,14 @@ internal sealed class CopyInputs : IDisposable
         _session = session;
         _cache = cache;
         _chainOf = chainOf;
+        _remote = new RemoteInputs(session);
     }
 
-    public void Dispose() => _contexts.ForEach(c => c.Dispose());
+    public void Dispose()
+    {
+        _contexts.ForEach(c => c.Dispose());
+        _remote.Dispose();
+    }
 
     /// <summary>Selects in contexts, and says all that is missing: that need not wait for a compiler.</summary>
     public void SelectContextFiles(IEnumerable<CopyStep> copies)
@@ -118,11 +130,13 @@ internal sealed class CopyInputs : IDisposable
         var runs = RunsOf(step);
         for (int i = 0; i < runs.Count; i++)
             parts.Add(_contextInputs.GetValueOrDefault(step)?[i] ?? await OfAsync(step, runs[i], cancellationToken).ConfigureAwait(false));
-        return parts.Count == 0 ? CopyInput.Nothing : CopyInput.Of(parts);
+        return CopyInput.Of(parts);
     }
 
     private async Task<CopyInput> OfAsync(CopyStep step, IReadOnlyList<CopySource> run, CancellationToken cancellationToken)
     {
+        if (run[0].Remote is { } remote)
+            return await _remote.OfAsync(step, remote, cancellationToken).ConfigureAwait(false);
         if (step.From is TreeSource.Inline)
             return CopyInput.Nothing;
 
@@ -162,8 +176,11 @@ internal sealed class CopyInputs : IDisposable
     }
 
     private static SourceSelection Select(ISelectable files, CopyStep step, IReadOnlyList<CopySource> run, string where, DiagnosticBag diagnostics) =>
-        new(SourceSelector.Select(files, step with { Sources = run }, source =>
-            diagnostics.Error("build-copy-missing", Problem(source, where), source.Span, source.IsPattern ? null : files.ReasonForAbsence(source.Pattern))));
+        new([
+            .. SourceSelector.Select(files, step with { Sources = run }, source =>
+                diagnostics.Error("build-copy-missing", Problem(source, where), source.Span, source.IsPattern ? null : files.ReasonForAbsence(source.Pattern)))
+            .Select(s => s with { MayBeArchive = step.Unpacking != Unpacking.None }),
+        ]);
 
     private static string Problem(CopySource source, string where) =>
         SourceSelector.IsBroken(source) ? $"'{source.Pattern}' is not a pattern"

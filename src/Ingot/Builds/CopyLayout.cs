@@ -134,7 +134,7 @@ internal sealed class CopyLayout
 
     private TarEntry Dressed(TarEntry entry, string path)
     {
-        var dressed = Owned(entry with { Path = path });
+        var dressed = Owned(entry with { Path = path, ExtendedAttributes = FileAttributes.Kept(entry) });
         return _options.Mode is { } mode && entry.Type != TarEntryType.SymbolicLink ? dressed with { Mode = mode.Apply(entry.Mode, entry.Type == TarEntryType.Directory) } : dressed;
     }
 

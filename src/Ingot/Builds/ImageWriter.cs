@@ -67,6 +67,7 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
             ],
             Arguments = image.Arguments,
             Packages = [.. made.SelectMany(r => r.Packages).Distinct()],
+            Materials = [.. made.SelectMany(r => r.Materials).Distinct()],
             Rules = [.. made.SelectMany(r => r.Rules).Distinct().Order(StringComparer.Ordinal)],
             Started = started,
             Finished = Settings.TimeProvider.GetUtcNow(),

@@ -24,6 +24,9 @@ internal sealed record SelectedFile(TarEntry Entry, Digest? Content, FileOrigin 
     /// <summary>The same for all names of one file, such as the first of them; null for a file of one name.</summary>
     public string? Links { get; init; }
 
+    /// <summary>Opens its content when that is not where <see cref="Origin"/> says, as for a file of an archive or of the template; else null.</summary>
+    public Func<Stream>? Open { get; init; }
+
     /// <summary>Whether it is a directory that is not copied itself but only on the way to what is.</summary>
     public bool IsOnTheWay { get; init; }
 }
@@ -35,6 +38,9 @@ internal sealed record SelectedSource(string Name, IReadOnlyList<SelectedFile> F
 {
     /// <summary>Whether <see cref="Files"/> are what an archive holds, in its order, and not what was selected in a tree.</summary>
     public bool IsArchive { get; init; }
+
+    /// <summary>Whether it is unpacked when it turns out to be an archive.</summary>
+    public bool MayBeArchive { get; init; }
 
     public bool IsDirectory => Files[0].Entry.Type == TarEntryType.Directory;
 }

@@ -25,6 +25,10 @@ internal sealed record StepResult
     /// <summary>The packages a bootstrap installed.</summary>
     [JsonPropertyName("packages")]
     public IReadOnlyList<InstalledPackage> Packages { get; init; } = [];
+
+    /// <summary>What a copy fetched.</summary>
+    [JsonPropertyName("materials")]
+    public IReadOnlyList<Material> Materials { get; init; } = [];
 }
 
 /// <summary>A result with the key it was made for.</summary>

@@ -50,7 +50,7 @@ public abstract record TreeSource
     public sealed record Download(Uri Address, Digest? Checksum, string Name) : TreeSource
     {
         /// <inheritdoc/>
-        public override string ToString() => $"download {Address}{(Checksum is null ? "" : $" {Checksum}")}";
+        public override string ToString() => $"download {SafeAddress.Of(Address)}{(Checksum is null ? "" : $" {Checksum}")}";
     }
 
     /// <summary>A tree of a git repository.</summary>
@@ -62,7 +62,7 @@ public abstract record TreeSource
     public sealed record Git(string Repository, string? Revision, string Subdirectory, bool KeepGitDirectory, string? Commit) : TreeSource
     {
         /// <inheritdoc/>
-        public override string ToString() => $"git {Repository}{(Revision is null ? "" : $"#{Revision}")}{(Subdirectory.Length == 0 ? "" : $":{Subdirectory}")}{(KeepGitDirectory ? " with .git" : "")}{(Commit is null ? "" : $" {Commit}")}";
+        public override string ToString() => $"git {SafeAddress.OfRepository(Repository)}{(Revision is null ? "" : $"#{Revision}")}{(Subdirectory.Length == 0 ? "" : $":{Subdirectory}")}{(KeepGitDirectory ? " with .git" : "")}{(Commit is null ? "" : $" {Commit}")}";
     }
 
     /// <summary>Files whose text stands in the template.</summary>

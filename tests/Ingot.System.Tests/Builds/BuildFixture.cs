@@ -120,13 +120,16 @@ public sealed class BuildFixture : IAsyncLifetime
     /// <summary>Builds an image <c>app</c> of a Dockerfile, and the base, in the fixture's cache.</summary>
     public Task<Built> BuildAsync(string dockerfile, params (string Name, string Text)[] files) => BuildAsync(dockerfile, settings => settings, CancellationToken.None, files);
 
-    public async Task<Built> BuildAsync(string dockerfile, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, params (string Name, string Text)[] files)
+    public Task<Built> BuildAsync(string dockerfile, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, params (string Name, string Text)[] files) =>
+        BuildAsync(dockerfile, change, new Recorder(), cancellationToken, files);
+
+    public async Task<Built> BuildAsync(string dockerfile, Func<BuildSettings, BuildSettings> change, Recorder events, CancellationToken cancellationToken, params (string Name, string Text)[] files)
     {
         string project = System.IO.Directory.CreateTempSubdirectory("ingot-project-").FullName;
         try
         {
             Write(project, files.Append(("ingot.yaml", Base + "  app: { dockerfile: Dockerfile }\n")).Append(("Dockerfile", dockerfile)).ToDictionary(f => f.Item1, f => f.Item2));
-            return await BuildAtAsync(project, change, cancellationToken);
+            return await BuildAtAsync(project, change, cancellationToken, events);
         }
         finally
         {
@@ -134,14 +137,14 @@ public sealed class BuildFixture : IAsyncLifetime
         }
     }
 
-    public async Task<Built> BuildAtAsync(string project, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken)
+    public async Task<Built> BuildAtAsync(string project, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, Recorder? recorder = null)
     {
         var diagnostics = new DiagnosticBag();
         var definition = ProjectParser.Parse(new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(project, "ingot.yaml"), cancellationToken)), diagnostics);
         var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
         var settings = change(new BuildSettings { Store = Store, CacheDirectory = Path.Combine(Home, "cache"), WorkDirectory = Path.Combine(Home, "work") });
-        var events = new Recorder();
+        var events = recorder ?? new Recorder();
         var images = await new Builder(settings).BuildAsync(plan!, events, cancellationToken);
         return new Built(images.First(i => i.Name == "app"), events, settings.Store);
     }

@@ -1,0 +1,103 @@
+using System.Globalization;
+
+namespace Ingot.Tools;
+
+/// <summary>How repositories of others are reached.</summary>
+public sealed record GitConnection
+{
+    /// <summary>The transports that may be used, also by submodules.</summary>
+    public required IReadOnlyList<string> Protocols { get; init; }
+
+    /// <summary>The socket of the agent with the keys for SSH; null for none.</summary>
+    public string? SshAgent { get; init; }
+
+    /// <summary>Where <see cref="Authorization"/> is sent to: the beginning of an address. Null for nowhere.</summary>
+    public string? AuthorizedAddress { get; init; }
+
+    /// <summary>The value of the header <c>Authorization</c>: a secret.</summary>
+    public string? Authorization { get; init; }
+
+    /// <summary>Variables with the proxies to use, such as <c>https_proxy</c>.</summary>
+    public IReadOnlyDictionary<string, string> Proxies { get; init; } = new Dictionary<string, string>();
+}
+
+/// <summary>git, fetching what someone else wrote. It reads no configuration but what is given here, runs no hook, asks nobody, and keeps secrets off the command line.</summary>
+/// <param name="connection">How repositories are reached.</param>
+public sealed class GitFetch(GitConnection connection)
+{
+    private const int LowSpeedSeconds = 60;
+
+    /// <summary>What a repository calls its commits: a line for each name that ends so, and one for its default branch when <paramref name="names"/> is <c>HEAD</c>.</summary>
+    public Command List(string repository, params IReadOnlyList<string> names) => Run(directory: null, ["ls-remote", "--symref", "--", repository, .. names]);
+
+    /// <summary>Makes an empty repository, without anything of a template.</summary>
+    public Command Begin(string directory, string objectFormat) =>
+        Run(directory: null, "-c", "init.defaultBranch=master", "init", "--quiet", "--template=", $"--object-format={objectFormat}", "--", directory);
+
+    /// <summary>Says where a repository came from.</summary>
+    public Command SetOrigin(string directory, string repository) => Run(directory, "config", "remote.origin.url", repository);
+
+    /// <summary>Fetches one commit without its history.</summary>
+    /// <param name="directory">Into which repository.</param>
+    /// <param name="repository">From where.</param>
+    /// <param name="what">A commit, or <c>+from:to</c>.</param>
+    public Command Fetch(string directory, string repository, string what) =>
+        Run(directory, "fetch", "--quiet", "--no-tags", "--update-head-ok", "--depth=1", "--", repository, what);
+
+    /// <summary>Fetches all branches and tags with their history: what a server needs that hands out no single commit.</summary>
+    public Command FetchAll(string directory, string repository) =>
+        Run(directory, "fetch", "--quiet", "--update-head-ok", "--", repository, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*");
+
+    /// <summary>Which commit a name is of.</summary>
+    public Command Commit(string directory, string name) => Run(directory, "rev-parse", "--verify", "--end-of-options", name + "^{commit}");
+
+    /// <summary>Writes the files of a commit into the working tree.</summary>
+    public Command Checkout(string directory, string commit) => Run(directory, "checkout", "--quiet", "--force", "--detach", commit);
+
+    /// <summary>Fetches submodules, and theirs.</summary>
+    public Command Submodules(string directory) => Run(directory, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1");
+
+    /// <summary>Makes the index anew from the commit: without the times and numbers of this host's files.</summary>
+    public Command FreshIndex(string directory) => Run(directory, "read-tree", "--reset", "HEAD");
+
+    /// <summary>Forgets when what was fetched.</summary>
+    public Command ForgetLogs(string directory) => Run(directory, "reflog", "expire", "--all", "--expire=now");
+
+    private Command Run(string? directory, params IReadOnlyList<string> arguments) => new(
+        "git",
+        [
+            .. directory is null ? Array.Empty<string>() : ["-C", directory],
+            "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "pack.threads=1",
+            "-c", "advice.detachedHead=false", "-c", "credential.helper=", "-c", "http.lowSpeedLimit=1000", "-c", string.Create(CultureInfo.InvariantCulture, $"http.lowSpeedTime={LowSpeedSeconds}"),
+            .. arguments,
+        ])
+    {
+        Environment = Environment(),
+    };
+
+    private Dictionary<string, string> Environment()
+    {
+        var environment = new Dictionary<string, string>(connection.Proxies)
+        {
+            ["GIT_CONFIG_NOSYSTEM"] = "1",
+            ["GIT_CONFIG_GLOBAL"] = "/dev/null",
+            ["GIT_ATTR_NOSYSTEM"] = "1",
+            ["GIT_TERMINAL_PROMPT"] = "0",
+            ["GIT_ASKPASS"] = "/bin/false",
+            ["SSH_ASKPASS"] = "/bin/false",
+            ["GIT_ALLOW_PROTOCOL"] = string.Join(':', connection.Protocols),
+            // A host that is not known may be anyone.
+            ["GIT_SSH_COMMAND"] = "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=yes",
+        };
+        if (connection.SshAgent is { } agent)
+            environment["SSH_AUTH_SOCK"] = agent;
+        if (connection is { Authorization: { } authorization, AuthorizedAddress: { } address })
+        {
+            environment["GIT_CONFIG_COUNT"] = "1";
+            environment["GIT_CONFIG_KEY_0"] = $"http.{address}.extraHeader";
+            environment["GIT_CONFIG_VALUE_0"] = $"Authorization: {authorization}";
+        }
+
+        return environment;
+    }
+}

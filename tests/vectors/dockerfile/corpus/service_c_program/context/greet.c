@@ -1,0 +1,5 @@
+#include "greet.h"
+int greet(FILE *out, const char *name)
+{
+    return fprintf(out, "hello %s (%s)\n", name, VERSION);
+}

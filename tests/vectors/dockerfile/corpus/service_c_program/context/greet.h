@@ -1,0 +1,2 @@
+#include <stdio.h>
+int greet(FILE *out, const char *name);

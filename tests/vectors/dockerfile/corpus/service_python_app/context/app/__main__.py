@@ -1,0 +1,2 @@
+from app import total
+print(total(range(10)))

@@ -1,0 +1,4 @@
+from app import total
+
+assert total([1, 2, 3]) == 6
+assert total([]) == 0

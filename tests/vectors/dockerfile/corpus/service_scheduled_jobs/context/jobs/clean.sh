@@ -1,0 +1,2 @@
+#!/bin/sh
+find /tmp -mtime +1 -delete

@@ -1,0 +1,1 @@
+[ "$(sh app.sh)" = 42 ] && echo ok
