@@ -25,8 +25,10 @@ foreach (var target in targets.Where(t => arguments.Target == "all" || t.Name ==
     List<byte[]> corpus = arguments.Replay is { } replay
         ? [await File.ReadAllBytesAsync(replay)]
         : [.. Directory.EnumerateFiles(Path.Combine(root, "fuzz", "corpus", target.Name)).Order(StringComparer.Ordinal).Select(File.ReadAllBytes)];
-    Fuzzer fuzzer = new(target, corpus, arguments.Seed, TimeProvider.System, Path.Combine(output, target.Name + ".last"));
+    string last = Path.Combine(output, $"{target.Name}-{Environment.ProcessId}.last");
+    Fuzzer fuzzer = new(target, corpus, arguments.Seed, TimeProvider.System, last);
     var find = await fuzzer.RunAsync(arguments.Replay is null ? TimeSpan.FromSeconds(arguments.Seconds) : TimeSpan.Zero, stop.Token);
+    File.Delete(last);
     Console.WriteLine($"{target.Name}: {fuzzer.Runs} runs, {fuzzer.Ways} ways, seed {arguments.Seed}");
     if (find is null)
         continue;

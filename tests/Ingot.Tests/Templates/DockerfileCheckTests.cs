@@ -46,6 +46,8 @@ public class DockerfileCheckTests
     [InlineData("FROM debian:13 AS build\nRUN apt-get update && apt-get install -y gcc\nRUN pip install x\nRUN apk add y\nFROM debian:13\nCOPY --from=build /a /a")]
     [InlineData("FROM debian:13\nRUN echo 'apt-get update' '| sh' sudo chmod 777 \"curl x | sh\"")]
     [InlineData("FROM debian:13\nRUN apt-get remove --simulate a")]
+    [InlineData("FROM debian:13\nRUN apt-get -f install")]
+    [InlineData("FROM golang:1.26\nWORKDIR $GOPATH/src")]
     [InlineData("FROM debian:13\nRUN curl -fsSLo a https://example.com/a && sha256sum -c sums && sh a")]
     [InlineData("FROM debian:13\nRUN curl https://example.com/a | tar xz")]
     [InlineData("FROM debian:13\nRUN curl https://example.com/key | gpg --dearmor > /usr/share/keyrings/a.gpg")]

@@ -23,7 +23,7 @@ internal static partial class CommandRules
         where !run.Text.Contains("Assume-Yes", StringComparison.OrdinalIgnoreCase) && !run.Commands.Any(c => c.Program == "yes")
         from command in run.Commands
         where IsApt(command) && s_installs.Contains(command.Verb) && !command.IsPiped
-            && !command.Has("-y", "--yes", "--assume-yes", "-qq", "--trivial-only", "-s", "--simulate", "--dry-run", "--print-uris", "--help")
+            && !command.Has("-y", "--yes", "--assume-yes", "-qq", "--trivial-only", "-s", "--simulate", "--dry-run", "--print-uris", "--help", "-f", "--fix-broken")
         select run.Find($"{command.Program} {command.Verb} asks whether to go on, and nobody answers", "add -y");
 
     public static IEnumerable<Finding> PackageCacheKept(CheckedFile file)
