@@ -14,7 +14,7 @@ internal sealed class CacheDurability
 
     private string BootFile => Path.Combine(_directory, "boot");
 
-    private string SyncedFile => Path.Combine(_directory, "synced");
+    private string DurableFile => Path.Combine(_directory, "durable");
 
     /// <summary>Takes away what cannot be believed, once after each start of the machine.</summary>
     /// <param name="parts">The directories of the cache whose entries are meant.</param>
@@ -25,7 +25,7 @@ internal sealed class CacheDurability
         if (File.Exists(BootFile) && await File.ReadAllTextAsync(BootFile, cancellationToken).ConfigureAwait(false) == boot)
             return;
 
-        var until = HostFiles.Times(SyncedFile)?.Modified ?? DateTimeOffset.MinValue;
+        var until = HostFiles.Times(DurableFile)?.Modified ?? DateTimeOffset.MinValue;
         foreach (var entry in parts.Select(p => Path.Combine(_directory, p)).Where(Directory.Exists).SelectMany(p => Directory.EnumerateFileSystemEntries(p)))
         {
             if (HostFiles.Times(entry) is { } times && times.Changed >= until)
@@ -39,10 +39,10 @@ internal sealed class CacheDurability
     public void Sync()
     {
         // Its time is that of its content; the rename to its name comes after the sync.
-        string mark = SyncedFile + ".new";
+        string mark = DurableFile + ".new";
         File.WriteAllBytes(mark, []);
         using (var directory = new HostFiles(_directory))
             directory.SyncFilesystem();
-        File.Move(mark, SyncedFile, overwrite: true);
+        File.Move(mark, DurableFile, overwrite: true);
     }
 }

@@ -52,7 +52,7 @@ internal sealed partial class StagePlanner
             Unpacking = add is null || add.Unpack == false ? Unpacking.None : add.Unpack == true ? Unpacking.All : Unpacking.Local,
             Inline = [.. transfer.Heredocs.Select(h => new InlineFile(h.Name, VariableExpander.ExpandContent(h, _scope.Find, Diagnostics)))],
         };
-        return step with { CreatedBy = HistoryText.Copy(add is null ? "COPY" : "ADD", step, shown, destination) };
+        return step with { CreatedBy = HistoryText.Copy(add is null ? "COPY" : "ADD", step, transfer.Chmod is null ? null : Expand(transfer.Chmod), shown, destination) };
     }
 
     private static string Shown(string text, CopySource source) => source.Remote switch
