@@ -49,7 +49,7 @@ internal sealed partial class StagePlanner
             Unpacking = add is null || add.Unpack == false ? Unpacking.None : add.Unpack == true ? Unpacking.All : Unpacking.Local,
             Inline = [.. transfer.Heredocs.Select(h => new InlineFile(h.Name, VariableExpander.ExpandContent(h, _scope.Find, Diagnostics)))],
         };
-        return step with { CreatedBy = HistoryText.Copy(add is null ? "COPY" : "ADD", step, texts, destination) };
+        return step with { CreatedBy = HistoryText.Copy(add is null ? "COPY" : "ADD", step, transfer.Chmod is null ? null : Expand(transfer.Chmod), texts, destination) };
     }
 
     private CopySource? Remote(Word word, string text, AddInstruction add)
