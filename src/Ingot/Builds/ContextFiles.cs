@@ -99,7 +99,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         // Whoever listens on a socket is not in the image.
         if (file.Type is not { } type)
             return null;
-        if (type is not (TarEntryType.File or TarEntryType.Directory or TarEntryType.SymbolicLink))
+        if (type is TarEntryType.CharacterDevice or TarEntryType.BlockDevice)
             throw new InvalidInputException("copy-special-file", $"'{path}' in {_name} is a {type}, which cannot be copied", $"write '{path}' in its .dockerignore");
 
         var entry = new TarEntry
