@@ -22,8 +22,8 @@ internal static class BuildCommand
         settings.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            string[] contexts = result.GetValue(settings.Contexts) ?? [];
-            var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile, contexts) : ProjectFiles.Load(context.Directory);
+            await using var source = await BuildContext.FindAsync(context, result.GetValue(settings.Contexts) ?? [], settings.Read(result, context.Directory), cancellationToken);
+            var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile, source) : ProjectFiles.Load(context.Directory);
             string[] names = result.GetValue(targets) ?? [];
             CheckTargets(project, names);
             if (result.GetValue(target) is { } chosen)
@@ -55,19 +55,19 @@ internal static class BuildCommand
     }
 
     /// <summary>A project of one image, for a Dockerfile that belongs to none.</summary>
-    private static ProjectDefinition Single(CommandContext context, string dockerfile, IReadOnlyList<string> contexts)
+    private static ProjectDefinition Single(CommandContext context, string dockerfile, BuildContext source)
     {
         bool isStandardInput = dockerfile == PlanSettings.StandardInputName;
-        string path = context.Resolve(dockerfile);
+        // In a repository the Dockerfile is the repository's.
+        string path = Path.GetFullPath(dockerfile, source.IsRepository ? source.Directory : context.Directory);
         if (!isStandardInput && !File.Exists(path))
-            throw new InvalidInputException("no-file", $"there is no file '{dockerfile}'");
+            throw new InvalidInputException("no-file", $"there is no file '{dockerfile}'{(source.IsRepository ? " in the repository" : "")}");
 
-        string directory = contexts.LastOrDefault(c => !c.Contains('=', StringComparison.Ordinal)) is { } given ? context.Resolve(given) : context.Directory;
-        string name = new([.. Path.GetFileName(directory).ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')]);
+        string name = new([.. source.Name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')]);
         name = name.Trim('-').Length == 0 ? "image" : name.Trim('-');
-        var source = new SourceText(isStandardInput ? "standard input" : ProjectFiles.Name(path), "");
+        var text = new SourceText(isStandardInput ? "standard input" : ProjectFiles.Name(path), "");
         string relative = isStandardInput ? dockerfile : Path.GetRelativePath(context.Directory, path);
-        return new ProjectDefinition(name, [new DockerfileImage(name, source.Span(0, 0), relative, Path.GetRelativePath(context.Directory, directory), null, [])], [], [], source);
+        return new ProjectDefinition(name, [new DockerfileImage(name, text.Span(0, 0), relative, Path.GetRelativePath(context.Directory, source.Directory), null, [])], [], [], text);
     }
 
     private static BuiltImageReport Report(BuiltImage image, ProjectDefinition project, TimeSpan elapsed) => new(

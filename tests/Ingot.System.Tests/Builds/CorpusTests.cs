@@ -1,4 +1,5 @@
 using Ingot.Corpus;
+using Ingot.Testing;
 
 namespace Ingot.SystemTests.Builds;
 
@@ -6,6 +7,14 @@ namespace Ingot.SystemTests.Builds;
 public sealed class CorpusTests(CorpusFixture corpus) : IClassFixture<CorpusFixture>
 {
     public static TheoryData<string> Names => [.. CorpusFixture.Cases.Select(c => c.Name)];
+
+    [Fact]
+    public void ADifferenceOnPurposeIsDocumented()
+    {
+        string document = Unwrapped(File.ReadAllText(Path.Combine(Repository.Root, "docs", "dockerfile.md")));
+
+        Assert.Empty(CorpusFixture.Cases.Where(c => c.Different is { } reason && !document.Contains(Unwrapped(reason), StringComparison.Ordinal)).Select(c => $"{c.Name}: {c.Different}"));
+    }
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -18,4 +27,6 @@ public sealed class CorpusTests(CorpusFixture corpus) : IClassFixture<CorpusFixt
 
         Assert.True(differences.Count == 0, string.Join('\n', differences));
     }
+
+    private static string Unwrapped(string text) => text.Replace("`", "", StringComparison.Ordinal);
 }
