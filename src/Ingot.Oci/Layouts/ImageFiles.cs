@@ -186,7 +186,7 @@ internal sealed class ArchiveFiles : ImageFiles
         {
             // Its bytes live as long as it is open: nothing is left, however this ends.
             File.Delete(path);
-            var bytes = new LimitedStream(compression.Decompress(packed), LayerReadLimits.Default.For(packed.Length), $"'{packed.Name}'");
+            var bytes = LayerReader.Decompress(packed, compression, packed.Length, $"'{packed.Name}'");
             await using (bytes.ConfigureAwait(false))
                 await bytes.CopyToAsync(plain, cancellationToken).ConfigureAwait(false);
             await plain.FlushAsync(cancellationToken).ConfigureAwait(false);
