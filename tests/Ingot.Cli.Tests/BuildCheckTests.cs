@@ -21,8 +21,9 @@ public sealed class BuildCheckTests : IDisposable
 
     [Theory]
     [InlineData("FROM debian:13\n", 0)]
-    [InlineData("# check=error=true\nFROM debian\n", 1)]
-    [InlineData("# check=error=true;skip=all\nFROM debian\n", 0)]
+    [InlineData("# check=error=true\nFROM debian:13 as a\n", 1)]
+    [InlineData("# check=error=true\nFROM debian\n", 0)]
+    [InlineData("# check=error=true;skip=all\nFROM debian:13 as a\n", 0)]
     [InlineData("FROM debian:13\nRUN apt-get install a\n", 1)]
     [InlineData("FRM debian:13\n", 1)]
     [InlineData("", 1)]

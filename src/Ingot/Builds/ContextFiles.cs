@@ -106,7 +106,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         {
             Path = top.Length == 0 ? path : path[Math.Min(path.Length, top.Length + 1)..],
             Type = type,
-            Mode = type == TarEntryType.SymbolicLink ? LinkMode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
+            Mode = type == TarEntryType.Fifo ? file.Mode : type == TarEntryType.SymbolicLink ? LinkMode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
             Size = type == TarEntryType.File ? file.Size : 0,
             LinkTarget = type == TarEntryType.SymbolicLink ? _files.ReadLink(path) : null,
             ModifiedTime = _epoch,

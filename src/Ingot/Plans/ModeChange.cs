@@ -23,7 +23,7 @@ public sealed class ModeChange
     public static ModeChange? TryParse(string text)
     {
         if (text.Length is >= 1 and <= 5 && text.All(c => c is >= '0' and <= '7'))
-            return Convert.ToInt32(text, 8) is var mode and <= AllBits ? new ModeChange(text, mode, []) : null;
+            return Convert.ToInt32(text, 8) is var mode and <= AllBits ? new ModeChange(Convert.ToString(mode, 8), mode, []) : null;
 
         var changes = new List<Change>();
         foreach (var clause in text.Split(','))
