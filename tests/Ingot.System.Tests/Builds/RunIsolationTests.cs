@@ -76,8 +76,8 @@ public sealed class RunIsolationTests(BuildFixture fixture)
         Environment.SetEnvironmentVariable("INGOT_TEST_ENVIRONMENT", "of-the-host");
         var built = await fixture.BuildAsync($"""
             FROM base
-            RUN cat /proc/*/environ | tr '\0' '\n' | grep -c '[o]f-the-host'; cat /proc/*/cmdline | tr '\0' ' ' | grep -c '[I]ngot'; ls -d /proc/[0-9]* | wc -l | awk '{ "{ print ($1 < 12) ? \"few\" : \"many\" }" }'; \
-                grep -c '{fixture.Home}' /proc/self/mountinfo | awk '{ "{ print ($1 >= 0) ? \"\" : \"\" }" }'; ls /proc/self/fd | wc -l; cat /proc/self/cgroup | grep -c system.slice; : {Environment.TickCount64}
+            RUN cat /proc/*/environ | tr '\0' '\n' | grep -c '[o]f-the-host'; cat /proc/*/cmdline | tr '\0' ' ' | grep -c '[I]ngot'; ls -d /proc/[0-9]* | wc -l | awk '{"{ print ($1 < 12) ? \"few\" : \"many\" }"}'; \
+                grep -c '{fixture.Home}' /proc/self/mountinfo | awk '{"{ print ($1 >= 0) ? \"\" : \"\" }"}'; ls /proc/self/fd | wc -l; cat /proc/self/cgroup | grep -c system.slice; : {Environment.TickCount64}
             """);
         Assert.Equal(["0", "0", "few", "", "4", "0"], built.Progress.Lines);
     }
