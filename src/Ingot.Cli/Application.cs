@@ -97,6 +97,10 @@ internal static class Application
         {
             return Fail(terminal, ExitCode.No, "build-failed", e.Message);
         }
+        catch (Builds.SecretLeakException e)
+        {
+            return Fail(terminal, ExitCode.No, "secret-leak", e.Message);
+        }
         catch (ServerException e)
         {
             int code = e.Code switch { "refused" => ExitCode.No, "invalid" or "not_found" => ExitCode.WrongInput, _ => ExitCode.WrongEnvironment };

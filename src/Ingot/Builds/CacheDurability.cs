@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace Ingot.Builds;
 
 /// <summary>Keeps a cache honest over a power failure without waiting for the disk at every step.</summary>
@@ -8,6 +10,8 @@ namespace Ingot.Builds;
 /// </remarks>
 internal sealed class CacheDurability
 {
+    private const int MarkBytes = 8;
+
     private readonly string _directory;
 
     public CacheDurability(string directory) => _directory = directory;
@@ -38,8 +42,8 @@ internal sealed class CacheDurability
     /// <summary>Makes everything that was written until now durable.</summary>
     public void Sync()
     {
-        // Its time is that of its content; the rename to its name comes after the sync.
-        string mark = DurableFile + ".new";
+        // Its time is that of its content; the rename to its name comes after the sync. Another builder may be at it too: when that one's mark is older, and comes last, more is forgotten than need be.
+        string mark = $"{DurableFile}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(MarkBytes))}";
         File.WriteAllBytes(mark, []);
         using (var directory = new HostFiles(_directory))
             directory.SyncFilesystem();

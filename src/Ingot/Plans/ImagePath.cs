@@ -21,8 +21,8 @@ public static class ImagePath
     /// <summary><paramref name="path"/> seen from <paramref name="directory"/>, cleaned.</summary>
     public static string Resolve(string directory, string path) => Clean(path.StartsWith('/') ? path : $"{directory}/{path}");
 
-    /// <summary>Whether the text asks for a directory: it ends with a slash, or is <c>.</c> or <c>..</c>. Docker's builder reads <c>dir/.</c> as <c>dir</c>.</summary>
-    public static bool NamesDirectory(string path) => path.EndsWith('/') || path is "." or "..";
+    /// <summary>Whether the text asks for a directory: it ends with a slash, or its last component is <c>.</c> or <c>..</c>.</summary>
+    public static bool NamesDirectory(string path) => path.EndsWith('/') || path[(path.LastIndexOf('/') + 1)..] is "." or "..";
 
     /// <summary>The path without its leading slash, as layers name it; empty for the root.</summary>
     public static string ToLayer(string path) => Clean(path)[1..];

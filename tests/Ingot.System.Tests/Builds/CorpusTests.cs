@@ -23,7 +23,10 @@ public sealed class CorpusTests(CorpusFixture corpus) : IClassFixture<CorpusFixt
         Assert.SkipUnless(CorpusFixture.Missing is null, CorpusFixture.Missing ?? "");
         var corpusCase = CorpusFixture.Cases.First(c => c.Name == name);
 
-        var differences = CaseRecord.Compare(corpusCase, CaseRecord.Read(corpusCase), corpus[name]);
+        var result = corpus.Find(name);
+        Assert.SkipWhen(result is null, "Debian cannot be bootstrapped: there is no network");
+
+        var differences = CaseRecord.Compare(corpusCase, CaseRecord.Read(corpusCase), result!);
 
         Assert.True(differences.Count == 0, string.Join('\n', differences));
     }

@@ -14,9 +14,9 @@ public sealed class RunMountTests(BuildFixture fixture)
     {
         Skip();
         var built = await fixture.BuildAsync(
-            "FROM base\nRUN --mount=type=bind,target=/src cd /src && find . | sort && stat -c '%a %u %n' a.txt && ! touch /src/new && cat a.txt > /out\n",
+            "FROM base\nRUN --mount=type=bind,target=/src cd /src && find . | sort && stat -c '%a %u %n' a.txt && ! touch /src/new 2>/dev/null && cat a.txt > /out\n",
             (".dockerignore", "secret*\nDockerfile\ningot.yaml\n.dockerignore\n"), ("a.txt", "text\n"), ("secret.txt", "no"), ("d/b", "b"));
-        Assert.Equal([".", "./a.txt", "./d", "./d/b", "644 0 a.txt", "touch: cannot touch '/src/new': Read-only file system"], built.Progress.Lines);
+        Assert.Equal([".", "./a.txt", "./d", "./d/b", "644 0 a.txt"], built.Progress.Lines);
         Assert.Equal(["File out 644 0:0 315532800"], await built.LayerAsync(0));
     }
 

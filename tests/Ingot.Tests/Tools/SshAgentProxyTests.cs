@@ -142,7 +142,7 @@ public sealed class SshAgentProxyTests : IDisposable
                     }
                 }
             }
-            catch (SocketException)
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
             }
         }
