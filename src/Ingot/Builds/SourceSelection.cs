@@ -151,8 +151,8 @@ internal static class SourceSelector
         {
             if (Find(tree, path) is not { } found)
                 missing(source);
-            else
-                yield return One(tree, path, found.Path, found.File, new CopyFilter(null, exclude));
+            else if (One(tree, path, found.Path, found.File, new CopyFilter(null, exclude)) is { } one)
+                yield return one;
         }
     }
 
@@ -174,10 +174,9 @@ internal static class SourceSelector
         bool isFound = false;
         foreach (string path in PathsOf(tree, root))
         {
-            if (Find(tree, path) is not { File.Entry.Type: TarEntryType.Directory } found)
+            if (Find(tree, path) is not { File.Entry.Type: TarEntryType.Directory } found || One(tree, path, found.Path, found.File, filter) is not { } one)
                 continue;
 
-            var one = One(tree, path, found.Path, found.File, filter);
             isFound |= one.Files.Count > 1 || pattern.Length == 0;
             yield return one;
         }
@@ -189,11 +188,11 @@ internal static class SourceSelector
     private static (string Path, SelectedFile File)? Find(ISelectable tree, string path) =>
         tree.Resolve(path) is { } resolved && tree.Find(resolved) is { } file ? (resolved, file) : null;
 
-    // What is excluded is below a directory that is copied: a file that is a source itself is copied, as with Docker.
-    private static SelectedSource One(ISelectable tree, string path, string resolved, SelectedFile file, CopyFilter filter)
+    // A file that is a source itself is excluded by its name, as Docker's reference has it; BuildKit copies it all the same.
+    private static SelectedSource? One(ISelectable tree, string path, string resolved, SelectedFile file, CopyFilter filter)
     {
         if (file.Entry.Type != TarEntryType.Directory)
-            return new SelectedSource(TarPath.Name(path), [file with { Links = null }]);
+            return filter.Takes(TarPath.Name(path)) ? new SelectedSource(TarPath.Name(path), [file with { Links = null }]) : null;
 
         return new SelectedSource(TarPath.Name(path), [file, .. NameLinks(filter.Apply(tree.Below(resolved, filter)))]);
     }

@@ -19,7 +19,7 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
         var first = await fixture.BuildAsync("FROM base\nRUN ln -s /etc /opt/deep\n" + Copy, ("a", "linked"));
         var second = await fixture.BuildAsync("FROM base\nRUN mkdir -m 700 /opt/deep && echo other > /opt/other\n" + Copy + "RUN cat /opt/deep/a && stat -c '%a %u:%g' /opt/deep", ("a", "linked"));
         Assert.DoesNotContain(Copy.Trim(), second.Progress.Started);
-        Assert.Equal(first.Image.Manifest.Layers[^1].Digest, second.Image.Manifest.Layers[^2].Digest);
+        Assert.Contains(first.Image.Manifest.Layers[^1].Digest, second.Image.Manifest.Layers.Select(l => l.Digest));
         Assert.Equal([$"Directory opt 755 7:8 {Epoch}", $"Directory opt/deep 755 7:8 {Epoch}", $"File opt/deep/a 644 7:8 {Epoch}"], await first.LayerAsync(0));
         Assert.Equal(["linked755 7:8"], second.Progress.Lines);
     }
@@ -76,7 +76,7 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
                 """);
             BuildFixture.Write(project, new Dictionary<string, string>
             {
-                ["ingot.yaml"] = "images:\n  base: { bootstrap: { suite: bookworm } }\n  app: { dockerfile: Dockerfile }\n",
+                ["ingot.yaml"] = BuildFixture.Base + "  app: { dockerfile: Dockerfile }\n",
                 ["Dockerfile"] = "FROM base\nADD no-suffix /\nADD --unpack=false a.tar.xz /kept/\nCOPY a.tar.xz /copied/\nRUN cat /usr/lib/ingot-test && stat -c '%a %u:%g %h %Y' /opt/again && readlink /out && ls /kept /copied && test -L /lib\n",
             });
             var built = await fixture.BuildAtAsync(project, s => s, CancellationToken.None);
