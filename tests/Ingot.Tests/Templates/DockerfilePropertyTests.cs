@@ -153,6 +153,7 @@ public class DockerfilePropertyTests
     [InlineData("RUN a \\\n", "\n")]
     [InlineData("RUN a \\\n", "b \\\n")]
     [InlineData("LABEL ", "a=$b ")]
+    [InlineData("ARG ", "a-b ")]
     public void TwiceTheTextTakesTwiceTheMemory(string start, string part)
     {
         long Taken(int times)
@@ -161,6 +162,7 @@ public class DockerfilePropertyTests
             long before = GC.GetAllocatedBytesForCurrentThread();
             DiagnosticBag diagnostics = [];
             var syntax = DockerfileParser.Parse(source, diagnostics);
+            DiagnosticRenderer.Render(diagnostics);
             if (!diagnostics.HasErrors)
                 DockerfileChecks.Run(syntax, CheckContext.None);
             return GC.GetAllocatedBytesForCurrentThread() - before;
