@@ -33,13 +33,19 @@ internal static class Application
         }
 
         var directory = new Option<string>("-C") { Description = "Work in this directory", HelpName = "DIR", Recursive = true, DefaultValueFactory = _ => "." };
-        var format = new Option<string>("--output", "-o") { Description = "How data is printed: text or json", HelpName = "FORMAT", Recursive = true, DefaultValueFactory = _ => "text" };
-        format.AcceptOnlyFromAmong("text", "json");
+        var format = new Option<string>("--output", "-o") { Description = "How data is printed: text or json, or sarif by build --check", HelpName = "FORMAT", Recursive = true, DefaultValueFactory = _ => "text" };
+        format.AcceptOnlyFromAmong("text", "json", "sarif");
         Func<ParseResult, CancellationToken, Task<int>> Bind(Func<CommandContext, ParseResult, CancellationToken, Task<int>> act) => async (result, cancellationToken) =>
         {
             bool json = result.GetValue(format) == "json";
-            var terminal = new Terminal(output, error, json, outputIsTerminal, errorIsTerminal, !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")));
-            return await GuardAsync(terminal, () => act(new CommandContext(WorkingDirectory(result.GetValue(directory)!), Home.FromEnvironment(), terminal), result, cancellationToken));
+            bool noColor = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
+            var terminal = new Terminal(output, error, json, outputIsTerminal, errorIsTerminal, noColor) { Sarif = result.GetValue(format) == "sarif" };
+            return await GuardAsync(terminal, () =>
+            {
+                if (result.CommandResult.Command.Name != "build")
+                    terminal.RefuseSarif();
+                return act(new CommandContext(WorkingDirectory(result.GetValue(directory)!), Home.FromEnvironment(), terminal), result, cancellationToken);
+            });
         };
 
         var root = new RootCommand("Ingot casts golden images once, proves what they are, promotes them by policy, and replaces running instances; it never patches them.") { directory, format };
@@ -90,6 +96,10 @@ internal static class Application
         catch (Builds.BuildException e)
         {
             return Fail(terminal, ExitCode.No, "build-failed", e.Message);
+        }
+        catch (Builds.SecretLeakException e)
+        {
+            return Fail(terminal, ExitCode.No, "secret-leak", e.Message);
         }
         catch (ServerException e)
         {

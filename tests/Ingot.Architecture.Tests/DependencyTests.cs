@@ -13,6 +13,8 @@ public sealed class DependencyTests
         ["src/Ingot"] = ["Ingot.Oci", "YamlDotNet"],
         ["src/Ingot.Server"] = ["Ingot", "Microsoft.AspNetCore.App", "Microsoft.Data.Sqlite.Core", "SQLitePCLRaw.provider.e_sqlite3"],
         ["src/Ingot.Cli"] = ["Ingot.Server", "Spectre.Console", "System.CommandLine"],
+        ["fuzz/Ingot.Fuzz"] = ["Ingot"],
+        ["benchmarks/Ingot.Benchmarks"] = ["Ingot.Oci"],
         ["tests/Ingot.Testing"] = ["FsCheck", "Ingot", "xunit.v3.assert", "xunit.v3.extensibility.core"],
         ["tests/Ingot.Oci.Tests"] = ["Ingot.Oci"],
         ["tests/Ingot.Tests"] = ["Ingot"],

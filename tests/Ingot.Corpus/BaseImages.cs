@@ -80,11 +80,12 @@ public static class BaseImages
     public static async Task MakeDebianAsync(OciLayout layout, string archive, CancellationToken cancellationToken = default)
     {
         await using var layer = await LayerWriter.BeginAsync(layout.Store, LayerCompression.None, cancellationToken);
+        await layer.WriteAsync(Entry("dev", TarEntryType.Directory, Program).Entry, cancellationToken);
         using var reader = new TarReader(File.OpenRead(archive));
         while (await reader.NextAsync(cancellationToken) is { } entry)
         {
             // Devices are the container runtime's.
-            if (!entry.Path.StartsWith("dev/", StringComparison.Ordinal))
+            if (entry.Path != "dev" && !entry.Path.StartsWith("dev/", StringComparison.Ordinal))
                 await layer.WriteAsync(entry, reader.Content, cancellationToken);
         }
 

@@ -79,9 +79,14 @@ public static class CaseFiles
     {
         using var bytes = new MemoryStream();
         var tar = new TarWriter(bytes, leaveOpen: true);
+        var entries = new Dictionary<string, TarEntry>();
         foreach (string line in lines)
         {
             var (entry, content) = Entry(EscapedText.Words(line));
+            // The header of a hard link says the same of the file as the file's own.
+            if (entry.Type == TarEntryType.HardLink && entries.TryGetValue(entry.LinkTarget!, out var linked))
+                entry = entry with { Mode = linked.Mode, UserId = linked.UserId, GroupId = linked.GroupId };
+            entries[entry.Path] = entry;
             await tar.WriteAsync(entry, content, cancellationToken);
         }
 

@@ -18,6 +18,8 @@ public static class CaseRecord
     /// <summary>The differences, a line each: what only BuildKit has begins with a minus, what only Ingot has with a plus. Lines that the case excuses are left out.</summary>
     public static IReadOnlyList<string> Compare(CorpusCase corpusCase, IReadOnlyList<string>? expected, CaseResult result)
     {
+        if (result.Crash is { } crash)
+            return [$"+ crashes: {crash}"];
         if (corpusCase.Refused is not null || corpusCase.Accepted is not null)
             return Equals(corpusCase.Refused is null, result.Lines is null) ? [$"it is said to be {(corpusCase.Refused is null ? "accepted" : "refused")} on purpose, and is not: {result.Failure}"] : [];
         if (expected is null || result.Lines is null)

@@ -42,6 +42,9 @@ public sealed record CorpusCase(string Name, string Directory)
     /// <summary>Whether BuildKit must be newer than that of Debian 13: the case uses what came later.</summary>
     public bool NeedsNewer => Find("newer") is not null;
 
+    /// <summary>Whether no BuildKit of Debian knows what the case uses: its record is written by hand, after the reference of the language.</summary>
+    public bool IsByReference => Find("reference") is not null;
+
     /// <summary>Whether the case is made for the base with compilers.</summary>
     public bool NeedsDebian => File.ReadAllText(Path.Combine(Directory, "Dockerfile")).Contains(BaseImages.Debian, StringComparison.Ordinal);
 
@@ -89,7 +92,7 @@ public sealed record CorpusCase(string Name, string Directory)
     private static KeyValuePair<string, string> Setting(string line)
     {
         string[] parts = line.Split(' ', 2);
-        string[] known = ["arg", "label", "context", "secret", "target", "platform", "dockerfile", "fails", "newer", "different", "refused", "accepted", "excused", "volatile"];
+        string[] known = ["arg", "label", "context", "secret", "target", "platform", "dockerfile", "fails", "newer", "reference", "different", "refused", "accepted", "excused", "volatile"];
         return known.Contains(parts[0]) ? new(parts[0], parts.ElementAtOrDefault(1) ?? "") : throw new FormatException($"a case has no setting '{parts[0]}'");
     }
 }

@@ -27,7 +27,7 @@ public sealed class CorpusTool(string directory, TextWriter output)
     /// <summary>Makes contexts, and the arguments for BuildKit's client.</summary>
     public async Task<int> PrepareAsync(string corpus, string[] names)
     {
-        foreach (var corpusCase in Choose(corpus, names))
+        foreach (var corpusCase in Choose(corpus, names).Where(c => !c.IsByReference))
         {
             string place = Path.Combine(directory, "cases", corpusCase.Name);
             await CaseFiles.MakeAsync(corpusCase, place);

@@ -77,7 +77,8 @@ public static partial class ImageReport
 
     private static string Json(string text) => EscapedText.Quote(TarPath.Encode(text));
 
-    // BuildKit keeps a layer without a file in it; Ingot keeps none. BuildKit publishes the values of build arguments with every command; Ingot does not.
+    // What an instruction does, and what it wrote. Build arguments and health checks are left out of the text: BuildKit publishes the values of build
+    // arguments, which may be secrets, and prints health checks as a structure of its program; ports it sorts or not, from version to version.
     private static IEnumerable<string> History(Image image, BaseImage? below, IReadOnlyList<bool> emptyLayers)
     {
         int layer = 0;
@@ -88,12 +89,23 @@ public static partial class ImageReport
                 continue;
             string text = entry.CreatedBy ?? "";
             text = text.EndsWith(Suffix, StringComparison.Ordinal) ? text[..^Suffix.Length] : text;
-            yield return $"history {(isEmpty ? "empty" : "layer")} {Json(PublishedArguments().Replace(text, "RUN "))}";
+            text = PublishedArguments().Replace(text, "RUN ");
+            text = OwnText().Replace(text, "$1");
+            text = Ports().Match(text) is { Success: true } ports
+                ? $"EXPOSE [{string.Join(' ', ports.Groups[1].Value.Replace(":{}", "", StringComparison.Ordinal).Split(' ').Order(StringComparer.Ordinal))}]"
+                : text;
+            yield return $"history {(isEmpty ? "empty" : "layer")} {Json(text)}";
         }
     }
 
     [GeneratedRegex(@"^RUN \|\d+ .*?(?=/bin/)", RegexOptions.Singleline)]
     private static partial Regex PublishedArguments();
+
+    [GeneratedRegex("^(ARG|HEALTHCHECK) .*$", RegexOptions.Singleline)]
+    private static partial Regex OwnText();
+
+    [GeneratedRegex(@"^EXPOSE (?:map)?\[(.*)\]$")]
+    private static partial Regex Ports();
 
     private static IEnumerable<string> Tree(ImageTree tree, BaseImage? below, IReadOnlyList<BaseImage> bases, IReadOnlySet<string> withoutContent)
     {

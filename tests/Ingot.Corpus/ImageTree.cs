@@ -23,7 +23,7 @@ public sealed class ImageTree
     /// <summary>Every path and its file; the root's own is the empty one, when a layer has it.</summary>
     public IReadOnlyDictionary<string, ImageFile> Files => _files;
 
-    /// <summary>Of each layer that was read, lowest first, whether nothing is in it.</summary>
+    /// <summary>Of each layer that was read, lowest first, whether it changes nothing but times.</summary>
     public IReadOnlyList<bool> EmptyLayers => _emptyLayers;
 
     /// <summary>Reads the lowest <paramref name="count"/> layers of an image.</summary>
@@ -46,13 +46,25 @@ public sealed class ImageTree
         while (await reader.NextAsync(cancellationToken) is { } entry)
             entries.Add((entry, entry.Type == TarEntryType.File ? await FileAsync(entry, reader.Content, cancellationToken) : new ImageFile(entry, null, null)));
 
-        _emptyLayers.Add(entries.Count == 0);
+        _emptyLayers.Add(entries.TrueForAll(e => IsAsBelow(e.Entry, e.File)));
         // Whiteouts hide what is below, wherever in the archive they stand.
         foreach (var (entry, _) in entries.Where(e => Whiteout.IsWhiteout(e.Entry.Path)))
             Remove(Whiteout.Hidden(entry.Path), keepItself: Whiteout.IsOpaque(entry.Path));
         foreach (var (entry, file) in entries.Where(e => !Whiteout.IsWhiteout(e.Entry.Path)))
             Put(entry, file!);
     }
+
+    private bool IsAsBelow(TarEntry entry, ImageFile? file)
+    {
+        if (Whiteout.IsWhiteout(entry.Path) || !_files.TryGetValue(entry.Path, out var below))
+            return entry.Path.Length == 0;
+        if (entry.Type == TarEntryType.HardLink)
+            return ReferenceEquals(below, _files.GetValueOrDefault(entry.LinkTarget!));
+        return below.Digest == file!.Digest && (below.Entry with { ModifiedTime = default, ExtendedAttributes = null, Path = "" }) == (entry with { ModifiedTime = default, ExtendedAttributes = null, Path = "" })
+            && Attributes(below.Entry).SequenceEqual(Attributes(entry));
+    }
+
+    private static IEnumerable<string> Attributes(TarEntry entry) => (entry.ExtendedAttributes ?? []).Select(a => $"{a.Key}={Convert.ToHexString(a.Value)}");
 
     private void Put(TarEntry entry, ImageFile file)
     {

@@ -12,7 +12,11 @@ namespace Ingot.Corpus;
 /// <summary>What a builder made of a case: the lines of a report, or why it failed.</summary>
 /// <param name="Lines">The report; null when the build failed.</param>
 /// <param name="Failure">Why it failed; null when it did not.</param>
-public sealed record CaseResult(IReadOnlyList<string>? Lines, string? Failure);
+public sealed record CaseResult(IReadOnlyList<string>? Lines, string? Failure)
+{
+    /// <summary>What was thrown that is no answer of a build; null when nothing was.</summary>
+    public Exception? Crash { get; init; }
+}
 
 /// <summary>Builds cases with Ingot, in a store and a cache of its own.</summary>
 /// <param name="layout">The bases, and where images go.</param>
@@ -20,7 +24,7 @@ public sealed record CaseResult(IReadOnlyList<string>? Lines, string? Failure);
 /// <param name="directory">Where contexts and the cache are.</param>
 public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases, string directory)
 {
-    /// <summary>Builds a case. Failures that are a build's answer are results; others are thrown.</summary>
+    /// <summary>Builds a case. Whatever is thrown is part of the result: one case must not hide the others.</summary>
     public async Task<CaseResult> RunAsync(CorpusCase corpusCase, CancellationToken cancellationToken = default)
     {
         string place = Path.Combine(directory, "cases", corpusCase.Name);
@@ -33,6 +37,10 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
         catch (Exception e) when (e is IngotException or InvalidInputException)
         {
             return new CaseResult(null, e.Message);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            return new CaseResult(null, e.Message) { Crash = e };
         }
     }
 

@@ -19,6 +19,7 @@ public sealed class TestRegistry : IAsyncDisposable
     private readonly Task _loop;
     private readonly ConcurrentDictionary<(string Repository, string Name), (string MediaType, byte[] Bytes)> _manifests = new();
     private readonly ConcurrentDictionary<(string Repository, Digest Digest), byte[]> _blobs = new();
+    private readonly ConcurrentDictionary<string, byte[]> _partial = new();
     private int _uploads;
 
     public TestRegistry()
@@ -55,6 +56,30 @@ public sealed class TestRegistry : IAsyncDisposable
     /// <summary>Statuses to answer with before anything else, in order.</summary>
     public ConcurrentQueue<int> Failures { get; } = new();
 
+    /// <summary>The <c>Retry-After</c> of those failures; null for none.</summary>
+    public string? RetryAfter { get; set; }
+
+    /// <summary>Whether parts of blobs are sent when they are asked for.</summary>
+    public bool HasRanges { get; set; } = true;
+
+    /// <summary>After how many bytes of a blob's answer the connection is to break, one for each answer.</summary>
+    public ConcurrentQueue<int> Breaks { get; } = new();
+
+    /// <summary>After how many bytes of an upload's body there is to be a failure, one for each request.</summary>
+    public ConcurrentQueue<int> UploadBreaks { get; } = new();
+
+    /// <summary>Whether an upload that broke is forgotten.</summary>
+    public bool ForgetsUploads { get; set; }
+
+    /// <summary>Whether blobs have no end.</summary>
+    public bool IsEndless { get; set; }
+
+    /// <summary>Another server that has the blobs; null when this has them.</summary>
+    public Uri? BlobsAt { get; set; }
+
+    /// <summary>The <c>Authorization</c> of each request, empty for none.</summary>
+    public ConcurrentQueue<string> Authorizations { get; } = new();
+
     /// <summary>What was asked, as <c>METHOD /path</c>, in order.</summary>
     public ConcurrentQueue<string> Requests { get; } = new();
 
@@ -68,6 +93,8 @@ public sealed class TestRegistry : IAsyncDisposable
     public bool HasBlob(string repository, Digest digest) => _blobs.ContainsKey((repository, digest));
 
     public void AddBlob(string repository, byte[] bytes) => _blobs[(repository, Digest.Of(bytes))] = bytes;
+
+    public void AddManifest(string repository, string tag, string mediaType, byte[] bytes) => _manifests[(repository, tag)] = _manifests[(repository, Digest.Of(bytes).ToString())] = (mediaType, bytes);
 
     public async ValueTask DisposeAsync()
     {
@@ -122,6 +149,7 @@ public sealed class TestRegistry : IAsyncDisposable
         try
         {
             Requests.Enqueue($"{context.Request.HttpMethod} {context.Request.RawUrl}");
+            Authorizations.Enqueue(context.Request.Headers["Authorization"] ?? "");
             var answer = await AnswerAsync(context.Request, context.Response);
             await SendAsync(context, answer);
         }
@@ -133,13 +161,36 @@ public sealed class TestRegistry : IAsyncDisposable
 
     private async Task SendAsync(HttpListenerContext context, Answer answer)
     {
+        bool isBlob = context.Request.HttpMethod == "GET" && context.Request.RawUrl!.Contains("/blobs/sha256:", StringComparison.Ordinal);
         byte[] body = Lie(context.Request.RawUrl!, answer.Body ?? []);
         context.Response.StatusCode = answer.Status;
         context.Response.ContentType = answer.ContentType;
+        if (isBlob && IsEndless)
+        {
+            await SendForeverAsync(context);
+            return;
+        }
+
         context.Response.ContentLength64 = body.Length;
+        if (isBlob && Breaks.TryDequeue(out int count))
+        {
+            await context.Response.OutputStream.WriteAsync(body.AsMemory(0, Math.Min(count, body.Length)));
+            await context.Response.OutputStream.FlushAsync();
+            context.Response.Abort();
+            return;
+        }
+
         if (context.Request.HttpMethod != "HEAD")
             await context.Response.OutputStream.WriteAsync(body);
         context.Response.Close();
+    }
+
+    private static async Task SendForeverAsync(HttpListenerContext context)
+    {
+        context.Response.SendChunked = true;
+        byte[] some = new byte[64 << 10];
+        for (int i = 0; i < 100_000; i++)
+            await context.Response.OutputStream.WriteAsync(some);
     }
 
     private async Task<Answer> AnswerAsync(HttpListenerRequest request, HttpListenerResponse response)
@@ -149,7 +200,9 @@ public sealed class TestRegistry : IAsyncDisposable
             return Token(request);
         if (Refusal(request, response) is { } refusal)
             return refusal;
-        if (Failures.TryDequeue(out int status))
+        if (Failures.TryDequeue(out int status) && RetryAfter is { } pause)
+            response.AddHeader("Retry-After", pause);
+        if (status > 0)
             return Failure(status, "UNAVAILABLE", "try again");
         if (path == "/v2/")
             return new Answer(200, "{}"u8.ToArray());
@@ -159,7 +212,7 @@ public sealed class TestRegistry : IAsyncDisposable
         {
             [.. var name, "blobs", "uploads", ""] when request.HttpMethod == "POST" => Begin(string.Join('/', name), request, response),
             [.. var name, "blobs", "uploads", _] => await UploadAsync(string.Join('/', name), request, response),
-            [.. var name, "blobs", var digest] => Blob(string.Join('/', name), digest, request),
+            [.. var name, "blobs", var digest] => Blob(string.Join('/', name), digest, request, response),
             [.. var name, "manifests", var reference] => await ManifestAsync(string.Join('/', name), reference, request, response),
             [.. var name, "tags", "list"] => Tags(string.Join('/', name), request, response),
             [.. var name, "referrers", var digest] when HasReferrers => ReferrersOf(string.Join('/', name), digest),
@@ -201,10 +254,32 @@ public sealed class TestRegistry : IAsyncDisposable
 
     private async Task<Answer> UploadAsync(string repository, HttpListenerRequest request, HttpListenerResponse response)
     {
+        string upload = request.Url!.AbsolutePath;
+        byte[]? before = _partial.GetValueOrDefault(upload);
+        if (request.HttpMethod == "GET")
+        {
+            if (ForgetsUploads || before is null)
+                return Failure(404, "BLOB_UPLOAD_UNKNOWN", "no such upload");
+            response.AddHeader("Location", $"{upload}?state=x%2Fy");
+            response.AddHeader("Range", $"0-{Math.Max(0, before.Length - 1)}");
+            return new Answer(204);
+        }
+
         MostUploads = Math.Max(MostUploads, Interlocked.Increment(ref _uploads));
         var body = new MemoryStream();
-        await request.InputStream.CopyToAsync(body);
+        body.Write(before ?? []);
+        bool isBroken = !await ReadBodyAsync(request, body);
         Interlocked.Decrement(ref _uploads);
+        _partial[upload] = body.ToArray();
+        if (isBroken)
+            return Failure(502, "UNAVAILABLE", "it broke");
+        if (request.HttpMethod == "PATCH")
+        {
+            bool isNext = request.Headers["Content-Range"] == $"{before?.Length ?? 0}-{body.Length - 1}";
+            response.AddHeader("Location", $"{upload}?state=x%2Fy");
+            return isNext ? new Answer(202) : Failure(416, "BLOB_UPLOAD_INVALID", "not what comes next");
+        }
+
         var digest = Digest.Parse(request.QueryString["digest"]!);
         if (request.QueryString["state"] != "x/y" || Digest.Of(body.ToArray()) != digest)
             return Failure(400, "DIGEST_INVALID", "not what it says");
@@ -214,15 +289,43 @@ public sealed class TestRegistry : IAsyncDisposable
         return new Answer(201);
     }
 
-    private Answer Blob(string repository, string text, HttpListenerRequest request)
+    // False when the connection is to break here.
+    private async Task<bool> ReadBodyAsync(HttpListenerRequest request, MemoryStream body)
     {
+        if (!UploadBreaks.TryDequeue(out int limit))
+        {
+            await request.InputStream.CopyToAsync(body);
+            return true;
+        }
+
+        byte[] some = new byte[limit];
+        int read = await request.InputStream.ReadAtLeastAsync(some, limit, throwOnEndOfStream: false);
+        body.Write(some, 0, read);
+        return false;
+    }
+
+    private Answer Blob(string repository, string text, HttpListenerRequest request, HttpListenerResponse response)
+    {
+        if (BlobsAt is { } elsewhere && request.HttpMethod == "GET")
+        {
+            response.AddHeader("Location", new Uri(elsewhere, request.RawUrl).ToString());
+            return new Answer(307);
+        }
+
         if (!Digest.TryParse(text, out var digest) || !_blobs.TryGetValue((repository, digest), out byte[]? bytes))
             return Failure(404, "BLOB_UNKNOWN", "no such blob");
-        if (request.HttpMethod != "DELETE")
+        if (request.HttpMethod == "DELETE")
+        {
+            _blobs.TryRemove((repository, digest), out _);
+            return new Answer(202);
+        }
+
+        if (!HasRanges || request.Headers["Range"] is not { } range)
             return new Answer(200, bytes, "application/octet-stream");
 
-        _blobs.TryRemove((repository, digest), out _);
-        return new Answer(202);
+        int start = int.Parse(range["bytes=".Length..].TrimEnd('-'), System.Globalization.CultureInfo.InvariantCulture);
+        response.AddHeader("Content-Range", $"bytes {start}-{bytes.Length - 1}/{bytes.Length}");
+        return new Answer(206, bytes[start..], "application/octet-stream");
     }
 
     private async Task<Answer> ManifestAsync(string repository, string reference, HttpListenerRequest request, HttpListenerResponse response)
@@ -261,6 +364,9 @@ public sealed class TestRegistry : IAsyncDisposable
 
     private string? MissingPart(string repository, JsonElement manifest)
     {
+        if (BlobsAt is not null)
+            return null;
+
         var blobs = (manifest.TryGetProperty("layers", out var layers) ? layers.EnumerateArray().ToArray() : [])
             .Concat(manifest.TryGetProperty("config", out var config) ? [config] : [])
             .Select(part => part.GetProperty("digest").GetString()!);

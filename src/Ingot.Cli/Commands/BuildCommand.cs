@@ -16,17 +16,22 @@ internal static class BuildCommand
         var targets = new Argument<string[]>("TARGET") { Description = "Images of the project; all of them when left out", Arity = ArgumentArity.ZeroOrMore };
         var file = new Option<string>("--file", "-f") { Description = "A Dockerfile outside of a project, or - for standard input; its context is the directory of -C, or of --context DIR, and the image is named after that", HelpName = "FILE" };
         var target = new Option<string>("--target") { Description = "The stage that becomes the image; the last when left out", HelpName = "STAGE" };
+        var check = new Option<bool>("--check") { Description = "Do not build: say what the checks of docs/checks find in the Dockerfiles, with --output sarif for code hosts" };
         var settings = new BuildSymbols();
-        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store") { targets, file, target };
+        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store") { targets, file, target, check };
         settings.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            string[] contexts = result.GetValue(settings.Contexts) ?? [];
-            var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile, contexts) : ProjectFiles.Load(context.Directory);
+            await using var source = await BuildContext.FindAsync(context, result.GetValue(settings.Contexts) ?? [], settings.Read(result, context.Directory), cancellationToken);
+            var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile, source) : ProjectFiles.Load(context.Directory);
             string[] names = result.GetValue(targets) ?? [];
             CheckTargets(project, names);
             if (result.GetValue(target) is { } chosen)
                 project = WithTarget(project, names, chosen);
+            if (result.GetValue(check))
+                return await new CheckStage(context, settings.Read(result, context.Directory)).RunAsync(project, names, cancellationToken);
+
+            context.Terminal.RefuseSarif();
             var stage = new BuildStage(context, settings.Read(result, context.Directory));
             var images = await stage.RunAsync(project, context.Directory, cancellationToken, names);
             context.Terminal.TryJson(new BuildReport([.. images.Select(i => Report(i, project, stage.Elapsed))]), ReportJson.Default.BuildReport);
@@ -50,19 +55,19 @@ internal static class BuildCommand
     }
 
     /// <summary>A project of one image, for a Dockerfile that belongs to none.</summary>
-    private static ProjectDefinition Single(CommandContext context, string dockerfile, IReadOnlyList<string> contexts)
+    private static ProjectDefinition Single(CommandContext context, string dockerfile, BuildContext source)
     {
         bool isStandardInput = dockerfile == PlanSettings.StandardInputName;
-        string path = context.Resolve(dockerfile);
+        // In a repository the Dockerfile is the repository's.
+        string path = Path.GetFullPath(dockerfile, source.IsRepository ? source.Directory : context.Directory);
         if (!isStandardInput && !File.Exists(path))
-            throw new InvalidInputException("no-file", $"there is no file '{dockerfile}'");
+            throw new InvalidInputException("no-file", $"there is no file '{dockerfile}'{(source.IsRepository ? " in the repository" : "")}");
 
-        string directory = contexts.LastOrDefault(c => !c.Contains('=', StringComparison.Ordinal)) is { } given ? context.Resolve(given) : context.Directory;
-        string name = new([.. Path.GetFileName(directory).ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')]);
+        string name = new([.. source.Name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')]);
         name = name.Trim('-').Length == 0 ? "image" : name.Trim('-');
-        var source = new SourceText(isStandardInput ? "standard input" : ProjectFiles.Name(path), "");
+        var text = new SourceText(isStandardInput ? "standard input" : ProjectFiles.Name(path), "");
         string relative = isStandardInput ? dockerfile : Path.GetRelativePath(context.Directory, path);
-        return new ProjectDefinition(name, [new DockerfileImage(name, source.Span(0, 0), relative, Path.GetRelativePath(context.Directory, directory), null, [])], [], [], source);
+        return new ProjectDefinition(name, [new DockerfileImage(name, text.Span(0, 0), relative, Path.GetRelativePath(context.Directory, source.Directory), null, [])], [], [], text);
     }
 
     private static BuiltImageReport Report(BuiltImage image, ProjectDefinition project, TimeSpan elapsed) => new(

@@ -3,6 +3,7 @@ using System.Globalization;
 using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Plans;
 
 namespace Ingot.Cli.Commands;
 
@@ -99,7 +100,7 @@ internal sealed class BuildSymbols
     private static Dictionary<string, string> Named(IEnumerable<string> contexts)
     {
         var named = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-        foreach (var (name, source) in contexts.Where(c => c.Contains('=', StringComparison.Ordinal)).Select(c => Pair(c, "context")))
+        foreach (var (name, source) in contexts.Where(c => c.Contains('=', StringComparison.Ordinal) && GitReference.TryParse(c) is null).Select(c => Pair(c, "context")))
             named[name] = source;
         return named;
     }

@@ -15,6 +15,7 @@ internal static class GenerateDocsCommand
     private static readonly (string Name, JsonTypeInfo Type)[] s_shapes =
     [
         ("build", ReportJson.Default.BuildReport),
+        ("build-check", CheckJson.Default.CheckReport),
         ("images", ReportJson.Default.ImagesReport),
         ("inspect", ReportJson.Default.InspectReport),
         ("images-verify", ImageJsonOutput.Default.VerifyStoreReport),

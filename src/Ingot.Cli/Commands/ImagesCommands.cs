@@ -124,7 +124,7 @@ internal static class ImagesCommands
         {
             foreach (var problem in report.Problems)
                 terminal.Line($"{terminal.Bad("wrong")}    {problem.Digest}{(problem.Name is null ? "" : $" of '{problem.Name}'")}: {problem.Problem}");
-            terminal.Line($"{report.Names} names, {report.Blobs} blobs of {BuildDisplay.Bytes(report.Bytes)}: {(report.Sound ? "all as they should be" : $"{report.Problems.Count} wrong; build, pull or import those images again")}");
+            terminal.Line($"{report.Names} names, {report.Blobs} blobs of {BuildDisplay.Bytes(report.Bytes)}: {(report.Sound ? "all as they should be" : $"{report.Problems.Count} wrong; remove what is wrong from '{layout.Store.Root}/blobs/sha256', then build, pull or import those images again")}");
         }
 
         return report.Sound ? ExitCode.Done : ExitCode.No;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Ingot.Diagnostics;
 using Spectre.Console;
 
 namespace Ingot.Cli.Output;
@@ -29,6 +30,9 @@ internal sealed class Terminal
     /// <summary>Whether data is printed as JSON.</summary>
     public bool Json { get; }
 
+    /// <summary>Whether findings are printed as SARIF, which only one command can.</summary>
+    public bool Sarif { get; init; }
+
     public TextWriter Error { get; }
 
     public bool ErrorColor { get; }
@@ -41,6 +45,21 @@ internal sealed class Terminal
 
         _out.WriteLine(JsonSerializer.Serialize(value, type));
         return true;
+    }
+
+    /// <summary>Prints <paramref name="log"/> in SARIF mode; true when it did.</summary>
+    public bool TrySarif(SarifLog log)
+    {
+        if (Sarif)
+            _out.WriteLine(JsonSerializer.Serialize(log, SarifJson.Default.SarifLog));
+        return Sarif;
+    }
+
+    /// <summary>Ends a command that prints no SARIF, before it does anything.</summary>
+    public void RefuseSarif()
+    {
+        if (Sarif)
+            throw new InvalidInputException("output", "only 'ingot build --check' writes SARIF", "--output text or --output json");
     }
 
     /// <summary>A line of data in text mode.</summary>

@@ -96,6 +96,10 @@ public sealed record ContainerConfig
     [JsonPropertyName("Cmd")]
     public IReadOnlyList<string>? Cmd { get; init; }
 
+    /// <summary>Whether the arguments need no escaping by Docker on Windows; deprecated, and true in what Docker's builder makes of CMD.</summary>
+    [JsonPropertyName("ArgsEscaped")]
+    public bool? ArgsEscaped { get; init; }
+
     /// <summary>Docker's health check; not part of the OCI specification, read by Docker and Podman.</summary>
     [JsonPropertyName("Healthcheck")]
     public HealthCheck? Healthcheck { get; init; }

@@ -41,12 +41,16 @@ public static class TreeComparison
         {
             int order = !hasLeft ? 1 : !hasRight ? -1 : TarPath.Compare(left.Current.Path, right.Current.Path);
             var difference = new FileDifference(order <= 0 ? left.Current.Path : right.Current.Path, order <= 0 ? left.Current.File : null, order >= 0 ? right.Current.File : null);
-            if (order != 0 || difference.IsContent || difference.IsMode || difference.IsOwner || difference.IsCapability)
+            if ((order != 0 && !IsOrdinaryRoot(difference)) || difference.IsContent || difference.IsMode || difference.IsOwner || difference.IsCapability)
                 yield return difference;
             hasLeft = order <= 0 ? left.MoveNext() : hasLeft;
             hasRight = order >= 0 ? right.MoveNext() : hasRight;
         }
     }
+
+    // A root that no layer describes is one that is described as every root is.
+    private static bool IsOrdinaryRoot(FileDifference difference) =>
+        difference.Path.Length == 0 && (difference.Before ?? difference.After) is { Record: { Mode: 0b111_101_101, UserId: 0, GroupId: 0 } };
 
     /// <summary>Whether a file runs as its owner or group, whoever starts it.</summary>
     public static bool IsSetId(MergedFile? file) => file is { Record: { Type: TarEntryType.File, Mode: var mode } } && (mode & SetIdBits) != 0;

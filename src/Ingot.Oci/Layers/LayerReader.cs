@@ -77,6 +77,10 @@ public static class LayerReader
         };
     }
 
+    /// <summary>The decompressed bytes of <paramref name="packed"/>, which it owns: of so many bytes no more than the limits allow.</summary>
+    public static Stream Decompress(Stream packed, LayerCompression compression, long size, string what, LayerReadLimits? limits = null) =>
+        new LimitedStream(compression.Decompress(packed), (limits ?? LayerReadLimits.Default).For(size), what);
+
     private static async Task ReadAsync(Stream tar, LayerReadLimits limits, Action<TarEntry, Digest?, long> visit, CancellationToken cancellationToken)
     {
         using var reader = new TarReader(tar, limits.Tar, leaveOpen: true);

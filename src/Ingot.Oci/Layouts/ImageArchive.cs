@@ -15,7 +15,7 @@ public static class ImageArchive
     private const int DirectoryMode = 0b111_101_101;
     private const int MaxNesting = 8;
 
-    private static readonly JsonSerializerOptions s_json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly DockerArchiveJson s_json = new(new JsonSerializerOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
     /// <summary>Writes an archive of an OCI layout: what <c>skopeo copy oci-archive:</c> and <c>podman load</c> read. Blobs go in as they are, sorted by digest.</summary>
     public static async Task WriteOciAsync(IContentStore store, Descriptor image, string name, Stream output, CancellationToken cancellationToken = default)
@@ -99,7 +99,7 @@ public static class ImageArchive
         [
             new() { Config = ConfigName(image), RepoTags = repoTag is null ? null : [repoTag], Layers = [.. image.Config.RootFs.DiffIds.Select(LayerName)] },
         ];
-        return JsonSerializer.SerializeToUtf8Bytes(images, new DockerArchiveJson(s_json).IReadOnlyListDockerArchiveImage);
+        return JsonSerializer.SerializeToUtf8Bytes(images, s_json.IReadOnlyListDockerArchiveImage);
     }
 
     private static ImageIndex IndexOf(Descriptor image, string name) =>

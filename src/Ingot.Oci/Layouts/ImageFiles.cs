@@ -79,15 +79,13 @@ internal sealed class ArchiveFiles : ImageFiles
 
     private readonly string _name;
     private readonly FileStream _archive;
-    private readonly bool _isTemporary;
     private readonly Dictionary<string, TarEntry> _entries = [];
     private readonly Dictionary<string, long> _offsets = [];
 
-    private ArchiveFiles(string name, FileStream archive, bool isTemporary)
+    private ArchiveFiles(string name, FileStream archive)
     {
         _name = name;
         _archive = archive;
-        _isTemporary = isTemporary;
     }
 
     public override string Name => _name;
@@ -103,10 +101,10 @@ internal sealed class ArchiveFiles : ImageFiles
         {
             var compression = await LayerReader.DetectAsync(file, cancellationToken).ConfigureAwait(false);
             if (compression == LayerCompression.None)
-                return new ArchiveFiles(path, file, isTemporary: false);
+                return new ArchiveFiles(path, file);
 
             var plain = await UnpackAsync(file, compression, temporary, cancellationToken).ConfigureAwait(false);
-            return new ArchiveFiles(path, plain, isTemporary: true);
+            return new ArchiveFiles(path, plain);
         }
         catch
         {
@@ -153,10 +151,7 @@ internal sealed class ArchiveFiles : ImageFiles
 
     public override async ValueTask DisposeAsync()
     {
-        string path = _archive.Name;
         await _archive.DisposeAsync().ConfigureAwait(false);
-        if (_isTemporary)
-            File.Delete(path);
         await base.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -186,10 +181,12 @@ internal sealed class ArchiveFiles : ImageFiles
     {
         Directory.CreateDirectory(temporary);
         string path = Path.Combine(temporary, "archive-" + Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)));
-        var plain = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read);
+        var plain = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         try
         {
-            var bytes = new LimitedStream(compression.Decompress(packed), LayerReadLimits.Default.For(packed.Length), $"'{packed.Name}'");
+            // Its bytes live as long as it is open: nothing is left, however this ends.
+            File.Delete(path);
+            var bytes = LayerReader.Decompress(packed, compression, packed.Length, $"'{packed.Name}'");
             await using (bytes.ConfigureAwait(false))
                 await bytes.CopyToAsync(plain, cancellationToken).ConfigureAwait(false);
             await plain.FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -198,7 +195,6 @@ internal sealed class ArchiveFiles : ImageFiles
         catch
         {
             await plain.DisposeAsync().ConfigureAwait(false);
-            File.Delete(path);
             throw;
         }
     }

@@ -24,6 +24,8 @@ public sealed class RegistryClient
     // Of a registry that asks us to wait longer, the answer is as good as no.
     private static readonly TimeSpan s_longestPause = TimeSpan.FromMinutes(1);
 
+    private static readonly TimeSpan s_longestSilence = TimeSpan.FromMinutes(2);
+
     private static readonly string[] s_manifestTypes = [MediaType.Manifest, MediaType.Index, MediaType.DockerManifest, MediaType.DockerManifestList];
 
     private readonly HttpClient _http;
@@ -377,7 +379,7 @@ public sealed class RegistryClient
         bool answered = false;
         for (int attempt = 1; ; attempt++)
         {
-            var response = await TrySendAsync(repository, make, mayRetry: attempt < Attempts && !hasBody, cancellationToken).ConfigureAwait(false);
+            var response = await TrySendAsync(repository, make, hasBody, mayRetry: attempt < Attempts && !hasBody, cancellationToken).ConfigureAwait(false);
             if (response?.StatusCode == HttpStatusCode.Unauthorized)
             {
                 if (answered || !await _authentication.AnswerAsync(response, repository, cancellationToken).ConfigureAwait(false))
@@ -399,13 +401,20 @@ public sealed class RegistryClient
     }
 
     // Null when the connection broke and may be tried again.
-    private async Task<HttpResponseMessage?> TrySendAsync(string repository, Func<Task<HttpRequestMessage>> make, bool mayRetry, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage?> TrySendAsync(string repository, Func<Task<HttpRequestMessage>> make, bool hasBody, bool mayRetry, CancellationToken cancellationToken)
     {
         using var request = await make().ConfigureAwait(false);
         _authentication.Apply(request, repository);
+        using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        // A large body takes as long as it takes; an answer to a question does not.
+        clock.CancelAfter(hasBody ? Timeout.InfiniteTimeSpan : s_longestSilence);
         try
         {
-            return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+            return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, clock.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (clock.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new RegistryException(0, code: null, repository, $"could not {request.Method} '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': no answer for {s_longestSilence.TotalSeconds:0} seconds", e);
         }
         catch (HttpRequestException e) when (e.InnerException is IngotException)
         {

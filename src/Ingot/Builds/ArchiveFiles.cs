@@ -8,11 +8,12 @@ namespace Ingot.Builds;
 
 /// <summary>What an archive that is unpacked may cost.</summary>
 /// <param name="MaxEntries">The most entries.</param>
+/// <param name="MaxParts">The most components that the paths of all of them have.</param>
 /// <param name="MaxBytes">The most bytes it may have when it is decompressed.</param>
-internal sealed record ArchiveLimits(int MaxEntries, long MaxBytes)
+internal sealed record ArchiveLimits(int MaxEntries, long MaxParts, long MaxBytes)
 {
     /// <summary>What a layer may cost too.</summary>
-    public static ArchiveLimits Default { get; } = new(1_000_000, new ExtractOptions().MaxBytes);
+    public static ArchiveLimits Default { get; } = new(1_000_000, 50_000_000, new ExtractOptions().MaxBytes);
 }
 
 /// <summary>An archive cannot be unpacked: a sentence for the person who wrote it.</summary>
@@ -79,7 +80,7 @@ internal sealed class ArchiveFiles : IDisposable
             var stream = open();
             var verified = file.Content is { } digest ? new VerifyingStream(stream, digest, file.Entry.Size) : stream;
             using var reader = new TarReader(new LimitedStream(CompressedStream.Open(verified, magic), limits.MaxBytes), new TarLimits { MaxEntries = limits.MaxEntries });
-            archive.Files = await archive.ReadAsync(reader, epoch, cancellationToken).ConfigureAwait(false);
+            archive.Files = await archive.ReadAsync(reader, epoch, limits.MaxParts, cancellationToken).ConfigureAwait(false);
             return archive;
         }
         catch (ContentMismatchException e)
@@ -99,13 +100,16 @@ internal sealed class ArchiveFiles : IDisposable
         }
     }
 
-    private async Task<List<SelectedFile>> ReadAsync(TarReader reader, DateTimeOffset epoch, CancellationToken cancellationToken)
+    private async Task<List<SelectedFile>> ReadAsync(TarReader reader, DateTimeOffset epoch, long parts, CancellationToken cancellationToken)
     {
         var files = new List<SelectedFile>();
         long offset = 0;
         while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } entry)
         {
             Check(entry);
+            parts -= entry.Path.AsSpan().Count('/') + 1;
+            if (parts < 0)
+                throw new ArchiveException("its paths are too long, and too many");
             await SpoolAsync(reader.Content, offset, cancellationToken).ConfigureAwait(false);
             files.Add(FileOf(entry, offset, epoch));
             offset += entry.Size;

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace Ingot.Builds;
 
 /// <summary>Keeps a cache honest over a power failure without waiting for the disk at every step.</summary>
@@ -8,13 +10,15 @@ namespace Ingot.Builds;
 /// </remarks>
 internal sealed class CacheDurability
 {
+    private const int MarkBytes = 8;
+
     private readonly string _directory;
 
     public CacheDurability(string directory) => _directory = directory;
 
     private string BootFile => Path.Combine(_directory, "boot");
 
-    private string SyncedFile => Path.Combine(_directory, "synced");
+    private string DurableFile => Path.Combine(_directory, "durable");
 
     /// <summary>Takes away what cannot be believed, once after each start of the machine.</summary>
     /// <param name="parts">The directories of the cache whose entries are meant.</param>
@@ -25,7 +29,7 @@ internal sealed class CacheDurability
         if (File.Exists(BootFile) && await File.ReadAllTextAsync(BootFile, cancellationToken).ConfigureAwait(false) == boot)
             return;
 
-        var until = HostFiles.Times(SyncedFile)?.Modified ?? DateTimeOffset.MinValue;
+        var until = HostFiles.Times(DurableFile)?.Modified ?? DateTimeOffset.MinValue;
         foreach (var entry in parts.Select(p => Path.Combine(_directory, p)).Where(Directory.Exists).SelectMany(p => Directory.EnumerateFileSystemEntries(p)))
         {
             if (HostFiles.Times(entry) is { } times && times.Changed >= until)
@@ -38,11 +42,11 @@ internal sealed class CacheDurability
     /// <summary>Makes everything that was written until now durable.</summary>
     public void Sync()
     {
-        // Its time is that of its content; the rename to its name comes after the sync.
-        string mark = SyncedFile + ".new";
+        // Its time is that of its content; the rename to its name comes after the sync. Another builder may be at it too: when that one's mark is older, and comes last, more is forgotten than need be.
+        string mark = $"{DurableFile}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(MarkBytes))}";
         File.WriteAllBytes(mark, []);
         using (var directory = new HostFiles(_directory))
             directory.SyncFilesystem();
-        File.Move(mark, SyncedFile, overwrite: true);
+        File.Move(mark, DurableFile, overwrite: true);
     }
 }

@@ -12,7 +12,7 @@ namespace Ingot.Builds;
 internal sealed class CommandExecution
 {
     /// <summary>What of the surroundings below a result depends on; a higher number when they change.</summary>
-    public const string Version = "container@2";
+    public const string Version = "container@3";
 
     private const long ProcessesPerProcessor = 512;
     private const long MinProcesses = 4096;
@@ -174,7 +174,8 @@ internal sealed class CommandExecution
         {
             UserId = account.UserId,
             GroupId = account.GroupId,
-            AdditionalGroupIds = account.OtherGroups.Count == 0 ? null : account.OtherGroups,
+            // As containers of Docker have it: the main group is one of them.
+            AdditionalGroupIds = [account.GroupId, .. account.OtherGroups],
         },
     };
 

@@ -99,14 +99,14 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         // Whoever listens on a socket is not in the image.
         if (file.Type is not { } type)
             return null;
-        if (type is not (TarEntryType.File or TarEntryType.Directory or TarEntryType.SymbolicLink))
+        if (type is TarEntryType.CharacterDevice or TarEntryType.BlockDevice)
             throw new InvalidInputException("copy-special-file", $"'{path}' in {_name} is a {type}, which cannot be copied", $"write '{path}' in its .dockerignore");
 
         var entry = new TarEntry
         {
             Path = top.Length == 0 ? path : path[Math.Min(path.Length, top.Length + 1)..],
             Type = type,
-            Mode = type == TarEntryType.SymbolicLink ? LinkMode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
+            Mode = type == TarEntryType.Fifo ? file.Mode : type == TarEntryType.SymbolicLink ? LinkMode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
             Size = type == TarEntryType.File ? file.Size : 0,
             LinkTarget = type == TarEntryType.SymbolicLink ? _files.ReadLink(path) : null,
             ModifiedTime = _epoch,

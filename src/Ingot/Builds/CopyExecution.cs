@@ -25,7 +25,7 @@ internal static class CopyExecution
         using var reading = new CopyReading(session, input);
         var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken).ConfigureAwait(false);
         var placed = Place(step, target, [.. sources, .. Inline(session, step)], options);
-        if (placed.Count == 0)
+        if (placed.All(file => IsThereAlready(target, file)))
             return new StepResult();
 
         var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
@@ -74,6 +74,23 @@ internal static class CopyExecution
         {
             throw Problem(step, "build-copy-conflict", e.Message);
         }
+    }
+
+    // A layer that would change nothing is none. A directory's time is that of its last change, which this is not.
+    private static bool IsThereAlready(FileTree target, PlacedFile file)
+    {
+        if (target.Find(file.Entry.Path) is not { Record: { } there } || there.Entry.ExtendedAttributes is { Count: > 0 } || file.Entry.ExtendedAttributes is { Count: > 0 })
+            return false;
+
+        var entry = file.Entry;
+        bool isSame = (there.Type, there.Mode, there.UserId, there.GroupId, there.LinkTarget, there.Entry.DeviceMajor, there.Entry.DeviceMinor)
+            == (entry.Type, entry.Mode, entry.UserId, entry.GroupId, entry.LinkTarget, entry.DeviceMajor, entry.DeviceMinor);
+        return isSame && entry.Type switch
+        {
+            TarEntryType.Directory => true,
+            TarEntryType.File => file.Source?.Content is { } content && content == there.Digest && entry.ModifiedTime == there.ModifiedTime,
+            _ => entry.ModifiedTime == there.ModifiedTime,
+        };
     }
 
     private static async Task WriteAsync(LayerWriter writer, PlacedFile file, CopyReading reading, CancellationToken cancellationToken)

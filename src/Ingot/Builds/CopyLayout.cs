@@ -35,6 +35,7 @@ internal sealed class CopyLayout
 {
     private const int MissingMode = 0b111_101_101;
     private const int MaxLinks = 40;
+    private const int MaxFiles = 4_000_000;
 
     private readonly FileTree _target;
     private readonly CopyOptions _options;
@@ -42,6 +43,12 @@ internal sealed class CopyLayout
 
     // Paths whose files of lower layers are gone, with everything below.
     private readonly HashSet<string> _removed = [];
+
+    // What is placed in each directory.
+    private readonly Dictionary<string, HashSet<string>> _children = [];
+
+    // Mode and owner of files with several names, by group.
+    private readonly Dictionary<string, TarEntry> _said = [];
     private int _source;
 
     private CopyLayout(FileTree target, CopyOptions options)
@@ -107,7 +114,7 @@ internal sealed class CopyLayout
         // One that is only on the way to what is copied keeps its owner.
         if (directory.IsOnTheWay && there is not null)
             entry = EntryAt(path) with { Mode = directory.Entry.Mode };
-        _placed[path] = new PlacedFile(entry, directory);
+        Put(new PlacedFile(entry, directory));
         return path;
     }
 
@@ -116,7 +123,7 @@ internal sealed class CopyLayout
         if (TypeAt(path) == TarEntryType.Directory)
             throw new CopyConflictException($"'{file.Origin.Path}' cannot replace the directory '/{path}'");
 
-        _placed[path] = new PlacedFile(Dressed(file.Entry, path), file) { Group = file.Links is null ? null : string.Create(null, $"{_source} {file.Links}") };
+        Put(new PlacedFile(Dressed(file.Entry, path), file) { Group = file.Links is null ? null : string.Create(null, $"{_source} {file.Links}") });
     }
 
     private void MakeDirectories(string path)
@@ -127,7 +134,7 @@ internal sealed class CopyLayout
             throw new CopyConflictException($"'/{path}' is a {type}, and the copy needs a directory there");
 
         MakeDirectories(TarPath.Parent(path));
-        _placed[path] = new PlacedFile(Owned(Missing(path)), Source: null);
+        Put(new PlacedFile(Owned(Missing(path)), Source: null));
     }
 
     private TarEntry Missing(string path) => new() { Path = path, Type = TarEntryType.Directory, Mode = MissingMode, ModifiedTime = _options.Epoch };
@@ -161,15 +168,18 @@ internal sealed class CopyLayout
 
         if (link is null)
         {
-            _placed[path] = new PlacedFile(Owned(file.Entry with { Path = path }), file);
+            Put(new PlacedFile(Owned(file.Entry with { Path = path }), file));
             return;
         }
 
-        // What is not a file has no content to share.
-        bool shares = link.Entry.Type == TarEntryType.File;
-        string? group = shares ? link.Group ?? string.Create(null, $"{_source} {link.Entry.Path} {_placed.Count}") : null;
-        _placed[link.Entry.Path] = link with { Group = group };
-        _placed[path] = link with { Entry = link.Entry with { Path = path }, Group = group };
+        // What an archive says of one name of a file, it says of the file. Only what has content shares it.
+        var said = Owned(file.Entry);
+        bool isLink = link.Entry.Type == TarEntryType.SymbolicLink;
+        string? group = link.Entry.Type == TarEntryType.File ? link.Group ?? string.Create(null, $"{_source} {link.Entry.Path} {_placed.Count}") : null;
+        if (group is not null)
+            _said[group] = said;
+        Put(link with { Group = group });
+        Put(link with { Entry = link.Entry with { Path = path, Mode = isLink ? link.Entry.Mode : said.Mode, UserId = said.UserId, GroupId = said.GroupId }, Group = group });
     }
 
     private PlacedFile LinkedFile(SelectedSource archive, SelectedFile file, string destination)
@@ -195,18 +205,36 @@ internal sealed class CopyLayout
             if (TypeAt(at) is { } type and not TarEntryType.Directory)
                 throw new CopyConflictException($"'{path}' in '{archive.Name}' cannot be unpacked: '/{at}' is a {type}");
             if (TypeAt(at) is null)
-                _placed[at] = new PlacedFile(Missing(at), Source: null);
+                Put(new PlacedFile(Missing(at), Source: null));
         }
 
         return at;
     }
 
+    private void Put(PlacedFile file)
+    {
+        string path = file.Entry.Path;
+        _placed[path] = file;
+        if (_placed.Count > MaxFiles)
+            throw new CopyConflictException($"more than {MaxFiles} files and directories would be copied, which is the limit");
+        if (!_children.TryGetValue(TarPath.Parent(path), out var children))
+            _children[TarPath.Parent(path)] = children = [];
+        children.Add(path);
+    }
+
     private void Remove(string path)
     {
-        foreach (string gone in _placed.Keys.Where(p => p == path || p.StartsWith(path + "/", StringComparison.Ordinal)).ToList())
-            _placed.Remove(gone);
         if (_target.Find(path) is not null)
             _removed.Add(path);
+        var gone = new Stack<string>([path]);
+        while (gone.TryPop(out string? next))
+        {
+            _placed.Remove(next);
+            if (!_children.Remove(next, out var children))
+                continue;
+            foreach (string child in children)
+                gone.Push(child);
+        }
     }
 
     private TarEntryType? TypeAt(string path)
@@ -240,7 +268,7 @@ internal sealed class CopyLayout
     {
         var first = new Dictionary<string, string>();
         var files = new List<PlacedFile>();
-        foreach (var placed in _placed.Values.OrderBy(p => p.Entry.Path, Comparer<string>.Create(TarPath.Compare)))
+        foreach (var placed in _placed.Values.Select(AsSaid).OrderBy(p => p.Entry.Path, Comparer<string>.Create(TarPath.Compare)))
         {
             if (Whiteout.IsWhiteout(placed.Entry.Path))
                 throw new CopyConflictException($"'/{placed.Entry.Path}' cannot be in a layer: a name that begins with '{Whiteout.Prefix}' there means a deletion");
@@ -255,6 +283,10 @@ internal sealed class CopyLayout
 
         return files;
     }
+
+    private PlacedFile AsSaid(PlacedFile file) => file.Group is { } group && _said.TryGetValue(group, out var said)
+        ? file with { Entry = file.Entry with { Mode = said.Mode, UserId = said.UserId, GroupId = said.GroupId } }
+        : file;
 
     // A directory where another was taken away in between.
     private bool HidesWhatIsBelow(TarEntry entry) => entry.Type == TarEntryType.Directory && _removed.Contains(entry.Path) && _target.IsDirectory(entry.Path);

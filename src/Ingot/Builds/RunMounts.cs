@@ -43,6 +43,8 @@ internal sealed class RunMounts : IAsyncDisposable
     private readonly List<(string Name, ReadOnlyMemory<byte> Value, StepMount.Secret Mount)> _secrets = [];
     private readonly List<IDisposable> _held = [];
     private readonly List<SshAgentProxy> _agents = [];
+    private readonly Dictionary<StepMount, CacheDirectory> _caches = new(ReferenceEqualityComparer.Instance);
+    private int _overlays;
 
     private RunMounts(BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees, Action<string> onLine)
     {
@@ -137,8 +139,6 @@ internal sealed class RunMounts : IAsyncDisposable
             AddAgent(agent);
     }
 
-    private readonly Dictionary<StepMount, CacheDirectory> _caches = new(ReferenceEqualityComparer.Instance);
-
     // In one order for all steps of all builds: two that want the same two caches must not wait for each other.
     private async Task TakeCachesAsync(CancellationToken cancellationToken)
     {
@@ -211,8 +211,6 @@ internal sealed class RunMounts : IAsyncDisposable
         bool isDirectory = tree.IsDirectory(path);
         return (overlay, path.Length == 0 ? name : $"{name}/{path}", isDirectory ? MountView.Of("", tree, path, Path.Combine(_directory, name + "p", path)) : null);
     }
-
-    private int _overlays;
 
     private static RuntimeMount MemoryOf(StepMount.Tmpfs memory) => new()
     {

@@ -188,6 +188,7 @@ internal static class SourceSelector
     private static (string Path, SelectedFile File)? Find(ISelectable tree, string path) =>
         tree.Resolve(path) is { } resolved && tree.Find(resolved) is { } file ? (resolved, file) : null;
 
+    // A file that is a source itself is excluded by its name, as Docker's reference has it; BuildKit copies it all the same.
     private static SelectedSource? One(ISelectable tree, string path, string resolved, SelectedFile file, CopyFilter filter)
     {
         if (file.Entry.Type != TarEntryType.Directory)

@@ -50,17 +50,20 @@ public static class DiagnosticRenderer
     // The part of the line that is shown, and what stands below it.
     private static (string Line, string Underline) Excerpt(SourceSpan span)
     {
-        string line = span.Source.Line(span.Line);
-        int start = Math.Min(span.Column - 1, line.Length);
-        int end = Math.Clamp(span.Start + span.Length - span.Source.LineStart(span.Line), start, line.Length);
-        int from = line.Length <= LongestLine ? 0 : Math.Clamp(start - LeftOfPlace, 0, line.Length - LongestLine);
-        int to = Math.Min(line.Length, from + LongestLine);
+        int lineStart = span.Source.LineStart(span.Line);
+        int length = span.Source.LineLength(span.Line);
+        int start = Math.Min(span.Column - 1, length);
+        int end = Math.Clamp(span.Start + span.Length - lineStart, start, length);
+        int from = length <= LongestLine ? 0 : Math.Clamp(start - LeftOfPlace, 0, length - LongestLine);
+        int to = Math.Min(length, from + LongestLine);
         end = Math.Min(end, to);
+        // Never the whole line: there may be thousands of diagnostics in one.
+        string shown = span.Source.Text.Substring(lineStart + from, to - from);
 
         string before = from > 0 ? "…" : "";
-        string after = to < line.Length ? "…" : "";
-        int carets = Math.Max(1, Width(line[start..end]));
-        return ($"{before}{Visible(line[from..to])}{after}", $"{(from > 0 ? " " : "")}{Blank(line[from..start])}{new string('^', carets)}");
+        string after = to < length ? "…" : "";
+        int carets = Math.Max(1, Width(shown[(start - from)..(end - from)]));
+        return ($"{before}{Visible(shown)}{after}", $"{(from > 0 ? " " : "")}{Blank(shown[..(start - from)])}{new string('^', carets)}");
     }
 
     // As wide as the text above it; a tab stays a tab, because only the terminal knows its width.

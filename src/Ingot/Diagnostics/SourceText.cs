@@ -42,18 +42,21 @@ public sealed class SourceText
     public int LineStart(int line) => _lineStarts[line - 1];
 
     /// <summary>A 1-based line without its line break.</summary>
-    public string Line(int line)
+    public string Line(int line) => Text.Substring(LineStart(line), LineLength(line));
+
+    /// <summary>The length of a 1-based line without its line break.</summary>
+    public int LineLength(int line)
     {
         int start = _lineStarts[line - 1];
         int end = line < _lineStarts.Length ? _lineStarts[line] : Text.Length;
-        return Text[start..end].TrimEnd('\r', '\n');
+        return Text.AsSpan(start, end - start).TrimEnd("\r\n").Length;
     }
 
     /// <summary>The span of <paramref name="length"/> units from <paramref name="start"/>.</summary>
     public SourceSpan Span(int start, int length) => new(this, start, length);
 
     /// <summary>The span of a whole 1-based line.</summary>
-    public SourceSpan LineSpan(int line) => new(this, LineStart(line), Line(line).Length);
+    public SourceSpan LineSpan(int line) => new(this, LineStart(line), LineLength(line));
 }
 
 /// <summary>A range of a <see cref="SourceText"/>, in UTF-16 units.</summary>

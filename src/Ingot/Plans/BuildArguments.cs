@@ -22,9 +22,11 @@ internal sealed class BuildArguments
     /// <summary>What was given and is the image's business. Where the proxy is may hold a password, and records are published.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Given => [.. _given.Where(a => !s_proxies.Contains(a.Key))];
 
-    /// <summary>Where the proxy is: given to every command although no ARG declares it, and no part of any result.</summary>
-    public IEnumerable<string> Proxies(Scope scope) =>
-        _given.Where(a => s_proxies.Contains(a.Key) && !scope.Declares(a.Key)).Select(a => $"{a.Key}={a.Value}");
+    /// <summary>Where the proxy is: given to every command although no ARG declares it, in capital and in small letters, because programs read one or the other; no part of any result.</summary>
+    public IEnumerable<string> Proxies(Scope scope) => _given.Where(a => s_proxies.Contains(a.Key))
+        .SelectMany(a => new[] { a.Key, a.Key.ToUpperInvariant(), a.Key.ToLowerInvariant() }.Distinct().Where(name => name == a.Key || !_given.ContainsKey(name)), (a, name) => (Name: name, a.Value))
+        .Where(a => !scope.Declares(a.Name))
+        .Select(a => $"{a.Name}={a.Value}");
 
     public string? FindGiven(string name) => _given.TryGetValue(name, out var value) ? value : null;
 

@@ -20,10 +20,10 @@ internal static class HistoryText
     public static string Pairs(string keyword, IEnumerable<(string Name, string Value)> pairs) =>
         keyword + string.Concat(pairs.Select(p => $" {p.Name}={p.Value}"));
 
-    /// <summary>A copy.</summary>
-    public static string Copy(string keyword, CopyStep step, IEnumerable<string> sources, string destination)
+    /// <summary>A copy; <paramref name="mode"/> is that of <c>--chmod</c> as it is written.</summary>
+    public static string Copy(string keyword, CopyStep step, string? mode, IEnumerable<string> sources, string destination)
     {
-        string flags = (step.Parents ? " --parents" : "") + (step.Owner is { } owner ? $" --chown={owner}" : "") + (step.Mode is { } mode ? $" --chmod={mode.Text}" : "");
+        string flags = (step.Parents ? " --parents" : "") + (step.Owner is { } owner ? $" --chown={owner}" : "") + (mode is null ? "" : $" --chmod={mode}");
         return $"{keyword}{flags}{string.Concat(sources.Select(s => " " + s))}{string.Concat(step.Inline.Select(f => " <<" + f.Name))} {destination}";
     }
 }

@@ -3,6 +3,7 @@ using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Templates.Dockerfile;
+using Ingot.Templates.Dockerfile.Checks;
 using Ingot.Templates.Project;
 
 namespace Ingot.Plans;
@@ -139,6 +140,7 @@ public sealed class Planner
         if (_diagnostics.Count(d => d.Severity == Severity.Error) != before || syntax.Stages.Count == 0)
             return null;
 
+        FailOnFindings(syntax, image);
         var planner = new DockerfilePlanner(this, image, syntax);
         _declaredArguments.UnionWith(planner.DeclaredArguments);
         return await planner.PlanAsync(cancellationToken).ConfigureAwait(false);
@@ -161,6 +163,18 @@ public sealed class Planner
             _diagnostics.Error("plan-no-dockerfile", $"the Dockerfile '{image.Dockerfile}' of image '{image.Name}' cannot be read", image.Span, near ?? e.Message);
             return null;
         }
+    }
+
+    // # check=error=true: what the checks find fails the build.
+    private void FailOnFindings(DockerfileSyntax syntax, DockerfileImage image)
+    {
+        if (syntax.Check?.Error != true)
+            return;
+
+        var arguments = image.Arguments.Concat(_settings.Arguments).GroupBy(a => a.Key).ToDictionary(a => a.Key, a => a.Last().Value);
+        CheckContext known = new() { Arguments = arguments, KnownImages = [.. _project.Images.Select(i => i.Name), .. _settings.Contexts.Keys] };
+        foreach (var finding in DockerfileChecks.Run(syntax, known).Where(f => f.Severity == Severity.Error && !DockerfileChecks.All.First(c => c.Id == f.Code).IsOurs))
+            _diagnostics.Add(finding);
     }
 
     // Only where no Dockerfile at all was planned to take it: one command line may name several images.

@@ -1,7 +1,9 @@
+using System.Text.RegularExpressions;
+
 namespace Ingot.Plans;
 
 /// <summary>Addresses as they may be shown, kept and hashed: without the user, password and query that may open a door.</summary>
-public static class SafeAddress
+public static partial class SafeAddress
 {
     /// <summary>The address without user, password, query and fragment; a query that was there shows as <c>?…</c>.</summary>
     public static string Of(Uri address) =>
@@ -26,4 +28,10 @@ public static class SafeAddress
         string user = address.UserInfo.Split(':')[0];
         return address.Scheme == "ssh" && user.Length > 0 ? shown.Replace("://", $"://{user}@", StringComparison.Ordinal) : shown;
     }
+
+    /// <summary>A text without the users and passwords of the web addresses in it.</summary>
+    public static string InText(string text) => UserInAddress().Replace(text, "$1");
+
+    [GeneratedRegex(@"(\bhttps?://)[^/@\s]*@", RegexOptions.IgnoreCase)]
+    private static partial Regex UserInAddress();
 }

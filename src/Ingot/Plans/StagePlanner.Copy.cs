@@ -38,7 +38,10 @@ internal sealed partial class StagePlanner
         if (add?.Checksum is { } checksum && (sources.Count != 1 || sources[0].Remote is null))
             Diagnostics.Error("plan-checksum", "--checksum is for one source that is a URL or a git repository", checksum.Span, "name that source in an ADD of its own");
 
-        var step = new CopyStep(transfer.Text, transfer.Span, sources.TrueForAll(s => s.Remote is not null) ? new TreeSource.Inline() : from, sources, ImagePath.Resolve(WorkingDirectory, destination))
+        // What opens an address is in no history and on no screen.
+        var shown = texts.Zip(sources, Shown).ToList();
+        string line = texts.Zip(shown).Where(p => p.First.Length > 0).Aggregate(transfer.Text, (text, pair) => text.Replace(pair.First, pair.Second, StringComparison.Ordinal));
+        var step = new CopyStep(line, transfer.Span, sources.TrueForAll(s => s.Remote is not null) ? new TreeSource.Inline() : from, sources, ImagePath.Resolve(WorkingDirectory, destination))
         {
             DestinationIsDirectory = isDirectory,
             Owner = transfer.Chown is null ? null : Expand(transfer.Chown),
@@ -49,8 +52,15 @@ internal sealed partial class StagePlanner
             Unpacking = add is null || add.Unpack == false ? Unpacking.None : add.Unpack == true ? Unpacking.All : Unpacking.Local,
             Inline = [.. transfer.Heredocs.Select(h => new InlineFile(h.Name, VariableExpander.ExpandContent(h, _scope.Find, Diagnostics)))],
         };
-        return step with { CreatedBy = HistoryText.Copy(add is null ? "COPY" : "ADD", step, texts, destination) };
+        return step with { CreatedBy = HistoryText.Copy(add is null ? "COPY" : "ADD", step, transfer.Chmod is null ? null : Expand(transfer.Chmod), shown, destination) };
     }
+
+    private static string Shown(string text, CopySource source) => source.Remote switch
+    {
+        TreeSource.Download { Address: { } address } when address.UserInfo.Length > 0 || address.Query.Length > 0 => SafeAddress.Of(address),
+        TreeSource.Git => SafeAddress.InText(text),
+        _ => text,
+    };
 
     private CopySource? Remote(Word word, string text, AddInstruction add)
     {

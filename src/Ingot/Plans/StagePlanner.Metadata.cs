@@ -27,15 +27,13 @@ internal sealed partial class StagePlanner
         _ => throw new InvalidOperationException($"no planning for '{instruction.GetType().Name}'"),
     };
 
+    // All values of one instruction see the variables as they were before it.
     private string Arg(ArgInstruction arg)
     {
-        foreach (var (name, initial) in arg.Arguments)
-        {
-            string? value = _file.Arguments.FindGiven(name)
-                ?? (initial is not null ? Expand(initial) : _file.Global.Find(name) ?? _file.Arguments.FindAutomatic(name));
+        var values = arg.Arguments.Select(a => _file.Arguments.FindGiven(a.Name)
+            ?? (a.Default is not null ? Expand(a.Default) : _file.Global.Find(a.Name) ?? _file.Arguments.FindAutomatic(a.Name))).ToList();
+        foreach (var ((name, _), value) in arg.Arguments.Zip(values))
             _scope.Declare(name, value);
-        }
-
         return arg.Text;
     }
 
@@ -90,7 +88,7 @@ internal sealed partial class StagePlanner
 
     private string Cmd(CmdInstruction cmd)
     {
-        _config = _config with { Cmd = ArgumentsOf(cmd.Command) };
+        _config = _config with { Cmd = ArgumentsOf(cmd.Command), ArgsEscaped = true };
         _setCommand = true;
         return HistoryText.Quoted("CMD", _config.Cmd);
     }

@@ -20,7 +20,7 @@ internal sealed partial class StagePlanner
                 mounts.Add(mount);
         }
 
-        var arguments = run.Script is null ? ArgumentsOf(run.Command) : ["/dev/pipes/" + run.Script.Name];
+        var arguments = ArgumentsOf(run.Script is null ? run.Command : new CommandLine("/dev/pipes/" + run.Script.Name, Exec: null));
         _steps.Add(new RunStep(run.Text, run.Span, run.Script is null ? arguments : [], _scope.ForCommands, _config.User ?? "", WorkingDirectory)
         {
             CreatedBy = HistoryText.Run(arguments),

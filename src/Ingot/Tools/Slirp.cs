@@ -1,7 +1,7 @@
 namespace Ingot.Tools;
 
 /// <summary>slirp4netns: a network of a container's own, carried by an ordinary process through the host's sockets. It changes nothing on the host, and is gone with the process.</summary>
-/// <remarks>The host's loopback is not reachable through it. Names are resolved by <see cref="Resolver"/>, which asks whom the host asks, also when that listens on the host's loopback only.</remarks>
+/// <remarks>The process that carries the packets has no privileges and sees no files but those that name resolvers: packets may be hostile. The host's loopback is not reachable through it. Names are resolved by <see cref="Resolver"/>, which asks whom the host asks, also when that listens on the host's loopback only.</remarks>
 public static class Slirp
 {
     /// <summary>The resolver's address in such a network.</summary>
@@ -27,7 +27,7 @@ public static class Slirp
     // The pipe is opened first: whatever fails after that closes it, and whoever waits sees the end.
     public static Command Begin() => new(
         "sh", "-c",
-        $"umask 077 && : > {Namespace} && mkfifo {Ready} && {{ ( unshare --net={Namespace} true && exec {Program} --netns-type=path --configure --mtu=65520 --disable-host-loopback --ready-fd=3 {Namespace} tap0 ) 3> {Ready} > {Said} 2>&1 & }}");
+        $"umask 077 && : > {Namespace} && mkfifo {Ready} && {{ ( unshare --net={Namespace} true && exec {Program} --netns-type=path --configure --mtu=65520 --disable-host-loopback --enable-sandbox --enable-seccomp --ready-fd=3 {Namespace} tap0 ) 3> {Ready} > {Said} 2>&1 & }}");
 
     /// <summary>Waits until the network is there; fails with what was said when it will not be.</summary>
     public static Command Await() => new("sh", "-c", $"[ \"$(cat {Ready})\" = 1 ] || {{ cat {Said} >&2; echo 'the network of the container could not be made' >&2; exit 1; }}");

@@ -62,7 +62,7 @@ public sealed class BuildFixture : IAsyncLifetime
     /// <summary>Why these tests cannot run here; null when they can.</summary>
     public static string? Missing { get; } =
         Environment.UserName != "root" ? "needs root"
-        : new[] { "runc", "mmdebstrap" }.FirstOrDefault(program => !OnPath(program)) is { } missing ? $"needs {missing}"
+        : new[] { "runc", "mmdebstrap", "slirp4netns" }.FirstOrDefault(program => !OnPath(program)) is { } missing ? $"needs {missing}"
         : null;
 
     public async ValueTask InitializeAsync()

@@ -1,4 +1,5 @@
 using Ingot.Corpus;
+using Ingot.Testing;
 
 namespace Ingot.SystemTests.Builds;
 
@@ -7,6 +8,14 @@ public sealed class CorpusTests(CorpusFixture corpus) : IClassFixture<CorpusFixt
 {
     public static TheoryData<string> Names => [.. CorpusFixture.Cases.Select(c => c.Name)];
 
+    [Fact]
+    public void ADifferenceOnPurposeIsDocumented()
+    {
+        string document = Unwrapped(File.ReadAllText(Path.Combine(Repository.Root, "docs", "dockerfile.md")));
+
+        Assert.Empty(CorpusFixture.Cases.Where(c => c.Different is { } reason && !document.Contains(Unwrapped(reason), StringComparison.Ordinal)).Select(c => $"{c.Name}: {c.Different}"));
+    }
+
     [Theory]
     [MemberData(nameof(Names))]
     public void ADockerfileComesToWhatBuildKitMadeOfIt(string name)
@@ -14,8 +23,13 @@ public sealed class CorpusTests(CorpusFixture corpus) : IClassFixture<CorpusFixt
         Assert.SkipUnless(CorpusFixture.Missing is null, CorpusFixture.Missing ?? "");
         var corpusCase = CorpusFixture.Cases.First(c => c.Name == name);
 
-        var differences = CaseRecord.Compare(corpusCase, CaseRecord.Read(corpusCase), corpus[name]);
+        var result = corpus.Find(name);
+        Assert.SkipWhen(result is null, "Debian cannot be bootstrapped: there is no network");
+
+        var differences = CaseRecord.Compare(corpusCase, CaseRecord.Read(corpusCase), result!);
 
         Assert.True(differences.Count == 0, string.Join('\n', differences));
     }
+
+    private static string Unwrapped(string text) => text.Replace("`", "", StringComparison.Ordinal);
 }

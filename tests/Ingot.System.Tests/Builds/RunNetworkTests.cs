@@ -81,7 +81,7 @@ public sealed class RunNetworkTests(BuildFixture fixture)
         const string Listen = "RUN [\"perl\", \"-MIO::Socket::INET\", \"-e\", \"my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 7341) or die; sleep 2; mkdir '/NAME'\"]\n";
         var built = await fixture.BuildAsync(
             $"FROM base AS a\n{Listen.Replace("NAME", "a", StringComparison.Ordinal)}FROM base AS b\n{Listen.Replace("NAME", "b", StringComparison.Ordinal)}FROM base\nCOPY --from=a /a /a\nCOPY --from=b /b /b\n",
-            s => s with { Parallelism = 2, NoCache = true }, CancellationToken.None);
+            s => s with { Parallelism = 2 }, CancellationToken.None);
         Assert.NotNull(built);
     }
 

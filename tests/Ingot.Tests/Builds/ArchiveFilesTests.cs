@@ -104,9 +104,18 @@ public sealed class ArchiveFilesTests
     public async Task AGreatNumberOfEntriesIsRefused()
     {
         byte[] archive = TestArchive.Of([.. Enumerable.Range(0, 11).Select(i => TestArchive.Entry($"f{i}"))]);
-        Assert.Equal(11, (await TestArchive.ReadAsync(archive, new ArchiveLimits(11, 1 << 20))).Count);
-        var e = await Assert.ThrowsAsync<ArchiveException>(() => TestArchive.ReadAsync(archive, new ArchiveLimits(10, 1 << 20)));
+        Assert.Equal(11, (await TestArchive.ReadAsync(archive, new ArchiveLimits(11, 11, 1 << 20))).Count);
+        var e = await Assert.ThrowsAsync<ArchiveException>(() => TestArchive.ReadAsync(archive, new ArchiveLimits(10, 100, 1 << 20)));
         Assert.Contains("more than 10 entries", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AGreatDepthIsRefused()
+    {
+        byte[] archive = TestArchive.Of(TestArchive.Entry("a/b/c/d"), TestArchive.Entry("e/f"));
+        Assert.Equal(2, (await TestArchive.ReadAsync(archive, new ArchiveLimits(10, 6, 1 << 20))).Count);
+        var e = await Assert.ThrowsAsync<ArchiveException>(() => TestArchive.ReadAsync(archive, new ArchiveLimits(10, 5, 1 << 20)));
+        Assert.EndsWith("its paths are too long, and too many", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -114,7 +123,7 @@ public sealed class ArchiveFilesTests
     {
         byte[] bomb = TestArchive.Gzip(TestArchive.Of(TestArchive.Entry("zeros", content: new string('0', 8 << 20))));
         Assert.True(bomb.Length < 1 << 20);
-        var e = await Assert.ThrowsAsync<ArchiveException>(() => TestArchive.ReadAsync(bomb, new ArchiveLimits(10, 1 << 20)));
+        var e = await Assert.ThrowsAsync<ArchiveException>(() => TestArchive.ReadAsync(bomb, new ArchiveLimits(10, 100, 1 << 20)));
         Assert.Contains("more than 1048576 bytes", e.Message, StringComparison.Ordinal);
     }
 
@@ -122,7 +131,7 @@ public sealed class ArchiveFilesTests
     public async Task ABombBehindTheEndOfAnArchiveIsRefusedToo()
     {
         byte[] bomb = TestArchive.Gzip([.. TestArchive.Of(TestArchive.Entry("a", content: "x")), .. new byte[8 << 20]]);
-        var e = await Assert.ThrowsAsync<ArchiveException>(() => TestArchive.ReadAsync(bomb, new ArchiveLimits(10, 1 << 20)));
+        var e = await Assert.ThrowsAsync<ArchiveException>(() => TestArchive.ReadAsync(bomb, new ArchiveLimits(10, 100, 1 << 20)));
         Assert.Contains("more than 1048576 bytes", e.Message, StringComparison.Ordinal);
     }
 

@@ -52,6 +52,16 @@ public sealed class CacheDurabilityTests : IDisposable
     }
 
     [Fact]
+    public async Task SeveralBuildersMaySyncAtOnce()
+    {
+        await RecoverAsync();
+
+        Parallel.For(0, 64, _ => Durability.Sync());
+
+        Assert.Equal(["boot", "durable", "snapshots", "steps"], Directory.EnumerateFileSystemEntries(_directory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public async Task WhatWasRenamedAfterTheSyncCameAfterIt()
     {
         await RecoverAsync();

@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Diagnostics;
 using Ingot.Templates.Dockerfile;
+using Ingot.Templates.Dockerfile.Checks;
 
 namespace Ingot.Tests.Templates;
 
@@ -12,6 +13,8 @@ public class DockerfilePropertyTests
         "FROM ", "RUN ", "COPY ", "ENV ", "ARG ", "LABEL ", "CMD ", "EXPOSE ", "HEALTHCHECK ", "USER ", "WORKDIR ", "ADD ", "ENTRYPOINT ", "FROM debian\n",
         " AS ", "a", "b", "x=y", "=", "--from=", "--chmod=", "--chown=", "--interval=", "--", "-", "<<EOF", "<<-EOF", "EOF\n", "<<", "\"", "'", "\\", "`", "\\\n", "\n", "\r\n",
         "\t", " ", "#", "# escape=`\n", "$", "${", "}", ":-", ":", "/", "[\"", "\"]", "[", "]", ",", "0", "80/tcp", "30s", "🦊", "\ud800", "\u0085", "\0", "#!/bin/sh\n",
+        "ONBUILD ", "SHELL ", "STOPSIGNAL ", "VOLUME ", "MAINTAINER ", "RUN --mount=", "type=cache", "type=secret,id=", "target=", "sharing=", "uid=", "size=", "--network=none", "--link", "--exclude=", "--checksum=",
+        "%", "##", "%%", "//", "\\*", "?", "*", "# check=skip=all\n", "// syntax=x\n", "{\"syntax\":", "sudo ", "apt-get update", "curl x | sh", "\\\"",
     ];
 
     [Fact]
@@ -100,6 +103,77 @@ public class DockerfilePropertyTests
         Assert.Equal(DockerfileCodes.TooManyErrors, diagnostics.Last().Code);
     }
 
+    [Fact]
+    public void MountsAreReadWithoutAnExceptionAndStandInTheFile()
+    {
+        string[] parts = ["type=", "cache", "bind", "secret", "ssh", "tmpfs", ",", "=", "\\\"", "'", "\\", "target=/x", "dst", "from=a", "ro", "rw=false", "required", "mode=0400", "uid=1", "size=1g", "sharing=locked", "id=$x", "${", "}", "🦊", "\ud800", "A", "env="];
+        Prop.ForAll(Gen.Elements(parts).ListOf().Select(string.Concat).ToArbitrary(), text => IsSound($"FROM debian\nRUN --mount={text} make\n")).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+    }
+
+    [Fact]
+    public void WhatOnbuildKeepsIsReadAgainWithoutErrors() =>
+        Prop.ForAll(Gen.Elements(s_fragments).ListOf().Select(string.Concat).ToArbitrary(), text =>
+        {
+            DiagnosticBag diagnostics = [];
+            var syntax = DockerfileParser.Parse(new SourceText("Dockerfile", "FROM debian\nONBUILD " + text), diagnostics);
+            if (diagnostics.HasErrors)
+                return true;
+
+            List<string> triggers = [.. syntax.Stages.SelectMany(stage => stage.Instructions).OfType<OnbuildInstruction>().Select(onbuild => onbuild.Trigger)];
+            return DockerfileParser.ParseTriggers(triggers, "image", diagnostics).Count == triggers.Count && !diagnostics.HasErrors;
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+
+    [Fact]
+    public void ArbitraryTriggersGiveDiagnosticsAndNeverAnException() =>
+        Prop.ForAll(Gen.Elements(s_fragments).ListOf().Select(string.Concat).ToArbitrary(), text =>
+        {
+            DiagnosticBag diagnostics = [];
+            var read = DockerfileParser.ParseTriggers([text, "RUN a", text], "image", diagnostics);
+            int length = (2 * text.Length) + 8;
+            return read.Any(i => i.Text == "RUN a") && diagnostics.All(d => d.Span is { } s && s.Start >= 0 && s.Start + s.Length <= length);
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+
+    // Twice the text may take twice the memory, and not four times: copying what was read again and again shows there, whatever the clock says.
+    [Theory]
+    [InlineData("", "RUN x\n")]
+    [InlineData("", "# c\n")]
+    [InlineData("", "ONBUILD RUN x\n")]
+    [InlineData("", "FROM a AS b\nCOPY --from=b x y\nRUN --mount=from=b,target=/x y\n")]
+    [InlineData("RUN ", "--mount=type=cache,target=/x ")]
+    [InlineData("RUN --mount=", "id=x,")]
+    [InlineData("RUN --mount=\\\"", "x\\\"\\\"")]
+    [InlineData("COPY ", "--exclude=a ")]
+    [InlineData("VOLUME ", "/a ")]
+    [InlineData("VOLUME [", "\"/a\",")]
+    [InlineData("ENV a=", "${b#c}")]
+    [InlineData("ENV a=${b#", "*a")]
+    [InlineData("ENV a=${b//", "?")]
+    [InlineData("RUN ", "sudo apt-get update && curl x | sh; ")]
+    [InlineData("RUN <<A\n", "curl x | sh\n")]
+    [InlineData("RUN a \\\n", "\n")]
+    [InlineData("RUN a \\\n", "b \\\n")]
+    [InlineData("LABEL ", "a=$b ")]
+    [InlineData("ARG ", "a-b ")]
+    public void TwiceTheTextTakesTwiceTheMemory(string start, string part)
+    {
+        long Taken(int times)
+        {
+            SourceText source = new("Dockerfile", "FROM debian\n" + start + string.Concat(Enumerable.Repeat(part, times)) + "\nA\n");
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            DiagnosticBag diagnostics = [];
+            var syntax = DockerfileParser.Parse(source, diagnostics);
+            DiagnosticRenderer.Render(diagnostics);
+            if (!diagnostics.HasErrors)
+                DockerfileChecks.Run(syntax, CheckContext.None);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        Taken(10);
+        long once = Taken(3000);
+        long twice = Taken(6000);
+        Assert.True(twice < 3 * once, $"{once} bytes, then {twice}");
+    }
+
     private static bool IsSound(string text)
     {
         SourceText source = new("Dockerfile", text);
@@ -110,7 +184,8 @@ public class DockerfilePropertyTests
         return diagnostics.All(d => Inside(d.Span, source) && !d.Summary.Contains('\n'))
             && instructions.TrueForAll(i => Inside(i.Span, source) && i.Span.Length > 0 && !i.Text.AsSpan().ContainsAny("\r\n\t"))
             && instructions.OfType<TransferInstruction>().All(copy => Inside(copy.Destination.Span, source) && copy.Sources.Count + copy.Heredocs.Count > 0 && copy.Sources.All(s => Inside(s.Span, source)))
-            && (diagnostics.HasErrors || syntax.Stages.Count > 0);
+            && instructions.OfType<RunInstruction>().SelectMany(run => run.Mounts).All(mount => Inside(mount.Span, source) && mount.Options.All(option => option.Value is null || Inside(option.Value.Span, source)))
+            && (diagnostics.HasErrors || (syntax.Stages.Count > 0 && DockerfileChecks.Run(syntax, CheckContext.None).All(d => Inside(d.Span, source))));
     }
 
     private static bool Inside(SourceSpan? span, SourceText source) =>

@@ -151,6 +151,38 @@ public class IgnoreFileTests
             return true;
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
 
+    [Fact]
+    public void PatternsOfExcludeAreThoseOfAFileButForASlashInFront() =>
+        Prop.ForAll(Files().ToArbitrary(), Paths().ToArbitrary(), (lines, path) =>
+            lines.Any(line => line.TrimStart('!').StartsWith('/')) || IgnoreFile.FromPatterns(lines).IsIgnored(path) == IgnoreFile.Parse(string.Join('\n', lines)).IsIgnored(path))
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(2000));
+
+    [Theory]
+    [InlineData("*.md", "a.md", true)]
+    [InlineData("*.md", "d/a.md", false)]
+    [InlineData("d", "d/a.md", true)]
+    [InlineData("/d", "d", false)]
+    [InlineData(" d ", "d", true)]
+    [InlineData("", "d", false)]
+    public void ExcludePatternsAreRelativeToTheRootOfTheSource(string pattern, string path, bool excluded) =>
+        Assert.Equal(excluded, IgnoreFile.FromPatterns([pattern]).IsIgnored(path));
+
+    [Theory]
+    [InlineData("[")]
+    [InlineData("!")]
+    [InlineData("a\\")]
+    public void AnExcludePatternThatCannotBeReadIsRefused(string pattern) =>
+        Assert.Throws<InvalidInputException>(() => IgnoreFile.FromPatterns(["ok", pattern]));
+
+    [Fact]
+    public void ArbitraryPatternsHaveAFaultOrAreUsable() =>
+        Prop.ForAll<string, string>((pattern, path) =>
+        {
+            if (IgnoreFile.Fault(pattern ?? "") is null)
+                IgnoreFile.FromPatterns([pattern ?? ""]).IsIgnored(path ?? "");
+            return true;
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
+
     private static Gen<string[]> Files()
     {
         var pattern = Gen.Elements(s_patternParts).NonEmptyListOf().Select(parts => string.Concat(parts.Take(6)));

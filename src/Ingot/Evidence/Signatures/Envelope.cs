@@ -71,7 +71,7 @@ public sealed record Envelope(string PayloadType, ReadOnlyMemory<byte> Payload, 
             using var document = JsonDocument.Parse(json, s_reading);
             return Read(document.RootElement);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new FormatException($"the envelope is not JSON: {e.Message}", e);
         }

@@ -41,7 +41,7 @@ public static class SigstoreBundle
             using var document = JsonDocument.Parse(bundle, s_reading);
             return Read(document.RootElement);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new FormatException($"the bundle is not JSON: {e.Message}", e);
         }

@@ -70,7 +70,7 @@ public sealed record Statement
             using var document = JsonDocument.Parse(json, s_reading);
             return Read(document.RootElement);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new FormatException($"the payload is not JSON: {e.Message}", e);
         }

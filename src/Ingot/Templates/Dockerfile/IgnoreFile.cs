@@ -96,25 +96,19 @@ public sealed class IgnoreFile
             return _patterns.Exists(pattern => pattern.MatchesOrParent(relativePath));
 
         var said = new bool[_patterns.Count];
+        var matches = new bool[]?[_patterns.Count];
+        int parts = relativePath.AsSpan().Count('/') + 1;
         bool ignored = false;
-        for (int end = 0; end < relativePath.Length;)
+        for (int part = 0; part < parts; part++)
         {
-            int slash = relativePath.IndexOf('/', end + 1);
-            end = slash < 0 ? relativePath.Length : slash;
-            ignored = Ask(relativePath[..end], said);
-        }
-
-        return ignored;
-    }
-
-    private bool Ask(string path, bool[] said)
-    {
-        bool ignored = false;
-        for (int i = 0; i < said.Length; i++)
-        {
-            said[i] |= _patterns[i].Includes == ignored && _patterns[i].Matches(path);
-            if (said[i])
-                ignored = !_patterns[i].Includes;
+            ignored = false;
+            for (int i = 0; i < said.Length; i++)
+            {
+                if (!said[i] && _patterns[i].Includes == ignored)
+                    said[i] = (matches[i] ??= _patterns[i].MatchesUpTo(relativePath, parts))[part];
+                if (said[i])
+                    ignored = !_patterns[i].Includes;
+            }
         }
 
         return ignored;

@@ -76,13 +76,27 @@ internal sealed class IgnorePattern
     /// <summary>Whether the path matches, or a directory it is in.</summary>
     public bool MatchesOrParent(string path) => _name is null ? Run(path, stopsInMatch: true)[_tokens.Count] : HoldsName(path, _name);
 
-    /// <summary>Whether the path itself matches.</summary>
-    public bool Matches(string path) => _name switch
+    /// <summary>For each part of a path, whether the path up to its end matches.</summary>
+    public bool[] MatchesUpTo(string path, int parts)
     {
-        null => Run(path, stopsInMatch: false)[_tokens.Count],
-        _ when !_inAnyDirectory => path == _name,
-        _ => path.EndsWith(_name, StringComparison.Ordinal) && (path.Length == _name.Length || path[path.Length - _name.Length - 1] == '/'),
-    };
+        var matches = new bool[parts];
+        var states = new bool[_tokens.Count + 1];
+        var next = new bool[_tokens.Count + 1];
+        states[0] = true;
+        PassEmpty(states);
+        int part = 0;
+        for (int position = 0; position < path.Length && states.AsSpan().Contains(true);)
+        {
+            int character = CodePoints.Next(path, ref position);
+            if (character == '/')
+                matches[part++] = states[_tokens.Count];
+            Advance(states, next, character);
+            (states, next) = (next, states);
+        }
+
+        matches[part] |= part == parts - 1 && states[_tokens.Count];
+        return matches;
+    }
 
     /// <summary>Whether some path below a directory can match.</summary>
     public bool MayMatchBelow(string directory) => Run(directory + "/", stopsInMatch: false).Contains(true);
@@ -117,18 +131,23 @@ internal sealed class IgnorePattern
             if (isInMatch || !states.AsSpan().Contains(true))
                 break;
 
-            Array.Clear(next);
-            for (int i = 0; i < _tokens.Count; i++)
-            {
-                if (states[i])
-                    Step(i, character, next);
-            }
-
-            PassEmpty(next);
+            Advance(states, next, character);
             (states, next) = (next, states);
         }
 
         return states;
+    }
+
+    private void Advance(bool[] states, bool[] next, int character)
+    {
+        Array.Clear(next);
+        for (int i = 0; i < _tokens.Count; i++)
+        {
+            if (states[i])
+                Step(i, character, next);
+        }
+
+        PassEmpty(next);
     }
 
     private void Step(int state, int character, bool[] next)

@@ -206,6 +206,6 @@ internal sealed partial class InstructionReader
     [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]*$")]
     private static partial Regex VariableName();
 
-    [GeneratedRegex(@"^[^\s:-][^\s:]*(:[^\s:]*)?$")]
+    [GeneratedRegex(@"^(:[^\s:]+|[^\s:-][^\s:]*(:[^\s:]*)?)$")]
     private static partial Regex Owner();
 }

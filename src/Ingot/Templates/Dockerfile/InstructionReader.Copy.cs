@@ -105,7 +105,7 @@ internal sealed partial class InstructionReader
     private void CheckOwnerAndMode(RawInstruction raw)
     {
         if (raw.Flag("chown") is { } chown && Checked(chown))
-            CheckLiteral(chown, Owner(), "is not an owner", "user, user:group, or their numbers");
+            CheckLiteral(chown, FileOwner(), "is not an owner", "user, user:group, or their numbers");
         if (raw.Flag("chmod") is { } chmod && Checked(chmod))
             CheckLiteral(chmod, Mode(), "is not a mode", "octal digits such as 0755, or changes such as u=rwX,go=rX");
     }
@@ -144,6 +144,10 @@ internal sealed partial class InstructionReader
     }
 
     private sealed record Transfer(List<Word> Sources, Word Destination, List<Heredoc> Documents);
+
+    // No user is root.
+    [GeneratedRegex(@"^([^\s:-][^\s:]*(:[^\s:]*)?|:[^\s:]+)$")]
+    private static partial Regex FileOwner();
 
     [GeneratedRegex("^(0*[0-7]{1,4}|[ugoa]*([-+=][rwxXstugo]*)+(,[ugoa]*([-+=][rwxXstugo]*)+)*)$")]
     private static partial Regex Mode();

@@ -4,11 +4,14 @@ namespace Ingot.Templates.Dockerfile.Checks;
 
 /// <summary>A build check: something that is allowed in a Dockerfile and mostly a mistake.</summary>
 /// <param name="Id">The stable id; where Docker has a check of equal meaning, its name.</param>
-/// <param name="Severity">How much a finding matters; <c># check=error=true</c> makes errors of all.</param>
+/// <param name="Severity">How much a finding matters; <c># check=error=true</c> makes errors of those that Docker has too: what builds there builds here.</param>
 /// <param name="Summary">What is wrong, one sentence.</param>
 /// <param name="IsExperimental">Whether it is done only when <c># check=experimental=</c> names it.</param>
 public sealed record Check(string Id, Severity Severity, string Summary, bool IsExperimental = false)
 {
+    /// <summary>Whether Docker has no such check.</summary>
+    public bool IsOurs { get; init; }
+
     /// <summary>The page that explains it, relative to the repository.</summary>
     public string Page => $"docs/checks/{Id}.md";
 }

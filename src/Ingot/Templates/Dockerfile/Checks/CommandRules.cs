@@ -23,7 +23,7 @@ internal static partial class CommandRules
         where !run.Text.Contains("Assume-Yes", StringComparison.OrdinalIgnoreCase) && !run.Commands.Any(c => c.Program == "yes")
         from command in run.Commands
         where IsApt(command) && s_installs.Contains(command.Verb) && !command.IsPiped
-            && !command.Has("-y", "--yes", "--assume-yes", "-qq", "--trivial-only", "-s", "--simulate", "--dry-run", "--print-uris", "--help")
+            && !command.Has("-y", "--yes", "--assume-yes", "-qq", "--trivial-only", "-s", "--simulate", "--dry-run", "--print-uris", "--help", "-f", "--fix-broken")
         select run.Find($"{command.Program} {command.Verb} asks whether to go on, and nobody answers", "add -y");
 
     public static IEnumerable<Finding> PackageCacheKept(CheckedFile file)
@@ -31,10 +31,10 @@ internal static partial class CommandRules
         foreach (var run in Runs(file.Shipped))
         {
             if (run.Commands.Any(c => c.Program == "apk" && c.Verb == "add" && !c.Has("--no-cache")) && !run.Removes("/var/cache/apk") && !run.Mounts("/var/cache/apk") && !run.Mounts("/etc/apk/cache"))
-                yield return run.Find("what apk downloaded stays in the image", "write apk add --no-cache");
+                yield return run.Find("apk keeps what it downloaded", "write apk add --no-cache");
             if (run.Commands.FirstOrDefault(c => IsRpm(c) && c.Verb is "install" or "update" or "upgrade" or "groupinstall" or "in" or "up") is { } rpm
                 && !run.Commands.Any(c => IsRpm(c) && c.Verb is "clean" or "cc") && !run.Removes("/var/cache") && !run.Mounts("/var/cache"))
-                yield return run.Find($"what {rpm.Program} downloaded stays in the image", $"end the command with && {rpm.Program} clean {(rpm.Program == "zypper" ? "--all" : "all")}");
+                yield return run.Find($"{rpm.Program} keeps what it downloaded", $"end the command with && {rpm.Program} clean {(rpm.Program == "zypper" ? "--all" : "all")}");
         }
     }
 
@@ -43,7 +43,7 @@ internal static partial class CommandRules
         bool off = file.Instructions.Any(i => i is EnvInstruction env ? env.Variables.Any(v => v.Name.Text == "PIP_NO_CACHE_DIR") : i is ArgInstruction arg && arg.Arguments.Any(a => a.Name == "PIP_NO_CACHE_DIR"));
         return from run in off ? [] : Runs(file.Shipped)
                where run.Commands.Any(IsPipInstall) && !run.Text.Contains("PIP_NO_CACHE_DIR", StringComparison.Ordinal) && !run.Mounts(".cache") && !run.Mounts("pip") && !run.Removes(".cache") && !run.Text.Contains("cache purge", StringComparison.Ordinal)
-               select run.Find("what pip downloaded stays in the image", "write pip install --no-cache-dir");
+               select run.Find("pip keeps what it downloaded", "write pip install --no-cache-dir");
     }
 
     public static IEnumerable<Finding> SudoUsed(CheckedFile file) =>

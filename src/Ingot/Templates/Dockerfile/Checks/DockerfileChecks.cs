@@ -31,22 +31,22 @@ public static class DockerfileChecks
         Rule("WorkdirRelativePath", "the first WORKDIR of a stage depends on that of its base", ImageRules.RelativeWorkdir),
 
         // Ours.
-        Rule("AddRemoteWithoutChecksum", "a download is taken whatever it holds", ImageRules.AddWithoutChecksum),
-        Rule("AptListsKept", "the package lists of apt stay in the image", CommandRules.AptListsKept),
-        new(new("AptNeedsYes", Severity.Error, "apt would ask a question that nobody answers"), CommandRules.AptNeedsYes),
-        Rule("AptUpdateAlone", "apt's lists are fetched in one step and used in a later one", CommandRules.AptUpdateAlone),
-        Rule("CmdIgnored", "CMD has no effect beside an ENTRYPOINT in shell form", ImageRules.CmdIgnored),
-        Rule("CurlPipeShell", "a download is run without having been looked at", CommandRules.CurlPipeShell),
-        Rule("DestinationNotDirectory", "several sources are copied to a path without a slash at its end", ImageRules.DestinationNotDirectory),
-        Rule("FloatingBase", "an image is named without a version, or with 'latest'", ImageRules.FloatingBase),
-        Rule("NothingRemains", "a command changes only the shell that it runs in", CommandRules.NothingRemains),
-        Rule("PackageCacheKept", "what a package manager downloaded stays in the image", CommandRules.PackageCacheKept),
-        Rule("PipCacheKept", "what pip downloaded stays in the image", CommandRules.PipCacheKept),
-        Rule("RootUser", "the program of the image runs as root", ImageRules.RootUser),
-        Rule("SudoUsed", "sudo is used, where commands have the rights of USER", CommandRules.SudoUsed),
-        Rule("UnknownCheck", "a check is skipped that does not exist", UnknownCheck),
-        Rule("VerificationOff", "who is talked to is not verified", CommandRules.VerificationOff),
-        Rule("WorldWritable", "everybody in the image may write to a file", CommandRules.WorldWritable),
+        Ours("AddRemoteWithoutChecksum", "a download is taken whatever it holds", ImageRules.AddWithoutChecksum),
+        Ours("AptListsKept", "the package lists of apt stay in the image", CommandRules.AptListsKept),
+        new(new("AptNeedsYes", Severity.Error, "apt would ask a question that nobody answers") { IsOurs = true }, CommandRules.AptNeedsYes),
+        Ours("AptUpdateAlone", "apt's lists are fetched in one step and used in a later one", CommandRules.AptUpdateAlone),
+        Ours("CmdIgnored", "CMD has no effect beside an ENTRYPOINT in shell form", ImageRules.CmdIgnored),
+        Ours("CurlPipeShell", "a download is run without having been looked at", CommandRules.CurlPipeShell),
+        Ours("DestinationNotDirectory", "several sources are copied to a path without a slash at its end", ImageRules.DestinationNotDirectory),
+        Ours("FloatingBase", "an image is named without a version, or with 'latest'", ImageRules.FloatingBase),
+        Ours("NothingRemains", "a command changes only the shell that it runs in", CommandRules.NothingRemains),
+        Ours("PackageCacheKept", "a package manager keeps what it downloaded", CommandRules.PackageCacheKept),
+        Ours("PipCacheKept", "pip keeps what it downloaded", CommandRules.PipCacheKept),
+        Ours("RootUser", "the program of the image runs as root", ImageRules.RootUser),
+        Ours("SudoUsed", "sudo is used, where commands have the rights of USER", CommandRules.SudoUsed),
+        Ours("UnknownCheck", "a check is skipped that does not exist", UnknownCheck),
+        Ours("VerificationOff", "who is talked to is not verified", CommandRules.VerificationOff),
+        Ours("WorldWritable", "everybody in the image may write to a file", CommandRules.WorldWritable),
     ];
 
     /// <summary>Every check, in the order of the documentation.</summary>
@@ -66,11 +66,13 @@ public static class DockerfileChecks
                 .SelectMany(rule => rule.Find(file).Distinct().Where(finding => file.IsAsked(rule.Check, finding.Span)).Select(finding => (rule.Check, finding)))
                 .OrderBy(found => found.finding.Span.Start)
                 .ThenBy(found => found.Check.Id, StringComparer.Ordinal)
-                .Select(found => new Diagnostic(error ? Severity.Error : found.Check.Severity, found.Check.Id, found.finding.Summary, found.finding.Detail, found.finding.Span)),
+                .Select(found => new Diagnostic(error && !found.Check.IsOurs ? Severity.Error : found.Check.Severity, found.Check.Id, found.finding.Summary, found.finding.Detail, found.finding.Span)),
         ];
     }
 
     private static CheckRule Rule(string id, string summary, Func<CheckedFile, IEnumerable<Finding>> find) => new(new(id, Severity.Warning, summary), find);
+
+    private static CheckRule Ours(string id, string summary, Func<CheckedFile, IEnumerable<Finding>> find) => new(new(id, Severity.Warning, summary) { IsOurs = true }, find);
 
     private static IEnumerable<Finding> UnknownCheck(CheckedFile file)
     {

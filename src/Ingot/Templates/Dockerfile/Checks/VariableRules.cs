@@ -97,7 +97,8 @@ internal static partial class VariableRules
 
         private Finding? Judge(string name, SourceSpan span)
         {
-            string? near = Suggestion.For(name, _defined);
+            // Every image has a PATH, and many images variables whose names end so.
+            string? near = Suggestion.For(name, _defined.Where(defined => defined != "PATH"));
             if (file.Globals.Declares(name))
                 return new(span, $"the variable '{name}' is not declared in this stage", $"write ARG {name} below its FROM");
             return IsComplete || near is not null ? new(span, $"the variable '{name}' is not declared here", near ?? $"write ARG {name} or ENV {name}=… above it") : null;

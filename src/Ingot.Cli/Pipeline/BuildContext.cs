@@ -1,0 +1,75 @@
+using System.Security.Cryptography;
+using Ingot.Builds;
+using Ingot.Cli.Commands;
+using Ingot.Diagnostics;
+using Ingot.Plans;
+
+namespace Ingot.Cli.Pipeline;
+
+/// <summary>The context of a Dockerfile that belongs to no project: a directory, or a repository that is fetched for as long as the build takes.</summary>
+internal sealed class BuildContext : IAsyncDisposable
+{
+    private readonly string? _temporary;
+
+    private BuildContext(string directory, string name, string? temporary)
+    {
+        Directory = directory;
+        Name = name;
+        _temporary = temporary;
+    }
+
+    /// <summary>Where its files are, absolute.</summary>
+    public string Directory { get; }
+
+    /// <summary>What the image is named after.</summary>
+    public string Name { get; }
+
+    /// <summary>Whether it was fetched.</summary>
+    public bool IsRepository => _temporary is not null;
+
+    /// <summary>The last context without a name; the working directory when there is none.</summary>
+    public static async Task<BuildContext> FindAsync(CommandContext context, IEnumerable<string> contexts, BuildOptions options, CancellationToken cancellationToken)
+    {
+        string? given = contexts.LastOrDefault(c => GitReference.TryParse(c) is not null || !c.Contains('=', StringComparison.Ordinal));
+        if (given is not null && GitReference.TryParse(given) is { } repository)
+            return await FetchAsync(context, repository, options, cancellationToken);
+
+        string directory = given is null ? context.Directory : context.Resolve(given);
+        return System.IO.Directory.Exists(directory)
+            ? new BuildContext(directory, Path.GetFileName(directory), temporary: null)
+            : throw new InvalidInputException("no-context", $"the context '{given}' is neither a directory nor a git repository", "a repository is written https://host/path.git#ref:subdirectory");
+    }
+
+    /// <summary>Takes away what was fetched.</summary>
+    public ValueTask DisposeAsync()
+    {
+        if (_temporary is not null && System.IO.Directory.Exists(_temporary))
+            System.IO.Directory.Delete(_temporary, recursive: true);
+        return default;
+    }
+
+    private static async Task<BuildContext> FetchAsync(CommandContext context, TreeSource.Git repository, BuildOptions options, CancellationToken cancellationToken)
+    {
+        string temporary = Path.Combine(context.Home.Work, "contexts", Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)));
+        System.IO.Directory.CreateDirectory(temporary);
+        try
+        {
+            var trees = new GitTrees(new GitAccess { Secrets = options.Secrets, SshAgents = options.SshAgents });
+            var tree = await trees.MaterialiseAsync(repository, temporary, cancellationToken);
+            context.Terminal.Progress($"build    the context is {repository.Repository} at {tree.Commit}");
+            return new BuildContext(tree.Directory, NameOf(repository), temporary);
+        }
+        catch
+        {
+            System.IO.Directory.Delete(temporary, recursive: true);
+            throw;
+        }
+    }
+
+    private static string NameOf(TreeSource.Git repository)
+    {
+        string last = repository.Repository.TrimEnd('/');
+        last = last[(last.LastIndexOfAny(['/', ':']) + 1)..];
+        return last.EndsWith(".git", StringComparison.Ordinal) ? last[..^".git".Length] : last;
+    }
+}

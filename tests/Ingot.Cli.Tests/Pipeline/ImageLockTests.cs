@@ -1,0 +1,106 @@
+using Ingot.Cli.Pipeline;
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+using Ingot.Testing;
+
+namespace Ingot.Cli.Tests.Pipeline;
+
+public sealed class ImageLockTests : IDisposable
+{
+    private static readonly Digest s_one = Digest.Of([1]);
+    private static readonly Digest s_two = Digest.Of([2]);
+
+    private readonly TemporaryDirectory _directory = new();
+    private readonly Home _home = Home.FromEnvironment();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public async Task NamesAreSortedOneALineAndReadAgain()
+    {
+        var images = ImageLock.Load(_directory.Root);
+        images.Set("debian:12", s_one);
+        images.Set("127.0.0.1:5000/app:1", s_two);
+        await images.SaveAsync(_home, default);
+        Assert.Equal(
+            $"""
+            # Which digest each tag named when it was first used here. Made by ingot; keep it with the sources.
+            # 'ingot build --update' asks the registries anew.
+            ingot-lock: 1
+            images:
+              "127.0.0.1:5000/app:1": {s_two}
+              "debian:12": {s_one}
+
+            """,
+            await File.ReadAllTextAsync(_directory.At(ImageLock.FileName)));
+        var read = ImageLock.Load(_directory.Root);
+        Assert.True(read.TryFind("debian:12", out var digest) && digest == s_one);
+        Assert.False(read.TryFind("debian", out _));
+        Assert.Equal([ImageLock.FileName], Directory.EnumerateFileSystemEntries(_directory.Root).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task WhatAnotherBuildAddedMeanwhileStays()
+    {
+        var (mine, other) = (ImageLock.Load(_directory.Root), ImageLock.Load(_directory.Root));
+        mine.Set("a:1", s_one);
+        other.Set("b:1", s_two);
+        await Task.WhenAll(mine.SaveAsync(_home, default), other.SaveAsync(_home, default));
+        var read = ImageLock.Load(_directory.Root);
+        Assert.True(read.TryFind("a:1", out _) && read.TryFind("b:1", out _));
+    }
+
+    [Fact]
+    public async Task WithoutAChangeNothingIsWritten()
+    {
+        var images = ImageLock.Load(_directory.Root);
+        await images.SaveAsync(_home, default);
+        Assert.False(File.Exists(_directory.At(ImageLock.FileName)));
+        images.Set("a:1", s_one);
+        await images.SaveAsync(_home, default);
+        File.SetLastWriteTimeUtc(_directory.At(ImageLock.FileName), DateTime.UnixEpoch);
+        var again = ImageLock.Load(_directory.Root);
+        again.Set("a:1", s_one);
+        await again.SaveAsync(_home, default);
+        Assert.Equal(DateTime.UnixEpoch, File.GetLastWriteTimeUtc(_directory.At(ImageLock.FileName)));
+    }
+
+    [Fact]
+    public void AMoveIsToldWithBothDigests()
+    {
+        var images = ImageLock.Load(_directory.Root);
+        images.Set("a:1", s_one);
+        images.Set("a:1", s_two);
+        Assert.Equal([new LockChange("a:1", s_one, s_two)], images.Changes);
+    }
+
+    [Theory]
+    [InlineData("", "has no 'ingot-lock: 1'")]
+    [InlineData("images:\n", "has no 'ingot-lock: 1'")]
+    [InlineData("ingot-lock: 2\nimages:\n", "a version that this ingot does not know")]
+    [InlineData("ingot-lock: 1\nimages:\n  \"a:1\": sha256:12\n", "is not understood")]
+    [InlineData("ingot-lock: 1\nimages:\n  \"a:1\": md5:ONE\n", "is not understood")]
+    [InlineData("ingot-lock: 1\nimages:\n\"a:1\": ONE\n", "is not understood")]
+    [InlineData("ingot-lock: 1\nimages:\n<<<<<<< HEAD\n", "is not understood")]
+    [InlineData("ingot-lock: 1\nimages:\n  \"a:1\": ONE\n  \"a:1\": TWO\n", "locked to two digests")]
+    [InlineData("ingot-lock: 1\nimages: [x]\n", "is not understood")]
+    [InlineData("\0\u0001\n", "is not understood")]
+    public void AFileThatIsDamagedIsSaidToBeAtItsLine(string text, string problem)
+    {
+        File.WriteAllText(_directory.At(ImageLock.FileName), text.Replace("ONE", s_one.ToString(), StringComparison.Ordinal).Replace("TWO", s_two.ToString(), StringComparison.Ordinal));
+        var e = Assert.Throws<InvalidInputException>(() => ImageLock.Load(_directory.Root));
+        Assert.Contains(problem, e.Message, StringComparison.Ordinal);
+        Assert.Contains("ingot.lock:", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("ingot-lock: 1\n")]
+    [InlineData("ingot-lock: 1\nimages: {}\n")]
+    [InlineData("# a remark\n\ningot-lock: 1\r\nimages:\r\n  a:1: ONE\r\n")]
+    public void WhatAPersonMayHaveDoneToItIsRead(string text)
+    {
+        var diagnostics = new DiagnosticBag();
+        ImageLock.Parse(new SourceText("ingot.lock", text.Replace("ONE", s_one.ToString(), StringComparison.Ordinal)), diagnostics);
+        Assert.Empty(diagnostics);
+    }
+}
