@@ -3,6 +3,7 @@ using System.Globalization;
 using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Oci.Layers;
 using Ingot.Plans;
 
 namespace Ingot.Cli.Commands;
@@ -25,6 +26,18 @@ internal sealed record BuildOptions
     public IReadOnlyDictionary<string, string> SshAgents { get; init; } = new Dictionary<string, string>();
 
     public Platform Platform { get; init; } = Platform.Host;
+
+    /// <summary>Where results of steps are kept; null for this host's cache.</summary>
+    public string? Cache { get; init; }
+
+    /// <summary>How layers are compressed; null for the default.</summary>
+    public LayerCompression? Compression { get; init; }
+
+    /// <summary>Digests of base images by the names templates have for them: nothing else is looked up for these.</summary>
+    public IReadOnlyDictionary<string, Digest> Pinned { get; init; } = new Dictionary<string, Digest>();
+
+    /// <summary>Whether images get their names in the local store, and recipes are kept.</summary>
+    public bool Names { get; init; } = true;
 
     public bool AllowInsecure { get; init; }
 

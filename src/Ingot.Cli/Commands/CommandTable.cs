@@ -19,6 +19,7 @@ internal static class CommandTable
         ImagesCommands.CreateInspect,
         HistoryCommand.Create,
         DiffCommand.Create,
+        ReproduceCommand.Create,
         ImportCommand.Create,
         ExportCommand.Create,
         RegistryCommands.CreatePush,

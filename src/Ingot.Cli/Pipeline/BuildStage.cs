@@ -3,6 +3,7 @@ using Ingot.Builds;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Oci.Layers;
 using Ingot.Oci.Layouts;
 using Ingot.Plans;
 using Ingot.Templates.Project;
@@ -34,10 +35,11 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             Platform = options.Platform,
             StandardInput = project.Images.OfType<DockerfileImage>().Any(i => i.Dockerfile == PlanSettings.StandardInputName) ? await Console.In.ReadToEndAsync(cancellationToken) : "",
             Runs = Emulators.Runs,
-            FindImage = bases.FindAsync,
+            FindImage = (name, platform, token) => bases.FindAsync(options.Pinned.TryGetValue(name, out var pinned) && !name.Contains('@', StringComparison.Ordinal) ? pinned.ToString() : name, platform, token),
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
-        await bases.SaveAsync(cancellationToken);
+        if (options.Names)
+            await bases.SaveAsync(cancellationToken);
         foreach (var warning in diagnostics)
             context.Terminal.Progress($"build    {warning}");
 
@@ -45,8 +47,9 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         var builder = new Builder(new BuildSettings
         {
             Store = layout.Store,
-            CacheDirectory = context.Home.Cache,
-            WorkDirectory = context.Home.Work,
+            CacheDirectory = options.Cache ?? context.Home.Cache,
+            Codec = options.Compression ?? LayerCompression.Gzip,
+            WorkDirectory = options.Cache is null ? context.Home.Work : null,
             NoCache = options.NoCache,
             Secrets = options.Secrets,
             SshAgents = options.SshAgents,
@@ -58,8 +61,12 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         using (display)
             images = await builder.BuildAsync(plan!, display, cancellationToken);
 
-        foreach (var image in images)
+        foreach (var image in options.Names ? images : [])
+        {
             await NameAsync(layout, project, image, cancellationToken);
+            await BuildRecipe.Of(project, image, options, directory).SaveAsync(context.Home, image.Digest, cancellationToken);
+        }
+
         DidWork = display.DidWork;
         Elapsed = clock.Elapsed;
         foreach (var image in images)

@@ -1,0 +1,123 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Ingot.Builds.Reproduction;
+using Ingot.Cli.Output;
+using Ingot.Cli.Pipeline;
+using Ingot.Diagnostics;
+using Ingot.Evidence;
+using Ingot.Evidence.Signatures;
+using Ingot.Oci.Content;
+
+namespace Ingot.Cli.Commands;
+
+/// <summary><c>ingot reproduce IMAGE</c>.</summary>
+internal static class ReproduceCommand
+{
+    public static Command Create(Binder bind)
+    {
+        var name = new Argument<string>("IMAGE") { Description = "An image that was built on this host: name[:tag][@digest]" };
+        var times = new Option<int>("--times") { Description = "How often it is built", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var command = new Command("reproduce", "Build an image again from its record and compare: what differs is named with file, instruction, cause and cure; a match is signed") { name, times };
+        command.SetAction(bind(async (context, result, cancellationToken) =>
+        {
+            var found = await LocalImages.FindAsync(context, result.GetRequiredValue(name), cancellationToken);
+            var recipe = await BuildRecipe.FindAsync(context.Home, found.Descriptor.Digest, cancellationToken)
+                ?? throw new InvalidInputException("no-recipe", $"'{found.Name}' was not built on this host: there is no record of how", "build it here from its sources; the digests must be equal");
+            return await RunAsync(context, found, recipe, Math.Clamp(result.GetValue(times), 1, 1000), cancellationToken);
+        }));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(CommandContext context, LocalImage found, BuildRecipe recipe, int times, CancellationToken cancellationToken)
+    {
+        await using var reproduction = new Reproduction(context, recipe, found.Descriptor.Digest);
+        IReadOnlyList<Difference> differences = [];
+        int runs = 0;
+        while (runs < times && differences.Count == 0)
+            differences = await reproduction.BuildAsync(++runs, cancellationToken);
+
+        if (differences.Count == 0)
+            await SignAsync(context, found, reproduction.Sources, runs, cancellationToken);
+        var report = new ReproductionReport(found.Name, found.Descriptor.Digest, differences.Count == 0, runs, reproduction.Sources, [.. differences.Select(ReproductionDifference.Of)]);
+        if (!context.Terminal.TryJson(report, ReproductionJson.Default.ReproductionReport))
+            Print(context.Terminal, report);
+        return differences.Count == 0 ? ExitCode.Done : ExitCode.No;
+    }
+
+    private static void Print(Terminal terminal, ReproductionReport report)
+    {
+        if (report.Reproduced)
+        {
+            terminal.Line($"{report.Image} is {report.Digest} again, {(report.Runs == 1 ? "built once" : $"each of {report.Runs} times")} from {report.Sources}");
+            return;
+        }
+
+        terminal.Line($"{report.Image} became another image, built from {report.Sources}:");
+        foreach (var difference in report.Differences)
+        {
+            terminal.Line($"  {(difference.Path.Length == 0 ? "the image" : "/" + difference.Path)}: {difference.What} ({difference.Cause})");
+            terminal.Line($"    was {difference.Before}");
+            terminal.Line($"    is  {difference.After}");
+            if (difference.Instruction is not null)
+                terminal.Line($"    made by {difference.Instruction}");
+            if (difference.Cure is not null)
+                terminal.Line($"    cure: {difference.Cure}");
+        }
+    }
+
+    // https://slsa.dev/spec/v1.0/verification_summary
+    private static async Task SignAsync(CommandContext context, LocalImage found, string sources, int runs, CancellationToken cancellationToken)
+    {
+        using var key = await KeysCommands.Open(context.Home).LoadOrCreateAsync(cancellationToken);
+        var store = new DirectoryStore(context.Home.Content);
+        var summary = new ReproductionSummary(
+            new ReproductionVerifier("https://ingot.dev/reproduce/v1"), TimeProvider.System.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture),
+            found.Name, "PASSED", ["INGOT_BUILD_REPRODUCED"], runs, sources);
+        var statement = Statement.About(found.Descriptor.Digest, found.Name, PredicateType.VerificationSummary, JsonSerializer.SerializeToElement(summary, ReproductionJson.Default.ReproductionSummary));
+        await new EvidenceWriter(store, key, TimeProvider.System).WriteAsync(found.Descriptor, [statement], reference: found.Name, cancellationToken: cancellationToken);
+        context.Terminal.Progress($"sign     that {found.Name} was reproduced, with key {key.Id[..12]}");
+    }
+}
+
+/// <summary>What <c>reproduce</c> found.</summary>
+internal sealed record ReproductionReport(
+    [property: JsonPropertyName("image")] string Image,
+    [property: JsonPropertyName("digest")] Digest Digest,
+    [property: JsonPropertyName("reproduced")] bool Reproduced,
+    [property: JsonPropertyName("runs")] int Runs,
+    [property: JsonPropertyName("sources")] string Sources,
+    [property: JsonPropertyName("differences")] IReadOnlyList<ReproductionDifference> Differences);
+
+/// <summary>A difference, as data.</summary>
+internal sealed record ReproductionDifference(
+    [property: JsonPropertyName("layer")] Digest? Layer,
+    [property: JsonPropertyName("instruction")] string? Instruction,
+    [property: JsonPropertyName("path")] string Path,
+    [property: JsonPropertyName("what")] string What,
+    [property: JsonPropertyName("before")] string Before,
+    [property: JsonPropertyName("after")] string After,
+    [property: JsonPropertyName("cause")] string Cause,
+    [property: JsonPropertyName("cure")] string? Cure)
+{
+    public static ReproductionDifference Of(Difference difference) => new(
+        difference.Layer, difference.Instruction, difference.Path, difference.What, difference.Before, difference.After, difference.Cause.ToString().ToLowerInvariant(), difference.Cure);
+}
+
+/// <summary>Who verified.</summary>
+internal sealed record ReproductionVerifier([property: JsonPropertyName("id")] string Id);
+
+/// <summary>The predicate of a verification summary.</summary>
+internal sealed record ReproductionSummary(
+    [property: JsonPropertyName("verifier")] ReproductionVerifier Verifier,
+    [property: JsonPropertyName("timeVerified")] string TimeVerified,
+    [property: JsonPropertyName("resourceUri")] string ResourceUri,
+    [property: JsonPropertyName("verificationResult")] string Result,
+    [property: JsonPropertyName("verifiedLevels")] IReadOnlyList<string> Levels,
+    [property: JsonPropertyName("ingotRuns")] int Runs,
+    [property: JsonPropertyName("ingotSources")] string Sources);
+
+[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
+[JsonSerializable(typeof(ReproductionReport))]
+[JsonSerializable(typeof(ReproductionSummary))]
+internal sealed partial class ReproductionJson : JsonSerializerContext;
