@@ -157,6 +157,7 @@ internal static class ProvenanceOf
         if (record.Source is { } source)
             dependencies.Add(new ResourceDescriptor { Name = "source", Uri = source.Remote is null ? null : "git+" + source.Remote, Digest = new(StringComparer.Ordinal) { ["gitCommit"] = source.Commit } });
         dependencies.AddRange(record.Bases.Select(b => ResourceDescriptor.Of(b.Name, b.Digest)));
+        dependencies.AddRange(record.Materials.Select(Fetched));
         return new SlsaProvenance
         {
             BuildDefinition = new BuildDefinition
@@ -173,6 +174,11 @@ internal static class ProvenanceOf
             },
         };
     }
+
+    // A file is known by its digest, a repository by its commit.
+    private static ResourceDescriptor Fetched(Material material) => Digest.TryParse(material.Identity, out var digest)
+        ? ResourceDescriptor.Of(material.Address, digest, material.Address)
+        : new ResourceDescriptor { Name = material.Address, Uri = "git+" + material.Address, Digest = new(StringComparer.Ordinal) { ["gitCommit"] = material.Identity } };
 
     private static JsonElement Parameters(params ReadOnlySpan<(string Name, string? Value)> parameters)
     {

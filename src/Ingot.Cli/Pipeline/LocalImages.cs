@@ -69,6 +69,9 @@ internal static class LocalImages
         yield return text + ":latest";
         if (Reference.TryParse(text, out var reference))
             yield return reference.WithDockerDefaults().ToString();
+        // A Dockerfile that belongs to no project is one of its own name.
+        if (!text.Contains('/', StringComparison.Ordinal))
+            yield return $"{text}/{text}:latest";
         if (text.Contains('/', StringComparison.Ordinal) || !File.Exists(Path.Combine(context.Directory, ProjectDefinition.FileName)))
             yield break;
 
