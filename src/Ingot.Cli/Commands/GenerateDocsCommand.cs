@@ -20,6 +20,7 @@ internal static class GenerateDocsCommand
         ("inspect", ReportJson.Default.InspectReport),
         ("images-verify", ImageJsonOutput.Default.VerifyStoreReport),
         ("history", ImageJsonOutput.Default.HistoryReport),
+        ("reproduce", ReproductionJson.Default.ReproductionReport),
         ("diff", ImageJsonOutput.Default.DiffReport),
         ("import", ImageJsonOutput.Default.ImportReport),
         ("export", ImageJsonOutput.Default.ExportReport),

@@ -97,7 +97,7 @@ internal static partial class ContentDifference
     [GeneratedRegex(@"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?( ?(Z|[+-]\d\d:?\d\d|UTC|GMT))?|(Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [^;]{0,30}\d{4}|\d\d:\d\d:\d\d([.,]\d+)?|\b1[0-9]{9}([0-9]{3})?\b|\b20\d{6}(\.?\d{4,6})?\b")]
     private static partial Regex Time();
 
-    [GeneratedRegex("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}|[A-Za-z0-9+/]{24,}={0,2}")]
+    [GeneratedRegex("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}|([0-9a-fA-F]{2}[ :-]){7,}[0-9a-fA-F]{2}|[A-Za-z0-9+/]{24,}={0,2}")]
     private static partial Regex Identifier();
 
     [GeneratedRegex(@"(/[A-Za-z0-9._+-]+){2,}")]
