@@ -1,0 +1,87 @@
+using System.Text.Json;
+using Ingot.SystemTests.Evidence;
+using Ingot.SystemTests.Shop;
+using Ingot.Testing;
+using Ingot.Tools;
+
+namespace Ingot.SystemTests.Builds;
+
+/// <summary>An image is built again from its record, by the program as people run it.</summary>
+public sealed class ReproduceTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+    private readonly IngotProgram _ingot;
+
+    public ReproduceTests() => _ingot = new IngotProgram(_directory.At("home"), server: null);
+
+    public void Dispose()
+    {
+        // Snapshots have modes of their own.
+        using var remove = System.Diagnostics.Process.Start("rm", ["-rf", _directory.At("home"), _directory.At("project")]);
+        remove.WaitForExit();
+        _directory.Dispose();
+    }
+
+    [Fact]
+    public async Task AnImageOfACommitIsBuiltAgainFromTheCommitAndTheMatchIsSigned()
+    {
+        await ProjectAsync("RUN mkdir /made && echo \"$SOURCE_DATE_EPOCH\" > /made/when && cat /bin/notes > /made/notes");
+        await GitAsync("init", "-q");
+        await GitAsync("add", ".");
+        await GitAsync("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "first");
+        await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app");
+        // What lies in the directory now is not what the image was built from.
+        await File.WriteAllTextAsync(_directory.At("project/root/bin/notes"), "changed since\n");
+
+        var again = await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "-o", "json", "reproduce", "app", "--times", "2");
+        var report = JsonDocument.Parse(again.Output).RootElement;
+        Assert.True(report.GetProperty("reproduced").GetBoolean());
+        Assert.Equal(2, report.GetProperty("runs").GetInt32());
+        Assert.StartsWith("commit ", report.GetProperty("sources").GetString());
+        Assert.Contains("sign ", again.Error, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.At("home/reproductions")));
+    }
+
+    [Fact]
+    public async Task WhatDiffersIsNamedWithFileInstructionCauseAndCure()
+    {
+        await ProjectAsync("RUN mkdir /made && date +%F\\ %T.%N > /made/when && head -c 32 /dev/urandom > /made/seed");
+        await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app");
+
+        var again = await _ingot.ExpectAsync(1, "-C", _directory.At("project"), "-o", "json", "reproduce", "app");
+        var differences = JsonDocument.Parse(again.Output).RootElement.GetProperty("differences").EnumerateArray().ToDictionary(d => d.GetProperty("path").GetString()!);
+        Assert.Equal(["made/seed", "made/when"], differences.Keys.Order(StringComparer.Ordinal));
+        var when = differences["made/when"];
+        Assert.Equal("timestamp", when.GetProperty("cause").GetString());
+        Assert.Contains("SOURCE_DATE_EPOCH", when.GetProperty("cure").GetString(), StringComparison.Ordinal);
+        Assert.StartsWith("RUN /bin/sh -c mkdir /made", when.GetProperty("instruction").GetString());
+    }
+
+    [Fact]
+    public async Task AnImageFromElsewhereHasNoRecord()
+    {
+        await ProjectAsync("RUN true");
+        await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app");
+        Directory.Delete(_directory.At("home/recipes"), recursive: true);
+        var refused = await _ingot.ExpectAsync(2, "-C", _directory.At("project"), "reproduce", "app");
+        Assert.Contains("was not built on this host", refused.Error + refused.Output, StringComparison.Ordinal);
+    }
+
+    private async Task ProjectAsync(string instruction)
+    {
+        Assert.SkipUnless(LinuxTree.IsRoot, "needs root");
+        using var busybox = await BusyboxRoot.CreateAsync();
+        Assert.SkipWhen(busybox is null, "needs busybox-static: apt-get install busybox-static");
+        string project = _directory.At("project");
+        Directory.CreateDirectory(Path.Combine(project, "root/bin"));
+        File.Copy(Path.Combine(busybox.Location, "bin/busybox"), Path.Combine(project, "root/bin/busybox"));
+        foreach (var name in (string[])["sh", "cat", "echo", "mkdir", "date", "head", "true"])
+            File.CreateSymbolicLink(Path.Combine(project, "root/bin", name), "busybox");
+        await File.WriteAllTextAsync(Path.Combine(project, "root/bin/notes"), "as it was\n");
+        await File.WriteAllTextAsync(Path.Combine(project, "Dockerfile"), $"FROM scratch\nCOPY root/ /\n{instruction}\n");
+        await File.WriteAllTextAsync(Path.Combine(project, "ingot.yaml"), "ingot: 1\nproject: again\nimages:\n  app: { dockerfile: Dockerfile }\n");
+    }
+
+    private async Task GitAsync(params IReadOnlyList<string> arguments) =>
+        await CommandRunner.RunAsync(new Command("git", [.. arguments]) { Directory = _directory.At("project") });
+}
