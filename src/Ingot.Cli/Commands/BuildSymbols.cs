@@ -60,6 +60,7 @@ internal sealed class BuildSymbols
     private readonly Option<string[]> _secrets = new("--secret") { Description = "A secret that steps may mount, from a file or a variable; it gets into no layer, history or record", HelpName = "id=ID[,src=FILE|,env=NAME]" };
     private readonly Option<string[]> _ssh = new("--ssh") { Description = "An SSH agent that steps may use: 'default' for $SSH_AUTH_SOCK, or its socket", HelpName = "ID[=SOCKET]" };
     private readonly Option<string> _platform = new("--platform") { Description = "What the images run on; this host's platform when left out", HelpName = "OS/ARCH[/VARIANT]" };
+    private readonly Option<string> _compression = new("--compression") { Description = "How layers are compressed: gzip, which every engine pulls, or zstd, which is faster and smaller and needs Docker 23 or later", HelpName = "CODEC" };
     private readonly Option<string[]> _allow = new("--allow") { Description = $"What steps may ask for: {HostNetworkEntitlement} or {InsecureEntitlement}", HelpName = "RIGHT" };
 
     private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, for every base image or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
@@ -71,7 +72,7 @@ internal sealed class BuildSymbols
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_noCache, _epoch, _arguments, _labels, _contexts, _secrets, _ssh, _platform, _allow, _update, _locked, _insecure])
+        foreach (var option in (Option[])[_noCache, _epoch, _arguments, _labels, _contexts, _secrets, _ssh, _platform, _compression, _allow, _update, _locked, _insecure])
             command.Add(option);
     }
 
@@ -91,6 +92,7 @@ internal sealed class BuildSymbols
             Secrets = BuildSecrets.Read(result.GetValue(_secrets) ?? [], directory),
             SshAgents = BuildSecrets.ReadAgents(result.GetValue(_ssh) ?? [], directory),
             Platform = ReadPlatform(result.GetValue(_platform)),
+            Compression = ReadCompression(result.GetValue(_compression)),
             AllowInsecure = allowed.Contains(InsecureEntitlement),
             AllowHostNetwork = allowed.Contains(HostNetworkEntitlement),
             Bases = ReadBases(result),
@@ -105,6 +107,10 @@ internal sealed class BuildSymbols
             ? throw new InvalidInputException("locked", "'--locked' and '--update' contradict each other", "'--update' changes ingot.lock, '--locked' forbids that")
             : new BaseImageOptions(update, locked, result.GetValue(_insecure));
     }
+
+    private static LayerCompression? ReadCompression(string? name) => name is null
+        ? null
+        : LayerCompression.Find(name) ?? throw new InvalidInputException("compression", $"'{name}' is no way to compress layers", Suggestion.For(name, ["gzip", "zstd", "none"]) ?? "gzip, zstd or none");
 
     private static Platform ReadPlatform(string? text) => text is null
         ? Platform.Host
