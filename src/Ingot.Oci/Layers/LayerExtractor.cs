@@ -277,7 +277,7 @@ public sealed class LayerExtractor : IDisposable
     private SafeFileHandle MakeImplied(SafeFileHandle parent, byte[] name, string path)
     {
         bool isHidden = _hidden.Contains(path);
-        var lower = isHidden ? null : _lower.Find(path);
+        var lower = isHidden || IsWithinOpaque(TarPath.Parent(path)) ? null : _lower.Find(path);
         LinuxFiles.MakeDirectory(parent, name);
         var directory = LinuxFiles.OpenDirectory(parent, name);
         LinuxFiles.SetOwner(directory, [], lower?.UserId ?? 0, lower?.GroupId ?? 0);
@@ -335,7 +335,11 @@ public sealed class LayerExtractor : IDisposable
     }
 
     // A directory that the kernel does not merge with lower ones shows a whiteout in it as a name that cannot be opened.
-    private bool HidesNothing(string directory)
+    private bool HidesNothing(string directory) =>
+        IsWithinOpaque(directory) || (directory.Length > 0 && _options.LowerDirectories.Count > 0 && _lower.Find(directory) is null);
+
+    // Whether this layer hides everything that lower ones have there.
+    private bool IsWithinOpaque(string directory)
     {
         for (string at = directory; at.Length > 0; at = TarPath.Parent(at))
         {
@@ -343,7 +347,7 @@ public sealed class LayerExtractor : IDisposable
                 return true;
         }
 
-        return directory.Length > 0 && _options.LowerDirectories.Count > 0 && _lower.Find(directory) is null;
+        return false;
     }
 
     private void HideLowerContent(string path)

@@ -45,7 +45,7 @@ public sealed class ReproduceTests : IDisposable
     [Fact]
     public async Task WhatDiffersIsNamedWithFileInstructionCauseAndCure()
     {
-        await ProjectAsync("RUN mkdir /made && date +%F\\ %T.%N > /made/when && head -c 32 /dev/urandom > /made/seed");
+        await ProjectAsync("RUN sleep 1 && mkdir /made && date +%F\\ %T > /made/when && head -c 32 /dev/urandom > /made/seed");
         await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app");
 
         var again = await _ingot.ExpectAsync(1, "-C", _directory.At("project"), "-o", "json", "reproduce", "app");
@@ -54,7 +54,7 @@ public sealed class ReproduceTests : IDisposable
         var when = differences["made/when"];
         Assert.Equal("timestamp", when.GetProperty("cause").GetString());
         Assert.Contains("SOURCE_DATE_EPOCH", when.GetProperty("cure").GetString(), StringComparison.Ordinal);
-        Assert.StartsWith("RUN /bin/sh -c mkdir /made", when.GetProperty("instruction").GetString());
+        Assert.StartsWith("RUN /bin/sh -c sleep 1 && mkdir /made", when.GetProperty("instruction").GetString());
     }
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class ReproduceTests : IDisposable
         string project = _directory.At("project");
         Directory.CreateDirectory(Path.Combine(project, "root/bin"));
         File.Copy(Path.Combine(busybox.Location, "bin/busybox"), Path.Combine(project, "root/bin/busybox"));
-        foreach (var name in (string[])["sh", "cat", "echo", "mkdir", "date", "head", "true"])
+        foreach (var name in (string[])["sh", "cat", "echo", "mkdir", "date", "head", "sleep", "true"])
             File.CreateSymbolicLink(Path.Combine(project, "root/bin", name), "busybox");
         await File.WriteAllTextAsync(Path.Combine(project, "root/bin/notes"), "as it was\n");
         await File.WriteAllTextAsync(Path.Combine(project, "Dockerfile"), $"FROM scratch\nCOPY root/ /\n{instruction}\n");
