@@ -1,3 +1,4 @@
+using Ingot.Oci.Content;
 using Ingot.Server.Storage;
 
 namespace Ingot.Cli;
@@ -26,6 +27,13 @@ internal sealed class Home
 
     /// <summary>The token of the local server; only its owner can read it.</summary>
     public string Token => Path.Combine(Directory, "server", "token");
+
+    /// <summary>Keeps other processes of this host away from a thing, by any name of it, while it is held.</summary>
+    public Task<FileLock> LockAsync(string thing, CancellationToken cancellationToken)
+    {
+        string locks = System.IO.Directory.CreateDirectory(Path.Combine(Work, "locks")).FullName;
+        return FileLock.TakeAsync(Path.Combine(locks, Digest.Of(System.Text.Encoding.UTF8.GetBytes(thing)).Hex), shared: false, TimeProvider.System, waiting: null, cancellationToken);
+    }
 
     public static Home FromEnvironment() => new(ServerHome.FromEnvironment());
 }

@@ -22,17 +22,18 @@ internal static class BuildCommand
         settings.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            await using var source = await BuildContext.FindAsync(context, result.GetValue(settings.Contexts) ?? [], settings.Read(result, context.Directory), cancellationToken);
+            var options = settings.Read(result, context.Directory);
+            await using var source = await BuildContext.FindAsync(context, result.GetValue(settings.Contexts) ?? [], options, cancellationToken);
             var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile, source) : ProjectFiles.Load(context.Directory);
             string[] names = result.GetValue(targets) ?? [];
             CheckTargets(project, names);
             if (result.GetValue(target) is { } chosen)
                 project = WithTarget(project, names, chosen);
             if (result.GetValue(check))
-                return await new CheckStage(context, settings.Read(result, context.Directory)).RunAsync(project, names, cancellationToken);
+                return await new CheckStage(context, options).RunAsync(project, names, cancellationToken);
 
             context.Terminal.RefuseSarif();
-            var stage = new BuildStage(context, settings.Read(result, context.Directory));
+            var stage = new BuildStage(context, options);
             var images = await stage.RunAsync(project, context.Directory, cancellationToken, names);
             context.Terminal.TryJson(new BuildReport([.. images.Select(i => Report(i, project, stage.Elapsed))]), ReportJson.Default.BuildReport);
             return ExitCode.Done;

@@ -31,7 +31,8 @@ internal static class ReproduceCommand
 
     private static async Task<int> RunAsync(CommandContext context, LocalImage found, BuildRecipe recipe, int times, CancellationToken cancellationToken)
     {
-        await using var reproduction = new Reproduction(context, recipe, found.Descriptor.Digest);
+        await using var scratch = await ScratchDirectory.CreateAsync(Path.Combine(context.Home.Work, "reproductions"), "run", cancellationToken);
+        var reproduction = new Reproduction(context, recipe, found.Descriptor.Digest, scratch.Path);
         IReadOnlyList<Difference> differences = [];
         int runs = 0;
         while (runs < times && differences.Count == 0)

@@ -125,7 +125,7 @@ internal sealed class BaseImages(CommandContext context, OciLayout layout, strin
             return;
 
         // Builds of other processes wait for this one, and then find it done.
-        using var held = await FileLock.TakeAsync(context.Home, $"pull {digest} {platform}", cancellationToken);
+        using var held = await context.Home.LockAsync($"pull {digest} {platform}", cancellationToken);
         if (await IsHereAsync(digest, platform, cancellationToken))
             return;
 

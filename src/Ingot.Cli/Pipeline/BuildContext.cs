@@ -1,7 +1,7 @@
-using System.Security.Cryptography;
 using Ingot.Builds;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
+using Ingot.Evidence;
 using Ingot.Plans;
 
 namespace Ingot.Cli.Pipeline;
@@ -9,13 +9,13 @@ namespace Ingot.Cli.Pipeline;
 /// <summary>The context of a Dockerfile that belongs to no project: a directory, or a repository that is fetched for as long as the build takes.</summary>
 internal sealed class BuildContext : IAsyncDisposable
 {
-    private readonly string? _temporary;
+    private readonly ScratchDirectory? _fetched;
 
-    private BuildContext(string directory, string name, string? temporary)
+    private BuildContext(string directory, string name, ScratchDirectory? fetched)
     {
         Directory = directory;
         Name = name;
-        _temporary = temporary;
+        _fetched = fetched;
     }
 
     /// <summary>Where its files are, absolute.</summary>
@@ -25,7 +25,7 @@ internal sealed class BuildContext : IAsyncDisposable
     public string Name { get; }
 
     /// <summary>Whether it was fetched.</summary>
-    public bool IsRepository => _temporary is not null;
+    public bool IsRepository => _fetched is not null;
 
     /// <summary>The last context without a name; the working directory when there is none.</summary>
     public static async Task<BuildContext> FindAsync(CommandContext context, IEnumerable<string> contexts, BuildOptions options, CancellationToken cancellationToken)
@@ -36,32 +36,26 @@ internal sealed class BuildContext : IAsyncDisposable
 
         string directory = given is null ? context.Directory : context.Resolve(given);
         return System.IO.Directory.Exists(directory)
-            ? new BuildContext(directory, Path.GetFileName(directory), temporary: null)
+            ? new BuildContext(directory, Path.GetFileName(directory), fetched: null)
             : throw new InvalidInputException("no-context", $"the context '{given}' is neither a directory nor a git repository", "a repository is written https://host/path.git#ref:subdirectory");
     }
 
     /// <summary>Takes away what was fetched.</summary>
-    public ValueTask DisposeAsync()
-    {
-        if (_temporary is not null && System.IO.Directory.Exists(_temporary))
-            System.IO.Directory.Delete(_temporary, recursive: true);
-        return default;
-    }
+    public ValueTask DisposeAsync() => _fetched?.DisposeAsync() ?? default;
 
     private static async Task<BuildContext> FetchAsync(CommandContext context, TreeSource.Git repository, BuildOptions options, CancellationToken cancellationToken)
     {
-        string temporary = Path.Combine(context.Home.Work, "contexts", Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)));
-        System.IO.Directory.CreateDirectory(temporary);
+        var fetched = await ScratchDirectory.CreateAsync(Path.Combine(context.Home.Work, "contexts"), "git", cancellationToken);
         try
         {
             var trees = new GitTrees(new GitAccess { Secrets = options.Secrets, SshAgents = options.SshAgents });
-            var tree = await trees.MaterialiseAsync(repository, temporary, cancellationToken);
-            context.Terminal.Progress($"build    the context is {repository.Repository} at {tree.Commit}");
-            return new BuildContext(tree.Directory, NameOf(repository), temporary);
+            var tree = await trees.MaterialiseAsync(repository, fetched.Path, cancellationToken);
+            context.Terminal.Progress($"build    the context is {SafeAddress.OfRepository(repository.Repository)} at {tree.Commit}");
+            return new BuildContext(tree.Directory, NameOf(repository), fetched);
         }
         catch
         {
-            System.IO.Directory.Delete(temporary, recursive: true);
+            await fetched.DisposeAsync();
             throw;
         }
     }

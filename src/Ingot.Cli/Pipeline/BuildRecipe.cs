@@ -107,16 +107,14 @@ internal sealed record BuildRecipe
     }
 
     /// <summary>Keeps the recipe of an image; the first that made it stays.</summary>
-    public async Task SaveAsync(Home home, Digest image, CancellationToken cancellationToken)
+    public void Save(Home home, Digest image)
     {
         string path = PathOf(home, image);
         if (File.Exists(path))
             return;
 
         System.IO.Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        string temporary = $"{path}.{Environment.ProcessId}";
-        await File.WriteAllBytesAsync(temporary, JsonSerializer.SerializeToUtf8Bytes(this, BuildRecipeJson.Default.BuildRecipe), cancellationToken);
-        File.Move(temporary, path, overwrite: true);
+        AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(this, BuildRecipeJson.Default.BuildRecipe));
     }
 
     private static string PathOf(Home home, Digest image) => Path.Combine(home.Directory, "recipes", image.Hex + ".json");

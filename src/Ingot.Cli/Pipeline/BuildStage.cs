@@ -64,7 +64,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         foreach (var image in options.Names ? images : [])
         {
             await NameAsync(layout, project, image, cancellationToken);
-            await BuildRecipe.Of(project, image, options, directory).SaveAsync(context.Home, image.Digest, cancellationToken);
+            BuildRecipe.Of(project, image, options, directory).Save(context.Home, image.Digest);
         }
 
         DidWork = display.DidWork;

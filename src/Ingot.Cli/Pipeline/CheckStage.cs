@@ -53,9 +53,8 @@ internal sealed class CheckStage(CommandContext context, BuildOptions options)
 
     private async Task<IgnoreFile> IgnoredAsync(DockerfileImage image, DiagnosticBag diagnostics, CancellationToken cancellationToken)
     {
-        // A Dockerfile's own file, beside it, comes before the context's.
-        string[] candidates = [context.Resolve(image.Dockerfile) + ".dockerignore", Path.Combine(context.Resolve(image.Context), ".dockerignore")];
-        return Array.Find(candidates, File.Exists) is { } path
+        string? dockerfile = image.Dockerfile == PlanSettings.StandardInputName ? null : context.Resolve(image.Dockerfile);
+        return IgnoreFile.Locate(context.Resolve(image.Context), dockerfile) is { } path
             ? IgnoreFile.Parse(new SourceText(Path.GetRelativePath(context.Directory, path), await File.ReadAllTextAsync(path, cancellationToken)), diagnostics)
             : IgnoreFile.Empty;
     }

@@ -46,7 +46,7 @@ internal sealed class EvidenceStage(CommandContext context)
         var written = await writer.WriteAsync(subject.Image.Descriptor, statements, reference: $"{project.Name}/{image.Name}", cancellationToken: cancellationToken);
         _terminal.Progress($"sign     {statements.Count} statements about {image.Name} with key {key.Id[..12]}");
         List<PublishedEvidence> published = [.. written.Select(m => new PublishedEvidence(m.Descriptor, m.Tag))];
-        await WriteAsync(record, published, cancellationToken);
+        Write(record, published);
         return new EvidenceResult(published, IsNew: true);
     }
 
@@ -112,12 +112,10 @@ internal sealed class EvidenceStage(CommandContext context)
         }
     }
 
-    private static async Task WriteAsync(string path, IReadOnlyList<PublishedEvidence> published, CancellationToken cancellationToken)
+    private static void Write(string path, IReadOnlyList<PublishedEvidence> published)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        string temporary = $"{path}.{Environment.ProcessId}";
-        await File.WriteAllBytesAsync(temporary, JsonSerializer.SerializeToUtf8Bytes(published, EvidenceRecordJson.Default.IReadOnlyListPublishedEvidence), cancellationToken);
-        File.Move(temporary, path, overwrite: true);
+        AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(published, EvidenceRecordJson.Default.IReadOnlyListPublishedEvidence));
     }
 }
 

@@ -80,18 +80,11 @@ internal sealed partial class ImageLock
         if (changes.Count == 0)
             return;
 
-        using var held = await FileLock.TakeAsync(home, _path, cancellationToken);
+        using var held = await home.LockAsync(_path, cancellationToken);
         var current = Read(_path);
         foreach (var change in changes)
             current[change.Name] = change.New;
-        string temporary = _path + ".new";
-        await using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write))
-        {
-            await file.WriteAsync(Encoding.UTF8.GetBytes(Write(current)), cancellationToken);
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(temporary, _path, overwrite: true);
+        AtomicFile.Write(_path, Encoding.UTF8.GetBytes(Write(current)), durable: true);
         lock (_gate)
             _changes.Clear();
     }

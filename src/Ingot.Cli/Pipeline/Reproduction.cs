@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Ingot.Builds;
 using Ingot.Builds.Reproduction;
 using Ingot.Cli.Commands;
@@ -12,10 +11,9 @@ using Ingot.Tools;
 
 namespace Ingot.Cli.Pipeline;
 
-/// <summary>Builds an image again from what is recorded of it: the commit's files, the arguments, the bases by digest, the time and the codec, with nothing from the cache.</summary>
-internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, Digest image) : IAsyncDisposable
+/// <summary>Builds an image again from what is recorded of it: the commit's files, the arguments, the bases by digest, the time and the codec, with nothing from the cache. Sources and caches are put into <paramref name="directory"/>, which is the caller's.</summary>
+internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, Digest image, string directory)
 {
-    private readonly string _directory = Path.Combine(context.Home.Directory, "reproductions", Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)));
 
     /// <summary>What the sources are: the commit, or the directory as it is.</summary>
     public string Sources { get; private set; } = "";
@@ -28,7 +26,7 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
         var options = new BuildOptions
         {
             NoCache = true,
-            Cache = Path.Combine(_directory, $"cache-{run}"),
+            Cache = Path.Combine(directory, $"cache-{run}"),
             Names = false,
             Epoch = DateTimeOffset.FromUnixTimeSeconds(recipe.Epoch),
             Compression = LayerCompression.Find(recipe.Codec.Split(' ')[0]) ?? throw new InvalidInputException("codec", $"the image was compressed with '{recipe.Codec}', which is not known here"),
@@ -45,25 +43,19 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
         return await ImageComparer.CompareAsync(store, expected, store, actual, cancellationToken);
     }
 
-    /// <summary>Takes away the sources and the caches.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        // Snapshots have modes that only a tool for it gets through.
-        await CommandRunner.TryRunAsync(new Command("rm", "-rf", "--one-file-system", _directory), onLine: null, CancellationToken.None);
-    }
-
     private ProjectDefinition ProjectOf(string sources)
     {
-        if (recipe.Dockerfile is { } dockerfile)
+        if (recipe.Dockerfile is { } file)
         {
-            var text = new SourceText(dockerfile, "");
-            return new ProjectDefinition(recipe.Project, [new DockerfileImage(recipe.Image, text.Span(0, 0), dockerfile, recipe.Context ?? ".", recipe.Target, [])], [], [], text);
+            var text = new SourceText(file, "");
+            return new ProjectDefinition(recipe.Project, [new DockerfileImage(recipe.Image, text.Span(0, 0), file, recipe.Context ?? ".", recipe.Target, [])], [], [], text);
         }
 
         var project = ProjectFiles.Load(sources);
         if (project.Images.All(i => i.Name != recipe.Image))
             throw new InvalidInputException("no-image", $"'{sources}' has no image '{recipe.Image}'");
-        return project;
+        // The stage may have been chosen on the command line.
+        return project with { Images = [.. project.Images.Select(i => i is DockerfileImage dockerfile && i.Name == recipe.Image ? dockerfile with { Target = recipe.Target } : i)] };
     }
 
     // The files of the commit, not those that lie around it; a build from changed files has only the directory.
@@ -75,12 +67,11 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
             return Directory.Exists(recipe.Directory) ? recipe.Directory : throw new InvalidInputException("no-sources", $"the image was built from '{recipe.Directory}', which is not there");
         }
 
-        string checkout = Path.Combine(_directory, "sources");
+        string checkout = Path.Combine(directory, "sources");
         Sources = $"commit {recipe.Commit[..12]}";
         var prefix = await CommandRunner.RunAsync(new Command("git", "-C", recipe.Directory, "rev-parse", "--show-prefix"), cancellationToken);
         if (!Directory.Exists(checkout))
         {
-            Directory.CreateDirectory(_directory);
             var top = await CommandRunner.RunAsync(new Command("git", "-C", recipe.Directory, "rev-parse", "--show-toplevel"), cancellationToken);
             await CommandRunner.RunAsync(new Command("git", "clone", "--quiet", "--shared", "--no-checkout", top.Trim(), checkout), cancellationToken);
             await CommandRunner.RunAsync(new Command("git", "-C", checkout, "checkout", "--quiet", "--detach", recipe.Commit), cancellationToken);

@@ -152,7 +152,7 @@ public sealed class DirectoryStore : IContentStore
             await _file.DisposeAsync().ConfigureAwait(false);
             File.Move(_path, _store.PathOf(digest), overwrite: true);
             _committed = true;
-            DirectorySync.Flush(_store._blobs);
+            LinuxDirectory.Sync(_store._blobs);
             return digest;
         }
 

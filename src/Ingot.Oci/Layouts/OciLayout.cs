@@ -10,9 +10,6 @@ public sealed class OciLayout
 {
     private const string NameAnnotation = "org.opencontainers.image.ref.name";
 
-    // Linux's EAGAIN, which the base library passes on when another handle has the file for itself.
-    private const int WouldBlock = 11;
-    private static readonly TimeSpan s_lockPause = TimeSpan.FromMilliseconds(10);
 
     private readonly string _indexPath;
     private readonly string _lockPath;
@@ -88,34 +85,11 @@ public sealed class OciLayout
     // Names change often and together: the whole index is small.
     private async Task<bool> ChangeAsync(Func<IReadOnlyList<Descriptor>, IReadOnlyList<Descriptor>> change, CancellationToken cancellationToken)
     {
-        using var held = await LockAsync(cancellationToken).ConfigureAwait(false);
+        // For as long as it takes to write a small file.
+        using var held = await FileLock.TakeAsync(_lockPath, shared: false, TimeProvider.System, waiting: null, cancellationToken).ConfigureAwait(false);
         var index = await ReadIndexAsync(cancellationToken).ConfigureAwait(false);
         var manifests = change(index.Manifests).OrderBy(NameOf, StringComparer.Ordinal).ToList();
-        string temporary = _indexPath + ".new";
-        var file = new FileStream(temporary, FileMode.Create, FileAccess.Write);
-        await using (file.ConfigureAwait(false))
-        {
-            await file.WriteAsync(ImageJson.Write(index with { Manifests = manifests }), cancellationToken).ConfigureAwait(false);
-            file.Flush(flushToDisk: true);
-        }
-
-        File.Move(temporary, _indexPath, overwrite: true);
+        AtomicFile.Write(_indexPath, ImageJson.Write(index with { Manifests = manifests }), durable: true);
         return manifests.Count != index.Manifests.Count;
-    }
-
-    private async Task<FileStream> LockAsync(CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            try
-            {
-                return new FileStream(_lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            }
-            catch (IOException e) when (e.HResult == WouldBlock)
-            {
-                // Another process holds it, for as long as it takes to write a small file.
-                await Task.Delay(s_lockPause, cancellationToken).ConfigureAwait(false);
-            }
-        }
     }
 }

@@ -1,3 +1,5 @@
+using Ingot.Oci.Content;
+
 using System.Security.Cryptography;
 
 namespace Ingot.Builds;

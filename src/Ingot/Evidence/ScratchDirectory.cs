@@ -3,9 +3,9 @@ using Ingot.Tools;
 
 namespace Ingot.Evidence;
 
-/// <summary>A directory for the time of one check. It is removed with its owner; when the owner was killed, by the next one who looks.</summary>
+/// <summary>A directory for the time of one task. It is removed with its owner; when the owner was killed, by the next one who looks.</summary>
 /// <remarks>Beside <c>NAME</c> stands <c>NAME.lock</c>, which a living owner holds locked: the kernel lets go of it however the owner ends.</remarks>
-internal sealed class ScratchDirectory : IAsyncDisposable
+public sealed class ScratchDirectory : IAsyncDisposable
 {
     private const string LockSuffix = ".lock";
 

@@ -51,10 +51,8 @@ internal sealed class DockerfilePlanner
         get
         {
             string directory = Path.GetFullPath(Path.Combine(Settings.Directory, _image.Context));
-            // A Dockerfile's own file, beside it, comes before the context's.
-            string[] candidates = [Path.GetFullPath(Path.Combine(Settings.Directory, _image.Dockerfile)) + ".dockerignore", Path.Combine(directory, ".dockerignore")];
-            string? ignore = Array.Find(_image.Dockerfile == PlanSettings.StandardInputName ? candidates[1..] : candidates, File.Exists);
-            return new TreeSource.Context(directory, _image.Context, ignore);
+            string? dockerfile = _image.Dockerfile == PlanSettings.StandardInputName ? null : Path.GetFullPath(Path.Combine(Settings.Directory, _image.Dockerfile));
+            return new TreeSource.Context(directory, _image.Context, IgnoreFile.Locate(directory, dockerfile));
         }
     }
 
@@ -83,7 +81,7 @@ internal sealed class DockerfilePlanner
         if (_planner.Project.Images.FirstOrDefault(i => i.Name == name) is { } image)
             return await _planner.ImageAsync(image, cancellationToken).ConfigureAwait(false) is { } planned ? new TreeSource.Stage(planned.Stage) : null;
 
-        return await FindImageAsync(name, platform, span, cancellationToken).ConfigureAwait(false) ?? Unknown(name, before, span);
+        return await FindImageAsync(name, platform, span, () => SayUnknown(name, before, span), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What the person gave in place of a name; null when nothing was given.</summary>
@@ -97,21 +95,19 @@ internal sealed class DockerfilePlanner
         if (value.StartsWith(ImageScheme, StringComparison.Ordinal) || value.Contains("://", StringComparison.Ordinal))
         {
             string image = value.StartsWith(ImageScheme, StringComparison.Ordinal) ? value[ImageScheme.Length..] : value;
-            if (await FindImageAsync(image, platform, span, cancellationToken).ConfigureAwait(false) is { } found)
-                return found;
-            Diagnostics.Error("plan-unknown-context", $"the context '{name}' is '{value}', and no such image was found", span);
-            return null;
+            void SayUnknown() => Diagnostics.Error("plan-unknown-context", $"the context '{name}' is '{value}', and no such image was found", span);
+            return await FindImageAsync(image, platform, span, SayUnknown, cancellationToken).ConfigureAwait(false);
         }
 
         string directory = Path.GetFullPath(Path.Combine(Settings.Directory, value));
-        string ignore = Path.Combine(directory, ".dockerignore");
         if (Directory.Exists(directory))
-            return new TreeSource.Context(directory, name, File.Exists(ignore) ? ignore : null);
+            return new TreeSource.Context(directory, name, IgnoreFile.Locate(directory, dockerfile: null));
         Diagnostics.Error("plan-no-context", $"the context '{name}' is '{value}', which is not a directory", span);
         return null;
     }
 
-    private async Task<TreeSource?> FindImageAsync(string name, Platform platform, SourceSpan span, CancellationToken cancellationToken)
+    // Null when it was said why there is none.
+    private async Task<TreeSource?> FindImageAsync(string name, Platform platform, SourceSpan span, Action sayUnknown, CancellationToken cancellationToken)
     {
         StoredImage? stored;
         try
@@ -121,11 +117,14 @@ internal sealed class DockerfilePlanner
         catch (ImageLookupException e)
         {
             Diagnostics.Error(e.Code, e.Message, span, e.Cure ?? Suggestion.For(name, _syntax.Stages.Select(s => s.Name).OfType<string>()));
-            return new TreeSource.Scratch();
+            return null;
         }
 
         if (stored is null)
+        {
+            sayUnknown();
             return null;
+        }
 
         if ((stored.Config.Os, stored.Config.Architecture) != (platform.Os, platform.Architecture))
             Diagnostics.Error("plan-platform", $"'{name}' is an image for '{stored.Config.Os}/{stored.Config.Architecture}'", span, $"this stage is for '{platform}': choose with --platform, or FROM --platform=…");
@@ -135,21 +134,18 @@ internal sealed class DockerfilePlanner
         return found;
     }
 
-    private TreeSource? Unknown(string name, int before, SourceSpan span)
+    private void SayUnknown(string name, int before, SourceSpan span)
     {
         string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), .. Settings.Contexts.Keys, "scratch"];
         Diagnostics.Error(
             "plan-unknown-base", $"'{name}' is no earlier stage, no image of this project, and not in the local store", span,
             Suggestion.For(name, known) ?? "name an image of the project, of the local store ('ingot images'), or of a registry");
-        return null;
     }
 
     /// <summary>The images of the local store that were named.</summary>
     public Dictionary<Digest, StoredImage> StoredConfigs { get; } = [];
 
     public StagePlanner? Planned(string stage) => _stages.Values.FirstOrDefault(s => s?.Name == stage);
-
-    public bool IsImage(string stage) => Planned(stage) is null;
 
     public Planner Owner => _planner;
 

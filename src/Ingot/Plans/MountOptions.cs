@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Diagnostics;
 using Ingot.Templates.Dockerfile;
 
@@ -19,7 +18,7 @@ internal sealed class MountOptions
         _workingDirectory = workingDirectory;
         // Of two of one key the later counts.
         foreach (var (key, value) in syntax.Options)
-            _values[Canonical(key)] = (value is null ? null : expand(value), value);
+            _values[MountSyntax.Canonical(key)] = (value is null ? null : expand(value), value);
     }
 
     /// <summary>The tree that is named, before anything else is known of it; null for the context, or for nothing.</summary>
@@ -46,15 +45,6 @@ internal sealed class MountOptions
                 return Fail("type", $"'{Type}' is not a type of mount", "bind, cache, tmpfs, secret or ssh");
         }
     }
-
-    private static string Canonical(string key) => key switch
-    {
-        "src" => "source",
-        "dst" or "destination" => "target",
-        "ro" => "readonly",
-        "rw" => "readwrite",
-        _ => key,
-    };
 
     private string? Text(string key) => _values.TryGetValue(key, out var value) && value.Text is { Length: > 0 } text ? text : null;
 
@@ -106,9 +96,9 @@ internal sealed class MountOptions
         bool readOnly = byDefault;
         foreach (var (key, _) in _syntax.Options)
         {
-            if (Canonical(key) == "readonly")
+            if (MountSyntax.Canonical(key) == "readonly")
                 readOnly = Flag("readonly");
-            else if (Canonical(key) == "readwrite")
+            else if (MountSyntax.Canonical(key) == "readwrite")
                 readOnly = !Flag("readwrite");
         }
 
@@ -136,24 +126,21 @@ internal sealed class MountOptions
         if (!_values.TryGetValue(key, out var value))
             return false;
 
-        switch (value.Text)
-        {
-            case null or "1" or "t" or "T" or "true" or "True" or "TRUE":
-                return true;
-            case "0" or "f" or "F" or "false" or "False" or "FALSE":
-                return false;
-            default:
-                Fail(key, $"'{value.Text}' is neither true nor false");
-                return false;
-        }
+        if (value.Text is null)
+            return true;
+        if (DockerfileValues.TryParseSwitch(value.Text) is { } flag)
+            return flag;
+
+        Fail(key, $"'{value.Text}' is neither true nor false");
+        return false;
     }
 
     private int Mode(int byDefault)
     {
         if (Text("mode") is not { } text)
             return byDefault;
-        if (text.Length <= 5 && text.All(c => c is >= '0' and <= '7') && Convert.ToInt32(text, 8) is var mode and <= 0xFFF)
-            return mode;
+        if (DockerfileValues.TryParseMode(text) is { } mode and <= 0xFFF)
+            return (int)mode;
 
         Fail("mode", $"'{text}' is not a mode", "octal digits, such as 0400");
         return byDefault;
@@ -163,7 +150,7 @@ internal sealed class MountOptions
     {
         if (Text(key) is not { } text)
             return 0;
-        if (uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
+        if (DockerfileValues.TryParseId(text) is { } number)
             return number;
 
         Fail(key, $"'{text}' is not a number of a user or group");
@@ -175,10 +162,8 @@ internal sealed class MountOptions
         if (Text("size") is not { } text)
             return null;
 
-        string digits = text.ToLowerInvariant().TrimEnd('b').TrimEnd('i');
-        int shift = digits.Length == 0 ? 0 : digits[^1] switch { 'k' => 10, 'm' => 20, 'g' => 30, 't' => 40, _ => 0 };
-        if (double.TryParse(shift == 0 ? digits : digits[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) && number * (1L << shift) is var bytes && bytes < long.MaxValue)
-            return (long)bytes;
+        if (DockerfileValues.TryParseSize(text) is { } bytes)
+            return bytes;
 
         Fail("size", $"'{text}' is not a size", "such as 64m or 1g");
         return null;

@@ -48,7 +48,8 @@ internal sealed partial class StagePlanner
             Mode = transfer.Chmod is null ? null : ModeOf(transfer.Chmod),
             Link = transfer.Link,
             Parents = parents,
-            Exclude = [.. transfer.Exclude.Select(Expand)],
+            // Not expanded, as with BuildKit.
+            Exclude = [.. transfer.Exclude.Select(word => word.Text)],
             Unpacking = add is null || add.Unpack == false ? Unpacking.None : add.Unpack == true ? Unpacking.All : Unpacking.Local,
             Inline = [.. transfer.Heredocs.Select(h => new InlineFile(h.Name, VariableExpander.ExpandContent(h, _scope.Find, Diagnostics)))],
         };

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using Ingot.Oci.Images;
 using Ingot.Templates.Dockerfile;
 
@@ -132,8 +131,8 @@ internal sealed partial class StagePlanner
     private string Stopsignal(StopsignalInstruction instruction)
     {
         string signal = Expand(instruction.Signal);
-        if (!Signal().IsMatch(signal))
-            Diagnostics.Error("plan-signal", $"'{signal}' is not a signal", instruction.Signal.Span, "a name such as SIGTERM or SIGRTMIN+3, or a number from 1 to 64");
+        if (!DockerfileValues.IsSignal(signal))
+            Diagnostics.Error("plan-signal", $"'{signal}' is not a signal", instruction.Signal.Span, DockerfileValues.SignalForm);
         _config = _config with { StopSignal = signal };
         return "STOPSIGNAL " + signal;
     }
@@ -160,10 +159,4 @@ internal sealed partial class StagePlanner
     }
 
     private static long? Nanoseconds(TimeSpan? time) => time?.Ticks * 100;
-
-    // https://man7.org/linux/man-pages/man7/signal.7.html
-    [GeneratedRegex(
-        "^(([1-9]|[1-5][0-9]|6[0-4])|(SIG)?(ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM|TRAP|TSTP|TTIN|TTOU|UNUSED|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN(\\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?))$",
-        RegexOptions.IgnoreCase)]
-    private static partial Regex Signal();
 }

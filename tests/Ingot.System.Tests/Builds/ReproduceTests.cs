@@ -39,7 +39,7 @@ public sealed class ReproduceTests : IDisposable
         Assert.Equal(2, report.GetProperty("runs").GetInt32());
         Assert.StartsWith("commit ", report.GetProperty("sources").GetString());
         Assert.Contains("sign ", again.Error, StringComparison.Ordinal);
-        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.At("home/reproductions")));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.At("home/work/reproductions")));
     }
 
     [Fact]

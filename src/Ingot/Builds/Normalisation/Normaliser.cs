@@ -18,12 +18,11 @@ internal sealed class Normaliser
     /// <param name="epoch">No time in the layer is later.</param>
     /// <param name="isBootstrap">Whether it is a bootstrap's.</param>
     /// <param name="leftOut">Paths that are no part of the layer, because they were made to mount something there.</param>
-    /// <param name="off">The names of rules that the person switched off.</param>
-    public Normaliser(DateTimeOffset epoch, bool isBootstrap, IEnumerable<string> leftOut, IReadOnlySet<string>? off = null)
+    public Normaliser(DateTimeOffset epoch, bool isBootstrap, IEnumerable<string> leftOut)
     {
         _epoch = epoch;
         _leftOut = [.. leftOut];
-        foreach (var rule in RulesFor(isBootstrap, off))
+        foreach (var rule in RulesFor(isBootstrap))
         {
             foreach (var path in rule.Paths)
                 Add(path, rule);
@@ -37,8 +36,7 @@ internal sealed class Normaliser
     public IReadOnlyList<string> Applied => [.. NormalisationRule.All.Where(_applied.Contains).Select(r => r.ToString())];
 
     /// <summary>The rules that are for such a layer.</summary>
-    public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap, IReadOnlySet<string>? off = null) =>
-        NormalisationRule.All.Where(r => (isBootstrap || !r.OnlyBootstrap) && off?.Contains(r.Name) != true);
+    public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap) => NormalisationRule.All.Where(r => isBootstrap || !r.OnlyBootstrap);
 
     /// <summary>The rule that is for a path; null when none is.</summary>
     public NormalisationRule? RuleFor(string path) => Find(path);

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using Ingot.Builds.Normalisation;
+using System.Text;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
@@ -17,7 +17,6 @@ public sealed class ImageComparer
     private static readonly Comparer<string> s_order = Comparer<string>.Create(TarPath.Compare);
 
     private readonly List<Difference> _differences = [];
-    private readonly NormalisationRules _rules = new();
 
     /// <summary>The differences, at most twenty: of the first layer that differs, since the ones above follow from it; else of the configuration, else of the compression. Empty when the digests are equal.</summary>
     public static async Task<IReadOnlyList<Difference>> CompareAsync(IContentStore store, Image expected, IContentStore otherStore, Image actual, CancellationToken cancellationToken = default)
@@ -51,10 +50,10 @@ public sealed class ImageComparer
         var changed = CompareEntries(before[layer], instruction, first, second);
         if (changed.Count == 0 && _differences.Count == 0)
             Add(before[layer], instruction, "", "order of entries", "the same files", "in another order", DifferenceCause.Order);
-        await CompareContentsAsync(
+        CompareContents(
             before[layer], instruction, changed,
             await ContentsAsync(store, expected.Manifest.Layers[layer], before[layer], changed, cancellationToken).ConfigureAwait(false),
-            await ContentsAsync(otherStore, actual.Manifest.Layers[layer], after[layer], changed, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+            await ContentsAsync(otherStore, actual.Manifest.Layers[layer], after[layer], changed, cancellationToken).ConfigureAwait(false));
     }
 
     // What is there on one side only, and other metadata, are said at once; returned are files whose contents differ.
@@ -64,9 +63,9 @@ public sealed class ImageComparer
         foreach (string path in before.Keys.Union(after.Keys).Order(s_order))
         {
             if (!before.TryGetValue(path, out var first))
-                Add(layer, instruction, path, "missing", "is not there", $"a {after[path].Entry.Type}", NormalisationRules.CauseOf(path));
+                Add(layer, instruction, path, "missing", "is not there", $"a {after[path].Entry.Type}", KnownCauses.CauseOf(path));
             else if (!after.TryGetValue(path, out var second))
-                Add(layer, instruction, path, "missing", $"a {first.Entry.Type}", "is not there", NormalisationRules.CauseOf(path));
+                Add(layer, instruction, path, "missing", $"a {first.Entry.Type}", "is not there", KnownCauses.CauseOf(path));
             else if (first.Content != second.Content)
                 changed.Add(path);
             else if (Describe(first.Entry) is var one && Describe(second.Entry) is var other && one != other)
@@ -80,29 +79,30 @@ public sealed class ImageComparer
         CultureInfo.InvariantCulture,
         $"{entry.Type} {Convert.ToString(entry.Mode, 8)} {entry.UserId}:{entry.GroupId} {entry.ModifiedTime.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}{(entry.LinkTarget is null ? "" : " -> " + entry.LinkTarget)}{string.Concat((entry.ExtendedAttributes ?? []).Select(a => $" {a.Key}={Convert.ToHexStringLower(a.Value)}"))}");
 
-    private Task CompareContentsAsync(Digest layer, string? instruction, List<string> changed, Dictionary<string, byte[]> before, Dictionary<string, byte[]> after)
+    private void CompareContents(Digest layer, string? instruction, List<string> changed, Dictionary<string, byte[]> before, Dictionary<string, byte[]> after)
     {
         foreach (string path in changed)
         {
             var (first, second, cause) = before.TryGetValue(path, out var one) && after.TryGetValue(path, out var other)
                 ? ContentDifference.Explain(one, other)
                 : ("content", "other content", DifferenceCause.Unknown);
-            Add(layer, instruction, path, "content", first, second, NormalisationRules.CauseOf(path) is var known and not DifferenceCause.Unknown ? known : cause);
+            Add(layer, instruction, path, "content", first, second, KnownCauses.CauseOf(path) is var known and not DifferenceCause.Unknown ? known : cause);
         }
-
-        return Task.CompletedTask;
     }
 
     private void CompareConfigurations(Image expected, Image actual)
     {
-        string before = System.Text.Encoding.UTF8.GetString(ImageJson.Write(expected.Config));
-        string after = System.Text.Encoding.UTF8.GetString(ImageJson.Write(actual.Config));
-        if (before == after)
+        byte[] before = Lines(expected.Config), after = Lines(actual.Config);
+        if (before.AsSpan().SequenceEqual(after))
             return;
 
-        var (first, second, cause) = ContentDifference.Explain(System.Text.Encoding.UTF8.GetBytes(before.Replace(",", ",\n", StringComparison.Ordinal)), System.Text.Encoding.UTF8.GetBytes(after.Replace(",", ",\n", StringComparison.Ordinal)));
+        var (first, second, cause) = ContentDifference.Explain(before, after);
         Add(null, null, "", "configuration", first, second, cause == DifferenceCause.Unknown ? DifferenceCause.Input : cause);
     }
+
+    // A member a line, so that the line that is shown is short.
+    private static byte[] Lines(ImageConfig config) =>
+        Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(ImageJson.Write(config)).Replace(",", ",\n", StringComparison.Ordinal));
 
     private void CompareBlobs(Image expected, Image actual)
     {
@@ -116,7 +116,7 @@ public sealed class ImageComparer
     private void Add(Digest? layer, string? instruction, string path, string what, string before, string after, DifferenceCause cause)
     {
         if (_differences.Count < MaxDifferences)
-            _differences.Add(new Difference(layer, instruction, path, what, before, after, cause, _rules.CureFor(path, cause)));
+            _differences.Add(new Difference(layer, instruction, path, what, before, after, cause, KnownCauses.CureFor(path, cause)));
     }
 
     private static string? InstructionOf(ImageConfig config, int layer) => config.History.Where(h => h.EmptyLayer != true).ElementAtOrDefault(layer)?.CreatedBy;

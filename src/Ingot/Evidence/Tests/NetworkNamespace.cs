@@ -13,9 +13,21 @@ internal sealed partial class NetworkNamespace : IDisposable
 
     private readonly SafeFileHandle _handle;
 
-    /// <summary>Opens the network of a process of this host.</summary>
-    public NetworkNamespace(int processId) =>
-        _handle = File.OpenHandle(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/ns/net"));
+    private NetworkNamespace(SafeFileHandle handle) => _handle = handle;
+
+    /// <summary>Opens the network of a process of this host; null if the process has ended, which its number in a listing does not tell.</summary>
+    public static NetworkNamespace? TryOpen(int processId)
+    {
+        string process = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}");
+        try
+        {
+            return new(File.OpenHandle($"{process}/ns/net"));
+        }
+        catch (Exception e) when (e is FileNotFoundException || !Directory.Exists(process))
+        {
+            return null;
+        }
+    }
 
     /// <summary>Connects to a port in it. The caller owns the stream.</summary>
     public async Task<Stream> ConnectAsync(IPEndPoint endPoint, CancellationToken cancellationToken)

@@ -206,10 +206,9 @@ internal sealed class Sandbox : IAsyncDisposable
     {
         while (!_running.IsCompleted)
         {
-            if (FindContainer() is { } container)
+            if (FindContainer() is { } container && NetworkNamespace.TryOpen(container.Id) is { } network)
             {
-                ProcessId = container.Id;
-                Network = new NetworkNamespace(container.Id);
+                (ProcessId, Network) = (container.Id, network);
                 return;
             }
 

@@ -128,7 +128,10 @@ public sealed record RunInstruction(SourceSpan Span, string Text, CommandLine Co
 public sealed record MountSyntax(SourceSpan Span, IReadOnlyList<(string Key, Word? Value)> Options)
 {
     /// <summary>Where the value of the last of these keys stands, in any of its spellings (<c>target</c>, <c>dst</c>, <c>destination</c>); null when none has a value.</summary>
-    public Word? Find(string key) => Options.LastOrDefault(option => MountReader.Canonical(option.Key) == key && option.Value is not null).Value;
+    public Word? Find(string key) => Options.LastOrDefault(option => Canonical(option.Key) == key && option.Value is not null).Value;
+
+    /// <summary>The spelling that stands for a key: <c>target</c> for <c>dst</c>.</summary>
+    public static string Canonical(string key) => MountReader.Canonical(key);
 }
 
 /// <summary>An instruction that puts files into the image: COPY or ADD.</summary>

@@ -9,6 +9,7 @@ namespace Ingot.Templates.Dockerfile;
 /// <remarks>The rules are those of https://docs.docker.com/build/concepts/context/#dockerignore-files.</remarks>
 public sealed class IgnoreFile
 {
+    private const string Name = ".dockerignore";
     private const string Cure = "a '[' needs its ']', a range its ends in order, and a '\\' a character after it";
 
     private readonly List<IgnorePattern> _patterns;
@@ -26,11 +27,20 @@ public sealed class IgnoreFile
     /// <summary>Ignores nothing.</summary>
     public static IgnoreFile Empty { get; } = new([]);
 
+    /// <summary>The file that says what is left out of a context; null when there is none. A Dockerfile's own, beside it, comes before the context's.</summary>
+    /// <param name="context">The context's directory.</param>
+    /// <param name="dockerfile">The Dockerfile's path; null for one that is no file, or for a context beside the Dockerfile's.</param>
+    public static string? Locate(string context, string? dockerfile)
+    {
+        string[] candidates = [.. dockerfile is null ? Array.Empty<string>() : [dockerfile + Name], Path.Combine(context, Name)];
+        return Array.Find(candidates, File.Exists);
+    }
+
     /// <summary>Reads a file whose patterns must all be right; a wrong one throws <see cref="InvalidInputException"/>.</summary>
     public static IgnoreFile Parse(string text)
     {
         DiagnosticBag diagnostics = [];
-        var file = Parse(new SourceText(".dockerignore", text), diagnostics);
+        var file = Parse(new SourceText(Name, text), diagnostics);
         diagnostics.ThrowIfErrors();
         return file;
     }

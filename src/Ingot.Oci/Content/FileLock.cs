@@ -1,10 +1,10 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace Ingot.Builds;
+namespace Ingot.Oci.Content;
 
 /// <summary>A lock that processes and tasks of one host share through a file. The kernel gives it up with the process, however that ends.</summary>
-internal sealed partial class FileLock : IDisposable
+public sealed partial class FileLock : IDisposable
 {
     private const int WouldBlock = 11;
     private const int Interrupted = 4;
@@ -17,7 +17,7 @@ internal sealed partial class FileLock : IDisposable
     private const int NoFollowEmptyPath = 0x1100;
     private const int LinksAt = 16;
 
-    private static readonly TimeSpan s_between = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_between = TimeSpan.FromMilliseconds(20);
 
     private readonly SafeFileHandle _file;
 

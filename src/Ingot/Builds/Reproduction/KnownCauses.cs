@@ -3,7 +3,7 @@ using Ingot.Builds.Normalisation;
 namespace Ingot.Builds.Reproduction;
 
 /// <summary>What is known of paths that differ: the rule that is for them, and what to do where there is none.</summary>
-internal sealed class NormalisationRules
+internal static class KnownCauses
 {
     // Causes of which files speak by their names; https://reproducible-builds.org/docs/.
     private static readonly (string Ending, DifferenceCause Cause, string Cure)[] s_known =
@@ -18,12 +18,12 @@ internal sealed class NormalisationRules
         ("initrd.img", DifferenceCause.Timestamp, "make it with SOURCE_DATE_EPOCH and --reproducible, or leave it out"),
     ];
 
-    private readonly Normaliser _normaliser = new(BuildSettings.DefaultEpoch, isBootstrap: true, []);
+    private static readonly Normaliser s_normaliser = new(BuildSettings.DefaultEpoch, isBootstrap: true, []);
 
     /// <summary>Why a file of that name differs; unknown when its name does not tell.</summary>
     public static DifferenceCause CauseOf(string path)
     {
-        if (Array.Find(s_known, k => path.EndsWith(k.Ending, StringComparison.Ordinal)) is { Cure: not null } known)
+        if (Known(path) is { Cure: not null } known)
             return known.Cause;
         return path.StartsWith("var/cache/", StringComparison.Ordinal) || path.Contains("/.cache/", StringComparison.Ordinal) || path.StartsWith("tmp/", StringComparison.Ordinal)
             ? DifferenceCause.Leftover
@@ -31,11 +31,11 @@ internal sealed class NormalisationRules
     }
 
     /// <summary>What cures it: a rule by its name, or what a person can do.</summary>
-    public string? CureFor(string path, DifferenceCause cause)
+    public static string? CureFor(string path, DifferenceCause cause)
     {
-        if (path.Length > 0 && _normaliser.RuleFor(path) is { } rule)
-            return $"the rule '{rule}' is for it: it was switched off, or could not read the file";
-        if (Array.Find(s_known, k => path.EndsWith(k.Ending, StringComparison.Ordinal)) is { Cure: not null } known)
+        if (path.Length > 0 && s_normaliser.RuleFor(path) is { } rule)
+            return $"the rule '{rule}' is for it: it could not read the file";
+        if (Known(path) is { Cure: not null } known)
             return known.Cure;
         return cause switch
         {
@@ -50,4 +50,6 @@ internal sealed class NormalisationRules
             _ => null,
         };
     }
+
+    private static (string Ending, DifferenceCause Cause, string Cure) Known(string path) => Array.Find(s_known, k => path.EndsWith(k.Ending, StringComparison.Ordinal));
 }
