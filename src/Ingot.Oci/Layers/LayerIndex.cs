@@ -10,7 +10,8 @@ public sealed class LayerIndex
     // Digits are the version of the form.
     private static readonly byte[] s_mark = "ingot layer index 1\n"u8.ToArray();
 
-    internal LayerIndex(IEnumerable<FileRecord> files, IEnumerable<string> whiteouts)
+    /// <summary>The index of a layer of these files and whiteout entries, in any order; each path once.</summary>
+    public LayerIndex(IEnumerable<FileRecord> files, IEnumerable<string> whiteouts)
     {
         Files = [.. files.OrderBy(file => file.Path, s_order)];
         Whiteouts = [.. whiteouts.Order(s_order)];

@@ -7,6 +7,7 @@ internal sealed class ErofsInodes : IDisposable
 {
     private const int ImpliedMode = 0b111_101_101;
     private const int LinkMode = 0b111_111_111;
+    private const int WhiteoutMode = 0b110_000_000;
     private const int MaxLinkBytes = 4095;
     private const int MaxDeviceMajor = 0xFFF;
     private const int MaxDeviceMinor = 0xFFFFF;
@@ -46,7 +47,7 @@ internal sealed class ErofsInodes : IDisposable
                 node.Kind = ErofsNodeKind.Dropped;
                 return;
             case ErofsNodeKind.Whiteout:
-                node.Mode = ErofsFormat.CharacterDeviceType;
+                node.Mode = ErofsFormat.CharacterDeviceType | WhiteoutMode;
                 break;
             default:
                 DescribeEntry(node, node.Record!.Entry);
