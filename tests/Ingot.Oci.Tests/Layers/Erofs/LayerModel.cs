@@ -4,33 +4,9 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Tests.Layers.Erofs;
 
-/// <summary>Layers as they come, and what each is in overlay form, said the simplest way.</summary>
+/// <summary>What a layer is in overlay form, said the simplest way.</summary>
 internal static class LayerModel
 {
-    // Names before and around the two dots, names of several bytes a character, bytes that are no text, long names.
-    private static readonly string[] s_names =
-        ["a", "b", "ab", "!", "-", ".!", ".x", "..y", "...", "é", "\uDCFF", "\uDC80z", "ÿ", "漢字", "\uFFFD", "😀", new string('n', 255), new string('m', 120), "a b", "\n"];
-
-    public static (byte[] Tar, LayerIndex Index) Make(Random random)
-    {
-        var output = new MemoryStream();
-        var writer = new TarWriter(output, leaveOpen: true);
-        var types = new Dictionary<string, TarEntryType>();
-        for (int i = random.Next(60); i > 0; i--)
-        {
-            if (NewEntry(random, types) is not { } entry)
-                continue;
-
-            byte[] content = new byte[entry.Size];
-            random.NextBytes(content);
-            writer.WriteAsync(entry, content).GetAwaiter().GetResult();
-        }
-
-        writer.CompleteAsync().GetAwaiter().GetResult();
-        byte[] tar = output.ToArray();
-        return (tar, LayerReader.IndexAsync(new MemoryStream(tar)).GetAwaiter().GetResult());
-    }
-
     /// <summary>The layer's files as an unpacked directory would list them.</summary>
     public static string List(LayerIndex index)
     {
@@ -53,34 +29,6 @@ internal static class LayerModel
             .Select(line => $"{line.Path} {Numbered(line.Text, numbers)}"));
     }
 
-    private static TarEntry? NewEntry(Random random, Dictionary<string, TarEntryType> types)
-    {
-        string path = string.Join('/', Enumerable.Range(0, random.Next(1, 5)).Select(_ => s_names[random.Next(s_names.Length)]));
-        if (Above(path).Any(above => types.GetValueOrDefault(above, TarEntryType.Directory) != TarEntryType.Directory) || types.ContainsKey(path))
-            return null;
-
-        int kind = random.Next(12);
-        var files = types.Where(pair => pair.Value is TarEntryType.File or TarEntryType.SymbolicLink && !Whiteout.IsWhiteout(pair.Key)).Select(pair => pair.Key).ToList();
-        if (kind is 8 or 9 && files.Count == 0)
-            return null;
-
-        string written = kind switch { 10 when TarPath.Encode(path.Split('/')[^1]).Length < 250 => Whiteout.For(path), 11 => $"{path}/{Whiteout.Opaque}", _ => path };
-        foreach (string above in Above(written))
-            types.TryAdd(above, TarEntryType.Directory);
-        var type = kind switch { <= 3 or 10 or 11 => TarEntryType.File, 4 => TarEntryType.SymbolicLink, 5 => TarEntryType.Fifo, <= 7 => TarEntryType.Directory, _ => TarEntryType.HardLink };
-        return !types.TryAdd(written, type) ? null : new TarEntry
-        {
-            Path = written,
-            Type = type,
-            Mode = random.Next(0x1000),
-            UserId = random.Next(3) == 0 ? uint.MaxValue - 1 : random.Next(5),
-            GroupId = random.Next(5),
-            Size = type == TarEntryType.File && written == path ? random.Next(4) * random.Next(700) : 0,
-            ModifiedTime = DateTimeOffset.FromUnixTimeSeconds(random.Next(-1000, 1000)),
-            LinkTarget = type == TarEntryType.SymbolicLink ? new string('t', random.Next(1, 600)) : type == TarEntryType.HardLink ? files[random.Next(files.Count)] : null,
-        };
-    }
-
     private static string Describe(LayerIndex index, FileRecord file, HashSet<string> opaque)
     {
         string first = file.Type == TarEntryType.HardLink ? file.LinkTarget! : file.Path;
@@ -89,7 +37,8 @@ internal static class LayerModel
         char type = named.Type switch { TarEntryType.File => 'f', TarEntryType.SymbolicLink => 'l', TarEntryType.Fifo => 'p', _ => 'd' };
         string mode = type == 'l' ? "777" : Convert.ToString(named.Mode, 8);
         string size = type == 'f' ? $" {named.Size}" : "", link = type == 'l' ? " -> " + named.LinkTarget : "";
-        return $"{type} {mode} {named.UserId}:{named.GroupId}{size} {named.ModifiedTime.ToUnixTimeSeconds()}{link}{(type == 'd' && opaque.Contains(file.Path) ? " opaque" : "")}{(isShared ? " #" + first : "")}";
+        string capability = type == 'f' && named.Entry.ExtendedAttributes is not null ? " capability" : "";
+        return $"{type} {mode} {named.UserId}:{named.GroupId}{size} {named.ModifiedTime.ToUnixTimeSeconds()}{link}{(type == 'd' && opaque.Contains(file.Path) ? " opaque" : "")}{capability}{(isShared ? " #" + first : "")}";
     }
 
     private static string Numbered(string line, Dictionary<string, int> numbers)
