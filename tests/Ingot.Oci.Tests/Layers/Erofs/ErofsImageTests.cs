@@ -72,6 +72,42 @@ public sealed class ErofsImageTests : IDisposable
     }
 
     [Fact]
+    public void ADamagedIndexIsRefusedOrStillMakesASoundImage()
+    {
+        int images = 0;
+        Prop.ForAll(Arb.From(Gen.Choose(0, int.MaxValue)), seed =>
+        {
+            var random = new Random(seed);
+            byte[] bytes = RandomLayer.Make(random).Index.Write();
+            for (int i = random.Next(1, 4); i > 0; i--)
+                bytes[random.Next(20, bytes.Length)] = (byte)random.Next(256);
+            try
+            {
+                Read(LayerIndex.Read(bytes), new ErofsOptions { AllowDevices = true });
+                images++;
+            }
+            catch (Exception e) when (e is FormatException or LayerException)
+            {
+                // Said so.
+            }
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(400));
+        Assert.InRange(images, 50, 350);
+    }
+
+    [Theory]
+    [InlineData("a/../b")]
+    [InlineData("a/./b")]
+    [InlineData("..")]
+    [InlineData("a//b")]
+    [InlineData("/a")]
+    [InlineData("a/")]
+    [InlineData("a\0")]
+    public void APathThatNoArchiveHasIsRefused(string path) => Refused(Index(File(path)));
+
+    [Fact]
+    public void APathIsThereOnce() => Assert.Equal("'d' is in the layer twice", Refused(Index(Directory("d"), Directory("d"))));
+
+    [Fact]
     public void AnEmptyLayerIsAnEmptyDirectory()
     {
         var image = Read(Index());
