@@ -230,7 +230,7 @@ internal sealed class CopyInputs : IDisposable
             _cache.AddSelection(chain.Id, what, digest);
         }
 
-        return CopyInput.Known(digest, token => SelectAsync(step, run, chain, token), token => OpenAsync(chain, token));
+        return CopyInput.Known(digest, token => SelectAsync(step, run, chain, token), token => _session.Layers.OpenerAsync(chain, _session.Workspace, token));
     }
 
     private static string[] What(CopyStep step, IReadOnlyList<CopySource> run) =>
@@ -276,11 +276,4 @@ internal sealed class CopyInputs : IDisposable
         SourceSelector.IsBroken(source) ? $"'{source.Pattern}' is not a pattern"
         : source.IsPattern ? $"a link in {where} that '{source.Pattern}' matches leads nowhere"
         : $"'{source.Pattern}' is not in {where}";
-
-    private async Task<FileOpener> OpenAsync(LayerChain chain, CancellationToken cancellationToken)
-    {
-        var snapshots = await _session.Layers.SnapshotsAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
-        var roots = snapshots.Select(s => new HostFiles(s)).ToList();
-        return new FileOpener(origin => roots[^(origin.Layer + 1)].OpenRead(origin.Path), roots);
-    }
 }
