@@ -24,6 +24,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         var clock = Stopwatch.StartNew();
         var layout = new OciLayout(context.Home.Content);
         var diagnostics = new DiagnosticBag();
+        project = project with { Images = [.. project.Images.Select(i => i with { RulesOff = [.. i.RulesOff.Union(options.RulesOff)] })] };
         using var bases = new BaseImages(context, layout, directory, ImageLock.Load(directory), options.Bases);
         var plan = await Planner.PlanAsync(project, new PlanSettings
         {
@@ -43,6 +44,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         foreach (var warning in diagnostics)
             context.Terminal.Progress($"build    {warning}");
 
+        plan = await ImageEpochs.SettleAsync(plan!, project, options, cancellationToken);
         var display = new BuildDisplay(context.Terminal);
         var builder = new Builder(new BuildSettings
         {
@@ -55,16 +57,15 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             SshAgents = options.SshAgents,
             AllowInsecure = options.AllowInsecure,
             AllowHostNetwork = options.AllowHostNetwork,
-            Epoch = options.Epoch ?? BuildSettings.DefaultEpoch,
         });
         IReadOnlyList<BuiltImage> images;
         using (display)
-            images = await builder.BuildAsync(plan!, display, cancellationToken);
+            images = await builder.BuildAsync(plan, display, cancellationToken);
 
         foreach (var image in options.Names ? images : [])
         {
             await NameAsync(layout, project, image, cancellationToken);
-            BuildRecipe.Of(project, image, options, directory).Save(context.Home, image.Digest);
+            BuildRecipe.Of(project, plan, image, options, directory).Save(context.Home, image.Digest);
         }
 
         DidWork = display.DidWork;

@@ -25,7 +25,7 @@ internal static class BootstrapExecution
 
         ForbidServices(directory);
         var packages = ReadPackages(Path.Combine(directory, "var/lib/dpkg/status"));
-        var normaliser = new Normaliser(session.Settings.Epoch, isBootstrap: true, leftOut: []);
+        var normaliser = new Normaliser(session.Settings.Epoch, isBootstrap: true, leftOut: [], session.RulesOff);
         var made = await DirectoryResult.WriteAsync(session, directory, DirectoryForm.Plain, normaliser, RootMode, export, cancellationToken).ConfigureAwait(false);
         return made with { Packages = packages };
     }

@@ -36,6 +36,9 @@ public sealed record BuildRecord
     /// <summary>The normalisation rules that changed something, as <c>name@version</c>, sorted.</summary>
     public required IReadOnlyList<string> Rules { get; init; }
 
+    /// <summary>Names of rules that were switched off for the image's own stages, sorted.</summary>
+    public IReadOnlyList<string> RulesOff { get; init; } = [];
+
     /// <summary>When the build started.</summary>
     public required DateTimeOffset Started { get; init; }
 

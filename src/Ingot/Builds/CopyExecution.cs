@@ -24,7 +24,7 @@ internal static class CopyExecution
         var selection = await input.SelectAsync(cancellationToken).ConfigureAwait(false);
         using var reading = new CopyReading(session, input);
         var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken).ConfigureAwait(false);
-        var placed = Place(step, target, [.. sources, .. Inline(session, step)], options);
+        var placed = Place(step, target, [.. sources.Select(s => Dated(s, step, options.Epoch)), .. Inline(session, step)], options);
         if (placed.All(file => IsThereAlready(target, file)))
             return new StepResult();
 
@@ -34,7 +34,7 @@ internal static class CopyExecution
             foreach (var file in placed)
                 await WriteAsync(writer, file, reading, cancellationToken).ConfigureAwait(false);
             var result = await session.FinishAsync(writer, export, layer => IsWhatWasSelected(layer.Index, placed), cancellationToken).ConfigureAwait(false);
-            return result with { Rules = step.From is TreeSource.Context ? [ContextFiles.ModesRule] : [], Materials = input.Materials };
+            return result with { Rules = step.From is TreeSource.Context { KeepsModes: false } ? [ContextFiles.ModesRule] : [], Materials = input.Materials };
         }
     }
 
@@ -130,6 +130,12 @@ internal static class CopyExecution
         return accounts.FindOwner(text, out var unknown)
             ?? throw Problem(step, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(text, accounts.Names) ?? "make the account in a RUN before, or write a number");
     }
+
+    // A context is selected once, for images of several epochs.
+    private static SelectedSource Dated(SelectedSource source, CopyStep step, DateTimeOffset epoch) =>
+        step.From is not TreeSource.Context || source.IsArchive || source.Files.All(f => f.Entry.ModifiedTime == epoch)
+            ? source
+            : source with { Files = [.. source.Files.Select(f => f with { Entry = f.Entry with { ModifiedTime = epoch } })] };
 
     private static IEnumerable<SelectedSource> Inline(BuildSession session, CopyStep step) => step.Inline.Select(file =>
     {

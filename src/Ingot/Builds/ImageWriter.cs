@@ -30,7 +30,7 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
 
     private ImageConfig ConfigOf(PlannedStage stage, StageResult result) => new()
     {
-        Created = Created,
+        Created = CreatedOf(stage),
         Author = stage.Author,
         Architecture = stage.Platform.Architecture,
         Os = stage.Platform.Os,
@@ -40,13 +40,15 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
         History = HistoryOf(stage, result),
     };
 
-    private string Created => Settings.Epoch.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+    private string CreatedOf(PlannedStage stage) => EpochOf(stage).ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+
+    private DateTimeOffset EpochOf(PlannedStage stage) => stage.Epoch ?? Settings.Epoch;
 
     // The history of an image from elsewhere stays as it is.
     private List<HistoryEntry> HistoryOf(PlannedStage stage, StageResult result)
     {
         var history = result.Base is { } below ? HistoryOf(plan.Stage(((TreeSource.Stage)stage.Base).Name), below) : [.. stage.History];
-        history.AddRange(result.Steps.Select(s => new HistoryEntry { Created = Created, CreatedBy = s.Step.CreatedBy, EmptyLayer = s.Result?.DiffId is null ? true : null }));
+        history.AddRange(result.Steps.Select(s => new HistoryEntry { Created = CreatedOf(stage), CreatedBy = s.Step.CreatedBy, EmptyLayer = s.Result?.DiffId is null ? true : null }));
         return history;
     }
 
@@ -73,7 +75,8 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
             Finished = Settings.TimeProvider.GetUtcNow(),
             Steps = steps.Count,
             CachedSteps = steps.Count(s => s.IsCached),
-            Epoch = Settings.Epoch,
+            Epoch = EpochOf(plan.Stage(image.Stage)),
+            RulesOff = plan.Stage(image.Stage).RulesOff,
             Codec = Settings.Codec.Codec,
         };
     }

@@ -16,6 +16,9 @@ internal sealed record StepWork(Step Step, StepLabel Label, LayerChain Chain, Co
 {
     /// <summary>Whether its result is only mounted.</summary>
     public bool IsMounted { get; init; }
+
+    /// <summary>The stage it belongs to, which says the epoch and the rules that are off.</summary>
+    public required PlannedStage Stage { get; init; }
 }
 
 /// <content>What commands mount: trees of stages and images as they are, everything else as the copy of it into an empty root.</content>
@@ -73,13 +76,13 @@ internal sealed partial class PlanExecution
         return content.Length == 0 ? null : Digest.FromHash(SHA256.HashData(Encoding.ASCII.GetBytes(content.ToString())));
     }
 
-    private async Task<Dictionary<StepMount, MountTree>> MountTreesAsync(RunStep step, StepLabel label)
+    private async Task<Dictionary<StepMount, MountTree>> MountTreesAsync(RunStep step, StepWork work)
     {
         var trees = new Dictionary<StepMount, MountTree>(ReferenceEqualityComparer.Instance);
         foreach (var mount in step.Mounts)
         {
             if (CopyOf(mount) is { } copy)
-                trees[mount] = await MountTreeAsync(mount, copy, label).ConfigureAwait(false);
+                trees[mount] = await MountTreeAsync(mount, copy, work).ConfigureAwait(false);
             else if (mount is StepMount.Bind)
                 trees[mount] = new MountTree(LayerChain.Empty, "", Digest.Of([]));
         }
@@ -87,14 +90,15 @@ internal sealed partial class PlanExecution
         return trees;
     }
 
-    private async Task<MountTree> MountTreeAsync(StepMount mount, CopyStep copy, StepLabel label)
+    private async Task<MountTree> MountTreeAsync(StepMount mount, CopyStep copy, StepWork user)
     {
         var input = await _copies.OfAsync(copy, Stopped).ConfigureAwait(false);
         if (copy.From is TreeSource.Stage or TreeSource.Image)
             return new MountTree(await ChainAsync(copy.From).ConfigureAwait(false), mount is StepMount.Bind bind ? bind.Source : ((StepMount.Cache)mount).Source, input.Digest);
 
-        var key = StepKeys.Of(copy, LayerChain.Empty, input.Digest, _session.Settings.Epoch);
-        var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true };
+        var label = user.Label;
+        var key = KeyOf(user.Stage, copy, LayerChain.Empty, input.Digest);
+        var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true, Stage = user.Stage };
         var (result, _) = await OnceAsync(work, key, $"{_plan.Project}\n{label.Stage}\n{label.Number}\n{mount.Target}").ConfigureAwait(false);
         var chain = result.DiffId is { } diffId ? LayerChain.Empty.With(new ChainLayer(diffId, Foreign: null)) : LayerChain.Empty;
         return new MountTree(chain, MountedPath[1..], input.Digest);

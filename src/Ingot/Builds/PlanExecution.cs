@@ -166,11 +166,17 @@ internal sealed partial class PlanExecution : IDisposable
     {
         var input = step is CopyStep copy ? await _copies.OfAsync(copy, Stopped).ConfigureAwait(false) : null;
         var content = step is RunStep run ? await MountedContentAsync(run).ConfigureAwait(false) : input?.Digest;
-        var key = StepKeys.Of(step, chain, content, _session.Settings.Epoch);
+        var key = KeyOf(stage, step, chain, content);
         string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
         bool export = _exported.Contains(stage.Name);
-        return await OnceAsync(new StepWork(step, label, chain, input, export), key, place).ConfigureAwait(false);
+        return await OnceAsync(new StepWork(step, label, chain, input, export) { Stage = stage }, key, place).ConfigureAwait(false);
     }
+
+    private StepKey KeyOf(PlannedStage stage, Step step, LayerChain chain, Digest? content) =>
+        StepKeys.Of(step, chain, content, stage.Epoch ?? _session.Settings.Epoch, stage.RulesOff);
+
+    private BuildSession SessionOf(PlannedStage stage) =>
+        _session with { Settings = _session.Settings with { Epoch = stage.Epoch ?? _session.Settings.Epoch }, RulesOff = stage.RulesOff };
 
     private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work, StepKey key, string place)
     {
@@ -184,7 +190,7 @@ internal sealed partial class PlanExecution : IDisposable
             return (known, true);
 
         // Before anything is held: what is mounted may have to be made, which is work like this.
-        var trees = work.Step is RunStep run ? await MountTreesAsync(run, work.Label).ConfigureAwait(false) : [];
+        var trees = work.Step is RunStep run ? await MountTreesAsync(run, work).ConfigureAwait(false) : [];
         if (_session.Settings.NoCache)
             return (await RunInSlotAsync(work, trees, key, place).ConfigureAwait(false), false);
 
@@ -238,7 +244,7 @@ internal sealed partial class PlanExecution : IDisposable
     {
         void Output(string line) => _progress.Report(new BuildEvent.StepOutput(work.Label, line));
         // What is only mounted is in no image, and may well be where a secret comes from.
-        var session = work.IsMounted ? _session : _session with { Step = work.Step };
+        var session = SessionOf(work.Stage) with { Step = work.IsMounted ? null : work.Step };
         return work.Step switch
         {
             BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Export, Output, Stopped),

@@ -114,6 +114,7 @@ public sealed record CopyStep(string Text, SourceSpan Span, TreeSource From, IRe
     [
         // The content itself is an input; whether it came from a context or a stage decides what modes and owners mean.
         new("copy", From is TreeSource.Context ? "context" : From is TreeSource.Inline ? "inline" : "tree"),
+        .. From is TreeSource.Context { KeepsModes: true } ? [new("modes", "kept")] : Array.Empty<KeyPart>(),
         .. Sources.Select(s => new KeyPart("source", s.Remote is null ? s.Pattern : $"{s.Remote}")),
         .. Inline.Select(f => new KeyPart("file", $"{f.Name}\n{f.Content}")),
         new("destination", DestinationIsDirectory && Destination != "/" ? Destination + "/" : Destination),

@@ -3,6 +3,7 @@ using Ingot.Builds;
 using Ingot.Builds.Normalisation;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
+using Ingot.Templates.Project;
 using Ingot.Testing;
 
 namespace Ingot.Tests.Builds;
@@ -149,6 +150,23 @@ public sealed class NormalisationTests
     {
         Assert.Distinct(NormalisationRule.All.Select(r => r.Name));
         Assert.Distinct(NormalisationRule.All.SelectMany(r => r.Paths));
+    }
+
+    [Fact]
+    public void ARuleThatIsOffDoesNothingAndTheOthersGoOn()
+    {
+        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: false, [], ["pip-cache"]);
+        Assert.Equal("x", Apply(normaliser, File("root/.cache/pip/a", "x"), "x"));
+        Assert.Null(Apply(normaliser, File("root/.npm/_cacache/a", "x"), "x"));
+        Assert.Equal(["npm-cache@2"], normaliser.Applied);
+    }
+
+    [Fact]
+    public void EveryRuleCanBeSwitchedOffByName()
+    {
+        var names = NormalisationRule.All.Select(r => r.Name).Append(ContextFiles.ModesRule.Split('@')[0]);
+        Assert.Equal(names.Order(StringComparer.Ordinal), ProjectKeys.Rules);
+        Assert.StartsWith(ProjectKeys.ModesRule + "@", ContextFiles.ModesRule);
     }
 
     [Fact]

@@ -22,11 +22,12 @@ internal sealed class Normaliser
     /// <param name="epoch">No time in the layer is later.</param>
     /// <param name="isBootstrap">Whether it is a bootstrap's.</param>
     /// <param name="leftOut">Paths that are no part of the layer, because they were made to mount something there.</param>
-    public Normaliser(DateTimeOffset epoch, bool isBootstrap, IEnumerable<string> leftOut)
+    /// <param name="off">Names of rules that are switched off; null for none.</param>
+    public Normaliser(DateTimeOffset epoch, bool isBootstrap, IEnumerable<string> leftOut, IReadOnlyCollection<string>? off = null)
     {
         _epoch = epoch;
         _leftOut = [.. leftOut];
-        foreach (var rule in RulesFor(isBootstrap))
+        foreach (var rule in RulesFor(isBootstrap, off))
         {
             foreach (var path in rule.Paths)
                 Add(path, rule);
@@ -39,8 +40,9 @@ internal sealed class Normaliser
     /// <summary>The rules that changed something, in order.</summary>
     public IReadOnlyList<string> Applied => [.. NormalisationRule.All.Where(_applied.Contains).Select(r => r.ToString())];
 
-    /// <summary>The rules that are for such a layer.</summary>
-    public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap) => NormalisationRule.All.Where(r => isBootstrap || !r.OnlyBootstrap);
+    /// <summary>The rules that are for such a layer, but those whose names are in <paramref name="off"/>.</summary>
+    public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap, IReadOnlyCollection<string>? off = null) =>
+        NormalisationRule.All.Where(r => (isBootstrap || !r.OnlyBootstrap) && off?.Contains(r.Name) != true);
 
     /// <summary>The rule that is for a path; null when none is.</summary>
     public NormalisationRule? RuleFor(string path) => Find(path);
