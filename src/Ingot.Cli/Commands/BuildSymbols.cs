@@ -20,6 +20,9 @@ internal sealed record BuildOptions
     /// <summary>Epochs of images by name, in seconds since 1970: they win over everything.</summary>
     public IReadOnlyDictionary<string, long> PinnedEpochs { get; init; } = new Dictionary<string, long>();
 
+    /// <summary>What bootstraps install, by image: neither <c>ingot.lock</c> nor the mirror is asked which.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<InstalledPackage>> PinnedBootstraps { get; init; } = new Dictionary<string, IReadOnlyList<InstalledPackage>>();
+
     /// <summary>Names of normalisation rules that are switched off for every image.</summary>
     public IReadOnlyList<string> RulesOff { get; init; } = [];
 
@@ -72,8 +75,8 @@ internal sealed class BuildSymbols
     private readonly Option<string> _compression = new("--compression") { Description = "How layers are compressed: gzip, which every engine pulls, or zstd, which is faster and smaller and needs Docker 23 or later", HelpName = "CODEC" };
     private readonly Option<string[]> _allow = new("--allow") { Description = $"What steps may ask for: {HostNetworkEntitlement} or {InsecureEntitlement}", HelpName = "RIGHT" };
 
-    private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, for every base image or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
-    private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image is not in ingot.lock: for continuous integration" };
+    private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, and the mirrors what packages there are, for every base image and bootstrap or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
+    private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image or a bootstrap is not in ingot.lock: for continuous integration" };
     private readonly Option<string[]> _insecure = Symbols.InsecureRegistry();
 
     /// <summary>Named contexts, and for <c>build -f</c> the directory that is the context.</summary>

@@ -47,6 +47,10 @@ internal sealed record BuildRecipe
     [JsonPropertyName("rules_off")]
     public IReadOnlyList<string> RulesOff { get; init; } = [];
 
+    /// <summary>The packages that bootstraps of the project installed, by image.</summary>
+    [JsonPropertyName("bootstraps")]
+    public required IReadOnlyDictionary<string, IReadOnlyList<InstalledPackage>> Bootstraps { get; init; }
+
     [JsonPropertyName("codec")]
     public required string Codec { get; init; }
 
@@ -86,6 +90,7 @@ internal sealed record BuildRecipe
             Platform = options.Platform.ToString(),
             Epochs = ImageEpochs.Of(plan),
             RulesOff = options.RulesOff,
+            Bootstraps = built.Record.Bootstraps.ToDictionary(b => b.Image, b => b.Packages),
             Codec = built.Record.Codec,
             Template = built.Record.Template,
             Commit = built.Record.Source?.Commit,

@@ -25,7 +25,9 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         var layout = new OciLayout(context.Home.Content);
         var diagnostics = new DiagnosticBag();
         project = project with { Images = [.. project.Images.Select(i => i with { RulesOff = [.. i.RulesOff.Union(options.RulesOff)] })] };
-        using var bases = new BaseImages(context, layout, directory, ImageLock.Load(directory), options.Bases);
+        var locks = ImageLock.Load(directory);
+        var bootstraps = new BootstrapLocks(locks, options);
+        using var bases = new BaseImages(context, layout, directory, locks, options.Bases);
         var plan = await Planner.PlanAsync(project, new PlanSettings
         {
             Directory = directory,
@@ -39,12 +41,13 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             FindImage = (name, platform, token) => bases.FindAsync(options.Pinned.TryGetValue(name, out var pinned) && !name.Contains('@', StringComparison.Ordinal) ? pinned.ToString() : name, platform, token),
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
+        plan = bootstraps.Settle(plan!);
         if (options.Names)
-            await bases.SaveAsync(cancellationToken);
+            await bases.SaveAsync(bootstraps.IsUpdated, cancellationToken);
         foreach (var warning in diagnostics)
             context.Terminal.Progress($"build    {warning}");
 
-        plan = await ImageEpochs.SettleAsync(plan!, project, options, cancellationToken);
+        plan = await ImageEpochs.SettleAsync(plan, project, options, cancellationToken);
         var display = new BuildDisplay(context.Terminal);
         var builder = new Builder(new BuildSettings
         {
@@ -62,6 +65,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         using (display)
             images = await builder.BuildAsync(plan, display, cancellationToken);
 
+        if (options.Names)
+            await bootstraps.SaveAsync(plan, images, context.Home, context.Terminal, cancellationToken);
         foreach (var image in options.Names ? images : [])
         {
             await NameAsync(layout, project, image, cancellationToken);

@@ -30,6 +30,7 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
             Names = false,
             PinnedEpochs = recipe.Epochs,
             RulesOff = recipe.RulesOff,
+            PinnedBootstraps = recipe.Bootstraps,
             Compression = LayerCompression.Find(recipe.Codec.Split(' ')[0]) ?? throw new InvalidInputException("codec", $"the image was compressed with '{recipe.Codec}', which is not known here"),
             Arguments = recipe.Arguments,
             Labels = recipe.Labels,

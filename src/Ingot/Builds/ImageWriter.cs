@@ -57,7 +57,8 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
         var (own, others) = StagesOf(image);
         var steps = own.SelectMany(name => results[name].Steps).Where(s => s.Result is not null).ToList();
         var all = own.Concat(others.SelectMany(o => StagesOf(plan.Images.First(i => i.Stage == o)).Own)).Distinct();
-        var made = all.SelectMany(name => results[name].Steps).Select(s => s.Result).OfType<StepResult>().ToList();
+        var executed = all.SelectMany(name => results[name].Steps.Select(step => (Stage: name, step.Step, step.Result))).ToList();
+        var made = executed.Select(s => s.Result).OfType<StepResult>().ToList();
         return new BuildRecord
         {
             Source = source,
@@ -68,7 +69,7 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
                 .. finished.Where(f => plan.Images.Any(i => i.Name == f.Name && others.Contains(i.Stage))).Select(f => new BaseImage(f.Name, f.Digest)),
             ],
             Arguments = image.Arguments,
-            Packages = [.. made.SelectMany(r => r.Packages).Distinct()],
+            Bootstraps = [.. executed.Where(s => s.Step is BootstrapStep).Select(s => new BootstrapRecord(s.Stage, ((BootstrapStep)s.Step).Request, s.Result!.Packages))],
             Materials = [.. made.SelectMany(r => r.Materials).Distinct()],
             Rules = [.. made.SelectMany(r => r.Rules).Distinct().Order(StringComparer.Ordinal)],
             Started = started,

@@ -230,6 +230,8 @@ internal sealed partial class PlanExecution : IDisposable
             _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, place)));
             var result = await ExecuteAsync(work.Label, () => RunAsync(work, trees)).ConfigureAwait(false);
             _cache.Add(await FinalKeyAsync(work, key).ConfigureAwait(false), place, result);
+            if (work.Step is BootstrapStep { Lock: not { IsWhole: true } } bootstrap)
+                _cache.Add(KeyOf(work with { Step = bootstrap with { Lock = new BootstrapLock(result.Packages, IsWhole: true) } }, content: null), place, result);
             return result;
         }
         finally
@@ -261,7 +263,7 @@ internal sealed partial class PlanExecution : IDisposable
         var session = SessionOf(work.Stage) with { Step = work.IsMounted ? null : work.Step };
         return work.Step switch
         {
-            BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Export, Output, Stopped),
+            BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Stage.Name, work.Export, Output, Stopped),
             RunStep run => CommandExecution.RunAsync(session, run, work.Chain, trees, work.Export, Output, Stopped),
             CopyStep copy => CopyExecution.RunAsync(session, copy, work.Input!, work.Chain, work.Export, Stopped),
             DirectoryStep directory => CopyExecution.RunAsync(session, directory, work.Chain, work.Export, Stopped),
@@ -271,7 +273,7 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<StepResult?> FindAsync(StepWork work, StepKey key)
     {
-        if (_session.Settings.NoCache || _cache.Find(key) is not { } result)
+        if (_session.Settings.NoCache || work.Step is BootstrapStep { IsFresh: true } || _cache.Find(key) is not { } result)
             return null;
         if (result.DiffId is { } diffId && !await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false))
             return null;

@@ -36,6 +36,8 @@ public sealed class StepKeyTests
         { "suite", s_bootstrap, s_bootstrap with { Suite = "trixie" } },
         { "packages", s_bootstrap, s_bootstrap with { Packages = ["curl", "tzdata"] } },
         { "mirror", s_bootstrap, s_bootstrap with { Mirror = "http://mirror" } },
+        { "lock", s_bootstrap, s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("1"u8))], IsWhole: true) } },
+        { "file of a locked package", s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("1"u8))], IsWhole: true) }, s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("2"u8))], IsWhole: true) } },
         { "kind", s_run, s_copy },
     };
 
