@@ -24,7 +24,10 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         var clock = Stopwatch.StartNew();
         var layout = new OciLayout(context.Home.Content);
         var diagnostics = new DiagnosticBag();
-        using var bases = new BaseImages(context, layout, directory, ImageLock.Load(directory), options.Bases);
+        project = project with { Images = [.. project.Images.Select(i => i with { RulesOff = [.. i.RulesOff.Union(options.RulesOff)] })] };
+        var locks = ImageLock.Load(directory);
+        var bootstraps = new BootstrapLocks(locks, options);
+        using var bases = new BaseImages(context, layout, directory, locks, options.Bases);
         var plan = await Planner.PlanAsync(project, new PlanSettings
         {
             Directory = directory,
@@ -38,11 +41,13 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             FindImage = (name, platform, token) => bases.FindAsync(options.Pinned.TryGetValue(name, out var pinned) && !name.Contains('@', StringComparison.Ordinal) ? pinned.ToString() : name, platform, token),
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
+        plan = bootstraps.Settle(plan!);
         if (options.Names)
-            await bases.SaveAsync(cancellationToken);
+            await bases.SaveAsync(bootstraps.IsUpdated, cancellationToken);
         foreach (var warning in diagnostics)
             context.Terminal.Progress($"build    {warning}");
 
+        plan = await ImageEpochs.SettleAsync(plan, project, options, cancellationToken);
         var display = new BuildDisplay(context.Terminal);
         var builder = new Builder(new BuildSettings
         {
@@ -55,16 +60,17 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             SshAgents = options.SshAgents,
             AllowInsecure = options.AllowInsecure,
             AllowHostNetwork = options.AllowHostNetwork,
-            Epoch = options.Epoch ?? BuildSettings.DefaultEpoch,
         });
         IReadOnlyList<BuiltImage> images;
         using (display)
-            images = await builder.BuildAsync(plan!, display, cancellationToken);
+            images = await builder.BuildAsync(plan, display, cancellationToken);
 
+        if (options.Names)
+            await bootstraps.SaveAsync(plan, images, context.Home, context.Terminal, cancellationToken);
         foreach (var image in options.Names ? images : [])
         {
             await NameAsync(layout, project, image, cancellationToken);
-            BuildRecipe.Of(project, image, options, directory).Save(context.Home, image.Digest);
+            BuildRecipe.Of(project, plan, image, options, directory).Save(context.Home, image.Digest);
         }
 
         DidWork = display.DidWork;
