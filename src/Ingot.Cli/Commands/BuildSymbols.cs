@@ -13,6 +13,9 @@ internal sealed record BuildOptions
 {
     public bool NoCache { get; init; }
 
+    /// <summary>Whether it is said of each step why it was in the cache or not.</summary>
+    public bool Explain { get; init; }
+
     public DateTimeOffset? Epoch { get; init; }
 
     public IReadOnlyList<KeyValuePair<string, string>> Arguments { get; init; } = [];

@@ -13,6 +13,7 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 
     private readonly Terminal _terminal;
     private readonly ConcurrentDictionary<StepLabel, (Stopwatch Clock, string Line)> _running = new();
+    private readonly ConcurrentQueue<(StepLabel Step, StepExplanation Explanation)> _explained = new();
     private readonly Timer _timer;
 
     public BuildDisplay(Terminal terminal)
@@ -23,6 +24,10 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 
     /// <summary>Whether any step ran.</summary>
     public bool DidWork { get; private set; }
+
+    /// <summary>What was explained, stage by stage in the order in which they first came up.</summary>
+    public IReadOnlyList<(StepLabel Step, StepExplanation Explanation)> Explained =>
+        [.. _explained.GroupBy(e => e.Step.Stage).SelectMany(stage => stage.OrderBy(e => e.Step.Number))];
 
     public void Report(BuildEvent progress)
     {
@@ -35,6 +40,9 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
                 var reasons = started.Reasons.Where(r => !r.StartsWith("parent ", StringComparison.Ordinal)).Select(r => LongDigest().Replace(r, "$1")).ToList();
                 if (reasons.Count > 0)
                     _terminal.Progress(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", reasons)}"));
+                break;
+            case BuildEvent.StepExplained explained:
+                _explained.Enqueue((explained.Step, explained.Explanation));
                 break;
             case BuildEvent.StepOutput output when _running.TryGetValue(output.Step, out var running):
                 _running[output.Step] = running with { Line = output.Line };

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Ingot.Builds;
 using Ingot.Cli.Commands;
+using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
@@ -18,6 +19,9 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
 
     /// <summary>How long it took, planning included.</summary>
     public TimeSpan Elapsed { get; private set; }
+
+    /// <summary>Why each step was in the cache or not, when that was asked for; what ended before a failure, when there was one.</summary>
+    public IReadOnlyList<(StepLabel Step, StepExplanation Explanation)> Explained { get; private set; } = [];
 
     public async Task<IReadOnlyList<BuiltImage>> RunAsync(ProjectDefinition project, string directory, CancellationToken cancellationToken, params IReadOnlyList<string> targets)
     {
@@ -51,6 +55,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             Codec = options.Compression ?? LayerCompression.Gzip,
             WorkDirectory = options.Cache is null ? context.Home.Work : null,
             NoCache = options.NoCache,
+            Explain = options.Explain,
             Secrets = options.Secrets,
             SshAgents = options.SshAgents,
             AllowInsecure = options.AllowInsecure,
@@ -58,8 +63,16 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             Epoch = options.Epoch ?? BuildSettings.DefaultEpoch,
         });
         IReadOnlyList<BuiltImage> images;
-        using (display)
+        try
+        {
             images = await builder.BuildAsync(plan!, display, cancellationToken);
+        }
+        finally
+        {
+            display.Dispose();
+            Explained = display.Explained;
+            ShowExplained();
+        }
 
         foreach (var image in options.Names ? images : [])
         {
@@ -72,6 +85,14 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         foreach (var image in images)
             context.Terminal.Progress($"build    {image.Name} is {image.Digest} ({image.Record.CachedSteps} of {image.Record.Steps} steps from the cache)");
         return images;
+    }
+
+    private void ShowExplained()
+    {
+        if (context.Terminal.Json)
+            return;
+        foreach (var line in Explained.SelectMany(e => ExplanationText.Of(e.Step, e.Explanation)))
+            context.Terminal.Line(line);
     }
 
     private static async Task NameAsync(OciLayout layout, ProjectDefinition project, BuiltImage image, CancellationToken cancellationToken)

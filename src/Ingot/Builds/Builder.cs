@@ -9,7 +9,7 @@ public sealed class Builder
     private const int PrivateMode = 0b111_000_000;
 
     private static readonly TimeSpan s_syncPatience = TimeSpan.FromSeconds(2);
-    private static readonly string[] s_parts = ["snapshots", "layers", "steps", "last", "selections", "downloads"];
+    private static readonly string[] s_parts = ["snapshots", "layers", "steps", "last", "selections", "downloads", "copied"];
 
     private readonly BuildSettings _settings;
     private readonly string _workDirectory;
@@ -49,6 +49,7 @@ public sealed class Builder
                 Guard = guard,
                 Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Secrets),
                 Repositories = new GitTrees(GitAccess.Of(_settings)),
+                Copied = new CopiedFiles(cache),
             };
             using var build = new PlanExecution(plan, session, new StepCache(cache), progress, cancellationToken);
             var results = await build.RunAsync().ConfigureAwait(false);

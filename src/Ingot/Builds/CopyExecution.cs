@@ -34,7 +34,7 @@ internal static class CopyExecution
             foreach (var file in placed)
                 await WriteAsync(writer, file, reading, cancellationToken).ConfigureAwait(false);
             var result = await session.FinishAsync(writer, export, layer => IsWhatWasSelected(layer.Index, placed), cancellationToken).ConfigureAwait(false);
-            return result with { Rules = step.From is TreeSource.Context ? [ContextFiles.ModesRule] : [], Materials = input.Materials };
+            return result with { Rules = step.From is TreeSource.Context ? [ContextFiles.ModesRule] : [], Materials = input.Materials, Copied = session.Copied.Keep(selection) };
         }
     }
 

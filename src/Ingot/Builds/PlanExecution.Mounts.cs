@@ -16,6 +16,9 @@ internal sealed record StepWork(Step Step, StepLabel Label, LayerChain Chain, Co
 {
     /// <summary>Whether its result is only mounted.</summary>
     public bool IsMounted { get; init; }
+
+    /// <summary>Where it stands, for people.</summary>
+    public required StepOrigin Origin { get; init; }
 }
 
 /// <content>What commands mount: trees of stages and images as they are, everything else as the copy of it into an empty root.</content>
@@ -94,8 +97,9 @@ internal sealed partial class PlanExecution
             return new MountTree(await ChainAsync(copy.From).ConfigureAwait(false), mount is StepMount.Bind bind ? bind.Source : ((StepMount.Cache)mount).Source, input.Digest);
 
         var key = StepKeys.Of(copy, LayerChain.Empty, input.Digest, _session.Settings.Epoch);
-        var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true };
-        var (result, _) = await OnceAsync(work, key, $"{_plan.Project}\n{label.Stage}\n{label.Number}\n{mount.Target}").ConfigureAwait(false);
+        var origin = OriginOf($"{_plan.Project}\n{label.Stage}\n{label.Number}\n{mount.Target}", copy, new TreeSource.Scratch());
+        var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true, Origin = origin };
+        var (result, _) = await OnceAsync(work, key).ConfigureAwait(false);
         var chain = result.DiffId is { } diffId ? LayerChain.Empty.With(new ChainLayer(diffId, Foreign: null)) : LayerChain.Empty;
         return new MountTree(chain, MountedPath[1..], input.Digest);
     }

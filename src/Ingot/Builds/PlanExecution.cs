@@ -31,6 +31,7 @@ internal sealed partial class PlanExecution : IDisposable
     private readonly ConcurrentDictionary<Digest, Lazy<Task<(StepResult Result, bool IsCached)>>> _results = new();
     private readonly CopyInputs _copies;
     private readonly HashSet<string> _exported;
+    private readonly StepExplainer _explainer;
 
     public PlanExecution(Plan plan, BuildSession session, StepCache cache, IBuildProgress progress, CancellationToken cancellationToken)
     {
@@ -41,6 +42,7 @@ internal sealed partial class PlanExecution : IDisposable
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         _slots = new SemaphoreSlim(Math.Max(1, session.Settings.Parallelism));
         _exported = ExportedStages(plan);
+        _explainer = new StepExplainer(cache, session.Copied);
         _copies = new CopyInputs(session, cache, ChainAsync);
         foreach (var stage in plan.Stages)
             _stages[stage.Name] = new(() => Task.Run(() => RunStageAsync(stage)));
@@ -169,16 +171,16 @@ internal sealed partial class PlanExecution : IDisposable
         var key = StepKeys.Of(step, chain, content, _session.Settings.Epoch);
         string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
         bool export = _exported.Contains(stage.Name);
-        return await OnceAsync(new StepWork(step, label, chain, input, export), key, place).ConfigureAwait(false);
+        return await OnceAsync(new StepWork(step, label, chain, input, export) { Origin = OriginOf(place, step, stage.Base) }, key).ConfigureAwait(false);
     }
 
-    private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work, StepKey key, string place)
+    private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work, StepKey key)
     {
-        var mine = new Lazy<Task<(StepResult, bool)>>(() => FindOrRunAsync(work, key, place));
+        var mine = new Lazy<Task<(StepResult, bool)>>(() => FindOrRunAsync(work, key));
         return await _results.GetOrAdd(key.Digest, mine).Value.ConfigureAwait(false);
     }
 
-    private async Task<(StepResult Result, bool IsCached)> FindOrRunAsync(StepWork work, StepKey key, string place)
+    private async Task<(StepResult Result, bool IsCached)> FindOrRunAsync(StepWork work, StepKey key)
     {
         if (await FindAsync(work, key).ConfigureAwait(false) is { } known)
             return (known, true);
@@ -186,14 +188,14 @@ internal sealed partial class PlanExecution : IDisposable
         // Before anything is held: what is mounted may have to be made, which is work like this.
         var trees = work.Step is RunStep run ? await MountTreesAsync(run, work.Label).ConfigureAwait(false) : [];
         if (_session.Settings.NoCache)
-            return (await RunInSlotAsync(work, trees, key, place).ConfigureAwait(false), false);
+            return (await RunInSlotAsync(work, trees, key).ConfigureAwait(false), false);
 
         // Another builder may be making just this; then its result is waited for and used.
         string lockFile = _cache.LockOf(key);
         var held = await FileLock.TakeAsync(lockFile, shared: false, _session.Settings.TimeProvider, waiting: null, Stopped).ConfigureAwait(false);
         try
         {
-            return await FindAsync(work, key).ConfigureAwait(false) is { } made ? (made, true) : (await RunInSlotAsync(work, trees, key, place).ConfigureAwait(false), false);
+            return await FindAsync(work, key).ConfigureAwait(false) is { } made ? (made, true) : (await RunInSlotAsync(work, trees, key).ConfigureAwait(false), false);
         }
         finally
         {
@@ -201,15 +203,15 @@ internal sealed partial class PlanExecution : IDisposable
         }
     }
 
-    private async Task<StepResult> RunInSlotAsync(StepWork work, Dictionary<StepMount, MountTree> trees, StepKey key, string place)
+    private async Task<StepResult> RunInSlotAsync(StepWork work, Dictionary<StepMount, MountTree> trees, StepKey key)
     {
         await _slots.WaitAsync(Stopped).ConfigureAwait(false);
         try
         {
             HasExecuted = true;
-            _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, place)));
-            var result = await ExecuteAsync(work.Label, () => RunAsync(work, trees)).ConfigureAwait(false);
-            _cache.Add(key, place, result);
+            _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
+            var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees))).ConfigureAwait(false);
+            _cache.Add(key, work.Origin.Place, result, work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() });
             return result;
         }
         finally
@@ -217,6 +219,29 @@ internal sealed partial class PlanExecution : IDisposable
             _slots.Release();
         }
     }
+
+    // What a copy selected is only known when it is done.
+    private async Task<StepResult> ExplainAsync(StepWork work, StepKey key, Func<Task<StepResult>> run)
+    {
+        if (!_session.Settings.Explain)
+            return await run().ConfigureAwait(false);
+
+        var others = _plan.Stages.SelectMany(s => s.Steps).Select(s => s.Text).Where(t => t != work.Origin.Text).ToHashSet();
+        var before = _explainer.Nearest(key, work.Origin, others);
+        StepResult? result = null;
+        try
+        {
+            return result = await run().ConfigureAwait(false);
+        }
+        finally
+        {
+            var explanation = _explainer.Miss(key, work.Origin, before, result);
+            _progress.Report(new BuildEvent.StepExplained(work.Label, _session.Settings.NoCache ? explanation with { Remark = "the cache was not to be used" } : explanation));
+        }
+    }
+
+    private StepOrigin OriginOf(string place, Step step, TreeSource below) =>
+        new() { Place = place, Text = step.Text, Base = below.ToString()!, Made = _session.Settings.TimeProvider.GetUtcNow() };
 
     private async Task<StepResult> ExecuteAsync(StepLabel label, Func<Task<StepResult>> run)
     {
@@ -251,12 +276,14 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<StepResult?> FindAsync(StepWork work, StepKey key)
     {
-        if (_session.Settings.NoCache || _cache.Find(key) is not { } result)
+        if (_session.Settings.NoCache || _cache.FindRecord(key) is not { Result: var result } record)
             return null;
         if (result.DiffId is { } diffId && !await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false))
             return null;
 
         _progress.Report(new BuildEvent.StepCached(work.Label));
+        if (_session.Settings.Explain)
+            _progress.Report(new BuildEvent.StepExplained(work.Label, StepExplainer.Hit(record)));
         return result;
     }
 }
