@@ -80,6 +80,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             BuildRecipe.Of(project, image, options, directory).Save(context.Home, image.Digest);
         }
 
+        if (options.Cache is null && display.DidWork)
+            await CacheKeeper.AfterBuildAsync(context, cancellationToken);
         DidWork = display.DidWork;
         Elapsed = clock.Elapsed;
         foreach (var image in images)

@@ -15,6 +15,9 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Fetches what is added from repositories.</summary>
     public required GitTrees Repositories { get; init; }
 
+    /// <summary>Marks what the build uses of the cache.</summary>
+    public required CacheUse Use { get; init; }
+
     /// <summary>Keeps what copies selected, for <c>--explain</c>.</summary>
     public required CopiedFiles Copied { get; init; }
 
@@ -53,6 +56,7 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
         if (!isWhole(layer))
             throw new BuildCacheException("files changed while they were copied: build again");
 
+        await Use.MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
         Layers.Add(layer, export ? Settings.Codec : LayerCompression.None);
         return new StepResult { DiffId = layer.DiffId, Bytes = layer.TarSize };
     }

@@ -37,26 +37,32 @@ public sealed class Builder
         string cache = Path.GetFullPath(_settings.CacheDirectory);
         // Snapshots hold the programs of images, set-id bits and all.
         HostFiles.MakeDirectory(cache, PrivateMode);
+        using var use = await CacheUse.BeginAsync(cache, _settings.TimeProvider, cancellationToken).ConfigureAwait(false);
         var durability = new CacheDurability(cache);
         await durability.RecoverAsync(s_parts, cancellationToken).ConfigureAwait(false);
         var workspace = new Workspace(_workDirectory);
         await using (workspace.ConfigureAwait(false))
         {
             using var client = _settings.Http is null ? Downloads.NewClient() : null;
-            var layers = new LayerCache(cache, _settings.Store);
+            var layers = new LayerCache(cache, _settings.Store) { Use = use };
             var session = new BuildSession(_settings, layers, workspace, Path.Combine(cache, "logs"))
             {
                 Guard = guard,
-                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Secrets),
+                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Secrets) { Use = use },
                 Repositories = new GitTrees(GitAccess.Of(_settings)),
                 Copied = new CopiedFiles(cache),
+                Use = use,
             };
             using var build = new PlanExecution(plan, session, new StepCache(cache), progress, cancellationToken);
             var results = await build.RunAsync().ConfigureAwait(false);
             var writer = new ImageWriter(plan, session, results, await source.ConfigureAwait(false), started);
             var images = await WriteAsync(plan, writer, progress, cancellationToken).ConfigureAwait(false);
             if (build.HasExecuted)
+            {
+                CacheSize.Add(cache, build.AddedBytes);
                 await SyncAsync(durability).ConfigureAwait(false);
+            }
+
             return images;
         }
     }

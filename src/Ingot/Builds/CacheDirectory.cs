@@ -46,6 +46,8 @@ internal sealed class CacheDirectory : IDisposable
             : FirstFree(places, sharing == CacheSharing.Shared);
         try
         {
+            // Who prunes goes by it: the times of what is in the directory are the step's.
+            File.SetLastWriteTimeUtc(path + ".lock", time.GetUtcNow().UtcDateTime);
             if (!Directory.Exists(path))
                 MoveUnlessThere(await make().ConfigureAwait(false), path);
             return new CacheDirectory(path, taken);

@@ -42,6 +42,9 @@ internal sealed class LayerCache
         _local = new DirectoryStore(Path.Combine(directory, "store"));
     }
 
+    /// <summary>Marks what is used, so that it is not pruned meanwhile; null when nobody prunes.</summary>
+    public CacheUse? Use { get; init; }
+
     /// <summary>Layers that no image has yet, uncompressed.</summary>
     public IContentStore Local => _local;
 
@@ -62,6 +65,7 @@ internal sealed class LayerCache
     /// <summary>Whether everything can be made from what there is of a layer.</summary>
     public async Task<bool> HasAsync(Digest diffId, CancellationToken cancellationToken)
     {
+        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
         if (Facts(diffId) is not { } facts || !File.Exists(IndexPath(diffId)))
             return false;
         return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is not null;
@@ -126,6 +130,7 @@ internal sealed class LayerCache
         if (_indexes.TryGetValue(diffId, out var known))
             return known;
 
+        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
         if (!File.Exists(IndexPath(diffId)))
             await SnapshotsAsync(chain, workspace, cancellationToken).ConfigureAwait(false);
         return _indexes[diffId] = LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(diffId), cancellationToken).ConfigureAwait(false));
@@ -133,6 +138,8 @@ internal sealed class LayerCache
 
     private async Task<string> SnapshotAsync(ChainLayer layer, LayerChain upToHere, IReadOnlyList<string> lower, Workspace workspace, CancellationToken cancellationToken)
     {
+        await MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+        await MarkAsync(upToHere.Id, cancellationToken).ConfigureAwait(false);
         bool isOwn = Facts(layer.DiffId) is { IsComplete: true };
         string snapshot = Path.Combine(_snapshots, isOwn ? layer.DiffId.Hex : upToHere.Id.Hex);
         var gate = _making.GetOrAdd(snapshot, _ => new SemaphoreSlim(1));
@@ -149,6 +156,8 @@ internal sealed class LayerCache
 
         return snapshot;
     }
+
+    private ValueTask MarkAsync(Digest name, CancellationToken cancellationToken) => Use?.MarkAsync(name, cancellationToken) ?? default;
 
     private async Task UnpackAsync(ChainLayer layer, string snapshot, IReadOnlyList<string> lower, Workspace workspace, CancellationToken cancellationToken)
     {
@@ -214,11 +223,16 @@ internal sealed class LayerCache
         }
     }
 
-    private LayerFacts? Facts(Digest diffId)
+    /// <summary>The blobs that a file of facts names; none when it cannot be read.</summary>
+    public static IEnumerable<Digest> BlobsOf(string factsFile) => ReadFacts(factsFile)?.Blobs.Values.Select(b => b.Digest) ?? [];
+
+    private LayerFacts? Facts(Digest diffId) => ReadFacts(FactsPath(diffId));
+
+    private static LayerFacts? ReadFacts(string path)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(FactsPath(diffId)), LayerCacheContext.Default.LayerFacts);
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), LayerCacheContext.Default.LayerFacts);
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException or FormatException)
         {

@@ -32,6 +32,7 @@ internal sealed partial class PlanExecution : IDisposable
     private readonly CopyInputs _copies;
     private readonly HashSet<string> _exported;
     private readonly StepExplainer _explainer;
+    private long _addedBytes;
 
     public PlanExecution(Plan plan, BuildSession session, StepCache cache, IBuildProgress progress, CancellationToken cancellationToken)
     {
@@ -50,6 +51,9 @@ internal sealed partial class PlanExecution : IDisposable
 
     /// <summary>Whether any step was not in the cache.</summary>
     public bool HasExecuted { get; private set; }
+
+    /// <summary>About what the results of this build take in the cache: the snapshot of a command and the blob of a layer, in bytes.</summary>
+    public long AddedBytes => Interlocked.Read(ref _addedBytes);
 
     private CancellationToken Stopped => _stop.Token;
 
@@ -212,6 +216,7 @@ internal sealed partial class PlanExecution : IDisposable
             _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
             var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees))).ConfigureAwait(false);
             _cache.Add(key, work.Origin.Place, result, work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() });
+            Interlocked.Add(ref _addedBytes, work.Step is CopyStep ? result.Bytes : result.Bytes + (result.Bytes / 2));
             return result;
         }
         finally
@@ -276,7 +281,10 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<StepResult?> FindAsync(StepWork work, StepKey key)
     {
-        if (_session.Settings.NoCache || _cache.FindRecord(key) is not { Result: var result } record)
+        if (_session.Settings.NoCache)
+            return null;
+        await _session.Use.MarkAsync(key.Digest, Stopped).ConfigureAwait(false);
+        if (_cache.FindRecord(key) is not { Result: var result } record)
             return null;
         if (result.DiffId is { } diffId && !await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false))
             return null;
