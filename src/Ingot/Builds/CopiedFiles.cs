@@ -21,12 +21,14 @@ internal sealed class CopiedFiles
     public CopiedFiles(string cache) => _directory = Path.Combine(cache, "copied");
 
     /// <summary>Keeps what a copy selected, and returns the digest to find it by; null when it is nothing, or too much.</summary>
-    public Digest? Keep(SourceSelection selection)
+    /// <param name="selection">The files.</param>
+    /// <param name="read">The contents of files that had not been read when they were selected.</param>
+    public Digest? Keep(SourceSelection selection, IReadOnlyDictionary<FileOrigin, Digest>? read = null)
     {
         var files = new SortedDictionary<string, string>(StringComparer.Ordinal);
         foreach (var file in selection.Sources.SelectMany(s => s.Files).Where(f => !f.IsOnTheWay))
         {
-            files.TryAdd(file.Origin.Path, Describe(file));
+            files.TryAdd(file.Origin.Path, Describe(file, file.Content ?? (read is not null && read.TryGetValue(file.Origin, out var content) ? content : null)));
             if (files.Count > MaxFiles)
                 return null;
         }
@@ -67,12 +69,12 @@ internal sealed class CopiedFiles
     }
 
     // What a file is, in words: its digest or target first, then what is not as usual.
-    private static string Describe(SelectedFile file)
+    private static string Describe(SelectedFile file, Digest? content)
     {
         var entry = file.Entry;
         var words = new List<string>
         {
-            file.Content?.ToString() ?? (entry.Type == TarEntryType.SymbolicLink ? $"link to '{entry.LinkTarget}'" : entry.Type.ToString().ToLowerInvariant()),
+            content?.ToString() ?? (entry.Type == TarEntryType.SymbolicLink ? $"link to '{entry.LinkTarget}'" : entry.Type.ToString().ToLowerInvariant()),
             "mode " + Convert.ToString(entry.Mode, 8).PadLeft(4, '0'),
         };
         if ((entry.UserId, entry.GroupId) != (0, 0))
