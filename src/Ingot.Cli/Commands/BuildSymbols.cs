@@ -13,6 +13,12 @@ internal sealed record BuildOptions
 {
     public bool NoCache { get; init; }
 
+    /// <summary>Shared caches whose results are used.</summary>
+    public IReadOnlyList<CacheLocation> CacheFrom { get; init; } = [];
+
+    /// <summary>Where results are shared.</summary>
+    public IReadOnlyList<CacheLocation> CacheTo { get; init; } = [];
+
     /// <summary>Whether it is said of each step why it was in the cache or not.</summary>
     public bool Explain { get; init; }
 
@@ -69,6 +75,7 @@ internal sealed class BuildSymbols
     private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, for every base image or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
     private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image is not in ingot.lock: for continuous integration" };
     private readonly Option<string[]> _insecure = Symbols.InsecureRegistry();
+    private readonly CacheSymbols _caches = new();
 
     /// <summary>Named contexts, and for <c>build -f</c> the directory that is the context.</summary>
     public Option<string[]> Contexts => _contexts;
@@ -77,6 +84,7 @@ internal sealed class BuildSymbols
     {
         foreach (var option in (Option[])[_noCache, _epoch, _arguments, _labels, _contexts, _secrets, _ssh, _platform, _compression, _allow, _update, _locked, _insecure])
             command.Add(option);
+        _caches.AddTo(command);
     }
 
     public BuildOptions Read(ParseResult result, string directory)
@@ -88,6 +96,8 @@ internal sealed class BuildSymbols
         return new BuildOptions
         {
             NoCache = result.GetValue(_noCache),
+            CacheFrom = _caches.ReadFrom(result, directory),
+            CacheTo = _caches.ReadTo(result, directory),
             Epoch = Epoch(result),
             Arguments = [.. (result.GetValue(_arguments) ?? []).Select(Argument)],
             Labels = [.. (result.GetValue(_labels) ?? []).Select(text => Pair(text, "label"))],

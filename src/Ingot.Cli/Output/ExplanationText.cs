@@ -13,7 +13,7 @@ internal static partial class ExplanationText
     public static IEnumerable<string> Of(StepLabel step, StepExplanation explanation)
     {
         yield return $"{step}".ReplaceLineEndings(" ");
-        yield return "    " + Outcome(explanation);
+        yield return "    " + Control().Replace(Outcome(explanation), " ");
         foreach (var change in explanation.Changes)
             yield return "    " + Sentence(change);
         if (explanation.MoreChanges > 0)

@@ -25,6 +25,9 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
     /// <summary>Whether any step ran.</summary>
     public bool DidWork { get; private set; }
 
+    /// <summary>Why results could not be shared; null when they were, or need not be.</summary>
+    public SharedCacheException? ExportFailure { get; private set; }
+
     /// <summary>What was explained, stage by stage in the order in which they first came up.</summary>
     public IReadOnlyList<(StepLabel Step, StepExplanation Explanation)> Explained =>
         [.. _explained.GroupBy(e => e.Step.Stage).SelectMany(stage => stage.OrderBy(e => e.Step.Number))];
@@ -40,6 +43,15 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
                 var reasons = started.Reasons.Where(r => !r.StartsWith("parent ", StringComparison.Ordinal)).Select(r => LongDigest().Replace(r, "$1")).ToList();
                 if (reasons.Count > 0)
                     _terminal.Progress(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", reasons)}"));
+                break;
+            case BuildEvent.CacheNote note:
+                _terminal.Progress($"cache    {(note.IsWarning ? _terminal.Bad("warning") + ": " : "")}{note.Text}");
+                break;
+            case BuildEvent.CacheExported { Failure: { } failure }:
+                ExportFailure ??= failure;
+                break;
+            case BuildEvent.CacheExported exported:
+                _terminal.Progress($"cache    {exported.Records} results are shared in '{exported.Name}', {exported.Moved} blobs were new ({Bytes(exported.Bytes)})");
                 break;
             case BuildEvent.StepExplained explained:
                 _explained.Enqueue((explained.Step, explained.Explanation));

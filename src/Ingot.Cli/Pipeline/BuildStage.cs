@@ -48,6 +48,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             context.Terminal.Progress($"build    {warning}");
 
         var display = new BuildDisplay(context.Terminal);
+        using var caches = new SharedCaches(context, options);
         var builder = new Builder(new BuildSettings
         {
             Store = layout.Store,
@@ -56,6 +57,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             WorkDirectory = options.Cache is null ? context.Home.Work : null,
             NoCache = options.NoCache,
             Explain = options.Explain,
+            CacheFrom = await caches.FromAsync(cancellationToken),
+            CacheTo = await caches.ToAsync(cancellationToken),
             Secrets = options.Secrets,
             SshAgents = options.SshAgents,
             AllowInsecure = options.AllowInsecure,
@@ -82,6 +85,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
 
         if (options.Cache is null && display.DidWork)
             await CacheKeeper.AfterBuildAsync(context, cancellationToken);
+        if (display.ExportFailure is { } failure)
+            throw failure;
         DidWork = display.DidWork;
         Elapsed = clock.Elapsed;
         foreach (var image in images)

@@ -15,6 +15,9 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Fetches what is added from repositories.</summary>
     public required GitTrees Repositories { get; init; }
 
+    /// <summary>What shared caches offer; null when there are none.</summary>
+    public CacheImport? Imported { get; init; }
+
     /// <summary>Marks what the build uses of the cache.</summary>
     public required CacheUse Use { get; init; }
 

@@ -17,6 +17,8 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
     {
         var stage = plan.Stage(image.Stage);
         var result = results[image.Stage];
+        await Parallel.ForEachAsync(result.Chain.Layers.Where(l => l.Foreign is null), new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = cancellationToken },
+            async (layer, token) => await session.Layers.EnsureAsync(layer.DiffId, token).ConfigureAwait(false)).ConfigureAwait(false);
         var layers = new List<Descriptor>();
         foreach (var layer in result.Chain.Layers)
             layers.Add(await session.Layers.BlobAsync(layer, Settings.Codec, cancellationToken).ConfigureAwait(false));

@@ -48,13 +48,42 @@ internal sealed class LayerCache
     /// <summary>Layers that no image has yet, uncompressed.</summary>
     public IContentStore Local => _local;
 
+    /// <summary>Where layers may be had that are not here; null when nowhere.</summary>
+    public CacheImport? Imported { get; init; }
+
     /// <summary>Remembers a layer that was just written, under the codec of its blob.</summary>
-    public void Add(Layer layer, LayerCompression compression)
+    public void Add(Layer layer, LayerCompression compression) => Add(layer, compression.Codec);
+
+    /// <summary>Fetches a layer that is not here, if it may be had elsewhere, and checks it.</summary>
+    public async Task EnsureAsync(Digest diffId, CancellationToken cancellationToken)
+    {
+        if (Imported?.FindLayer(diffId) is { } shared && !await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false))
+            Add(await Imported.FetchAsync(diffId, _store, cancellationToken).ConfigureAwait(false), shared.Codec);
+    }
+
+    /// <summary>A layer as others may have it: its blob as an image has it, compressed now only when it never was. One that is not here is not fetched for that.</summary>
+    public async Task<SharedLayer> ShareAsync(Digest diffId, LayerCompression compression, CancellationToken cancellationToken)
+    {
+        if (!await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false) && Imported?.FindLayer(diffId) is { } elsewhere)
+            return elsewhere;
+
+        var facts = Facts(diffId) ?? throw Lost(diffId);
+        foreach (var (codec, blob) in facts.Blobs.Where(b => b.Value.MediaType != MediaType.Layer).OrderBy(b => b.Key != compression.Codec))
+        {
+            if (await _store.SizeAsync(blob.Digest, cancellationToken).ConfigureAwait(false) is not null)
+                return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = codec, Blob = blob };
+        }
+
+        var made = await BlobAsync(new ChainLayer(diffId, Foreign: null), compression, cancellationToken).ConfigureAwait(false);
+        return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = compression.Codec, Blob = made };
+    }
+
+    private void Add(Layer layer, string codec)
     {
         _indexes[layer.DiffId] = layer.Index;
         var facts = Facts(layer.DiffId) ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = IsComplete(layer.Index) };
         if (layer.Blob is { } blob)
-            facts = facts with { Blobs = new(facts.Blobs, StringComparer.Ordinal) { [compression.Codec] = blob } };
+            facts = facts with { Blobs = new(facts.Blobs, StringComparer.Ordinal) { [codec] = blob } };
         AtomicFile.Write(IndexPath(layer.DiffId), layer.Index.Write());
         AtomicFile.Write(FactsPath(layer.DiffId), JsonSerializer.SerializeToUtf8Bytes(facts, LayerCacheContext.Default.LayerFacts));
     }
@@ -66,6 +95,11 @@ internal sealed class LayerCache
     public async Task<bool> HasAsync(Digest diffId, CancellationToken cancellationToken)
     {
         await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
+        return await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false) || Imported?.FindLayer(diffId) is not null;
+    }
+
+    private async Task<bool> IsHereAsync(Digest diffId, CancellationToken cancellationToken)
+    {
         if (Facts(diffId) is not { } facts || !File.Exists(IndexPath(diffId)))
             return false;
         return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is not null;
@@ -77,6 +111,7 @@ internal sealed class LayerCache
         if (layer.Foreign is { } foreign)
             return foreign;
 
+        await EnsureAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
         var facts = Facts(layer.DiffId) ?? throw Lost(layer.DiffId);
         if (facts.Blobs.TryGetValue(compression.Codec, out var known) && await _store.SizeAsync(known.Digest, cancellationToken).ConfigureAwait(false) is not null)
             return known;
@@ -131,6 +166,8 @@ internal sealed class LayerCache
             return known;
 
         await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
+        if (chain.Layers[^1].Foreign is null)
+            await EnsureAsync(diffId, cancellationToken).ConfigureAwait(false);
         if (!File.Exists(IndexPath(diffId)))
             await SnapshotsAsync(chain, workspace, cancellationToken).ConfigureAwait(false);
         return _indexes[diffId] = LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(diffId), cancellationToken).ConfigureAwait(false));
@@ -140,6 +177,8 @@ internal sealed class LayerCache
     {
         await MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
         await MarkAsync(upToHere.Id, cancellationToken).ConfigureAwait(false);
+        if (layer.Foreign is null)
+            await EnsureAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
         bool isOwn = Facts(layer.DiffId) is { IsComplete: true };
         string snapshot = Path.Combine(_snapshots, isOwn ? layer.DiffId.Hex : upToHere.Id.Hex);
         var gate = _making.GetOrAdd(snapshot, _ => new SemaphoreSlim(1));

@@ -31,6 +31,19 @@ internal sealed partial class PlanExecution
 
     private readonly Dictionary<StepMount, CopyStep> _mounted = new(ReferenceEqualityComparer.Instance);
 
+    /// <summary>The cache mounts of the plan: their names in caches, and their ids. What they begin with is known only of those that begin empty, or that a step was run for.</summary>
+    public async Task<IReadOnlyList<(string Name, string Id)>> CacheMountsAsync()
+    {
+        var mounts = new List<(string, string)>();
+        foreach (var mount in _plan.Stages.SelectMany(s => s.Steps).OfType<RunStep>().SelectMany(s => s.Mounts).OfType<StepMount.Cache>())
+        {
+            Digest? initial = CopyOf(mount) is { } copy ? await (await _copies.OfAsync(copy, Stopped).ConfigureAwait(false)).DigestAsync(Stopped).ConfigureAwait(false) : null;
+            mounts.Add((CacheDirectory.Of("", mount.Id, initial), mount.Id));
+        }
+
+        return mounts;
+    }
+
     // The copies that a step makes, or would make of what it mounts: selecting is one thing for both.
     private IEnumerable<CopyStep> CopiesOf(Step step) => step switch
     {

@@ -35,6 +35,7 @@ internal sealed partial class PlanExecution : IDisposable
     private readonly CopyInputs _copies;
     private readonly HashSet<string> _exported;
     private readonly StepExplainer _explainer;
+    private readonly ConcurrentDictionary<Digest, UsedResult> _used = new();
     private long _addedBytes;
 
     public PlanExecution(Plan plan, BuildSession session, StepCache cache, IBuildProgress progress, CancellationToken cancellationToken)
@@ -57,6 +58,9 @@ internal sealed partial class PlanExecution : IDisposable
 
     /// <summary>About what the results of this build take in the cache: the snapshot of a command and the blob of a layer, in bytes.</summary>
     public long AddedBytes => Interlocked.Read(ref _addedBytes);
+
+    /// <summary>The results that were used or made.</summary>
+    public IReadOnlyList<UsedResult> Used => [.. _used.Values];
 
     private CancellationToken Stopped => _stop.Token;
 
@@ -231,7 +235,8 @@ internal sealed partial class PlanExecution : IDisposable
             HasExecuted = true;
             _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
             var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees))).ConfigureAwait(false);
-            _cache.Add(await FinalKeyAsync(work, key).ConfigureAwait(false), work.Origin.Place, result, work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() });
+            var final = await FinalKeyAsync(work, key).ConfigureAwait(false);
+            Note(work, _cache.Add(final, work.Origin.Place, result, work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() }));
             Interlocked.Add(ref _addedBytes, work.Step is CopyStep ? result.Bytes : result.Bytes + (result.Bytes / 2));
             return result;
         }
@@ -300,14 +305,22 @@ internal sealed partial class PlanExecution : IDisposable
         if (_session.Settings.NoCache)
             return null;
         await _session.Use.MarkAsync(key.Digest, Stopped).ConfigureAwait(false);
-        if (_cache.FindRecord(key) is not { Result: var result } record)
-            return null;
-        if (result.DiffId is { } diffId && !await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false))
-            return null;
+        foreach (var (record, isImported) in _cache.Candidates(key))
+        {
+            if (record.Result.DiffId is { } diffId && !await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false))
+                continue;
 
-        _progress.Report(new BuildEvent.StepCached(work.Label));
-        if (_session.Settings.Explain)
-            _progress.Report(new BuildEvent.StepExplained(work.Label, StepExplainer.Hit(record)));
-        return result;
+            _progress.Report(new BuildEvent.StepCached(work.Label));
+            if (_session.Settings.Explain)
+                _progress.Report(new BuildEvent.StepExplained(work.Label, StepExplainer.Hit(record)));
+            Note(work, isImported ? _cache.Add(key, work.Origin.Place, record.Result, work.Origin with { Made = record.Origin?.Made ?? default, Source = record.Origin?.Source }) : record);
+            return record.Result;
+        }
+
+        return null;
     }
+
+    // One result may be an image's here and not there.
+    private void Note(StepWork work, StepRecord record) =>
+        _used.AddOrUpdate(record.StepKey.Digest, new UsedResult(record, work.Export), (_, old) => old with { IsOfImage = old.IsOfImage || work.Export });
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -96,17 +97,30 @@ internal sealed class StepCache
         Stamps = Directory.CreateDirectory(Path.Combine(directory, "stamps")).FullName;
     }
 
+    /// <summary>What shared caches offer; null when there are none.</summary>
+    public CacheImport? Imported { get; init; }
+
+    /// <summary>The selections in layers that were asked for, by their names in caches.</summary>
+    public ConcurrentDictionary<string, Digest> AskedSelections { get; } = new();
+
     /// <summary>Where digests of files of contexts are kept.</summary>
     public string Stamps { get; }
 
     /// <summary>Whether a step at this place of a project was ever made.</summary>
-    public bool HasLast(string place) => File.Exists(LastOf(place));
+    /// <remarks>What others made may be this too.</remarks>
+    public bool HasLast(string place) => Imported?.Records.Any() == true || File.Exists(LastOf(place));
 
     /// <summary>The result for a key; null when there is none.</summary>
     public StepResult? Find(StepKey key) => Read(key.Digest)?.Result;
 
-    /// <summary>The record of a key; null when there is none.</summary>
-    public StepRecord? FindRecord(StepKey key) => Read(key.Digest);
+    /// <summary>The records of a key: this host's, and then what is offered elsewhere.</summary>
+    public IEnumerable<(StepRecord Record, bool IsImported)> Candidates(StepKey key)
+    {
+        if (Read(key.Digest) is { } here)
+            yield return (here, false);
+        if (Imported?.Find(key.Digest) is { } elsewhere)
+            yield return (elsewhere, true);
+    }
 
     /// <summary>Every record that can be read, in no order.</summary>
     public IEnumerable<StepRecord> Records() =>
@@ -120,7 +134,7 @@ internal sealed class StepCache
     public string LockOf(StepKey key) => Path.Combine(_locks, key.Digest.Hex);
 
     /// <summary>Keeps a result, and that it was the last one of a step at this place of a project.</summary>
-    public void Add(StepKey key, string place, StepResult result, StepOrigin? origin = null)
+    public StepRecord Add(StepKey key, string place, StepResult result, StepOrigin? origin = null)
     {
         var record = new StepRecord
         {
@@ -130,6 +144,7 @@ internal sealed class StepCache
         };
         AtomicFile.Write(PathOf(key.Digest), JsonSerializer.SerializeToUtf8Bytes(record, StepCacheContext.Default.StepRecord));
         AtomicFile.Write(LastOf(place), Encoding.ASCII.GetBytes(key.Digest.Hex));
+        return record;
     }
 
     /// <summary>What is different from the last time a step at this place was made; empty when it never was.</summary>
@@ -147,6 +162,19 @@ internal sealed class StepCache
     {
         string path = SelectionOf(chain, patterns);
         return File.Exists(path) && Digest.TryParse(File.ReadAllText(path), out var digest) ? digest : null;
+    }
+
+    /// <summary>As <see cref="FindSelection"/> for layers, which are the same everywhere: what is not known here may be known elsewhere, and <paramref name="select"/> finds it out else.</summary>
+    public async Task<Digest> SelectionAsync(Digest chain, IReadOnlyList<string> patterns, Func<Task<Digest>> select)
+    {
+        string name = Path.GetFileName(SelectionOf(chain, patterns));
+        if (FindSelection(chain, patterns) is not { } digest)
+        {
+            digest = Imported?.FindSelection(name) ?? await select().ConfigureAwait(false);
+            AddSelection(chain, patterns, digest);
+        }
+
+        return AskedSelections[name] = digest;
     }
 
     /// <summary>Keeps the digest of what patterns select in a chain.</summary>
