@@ -23,10 +23,10 @@ internal static partial class ExplanationText
     private static string Outcome(StepExplanation explanation)
     {
         string made = explanation.Made is { } time ? $" of {time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture)}" : "";
-        if (explanation.IsHit)
-            return $"in the cache{(made.Length == 0 ? "" : ", made" + made[" of".Length..])}{(explanation.Source is { } source ? $", from {source}" : "")}";
-
         string remark = explanation.Remark is { } said ? $": {said}" : "";
+        if (explanation.IsHit)
+            return $"in the cache{(made.Length == 0 ? "" : ", made" + made[" of".Length..])}{(explanation.Source is { } source ? $", from {source}" : "")}{remark}";
+
         return explanation.Against is { } against && explanation.Changes.Count > 0 ? $"made{remark}; different from {against}{made}:" : $"made{remark}";
     }
 

@@ -28,9 +28,8 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
     /// <summary>Why results could not be shared; null when they were, or need not be.</summary>
     public SharedCacheException? ExportFailure { get; private set; }
 
-    /// <summary>What was explained, stage by stage in the order in which they first came up.</summary>
-    public IReadOnlyList<(StepLabel Step, StepExplanation Explanation)> Explained =>
-        [.. _explained.GroupBy(e => e.Step.Stage).SelectMany(stage => stage.OrderBy(e => e.Step.Number))];
+    /// <summary>What was explained, in no order.</summary>
+    public IReadOnlyCollection<(StepLabel Step, StepExplanation Explanation)> Explained => _explained;
 
     public void Report(BuildEvent progress)
     {

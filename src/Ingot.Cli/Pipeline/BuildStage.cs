@@ -73,7 +73,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         finally
         {
             display.Dispose();
-            Explained = display.Explained;
+            var stages = plan!.Stages.Select(s => s.Name).ToList();
+            Explained = [.. display.Explained.OrderBy(e => stages.IndexOf(e.Step.Stage)).ThenBy(e => e.Step.Number)];
             ShowExplained();
         }
 

@@ -197,8 +197,12 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work, StepKey key)
     {
-        var mine = new Lazy<Task<(StepResult, bool)>>(() => FindOrRunAsync(work, key));
-        return await _results.GetOrAdd(key.Digest, mine).Value.ConfigureAwait(false);
+        var mine = new Lazy<Task<(StepResult Result, bool IsCached)>>(() => FindOrRunAsync(work, key));
+        var one = _results.GetOrAdd(key.Digest, mine);
+        var made = await one.Value.ConfigureAwait(false);
+        if (_session.Settings.Explain && !ReferenceEquals(one, mine))
+            _progress.Report(new BuildEvent.StepExplained(work.Label, new StepExplanation { IsHit = made.IsCached, Remark = "the same as another step of this build" }));
+        return made;
     }
 
     private async Task<(StepResult Result, bool IsCached)> FindOrRunAsync(StepWork work, StepKey key)
