@@ -43,6 +43,23 @@ public sealed class LayerIndex
         return null;
     }
 
+    /// <summary>The directories that the layer has something in and does not describe, each after its parent; the root is none of them.</summary>
+    public IReadOnlyList<string> ImpliedDirectories()
+    {
+        var known = Files.Where(f => f.Type == TarEntryType.Directory).Select(f => f.Path).Append("").ToHashSet();
+        var implied = new SortedSet<string>(s_order);
+        foreach (string path in Files.Select(f => f.Path).Concat(Whiteouts))
+        {
+            for (string parent = TarPath.Parent(path); known.Add(parent); parent = TarPath.Parent(parent))
+                implied.Add(parent);
+        }
+
+        return [.. implied];
+    }
+
+    /// <summary>The index with more directories.</summary>
+    public LayerIndex With(IEnumerable<TarEntry> directories) => new(Files.Concat(directories.Select(d => new FileRecord(d, Digest: null, Size: 0, Offset: 0))), Whiteouts);
+
     /// <summary>The index as bytes: compact, and equal for equal indexes.</summary>
     public byte[] Write()
     {

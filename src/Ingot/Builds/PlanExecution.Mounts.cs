@@ -20,6 +20,9 @@ internal sealed record StepWork(Step Step, StepLabel Label, LayerChain Chain, Co
     /// <summary>Where it stands, for people.</summary>
     public required StepOrigin Origin { get; init; }
 
+    /// <summary>The layer that was made the last time at the same place, which may be mostly the same; null when none is to be used.</summary>
+    public Digest? Earlier { get; init; }
+
     /// <summary>Whether its key was made before all that it copies was read: that is read but once, while it is copied.</summary>
     public bool IsUnread { get; init; }
 }

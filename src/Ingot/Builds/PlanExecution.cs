@@ -185,7 +185,7 @@ internal sealed partial class PlanExecution : IDisposable
             : input is null ? (Digest?)null
             : isUnread ? (await input.SelectAsync(Stopped).ConfigureAwait(false)).Digest
             : await input.DigestAsync(Stopped).ConfigureAwait(false);
-        var work = new StepWork(step, label, chain, input, _exported.Contains(stage.Name)) { IsUnread = isUnread, Origin = OriginOf(place, step, stage.Base) };
+        var work = new StepWork(step, label, chain, input, _exported.Contains(stage.Name)) { IsUnread = isUnread, Earlier = _session.Settings.NoCache ? null : _cache.LastLayer(place), Origin = OriginOf(place, step, stage.Base) };
         return await OnceAsync(work, KeyOf(work, content)).ConfigureAwait(false);
     }
 
@@ -298,7 +298,7 @@ internal sealed partial class PlanExecution : IDisposable
         {
             BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Export, Output, Stopped),
             RunStep run => CommandExecution.RunAsync(session, run, work.Chain, trees, work.Export, Output, Stopped),
-            CopyStep copy => CopyExecution.RunAsync(session, copy, work.Input!, work.Chain, work.Export, Stopped),
+            CopyStep copy => CopyExecution.RunAsync(session, copy, work.Input!, work, Stopped),
             DirectoryStep directory => CopyExecution.RunAsync(session, directory, work.Chain, work.Export, Stopped),
             _ => throw new InvalidOperationException($"no execution for '{work.Step.GetType().Name}'"),
         };

@@ -37,6 +37,7 @@ internal sealed class RunMounts : IAsyncDisposable
     private readonly MountTable _table;
     private readonly IReadOnlyDictionary<StepMount, MountTree> _trees;
     private readonly Action<string> _onLine;
+    private readonly List<ImageMount> _images = [];
     private readonly List<Command> _commands = [];
     private readonly List<RuntimeMount> _mounts = [];
     private readonly List<string> _environment = [];
@@ -59,6 +60,9 @@ internal sealed class RunMounts : IAsyncDisposable
 
     /// <summary>What is run before the container, in its mount namespace and in the step's directory.</summary>
     public IReadOnlyList<Command> Commands => [.. SecretCommands(), .. _commands];
+
+    /// <summary>Images of layers that <see cref="Commands"/> find mounted.</summary>
+    public IReadOnlyList<ImageMount> Images => _images;
 
     /// <summary>What the container mounts, in order.</summary>
     public IReadOnlyList<RuntimeMount> Mounts => _mounts;
@@ -169,9 +173,9 @@ internal sealed class RunMounts : IAsyncDisposable
             directory = unpacked;
         else if (_trees.TryGetValue(cache, out var tree))
         {
-            var (overlay, source, _) = await OverlayAsync(cache, tree, writable: false, cancellationToken).ConfigureAwait(false);
+            var (overlay, source, _, images) = await OverlayAsync(cache, tree, writable: false, cancellationToken).ConfigureAwait(false);
             var copy = new Command("cp", "-a", "--", Path.Combine(source, "."), directory) { Directory = _directory };
-            var result = await Tether.RunAsync(Tether.Sequence(overlay, copy), onLine: null, cancellationToken).ConfigureAwait(false);
+            var result = await Tether.RunAsync(Tether.Sequence(overlay, copy), images, onLine: null, cancellationToken).ConfigureAwait(false);
             if (result.ExitCode != 0)
                 throw new ToolException(copy, result.ExitCode, result.Tail);
         }
@@ -206,14 +210,15 @@ internal sealed class RunMounts : IAsyncDisposable
 
     private async Task BindAsync(StepMount.Bind bind, CancellationToken cancellationToken)
     {
-        var (overlay, source, view) = await OverlayAsync(bind, _trees[bind], bind.IsWritable, cancellationToken).ConfigureAwait(false);
+        var (overlay, source, view, images) = await OverlayAsync(bind, _trees[bind], bind.IsWritable, cancellationToken).ConfigureAwait(false);
+        _images.AddRange(images);
         _commands.Add(overlay);
         var mount = RuntimeMount.BindAlone(Path.Combine(_directory, source), "", readOnly: !bind.IsWritable);
         Add(bind, mount, target => view is null ? MountView.Empty(target) : view with { Target = target }, isFile: view is null);
     }
 
     // All of the chain is mounted, so that a link in the path stays in it; the view is null for a file.
-    private async Task<(Command Overlay, string Source, MountView? View)> OverlayAsync(StepMount mount, MountTree source, bool writable, CancellationToken cancellationToken)
+    private async Task<(Command Overlay, string Source, MountView? View, IReadOnlyList<ImageMount> Images)> OverlayAsync(StepMount mount, MountTree source, bool writable, CancellationToken cancellationToken)
     {
         var tree = await _session.Layers.TreeAsync(source.Chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
         if (tree.Resolve(source.Path) is not { } path || (path.Length > 0 && tree.Find(path) is null))
@@ -221,12 +226,8 @@ internal sealed class RunMounts : IAsyncDisposable
 
         string name = string.Create(CultureInfo.InvariantCulture, $"m{_overlays++}");
         var snapshots = await _session.Layers.SnapshotsAsync(source.Chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
-        var lower = new List<string>();
-        foreach (var snapshot in snapshots)
-        {
-            lower.Add(string.Create(CultureInfo.InvariantCulture, $"{name}l{lower.Count}"));
-            File.CreateSymbolicLink(Path.Combine(_directory, lower[^1]), snapshot);
-        }
+        var stack = SnapshotStack.In(_directory, name + "l", snapshots);
+        var lower = stack.Names.ToList();
 
         string[] own = writable ? [name, name + "p", name + "u", name + "w"] : [name, name + "p", name + "e"];
         foreach (var made in own)
@@ -238,7 +239,7 @@ internal sealed class RunMounts : IAsyncDisposable
 
         var overlay = Tools.Mounts.Overlay(_directory, lower, writable ? name + "u" : null, writable ? name + "w" : null, name);
         bool isDirectory = tree.IsDirectory(path);
-        return (overlay, path.Length == 0 ? name : $"{name}/{path}", isDirectory ? MountView.Of("", tree, path, Path.Combine(_directory, name + "p", path)) : null);
+        return (overlay, path.Length == 0 ? name : $"{name}/{path}", isDirectory ? MountView.Of("", tree, path, Path.Combine(_directory, name + "p", path)) : null, stack.Images);
     }
 
     private static RuntimeMount MemoryOf(StepMount.Tmpfs memory) => new()

@@ -147,6 +147,10 @@ internal sealed class StepCache
         return record;
     }
 
+    /// <summary>The layer that a step at this place came to the last time; null when there is none.</summary>
+    public Digest? LastLayer(string place) =>
+        File.Exists(LastOf(place)) && Digest.TryParse("sha256:" + File.ReadAllText(LastOf(place)), out var digest) ? Read(digest)?.Result.DiffId : null;
+
     /// <summary>What is different from the last time a step at this place was made; empty when it never was.</summary>
     public IReadOnlyList<string> ReasonsForMiss(StepKey key, string place)
     {

@@ -34,9 +34,9 @@ public sealed class SharedCacheTests : IDisposable
         Origin = new StepOrigin { Place = "p\nweb\n1", Text = "RUN make", Base = "scratch", Made = DateTimeOffset.UnixEpoch },
     };
 
-    private async Task<SharedLayer> LayerAsync(string content, bool isStored = true)
+    private async Task<SharedLayer> LayerAsync(string content)
     {
-        await using var writer = await LayerWriter.BeginAsync(isStored ? Shared : new MemoryStore(), LayerCompression.Gzip);
+        await using var writer = await LayerWriter.BeginAsync(Shared, LayerCompression.Gzip);
         foreach (var (entry, bytes) in Tree.Entries($"f {content}"))
             await writer.WriteAsync(entry, bytes);
         var layer = await writer.FinishAsync();
@@ -89,31 +89,54 @@ public sealed class SharedCacheTests : IDisposable
         Assert.Equal(2, place.Opened);
     }
 
-    public static TheoryData<string, Func<SharedLayer, SharedLayer, string, SharedLayer>> Hostile => new()
+    private static SharedLayer Changed(string how, SharedLayer layer, SharedLayer other, string blobs)
     {
-        { "another blob under the digest", (layer, _, blobs) => { File.WriteAllBytes(Path.Combine(blobs, layer.Blob.Digest.Hex), new byte[layer.Blob.Size]); return layer; } },
-        { "a blob that is cut off", (layer, _, blobs) => { File.WriteAllBytes(Path.Combine(blobs, layer.Blob.Digest.Hex), File.ReadAllBytes(Path.Combine(blobs, layer.Blob.Digest.Hex))[..^1]); return layer; } },
-        { "a blob that is too long", (layer, _, blobs) => { File.AppendAllText(Path.Combine(blobs, layer.Blob.Digest.Hex), "x"); return layer; } },
-        { "a blob that is gone", (layer, _, blobs) => { File.Delete(Path.Combine(blobs, layer.Blob.Digest.Hex)); return layer; } },
-        { "a blob of another layer", (layer, other, _) => layer with { Blob = other.Blob } },
-        { "another compression than it has", (layer, _, _) => layer with { Blob = layer.Blob with { MediaType = MediaType.LayerZstd } } },
-        { "no compression", (layer, _, _) => layer with { Blob = layer.Blob with { MediaType = MediaType.Layer } } },
-        { "another size", (layer, _, _) => layer with { Blob = layer.Blob with { Size = layer.Blob.Size + 1 } } },
-    };
+        string file = Path.Combine(blobs, layer.Blob.Digest.Hex);
+        switch (how)
+        {
+            case "another blob under the digest":
+                File.WriteAllBytes(file, new byte[layer.Blob.Size]);
+                return layer;
+            case "a blob that is cut off":
+                File.WriteAllBytes(file, File.ReadAllBytes(file)[..^1]);
+                return layer;
+            case "a blob that is too long":
+                File.AppendAllText(file, "x");
+                return layer;
+            case "a blob that is gone":
+                File.Delete(file);
+                return layer;
+            case "a blob of another layer":
+                return layer with { Blob = other.Blob };
+            case "another compression":
+                return layer with { Blob = layer.Blob with { MediaType = MediaType.LayerZstd } };
+            case "no compression":
+                return layer with { Blob = layer.Blob with { MediaType = MediaType.Layer } };
+            default:
+                return layer with { Blob = layer.Blob with { Size = layer.Blob.Size + 1 } };
+        }
+    }
 
     [Theory]
-    [MemberData(nameof(Hostile))]
-    public async Task WhatIsNotTheLayerGetsIntoNoImage(string what, Func<SharedLayer, SharedLayer, string, SharedLayer> change)
+    [InlineData("another blob under the digest")]
+    [InlineData("a blob that is cut off")]
+    [InlineData("a blob that is too long")]
+    [InlineData("a blob that is gone")]
+    [InlineData("a blob of another layer")]
+    [InlineData("another compression")]
+    [InlineData("no compression")]
+    [InlineData("another size")]
+    public async Task WhatIsNotTheLayerGetsIntoNoImage(string how)
     {
         var good = await LayerAsync("good");
-        var bad = change(good, await LayerAsync("evil"), At("shared/blobs/sha256"));
+        var bad = Changed(how, good, await LayerAsync("evil"), At("shared/blobs/sha256"));
         await PutAsync(new SharedCacheDocument { Records = [Record(good.DiffId)], Layers = [bad] });
         var (import, _) = await ImportAsync();
         var cache = Cache(import);
         var refused = await Assert.ThrowsAsync<SharedCacheException>(() => cache.BlobAsync(new ChainLayer(good.DiffId, null), LayerCompression.Gzip, default));
         Assert.Contains(good.DiffId.ToString(), refused.Message, StringComparison.Ordinal);
         Assert.Equal(Place.Name, refused.Place.Name);
-        Assert.True(!await new LayerCache(At("cache"), _store).HasAsync(good.DiffId, default), what);
+        Assert.True(!await new LayerCache(At("cache"), _store).HasAsync(good.DiffId, default), how);
         Assert.Empty(Directory.EnumerateFiles(At("cache/layers")));
     }
 
