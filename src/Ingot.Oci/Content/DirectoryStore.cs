@@ -97,6 +97,18 @@ public sealed class DirectoryStore : IContentStore
         }
     }
 
+    /// <summary>Says that a blob was needed at <paramref name="now"/>: who collects garbage keeps what is young. Nothing happens when it is not there.</summary>
+    public void KeepAlive(Digest digest, DateTimeOffset now)
+    {
+        try
+        {
+            File.SetLastWriteTimeUtc(PathOf(digest), now.UtcDateTime);
+        }
+        catch (FileNotFoundException)
+        {
+        }
+    }
+
     /// <summary>Makes the names of all blobs durable: without it a power cut may forget the renames of the last seconds, though not the bytes.</summary>
     public void SyncNames() => LinuxDirectory.Sync(_blobs);
 

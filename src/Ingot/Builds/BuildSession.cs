@@ -15,6 +15,15 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Fetches what is added from repositories.</summary>
     public required GitTrees Repositories { get; init; }
 
+    /// <summary>What shared caches offer; null when there are none.</summary>
+    public CacheImport? Imported { get; init; }
+
+    /// <summary>Marks what the build uses of the cache.</summary>
+    public required CacheUse Use { get; init; }
+
+    /// <summary>Keeps what copies selected, for <c>--explain</c>.</summary>
+    public required CopiedFiles Copied { get; init; }
+
     private const int MaxAccountBytes = 4 << 20;
 
     /// <summary>Looks for secrets in what steps make.</summary>
@@ -52,15 +61,16 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     public async Task<StepResult> FinishAsync(LayerWriter writer, Func<Layer, bool> isWhole, CancellationToken cancellationToken)
     {
         var layer = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
-        return Keep(layer, writer.Archive!, isWhole(layer));
+        return await KeepAsync(layer, writer.Archive!, isWhole(layer), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Remembers a layer.</summary>
-    public StepResult Keep(Layer layer, string archive, bool isWhole)
+    public async Task<StepResult> KeepAsync(Layer layer, string archive, bool isWhole, CancellationToken cancellationToken)
     {
         if (!isWhole)
             throw new BuildCacheException("files changed while they were copied: build again");
 
+        await Use.MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
         Layers.Add(layer, Settings.Codec, archive);
         return new StepResult { DiffId = layer.DiffId, Bytes = layer.TarSize };
     }

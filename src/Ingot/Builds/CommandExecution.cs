@@ -271,6 +271,7 @@ internal static class DirectoryResult
                 return new StepResult { Rules = normaliser.Applied };
 
             var layer = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
+            await session.Use.MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
             session.Layers.AddSnapshot(layer.DiffId, directory);
             session.Layers.Add(layer, session.Settings.Codec);
             return new StepResult { DiffId = layer.DiffId, Bytes = layer.TarSize, Rules = normaliser.Applied };

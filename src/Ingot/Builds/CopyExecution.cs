@@ -37,7 +37,7 @@ internal static class CopyExecution
 
         var result = await PatchAsync(session, work, placed, input, reading, cancellationToken).ConfigureAwait(false)
             ?? await WriteAsync(session, work.Export, placed, input, reading, cancellationToken).ConfigureAwait(false);
-        return result with { Rules = step.From is TreeSource.Context { KeepsModes: false } ? [ContextFiles.ModesRule] : [], Materials = input.Materials };
+        return result with { Rules = step.From is TreeSource.Context { KeepsModes: false } ? [ContextFiles.ModesRule] : [], Materials = input.Materials, Copied = session.Copied.Keep(selection, reading.Read) };
     }
 
     private static async Task<StepResult> WriteAsync(BuildSession session, bool export, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading, CancellationToken cancellationToken)
@@ -47,7 +47,7 @@ internal static class CopyExecution
         {
             foreach (var file in placed)
                 await WriteAsync(writer, file, reading, cancellationToken).ConfigureAwait(false);
-            return await session.FinishAsync(writer, layer => IsWhatWasSelected(layer.Index, placed, input), cancellationToken).ConfigureAwait(false);
+            return await session.FinishAsync(writer, layer => IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -61,7 +61,7 @@ internal static class CopyExecution
 
         string archive = session.NewArchive();
         var layer = await patch.WriteAsync(store, before.Archive, archive, archive + ".changed", i => OpenAsync(placed[i], reading, cancellationToken), cancellationToken).ConfigureAwait(false);
-        return session.Keep(layer, archive, IsWhatWasSelected(layer.Index, placed, input));
+        return await session.KeepAsync(layer, archive, IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken).ConfigureAwait(false);
     }
 
     private static async Task<Stream> OpenAsync(PlacedFile file, CopyReading reading, CancellationToken cancellationToken) =>
@@ -136,9 +136,8 @@ internal static class CopyExecution
     }
 
     // Between the key and the layer the person may have saved the file again: the layer must be what the key says. Of a file that was unread, the layer says what it holds.
-    private static bool IsWhatWasSelected(LayerIndex index, IReadOnlyList<PlacedFile> placed, CopyInput input)
+    private static bool IsWhatWasSelected(LayerIndex index, IReadOnlyList<PlacedFile> placed, CopyInput input, Dictionary<FileOrigin, Digest> read)
     {
-        var read = new Dictionary<FileOrigin, Digest>();
         foreach (var file in placed)
         {
             if (file.Source is not { } source || index.Find(file.Entry.Path)?.Digest is not { } written)

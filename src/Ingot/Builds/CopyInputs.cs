@@ -224,12 +224,7 @@ internal sealed class CopyInputs : IDisposable
 
         var chain = await _chainOf(step.From).ConfigureAwait(false);
         string[] what = What(step, run);
-        if (_cache.FindSelection(chain.Id, what) is not { } digest)
-        {
-            digest = (await SelectAsync(step, run, chain, cancellationToken).ConfigureAwait(false)).Digest;
-            _cache.AddSelection(chain.Id, what, digest);
-        }
-
+        var digest = await _cache.SelectionAsync(chain.Id, what, async () => (await SelectAsync(step, run, chain, cancellationToken).ConfigureAwait(false)).Digest).ConfigureAwait(false);
         return CopyInput.Known(digest, token => SelectAsync(step, run, chain, token), token => _session.Layers.OpenerAsync(chain, _session.Workspace, token));
     }
 

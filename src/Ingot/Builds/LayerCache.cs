@@ -70,14 +70,46 @@ internal sealed class LayerCache
         _local = new DirectoryStore(Path.Combine(directory, "store"));
     }
 
+    /// <summary>Marks what is used, so that it is not pruned meanwhile; null when nobody prunes.</summary>
+    public CacheUse? Use { get; init; }
+
     /// <summary>Layers that no image has yet, uncompressed.</summary>
     public IContentStore Local => _local;
+
+    /// <summary>Where layers may be had that are not here; null when nowhere.</summary>
+    public CacheImport? Imported { get; init; }
+
+    /// <summary>Fetches a layer that is not here, if it may be had elsewhere, and checks it.</summary>
+    public async Task EnsureAsync(Digest diffId, CancellationToken cancellationToken)
+    {
+        if (Imported?.FindLayer(diffId) is { } shared && !await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false))
+            Add(await Imported.FetchAsync(diffId, _store, cancellationToken).ConfigureAwait(false), shared.Codec);
+    }
+
+    /// <summary>A layer as others may have it: its blob as an image has it, compressed now only when it never was. One that is not here is not fetched for that.</summary>
+    public async Task<SharedLayer> ShareAsync(Digest diffId, LayerCompression compression, CancellationToken cancellationToken)
+    {
+        if (!await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false) && Imported?.FindLayer(diffId) is { } elsewhere)
+            return elsewhere;
+
+        var facts = Facts(diffId) ?? throw Lost(diffId);
+        foreach (var (codec, blob) in facts.Blobs.Where(b => b.Value.MediaType != MediaType.Layer).OrderBy(b => b.Key != compression.Codec))
+        {
+            if (await _store.SizeAsync(blob.Digest, cancellationToken).ConfigureAwait(false) is not null)
+                return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = codec, Blob = blob };
+        }
+
+        var made = await BlobAsync(new ChainLayer(diffId, Foreign: null), compression, cancellationToken).ConfigureAwait(false);
+        return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = compression.Codec, Blob = made };
+    }
 
     /// <summary>Remembers a layer that was just written, under the codec of its blob, and keeps its archive.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="compression">What compressed its blob.</param>
     /// <param name="archive">The file that holds its archive, which is moved away; null for none.</param>
-    public void Add(Layer layer, LayerCompression compression, string? archive = null)
+    public void Add(Layer layer, LayerCompression compression, string? archive = null) => Add(layer, compression.Codec, archive);
+
+    private void Add(Layer layer, string codec, string? archive = null)
     {
         if (archive is not null)
             File.Move(archive, ArchivePath(layer.DiffId), overwrite: true);
@@ -86,7 +118,7 @@ internal sealed class LayerCache
         _indexes[layer.DiffId] = layer.Index;
         var facts = Facts(layer.DiffId) ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = layer.Index.ImpliedDirectories().Count == 0 };
         if (layer.Blob is { } blob)
-            facts = facts with { Blobs = new(facts.Blobs, StringComparer.Ordinal) { [compression.Codec] = blob } };
+            facts = facts with { Blobs = new(facts.Blobs, StringComparer.Ordinal) { [codec] = blob } };
         AtomicFile.Write(IndexPath(layer.DiffId), layer.Index.Write());
         AtomicFile.Write(FactsPath(layer.DiffId), JsonSerializer.SerializeToUtf8Bytes(facts, LayerCacheContext.Default.LayerFacts));
     }
@@ -97,6 +129,7 @@ internal sealed class LayerCache
     /// <summary>A layer with everything that another can be written from; null when something of it is gone.</summary>
     public async Task<WrittenLayer?> FindWrittenAsync(Digest diffId, CancellationToken cancellationToken)
     {
+        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
         if (!File.Exists(TracePath(diffId)) || !File.Exists(ArchivePath(diffId)) || !File.Exists(IndexPath(diffId)))
             return null;
         if (LayerTrace.TryRead(await File.ReadAllBytesAsync(TracePath(diffId), cancellationToken).ConfigureAwait(false)) is not { } trace
@@ -109,6 +142,12 @@ internal sealed class LayerCache
     /// <summary>Whether everything can be made from what there is of a layer.</summary>
     public async Task<bool> HasAsync(Digest diffId, CancellationToken cancellationToken)
     {
+        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
+        return await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false) || Imported?.FindLayer(diffId) is not null;
+    }
+
+    private async Task<bool> IsHereAsync(Digest diffId, CancellationToken cancellationToken)
+    {
         if (Facts(diffId) is not { } facts || !File.Exists(IndexPath(diffId)))
             return false;
         return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || File.Exists(ArchivePath(diffId)) || await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is not null;
@@ -120,6 +159,7 @@ internal sealed class LayerCache
         if (layer.Foreign is { } foreign)
             return foreign;
 
+        await EnsureAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
         var facts = Facts(layer.DiffId) ?? throw Lost(layer.DiffId);
         if (facts.Blobs.TryGetValue(compression.Codec, out var known) && await _store.SizeAsync(known.Digest, cancellationToken).ConfigureAwait(false) is not null)
             return known;
@@ -176,6 +216,9 @@ internal sealed class LayerCache
         if (_indexes.TryGetValue(diffId, out var known))
             return known;
 
+        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
+        if (chain.Layers[^1].Foreign is null)
+            await EnsureAsync(diffId, cancellationToken).ConfigureAwait(false);
         if (!File.Exists(IndexPath(diffId)))
             await SnapshotsAsync(chain, workspace, cancellationToken).ConfigureAwait(false);
         return await IndexOfAsync(diffId, cancellationToken).ConfigureAwait(false);
@@ -188,6 +231,10 @@ internal sealed class LayerCache
     private async Task<Snapshot> SnapshotAsync(LayerChain chain, bool mayBePacked, Workspace workspace, CancellationToken cancellationToken)
     {
         var layer = chain.Layers[^1];
+        await MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+        await MarkAsync(chain.Id, cancellationToken).ConfigureAwait(false);
+        if (layer.Foreign is null)
+            await EnsureAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
         var facts = Facts(layer.DiffId);
         // Otherwise the snapshot depends on what is below.
         bool isOwn = facts is { IsComplete: true };
@@ -210,6 +257,8 @@ internal sealed class LayerCache
             gate.Release();
         }
     }
+
+    private ValueTask MarkAsync(Digest name, CancellationToken cancellationToken) => Use?.MarkAsync(name, cancellationToken) ?? default;
 
     private Task<bool> CanMountAsync(Workspace workspace, CancellationToken cancellationToken)
     {
@@ -352,11 +401,16 @@ internal sealed class LayerCache
         }
     }
 
-    private LayerFacts? Facts(Digest diffId)
+    /// <summary>The blobs that a file of facts names; none when it cannot be read.</summary>
+    public static IEnumerable<Digest> BlobsOf(string factsFile) => ReadFacts(factsFile)?.Blobs.Values.Select(b => b.Digest) ?? [];
+
+    private LayerFacts? Facts(Digest diffId) => ReadFacts(FactsPath(diffId));
+
+    private static LayerFacts? ReadFacts(string path)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(FactsPath(diffId)), LayerCacheContext.Default.LayerFacts);
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), LayerCacheContext.Default.LayerFacts);
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException or FormatException)
         {

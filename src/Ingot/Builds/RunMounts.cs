@@ -1,6 +1,7 @@
 using System.Globalization;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
 using Ingot.Tools;
@@ -153,8 +154,11 @@ internal sealed class RunMounts : IAsyncDisposable
             // A step that mounts one cache twice waits for itself otherwise.
             var strictest = group.Max(c => c.Mount.Sharing);
             var first = group.First().Mount;
+            var shared = _session.Imported?.FindMount(Path.GetFileName(group.Key));
+            if (shared is not null)
+                CacheDirectory.RemoveEmpty(group.Key);
             var taken = await CacheDirectory.TakeAsync(
-                group.Key, strictest, () => MakeCacheAsync(first, cancellationToken), _session.Settings.TimeProvider,
+                group.Key, strictest, () => MakeCacheAsync(first, shared, cancellationToken), _session.Settings.TimeProvider,
                 () => _onLine($"waiting for the cache '{first.Id}', which another step has locked"), cancellationToken).ConfigureAwait(false);
             _held.Add(taken);
             foreach (var (mount, _) in group)
@@ -162,10 +166,12 @@ internal sealed class RunMounts : IAsyncDisposable
         }
     }
 
-    private async Task<string> MakeCacheAsync(StepMount.Cache cache, CancellationToken cancellationToken)
+    private async Task<string> MakeCacheAsync(StepMount.Cache cache, SharedMount? shared, CancellationToken cancellationToken)
     {
         string directory = _session.Workspace.NewDirectory("cache");
-        if (_trees.TryGetValue(cache, out var tree))
+        if (shared is not null && await UnpackAsync(shared, Path.Combine(directory, "shared"), cancellationToken).ConfigureAwait(false) is { } unpacked)
+            directory = unpacked;
+        else if (_trees.TryGetValue(cache, out var tree))
         {
             var (overlay, source, _, images) = await OverlayAsync(cache, tree, writable: false, cancellationToken).ConfigureAwait(false);
             var copy = new Command("cp", "-a", "--", Path.Combine(source, "."), directory) { Directory = _directory };
@@ -177,6 +183,29 @@ internal sealed class RunMounts : IAsyncDisposable
         HostFiles.SetOwner(directory, cache.UserId, cache.GroupId);
         HostFiles.MakeDirectory(directory, cache.Mode);
         return directory;
+    }
+
+    // Null when it cannot be had: the step does without, as it must on any new host.
+    private async Task<string?> UnpackAsync(SharedMount shared, string directory, CancellationToken cancellationToken)
+    {
+        var store = _session.Layers.Local;
+        try
+        {
+            await _session.Imported!.FetchMountAsync(shared.Name, store, cancellationToken).ConfigureAwait(false);
+            HostFiles.MakeDirectory(directory, OrdinaryMode);
+            await LayerExtractor.ExtractAsync(store, shared.Blob, shared.DiffId, directory, new ExtractOptions(), cancellationToken).ConfigureAwait(false);
+            _onLine($"the cache '{shared.Id}' begins with what was shared");
+            return directory;
+        }
+        catch (Exception e) when (e is IngotException or InvalidDataException)
+        {
+            _onLine($"the cache '{shared.Id}' begins empty: {e.Message}");
+            return null;
+        }
+        finally
+        {
+            await store.DeleteAsync(shared.Blob.Digest, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private async Task BindAsync(StepMount.Bind bind, CancellationToken cancellationToken)
