@@ -9,7 +9,7 @@ public sealed class Builder
     private const int PrivateMode = 0b111_000_000;
 
     private static readonly TimeSpan s_syncPatience = TimeSpan.FromSeconds(2);
-    private static readonly string[] s_parts = ["snapshots", "layers", "steps", "last", "selections", "downloads"];
+    private static readonly string[] s_parts = ["snapshots", "layers", "steps", "last", "selections", "stamps", "downloads"];
 
     private readonly BuildSettings _settings;
     private readonly string _workDirectory;

@@ -28,17 +28,86 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     private readonly DateTimeOffset _epoch;
     private readonly string _name;
     private readonly string _ignoreName;
+    private readonly ContentDigests? _digests;
+    private readonly long _now;
+    private bool _isSkipped;
 
-    public ContextFiles(TreeSource.Context context, DateTimeOffset epoch)
+    /// <param name="context">The context.</param>
+    /// <param name="epoch">The time of everything in it.</param>
+    /// <param name="kept">Where digests of files are kept from build to build: files are then only read when they must be. Null to read every file that is selected.</param>
+    public ContextFiles(TreeSource.Context context, DateTimeOffset epoch, string? kept = null)
     {
         _name = $"the context '{context.Name}'";
         _epoch = epoch;
         _ignoreName = Path.GetFileName(context.IgnoreFile) ?? "";
-        _ignore = ReadIgnoreFile(context);
+        string ignore = context.IgnoreFile is null ? "" : File.ReadAllText(context.IgnoreFile);
+        _ignore = ReadIgnoreFile(context, ignore);
         _files = new HostFiles(context.Directory);
+        Definition = $"{ModesRule} {epoch.ToUnixTimeSeconds()} {Digest.Of(System.Text.Encoding.UTF8.GetBytes(ignore))}";
+        if (kept is null)
+            return;
+
+        _now = ContentDigests.Now(kept);
+        _digests = new ContentDigests(kept, context.Directory, _files.IsLocal(), _now);
     }
 
-    public void Dispose() => _files.Dispose();
+    /// <summary>What besides the files decides about a selection.</summary>
+    public string Definition { get; }
+
+    /// <summary>Closes the directory and keeps what was learned of files.</summary>
+    public void Dispose()
+    {
+        _digests?.Save(isWhole: !_isSkipped);
+        _files.Dispose();
+    }
+
+    /// <summary>What the trees look like that are selected from, without reading a file; null when that says too little.</summary>
+    public Digest? StampOf(IReadOnlyList<CopySource> sources)
+    {
+        if (_digests is null || !_files.IsLocal())
+            return null;
+
+        // A link leads anywhere, and so does what a pattern matches.
+        string[] paths = [.. sources.Select(s => ImagePath.ToLayer(s.Pattern))];
+        if (sources.Any(s => SourceSelector.IsWild(s.Pattern) || s.Pattern.Contains('\\', StringComparison.Ordinal)) || paths.Any(p => Resolve(p) != p))
+            paths = [""];
+
+        var stamps = new System.Text.StringBuilder();
+        foreach (string path in paths.Distinct())
+        {
+            if (_files.Stamp(path, _ignore == IgnoreFile.Empty ? null : IsLeftOut, _now) is not { IsSettled: true } stamp)
+                return null;
+            stamps.Append(path).Append('\n').Append(stamp.Digest).Append('\n');
+        }
+
+        return Digest.Of(System.Text.Encoding.UTF8.GetBytes(stamps.ToString()));
+    }
+
+    /// <summary>Says that the files of a selection need not be looked at.</summary>
+    public void Skip() => _isSkipped = true;
+
+    /// <summary>Reads what was not read yet of a selection, several files at a time.</summary>
+    public SourceSelection Read(SourceSelection selection, int parallelism)
+    {
+        var contents = new System.Collections.Concurrent.ConcurrentDictionary<FileOrigin, Digest>();
+        var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, parallelism) };
+        Parallel.ForEach(selection.Unread, options, file => contents[file.Origin] = DigestOf(file.Origin.Path));
+        return Learn(selection, contents);
+    }
+
+    /// <summary>A selection with contents that are known by now; they are remembered.</summary>
+    public SourceSelection Learn(SourceSelection selection, IReadOnlyDictionary<FileOrigin, Digest> contents)
+    {
+        foreach (var file in selection.Unread)
+        {
+            if (contents.TryGetValue(file.Origin, out var content))
+                _digests?.Add(file.Unread!.Value, content);
+        }
+
+        return selection.With(f => contents.TryGetValue(f.Origin, out var content) ? content : null);
+    }
+
+    private bool IsLeftOut(string path, bool isDirectory) => _ignore.IsIgnored(path) && (!isDirectory || _ignore.CanPrune(path));
 
     /// <summary>The content of a file, owned by the caller.</summary>
     public Stream Open(FileOrigin origin) => _files.OpenRead(origin.Path);
@@ -111,7 +180,12 @@ internal sealed class ContextFiles : ISelectable, IDisposable
             LinkTarget = type == TarEntryType.SymbolicLink ? _files.ReadLink(path) : null,
             ModifiedTime = _epoch,
         };
-        return new SelectedFile(entry, type == TarEntryType.File ? DigestOf(path) : null, new FileOrigin(0, path));
+        var origin = new FileOrigin(0, path);
+        if (type != TarEntryType.File || _digests is null)
+            return new SelectedFile(entry, type == TarEntryType.File ? DigestOf(path) : null, origin);
+
+        var content = _digests.Find(file.Stamp);
+        return new SelectedFile(entry, content, origin) { Unread = content is null ? file.Stamp : null };
     }
 
     private Digest DigestOf(string path)
@@ -120,13 +194,13 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         return Digest.FromHash(SHA256.HashData(stream));
     }
 
-    private static IgnoreFile ReadIgnoreFile(TreeSource.Context context)
+    private static IgnoreFile ReadIgnoreFile(TreeSource.Context context, string text)
     {
         if (context.IgnoreFile is null)
             return IgnoreFile.Empty;
 
         var diagnostics = new DiagnosticBag();
-        var ignore = IgnoreFile.Parse(new SourceText(Path.GetFileName(context.IgnoreFile), File.ReadAllText(context.IgnoreFile)), diagnostics);
+        var ignore = IgnoreFile.Parse(new SourceText(Path.GetFileName(context.IgnoreFile), text), diagnostics);
         diagnostics.ThrowIfErrors();
         return ignore;
     }

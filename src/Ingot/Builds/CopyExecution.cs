@@ -26,14 +26,20 @@ internal static class CopyExecution
         var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken).ConfigureAwait(false);
         var placed = Place(step, target, [.. sources, .. Inline(session, step)], options);
         if (placed.All(file => IsThereAlready(target, file)))
-            return new StepResult();
+        {
+            // Unread files look as if they were: now it matters whether they are.
+            if (!placed.Any(p => p.Source?.Unread is not null))
+                return new StepResult();
+            await input.DigestAsync(cancellationToken).ConfigureAwait(false);
+            return await RunAsync(session, step, input, chain, export, cancellationToken).ConfigureAwait(false);
+        }
 
         var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
             foreach (var file in placed)
                 await WriteAsync(writer, file, reading, cancellationToken).ConfigureAwait(false);
-            var result = await session.FinishAsync(writer, export, layer => IsWhatWasSelected(layer.Index, placed), cancellationToken).ConfigureAwait(false);
+            var result = await session.FinishAsync(writer, export, layer => IsWhatWasSelected(layer.Index, placed, input), cancellationToken).ConfigureAwait(false);
             return result with { Rules = step.From is TreeSource.Context ? [ContextFiles.ModesRule] : [], Materials = input.Materials };
         }
     }
@@ -88,7 +94,7 @@ internal static class CopyExecution
         return isSame && entry.Type switch
         {
             TarEntryType.Directory => true,
-            TarEntryType.File => file.Source?.Content is { } content && content == there.Digest && entry.ModifiedTime == there.ModifiedTime,
+            TarEntryType.File => file.Source is { } source && (source.Unread is not null || source.Content == there.Digest) && entry.Size == there.Size && entry.ModifiedTime == there.ModifiedTime,
             _ => entry.ModifiedTime == there.ModifiedTime,
         };
     }
@@ -106,9 +112,23 @@ internal static class CopyExecution
             await writer.WriteAsync(file.Entry, content, cancellationToken).ConfigureAwait(false);
     }
 
-    // Between the key and the layer the person may have saved the file again: the layer must be what the key says.
-    private static bool IsWhatWasSelected(LayerIndex index, IReadOnlyList<PlacedFile> placed) =>
-        placed.All(p => p.Source?.Content is not { } content || index.Find(p.Entry.Path)?.Digest == content);
+    // Between the key and the layer the person may have saved the file again: the layer must be what the key says. Of a file that was unread, the layer says what it holds.
+    private static bool IsWhatWasSelected(LayerIndex index, IReadOnlyList<PlacedFile> placed, CopyInput input)
+    {
+        var read = new Dictionary<FileOrigin, Digest>();
+        foreach (var file in placed)
+        {
+            if (file.Source is not { } source || index.Find(file.Entry.Path)?.Digest is not { } written)
+                continue;
+            if (source.Content is { } content && content != written)
+                return false;
+            if (source.Unread is not null && !read.TryAdd(source.Origin, written) && read[source.Origin] != written)
+                return false;
+        }
+
+        input.Learn(read);
+        return true;
+    }
 
     private static async Task<(uint, uint)?> OwnerAsync(BuildSession session, CopyStep step, LayerChain chain, CancellationToken cancellationToken)
     {

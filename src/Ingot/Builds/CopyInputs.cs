@@ -6,20 +6,26 @@ using Ingot.Plans;
 namespace Ingot.Builds;
 
 /// <summary>What a copy reads, and how to open it.</summary>
-/// <param name="Digest">The digest of the selection, which may be known without selecting.</param>
-/// <param name="SelectAsync">The files.</param>
+/// <param name="DigestAsync">The digest of the selection, which may be known without selecting; reads what must be read for it.</param>
+/// <param name="SelectAsync">The files; some may not have been read yet.</param>
 /// <param name="OpenAsync">Makes ready to read; what it returns opens a file by its origin.</param>
-internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<SourceSelection>> SelectAsync, Func<CancellationToken, Task<FileOpener>> OpenAsync)
+internal sealed record CopyInput(Func<CancellationToken, Task<Digest>> DigestAsync, Func<CancellationToken, Task<SourceSelection>> SelectAsync, Func<CancellationToken, Task<FileOpener>> OpenAsync)
 {
     /// <summary>What it reads that is neither of the person nor of the plan, with its digest or commit.</summary>
     public IReadOnlyList<Material> Materials { get; init; } = [];
 
-    /// <summary>Nothing.</summary>
-    public static CopyInput Nothing { get; } = Of(new SourceSelection([]), _ => Stream.Null);
+    /// <summary>How many bytes must be read before the digest is known.</summary>
+    public Func<long> Unread { get; init; } = () => 0;
 
-    /// <summary>Files that were selected and can be opened as they are.</summary>
-    public static CopyInput Of(SourceSelection selection, Func<FileOrigin, Stream> open) =>
-        new(selection.Digest, _ => Task.FromResult(selection), _ => Task.FromResult(new FileOpener(open, [])));
+    /// <summary>Tells of contents that were read meanwhile.</summary>
+    public Action<IReadOnlyDictionary<FileOrigin, Digest>> Learn { get; init; } = _ => { };
+
+    /// <summary>Nothing.</summary>
+    public static CopyInput Nothing { get; } = Known(new SourceSelection([]).Digest, _ => Task.FromResult(new SourceSelection([])), _ => Task.FromResult(new FileOpener(_ => Stream.Null, [])));
+
+    /// <summary>A selection whose digest is known.</summary>
+    public static CopyInput Known(Digest digest, Func<CancellationToken, Task<SourceSelection>> select, Func<CancellationToken, Task<FileOpener>> open) =>
+        new(_ => Task.FromResult(digest), select, open);
 
     /// <summary>Several, one after the other.</summary>
     public static CopyInput Of(IReadOnlyList<CopyInput> parts)
@@ -27,11 +33,26 @@ internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<Sou
         if (parts.Count < 2)
             return parts.Count == 0 ? Nothing : parts[0];
 
-        var digest = Digest.Of(Encoding.ASCII.GetBytes(string.Join('\n', parts.Select(p => p.Digest))));
-        return new CopyInput(digest, cancellationToken => SelectAllAsync(parts, cancellationToken), cancellationToken => OpenAllAsync(parts, cancellationToken))
+        return new CopyInput(token => DigestAllAsync(parts, token), token => SelectAllAsync(parts, token), token => OpenAllAsync(parts, token))
         {
             Materials = [.. parts.SelectMany(p => p.Materials)],
+            Unread = () => parts.Sum(p => p.Unread()),
+            Learn = contents => LearnAll(parts, contents),
         };
+    }
+
+    private static async Task<Digest> DigestAllAsync(IReadOnlyList<CopyInput> parts, CancellationToken cancellationToken)
+    {
+        var digests = new List<Digest>();
+        foreach (var part in parts)
+            digests.Add(await part.DigestAsync(cancellationToken).ConfigureAwait(false));
+        return Digest.Of(Encoding.ASCII.GetBytes(string.Join('\n', digests)));
+    }
+
+    private static void LearnAll(IReadOnlyList<CopyInput> parts, IReadOnlyDictionary<FileOrigin, Digest> contents)
+    {
+        foreach (var part in contents.GroupBy(c => c.Key.Part))
+            parts[part.Key].Learn(part.ToDictionary(c => c.Key with { Part = 0 }, c => c.Value));
     }
 
     private static async Task<SourceSelection> SelectAllAsync(IReadOnlyList<CopyInput> parts, CancellationToken cancellationToken)
@@ -60,6 +81,41 @@ internal sealed record CopyInput(Digest Digest, Func<CancellationToken, Task<Sou
             openers.ForEach(o => o.Dispose());
             throw;
         }
+    }
+}
+
+/// <summary>A selection in a context, of which ever more is read.</summary>
+internal sealed class ContextSelection(ContextFiles files, SourceSelection selection, Action<Digest> keep, int parallelism)
+{
+    private readonly Lock _gate = new();
+    private bool _isKept;
+
+    /// <summary>As far as it is known.</summary>
+    public SourceSelection Current { get; private set; } = selection;
+
+    /// <summary>The bytes of files that were not read.</summary>
+    public long UnreadBytes { get; private set; } = selection.Unread.Sum(f => f.Entry.Size);
+
+    /// <summary>Reads what is left and returns the digest.</summary>
+    public Digest Complete()
+    {
+        lock (_gate)
+        {
+            if (Current.Unread.Any())
+                Current = files.Read(Current, parallelism);
+            UnreadBytes = 0;
+            if (!_isKept)
+                keep(Current.Digest);
+            _isKept = true;
+            return Current.Digest;
+        }
+    }
+
+    /// <summary>Takes contents that were read meanwhile.</summary>
+    public void Learn(IReadOnlyDictionary<FileOrigin, Digest> contents)
+    {
+        lock (_gate)
+            Current = files.Learn(Current, contents);
     }
 }
 
@@ -116,11 +172,37 @@ internal sealed class CopyInputs : IDisposable
                 continue;
 
             if (!contexts.TryGetValue(context, out var files))
-                _contexts.Add(contexts[context] = files = new ContextFiles(context, _session.Settings.Epoch));
-            _contextInputs[step] = [.. RunsOf(step).Select(run => run[0].Remote is null ? CopyInput.Of(Select(files, step, run, $"the context '{context.Name}'", diagnostics), files.Open) : null)];
+                _contexts.Add(contexts[context] = files = new ContextFiles(context, _session.Settings.Epoch, _cache.Stamps));
+            _contextInputs[step] = [.. RunsOf(step).Select(run => run[0].Remote is null ? OfContext(files, context, step, run, diagnostics) : null)];
         }
 
         diagnostics.ThrowIfErrors();
+    }
+
+    private CopyInput OfContext(ContextFiles files, TreeSource.Context context, CopyStep step, IReadOnlyList<CopySource> run, DiagnosticBag diagnostics)
+    {
+        string where = $"the context '{context.Name}'";
+        string[] what = [files.Definition, .. What(step, run)];
+        var stamp = files.StampOf(run);
+        Task<FileOpener> Open(CancellationToken cancellationToken) => Task.FromResult(new FileOpener(files.Open, []));
+        if (stamp is { } same && _cache.FindSelection(same, what) is { } known)
+        {
+            files.Skip();
+            return CopyInput.Known(known, _ => Task.FromResult(SelectNow(files, step, run, where)), Open);
+        }
+
+        var selection = new ContextSelection(files, Select(files, step, run, where, diagnostics), digest => Keep(stamp, what, digest), _session.Settings.Parallelism);
+        return new CopyInput(_ => Task.Run(selection.Complete, cancellationToken: default), _ => Task.FromResult(selection.Current), Open)
+        {
+            Unread = () => selection.UnreadBytes,
+            Learn = selection.Learn,
+        };
+    }
+
+    private void Keep(Digest? stamp, string[] what, Digest selection)
+    {
+        if (stamp is { } settled)
+            _cache.AddSelection(settled, what, selection);
     }
 
     /// <summary>What a copy reads.</summary>
@@ -141,15 +223,18 @@ internal sealed class CopyInputs : IDisposable
             return CopyInput.Nothing;
 
         var chain = await _chainOf(step.From).ConfigureAwait(false);
-        string[] what = [Selector, step.Parents ? "parents" : "", .. step.Exclude.Select(e => "!" + e), .. run.Select(s => s.Pattern)];
+        string[] what = What(step, run);
         if (_cache.FindSelection(chain.Id, what) is not { } digest)
         {
             digest = (await SelectAsync(step, run, chain, cancellationToken).ConfigureAwait(false)).Digest;
             _cache.AddSelection(chain.Id, what, digest);
         }
 
-        return new CopyInput(digest, token => SelectAsync(step, run, chain, token), token => OpenAsync(chain, token));
+        return CopyInput.Known(digest, token => SelectAsync(step, run, chain, token), token => OpenAsync(chain, token));
     }
+
+    private static string[] What(CopyStep step, IReadOnlyList<CopySource> run) =>
+        [Selector, step.Parents ? "parents" : "", .. step.Exclude.Select(e => "!" + e), .. run.Select(s => s.Pattern)];
 
     // Sources of one tree that stand together are selected together; each remote one is a tree of its own.
     private static List<IReadOnlyList<CopySource>> RunsOf(CopyStep step)
@@ -169,8 +254,13 @@ internal sealed class CopyInputs : IDisposable
     private async Task<SourceSelection> SelectAsync(CopyStep step, IReadOnlyList<CopySource> run, LayerChain chain, CancellationToken cancellationToken)
     {
         var tree = await _session.Layers.TreeAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
+        return SelectNow(new TreeFiles(tree), step, run, $"'{step.From}'");
+    }
+
+    private static SourceSelection SelectNow(ISelectable files, CopyStep step, IReadOnlyList<CopySource> run, string where)
+    {
         var diagnostics = new DiagnosticBag();
-        var selection = Select(new TreeFiles(tree), step, run, $"'{step.From}'", diagnostics);
+        var selection = Select(files, step, run, where, diagnostics);
         diagnostics.ThrowIfErrors();
         return selection;
     }

@@ -4,9 +4,28 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Builds;
 
-/// <summary>What a file of the host is, links not followed.</summary>
-internal readonly record struct HostFile(int TypeAndMode, long Size)
+/// <summary>What the kernel says of a file besides its content. While a file's stamp stays the same, so does its content: no program can set the time of change back.</summary>
+/// <param name="Device">The filesystem.</param>
+/// <param name="Inode">Its number there.</param>
+/// <param name="Size">In bytes.</param>
+/// <param name="Modified">When its content was last changed, or was said to be: nanoseconds since 1970.</param>
+/// <param name="Changed">When anything of it was last changed: nanoseconds since 1970.</param>
+internal readonly record struct FileStamp(ulong Device, ulong Inode, long Size, long Modified, long Changed)
 {
+    private const long Second = 1_000_000_000;
+
+    // Times advance with the kernel's ticks, of which there are at least a hundred in a second; some filesystems keep seconds, or two of them.
+    private const long Tick = 50_000_000;
+
+    /// <summary>Whether a change after <paramref name="now"/> would get another time, so that the stamp says all there is to say.</summary>
+    public bool IsSettled(long now) => Changed < now - (Changed % Second == 0 ? 3 * Second : Tick);
+}
+
+/// <summary>What a file of the host is, links not followed.</summary>
+internal readonly record struct HostFile(int TypeAndMode, FileStamp Stamp)
+{
+    public long Size => Stamp.Size;
+
     public int Mode => TypeAndMode & 0xFFF;
 
     /// <summary>Null for a socket, which no layer holds.</summary>
@@ -23,7 +42,7 @@ internal readonly record struct HostFile(int TypeAndMode, long Size)
 }
 
 /// <summary>A directory of the host whose files are reached without ever leaving it: no component of a path may be a link or lead upwards. Paths are as in layers.</summary>
-internal sealed partial class HostFiles : IDisposable
+internal sealed unsafe partial class HostFiles : IDisposable
 {
     private const int NoEntry = 2;
     private const int Interrupted = 4;
@@ -94,11 +113,7 @@ internal sealed partial class HostFiles : IDisposable
 
     /// <summary>A stream over a regular file, owned by the caller.</summary>
     // Not blocking: a file may have become a pipe since it was looked at.
-    public FileStream OpenRead(string path)
-    {
-        var file = TryOpen(path, ReadOnly | NonBlocking) ?? throw Failed("open", path);
-        return new FileStream(file, FileAccess.Read, bufferSize: 0);
-    }
+    public Stream OpenRead(string path) => new HostFileStream(TryOpen(path, ReadOnly | NonBlocking) ?? throw Failed("open", path));
 
     /// <summary>Makes a directory with exactly that mode, whatever the umask is; one that is there gets it.</summary>
     public static void MakeDirectory(string path, int mode)
@@ -117,6 +132,15 @@ internal sealed partial class HostFiles : IDisposable
         return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", path);
     }
 
+    /// <summary>The stamp of a file, links not followed; null when it is not there.</summary>
+    public static FileStamp? StampOf(string path)
+    {
+        Span<byte> buffer = stackalloc byte[256];
+        if (StatX(CurrentDirectory, Z(path), NoFollow, 0x7FF, buffer) == 0)
+            return Read(buffer).Stamp;
+        return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", path);
+    }
+
     /// <summary>Gives a file or directory to someone; a last link is not followed.</summary>
     public static void SetOwner(string path, long userId, long groupId)
     {
@@ -131,7 +155,7 @@ internal sealed partial class HostFiles : IDisposable
             throw Failed("sync", "the filesystem");
     }
 
-    private unsafe SafeFileHandle? TryOpen(string path, int flags)
+    private SafeFileHandle? TryOpen(string path, int flags)
     {
         ulong* how = stackalloc ulong[3] { (ulong)(flags | CloseOnExec), 0, ResolveBeneath | ResolveNoLinks | ResolveNoMagicLinks };
         while (true)
@@ -167,8 +191,12 @@ internal sealed partial class HostFiles : IDisposable
         return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", TarPath.Decode(name));
     }
 
-    // struct statx, linux/stat.h: mode at 28, size at 40.
-    private static HostFile Read(ReadOnlySpan<byte> statx) => new(BitConverter.ToUInt16(statx[28..]), BitConverter.ToInt64(statx[40..]));
+    // struct statx, linux/stat.h: mode at 28, inode at 32, size at 40, times of change at 96 and of modification at 112, device at 136.
+    private static HostFile Read(ReadOnlySpan<byte> statx) => new(
+        BitConverter.ToUInt16(statx[28..]),
+        new FileStamp(BitConverter.ToUInt64(statx[136..]), BitConverter.ToUInt64(statx[32..]), BitConverter.ToInt64(statx[40..]), NanosecondsAt(statx[112..]), NanosecondsAt(statx[96..])));
+
+    private static long NanosecondsAt(ReadOnlySpan<byte> time) => (BitConverter.ToInt64(time) * 1_000_000_000) + BitConverter.ToUInt32(time[8..]);
 
     private static DateTimeOffset TimeAt(ReadOnlySpan<byte> time) =>
         DateTimeOffset.UnixEpoch.AddSeconds(BitConverter.ToInt64(time)).AddTicks(BitConverter.ToUInt32(time[8..]) / 100);
@@ -208,7 +236,58 @@ internal sealed partial class HostFiles : IDisposable
     private static partial int Open(ReadOnlySpan<byte> path, int flags);
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    private static unsafe partial nint SystemCall(nint number, SafeFileHandle directory, ReadOnlySpan<byte> path, ulong* how, nuint size);
+    private static partial nint SystemCall(nint number, SafeFileHandle directory, ReadOnlySpan<byte> path, ulong* how, nuint size);
+
+    /// <summary>Reads a file from its start: neither asks first what kind of file it is nor takes another thread for it, which for a small file is most of the work.</summary>
+    private sealed class HostFileStream(SafeFileHandle file) : Stream
+    {
+        public override bool CanRead => true;
+        public override bool CanSeek => false;
+        public override bool CanWrite => false;
+        public override long Length => throw new NotSupportedException();
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override int Read(Span<byte> buffer)
+        {
+            while (true)
+            {
+                nint read = HostFiles.Read(file, buffer, (nuint)buffer.Length);
+                if (read >= 0)
+                    return (int)read;
+                if (Marshal.GetLastPInvokeError() != Interrupted)
+                    throw Failed("read", "a file");
+            }
+        }
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<int>(cancellationToken)
+            : new(Read(buffer.Span));
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+                file.Dispose();
+            base.Dispose(disposing);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    private static partial nint Read(SafeFileHandle file, Span<byte> buffer, nuint length);
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
     private static partial int StatX(SafeFileHandle directory, ReadOnlySpan<byte> path, int flags, uint mask, Span<byte> buffer);

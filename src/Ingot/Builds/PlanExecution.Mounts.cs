@@ -16,6 +16,9 @@ internal sealed record StepWork(Step Step, StepLabel Label, LayerChain Chain, Co
 {
     /// <summary>Whether its result is only mounted.</summary>
     public bool IsMounted { get; init; }
+
+    /// <summary>Whether its key was made before all that it copies was read: that is read but once, while it is copied.</summary>
+    public bool IsUnread { get; init; }
 }
 
 /// <content>What commands mount: trees of stages and images as they are, everything else as the copy of it into an empty root.</content>
@@ -66,8 +69,10 @@ internal sealed partial class PlanExecution
         var content = new StringBuilder();
         foreach (var mount in step.Mounts)
         {
-            if (CopyOf(mount) is { } copy)
-                content.Append((await _copies.OfAsync(copy, Stopped).ConfigureAwait(false)).Digest).Append('\n');
+            if (CopyOf(mount) is not { } copy)
+                continue;
+            var input = await _copies.OfAsync(copy, Stopped).ConfigureAwait(false);
+            content.Append(await input.DigestAsync(Stopped).ConfigureAwait(false)).Append('\n');
         }
 
         return content.Length == 0 ? null : Digest.FromHash(SHA256.HashData(Encoding.ASCII.GetBytes(content.ToString())));
@@ -90,13 +95,14 @@ internal sealed partial class PlanExecution
     private async Task<MountTree> MountTreeAsync(StepMount mount, CopyStep copy, StepLabel label)
     {
         var input = await _copies.OfAsync(copy, Stopped).ConfigureAwait(false);
+        var digest = await input.DigestAsync(Stopped).ConfigureAwait(false);
         if (copy.From is TreeSource.Stage or TreeSource.Image)
-            return new MountTree(await ChainAsync(copy.From).ConfigureAwait(false), mount is StepMount.Bind bind ? bind.Source : ((StepMount.Cache)mount).Source, input.Digest);
+            return new MountTree(await ChainAsync(copy.From).ConfigureAwait(false), mount is StepMount.Bind bind ? bind.Source : ((StepMount.Cache)mount).Source, digest);
 
-        var key = StepKeys.Of(copy, LayerChain.Empty, input.Digest, _session.Settings.Epoch);
+        var key = StepKeys.Of(copy, LayerChain.Empty, digest, _session.Settings.Epoch);
         var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true };
         var (result, _) = await OnceAsync(work, key, $"{_plan.Project}\n{label.Stage}\n{label.Number}\n{mount.Target}").ConfigureAwait(false);
         var chain = result.DiffId is { } diffId ? LayerChain.Empty.With(new ChainLayer(diffId, Foreign: null)) : LayerChain.Empty;
-        return new MountTree(chain, MountedPath[1..], input.Digest);
+        return new MountTree(chain, MountedPath[1..], digest);
     }
 }

@@ -21,6 +21,9 @@ internal sealed record StageResult(LayerChain Chain, StageResult? Base, IReadOnl
 /// <summary>Runs the stages of one plan: each as soon as what it needs is there, a step only once however many stages have it, and nothing that the cache knows.</summary>
 internal sealed partial class PlanExecution : IDisposable
 {
+    // What is read once more, to be looked up, when nothing was ever kept that it could be.
+    private const long MaxReadAhead = 4 << 20;
+
     private readonly Plan _plan;
     private readonly BuildSession _session;
     private readonly StepCache _cache;
@@ -164,13 +167,23 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<(StepResult Result, bool IsCached)> RunStepAsync(PlannedStage stage, Step step, StepLabel label, LayerChain chain)
     {
-        var input = step is CopyStep copy ? await _copies.OfAsync(copy, Stopped).ConfigureAwait(false) : null;
-        var content = step is RunStep run ? await MountedContentAsync(run).ConfigureAwait(false) : input?.Digest;
-        var key = StepKeys.Of(step, chain, content, _session.Settings.Epoch);
         string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
-        bool export = _exported.Contains(stage.Name);
-        return await OnceAsync(new StepWork(step, label, chain, input, export), key, place).ConfigureAwait(false);
+        var input = step is CopyStep copy ? await _copies.OfAsync(copy, Stopped).ConfigureAwait(false) : null;
+        // An archive is read to be unpacked, and what comes out says nothing of what it was.
+        bool isUnread = input is not null && step is CopyStep { Unpacking: Unpacking.None } && input.Unread() > MaxReadAhead && (_session.Settings.NoCache || !_cache.HasLast(place));
+        var content = step is RunStep run ? await MountedContentAsync(run).ConfigureAwait(false)
+            : input is null ? (Digest?)null
+            : isUnread ? (await input.SelectAsync(Stopped).ConfigureAwait(false)).Digest
+            : await input.DigestAsync(Stopped).ConfigureAwait(false);
+        var work = new StepWork(step, label, chain, input, _exported.Contains(stage.Name)) { IsUnread = isUnread };
+        return await OnceAsync(work, KeyOf(work, content), place).ConfigureAwait(false);
     }
+
+    private StepKey KeyOf(StepWork work, Digest? content) => StepKeys.Of(work.Step, work.Chain, content, _session.Settings.Epoch);
+
+    // The key under which others find the result: with what was read, not with what it looked like.
+    private async Task<StepKey> FinalKeyAsync(StepWork work, StepKey key) =>
+        work.IsUnread ? KeyOf(work, await work.Input!.DigestAsync(Stopped).ConfigureAwait(false)) : key;
 
     private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work, StepKey key, string place)
     {
@@ -190,9 +203,12 @@ internal sealed partial class PlanExecution : IDisposable
 
         // Another builder may be making just this; then its result is waited for and used.
         string lockFile = _cache.LockOf(key);
-        var held = await FileLock.TakeAsync(lockFile, shared: false, _session.Settings.TimeProvider, waiting: null, Stopped).ConfigureAwait(false);
+        bool hasWaited = false;
+        var held = await FileLock.TakeAsync(lockFile, shared: false, _session.Settings.TimeProvider, () => hasWaited = true, Stopped).ConfigureAwait(false);
         try
         {
+            if (hasWaited)
+                key = await FinalKeyAsync(work, key).ConfigureAwait(false);
             return await FindAsync(work, key).ConfigureAwait(false) is { } made ? (made, true) : (await RunInSlotAsync(work, trees, key, place).ConfigureAwait(false), false);
         }
         finally
@@ -209,7 +225,7 @@ internal sealed partial class PlanExecution : IDisposable
             HasExecuted = true;
             _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, place)));
             var result = await ExecuteAsync(work.Label, () => RunAsync(work, trees)).ConfigureAwait(false);
-            _cache.Add(key, place, result);
+            _cache.Add(await FinalKeyAsync(work, key).ConfigureAwait(false), place, result);
             return result;
         }
         finally

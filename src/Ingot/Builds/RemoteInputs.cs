@@ -32,10 +32,10 @@ internal sealed class RemoteInputs(BuildSession session) : IDisposable
     private async Task<CopyInput> OfAsync(CopyStep step, TreeSource.Download download, CancellationToken cancellationToken)
     {
         var content = download.Checksum ?? (await session.Downloads.FetchAsync(download, cancellationToken).ConfigureAwait(false)).Content;
-        return new CopyInput(
+        return CopyInput.Known(
             SelectionOf(step, download, new DownloadedFile(content, Size: 0)).Digest,
             async token => SelectionOf(step, download, await session.Downloads.FetchAsync(download, token).ConfigureAwait(false)),
-            _ => Task.FromResult(OpenerOf(content)))
+            _ => Task.FromResult(OpenerOf(content))) with
         {
             Materials = [new Material(SafeAddress.Of(download.Address), content.ToString())],
         };
@@ -57,10 +57,10 @@ internal sealed class RemoteInputs(BuildSession session) : IDisposable
         var commit = await session.Repositories.ResolveAsync(git, cancellationToken).ConfigureAwait(false);
         string kept = git.KeepGitDirectory ? $"{SafeAddress.OfRepository(git.Repository)} {commit.Reference}" : "";
         var digest = Digest.Of(Encoding.UTF8.GetBytes($"git {commit.Id}\n{git.Subdirectory}\n{kept}"));
-        return new CopyInput(
+        return CopyInput.Known(
             digest,
             async token => SelectionOf(step, await TreeAsync(git, commit, token).ConfigureAwait(false)),
-            async token => new FileOpener((await TreeAsync(git, commit, token).ConfigureAwait(false)).Open, []))
+            async token => new FileOpener((await TreeAsync(git, commit, token).ConfigureAwait(false)).Open, [])) with
         {
             Materials = [new Material(SafeAddress.OfRepository(git.Repository), commit.Id)],
         };

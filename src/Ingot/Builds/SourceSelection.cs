@@ -17,10 +17,13 @@ internal readonly record struct FileOrigin(int Layer, string Path, int Part = 0)
 
 /// <summary>A file that a copy reads.</summary>
 /// <param name="Entry">What it is, with its path below what was selected: empty for that itself.</param>
-/// <param name="Content">The digest of a regular file's content; null for everything else.</param>
+/// <param name="Content">The digest of a regular file's content; null for everything else, and for a file that was not read yet.</param>
 /// <param name="Origin">Where its content is.</param>
 internal sealed record SelectedFile(TarEntry Entry, Digest? Content, FileOrigin Origin)
 {
+    /// <summary>What a file looked like that was not read yet; null for others.</summary>
+    public FileStamp? Unread { get; init; }
+
     /// <summary>The same for all names of one file, such as the first of them; null for a file of one name.</summary>
     public string? Links { get; init; }
 
@@ -49,8 +52,20 @@ internal sealed record SelectedSource(string Name, IReadOnlyList<SelectedFile> F
 /// <param name="Sources">In the order of the instruction, and of layers within a pattern.</param>
 internal sealed record SourceSelection(IReadOnlyList<SelectedSource> Sources)
 {
-    /// <summary>The digest of names, types, modes, owners, times, links and contents; not of where they lie.</summary>
-    public Digest Digest { get; } = DigestOf(Sources);
+    private Digest? _digest;
+
+    /// <summary>The digest of names, types, modes, owners, times, links and contents; not of where they lie. While files are unread, what they look like stands in for their content.</summary>
+    public Digest Digest => _digest ??= DigestOf(Sources);
+
+    /// <summary>The files that were not read yet.</summary>
+    public IEnumerable<SelectedFile> Unread => Sources.SelectMany(s => s.Files).Where(f => f.Unread is not null);
+
+    /// <summary>The same with the content of unread files.</summary>
+    public SourceSelection With(Func<SelectedFile, Digest?> contentOf)
+    {
+        SelectedFile Read(SelectedFile file) => file.Unread is not null && contentOf(file) is { } content ? file with { Content = content, Unread = null } : file;
+        return new([.. Sources.Select(s => s with { Files = [.. s.Files.Select(Read)] })]);
+    }
 
     private static Digest DigestOf(IReadOnlyList<SelectedSource> sources)
     {
@@ -70,7 +85,7 @@ internal sealed record SourceSelection(IReadOnlyList<SelectedSource> Sources)
         var entry = file.Entry;
         Append(
             hash, entry.Path, string.Create(null, $"{entry.Type} {entry.Mode} {entry.UserId} {entry.GroupId} {entry.ModifiedTime.UtcTicks} {entry.DeviceMajor} {entry.DeviceMinor}"),
-            entry.LinkTarget ?? "", file.Content?.ToString() ?? "", file.Links ?? "", file.IsOnTheWay ? "way" : "");
+            entry.LinkTarget ?? "", file.Content?.ToString() ?? file.Unread?.ToString() ?? "", file.Links ?? "", file.IsOnTheWay ? "way" : "");
         foreach (var (name, value) in entry.ExtendedAttributes ?? [])
             Append(hash, name, Convert.ToHexString(value));
     }
@@ -230,7 +245,7 @@ internal static class SourceSelector
     }
 
     // A backslash takes the meaning from the character after it.
-    private static bool IsWild(string text)
+    internal static bool IsWild(string text)
     {
         for (int i = 0; i < text.Length; i++)
         {

@@ -57,7 +57,14 @@ internal sealed class StepCache
         _last = Directory.CreateDirectory(Path.Combine(directory, "last")).FullName;
         _selections = Directory.CreateDirectory(Path.Combine(directory, "selections")).FullName;
         _locks = Directory.CreateDirectory(Path.Combine(directory, "locks")).FullName;
+        Stamps = Directory.CreateDirectory(Path.Combine(directory, "stamps")).FullName;
     }
+
+    /// <summary>Where digests of files of contexts are kept.</summary>
+    public string Stamps { get; }
+
+    /// <summary>Whether a step at this place of a project was ever made.</summary>
+    public bool HasLast(string place) => File.Exists(LastOf(place));
 
     /// <summary>The result for a key; null when there is none.</summary>
     public StepResult? Find(StepKey key) => Read(key.Digest)?.Result;

@@ -1,10 +1,15 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Ingot.Tools;
 
-/// <summary>Mounting: overlay filesystems, and what is mounted where.</summary>
-public static class Mounts
+/// <summary>Mounting: overlay filesystems, images of layers, and what is mounted where.</summary>
+public static partial class Mounts
 {
+    private const nuint ReadOnly = 1;
+    private const int Detached = 2;
+    private const int MaxOptions = 4095;
+
     /// <summary>Mounts directories over one another. Paths are relative to <paramref name="directory"/> where they can be: the kernel takes at most a page of options.</summary>
     /// <param name="directory">Where the command runs.</param>
     /// <param name="lower">The lower directories, uppermost first, at least one. A path holds neither ',' nor ':'.</param>
@@ -19,6 +24,27 @@ public static class Mounts
         if (upper is not null)
             options += $",upperdir={upper},workdir={work}";
         return new Command("mount", "-t", "overlay", "overlay", "-o", options, target) { Directory = directory };
+    }
+
+    /// <summary>Mounts an image of a layer, for reading, where this process and what it starts see it; <see cref="Detach"/> takes it away. No program: mount(8) makes a loop device of every file, and the kernel then wants devices throughout.</summary>
+    /// <param name="image">The image, a file.</param>
+    /// <param name="devices">The files that hold its contents, in the image's order. No path holds ','.</param>
+    /// <param name="target">The mount point.</param>
+    /// <exception cref="ToolException">The kernel cannot mount it: it lacks EROFS or is older than 6.12, this process may not mount, or the files lie where filesystems are stacked already.</exception>
+    public static void Erofs(string image, IReadOnlyList<string> devices, string target)
+    {
+        string options = string.Join(',', devices.Select(device => "device=" + device));
+        if (devices.Any(device => device.Contains(',', StringComparison.Ordinal)) || options.Length > MaxOptions)
+            throw new ToolException("mount", $"could not mount '{image}': the kernel does not take the paths '{options}'");
+        if (Mount(image, target, "erofs", ReadOnly, options) != 0)
+            throw new ToolException("mount", $"could not mount '{image}' at '{target}' as erofs with '{options}': {Marshal.GetLastPInvokeErrorMessage()}");
+    }
+
+    /// <summary>Takes a mount away as <see cref="Unmount"/> does, without a program.</summary>
+    public static void Detach(string target)
+    {
+        if (MountEnd(target, Detached) != 0)
+            throw new ToolException("umount", $"could not unmount '{target}': {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
     /// <summary>Mounts a filesystem in memory that only root can enter.</summary>
@@ -57,4 +83,10 @@ public static class Mounts
 
         return field;
     }
+
+    [LibraryImport("libc", EntryPoint = "mount", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial int Mount(string source, string target, string type, nuint flags, string options);
+
+    [LibraryImport("libc", EntryPoint = "umount2", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial int MountEnd(string target, int flags);
 }
