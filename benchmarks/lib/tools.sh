@@ -11,7 +11,8 @@ peers=()
 prepare_tools() {
     export GIT_CEILING_DIRECTORIES=$scratch
     scripts/prerequisites benchmarks/prerequisites.tsv src/Ingot/Tools/prerequisites.tsv
-    say "building ingot $(./ingot --version)"
+    say "building ingot"
+    ./ingot --version > /dev/null
     program=$repository/artifacts/ingot/$(< artifacts/ingot/current)/Ingot.Cli
     local dotnet
     dotnet=$(readlink -f -- "$(command -v dotnet)")

@@ -15,6 +15,9 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Fetches what is added from repositories.</summary>
     public required GitTrees Repositories { get; init; }
 
+    /// <summary>What may happen at a time.</summary>
+    public required StepSlots Slots { get; init; }
+
     private const int MaxAccountBytes = 4 << 20;
 
     /// <summary>Looks for secrets in what steps make.</summary>

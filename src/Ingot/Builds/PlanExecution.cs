@@ -29,7 +29,6 @@ internal sealed partial class PlanExecution : IDisposable
     private readonly StepCache _cache;
     private readonly IBuildProgress _progress;
     private readonly CancellationTokenSource _stop;
-    private readonly SemaphoreSlim _slots;
     private readonly Dictionary<string, Lazy<Task<StageResult>>> _stages = [];
     private readonly ConcurrentDictionary<Digest, Lazy<Task<(StepResult Result, bool IsCached)>>> _results = new();
     private readonly CopyInputs _copies;
@@ -42,7 +41,6 @@ internal sealed partial class PlanExecution : IDisposable
         _cache = cache;
         _progress = progress;
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        _slots = new SemaphoreSlim(Math.Max(1, session.Settings.Parallelism));
         _exported = ExportedStages(plan);
         _copies = new CopyInputs(session, cache, ChainAsync);
         foreach (var stage in plan.Stages)
@@ -58,7 +56,6 @@ internal sealed partial class PlanExecution : IDisposable
     {
         _copies.Dispose();
         _stop.Dispose();
-        _slots.Dispose();
     }
 
     /// <summary>Runs all stages; the first failure stops the others and is thrown when they have stopped.</summary>
@@ -219,20 +216,16 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<StepResult> RunInSlotAsync(StepWork work, Dictionary<StepMount, MountTree> trees, StepKey key, string place)
     {
-        await _slots.WaitAsync(Stopped).ConfigureAwait(false);
-        try
-        {
-            HasExecuted = true;
-            _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, place)));
-            var result = await ExecuteAsync(work.Label, () => RunAsync(work, trees)).ConfigureAwait(false);
-            _cache.Add(await FinalKeyAsync(work, key).ConfigureAwait(false), place, result);
-            return result;
-        }
-        finally
-        {
-            _slots.Release();
-        }
+        using var slot = await SlotAsync(work.Step).ConfigureAwait(false);
+        HasExecuted = true;
+        _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, place)));
+        var result = await ExecuteAsync(work.Label, () => RunAsync(work, trees)).ConfigureAwait(false);
+        _cache.Add(await FinalKeyAsync(work, key).ConfigureAwait(false), place, result);
+        return result;
     }
+
+    // What a command left is written in a slot of its own, when it has ended.
+    private Task<IDisposable> SlotAsync(Step step) => step is RunStep or BootstrapStep ? _session.Slots.CommandAsync(Stopped) : _session.Slots.WorkAsync(Stopped);
 
     private async Task<StepResult> ExecuteAsync(StepLabel label, Func<Task<StepResult>> run)
     {
