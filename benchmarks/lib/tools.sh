@@ -107,7 +107,7 @@ stop_tools() {
     kill -KILL "$peers_pid" 2> /dev/null || true
     wait "$peers_pid" 2> /dev/null || true
     peers_pid=
-    rm -rf "$scratch/docker/data" "$scratch/buildah/root" "$scratch/registry" "$scratch/ingot/home"
+    rm -rf "$scratch/docker/data" "$scratch/buildah/root" "$scratch/registry" "$scratch/ingot/home" "$scratch/ingot/differences" "$scratch/a" "$scratch/b" "$scratch/c" "$scratch/out" "$scratch"/d-*.tar
 }
 
 find_port() {
