@@ -120,6 +120,8 @@ internal sealed partial class PlanExecution : IDisposable
                 diagnostics.Error("build-not-allowed", "the command wants all privileges, which were not allowed", step.Span, "allow them with --allow security.insecure, if you would run it as root on the host");
             if (step.Network == StepNetwork.Host && !_session.Settings.AllowHostNetwork)
                 diagnostics.Error("build-not-allowed", "the command wants the host's network, which was not allowed", step.Span, "allow it with --allow network.host");
+            if (step.Processors > Environment.ProcessorCount)
+                diagnostics.Error("build-processors", $"the command is to see {step.Processors} processors, and this host has {Environment.ProcessorCount}", step.Span, "take 'processors' away in ingot.yaml, or build on a host that has them");
             RunMounts.Check(step, diagnostics);
         }
 
