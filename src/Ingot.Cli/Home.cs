@@ -21,6 +21,12 @@ internal sealed class Home
 
     public string Cache => Path.Combine(Directory, "cache");
 
+    /// <summary>What it takes to build images again, by digest.</summary>
+    public string Recipes => Path.Combine(Directory, "recipes");
+
+    /// <summary>The server's names for the same places.</summary>
+    public ServerHome Server => _server;
+
     public string Work => Path.Combine(Directory, "work");
 
     public string Logs => Path.Combine(Directory, "logs");

@@ -17,12 +17,13 @@ internal static class BuildCommand
         var file = new Option<string>("--file", "-f") { Description = "A Dockerfile outside of a project, or - for standard input; its context is the directory of -C, or of --context DIR, and the image is named after that", HelpName = "FILE" };
         var target = new Option<string>("--target") { Description = "The stage that becomes the image; the last when left out", HelpName = "STAGE" };
         var check = new Option<bool>("--check") { Description = "Do not build: say what the checks of docs/checks find in the Dockerfiles, with --output sarif for code hosts" };
+        var explain = new Option<bool>("--explain") { Description = "Say of each step whether its result was in the cache, and if not, what of its inputs changed since the nearest earlier run" };
         var settings = new BuildSymbols();
-        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store") { targets, file, target, check };
+        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store") { targets, file, target, check, explain };
         settings.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var options = settings.Read(result, context.Directory);
+            var options = settings.Read(result, context.Directory) with { Explain = result.GetValue(explain) };
             await using var source = await BuildContext.FindAsync(context, result.GetValue(settings.Contexts) ?? [], options, cancellationToken);
             var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile, source) : ProjectFiles.Load(context.Directory);
             string[] names = result.GetValue(targets) ?? [];
@@ -35,7 +36,7 @@ internal static class BuildCommand
             context.Terminal.RefuseSarif();
             var stage = new BuildStage(context, options);
             var images = await stage.RunAsync(project, context.Directory, cancellationToken, names);
-            context.Terminal.TryJson(new BuildReport([.. images.Select(i => Report(i, project, stage.Elapsed))]), ReportJson.Default.BuildReport);
+            context.Terminal.TryJson(new BuildReport([.. images.Select(i => Report(i, project, stage.Elapsed))]) { Steps = options.Explain ? [.. stage.Explained.Select(Row)] : null }, ReportJson.Default.BuildReport);
             return ExitCode.Done;
         }));
         return command;
@@ -69,6 +70,13 @@ internal static class BuildCommand
         var text = new SourceText(isStandardInput ? "standard input" : ProjectFiles.Name(path), "");
         string relative = isStandardInput ? dockerfile : Path.GetRelativePath(context.Directory, path);
         return new ProjectDefinition(name, [new DockerfileImage(name, text.Span(0, 0), relative, Path.GetRelativePath(context.Directory, source.Directory), null, [])], [], [], text);
+    }
+
+    private static StepExplanationRow Row((StepLabel Step, StepExplanation Explanation) explained)
+    {
+        var (step, why) = explained;
+        var changes = why.Changes.Select(c => new InputChangeRow(c.Input, c.Name, c.Before, c.After));
+        return new StepExplanationRow(step.Stage, step.Number, step.Text, why.IsHit, why.Made, why.Source, why.Against, why.Remark, [.. changes], why.MoreChanges);
     }
 
     private static BuiltImageReport Report(BuiltImage image, ProjectDefinition project, TimeSpan elapsed) => new(

@@ -26,6 +26,15 @@ internal sealed record BuildOptions
     /// <summary>Names of normalisation rules that are switched off for every image.</summary>
     public IReadOnlyList<string> RulesOff { get; init; } = [];
 
+    /// <summary>Shared caches whose results are used.</summary>
+    public IReadOnlyList<CacheLocation> CacheFrom { get; init; } = [];
+
+    /// <summary>Where results are shared.</summary>
+    public IReadOnlyList<CacheLocation> CacheTo { get; init; } = [];
+
+    /// <summary>Whether it is said of each step why it was in the cache or not.</summary>
+    public bool Explain { get; init; }
+
     public IReadOnlyList<KeyValuePair<string, string>> Arguments { get; init; } = [];
 
     public IReadOnlyList<KeyValuePair<string, string>> Labels { get; init; } = [];
@@ -78,6 +87,7 @@ internal sealed class BuildSymbols
     private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, and the mirrors what packages there are, for every base image and bootstrap or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
     private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image or a bootstrap is not in ingot.lock: for continuous integration" };
     private readonly Option<string[]> _insecure = Symbols.InsecureRegistry();
+    private readonly CacheSymbols _caches = new();
 
     /// <summary>Named contexts, and for <c>build -f</c> the directory that is the context.</summary>
     public Option<string[]> Contexts => _contexts;
@@ -86,6 +96,7 @@ internal sealed class BuildSymbols
     {
         foreach (var option in (Option[])[_noCache, _epoch, _noRule, _arguments, _labels, _contexts, _secrets, _ssh, _platform, _compression, _allow, _update, _locked, _insecure])
             command.Add(option);
+        _caches.AddTo(command);
     }
 
     public BuildOptions Read(ParseResult result, string directory)
@@ -99,6 +110,8 @@ internal sealed class BuildSymbols
             NoCache = result.GetValue(_noCache),
             Epoch = ReadEpoch(result.GetValue(_epoch)),
             RulesOff = [.. (result.GetValue(_noRule) ?? []).Select(ReadRule).Distinct()],
+            CacheFrom = _caches.ReadFrom(result, directory),
+            CacheTo = _caches.ReadTo(result, directory),
             Arguments = [.. (result.GetValue(_arguments) ?? []).Select(Argument)],
             Labels = [.. (result.GetValue(_labels) ?? []).Select(text => Pair(text, "label"))],
             Contexts = Named(result.GetValue(_contexts) ?? []),

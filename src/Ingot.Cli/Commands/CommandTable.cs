@@ -37,6 +37,7 @@ internal static class CommandTable
         StatusCommand.Create,
         StatusCommand.CreateInstances,
         LogCommands.Create,
+        PruneCommand.Create,
         KeysCommands.Create,
         ServeCommand.Create,
         DoctorCommand.Create,

@@ -32,6 +32,7 @@ internal static class GenerateDocsCommand
         ("rollout", ApiJson.Default.RolloutReply),
         ("log-show", ApiJson.Default.LogReply),
         ("log-verify", ApiJson.Default.VerifyReply),
+        ("prune", PruneJson.Default.PruneReport),
         ("doctor", DoctorJson.Default.DoctorReport),
         ("keys", KeysJson.Default.KeyList),
         ("error", OutputJson.Default.ErrorDocument),

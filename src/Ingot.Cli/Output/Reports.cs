@@ -4,7 +4,17 @@ using Ingot.Oci.Content;
 namespace Ingot.Cli.Output;
 
 /// <summary>What <c>ingot build --output json</c> prints.</summary>
-internal sealed record BuildReport(IReadOnlyList<BuiltImageReport> Images);
+internal sealed record BuildReport(IReadOnlyList<BuiltImageReport> Images)
+{
+    /// <summary>With <c>--explain</c>, every step; else null.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<StepExplanationRow>? Steps { get; init; }
+}
+
+internal sealed record StepExplanationRow(
+    string Stage, int Number, string Instruction, bool Cached, DateTimeOffset? Made, string? Source, string? Against, string? Remark, IReadOnlyList<InputChangeRow> Changes, int MoreChanges);
+
+internal sealed record InputChangeRow(string Input, string? Name, string? Before, string? After);
 
 internal sealed record BuiltImageReport(string Name, string? Tag, Digest Digest, Digest ConfigDigest, string Platform, long Size, double Seconds, StepCount Steps);
 

@@ -13,6 +13,7 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 
     private readonly Terminal _terminal;
     private readonly ConcurrentDictionary<StepLabel, (Stopwatch Clock, string Line)> _running = new();
+    private readonly ConcurrentQueue<(StepLabel Step, StepExplanation Explanation)> _explained = new();
     private readonly Timer _timer;
 
     public BuildDisplay(Terminal terminal)
@@ -23,6 +24,12 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 
     /// <summary>Whether any step ran.</summary>
     public bool DidWork { get; private set; }
+
+    /// <summary>Why results could not be shared; null when they were, or need not be.</summary>
+    public SharedCacheException? ExportFailure { get; private set; }
+
+    /// <summary>What was explained, in no order.</summary>
+    public IReadOnlyCollection<(StepLabel Step, StepExplanation Explanation)> Explained => _explained;
 
     public void Report(BuildEvent progress)
     {
@@ -35,6 +42,18 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
                 var reasons = started.Reasons.Where(r => !r.StartsWith("parent ", StringComparison.Ordinal)).Select(r => LongDigest().Replace(r, "$1")).ToList();
                 if (reasons.Count > 0)
                     _terminal.Progress(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", reasons)}"));
+                break;
+            case BuildEvent.CacheNote note:
+                _terminal.Progress($"cache    {(note.IsWarning ? _terminal.Bad("warning") + ": " : "")}{note.Text}");
+                break;
+            case BuildEvent.CacheExported { Failure: { } failure }:
+                ExportFailure ??= failure;
+                break;
+            case BuildEvent.CacheExported exported:
+                _terminal.Progress($"cache    {exported.Records} results are shared in '{exported.Name}', {exported.Moved} blobs were new ({Bytes(exported.Bytes)})");
+                break;
+            case BuildEvent.StepExplained explained:
+                _explained.Enqueue((explained.Step, explained.Explanation));
                 break;
             case BuildEvent.StepOutput output when _running.TryGetValue(output.Step, out var running):
                 _running[output.Step] = running with { Line = output.Line };

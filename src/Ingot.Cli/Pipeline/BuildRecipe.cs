@@ -128,7 +128,7 @@ internal sealed record BuildRecipe
         AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(this, BuildRecipeJson.Default.BuildRecipe));
     }
 
-    private static string PathOf(Home home, Digest image) => Path.Combine(home.Directory, "recipes", image.Hex + ".json");
+    private static string PathOf(Home home, Digest image) => Path.Combine(home.Recipes, image.Hex + ".json");
 }
 
 [JsonSerializable(typeof(BuildRecipe))]

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Ingot.Builds;
 using Ingot.Cli.Commands;
+using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
@@ -18,6 +19,9 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
 
     /// <summary>How long it took, planning included.</summary>
     public TimeSpan Elapsed { get; private set; }
+
+    /// <summary>Why each step was in the cache or not, when that was asked for; what ended before a failure, when there was one.</summary>
+    public IReadOnlyList<(StepLabel Step, StepExplanation Explanation)> Explained { get; private set; } = [];
 
     public async Task<IReadOnlyList<BuiltImage>> RunAsync(ProjectDefinition project, string directory, CancellationToken cancellationToken, params IReadOnlyList<string> targets)
     {
@@ -49,6 +53,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
 
         plan = await ImageEpochs.SettleAsync(plan, project, options, cancellationToken);
         var display = new BuildDisplay(context.Terminal);
+        using var caches = new SharedCaches(context, options);
         var builder = new Builder(new BuildSettings
         {
             Store = layout.Store,
@@ -56,14 +61,26 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             Codec = options.Compression ?? LayerCompression.Gzip,
             WorkDirectory = options.Cache is null ? context.Home.Work : null,
             NoCache = options.NoCache,
+            Explain = options.Explain,
+            CacheFrom = await caches.FromAsync(cancellationToken),
+            CacheTo = await caches.ToAsync(cancellationToken),
             Secrets = options.Secrets,
             SshAgents = options.SshAgents,
             AllowInsecure = options.AllowInsecure,
             AllowHostNetwork = options.AllowHostNetwork,
         });
         IReadOnlyList<BuiltImage> images;
-        using (display)
+        try
+        {
             images = await builder.BuildAsync(plan, display, cancellationToken);
+        }
+        finally
+        {
+            display.Dispose();
+            var stages = plan.Stages.Select(s => s.Name).ToList();
+            Explained = [.. display.Explained.OrderBy(e => stages.IndexOf(e.Step.Stage)).ThenBy(e => e.Step.Number)];
+            ShowExplained();
+        }
 
         if (options.Names)
             await bootstraps.SaveAsync(plan, images, context.Home, context.Terminal, cancellationToken);
@@ -73,11 +90,23 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             BuildRecipe.Of(project, plan, image, options, directory).Save(context.Home, image.Digest);
         }
 
+        if (options.Cache is null && display.DidWork)
+            await CacheKeeper.AfterBuildAsync(context, cancellationToken);
+        if (display.ExportFailure is { } failure)
+            throw failure;
         DidWork = display.DidWork;
         Elapsed = clock.Elapsed;
         foreach (var image in images)
             context.Terminal.Progress($"build    {image.Name} is {image.Digest} ({image.Record.CachedSteps} of {image.Record.Steps} steps from the cache)");
         return images;
+    }
+
+    private void ShowExplained()
+    {
+        if (context.Terminal.Json)
+            return;
+        foreach (var line in Explained.SelectMany(e => ExplanationText.Of(e.Step, e.Explanation)))
+            context.Terminal.Line(line);
     }
 
     private static async Task NameAsync(OciLayout layout, ProjectDefinition project, BuiltImage image, CancellationToken cancellationToken)

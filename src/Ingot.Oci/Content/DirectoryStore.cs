@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Content;
 
@@ -53,9 +54,31 @@ public sealed class DirectoryStore : IContentStore
     /// <inheritdoc/>
     public ValueTask<BlobWriter> BeginAsync(CancellationToken cancellationToken = default)
     {
-        var path = Path.Combine(_temporary, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));
-        return new(new FileBlobWriter(this, path));
+        return new(new FileBlobWriter(this, NewPath(), new ResumableSha256()));
     }
+
+    /// <summary>Begins a blob that starts as another one does. Those bytes are not read again, beyond what lies after the last checkpoint: a blob that was damaged on disk passes its damage on, and reading either then fails.</summary>
+    /// <param name="blob">A blob of this store.</param>
+    /// <param name="length">How many of its bytes.</param>
+    /// <param name="checkpoints">How far its hash came while it was written.</param>
+    internal BlobWriter BeginFrom(Digest blob, long length, IReadOnlyList<HashCheckpoint> checkpoints)
+    {
+        var last = ResumableSha256.Before(checkpoints, length);
+        using var source = File.OpenHandle(PathOf(blob), share: FileShare.Read | FileShare.Delete);
+        var writer = new FileBlobWriter(this, NewPath(), new ResumableSha256(checkpoints, last));
+        try
+        {
+            writer.Begin(source, last.Length, length);
+            return writer;
+        }
+        catch
+        {
+            writer.Dispose();
+            throw;
+        }
+    }
+
+    private string NewPath() => Path.Combine(_temporary, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));
 
     /// <summary>Takes over a finished file as the blob <paramref name="digest"/>, by renaming it. The caller has hashed every byte and synced the file, which must be on the store's file system.</summary>
     public void Adopt(string file, Digest digest)
@@ -71,6 +94,18 @@ public sealed class DirectoryStore : IContentStore
         {
             if (File.GetLastWriteTimeUtc(path) < olderThan.UtcDateTime)
                 File.Delete(path);
+        }
+    }
+
+    /// <summary>Says that a blob was needed at <paramref name="now"/>: who collects garbage keeps what is young. Nothing happens when it is not there.</summary>
+    public void KeepAlive(Digest digest, DateTimeOffset now)
+    {
+        try
+        {
+            File.SetLastWriteTimeUtc(PathOf(digest), now.UtcDateTime);
+        }
+        catch (FileNotFoundException)
+        {
         }
     }
 
@@ -106,18 +141,38 @@ public sealed class DirectoryStore : IContentStore
         private readonly DirectoryStore _store;
         private readonly string _path;
         private readonly FileStream _file;
-        private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        private readonly ResumableSha256 _hash;
         private long _written;
         private bool _committed;
 
-        public FileBlobWriter(DirectoryStore store, string path)
+        public FileBlobWriter(DirectoryStore store, string path, ResumableSha256 hash)
         {
             _store = store;
             _path = path;
+            _hash = hash;
             _file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 128 << 10 });
         }
 
         public override long Written => _written;
+
+        internal override IReadOnlyList<HashCheckpoint> Checkpoints => _hash.Checkpoints;
+
+        /// <summary>Takes the first bytes of another file, of which so many are hashed.</summary>
+        public void Begin(SafeFileHandle source, long hashed, long length)
+        {
+            byte[] rest = new byte[length - hashed];
+            for (int read = 0, more; read < rest.Length; read += more)
+            {
+                more = RandomAccess.Read(source, rest.AsSpan(read), hashed + read);
+                if (more == 0)
+                    throw new EndOfStreamException($"a blob of {hashed + read} bytes should have {length} at least: it is damaged");
+            }
+
+            _hash.Append(rest);
+            FileRange.Copy(source, 0, _file.SafeFileHandle, 0, length);
+            _file.Position = length;
+            _written = length;
+        }
 
         public override void Flush() => _file.Flush();
 
@@ -125,7 +180,7 @@ public sealed class DirectoryStore : IContentStore
 
         public override void Write(ReadOnlySpan<byte> buffer)
         {
-            _hash.AppendData(buffer);
+            _hash.Append(buffer);
             _file.Write(buffer);
             _written += buffer.Length;
         }
@@ -135,14 +190,14 @@ public sealed class DirectoryStore : IContentStore
 
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            _hash.AppendData(buffer.Span);
+            _hash.Append(buffer.Span);
             await _file.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
             _written += buffer.Length;
         }
 
         public override async ValueTask<Digest> CommitAsync(Digest? expected = null, CancellationToken cancellationToken = default)
         {
-            var digest = Digest.FromHash(_hash.GetHashAndReset());
+            var digest = _hash.Finish();
             if (expected is { } wanted && wanted != digest)
                 throw new ContentMismatchException($"expected '{wanted}' and received {_written} bytes of '{digest}'");
 

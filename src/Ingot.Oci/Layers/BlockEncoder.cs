@@ -17,7 +17,10 @@ internal abstract class BlockEncoder : Stream
     private byte[] _current;
     private int _dictionary;
     private int _filled;
+    private int _looked;
+    private long _position;
     private bool _started;
+    private bool _stopped;
     private bool _finished;
 
     protected BlockEncoder(Stream output, int blockBytes, int windowBytes)
@@ -45,21 +48,39 @@ internal abstract class BlockEncoder : Stream
     /// <summary>Called once a block, in order.</summary>
     protected abstract void Joined(EncodedBlock block);
 
+    /// <summary>Where a block ends before it is full, by what is in it; -1 when nowhere as far as can be seen.</summary>
+    /// <param name="block">What the block and perhaps the next one hold.</param>
+    /// <param name="looked">How far was looked before; becomes how far was looked.</param>
+    protected virtual int FindEnd(ReadOnlySpan<byte> block, ref int looked) => -1;
+
+    /// <summary>Whether everything after a block's end, so many bytes from the start, is to be left out: asked after each block.</summary>
+    public Func<long, bool>? StopsAt { get; set; }
+
+    /// <summary>Whether it was stopped, by <see cref="StopsAt"/>.</summary>
+    public bool IsStopped => _stopped;
+
+    /// <summary>How many bytes the blocks hold that were cut.</summary>
+    public long Cut => _position;
+
     public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        while (!buffer.IsEmpty)
+        while (!buffer.IsEmpty && !_stopped)
         {
             // Only when more comes: the last block, full or not, is marked as the last.
             if (_filled == _blockBytes)
-                await CutAsync(isLast: false, cancellationToken).ConfigureAwait(false);
+                await CutAsync(_filled, isLast: false, cancellationToken).ConfigureAwait(false);
+            if (_stopped)
+                return;
 
             int taken = Math.Min(buffer.Length, _blockBytes - _filled);
             buffer.Span[..taken].CopyTo(_current.AsSpan(_dictionary + _filled));
             _filled += taken;
             buffer = buffer[taken..];
+            while (!_stopped && FindEnd(_current.AsSpan(_dictionary, _filled), ref _looked) is >= 0 and var end)
+                await CutAsync(end, isLast: false, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -83,7 +104,8 @@ internal abstract class BlockEncoder : Stream
         if (!_finished)
         {
             _finished = true;
-            await CutAsync(isLast: true, CancellationToken.None).ConfigureAwait(false);
+            if (!_stopped)
+                await CutAsync(_filled, isLast: true, CancellationToken.None).ConfigureAwait(false);
             while (_pending.Count > 0)
                 await JoinAsync(CancellationToken.None).ConfigureAwait(false);
             await _output.WriteAsync(Trailer, CancellationToken.None).ConfigureAwait(false);
@@ -92,7 +114,7 @@ internal abstract class BlockEncoder : Stream
         await base.DisposeAsync().ConfigureAwait(false);
     }
 
-    private async ValueTask CutAsync(bool isLast, CancellationToken cancellationToken)
+    private async ValueTask CutAsync(int length, bool isLast, CancellationToken cancellationToken)
     {
         if (!_started)
         {
@@ -103,19 +125,23 @@ internal abstract class BlockEncoder : Stream
         if (_pending.Count == s_parallel)
             await JoinAsync(cancellationToken).ConfigureAwait(false);
 
-        var (block, dictionary, filled) = (_current, _dictionary, _filled);
+        var (block, dictionary) = (_current, _dictionary);
         // Before the block is given away, and its array with it.
-        StartBlock(block.AsSpan(0, dictionary + filled));
-        _pending.Enqueue(Task.Run(() => EncodeAndReturn(block, dictionary, filled, isLast), CancellationToken.None));
+        StartBlock(block.AsSpan(0, dictionary + length), block.AsSpan(dictionary + length, _filled - length));
+        _pending.Enqueue(Task.Run(() => EncodeAndReturn(block, dictionary, length, isLast), CancellationToken.None));
+        _position += length;
+        _stopped = StopsAt?.Invoke(_position) == true;
     }
 
-    private void StartBlock(ReadOnlySpan<byte> before)
+    private void StartBlock(ReadOnlySpan<byte> before, ReadOnlySpan<byte> rest)
     {
         var window = before[^Math.Min(before.Length, _windowBytes)..];
         _current = ArrayPool<byte>.Shared.Rent(_windowBytes + _blockBytes);
         window.CopyTo(_current);
         _dictionary = window.Length;
-        _filled = 0;
+        rest.CopyTo(_current.AsSpan(_dictionary));
+        _filled = rest.Length;
+        _looked = 0;
     }
 
     private EncodedBlock EncodeAndReturn(byte[] block, int dictionary, int filled, bool isLast)

@@ -14,4 +14,8 @@ public static class LayerBlob
             ?? throw new ContentMismatchException($"the layer '{blob.Digest}' is not in the store");
         return new DiffIdStream(new ReadAheadStream(compression.Decompress(new VerifyingStream(stored, blob.Digest, blob.Size))), diffId);
     }
+
+    /// <summary>An uncompressed archive in a file, whose diff id is verified when it has been read. The caller owns the stream.</summary>
+    public static Stream OpenArchive(string file, Digest diffId) =>
+        new DiffIdStream(new FileStream(file, new FileStreamOptions { Share = FileShare.Read | FileShare.Delete, BufferSize = 0, Options = FileOptions.SequentialScan }), diffId);
 }

@@ -13,7 +13,7 @@ public sealed record LayerCompression
     [
         new("none", Content.MediaType.Layer, () => "none", output => new UncompressedStream(output), input => input),
         new("gzip", Content.MediaType.LayerGzip, () => $"gzip level {GzipLevel}, zlib {ZLib.Version}", output => new GzipEncoder(output, GzipLevel), input => new GzipDecoder(input)),
-        new("zstd", Content.MediaType.LayerZstd, () => $"zstd level {ZstdLevel}, frames of {ZstdEncoder.BlockBytes >> 20} MiB, libzstd {Zstd.Version}", output => new ZstdEncoder(output, ZstdLevel), input => new ZstdDecoder(input)),
+        new("zstd", Content.MediaType.LayerZstd, () => $"zstd level {ZstdLevel}, frames of {ZstdEncoder.MinBlockBytes >> 20} to {ZstdEncoder.MaxBlockBytes >> 20} MiB by content, libzstd {Zstd.Version}", NewZstandard, input => new ZstdDecoder(input)),
     ];
 
     private readonly Func<string> _codec;
@@ -61,6 +61,8 @@ public sealed record LayerCompression
 
     /// <summary>A stream that compresses what is written to it, asynchronously, into <paramref name="output"/>. Disposing it (asynchronously) finishes the data and leaves the output open.</summary>
     public Stream Compress(Stream output) => _compress(output);
+
+    internal static ZstdEncoder NewZstandard(Stream output) => new(output, ZstdLevel);
 
     /// <summary>A stream over the decompressed bytes of <paramref name="input"/>, which it owns. Memory is bounded, whatever the input.</summary>
     public Stream Decompress(Stream input) => _decompress(input);

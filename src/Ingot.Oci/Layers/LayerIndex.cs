@@ -10,10 +10,11 @@ public sealed class LayerIndex
     // Digits are the version of the form.
     private static readonly byte[] s_mark = "ingot layer index 1\n"u8.ToArray();
 
-    internal LayerIndex(IEnumerable<FileRecord> files, IEnumerable<string> whiteouts)
+    /// <summary>The index of a layer of these files and whiteout entries, in any order; each path once.</summary>
+    public LayerIndex(IEnumerable<FileRecord> files, IEnumerable<string> whiteouts)
     {
-        Files = [.. files.OrderBy(file => file.Path, s_order)];
-        Whiteouts = [.. whiteouts.Order(s_order)];
+        Files = Sorted([.. files], static file => file.Path);
+        Whiteouts = Sorted([.. whiteouts], static path => path);
     }
 
     private static readonly Comparer<string> s_order = Comparer<string>.Create(TarPath.Compare);
@@ -43,6 +44,23 @@ public sealed class LayerIndex
         return null;
     }
 
+    /// <summary>The directories that the layer has something in and does not describe, each after its parent; the root is none of them.</summary>
+    public IReadOnlyList<string> ImpliedDirectories()
+    {
+        var known = Files.Where(f => f.Type == TarEntryType.Directory).Select(f => f.Path).Append("").ToHashSet();
+        var implied = new SortedSet<string>(s_order);
+        foreach (string path in Files.Select(f => f.Path).Concat(Whiteouts))
+        {
+            for (string parent = TarPath.Parent(path); known.Add(parent); parent = TarPath.Parent(parent))
+                implied.Add(parent);
+        }
+
+        return [.. implied];
+    }
+
+    /// <summary>The index with more directories.</summary>
+    public LayerIndex With(IEnumerable<TarEntry> directories) => new(Files.Concat(directories.Select(d => new FileRecord(d, Digest: null, Size: 0, Offset: 0))), Whiteouts);
+
     /// <summary>The index as bytes: compact, and equal for equal indexes.</summary>
     public byte[] Write()
     {
@@ -50,11 +68,12 @@ public sealed class LayerIndex
         using var writer = new BinaryWriter(bytes, Encoding.UTF8);
         writer.Write(s_mark);
         writer.Write7BitEncodedInt(Files.Count);
-        string previous = "";
+        byte[] previous = [];
         foreach (var file in Files)
         {
-            WriteFile(writer, file, previous);
-            previous = file.Path;
+            byte[] path = TarPath.Encode(file.Path);
+            WriteFile(writer, file, path, previous);
+            previous = path;
         }
 
         writer.Write7BitEncodedInt(Whiteouts.Count);
@@ -78,17 +97,29 @@ public sealed class LayerIndex
         }
     }
 
+    // An index is read more often than made, and was written in order.
+    private static T[] Sorted<T>(T[] values, Func<T, string> path)
+    {
+        for (int i = 1; i < values.Length; i++)
+        {
+            if (TarPath.Compare(path(values[i - 1]), path(values[i])) > 0)
+                return [.. values.OrderBy(path, s_order)];
+        }
+
+        return values;
+    }
+
     private static LayerIndex Read(BinaryReader reader)
     {
         if (!reader.ReadBytes(s_mark.Length).AsSpan().SequenceEqual(s_mark))
             throw new FormatException("the bytes are not an index of a layer, or one of another version");
 
         var files = new List<FileRecord>();
-        string previous = "";
+        byte[] path = [];
         for (int left = reader.Read7BitEncodedInt(); left > 0; left--)
         {
-            files.Add(ReadFile(reader, previous));
-            previous = files[^1].Path;
+            path = [.. path.AsSpan(0, reader.Read7BitEncodedInt()), .. ReadBytes(reader)];
+            files.Add(ReadFile(reader, TarPath.Decode(path)));
         }
 
         var whiteouts = new List<string>();
@@ -98,10 +129,9 @@ public sealed class LayerIndex
     }
 
     // A path is what it shares with the one before, and the rest: most of an index is paths.
-    private static void WriteFile(BinaryWriter writer, FileRecord file, string previous)
+    private static void WriteFile(BinaryWriter writer, FileRecord file, byte[] path, byte[] previous)
     {
-        byte[] path = TarPath.Encode(file.Path);
-        int shared = path.AsSpan().CommonPrefixLength(TarPath.Encode(previous));
+        int shared = path.AsSpan().CommonPrefixLength(previous);
         writer.Write7BitEncodedInt(shared);
         WriteBytes(writer, path.AsSpan(shared));
 
@@ -121,10 +151,8 @@ public sealed class LayerIndex
         writer.Write7BitEncodedInt64(file.Offset);
     }
 
-    private static FileRecord ReadFile(BinaryReader reader, string previous)
+    private static FileRecord ReadFile(BinaryReader reader, string path)
     {
-        int shared = reader.Read7BitEncodedInt();
-        string path = TarPath.Decode([.. TarPath.Encode(previous).AsSpan(0, shared), .. ReadBytes(reader)]);
         var entry = new TarEntry
         {
             Path = path,

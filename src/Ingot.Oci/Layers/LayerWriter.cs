@@ -18,14 +18,16 @@ public sealed class LayerWriter : IAsyncDisposable
     private readonly HashSet<string> _whiteouts = [];
 
     private readonly ILayerObserver? _observer;
+    private readonly FileStream? _archive;
 
-    private LayerWriter(BlobWriter? blob, LayerCompression compression, ILayerObserver? observer)
+    private LayerWriter(BlobWriter? blob, LayerCompression compression, ILayerObserver? observer, string? archive = null)
     {
         _blob = blob;
         _compression = compression;
         _observer = observer;
         _encoder = blob is null ? null : compression.Compress(blob);
-        _pipeline = new TarPipeline(_encoder, observer);
+        _archive = archive is null ? null : new FileStream(archive, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        _pipeline = new TarPipeline(_encoder, observer, _archive);
         _tar = new TarWriter(_pipeline);
     }
 
@@ -37,8 +39,20 @@ public sealed class LayerWriter : IAsyncDisposable
     public static async Task<LayerWriter> BeginAsync(IContentStore store, LayerCompression compression, ILayerObserver? observer, CancellationToken cancellationToken = default) =>
         new(await store.BeginAsync(cancellationToken).ConfigureAwait(false), compression, observer);
 
+    /// <summary>Begins a layer whose compressed archive goes into <paramref name="store"/>, and the archive as it is into a new file.</summary>
+    /// <param name="store">The store; null for none.</param>
+    /// <param name="compression">How the archive there is compressed.</param>
+    /// <param name="observer">Sees all of it; null for nobody.</param>
+    /// <param name="archive">The file, which the caller owns and nothing makes durable; null for none.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public static async Task<LayerWriter> BeginAsync(IContentStore? store, LayerCompression compression, ILayerObserver? observer, string? archive, CancellationToken cancellationToken = default) =>
+        new(store is null ? null : await store.BeginAsync(cancellationToken).ConfigureAwait(false), compression, observer, archive);
+
     /// <summary>Begins a layer that is only hashed, indexed and observed: what layers between the steps of a build need.</summary>
     public static LayerWriter HashOnly(ILayerObserver? observer = null) => new(blob: null, LayerCompression.None, observer);
+
+    /// <summary>The file with the archive as it is, whole when the layer is finished; null when none was asked for.</summary>
+    public string? Archive => _archive?.Name;
 
     /// <summary>Writes an entry. <paramref name="content"/> must give exactly <see cref="TarEntry.Size"/> bytes, and may be null when that is 0; it stays open. A path may be written once.</summary>
     public async Task WriteAsync(TarEntry entry, Stream? content, CancellationToken cancellationToken = default)
@@ -63,14 +77,21 @@ public sealed class LayerWriter : IAsyncDisposable
     {
         await _tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
         var diffId = await _pipeline.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        if (_archive is not null)
+            await _archive.DisposeAsync().ConfigureAwait(false);
         var index = new LayerIndex(_files.Values, _whiteouts);
         _observer?.Complete(index);
         if (_blob is null)
             return new Layer(diffId, _tar.Position, index, Blob: null);
 
         long size = _blob.Written;
+        var checkpoints = _blob.Checkpoints;
         var digest = await _blob.CommitAsync(expected: null, cancellationToken).ConfigureAwait(false);
-        return new Layer(diffId, _tar.Position, index, new Descriptor { MediaType = _compression.MediaType, Digest = digest, Size = size });
+        var blob = new Descriptor { MediaType = _compression.MediaType, Digest = digest, Size = size };
+        return new Layer(diffId, _tar.Position, index, blob)
+        {
+            Trace = _encoder is ZstdEncoder zstd ? new LayerTrace(_compression.Codec, _tar.Position, blob, zstd.Frames, _pipeline.Checkpoints, checkpoints) : null,
+        };
     }
 
     /// <inheritdoc/>
@@ -81,6 +102,8 @@ public sealed class LayerWriter : IAsyncDisposable
         _encoder?.Dispose();
         if (_blob is not null)
             await _blob.DisposeAsync().ConfigureAwait(false);
+        if (_archive is not null)
+            await _archive.DisposeAsync().ConfigureAwait(false);
         _contentHash.Dispose();
     }
 

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 using System.Threading.Channels;
 using Ingot.Oci.Content;
 
@@ -18,8 +17,8 @@ internal sealed class TarPipeline : Stream
     private byte[] _current = ArrayPool<byte>.Shared.Rent(BufferBytes);
     private int _filled;
 
-    /// <summary>Hashes, shows the bytes to <paramref name="observer"/>, and passes them on to <paramref name="encoder"/>; either may be null. The encoder is disposed, and so finished, at the end.</summary>
-    public TarPipeline(Stream? encoder, ILayerObserver? observer = null) => _consumer = Task.Run(() => ConsumeAsync(encoder, observer));
+    /// <summary>Hashes, shows the bytes to <paramref name="observer"/>, and passes them on to <paramref name="encoder"/> and as they are to <paramref name="archive"/>; any may be null. The encoder is disposed, and so finished, at the end.</summary>
+    public TarPipeline(Stream? encoder, ILayerObserver? observer = null, Stream? archive = null) => _consumer = Task.Run(() => ConsumeAsync(encoder, observer, archive));
 
     public override bool CanRead => false;
     public override bool CanSeek => false;
@@ -42,6 +41,9 @@ internal sealed class TarPipeline : Stream
                 await PassOnAsync(cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>How far the hash came; known when everything is complete.</summary>
+    public IReadOnlyList<HashCheckpoint> Checkpoints { get; private set; } = [];
 
     /// <summary>Waits until every byte is hashed and compressed; returns the digest of them all.</summary>
     public async Task<Digest> CompleteAsync(CancellationToken cancellationToken)
@@ -90,15 +92,16 @@ internal sealed class TarPipeline : Stream
         }
     }
 
-    private async Task<Digest> ConsumeAsync(Stream? encoder, ILayerObserver? observer)
+    private async Task<Digest> ConsumeAsync(Stream? encoder, ILayerObserver? observer, Stream? archive)
     {
         try
         {
-            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            using var hash = new ResumableSha256();
             await foreach (var bytes in _full.Reader.ReadAllAsync().ConfigureAwait(false))
             {
-                hash.AppendData(bytes);
+                hash.Append(bytes);
                 observer?.Observe(bytes);
+                archive?.Write(bytes);
                 if (encoder is not null)
                     await encoder.WriteAsync(bytes).ConfigureAwait(false);
                 ArrayPool<byte>.Shared.Return(bytes.Array!);
@@ -106,7 +109,8 @@ internal sealed class TarPipeline : Stream
 
             if (encoder is not null)
                 await encoder.DisposeAsync().ConfigureAwait(false);
-            return Digest.FromHash(hash.GetHashAndReset());
+            Checkpoints = hash.Checkpoints;
+            return hash.Finish();
         }
         catch (Exception e)
         {

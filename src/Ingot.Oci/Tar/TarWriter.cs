@@ -62,6 +62,15 @@ public sealed class TarWriter : IAsyncDisposable
     /// <summary>Disposes the output. Does not write the end mark: what was abandoned must not look complete.</summary>
     public ValueTask DisposeAsync() => _leaveOpen ? default : _output.DisposeAsync();
 
+    /// <summary>The bytes before an entry's content.</summary>
+    internal static int HeaderBytes(TarEntry entry) => IsPlain(entry) ? TarHeader.BlockSize : Render(entry).Length;
+
+    // What fits into one block for certain.
+    private static bool IsPlain(TarEntry entry) =>
+        entry.Path.Length < TarHeader.NameLength && System.Text.Ascii.IsValid(entry.Path) && (entry.LinkTarget is null || (entry.LinkTarget.Length < TarHeader.NameLength && System.Text.Ascii.IsValid(entry.LinkTarget)))
+        && entry is { ExtendedAttributes: null, UserId: >= 0 and <= TarHeader.MaxId, GroupId: >= 0 and <= TarHeader.MaxId, Size: <= TarHeader.MaxSize, DeviceMajor: >= 0 and <= (int)TarHeader.MaxId, DeviceMinor: >= 0 and <= (int)TarHeader.MaxId }
+        && entry.ModifiedTime.UtcTicks % TimeSpan.TicksPerSecond == 0 && entry.ModifiedTime.ToUnixTimeSeconds() is >= 0 and <= TarHeader.MaxSize;
+
     internal async Task WriteHeaderAsync(TarEntry entry, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_completed, this);

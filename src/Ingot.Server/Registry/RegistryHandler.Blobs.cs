@@ -47,8 +47,14 @@ internal sealed partial class RegistryHandler
     }
 
     /// <summary>The size of a blob a repository can serve; null when it cannot. All repositories draw on one store.</summary>
-    private async Task<long?> BlobSizeAsync(string repository, Digest digest, CancellationToken cancellationToken) =>
-        IsDeleted(repository, digest) ? null : await _store.SizeAsync(digest, cancellationToken);
+    /// <remarks>A client that is told a blob is here will not send it, and name it soon: until then nothing needs it, and it must not be pruned.</remarks>
+    private async Task<long?> BlobSizeAsync(string repository, Digest digest, CancellationToken cancellationToken)
+    {
+        if (IsDeleted(repository, digest))
+            return null;
+        _store.KeepAlive(digest, _options.Time.GetUtcNow());
+        return await _store.SizeAsync(digest, cancellationToken);
+    }
 
     private bool IsDeleted(string repository, Digest digest) =>
         // Only there can anything have been deleted; the question costs more than the answer elsewhere.

@@ -211,21 +211,21 @@ internal sealed class ArchiveFiles : IDisposable
             return _read <= limit ? read : throw new ArchiveException($"it has more than {limit} bytes when it is decompressed");
         }
     }
+}
 
-    /// <summary>Reads a part of a file.</summary>
-    private sealed class SliceStream(SafeFileHandle file, long offset, long length) : ReadingStream
+/// <summary>Reads a part of a file.</summary>
+internal sealed class SliceStream(SafeFileHandle file, long offset, long length) : ReadingStream
+{
+    private long _at;
+
+    public override int Read(Span<byte> buffer)
     {
-        private long _at;
-
-        public override int Read(Span<byte> buffer)
-        {
-            int read = RandomAccess.Read(file, buffer[..(int)Math.Min(buffer.Length, length - _at)], offset + _at);
-            _at += read;
-            return read;
-        }
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(Read(buffer.Span));
+        int read = RandomAccess.Read(file, buffer[..(int)Math.Min(buffer.Length, length - _at)], offset + _at);
+        _at += read;
+        return read;
     }
+
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(Read(buffer.Span));
 }
 
 /// <summary>A stream that is only read, from start to end.</summary>

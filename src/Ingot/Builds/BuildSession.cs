@@ -15,6 +15,15 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Fetches what is added from repositories.</summary>
     public required GitTrees Repositories { get; init; }
 
+    /// <summary>What shared caches offer; null when there are none.</summary>
+    public CacheImport? Imported { get; init; }
+
+    /// <summary>Marks what the build uses of the cache.</summary>
+    public required CacheUse Use { get; init; }
+
+    /// <summary>Keeps what copies selected, for <c>--explain</c>.</summary>
+    public required CopiedFiles Copied { get; init; }
+
     private const int MaxAccountBytes = 4 << 20;
 
     /// <summary>Looks for secrets in what steps make.</summary>
@@ -41,19 +50,28 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
             await TextAsync(chain, tree, "etc/group", cancellationToken).ConfigureAwait(false));
     }
 
-    /// <summary>A writer for a layer that is not made of a directory: into the store when an image has it, else beside the cache.</summary>
-    public Task<LayerWriter> WriterAsync(bool export, CancellationToken cancellationToken) => export
-        ? LayerWriter.BeginAsync(Settings.Store, Settings.Codec, NewObserver(), cancellationToken)
-        : LayerWriter.BeginAsync(Layers.Local, LayerCompression.None, NewObserver(), cancellationToken);
+    /// <summary>A writer for a layer that is not made of a directory: into the store when an image has it, and as it is beside the cache.</summary>
+    public Task<LayerWriter> WriterAsync(bool export, CancellationToken cancellationToken) =>
+        LayerWriter.BeginAsync(export ? Settings.Store : null, Settings.Codec, NewObserver(), NewArchive(), cancellationToken);
+
+    /// <summary>A name for the archive of a layer that is being written.</summary>
+    public string NewArchive() => Path.Combine(Workspace.NewDirectory("layer"), "layer.tar");
 
     /// <summary>Finishes a layer of <see cref="WriterAsync"/> and remembers it.</summary>
-    public async Task<StepResult> FinishAsync(LayerWriter writer, bool export, Func<Layer, bool> isWhole, CancellationToken cancellationToken)
+    public async Task<StepResult> FinishAsync(LayerWriter writer, Func<Layer, bool> isWhole, CancellationToken cancellationToken)
     {
         var layer = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
-        if (!isWhole(layer))
+        return await KeepAsync(layer, writer.Archive!, isWhole(layer), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Remembers a layer.</summary>
+    public async Task<StepResult> KeepAsync(Layer layer, string archive, bool isWhole, CancellationToken cancellationToken)
+    {
+        if (!isWhole)
             throw new BuildCacheException("files changed while they were copied: build again");
 
-        Layers.Add(layer, export ? Settings.Codec : LayerCompression.None);
+        await Use.MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+        Layers.Add(layer, Settings.Codec, archive);
         return new StepResult { DiffId = layer.DiffId, Bytes = layer.TarSize };
     }
 
@@ -67,9 +85,8 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
         if (tree.Resolve(path) is not { } resolved || tree.Find(resolved) is not { Record.Type: TarEntryType.File or TarEntryType.HardLink } file || file.Record.Size > MaxAccountBytes)
             return "";
 
-        var snapshots = await Layers.SnapshotsAsync(chain, Workspace, cancellationToken).ConfigureAwait(false);
-        using var files = new HostFiles(snapshots[^(file.Layer + 1)]);
-        using var reader = new StreamReader(files.OpenRead(resolved), System.Text.Encoding.Latin1);
+        using var files = await Layers.OpenerAsync(chain, Workspace, cancellationToken).ConfigureAwait(false);
+        using var reader = new StreamReader(files.Open(new FileOrigin(file.Layer, resolved)), System.Text.Encoding.Latin1);
         return await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
     }
 }

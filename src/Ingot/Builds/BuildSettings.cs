@@ -24,6 +24,15 @@ public sealed record BuildSettings
     /// <summary>Whether every step runs, whatever the cache holds. Its results are kept all the same.</summary>
     public bool NoCache { get; init; }
 
+    /// <summary>Shared caches whose results are used, the first first. What cannot be read is said, and not used.</summary>
+    public IReadOnlyList<ICachePlace> CacheFrom { get; init; } = [];
+
+    /// <summary>Where the results of the build are shared when the images are in the store.</summary>
+    public IReadOnlyList<CacheTarget> CacheTo { get; init; } = [];
+
+    /// <summary>Whether it is said of every step why its result was in the cache or not. Looks at every record of the cache.</summary>
+    public bool Explain { get; init; }
+
     /// <summary>The time of the source (<c>SOURCE_DATE_EPOCH</c>), whole seconds: no file of a layer is younger, and images say they were made then.</summary>
     public DateTimeOffset Epoch { get; init; } = DefaultEpoch;
 

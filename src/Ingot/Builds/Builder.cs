@@ -9,7 +9,7 @@ public sealed class Builder
     private const int PrivateMode = 0b111_000_000;
 
     private static readonly TimeSpan s_syncPatience = TimeSpan.FromSeconds(2);
-    private static readonly string[] s_parts = ["snapshots", "layers", "steps", "last", "selections", "stamps", "downloads"];
+    private static readonly string[] s_parts = ["snapshots", "archives", "layers", "steps", "last", "selections", "stamps", "downloads", "copied"];
 
     private readonly BuildSettings _settings;
     private readonly string _workDirectory;
@@ -37,27 +37,69 @@ public sealed class Builder
         string cache = Path.GetFullPath(_settings.CacheDirectory);
         // Snapshots hold the programs of images, set-id bits and all.
         HostFiles.MakeDirectory(cache, PrivateMode);
+        using var use = await CacheUse.BeginAsync(cache, _settings.TimeProvider, cancellationToken).ConfigureAwait(false);
         var durability = new CacheDurability(cache);
         await durability.RecoverAsync(s_parts, cancellationToken).ConfigureAwait(false);
         var workspace = new Workspace(_workDirectory);
         await using (workspace.ConfigureAwait(false))
         {
             using var client = _settings.Http is null ? Downloads.NewClient() : null;
-            var layers = new LayerCache(cache, _settings.Store);
+            var layers = new LayerCache(cache, _settings.Store) { Use = use };
             var session = new BuildSession(_settings, layers, workspace, Path.Combine(cache, "logs"))
             {
                 Guard = guard,
-                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Secrets),
+                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Secrets) { Use = use },
                 Repositories = new GitTrees(GitAccess.Of(_settings)),
+                Copied = new CopiedFiles(cache),
+                Use = use,
             };
-            using var build = new PlanExecution(plan, session, new StepCache(cache), progress, cancellationToken);
-            var results = await build.RunAsync().ConfigureAwait(false);
-            var writer = new ImageWriter(plan, session, results, await source.ConfigureAwait(false), started);
-            var images = await WriteAsync(plan, writer, progress, cancellationToken).ConfigureAwait(false);
-            if (build.HasExecuted)
-                await SyncAsync(durability).ConfigureAwait(false);
-            return images;
+            return await BuildAsync(plan, session, durability, (results, current) => WriterAsync(plan, current, results, source, started), progress, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    private static async Task<ImageWriter> WriterAsync(Plan plan, BuildSession session, IReadOnlyDictionary<string, StageResult> results, Task<SourceRevision?> source, DateTimeOffset started) =>
+        new(plan, session, results, await source.ConfigureAwait(false), started);
+
+    // A shared cache that turns out not to hold what it says is left out, and all is looked at again: what was made stays.
+    private async Task<IReadOnlyList<BuiltImage>> BuildAsync(
+        Plan plan, BuildSession session, CacheDurability durability, Func<IReadOnlyDictionary<string, StageResult>, BuildSession, Task<ImageWriter>> writer, IBuildProgress progress, CancellationToken cancellationToken)
+    {
+        var places = _settings.NoCache ? [] : _settings.CacheFrom.ToList();
+        while (true)
+        {
+            var imported = places.Count == 0 ? null : await CacheImport.ReadAsync(places, progress, cancellationToken).ConfigureAwait(false);
+            string cache = Path.GetFullPath(_settings.CacheDirectory);
+            var current = imported is null ? session : session with { Imported = imported, Layers = new LayerCache(cache, _settings.Store) { Use = session.Use, Imported = imported } };
+            var steps = new StepCache(cache) { Imported = imported };
+            using var build = new PlanExecution(plan, current, steps, progress, cancellationToken);
+            try
+            {
+                var results = await build.RunAsync().ConfigureAwait(false);
+                var images = await WriteAsync(plan, await writer(results, current).ConfigureAwait(false), progress, cancellationToken).ConfigureAwait(false);
+                await ExportAsync(build, current, steps, progress, cancellationToken).ConfigureAwait(false);
+                if (build.HasExecuted)
+                {
+                    CacheSize.Add(cache, build.AddedBytes);
+                    await SyncAsync(durability).ConfigureAwait(false);
+                }
+
+                return images;
+            }
+            catch (SharedCacheException e) when (places.Remove(e.Place))
+            {
+                progress.Report(new BuildEvent.CacheNote($"{e.Message}; the build goes on without that cache", IsWarning: true));
+            }
+        }
+    }
+
+    private async Task ExportAsync(PlanExecution build, BuildSession session, StepCache steps, IBuildProgress progress, CancellationToken cancellationToken)
+    {
+        if (_settings.CacheTo.Count == 0)
+            return;
+
+        var export = new CacheExport(session, build.Used, steps.AskedSelections, await build.CacheMountsAsync().ConfigureAwait(false));
+        foreach (var target in _settings.CacheTo)
+            progress.Report(await export.RunAsync(target, cancellationToken).ConfigureAwait(false));
     }
 
     private static async Task<IReadOnlyList<BuiltImage>> WriteAsync(Plan plan, ImageWriter writer, IBuildProgress progress, CancellationToken cancellationToken)

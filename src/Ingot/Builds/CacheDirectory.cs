@@ -31,6 +31,28 @@ internal sealed class CacheDirectory : IDisposable
     public static string Of(string root, string id, Digest? initial) =>
         System.IO.Path.Combine(root, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{id}\n{initial}")))[..32]);
 
+    /// <summary>Holds the first place of a cache to read it; null when it is not there, has nothing in it, or somebody has it alone.</summary>
+    /// <param name="places">Of <see cref="Of"/>.</param>
+    public static CacheDirectory? TryRead(string places)
+    {
+        string path = PlaceOf(places, 0);
+        return Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any() && FileLock.TryTake(path + ".lock", shared: true) is { } taken
+            ? new CacheDirectory(path, taken)
+            : null;
+    }
+
+    /// <summary>Takes the first place away when there is nothing in it and nobody has it: then it is made anew.</summary>
+    /// <param name="places">Of <see cref="Of"/>.</param>
+    public static void RemoveEmpty(string places)
+    {
+        string path = PlaceOf(places, 0);
+        if (!Directory.Exists(path) || Directory.EnumerateFileSystemEntries(path).Any() || FileLock.TryTake(path + ".lock", shared: false) is not { } alone)
+            return;
+
+        using (alone)
+            Directory.Delete(path);
+    }
+
     /// <summary>Takes a place, and makes the directory when it is new.</summary>
     /// <param name="places">Of <see cref="Of"/>.</param>
     /// <param name="sharing">What happens when others hold it.</param>
@@ -46,6 +68,8 @@ internal sealed class CacheDirectory : IDisposable
             : FirstFree(places, sharing == CacheSharing.Shared);
         try
         {
+            // Who prunes goes by it: the times of what is in the directory are the step's.
+            File.SetLastWriteTimeUtc(path + ".lock", time.GetUtcNow().UtcDateTime);
             if (!Directory.Exists(path))
                 MoveUnlessThere(await make().ConfigureAwait(false), path);
             return new CacheDirectory(path, taken);

@@ -76,8 +76,8 @@ internal sealed class CommandExecution
         var mounts = await RunMounts.PrepareAsync(_session, _step, _directory, table, _trees, onLine, cancellationToken).ConfigureAwait(false);
         await using (mounts.ConfigureAwait(false))
         {
-            byte[] config = MakeBundle(account, usual, mounts, network, snapshots);
-            await ExecuteAsync(snapshots.Count, mounts, network, config, onLine, cancellationToken).ConfigureAwait(false);
+            byte[] config = MakeBundle(account, usual, mounts, network);
+            await ExecuteAsync(SnapshotStack.In(_directory, "l", snapshots), mounts, network, config, onLine, cancellationToken).ConfigureAwait(false);
         }
 
         return await WriteAsync([.. usual.Keys, .. mounts.Points], rootMode, export, cancellationToken).ConfigureAwait(false);
@@ -121,11 +121,8 @@ internal sealed class CommandExecution
         return root?.Mode ?? RootMode;
     }
 
-    private byte[] MakeBundle(Account account, Dictionary<string, bool> usual, RunMounts mounts, NetworkOfStep network, IReadOnlyList<string> snapshots)
+    private byte[] MakeBundle(Account account, Dictionary<string, bool> usual, RunMounts mounts, NetworkOfStep network)
     {
-        // Short names: the kernel takes at most a page of options, and a name of a snapshot has 64 digits.
-        for (int i = 0; i < snapshots.Count; i++)
-            File.CreateSymbolicLink(Path.Combine(_directory, Lower(i)), snapshots[i]);
         WriteFile("hosts", "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n", ReadableMode);
         WriteFile("resolv.conf", network.ResolverFile, ReadableMode);
 
@@ -208,9 +205,9 @@ internal sealed class CommandExecution
         return environment;
     }
 
-    private async Task ExecuteAsync(int layers, RunMounts mounts, NetworkOfStep network, byte[] config, Action<string> onLine, CancellationToken cancellationToken)
+    private async Task ExecuteAsync(SnapshotStack layers, RunMounts mounts, NetworkOfStep network, byte[] config, Action<string> onLine, CancellationToken cancellationToken)
     {
-        var root = Mounts.Overlay(_directory, [.. Enumerable.Range(0, layers).Select(Lower), "points"], "upper", "work", "root");
+        var root = Mounts.Overlay(_directory, [.. layers.Names, "points"], "upper", "work", "root");
         // The container's configuration may hold a secret: it stays in memory as they do.
         HostFiles.MakeDirectory(Path.Combine(_directory, Bundle), RootMode);
         var run = _session.Workspace.Runc.Run(Bundle, _container, PidFile) with { Directory = _directory, Input = new byte[][] { config, mounts.Input.ToArray() }.SelectMany(b => b).ToArray() };
@@ -224,7 +221,7 @@ internal sealed class CommandExecution
         {
             using var log = new StreamWriter(Log);
             var gate = new Lock();
-            result = await Tether.RunAsync(command, line => Take(_search.Take(line), log, gate, onLine), cancellationToken).ConfigureAwait(false);
+            result = await Tether.RunAsync(command, [.. layers.Images, .. mounts.Images], line => Take(_search.Take(line), log, gate, onLine), cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -262,8 +259,6 @@ internal sealed class CommandExecution
         var normaliser = new Normaliser(_session.Settings.Epoch, isBootstrap: false, mounted, _session.RulesOff);
         return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken).ConfigureAwait(false);
     }
-
-    private static string Lower(int index) => string.Create(CultureInfo.InvariantCulture, $"l{index}");
 }
 
 /// <summary>Makes a layer and a snapshot of a directory that a step filled.</summary>
@@ -283,6 +278,7 @@ internal static class DirectoryResult
                 return new StepResult { Rules = normaliser.Applied };
 
             var layer = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
+            await session.Use.MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
             session.Layers.AddSnapshot(layer.DiffId, directory);
             session.Layers.Add(layer, session.Settings.Codec);
             return new StepResult { DiffId = layer.DiffId, Bytes = layer.TarSize, Rules = normaliser.Applied };

@@ -15,9 +15,10 @@ internal static class CopyExecution
     /// <summary>Whether the layer of a copy is made as if over nothing. As in Docker's builder not when it sets modes too.</summary>
     public static bool IsLinked(CopyStep step) => step.Link && step.Mode is null;
 
-    /// <summary>Makes the layer of a copy into <paramref name="chain"/>.</summary>
-    public static async Task<StepResult> RunAsync(BuildSession session, CopyStep step, CopyInput input, LayerChain chain, bool export, CancellationToken cancellationToken)
+    /// <summary>Makes the layer of a copy.</summary>
+    public static async Task<StepResult> RunAsync(BuildSession session, CopyStep step, CopyInput input, StepWork work, CancellationToken cancellationToken)
     {
+        var chain = work.Chain;
         var target = IsLinked(step) ? FileTree.Empty : await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
         var owner = await OwnerAsync(session, step, chain, cancellationToken).ConfigureAwait(false);
         var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
@@ -31,18 +32,40 @@ internal static class CopyExecution
             if (!placed.Any(p => p.Source?.Unread is not null))
                 return new StepResult();
             await input.DigestAsync(cancellationToken).ConfigureAwait(false);
-            return await RunAsync(session, step, input, chain, export, cancellationToken).ConfigureAwait(false);
+            return await RunAsync(session, step, input, work, cancellationToken).ConfigureAwait(false);
         }
 
+        var result = await PatchAsync(session, work, placed, input, reading, cancellationToken).ConfigureAwait(false)
+            ?? await WriteAsync(session, work.Export, placed, input, reading, cancellationToken).ConfigureAwait(false);
+        return result with { Rules = step.From is TreeSource.Context { KeepsModes: false } ? [ContextFiles.ModesRule] : [], Materials = input.Materials, Copied = session.Copied.Keep(selection, reading.Read) };
+    }
+
+    private static async Task<StepResult> WriteAsync(BuildSession session, bool export, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading, CancellationToken cancellationToken)
+    {
         var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
             foreach (var file in placed)
                 await WriteAsync(writer, file, reading, cancellationToken).ConfigureAwait(false);
-            var result = await session.FinishAsync(writer, export, layer => IsWhatWasSelected(layer.Index, placed, input), cancellationToken).ConfigureAwait(false);
-            return result with { Rules = step.From is TreeSource.Context { KeepsModes: false } ? [ContextFiles.ModesRule] : [], Materials = input.Materials };
+            return await session.FinishAsync(writer, layer => IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken).ConfigureAwait(false);
         }
     }
+
+    // From the layer of the last time, when that is mostly the same. Null when it is not; and when somebody must see all of it.
+    private static async Task<StepResult?> PatchAsync(BuildSession session, StepWork work, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading, CancellationToken cancellationToken)
+    {
+        if (!work.Export || work.Earlier is not { } earlier || session.NewObserver() is not null || session.Settings.Store is not DirectoryStore store
+            || await session.Layers.FindWrittenAsync(earlier, cancellationToken).ConfigureAwait(false) is not { } before
+            || LayerPatch.Of(before.Index, before.Trace, session.Settings.Codec, [.. placed.Select(p => new LayerEntry(p.Entry, p.Source?.Content))]) is not { } patch)
+            return null;
+
+        string archive = session.NewArchive();
+        var layer = await patch.WriteAsync(store, before.Archive, archive, archive + ".changed", i => OpenAsync(placed[i], reading, cancellationToken), cancellationToken).ConfigureAwait(false);
+        return await session.KeepAsync(layer, archive, IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<Stream> OpenAsync(PlacedFile file, CopyReading reading, CancellationToken cancellationToken) =>
+        file.Source is null ? Stream.Null : await reading.OpenAsync(file.Source, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Makes the layer with the directories of a path that are missing in <paramref name="chain"/>; nothing when all are there.</summary>
     public static async Task<StepResult> RunAsync(BuildSession session, DirectoryStep step, LayerChain chain, bool export, CancellationToken cancellationToken)
@@ -66,7 +89,7 @@ internal static class CopyExecution
         {
             foreach (var entry in missing)
                 await writer.WriteAsync(entry with { UserId = owner.UserId, GroupId = owner.GroupId }, cancellationToken).ConfigureAwait(false);
-            return await session.FinishAsync(writer, export, _ => true, cancellationToken).ConfigureAwait(false);
+            return await session.FinishAsync(writer, _ => true, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -113,9 +136,8 @@ internal static class CopyExecution
     }
 
     // Between the key and the layer the person may have saved the file again: the layer must be what the key says. Of a file that was unread, the layer says what it holds.
-    private static bool IsWhatWasSelected(LayerIndex index, IReadOnlyList<PlacedFile> placed, CopyInput input)
+    private static bool IsWhatWasSelected(LayerIndex index, IReadOnlyList<PlacedFile> placed, CopyInput input, Dictionary<FileOrigin, Digest> read)
     {
-        var read = new Dictionary<FileOrigin, Digest>();
         foreach (var file in placed)
         {
             if (file.Source is not { } source || index.Find(file.Entry.Path)?.Digest is not { } written)

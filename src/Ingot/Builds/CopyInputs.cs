@@ -224,13 +224,8 @@ internal sealed class CopyInputs : IDisposable
 
         var chain = await _chainOf(step.From).ConfigureAwait(false);
         string[] what = What(step, run);
-        if (_cache.FindSelection(chain.Id, what) is not { } digest)
-        {
-            digest = (await SelectAsync(step, run, chain, cancellationToken).ConfigureAwait(false)).Digest;
-            _cache.AddSelection(chain.Id, what, digest);
-        }
-
-        return CopyInput.Known(digest, token => SelectAsync(step, run, chain, token), token => OpenAsync(chain, token));
+        var digest = await _cache.SelectionAsync(chain.Id, what, async () => (await SelectAsync(step, run, chain, cancellationToken).ConfigureAwait(false)).Digest).ConfigureAwait(false);
+        return CopyInput.Known(digest, token => SelectAsync(step, run, chain, token), token => _session.Layers.OpenerAsync(chain, _session.Workspace, token));
     }
 
     private static string[] What(CopyStep step, IReadOnlyList<CopySource> run) =>
@@ -276,11 +271,4 @@ internal sealed class CopyInputs : IDisposable
         SourceSelector.IsBroken(source) ? $"'{source.Pattern}' is not a pattern"
         : source.IsPattern ? $"a link in {where} that '{source.Pattern}' matches leads nowhere"
         : $"'{source.Pattern}' is not in {where}";
-
-    private async Task<FileOpener> OpenAsync(LayerChain chain, CancellationToken cancellationToken)
-    {
-        var snapshots = await _session.Layers.SnapshotsAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
-        var roots = snapshots.Select(s => new HostFiles(s)).ToList();
-        return new FileOpener(origin => roots[^(origin.Layer + 1)].OpenRead(origin.Path), roots);
-    }
 }

@@ -8,6 +8,9 @@ internal sealed class CopyReading(BuildSession session, CopyInput input) : IDisp
     private readonly List<ArchiveFiles> _archives = [];
     private FileOpener? _opener;
 
+    /// <summary>The contents of files that had not been read when they were selected, when that is done.</summary>
+    public Dictionary<FileOrigin, Oci.Content.Digest> Read { get; } = [];
+
     public void Dispose()
     {
         _archives.ForEach(a => a.Dispose());

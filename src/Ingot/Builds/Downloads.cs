@@ -66,6 +66,9 @@ internal sealed class Downloads
         _settings = settings ?? new DownloadSettings();
     }
 
+    /// <summary>Marks what is used, so that it is not pruned meanwhile; null when nobody prunes.</summary>
+    public CacheUse? Use { get; init; }
+
     /// <summary>A client as it is needed here. Proxies are those of the environment.</summary>
     public static HttpClient NewClient() => new(new SocketsHttpHandler
     {
@@ -84,6 +87,8 @@ internal sealed class Downloads
 
     private async Task<DownloadedFile> FindOrFetchAsync(TreeSource.Download source, CancellationToken cancellationToken)
     {
+        if (source.Checksum is { } wanted)
+            await MarkAsync(wanted, cancellationToken).ConfigureAwait(false);
         if (source.Checksum is { } checksum && await _store.SizeAsync(checksum, cancellationToken).ConfigureAwait(false) is { } size)
             return new DownloadedFile(checksum, size);
 
@@ -272,6 +277,9 @@ internal sealed class Downloads
         try
         {
             var record = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(RecordOf(source), cancellationToken).ConfigureAwait(false), DownloadContext.Default.DownloadRecord);
+            if (record is not null)
+                await MarkAsync(record.Digest, cancellationToken).ConfigureAwait(false);
+            Use?.Note(Path.GetFileNameWithoutExtension(RecordOf(source)));
             return record is not null && source.Checksum is null && await _store.SizeAsync(record.Digest, cancellationToken).ConfigureAwait(false) == record.Size ? record : null;
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException)
@@ -279,6 +287,8 @@ internal sealed class Downloads
             return null;
         }
     }
+
+    private ValueTask MarkAsync(Digest content, CancellationToken cancellationToken) => Use?.MarkAsync(content, cancellationToken) ?? default;
 
     private string RecordOf(TreeSource.Download source) =>
         Path.Combine(_records, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(source.Address.AbsoluteUri))) + ".json");

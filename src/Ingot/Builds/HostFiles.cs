@@ -132,6 +132,16 @@ internal sealed unsafe partial class HostFiles : IDisposable
         return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", path);
     }
 
+    /// <summary>What a file takes on its disk in bytes, without what is in it when it is a directory; null when it is not there.</summary>
+    public static (bool IsDirectory, long Bytes)? DiskUsage(string path)
+    {
+        Span<byte> buffer = stackalloc byte[256];
+        // struct statx, linux/stat.h: blocks of 512 bytes at 48.
+        if (StatX(CurrentDirectory, Z(path), NoFollow, 0x7FF, buffer) == 0)
+            return (Read(buffer).Type == TarEntryType.Directory, BitConverter.ToInt64(buffer[48..]) * 512);
+        return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", path);
+    }
+
     /// <summary>The stamp of a file, links not followed; null when it is not there.</summary>
     public static FileStamp? StampOf(string path)
     {

@@ -42,6 +42,9 @@ public abstract record BuildEvent
     /// <summary>A step's result was in the cache.</summary>
     public sealed record StepCached(StepLabel Step) : BuildEvent;
 
+    /// <summary>Why a step's result was in the cache or not: once for each step that has an outcome, when <see cref="BuildSettings.Explain"/> asks for it.</summary>
+    public sealed record StepExplained(StepLabel Step, StepExplanation Explanation) : BuildEvent;
+
     /// <summary>A step started.</summary>
     /// <param name="Step">The step.</param>
     /// <param name="Reasons">What is different from the last time the step was made; empty the first time, and without a cache.</param>
@@ -58,6 +61,19 @@ public abstract record BuildEvent
 
     /// <summary>A step failed; the build ends with an exception.</summary>
     public sealed record StepFailed(StepLabel Step, TimeSpan Elapsed) : BuildEvent;
+
+    /// <summary>Something to know of a shared cache.</summary>
+    /// <param name="Text">A sentence.</param>
+    /// <param name="IsWarning">Whether something is not as the person wanted it.</param>
+    public sealed record CacheNote(string Text, bool IsWarning) : BuildEvent;
+
+    /// <summary>Results were put into a shared cache, or could not be.</summary>
+    /// <param name="Name">Which one.</param>
+    /// <param name="Records">How many results it has now.</param>
+    /// <param name="Moved">How many blobs it did not have.</param>
+    /// <param name="Bytes">Their bytes.</param>
+    /// <param name="Failure">Why it could not be done; null when it was.</param>
+    public sealed record CacheExported(string Name, int Records, int Moved, long Bytes, SharedCacheException? Failure) : BuildEvent;
 
     /// <summary>An image is in the store.</summary>
     /// <param name="Name">Its name in the project.</param>

@@ -17,15 +17,24 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
     {
         var stage = plan.Stage(image.Stage);
         var result = results[image.Stage];
+        await Parallel.ForEachAsync(result.Chain.Layers.Where(l => l.Foreign is null), new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = cancellationToken },
+            async (layer, token) => await session.Layers.EnsureAsync(layer.DiffId, token).ConfigureAwait(false)).ConfigureAwait(false);
         var layers = new List<Descriptor>();
         foreach (var layer in result.Chain.Layers)
             layers.Add(await session.Layers.BlobAsync(layer, Settings.Codec, cancellationToken).ConfigureAwait(false));
 
         var config = ConfigOf(stage, result);
-        var configBlob = await Settings.Store.PutAsync(MediaType.Config, ImageJson.Write(config), cancellationToken).ConfigureAwait(false);
+        var configBlob = await PutAsync(MediaType.Config, ImageJson.Write(config), cancellationToken).ConfigureAwait(false);
         var manifest = new Manifest { Config = configBlob, Layers = layers };
-        var descriptor = await Settings.Store.PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken).ConfigureAwait(false);
+        var descriptor = await PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken).ConfigureAwait(false);
         return new BuiltImage(image.Name, descriptor.Digest, manifest, config, RecordOf(image, finished));
+    }
+
+    // It may be there already, named by nobody.
+    private async Task<Descriptor> PutAsync(string mediaType, byte[] document, CancellationToken cancellationToken)
+    {
+        await session.Use.MarkAsync(Digest.Of(document), cancellationToken).ConfigureAwait(false);
+        return await Settings.Store.PutAsync(mediaType, document, cancellationToken).ConfigureAwait(false);
     }
 
     private ImageConfig ConfigOf(PlannedStage stage, StageResult result) => new()

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Erofs;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Builds;
@@ -23,35 +24,101 @@ internal sealed record LayerFacts
     public SortedDictionary<string, Descriptor> Blobs { get; init; } = new(StringComparer.Ordinal);
 }
 
-/// <summary>Layers, in the forms that steps need: a snapshot (a directory in overlay form), a blob, the index of files. Each form is made from another when it is needed and missing.</summary>
+/// <summary>A layer that another can be written from.</summary>
+/// <param name="Index">What is in it.</param>
+/// <param name="Trace">How it was written.</param>
+/// <param name="Archive">Its archive, a file.</param>
+internal sealed record WrittenLayer(LayerIndex Index, LayerTrace Trace, string Archive);
+
+/// <summary>The files of a layer, ready to be stacked on others.</summary>
+internal abstract record Snapshot
+{
+    private Snapshot()
+    {
+    }
+
+    /// <summary>A directory in overlay form.</summary>
+    public sealed record Unpacked(string Directory) : Snapshot;
+
+    /// <summary>The layer's archive as it is, with an image that can be mounted and shows the same as the directory would.</summary>
+    public sealed record Packed(string Image, string Archive, LayerIndex Index) : Snapshot;
+}
+
+/// <summary>Layers, in the forms that steps need: a snapshot, the archive, a blob, the index of files. Each form is made from another when it is needed and missing.</summary>
 internal sealed class LayerCache
 {
+    private const int CopyBytes = 256 << 10;
+
     private readonly string _snapshots;
     private readonly string _layers;
+    private readonly string _archives;
+    private readonly string _directory;
     private readonly IContentStore _store;
     private readonly DirectoryStore _local;
     private readonly ConcurrentDictionary<Digest, LayerIndex> _indexes = new();
     private readonly ConcurrentDictionary<Digest, FileTree> _trees = new();
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _making = new();
+    private Task<bool>? _canMount;
 
     public LayerCache(string directory, IContentStore store)
     {
         _store = store;
+        _directory = directory;
+        _archives = Directory.CreateDirectory(Path.Combine(directory, "archives")).FullName;
         _snapshots = Directory.CreateDirectory(Path.Combine(directory, "snapshots")).FullName;
         _layers = Directory.CreateDirectory(Path.Combine(directory, "layers")).FullName;
         _local = new DirectoryStore(Path.Combine(directory, "store"));
     }
 
+    /// <summary>Marks what is used, so that it is not pruned meanwhile; null when nobody prunes.</summary>
+    public CacheUse? Use { get; init; }
+
     /// <summary>Layers that no image has yet, uncompressed.</summary>
     public IContentStore Local => _local;
 
-    /// <summary>Remembers a layer that was just written, under the codec of its blob.</summary>
-    public void Add(Layer layer, LayerCompression compression)
+    /// <summary>Where layers may be had that are not here; null when nowhere.</summary>
+    public CacheImport? Imported { get; init; }
+
+    /// <summary>Fetches a layer that is not here, if it may be had elsewhere, and checks it.</summary>
+    public async Task EnsureAsync(Digest diffId, CancellationToken cancellationToken)
     {
+        if (Imported?.FindLayer(diffId) is { } shared && !await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false))
+            Add(await Imported.FetchAsync(diffId, _store, cancellationToken).ConfigureAwait(false), shared.Codec);
+    }
+
+    /// <summary>A layer as others may have it: its blob as an image has it, compressed now only when it never was. One that is not here is not fetched for that.</summary>
+    public async Task<SharedLayer> ShareAsync(Digest diffId, LayerCompression compression, CancellationToken cancellationToken)
+    {
+        if (!await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false) && Imported?.FindLayer(diffId) is { } elsewhere)
+            return elsewhere;
+
+        var facts = Facts(diffId) ?? throw Lost(diffId);
+        foreach (var (codec, blob) in facts.Blobs.Where(b => b.Value.MediaType != MediaType.Layer).OrderBy(b => b.Key != compression.Codec))
+        {
+            if (await _store.SizeAsync(blob.Digest, cancellationToken).ConfigureAwait(false) is not null)
+                return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = codec, Blob = blob };
+        }
+
+        var made = await BlobAsync(new ChainLayer(diffId, Foreign: null), compression, cancellationToken).ConfigureAwait(false);
+        return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = compression.Codec, Blob = made };
+    }
+
+    /// <summary>Remembers a layer that was just written, under the codec of its blob, and keeps its archive.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="compression">What compressed its blob.</param>
+    /// <param name="archive">The file that holds its archive, which is moved away; null for none.</param>
+    public void Add(Layer layer, LayerCompression compression, string? archive = null) => Add(layer, compression.Codec, archive);
+
+    private void Add(Layer layer, string codec, string? archive = null)
+    {
+        if (archive is not null)
+            File.Move(archive, ArchivePath(layer.DiffId), overwrite: true);
+        if (archive is not null && layer.Trace is { } trace)
+            AtomicFile.Write(TracePath(layer.DiffId), trace.Write());
         _indexes[layer.DiffId] = layer.Index;
-        var facts = Facts(layer.DiffId) ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = IsComplete(layer.Index) };
+        var facts = Facts(layer.DiffId) ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = layer.Index.ImpliedDirectories().Count == 0 };
         if (layer.Blob is { } blob)
-            facts = facts with { Blobs = new(facts.Blobs, StringComparer.Ordinal) { [compression.Codec] = blob } };
+            facts = facts with { Blobs = new(facts.Blobs, StringComparer.Ordinal) { [codec] = blob } };
         AtomicFile.Write(IndexPath(layer.DiffId), layer.Index.Write());
         AtomicFile.Write(FactsPath(layer.DiffId), JsonSerializer.SerializeToUtf8Bytes(facts, LayerCacheContext.Default.LayerFacts));
     }
@@ -59,12 +126,31 @@ internal sealed class LayerCache
     /// <summary>Makes a directory in overlay form the snapshot of a complete layer; one that is there already stays, and the directory with it.</summary>
     public void AddSnapshot(Digest diffId, string directory) => MoveUnlessThere(directory, Path.Combine(_snapshots, diffId.Hex));
 
+    /// <summary>A layer with everything that another can be written from; null when something of it is gone.</summary>
+    public async Task<WrittenLayer?> FindWrittenAsync(Digest diffId, CancellationToken cancellationToken)
+    {
+        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
+        if (!File.Exists(TracePath(diffId)) || !File.Exists(ArchivePath(diffId)) || !File.Exists(IndexPath(diffId)))
+            return null;
+        if (LayerTrace.TryRead(await File.ReadAllBytesAsync(TracePath(diffId), cancellationToken).ConfigureAwait(false)) is not { } trace
+            || await _store.SizeAsync(trace.Blob.Digest, cancellationToken).ConfigureAwait(false) != trace.Blob.Size)
+            return null;
+
+        return new WrittenLayer(await IndexOfAsync(diffId, cancellationToken).ConfigureAwait(false), trace, ArchivePath(diffId));
+    }
+
     /// <summary>Whether everything can be made from what there is of a layer.</summary>
     public async Task<bool> HasAsync(Digest diffId, CancellationToken cancellationToken)
     {
+        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
+        return await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false) || Imported?.FindLayer(diffId) is not null;
+    }
+
+    private async Task<bool> IsHereAsync(Digest diffId, CancellationToken cancellationToken)
+    {
         if (Facts(diffId) is not { } facts || !File.Exists(IndexPath(diffId)))
             return false;
-        return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is not null;
+        return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || File.Exists(ArchivePath(diffId)) || await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is not null;
     }
 
     /// <summary>The blob of a layer in the store, compressed as asked; made from what there is when it is missing. A foreign layer keeps the blob it has.</summary>
@@ -73,6 +159,7 @@ internal sealed class LayerCache
         if (layer.Foreign is { } foreign)
             return foreign;
 
+        await EnsureAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
         var facts = Facts(layer.DiffId) ?? throw Lost(layer.DiffId);
         if (facts.Blobs.TryGetValue(compression.Codec, out var known) && await _store.SizeAsync(known.Digest, cancellationToken).ConfigureAwait(false) is not null)
             return known;
@@ -90,21 +177,24 @@ internal sealed class LayerCache
         }
     }
 
-    /// <summary>The snapshots of a chain, the topmost first; those that are missing are unpacked.</summary>
+    /// <summary>The snapshots of a chain, the topmost first; those that are missing are made: an image where the host can mount one, else a directory.</summary>
     /// <param name="chain">The layers.</param>
-    /// <param name="workspace">Where to unpack.</param>
+    /// <param name="workspace">Where to make them.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<IReadOnlyList<string>> SnapshotsAsync(LayerChain chain, Workspace workspace, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Snapshot>> SnapshotsAsync(LayerChain chain, Workspace workspace, CancellationToken cancellationToken)
     {
-        var snapshots = new List<string>();
-        var below = LayerChain.Empty;
-        foreach (var layer in chain.Layers)
-        {
-            below = below.With(layer);
-            snapshots.Insert(0, await SnapshotAsync(layer, below, snapshots, workspace, cancellationToken).ConfigureAwait(false));
-        }
-
+        var snapshots = new List<Snapshot>();
+        for (int count = 1; count <= chain.Layers.Count; count++)
+            snapshots.Insert(0, await SnapshotAsync(chain.Take(count), mayBePacked: true, workspace, cancellationToken).ConfigureAwait(false));
         return snapshots;
+    }
+
+    /// <summary>Opens files of a chain by where they are.</summary>
+    public async Task<FileOpener> OpenerAsync(LayerChain chain, Workspace workspace, CancellationToken cancellationToken)
+    {
+        var snapshots = await SnapshotsAsync(chain, workspace, cancellationToken).ConfigureAwait(false);
+        var readers = snapshots.Reverse().Select(LayerFiles.Open).ToList();
+        return new FileOpener(origin => readers[origin.Layer].OpenRead(origin.Path), readers);
     }
 
     /// <summary>What a chain shows.</summary>
@@ -126,35 +216,126 @@ internal sealed class LayerCache
         if (_indexes.TryGetValue(diffId, out var known))
             return known;
 
+        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
+        if (chain.Layers[^1].Foreign is null)
+            await EnsureAsync(diffId, cancellationToken).ConfigureAwait(false);
         if (!File.Exists(IndexPath(diffId)))
             await SnapshotsAsync(chain, workspace, cancellationToken).ConfigureAwait(false);
-        return _indexes[diffId] = LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(diffId), cancellationToken).ConfigureAwait(false));
+        return await IndexOfAsync(diffId, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<string> SnapshotAsync(ChainLayer layer, LayerChain upToHere, IReadOnlyList<string> lower, Workspace workspace, CancellationToken cancellationToken)
+    private async Task<LayerIndex> IndexOfAsync(Digest diffId, CancellationToken cancellationToken) =>
+        _indexes.TryGetValue(diffId, out var known) ? known : _indexes[diffId] = LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(diffId), cancellationToken).ConfigureAwait(false));
+
+    // Of the topmost layer.
+    private async Task<Snapshot> SnapshotAsync(LayerChain chain, bool mayBePacked, Workspace workspace, CancellationToken cancellationToken)
     {
-        bool isOwn = Facts(layer.DiffId) is { IsComplete: true };
-        string snapshot = Path.Combine(_snapshots, isOwn ? layer.DiffId.Hex : upToHere.Id.Hex);
-        var gate = _making.GetOrAdd(snapshot, _ => new SemaphoreSlim(1));
+        var layer = chain.Layers[^1];
+        await MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+        await MarkAsync(chain.Id, cancellationToken).ConfigureAwait(false);
+        if (layer.Foreign is null)
+            await EnsureAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+        var facts = Facts(layer.DiffId);
+        // Otherwise the snapshot depends on what is below.
+        bool isOwn = facts is { IsComplete: true };
+        string directory = Path.Combine(_snapshots, isOwn ? layer.DiffId.Hex : chain.Id.Hex);
+        var gate = _making.GetOrAdd(directory, _ => new SemaphoreSlim(1));
         await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (!Directory.Exists(snapshot) || !File.Exists(IndexPath(layer.DiffId)))
-                await UnpackAsync(layer, snapshot, lower, workspace, cancellationToken).ConfigureAwait(false);
+            if (Directory.Exists(directory) && File.Exists(IndexPath(layer.DiffId)))
+                return new Snapshot.Unpacked(directory);
+            if (mayBePacked && layer.Foreign is null && facts is not null && await CanMountAsync(workspace, cancellationToken).ConfigureAwait(false)
+                && await PackAsync(chain, facts, workspace, cancellationToken).ConfigureAwait(false) is { } packed)
+                return packed;
+
+            await UnpackAsync(chain, directory, isOwn, workspace, cancellationToken).ConfigureAwait(false);
+            return new Snapshot.Unpacked(directory);
         }
         finally
         {
             gate.Release();
         }
-
-        return snapshot;
     }
 
-    private async Task UnpackAsync(ChainLayer layer, string snapshot, IReadOnlyList<string> lower, Workspace workspace, CancellationToken cancellationToken)
+    private ValueTask MarkAsync(Digest name, CancellationToken cancellationToken) => Use?.MarkAsync(name, cancellationToken) ?? default;
+
+    private Task<bool> CanMountAsync(Workspace workspace, CancellationToken cancellationToken)
     {
-        var (store, blob) = layer.Foreign is { } foreign
-            ? (_store, foreign)
-            : Facts(layer.DiffId) is { } facts && await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is { } found ? found : throw Lost(layer.DiffId);
+        lock (_making)
+            return _canMount ??= LayerMounts.AreSupportedAsync(_directory, () => workspace.NewDirectory("trial"), cancellationToken);
+    }
+
+    // Null for a layer that no image can show: then it is unpacked.
+    private async Task<Snapshot.Packed?> PackAsync(LayerChain chain, LayerFacts facts, Workspace workspace, CancellationToken cancellationToken)
+    {
+        var diffId = chain.Layers[^1].DiffId;
+        string image = Path.Combine(_archives, (facts.IsComplete ? diffId : chain.Id).Hex + ".image");
+        string archive = await ArchiveAsync(diffId, facts, workspace, cancellationToken).ConfigureAwait(false);
+        var index = await IndexOfAsync(diffId, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (!File.Exists(image))
+                WriteImage(image, archive, facts.IsComplete ? index : await WholeAsync(chain, index, workspace, cancellationToken).ConfigureAwait(false));
+            return new Snapshot.Packed(image, archive, index);
+        }
+        catch (LayerException)
+        {
+            return null;
+        }
+    }
+
+    // Directories that the layer does not describe are as they are below it.
+    private async Task<LayerIndex> WholeAsync(LayerChain chain, LayerIndex index, Workspace workspace, CancellationToken cancellationToken)
+    {
+        var below = await TreeAsync(chain.Take(chain.Layers.Count - 1), workspace, cancellationToken).ConfigureAwait(false);
+        return index.With(index.ImpliedDirectories().Select(path => below.Find(path)?.Record.Entry).OfType<TarEntry>().Where(e => e.Type == TarEntryType.Directory));
+    }
+
+    private static void WriteImage(string image, string archive, LayerIndex index)
+    {
+        using var bytes = new MemoryStream();
+        ErofsImage.Write(bytes, index, [new ErofsDevice(new FileInfo(archive).Length)], new ErofsOptions { AllowDevices = true });
+        AtomicFile.Write(image, bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
+    }
+
+    // The archive of a layer of ours; decompressed from a blob when it is missing.
+    private async Task<string> ArchiveAsync(Digest diffId, LayerFacts facts, Workspace workspace, CancellationToken cancellationToken)
+    {
+        string archive = ArchivePath(diffId);
+        if (File.Exists(archive))
+            return archive;
+
+        string made = Path.Combine(workspace.NewDirectory("archive"), "layer.tar");
+        var tar = await OpenTarAsync(diffId, facts, cancellationToken).ConfigureAwait(false);
+        await using (tar.ConfigureAwait(false))
+        {
+            var file = new FileStream(made, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
+            await using (file.ConfigureAwait(false))
+                await tar.CopyToAsync(file, CopyBytes, cancellationToken).ConfigureAwait(false);
+        }
+
+        File.Move(made, archive, overwrite: true);
+        return archive;
+    }
+
+    // Verified at its end.
+    private async Task<Stream> OpenTarAsync(Digest diffId, LayerFacts facts, CancellationToken cancellationToken)
+    {
+        if (File.Exists(ArchivePath(diffId)))
+            return LayerBlob.OpenArchive(ArchivePath(diffId), diffId);
+
+        var (store, blob) = await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) ?? throw Lost(diffId);
+        return await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task UnpackAsync(LayerChain chain, string snapshot, bool isOwn, Workspace workspace, CancellationToken cancellationToken)
+    {
+        var layer = chain.Layers[^1];
+        var lower = new List<string>();
+        for (int count = 1; count < chain.Layers.Count && !isOwn; count++)
+            lower.Insert(0, ((Snapshot.Unpacked)await SnapshotAsync(chain.Take(count), mayBePacked: false, workspace, cancellationToken).ConfigureAwait(false)).Directory);
+
         string directory = workspace.NewDirectory("unpack");
         var options = new ExtractOptions
         {
@@ -163,8 +344,15 @@ internal sealed class LayerCache
             // A command of the template may make devices; an image from elsewhere has no reason to.
             AllowDevices = layer.Foreign is null,
         };
-        var index = await LayerExtractor.ExtractAsync(store, blob, layer.DiffId, directory, options, cancellationToken).ConfigureAwait(false);
-        AtomicFile.Write(IndexPath(layer.DiffId), index.Write());
+        var tar = layer.Foreign is { } foreign
+            ? await LayerBlob.OpenAsync(_store, foreign, layer.DiffId, cancellationToken).ConfigureAwait(false)
+            : await OpenTarAsync(layer.DiffId, Facts(layer.DiffId) ?? throw Lost(layer.DiffId), cancellationToken).ConfigureAwait(false);
+        await using (tar.ConfigureAwait(false))
+        {
+            var index = await LayerExtractor.ExtractAsync(tar, directory, options, cancellationToken).ConfigureAwait(false);
+            AtomicFile.Write(IndexPath(layer.DiffId), index.Write());
+        }
+
         MoveUnlessThere(directory, snapshot);
     }
 
@@ -178,8 +366,7 @@ internal sealed class LayerCache
             return;
         }
 
-        var (store, blob) = await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) ?? throw Lost(diffId);
-        var tar = await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false);
+        var tar = await OpenTarAsync(diffId, facts, cancellationToken).ConfigureAwait(false);
         await using (tar.ConfigureAwait(false))
         {
             using var reader = new TarReader(tar, leaveOpen: true);
@@ -214,11 +401,16 @@ internal sealed class LayerCache
         }
     }
 
-    private LayerFacts? Facts(Digest diffId)
+    /// <summary>The blobs that a file of facts names; none when it cannot be read.</summary>
+    public static IEnumerable<Digest> BlobsOf(string factsFile) => ReadFacts(factsFile)?.Blobs.Values.Select(b => b.Digest) ?? [];
+
+    private LayerFacts? Facts(Digest diffId) => ReadFacts(FactsPath(diffId));
+
+    private static LayerFacts? ReadFacts(string path)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(FactsPath(diffId)), LayerCacheContext.Default.LayerFacts);
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), LayerCacheContext.Default.LayerFacts);
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException or FormatException)
         {
@@ -226,13 +418,11 @@ internal sealed class LayerCache
         }
     }
 
-    private static bool IsComplete(LayerIndex index)
-    {
-        var directories = index.Files.Where(f => f.Type == TarEntryType.Directory).Select(f => f.Path).Append("").ToHashSet();
-        return index.Files.Select(f => f.Path).Concat(index.Whiteouts).All(path => directories.Contains(TarPath.Parent(path)));
-    }
-
     private string IndexPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".index");
+
+    private string TracePath(Digest diffId) => Path.Combine(_archives, diffId.Hex + ".trace");
+
+    private string ArchivePath(Digest diffId) => Path.Combine(_archives, diffId.Hex + ".tar");
 
     private string FactsPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".json");
 

@@ -10,7 +10,7 @@ namespace Ingot.Builds;
 /// <summary>Layers that are mounted instead of unpacked: whether this host can, and doing it.</summary>
 internal static class LayerMounts
 {
-    private const string AnswerFile = "mounts";
+    private const string AnswerFile = "mountable";
     private const string Yes = "yes";
     private const int DirectoryMode = 0b111_101_101;
 

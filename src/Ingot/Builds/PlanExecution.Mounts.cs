@@ -17,6 +17,12 @@ internal sealed record StepWork(Step Step, StepLabel Label, LayerChain Chain, Co
     /// <summary>Whether its result is only mounted.</summary>
     public bool IsMounted { get; init; }
 
+    /// <summary>Where it stands, for people.</summary>
+    public required StepOrigin Origin { get; init; }
+
+    /// <summary>The layer that was made the last time at the same place, which may be mostly the same; null when none is to be used.</summary>
+    public Digest? Earlier { get; init; }
+
     /// <summary>The stage it belongs to, which says the epoch and the rules that are off.</summary>
     public required PlannedStage Stage { get; init; }
 
@@ -30,6 +36,19 @@ internal sealed partial class PlanExecution
     private const string MountedPath = "/mounted";
 
     private readonly Dictionary<StepMount, CopyStep> _mounted = new(ReferenceEqualityComparer.Instance);
+
+    /// <summary>The cache mounts of the plan: their names in caches, and their ids. What they begin with is known only of those that begin empty, or that a step was run for.</summary>
+    public async Task<IReadOnlyList<(string Name, string Id)>> CacheMountsAsync()
+    {
+        var mounts = new List<(string, string)>();
+        foreach (var mount in _plan.Stages.SelectMany(s => s.Steps).OfType<RunStep>().SelectMany(s => s.Mounts).OfType<StepMount.Cache>())
+        {
+            Digest? initial = CopyOf(mount) is { } copy ? await (await _copies.OfAsync(copy, Stopped).ConfigureAwait(false)).DigestAsync(Stopped).ConfigureAwait(false) : null;
+            mounts.Add((CacheDirectory.Of("", mount.Id, initial), mount.Id));
+        }
+
+        return mounts;
+    }
 
     // The copies that a step makes, or would make of what it mounts: selecting is one thing for both.
     private IEnumerable<CopyStep> CopiesOf(Step step) => step switch
@@ -103,9 +122,9 @@ internal sealed partial class PlanExecution
             return new MountTree(await ChainAsync(copy.From).ConfigureAwait(false), mount is StepMount.Bind bind ? bind.Source : ((StepMount.Cache)mount).Source, digest);
 
         var label = user.Label;
-        var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true, Stage = user.Stage };
-        var key = KeyOf(work, digest);
-        var (result, _) = await OnceAsync(work, key, $"{_plan.Project}\n{label.Stage}\n{label.Number}\n{mount.Target}").ConfigureAwait(false);
+        var origin = OriginOf($"{_plan.Project}\n{label.Stage}\n{label.Number}\n{mount.Target}", copy, new TreeSource.Scratch());
+        var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true, Stage = user.Stage, Origin = origin };
+        var (result, _) = await OnceAsync(work, KeyOf(work, digest)).ConfigureAwait(false);
         var chain = result.DiffId is { } diffId ? LayerChain.Empty.With(new ChainLayer(diffId, Foreign: null)) : LayerChain.Empty;
         return new MountTree(chain, MountedPath[1..], digest);
     }

@@ -34,6 +34,9 @@ internal sealed partial class PlanExecution : IDisposable
     private readonly ConcurrentDictionary<Digest, Lazy<Task<(StepResult Result, bool IsCached)>>> _results = new();
     private readonly CopyInputs _copies;
     private readonly HashSet<string> _exported;
+    private readonly StepExplainer _explainer;
+    private readonly ConcurrentDictionary<Digest, UsedResult> _used = new();
+    private long _addedBytes;
 
     public PlanExecution(Plan plan, BuildSession session, StepCache cache, IBuildProgress progress, CancellationToken cancellationToken)
     {
@@ -44,6 +47,7 @@ internal sealed partial class PlanExecution : IDisposable
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         _slots = new SemaphoreSlim(Math.Max(1, session.Settings.Parallelism));
         _exported = ExportedStages(plan);
+        _explainer = new StepExplainer(cache, session.Copied);
         _copies = new CopyInputs(session, cache, ChainAsync);
         foreach (var stage in plan.Stages)
             _stages[stage.Name] = new(() => Task.Run(() => RunStageAsync(stage)));
@@ -51,6 +55,12 @@ internal sealed partial class PlanExecution : IDisposable
 
     /// <summary>Whether any step was not in the cache.</summary>
     public bool HasExecuted { get; private set; }
+
+    /// <summary>About what the results of this build take in the cache: the snapshot of a command and the blob of a layer, in bytes.</summary>
+    public long AddedBytes => Interlocked.Read(ref _addedBytes);
+
+    /// <summary>The results that were used or made.</summary>
+    public IReadOnlyList<UsedResult> Used => [.. _used.Values];
 
     private CancellationToken Stopped => _stop.Token;
 
@@ -177,8 +187,8 @@ internal sealed partial class PlanExecution : IDisposable
             : input is null ? (Digest?)null
             : isUnread ? (await input.SelectAsync(Stopped).ConfigureAwait(false)).Digest
             : await input.DigestAsync(Stopped).ConfigureAwait(false);
-        var work = new StepWork(step, label, chain, input, _exported.Contains(stage.Name)) { Stage = stage, IsUnread = isUnread };
-        return await OnceAsync(work, KeyOf(work, content), place).ConfigureAwait(false);
+        var work = new StepWork(step, label, chain, input, _exported.Contains(stage.Name)) { Stage = stage, IsUnread = isUnread, Earlier = _session.Settings.NoCache ? null : _cache.LastLayer(place), Origin = OriginOf(place, step, stage.Base) };
+        return await OnceAsync(work, KeyOf(work, content)).ConfigureAwait(false);
     }
 
     private StepKey KeyOf(StepWork work, Digest? content) => StepKeys.Of(work.Step, work.Chain, content, EpochOf(work.Stage), work.Stage.RulesOff);
@@ -191,13 +201,17 @@ internal sealed partial class PlanExecution : IDisposable
     private async Task<StepKey> FinalKeyAsync(StepWork work, StepKey key) =>
         work.IsUnread ? KeyOf(work, await work.Input!.DigestAsync(Stopped).ConfigureAwait(false)) : key;
 
-    private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work, StepKey key, string place)
+    private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work, StepKey key)
     {
-        var mine = new Lazy<Task<(StepResult, bool)>>(() => FindOrRunAsync(work, key, place));
-        return await _results.GetOrAdd(key.Digest, mine).Value.ConfigureAwait(false);
+        var mine = new Lazy<Task<(StepResult Result, bool IsCached)>>(() => FindOrRunAsync(work, key));
+        var one = _results.GetOrAdd(key.Digest, mine);
+        var made = await one.Value.ConfigureAwait(false);
+        if (_session.Settings.Explain && !ReferenceEquals(one, mine))
+            _progress.Report(new BuildEvent.StepExplained(work.Label, new StepExplanation { IsHit = made.IsCached, Remark = "the same as another step of this build" }));
+        return made;
     }
 
-    private async Task<(StepResult Result, bool IsCached)> FindOrRunAsync(StepWork work, StepKey key, string place)
+    private async Task<(StepResult Result, bool IsCached)> FindOrRunAsync(StepWork work, StepKey key)
     {
         if (await FindAsync(work, key).ConfigureAwait(false) is { } known)
             return (known, true);
@@ -205,7 +219,7 @@ internal sealed partial class PlanExecution : IDisposable
         // Before anything is held: what is mounted may have to be made, which is work like this.
         var trees = work.Step is RunStep run ? await MountTreesAsync(run, work).ConfigureAwait(false) : [];
         if (_session.Settings.NoCache)
-            return (await RunInSlotAsync(work, trees, key, place).ConfigureAwait(false), false);
+            return (await RunInSlotAsync(work, trees, key).ConfigureAwait(false), false);
 
         // Another builder may be making just this; then its result is waited for and used.
         string lockFile = _cache.LockOf(key);
@@ -215,7 +229,7 @@ internal sealed partial class PlanExecution : IDisposable
         {
             if (hasWaited)
                 key = await FinalKeyAsync(work, key).ConfigureAwait(false);
-            return await FindAsync(work, key).ConfigureAwait(false) is { } made ? (made, true) : (await RunInSlotAsync(work, trees, key, place).ConfigureAwait(false), false);
+            return await FindAsync(work, key).ConfigureAwait(false) is { } made ? (made, true) : (await RunInSlotAsync(work, trees, key).ConfigureAwait(false), false);
         }
         finally
         {
@@ -223,17 +237,21 @@ internal sealed partial class PlanExecution : IDisposable
         }
     }
 
-    private async Task<StepResult> RunInSlotAsync(StepWork work, Dictionary<StepMount, MountTree> trees, StepKey key, string place)
+    private async Task<StepResult> RunInSlotAsync(StepWork work, Dictionary<StepMount, MountTree> trees, StepKey key)
     {
         await _slots.WaitAsync(Stopped).ConfigureAwait(false);
         try
         {
             HasExecuted = true;
-            _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, place)));
-            var result = await ExecuteAsync(work.Label, () => RunAsync(work, trees)).ConfigureAwait(false);
-            _cache.Add(await FinalKeyAsync(work, key).ConfigureAwait(false), place, result);
+            _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
+            var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees))).ConfigureAwait(false);
+            var final = await FinalKeyAsync(work, key).ConfigureAwait(false);
+            var origin = work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() };
+            Note(work, _cache.Add(final, work.Origin.Place, result, origin));
+            Interlocked.Add(ref _addedBytes, work.Step is CopyStep ? result.Bytes : result.Bytes + (result.Bytes / 2));
+            // From now on it is locked, and asked for so.
             if (work.Step is BootstrapStep { Lock: not { IsWhole: true } } bootstrap)
-                _cache.Add(KeyOf(work with { Step = bootstrap with { Lock = new BootstrapLock(result.Packages, IsWhole: true) } }, content: null), place, result);
+                Note(work, _cache.Add(KeyOf(work with { Step = bootstrap with { Lock = new BootstrapLock(result.Packages, IsWhole: true) } }, content: null), work.Origin.Place, result, origin));
             return result;
         }
         finally
@@ -241,6 +259,29 @@ internal sealed partial class PlanExecution : IDisposable
             _slots.Release();
         }
     }
+
+    // What a copy selected is only known when it is done.
+    private async Task<StepResult> ExplainAsync(StepWork work, StepKey key, Func<Task<StepResult>> run)
+    {
+        if (!_session.Settings.Explain)
+            return await run().ConfigureAwait(false);
+
+        var others = _plan.Stages.SelectMany(s => s.Steps).Select(s => s.Text).Where(t => t != work.Origin.Text).ToHashSet();
+        var before = _explainer.Nearest(key, work.Origin, others);
+        StepResult? result = null;
+        try
+        {
+            return result = await run().ConfigureAwait(false);
+        }
+        finally
+        {
+            var explanation = _explainer.Miss(result is null ? key : await FinalKeyAsync(work, key).ConfigureAwait(false), work.Origin, before, result);
+            _progress.Report(new BuildEvent.StepExplained(work.Label, _session.Settings.NoCache ? explanation with { Remark = "the cache was not to be used" } : explanation));
+        }
+    }
+
+    private StepOrigin OriginOf(string place, Step step, TreeSource below) =>
+        new() { Place = place, Text = step.Text, Base = below.ToString()!, Made = _session.Settings.TimeProvider.GetUtcNow() };
 
     private async Task<StepResult> ExecuteAsync(StepLabel label, Func<Task<StepResult>> run)
     {
@@ -267,7 +308,7 @@ internal sealed partial class PlanExecution : IDisposable
         {
             BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Stage.Name, work.Export, Output, Stopped),
             RunStep run => CommandExecution.RunAsync(session, run, work.Chain, trees, work.Export, Output, Stopped),
-            CopyStep copy => CopyExecution.RunAsync(session, copy, work.Input!, work.Chain, work.Export, Stopped),
+            CopyStep copy => CopyExecution.RunAsync(session, copy, work.Input!, work, Stopped),
             DirectoryStep directory => CopyExecution.RunAsync(session, directory, work.Chain, work.Export, Stopped),
             _ => throw new InvalidOperationException($"no execution for '{work.Step.GetType().Name}'"),
         };
@@ -275,12 +316,25 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<StepResult?> FindAsync(StepWork work, StepKey key)
     {
-        if (_session.Settings.NoCache || work.Step is BootstrapStep { IsFresh: true } || _cache.Find(key) is not { } result)
+        if (_session.Settings.NoCache || work.Step is BootstrapStep { IsFresh: true })
             return null;
-        if (result.DiffId is { } diffId && !await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false))
-            return null;
+        await _session.Use.MarkAsync(key.Digest, Stopped).ConfigureAwait(false);
+        foreach (var (record, isImported) in _cache.Candidates(key))
+        {
+            if (record.Result.DiffId is { } diffId && !await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false))
+                continue;
 
-        _progress.Report(new BuildEvent.StepCached(work.Label));
-        return result;
+            _progress.Report(new BuildEvent.StepCached(work.Label));
+            if (_session.Settings.Explain)
+                _progress.Report(new BuildEvent.StepExplained(work.Label, StepExplainer.Hit(record)));
+            Note(work, isImported ? _cache.Add(key, work.Origin.Place, record.Result, work.Origin with { Made = record.Origin?.Made ?? default, Source = record.Origin?.Source }) : record);
+            return record.Result;
+        }
+
+        return null;
     }
+
+    // One result may be an image's here and not there.
+    private void Note(StepWork work, StepRecord record) =>
+        _used.AddOrUpdate(record.StepKey.Digest, new UsedResult(record, work.Export), (_, old) => old with { IsOfImage = old.IsOfImage || work.Export });
 }

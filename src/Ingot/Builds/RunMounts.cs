@@ -1,6 +1,7 @@
 using System.Globalization;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
 using Ingot.Tools;
@@ -36,6 +37,7 @@ internal sealed class RunMounts : IAsyncDisposable
     private readonly MountTable _table;
     private readonly IReadOnlyDictionary<StepMount, MountTree> _trees;
     private readonly Action<string> _onLine;
+    private readonly List<ImageMount> _images = [];
     private readonly List<Command> _commands = [];
     private readonly List<RuntimeMount> _mounts = [];
     private readonly List<string> _environment = [];
@@ -58,6 +60,9 @@ internal sealed class RunMounts : IAsyncDisposable
 
     /// <summary>What is run before the container, in its mount namespace and in the step's directory.</summary>
     public IReadOnlyList<Command> Commands => [.. SecretCommands(), .. _commands];
+
+    /// <summary>Images of layers that <see cref="Commands"/> find mounted.</summary>
+    public IReadOnlyList<ImageMount> Images => _images;
 
     /// <summary>What the container mounts, in order.</summary>
     public IReadOnlyList<RuntimeMount> Mounts => _mounts;
@@ -149,8 +154,11 @@ internal sealed class RunMounts : IAsyncDisposable
             // A step that mounts one cache twice waits for itself otherwise.
             var strictest = group.Max(c => c.Mount.Sharing);
             var first = group.First().Mount;
+            var shared = _session.Imported?.FindMount(Path.GetFileName(group.Key));
+            if (shared is not null)
+                CacheDirectory.RemoveEmpty(group.Key);
             var taken = await CacheDirectory.TakeAsync(
-                group.Key, strictest, () => MakeCacheAsync(first, cancellationToken), _session.Settings.TimeProvider,
+                group.Key, strictest, () => MakeCacheAsync(first, shared, cancellationToken), _session.Settings.TimeProvider,
                 () => _onLine($"waiting for the cache '{first.Id}', which another step has locked"), cancellationToken).ConfigureAwait(false);
             _held.Add(taken);
             foreach (var (mount, _) in group)
@@ -158,14 +166,16 @@ internal sealed class RunMounts : IAsyncDisposable
         }
     }
 
-    private async Task<string> MakeCacheAsync(StepMount.Cache cache, CancellationToken cancellationToken)
+    private async Task<string> MakeCacheAsync(StepMount.Cache cache, SharedMount? shared, CancellationToken cancellationToken)
     {
         string directory = _session.Workspace.NewDirectory("cache");
-        if (_trees.TryGetValue(cache, out var tree))
+        if (shared is not null && await UnpackAsync(shared, Path.Combine(directory, "shared"), cancellationToken).ConfigureAwait(false) is { } unpacked)
+            directory = unpacked;
+        else if (_trees.TryGetValue(cache, out var tree))
         {
-            var (overlay, source, _) = await OverlayAsync(cache, tree, writable: false, cancellationToken).ConfigureAwait(false);
+            var (overlay, source, _, images) = await OverlayAsync(cache, tree, writable: false, cancellationToken).ConfigureAwait(false);
             var copy = new Command("cp", "-a", "--", Path.Combine(source, "."), directory) { Directory = _directory };
-            var result = await Tether.RunAsync(Tether.Sequence(overlay, copy), onLine: null, cancellationToken).ConfigureAwait(false);
+            var result = await Tether.RunAsync(Tether.Sequence(overlay, copy), images, onLine: null, cancellationToken).ConfigureAwait(false);
             if (result.ExitCode != 0)
                 throw new ToolException(copy, result.ExitCode, result.Tail);
         }
@@ -175,16 +185,40 @@ internal sealed class RunMounts : IAsyncDisposable
         return directory;
     }
 
+    // Null when it cannot be had: the step does without, as it must on any new host.
+    private async Task<string?> UnpackAsync(SharedMount shared, string directory, CancellationToken cancellationToken)
+    {
+        var store = _session.Layers.Local;
+        try
+        {
+            await _session.Imported!.FetchMountAsync(shared.Name, store, cancellationToken).ConfigureAwait(false);
+            HostFiles.MakeDirectory(directory, OrdinaryMode);
+            await LayerExtractor.ExtractAsync(store, shared.Blob, shared.DiffId, directory, new ExtractOptions(), cancellationToken).ConfigureAwait(false);
+            _onLine($"the cache '{shared.Id}' begins with what was shared");
+            return directory;
+        }
+        catch (Exception e) when (e is IngotException or InvalidDataException)
+        {
+            _onLine($"the cache '{shared.Id}' begins empty: {e.Message}");
+            return null;
+        }
+        finally
+        {
+            await store.DeleteAsync(shared.Blob.Digest, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     private async Task BindAsync(StepMount.Bind bind, CancellationToken cancellationToken)
     {
-        var (overlay, source, view) = await OverlayAsync(bind, _trees[bind], bind.IsWritable, cancellationToken).ConfigureAwait(false);
+        var (overlay, source, view, images) = await OverlayAsync(bind, _trees[bind], bind.IsWritable, cancellationToken).ConfigureAwait(false);
+        _images.AddRange(images);
         _commands.Add(overlay);
         var mount = RuntimeMount.BindAlone(Path.Combine(_directory, source), "", readOnly: !bind.IsWritable);
         Add(bind, mount, target => view is null ? MountView.Empty(target) : view with { Target = target }, isFile: view is null);
     }
 
     // All of the chain is mounted, so that a link in the path stays in it; the view is null for a file.
-    private async Task<(Command Overlay, string Source, MountView? View)> OverlayAsync(StepMount mount, MountTree source, bool writable, CancellationToken cancellationToken)
+    private async Task<(Command Overlay, string Source, MountView? View, IReadOnlyList<ImageMount> Images)> OverlayAsync(StepMount mount, MountTree source, bool writable, CancellationToken cancellationToken)
     {
         var tree = await _session.Layers.TreeAsync(source.Chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
         if (tree.Resolve(source.Path) is not { } path || (path.Length > 0 && tree.Find(path) is null))
@@ -192,12 +226,8 @@ internal sealed class RunMounts : IAsyncDisposable
 
         string name = string.Create(CultureInfo.InvariantCulture, $"m{_overlays++}");
         var snapshots = await _session.Layers.SnapshotsAsync(source.Chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
-        var lower = new List<string>();
-        foreach (var snapshot in snapshots)
-        {
-            lower.Add(string.Create(CultureInfo.InvariantCulture, $"{name}l{lower.Count}"));
-            File.CreateSymbolicLink(Path.Combine(_directory, lower[^1]), snapshot);
-        }
+        var stack = SnapshotStack.In(_directory, name + "l", snapshots);
+        var lower = stack.Names.ToList();
 
         string[] own = writable ? [name, name + "p", name + "u", name + "w"] : [name, name + "p", name + "e"];
         foreach (var made in own)
@@ -209,7 +239,7 @@ internal sealed class RunMounts : IAsyncDisposable
 
         var overlay = Tools.Mounts.Overlay(_directory, lower, writable ? name + "u" : null, writable ? name + "w" : null, name);
         bool isDirectory = tree.IsDirectory(path);
-        return (overlay, path.Length == 0 ? name : $"{name}/{path}", isDirectory ? MountView.Of("", tree, path, Path.Combine(_directory, name + "p", path)) : null);
+        return (overlay, path.Length == 0 ? name : $"{name}/{path}", isDirectory ? MountView.Of("", tree, path, Path.Combine(_directory, name + "p", path)) : null, stack.Images);
     }
 
     private static RuntimeMount MemoryOf(StepMount.Tmpfs memory) => new()

@@ -46,21 +46,44 @@ public sealed record StepKey(IReadOnlyList<KeyPart> Parts, Digest Digest)
         if (Parts.Count > 0 && other.Parts.Count > 0 && other.Parts.All(p => p.Name != Parts[0].Name))
             return [$"a step of another kind stood here: '{other.Parts[0].Name}'"];
 
-        var gone = other.Parts.Except(Parts).ToList();
-        var sentences = new List<string>();
-        foreach (var part in Parts.Except(other.Parts))
-        {
-            int before = gone.FindIndex(p => p.Name == part.Name);
-            sentences.Add(before < 0 ? $"{part.Name} is new: '{Shown(part.Value)}'" : $"{part.Name} was '{Shown(gone[before].Value)}' and is '{Shown(part.Value)}'");
-            if (before >= 0)
-                gone.RemoveAt(before);
-        }
-
-        sentences.AddRange(gone.Select(part => $"{part.Name} is gone: '{Shown(part.Value)}'"));
+        var sentences = ChangesFrom(other).Select(Sentence).ToList();
         if (sentences.Count == 0)
             sentences.Add("the order of its parts changed");
         return sentences.Count > 10 ? [.. sentences.Take(10)] : sentences;
     }
+
+    /// <summary>The parts that this key and <paramref name="other"/>, an earlier one, do not share, in the order of this key and what is gone last. Parts are paired by what they name:
+    /// a variable with the variable of that name, a rule with its other version, everything else in turn.</summary>
+    public IReadOnlyList<KeyChange> ChangesFrom(StepKey other)
+    {
+        var gone = other.Parts.Except(Parts).ToList();
+        var changes = new List<KeyChange>();
+        foreach (var part in Parts.Except(other.Parts))
+        {
+            int before = gone.FindIndex(p => p.Name == part.Name && Subject(p) == Subject(part));
+            changes.Add(new KeyChange(part.Name, before < 0 ? null : gone[before].Value, part.Value));
+            if (before >= 0)
+                gone.RemoveAt(before);
+        }
+
+        return [.. changes, .. gone.Select(part => new KeyChange(part.Name, part.Value, After: null))];
+    }
+
+    // What of several parts of one name this one speaks of.
+    private static string Subject(KeyPart part)
+    {
+        char end = part.Name switch { "variable" => '=', "rule" => '@', "file" => '\n', _ => '\0' };
+        int length = end == '\0' ? -1 : part.Value.IndexOf(end, StringComparison.Ordinal);
+        return length < 0 ? "" : part.Value[..length];
+    }
+
+    private static string Sentence(KeyChange change) => (change.Before, change.After) switch
+    {
+        (null, { } after) => $"{change.Name} is new: '{Shown(after)}'",
+        ({ } before, null) => $"{change.Name} is gone: '{Shown(before)}'",
+        ({ } before, { } after) => $"{change.Name} was '{Shown(before)}' and is '{Shown(after)}'",
+        _ => change.Name,
+    };
 
     // A file of the template is a value too.
     private static string Shown(string value)

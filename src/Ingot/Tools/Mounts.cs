@@ -3,11 +3,20 @@ using System.Runtime.InteropServices;
 
 namespace Ingot.Tools;
 
+/// <summary>An image of a layer to be mounted.</summary>
+/// <param name="Image">The image, a file.</param>
+/// <param name="Devices">The files that hold its contents, in the image's order.</param>
+/// <param name="Target">The mount point.</param>
+public sealed record ImageMount(string Image, IReadOnlyList<string> Devices, string Target);
+
 /// <summary>Mounting: overlay filesystems, images of layers, and what is mounted where.</summary>
 public static partial class Mounts
 {
     private const nuint ReadOnly = 1;
     private const int Detached = 2;
+    private const nuint Recursive = 0x4000;
+    private const nuint Private = 0x40000;
+    private const int NewMounts = 0x20000;
     private const int MaxOptions = 4095;
 
     /// <summary>Mounts directories over one another. Paths are relative to <paramref name="directory"/> where they can be: the kernel takes at most a page of options.</summary>
@@ -26,6 +35,9 @@ public static partial class Mounts
         return new Command("mount", "-t", "overlay", "overlay", "-o", options, target) { Directory = directory };
     }
 
+    /// <summary>Mounts an image of a layer: see <see cref="Erofs(string, IReadOnlyList{string}, string)"/>.</summary>
+    public static void Erofs(ImageMount mount) => Erofs(mount.Image, mount.Devices, mount.Target);
+
     /// <summary>Mounts an image of a layer, for reading, where this process and what it starts see it; <see cref="Detach"/> takes it away. No program: mount(8) makes a loop device of every file, and the kernel then wants devices throughout.</summary>
     /// <param name="image">The image, a file.</param>
     /// <param name="devices">The files that hold its contents, in the image's order. No path holds ','.</param>
@@ -38,6 +50,14 @@ public static partial class Mounts
             throw new ToolException("mount", $"could not mount '{image}': the kernel does not take the paths '{options}'");
         if (Mount(image, target, "erofs", ReadOnly, options) != 0)
             throw new ToolException("mount", $"could not mount '{image}' at '{target}' as erofs with '{options}': {Marshal.GetLastPInvokeErrorMessage()}");
+    }
+
+    /// <summary>Gives the calling thread mounts of its own: what it mounts from now on only it and the programs it starts see, and it goes with them. The thread must end when its work is done.</summary>
+    /// <exception cref="ToolException">This process may not.</exception>
+    public static void Seclude()
+    {
+        if (Unshare(NewMounts) != 0 || Mount("none", "/", "none", Recursive | Private, "") != 0)
+            throw new ToolException("mount", $"could not get mounts of its own: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
     /// <summary>Takes a mount away as <see cref="Unmount"/> does, without a program.</summary>
@@ -83,6 +103,9 @@ public static partial class Mounts
 
         return field;
     }
+
+    [LibraryImport("libc", EntryPoint = "unshare", SetLastError = true)]
+    private static partial int Unshare(int what);
 
     [LibraryImport("libc", EntryPoint = "mount", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static partial int Mount(string source, string target, string type, nuint flags, string options);

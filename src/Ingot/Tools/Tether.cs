@@ -29,19 +29,28 @@ public static class Tether
         };
 
     /// <summary>Runs <see cref="Tie"/> of the command to its end. <paramref name="onLine"/> gets each line of both streams as it comes, from any thread.</summary>
-    public static Task<CommandResult> RunAsync(Command command, Action<string>? onLine, CancellationToken cancellationToken = default)
+    public static Task<CommandResult> RunAsync(Command command, Action<string>? onLine, CancellationToken cancellationToken = default) =>
+        RunAsync(command, [], onLine, cancellationToken);
+
+    /// <summary>Runs <see cref="Tie"/> of the command to its end, with images of layers mounted that nobody else sees.</summary>
+    public static Task<CommandResult> RunAsync(Command command, IReadOnlyList<ImageMount> images, Action<string>? onLine, CancellationToken cancellationToken = default)
     {
         var result = new TaskCompletionSource<CommandResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         // The kernel's "parent" of a parent-death signal is the thread that started the child. A thread of the pool may end while the child runs, so this one waits.
-        var thread = new Thread(() => Run(Tie(command), onLine, result, cancellationToken)) { IsBackground = true, Name = command.Program };
+        var thread = new Thread(() => Run(Tie(command), images, onLine, result, cancellationToken)) { IsBackground = true, Name = command.Program };
         thread.Start();
         return result.Task;
     }
 
-    private static void Run(Command command, Action<string>? onLine, TaskCompletionSource<CommandResult> result, CancellationToken cancellationToken)
+    private static void Run(Command command, IReadOnlyList<ImageMount> images, Action<string>? onLine, TaskCompletionSource<CommandResult> result, CancellationToken cancellationToken)
     {
         try
         {
+            // The thread's own, and so the program's: there is nothing to take away afterwards, however this process ends.
+            if (images.Count > 0)
+                Mounts.Seclude();
+            foreach (var image in images)
+                Mounts.Erofs(image);
             result.SetResult(CommandRunner.TryRunAsync(command, onLine, cancellationToken).GetAwaiter().GetResult());
         }
         catch (OperationCanceledException e)

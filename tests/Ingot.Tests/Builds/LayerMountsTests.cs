@@ -9,7 +9,7 @@ public sealed class LayerMountsTests : IDisposable
     private readonly TemporaryDirectory _directory = new();
     private int _trials;
 
-    private string Answer => _directory.At("mounts");
+    private string Answer => _directory.At("mountable");
 
     public void Dispose() => _directory.Dispose();
 
