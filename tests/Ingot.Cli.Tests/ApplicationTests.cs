@@ -30,7 +30,6 @@ public sealed class ApplicationTests : IDisposable
     [InlineData("status", "--output", "xml")]
     [InlineData("promote", "web")]
     [InlineData("approve", "web", "--stage", "production")]
-    [InlineData("build", "--source-date-epoch", "yesterday")]
     [InlineData("log", "prove", "first")]
     public async Task WrongUsageEndsWithTwoAndPointsToHelp(params string[] arguments)
     {
@@ -58,6 +57,18 @@ public sealed class ApplicationTests : IDisposable
         var run = await ProgramRun.Of("-C", _directory, command);
         Assert.Equal(2, run.ExitCode);
         Assert.Contains("there is no ingot.yaml", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--source-date-epoch", "yesterday", "'yesterday' is not an epoch")]
+    [InlineData("--epoch", "-1", "'-1' is not an epoch")]
+    [InlineData("--no-rule", "pip-cahce", "did you mean 'pip-cache'?")]
+    [InlineData("--no-rule", "pip-cache@2", "there is no rule 'pip-cache@2'")]
+    public async Task AnEpochOrARuleThatIsNoneIsNamed(string option, string value, string expected)
+    {
+        var run = await ProgramRun.Of("-C", _directory, "build", option, value);
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
     }
 
     [Fact]

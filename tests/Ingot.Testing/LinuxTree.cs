@@ -34,7 +34,7 @@ public static partial class LinuxTree
     public static async Task<string> ListAsync(string directory, bool withTimes = true)
     {
         // What find has to say besides, about names that an overlay lists and does not open, is not looked at.
-        const string Format = @"%P\t%y %m %U:%G %s %T@ %n %i %l\n";
+        const string Format = @"%P\t%y %m %U:%G %s %T@ %n %D:%i %l\n";
         var start = new ProcessStartInfo("find", [directory, "-mindepth", "1", "-printf", Format]) { RedirectStandardOutput = true, RedirectStandardError = true, StandardOutputEncoding = Encoding.Latin1 };
         start.Environment["LC_ALL"] = "C";
         using var process = Process.Start(start)!;
@@ -55,7 +55,8 @@ public static partial class LinuxTree
         string[] fields = parts[1].Split(' ', 8);
         string type = fields[0], size = type is "f" ? " " + fields[3] : "", time = withTimes ? " " + fields[4][..fields[4].IndexOf('.', StringComparison.Ordinal)] : "";
         string link = type == "l" ? " -> " + fields[7] : "";
-        string full = Path.Combine(directory, path);
+        // The list is in Latin-1, a character a byte.
+        byte[] full = [.. Encoding.UTF8.GetBytes(directory), (byte)'/', .. Encoding.Latin1.GetBytes(path), 0];
         string device = type is "c" or "b" ? " " + DeviceOf(full) : "";
         string opaque = type == "d" && GetAttribute(full, "trusted.overlay.opaque") is not null ? " opaque" : "";
         string capability = type == "f" && GetAttribute(full, "security.capability") is not null ? " capability" : "";
@@ -76,16 +77,20 @@ public static partial class LinuxTree
             throw new IOException($"could not set '{name}' of '{path}': {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
-    public static byte[]? GetAttribute(string path, string name)
+    public static byte[]? GetAttribute(string path, string name, int maxBytes = 4096) => GetAttribute([.. Encoding.UTF8.GetBytes(path), 0], name, maxBytes);
+
+    private static byte[]? GetAttribute(byte[] path, string name, int maxBytes = 4096)
     {
-        byte[] value = new byte[4096];
+        byte[] value = new byte[maxBytes];
         nint length = LGetXAttr(path, name, value, (nuint)value.Length);
         return length < 0 ? null : value[..(int)length];
     }
 
-    private static string DeviceOf(string path)
+    private static string DeviceOf(byte[] path)
     {
-        using var process = Process.Start(new ProcessStartInfo("stat", ["-c", "%t,%T", path]) { RedirectStandardOutput = true })!;
+        // An argument is text, and a path need not be: the shell makes its bytes.
+        string escaped = string.Concat(path[..^1].Select(b => @"\0" + Convert.ToString(b, 8)));
+        using var process = Process.Start(new ProcessStartInfo("sh", ["-c", "stat -c %t,%T \"$(printf %b \"$1\")\"", "sh", escaped]) { RedirectStandardOutput = true })!;
         return process.StandardOutput.ReadToEnd().Trim();
     }
 
@@ -93,5 +98,5 @@ public static partial class LinuxTree
     private static partial int LSetXAttr(string path, string name, byte[] value, nuint size, int flags);
 
     [LibraryImport("libc", EntryPoint = "lgetxattr", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-    private static partial nint LGetXAttr(string path, string name, byte[] value, nuint size);
+    private static partial nint LGetXAttr(byte[] path, string name, byte[] value, nuint size);
 }

@@ -5,6 +5,7 @@ using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
 using Ingot.Plans;
+using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Commands;
 
@@ -12,6 +13,18 @@ namespace Ingot.Cli.Commands;
 internal sealed record BuildOptions
 {
     public bool NoCache { get; init; }
+
+    /// <summary>The epoch of every image; null for what the project says.</summary>
+    public EpochDefinition? Epoch { get; init; }
+
+    /// <summary>Epochs of images by name, in seconds since 1970: they win over everything.</summary>
+    public IReadOnlyDictionary<string, long> PinnedEpochs { get; init; } = new Dictionary<string, long>();
+
+    /// <summary>What bootstraps install, by image: neither <c>ingot.lock</c> nor the mirror is asked which.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<InstalledPackage>> PinnedBootstraps { get; init; } = new Dictionary<string, IReadOnlyList<InstalledPackage>>();
+
+    /// <summary>Names of normalisation rules that are switched off for every image.</summary>
+    public IReadOnlyList<string> RulesOff { get; init; } = [];
 
     /// <summary>Shared caches whose results are used.</summary>
     public IReadOnlyList<CacheLocation> CacheFrom { get; init; } = [];
@@ -21,8 +34,6 @@ internal sealed record BuildOptions
 
     /// <summary>Whether it is said of each step why it was in the cache or not.</summary>
     public bool Explain { get; init; }
-
-    public DateTimeOffset? Epoch { get; init; }
 
     public IReadOnlyList<KeyValuePair<string, string>> Arguments { get; init; } = [];
 
@@ -62,7 +73,8 @@ internal sealed class BuildSymbols
     private const string HostNetworkEntitlement = "network.host";
 
     private readonly Option<bool> _noCache = new("--no-cache") { Description = "Run every step again" };
-    private readonly Option<long?> _epoch = new("--source-date-epoch") { Description = "The time of the sources in seconds since 1970; $SOURCE_DATE_EPOCH when left out, else 1980-01-01", HelpName = "SECONDS" };
+    private readonly Option<string> _epoch = new("--epoch", "--source-date-epoch") { Description = "The time of the sources: seconds since 1970, a time such as 2026-01-31T12:00:00Z, or 'commit' for the newest commit that changed the image's Dockerfile or context; $SOURCE_DATE_EPOCH when left out, else what ingot.yaml says, else 1980-01-01", HelpName = "TIME" };
+    private readonly Option<string[]> _noRule = new("--no-rule") { Description = "A normalisation rule that is not applied, over what ingot.yaml says; docs/reproducibility.md lists them", HelpName = "NAME" };
     private readonly Option<string[]> _arguments = new("--build-arg") { Description = "A build argument for every image, over what ingot.yaml says; a name alone takes the variable's value", HelpName = "NAME=VALUE" };
     private readonly Option<string[]> _labels = new("--label") { Description = "A label for every image, over what its template says", HelpName = "NAME=VALUE" };
     private readonly Option<string[]> _contexts = new("--context", "--build-context") { Description = "What FROM, --from and --mount find under a name: a directory, a git repository, docker-image://NAME or oci-layout://DIR", HelpName = "NAME=SOURCE" };
@@ -72,8 +84,8 @@ internal sealed class BuildSymbols
     private readonly Option<string> _compression = new("--compression") { Description = "How layers are compressed: gzip, which every engine pulls, or zstd, which is faster and smaller and needs Docker 23 or later", HelpName = "CODEC" };
     private readonly Option<string[]> _allow = new("--allow") { Description = $"What steps may ask for: {HostNetworkEntitlement} or {InsecureEntitlement}", HelpName = "RIGHT" };
 
-    private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, for every base image or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
-    private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image is not in ingot.lock: for continuous integration" };
+    private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, and the mirrors what packages there are, for every base image and bootstrap or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
+    private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image or a bootstrap is not in ingot.lock: for continuous integration" };
     private readonly Option<string[]> _insecure = Symbols.InsecureRegistry();
     private readonly CacheSymbols _caches = new();
 
@@ -82,7 +94,7 @@ internal sealed class BuildSymbols
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_noCache, _epoch, _arguments, _labels, _contexts, _secrets, _ssh, _platform, _compression, _allow, _update, _locked, _insecure])
+        foreach (var option in (Option[])[_noCache, _epoch, _noRule, _arguments, _labels, _contexts, _secrets, _ssh, _platform, _compression, _allow, _update, _locked, _insecure])
             command.Add(option);
         _caches.AddTo(command);
     }
@@ -96,9 +108,10 @@ internal sealed class BuildSymbols
         return new BuildOptions
         {
             NoCache = result.GetValue(_noCache),
+            Epoch = ReadEpoch(result.GetValue(_epoch)),
+            RulesOff = [.. (result.GetValue(_noRule) ?? []).Select(ReadRule).Distinct()],
             CacheFrom = _caches.ReadFrom(result, directory),
             CacheTo = _caches.ReadTo(result, directory),
-            Epoch = Epoch(result),
             Arguments = [.. (result.GetValue(_arguments) ?? []).Select(Argument)],
             Labels = [.. (result.GetValue(_labels) ?? []).Select(text => Pair(text, "label"))],
             Contexts = Named(result.GetValue(_contexts) ?? []),
@@ -137,20 +150,23 @@ internal sealed class BuildSymbols
         return named;
     }
 
-    private static DateTimeOffset? Epoch(ParseResult result, Option<long?> option)
+    private static EpochDefinition? ReadEpoch(string? given)
     {
-        if (result.GetValue(option) is { } given)
-            return DateTimeOffset.FromUnixTimeSeconds(given);
+        var nowhere = new SourceText("the command line", "").Span(0, 0);
+        if (given is not null)
+            return EpochDefinition.TryParse(given, nowhere, out var epoch) ? epoch : throw new InvalidInputException("epoch", $"'{given}' is not an epoch", EpochDefinition.Form);
 
         string? variable = Environment.GetEnvironmentVariable("SOURCE_DATE_EPOCH");
         if (string.IsNullOrEmpty(variable))
             return null;
-        return long.TryParse(variable, NumberStyles.None, CultureInfo.InvariantCulture, out long seconds) && seconds < 253402300800
-            ? DateTimeOffset.FromUnixTimeSeconds(seconds)
+        return long.TryParse(variable, NumberStyles.None, CultureInfo.InvariantCulture, out _) && EpochDefinition.TryParse(variable, nowhere, out var fromEnvironment)
+            ? fromEnvironment
             : throw new InvalidInputException("source-date-epoch", $"SOURCE_DATE_EPOCH is '{variable}'", "expected seconds since 1970");
     }
 
-    private DateTimeOffset? Epoch(ParseResult result) => Epoch(result, _epoch);
+    private static string ReadRule(string name) => ProjectKeys.Rules.Contains(name)
+        ? name
+        : throw new InvalidInputException("rule", $"there is no rule '{name}'", Suggestion.For(name, ProjectKeys.Rules) ?? "docs/reproducibility.md lists them");
 
     private static KeyValuePair<string, string> Pair(string text, string what)
     {

@@ -25,10 +25,12 @@ internal sealed class BaseImages(CommandContext context, OciLayout layout, strin
         _found.GetOrAdd((name, platform), _ => new Lazy<Task<StoredImage?>>(() => FindOnceAsync(name, platform, cancellationToken))).Value;
 
     /// <summary>Says what moved and writes <c>ingot.lock</c>, whole or not at all.</summary>
-    public async Task SaveAsync(CancellationToken cancellationToken)
+    /// <param name="isUpdated">Whether what is to be updated was something else of this build.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task SaveAsync(bool isUpdated, CancellationToken cancellationToken)
     {
-        if (options.Update is { Length: > 0 } wanted && !_updated)
-            throw new Diagnostics.InvalidInputException("update", $"no image of this build comes from '{wanted}'", "'--update' takes the name as FROM has it, or none; write the targets before it");
+        if (options.Update is { Length: > 0 } wanted && !_updated && !isUpdated)
+            throw new Diagnostics.InvalidInputException("update", $"no image of this build comes from '{wanted}', and none is a bootstrap of that name", "'--update' takes the name as FROM has it, or none; write the targets before it");
 
         foreach (var change in images.Changes)
         {

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Ingot.Builds;
 using Ingot.Cli.Commands;
 using Ingot.Oci.Content;
+using Ingot.Plans;
 using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Pipeline;
@@ -38,9 +39,17 @@ internal sealed record BuildRecipe
     [JsonPropertyName("platform")]
     public required string Platform { get; init; }
 
-    /// <summary>Seconds since 1970.</summary>
-    [JsonPropertyName("epoch")]
-    public required long Epoch { get; init; }
+    /// <summary>The epochs of the images of the project that were built, in seconds since 1970, by name: one may start from another.</summary>
+    [JsonPropertyName("epochs")]
+    public required IReadOnlyDictionary<string, long> Epochs { get; init; }
+
+    /// <summary>Names of rules that the command line switched off.</summary>
+    [JsonPropertyName("rules_off")]
+    public IReadOnlyList<string> RulesOff { get; init; } = [];
+
+    /// <summary>The packages that bootstraps of the project installed, by image.</summary>
+    [JsonPropertyName("bootstraps")]
+    public required IReadOnlyDictionary<string, IReadOnlyList<InstalledPackage>> Bootstraps { get; init; }
 
     [JsonPropertyName("codec")]
     public required string Codec { get; init; }
@@ -64,7 +73,7 @@ internal sealed record BuildRecipe
     public IReadOnlyDictionary<string, Digest> Bases { get; init; } = new Dictionary<string, Digest>();
 
     /// <summary>The recipe of an image that was just built.</summary>
-    public static BuildRecipe Of(ProjectDefinition project, BuiltImage built, BuildOptions options, string directory)
+    public static BuildRecipe Of(ProjectDefinition project, Plan plan, BuiltImage built, BuildOptions options, string directory)
     {
         var definition = project.Images.First(i => i.Name == built.Name);
         var single = project.Source.Name == ProjectDefinition.FileName ? null : definition as DockerfileImage;
@@ -79,7 +88,9 @@ internal sealed record BuildRecipe
             Labels = options.Labels,
             Contexts = options.Contexts,
             Platform = options.Platform.ToString(),
-            Epoch = built.Record.Epoch.ToUnixTimeSeconds(),
+            Epochs = ImageEpochs.Of(plan),
+            RulesOff = options.RulesOff,
+            Bootstraps = built.Record.Bootstraps.ToDictionary(b => b.Image, b => b.Packages),
             Codec = built.Record.Codec,
             Template = built.Record.Template,
             Commit = built.Record.Source?.Commit,

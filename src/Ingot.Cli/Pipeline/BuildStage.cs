@@ -28,7 +28,10 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         var clock = Stopwatch.StartNew();
         var layout = new OciLayout(context.Home.Content);
         var diagnostics = new DiagnosticBag();
-        using var bases = new BaseImages(context, layout, directory, ImageLock.Load(directory), options.Bases);
+        project = project with { Images = [.. project.Images.Select(i => i with { RulesOff = [.. i.RulesOff.Union(options.RulesOff)] })] };
+        var locks = ImageLock.Load(directory);
+        var bootstraps = new BootstrapLocks(locks, options);
+        using var bases = new BaseImages(context, layout, directory, locks, options.Bases);
         var plan = await Planner.PlanAsync(project, new PlanSettings
         {
             Directory = directory,
@@ -42,11 +45,13 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             FindImage = (name, platform, token) => bases.FindAsync(options.Pinned.TryGetValue(name, out var pinned) && !name.Contains('@', StringComparison.Ordinal) ? pinned.ToString() : name, platform, token),
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
+        plan = bootstraps.Settle(plan!);
         if (options.Names)
-            await bases.SaveAsync(cancellationToken);
+            await bases.SaveAsync(bootstraps.IsUpdated, cancellationToken);
         foreach (var warning in diagnostics)
             context.Terminal.Progress($"build    {warning}");
 
+        plan = await ImageEpochs.SettleAsync(plan, project, options, cancellationToken);
         var display = new BuildDisplay(context.Terminal);
         using var caches = new SharedCaches(context, options);
         var builder = new Builder(new BuildSettings
@@ -63,25 +68,26 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             SshAgents = options.SshAgents,
             AllowInsecure = options.AllowInsecure,
             AllowHostNetwork = options.AllowHostNetwork,
-            Epoch = options.Epoch ?? BuildSettings.DefaultEpoch,
         });
         IReadOnlyList<BuiltImage> images;
         try
         {
-            images = await builder.BuildAsync(plan!, display, cancellationToken);
+            images = await builder.BuildAsync(plan, display, cancellationToken);
         }
         finally
         {
             display.Dispose();
-            var stages = plan!.Stages.Select(s => s.Name).ToList();
+            var stages = plan.Stages.Select(s => s.Name).ToList();
             Explained = [.. display.Explained.OrderBy(e => stages.IndexOf(e.Step.Stage)).ThenBy(e => e.Step.Number)];
             ShowExplained();
         }
 
+        if (options.Names)
+            await bootstraps.SaveAsync(plan, images, context.Home, context.Terminal, cancellationToken);
         foreach (var image in options.Names ? images : [])
         {
             await NameAsync(layout, project, image, cancellationToken);
-            BuildRecipe.Of(project, image, options, directory).Save(context.Home, image.Digest);
+            BuildRecipe.Of(project, plan, image, options, directory).Save(context.Home, image.Digest);
         }
 
         if (options.Cache is null && display.DidWork)

@@ -162,7 +162,7 @@ internal static class ProvenanceOf
             {
                 BuildType = BuildType,
                 ExternalParameters = Parameters(("project", project.Name), ("image", image.Name), ("version", image.Version), ("arguments", string.Join(' ', record.Arguments.Select(a => $"{a.Key}={a.Value}")))),
-                InternalParameters = Parameters(("epoch", record.Epoch.ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture)), ("codec", record.Codec), ("rules", string.Join(' ', record.Rules)), ("dirty", record.Source is { IsDirty: true } ? "true" : null)),
+                InternalParameters = Parameters(("epoch", record.Epoch.ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture)), ("codec", record.Codec), ("rules", string.Join(' ', record.Rules)), ("rules-off", string.Join(' ', record.RulesOff)), ("dirty", record.Source is { IsDirty: true } ? "true" : null)),
                 ResolvedDependencies = dependencies,
             },
             RunDetails = new RunDetails

@@ -1,8 +1,7 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Text;
-using System.Text.RegularExpressions;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Plans;
 
 namespace Ingot.Cli.Pipeline;
 
@@ -12,28 +11,26 @@ namespace Ingot.Cli.Pipeline;
 /// <param name="New">What it names now.</param>
 internal sealed record LockChange(string Name, Digest? Old, Digest New);
 
-/// <summary>A project's <c>ingot.lock</c>: which digest each tag of a registry named when it was first built.</summary>
-internal sealed partial class ImageLock
+/// <summary>What a bootstrap installed.</summary>
+/// <param name="Request">What was asked for: the release and the packages.</param>
+/// <param name="Packages">What was installed, sorted.</param>
+internal sealed record LockedBootstrap(string Request, IReadOnlyList<InstalledPackage> Packages);
+
+/// <summary>A project's <c>ingot.lock</c>: which digest each tag of a registry named when it was first built, and which packages each bootstrap installed.</summary>
+internal sealed class ImageLock
 {
     public const string FileName = "ingot.lock";
 
-    private const string Head = """
-        # Which digest each tag named when it was first used here. Made by ingot; keep it with the sources.
-        # 'ingot build --update' asks the registries anew.
-        ingot-lock: 1
-        images:
-
-        """;
-
     private readonly string _path;
     private readonly Lock _gate = new();
-    private readonly SortedDictionary<string, Digest> _images;
+    private readonly LockText _locked;
     private readonly SortedDictionary<string, LockChange> _changes = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, LockedBootstrap> _bootstraps = new(StringComparer.Ordinal);
 
-    private ImageLock(string path, SortedDictionary<string, Digest> images)
+    private ImageLock(string path, LockText locked)
     {
         _path = path;
-        _images = images;
+        _locked = locked;
     }
 
     /// <summary>What was added or moved and is not saved yet, by name.</summary>
@@ -57,7 +54,7 @@ internal sealed partial class ImageLock
     public bool TryFind(string name, out Digest digest)
     {
         lock (_gate)
-            return _images.TryGetValue(name, out digest);
+            return _locked.Images.TryGetValue(name, out digest);
     }
 
     /// <summary>Locks a name to a digest.</summary>
@@ -65,11 +62,32 @@ internal sealed partial class ImageLock
     {
         lock (_gate)
         {
-            bool isKnown = _images.TryGetValue(name, out var old);
+            bool isKnown = _locked.Images.TryGetValue(name, out var old);
             if (isKnown && old == digest)
                 return;
             _changes[name] = new LockChange(name, isKnown ? old : null, digest);
-            _images[name] = digest;
+            _locked.Images[name] = digest;
+        }
+    }
+
+    /// <summary>What a bootstrap is locked to; null when it is not.</summary>
+    public LockedBootstrap? FindBootstrap(string image, string architecture)
+    {
+        lock (_gate)
+            return _locked.Bootstraps.GetValueOrDefault($"{image} {architecture}");
+    }
+
+    /// <summary>Locks a bootstrap, and returns what it was locked to before when that is something else; <paramref name="isNew"/> when anything has to be written.</summary>
+    public LockedBootstrap? Set(string image, string architecture, LockedBootstrap bootstrap, out bool isNew)
+    {
+        lock (_gate)
+        {
+            string name = $"{image} {architecture}";
+            var old = _locked.Bootstraps.GetValueOrDefault(name);
+            isNew = old is null || old.Request != bootstrap.Request || !old.Packages.SequenceEqual(bootstrap.Packages);
+            if (isNew)
+                _bootstraps[name] = _locked.Bootstraps[name] = bootstrap;
+            return isNew ? old : null;
         }
     }
 
@@ -77,78 +95,31 @@ internal sealed partial class ImageLock
     public async Task SaveAsync(Home home, CancellationToken cancellationToken)
     {
         var changes = Changes;
-        if (changes.Count == 0)
+        if (changes.Count == 0 && _bootstraps.Count == 0)
             return;
 
         using var held = await home.LockAsync(_path, cancellationToken);
         var current = Read(_path);
         foreach (var change in changes)
-            current[change.Name] = change.New;
-        AtomicFile.Write(_path, Encoding.UTF8.GetBytes(Write(current)), durable: true);
+            current.Images[change.Name] = change.New;
+        foreach (var (name, bootstrap) in _bootstraps)
+            current.Bootstraps[name] = bootstrap;
+        AtomicFile.Write(_path, Encoding.UTF8.GetBytes(current.ToString()), durable: true);
         lock (_gate)
-            _changes.Clear();
-    }
-
-    /// <summary>The file's text: a name a line, sorted, so that two branches that add names merge.</summary>
-    public static string Write(IReadOnlyDictionary<string, Digest> images)
-    {
-        var text = new StringBuilder(Head);
-        foreach (var (name, digest) in images.OrderBy(i => i.Key, StringComparer.Ordinal))
-            text.Append("  \"").Append(name).Append("\": ").Append(digest).Append('\n');
-        return text.ToString();
-    }
-
-    /// <summary>Reads the text of a file; what is wrong goes to <paramref name="diagnostics"/>.</summary>
-    [SuppressMessage("Maintainability", "CA1502", Justification = "a file of four kinds of lines")]
-    public static SortedDictionary<string, Digest> Parse(SourceText source, DiagnosticBag diagnostics)
-    {
-        var images = new SortedDictionary<string, Digest>(StringComparer.Ordinal);
-        bool hasVersion = false;
-        int start = 0;
-        foreach (string line in source.Text.Split('\n'))
         {
-            var span = source.Span(start, line.Length);
-            start += line.Length + 1;
-            string text = line.TrimEnd();
-            if (text.Length == 0 || text.StartsWith('#'))
-                continue;
-            if (text.StartsWith("ingot-lock:", StringComparison.Ordinal))
-                hasVersion = ReadVersion(text, span, diagnostics);
-            else if (EntryPattern().Match(text) is { Success: true } entry && Digest.TryParse(entry.Groups[2].ValueSpan, out var digest))
-                Add(images, entry.Groups[1].Value, digest, span, diagnostics);
-            else if (text != "images:" && text != "images: {}")
-                diagnostics.Error("lock-line", $"'{(text.Length > 80 ? text[..80] : text)}' is not understood", span, "expected '  \"NAME\": sha256:…'; where two branches met, keep the line of one of them");
+            _changes.Clear();
+            _bootstraps.Clear();
         }
-
-        if (!hasVersion && !diagnostics.HasErrors)
-            diagnostics.Error("lock-version", $"'{source.Name}' has no 'ingot-lock: 1'", source.Span(0, 0), "delete the file to lock every image anew");
-        return images;
     }
 
-    private static bool ReadVersion(string text, SourceSpan span, DiagnosticBag diagnostics)
-    {
-        if (text["ingot-lock:".Length..].Trim() != "1")
-            diagnostics.Error("lock-version", $"'{text}' is a version that this ingot does not know", span, "use the ingot that wrote it, or a newer one");
-        return true;
-    }
-
-    private static void Add(SortedDictionary<string, Digest> images, string name, Digest digest, SourceSpan span, DiagnosticBag diagnostics)
-    {
-        if (!images.TryAdd(name, digest) && images[name] != digest)
-            diagnostics.Error("lock-twice", $"'{name}' is locked to two digests", span, "keep one of the lines");
-    }
-
-    private static SortedDictionary<string, Digest> Read(string path)
+    private static LockText Read(string path)
     {
         if (!File.Exists(path))
-            return new SortedDictionary<string, Digest>(StringComparer.Ordinal);
+            return new LockText();
 
         var diagnostics = new DiagnosticBag();
-        var images = Parse(new SourceText(Commands.ProjectFiles.Name(path), File.ReadAllText(path)), diagnostics);
+        var locked = LockText.Parse(new SourceText(Commands.ProjectFiles.Name(path), File.ReadAllText(path)), diagnostics);
         diagnostics.ThrowIfErrors();
-        return images;
+        return locked;
     }
-
-    [GeneratedRegex(@"\A  ""?([^""\s]+?)""?: (sha256:[0-9a-f]+)\z")]
-    private static partial Regex EntryPattern();
 }

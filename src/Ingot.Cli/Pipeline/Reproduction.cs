@@ -28,7 +28,9 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
             NoCache = true,
             Cache = Path.Combine(directory, $"cache-{run}"),
             Names = false,
-            Epoch = DateTimeOffset.FromUnixTimeSeconds(recipe.Epoch),
+            PinnedEpochs = recipe.Epochs,
+            RulesOff = recipe.RulesOff,
+            PinnedBootstraps = recipe.Bootstraps,
             Compression = LayerCompression.Find(recipe.Codec.Split(' ')[0]) ?? throw new InvalidInputException("codec", $"the image was compressed with '{recipe.Codec}', which is not known here"),
             Arguments = recipe.Arguments,
             Labels = recipe.Labels,
@@ -39,8 +41,9 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
         var built = await new BuildStage(context, options).RunAsync(project, sources, cancellationToken, recipe.Image);
         var store = new DirectoryStore(context.Home.Content);
         var expected = await Image.LoadAsync(store, image, cancellationToken: cancellationToken);
-        var actual = await Image.LoadAsync(store, built.Single(b => b.Name == recipe.Image).Digest, cancellationToken: cancellationToken);
-        return await ImageComparer.CompareAsync(store, expected, store, actual, cancellationToken);
+        var again = built.Single(b => b.Name == recipe.Image);
+        var actual = await Image.LoadAsync(store, again.Digest, cancellationToken: cancellationToken);
+        return await ImageComparer.CompareAsync(store, expected, store, actual, again.Record.RulesOff, cancellationToken);
     }
 
     private ProjectDefinition ProjectOf(string sources)

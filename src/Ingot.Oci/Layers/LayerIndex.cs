@@ -10,10 +10,11 @@ public sealed class LayerIndex
     // Digits are the version of the form.
     private static readonly byte[] s_mark = "ingot layer index 1\n"u8.ToArray();
 
-    internal LayerIndex(IEnumerable<FileRecord> files, IEnumerable<string> whiteouts)
+    /// <summary>The index of a layer of these files and whiteout entries, in any order; each path once.</summary>
+    public LayerIndex(IEnumerable<FileRecord> files, IEnumerable<string> whiteouts)
     {
-        Files = [.. files.OrderBy(file => file.Path, s_order)];
-        Whiteouts = [.. whiteouts.Order(s_order)];
+        Files = Sorted([.. files], static file => file.Path);
+        Whiteouts = Sorted([.. whiteouts], static path => path);
     }
 
     private static readonly Comparer<string> s_order = Comparer<string>.Create(TarPath.Compare);
@@ -67,11 +68,12 @@ public sealed class LayerIndex
         using var writer = new BinaryWriter(bytes, Encoding.UTF8);
         writer.Write(s_mark);
         writer.Write7BitEncodedInt(Files.Count);
-        string previous = "";
+        byte[] previous = [];
         foreach (var file in Files)
         {
-            WriteFile(writer, file, previous);
-            previous = file.Path;
+            byte[] path = TarPath.Encode(file.Path);
+            WriteFile(writer, file, path, previous);
+            previous = path;
         }
 
         writer.Write7BitEncodedInt(Whiteouts.Count);
@@ -95,17 +97,29 @@ public sealed class LayerIndex
         }
     }
 
+    // An index is read more often than made, and was written in order.
+    private static T[] Sorted<T>(T[] values, Func<T, string> path)
+    {
+        for (int i = 1; i < values.Length; i++)
+        {
+            if (TarPath.Compare(path(values[i - 1]), path(values[i])) > 0)
+                return [.. values.OrderBy(path, s_order)];
+        }
+
+        return values;
+    }
+
     private static LayerIndex Read(BinaryReader reader)
     {
         if (!reader.ReadBytes(s_mark.Length).AsSpan().SequenceEqual(s_mark))
             throw new FormatException("the bytes are not an index of a layer, or one of another version");
 
         var files = new List<FileRecord>();
-        string previous = "";
+        byte[] path = [];
         for (int left = reader.Read7BitEncodedInt(); left > 0; left--)
         {
-            files.Add(ReadFile(reader, previous));
-            previous = files[^1].Path;
+            path = [.. path.AsSpan(0, reader.Read7BitEncodedInt()), .. ReadBytes(reader)];
+            files.Add(ReadFile(reader, TarPath.Decode(path)));
         }
 
         var whiteouts = new List<string>();
@@ -115,10 +129,9 @@ public sealed class LayerIndex
     }
 
     // A path is what it shares with the one before, and the rest: most of an index is paths.
-    private static void WriteFile(BinaryWriter writer, FileRecord file, string previous)
+    private static void WriteFile(BinaryWriter writer, FileRecord file, byte[] path, byte[] previous)
     {
-        byte[] path = TarPath.Encode(file.Path);
-        int shared = path.AsSpan().CommonPrefixLength(TarPath.Encode(previous));
+        int shared = path.AsSpan().CommonPrefixLength(previous);
         writer.Write7BitEncodedInt(shared);
         WriteBytes(writer, path.AsSpan(shared));
 
@@ -138,10 +151,8 @@ public sealed class LayerIndex
         writer.Write7BitEncodedInt64(file.Offset);
     }
 
-    private static FileRecord ReadFile(BinaryReader reader, string previous)
+    private static FileRecord ReadFile(BinaryReader reader, string path)
     {
-        int shared = reader.Read7BitEncodedInt();
-        string path = TarPath.Decode([.. TarPath.Encode(previous).AsSpan(0, shared), .. ReadBytes(reader)]);
         var entry = new TarEntry
         {
             Path = path,

@@ -1,4 +1,5 @@
 using Ingot.Builds.Normalisation;
+using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
 using Ingot.Plans;
 using Ingot.Tools;
@@ -14,20 +15,53 @@ internal static class BootstrapExecution
     // https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt.
     private const string NoServices = "#!/bin/sh\nexit 101\n";
 
-    /// <summary>Makes the layer and its snapshot.</summary>
-    public static async Task<StepResult> RunAsync(BuildSession session, BootstrapStep step, bool export, Action<string> onLine, CancellationToken cancellationToken)
+    /// <summary>Makes the layer and its snapshot. What is locked is installed as it was, or <see cref="BootstrapException"/> names what is not to be had.</summary>
+    public static async Task<StepResult> RunAsync(BuildSession session, BootstrapStep step, string image, bool export, Action<string> onLine, CancellationToken cancellationToken)
     {
         string directory = session.Workspace.NewDirectory("bootstrap");
-        var command = Mmdebstrap.Bootstrap(step.Suite, step.Packages, step.Mirror, directory, session.Settings.Epoch.ToUnixTimeSeconds());
+        string hooks = session.Workspace.NewDirectory("bootstrap-hooks");
+        var programs = WriteHooks(hooks, step.Lock);
+        var command = Mmdebstrap.Bootstrap(step.Suite, step.Packages, step.Mirror, directory, session.Settings.Epoch.ToUnixTimeSeconds(), programs);
         var result = await Tether.RunAsync(command, onLine, cancellationToken).ConfigureAwait(false);
         if (result.ExitCode != 0)
-            throw new ToolException(command, result.ExitCode, result.Tail);
+            throw await ReasonAsync(step, image, directory, cancellationToken).ConfigureAwait(false) ?? (IngotException)new ToolException(command, result.ExitCode, result.Tail);
 
+        var packages = BootstrapPackages.Read(await File.ReadAllTextAsync(Path.Combine(hooks, "packages"), cancellationToken).ConfigureAwait(false));
+        if (step.Lock is not null)
+            BootstrapPackages.Check(image, step.Lock, packages);
         ForbidServices(directory);
-        var packages = ReadPackages(Path.Combine(directory, "var/lib/dpkg/status"));
-        var normaliser = new Normaliser(session.Settings.Epoch, isBootstrap: true, leftOut: []);
+        var normaliser = new Normaliser(session.Settings.Epoch, isBootstrap: true, leftOut: [], session.RulesOff);
         var made = await DirectoryResult.WriteAsync(session, directory, DirectoryForm.Plain, normaliser, RootMode, export, cancellationToken).ConfigureAwait(false);
         return made with { Packages = packages };
+    }
+
+    private static MmdebstrapHooks WriteHooks(string directory, BootstrapLock? locked)
+    {
+        string listing = WriteProgram(directory, "list", Mmdebstrap.Listing);
+        if (locked is null)
+            return new MmdebstrapHooks(Setup: null, listing);
+
+        File.WriteAllText(Path.Combine(directory, "preferences"), BootstrapPackages.Preferences(locked, Platform.Host.Architecture));
+        return new MmdebstrapHooks(WriteProgram(directory, "pin", Mmdebstrap.Pinning), listing);
+    }
+
+    private static string WriteProgram(string directory, string name, string content)
+    {
+        string path = Path.Combine(directory, name);
+        File.WriteAllText(path, content + "\n");
+        File.SetUnixFileMode(path, (UnixFileMode)RootMode);
+        return path;
+    }
+
+    // Where packages are locked, most likely a version is gone; apt says so in many ways.
+    private static async Task<BootstrapException?> ReasonAsync(BootstrapStep step, string image, string directory, CancellationToken cancellationToken)
+    {
+        if (step.Lock is not { Packages.Count: > 0 } locked)
+            return null;
+
+        var versions = await CommandRunner.TryRunAsync(Mmdebstrap.Versions(directory, [.. locked.Packages.Select(p => p.Name).Distinct()]), onLine: null, cancellationToken).ConfigureAwait(false);
+        // Nothing at all is what it says when the lists could not be had.
+        return versions.ExitCode == 0 && versions.Output.Length > 0 && BootstrapPackages.Missing(locked, versions.Output) is { Count: > 0 } missing ? BootstrapPackages.Gone(image, missing) : null;
     }
 
     private static void ForbidServices(string directory)
@@ -38,21 +72,5 @@ internal static class BootstrapExecution
 
         File.WriteAllText(path, NoServices);
         File.SetUnixFileMode(path, (UnixFileMode)RootMode);
-    }
-
-    // https://manpages.debian.org/bookworm/dpkg-dev/deb-control.5.en.html: stanzas between empty lines.
-    private static List<InstalledPackage> ReadPackages(string status)
-    {
-        var packages = new List<InstalledPackage>();
-        string? name = null;
-        foreach (var line in File.ReadLines(status))
-        {
-            if (line.StartsWith("Package: ", StringComparison.Ordinal))
-                name = line["Package: ".Length..];
-            else if (line.StartsWith("Version: ", StringComparison.Ordinal) && name is not null)
-                packages.Add(new InstalledPackage(name, line["Version: ".Length..]));
-        }
-
-        return [.. packages.OrderBy(p => p.Name, StringComparer.Ordinal)];
     }
 }

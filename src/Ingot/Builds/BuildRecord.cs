@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
+using Ingot.Plans;
 
 namespace Ingot.Builds;
 
@@ -30,11 +31,14 @@ public sealed record BuildRecord
     /// <summary>The build arguments that were given.</summary>
     public required IReadOnlyList<KeyValuePair<string, string>> Arguments { get; init; }
 
-    /// <summary>The packages that bootstraps installed.</summary>
-    public required IReadOnlyList<InstalledPackage> Packages { get; init; }
+    /// <summary>What the bootstraps it stands on came to.</summary>
+    public required IReadOnlyList<BootstrapRecord> Bootstraps { get; init; }
 
     /// <summary>The normalisation rules that changed something, as <c>name@version</c>, sorted.</summary>
     public required IReadOnlyList<string> Rules { get; init; }
+
+    /// <summary>Names of rules that were switched off for the image's own stages, sorted.</summary>
+    public IReadOnlyList<string> RulesOff { get; init; } = [];
 
     /// <summary>When the build started.</summary>
     public required DateTimeOffset Started { get; init; }
@@ -73,7 +77,8 @@ public sealed record Material(
     [property: JsonPropertyName("address")] string Address,
     [property: JsonPropertyName("identity")] string Identity);
 
-/// <summary>A package in an image.</summary>
-public sealed record InstalledPackage(
-    [property: JsonPropertyName("name")] string Name,
-    [property: JsonPropertyName("version")] string Version);
+/// <summary>What a bootstrap came to.</summary>
+/// <param name="Image">The image of the project.</param>
+/// <param name="Request">What was asked for.</param>
+/// <param name="Packages">What was installed, sorted.</param>
+public sealed record BootstrapRecord(string Image, string Request, IReadOnlyList<InstalledPackage> Packages);

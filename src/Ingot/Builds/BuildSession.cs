@@ -29,6 +29,9 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Looks for secrets in what steps make.</summary>
     public SecretGuard Guard { get; init; } = SecretGuard.None;
 
+    /// <summary>Names of normalisation rules that are switched off for the step.</summary>
+    public IReadOnlyList<string> RulesOff { get; init; } = [];
+
     /// <summary>The step that is being made; null between steps.</summary>
     public Step? Step { get; init; }
 

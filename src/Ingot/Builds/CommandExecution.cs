@@ -249,7 +249,7 @@ internal sealed class CommandExecution
 
     private async Task<StepResult> WriteAsync(IReadOnlyList<string> mounted, int rootMode, bool export, CancellationToken cancellationToken)
     {
-        var normaliser = new Normaliser(_session.Settings.Epoch, isBootstrap: false, mounted);
+        var normaliser = new Normaliser(_session.Settings.Epoch, isBootstrap: false, mounted, _session.RulesOff);
         return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken).ConfigureAwait(false);
     }
 }

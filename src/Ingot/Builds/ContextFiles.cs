@@ -26,6 +26,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     private readonly HostFiles _files;
     private readonly IgnoreFile _ignore;
     private readonly DateTimeOffset _epoch;
+    private readonly bool _keepsModes;
     private readonly string _name;
     private readonly string _ignoreName;
     private readonly ContentDigests? _digests;
@@ -39,11 +40,12 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     {
         _name = $"the context '{context.Name}'";
         _epoch = epoch;
+        _keepsModes = context.KeepsModes;
         _ignoreName = Path.GetFileName(context.IgnoreFile) ?? "";
         string ignore = context.IgnoreFile is null ? "" : File.ReadAllText(context.IgnoreFile);
         _ignore = ReadIgnoreFile(context, ignore);
         _files = new HostFiles(context.Directory);
-        Definition = $"{ModesRule} {epoch.ToUnixTimeSeconds()} {Digest.Of(System.Text.Encoding.UTF8.GetBytes(ignore))}";
+        Definition = $"{(context.KeepsModes ? "" : ModesRule)} {epoch.ToUnixTimeSeconds()} {Digest.Of(System.Text.Encoding.UTF8.GetBytes(ignore))}";
         if (kept is null)
             return;
 
@@ -175,7 +177,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         {
             Path = top.Length == 0 ? path : path[Math.Min(path.Length, top.Length + 1)..],
             Type = type,
-            Mode = type == TarEntryType.Fifo ? file.Mode : type == TarEntryType.SymbolicLink ? LinkMode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
+            Mode = type == TarEntryType.SymbolicLink ? LinkMode : _keepsModes || type == TarEntryType.Fifo ? file.Mode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
             Size = type == TarEntryType.File ? file.Size : 0,
             LinkTarget = type == TarEntryType.SymbolicLink ? _files.ReadLink(path) : null,
             ModifiedTime = _epoch,

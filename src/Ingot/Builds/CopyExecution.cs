@@ -25,7 +25,7 @@ internal static class CopyExecution
         var selection = await input.SelectAsync(cancellationToken).ConfigureAwait(false);
         using var reading = new CopyReading(session, input);
         var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken).ConfigureAwait(false);
-        var placed = Place(step, target, [.. sources, .. Inline(session, step)], options);
+        var placed = Place(step, target, [.. sources.Select(s => Dated(s, step, options.Epoch)), .. Inline(session, step)], options);
         if (placed.All(file => IsThereAlready(target, file)))
         {
             // Unread files look as if they were: now it matters whether they are.
@@ -37,7 +37,7 @@ internal static class CopyExecution
 
         var result = await PatchAsync(session, work, placed, input, reading, cancellationToken).ConfigureAwait(false)
             ?? await WriteAsync(session, work.Export, placed, input, reading, cancellationToken).ConfigureAwait(false);
-        return result with { Rules = step.From is TreeSource.Context ? [ContextFiles.ModesRule] : [], Materials = input.Materials, Copied = session.Copied.Keep(selection, reading.Read) };
+        return result with { Rules = step.From is TreeSource.Context { KeepsModes: false } ? [ContextFiles.ModesRule] : [], Materials = input.Materials, Copied = session.Copied.Keep(selection, reading.Read) };
     }
 
     private static async Task<StepResult> WriteAsync(BuildSession session, bool export, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading, CancellationToken cancellationToken)
@@ -172,6 +172,12 @@ internal static class CopyExecution
         return accounts.FindOwner(text, out var unknown)
             ?? throw Problem(step, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(text, accounts.Names) ?? "make the account in a RUN before, or write a number");
     }
+
+    // What is not of another tree is selected once, for images of several epochs.
+    private static SelectedSource Dated(SelectedSource source, CopyStep step, DateTimeOffset epoch) =>
+        step.From is TreeSource.Stage or TreeSource.Image || source.IsArchive || source.Files.All(f => f.Entry.ModifiedTime == epoch)
+            ? source
+            : source with { Files = [.. source.Files.Select(f => f with { Entry = f.Entry with { ModifiedTime = epoch } })] };
 
     private static IEnumerable<SelectedSource> Inline(BuildSession session, CopyStep step) => step.Inline.Select(file =>
     {

@@ -39,7 +39,7 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
 
     private ImageConfig ConfigOf(PlannedStage stage, StageResult result) => new()
     {
-        Created = Created,
+        Created = CreatedOf(stage),
         Author = stage.Author,
         Architecture = stage.Platform.Architecture,
         Os = stage.Platform.Os,
@@ -49,13 +49,15 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
         History = HistoryOf(stage, result),
     };
 
-    private string Created => Settings.Epoch.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+    private string CreatedOf(PlannedStage stage) => EpochOf(stage).ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+
+    private DateTimeOffset EpochOf(PlannedStage stage) => stage.Epoch ?? Settings.Epoch;
 
     // The history of an image from elsewhere stays as it is.
     private List<HistoryEntry> HistoryOf(PlannedStage stage, StageResult result)
     {
         var history = result.Base is { } below ? HistoryOf(plan.Stage(((TreeSource.Stage)stage.Base).Name), below) : [.. stage.History];
-        history.AddRange(result.Steps.Select(s => new HistoryEntry { Created = Created, CreatedBy = s.Step.CreatedBy, EmptyLayer = s.Result?.DiffId is null ? true : null }));
+        history.AddRange(result.Steps.Select(s => new HistoryEntry { Created = CreatedOf(stage), CreatedBy = s.Step.CreatedBy, EmptyLayer = s.Result?.DiffId is null ? true : null }));
         return history;
     }
 
@@ -64,7 +66,8 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
         var (own, others) = StagesOf(image);
         var steps = own.SelectMany(name => results[name].Steps).Where(s => s.Result is not null).ToList();
         var all = own.Concat(others.SelectMany(o => StagesOf(plan.Images.First(i => i.Stage == o)).Own)).Distinct();
-        var made = all.SelectMany(name => results[name].Steps).Select(s => s.Result).OfType<StepResult>().ToList();
+        var executed = all.SelectMany(name => results[name].Steps.Select(step => (Stage: name, step.Step, step.Result))).ToList();
+        var made = executed.Select(s => s.Result).OfType<StepResult>().ToList();
         return new BuildRecord
         {
             Source = source,
@@ -75,14 +78,15 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
                 .. finished.Where(f => plan.Images.Any(i => i.Name == f.Name && others.Contains(i.Stage))).Select(f => new BaseImage(f.Name, f.Digest)),
             ],
             Arguments = image.Arguments,
-            Packages = [.. made.SelectMany(r => r.Packages).Distinct()],
+            Bootstraps = [.. executed.Where(s => s.Step is BootstrapStep).Select(s => new BootstrapRecord(s.Stage, ((BootstrapStep)s.Step).Request, s.Result!.Packages))],
             Materials = [.. made.SelectMany(r => r.Materials).Distinct()],
             Rules = [.. made.SelectMany(r => r.Rules).Distinct().Order(StringComparer.Ordinal)],
             Started = started,
             Finished = Settings.TimeProvider.GetUtcNow(),
             Steps = steps.Count,
             CachedSteps = steps.Count(s => s.IsCached),
-            Epoch = Settings.Epoch,
+            Epoch = EpochOf(plan.Stage(image.Stage)),
+            RulesOff = plan.Stage(image.Stage).RulesOff,
             Codec = Settings.Codec.Codec,
         };
     }

@@ -23,6 +23,9 @@ internal sealed record StepWork(Step Step, StepLabel Label, LayerChain Chain, Co
     /// <summary>The layer that was made the last time at the same place, which may be mostly the same; null when none is to be used.</summary>
     public Digest? Earlier { get; init; }
 
+    /// <summary>The stage it belongs to, which says the epoch and the rules that are off.</summary>
+    public required PlannedStage Stage { get; init; }
+
     /// <summary>Whether its key was made before all that it copies was read: that is read but once, while it is copied.</summary>
     public bool IsUnread { get; init; }
 }
@@ -97,13 +100,13 @@ internal sealed partial class PlanExecution
         return content.Length == 0 ? null : Digest.FromHash(SHA256.HashData(Encoding.ASCII.GetBytes(content.ToString())));
     }
 
-    private async Task<Dictionary<StepMount, MountTree>> MountTreesAsync(RunStep step, StepLabel label)
+    private async Task<Dictionary<StepMount, MountTree>> MountTreesAsync(RunStep step, StepWork work)
     {
         var trees = new Dictionary<StepMount, MountTree>(ReferenceEqualityComparer.Instance);
         foreach (var mount in step.Mounts)
         {
             if (CopyOf(mount) is { } copy)
-                trees[mount] = await MountTreeAsync(mount, copy, label).ConfigureAwait(false);
+                trees[mount] = await MountTreeAsync(mount, copy, work).ConfigureAwait(false);
             else if (mount is StepMount.Bind)
                 trees[mount] = new MountTree(LayerChain.Empty, "", Digest.Of([]));
         }
@@ -111,17 +114,17 @@ internal sealed partial class PlanExecution
         return trees;
     }
 
-    private async Task<MountTree> MountTreeAsync(StepMount mount, CopyStep copy, StepLabel label)
+    private async Task<MountTree> MountTreeAsync(StepMount mount, CopyStep copy, StepWork user)
     {
         var input = await _copies.OfAsync(copy, Stopped).ConfigureAwait(false);
         var digest = await input.DigestAsync(Stopped).ConfigureAwait(false);
         if (copy.From is TreeSource.Stage or TreeSource.Image)
             return new MountTree(await ChainAsync(copy.From).ConfigureAwait(false), mount is StepMount.Bind bind ? bind.Source : ((StepMount.Cache)mount).Source, digest);
 
-        var key = StepKeys.Of(copy, LayerChain.Empty, digest, _session.Settings.Epoch);
+        var label = user.Label;
         var origin = OriginOf($"{_plan.Project}\n{label.Stage}\n{label.Number}\n{mount.Target}", copy, new TreeSource.Scratch());
-        var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true, Origin = origin };
-        var (result, _) = await OnceAsync(work, key).ConfigureAwait(false);
+        var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true, Stage = user.Stage, Origin = origin };
+        var (result, _) = await OnceAsync(work, KeyOf(work, digest)).ConfigureAwait(false);
         var chain = result.DiffId is { } diffId ? LayerChain.Empty.With(new ChainLayer(diffId, Foreign: null)) : LayerChain.Empty;
         return new MountTree(chain, MountedPath[1..], digest);
     }

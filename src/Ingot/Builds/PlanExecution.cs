@@ -185,11 +185,15 @@ internal sealed partial class PlanExecution : IDisposable
             : input is null ? (Digest?)null
             : isUnread ? (await input.SelectAsync(Stopped).ConfigureAwait(false)).Digest
             : await input.DigestAsync(Stopped).ConfigureAwait(false);
-        var work = new StepWork(step, label, chain, input, _exported.Contains(stage.Name)) { IsUnread = isUnread, Earlier = _session.Settings.NoCache ? null : _cache.LastLayer(place), Origin = OriginOf(place, step, stage.Base) };
+        var work = new StepWork(step, label, chain, input, _exported.Contains(stage.Name)) { Stage = stage, IsUnread = isUnread, Earlier = _session.Settings.NoCache ? null : _cache.LastLayer(place), Origin = OriginOf(place, step, stage.Base) };
         return await OnceAsync(work, KeyOf(work, content)).ConfigureAwait(false);
     }
 
-    private StepKey KeyOf(StepWork work, Digest? content) => StepKeys.Of(work.Step, work.Chain, content, _session.Settings.Epoch);
+    private StepKey KeyOf(StepWork work, Digest? content) => StepKeys.Of(work.Step, work.Chain, content, EpochOf(work.Stage), work.Stage.RulesOff);
+
+    private DateTimeOffset EpochOf(PlannedStage stage) => stage.Epoch ?? _session.Settings.Epoch;
+
+    private BuildSession SessionOf(PlannedStage stage) => _session with { Settings = _session.Settings with { Epoch = EpochOf(stage) }, RulesOff = stage.RulesOff };
 
     // The key under which others find the result: with what was read, not with what it looked like.
     private async Task<StepKey> FinalKeyAsync(StepWork work, StepKey key) =>
@@ -211,7 +215,7 @@ internal sealed partial class PlanExecution : IDisposable
             return (known, true);
 
         // Before anything is held: what is mounted may have to be made, which is work like this.
-        var trees = work.Step is RunStep run ? await MountTreesAsync(run, work.Label).ConfigureAwait(false) : [];
+        var trees = work.Step is RunStep run ? await MountTreesAsync(run, work).ConfigureAwait(false) : [];
         if (_session.Settings.NoCache)
             return (await RunInSlotAsync(work, trees, key).ConfigureAwait(false), false);
 
@@ -242,6 +246,8 @@ internal sealed partial class PlanExecution : IDisposable
             var final = await FinalKeyAsync(work, key).ConfigureAwait(false);
             Note(work, _cache.Add(final, work.Origin.Place, result, work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() }));
             Interlocked.Add(ref _addedBytes, work.Step is CopyStep ? result.Bytes : result.Bytes + (result.Bytes / 2));
+            if (work.Step is BootstrapStep { Lock: not { IsWhole: true } } bootstrap)
+                _cache.Add(KeyOf(work with { Step = bootstrap with { Lock = new BootstrapLock(result.Packages, IsWhole: true) } }, content: null), work.Origin.Place, result);
             return result;
         }
         finally
@@ -293,10 +299,10 @@ internal sealed partial class PlanExecution : IDisposable
     {
         void Output(string line) => _progress.Report(new BuildEvent.StepOutput(work.Label, line));
         // What is only mounted is in no image, and may well be where a secret comes from.
-        var session = work.IsMounted ? _session : _session with { Step = work.Step };
+        var session = SessionOf(work.Stage) with { Step = work.IsMounted ? null : work.Step };
         return work.Step switch
         {
-            BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Export, Output, Stopped),
+            BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Stage.Name, work.Export, Output, Stopped),
             RunStep run => CommandExecution.RunAsync(session, run, work.Chain, trees, work.Export, Output, Stopped),
             CopyStep copy => CopyExecution.RunAsync(session, copy, work.Input!, work, Stopped),
             DirectoryStep directory => CopyExecution.RunAsync(session, directory, work.Chain, work.Export, Stopped),
@@ -306,7 +312,7 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<StepResult?> FindAsync(StepWork work, StepKey key)
     {
-        if (_session.Settings.NoCache)
+        if (_session.Settings.NoCache || work.Step is BootstrapStep { IsFresh: true })
             return null;
         await _session.Use.MarkAsync(key.Digest, Stopped).ConfigureAwait(false);
         foreach (var (record, isImported) in _cache.Candidates(key))

@@ -40,7 +40,7 @@ internal static class SourceRevisions
     }
 
     // Most questions are answered by looking: starting git takes longer than a build whose results are all cached.
-    private static bool IsInWorkingTree(string directory)
+    internal static bool IsInWorkingTree(string directory)
     {
         for (string? parent = directory; parent is not null; parent = Path.GetDirectoryName(parent))
         {

@@ -52,7 +52,7 @@ internal sealed class DockerfilePlanner
         {
             string directory = Path.GetFullPath(Path.Combine(Settings.Directory, _image.Context));
             string? dockerfile = _image.Dockerfile == PlanSettings.StandardInputName ? null : Path.GetFullPath(Path.Combine(Settings.Directory, _image.Dockerfile));
-            return new TreeSource.Context(directory, _image.Context, IgnoreFile.Locate(directory, dockerfile));
+            return new TreeSource.Context(directory, _image.Context, IgnoreFile.Locate(directory, dockerfile)) { KeepsModes = _image.KeepsModes };
         }
     }
 
@@ -101,7 +101,7 @@ internal sealed class DockerfilePlanner
 
         string directory = Path.GetFullPath(Path.Combine(Settings.Directory, value));
         if (Directory.Exists(directory))
-            return new TreeSource.Context(directory, name, IgnoreFile.Locate(directory, dockerfile: null));
+            return new TreeSource.Context(directory, name, IgnoreFile.Locate(directory, dockerfile: null)) { KeepsModes = _image.KeepsModes };
         Diagnostics.Error("plan-no-context", $"the context '{name}' is '{value}', which is not a directory", span);
         return null;
     }

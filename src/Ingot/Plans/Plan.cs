@@ -54,6 +54,12 @@ public sealed record PlannedStage(string Name, TreeSource Base, IReadOnlyList<St
     /// <summary>What it runs on.</summary>
     public Platform Platform { get; init; } = Platform.Host;
 
+    /// <summary>No file of its layers is younger, and its history says this; null for the build's own. Plans are made without: it may be that of a commit.</summary>
+    public DateTimeOffset? Epoch { get; init; }
+
+    /// <summary>Names of normalisation rules that are switched off for its steps, sorted.</summary>
+    public IReadOnlyList<string> RulesOff { get; init; } = [];
+
     /// <summary>Who made it, as MAINTAINER says; null when that is not said.</summary>
     public string? Author { get; init; }
 

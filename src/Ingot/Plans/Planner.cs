@@ -54,7 +54,7 @@ public sealed class Planner
         {
             Project = project.Name,
             Directory = planner._settings.Directory,
-            Stages = [.. planner._stages.Select(s => planner.Labelled(s, images))],
+            Stages = [.. planner._stages.Select(s => planner.Labelled(planner.Settled(s), images))],
             Images = images,
             Platform = settings.Platform,
         };
@@ -94,6 +94,13 @@ public sealed class Planner
         foreach (var (name, value) in _settings.Labels)
             labels[name] = value;
         return stage with { Config = stage.Config with { Labels = labels } };
+    }
+
+    // What the project says of all stages of an image; they are named after it.
+    private PlannedStage Settled(PlannedStage stage)
+    {
+        var image = _project.Images.FirstOrDefault(i => i.Name == stage.Name.Split('/')[0]);
+        return image is null ? stage : stage with { RulesOff = [.. image.RulesOff.Distinct().Order(StringComparer.Ordinal)] };
     }
 
     internal PlannedStage Stage(string name) => _stages.First(s => s.Name == name);

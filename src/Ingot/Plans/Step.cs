@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Ingot.Diagnostics;
+using Ingot.Oci.Content;
 
 namespace Ingot.Plans;
 
@@ -32,12 +34,45 @@ public abstract record Step(string Text, SourceSpan Span)
 /// <param name="Mirror">Where packages come from; null for the bootstrapper's own default.</param>
 public sealed record BootstrapStep(string Text, SourceSpan Span, string Suite, IReadOnlyList<string> Packages, string? Mirror) : Step(Text, Span)
 {
+    /// <summary>The packages it must come to; null where nothing is locked, and what the mirror has is taken.</summary>
+    public BootstrapLock? Lock { get; init; }
+
+    /// <summary>Whether the mirror is asked anew, whatever the cache holds.</summary>
+    public bool IsFresh { get; init; }
+
+    /// <summary>What was asked for, as a lock remembers it: the release and the packages.</summary>
+    public string Request => string.Join(' ', [Suite, .. Packages]);
+
     /// <inheritdoc/>
     public override IReadOnlyList<KeyPart> Parts =>
     [
         new("bootstrap", "debian"), new("suite", Suite), .. Packages.Select(p => new KeyPart("package", p)),
         .. Mirror is null ? Array.Empty<KeyPart>() : [new("mirror", Mirror)],
+        .. Lock is null ? [] : Lock.Packages.Select(p => new KeyPart(Lock.IsWhole ? "locked" : "locked part", p.ToString())),
     ];
+}
+
+/// <summary>The packages that an earlier bootstrap installed, to be installed again.</summary>
+/// <param name="Packages">The packages, sorted.</param>
+/// <param name="IsWhole">Whether they are all: the same was asked for. Else others may come with them, or some be gone.</param>
+public sealed record BootstrapLock(IReadOnlyList<InstalledPackage> Packages, bool IsWhole);
+
+/// <summary>A package of a distribution, in an image.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Architecture">What it is for: an architecture of Debian's, or <c>all</c>.</param>
+/// <param name="Version">Its version.</param>
+/// <param name="Digest">The SHA-256 of the file it came in.</param>
+public sealed record InstalledPackage(
+    [property: JsonPropertyName("name")] string Name,
+    [property: JsonPropertyName("architecture")] string Architecture,
+    [property: JsonPropertyName("version")] string Version,
+    [property: JsonPropertyName("digest")] Digest Digest)
+{
+    /// <summary>How a lock names it, <c>name:architecture</c>.</summary>
+    public string Id => $"{Name}:{Architecture}";
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Id} {Version} {Digest}";
 }
 
 /// <summary>Runs a command in the root filesystem.</summary>
@@ -114,6 +149,7 @@ public sealed record CopyStep(string Text, SourceSpan Span, TreeSource From, IRe
     [
         // The content itself is an input; whether it came from a context or a stage decides what modes and owners mean.
         new("copy", From is TreeSource.Context ? "context" : From is TreeSource.Inline ? "inline" : "tree"),
+        .. From is TreeSource.Context { KeepsModes: true } ? [new("modes", "kept")] : Array.Empty<KeyPart>(),
         .. Sources.Select(s => new KeyPart("source", s.Remote is null ? s.Pattern : $"{s.Remote}")),
         .. Inline.Select(f => new KeyPart("file", $"{f.Name}\n{f.Content}")),
         new("destination", DestinationIsDirectory && Destination != "/" ? Destination + "/" : Destination),

@@ -39,6 +39,9 @@ public abstract record TreeSource
     /// <param name="IgnoreFile">The file that says what is not part of it, absolute; null when there is none.</param>
     public sealed record Context(string Directory, string Name, string? IgnoreFile) : TreeSource
     {
+        /// <summary>Whether files keep the modes they have on the host, instead of those git knows.</summary>
+        public bool KeepsModes { get; init; }
+
         /// <inheritdoc/>
         public override string ToString() => IgnoreFile is null ? $"context {Name}" : $"context {Name} without {Path.GetFileName(IgnoreFile)}";
     }

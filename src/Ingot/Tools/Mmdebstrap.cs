@@ -6,7 +6,7 @@ namespace Ingot.Tools;
 public static class Mmdebstrap
 {
     /// <summary>What the configuration below makes of the same packages; a higher number when that changes.</summary>
-    public const string Profile = "slim@1";
+    public const string Profile = "slim@2";
 
     // What Docker's slim images of Debian leave out too: documents of packages, but not their licences, and translations. Written into the
     // root, so that packages installed later leave it out as well.
@@ -28,9 +28,12 @@ public static class Mmdebstrap
     /// <param name="mirror">Where packages come from; null for the program's own default, with security updates.</param>
     /// <param name="directory">The directory, which must not exist or be empty.</param>
     /// <param name="epoch">No file may be younger, in seconds since 1970.</param>
-    public static Command Bootstrap(string suite, IReadOnlyList<string> packages, string? mirror, string directory, long epoch) => new(
+    /// <param name="hooks">Programs that are run with the directory, before packages are looked for and when all are installed; see <see cref="Listing"/>.</param>
+    public static Command Bootstrap(string suite, IReadOnlyList<string> packages, string? mirror, string directory, long epoch, MmdebstrapHooks? hooks = null) => new(
         "mmdebstrap",
         [
+            .. hooks?.Setup is { } setup ? [$"--setup-hook={setup}"] : Array.Empty<string>(),
+            .. hooks is null ? Array.Empty<string>() : [$"--customize-hook={hooks.Customize}"],
             "--mode=root", "--variant=minbase", "--format=directory", "--skip=output/dev",
             .. packages.Count == 0 ? Array.Empty<string>() : [$"--include={string.Join(',', packages)}"],
             .. s_apt.Select(line => $"--aptopt={line}"),
@@ -41,4 +44,31 @@ public static class Mmdebstrap
     {
         Environment = new Dictionary<string, string> { ["SOURCE_DATE_EPOCH"] = epoch.ToString(CultureInfo.InvariantCulture), ["LC_ALL"] = "C.UTF-8" },
     };
+
+    /// <summary>A program for <see cref="MmdebstrapHooks.Customize"/>: puts what the mirror says of every installed package, with the digest of its file, into <c>packages</c> beside the program.</summary>
+    public const string Listing = """
+        #!/bin/sh
+        set -e
+        rm -f "$1/etc/apt/preferences.d/ingot"
+        dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${binary:Package}=${Version}\n' > "$(dirname "$0")/installed"
+        APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" xargs apt-cache --no-all-versions show < "$(dirname "$0")/installed" > "$(dirname "$0")/packages"
+        """;
+
+    /// <summary>A program for <see cref="MmdebstrapHooks.Setup"/>: lets apt choose what <c>preferences</c> beside the program says.</summary>
+    public const string Pinning = """
+        #!/bin/sh
+        set -e
+        mkdir -p "$1/etc/apt/preferences.d"
+        cp "$(dirname "$0")/preferences" "$1/etc/apt/preferences.d/ingot"
+        """;
+
+    /// <summary>Asks which versions of packages the lists in an unfinished directory have; each is a line, <c>name | version | where</c>.</summary>
+    public static Command Versions(string directory, IReadOnlyList<string> names) => new(
+        "apt-cache",
+        ["-o", $"Dir={directory}", "-o", $"Dir::State::status={directory}/var/lib/dpkg/status", "madison", .. names]);
 }
+
+/// <summary>Programs that mmdebstrap runs with the directory as their argument.</summary>
+/// <param name="Setup">Before packages are looked for; null for none.</param>
+/// <param name="Customize">When all are installed, while the lists of packages are still there.</param>
+public sealed record MmdebstrapHooks(string? Setup, string Customize);

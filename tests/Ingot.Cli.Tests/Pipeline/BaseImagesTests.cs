@@ -213,7 +213,7 @@ public sealed class BaseImagesTests : IAsyncDisposable
     {
         using var bases = Bases(options ?? new BaseImageOptions());
         var found = await bases.FindAsync(name ?? Name, platform ?? Platform.Host, default);
-        await bases.SaveAsync(default);
+        await bases.SaveAsync(isUpdated: false, default);
         return found?.Manifest;
     }
 

@@ -24,8 +24,8 @@ public sealed class ImageLockTests : IDisposable
         await images.SaveAsync(_home, default);
         Assert.Equal(
             $"""
-            # Which digest each tag named when it was first used here. Made by ingot; keep it with the sources.
-            # 'ingot build --update' asks the registries anew.
+            # Which digest each tag named, and which packages each bootstrap installed, when it was first used here. Made by ingot; keep it with the sources.
+            # 'ingot build --update' asks the registries and mirrors anew.
             ingot-lock: 1
             images:
               "127.0.0.1:5000/app:1": {s_two}
@@ -74,6 +74,60 @@ public sealed class ImageLockTests : IDisposable
         Assert.Equal([new LockChange("a:1", s_one, s_two)], images.Changes);
     }
 
+    [Fact]
+    public async Task PackagesOfBootstrapsAreLockedALineEach()
+    {
+        var locks = ImageLock.Load(_directory.Root);
+        var bootstrap = new LockedBootstrap("bookworm tzdata", [new("adduser", "all", "3.134", s_one), new("libc6", "amd64", "1:2.36-9+deb12u1~x", s_two)]);
+        Assert.Null(locks.Set("base", "amd64", bootstrap, out bool isNew));
+        Assert.True(isNew);
+        await locks.SaveAsync(_home, default);
+        Assert.EndsWith(
+            $"""
+            images:
+            bootstraps:
+              "base amd64":
+                request: "bookworm tzdata"
+                packages:
+                  "adduser:all": 3.134 {s_one}
+                  "libc6:amd64": 1:2.36-9+deb12u1~x {s_two}
+
+            """,
+            await File.ReadAllTextAsync(_directory.At(ImageLock.FileName)));
+        var read = ImageLock.Load(_directory.Root);
+        Assert.Equal(bootstrap.Packages, read.FindBootstrap("base", "amd64")!.Packages);
+        Assert.Equal("bookworm tzdata", read.FindBootstrap("base", "amd64")!.Request);
+        Assert.Null(read.FindBootstrap("base", "arm64"));
+        read.Set("base", "amd64", bootstrap, out isNew);
+        Assert.False(isNew);
+    }
+
+    [Fact]
+    public async Task AnotherBuildsBootstrapStaysToo()
+    {
+        var (mine, other) = (ImageLock.Load(_directory.Root), ImageLock.Load(_directory.Root));
+        mine.Set("a", "amd64", new LockedBootstrap("bookworm", []), out _);
+        other.Set("b", "amd64", new LockedBootstrap("trixie", []), out _);
+        other.Set("c:1", s_one);
+        await Task.WhenAll(mine.SaveAsync(_home, default), other.SaveAsync(_home, default));
+        var read = ImageLock.Load(_directory.Root);
+        Assert.Equal(("bookworm", "trixie"), (read.FindBootstrap("a", "amd64")!.Request, read.FindBootstrap("b", "amd64")!.Request));
+        Assert.True(read.TryFind("c:1", out _));
+    }
+
+    [Theory]
+    [InlineData("  \"base amd64\":\n    packages:\n      \"a:all\": 1 sha256:12\n", "is not understood")]
+    [InlineData("  \"base amd64\":\n    packages:\n      \"a:all\": 1 2 ONE\n", "is not understood")]
+    [InlineData("  \"base amd64\":\n    packages:\n      \"a\": 1 ONE\n", "is not understood")]
+    [InlineData("  \"base amd64\":\n    packages:\n      \"a\nPackage: b:all\": 1 ONE\n", "is not understood")]
+    [InlineData("  \"base amd64\":\n      \"a:all\": 1 ONE\n      \"a:all\": 2 ONE\n", "'a:all' is locked to two files")]
+    [InlineData("  \"base amd64\":\n    packages:\n  \"base amd64\":\n", "locked to two lists")]
+    [InlineData("      \"a:all\": 1 ONE\n", "is not understood")]
+    [InlineData("  \"base amd64\": ONE\n", "is not understood")]
+    [InlineData("    request: bookworm\n", "is not understood")]
+    public void ADamagedBootstrapIsSaidToBeAtItsLine(string text, string problem) =>
+        AFileThatIsDamagedIsSaidToBeAtItsLine("ingot-lock: 1\nimages:\nbootstraps:\n" + text, problem);
+
     [Theory]
     [InlineData("", "has no 'ingot-lock: 1'")]
     [InlineData("images:\n", "has no 'ingot-lock: 1'")]
@@ -100,7 +154,7 @@ public sealed class ImageLockTests : IDisposable
     public void WhatAPersonMayHaveDoneToItIsRead(string text)
     {
         var diagnostics = new DiagnosticBag();
-        ImageLock.Parse(new SourceText("ingot.lock", text.Replace("ONE", s_one.ToString(), StringComparison.Ordinal)), diagnostics);
+        LockText.Parse(new SourceText("ingot.lock", text.Replace("ONE", s_one.ToString(), StringComparison.Ordinal)), diagnostics);
         Assert.Empty(diagnostics);
     }
 }

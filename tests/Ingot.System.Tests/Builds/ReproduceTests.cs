@@ -58,6 +58,45 @@ public sealed class ReproduceTests : IDisposable
     }
 
     [Fact]
+    public async Task ARuleThatIsOffIsOffAgainAndIsTheCure()
+    {
+        await ProjectAsync("RUN sleep 1 && mkdir -p /root/.cache/pip && date +%s > /root/.cache/pip/when");
+        await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app", "--no-rule", "pip-cache");
+        var again = await _ingot.ExpectAsync(1, "-C", _directory.At("project"), "-o", "json", "reproduce", "app");
+        var difference = Assert.Single(JsonDocument.Parse(again.Output).RootElement.GetProperty("differences").EnumerateArray());
+        Assert.Equal("root/.cache/pip/when", difference.GetProperty("path").GetString());
+        Assert.Equal("the rule 'pip-cache@2' is for it, and is switched off", difference.GetProperty("cure").GetString());
+
+        // On, it is another step, whose layer has no such file.
+        await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app");
+        await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "reproduce", "app");
+    }
+
+    [Fact]
+    public async Task TheEpochOfACommitStaysUntilTheImagesOwnFilesChange()
+    {
+        await ProjectAsync("RUN echo \"$SOURCE_DATE_EPOCH\" > /when");
+        await File.WriteAllTextAsync(_directory.At("project/ingot.yaml"), "ingot: 1\nproject: again\nepoch: commit\nimages:\n  app: { dockerfile: Dockerfile, context: root }\n");
+        await File.WriteAllTextAsync(_directory.At("project/Dockerfile"), "FROM scratch\nCOPY . /\nRUN echo \"$SOURCE_DATE_EPOCH\" > /when\n");
+        await GitAsync("init", "-q");
+        await CommitAsync("first", "1000000000");
+        string first = await DigestAsync();
+        await File.WriteAllTextAsync(_directory.At("project/README"), "nothing of the image\n");
+        await CommitAsync("second", "1100000000");
+        Assert.Equal(first, await DigestAsync());
+        await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "reproduce", "app");
+
+        await File.WriteAllTextAsync(_directory.At("project/root/bin/notes"), "changed\n");
+        await CommitAsync("third", "1200000000");
+        Assert.NotEqual(first, await DigestAsync());
+        var config = await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "history", "again/app");
+        Assert.Contains("2008-01-10T21:20:00Z", config.Output, StringComparison.Ordinal);
+        // The command line wins, and is what is repeated.
+        Assert.NotEqual(await DigestAsync(), await DigestAsync("--epoch", "2026-01-31T12:00:00Z"));
+        await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "reproduce", "app");
+    }
+
+    [Fact]
     public async Task AnImageFromElsewhereHasNoRecord()
     {
         await ProjectAsync("RUN true");
@@ -80,6 +119,22 @@ public sealed class ReproduceTests : IDisposable
         await File.WriteAllTextAsync(Path.Combine(project, "root/bin/notes"), "as it was\n");
         await File.WriteAllTextAsync(Path.Combine(project, "Dockerfile"), $"FROM scratch\nCOPY root/ /\n{instruction}\n");
         await File.WriteAllTextAsync(Path.Combine(project, "ingot.yaml"), "ingot: 1\nproject: again\nimages:\n  app: { dockerfile: Dockerfile }\n");
+    }
+
+    private async Task<string> DigestAsync(params string[] options)
+    {
+        var built = await _ingot.ExpectAsync(0, ["-C", _directory.At("project"), "-o", "json", "build", "app", .. options]);
+        return JsonDocument.Parse(built.Output).RootElement.GetProperty("images")[0].GetProperty("digest").GetString()!;
+    }
+
+    private async Task CommitAsync(string message, string time)
+    {
+        await GitAsync("add", ".");
+        await CommandRunner.RunAsync(new Command("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", message)
+        {
+            Directory = _directory.At("project"),
+            Environment = new Dictionary<string, string> { ["GIT_COMMITTER_DATE"] = time + " +0000" },
+        });
     }
 
     private async Task GitAsync(params IReadOnlyList<string> arguments) =>

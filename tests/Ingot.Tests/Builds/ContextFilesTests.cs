@@ -29,6 +29,15 @@ public sealed class ContextFilesTests : IDisposable
     }
 
     [Fact]
+    public void ModesAreTheHostsWhereTheRuleAboutThemIsOff()
+    {
+        Write("b.sh", "b", mode: 0b111_000_000);
+        Write("set", "x", mode: 0b100_111_101_101);
+        using var files = new ContextFiles(new TreeSource.Context(Root, "web", null) { KeepsModes = true }, Tree.Epoch);
+        Assert.Equal([0b111_000_000, 0b100_111_101_101], new[] { "b.sh", "set" }.Select(p => files.Find(p)!.Entry.Mode));
+    }
+
+    [Fact]
     public void TheWholeContextIsADirectory()
     {
         Write("a", "a");

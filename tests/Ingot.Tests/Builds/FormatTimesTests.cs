@@ -23,6 +23,11 @@ public sealed class FormatTimesTests
         ["ar"] = (ArchiveTimes.Find, Library),
         ["zip"] = (ZipTimes.Find, Zip),
         ["tar"] = (TarTimes.Find, Tar),
+        ["cpio"] = (CpioTimes.Find, Cpio),
+        ["keystore"] = (KeyStoreTimes.Find, KeyStore),
+        ["go-cache"] = (GoCacheTimes.Find, GoCacheEntry),
+        ["pnpm-index"] = (PnpmTimes.Find, PnpmIndex),
+        ["pnpm-modules"] = (PnpmTimes.Find, PnpmModules),
     };
 
     [Theory]
@@ -125,6 +130,77 @@ public sealed class FormatTimesTests
             $"{name,-16}{time.ToUnixTimeSeconds(),-12}{owner}{"100644",-8}{content.Length,-10}`\n{content}{(content.Length % 2 == 1 ? "\n" : "")}";
         return Encoding.ASCII.GetBytes("!<arch>\n" + Member("/", "0     0     ", "index") + Member("a.o/", "0     0     ", "one") + Member("b.o/", "0     0     ", "four"));
     }
+
+    [Fact]
+    public void InodesOfAnArchiveAreNumberedAnewAndNamesOfOneFileStayTogether()
+    {
+        byte[] first = Apply("cpio", Cpio(s_early, firstInode: 4711, device: 8)), second = Apply("cpio", Cpio(s_early, firstInode: 12, device: 253));
+        Assert.Equal(first, second);
+        string[] inodes = [.. Enumerable.Range(0, 3).Select(i => Encoding.ASCII.GetString(first, (i * CpioMemberBytes) + 6, 8))];
+        Assert.Equal(["00000001", "00000002", "00000001"], inodes);
+    }
+
+    [Fact]
+    public void WhatFollowsAnArchiveIsNotLookedAt()
+    {
+        byte[] archive = Cpio(s_late);
+        Assert.Equal(Find("cpio", archive).Count, Find("cpio", [.. archive, .. new byte[512], 0x28, 0xB5, 0x2F, 0xFD]).Count);
+    }
+
+    [Fact]
+    public void AKeyStoreStaysWholeAndOneOfAnotherPasswordStaysAsItIs()
+    {
+        byte[] store = Apply("keystore", KeyStore(s_late));
+        Assert.Equal(KeyStore(DateTimeOffset.FromUnixTimeSeconds(Epoch)), store);
+        byte[] secret = KeyStore(s_late);
+        secret[^1] ^= 1;
+        Assert.Empty(Find("keystore", secret));
+    }
+
+    [Fact]
+    public void WhatPnpmWritesStaysWhatItWas()
+    {
+        Assert.Equal($"prunedAt: {s_late:r}\n".Length, $"prunedAt: {DateTimeOffset.FromUnixTimeSeconds(0):r}\n".Length);
+        string after = Encoding.ASCII.GetString(PnpmTimes.Find(LayerContent.Of(PnpmIndex(s_late)), 315532800).Aggregate(PnpmIndex(s_late), (bytes, patch) =>
+        {
+            patch.Bytes.CopyTo(bytes, patch.Offset);
+            return bytes;
+        }));
+        using var json = System.Text.Json.JsonDocument.Parse(after);
+        Assert.Equal(315532800000, json.RootElement.GetProperty("files").GetProperty("a.js").GetProperty("checkedAt").GetInt64());
+    }
+
+    private const int CpioMemberBytes = 110 + 2 + 4;
+
+    private static byte[] Cpio(DateTimeOffset time) => Cpio(time, firstInode: 1, device: 0);
+
+    // The third is another name of the first.
+    private static byte[] Cpio(DateTimeOffset time, uint firstInode, uint device)
+    {
+        string Member(string name, uint inode, string content) =>
+            $"070701{inode:X8}000081A40000000000000000{1:X8}{time.ToUnixTimeSeconds():X8}{content.Length:X8}{device:X8}{device:X8}{0:X8}{0:X8}{name.Length + 1:X8}{0:X8}{name}\0{content}";
+        return Encoding.ASCII.GetBytes(Member("a", firstInode, "1234") + Member("b", firstInode + 1, "5678") + Member("c", firstInode, "1234"))
+            .Concat(Encoding.ASCII.GetBytes($"070701{string.Concat(Enumerable.Repeat("00000000", 11))}0000000B00000000TRAILER!!!\0")).ToArray();
+    }
+
+    private static byte[] KeyStore(DateTimeOffset time)
+    {
+        static byte[] Number(int value, int bytes) => [.. BitConverter.GetBytes(value).Reverse().Skip(4 - bytes)];
+        static byte[] Text(string text) => [.. Number(text.Length, 2), .. Encoding.UTF8.GetBytes(text)];
+        byte[] Entry(string alias) => [.. Number(2, 4), .. Text(alias), .. BitConverter.GetBytes(time.ToUnixTimeMilliseconds()).Reverse(), .. Text("X.509"), .. Number(3, 4), 1, 2, 3];
+        byte[] store = [0xFE, 0xED, 0xFE, 0xED, .. Number(2, 4), .. Number(2, 4), .. Entry("one"), .. Entry("two")];
+#pragma warning disable RS0030, CA5350 // the format's own
+        return [.. store, .. System.Security.Cryptography.SHA1.HashData([.. Encoding.BigEndianUnicode.GetBytes("changeit"), .. "Mighty Aphrodite"u8, .. store])];
+#pragma warning restore RS0030, CA5350
+    }
+
+    private static byte[] GoCacheEntry(DateTimeOffset time) =>
+        Encoding.ASCII.GetBytes($"v1 {new string('a', 64)} {new string('b', 64)} {12345,20} {time.ToUnixTimeSeconds() * 1_000_000_000,20}\n");
+
+    private static byte[] PnpmIndex(DateTimeOffset time) =>
+        Encoding.ASCII.GetBytes("""{"name":"a","files":{"a.js":{"checkedAt":TIME,"integrity":"sha512-x","mode":420,"size":3}}}""".Replace("TIME", $"{time.ToUnixTimeMilliseconds()}", StringComparison.Ordinal));
+
+    private static byte[] PnpmModules(DateTimeOffset time) => Encoding.ASCII.GetBytes($"hoistPattern:\n  - '*'\nprunedAt: {time:r}\nregistries: {{}}\n");
 
     private static byte[] Zip(DateTimeOffset time)
     {

@@ -1,7 +1,10 @@
 using System.Text;
+using Ingot.Builds;
 using Ingot.Builds.Normalisation;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
+using Ingot.Templates.Project;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Builds;
 
@@ -19,7 +22,7 @@ public sealed class NormalisationTests
     [InlineData("var/lib/dpkg/status-old", "x", null, "dpkg-old@1")]
     [InlineData("var/cache/debconf/config.dat-old", "x", null, "debconf-old@1")]
     [InlineData("var/cache/man/de/index.db", "x", null, "man-cache@1")]
-    [InlineData("var/cache/fontconfig/0123-le64.cache-8", "x", null, "fontconfig-cache@1")]
+    [InlineData("var/cache/fontconfig/0123-le64.cache-8", "x", null, "fontconfig-cache@2")]
     [InlineData("etc/passwd-", "x", null, "account-backups@1")]
     [InlineData("root/.bash_history", "ls", null, "shell-history@1")]
     [InlineData("home/web/.python_history", "ls", null, "shell-history@1")]
@@ -29,9 +32,38 @@ public sealed class NormalisationTests
     [InlineData("var/cache/dnf/a/b/c", "x", null, "dnf-cache@1")]
     [InlineData("var/lib/dnf/history.sqlite-wal", "x", null, "dnf-history@1")]
     [InlineData("var/cache/apk/APKINDEX.0.tar.gz", "x", null, "apk-cache@1")]
-    [InlineData("root/.cache/pip/http-v2/0/1/x", "x", null, "pip-cache@1")]
-    [InlineData("root/.npm/_cacache/index-v5/0/1", "x", null, "npm-cache@1")]
+    [InlineData("root/.cache/pip/http-v2/0/1/x", "x", null, "pip-cache@2")]
+    [InlineData("root/.npm/_cacache/index-v5/0/1", "x", null, "npm-cache@2")]
+    [InlineData("home/web/.cache/pip/wheels/0/1/x", "x", null, "pip-cache@2")]
+    [InlineData("home/web/.cache/fontconfig/0123-le64.cache-8", "x", null, "fontconfig-cache@2")]
+    [InlineData("var/log/zypp/history", "2026-01-01 00:00:00|install|", null, "zypper-logs@1")]
+    [InlineData("var/cache/zypp/raw/repo/cookie", "x", null, "zypper-cache@1")]
+    [InlineData("var/lib/rpm/rpmdb.sqlite-shm", "x", null, "rpmdb-shared-memory@1")]
+    [InlineData("var/lib/rpm/__db.001", "x", null, "rpmdb-shared-memory@1")]
+    [InlineData("usr/local/bundle/extensions/x86_64-linux/3.2.0/a-1/gem_make.out", "current directory: /tmp/2026", null, "gem-logs@1")]
+    [InlineData("root/.config/configstore/update-notifier-npm.json", "{}", null, "update-notifier@1")]
+    [InlineData("root/.cache/composer/repo/x", "x", null, "composer-cache@1")]
+    [InlineData("root/.local/share/NuGet/http-cache/x/list_y.dat", "x", null, "nuget-cache@1")]
+    [InlineData("tmp/NuGetScratch/lock/0", "", null, "nuget-cache@1")]
+    [InlineData("root/.m2/repository/org/example/a/1/_remote.repositories", "#Mon Jan 05", null, "maven-tracking@1")]
+    [InlineData("root/.m2/repository/org/example/a/1/a-1.pom.lastUpdated", "#Mon Jan 05", null, "maven-tracking@1")]
+    [InlineData("srv/.m2/org/example/a/resolver-status.properties", "#Mon Jan 05", null, "maven-tracking@1")]
+    [InlineData("root/.gradle/daemon/8.5/daemon-117.out.log", "x", null, "gradle-daemon@1")]
+    [InlineData("home/gradle/.gradle/caches/journal-1/file-access.bin", "x", null, "gradle-daemon@1")]
+    [InlineData("usr/local/cargo/.global-cache", "x", null, "cargo-use-times@1")]
+    [InlineData("root/.gnupg/random_seed", "x", null, "gnupg-seed@1")]
+    [InlineData("run/mount/utab", "x", null, "run-state@1")]
+    [InlineData("var/lib/apt/extended_states", "Package: b\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: a\nArchitecture: amd64\nAuto-Installed: 1\n\n", "Package: a\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: b\nArchitecture: amd64\nAuto-Installed: 1\n\n", "apt-states@1")]
+    [InlineData("var/lib/apt/extended_states", "Package: a\nArchitecture: amd64\nAuto-Installed: 1\n\n", "Package: a\nArchitecture: amd64\nAuto-Installed: 1\n\n", "")]
+    [InlineData("var/lib/apt/extended_states", "b\n\na\n\n", "b\n\na\n\n", "")]
+    [InlineData("var/lib/apt/extended_states", "", "", "")]
+    [InlineData("etc/apk/world", "busybox\n.build-deps=20260105.101112\n", "busybox\n.build-deps=0\n", "apk-virtual@1")]
+    [InlineData("etc/apk/world", "busybox=20260105.101112\n.mine=1.0\n", "busybox=20260105.101112\n.mine=1.0\n", "")]
     [InlineData("root/.cache/pipx/x", "x", "x", "")]
+    [InlineData("root/.gradle/caches/modules-2/files-2.1/a/b/1/0123/b-1.jar.lock", "x", "x", "")]
+    [InlineData("home/.cache/pip/x", "x", "x", "")]
+    [InlineData("root/.m2/repository/org/example/a/1/a-1.pom", "x", "x", "")]
+    [InlineData("var/lib/rpm/rpmdb.sqlite-wal", "x", "x", "")]
     [InlineData("srv/data.gz", "not gzip", "not gzip", "")]
     [InlineData("srv/a.jar", "not zip", "not zip", "")]
     [InlineData("srv/a.pyc", "", "", "")]
@@ -121,10 +153,59 @@ public sealed class NormalisationTests
     }
 
     [Fact]
+    public void ARuleThatIsOffDoesNothingAndTheOthersGoOn()
+    {
+        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: false, [], ["pip-cache"]);
+        Assert.Equal("x", Apply(normaliser, File("root/.cache/pip/a", "x"), "x"));
+        Assert.Null(Apply(normaliser, File("root/.npm/_cacache/a", "x"), "x"));
+        Assert.Equal(["npm-cache@2"], normaliser.Applied);
+    }
+
+    [Fact]
+    public void EveryRuleCanBeSwitchedOffByName()
+    {
+        var names = NormalisationRule.All.Select(r => r.Name).Append(ContextFiles.ModesRule.Split('@')[0]);
+        Assert.Equal(names.Order(StringComparer.Ordinal), ProjectKeys.Rules);
+        Assert.StartsWith(ProjectKeys.ModesRule + "@", ContextFiles.ModesRule);
+    }
+
+    [Fact]
+    public void TheDocumentNamesEveryRuleAsItIsAndNoOther()
+    {
+        string document = System.IO.File.ReadAllText(Path.Combine(Repository.Root, "docs/reproducibility.md"));
+        var named = System.Text.RegularExpressions.Regex.Matches(document, "`([a-z0-9-]+@[0-9]+)`").Select(m => m.Groups[1].Value).Distinct();
+        Assert.Equal(NormalisationRule.All.Select(r => r.ToString()).Append(ContextFiles.ModesRule).Order(StringComparer.Ordinal), named.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void AVirtualPackageOfApkIsTheSameWheneverItIsMade()
+    {
+        static string Database(string time, string identity) =>
+            $"C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:busybox\nV:1.36.1-r5\nt:1700000000\n\nC:Q1{identity}=\nP:.build-deps\nV:{time}\nA:noarch\nD:gcc musl-dev\n\n";
+
+        string first = Settled(Database("20260105.101112", "BBBBBBBBBBBBBBBBBBBBBBBBBBB")), second = Settled(Database("20260106.000000", "CCCCCCCCCCCCCCCCCCCCCCCCCCC"));
+        Assert.Equal(first, second);
+        Assert.Contains("\nP:.build-deps\nV:0\nA:noarch\nD:gcc musl-dev\n\n", first, StringComparison.Ordinal);
+        // Every other package stays what it is, its time too.
+        Assert.StartsWith("C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:busybox\nV:1.36.1-r5\nt:1700000000\n\nC:Q1", first);
+        Assert.NotEqual(first, Settled(Database("20260105.101112", "BBBBBBBBBBBBBBBBBBBBBBBBBBB").Replace("musl-dev", "make", StringComparison.Ordinal)));
+    }
+
+    private static string Settled(string database)
+    {
+        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: false, []);
+        string? after = Apply(normaliser, File("lib/apk/db/installed", database), database);
+        Assert.Equal(["apk-virtual@1"], normaliser.Applied);
+        return after!;
+    }
+
+    [Fact]
     public void AShadowFileOfAnyBytesComesBackByteForByte()
     {
         byte[] before = [0xFF, (byte)':', 0x80, (byte)':', (byte)'9', (byte)'9', (byte)'9', (byte)'9', (byte)'9', (byte)':', 0, 0xC3];
-        Assert.Equal([0xFF, (byte)':', 0x80, (byte)':', (byte)'3', (byte)'6', (byte)'5', (byte)'2', (byte)':', 0, 0xC3], NormalisationRule.CapShadowDays(before, Tree.Epoch));
+        byte[] after = [0xFF, (byte)':', 0x80, (byte)':', (byte)'3', (byte)'6', (byte)'5', (byte)'2', (byte)':', 0, 0xC3];
+        var result = new Normaliser(Tree.Epoch, isBootstrap: false, []).Filter(new TarEntry { Path = "etc/shadow", Type = TarEntryType.File, Size = before.Length }, LayerContent.Of(before));
+        Assert.Equal(after, Assert.IsType<FilterResult.Replaced>(result).Content);
     }
 
     private static TarEntry File(string path, string content) => new() { Path = path, Type = TarEntryType.File, Size = content.Length };

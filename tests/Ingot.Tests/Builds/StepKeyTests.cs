@@ -32,9 +32,12 @@ public sealed class StepKeyTests
         { "source", s_copy, s_copy with { Sources = [new CopySource("b", s_here)] } },
         { "context or stage", s_copy, s_copy with { From = new TreeSource.Stage("build") } },
         { "inline text", s_copy, s_copy with { Inline = [new InlineFile("motd", "hello")] } },
+        { "modes of the host", s_copy, s_copy with { From = new TreeSource.Context("/home/me/web", "web", null) { KeepsModes = true } } },
         { "suite", s_bootstrap, s_bootstrap with { Suite = "trixie" } },
         { "packages", s_bootstrap, s_bootstrap with { Packages = ["curl", "tzdata"] } },
         { "mirror", s_bootstrap, s_bootstrap with { Mirror = "http://mirror" } },
+        { "lock", s_bootstrap, s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("1"u8))], IsWhole: true) } },
+        { "file of a locked package", s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("1"u8))], IsWhole: true) }, s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("2"u8))], IsWhole: true) } },
         { "kind", s_run, s_copy },
     };
 
@@ -71,6 +74,16 @@ public sealed class StepKeyTests
         Assert.Contains(new KeyPart("rule", "device-nodes@1"), Key(s_bootstrap).Parts);
         Assert.DoesNotContain(new KeyPart("rule", "device-nodes@1"), Key(s_run).Parts);
         Assert.DoesNotContain(Key(s_copy).Parts, p => p.Name == "rule");
+    }
+
+    [Fact]
+    public void ARuleThatIsOffIsMissingInTheKeysOfWhatItWouldChange()
+    {
+        var key = StepKeys.Of(s_run, s_base, null, Tree.Epoch, ["apt-logs"]);
+        Assert.DoesNotContain(key.Parts, p => p.Value.StartsWith("apt-logs", StringComparison.Ordinal));
+        Assert.Equal(["rule is new: 'apt-logs@1'"], StepKeys.Of(s_run, s_base, null, Tree.Epoch).DifferencesFrom(key));
+        Assert.Equal(Key(s_copy).Digest, StepKeys.Of(s_copy, s_base, Digest.Of("content"u8), Tree.Epoch, ["apt-logs"]).Digest);
+        Assert.Equal(StepKeys.Of(s_run, s_base, null, Tree.Epoch).Digest, StepKeys.Of(s_run, s_base, null, Tree.Epoch, ["device-nodes"]).Digest);
     }
 
     [Fact]

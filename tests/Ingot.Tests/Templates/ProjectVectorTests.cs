@@ -31,7 +31,7 @@ public class ProjectVectorTests
 
     private static string Print(ProjectDefinition project)
     {
-        StringBuilder text = new($"project {project.Name}\n");
+        StringBuilder text = new($"project {project.Name}{Print(project.Epoch)}\n");
         foreach (var image in project.Images)
             Print(text, image);
         foreach (var service in project.Services)
@@ -40,6 +40,8 @@ public class ProjectVectorTests
             Print(text, stage);
         return text.ToString();
     }
+
+    private static string Print(EpochDefinition? epoch) => epoch is null ? "" : $" epoch {epoch.Time?.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "of commit"}";
 
     private static void Print(StringBuilder text, ImageDefinition image)
     {
@@ -50,7 +52,7 @@ public class ProjectVectorTests
             DockerfileImage file => $" dockerfile {file.Dockerfile} in {file.Context}{(file.Target is null ? "" : " to " + file.Target)} [{string.Join(", ", file.Arguments.Select(a => $"{a.Key}={Vector.Quote(a.Value)}"))}]",
             _ => throw new InvalidOperationException(image.GetType().Name),
         });
-        text.Append(CultureInfo.InvariantCulture, $" version {image.Version ?? "none"} tests [{string.Join(", ", image.Tests)}] claims [{string.Join(", ", image.Claims)}]\n");
+        text.Append(CultureInfo.InvariantCulture, $" version {image.Version ?? "none"} tests [{string.Join(", ", image.Tests)}] claims [{string.Join(", ", image.Claims)}]{Print(image.Epoch)}{(image.RulesOff.Count == 0 ? "" : $" without [{string.Join(", ", image.RulesOff)}]")}\n");
     }
 
     private static void Print(StringBuilder text, ServiceDefinition service)

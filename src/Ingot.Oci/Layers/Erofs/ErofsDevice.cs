@@ -1,7 +1,7 @@
 namespace Ingot.Oci.Layers.Erofs;
 
 /// <summary>A file beside the image that holds contents, such as the layer's uncompressed archive.</summary>
-/// <param name="Bytes">Its length. The kernel reads no more of it than that.</param>
+/// <param name="Bytes">Its length. Contents in it are padded to 512 bytes, as in archives: the kernel reads that far.</param>
 public readonly record struct ErofsDevice(long Bytes);
 
 /// <summary>Where a file's content lies.</summary>

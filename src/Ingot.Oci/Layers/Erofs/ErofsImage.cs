@@ -125,7 +125,8 @@ public sealed class ErofsImage
     private ErofsPlace PlaceOf(FileRecord file)
     {
         var place = _options.PlaceOf?.Invoke(file) ?? new ErofsPlace(1, file.Offset);
-        if (place.Device < 1 || place.Device > _devices.Count || place.Offset < 0 || place.Offset > _devices[place.Device - 1].Bytes - file.Size)
+        // The kernel reads whole blocks, and calls it an error when the last one is not all there.
+        if (place.Device < 1 || place.Device > _devices.Count || place.Offset < 0 || place.Offset > _devices[place.Device - 1].Bytes - Up(file.Size, ErofsFormat.BlockBytes))
             throw new LayerException($"the {file.Size} bytes of '{file.Path}' at {place.Offset} of device {place.Device} do not lie within it");
         if (place.Offset % ErofsFormat.BlockBytes != 0)
             throw new LayerException($"the content of '{file.Path}' lies at {place.Offset} of device {place.Device}, which is no multiple of {ErofsFormat.BlockBytes}");

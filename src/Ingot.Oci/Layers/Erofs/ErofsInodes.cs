@@ -7,7 +7,9 @@ internal sealed class ErofsInodes : IDisposable
 {
     private const int ImpliedMode = 0b111_101_101;
     private const int LinkMode = 0b111_111_111;
+    private const int WhiteoutMode = 0b110_000_000;
     private const int MaxLinkBytes = 4095;
+    private const long MaxFileBytes = 1L << 41;
     private const int MaxDeviceMajor = 0xFFF;
     private const int MaxDeviceMinor = 0xFFFFF;
 
@@ -46,7 +48,7 @@ internal sealed class ErofsInodes : IDisposable
                 node.Kind = ErofsNodeKind.Dropped;
                 return;
             case ErofsNodeKind.Whiteout:
-                node.Mode = ErofsFormat.CharacterDeviceType;
+                node.Mode = ErofsFormat.CharacterDeviceType | WhiteoutMode;
                 break;
             default:
                 DescribeEntry(node, node.Record!.Entry);
@@ -73,6 +75,8 @@ internal sealed class ErofsInodes : IDisposable
     private void DescribeEntry(ErofsNode node, TarEntry entry)
     {
         Check(entry);
+        if (node.Record!.Size is < 0 or > MaxFileBytes)
+            throw new LayerException($"'{entry.Path}' has {node.Record.Size} bytes: EROFS reads 2 TiB");
         if (entry.Type == TarEntryType.HardLink)
             return;
 
@@ -80,7 +84,7 @@ internal sealed class ErofsInodes : IDisposable
         node.UserId = entry.UserId;
         node.GroupId = entry.GroupId;
         node.ModifiedTime = entry.ModifiedTime;
-        node.Size = entry.Type == TarEntryType.File ? node.Record!.Size : 0;
+        node.Size = entry.Type == TarEntryType.File ? node.Record.Size : 0;
         if (entry.Type is TarEntryType.File or TarEntryType.Directory && entry.ExtendedAttributes is { Count: > 0 })
             node.Attributes = ErofsAttributes.Encode(entry.Path, entry, isOpaque: false);
         if (entry.Type == TarEntryType.SymbolicLink)

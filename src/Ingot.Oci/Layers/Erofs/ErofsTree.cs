@@ -82,6 +82,8 @@ internal sealed class ErofsTree
     private void Add(FileRecord file)
     {
         var parent = Enter(ParentOf(file.Path));
+        if (parent.LastChild?.Path == file.Path)
+            throw new LayerException($"'{file.Path}' is in the layer twice");
         var node = New(parent, file.Path, ErofsNodeKind.Entry, file);
         if (file.Type == TarEntryType.Directory)
             _open.Push(node);
@@ -169,6 +171,8 @@ internal sealed class ErofsTree
 
         if (written is 0 or > MaxNameBytes)
             throw new LayerException($"'{path}' has a name of {written} bytes, which Linux does not know");
+        if (name is "." or ".." || name.Contains('\0') || path.StartsWith('/'))
+            throw new LayerException($"'{path.Replace("\0", "\\0", StringComparison.Ordinal)}' is no path of a file");
         _namesLength += written;
     }
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Ingot.Builds.Normalisation.Formats;
 using Ingot.Oci.Layers;
 
@@ -9,8 +8,6 @@ namespace Ingot.Builds.Normalisation;
 /// changing what one does needs a higher version, because results of the step cache were made by it.</summary>
 public sealed record NormalisationRule
 {
-    private const int SecondsADay = 86400;
-
     private NormalisationRule(string name, int version, RuleAction action, params string[] paths)
     {
         Name = name;
@@ -25,7 +22,7 @@ public sealed record NormalisationRule
     /// <summary>The version.</summary>
     public int Version { get; }
 
-    /// <summary>The files it is about, as paths in a layer; <c>*</c> stands for any text without a slash, <c>**/*.x</c> for every file that ends so, <c>x/**</c> for everything below.</summary>
+    /// <summary>The files it is about, as paths in a layer; <c>*</c> stands for any text without a slash, <c>**/*.x</c> for every file that ends so, <c>**/x</c> for every file of that name, <c>x/**</c> for everything below.</summary>
     public IReadOnlyList<string> Paths { get; }
 
     /// <summary>Whether it is for bootstraps only: the host leaves such files there, and a command's are its own.</summary>
@@ -36,6 +33,9 @@ public sealed record NormalisationRule
     /// <summary>What is to be patched in a file so that no time in it is later than the epoch; null for rules that do something else.</summary>
     internal Func<LayerContent, uint, IReadOnlyList<ContentPatch>>? Patches { get; private init; }
 
+    /// <summary>What a whole text becomes for an epoch in seconds; null for rules that do something else. What is not such a text comes back as it is.</summary>
+    internal Func<string, long, string>? Rewrites { get; private init; }
+
     /// <summary>Every rule, in order.</summary>
     public static IReadOnlyList<NormalisationRule> All { get; } =
     [
@@ -45,38 +45,59 @@ public sealed record NormalisationRule
         new("npm-logs", 1, RuleAction.Drop, "root/.npm/_logs/*", "home/*/.npm/_logs/*", "root/.npm/_update-notifier-last-checked", "home/*/.npm/_update-notifier-last-checked"),
         new("apk-logs", 1, RuleAction.Drop, "var/log/apk.log"),
         new("dnf-logs", 1, RuleAction.Drop, "var/log/dnf.log", "var/log/dnf.librepo.log", "var/log/dnf.rpm.log", "var/log/dnf5.log", "var/log/dnf5.log.1", "var/log/hawkey.log", "var/log/yum.log"),
+        new("zypper-logs", 1, RuleAction.Drop, "var/log/zypper.log", "var/log/zypp/history"),
+        new("gem-logs", 1, RuleAction.Drop, "**/gem_make.out", "**/mkmf.log"),
         new("perl-local-log", 1, RuleAction.Drop, "usr/local/lib/*/perl/*/perllocal.pod", "usr/lib/*/perl/*/perllocal.pod", "usr/lib/perl5/perllocal.pod", "usr/lib64/perl5/perllocal.pod"),
         new("shell-history", 1, RuleAction.Drop, "root/.*_history", "home/*/.*_history", "root/.lesshst", "root/.viminfo"),
         new("wget-hsts", 1, RuleAction.Drop, "root/.wget-hsts", "home/*/.wget-hsts"),
         new("login-logs", 1, RuleAction.Empty, "var/log/lastlog", "var/log/faillog", "var/log/wtmp", "var/log/btmp"),
 
         // The day an account was made; https://man7.org/linux/man-pages/man5/shadow.5.html.
-        new("shadow-last-change", 1, RuleAction.CapShadowDays, "etc/shadow"),
+        new("shadow-last-change", 1, RuleAction.Rewrite, "etc/shadow") { Rewrites = TextRewrites.CapShadowDays },
         // What the file was before the last change, of which there may be more in one run than in another.
         new("account-backups", 1, RuleAction.Drop, "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-"),
         new("dpkg-old", 1, RuleAction.Drop, "var/lib/dpkg/*-old"),
+        new("apt-states", 1, RuleAction.Rewrite, "var/lib/apt/extended_states") { Rewrites = TextRewrites.SortStanzas },
+        // 'apk add --virtual' gives its package the time for a version.
+        new("apk-virtual", 1, RuleAction.Rewrite, "etc/apk/world", "lib/apk/db/installed", "usr/lib/apk/db/installed") { Rewrites = ApkVirtual.Settle },
         new("debconf-old", 1, RuleAction.Drop, "var/cache/debconf/*-old"),
 
         // Caches of times, inodes and hash orders; what needs them makes them again.
         new("apt-cache", 1, RuleAction.Drop, "var/cache/apt/pkgcache.bin", "var/cache/apt/srcpkgcache.bin", "var/cache/apt/archives/*.deb", "var/cache/apt/archives/partial/*"),
         new("ldconfig-aux-cache", 1, RuleAction.Drop, "var/cache/ldconfig/aux-cache"),
         new("man-cache", 1, RuleAction.Drop, "var/cache/man/index.db", "var/cache/man/CACHEDIR.TAG", "var/cache/man/*/index.db", "var/cache/man/*/*/index.db"),
-        new("fontconfig-cache", 1, RuleAction.Drop, "var/cache/fontconfig/*.cache-*"),
+        new("fontconfig-cache", 2, RuleAction.Drop, "var/cache/fontconfig/*.cache-*", "root/.cache/fontconfig/*.cache-*", "home/*/.cache/fontconfig/*.cache-*"),
         new("apk-cache", 1, RuleAction.Drop, "var/cache/apk/**", "etc/apk/cache/**"),
         new("dnf-cache", 1, RuleAction.Drop, "var/cache/dnf/**", "var/cache/yum/**", "var/cache/libdnf5/**", "var/lib/dnf/repos/*/countme"),
         new("dnf-history", 1, RuleAction.Drop, "var/lib/dnf/history.sqlite", "var/lib/dnf/history.sqlite-wal", "var/lib/dnf/history.sqlite-shm", "usr/lib/sysimage/libdnf5/transaction_history.sqlite", "usr/lib/sysimage/libdnf5/transaction_history.sqlite-wal", "usr/lib/sysimage/libdnf5/transaction_history.sqlite-shm"),
-        new("pip-cache", 1, RuleAction.Drop, "root/.cache/pip/**"),
-        new("npm-cache", 1, RuleAction.Drop, "root/.npm/_cacache/**"),
-        new("yarn-cache", 1, RuleAction.Drop, "usr/local/share/.cache/yarn/**"),
+        new("zypper-cache", 1, RuleAction.Drop, "var/cache/zypp/**"),
+        // What processes shared while the database was open; https://www.sqlite.org/wal.html#the_wal_index and Berkeley DB's regions.
+        new("rpmdb-shared-memory", 1, RuleAction.Drop, "var/lib/rpm/rpmdb.sqlite-shm", "usr/lib/sysimage/rpm/rpmdb.sqlite-shm", "var/lib/rpm/__db.*", "usr/lib/sysimage/rpm/__db.*"),
+        new("pip-cache", 2, RuleAction.Drop, "root/.cache/pip/**", "home/*/.cache/pip/**"),
+        new("npm-cache", 2, RuleAction.Drop, "root/.npm/_cacache/**", "home/*/.npm/_cacache/**"),
+        new("update-notifier", 1, RuleAction.Drop, "root/.config/configstore/update-notifier-*.json", "home/*/.config/configstore/update-notifier-*.json"),
+        new("yarn-cache", 2, RuleAction.Drop, "usr/local/share/.cache/yarn/**", "root/.cache/yarn/**", "home/*/.cache/yarn/**"),
+        new("composer-cache", 1, RuleAction.Drop, "root/.composer/cache/**", "root/.cache/composer/**", "home/*/.composer/cache/**", "home/*/.cache/composer/**"),
+        new("nuget-cache", 1, RuleAction.Drop, "root/.local/share/NuGet/http-cache/**", "root/.local/share/NuGet/v3-cache/**", "home/*/.local/share/NuGet/http-cache/**", "home/*/.local/share/NuGet/v3-cache/**", "tmp/NuGetScratch/**", "tmp/NuGetScratchroot/**"),
+        // Where and when a file was fetched; the files themselves stay, for builds without a network.
+        new("maven-tracking", 1, RuleAction.Drop, "**/_remote.repositories", "**/resolver-status.properties", "**/*.lastUpdated"),
+        new("gradle-daemon", 1, RuleAction.Drop, "root/.gradle/daemon/**", "root/.gradle/notifications/**", "root/.gradle/.tmp/**", "root/.gradle/caches/journal-1/**", "home/*/.gradle/daemon/**", "home/*/.gradle/notifications/**", "home/*/.gradle/.tmp/**", "home/*/.gradle/caches/journal-1/**"),
+        new("cargo-use-times", 1, RuleAction.Drop, "root/.cargo/.global-cache", "home/*/.cargo/.global-cache", "usr/local/cargo/.global-cache"),
         new("go-cache-trim", 1, RuleAction.Drop, "root/.cache/go-build/trim.txt"),
+        new("go-cache-times", 1, RuleAction.Patch, "root/.cache/go-build/*/*-a", "home/*/.cache/go-build/*/*-a") { Patches = GoCacheTimes.Find },
         new("journal-catalogue", 1, RuleAction.Drop, "var/lib/systemd/catalog/database"),
 
         // Times in the headers of files that the command made.
         new("gzip-times", 1, RuleAction.Patch, "**/*.gz", "**/*.tgz") { Patches = GzipTimes.Find },
-        new("pyc-times", 1, RuleAction.Patch, "**/*.pyc") { Patches = BytecodeTimes.Find },
+        // Beside the time, which references of a module are marked: that depends on what else the process that compiled it had loaded.
+        new("pyc", 1, RuleAction.Patch, "**/*.pyc") { Patches = (content, epoch) => [.. BytecodeTimes.Find(content, epoch), .. BytecodeReferences.Find(content)] },
         new("ar-times", 1, RuleAction.Patch, "**/*.a") { Patches = ArchiveTimes.Find },
         new("zip-times", 1, RuleAction.Patch, "**/*.jar", "**/*.war", "**/*.ear", "**/*.whl") { Patches = ZipTimes.Find },
         new("apk-scripts-times", 1, RuleAction.Patch, "lib/apk/db/scripts.tar", "usr/lib/apk/db/scripts.tar") { Patches = TarTimes.Find },
+
+        new("cpio-times", 1, RuleAction.Patch, "**/*.cpio", "boot/initrd.img-*", "boot/initramfs-*.img", "usr/lib/modules/*/initramfs.img") { Patches = CpioTimes.Find },
+        new("java-keystore-times", 1, RuleAction.Patch, "**/cacerts", "**/*.jks") { Patches = KeyStoreTimes.Find },
+        new("pnpm-times", 1, RuleAction.Patch, "**/.modules.yaml", "**/.pnpm-workspace-state.json", "root/.local/share/pnpm/store/*/files/*/*-index.json", "root/.local/share/pnpm/store/*/index/*/*.json", "home/*/.local/share/pnpm/store/*/files/*/*-index.json", "home/*/.local/share/pnpm/store/*/index/*/*.json", "pnpm/store/*/files/*/*-index.json", "pnpm/store/*/index/*/*.json") { Patches = PnpmTimes.Find },
 
         // Random, and shared by every instance of an image that keeps it.
         new("machine-id", 1, RuleAction.Empty, "etc/machine-id"),
@@ -84,7 +105,10 @@ public sealed record NormalisationRule
         new("systemd-random-seed", 1, RuleAction.Drop, "var/lib/systemd/random-seed", "var/lib/systemd/credential.secret"),
         new("ssh-host-keys", 1, RuleAction.Drop, "etc/ssh/ssh_host_*_key", "etc/ssh/ssh_host_*_key.pub"),
 
+        new("gnupg-seed", 1, RuleAction.Drop, "root/.gnupg/random_seed", "home/*/.gnupg/random_seed"),
+
         // The host's.
+        new("run-state", 1, RuleAction.Drop, "run/mount/utab", "run/motd.dynamic", "run/utmp", "run/blkid/blkid.tab", "etc/mtab"),
         new("kernel-autoremove", 1, RuleAction.Drop, "etc/apt/apt.conf.d/01autoremove-kernels"),
         new("host-names", 1, RuleAction.DropAny, "etc/hostname", "etc/resolv.conf", "etc/hosts") { OnlyBootstrap = true },
         new("device-nodes", 1, RuleAction.DropAny, "dev/*") { OnlyBootstrap = true },
@@ -92,20 +116,6 @@ public sealed record NormalisationRule
 
     /// <summary>As provenance and cache keys name it: <c>name@version</c>.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Name}@{Version}");
-
-    // Text that is no shadow file stays as it is: Latin-1 takes every byte there and back.
-    internal static byte[] CapShadowDays(byte[] content, DateTimeOffset epoch)
-    {
-        long day = epoch.ToUnixTimeSeconds() / SecondsADay;
-        var lines = Encoding.Latin1.GetString(content).Split('\n').Select(line =>
-        {
-            var fields = line.Split(':');
-            if (fields.Length > 2 && long.TryParse(fields[2], NumberStyles.None, CultureInfo.InvariantCulture, out long changed) && changed > day)
-                fields[2] = day.ToString(CultureInfo.InvariantCulture);
-            return string.Join(':', fields);
-        });
-        return Encoding.Latin1.GetBytes(string.Join('\n', lines));
-    }
 }
 
 /// <summary>What a rule does with a file.</summary>
@@ -120,8 +130,8 @@ internal enum RuleAction
     /// <summary>It is there, with no content.</summary>
     Empty,
 
-    /// <summary>Days of change in a shadow file are no later than the epoch.</summary>
-    CapShadowDays,
+    /// <summary>It is a text, and gets another.</summary>
+    Rewrite,
 
     /// <summary>Some bytes of it are others.</summary>
     Patch,

@@ -1,3 +1,4 @@
+using System.Text;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 
@@ -6,11 +7,14 @@ namespace Ingot.Builds.Normalisation;
 /// <summary>Applies the rules to one layer while it is written, and remembers which of them had something to do.</summary>
 internal sealed class Normaliser
 {
+    private const int MaxTextBytes = 64 << 20;
+
     private readonly DateTimeOffset _epoch;
     private readonly Dictionary<string, NormalisationRule> _byPath = [];
     private readonly Dictionary<string, NormalisationRule> _byExtension = [];
+    private readonly Dictionary<string, NormalisationRule> _byName = [];
     private readonly List<(string Prefix, NormalisationRule Rule)> _trees = [];
-    private readonly List<(string Prefix, GoPattern[] Parts, NormalisationRule Rule)> _patterns = [];
+    private readonly List<Pattern> _patterns = [];
     private readonly HashSet<string> _leftOut;
     private readonly HashSet<NormalisationRule> _applied = [];
 
@@ -18,11 +22,12 @@ internal sealed class Normaliser
     /// <param name="epoch">No time in the layer is later.</param>
     /// <param name="isBootstrap">Whether it is a bootstrap's.</param>
     /// <param name="leftOut">Paths that are no part of the layer, because they were made to mount something there.</param>
-    public Normaliser(DateTimeOffset epoch, bool isBootstrap, IEnumerable<string> leftOut)
+    /// <param name="off">Names of rules that are switched off; null for none.</param>
+    public Normaliser(DateTimeOffset epoch, bool isBootstrap, IEnumerable<string> leftOut, IReadOnlyCollection<string>? off = null)
     {
         _epoch = epoch;
         _leftOut = [.. leftOut];
-        foreach (var rule in RulesFor(isBootstrap))
+        foreach (var rule in RulesFor(isBootstrap, off))
         {
             foreach (var path in rule.Paths)
                 Add(path, rule);
@@ -35,8 +40,9 @@ internal sealed class Normaliser
     /// <summary>The rules that changed something, in order.</summary>
     public IReadOnlyList<string> Applied => [.. NormalisationRule.All.Where(_applied.Contains).Select(r => r.ToString())];
 
-    /// <summary>The rules that are for such a layer.</summary>
-    public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap) => NormalisationRule.All.Where(r => isBootstrap || !r.OnlyBootstrap);
+    /// <summary>The rules that are for such a layer, but those whose names are in <paramref name="off"/>.</summary>
+    public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap, IReadOnlyCollection<string>? off = null) =>
+        NormalisationRule.All.Where(r => (isBootstrap || !r.OnlyBootstrap) && off?.Contains(r.Name) != true);
 
     /// <summary>The rule that is for a path; null when none is.</summary>
     public NormalisationRule? RuleFor(string path) => Find(path);
@@ -77,7 +83,7 @@ internal sealed class Normaliser
             // Not read: a log by user number is sparse and may claim to have gigabytes.
             RuleAction.Empty => entry is { Type: TarEntryType.File, Size: 0 } ? FilterResult.Keep : FilterResult.Replace([]),
             RuleAction.Patch => Patch(rule, entry, content),
-            _ => Rewrite(content.ReadAll()),
+            _ => Rewrite(rule, content),
         };
     }
 
@@ -92,10 +98,15 @@ internal sealed class Normaliser
         return patches.Count == 0 ? FilterResult.Keep : FilterResult.Patch(patches);
     }
 
-    private FilterResult Rewrite(byte[] before)
+    // Text that is not what the rule is for stays as it is: Latin-1 takes every byte there and back.
+    private FilterResult Rewrite(NormalisationRule rule, LayerContent content)
     {
-        byte[] after = NormalisationRule.CapShadowDays(before, _epoch);
-        return before.AsSpan().SequenceEqual(after) ? FilterResult.Keep : FilterResult.Replace(after);
+        if (content.Length > MaxTextBytes)
+            return FilterResult.Keep;
+
+        string before = Encoding.Latin1.GetString(content.ReadAll());
+        string after = rule.Rewrites!(before, _epoch.ToUnixTimeSeconds());
+        return before == after ? FilterResult.Keep : FilterResult.Replace(Encoding.Latin1.GetBytes(after));
     }
 
     private NormalisationRule? Find(string path)
@@ -103,10 +114,10 @@ internal sealed class Normaliser
         if (_byPath.TryGetValue(path, out var rule))
             return rule;
 
-        foreach (var (prefix, parts, candidate) in _patterns)
+        foreach (var pattern in _patterns)
         {
-            if (path.StartsWith(prefix, StringComparison.Ordinal) && Matches(parts, path.Split('/')))
-                return candidate;
+            if (path.StartsWith(pattern.Prefix, StringComparison.Ordinal) && pattern.Matches(path.Split('/')))
+                return pattern.Rule;
         }
 
         foreach (var (prefix, candidate) in _trees)
@@ -115,22 +126,28 @@ internal sealed class Normaliser
                 return candidate;
         }
 
-        return _byExtension.GetValueOrDefault(Path.GetExtension(path));
+        return _byName.GetValueOrDefault(TarPath.Name(path)) ?? _byExtension.GetValueOrDefault(Path.GetExtension(path));
     }
 
     private void Add(string path, NormalisationRule rule)
     {
         int star = path.IndexOf('*', StringComparison.Ordinal);
+        bool isTree = path.EndsWith("/**", StringComparison.Ordinal);
         if (star < 0)
             _byPath.Add(path, rule);
         else if (path.StartsWith("**/*.", StringComparison.Ordinal))
             _byExtension.Add(path["**/*".Length..], rule);
-        else if (path.EndsWith("/**", StringComparison.Ordinal))
+        else if (path.StartsWith("**/", StringComparison.Ordinal))
+            _byName.Add(path["**/".Length..], rule);
+        else if (isTree && star == path.Length - 2)
             _trees.Add((path[..^"**".Length], rule));
         else
-            _patterns.Add((path[..star], [.. path.Split('/').Select(p => GoPattern.TryParse(p)!)], rule));
+            _patterns.Add(new Pattern(path[..star], [.. (isTree ? path[..^"/**".Length] : path).Split('/').Select(p => GoPattern.TryParse(p)!)], isTree, rule));
     }
 
-    private static bool Matches(GoPattern[] pattern, string[] path) =>
-        pattern.Length == path.Length && pattern.Zip(path).All(pair => pair.First.Matches(pair.Second));
+    private sealed record Pattern(string Prefix, GoPattern[] Parts, bool IsTree, NormalisationRule Rule)
+    {
+        public bool Matches(string[] path) =>
+            (IsTree ? path.Length > Parts.Length : path.Length == Parts.Length) && Parts.Zip(path).All(pair => pair.First.Matches(pair.Second));
+    }
 }

@@ -17,14 +17,18 @@ public sealed class ImageComparer
     private static readonly Comparer<string> s_order = Comparer<string>.Create(TarPath.Compare);
 
     private readonly List<Difference> _differences = [];
+    private readonly IReadOnlyList<string> _rulesOff;
+
+    private ImageComparer(IReadOnlyList<string> rulesOff) => _rulesOff = rulesOff;
 
     /// <summary>The differences, at most twenty: of the first layer that differs, since the ones above follow from it; else of the configuration, else of the compression. Empty when the digests are equal.</summary>
-    public static async Task<IReadOnlyList<Difference>> CompareAsync(IContentStore store, Image expected, IContentStore otherStore, Image actual, CancellationToken cancellationToken = default)
+    public static async Task<IReadOnlyList<Difference>> CompareAsync(
+        IContentStore store, Image expected, IContentStore otherStore, Image actual, IReadOnlyList<string>? rulesOff = null, CancellationToken cancellationToken = default)
     {
         if (expected.Digest == actual.Digest)
             return [];
 
-        var comparer = new ImageComparer();
+        var comparer = new ImageComparer(rulesOff ?? []);
         await comparer.CompareLayersAsync(store, expected, otherStore, actual, cancellationToken).ConfigureAwait(false);
         if (comparer._differences.Count == 0)
             comparer.CompareConfigurations(expected, actual);
@@ -116,7 +120,7 @@ public sealed class ImageComparer
     private void Add(Digest? layer, string? instruction, string path, string what, string before, string after, DifferenceCause cause)
     {
         if (_differences.Count < MaxDifferences)
-            _differences.Add(new Difference(layer, instruction, path, what, before, after, cause, KnownCauses.CureFor(path, cause)));
+            _differences.Add(new Difference(layer, instruction, path, what, before, after, cause, KnownCauses.CureFor(path, cause, _rulesOff)));
     }
 
     private static string? InstructionOf(ImageConfig config, int layer) => config.History.Where(h => h.EmptyLayer != true).ElementAtOrDefault(layer)?.CreatedBy;

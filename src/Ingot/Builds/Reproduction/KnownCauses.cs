@@ -31,10 +31,10 @@ internal static class KnownCauses
     }
 
     /// <summary>What cures it: a rule by its name, or what a person can do.</summary>
-    public static string? CureFor(string path, DifferenceCause cause)
+    public static string? CureFor(string path, DifferenceCause cause, IReadOnlyList<string> rulesOff)
     {
         if (path.Length > 0 && s_normaliser.RuleFor(path) is { } rule)
-            return $"the rule '{rule}' is for it: it could not read the file";
+            return rulesOff.Contains(rule.Name) ? $"the rule '{rule}' is for it, and is switched off" : $"the rule '{rule}' is for it: it could not read the file";
         if (Known(path) is { Cure: not null } known)
             return known.Cure;
         return cause switch

@@ -17,6 +17,9 @@ public sealed record ProjectDefinition(
 {
     /// <summary>The file's name in a project's directory.</summary>
     public const string FileName = "ingot.yaml";
+
+    /// <summary>Where the times in images come from that say nothing themselves; null for the fixed default.</summary>
+    public EpochDefinition? Epoch { get; init; }
 }
 
 /// <summary>An image of the project: a bootstrap or a Dockerfile.</summary>
@@ -28,8 +31,36 @@ public abstract record ImageDefinition(string Name, SourceSpan Span)
     /// <summary>The goss files, relative to the project's directory.</summary>
     public IReadOnlyList<string> Tests { get; init; } = [];
 
+    /// <summary>Where the times in it come from; null for what the project says.</summary>
+    public EpochDefinition? Epoch { get; init; }
+
+    /// <summary>Names of normalisation rules that are not applied.</summary>
+    public IReadOnlyList<string> RulesOff { get; init; } = [];
+
+    /// <summary>Whether files of contexts keep the modes they have on the host: the rule about them is off.</summary>
+    public bool KeepsModes => RulesOff.Contains(ProjectKeys.ModesRule);
+
     /// <summary>What is claimed of its bytes, such as <c>non-root</c>.</summary>
     public IReadOnlyList<string> Claims { get; init; } = [];
+}
+
+/// <summary>Where the times in an image come from.</summary>
+/// <param name="Span">Where it is said.</param>
+/// <param name="Time">The time, whole seconds; null for that of the newest commit which touched the image's own files.</param>
+public sealed record EpochDefinition(SourceSpan Span, DateTimeOffset? Time)
+{
+    /// <summary>How the commit is asked for.</summary>
+    public const string Commit = "commit";
+
+    /// <summary>How an epoch is written, for people.</summary>
+    public const string Form = "'commit', a time such as 2026-01-31T12:00:00Z, or seconds since 1970";
+
+    /// <summary>Reads what a person wrote; false when it is no epoch.</summary>
+    public static bool TryParse(string text, SourceSpan span, out EpochDefinition? epoch)
+    {
+        epoch = text == Commit ? new(span, null) : ProjectValues.Time(text) is { } time ? new(span, time) : null;
+        return epoch is not null;
+    }
 }
 
 /// <summary>An image bootstrapped from Debian packages.</summary>

@@ -13,13 +13,16 @@ public sealed record KeySection(string Path, params IReadOnlyList<string> Keys)
 public static class ProjectKeys
 {
     /// <summary>The document itself; keys that start with <c>x-</c> are free, for anchors.</summary>
-    public static KeySection Root { get; } = new("", "ingot", "project", "images", "services", "stages") { Later = ["gates", "lifecycle"] };
+    public static KeySection Root { get; } = new("", "ingot", "project", "epoch", "images", "services", "stages") { Later = ["gates", "lifecycle"] };
 
     /// <summary>An image.</summary>
-    public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims") { Later = ["packer"] };
+    public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims", "epoch", "normalise") { Later = ["packer"] };
 
     /// <summary>A bootstrap from Debian packages.</summary>
     public static KeySection Debian { get; } = new("images/*/debian", "suite", "packages", "mirror");
+
+    /// <summary>Which normalisation rules are applied.</summary>
+    public static KeySection Normalise { get; } = new("images/*/normalise", "off");
 
     /// <summary>A service.</summary>
     public static KeySection Service { get; } = new("services/*", "image", "port", "listen", "replicas", "health", "config", "writable", "limits", "rollout") { Later = ["secrets", "volumes"] };
@@ -47,13 +50,28 @@ public static class ProjectKeys
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<KeySection> Sections { get; } =
-        [Root, Image, Debian, Service, Health, Limits, Rollout, Abort, Synthetic, Stage, Approvals];
+        [Root, Image, Debian, Normalise, Service, Health, Limits, Rollout, Abort, Synthetic, Stage, Approvals];
 
     /// <summary>The gates that need no definition.</summary>
     public static IReadOnlyList<string> Gates { get; } = ["built-by-us", "tests-passed", "no-secrets", "sbom-present", "claims-hold"];
 
     /// <summary>What can be claimed of an image.</summary>
     public static IReadOnlyList<string> Claims { get; } = ["non-root", "no-shell", "no-setuid", "no-package-manager"];
+
+    /// <summary>The name of the rule that gives files of contexts the modes git knows.</summary>
+    public const string ModesRule = "context-modes";
+
+    /// <summary>The normalisation rules that can be switched off.</summary>
+    public static IReadOnlyList<string> Rules { get; } =
+    [
+        "account-backups", "apk-cache", "apk-logs", "apk-scripts-times", "apk-virtual", "apt-cache", "apt-logs", "apt-states", "ar-times",
+        "cargo-use-times", "composer-cache", "context-modes", "cpio-times", "dbus-machine-id", "debconf-old", "device-nodes", "dnf-cache",
+        "dnf-history", "dnf-logs", "dpkg-logs", "dpkg-old", "fontconfig-cache", "gem-logs", "gnupg-seed", "go-cache-times", "go-cache-trim",
+        "gradle-daemon", "gzip-times", "host-names", "java-keystore-times", "journal-catalogue", "kernel-autoremove", "ldconfig-aux-cache",
+        "login-logs", "machine-id", "man-cache", "maven-tracking", "npm-cache", "npm-logs", "nuget-cache", "perl-local-log", "pip-cache",
+        "pnpm-times", "pyc", "rpmdb-shared-memory", "run-state", "shadow-last-change", "shell-history", "ssh-host-keys", "systemd-random-seed",
+        "update-notifier", "wget-hsts", "yarn-cache", "zip-times", "zypper-cache", "zypper-logs",
+    ];
 
     /// <summary>Where instances can run.</summary>
     public static IReadOnlyList<string> Targets { get; } = ["docker"];

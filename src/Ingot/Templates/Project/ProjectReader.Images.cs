@@ -17,7 +17,18 @@ internal sealed partial class ProjectReader
             Version = ReadVersion(section["version"]),
             Tests = ReadTests(section["tests"]),
             Claims = Choices(section["claims"], ProjectKeys.Claims, "claim"),
+            Epoch = ReadEpoch(section["epoch"]),
+            RulesOff = Choices(Optional(section["normalise"], ProjectKeys.Normalise)["off"], ProjectKeys.Rules, "rule"),
         };
+    }
+
+    private EpochDefinition? ReadEpoch(Field? field)
+    {
+        if (Text(field) is not { } text)
+            return null;
+        if (!EpochDefinition.TryParse(text, field!.Span, out var epoch))
+            Bad(field, $"'{Show(text)}' is not an epoch", EpochDefinition.Form);
+        return epoch;
     }
 
     private ImageDefinition? ReadTemplate(Entry entry, Section section)

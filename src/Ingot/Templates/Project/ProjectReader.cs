@@ -38,7 +38,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         var services = Entries(section["services"]).Select(entry => ReadService(entry, stages)).ToList();
         string name = Required(section, "project") is { } project ? ReadName(project) : "";
         new ProjectChecks(diagnostics, images, stages).Check(services);
-        return new(name, images, [.. services.Select(service => service.Definition)], stages, source);
+        return new(name, images, [.. services.Select(service => service.Definition)], stages, source) { Epoch = ReadEpoch(section["epoch"]) };
     }
 
     private void ReadFormat(Section section)

@@ -42,6 +42,16 @@ internal static partial class ProjectValues
         return bytes <= 1L << 50 ? (long)bytes : null;
     }
 
+    /// <summary>A time as <see href="https://www.rfc-editor.org/rfc/rfc3339#section-5.6">RFC 3339</see> writes it, or seconds since 1970; whole seconds, before the year 10000.</summary>
+    public static DateTimeOffset? Time(string text)
+    {
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long seconds))
+            return seconds < 253402300800 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
+
+        bool isTime = Timestamp().IsMatch(text) & DateTimeOffset.TryParse(text.ToUpperInvariant(), CultureInfo.InvariantCulture, DateTimeStyles.None, out var time);
+        return isTime && time.Ticks % TimeSpan.TicksPerSecond == 0 && time >= DateTimeOffset.UnixEpoch ? time.ToUniversalTime() : null;
+    }
+
     /// <summary>From 0 to 100.</summary>
     public static decimal? Percentage(string text) =>
         Split(text) is ( <= 100, "%") found ? found.Number : null;
@@ -125,6 +135,9 @@ internal static partial class ProjectValues
     // https://www.debian.org/doc/debian-policy/ch-controlfields.html#source, and =version as apt takes it.
     [GeneratedRegex(@"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?\z")]
     private static partial Regex Package();
+
+    [GeneratedRegex(@"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([Zz]|[+-][0-9]{2}:[0-9]{2})\z")]
+    private static partial Regex Timestamp();
 
     [GeneratedRegex(@"^/[!-~]*\z")]
     private static partial Regex UrlPath();

@@ -50,6 +50,15 @@ public sealed class ImageComparerTests
     }
 
     [Fact]
+    public async Task ARuleThatIsOffIsTheCure()
+    {
+        var before = await ImageAsync([Entry("root/.cache/pip/x", "a")], "RUN make");
+        var after = await ImageAsync([Entry("root/.cache/pip/x", "b")], "RUN make");
+        var difference = Assert.Single(await ImageComparer.CompareAsync(_store, before, _store, after, ["pip-cache"]));
+        Assert.Equal("the rule 'pip-cache@2' is for it, and is switched off", difference.Cure);
+    }
+
+    [Fact]
     public async Task AFileOnOneSideIsNamed()
     {
         var differences = await CompareAsync([("a", "x"), ("only-before", "y")], [("a", "x"), ("only-now", "z")]);
