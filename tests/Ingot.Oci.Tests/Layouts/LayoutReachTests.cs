@@ -53,7 +53,7 @@ public sealed class LayoutReachTests : IDisposable
     public async Task ACircleEndsAndWhatIsNoDocumentIsJustABlob()
     {
         var text = await _store.PutAsync("text/plain", "{ this is no JSON"u8.ToArray());
-        var empty = await _store.PutAsync("text/plain", []);
+        var empty = await _store.PutAsync("text/plain", ReadOnlyMemory<byte>.Empty);
         var one = Digest.Of("names itself"u8);
         await File.WriteAllBytesAsync(_store.PathOf(one), ImageJson.Write(new ImageIndex { Manifests = [new Descriptor { MediaType = MediaType.Index, Digest = one, Size = 1 }] }), TestContext.Current.CancellationToken);
         Assert.Equal(new[] { text.Digest, empty.Digest, one }.Order(), (await LayoutReach.OfAsync(_store, [text.Digest, empty.Digest, one])).Order());
