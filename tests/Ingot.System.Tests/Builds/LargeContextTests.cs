@@ -59,10 +59,10 @@ public sealed class LargeContextTests(BuildFixture fixture) : IClassFixture<Buil
             string packed = Cache("packed").CacheDirectory, unpacked = Cache("unpacked").CacheDirectory;
             var mounted = await BuildAsync(project, Cache("packed"));
             // What a host without the filesystem remembers of itself.
-            string answer = File.ReadAllText(Path.Combine(packed, "mounts"));
+            string answer = File.ReadAllText(Path.Combine(packed, "mountable"));
             Assert.SkipUnless(answer.Contains("yes", StringComparison.Ordinal), $"this host mounts no images of layers: {answer}");
             await PrepareAsync(Cache("unpacked"));
-            File.WriteAllText(Path.Combine(unpacked, "mounts"), answer.Replace("yes", "no", StringComparison.Ordinal));
+            File.WriteAllText(Path.Combine(unpacked, "mountable"), answer.Replace("yes", "no", StringComparison.Ordinal));
             Assert.Equal(mounted, await BuildAsync(project, Cache("unpacked")));
             Assert.NotEmpty(Directory.GetFiles(Path.Combine(packed, "archives"), "*.image"));
             Assert.Empty(Directory.GetFiles(Path.Combine(unpacked, "archives"), "*.image"));
