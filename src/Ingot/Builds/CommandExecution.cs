@@ -267,6 +267,7 @@ internal static class DirectoryResult
     /// <summary>Writes the layer through the rules, which change the directory too, and moves the directory to the snapshots.</summary>
     public static async Task<StepResult> WriteAsync(BuildSession session, string directory, DirectoryForm form, Normaliser normaliser, int rootMode, bool export, CancellationToken cancellationToken)
     {
+        using var slot = await session.Slots.WorkAsync(cancellationToken).ConfigureAwait(false);
         var options = new DirectoryLayerOptions { Form = form, Epoch = session.Settings.Epoch, Filter = normaliser.Filter, ApplyToSource = true };
         var writer = export
             ? await LayerWriter.BeginAsync(session.Settings.Store, session.Settings.Codec, session.NewObserver(), cancellationToken).ConfigureAwait(false)

@@ -388,6 +388,29 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
     }
 
     [Fact]
+    public async Task CommandsThatWaitTakeNoProcessorFromOthers()
+    {
+        Skip();
+        string[] names = [.. Enumerable.Range(0, 6).Select(i => $"c{i}")];
+        string stages = string.Concat(names.Select(name => $"FROM base AS {name}\nRUN sleep 4; echo {name} > /{name}\n"));
+        string copies = string.Concat(names.Select(name => $"COPY --from={name} /{name} /\n"));
+        var built = await fixture.BuildAsync($"{stages}FROM base\n{copies}", s => s with { Parallelism = 1 }, CancellationToken.None);
+        var steps = built.Progress.Events.ToList();
+        int firstEnd = steps.FindIndex(e => e is BuildEvent.StepFinished);
+        Assert.Equal(names.Length, steps.Take(firstEnd).Count(e => e is BuildEvent.StepStarted { Step.Text: var text } && text.StartsWith("RUN", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task NoMoreCommandsRunAtATimeThanAreAllowed()
+    {
+        Skip();
+        const string Dockerfile = "FROM base AS a\nRUN sleep 0.4; echo only > /a\nFROM base AS b\nRUN sleep 0.3; echo only > /b\nFROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\n";
+        var built = await fixture.BuildAsync(Dockerfile, s => s with { Commands = 1 }, CancellationToken.None);
+        var steps = built.Progress.Events.Where(e => e is BuildEvent.StepStarted { Step.Text: ['R', 'U', 'N', ..] } or BuildEvent.StepFinished { Step.Text: ['R', 'U', 'N', ..] }).ToList();
+        Assert.Equal([true, false, true, false], steps.Select(e => e is BuildEvent.StepStarted));
+    }
+
+    [Fact]
     public async Task AFullDiskLeavesNothingHalfMade()
     {
         Skip();
