@@ -10,9 +10,9 @@ internal static class Workload
     private const int FilesPerDirectory = 50;
 
     /// <summary>Files of sizes as in a source tree with its dependencies, in directories two deep; texts, tables of numbers, and a tenth that does not compress.</summary>
-    public static void WriteFiles(string directory, int count, long bytes)
+    public static void WriteFiles(string directory, int count, long bytes, int seed)
     {
-        var random = new Xorshift(Seed);
+        var random = new Xorshift(Seed + (uint)seed);
         double[] weights = [.. Enumerable.Range(0, count).Select(_ => Math.Exp(1.4 * random.Normal()))];
         double sum = weights.Sum();
         for (int i = 0; i < count; i++)
@@ -24,8 +24,8 @@ internal static class Workload
         }
     }
 
-    /// <summary>Stages that sleep and write, each on two of the row above: what it takes to run as many at once as the graph allows.</summary>
-    public static void WriteStages(string directory, int width, int depth)
+    /// <summary>Columns of stages that sleep and write, each stage on the one above it: what it takes to run as many at once as the graph allows.</summary>
+    public static void WriteStages(string directory, int width, int depth, string seconds)
     {
         var text = new StringBuilder("FROM base AS start\n");
         for (int row = 0; row < depth; row++)
@@ -33,7 +33,7 @@ internal static class Workload
             for (int column = 0; column < width; column++)
             {
                 string below = row == 0 ? "start" : $"s{row - 1}x{column}";
-                text.Append(CultureInfo.InvariantCulture, $"FROM {below} AS s{row}x{column}\nRUN sleep 0.5 && head -c 1000000 /dev/zero > /out-{row}-{column}\n");
+                text.Append(CultureInfo.InvariantCulture, $"FROM {below} AS s{row}x{column}\nRUN sleep {seconds} && head -c 1000000 /dev/zero > /out-{row}-{column}\n");
             }
         }
 

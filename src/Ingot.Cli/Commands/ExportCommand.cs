@@ -87,7 +87,8 @@ internal static class ExportCommand
                 await using (var output = new FileStream(partial, FileMode.Create, FileAccess.Write))
                 {
                     await WriteAsync(descriptor, image, output, cancellationToken);
-                    output.Flush(flushToDisk: true);
+                    // Not to the disk: what is written for other programs is in the store, and can be written again.
+                    await output.FlushAsync(cancellationToken);
                     size = output.Length;
                 }
 

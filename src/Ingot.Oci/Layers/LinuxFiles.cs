@@ -33,9 +33,14 @@ internal static partial class LinuxFiles
     private const int Interrupted = 4;
     private const int Exists = 17;
     private const int NotDirectory = 20;
+    private const int OtherFileSystem = 18;
+    private const int InvalidArgument = 22;
+    private const int NoSystemCall = 38;
     private const int TooManyLinks = 40;
     private const int NoData = 61;
     private const int NotSupported = 95;
+
+    // Between two of them somebody may want it to stop.
 
     private const int NoFollow = 0x100;
     private const int RemoveDirectoryFlag = 0x200;

@@ -17,7 +17,7 @@ public static class ImageArchive
 
     private static readonly DockerArchiveJson s_json = new(new JsonSerializerOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
-    /// <summary>Writes an archive of an OCI layout: what <c>skopeo copy oci-archive:</c> and <c>podman load</c> read. Blobs go in as they are, sorted by digest.</summary>
+    /// <summary>Writes an archive of an OCI layout: what <c>skopeo copy oci-archive:</c> and <c>podman load</c> read. Blobs go in as they are, sorted by digest; into a file several at a time.</summary>
     public static async Task WriteOciAsync(IContentStore store, Descriptor image, string name, Stream output, CancellationToken cancellationToken = default)
     {
         var blobs = await CollectAsync(store, image, cancellationToken).ConfigureAwait(false);
@@ -26,18 +26,43 @@ public static class ImageArchive
         {
             await WriteDirectoryAsync(tar, "blobs", cancellationToken).ConfigureAwait(false);
             await WriteDirectoryAsync(tar, "blobs/sha256", cancellationToken).ConfigureAwait(false);
-            foreach (var blob in blobs)
-            {
-                var content = await OpenAsync(store, blob, cancellationToken).ConfigureAwait(false);
-                await using (content.ConfigureAwait(false))
-                    await tar.WriteAsync(File($"blobs/sha256/{blob.Digest.Hex}", blob.Size), content, cancellationToken).ConfigureAwait(false);
-            }
-
+            if (output is FileStream { CanSeek: true } file)
+                await PlaceBlobsAsync(tar, store, blobs, file, cancellationToken).ConfigureAwait(false);
+            else
+                await WriteBlobsAsync(tar, store, blobs, cancellationToken).ConfigureAwait(false);
             await WriteFileAsync(tar, "index.json", ImageJson.Write(IndexOf(image, name)), cancellationToken).ConfigureAwait(false);
             await WriteFileAsync(tar, "oci-layout", """{"imageLayoutVersion":"1.0.0"}"""u8.ToArray(), cancellationToken).ConfigureAwait(false);
             await tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
         }
     }
+
+    // Where each blob goes is known before any is read.
+    private static async Task PlaceBlobsAsync(TarWriter tar, IContentStore store, IReadOnlyList<Descriptor> blobs, FileStream file, CancellationToken cancellationToken)
+    {
+        long start = file.Position - tar.Position;
+        var places = new List<PlacedBlob>();
+        foreach (var blob in blobs)
+        {
+            await tar.WriteHeaderAsync(BlobFile(blob), cancellationToken).ConfigureAwait(false);
+            places.Add(new PlacedBlob(blob, start + tar.Position));
+            await tar.SkipContentAsync(blob.Size, cancellationToken).ConfigureAwait(false);
+        }
+
+        await file.FlushAsync(cancellationToken).ConfigureAwait(false);
+        await new BlobPlacement(store, file.SafeFileHandle).CopyAsync(places, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task WriteBlobsAsync(TarWriter tar, IContentStore store, IReadOnlyList<Descriptor> blobs, CancellationToken cancellationToken)
+    {
+        foreach (var blob in blobs)
+        {
+            var content = await OpenAsync(store, blob, cancellationToken).ConfigureAwait(false);
+            await using (content.ConfigureAwait(false))
+                await tar.WriteAsync(BlobFile(blob), content, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static TarEntry BlobFile(Descriptor blob) => File($"blobs/sha256/{blob.Digest.Hex}", blob.Size);
 
     /// <summary>Adds an image to the layout in a directory under a name, which the layout may have for another image.</summary>
     public static async Task WriteLayoutAsync(IContentStore store, Descriptor image, string name, OciLayout layout, CancellationToken cancellationToken = default)
@@ -46,7 +71,8 @@ public static class ImageArchive
         {
             if (await layout.Store.SizeAsync(blob.Digest, cancellationToken).ConfigureAwait(false) == blob.Size)
                 continue;
-            var content = await OpenAsync(store, blob, cancellationToken).ConfigureAwait(false);
+            // Verified by the store it goes to.
+            var content = await OpenUnverifiedAsync(store, blob, cancellationToken).ConfigureAwait(false);
             await using (content.ConfigureAwait(false))
             {
                 var writer = await layout.Store.BeginAsync(cancellationToken).ConfigureAwait(false);
@@ -150,8 +176,11 @@ public static class ImageArchive
         }
     }
 
-    private static async Task<Stream> OpenAsync(IContentStore store, Descriptor blob, CancellationToken cancellationToken) => new VerifyingStream(
-        await store.OpenAsync(blob.Digest, cancellationToken).ConfigureAwait(false) ?? throw new ContentMismatchException($"'{blob.Digest}' is not in the store"), blob.Digest, blob.Size);
+    private static async Task<Stream> OpenAsync(IContentStore store, Descriptor blob, CancellationToken cancellationToken) =>
+        new VerifyingStream(await OpenUnverifiedAsync(store, blob, cancellationToken).ConfigureAwait(false), blob.Digest, blob.Size);
+
+    private static async Task<Stream> OpenUnverifiedAsync(IContentStore store, Descriptor blob, CancellationToken cancellationToken) =>
+        await store.OpenAsync(blob.Digest, cancellationToken).ConfigureAwait(false) ?? throw new ContentMismatchException($"'{blob.Digest}' is not in the store");
 
     private static TarEntry File(string path, long size) => new() { Path = path, Type = TarEntryType.File, Mode = FileMode, Size = size };
 

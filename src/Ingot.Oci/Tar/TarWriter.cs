@@ -84,6 +84,15 @@ public sealed class TarWriter : IAsyncDisposable
         await PadAsync(entry.Size, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Leaves room in a seekable output for a content that somebody else writes there.</summary>
+    internal async Task SkipContentAsync(long size, CancellationToken cancellationToken)
+    {
+        await _output.FlushAsync(cancellationToken).ConfigureAwait(false);
+        _output.Seek(size, SeekOrigin.Current);
+        Position += size;
+        await PadAsync(size, cancellationToken).ConfigureAwait(false);
+    }
+
     private async Task CopyAsync(TarEntry entry, Stream content, CancellationToken cancellationToken)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(entry.Size, CopyBytes));

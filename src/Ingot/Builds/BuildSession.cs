@@ -24,6 +24,9 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Keeps what copies selected, for <c>--explain</c>.</summary>
     public required CopiedFiles Copied { get; init; }
 
+    /// <summary>What may happen at a time.</summary>
+    public required StepSlots Slots { get; init; }
+
     private const int MaxAccountBytes = 4 << 20;
 
     /// <summary>Looks for secrets in what steps make.</summary>

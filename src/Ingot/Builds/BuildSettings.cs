@@ -18,8 +18,11 @@ public sealed record BuildSettings
     /// <summary>Where steps run; a directory of the cache unless given. It must be on the cache's filesystem, and nothing else may be in it.</summary>
     public string? WorkDirectory { get; init; }
 
-    /// <summary>How many steps run at a time.</summary>
+    /// <summary>How many steps read, hash and compress files at a time.</summary>
     public int Parallelism { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>How many commands of steps run at a time: more than there are processors, since most of them wait for something else.</summary>
+    public int Commands { get; init; } = Math.Max(16, 4 * Environment.ProcessorCount);
 
     /// <summary>Whether every step runs, whatever the cache holds. Its results are kept all the same.</summary>
     public bool NoCache { get; init; }

@@ -44,10 +44,12 @@ public sealed class Builder
         await using (workspace.ConfigureAwait(false))
         {
             using var client = _settings.Http is null ? Downloads.NewClient() : null;
+            using var slots = new StepSlots(_settings.Commands, _settings.Parallelism);
             var layers = new LayerCache(cache, _settings.Store) { Use = use };
             var session = new BuildSession(_settings, layers, workspace, Path.Combine(cache, "logs"))
             {
                 Guard = guard,
+                Slots = slots,
                 Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Secrets) { Use = use },
                 Repositories = new GitTrees(GitAccess.Of(_settings)),
                 Copied = new CopiedFiles(cache),

@@ -29,7 +29,6 @@ internal sealed partial class PlanExecution : IDisposable
     private readonly StepCache _cache;
     private readonly IBuildProgress _progress;
     private readonly CancellationTokenSource _stop;
-    private readonly SemaphoreSlim _slots;
     private readonly Dictionary<string, Lazy<Task<StageResult>>> _stages = [];
     private readonly ConcurrentDictionary<Digest, Lazy<Task<(StepResult Result, bool IsCached)>>> _results = new();
     private readonly CopyInputs _copies;
@@ -45,7 +44,6 @@ internal sealed partial class PlanExecution : IDisposable
         _cache = cache;
         _progress = progress;
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        _slots = new SemaphoreSlim(Math.Max(1, session.Settings.Parallelism));
         _exported = ExportedStages(plan);
         _explainer = new StepExplainer(cache, session.Copied);
         _copies = new CopyInputs(session, cache, ChainAsync);
@@ -75,7 +73,6 @@ internal sealed partial class PlanExecution : IDisposable
     {
         _copies.Dispose();
         _stop.Dispose();
-        _slots.Dispose();
     }
 
     /// <summary>Runs all stages; the first failure stops the others and is thrown when they have stopped.</summary>
@@ -137,6 +134,8 @@ internal sealed partial class PlanExecution : IDisposable
                 diagnostics.Error("build-not-allowed", "the command wants all privileges, which were not allowed", step.Span, "allow them with --allow security.insecure, if you would run it as root on the host");
             if (step.Network == StepNetwork.Host && !_session.Settings.AllowHostNetwork)
                 diagnostics.Error("build-not-allowed", "the command wants the host's network, which was not allowed", step.Span, "allow it with --allow network.host");
+            if (step.Processors > Environment.ProcessorCount)
+                diagnostics.Error("build-processors", $"the command is to see {step.Processors} processors, and this host has {Environment.ProcessorCount}", step.Span, "take 'processors' away in ingot.yaml, or build on a host that has them");
             RunMounts.Check(step, diagnostics);
         }
 
@@ -244,24 +243,22 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<StepResult> RunInSlotAsync(StepWork work, Dictionary<StepMount, MountTree> trees, StepKey key)
     {
-        await _slots.WaitAsync(Stopped).ConfigureAwait(false);
-        try
-        {
-            HasExecuted = true;
-            _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
-            var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees))).ConfigureAwait(false);
-            var final = await FinalKeyAsync(work, key).ConfigureAwait(false);
-            Note(work, _cache.Add(final, work.Origin.Place, result, work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() }));
-            Interlocked.Add(ref _addedBytes, work.Step is CopyStep ? result.Bytes : result.Bytes + (result.Bytes / 2));
-            if (work.Step is BootstrapStep { Lock: not { IsWhole: true } } bootstrap)
-                _cache.Add(KeyOf(work with { Step = bootstrap with { Lock = new BootstrapLock(result.Packages, IsWhole: true) } }, content: null), work.Origin.Place, result);
-            return result;
-        }
-        finally
-        {
-            _slots.Release();
-        }
+        using var slot = await SlotAsync(work.Step).ConfigureAwait(false);
+        HasExecuted = true;
+        _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
+        var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees))).ConfigureAwait(false);
+        var final = await FinalKeyAsync(work, key).ConfigureAwait(false);
+        var origin = work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() };
+        Note(work, _cache.Add(final, work.Origin.Place, result, origin));
+        Interlocked.Add(ref _addedBytes, work.Step is CopyStep ? result.Bytes : result.Bytes + (result.Bytes / 2));
+        // From now on it is locked, and asked for so.
+        if (work.Step is BootstrapStep { Lock: not { IsWhole: true } } bootstrap)
+            Note(work, _cache.Add(KeyOf(work with { Step = bootstrap with { Lock = new BootstrapLock(result.Packages, IsWhole: true) } }, content: null), work.Origin.Place, result, origin));
+        return result;
     }
+
+    // What a command left is written in a slot of its own, when it has ended.
+    private Task<IDisposable> SlotAsync(Step step) => step is RunStep or BootstrapStep ? _session.Slots.CommandAsync(Stopped) : _session.Slots.WorkAsync(Stopped);
 
     // What a copy selected is only known when it is done.
     private async Task<StepResult> ExplainAsync(StepWork work, StepKey key, Func<Task<StepResult>> run)
