@@ -78,6 +78,7 @@ public sealed class Builder
             {
                 var results = await build.RunAsync().ConfigureAwait(false);
                 var images = await WriteAsync(plan, await writer(results, current).ConfigureAwait(false), progress, cancellationToken).ConfigureAwait(false);
+                build.Adopt();
                 await ExportAsync(build, current, steps, progress, cancellationToken).ConfigureAwait(false);
                 if (build.HasExecuted)
                 {

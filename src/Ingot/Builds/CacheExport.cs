@@ -7,7 +7,8 @@ namespace Ingot.Builds;
 /// <summary>A result that a build used or made.</summary>
 /// <param name="Record">It.</param>
 /// <param name="IsOfImage">Whether its layer is an image's.</param>
-internal sealed record UsedResult(StepRecord Record, bool IsOfImage);
+/// <param name="IsImported">Whether only a shared cache has it.</param>
+internal sealed record UsedResult(StepRecord Record, bool IsOfImage, bool IsImported);
 
 /// <summary>Puts what a build used and made into shared caches. Blobs go as images have them; what the other side has is not sent.</summary>
 /// <param name="session">The build.</param>

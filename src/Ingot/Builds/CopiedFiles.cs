@@ -25,17 +25,11 @@ internal sealed class CopiedFiles
     /// <param name="read">The contents of files that had not been read when they were selected.</param>
     public Digest? Keep(SourceSelection selection, IReadOnlyDictionary<FileOrigin, Digest>? read = null)
     {
-        var files = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (var file in selection.Sources.SelectMany(s => s.Files).Where(f => !f.IsOnTheWay))
-        {
-            files.TryAdd(file.Origin.Path, Describe(file, file.Content ?? (read is not null && read.TryGetValue(file.Origin, out var content) ? content : null)));
-            if (files.Count > MaxFiles)
-                return null;
-        }
-
-        if (files.Count == 0)
+        var files = selection.Sources.SelectMany(s => s.Files).Where(f => !f.IsOnTheWay).Take(MaxFiles + 1).ToList();
+        if (files.Count is 0 or > MaxFiles)
             return null;
-        byte[] bytes = Write(files);
+
+        byte[] bytes = Write(files, read);
         var digest = Digest.Of(bytes);
         Directory.CreateDirectory(_directory);
         if (!File.Exists(PathOf(digest)))
@@ -68,13 +62,13 @@ internal sealed class CopiedFiles
         ];
     }
 
-    // What a file is, in words: its digest or target first, then what is not as usual.
-    private static string Describe(SelectedFile file, Digest? content)
+    // What a file is beside its content, in words: its kind or target first, then what is not as usual.
+    private static string Describe(SelectedFile file, bool hasContent)
     {
         var entry = file.Entry;
         var words = new List<string>
         {
-            content?.ToString() ?? (entry.Type == TarEntryType.SymbolicLink ? $"link to '{entry.LinkTarget}'" : entry.Type.ToString().ToLowerInvariant()),
+            hasContent ? "" : entry.Type == TarEntryType.SymbolicLink ? $"link to '{entry.LinkTarget}'" : entry.Type.ToString().ToLowerInvariant(),
             "mode " + Convert.ToString(entry.Mode, 8).PadLeft(4, '0'),
         };
         if ((entry.UserId, entry.GroupId) != (0, 0))
@@ -89,36 +83,43 @@ internal sealed class CopiedFiles
         return string.Join(", ", words);
     }
 
-    // A path is what it shares with the one before, and the rest; a digest is its bytes; other words stand in a table, because they are few.
-    private static byte[] Write(SortedDictionary<string, string> files)
+    // In the order of the selection. A path is what it shares with the one before, and the rest; a digest is its bytes; other words stand in a table, because they are few.
+    private static byte[] Write(IReadOnlyList<SelectedFile> files, IReadOnlyDictionary<FileOrigin, Digest>? read)
     {
-        using var bytes = new MemoryStream();
+        using var bytes = new MemoryStream(files.Count * 64);
         using var writer = new BinaryWriter(bytes, Encoding.UTF8);
         writer.Write(s_mark);
         writer.Write7BitEncodedInt(files.Count);
-        var table = new Dictionary<string, int>();
+        var table = new WordTable();
         string previous = "";
-        foreach (var (path, text) in files)
+        foreach (var file in files)
         {
-            int shared = path.AsSpan().CommonPrefixLength(previous);
-            if (shared > 0 && char.IsHighSurrogate(path[shared - 1]))
-                shared--;
-            writer.Write7BitEncodedInt(shared);
-            WriteText(writer, path[shared..]);
+            string path = file.Origin.Path;
+            WritePath(writer, path, previous);
             previous = path;
 
-            var (digest, words) = Split(text);
-            writer.Write(digest is not null);
-            if (digest is { } content)
-                writer.Write(content.ToHash());
-            bool isNew = table.TryAdd(words, table.Count);
-            writer.Write7BitEncodedInt(table[words]);
-            if (isNew)
+            var content = file.Content ?? (read is not null && read.TryGetValue(file.Origin, out var found) ? found : null);
+            writer.Write(content is not null);
+            if (content is { } digest)
+                writer.Write(digest.ToHash());
+            int count = table.Count;
+            int index = table.IndexOf(file, content is not null, out string words);
+            writer.Write7BitEncodedInt(index);
+            if (index == count)
                 WriteText(writer, words);
         }
 
         writer.Flush();
         return bytes.ToArray();
+    }
+
+    private static void WritePath(BinaryWriter writer, string path, string previous)
+    {
+        int shared = path.AsSpan().CommonPrefixLength(previous);
+        if (shared > 0 && char.IsHighSurrogate(path[shared - 1]))
+            shared--;
+        writer.Write7BitEncodedInt(shared);
+        WriteText(writer, path[shared..]);
     }
 
     private static Dictionary<string, string> Read(byte[] bytes)
@@ -140,17 +141,11 @@ internal sealed class CopiedFiles
             int index = reader.Read7BitEncodedInt();
             if (index == table.Count)
                 table.Add(ReadText(reader));
-            files[path] = digest + table[index];
+            files.TryAdd(path, digest + table[index]);
             previous = path;
         }
 
         return files;
-    }
-
-    private static (Digest? Digest, string Words) Split(string text)
-    {
-        int comma = text.IndexOf(',', StringComparison.Ordinal);
-        return comma > 0 && Digest.TryParse(text.AsSpan(0, comma), out var digest) ? (digest, text[comma..]) : (null, text);
     }
 
     // Names that are no text keep their bytes.
@@ -164,4 +159,30 @@ internal sealed class CopiedFiles
     private static string ReadText(BinaryReader reader) => TarPath.Decode(reader.ReadBytes(reader.Read7BitEncodedInt()));
 
     private string PathOf(Digest digest) => Path.Combine(_directory, digest.Hex);
+
+    /// <summary>Words by number. Most files of a copy have the same, which are then put together once.</summary>
+    private sealed class WordTable
+    {
+        private readonly Dictionary<string, int> _numbers = [];
+        private readonly Dictionary<(TarEntryType, int, long, long, DateTimeOffset, bool), int> _ordinary = [];
+
+        public int Count => _numbers.Count;
+
+        public int IndexOf(SelectedFile file, bool hasContent, out string words)
+        {
+            words = "";
+            var entry = file.Entry;
+            bool isOrdinary = file.Links is null && entry is { Type: TarEntryType.File or TarEntryType.Directory, ExtendedAttributes: null or { Count: 0 } };
+            var key = (entry.Type, entry.Mode, entry.UserId, entry.GroupId, entry.ModifiedTime, hasContent);
+            if (isOrdinary && _ordinary.TryGetValue(key, out int known))
+                return known;
+
+            words = Describe(file, hasContent);
+            if (!_numbers.TryGetValue(words, out int number))
+                _numbers[words] = number = _numbers.Count;
+            if (isOrdinary)
+                _ordinary[key] = number;
+            return number;
+        }
+    }
 }

@@ -60,6 +60,13 @@ internal sealed partial class PlanExecution : IDisposable
     /// <summary>The results that were used or made.</summary>
     public IReadOnlyList<UsedResult> Used => [.. _used.Values];
 
+    /// <summary>Makes the results that came from shared caches this host's own: when all of the build is done, and nothing was found wrong with them.</summary>
+    public void Adopt()
+    {
+        foreach (var record in _used.Values.Where(u => u.IsImported).Select(u => u.Record))
+            _cache.Add(record.StepKey, record.Origin!.Place, record.Result, record.Origin);
+    }
+
     private CancellationToken Stopped => _stop.Token;
 
     public void Dispose()
@@ -320,7 +327,7 @@ internal sealed partial class PlanExecution : IDisposable
             _progress.Report(new BuildEvent.StepCached(work.Label));
             if (_session.Settings.Explain)
                 _progress.Report(new BuildEvent.StepExplained(work.Label, StepExplainer.Hit(record)));
-            Note(work, isImported ? _cache.Add(key, work.Origin.Place, record.Result, work.Origin with { Made = record.Origin?.Made ?? default, Source = record.Origin?.Source }) : record);
+            Note(work, isImported ? record with { Origin = work.Origin with { Made = record.Origin?.Made ?? default, Source = record.Origin?.Source } } : record, isImported);
             return record.Result;
         }
 
@@ -328,6 +335,6 @@ internal sealed partial class PlanExecution : IDisposable
     }
 
     // One result may be an image's here and not there.
-    private void Note(StepWork work, StepRecord record) =>
-        _used.AddOrUpdate(record.StepKey.Digest, new UsedResult(record, work.Export), (_, old) => old with { IsOfImage = old.IsOfImage || work.Export });
+    private void Note(StepWork work, StepRecord record, bool isImported = false) =>
+        _used.AddOrUpdate(record.StepKey.Digest, new UsedResult(record, work.Export, isImported), (_, old) => old with { IsOfImage = old.IsOfImage || work.Export });
 }

@@ -172,9 +172,10 @@ internal sealed class StepCache
     public async Task<Digest> SelectionAsync(Digest chain, IReadOnlyList<string> patterns, Func<Task<Digest>> select)
     {
         string name = Path.GetFileName(SelectionOf(chain, patterns));
-        if (FindSelection(chain, patterns) is not { } digest)
+        // What is offered is not kept: it would outlive the trust in who offers it.
+        if ((FindSelection(chain, patterns) ?? Imported?.FindSelection(name)) is not { } digest)
         {
-            digest = Imported?.FindSelection(name) ?? await select().ConfigureAwait(false);
+            digest = await select().ConfigureAwait(false);
             AddSelection(chain, patterns, digest);
         }
 

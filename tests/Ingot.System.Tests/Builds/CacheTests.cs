@@ -106,6 +106,9 @@ public sealed class CacheTests : IDisposable
         Assert.Contains("the build goes on without that cache", ended.Error, StringComparison.Ordinal);
         Assert.Contains("there is no cache", ended.Error, StringComparison.Ordinal);
         await _fresh.ExpectAsync(0, ["images", "--verify"]);
+        // Nothing that it said stays.
+        var steps = (await JsonAsync(_fresh, "--explain")).GetProperty("steps").EnumerateArray();
+        Assert.All(steps, s => Assert.True(s.GetProperty("cached").GetBoolean() && s.GetProperty("source").ValueKind == JsonValueKind.Null));
     }
 
     [Fact]
