@@ -7,24 +7,43 @@ namespace Ingot.Oci.Content;
 internal static partial class FileRange
 {
     private const int BufferBytes = 1 << 20;
+    private const long PieceBytes = 32 << 20;
+
+    // Errors that say that the kernel, or a filesystem, does not do it.
+    private const int Interrupted = 4;
+    private const int OtherFileSystem = 18;
+    private const int InvalidArgument = 22;
+    private const int NoSystemCall = 38;
+    private const int NotSupported = 95;
 
     /// <summary>Copies a part of one file to a place in another. The bytes are shared where the filesystem can.</summary>
     public static void Copy(SafeFileHandle source, long from, SafeFileHandle target, long to, long length)
     {
-        while (length > 0)
-        {
-            nint copied = CopyFileRange(source, ref from, target, ref to, (nuint)length, 0);
-            if (copied <= 0)
-            {
-                CopyBytes(source, from, target, to, length);
-                return;
-            }
-
-            length -= copied;
-        }
+        if (!TryCopy(source, from, target, to, length, CancellationToken.None))
+            CopyBytes(source, from, target, to, length);
     }
 
-    // A filesystem, or a pair of them, that the kernel does not copy between.
+    /// <summary>As <see cref="Copy"/>, without the bytes coming here; false when the kernel does not do that between these two, and then nothing was copied.</summary>
+    public static bool TryCopy(SafeFileHandle source, long from, SafeFileHandle target, long to, long length, CancellationToken cancellationToken)
+    {
+        long start = from, end = from + length;
+        while (from < end)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            nint copied = CopyFileRange(source, ref from, target, ref to, (nuint)Math.Min(end - from, PieceBytes), 0);
+            if (copied == 0)
+                throw Ended(end - from);
+            int error = copied > 0 ? 0 : Marshal.GetLastPInvokeError();
+            if (error is 0 or Interrupted)
+                continue;
+            if (from == start && error is OtherFileSystem or InvalidArgument or NoSystemCall or NotSupported)
+                return false;
+            throw new IOException($"could not copy {end - from} bytes of a file: {Marshal.GetPInvokeErrorMessage(error)}", error);
+        }
+
+        return true;
+    }
+
     private static void CopyBytes(SafeFileHandle source, long from, SafeFileHandle target, long to, long length)
     {
         byte[] buffer = new byte[(int)Math.Min(length, BufferBytes)];
@@ -32,11 +51,13 @@ internal static partial class FileRange
         {
             int read = RandomAccess.Read(source, buffer.AsSpan(0, (int)Math.Min(length, buffer.Length)), from);
             if (read == 0)
-                throw new EndOfStreamException($"a file ended at {from} and {length} bytes more were expected: it is damaged");
+                throw Ended(length);
             RandomAccess.Write(target, buffer.AsSpan(0, read), to);
             (from, to, length) = (from + read, to + read, length - read);
         }
     }
+
+    private static EndOfStreamException Ended(long missing) => new($"a file ended {missing} bytes early: it is damaged, or changed while it was copied");
 
     [LibraryImport("libc", EntryPoint = "copy_file_range", SetLastError = true)]
     private static partial nint CopyFileRange(SafeFileHandle source, ref long from, SafeFileHandle target, ref long to, nuint length, uint flags);

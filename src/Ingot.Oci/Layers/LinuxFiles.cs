@@ -41,7 +41,6 @@ internal static partial class LinuxFiles
     private const int NotSupported = 95;
 
     // Between two of them somebody may want it to stop.
-    private const long CopyRangeBytes = 32 << 20;
 
     private const int NoFollow = 0x100;
     private const int RemoveDirectoryFlag = 0x200;
@@ -303,26 +302,6 @@ internal static partial class LinuxFiles
         return ((high & 0xFFFFF000) << 32) | ((high & 0xFFF) << 8) | ((low & 0xFFFFFF00) << 12) | (low & 0xFF);
     }
 
-    /// <summary>Copies a part of a file into another without its bytes coming here; false when the kernel does not do that between these two, and then nothing was copied.</summary>
-    public static unsafe bool TryCopyRange(SafeFileHandle source, SafeFileHandle target, long targetOffset, long length, CancellationToken cancellationToken)
-    {
-        long from = 0;
-        while (from < length)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            nint copied = CopyFileRange(source, &from, target, &targetOffset, (nuint)Math.Min(length - from, CopyRangeBytes), 0);
-            if (copied == 0)
-                throw new IOException($"a file ended {length - from} bytes before its {length}: it changed while it was copied");
-            if (copied > 0 || Marshal.GetLastPInvokeError() == Interrupted)
-                continue;
-            if (from == 0 && Marshal.GetLastPInvokeError() is OtherFileSystem or InvalidArgument or NoSystemCall or NotSupported)
-                return false;
-            throw Failed("copy", default(ReadOnlySpan<byte>));
-        }
-
-        return true;
-    }
-
     private static IOException Failed(string what, ReadOnlySpan<byte> name) => Failed(what, name.IsEmpty ? "an open file" : TarPath.Decode(name));
 
     private static IOException Failed(string what, string name)
@@ -352,9 +331,6 @@ internal static partial class LinuxFiles
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     private static partial nint WriteFd(SafeFileHandle file, ReadOnlySpan<byte> buffer, nuint length);
-
-    [LibraryImport("libc", EntryPoint = "copy_file_range", SetLastError = true)]
-    private static unsafe partial nint CopyFileRange(SafeFileHandle source, long* sourceOffset, SafeFileHandle target, long* targetOffset, nuint length, uint flags);
 
     [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true)]
     private static partial int MkDirAt(SafeFileHandle directory, ReadOnlySpan<byte> path, uint mode);

@@ -39,7 +39,7 @@ internal sealed class BlobPlacement(IContentStore store, SafeFileHandle file)
     private async Task<Digest?> CopyFileAsync(FileStream source, long offset, CancellationToken cancellationToken)
     {
         long length = source.Length;
-        var copying = Task.Run(() => LinuxFiles.TryCopyRange(source.SafeFileHandle, file, offset, length, cancellationToken), cancellationToken);
+        var copying = Task.Run(() => FileRange.TryCopy(source.SafeFileHandle, 0, file, offset, length, cancellationToken), cancellationToken);
         try
         {
             var digest = await Task.Run(() => Hash(source.SafeFileHandle, cancellationToken), cancellationToken).ConfigureAwait(false);

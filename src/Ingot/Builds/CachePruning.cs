@@ -26,10 +26,10 @@ public sealed record CachePolicy
     public TimeSpan Grace { get; init; } = TimeSpan.FromHours(1);
 
     /// <summary>Reads a size such as <c>20GiB</c>, <c>500M</c> or <c>1.5Gi</c>; null when it is none.</summary>
-    public static long? TryParseSize(string text) => ProjectValues.Size(text.EndsWith('B') ? text[..^1] : text);
+    public static long? TryParseSize(string text) => Quantity.Size(text.EndsWith('B') ? text[..^1] : text);
 
     /// <summary>Reads an age such as <c>30d</c>, <c>12h</c> or <c>90m</c>; null when it is none.</summary>
-    public static TimeSpan? TryParseAge(string text) => ProjectValues.Duration(text);
+    public static TimeSpan? TryParseAge(string text) => Quantity.Duration(text);
 }
 
 /// <summary>What went, or would go, of one kind.</summary>

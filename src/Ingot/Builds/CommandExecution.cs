@@ -12,7 +12,7 @@ namespace Ingot.Builds;
 internal sealed class CommandExecution
 {
     /// <summary>What of the surroundings below a result depends on; a higher number when they change.</summary>
-    public const string Version = "container@3";
+    public const string Version = "container@4";
 
     private const long ProcessesPerProcessor = 512;
     private const long MinProcesses = 4096;
@@ -131,8 +131,8 @@ internal sealed class CommandExecution
         var spec = RuntimeSpec.Container(Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) }, network.Namespaces(_directory));
         spec = spec with
         {
-            Mounts = [.. spec.Mounts, .. files, .. Script(), .. mounts.Mounts],
-            Linux = spec.Linux with { Resources = spec.Linux.Resources with { Pids = new RuntimePids(Processes) }, Seccomp = RuntimeSeccomp.Build },
+            Mounts = [.. spec.Mounts, .. files, .. Processors(), .. Script(), .. mounts.Mounts],
+            Linux = spec.Linux with { Resources = spec.Linux.Resources with { Pids = new RuntimePids(Processes), Processors = StepProcessors.Take(_step.Processors) }, Seccomp = RuntimeSeccomp.Build },
         };
         return (_step.Insecure ? spec.Privileged() : spec).ToJson();
     }
@@ -144,6 +144,11 @@ internal sealed class CommandExecution
     private static string NameOf(string variable) => variable.Split('=', 2)[0];
 
     private static long Processes => Math.Max(MinProcesses, ProcessesPerProcessor * Environment.ProcessorCount);
+
+    // The C library reads here how many there are, other programs ask the scheduler.
+    private IEnumerable<RuntimeMount> Processors() => _step.Processors is { } count
+        ? [RuntimeMount.Bind(WriteFile("processors", StepProcessors.Online(count), ReadableMode), StepProcessors.OnlineFile, readOnly: true)]
+        : [];
 
     private IEnumerable<RuntimeMount> Script()
     {
@@ -174,6 +179,8 @@ internal sealed class CommandExecution
             // As containers of Docker have it: the main group is one of them.
             AdditionalGroupIds = [account.GroupId, .. account.OtherGroups],
         },
+        // What a program leaves that crashes is the host's memory, at another place each time.
+        Limits = [new RuntimeLimit("RLIMIT_CORE", 0, 0)],
     };
 
     // What many programs would otherwise take from the clock, the host or chance. It is for the command, and does not get into the image's configuration.

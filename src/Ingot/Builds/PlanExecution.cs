@@ -127,6 +127,8 @@ internal sealed partial class PlanExecution : IDisposable
                 diagnostics.Error("build-not-allowed", "the command wants all privileges, which were not allowed", step.Span, "allow them with --allow security.insecure, if you would run it as root on the host");
             if (step.Network == StepNetwork.Host && !_session.Settings.AllowHostNetwork)
                 diagnostics.Error("build-not-allowed", "the command wants the host's network, which was not allowed", step.Span, "allow it with --allow network.host");
+            if (step.Processors > Environment.ProcessorCount)
+                diagnostics.Error("build-processors", $"the command is to see {step.Processors} processors, and this host has {Environment.ProcessorCount}", step.Span, "take 'processors' away in ingot.yaml, or build on a host that has them");
             RunMounts.Check(step, diagnostics);
         }
 
@@ -239,10 +241,12 @@ internal sealed partial class PlanExecution : IDisposable
         _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
         var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees))).ConfigureAwait(false);
         var final = await FinalKeyAsync(work, key).ConfigureAwait(false);
-        Note(work, _cache.Add(final, work.Origin.Place, result, work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() }));
+        var origin = work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() };
+        Note(work, _cache.Add(final, work.Origin.Place, result, origin));
         Interlocked.Add(ref _addedBytes, work.Step is CopyStep ? result.Bytes : result.Bytes + (result.Bytes / 2));
+        // From now on it is locked, and asked for so.
         if (work.Step is BootstrapStep { Lock: not { IsWhole: true } } bootstrap)
-            _cache.Add(KeyOf(work with { Step = bootstrap with { Lock = new BootstrapLock(result.Packages, IsWhole: true) } }, content: null), work.Origin.Place, result);
+            Note(work, _cache.Add(KeyOf(work with { Step = bootstrap with { Lock = new BootstrapLock(result.Packages, IsWhole: true) } }, content: null), work.Origin.Place, result, origin));
         return result;
     }
 

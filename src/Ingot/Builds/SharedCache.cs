@@ -156,7 +156,7 @@ internal static class SharedCache
     private static bool IsWhole(StepRecord record) =>
         record is { Key: { Count: > 0 } key, Result: { Rules: not null, Packages: not null, Materials: not null } result }
         && key.Count % 2 == 0 && key.All(k => k is not null) && result.Bytes >= 0
-        && result.Rules.All(r => r is not null) && result.Packages.All(p => p is { Name: not null, Version: not null }) && result.Materials.All(m => m is { Address: not null, Identity: not null })
+        && result.Rules.All(r => r is not null) && result.Packages.All(p => p is { Name: not null, Architecture: not null, Version: not null }) && result.Materials.All(m => m is { Address: not null, Identity: not null })
         && record.Origin is null or { Place: not null, Text: not null, Base: not null };
 
     private static bool IsLayer(Descriptor blob) =>

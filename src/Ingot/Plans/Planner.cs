@@ -100,7 +100,11 @@ public sealed class Planner
     private PlannedStage Settled(PlannedStage stage)
     {
         var image = _project.Images.FirstOrDefault(i => i.Name == stage.Name.Split('/')[0]);
-        return image is null ? stage : stage with { RulesOff = [.. image.RulesOff.Distinct().Order(StringComparer.Ordinal)] };
+        return image is null ? stage : stage with
+        {
+            RulesOff = [.. image.RulesOff.Distinct().Order(StringComparer.Ordinal)],
+            Steps = image.Processors is null ? stage.Steps : [.. stage.Steps.Select(s => s is RunStep run ? run with { Processors = image.Processors } : s)],
+        };
     }
 
     internal PlannedStage Stage(string name) => _stages.First(s => s.Name == name);

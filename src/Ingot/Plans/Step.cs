@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -96,6 +97,9 @@ public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string>
     /// <summary>What it can reach.</summary>
     public StepNetwork Network { get; init; }
 
+    /// <summary>How many processors it sees; null for the host's.</summary>
+    public int? Processors { get; init; }
+
     /// <summary>Whether it runs with all privileges (<c>--security=insecure</c>), which the person must have allowed.</summary>
     public bool Insecure { get; init; }
 
@@ -108,6 +112,7 @@ public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string>
         new("user", User), new("directory", Directory),
         .. Mounts.Select(m => new KeyPart("mount", m.Definition)),
         .. Network == StepNetwork.Default ? Array.Empty<KeyPart>() : [new("network", Network == StepNetwork.None ? "none" : "host")],
+        .. Processors is { } processors ? [new("processors", processors.ToString(CultureInfo.InvariantCulture))] : Array.Empty<KeyPart>(),
         .. Insecure ? [new("security", "insecure")] : Array.Empty<KeyPart>(),
     ];
 }

@@ -6,7 +6,7 @@ namespace Ingot.Tools;
 
 /// <summary>The <c>config.json</c> of an OCI runtime bundle
 /// (<see href="https://github.com/opencontainers/runtime-spec/blob/v1.0.2/config.md">runtime configuration</see>).</summary>
-/// <remarks>No rlimits are set: raising one above the hard limit of the caller makes the runtime refuse to start.</remarks>
+/// <remarks>Rlimits are only lowered: raising one above the hard limit of the caller makes the runtime refuse to start.</remarks>
 public sealed record RuntimeSpec
 {
     /// <summary>The version of the specification.</summary>
@@ -105,6 +105,10 @@ public sealed record RuntimeProcess
     [JsonPropertyName("capabilities")]
     public RuntimeCapabilities Capabilities { get; init; } = RuntimeCapabilities.Default;
 
+    /// <summary>What it may use of single things; null for what the caller may.</summary>
+    [JsonPropertyName("rlimits")]
+    public IReadOnlyList<RuntimeLimit>? Limits { get; init; }
+
     /// <summary>Whether programs with the set-user-id bit gain nothing by it.</summary>
     [JsonPropertyName("noNewPrivileges")]
     public bool NoNewPrivileges { get; init; }
@@ -112,6 +116,15 @@ public sealed record RuntimeProcess
     /// <summary>The <c>process.json</c> that <c>runc exec</c> takes.</summary>
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, RuntimeSpecContext.Written.RuntimeProcess);
 }
+
+/// <summary>A resource limit of a process (<see href="https://man7.org/linux/man-pages/man2/getrlimit.2.html">getrlimit</see>). None may be above what the caller has.</summary>
+/// <param name="Type">Which, such as <c>RLIMIT_CORE</c>.</param>
+/// <param name="Soft">The limit.</param>
+/// <param name="Hard">What it may be raised to.</param>
+public sealed record RuntimeLimit(
+    [property: JsonPropertyName("type")] string Type,
+    [property: JsonPropertyName("soft")] ulong Soft,
+    [property: JsonPropertyName("hard")] ulong Hard);
 
 /// <summary>Numeric ids; the runtime reads no <c>/etc/passwd</c>.</summary>
 public sealed record RuntimeUser
@@ -123,6 +136,10 @@ public sealed record RuntimeUser
     /// <summary>The group.</summary>
     [JsonPropertyName("gid")]
     public uint GroupId { get; init; }
+
+    /// <summary>What new files do not get of the mode that a program asks for: 022, whatever the caller's is.</summary>
+    [JsonPropertyName("umask")]
+    public uint Mask { get; init; } = 0b010_010;
 
     /// <summary>Further groups; null for none.</summary>
     [JsonPropertyName("additionalGids")]
@@ -301,7 +318,14 @@ public sealed record RuntimeResources
     /// <summary>Processes; null for no limit.</summary>
     [JsonPropertyName("pids")]
     public RuntimePids? Pids { get; init; }
+
+    /// <summary>Processors; null for all that the caller has.</summary>
+    [JsonPropertyName("cpu")]
+    public RuntimeProcessors? Processors { get; init; }
 }
+
+/// <summary>Processors by their numbers, as <c>0-3,8</c>.</summary>
+public sealed record RuntimeProcessors([property: JsonPropertyName("cpus")] string Numbers);
 
 /// <summary>Allows or forbids devices, all of them.</summary>
 public sealed record RuntimeDeviceRule(

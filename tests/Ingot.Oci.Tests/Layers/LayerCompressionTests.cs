@@ -206,7 +206,7 @@ public sealed class LayerCompressionTests
     public void TheCodecNamesWhatDecidesTheBytes()
     {
         Assert.Matches(@"^gzip level 4, zlib 1\.", LayerCompression.Gzip.Codec);
-        Assert.Matches(@"^zstd level 3, frames of 4 MiB, libzstd 1\.", LayerCompression.Zstandard.Codec);
+        Assert.Matches(@"^zstd level 3, frames of 1 to 4 MiB by content, libzstd 1\.", LayerCompression.Zstandard.Codec);
         Assert.Null(LayerCompression.Find("xz"));
     }
 

@@ -94,10 +94,10 @@ public sealed class BuildFixture : IAsyncLifetime
     }
 
     /// <summary>The program, building all images of a project.</summary>
-    public static ProcessStartInfo Program(string project, string home, string umask, bool noCache)
+    public static ProcessStartInfo Program(string project, string home, string umask, bool noCache, string under = "")
     {
         string[] options = noCache ? ["--no-cache"] : [];
-        var start = new ProcessStartInfo("sh", ["-c", $"umask {umask}; exec \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "Ingot.Cli"), "-C", project, "--output", "json", "build", .. options])
+        var start = new ProcessStartInfo("sh", ["-c", $"umask {umask}; {under} exec \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "Ingot.Cli"), "-C", project, "--output", "json", "build", .. options])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -107,9 +107,9 @@ public sealed class BuildFixture : IAsyncLifetime
         return start;
     }
 
-    public static async Task<JsonElement> ProgramAsync(string project, string home, string umask, bool noCache)
+    public static async Task<JsonElement> ProgramAsync(string project, string home, string umask, bool noCache, string under = "")
     {
-        using var process = Process.Start(Program(project, home, umask, noCache))!;
+        using var process = Process.Start(Program(project, home, umask, noCache, under))!;
         var error = process.StandardError.ReadToEndAsync();
         string output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();

@@ -21,12 +21,48 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         Skip();
         string elsewhere = Path.Combine(fixture.Directory, "else", "where");
         BuildFixture.Write(elsewhere, BuildFixture.Ordinary);
-        // What a clone under another umask looks like.
+        // The packages are installed again as they are locked.
+        string locked = await File.ReadAllTextAsync(Path.Combine(fixture.Directory, "place", "ingot.lock"));
+        Assert.Matches("\n      \"libc6:[a-z0-9]+\": [^ ]+ sha256:[0-9a-f]{64}\n", locked);
+        await File.WriteAllTextAsync(Path.Combine(elsewhere, "ingot.lock"), locked);
+        // What a clone under another umask looks like; and on a machine with one processor, elsewhere in the world.
         using (var chmod = Process.Start("chmod", ["-R", "go=,u=rwX", elsewhere]))
             await chmod.WaitForExitAsync();
 
-        var second = await BuildFixture.ProgramAsync(elsewhere, Path.Combine(fixture.Directory, "home2"), umask: "077", noCache: true);
+        var second = await BuildFixture.ProgramAsync(elsewhere, Path.Combine(fixture.Directory, "home2"), umask: "077", noCache: true, under: "taskset --cpu-list --pid 0 $$ > /dev/null; export LANG=de_DE.UTF-8 LC_ALL=tr_TR.UTF-8 TZ=Asia/Tokyo HOSTNAME=other;");
         Assert.Equal(Digests(fixture.First), Digests(second));
+        Assert.Equal(locked, await File.ReadAllTextAsync(Path.Combine(elsewhere, "ingot.lock")));
+    }
+
+    [Fact]
+    public async Task ALockThatCannotBeKeptNamesThePackageAndTheCure()
+    {
+        Skip();
+        string place = Path.Combine(fixture.Directory, "place"), project = Path.Combine(fixture.Directory, "gone");
+        BuildFixture.Write(project, BuildFixture.Ordinary);
+        var unlocked = await EndAsync(project, "--locked");
+        Assert.Equal(2, unlocked.ExitCode);
+        Assert.Contains("the packages of 'base' are not in ingot.lock", unlocked.Error, StringComparison.Ordinal);
+
+        string locked = await File.ReadAllTextAsync(Path.Combine(place, "ingot.lock"));
+        await File.WriteAllTextAsync(Path.Combine(project, "ingot.lock"), System.Text.RegularExpressions.Regex.Replace(locked, "(\"bash:[a-z0-9]+\": )[^ ]+", "${1}1.0-1"));
+        var gone = await EndAsync(project, "--locked");
+        Assert.Equal(3, gone.ExitCode);
+        Assert.Contains("'base' is not what ingot.lock says: the mirror has no 'bash' 1.0-1 any more.", gone.Error, StringComparison.Ordinal);
+        Assert.Contains("'ingot build --update=base'", gone.Error, StringComparison.Ordinal);
+    }
+
+    private async Task<(int ExitCode, string Error)> EndAsync(string project, string option)
+    {
+        var start = BuildFixture.Program(project, fixture.Home, "022", noCache: false);
+        start.ArgumentList.Remove("--output");
+        start.ArgumentList.Remove("json");
+        start.ArgumentList.Add(option);
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        string error = await process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, error + await output);
     }
 
     [Fact]
@@ -94,6 +130,24 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
             ["hello you /root / UTC C.UTF-8 315532800 0", "ingot", "0", "0022", "CapEff:\t00000000a80425fb", "1"],
             built.Progress.Lines.Take(6));
         Assert.Equal(["/proc/self/fd", "1", "Read-only file system", "0"], built.Progress.Lines.Skip(7));
+    }
+
+    [Fact]
+    public async Task ACommandSeesAsManyProcessorsAsItsImageSaysAndLeavesNoCoreFile()
+    {
+        Skip();
+        string project = Path.Combine(fixture.Directory, "processors");
+        BuildFixture.Write(project, new Dictionary<string, string>
+        {
+            ["ingot.yaml"] = BuildFixture.Base + "  app: { dockerfile: Dockerfile, processors: 1 }\n",
+            ["Dockerfile"] = "FROM base\nWORKDIR /work\nRUN echo $(nproc) $(getconf _NPROCESSORS_ONLN) $(cat /sys/devices/system/cpu/online); sh -c 'ulimit -c; kill -SEGV $$' || ls | wc -l\n",
+        });
+        var built = await fixture.BuildAtAsync(project, s => s, CancellationToken.None);
+        Assert.Equal(["1 1 0", "0", "0"], built.Progress.Lines.Where(l => !l.Contains("fault", StringComparison.Ordinal)));
+
+        File.WriteAllText(Path.Combine(project, "ingot.yaml"), BuildFixture.Base + "  app: { dockerfile: Dockerfile, processors: 1024 }\n");
+        var refused = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAtAsync(project, s => s, CancellationToken.None));
+        Assert.Contains("the command is to see 1024 processors, and this host has", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

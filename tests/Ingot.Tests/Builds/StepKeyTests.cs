@@ -24,6 +24,7 @@ public sealed class StepKeyTests
         { "a variable more", s_run, s_run with { Environment = ["PATH=/bin", "A=1", "B="] } },
         { "user", s_run, s_run with { User = "web" } },
         { "directory", s_run, s_run with { Directory = "/src" } },
+        { "processors", s_run, s_run with { Processors = 4 } },
         { "script", s_run, s_run with { Script = new InlineFile("EOF", "#!/bin/sh\n") } },
         { "destination", s_copy, s_copy with { Destination = "/c" } },
         { "directory or not", s_copy, s_copy with { DestinationIsDirectory = true } },

@@ -52,7 +52,7 @@ public class ProjectVectorTests
             DockerfileImage file => $" dockerfile {file.Dockerfile} in {file.Context}{(file.Target is null ? "" : " to " + file.Target)} [{string.Join(", ", file.Arguments.Select(a => $"{a.Key}={Vector.Quote(a.Value)}"))}]",
             _ => throw new InvalidOperationException(image.GetType().Name),
         });
-        text.Append(CultureInfo.InvariantCulture, $" version {image.Version ?? "none"} tests [{string.Join(", ", image.Tests)}] claims [{string.Join(", ", image.Claims)}]{Print(image.Epoch)}{(image.RulesOff.Count == 0 ? "" : $" without [{string.Join(", ", image.RulesOff)}]")}\n");
+        text.Append(CultureInfo.InvariantCulture, $" version {image.Version ?? "none"} tests [{string.Join(", ", image.Tests)}] claims [{string.Join(", ", image.Claims)}]{Print(image.Epoch)}{(image.Processors is null ? "" : $" processors {image.Processors}")}{(image.RulesOff.Count == 0 ? "" : $" without [{string.Join(", ", image.RulesOff)}]")}\n");
     }
 
     private static void Print(StringBuilder text, ServiceDefinition service)

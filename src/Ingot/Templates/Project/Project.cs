@@ -34,6 +34,9 @@ public abstract record ImageDefinition(string Name, SourceSpan Span)
     /// <summary>Where the times in it come from; null for what the project says.</summary>
     public EpochDefinition? Epoch { get; init; }
 
+    /// <summary>How many processors its commands see; null for the host's.</summary>
+    public int? Processors { get; init; }
+
     /// <summary>Names of normalisation rules that are not applied.</summary>
     public IReadOnlyList<string> RulesOff { get; init; } = [];
 

@@ -16,7 +16,7 @@ public static class ProjectKeys
     public static KeySection Root { get; } = new("", "ingot", "project", "epoch", "images", "services", "stages") { Later = ["gates", "lifecycle"] };
 
     /// <summary>An image.</summary>
-    public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims", "epoch", "normalise") { Later = ["packer"] };
+    public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims", "epoch", "normalise", "processors") { Later = ["packer"] };
 
     /// <summary>A bootstrap from Debian packages.</summary>
     public static KeySection Debian { get; } = new("images/*/debian", "suite", "packages", "mirror");

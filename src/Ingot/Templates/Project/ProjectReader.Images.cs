@@ -18,6 +18,7 @@ internal sealed partial class ProjectReader
             Tests = ReadTests(section["tests"]),
             Claims = Choices(section["claims"], ProjectKeys.Claims, "claim"),
             Epoch = ReadEpoch(section["epoch"]),
+            Processors = Whole(section["processors"], 1, 1024),
             RulesOff = Choices(Optional(section["normalise"], ProjectKeys.Normalise)["off"], ProjectKeys.Rules, "rule"),
         };
     }

@@ -126,7 +126,7 @@ internal sealed partial class ProjectReader
 
     private long? Size(Field? field, long minimum)
     {
-        var size = Value(field, ProjectValues.Size, "a size", "such as 64Mi, 1Gi or 500M");
+        var size = Value(field, Quantity.Size, "a size", "such as 64Mi, 1Gi or 500M");
         if (size is null || size >= minimum)
             return size;
 

@@ -189,7 +189,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
 
     private TimeSpan? Duration(Field? field, bool positive = true)
     {
-        var duration = Value(field, ProjectValues.Duration, "a duration", "such as 500ms, 30s, 10m, 12h or 30d");
+        var duration = Value(field, Quantity.Duration, "a duration", "such as 500ms, 30s, 10m, 12h or 30d");
         if (!positive || duration != TimeSpan.Zero)
             return duration;
 

@@ -8,11 +8,6 @@ namespace Ingot.Templates.Project;
 /// <summary>The small languages inside values: durations, sizes, percentages, names, addresses, paths. Each answers null for what it is not.</summary>
 internal static partial class ProjectValues
 {
-    private static readonly (string Unit, double Seconds)[] s_durations = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)];
-
-    private static readonly (string Unit, long Bytes)[] s_sizes =
-        [("", 1), ("Ki", 1L << 10), ("Mi", 1L << 20), ("Gi", 1L << 30), ("k", 1000), ("M", 1000_000), ("G", 1000_000_000)];
-
     public static bool IsName(string text) => text.Length <= 63 && Name().IsMatch(text);
 
     // https://semver.org/#is-there-a-suggested-regular-expression-regex-to-check-a-semver-string, without build metadata.
@@ -23,24 +18,6 @@ internal static partial class ProjectValues
     public static bool IsSuite(string text) => Suite().IsMatch(text);
 
     public static bool IsPackage(string text) => Package().IsMatch(text);
-
-    public static TimeSpan? Duration(string text)
-    {
-        if (Split(text) is not var (number, unit) || Array.Find(s_durations, row => row.Unit == unit) is not { Unit: not null } row)
-            return null;
-
-        double seconds = (double)number * row.Seconds;
-        return seconds <= TimeSpan.FromDays(3650).TotalSeconds ? TimeSpan.FromSeconds(seconds) : null;
-    }
-
-    public static long? Size(string text)
-    {
-        if (Split(text) is not var (number, unit) || Array.Find(s_sizes, row => row.Unit == unit) is not { Unit: not null } row)
-            return null;
-
-        double bytes = (double)number * row.Bytes;
-        return bytes <= 1L << 50 ? (long)bytes : null;
-    }
 
     /// <summary>A time as <see href="https://www.rfc-editor.org/rfc/rfc3339#section-5.6">RFC 3339</see> writes it, or seconds since 1970; whole seconds, before the year 10000.</summary>
     public static DateTimeOffset? Time(string text)
@@ -54,9 +31,9 @@ internal static partial class ProjectValues
 
     /// <summary>From 0 to 100.</summary>
     public static decimal? Percentage(string text) =>
-        Split(text) is ( <= 100, "%") found ? found.Number : null;
+        Quantity.Split(text) is ( <= 100, "%") found ? found.Number : null;
 
-    public static decimal? Number(string text) => Split(text) is (_, "") found ? found.Number : null;
+    public static decimal? Number(string text) => Quantity.Split(text) is (_, "") found ? found.Number : null;
 
     public static int? WholeNumber(string text)
     {
@@ -109,16 +86,6 @@ internal static partial class ProjectValues
 
     public static bool IsUrlPath(string text) => UrlPath().IsMatch(text);
 
-    private static (decimal Number, string Unit)? Split(string text)
-    {
-        var match = NumberAndUnit().Match(text);
-        return match.Success && decimal.TryParse(match.Groups[1].Value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)
-            ? (number, match.Groups[2].Value)
-            : null;
-    }
-
-    [GeneratedRegex(@"^((?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,6})?)([A-Za-z%]{0,2})\z")]
-    private static partial Regex NumberAndUnit();
 
     [GeneratedRegex(@"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\z")]
     private static partial Regex Name();
