@@ -7,6 +7,7 @@ namespace Ingot.Benchmarks;
 internal static class Profile
 {
     private const double Allowed = 1.6;
+    private const string Prefix = "build ";
 
     /// <summary>Appends the tables of one codec; nothing when it was not measured.</summary>
     public static void Append(StringBuilder text, Figures figures, string codec)
@@ -56,6 +57,10 @@ internal static class Profile
     // Without what differs from run to run.
     private static string Plain(string line)
     {
+        line = line.StartsWith(Prefix, StringComparison.Ordinal) ? line[Prefix.Length..].TrimStart() : line;
+        if (line.Contains(" is sha256:", StringComparison.Ordinal))
+            return "the image";
+
         int times = line.LastIndexOf(" (", StringComparison.Ordinal);
         return (times > 0 && line.Contains(" s, ", StringComparison.Ordinal) ? line[..times] : line).Replace("|", "\\|", StringComparison.Ordinal);
     }

@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Ingot.Oci.Content;
 
 /// <summary>Copies parts of files within the kernel.</summary>
-internal static partial class FileRange
+public static partial class FileRange
 {
     private const int BufferBytes = 1 << 20;
     private const long PieceBytes = 32 << 20;
@@ -16,7 +16,7 @@ internal static partial class FileRange
     private const int NoSystemCall = 38;
     private const int NotSupported = 95;
 
-    /// <summary>Copies a part of one file to a place in another. The bytes are shared where the filesystem can.</summary>
+    /// <summary>Copies a part of one file to a place in another. The bytes are shared where the filesystem can; a source that ends before throws <see cref="IOException"/>.</summary>
     public static void Copy(SafeFileHandle source, long from, SafeFileHandle target, long to, long length)
     {
         if (!TryCopy(source, from, target, to, length, CancellationToken.None))
