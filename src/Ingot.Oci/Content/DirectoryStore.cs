@@ -61,7 +61,7 @@ public sealed class DirectoryStore : IContentStore
     /// <param name="blob">A blob of this store.</param>
     /// <param name="length">How many of its bytes.</param>
     /// <param name="checkpoints">How far its hash came while it was written.</param>
-    internal BlobWriter BeginFrom(Digest blob, long length, IReadOnlyList<HashCheckpoint> checkpoints)
+    public BlobWriter BeginFrom(Digest blob, long length, IReadOnlyList<HashCheckpoint> checkpoints)
     {
         var last = ResumableSha256.Before(checkpoints, length);
         using var source = File.OpenHandle(PathOf(blob), share: FileShare.Read | FileShare.Delete);
@@ -155,7 +155,7 @@ public sealed class DirectoryStore : IContentStore
 
         public override long Written => _written;
 
-        internal override IReadOnlyList<HashCheckpoint> Checkpoints => _hash.Checkpoints;
+        public override IReadOnlyList<HashCheckpoint> Checkpoints => _hash.Checkpoints;
 
         /// <summary>Takes the first bytes of another file, of which so many are hashed.</summary>
         public void Begin(SafeFileHandle source, long hashed, long length)

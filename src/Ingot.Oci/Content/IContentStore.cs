@@ -27,7 +27,7 @@ public abstract class BlobWriter : Stream
     public abstract long Written { get; }
 
     /// <summary>How far its hash has come; empty when that is not known.</summary>
-    internal virtual IReadOnlyList<HashCheckpoint> Checkpoints => [];
+    public virtual IReadOnlyList<HashCheckpoint> Checkpoints => [];
 
     /// <summary>Makes the blob visible under its digest and returns that; with <paramref name="expected"/> given, another digest throws <see cref="ContentMismatchException"/> and nothing is kept.</summary>
     public abstract ValueTask<Digest> CommitAsync(Digest? expected = null, CancellationToken cancellationToken = default);

@@ -11,7 +11,7 @@ public readonly record struct HashCheckpoint(long Length, byte[] State);
 /// <summary>SHA-256 that says how far it has come, once a mebibyte, and can go on from there.</summary>
 /// <remarks>The base library's keeps its state to itself. OpenSSL's old interface (<see href="https://docs.openssl.org/3.0/man3/SHA256_Init/">SHA256_Init</see>) has the same code under it and does not;
 /// on a host without it there are no checkpoints, and nothing else is different.</remarks>
-internal sealed unsafe class ResumableSha256 : IDisposable
+public sealed unsafe class ResumableSha256 : IDisposable
 {
     /// <summary>The bytes between checkpoints.</summary>
     public const long Interval = 1 << 20;
@@ -30,6 +30,7 @@ internal sealed unsafe class ResumableSha256 : IDisposable
     private readonly IncrementalHash? _plain;
     private long _length;
 
+    /// <summary>Begins a hash.</summary>
     public ResumableSha256()
     {
         if (s_native is null)
@@ -66,6 +67,7 @@ internal sealed unsafe class ResumableSha256 : IDisposable
     /// <summary>The last checkpoint that is not after <paramref name="length"/>; the default when there is none.</summary>
     public static HashCheckpoint Before(IEnumerable<HashCheckpoint> checkpoints, long length) => checkpoints.LastOrDefault(c => c.Length <= length);
 
+    /// <summary>Adds bytes.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
         if (_plain is not null)
@@ -98,6 +100,7 @@ internal sealed unsafe class ResumableSha256 : IDisposable
         return Digest.FromHash(hash);
     }
 
+    /// <inheritdoc/>
     public void Dispose() => _plain?.Dispose();
 
     private sealed class Native(delegate* unmanaged<byte*, int> init, delegate* unmanaged<byte*, byte*, nuint, int> update, delegate* unmanaged<byte*, byte*, int> final)

@@ -19,7 +19,7 @@ public sealed class LayerPatch
     // More changed than that, and writing it anew costs no more.
     private const int MaxChangedPart = 2;
 
-    private static readonly byte[] s_end = new byte[2 * TarHeader.BlockSize];
+    private static readonly byte[] s_end = new byte[TarWriter.EndBytes];
 
     private readonly LayerTrace _trace;
     private readonly IReadOnlyList<LayerEntry> _entries;
@@ -58,7 +58,7 @@ public sealed class LayerPatch
             if (isSame)
                 parts.AddOld(starts[old], starts[old + 1]);
             else
-                parts.AddNew(EntryBytes(entries[i].Entry));
+                parts.AddNew(TarWriter.EntryBytes(entries[i].Entry));
             old += isSame ? 1 : 0;
         }
 
@@ -105,15 +105,13 @@ public sealed class LayerPatch
         for (int i = 0; i < index.Files.Count; i++)
         {
             var file = index.Files[i];
-            starts[i + 1] = starts[i] + EntryBytes(file.Entry);
+            starts[i + 1] = starts[i] + TarWriter.EntryBytes(file.Entry);
             if (file.Type == TarEntryType.File && file.Offset != starts[i] + TarWriter.HeaderBytes(file.Entry))
                 return null;
         }
 
         return starts[^1] + s_end.Length == size ? starts : null;
     }
-
-    private static long EntryBytes(TarEntry entry) => TarWriter.HeaderBytes(entry) + entry.Size + TarHeader.Padding(entry.Size);
 
     private static bool IsSame(FileRecord before, LayerEntry now) =>
         before.Entry == now.Entry && (now.Entry.Type != TarEntryType.File || (now.Content is { } content && content == before.Digest));
@@ -159,7 +157,7 @@ public sealed class LayerPatch
             files[entry.Path] = target is not null ? new FileRecord(entry, target.Digest, target.Size, target.Offset)
                 : entry.Type == TarEntryType.File ? new FileRecord(entry, _isChanged[i] ? changed[i] : _entries[i].Content, entry.Size, start + TarWriter.HeaderBytes(entry))
                 : new FileRecord(entry, Digest: null, entry.Size, Offset: 0);
-            start += EntryBytes(entry);
+            start += TarWriter.EntryBytes(entry);
         }
 
         return new LayerIndex(files.Values, []);

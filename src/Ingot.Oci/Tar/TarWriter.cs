@@ -62,8 +62,14 @@ public sealed class TarWriter : IAsyncDisposable
     /// <summary>Disposes the output. Does not write the end mark: what was abandoned must not look complete.</summary>
     public ValueTask DisposeAsync() => _leaveOpen ? default : _output.DisposeAsync();
 
+    /// <summary>The bytes of the mark at an archive's end.</summary>
+    public const int EndBytes = 2 * TarHeader.BlockSize;
+
+    /// <summary>The bytes of an entry: its header, its content, and what fills its last block.</summary>
+    public static long EntryBytes(TarEntry entry) => HeaderBytes(entry) + entry.Size + TarHeader.Padding(entry.Size);
+
     /// <summary>The bytes before an entry's content.</summary>
-    internal static int HeaderBytes(TarEntry entry) => IsPlain(entry) ? TarHeader.BlockSize : Render(entry).Length;
+    public static int HeaderBytes(TarEntry entry) => IsPlain(entry) ? TarHeader.BlockSize : Render(entry).Length;
 
     // What fits into one block for certain.
     private static bool IsPlain(TarEntry entry) =>

@@ -19,6 +19,11 @@ internal sealed record LayerFacts
     [JsonPropertyName("complete")]
     public required bool IsComplete { get; init; }
 
+    /// <summary>Whether it was made of files and not by a command. Commands above such a layer find its archive mounted, those above others a directory:
+    /// what a filesystem says of sizes on disk is then the same whether a layer was just made or is made again.</summary>
+    [JsonPropertyName("packed")]
+    public bool IsPacked { get; init; }
+
     /// <summary>The layer's blobs, by what compressed them.</summary>
     [JsonPropertyName("blobs")]
     public SortedDictionary<string, Descriptor> Blobs { get; init; } = new(StringComparer.Ordinal);
@@ -116,7 +121,7 @@ internal sealed class LayerCache
         if (archive is not null && layer.Trace is { } trace)
             AtomicFile.Write(TracePath(layer.DiffId), trace.Write());
         _indexes[layer.DiffId] = layer.Index;
-        var facts = Facts(layer.DiffId) ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = layer.Index.ImpliedDirectories().Count == 0 };
+        var facts = Facts(layer.DiffId) ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = layer.Index.ImpliedDirectories().Count == 0, IsPacked = archive is not null };
         if (layer.Blob is { } blob)
             facts = facts with { Blobs = new(facts.Blobs, StringComparer.Ordinal) { [codec] = blob } };
         AtomicFile.Write(IndexPath(layer.DiffId), layer.Index.Write());
@@ -245,7 +250,7 @@ internal sealed class LayerCache
         {
             if (Directory.Exists(directory) && File.Exists(IndexPath(layer.DiffId)))
                 return new Snapshot.Unpacked(directory);
-            if (mayBePacked && layer.Foreign is null && facts is not null && await CanMountAsync(workspace, cancellationToken).ConfigureAwait(false)
+            if (mayBePacked && layer.Foreign is null && facts is { IsPacked: true } && await CanMountAsync(workspace, cancellationToken).ConfigureAwait(false)
                 && await PackAsync(chain, facts, workspace, cancellationToken).ConfigureAwait(false) is { } packed)
                 return packed;
 
