@@ -215,7 +215,15 @@ public sealed class DirectoryStore : IContentStore
         {
             if (disposing)
             {
-                _file.Dispose();
+                try
+                {
+                    _file.Dispose();
+                }
+                catch (IOException) when (!_committed)
+                {
+                    // What is left of it does not fit on the disk, and is not wanted.
+                }
+
                 _hash.Dispose();
                 if (!_committed)
                     File.Delete(_path);

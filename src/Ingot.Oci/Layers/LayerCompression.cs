@@ -13,7 +13,7 @@ public sealed record LayerCompression
     [
         new("none", Content.MediaType.Layer, () => "none", output => new UncompressedStream(output), input => input),
         new("gzip", Content.MediaType.LayerGzip, () => $"gzip level {GzipLevel}, zlib {ZLib.Version}", output => new GzipEncoder(output, GzipLevel), input => new GzipDecoder(input)),
-        new("zstd", Content.MediaType.LayerZstd, () => $"zstd level {ZstdLevel}, frames of {ZstdEncoder.MinBlockBytes >> 20} to {ZstdEncoder.MaxBlockBytes >> 20} MiB by content, libzstd {Zstd.Version}", NewZstandard, input => new ZstdDecoder(input)),
+        new("zstd", Content.MediaType.LayerZstd, () => $"zstd level {ZstdLevel}, frames of 1 to 4 MiB by content, libzstd {Zstd.Version}", NewZstandard, input => new ZstdDecoder(input)),
     ];
 
     private readonly Func<string> _codec;

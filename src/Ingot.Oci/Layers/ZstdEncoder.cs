@@ -15,8 +15,8 @@ public readonly record struct LayerFrame(long Start, long At);
 /// </remarks>
 internal sealed class ZstdEncoder(Stream output, int level) : BlockEncoder(output, MaxBlockBytes, windowBytes: 0)
 {
-    /// <summary>The most bytes in a frame: twice the window of the levels in use.</summary>
-    public const int MaxBlockBytes = 4 << 20;
+    /// <summary>The most bytes in a frame: twice the window of the levels in use, less so much that what becomes of it at worst fits into 4 MiB too.</summary>
+    public const int MaxBlockBytes = (4 << 20) - (64 << 10);
 
     /// <summary>The fewest, except in the last: smaller ones would compress less.</summary>
     public const int MinBlockBytes = 1 << 20;

@@ -69,36 +69,81 @@ internal sealed record SourceSelection(IReadOnlyList<SelectedSource> Sources)
 
     private static Digest DigestOf(IReadOnlyList<SelectedSource> sources)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var hash = new FieldHash();
         foreach (var source in sources)
         {
-            Append(hash, "source", source.Name);
+            hash.Add("source");
+            hash.Add(source.Name);
             foreach (var file in source.Files)
                 Append(hash, file);
         }
 
-        return Digest.FromHash(hash.GetHashAndReset());
+        return hash.Finish();
     }
 
-    private static void Append(IncrementalHash hash, SelectedFile file)
+    private static void Append(FieldHash hash, SelectedFile file)
     {
         var entry = file.Entry;
-        Append(
-            hash, entry.Path, string.Create(null, $"{entry.Type} {entry.Mode} {entry.UserId} {entry.GroupId} {entry.ModifiedTime.UtcTicks} {entry.DeviceMajor} {entry.DeviceMinor}"),
-            entry.LinkTarget ?? "", file.Content?.ToString() ?? file.Unread?.ToString() ?? "", file.Links ?? "", file.IsOnTheWay ? "way" : "");
+        hash.Add(entry.Path);
+        Span<char> numbers = stackalloc char[160];
+        numbers.TryWrite(null, $"{entry.Type} {entry.Mode} {entry.UserId} {entry.GroupId} {entry.ModifiedTime.UtcTicks} {entry.DeviceMajor} {entry.DeviceMinor}", out int written);
+        hash.Add(numbers[..written]);
+        hash.Add(entry.LinkTarget);
+        hash.Add(file.Content?.ToString() ?? file.Unread?.ToString());
+        hash.Add(file.Links);
+        hash.Add(file.IsOnTheWay ? "way" : "");
         foreach (var (name, value) in entry.ExtendedAttributes ?? [])
-            Append(hash, name, Convert.ToHexString(value));
+        {
+            hash.Add(name);
+            hash.Add(Convert.ToHexString(value));
+        }
     }
 
-    private static void Append(IncrementalHash hash, params ReadOnlySpan<string> fields)
+    /// <summary>Hashes texts, each after its length. There are many and they are short: they are gathered before they are hashed.</summary>
+    private sealed class FieldHash : IDisposable
     {
-        Span<byte> length = stackalloc byte[4];
-        foreach (var field in fields)
+        private const int LengthBytes = 4;
+
+        private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        private readonly byte[] _pending = new byte[32 << 10];
+        private int _filled;
+
+        public void Add(ReadOnlySpan<char> text)
         {
-            byte[] bytes = Encoding.UTF8.GetByteCount(field) == 0 ? [] : TarPath.Encode(field);
+            if (_filled + LengthBytes + text.Length > _pending.Length)
+                Flush();
+            if (!Ascii.IsValid(text) || LengthBytes + text.Length > _pending.Length)
+            {
+                AddLong(TarPath.Encode(text.ToString()));
+                return;
+            }
+
+            BinaryPrimitives.WriteInt32BigEndian(_pending.AsSpan(_filled), text.Length);
+            Ascii.FromUtf16(text, _pending.AsSpan(_filled + LengthBytes), out _);
+            _filled += LengthBytes + text.Length;
+        }
+
+        public Digest Finish()
+        {
+            Flush();
+            return Digest.FromHash(_hash.GetHashAndReset());
+        }
+
+        public void Dispose() => _hash.Dispose();
+
+        private void AddLong(byte[] bytes)
+        {
+            Flush();
+            Span<byte> length = stackalloc byte[LengthBytes];
             BinaryPrimitives.WriteInt32BigEndian(length, bytes.Length);
-            hash.AppendData(length);
-            hash.AppendData(bytes);
+            _hash.AppendData(length);
+            _hash.AppendData(bytes);
+        }
+
+        private void Flush()
+        {
+            _hash.AppendData(_pending, 0, _filled);
+            _filled = 0;
         }
     }
 }

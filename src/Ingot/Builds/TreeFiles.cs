@@ -19,7 +19,7 @@ internal sealed class TreeFiles : ISelectable
 
     public SelectedFile? Find(string path) =>
         _tree.Find(path) is { } file ? FileOf(path, file)
-        : path.Length == 0 ? new SelectedFile(new TarEntry { Path = "", Type = TarEntryType.Directory, Mode = RootMode }, Content: null, default)
+        : path.Length == 0 ? new SelectedFile(new TarEntry { Path = "", Type = TarEntryType.Directory, Mode = RootMode }, Content: null, new FileOrigin(0, ""))
         : null;
 
     public IEnumerable<string> Children(string path) => _tree.Children(path).Select(f => TarPath.Name(f.Record.Path));

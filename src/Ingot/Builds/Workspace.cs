@@ -87,7 +87,19 @@ internal sealed class Workspace : IAsyncDisposable
 
         foreach (var mount in Mounts.Below(directory))
             await CommandRunner.RunAsync(Mounts.Unmount(mount), cancellationToken).ConfigureAwait(false);
-        await DeleteAsync(directory, cancellationToken).ConfigureAwait(false);
+        // The lock last: without it the directory would be taken for a dead build's.
+        string[] contents = [.. Directory.EnumerateFileSystemEntries(directory).Where(entry => Path.GetFileName(entry) != LockFile)];
+        if (contents.Length > 0)
+            await CommandRunner.RunAsync(new Command("rm", ["-rf", "--one-file-system", "--", .. contents]), cancellationToken).ConfigureAwait(false);
+        try
+        {
+            File.Delete(Path.Combine(directory, LockFile));
+            Directory.Delete(directory);
+        }
+        catch (IOException) when (!Directory.Exists(directory) || File.Exists(Path.Combine(directory, LockFile)))
+        {
+            // Another build looked just now, and takes it away or has.
+        }
     }
 
     private void Open()

@@ -64,8 +64,8 @@ public sealed class LargeContextTests(BuildFixture fixture) : IClassFixture<Buil
             await PrepareAsync(Cache("unpacked"));
             File.WriteAllText(Path.Combine(unpacked, "mountable"), answer.Replace("yes", "no", StringComparison.Ordinal));
             Assert.Equal(mounted, await BuildAsync(project, Cache("unpacked")));
-            Assert.NotEmpty(Directory.GetFiles(Path.Combine(packed, "archives"), "*.image"));
-            Assert.Empty(Directory.GetFiles(Path.Combine(unpacked, "archives"), "*.image"));
+            Assert.NotEmpty(Images(packed).Except(Images(Path.Combine(fixture.Home, "cache"))));
+            Assert.Empty(Images(unpacked).Except(Images(Path.Combine(fixture.Home, "cache"))));
             Assert.DoesNotContain("erofs", await File.ReadAllTextAsync("/proc/self/mounts", TestContext.Current.CancellationToken), StringComparison.Ordinal);
         }
         finally
@@ -73,6 +73,8 @@ public sealed class LargeContextTests(BuildFixture fixture) : IClassFixture<Buil
             Directory.Delete(project, recursive: true);
         }
     }
+
+    private static IEnumerable<string?> Images(string cache) => Directory.GetFiles(Path.Combine(cache, "archives"), "*.image").Select(Path.GetFileName);
 
     private static void Fill(string project)
     {
