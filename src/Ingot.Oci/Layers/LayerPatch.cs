@@ -19,8 +19,6 @@ public sealed class LayerPatch
     // More changed than that, and writing it anew costs no more.
     private const int MaxChangedPart = 2;
 
-    private static readonly byte[] s_end = new byte[TarWriter.EndBytes];
-
     private readonly LayerTrace _trace;
     private readonly IReadOnlyList<LayerEntry> _entries;
     private readonly IReadOnlyList<bool> _isChanged;
@@ -66,7 +64,7 @@ public sealed class LayerPatch
         if (old == before.Files.Count && isChanged.Length > 0 && !isChanged[^1])
             parts.AddOld(starts[^1], trace.TarSize);
         else
-            parts.AddNew(s_end.Length);
+            parts.AddNew(TarWriter.EndBytes);
         return parts.NewBytes * MaxChangedPart > trace.TarSize ? null : new LayerPatch(trace, entries, isChanged, parts.Parts);
     }
 
@@ -83,9 +81,10 @@ public sealed class LayerPatch
         if (RandomAccess.GetLength(old) != _trace.TarSize)
             throw new IOException($"the archive '{before}' has {RandomAccess.GetLength(old)} bytes, and should have {_trace.TarSize}");
 
-        using var changed = File.OpenHandle(spool, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
+        using var changed = new FileStream(spool, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, CopyBytes / 8, FileOptions.DeleteOnClose);
         var digests = await WriteChangedAsync(changed, open, cancellationToken).ConfigureAwait(false);
-        SafeFileHandle HandleOf(Part part) => part.IsOld ? old : changed;
+        var written = changed.SafeFileHandle;
+        SafeFileHandle HandleOf(Part part) => part.IsOld ? old : written;
 
         var hashing = Task.Run(() => Hash(HandleOf), cancellationToken);
         var copying = Task.Run(() => CopyParts(archive, HandleOf), cancellationToken);
@@ -110,39 +109,35 @@ public sealed class LayerPatch
                 return null;
         }
 
-        return starts[^1] + s_end.Length == size ? starts : null;
+        return starts[^1] + TarWriter.EndBytes == size ? starts : null;
     }
 
     private static bool IsSame(FileRecord before, LayerEntry now) =>
         before.Entry == now.Entry && (now.Entry.Type != TarEntryType.File || (now.Content is { } content && content == before.Digest));
 
-    private async Task<Dictionary<int, Digest>> WriteChangedAsync(SafeFileHandle spool, Func<int, Task<Stream>> open, CancellationToken cancellationToken)
+    private async Task<Dictionary<int, Digest>> WriteChangedAsync(FileStream output, Func<int, Task<Stream>> open, CancellationToken cancellationToken)
     {
         var digests = new Dictionary<int, Digest>();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var output = new HandleStream(spool);
-        await using (output.ConfigureAwait(false))
+        var tar = new TarWriter(output, leaveOpen: true);
+        for (int i = 0; i < _entries.Count; i++)
         {
-            var tar = new TarWriter(output, leaveOpen: true);
-            for (int i = 0; i < _entries.Count; i++)
+            if (!_isChanged[i])
+                continue;
+            if (_entries[i].Entry.Type != TarEntryType.File)
             {
-                if (!_isChanged[i])
-                    continue;
-                if (_entries[i].Entry.Type != TarEntryType.File)
-                {
-                    await tar.WriteAsync(_entries[i].Entry, cancellationToken).ConfigureAwait(false);
-                    continue;
-                }
-
-                var content = await open(i).ConfigureAwait(false);
-                await using (content.ConfigureAwait(false))
-                    await tar.WriteAsync(_entries[i].Entry, new HashingStream(content, hash), cancellationToken).ConfigureAwait(false);
-                digests[i] = Digest.FromHash(hash.GetHashAndReset());
+                await tar.WriteAsync(_entries[i].Entry, cancellationToken).ConfigureAwait(false);
+                continue;
             }
 
-            await output.WriteAsync(s_end, cancellationToken).ConfigureAwait(false);
+            var content = await open(i).ConfigureAwait(false);
+            await using (content.ConfigureAwait(false))
+                await tar.WriteAsync(_entries[i].Entry, new HashingStream(content, hash), cancellationToken).ConfigureAwait(false);
+            digests[i] = Digest.FromHash(hash.GetHashAndReset());
         }
 
+        // Writes the end mark, and what is still in the buffer.
+        await tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
         return digests;
     }
 
@@ -202,7 +197,7 @@ public sealed class LayerPatch
         }
     }
 
-    private static void Read(SafeFileHandle file, long from, long length, ReadOnlySpanAction take)
+    private static void Read(SafeFileHandle file, long from, long length, Action<ReadOnlySpan<byte>> take)
     {
         byte[] buffer = new byte[(int)Math.Min(CopyBytes, Math.Max(length, 1))];
         while (length > 0)
@@ -214,8 +209,6 @@ public sealed class LayerPatch
             (from, length) = (from + read, length - read);
         }
     }
-
-    private delegate void ReadOnlySpanAction(ReadOnlySpan<byte> bytes);
 
     /// <summary>A part of the new archive: where it is in the earlier one, or among what changed.</summary>
     private readonly record struct Part(bool IsOld, long Start, long Length)
@@ -371,47 +364,5 @@ public sealed class LayerPatch
                 (at, length) = (at + read, length - read);
             }
         }
-    }
-
-    /// <summary>Writes to an open file from its start, and leaves it open.</summary>
-    private sealed class HandleStream(SafeFileHandle file) : Stream
-    {
-        private long _at;
-
-        public override bool CanRead => false;
-        public override bool CanSeek => false;
-        public override bool CanWrite => true;
-        public override long Length => _at;
-        public override long Position { get => _at; set => throw new NotSupportedException(); }
-
-        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-        public override void Write(ReadOnlySpan<byte> buffer)
-        {
-            RandomAccess.Write(file, buffer, _at);
-            _at += buffer.Length;
-        }
-
-        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
-        {
-            Write(buffer.AsSpan(offset, count));
-            return Task.CompletedTask;
-        }
-
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            Write(buffer.Span);
-            return default;
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }

@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using System.Text;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Tar;
@@ -45,7 +47,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         string ignore = context.IgnoreFile is null ? "" : File.ReadAllText(context.IgnoreFile);
         _ignore = ReadIgnoreFile(context, ignore);
         _files = new HostFiles(context.Directory);
-        Definition = $"{(context.KeepsModes ? "" : ModesRule)} {epoch.ToUnixTimeSeconds()} {Digest.Of(System.Text.Encoding.UTF8.GetBytes(ignore))}";
+        Definition = $"{(context.KeepsModes ? "" : ModesRule)} {epoch.ToUnixTimeSeconds()} {Digest.Of(Encoding.UTF8.GetBytes(ignore))}";
         if (kept is null)
             return;
 
@@ -74,7 +76,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         if (sources.Any(s => SourceSelector.IsWild(s.Pattern) || s.Pattern.Contains('\\', StringComparison.Ordinal)) || paths.Any(p => Resolve(p) != p))
             paths = [""];
 
-        var stamps = new System.Text.StringBuilder();
+        var stamps = new StringBuilder();
         foreach (string path in paths.Distinct())
         {
             if (_files.Stamp(path, _ignore == IgnoreFile.Empty ? null : IsLeftOut, _now) is not { IsSettled: true } stamp)
@@ -82,7 +84,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
             stamps.Append(path).Append('\n').Append(stamp.Digest).Append('\n');
         }
 
-        return Digest.Of(System.Text.Encoding.UTF8.GetBytes(stamps.ToString()));
+        return Digest.Of(Encoding.UTF8.GetBytes(stamps.ToString()));
     }
 
     /// <summary>Says that the files of a selection need not be looked at.</summary>
@@ -91,7 +93,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     /// <summary>Reads what was not read yet of a selection, several files at a time.</summary>
     public SourceSelection Read(SourceSelection selection, int parallelism)
     {
-        var contents = new System.Collections.Concurrent.ConcurrentDictionary<FileOrigin, Digest>();
+        var contents = new ConcurrentDictionary<FileOrigin, Digest>();
         var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, parallelism) };
         Parallel.ForEach(selection.Unread, options, file => contents[file.Origin] = DigestOf(file.Origin.Path));
         return Learn(selection, contents);

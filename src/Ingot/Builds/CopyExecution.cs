@@ -16,9 +16,9 @@ internal static class CopyExecution
     public static bool IsLinked(CopyStep step) => step.Link && step.Mode is null;
 
     /// <summary>Makes the layer of a copy.</summary>
-    public static async Task<StepResult> RunAsync(BuildSession session, CopyStep step, CopyInput input, StepWork work, CancellationToken cancellationToken)
+    public static async Task<StepResult> RunAsync(BuildSession session, CopyStep step, StepWork work, CancellationToken cancellationToken)
     {
-        var chain = work.Chain;
+        var (chain, input) = (work.Chain, work.Input!);
         var target = IsLinked(step) ? FileTree.Empty : await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
         var owner = await OwnerAsync(session, step, chain, cancellationToken).ConfigureAwait(false);
         var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
@@ -32,7 +32,7 @@ internal static class CopyExecution
             if (!placed.Any(p => p.Source?.Unread is not null))
                 return new StepResult();
             await input.DigestAsync(cancellationToken).ConfigureAwait(false);
-            return await RunAsync(session, step, input, work, cancellationToken).ConfigureAwait(false);
+            return await RunAsync(session, step, work, cancellationToken).ConfigureAwait(false);
         }
 
         var result = await PatchAsync(session, work, placed, input, reading, cancellationToken).ConfigureAwait(false)

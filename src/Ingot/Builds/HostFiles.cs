@@ -124,13 +124,7 @@ internal sealed unsafe partial class HostFiles : IDisposable
     }
 
     /// <summary>When a file's content, and when anything of it last changed, as the kernel says; null when it is not there.</summary>
-    public static (DateTimeOffset Modified, DateTimeOffset Changed)? Times(string path)
-    {
-        Span<byte> buffer = stackalloc byte[256];
-        if (StatX(CurrentDirectory, Z(path), NoFollow, 0x7FF, buffer) == 0)
-            return (TimeAt(buffer[112..]), TimeAt(buffer[96..]));
-        return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", path);
-    }
+    public static (DateTimeOffset Modified, DateTimeOffset Changed)? Times(string path) => StampOf(path) is { } stamp ? (TimeAt(stamp.Modified), TimeAt(stamp.Changed)) : null;
 
     /// <summary>What a file takes on its disk in bytes, without what is in it when it is a directory; null when it is not there.</summary>
     public static (bool IsDirectory, long Bytes)? DiskUsage(string path)
@@ -208,8 +202,7 @@ internal sealed unsafe partial class HostFiles : IDisposable
 
     private static long NanosecondsAt(ReadOnlySpan<byte> time) => (BitConverter.ToInt64(time) * 1_000_000_000) + BitConverter.ToUInt32(time[8..]);
 
-    private static DateTimeOffset TimeAt(ReadOnlySpan<byte> time) =>
-        DateTimeOffset.UnixEpoch.AddSeconds(BitConverter.ToInt64(time)).AddTicks(BitConverter.ToUInt32(time[8..]) / 100);
+    private static DateTimeOffset TimeAt(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 
     private static List<byte[]> Names(SafeFileHandle directory, string path)
     {
@@ -249,16 +242,8 @@ internal sealed unsafe partial class HostFiles : IDisposable
     private static partial nint SystemCall(nint number, SafeFileHandle directory, ReadOnlySpan<byte> path, ulong* how, nuint size);
 
     /// <summary>Reads a file from its start: neither asks first what kind of file it is nor takes another thread for it, which for a small file is most of the work.</summary>
-    private sealed class HostFileStream(SafeFileHandle file) : Stream
+    private sealed class HostFileStream(SafeFileHandle file) : ReadingStream
     {
-        public override bool CanRead => true;
-        public override bool CanSeek => false;
-        public override bool CanWrite => false;
-        public override long Length => throw new NotSupportedException();
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
         public override int Read(Span<byte> buffer)
         {
             while (true)
@@ -271,22 +256,9 @@ internal sealed unsafe partial class HostFiles : IDisposable
             }
         }
 
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => cancellationToken.IsCancellationRequested
             ? ValueTask.FromCanceled<int>(cancellationToken)
             : new(Read(buffer.Span));
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {

@@ -78,7 +78,7 @@ internal sealed class LayerCache
     /// <summary>Marks what is used, so that it is not pruned meanwhile; null when nobody prunes.</summary>
     public CacheUse? Use { get; init; }
 
-    /// <summary>Layers that no image has yet, uncompressed.</summary>
+    /// <summary>What steps downloaded.</summary>
     public IContentStore Local => _local;
 
     /// <summary>Where layers may be had that are not here; null when nowhere.</summary>
@@ -88,7 +88,7 @@ internal sealed class LayerCache
     public async Task EnsureAsync(Digest diffId, CancellationToken cancellationToken)
     {
         if (Imported?.FindLayer(diffId) is { } shared && !await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false))
-            Add(await Imported.FetchAsync(diffId, _store, cancellationToken).ConfigureAwait(false), shared.Codec);
+            Remember(await Imported.FetchAsync(diffId, _store, cancellationToken).ConfigureAwait(false), shared.Codec, shared.IsPacked);
     }
 
     /// <summary>A layer as others may have it: its blob as an image has it, compressed now only when it never was. One that is not here is not fetched for that.</summary>
@@ -101,27 +101,30 @@ internal sealed class LayerCache
         foreach (var (codec, blob) in facts.Blobs.Where(b => b.Value.MediaType != MediaType.Layer).OrderBy(b => b.Key != compression.Codec))
         {
             if (await _store.SizeAsync(blob.Digest, cancellationToken).ConfigureAwait(false) is not null)
-                return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = codec, Blob = blob };
+                return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = codec, Blob = blob, IsPacked = facts.IsPacked };
         }
 
         var made = await BlobAsync(new ChainLayer(diffId, Foreign: null), compression, cancellationToken).ConfigureAwait(false);
-        return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = compression.Codec, Blob = made };
+        return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = compression.Codec, Blob = made, IsPacked = facts.IsPacked };
     }
 
     /// <summary>Remembers a layer that was just written, under the codec of its blob, and keeps its archive.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="compression">What compressed its blob.</param>
     /// <param name="archive">The file that holds its archive, which is moved away; null for none.</param>
-    public void Add(Layer layer, LayerCompression compression, string? archive = null) => Add(layer, compression.Codec, archive);
-
-    private void Add(Layer layer, string codec, string? archive = null)
+    public void Add(Layer layer, LayerCompression compression, string? archive = null)
     {
         if (archive is not null)
             File.Move(archive, ArchivePath(layer.DiffId), overwrite: true);
         if (archive is not null && layer.Trace is { } trace)
             AtomicFile.Write(TracePath(layer.DiffId), trace.Write());
+        Remember(layer, compression.Codec, isPacked: archive is not null);
+    }
+
+    private void Remember(Layer layer, string codec, bool isPacked)
+    {
         _indexes[layer.DiffId] = layer.Index;
-        var facts = Facts(layer.DiffId) ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = layer.Index.ImpliedDirectories().Count == 0, IsPacked = archive is not null };
+        var facts = Facts(layer.DiffId) ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = layer.Index.ImpliedDirectories().Count == 0, IsPacked = isPacked };
         if (layer.Blob is { } blob)
             facts = facts with { Blobs = new(facts.Blobs, StringComparer.Ordinal) { [codec] = blob } };
         AtomicFile.Write(IndexPath(layer.DiffId), layer.Index.Write());

@@ -308,7 +308,7 @@ internal sealed partial class PlanExecution : IDisposable
         {
             BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Stage.Name, work.Export, Output, Stopped),
             RunStep run => CommandExecution.RunAsync(session, run, work.Chain, trees, work.Export, Output, Stopped),
-            CopyStep copy => CopyExecution.RunAsync(session, copy, work.Input!, work, Stopped),
+            CopyStep copy => CopyExecution.RunAsync(session, copy, work, Stopped),
             DirectoryStep directory => CopyExecution.RunAsync(session, directory, work.Chain, work.Export, Stopped),
             _ => throw new InvalidOperationException($"no execution for '{work.Step.GetType().Name}'"),
         };

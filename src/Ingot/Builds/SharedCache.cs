@@ -24,6 +24,10 @@ internal sealed record SharedLayer
     /// <summary>The blob.</summary>
     [JsonPropertyName("blob")]
     public required Descriptor Blob { get; init; }
+
+    /// <summary>Whether commands above it find it mounted (<see cref="LayerFacts.IsPacked"/>): on a machine that fetched it as where it was made.</summary>
+    [JsonPropertyName("packed")]
+    public bool IsPacked { get; init; }
 }
 
 /// <summary>What patterns select in a chain of layers, under the name that caches have for the question.</summary>
