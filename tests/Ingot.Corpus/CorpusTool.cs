@@ -114,9 +114,16 @@ public sealed class CorpusTool(string directory, TextWriter output)
         if (!Digest.TryParse(one, out var first) || !Digest.TryParse(two, out var second))
             return [two];
 
-        var (here, there) = (_bases.Store, new OciLayout(Path.Combine(other, "bases")).Store);
+        var (here, there) = (await StoreOfAsync(directory, first), await StoreOfAsync(other, second));
         var differences = await ImageComparer.CompareAsync(here, await Image.LoadAsync(here, first), there, await Image.LoadAsync(there, second));
         return [two, .. differences.Select(d => $"/{d.Path}: {d.What}, {d.Before} and {d.After} ({d.Cause}), made by {d.Instruction}")];
+    }
+
+    // Examples are built by the program, in a home of its own.
+    private static async Task<DirectoryStore> StoreOfAsync(string place, Digest image)
+    {
+        var store = new OciLayout(Path.Combine(place, "bases")).Store;
+        return await store.SizeAsync(image) is null ? new DirectoryStore(Path.Combine(place, "home", "content")) : store;
     }
 
     private static Dictionary<string, string> ReadDigests(string place) =>
