@@ -139,12 +139,12 @@ internal static class BuildProvenance
             Project = asked.Project,
             Image = asked.Image,
             Version = asked.Version,
-            Dockerfile = asked.Dockerfile,
-            Context = asked.Context,
+            Dockerfile = Within(asked, asked.Dockerfile),
+            Context = Within(asked, asked.Context),
             Target = asked.Target,
             Arguments = Pairs(asked.Arguments),
             Labels = Pairs(asked.Labels),
-            Contexts = asked.Contexts ?? [],
+            Contexts = (asked.Contexts ?? []).ToDictionary(c => c.Key, c => IsAddress(c.Value) ? c.Value : Within(asked, c.Value)!),
             Platform = asked.Platform,
             Epochs = chosen.Epochs,
             RulesOff = asked.RulesOff ?? [],
@@ -153,7 +153,7 @@ internal static class BuildProvenance
             Template = DigestOf(dependencies.First(d => Is(d, Template))),
             Commit = source.Digest?.GetValueOrDefault(CommitAlgorithm) is { } commit && IsCommit(commit) ? commit : throw new FormatException("its source is no commit"),
             Remote = source.Uri?.StartsWith(GitScheme, StringComparison.Ordinal) == true ? source.Uri[GitScheme.Length..] : null,
-            Prefix = PrefixOf(asked.Directory),
+            Prefix = Within(asked, ".") == "." && asked.Directory != "." ? asked.Directory + "/" : "",
             Bases = dependencies.Where(d => Is(d, Base)).DistinctBy(d => d.Name).ToDictionary(d => d.Name ?? "", DigestOf),
             Secrets = asked.Secrets ?? [],
             SshAgents = asked.SshAgents ?? [],
@@ -174,18 +174,29 @@ internal static class BuildProvenance
         Digest.TryParse("sha256:" + descriptor.Digest?.GetValueOrDefault("sha256"), out var digest) ? digest : throw new FormatException($"'{descriptor.Name}' has no digest");
 
     // Signed or not, a path must not lead out of the checkout.
-    private static string PrefixOf(string directory)
+    private static string? Within(AskedParameters asked, string? path)
     {
-        if (Path.IsPathRooted(directory) || directory.Split('/').Contains(".."))
-            throw new FormatException($"'{directory}' is not a directory of a repository");
-        return directory == "." ? "" : directory + "/";
+        if (path is null)
+            return null;
+
+        int depth = 0;
+        foreach (string part in $"{asked.Directory}/{path}".Split('/'))
+        {
+            depth += part == ".." ? -1 : part is "." or "" ? 0 : 1;
+            if (depth < 0)
+                throw new FormatException($"'{path}' leads out of the repository");
+        }
+
+        return !Path.IsPathRooted(asked.Directory) && !Path.IsPathRooted(path) ? path : throw new FormatException($"'{path}' in '{asked.Directory}' is no path of a repository");
     }
+
+    private static bool IsAddress(string context) => GitReference.TryParse(context) is not null || context.Contains("://", StringComparison.Ordinal);
 
     private static bool IsCommit(string text) => text.Length is 40 or 64 && text.All(char.IsAsciiHexDigitLower);
 
     private static string ContextOf(BuildRecipe recipe, string value)
     {
-        if (GitReference.TryParse(value) is not null || value.Contains("://", StringComparison.Ordinal))
+        if (IsAddress(value))
             return value;
         return IsInside(recipe, value) ? Path.GetRelativePath(recipe.Directory!, Path.GetFullPath(value, recipe.Directory!)) : Outside;
     }
