@@ -45,7 +45,7 @@ internal static class StepNetworks
     }
 
     // The runtime hands paths of namespaces on as one list.
-    private static string NamespaceIn(string directory) => !directory.Contains(',', StringComparison.Ordinal)
+    internal static string NamespaceIn(string directory) => !directory.Contains(',', StringComparison.Ordinal)
         ? Path.Combine(directory, Slirp.Namespace)
         : throw new ToolException("runc", $"runc takes no network whose path has a comma, and steps run in '{directory}': set INGOT_HOME to another directory");
 
