@@ -59,6 +59,7 @@ public sealed partial class RepositoryTests
     [InlineData("scripts/run-suites")]
     [InlineData("scripts/generate-docs")]
     [InlineData("scripts/compare-with-buildkit")]
+    [InlineData("scripts/compare-checkouts")]
     [InlineData("benchmarks/run")]
     public void AScriptCanBeRun(string file)
     {

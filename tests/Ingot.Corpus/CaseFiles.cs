@@ -10,7 +10,8 @@ namespace Ingot.Corpus;
 /// <c>dir PATH MODE</c>, <c>file PATH MODE CONTENT</c>, <c>link PATH TARGET</c>, <c>hard PATH FILE</c>, <c>fifo PATH MODE</c>,
 /// and <c>archive PATH none|gzip|bzip2|xz|zstd</c> with the entries of it, indented, below; those may end with <c>UID:GID</c>.
 /// <c>size:N</c> is a content of N bytes. A path that begins with <c>@NAME/</c> is in the named context.</summary>
-public static class CaseFiles
+/// <param name="umask">What a checkout takes away from modes; 0 when they are to be as the case says.</param>
+public sealed class CaseFiles(int umask = 0)
 {
     private const int DirectoryMode = 0b111_101_101;
     private const int FileMode = 0b110_100_100;
@@ -18,7 +19,7 @@ public static class CaseFiles
     private static readonly DateTimeOffset s_time = DateTimeOffset.FromUnixTimeSeconds(1_000_000_000);
 
     /// <summary>Makes the context in <paramref name="directory"/>, which must be missing: <c>context</c> with the Dockerfile, and <c>@NAME</c> for each named one.</summary>
-    public static async Task MakeAsync(CorpusCase corpusCase, string directory, CancellationToken cancellationToken = default)
+    public async Task MakeAsync(CorpusCase corpusCase, string directory, CancellationToken cancellationToken = default)
     {
         string context = Path.Combine(directory, "context");
         MakeDirectory(context);
@@ -42,7 +43,7 @@ public static class CaseFiles
         Chmod(dockerfile, FileMode);
     }
 
-    private static async Task MakeAsync(string directory, IReadOnlyList<byte[]> words, IReadOnlyList<string> below, CancellationToken cancellationToken)
+    private async Task MakeAsync(string directory, IReadOnlyList<byte[]> words, IReadOnlyList<string> below, CancellationToken cancellationToken)
     {
         string name = Encoding.UTF8.GetString(words[1]);
         string path = Path.Combine(directory, name[0] == '@' ? name : $"context/{name}");
@@ -143,7 +144,7 @@ public static class CaseFiles
     private static int Mode(byte[] word) => Convert.ToInt32(Encoding.ASCII.GetString(word), 8);
 
     // What a checkout made of modes depends on whose it is: only whether a file is a program is kept.
-    private static void CopyTree(string from, string to)
+    private void CopyTree(string from, string to)
     {
         foreach (string source in Directory.EnumerateFileSystemEntries(from))
         {
@@ -161,7 +162,7 @@ public static class CaseFiles
         }
     }
 
-    private static void MakeDirectory(string path)
+    private void MakeDirectory(string path)
     {
         if (Directory.Exists(path))
             return;
@@ -170,8 +171,5 @@ public static class CaseFiles
         Chmod(path, DirectoryMode);
     }
 
-    private static void Chmod(string path, int mode)
-    {
-        File.SetUnixFileMode(path, (UnixFileMode)(mode & ModeBits));
-    }
+    private void Chmod(string path, int mode) => File.SetUnixFileMode(path, (UnixFileMode)(mode & ModeBits & ~umask));
 }

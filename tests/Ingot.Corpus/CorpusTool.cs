@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
+using Ingot.Builds.Reproduction;
 using Ingot.Oci.Content;
+using Ingot.Oci.Images;
 using Ingot.Oci.Layouts;
 
 namespace Ingot.Corpus;
@@ -30,7 +33,7 @@ public sealed class CorpusTool(string directory, TextWriter output)
         foreach (var corpusCase in Choose(corpus, names).Where(c => !c.IsByReference))
         {
             string place = Path.Combine(directory, "cases", corpusCase.Name);
-            await CaseFiles.MakeAsync(corpusCase, place);
+            await new CaseFiles().MakeAsync(corpusCase, place);
             await File.WriteAllLinesAsync(Path.Combine(place, "arguments"), Arguments(corpusCase, place));
             foreach (var (id, value) in corpusCase.Secrets)
                 await File.WriteAllTextAsync(Path.Combine(place, "secret-" + id), value);
@@ -76,6 +79,58 @@ public sealed class CorpusTool(string directory, TextWriter output)
         await output.WriteLineAsync($"{equal} equal, {different} different on purpose, {failing} failing");
         return failing == 0 ? 0 : 1;
     }
+
+    /// <summary>Builds with Ingot, every step of every case, from a checkout as this process' umask makes one, and prints a line a case: its name, and <see cref="CaseResult.Identity"/>.</summary>
+    public async Task<int> DigestsAsync(string corpus, string[] names)
+    {
+        var ingot = new IngotBuild(_bases, await BaseImages.ReadAsync(_bases), directory) { NoCache = true, Umask = ReadUmask() };
+        var results = new ConcurrentDictionary<string, CaseResult>();
+        var cases = Choose(corpus, names).ToList();
+        await Parallel.ForEachAsync(cases, async (corpusCase, token) => results[corpusCase.Name] = await ingot.RunAsync(corpusCase, token));
+        foreach (var corpusCase in cases)
+            await output.WriteLineAsync($"{corpusCase.Name}\t{results[corpusCase.Name].Identity}");
+        return 0;
+    }
+
+    /// <summary>Compares what <see cref="DigestsAsync"/> printed of this directory and of another, and prints a table, with what differs and why, and the counts.</summary>
+    public async Task<int> SameAsync(string other)
+    {
+        var second = ReadDigests(other);
+        var rows = ReadDigests(directory).Select(d => (Name: d.Key, First: d.Value, Second: second.GetValueOrDefault(d.Key, "was not built"))).ToList();
+        foreach (var (name, one, two) in rows)
+        {
+            await output.WriteLineAsync($"{(one == two ? "same" : "different"),-10} {name,-48} {one}");
+            foreach (string line in one == two ? [] : await DifferencesAsync(other, one, two))
+                await output.WriteLineAsync($"           {line}");
+        }
+
+        int same = rows.Count(r => r.First == r.Second);
+        await output.WriteLineAsync($"{same} same, {rows.Count - same} different");
+        return same == rows.Count && rows.Count == second.Count ? 0 : 1;
+    }
+
+    private async Task<IReadOnlyList<string>> DifferencesAsync(string other, string one, string two)
+    {
+        if (!Digest.TryParse(one, out var first) || !Digest.TryParse(two, out var second))
+            return [two];
+
+        var (here, there) = (await StoreOfAsync(directory, first), await StoreOfAsync(other, second));
+        var differences = await ImageComparer.CompareAsync(here, await Image.LoadAsync(here, first), there, await Image.LoadAsync(there, second));
+        return [two, .. differences.Select(d => $"/{d.Path}: {d.What}, {d.Before} and {d.After} ({d.Cause}), made by {d.Instruction}")];
+    }
+
+    // Examples are built by the program, in a home of its own.
+    private static async Task<DirectoryStore> StoreOfAsync(string place, Digest image)
+    {
+        var store = new OciLayout(Path.Combine(place, "bases")).Store;
+        return await store.SizeAsync(image) is null ? new DirectoryStore(Path.Combine(place, "home", "content")) : store;
+    }
+
+    private static Dictionary<string, string> ReadDigests(string place) =>
+        File.ReadAllLines(Path.Combine(place, "digests.txt")).Select(l => l.Split('\t', 2)).ToDictionary(l => l[0], l => l[1]);
+
+    private static int ReadUmask() =>
+        Convert.ToInt32(File.ReadLines("/proc/self/status").First(l => l.StartsWith("Umask:", StringComparison.Ordinal))["Umask:".Length..].Trim(), 8);
 
     private static async Task<Digest?> ResultAsync(OciLayout layout) =>
         (await layout.ReadIndexAsync()).Manifests is [var only] ? only.Digest : null;

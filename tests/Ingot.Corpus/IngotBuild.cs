@@ -16,6 +16,12 @@ public sealed record CaseResult(IReadOnlyList<string>? Lines, string? Failure)
 {
     /// <summary>What was thrown that is no answer of a build; null when nothing was.</summary>
     public Exception? Crash { get; init; }
+
+    /// <summary>The image; null when the build failed.</summary>
+    public Digest? Image { get; init; }
+
+    /// <summary>What must be the same wherever the case is built: the image's digest, or why there is none. That is the first line: where the log is follows it.</summary>
+    public string Identity => Image?.ToString() ?? $"fails: {Failure?.Split('\n')[0]}";
 }
 
 /// <summary>Builds cases with Ingot, in a store and a cache of its own.</summary>
@@ -24,25 +30,34 @@ public sealed record CaseResult(IReadOnlyList<string>? Lines, string? Failure)
 /// <param name="directory">Where contexts and the cache are.</param>
 public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases, string directory)
 {
+    /// <summary>Whether every step of every case runs.</summary>
+    public bool NoCache { get; init; }
+
+    /// <summary>What the checkout of the cases takes away from modes.</summary>
+    public int Umask { get; init; }
+
     /// <summary>Builds a case. Whatever is thrown is part of the result: one case must not hide the others.</summary>
     public async Task<CaseResult> RunAsync(CorpusCase corpusCase, CancellationToken cancellationToken = default)
     {
         string place = Path.Combine(directory, "cases", corpusCase.Name);
         try
         {
-            await CaseFiles.MakeAsync(corpusCase, place, cancellationToken);
+            await new CaseFiles(Umask).MakeAsync(corpusCase, place, cancellationToken);
             var image = await BuildAsync(corpusCase, place, cancellationToken);
-            return new CaseResult(await ImageReport.MakeAsync(layout.Store, image.Digest, corpusCase.Platform, bases, corpusCase.Volatile, cancellationToken), null);
+            return new CaseResult(await ImageReport.MakeAsync(layout.Store, image.Digest, corpusCase.Platform, bases, corpusCase.Volatile, cancellationToken), null) { Image = image.Digest };
         }
         catch (Exception e) when (e is IngotException or InvalidInputException)
         {
-            return new CaseResult(null, e.Message);
+            return new CaseResult(null, Nameless(e.Message));
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
             return new CaseResult(null, e.Message) { Crash = e };
         }
     }
+
+    // Where the case was made is no part of why it failed.
+    private string Nameless(string message) => message.Replace(Path.GetFullPath(directory), "", StringComparison.Ordinal);
 
     private async Task<BuiltImage> BuildAsync(CorpusCase corpusCase, string place, CancellationToken cancellationToken)
     {
@@ -64,6 +79,7 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
         {
             Store = layout.Store,
             CacheDirectory = Path.Combine(directory, "cache"),
+            NoCache = NoCache,
             Secrets = corpusCase.Secrets.ToDictionary(s => s.Key, s => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(s.Value)),
         });
         return (await builder.BuildAsync(plan!, new Silence(), cancellationToken))[0];

@@ -69,20 +69,15 @@ internal sealed record BuildOptions
 /// <summary>The options that <c>up</c> and <c>build</c> share.</summary>
 internal sealed class BuildSymbols
 {
-    private const string InsecureEntitlement = "security.insecure";
-    private const string HostNetworkEntitlement = "network.host";
-
     private readonly Option<bool> _noCache = new("--no-cache") { Description = "Run every step again" };
     private readonly Option<string> _epoch = new("--epoch", "--source-date-epoch") { Description = "The time of the sources: seconds since 1970, a time such as 2026-01-31T12:00:00Z, or 'commit' for the newest commit that changed the image's Dockerfile or context; $SOURCE_DATE_EPOCH when left out, else what ingot.yaml says, else 1980-01-01", HelpName = "TIME" };
     private readonly Option<string[]> _noRule = new("--no-rule") { Description = "A normalisation rule that is not applied, over what ingot.yaml says; docs/reproducibility.md lists them", HelpName = "NAME" };
     private readonly Option<string[]> _arguments = new("--build-arg") { Description = "A build argument for every image, over what ingot.yaml says; a name alone takes the variable's value", HelpName = "NAME=VALUE" };
     private readonly Option<string[]> _labels = new("--label") { Description = "A label for every image, over what its template says", HelpName = "NAME=VALUE" };
     private readonly Option<string[]> _contexts = new("--context", "--build-context") { Description = "What FROM, --from and --mount find under a name: a directory, a git repository, docker-image://NAME or oci-layout://DIR", HelpName = "NAME=SOURCE" };
-    private readonly Option<string[]> _secrets = new("--secret") { Description = "A secret that steps may mount, from a file or a variable; it gets into no layer, history or record", HelpName = "id=ID[,src=FILE|,env=NAME]" };
-    private readonly Option<string[]> _ssh = new("--ssh") { Description = "An SSH agent that steps may use: 'default' for $SSH_AUTH_SOCK, or its socket", HelpName = "ID[=SOCKET]" };
     private readonly Option<string> _platform = new("--platform") { Description = "What the images run on; this host's platform when left out", HelpName = "OS/ARCH[/VARIANT]" };
     private readonly Option<string> _compression = new("--compression") { Description = "How layers are compressed: gzip, which every engine pulls, or zstd, which is faster and smaller and needs Docker 23 or later", HelpName = "CODEC" };
-    private readonly Option<string[]> _allow = new("--allow") { Description = $"What steps may ask for: {HostNetworkEntitlement} or {InsecureEntitlement}", HelpName = "RIGHT" };
+    private readonly StepAccessSymbols _access = new();
 
     private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, and the mirrors what packages there are, for every base image and bootstrap or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
     private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image or a bootstrap is not in ingot.lock: for continuous integration" };
@@ -94,17 +89,14 @@ internal sealed class BuildSymbols
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_noCache, _epoch, _noRule, _arguments, _labels, _contexts, _secrets, _ssh, _platform, _compression, _allow, _update, _locked, _insecure])
+        foreach (var option in (Option[])[_noCache, _epoch, _noRule, _arguments, _labels, _contexts, _access.Secrets, _access.Ssh, _platform, _compression, _access.Allow, _update, _locked, _insecure])
             command.Add(option);
         _caches.AddTo(command);
     }
 
     public BuildOptions Read(ParseResult result, string directory)
     {
-        string[] allowed = result.GetValue(_allow) ?? [];
-        foreach (var right in allowed.Where(r => r is not (InsecureEntitlement or HostNetworkEntitlement)))
-            throw new InvalidInputException("allow", $"'{right}' is nothing that can be allowed", Suggestion.For(right, [InsecureEntitlement, HostNetworkEntitlement]) ?? $"{HostNetworkEntitlement} or {InsecureEntitlement}");
-
+        var access = _access.Read(result, directory);
         return new BuildOptions
         {
             NoCache = result.GetValue(_noCache),
@@ -115,12 +107,12 @@ internal sealed class BuildSymbols
             Arguments = [.. (result.GetValue(_arguments) ?? []).Select(Argument)],
             Labels = [.. (result.GetValue(_labels) ?? []).Select(text => Pair(text, "label"))],
             Contexts = Named(result.GetValue(_contexts) ?? []),
-            Secrets = BuildSecrets.Read(result.GetValue(_secrets) ?? [], directory),
-            SshAgents = BuildSecrets.ReadAgents(result.GetValue(_ssh) ?? [], directory),
+            Secrets = access.Secrets,
+            SshAgents = access.SshAgents,
             Platform = ReadPlatform(result.GetValue(_platform)),
             Compression = ReadCompression(result.GetValue(_compression)),
-            AllowInsecure = allowed.Contains(InsecureEntitlement),
-            AllowHostNetwork = allowed.Contains(HostNetworkEntitlement),
+            AllowInsecure = access.AllowInsecure,
+            AllowHostNetwork = access.AllowHostNetwork,
             Bases = ReadBases(result),
         };
     }

@@ -20,7 +20,7 @@ internal static class RegistryCommands
         var compression = new Option<string?>("--compression") { Description = "Compress the layers so, gzip or zstd; diff ids stay, digests change, and evidence, which speaks of digests, stays behind", HelpName = "NAME" };
         compression.AcceptOnlyFromAmong(LayerCompression.Gzip.Name, LayerCompression.Zstandard.Name);
         var shared = new TransferSymbols("Push this image of an index");
-        var command = new Command("push", "Push an image of the local store and its evidence to a registry") { name, target, compression };
+        var command = new Command("push", "Push an image of the local store and its evidence to a registry; how it was built here is signed and goes along") { name, target, compression };
         shared.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
@@ -34,6 +34,8 @@ internal static class RegistryCommands
             if (result.GetValue(compression) is { } codec)
                 (digest, options) = (await RecompressAsync(layout.Store, digest, LayerCompression.Find(codec)!, cancellationToken), options with { Evidence = false });
 
+            if (options.Evidence)
+                await new SignedProvenance(context).EnsureAsync(found.Name, digest, cancellationToken);
             using var registries = new RegistryConnections(context, options.Insecure);
             var client = await registries.ConnectAsync(reference.Registry!, cancellationToken);
             var mounts = await MountsAsync(layout, reference, cancellationToken);

@@ -16,23 +16,43 @@ internal static class ReproduceCommand
 {
     public static Command Create(Binder bind)
     {
-        var name = new Argument<string>("IMAGE") { Description = "An image that was built on this host: name[:tag][@digest]" };
+        var name = new Argument<string>("IMAGE") { Description = "An image that was built on this host, or one of a registry with signed provenance: name[:tag][@digest]" };
         var times = new Option<int>("--times") { Description = "How often it is built", DefaultValueFactory = _ => 1, HelpName = "N" };
-        var command = new Command("reproduce", "Build an image again from its record and compare: what differs is named with file, instruction, cause and cure; a match is signed") { name, times };
+        var symbols = new StepAccessSymbols();
+        var insecure = Symbols.InsecureRegistry();
+        var command = new Command("reproduce", "Build an image again from its record or its signed provenance and compare: what differs is named with file, instruction, cause and cure; a match is signed")
+        {
+            name, times, symbols.Secrets, symbols.Ssh, symbols.Allow, insecure,
+        };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var found = await LocalImages.FindAsync(context, result.GetRequiredValue(name), cancellationToken);
-            var recipe = await BuildRecipe.FindAsync(context.Home, found.Descriptor.Digest, cancellationToken)
-                ?? throw new InvalidInputException("no-recipe", $"'{found.Name}' was not built on this host: there is no record of how", "build it here from its sources; the digests must be equal");
-            return await RunAsync(context, found, recipe, Math.Clamp(result.GetValue(times), 1, 1000), cancellationToken);
+            var access = symbols.Read(result, context.Directory);
+            string[] plain = result.GetValue(insecure) ?? [];
+            var subject = await new ReproductionSubjects(context, plain).FindAsync(result.GetRequiredValue(name), cancellationToken);
+            CheckAccess(subject.Recipe, access);
+            return await RunAsync(context, subject, access, plain, Math.Clamp(result.GetValue(times), 1, 1000), cancellationToken);
         }));
         return command;
     }
 
-    private static async Task<int> RunAsync(CommandContext context, LocalImage found, BuildRecipe recipe, int times, CancellationToken cancellationToken)
+    // Without them the build could succeed, and be another.
+    private static void CheckAccess(BuildRecipe recipe, StepAccess access)
     {
+        List<string> lacking =
+        [
+            .. recipe.Secrets.Where(id => !access.Secrets.ContainsKey(id)).Select(id => $"--secret id={id},src=FILE"),
+            .. recipe.SshAgents.Where(id => !access.SshAgents.ContainsKey(id)).Select(id => $"--ssh {id}"),
+            .. recipe.Allow.Where(right => !(right == StepAccessSymbols.InsecureEntitlement ? access.AllowInsecure : access.AllowHostNetwork)).Select(right => $"--allow {right}"),
+        ];
+        if (lacking.Count > 0)
+            throw new InvalidInputException("reproduce-lacks", "the image was built with secrets or rights that are not given now", $"add: {string.Join(' ', lacking)}");
+    }
+
+    private static async Task<int> RunAsync(CommandContext context, ReproductionSubject subject, StepAccess access, IReadOnlyList<string> insecure, int times, CancellationToken cancellationToken)
+    {
+        var found = subject.Image;
         await using var scratch = await ScratchDirectory.CreateAsync(Path.Combine(context.Home.Work, "reproductions"), "run", cancellationToken);
-        var reproduction = new Reproduction(context, recipe, found.Descriptor.Digest, scratch.Path);
+        var reproduction = new Reproduction(context, subject.Recipe, found.Descriptor.Digest, scratch.Path, access, insecure);
         IReadOnlyList<Difference> differences = [];
         int runs = 0;
         while (runs < times && differences.Count == 0)
@@ -40,7 +60,9 @@ internal static class ReproduceCommand
 
         if (differences.Count == 0)
             await SignAsync(context, found, reproduction.Sources, runs, cancellationToken);
-        var report = new ReproductionReport(found.Name, found.Descriptor.Digest, differences.Count == 0, runs, reproduction.Sources, [.. differences.Select(ReproductionDifference.Of)]);
+        else if (subject.Recipe.Ingot is { } version && version != Application.Version)
+            context.Terminal.Progress($"compare  the image was built by ingot {version}, this is {Application.Version}");
+        var report = new ReproductionReport(found.Name, found.Descriptor.Digest, differences.Count == 0, runs, reproduction.Sources, [.. differences.Select(ReproductionDifference.Of)]) { Signer = subject.Signer };
         if (!context.Terminal.TryJson(report, ReproductionJson.Default.ReproductionReport))
             Print(context.Terminal, report);
         return differences.Count == 0 ? ExitCode.Done : ExitCode.No;
@@ -88,7 +110,12 @@ internal sealed record ReproductionReport(
     [property: JsonPropertyName("reproduced")] bool Reproduced,
     [property: JsonPropertyName("runs")] int Runs,
     [property: JsonPropertyName("sources")] string Sources,
-    [property: JsonPropertyName("differences")] IReadOnlyList<ReproductionDifference> Differences);
+    [property: JsonPropertyName("differences")] IReadOnlyList<ReproductionDifference> Differences)
+{
+    /// <summary>Whose key signed the provenance it was built from; null for this host's own record.</summary>
+    [JsonPropertyName("signer")]
+    public string? Signer { get; init; }
+}
 
 /// <summary>A difference, as data.</summary>
 internal sealed record ReproductionDifference(

@@ -24,6 +24,19 @@ internal sealed class BaseImages(CommandContext context, OciLayout layout, strin
     public Task<StoredImage?> FindAsync(string name, Platform platform, CancellationToken cancellationToken) =>
         _found.GetOrAdd((name, platform), _ => new Lazy<Task<StoredImage?>>(() => FindOnceAsync(name, platform, cancellationToken))).Value;
 
+    /// <summary>The image that a name meant when something was built: from the local store, else from where the name leads. Null when it is nowhere; another image under the name throws.</summary>
+    public async Task<StoredImage?> FindPinnedAsync(string name, Digest digest, Platform platform, CancellationToken cancellationToken)
+    {
+        if (await IsHereAsync(digest, platform, cancellationToken))
+            return await LoadAsync(name, digest, platform, cancellationToken);
+
+        bool isReference = ImageFile.TryParse(name) is null && Reference.TryParse(name, out _);
+        var found = await FindAsync(isReference ? Reference.Parse(name).WithTag(null).WithDigest(digest).ToString() : name, platform, cancellationToken);
+        return found is null || found.Manifest == digest
+            ? found
+            : throw new ImageLookupException("image-moved", $"'{name}' is {found.Manifest}, and the image was built from {digest}", "bring that one into the local store with 'ingot pull' or 'ingot import'");
+    }
+
     /// <summary>Says what moved and writes <c>ingot.lock</c>, whole or not at all.</summary>
     /// <param name="isUpdated">Whether what is to be updated was something else of this build.</param>
     /// <param name="cancellationToken">Ends it.</param>

@@ -64,13 +64,63 @@ internal sealed record BuildRecipe
     [JsonPropertyName("dirty")]
     public bool IsDirty { get; init; }
 
-    /// <summary>Where the project was: absolute.</summary>
+    /// <summary>Where the commit can be had, without user and password; null when that is not known.</summary>
+    [JsonPropertyName("remote")]
+    public string? Remote { get; init; }
+
+    /// <summary>Where the project is in its working tree: with a slash at the end, or empty for the top; null in records of earlier versions.</summary>
+    [JsonPropertyName("prefix")]
+    public string? Prefix { get; init; }
+
+    /// <summary>Where the project was: absolute; null for a build of another host.</summary>
     [JsonPropertyName("directory")]
-    public required string Directory { get; init; }
+    public string? Directory { get; init; }
 
     /// <summary>Images that it starts from, by the names its template has for them.</summary>
     [JsonPropertyName("bases")]
     public IReadOnlyDictionary<string, Digest> Bases { get; init; } = new Dictionary<string, Digest>();
+
+    /// <summary>Secrets that were given and that steps mount, by id.</summary>
+    [JsonPropertyName("secrets")]
+    public IReadOnlyList<string> Secrets { get; init; } = [];
+
+    /// <summary>SSH agents that were given and that steps mount, by id.</summary>
+    [JsonPropertyName("ssh")]
+    public IReadOnlyList<string> SshAgents { get; init; } = [];
+
+    /// <summary>Rights that steps used.</summary>
+    [JsonPropertyName("allow")]
+    public IReadOnlyList<string> Allow { get; init; } = [];
+
+    /// <summary>The image's version in the project; null for none.</summary>
+    [JsonPropertyName("version")]
+    public string? Version { get; init; }
+
+    /// <summary>The build arguments the image got, those of the project included.</summary>
+    [JsonPropertyName("given")]
+    public IReadOnlyList<KeyValuePair<string, string>> Given { get; init; } = [];
+
+    /// <summary>The rules that changed something, as <c>name@version</c>.</summary>
+    [JsonPropertyName("rules")]
+    public IReadOnlyList<string> Rules { get; init; } = [];
+
+    /// <summary>Names of all rules that were off, also by the project.</summary>
+    [JsonPropertyName("all_rules_off")]
+    public IReadOnlyList<string> AllRulesOff { get; init; } = [];
+
+    /// <summary>What was fetched from web servers and repositories.</summary>
+    [JsonPropertyName("materials")]
+    public IReadOnlyList<Material> Materials { get; init; } = [];
+
+    [JsonPropertyName("started")]
+    public DateTimeOffset? Started { get; init; }
+
+    [JsonPropertyName("finished")]
+    public DateTimeOffset? Finished { get; init; }
+
+    /// <summary>The version of Ingot that built it; null in records of earlier versions, which have no place for what stands above.</summary>
+    [JsonPropertyName("ingot")]
+    public string? Ingot { get; init; }
 
     /// <summary>The recipe of an image that was just built.</summary>
     public static BuildRecipe Of(ProjectDefinition project, Plan plan, BuiltImage built, BuildOptions options, string directory)
@@ -95,9 +145,64 @@ internal sealed record BuildRecipe
             Template = built.Record.Template,
             Commit = built.Record.Source?.Commit,
             IsDirty = built.Record.Source?.IsDirty == true,
+            Remote = built.Record.Source?.Remote,
+            Prefix = built.Record.Source?.Prefix,
             Directory = Path.GetFullPath(directory),
-            Bases = built.Record.Bases.ToDictionary(b => b.Name, b => b.Digest),
+            Bases = BasesOf(plan, built),
+            Secrets = Used<StepMount.Secret>(plan, built, options.Secrets.Keys, m => m.Id),
+            SshAgents = Used<StepMount.Ssh>(plan, built, options.SshAgents.Keys, m => m.Id),
+            Allow = [.. Steps(plan, built).OfType<RunStep>().SelectMany(Rights).Distinct().Order(StringComparer.Ordinal)],
+            Version = definition.Version,
+            Given = built.Record.Arguments,
+            Rules = built.Record.Rules,
+            AllRulesOff = built.Record.RulesOff,
+            Materials = built.Record.Materials,
+            Started = built.Record.Started,
+            Finished = built.Record.Finished,
+            Ingot = Application.Version,
         };
+    }
+
+    // Also those of images of the project that it starts from.
+    private static Dictionary<string, Digest> BasesOf(Plan plan, BuiltImage built)
+    {
+        var bases = built.Record.Bases.DistinctBy(b => b.Name).ToDictionary(b => b.Name, b => b.Digest);
+        foreach (var image in StagesOf(plan, built).SelectMany(Trees).OfType<TreeSource.Image>())
+            bases.TryAdd(image.Reference, image.Manifest);
+        return bases;
+    }
+
+    private static IEnumerable<TreeSource> Trees(PlannedStage stage) =>
+        [stage.Base, .. stage.Steps.OfType<CopyStep>().Select(s => s.From), .. stage.Steps.OfType<RunStep>().SelectMany(s => s.Mounts).OfType<StepMount.Bind>().Select(m => m.From)];
+
+    private static IReadOnlyList<string> Used<T>(Plan plan, BuiltImage built, IEnumerable<string> given, Func<T, string> id)
+        where T : StepMount =>
+        [.. Steps(plan, built).OfType<RunStep>().SelectMany(s => s.Mounts).OfType<T>().Select(id).Intersect(given).Order(StringComparer.Ordinal)];
+
+    private static IEnumerable<string> Rights(RunStep step)
+    {
+        if (step.Insecure)
+            yield return StepAccessSymbols.InsecureEntitlement;
+        if (step.Network == StepNetwork.Host)
+            yield return StepAccessSymbols.HostNetworkEntitlement;
+    }
+
+    private static IEnumerable<Step> Steps(Plan plan, BuiltImage built) => StagesOf(plan, built).SelectMany(s => s.Steps);
+
+    // The image's stages and those it uses.
+    private static IEnumerable<PlannedStage> StagesOf(Plan plan, BuiltImage built)
+    {
+        var found = new HashSet<string>(StringComparer.Ordinal);
+        var next = new Queue<string>([plan.Images.First(i => i.Name == built.Name).Stage]);
+        while (next.TryDequeue(out var name))
+        {
+            if (!found.Add(name))
+                continue;
+            foreach (var used in plan.Stage(name).Uses)
+                next.Enqueue(used);
+        }
+
+        return found.Select(plan.Stage);
     }
 
     /// <summary>The recipe of an image; null when it was not built here.</summary>
@@ -117,16 +222,18 @@ internal sealed record BuildRecipe
         }
     }
 
-    /// <summary>Keeps the recipe of an image; the first that made it stays.</summary>
-    public void Save(Home home, Digest image)
+    /// <summary>Keeps the recipe of an image; the first that made it stays, unless nobody else could repeat that one.</summary>
+    public async Task SaveAsync(Home home, Digest image, CancellationToken cancellationToken)
     {
         string path = PathOf(home, image);
-        if (File.Exists(path))
+        if (File.Exists(path) && (!IsOfCommit || await FindAsync(home, image, cancellationToken) is { IsOfCommit: true, Ingot: not null }))
             return;
 
         System.IO.Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(this, BuildRecipeJson.Default.BuildRecipe));
     }
+
+    private bool IsOfCommit => Commit is not null && !IsDirty;
 
     private static string PathOf(Home home, Digest image) => Path.Combine(home.Recipes, image.Hex + ".json");
 }

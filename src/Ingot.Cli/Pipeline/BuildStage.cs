@@ -52,7 +52,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             Platform = options.Platform,
             StandardInput = project.Images.OfType<DockerfileImage>().Any(i => i.Dockerfile == PlanSettings.StandardInputName) ? await Console.In.ReadToEndAsync(cancellationToken) : "",
             Runs = Emulators.Runs,
-            FindImage = (name, platform, token) => bases.FindAsync(options.Pinned.TryGetValue(name, out var pinned) && !name.Contains('@', StringComparison.Ordinal) ? pinned.ToString() : name, platform, token),
+            FindImage = (name, platform, token) => options.Pinned.TryGetValue(name, out var pinned) ? bases.FindPinnedAsync(name, pinned, platform, token) : bases.FindAsync(name, platform, token),
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
         plan = bootstraps.Settle(plan!);
@@ -99,7 +99,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         foreach (var image in options.Names ? images : [])
         {
             await NameAsync(layout, project, image, cancellationToken);
-            BuildRecipe.Of(project, plan, image, options, directory).Save(context.Home, image.Digest);
+            await BuildRecipe.Of(project, plan, image, options, directory).SaveAsync(context.Home, image.Digest, cancellationToken);
         }
 
         if (options.Cache is null && display.DidWork)

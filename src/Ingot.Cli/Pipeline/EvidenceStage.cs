@@ -8,13 +8,11 @@ using Ingot.Diagnostics;
 using Ingot.Evidence;
 using Ingot.Evidence.Claims;
 using Ingot.Evidence.Packages;
-using Ingot.Evidence.Provenance;
 using Ingot.Evidence.Sbom;
 using Ingot.Evidence.Secrets;
 using Ingot.Evidence.Signatures;
 using Ingot.Evidence.Tests;
 using Ingot.Oci.Content;
-using Ingot.Policies;
 using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Pipeline;
@@ -53,11 +51,12 @@ internal sealed class EvidenceStage(CommandContext context)
     private async Task<IReadOnlyList<Statement>> ExamineAsync(ProjectDefinition project, ImageDefinition image, BuiltImage built, ImageUnderTest subject, IReadOnlyList<GossFile> files, CancellationToken cancellationToken)
     {
         string name = $"{project.Name}/{image.Name}";
+        var recipe = await BuildRecipe.FindAsync(context.Home, built.Digest, cancellationToken) ?? throw new InvalidOperationException($"'{name}' was built without a record");
         Statement About(string type, JsonElement predicate) => Statement.About(built.Digest, name, type, predicate);
         List<Statement> statements =
         [
             Statement.Signature(built.Digest, name),
-            About(PredicateType.Provenance, ProvenanceOf.Build(project, image, built).ToPredicate()),
+            About(PredicateType.Provenance, BuildProvenance.Of(recipe).ToPredicate()),
         ];
         if (files.Count > 0)
         {
@@ -140,59 +139,5 @@ internal static class GossFiles
 
         diagnostics.ThrowIfErrors();
         return files;
-    }
-}
-
-/// <summary>Says in SLSA's words how an image was built.</summary>
-internal static class ProvenanceOf
-{
-    private const string BuildType = "https://ingot.dev/buildtypes/project/v1";
-
-    public static SlsaProvenance Build(ProjectDefinition project, ImageDefinition image, BuiltImage built)
-    {
-        var record = built.Record;
-        List<ResourceDescriptor> dependencies = [ResourceDescriptor.Of("template", record.Template)];
-        if (record.Source is { } source)
-            dependencies.Add(new ResourceDescriptor { Name = "source", Uri = source.Remote is null ? null : "git+" + source.Remote, Digest = new(StringComparer.Ordinal) { ["gitCommit"] = source.Commit } });
-        dependencies.AddRange(record.Bases.Select(b => ResourceDescriptor.Of(b.Name, b.Digest)));
-        dependencies.AddRange(record.Materials.Select(Fetched));
-        return new SlsaProvenance
-        {
-            BuildDefinition = new BuildDefinition
-            {
-                BuildType = BuildType,
-                ExternalParameters = Parameters(("project", project.Name), ("image", image.Name), ("version", image.Version), ("arguments", string.Join(' ', record.Arguments.Select(a => $"{a.Key}={a.Value}")))),
-                InternalParameters = Parameters(("epoch", record.Epoch.ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture)), ("codec", record.Codec), ("rules", string.Join(' ', record.Rules)), ("rules-off", string.Join(' ', record.RulesOff)), ("dirty", record.Source is { IsDirty: true } ? "true" : null)),
-                ResolvedDependencies = dependencies,
-            },
-            RunDetails = new RunDetails
-            {
-                Builder = new ProvenanceBuilder { Id = BuiltInGates.Builder, Version = new(StringComparer.Ordinal) { ["ingot"] = Application.Version } },
-                Metadata = new RunMetadata { StartedOn = record.Started, FinishedOn = record.Finished },
-            },
-        };
-    }
-
-    // A file is known by its digest, a repository by its commit.
-    private static ResourceDescriptor Fetched(Material material) => Digest.TryParse(material.Identity, out var digest)
-        ? ResourceDescriptor.Of(material.Address, digest, material.Address)
-        : new ResourceDescriptor { Name = material.Address, Uri = "git+" + material.Address, Digest = new(StringComparer.Ordinal) { ["gitCommit"] = material.Identity } };
-
-    private static JsonElement Parameters(params ReadOnlySpan<(string Name, string? Value)> parameters)
-    {
-        using var stream = new MemoryStream();
-        using (var json = new Utf8JsonWriter(stream))
-        {
-            json.WriteStartObject();
-            foreach (var (name, value) in parameters)
-            {
-                if (!string.IsNullOrEmpty(value))
-                    json.WriteString(name, value);
-            }
-
-            json.WriteEndObject();
-        }
-
-        return JsonElement.Parse(stream.ToArray());
     }
 }

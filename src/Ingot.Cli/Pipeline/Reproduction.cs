@@ -7,21 +7,21 @@ using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
 using Ingot.Plans;
 using Ingot.Templates.Project;
-using Ingot.Tools;
 
 namespace Ingot.Cli.Pipeline;
 
 /// <summary>Builds an image again from what is recorded of it: the commit's files, the arguments, the bases by digest, the time and the codec, with nothing from the cache. Sources and caches are put into <paramref name="directory"/>, which is the caller's.</summary>
-internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, Digest image, string directory)
+internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, Digest image, string directory, StepAccess access, IReadOnlyList<string> insecure)
 {
+    private readonly RecipeSources _sources = new(context, recipe, access);
 
     /// <summary>What the sources are: the commit, or the directory as it is.</summary>
-    public string Sources { get; private set; } = "";
+    public string Sources => _sources.Description;
 
     /// <summary>Builds once and says what differs; nothing when the digests are equal.</summary>
     public async Task<IReadOnlyList<Difference>> BuildAsync(int run, CancellationToken cancellationToken)
     {
-        string sources = await SourcesAsync(cancellationToken);
+        string sources = await _sources.FindAsync(Path.Combine(directory, "sources"), cancellationToken);
         var project = ProjectOf(sources);
         var options = new BuildOptions
         {
@@ -37,6 +37,11 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
             Contexts = recipe.Contexts,
             Platform = Platform.TryParse(recipe.Platform) ?? Platform.Host,
             Pinned = recipe.Bases,
+            Secrets = access.Secrets,
+            SshAgents = access.SshAgents,
+            AllowInsecure = access.AllowInsecure,
+            AllowHostNetwork = access.AllowHostNetwork,
+            Bases = new BaseImageOptions { Insecure = insecure },
         };
         var built = await new BuildStage(context, options).RunAsync(project, sources, cancellationToken, recipe.Image);
         var store = new DirectoryStore(context.Home.Content);
@@ -59,27 +64,5 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
             throw new InvalidInputException("no-image", $"'{sources}' has no image '{recipe.Image}'");
         // The stage may have been chosen on the command line.
         return project with { Images = [.. project.Images.Select(i => i is DockerfileImage dockerfile && i.Name == recipe.Image ? dockerfile with { Target = recipe.Target } : i)] };
-    }
-
-    // The files of the commit, not those that lie around it; a build from changed files has only the directory.
-    private async Task<string> SourcesAsync(CancellationToken cancellationToken)
-    {
-        if (recipe.Commit is null || recipe.IsDirty)
-        {
-            Sources = recipe.Commit is null ? $"{recipe.Directory} as it is: it was in no repository" : $"{recipe.Directory} as it is: it differed from commit {recipe.Commit[..12]}";
-            return Directory.Exists(recipe.Directory) ? recipe.Directory : throw new InvalidInputException("no-sources", $"the image was built from '{recipe.Directory}', which is not there");
-        }
-
-        string checkout = Path.Combine(directory, "sources");
-        Sources = $"commit {recipe.Commit[..12]}";
-        var prefix = await CommandRunner.RunAsync(new Command("git", "-C", recipe.Directory, "rev-parse", "--show-prefix"), cancellationToken);
-        if (!Directory.Exists(checkout))
-        {
-            var top = await CommandRunner.RunAsync(new Command("git", "-C", recipe.Directory, "rev-parse", "--show-toplevel"), cancellationToken);
-            await CommandRunner.RunAsync(new Command("git", "clone", "--quiet", "--shared", "--no-checkout", top.Trim(), checkout), cancellationToken);
-            await CommandRunner.RunAsync(new Command("git", "-C", checkout, "checkout", "--quiet", "--detach", recipe.Commit), cancellationToken);
-        }
-
-        return Path.Combine(checkout, prefix.Trim());
     }
 }

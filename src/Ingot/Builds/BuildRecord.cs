@@ -63,7 +63,11 @@ public sealed record BuildRecord
 /// <param name="Commit">The commit that is checked out.</param>
 /// <param name="IsDirty">Whether files differ from it.</param>
 /// <param name="Remote">Where it comes from, without user and password; null when that is not known.</param>
-public sealed record SourceRevision(string Commit, bool IsDirty, string? Remote);
+public sealed record SourceRevision(string Commit, bool IsDirty, string? Remote)
+{
+    /// <summary>Where the project is in the working tree: with a slash at the end, or empty for its top.</summary>
+    public string Prefix { get; init; } = "";
+}
 
 /// <summary>An image that another was made from.</summary>
 /// <param name="Name">How the template names it.</param>

@@ -43,6 +43,7 @@ public sealed class Builder
         using var use = await CacheUse.BeginAsync(cache, _settings.TimeProvider, cancellationToken).ConfigureAwait(false);
         var durability = new CacheDurability(cache);
         await durability.RecoverAsync(s_parts, cancellationToken).ConfigureAwait(false);
+        StepCache.SweepLocks(cache);
         var workspace = new Workspace(_workDirectory);
         await using (workspace.ConfigureAwait(false))
         {
@@ -87,6 +88,7 @@ public sealed class Builder
                 if (build.HasExecuted)
                 {
                     CacheSize.Add(cache, build.AddedBytes);
+                    Workspace.SweepControlGroups(_settings.TimeProvider.GetUtcNow());
                     await SyncAsync(durability).ConfigureAwait(false);
                 }
 

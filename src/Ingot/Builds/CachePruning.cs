@@ -193,9 +193,7 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
         string sizes = Directory.CreateDirectory(Path.Combine(_cache, "sizes")).FullName;
         foreach (var item in gone.Where(i => i.Lock is null))
             File.Delete(Path.Combine(sizes, item.Name));
-        string locks = Path.Combine(_cache, "locks");
-        foreach (var file in Directory.Exists(locks) ? Directory.EnumerateFiles(locks) : [])
-            FileLock.TryTake(file, shared: false)?.Remove(file);
+        StepCache.SweepLocks(_cache);
         RemoveOldMarks();
         var abandoned = _time.GetUtcNow() - s_abandoned;
         store.RemoveAbandoned(abandoned);

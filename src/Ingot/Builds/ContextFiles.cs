@@ -11,13 +11,13 @@ namespace Ingot.Builds;
 
 /// <summary>A build context: a person's directory without what its ignore file leaves out. Nothing outside of it is ever read, whatever links say.</summary>
 /// <remarks>
-/// Modes are those git knows: a file is 0644, or 0755 when its owner may execute it, and a directory 0755. What else a checkout has comes from the umask of who
+/// Modes are those git knows: a file, or a pipe, is 0644, or 0755 when its owner may execute it, and a directory 0755. What else a checkout has comes from the umask of who
 /// made it, and would give every host another image. Owners are root's and times the epoch's.
 /// </remarks>
 internal sealed class ContextFiles : ISelectable, IDisposable
 {
     /// <summary>What records call the rule about modes.</summary>
-    public const string ModesRule = "context-modes@1";
+    public const string ModesRule = "context-modes@2";
 
     private const int MaxLinks = 40;
     private const int OwnerExecutes = 0b001_000_000;
@@ -179,7 +179,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         {
             Path = top.Length == 0 ? path : path[Math.Min(path.Length, top.Length + 1)..],
             Type = type,
-            Mode = type == TarEntryType.SymbolicLink ? LinkMode : _keepsModes || type == TarEntryType.Fifo ? file.Mode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
+            Mode = type == TarEntryType.SymbolicLink ? LinkMode : _keepsModes ? file.Mode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
             Size = type == TarEntryType.File ? file.Size : 0,
             LinkTarget = type == TarEntryType.SymbolicLink ? _files.ReadLink(path) : null,
             ModifiedTime = _epoch,

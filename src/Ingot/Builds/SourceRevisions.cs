@@ -18,8 +18,8 @@ internal static class SourceRevisions
             var remote = CommandRunner.TryRunAsync(Git.Remote(directory), onLine: null, cancellationToken);
             await Task.WhenAll(head, changes, remote).ConfigureAwait(false);
             // A repository without a commit has no revision.
-            return (await head.ConfigureAwait(false)) is { ExitCode: 0 } commit
-                ? new SourceRevision(commit.Output.Trim(), (await changes.ConfigureAwait(false)).Output.Length > 0, WithoutSecrets((await remote.ConfigureAwait(false)).Output.Trim()))
+            return (await head.ConfigureAwait(false)) is { ExitCode: 0 } said && said.Output.Split('\n') is [var prefix, var commit, ..]
+                ? new SourceRevision(commit.Trim(), (await changes.ConfigureAwait(false)).Output.Length > 0, WithoutSecrets((await remote.ConfigureAwait(false)).Output.Trim())) { Prefix = prefix }
                 : null;
         }
         catch (ToolException)

@@ -97,6 +97,14 @@ internal sealed class StepCache
         Stamps = Directory.CreateDirectory(StampsOf(directory)).FullName;
     }
 
+    /// <summary>Takes away the lock files of steps that nobody holds: those of builders that were killed.</summary>
+    public static void SweepLocks(string directory)
+    {
+        string locks = Path.Combine(directory, "locks");
+        foreach (var file in Directory.Exists(locks) ? Directory.EnumerateFiles(locks) : [])
+            FileLock.TryTake(file, shared: false)?.Remove(file);
+    }
+
     /// <summary>What shared caches offer; null when there are none.</summary>
     public CacheImport? Imported { get; init; }
 

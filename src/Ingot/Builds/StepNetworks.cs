@@ -27,7 +27,7 @@ internal static class StepNetworks
         if (step.Network == StepNetwork.Host)
             return HostNetwork(host);
         if (Slirp.Obstacle() is not { } obstacle)
-            return new NetworkOfStep([Slirp.Begin()], [Slirp.Await()], directory => [new("network", Path.Combine(directory, Slirp.Namespace))], ResolverFile(host));
+            return new NetworkOfStep([Slirp.Begin()], [Slirp.Await()], directory => [new("network", NamespaceIn(directory))], ResolverFile(host));
         if (!settings.AllowHostNetwork)
             throw new ToolException("slirp4netns", $"'{step.Text}' needs a network of its own: {obstacle}; or allow builds the host's with --allow network.host");
 
@@ -43,6 +43,11 @@ internal static class StepNetworks
         var rest = lines.Where(l => Words(l) is ["search" or "domain" or "options", ..]);
         return string.Concat(others.Prepend("nameserver " + Slirp.Resolver).Take(MaxResolvers).Concat(rest).Select(l => l + "\n"));
     }
+
+    // The runtime hands paths of namespaces on as one list.
+    internal static string NamespaceIn(string directory) => !directory.Contains(',', StringComparison.Ordinal)
+        ? Path.Combine(directory, Slirp.Namespace)
+        : throw new ToolException("runc", $"runc takes no network whose path has a comma, and steps run in '{directory}': set INGOT_HOME to another directory");
 
     private static NetworkOfStep HostNetwork(string resolverFile) => new([], [], _ => [], resolverFile);
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.RegularExpressions;
 using Ingot.Tools;
 
 namespace Ingot.Builds;
@@ -9,12 +10,15 @@ namespace Ingot.Builds;
 /// The build holds a lock on a file in it, which the kernel releases with the process. Only a directory whose lock is free is taken away, so builds can run side by side.
 /// The directory is made when it is first needed: a build whose results are all cached has none.
 /// </remarks>
-internal sealed class Workspace : IAsyncDisposable
+internal sealed partial class Workspace : IAsyncDisposable
 {
     private const string LockFile = "lock";
     private const string RuncState = "runc";
     private const int PrivateMode = 0b111_000_000;
     private const int OrdinaryMode = 0b111_101_101;
+
+    // A container that is being started has an empty group, for as long as a blink.
+    private static readonly TimeSpan s_abandoned = TimeSpan.FromHours(1);
 
     private readonly string _parent;
     private readonly string _name = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
@@ -62,6 +66,9 @@ internal sealed class Workspace : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>Takes away empty control groups of containers of ours, also of builders whose home is gone: nobody else would.</summary>
+    public static void SweepControlGroups(DateTimeOffset now) => ControlGroups.Remove(name => Container().IsMatch(name), now - s_abandoned);
 
     /// <summary>Removes a directory with everything in it, whatever the names are.</summary>
     public static async Task DeleteAsync(string directory, CancellationToken cancellationToken) =>
@@ -132,4 +139,8 @@ internal sealed class Workspace : IAsyncDisposable
             return null;
         }
     }
+
+    // As ContainerName makes them.
+    [GeneratedRegex("^ingot-[0-9a-f]{16}-[0-9]+-[a-z]+$")]
+    private static partial Regex Container();
 }

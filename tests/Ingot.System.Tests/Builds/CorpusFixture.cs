@@ -16,6 +16,9 @@ public sealed class CorpusFixture : IAsyncLifetime
     /// <summary>The cases.</summary>
     public static IReadOnlyList<CorpusCase> Cases { get; } = [.. CorpusCase.ReadAll(Repository.Vector("dockerfile", "corpus"))];
 
+    /// <summary>What another process came to from a second checkout, at another place, under another umask, in another language and time zone, with nothing from a cache, by case.</summary>
+    public Task<IReadOnlyDictionary<string, string>> SecondCheckout { get; private set; } = Task.FromResult<IReadOnlyDictionary<string, string>>(new Dictionary<string, string>());
+
     /// <summary>What Ingot made of a case; null when its base could not be made.</summary>
     public CaseResult? Find(string name) => _results.GetValueOrDefault(name);
 
@@ -24,6 +27,7 @@ public sealed class CorpusFixture : IAsyncLifetime
         if (Missing is not null)
             return;
 
+        SecondCheckout = SecondCheckoutAsync();
         // Making Debian takes as long as all the cases that need none.
         var debian = BootstrapAsync();
         var layout = new OciLayout(Path.Combine(_directory, "content"));
@@ -34,6 +38,25 @@ public sealed class CorpusFixture : IAsyncLifetime
             await BaseImages.MakeDebianAsync(layout, archive);
             await BuildAsync(layout, Cases.Where(c => c.NeedsDebian));
         }
+    }
+
+    private async Task<IReadOnlyDictionary<string, string>> SecondCheckoutAsync()
+    {
+        const string Script = """
+            umask 077
+            mkdir -p "$1"
+            cp -r "$2" "$1/corpus"
+            "$3" bases "$1" "$4"
+            exec "$3" digests "$1" "$1/corpus" $5
+            """;
+        string place = Path.Combine(_directory, "an other öne with a longer name", "and", "further", "down");
+        string tool = Path.Combine(AppContext.BaseDirectory, "Ingot.Corpus");
+        var cases = string.Join(' ', Cases.Where(c => !c.NeedsDebian).Select(c => c.Name));
+        string output = await CommandRunner.RunAsync(new Command("sh", "-euc", Script, "sh", place, Repository.Vector("dockerfile", "corpus"), tool, Busybox!, cases)
+        {
+            Environment = new Dictionary<string, string> { ["LC_ALL"] = "tr_TR.UTF-8", ["TZ"] = "Pacific/Kiritimati", ["DOTNET_PROCESSOR_COUNT"] = "3" },
+        });
+        return output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.Split('\t', 2)).ToDictionary(l => l[0], l => l[1]);
     }
 
     private async Task BuildAsync(OciLayout layout, IEnumerable<CorpusCase> cases)

@@ -31,5 +31,15 @@ public sealed class CorpusTests(CorpusFixture corpus) : IClassFixture<CorpusFixt
         Assert.True(differences.Count == 0, string.Join('\n', differences));
     }
 
+    // scripts/compare-checkouts does this with the base of Debian and the examples too.
+    [Fact]
+    public async Task ASecondCheckoutElsewhereUnderAnotherUmaskGivesTheSameDigests()
+    {
+        Assert.SkipUnless(CorpusFixture.Missing is null, CorpusFixture.Missing ?? "");
+        var second = await corpus.SecondCheckout;
+
+        Assert.Equal(CorpusFixture.Cases.Where(c => !c.NeedsDebian).Select(c => $"{c.Name}: {corpus.Find(c.Name)!.Identity}"), second.Select(s => $"{s.Key}: {s.Value}"));
+    }
+
     private static string Unwrapped(string text) => text.Replace("`", "", StringComparison.Ordinal);
 }

@@ -1,8 +1,6 @@
 using System.Text.Json;
-using Ingot.SystemTests.Evidence;
 using Ingot.SystemTests.Shop;
 using Ingot.Testing;
-using Ingot.Tools;
 
 namespace Ingot.SystemTests.Builds;
 
@@ -11,6 +9,8 @@ public sealed class ReproduceTests : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
     private readonly IngotProgram _ingot;
+
+    private BusyboxProject Project => new(_directory.At("project"));
 
     public ReproduceTests() => _ingot = new IngotProgram(_directory.At("home"), server: null);
 
@@ -25,10 +25,9 @@ public sealed class ReproduceTests : IDisposable
     [Fact]
     public async Task AnImageOfACommitIsBuiltAgainFromTheCommitAndTheMatchIsSigned()
     {
-        await ProjectAsync("RUN mkdir /made && echo \"$SOURCE_DATE_EPOCH\" > /made/when && cat /bin/notes > /made/notes");
-        await GitAsync("init", "-q");
-        await GitAsync("add", ".");
-        await GitAsync("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "first");
+        await Project.WriteAsync("RUN mkdir /made && echo \"$SOURCE_DATE_EPOCH\" > /made/when && cat /bin/notes > /made/notes");
+        await Project.GitAsync("init", "-q");
+        await Project.CommitAsync("first");
         await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app");
         // What lies in the directory now is not what the image was built from.
         await File.WriteAllTextAsync(_directory.At("project/root/bin/notes"), "changed since\n");
@@ -45,7 +44,7 @@ public sealed class ReproduceTests : IDisposable
     [Fact]
     public async Task WhatDiffersIsNamedWithFileInstructionCauseAndCure()
     {
-        await ProjectAsync("RUN sleep 1 && mkdir /made && date +%F\\ %T > /made/when && head -c 32 /dev/urandom > /made/seed");
+        await Project.WriteAsync("RUN sleep 1 && mkdir /made && date +%F\\ %T > /made/when && head -c 32 /dev/urandom > /made/seed");
         await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app");
 
         var again = await _ingot.ExpectAsync(1, "-C", _directory.At("project"), "-o", "json", "reproduce", "app");
@@ -60,7 +59,7 @@ public sealed class ReproduceTests : IDisposable
     [Fact]
     public async Task ARuleThatIsOffIsOffAgainAndIsTheCure()
     {
-        await ProjectAsync("RUN sleep 1 && mkdir -p /root/.cache/pip && date +%s > /root/.cache/pip/when");
+        await Project.WriteAsync("RUN sleep 1 && mkdir -p /root/.cache/pip && date +%s > /root/.cache/pip/when");
         await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app", "--no-rule", "pip-cache");
         var again = await _ingot.ExpectAsync(1, "-C", _directory.At("project"), "-o", "json", "reproduce", "app");
         var difference = Assert.Single(JsonDocument.Parse(again.Output).RootElement.GetProperty("differences").EnumerateArray());
@@ -75,19 +74,19 @@ public sealed class ReproduceTests : IDisposable
     [Fact]
     public async Task TheEpochOfACommitStaysUntilTheImagesOwnFilesChange()
     {
-        await ProjectAsync("RUN echo \"$SOURCE_DATE_EPOCH\" > /when");
+        await Project.WriteAsync("RUN echo \"$SOURCE_DATE_EPOCH\" > /when");
         await File.WriteAllTextAsync(_directory.At("project/ingot.yaml"), "ingot: 1\nproject: again\nepoch: commit\nimages:\n  app: { dockerfile: Dockerfile, context: root }\n");
         await File.WriteAllTextAsync(_directory.At("project/Dockerfile"), "FROM scratch\nCOPY . /\nRUN echo \"$SOURCE_DATE_EPOCH\" > /when\n");
-        await GitAsync("init", "-q");
-        await CommitAsync("first", "1000000000");
+        await Project.GitAsync("init", "-q");
+        await Project.CommitAsync("first", "1000000000");
         string first = await DigestAsync();
         await File.WriteAllTextAsync(_directory.At("project/README"), "nothing of the image\n");
-        await CommitAsync("second", "1100000000");
+        await Project.CommitAsync("second", "1100000000");
         Assert.Equal(first, await DigestAsync());
         await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "reproduce", "app");
 
         await File.WriteAllTextAsync(_directory.At("project/root/bin/notes"), "changed\n");
-        await CommitAsync("third", "1200000000");
+        await Project.CommitAsync("third", "1200000000");
         Assert.NotEqual(first, await DigestAsync());
         var config = await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "history", "again/app");
         Assert.Contains("2008-01-10T21:20:00Z", config.Output, StringComparison.Ordinal);
@@ -99,26 +98,11 @@ public sealed class ReproduceTests : IDisposable
     [Fact]
     public async Task AnImageFromElsewhereHasNoRecord()
     {
-        await ProjectAsync("RUN true");
+        await Project.WriteAsync("RUN true");
         await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app");
         Directory.Delete(_directory.At("home/recipes"), recursive: true);
         var refused = await _ingot.ExpectAsync(2, "-C", _directory.At("project"), "reproduce", "app");
         Assert.Contains("was not built on this host", refused.Error + refused.Output, StringComparison.Ordinal);
-    }
-
-    private async Task ProjectAsync(string instruction)
-    {
-        Assert.SkipUnless(LinuxTree.IsRoot, "needs root");
-        using var busybox = await BusyboxRoot.CreateAsync();
-        Assert.SkipWhen(busybox is null, "needs busybox-static: apt-get install busybox-static");
-        string project = _directory.At("project");
-        Directory.CreateDirectory(Path.Combine(project, "root/bin"));
-        File.Copy(Path.Combine(busybox.Location, "bin/busybox"), Path.Combine(project, "root/bin/busybox"));
-        foreach (var name in (string[])["sh", "cat", "echo", "mkdir", "date", "head", "sleep", "true"])
-            File.CreateSymbolicLink(Path.Combine(project, "root/bin", name), "busybox");
-        await File.WriteAllTextAsync(Path.Combine(project, "root/bin/notes"), "as it was\n");
-        await File.WriteAllTextAsync(Path.Combine(project, "Dockerfile"), $"FROM scratch\nCOPY root/ /\n{instruction}\n");
-        await File.WriteAllTextAsync(Path.Combine(project, "ingot.yaml"), "ingot: 1\nproject: again\nimages:\n  app: { dockerfile: Dockerfile }\n");
     }
 
     private async Task<string> DigestAsync(params string[] options)
@@ -126,17 +110,4 @@ public sealed class ReproduceTests : IDisposable
         var built = await _ingot.ExpectAsync(0, ["-C", _directory.At("project"), "-o", "json", "build", "app", .. options]);
         return JsonDocument.Parse(built.Output).RootElement.GetProperty("images")[0].GetProperty("digest").GetString()!;
     }
-
-    private async Task CommitAsync(string message, string time)
-    {
-        await GitAsync("add", ".");
-        await CommandRunner.RunAsync(new Command("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", message)
-        {
-            Directory = _directory.At("project"),
-            Environment = new Dictionary<string, string> { ["GIT_COMMITTER_DATE"] = time + " +0000" },
-        });
-    }
-
-    private async Task GitAsync(params IReadOnlyList<string> arguments) =>
-        await CommandRunner.RunAsync(new Command("git", [.. arguments]) { Directory = _directory.At("project") });
 }

@@ -167,6 +167,7 @@ public sealed class ContextFilesTests : IDisposable
         Assert.Equal("run: d  755|f pipe 644\n", Select("run"));
         using var files = Open();
         Assert.Equal(TarEntryType.Fifo, files.Find("run/pipe")!.Entry.Type);
+        Assert.Equal(0x1A4, files.Find("run/pipe")!.Entry.Mode);
     }
 
     [Fact]

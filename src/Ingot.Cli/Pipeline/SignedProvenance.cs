@@ -1,0 +1,87 @@
+using Ingot.Cli.Commands;
+using Ingot.Evidence;
+using Ingot.Evidence.Provenance;
+using Ingot.Evidence.Signatures;
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+using Ingot.Oci.Images;
+
+namespace Ingot.Cli.Pipeline;
+
+/// <summary>What it takes to build an image again, as somebody signed it.</summary>
+internal sealed record SignedRecipe(BuildRecipe Recipe, TrustedKey Signer);
+
+/// <summary>Provenance among the evidence in the local store: reads what a trusted key signed, and signs that of images that were built here.</summary>
+internal sealed class SignedProvenance(CommandContext context)
+{
+    private const string PredicateAnnotation = "dev.sigstore.bundle.predicateType";
+
+    private readonly DirectoryStore _store = new(context.Home.Content);
+
+    /// <summary>The recipe of an image; null when nobody says how it was built. What only others signed is refused.</summary>
+    public async Task<SignedRecipe?> FindAsync(string name, Digest image, CancellationToken cancellationToken)
+    {
+        var manifests = await BundlesAsync(image, cancellationToken);
+        var reader = new EvidenceReader(await KeysCommands.Open(context.Home).TrustedAsync(cancellationToken));
+        var evidence = await reader.ReadAsync(image, _store, manifests.Keys, cancellationToken);
+        var found = evidence.OfKind(EvidenceKind.Provenance).Select(e => (e.Signer, Provenance: SlsaProvenance.FromPredicate(e.Predicate))).ToList();
+        if (found.Count > 0)
+            return Best(name, found);
+
+        if (evidence.Unverified.FirstOrDefault(u => manifests[u.Manifest] == PredicateType.Provenance) is { } refused)
+            throw new RefusedException($"the provenance of '{name}' is not believed: {refused.Reason}; 'ingot keys trust FILE NAME' makes a key trusted");
+        return null;
+    }
+
+    /// <summary>Signs how an image was built, when it was built here and nothing says so yet.</summary>
+    public async Task EnsureAsync(string name, Digest image, CancellationToken cancellationToken)
+    {
+        if (await BuildRecipe.FindAsync(context.Home, image, cancellationToken) is not { Ingot: not null } recipe || (await BundlesAsync(image, cancellationToken)).ContainsValue(PredicateType.Provenance))
+            return;
+
+        try
+        {
+            using var key = await KeysCommands.Open(context.Home).LoadOrCreateAsync(cancellationToken);
+            var subject = (await Image.LoadAsync(_store, image, cancellationToken: cancellationToken)).Descriptor;
+            var statement = Statement.About(image, $"{recipe.Project}/{recipe.Image}", PredicateType.Provenance, BuildProvenance.Of(recipe).ToPredicate());
+            await new EvidenceWriter(_store, key, TimeProvider.System).WriteAsync(subject, [statement], reference: name, cancellationToken: cancellationToken);
+            context.Terminal.Progress($"sign     how {name} was built, with key {key.Id[..12]}");
+        }
+        catch (KeyException e)
+        {
+            context.Terminal.Progress($"push     without provenance: {e.Message}");
+        }
+    }
+
+    // The predicate types are what the manifests say, which proves nothing.
+    private async Task<Dictionary<Digest, string?>> BundlesAsync(Digest image, CancellationToken cancellationToken)
+    {
+        var bundles = new Dictionary<Digest, string?>();
+        await foreach (var referrer in Referrers.ListAsync(_store, image, cancellationToken))
+        {
+            if (referrer.ArtifactType == SigstoreBundle.MediaType)
+                bundles[referrer.Digest] = referrer.Annotations?.GetValueOrDefault(PredicateAnnotation);
+        }
+
+        return bundles;
+    }
+
+    // One image may have been built several times, from several commits: what can be repeated counts, the newest first.
+    private static SignedRecipe Best(string name, IEnumerable<(TrustedKey Signer, SlsaProvenance Provenance)> found)
+    {
+        InvalidInputException? lacking = null;
+        foreach (var (signer, provenance) in found.OrderByDescending(f => f.Provenance.RunDetails.Metadata?.FinishedOn))
+        {
+            try
+            {
+                return new SignedRecipe(BuildProvenance.Read(provenance, name), signer);
+            }
+            catch (InvalidInputException e)
+            {
+                lacking ??= e;
+            }
+        }
+
+        throw lacking!;
+    }
+}
