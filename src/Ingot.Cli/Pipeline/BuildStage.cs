@@ -4,7 +4,6 @@ using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
-using Ingot.Oci.Layers;
 using Ingot.Oci.Layouts;
 using Ingot.Plans;
 using Ingot.Templates.Project;
@@ -14,6 +13,9 @@ namespace Ingot.Cli.Pipeline;
 /// <summary>Plans and builds the images of a project, and names them in the local store.</summary>
 internal sealed class BuildStage(CommandContext context, BuildOptions options)
 {
+    /// <summary>Looks at the plan before anything is done, and throws when it should not be; null when nobody does.</summary>
+    public Func<Plan, CancellationToken, Task>? Consider { get; init; }
+
     /// <summary>Whether any step ran.</summary>
     public bool DidWork { get; private set; }
 
@@ -28,7 +30,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         var clock = Stopwatch.StartNew();
         var layout = new OciLayout(context.Home.Content);
         var diagnostics = new DiagnosticBag();
-        project = project with { Images = [.. project.Images.Select(i => i with { RulesOff = [.. i.RulesOff.Union(options.RulesOff)] })] };
+        project = options.Over(project);
         var locks = ImageLock.Load(directory);
         var bootstraps = new BootstrapLocks(locks, options);
         using var bases = new BaseImages(context, layout, directory, locks, options.Bases);
@@ -45,6 +47,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             FindImage = (name, platform, token) => bases.FindAsync(options.Pinned.TryGetValue(name, out var pinned) && !name.Contains('@', StringComparison.Ordinal) ? pinned.ToString() : name, platform, token),
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
+        if (Consider is not null)
+            await Consider(plan!, cancellationToken);
         plan = bootstraps.Settle(plan!);
         if (options.Names)
             await bases.SaveAsync(bootstraps.IsUpdated, cancellationToken);
@@ -58,7 +62,6 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         {
             Store = layout.Store,
             CacheDirectory = options.Cache ?? context.Home.Cache,
-            Codec = options.Compression ?? LayerCompression.Gzip,
             WorkDirectory = options.Cache is null ? context.Home.Work : null,
             NoCache = options.NoCache,
             Explain = options.Explain,

@@ -93,4 +93,8 @@ public sealed record PlannedImage(
     ImageDefinition Definition,
     Digest Template,
     IReadOnlyList<TreeSource.Image> Bases,
-    IReadOnlyList<KeyValuePair<string, string>> Arguments);
+    IReadOnlyList<KeyValuePair<string, string>> Arguments)
+{
+    /// <summary>The name of how its layers are compressed, such as <c>gzip</c>; null for the build's own way.</summary>
+    public string? Compression { get; init; }
+}
