@@ -38,7 +38,7 @@ public sealed record Plan
         }
 
         foreach (var image in Images)
-            text.Append("image ").Append(image.Name).Append(" is stage ").Append(image.Stage).Append('\n');
+            text.Append("image ").Append(image.Name).Append(" is stage ").Append(image.Stage).Append(image.Compression is null ? "" : $" compressed with {image.Compression}").Append('\n');
         return text.ToString();
     }
 }
