@@ -53,7 +53,7 @@ internal sealed class TargetCheck(ProjectDefinition project, Plan plan, TargetRe
     private async Task CheckBaseAsync(PlannedImage image, TreeSource.Image @base, CancellationToken cancellationToken)
     {
         var layers = (await Image.LoadAsync(store, @base.Manifest, cancellationToken: cancellationToken)).Manifest.Layers;
-        if (layers.Select(l => LayerCompression.ForMediaType(l.MediaType).Name).FirstOrDefault(c => !target.Compressions.Contains(c)) is { } foreign)
+        if (layers.Select(l => LayerCompression.FindMediaType(l.MediaType)?.Name).OfType<string>().FirstOrDefault(c => !target.Compressions.Contains(c)) is { } foreign)
             Error(image, image.Definition.Span, $"which its base image '{@base.Reference}' has", foreign, "push the base image with 'ingot push --compression gzip' and start from what was pushed");
     }
 

@@ -15,7 +15,7 @@ internal sealed class PullCheck(IContentStore content, ITarget target)
     public async Task<string?> ObjectionAsync(ProjectDefinition project, StageDefinition stage, ImageDefinition image, Digest digest, CancellationToken cancellationToken)
     {
         var layers = (await Image.LoadAsync(content, digest, cancellationToken: cancellationToken)).Manifest.Layers;
-        var needed = layers.Select(l => LayerCompression.ForMediaType(l.MediaType)).Distinct().Except(s_pulledEverywhere).ToList();
+        var needed = layers.Select(l => LayerCompression.FindMediaType(l.MediaType)).OfType<LayerCompression>().Distinct().Except(s_pulledEverywhere).ToList();
         if (needed.Count == 0)
             return null;
 

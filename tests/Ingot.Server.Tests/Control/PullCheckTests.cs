@@ -65,6 +65,15 @@ public sealed class PullCheckTests
     }
 
     [Fact]
+    public async Task ALayerOfAnotherKindIsForTheEngineToJudge()
+    {
+        var image = await ImageAsync(LayerCompression.Gzip);
+        var foreign = image.Manifest.Layers[0] with { MediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" };
+        var mixed = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(image.Manifest with { Layers = [foreign, image.Manifest.Layers[1]] }));
+        Assert.Null(await ObjectionAsync("", description: null, await Image.LoadAsync(_store, mixed.Digest)));
+    }
+
+    [Fact]
     public async Task ATargetThatDoesNotAnswerIsAnError() =>
         await Assert.ThrowsAsync<ToolException>(async () => await ObjectionAsync("", description: null, await ImageAsync(LayerCompression.Zstandard)));
 
