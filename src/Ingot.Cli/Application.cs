@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Reflection;
 using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
+using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
 
 namespace Ingot.Cli;
@@ -11,6 +12,9 @@ namespace Ingot.Cli;
 /// <summary>What every command is given: where it works, what it says, whom it asks.</summary>
 internal sealed record CommandContext(string Directory, Home Home, Terminal Terminal)
 {
+    /// <summary>The words of the command line.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
     /// <summary>A path as the person meant it, from the directory of <c>-C</c>.</summary>
     public string Resolve(string path) => Path.GetFullPath(path, Directory);
 
@@ -32,6 +36,9 @@ internal static class Application
             return ExitCode.Done;
         }
 
+        if (UnchangedBuild.TryAnswer(args, output))
+            return ExitCode.Done;
+
         var directory = new Option<string>("-C") { Description = "Work in this directory", HelpName = "DIR", Recursive = true, DefaultValueFactory = _ => "." };
         var format = new Option<string>("--output", "-o") { Description = "How data is printed: text or json, or sarif by build --check", HelpName = "FORMAT", Recursive = true, DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "json", "sarif");
@@ -44,7 +51,7 @@ internal static class Application
             {
                 if (result.CommandResult.Command.Name != "build")
                     terminal.RefuseSarif();
-                return act(new CommandContext(WorkingDirectory(result.GetValue(directory)!), Home.FromEnvironment(), terminal), result, cancellationToken);
+                return act(new CommandContext(WorkingDirectory(result.GetValue(directory)!), Home.FromEnvironment(), terminal) { Arguments = args }, result, cancellationToken);
             });
         };
 

@@ -24,6 +24,7 @@ internal static class BuildCommand
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var options = settings.Read(result, context.Directory) with { Explain = result.GetValue(explain) };
+            long began = RememberedBuild.Now(context.Home.Cache);
             await using var source = await BuildContext.FindAsync(context, result.GetValue(settings.Contexts) ?? [], options, cancellationToken);
             var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile, source) : ProjectFiles.Load(context.Directory);
             string[] names = result.GetValue(targets) ?? [];
@@ -36,6 +37,8 @@ internal static class BuildCommand
             context.Terminal.RefuseSarif();
             var stage = new BuildStage(context, options);
             var images = await stage.RunAsync(project, context.Directory, cancellationToken, names);
+            if (result.GetValue(file) is null && !context.Terminal.Json)
+                stage.Remember(project, images, began);
             context.Terminal.TryJson(new BuildReport([.. images.Select(i => Report(i, project, stage.Elapsed))]) { Steps = options.Explain ? [.. stage.Explained.Select(Row)] : null }, ReportJson.Default.BuildReport);
             return ExitCode.Done;
         }));

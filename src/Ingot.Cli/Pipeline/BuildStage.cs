@@ -13,6 +13,9 @@ namespace Ingot.Cli.Pipeline;
 /// <summary>Plans and builds the images of a project, and names them in the local store.</summary>
 internal sealed class BuildStage(CommandContext context, BuildOptions options)
 {
+    private IReadOnlyList<string> _warnings = [];
+    private IReadOnlyList<ContextLook>? _looks;
+
     /// <summary>Looks at the plan before anything is done, and throws when it should not be; null when nobody does.</summary>
     public Func<Plan, CancellationToken, Task>? Consider { get; init; }
 
@@ -24,6 +27,13 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
 
     /// <summary>Why each step was in the cache or not, when that was asked for; what ended before a failure, when there was one.</summary>
     public IReadOnlyList<(StepLabel Step, StepExplanation Explanation)> Explained { get; private set; } = [];
+
+    /// <summary>Remembers the build that was just done, if it can be known to be the same another time.</summary>
+    public void Remember(ProjectDefinition project, IReadOnlyList<BuiltImage> images, long began)
+    {
+        if (UnchangedBuild.CanRemember(project, options))
+            UnchangedBuild.Remember(context, project, images, _looks, [.. _warnings, .. images.Select(i => Said(i, i.Record.Steps))], began);
+    }
 
     public async Task<IReadOnlyList<BuiltImage>> RunAsync(ProjectDefinition project, string directory, CancellationToken cancellationToken, params IReadOnlyList<string> targets)
     {
@@ -52,8 +62,9 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         plan = bootstraps.Settle(plan!);
         if (options.Names)
             await bases.SaveAsync(bootstraps.IsUpdated, cancellationToken);
-        foreach (var warning in diagnostics)
-            context.Terminal.Progress($"build    {warning}");
+        _warnings = [.. diagnostics.Select(warning => $"build    {warning}")];
+        foreach (string warning in _warnings)
+            context.Terminal.Progress(warning);
 
         plan = await ImageEpochs.SettleAsync(plan, project, options, cancellationToken);
         var display = new BuildDisplay(context.Terminal);
@@ -76,6 +87,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         try
         {
             images = await builder.BuildAsync(plan, display, cancellationToken);
+            _looks = IsRemote(plan) ? null : builder.Looks;
         }
         finally
         {
@@ -100,9 +112,14 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         DidWork = display.DidWork;
         Elapsed = clock.Elapsed;
         foreach (var image in images)
-            context.Terminal.Progress($"build    {image.Name} is {image.Digest} ({image.Record.CachedSteps} of {image.Record.Steps} steps from the cache)");
+            context.Terminal.Progress(Said(image, image.Record.CachedSteps));
         return images;
     }
+
+    private static string Said(BuiltImage image, int cached) => $"build    {image.Name} is {image.Digest} ({cached} of {image.Record.Steps} steps from the cache)";
+
+    // What others serve may change without anybody here knowing.
+    private static bool IsRemote(Plan plan) => plan.Stages.SelectMany(s => s.Steps).OfType<CopyStep>().SelectMany(s => s.Sources).Any(s => s.Remote is not null);
 
     private void ShowExplained()
     {

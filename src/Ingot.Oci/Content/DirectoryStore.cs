@@ -140,7 +140,7 @@ public sealed class DirectoryStore : IContentStore
     {
         private readonly DirectoryStore _store;
         private readonly string _path;
-        private readonly FileStream _file;
+        private readonly UncachedFile _file;
         private readonly ResumableSha256 _hash;
         private long _written;
         private bool _committed;
@@ -150,7 +150,7 @@ public sealed class DirectoryStore : IContentStore
             _store = store;
             _path = path;
             _hash = hash;
-            _file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 128 << 10 });
+            _file = new UncachedFile(path);
         }
 
         public override long Written => _written;
@@ -169,8 +169,7 @@ public sealed class DirectoryStore : IContentStore
             }
 
             _hash.Append(rest);
-            FileRange.Copy(source, 0, _file.SafeFileHandle, 0, length);
-            _file.Position = length;
+            _file.Append(source, 0, length);
             _written = length;
         }
 
@@ -188,42 +187,34 @@ public sealed class DirectoryStore : IContentStore
         public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
             WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            _hash.Append(buffer.Span);
-            await _file.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
-            _written += buffer.Length;
+            cancellationToken.ThrowIfCancellationRequested();
+            Write(buffer.Span);
+            return ValueTask.CompletedTask;
         }
 
-        public override async ValueTask<Digest> CommitAsync(Digest? expected = null, CancellationToken cancellationToken = default)
+        public override ValueTask<Digest> CommitAsync(Digest? expected = null, CancellationToken cancellationToken = default)
         {
             var digest = _hash.Finish();
             if (expected is { } wanted && wanted != digest)
                 throw new ContentMismatchException($"expected '{wanted}' and received {_written} bytes of '{digest}'");
 
-            await _file.FlushAsync(cancellationToken).ConfigureAwait(false);
+            _file.Flush();
             // The data must be on disk before the name is: a blob that is listed is complete.
-            RandomAccess.FlushToDisk(_file.SafeFileHandle);
-            await _file.DisposeAsync().ConfigureAwait(false);
+            RandomAccess.FlushToDisk(_file.Handle);
+            _file.Dispose();
             File.Move(_path, _store.PathOf(digest), overwrite: true);
             _committed = true;
             LinuxDirectory.Sync(_store._blobs);
-            return digest;
+            return new(digest);
         }
 
         protected override void Dispose(bool disposing)
         {
             if (disposing)
             {
-                try
-                {
-                    _file.Dispose();
-                }
-                catch (IOException) when (!_committed)
-                {
-                    // What is left of it does not fit on the disk, and is not wanted.
-                }
-
+                _file.Dispose();
                 _hash.Dispose();
                 if (!_committed)
                     File.Delete(_path);

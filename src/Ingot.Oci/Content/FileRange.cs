@@ -6,7 +6,6 @@ namespace Ingot.Oci.Content;
 /// <summary>Copies parts of files within the kernel.</summary>
 public static partial class FileRange
 {
-    private const int BufferBytes = 1 << 20;
     private const long PieceBytes = 32 << 20;
 
     // Errors that say that the kernel, or a filesystem, does not do it.
@@ -16,14 +15,7 @@ public static partial class FileRange
     private const int NoSystemCall = 38;
     private const int NotSupported = 95;
 
-    /// <summary>Copies a part of one file to a place in another. The bytes are shared where the filesystem can; a source that ends before throws <see cref="IOException"/>.</summary>
-    public static void Copy(SafeFileHandle source, long from, SafeFileHandle target, long to, long length)
-    {
-        if (!TryCopy(source, from, target, to, length, CancellationToken.None))
-            CopyBytes(source, from, target, to, length);
-    }
-
-    /// <summary>As <see cref="Copy"/>, without the bytes coming here; false when the kernel does not do that between these two, and then nothing was copied.</summary>
+    /// <summary>Copies a part of one file to a place in another; the bytes are shared where the filesystem can. False when the kernel does not do that between these two, and then nothing was copied; a source that ends before throws <see cref="EndOfStreamException"/>.</summary>
     public static bool TryCopy(SafeFileHandle source, long from, SafeFileHandle target, long to, long length, CancellationToken cancellationToken)
     {
         long start = from, end = from + length;
@@ -44,20 +36,7 @@ public static partial class FileRange
         return true;
     }
 
-    private static void CopyBytes(SafeFileHandle source, long from, SafeFileHandle target, long to, long length)
-    {
-        byte[] buffer = new byte[(int)Math.Min(length, BufferBytes)];
-        while (length > 0)
-        {
-            int read = RandomAccess.Read(source, buffer.AsSpan(0, (int)Math.Min(length, buffer.Length)), from);
-            if (read == 0)
-                throw Ended(length);
-            RandomAccess.Write(target, buffer.AsSpan(0, read), to);
-            (from, to, length) = (from + read, to + read, length - read);
-        }
-    }
-
-    private static EndOfStreamException Ended(long missing) => new($"a file ended {missing} bytes early: it is damaged, or changed while it was copied");
+    internal static EndOfStreamException Ended(long missing) => new($"a file ended {missing} bytes early: it is damaged, or changed while it was copied");
 
     [LibraryImport("libc", EntryPoint = "copy_file_range", SetLastError = true)]
     private static partial nint CopyFileRange(SafeFileHandle source, ref long from, SafeFileHandle target, ref long to, nuint length, uint flags);

@@ -16,6 +16,6 @@ public static class LayerBlob
     }
 
     /// <summary>An uncompressed archive in a file, whose diff id is verified when it has been read. The caller owns the stream.</summary>
-    public static Stream OpenArchive(string file, Digest diffId) =>
-        new DiffIdStream(new FileStream(file, new FileStreamOptions { Share = FileShare.Read | FileShare.Delete, BufferSize = 0, Options = FileOptions.SequentialScan }), diffId);
+    public static Stream OpenArchive(LayerArchive archive, Digest diffId) =>
+        new DiffIdStream(new ArchiveStream(archive.Open(), 0, archive.Size, ownsReader: true), diffId);
 }

@@ -70,31 +70,31 @@ public sealed class LayerPatch
 
     /// <summary>Writes the layer.</summary>
     /// <param name="store">The store that has the earlier layer's blob, and gets the new one's.</param>
-    /// <param name="before">The earlier layer's archive, a file.</param>
-    /// <param name="archive">The new layer's archive, a file to be made.</param>
-    /// <param name="spool">A file to be made and removed.</param>
+    /// <param name="before">The earlier layer's archive.</param>
+    /// <param name="changed">A file to be made, for what is in the new archive and not in the earlier one.</param>
     /// <param name="open">Opens the content of a changed entry, by its number; the stream is disposed.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async Task<Layer> WriteAsync(DirectoryStore store, string before, string archive, string spool, Func<int, Task<Stream>> open, CancellationToken cancellationToken = default)
+    /// <returns>The layer, and its archive: the earlier one's files and the new one.</returns>
+    public async Task<(Layer Layer, LayerArchive Archive)> WriteAsync(DirectoryStore store, LayerArchive before, string changed, Func<int, Task<Stream>> open, CancellationToken cancellationToken = default)
     {
-        using var old = File.OpenHandle(before, share: FileShare.Read | FileShare.Delete);
-        if (RandomAccess.GetLength(old) != _trace.TarSize)
-            throw new IOException($"the archive '{before}' has {RandomAccess.GetLength(old)} bytes, and should have {_trace.TarSize}");
+        if (before.Size != _trace.TarSize)
+            throw new IOException($"the archive '{before.Files[0]}' has {before.Size} bytes, and should have {_trace.TarSize}");
 
-        using var changed = new FileStream(spool, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, CopyBytes / 8, FileOptions.DeleteOnClose);
         var digests = await WriteChangedAsync(changed, open, cancellationToken).ConfigureAwait(false);
-        var written = changed.SafeFileHandle;
-        SafeFileHandle HandleOf(Part part) => part.IsOld ? old : written;
+        using var old = before.Open();
+        using var added = LayerArchive.Whole(changed).Open();
+        ArchiveReader ReaderOf(Part part) => part.IsOld ? old : added;
 
-        var hashing = Task.Run(() => Hash(HandleOf), cancellationToken);
-        var copying = Task.Run(() => CopyParts(archive, HandleOf), cancellationToken);
-        var compressing = Task.Run(() => CompressAsync(store, HandleOf, cancellationToken), cancellationToken);
-        await Task.WhenAll(hashing, copying, compressing).ConfigureAwait(false);
+        var hashing = Task.Run(() => Hash(ReaderOf), cancellationToken);
+        var compressing = Task.Run(() => CompressAsync(store, ReaderOf, cancellationToken), cancellationToken);
+        await Task.WhenAll(hashing, compressing).ConfigureAwait(false);
 
         var (diffId, checkpoints) = await hashing.ConfigureAwait(false);
         var (blob, frames, compressed) = await compressing.ConfigureAwait(false);
         long size = _parts.Sum(p => p.Length);
-        return new Layer(diffId, size, IndexOf(digests), blob) { Trace = new LayerTrace(_trace.Codec, size, blob, frames, checkpoints, compressed) };
+        var layer = new Layer(diffId, size, IndexOf(digests), blob) { Trace = new LayerTrace(_trace.Codec, size, blob, frames, checkpoints, compressed) };
+        var parts = _parts.SelectMany(p => p.IsOld ? before.Slice(p.Start, p.Length) : [new ArchivePart(before.Files.Count, p.Start, p.Length)]);
+        return (layer, new LayerArchive([.. before.Files, changed], [.. parts]));
     }
 
     // Where each entry of a layer begins, and where the last one ends; null for one that was not written here.
@@ -115,8 +115,9 @@ public sealed class LayerPatch
     private static bool IsSame(FileRecord before, LayerEntry now) =>
         before.Entry == now.Entry && (now.Entry.Type != TarEntryType.File || (now.Content is { } content && content == before.Digest));
 
-    private async Task<Dictionary<int, Digest>> WriteChangedAsync(FileStream output, Func<int, Task<Stream>> open, CancellationToken cancellationToken)
+    private async Task<Dictionary<int, Digest>> WriteChangedAsync(string path, Func<int, Task<Stream>> open, CancellationToken cancellationToken)
     {
+        using var output = new UncachedFile(path);
         var digests = new Dictionary<int, Digest>();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var tar = new TarWriter(output, leaveOpen: true);
@@ -138,6 +139,7 @@ public sealed class LayerPatch
 
         // Writes the end mark, and what is still in the buffer.
         await tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        output.Flush();
         return digests;
     }
 
@@ -158,7 +160,7 @@ public sealed class LayerPatch
         return new LayerIndex(files.Values, []);
     }
 
-    private (Digest DiffId, IReadOnlyList<HashCheckpoint> Checkpoints) Hash(Func<Part, SafeFileHandle> handleOf)
+    private (Digest DiffId, IReadOnlyList<HashCheckpoint> Checkpoints) Hash(Func<Part, ArchiveReader> readerOf)
     {
         // What is before the first change was hashed when the earlier layer was written.
         long same = _parts[0] is { IsOld: true, Start: 0 } first ? first.Length : 0;
@@ -167,42 +169,31 @@ public sealed class LayerPatch
         long skipped = from.Length;
         foreach (var part in _parts)
         {
-            Read(handleOf(part), part.Start + skipped, part.Length - skipped, bytes => hash.Append(bytes));
+            Read(readerOf(part), part.Start + skipped, part.Length - skipped, bytes => hash.Append(bytes));
             skipped = 0;
         }
 
         return (hash.Finish(), hash.Checkpoints);
     }
 
-    private void CopyParts(string archive, Func<Part, SafeFileHandle> handleOf)
-    {
-        using var target = File.OpenHandle(archive, FileMode.CreateNew, FileAccess.Write);
-        long at = 0;
-        foreach (var part in _parts)
-        {
-            FileRange.Copy(handleOf(part), part.Start, target, at, part.Length);
-            at += part.Length;
-        }
-    }
-
-    private async Task<(Descriptor Blob, IReadOnlyList<LayerFrame> Frames, IReadOnlyList<HashCheckpoint> Checkpoints)> CompressAsync(DirectoryStore store, Func<Part, SafeFileHandle> handleOf, CancellationToken cancellationToken)
+    private async Task<(Descriptor Blob, IReadOnlyList<LayerFrame> Frames, IReadOnlyList<HashCheckpoint> Checkpoints)> CompressAsync(DirectoryStore store, Func<Part, ArchiveReader> readerOf, CancellationToken cancellationToken)
     {
         using var earlier = File.OpenHandle(store.PathOf(_trace.Blob.Digest), share: FileShare.Read | FileShare.Delete);
         var compressor = new Compressor(_trace, store, earlier);
         await using (compressor.ConfigureAwait(false))
         {
             for (int i = 0; i < _parts.Count; i++)
-                await compressor.AddAsync(_parts[i], handleOf(_parts[i]), isLast: i == _parts.Count - 1, cancellationToken).ConfigureAwait(false);
+                await compressor.AddAsync(_parts[i], readerOf(_parts[i]), isLast: i == _parts.Count - 1, cancellationToken).ConfigureAwait(false);
             return await compressor.FinishAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private static void Read(SafeFileHandle file, long from, long length, Action<ReadOnlySpan<byte>> take)
+    private static void Read(ArchiveReader archive, long from, long length, Action<ReadOnlySpan<byte>> take)
     {
         byte[] buffer = new byte[(int)Math.Min(CopyBytes, Math.Max(length, 1))];
         while (length > 0)
         {
-            int read = RandomAccess.Read(file, buffer.AsSpan(0, (int)Math.Min(length, buffer.Length)), from);
+            int read = archive.ReadOnce(buffer.AsSpan(0, (int)Math.Min(length, buffer.Length)), from);
             if (read == 0)
                 throw new EndOfStreamException($"an archive ended {length} bytes early: it is damaged");
             take(buffer.AsSpan(0, read));
@@ -254,7 +245,7 @@ public sealed class LayerPatch
         // The bytes of the new archive before the part.
         private long _position;
 
-        public async Task AddAsync(Part part, SafeFileHandle file, bool isLast, CancellationToken cancellationToken)
+        public async Task AddAsync(Part part, ArchiveReader archive, bool isLast, CancellationToken cancellationToken)
         {
             long from = part.Start;
             while (from < part.End)
@@ -262,7 +253,7 @@ public sealed class LayerPatch
                 if (_encoder is null && part.IsOld)
                     from = await CopyFramesAsync(part, from, isLast, cancellationToken).ConfigureAwait(false);
                 if (from < part.End)
-                    from = await EncodeAsync(part, from, file, cancellationToken).ConfigureAwait(false);
+                    from = await EncodeAsync(part, from, archive, cancellationToken).ConfigureAwait(false);
             }
 
             _position += part.Length;
@@ -309,7 +300,7 @@ public sealed class LayerPatch
         private long EndOf(int frame) => frame + 1 < trace.Frames.Count ? trace.Frames[frame + 1].Start : trace.TarSize;
 
         // Until the encoder comes to where a frame of the earlier archive begins.
-        private async Task<long> EncodeAsync(Part part, long from, SafeFileHandle file, CancellationToken cancellationToken)
+        private async Task<long> EncodeAsync(Part part, long from, ArchiveReader archive, CancellationToken cancellationToken)
         {
             var encoder = _encoder ??= await NewEncoderAsync(part.IsOld ? from - part.Start + _position : _position, cancellationToken).ConfigureAwait(false);
             long partAt = _position, encoderStart = _encoderStart;
@@ -318,7 +309,7 @@ public sealed class LayerPatch
             byte[] buffer = new byte[CopyBytes / 4];
             while (from < part.End && !encoder.IsStopped)
             {
-                int read = RandomAccess.Read(file, buffer.AsSpan(0, (int)Math.Min(buffer.Length, part.End - from)), from);
+                int read = archive.Read(buffer.AsSpan(0, (int)Math.Min(buffer.Length, part.End - from)), from);
                 if (read == 0)
                     throw new EndOfStreamException($"an archive ended {part.End - from} bytes early: it is damaged");
                 await encoder.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
@@ -357,7 +348,7 @@ public sealed class LayerPatch
             byte[] buffer = new byte[CopyBytes];
             while (length > 0)
             {
-                int read = RandomAccess.Read(earlier, buffer.AsSpan(0, (int)Math.Min(buffer.Length, length)), at);
+                int read = UncachedFile.Read(earlier, buffer.AsSpan(0, (int)Math.Min(buffer.Length, length)), at);
                 if (read == 0)
                     throw new EndOfStreamException($"the blob '{trace.Blob.Digest}' ended {length} bytes early: it is damaged");
                 await _blob.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);

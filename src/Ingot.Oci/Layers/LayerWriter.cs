@@ -18,7 +18,7 @@ public sealed class LayerWriter : IAsyncDisposable
     private readonly HashSet<string> _whiteouts = [];
 
     private readonly ILayerObserver? _observer;
-    private readonly FileStream? _archive;
+    private readonly UncachedFile? _archive;
 
     private LayerWriter(BlobWriter? blob, LayerCompression compression, ILayerObserver? observer, string? archive = null)
     {
@@ -26,7 +26,7 @@ public sealed class LayerWriter : IAsyncDisposable
         _compression = compression;
         _observer = observer;
         _encoder = blob is null ? null : compression.Compress(blob);
-        _archive = archive is null ? null : new FileStream(archive, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        _archive = archive is null ? null : new UncachedFile(archive);
         _pipeline = new TarPipeline(_encoder, observer, _archive);
         _tar = new TarWriter(_pipeline);
     }
@@ -77,8 +77,8 @@ public sealed class LayerWriter : IAsyncDisposable
     {
         await _tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
         var diffId = await _pipeline.CompleteAsync(cancellationToken).ConfigureAwait(false);
-        if (_archive is not null)
-            await _archive.DisposeAsync().ConfigureAwait(false);
+        _archive?.Flush();
+        _archive?.Dispose();
         var index = new LayerIndex(_files.Values, _whiteouts);
         _observer?.Complete(index);
         if (_blob is null)
@@ -102,8 +102,7 @@ public sealed class LayerWriter : IAsyncDisposable
         _encoder?.Dispose();
         if (_blob is not null)
             await _blob.DisposeAsync().ConfigureAwait(false);
-        if (_archive is not null)
-            await _archive.DisposeAsync().ConfigureAwait(false);
+        _archive?.Dispose();
         _contentHash.Dispose();
     }
 

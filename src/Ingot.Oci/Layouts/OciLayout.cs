@@ -8,8 +8,10 @@ namespace Ingot.Oci.Layouts;
 /// <remarks>Several processes may share one: changes of the index are made one after the other, under a lock on <c>index.json.lock</c>, and each replaces the file whole.</remarks>
 public sealed class OciLayout
 {
-    private const string NameAnnotation = "org.opencontainers.image.ref.name";
+    /// <summary>The name of the index's file in the layout's directory.</summary>
+    public const string IndexFile = "index.json";
 
+    private const string NameAnnotation = "org.opencontainers.image.ref.name";
 
     private readonly string _indexPath;
     private readonly string _lockPath;
@@ -18,7 +20,7 @@ public sealed class OciLayout
     public OciLayout(string directory)
     {
         Store = new DirectoryStore(directory);
-        _indexPath = Path.Combine(Store.Root, "index.json");
+        _indexPath = Path.Combine(Store.Root, IndexFile);
         _lockPath = _indexPath + ".lock";
     }
 

@@ -69,11 +69,11 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     public async Task<StepResult> FinishAsync(LayerWriter writer, Func<Layer, bool> isWhole, CancellationToken cancellationToken)
     {
         var layer = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
-        return await KeepAsync(layer, writer.Archive!, isWhole(layer), cancellationToken).ConfigureAwait(false);
+        return await KeepAsync(layer, LayerArchive.Whole(writer.Archive!), isWhole(layer), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Remembers a layer.</summary>
-    public async Task<StepResult> KeepAsync(Layer layer, string archive, bool isWhole, CancellationToken cancellationToken)
+    public async Task<StepResult> KeepAsync(Layer layer, LayerArchive archive, bool isWhole, CancellationToken cancellationToken)
     {
         if (!isWhole)
             throw new BuildCacheException("files changed while they were copied: build again");

@@ -9,7 +9,7 @@ public sealed class Builder
     private const int PrivateMode = 0b111_000_000;
 
     private static readonly TimeSpan s_syncPatience = TimeSpan.FromSeconds(2);
-    private static readonly string[] s_parts = ["snapshots", "archives", "layers", "steps", "last", "selections", "stamps", "downloads", "copied"];
+    private static readonly string[] s_parts = ["snapshots", "archives", "layers", "steps", "last", "selections", "stamps", "downloads", "copied", "unchanged"];
 
     private readonly BuildSettings _settings;
     private readonly string _workDirectory;
@@ -24,6 +24,9 @@ public sealed class Builder
         if (settings.Epoch.Ticks % TimeSpan.TicksPerSecond != 0)
             throw new ArgumentException($"the epoch '{settings.Epoch:O}' is not a whole second", nameof(settings));
     }
+
+    /// <summary>What the contexts of the last build looked like before it read any of their files; null when that says too little, or none was finished.</summary>
+    public IReadOnlyList<ContextLook>? Looks { get; private set; }
 
     /// <summary>Builds the images of a plan, in its order. A failed command throws <see cref="BuildException"/>, a mistake in a person's files that only shows now
     /// <see cref="Diagnostics.InvalidInputException"/>, a missing program <see cref="Tools.ToolException"/>, a secret that would have got into an image <see cref="SecretLeakException"/>; other steps are then stopped.</summary>
@@ -79,6 +82,7 @@ public sealed class Builder
                 var results = await build.RunAsync().ConfigureAwait(false);
                 var images = await WriteAsync(plan, await writer(results, current).ConfigureAwait(false), progress, cancellationToken).ConfigureAwait(false);
                 build.Adopt();
+                Looks = build.Looks;
                 await ExportAsync(build, current, steps, progress, cancellationToken).ConfigureAwait(false);
                 if (build.HasExecuted)
                 {

@@ -34,7 +34,7 @@ internal sealed class CacheInventory
     private static readonly (string Directory, string Kind)[] s_parts =
     [
         ("steps", "steps"), ("layers", "layers"), ("archives", "layers"), ("snapshots", "snapshots"), (Path.Combine("store", "blobs", "sha256"), "downloads"), ("downloads", "downloads"),
-        ("selections", "records"), ("last", "records"), ("stamps", "records"), ("copied", "records"), ("logs", "logs"), ("exports", "records"),
+        ("selections", "records"), ("last", "records"), ("stamps", "records"), ("copied", "records"), ("logs", "logs"), ("exports", "records"), ("unchanged", "records"),
     ];
 
     // Of several kinds the one that says most.

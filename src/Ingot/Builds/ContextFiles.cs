@@ -66,14 +66,14 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     }
 
     /// <summary>What the trees look like that are selected from, without reading a file; null when that says too little.</summary>
-    public Digest? StampOf(IReadOnlyList<CopySource> sources)
+    public Digest? StampOf(IReadOnlyList<string> patterns)
     {
         if (_digests is null || !_files.IsLocal())
             return null;
 
         // A link leads anywhere, and so does what a pattern matches.
-        string[] paths = [.. sources.Select(s => ImagePath.ToLayer(s.Pattern))];
-        if (sources.Any(s => SourceSelector.IsWild(s.Pattern) || s.Pattern.Contains('\\', StringComparison.Ordinal)) || paths.Any(p => Resolve(p) != p))
+        string[] paths = [.. patterns.Select(ImagePath.ToLayer)];
+        if (patterns.Any(p => SourceSelector.IsWild(p) || p.Contains('\\', StringComparison.Ordinal)) || paths.Any(p => Resolve(p) != p))
             paths = [""];
 
         var stamps = new StringBuilder();

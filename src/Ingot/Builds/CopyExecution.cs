@@ -59,8 +59,9 @@ internal static class CopyExecution
             || LayerPatch.Of(before.Index, before.Trace, session.Settings.Codec, [.. placed.Select(p => new LayerEntry(p.Entry, p.Source?.Content))]) is not { } patch)
             return null;
 
-        string archive = session.NewArchive();
-        var layer = await patch.WriteAsync(store, before.Archive, archive, archive + ".changed", i => OpenAsync(placed[i], reading, cancellationToken), cancellationToken).ConfigureAwait(false);
+        var (layer, archive) = await patch.WriteAsync(store, before.Archive, session.NewArchive(), i => OpenAsync(placed[i], reading, cancellationToken), cancellationToken).ConfigureAwait(false);
+        if (LayerArchives.IsScattered(archive))
+            archive = archive.Gather(session.NewArchive());
         return await session.KeepAsync(layer, archive, IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken).ConfigureAwait(false);
     }
 

@@ -142,6 +142,7 @@ internal sealed class CopyInputs : IDisposable
     private readonly Func<TreeSource, Task<LayerChain>> _chainOf;
     private readonly Dictionary<CopyStep, IReadOnlyList<CopyInput?>> _contextInputs = new(ReferenceEqualityComparer.Instance);
     private readonly List<IDisposable> _contexts = [];
+    private readonly List<ContextLook?> _looks = [];
     private readonly RemoteInputs _remote;
 
     /// <param name="session">The build.</param>
@@ -160,6 +161,9 @@ internal sealed class CopyInputs : IDisposable
         _contexts.ForEach(c => c.Dispose());
         _remote.Dispose();
     }
+
+    /// <summary>What the contexts looked like before anything was read; null when that says too little of some of them.</summary>
+    public IReadOnlyList<ContextLook>? Looks => _looks.Contains(null) ? null : [.. _looks.OfType<ContextLook>()];
 
     /// <summary>Selects in contexts, and says all that is missing: that need not wait for a compiler.</summary>
     public void SelectContextFiles(IEnumerable<CopyStep> copies)
@@ -183,7 +187,9 @@ internal sealed class CopyInputs : IDisposable
     {
         string where = $"the context '{context.Name}'";
         string[] what = [files.Definition, .. What(step, run)];
-        var stamp = files.StampOf(run);
+        string[] patterns = [.. run.Select(s => s.Pattern)];
+        var stamp = files.StampOf(patterns);
+        _looks.Add(stamp is { } settledNow ? new ContextLook(context.Directory, context.IgnoreFile, patterns, settledNow) : null);
         Task<FileOpener> Open(CancellationToken cancellationToken) => Task.FromResult(new FileOpener(files.Open, []));
         if (stamp is { } same && _cache.FindSelection(same, what) is { } known)
         {

@@ -126,13 +126,16 @@ internal sealed unsafe partial class HostFiles : IDisposable
     /// <summary>When a file's content, and when anything of it last changed, as the kernel says; null when it is not there.</summary>
     public static (DateTimeOffset Modified, DateTimeOffset Changed)? Times(string path) => StampOf(path) is { } stamp ? (TimeAt(stamp.Modified), TimeAt(stamp.Changed)) : null;
 
-    /// <summary>What a file takes on its disk in bytes, without what is in it when it is a directory; null when it is not there.</summary>
+    /// <summary>Gives a file another name; false when the file system does not, or not once more.</summary>
+    public static bool TryLink(string file, string name) => MakeLink(Z(file), Z(name)) == 0;
+
+    /// <summary>What a file takes on its disk in bytes, shared among its names; 0 for a directory; null when it is not there.</summary>
     public static (bool IsDirectory, long Bytes)? DiskUsage(string path)
     {
         Span<byte> buffer = stackalloc byte[256];
-        // struct statx, linux/stat.h: blocks of 512 bytes at 48.
+        // struct statx, linux/stat.h: the number of names at 16, blocks of 512 bytes at 48.
         if (StatX(CurrentDirectory, Z(path), NoFollow, 0x7FF, buffer) == 0)
-            return (Read(buffer).Type == TarEntryType.Directory, BitConverter.ToInt64(buffer[48..]) * 512);
+            return Read(buffer).Type == TarEntryType.Directory ? (true, 0) : (false, BitConverter.ToInt64(buffer[48..]) * 512 / BitConverter.ToUInt32(buffer[16..]));
         return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", path);
     }
 
@@ -279,6 +282,9 @@ internal sealed unsafe partial class HostFiles : IDisposable
 
     [LibraryImport("libc", EntryPoint = "getdents64", SetLastError = true)]
     private static partial nint GetDirectoryEntries(SafeFileHandle directory, Span<byte> buffer, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true)]
+    private static partial int MakeLink(ReadOnlySpan<byte> file, ReadOnlySpan<byte> name);
 
     [LibraryImport("libc", EntryPoint = "chmod", SetLastError = true)]
     private static partial int ChangeMode(ReadOnlySpan<byte> path, uint mode);

@@ -32,8 +32,8 @@ internal sealed record LayerFacts
 /// <summary>A layer that another can be written from.</summary>
 /// <param name="Index">What is in it.</param>
 /// <param name="Trace">How it was written.</param>
-/// <param name="Archive">Its archive, a file.</param>
-internal sealed record WrittenLayer(LayerIndex Index, LayerTrace Trace, string Archive);
+/// <param name="Archive">Its archive.</param>
+internal sealed record WrittenLayer(LayerIndex Index, LayerTrace Trace, LayerArchive Archive);
 
 /// <summary>The files of a layer, ready to be stacked on others.</summary>
 internal abstract record Snapshot
@@ -46,7 +46,7 @@ internal abstract record Snapshot
     public sealed record Unpacked(string Directory) : Snapshot;
 
     /// <summary>The layer's archive as it is, with an image that can be mounted and shows the same as the directory would.</summary>
-    public sealed record Packed(string Image, string Archive, LayerIndex Index) : Snapshot;
+    public sealed record Packed(string Image, LayerArchive Archive, LayerIndex Index) : Snapshot;
 }
 
 /// <summary>Layers, in the forms that steps need: a snapshot, the archive, a blob, the index of files. Each form is made from another when it is needed and missing.</summary>
@@ -56,7 +56,7 @@ internal sealed class LayerCache
 
     private readonly string _snapshots;
     private readonly string _layers;
-    private readonly string _archives;
+    private readonly LayerArchives _archives;
     private readonly string _directory;
     private readonly IContentStore _store;
     private readonly DirectoryStore _local;
@@ -69,7 +69,7 @@ internal sealed class LayerCache
     {
         _store = store;
         _directory = directory;
-        _archives = Directory.CreateDirectory(Path.Combine(directory, "archives")).FullName;
+        _archives = new LayerArchives(Path.Combine(directory, "archives"));
         _snapshots = Directory.CreateDirectory(Path.Combine(directory, "snapshots")).FullName;
         _layers = Directory.CreateDirectory(Path.Combine(directory, "layers")).FullName;
         _local = new DirectoryStore(Path.Combine(directory, "store"));
@@ -111,13 +111,13 @@ internal sealed class LayerCache
     /// <summary>Remembers a layer that was just written, under the codec of its blob, and keeps its archive.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="compression">What compressed its blob.</param>
-    /// <param name="archive">The file that holds its archive, which is moved away; null for none.</param>
-    public void Add(Layer layer, LayerCompression compression, string? archive = null)
+    /// <param name="archive">Its archive, whose last file is moved away; null for none.</param>
+    public void Add(Layer layer, LayerCompression compression, LayerArchive? archive = null)
     {
         if (archive is not null)
-            File.Move(archive, ArchivePath(layer.DiffId), overwrite: true);
+            _archives.Add(layer.DiffId, archive);
         if (archive is not null && layer.Trace is { } trace)
-            AtomicFile.Write(TracePath(layer.DiffId), trace.Write());
+            _archives.AddTrace(layer.DiffId, trace);
         Remember(layer, compression.Codec, isPacked: archive is not null);
     }
 
@@ -138,13 +138,11 @@ internal sealed class LayerCache
     public async Task<WrittenLayer?> FindWrittenAsync(Digest diffId, CancellationToken cancellationToken)
     {
         await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
-        if (!File.Exists(TracePath(diffId)) || !File.Exists(ArchivePath(diffId)) || !File.Exists(IndexPath(diffId)))
-            return null;
-        if (LayerTrace.TryRead(await File.ReadAllBytesAsync(TracePath(diffId), cancellationToken).ConfigureAwait(false)) is not { } trace
+        if (_archives.FindTrace(diffId) is not { } trace || _archives.Find(diffId) is not { } archive || !File.Exists(IndexPath(diffId))
             || await _store.SizeAsync(trace.Blob.Digest, cancellationToken).ConfigureAwait(false) != trace.Blob.Size)
             return null;
 
-        return new WrittenLayer(await IndexOfAsync(diffId, cancellationToken).ConfigureAwait(false), trace, ArchivePath(diffId));
+        return new WrittenLayer(await IndexOfAsync(diffId, cancellationToken).ConfigureAwait(false), trace, archive);
     }
 
     /// <summary>Whether everything can be made from what there is of a layer.</summary>
@@ -158,7 +156,7 @@ internal sealed class LayerCache
     {
         if (Facts(diffId) is not { } facts || !File.Exists(IndexPath(diffId)))
             return false;
-        return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || File.Exists(ArchivePath(diffId)) || await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is not null;
+        return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || _archives.Find(diffId) is not null || await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is not null;
     }
 
     /// <summary>The blob of a layer in the store, compressed as asked; made from what there is when it is missing. A foreign layer keeps the blob it has.</summary>
@@ -278,8 +276,8 @@ internal sealed class LayerCache
     private async Task<Snapshot.Packed?> PackAsync(LayerChain chain, LayerFacts facts, Workspace workspace, CancellationToken cancellationToken)
     {
         var diffId = chain.Layers[^1].DiffId;
-        string image = Path.Combine(_archives, (facts.IsComplete ? diffId : chain.Id).Hex + ".image");
-        string archive = await ArchiveAsync(diffId, facts, workspace, cancellationToken).ConfigureAwait(false);
+        var archive = await ArchiveAsync(diffId, facts, workspace, cancellationToken).ConfigureAwait(false);
+        string image = _archives.ImagePath(facts.IsComplete ? diffId : chain.Id, archive);
         var index = await IndexOfAsync(diffId, cancellationToken).ConfigureAwait(false);
         try
         {
@@ -300,38 +298,38 @@ internal sealed class LayerCache
         return index.With(index.ImpliedDirectories().Select(path => below.Find(path)?.Record.Entry).OfType<TarEntry>().Where(e => e.Type == TarEntryType.Directory));
     }
 
-    private static void WriteImage(string image, string archive, LayerIndex index)
+    private static void WriteImage(string image, LayerArchive archive, LayerIndex index)
     {
         using var bytes = new MemoryStream();
-        ErofsImage.Write(bytes, index, [new ErofsDevice(new FileInfo(archive).Length)], new ErofsOptions { AllowDevices = true });
+        var options = new ErofsOptions { AllowDevices = true, PlaceOf = file => archive.Find(file.Offset) is var (device, at, _) ? new ErofsPlace(device + 1, at) : default };
+        ErofsImage.Write(bytes, index, [.. archive.Files.Select(file => new ErofsDevice(new FileInfo(file).Length))], options);
         AtomicFile.Write(image, bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
     }
 
     // The archive of a layer of ours; decompressed from a blob when it is missing.
-    private async Task<string> ArchiveAsync(Digest diffId, LayerFacts facts, Workspace workspace, CancellationToken cancellationToken)
+    private async Task<LayerArchive> ArchiveAsync(Digest diffId, LayerFacts facts, Workspace workspace, CancellationToken cancellationToken)
     {
-        string archive = ArchivePath(diffId);
-        if (File.Exists(archive))
-            return archive;
+        if (_archives.Find(diffId) is { } known)
+            return known;
 
         string made = Path.Combine(workspace.NewDirectory("archive"), "layer.tar");
         var tar = await OpenTarAsync(diffId, facts, cancellationToken).ConfigureAwait(false);
         await using (tar.ConfigureAwait(false))
         {
-            var file = new FileStream(made, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
-            await using (file.ConfigureAwait(false))
-                await tar.CopyToAsync(file, CopyBytes, cancellationToken).ConfigureAwait(false);
+            using var file = new UncachedFile(made);
+            await tar.CopyToAsync(file, CopyBytes, cancellationToken).ConfigureAwait(false);
+            file.Flush();
         }
 
-        File.Move(made, archive, overwrite: true);
-        return archive;
+        _archives.Add(diffId, LayerArchive.Whole(made));
+        return _archives.Find(diffId) ?? throw Lost(diffId);
     }
 
     // Verified at its end.
     private async Task<Stream> OpenTarAsync(Digest diffId, LayerFacts facts, CancellationToken cancellationToken)
     {
-        if (File.Exists(ArchivePath(diffId)))
-            return LayerBlob.OpenArchive(ArchivePath(diffId), diffId);
+        if (_archives.Find(diffId) is { } archive)
+            return LayerBlob.OpenArchive(archive, diffId);
 
         var (store, blob) = await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) ?? throw Lost(diffId);
         return await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false);
@@ -427,10 +425,6 @@ internal sealed class LayerCache
     }
 
     private string IndexPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".index");
-
-    private string TracePath(Digest diffId) => Path.Combine(_archives, diffId.Hex + ".trace");
-
-    private string ArchivePath(Digest diffId) => Path.Combine(_archives, diffId.Hex + ".tar");
 
     private string FactsPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".json");
 

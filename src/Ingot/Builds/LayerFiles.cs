@@ -1,6 +1,5 @@
 using Ingot.Oci.Layers;
 using Ingot.Tools;
-using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Builds;
 
@@ -35,10 +34,10 @@ internal abstract class LayerFiles : IDisposable
 
     private sealed class OfArchive(Snapshot.Packed packed) : LayerFiles
     {
-        private readonly SafeFileHandle _archive = File.OpenHandle(packed.Archive);
+        private readonly ArchiveReader _archive = packed.Archive.Open();
 
         public override Stream OpenRead(string path) => packed.Index.Find(path) is { } file
-            ? new SliceStream(_archive, file.Offset, file.Size)
+            ? new ArchiveStream(_archive, file.Offset, file.Size, ownsReader: false)
             : throw new FileNotFoundException($"'{path}' is not in the layer");
 
         public override void Dispose() => _archive.Dispose();
@@ -64,7 +63,7 @@ internal sealed record SnapshotStack(IReadOnlyList<string> Names, IReadOnlyList<
             if (snapshot is Snapshot.Packed packed)
             {
                 HostFiles.MakeDirectory(Path.Combine(directory, name), PointMode);
-                images.Add(new ImageMount(packed.Image, [packed.Archive], Path.Combine(directory, name)));
+                images.Add(new ImageMount(packed.Image, packed.Archive.Files, Path.Combine(directory, name)));
             }
             else
             {

@@ -58,6 +58,9 @@ internal sealed partial class PlanExecution : IDisposable
     /// <summary>About what the results of this build take in the cache: the snapshot of a command and the blob of a layer, in bytes.</summary>
     public long AddedBytes => Interlocked.Read(ref _addedBytes);
 
+    /// <summary>What the contexts looked like; null when that says too little.</summary>
+    public IReadOnlyList<ContextLook>? Looks => _copies.Looks;
+
     /// <summary>The results that were used or made.</summary>
     public IReadOnlyList<UsedResult> Used => [.. _used.Values];
 

@@ -94,7 +94,7 @@ internal sealed class StepCache
         _last = Directory.CreateDirectory(Path.Combine(directory, "last")).FullName;
         _selections = Directory.CreateDirectory(Path.Combine(directory, "selections")).FullName;
         _locks = Directory.CreateDirectory(Path.Combine(directory, "locks")).FullName;
-        Stamps = Directory.CreateDirectory(Path.Combine(directory, "stamps")).FullName;
+        Stamps = Directory.CreateDirectory(StampsOf(directory)).FullName;
     }
 
     /// <summary>What shared caches offer; null when there are none.</summary>
@@ -105,6 +105,9 @@ internal sealed class StepCache
 
     /// <summary>Where digests of files of contexts are kept.</summary>
     public string Stamps { get; }
+
+    /// <summary>Where digests of files are kept in a cache.</summary>
+    public static string StampsOf(string directory) => Path.Combine(directory, "stamps");
 
     /// <summary>Whether a step at this place of a project was ever made.</summary>
     /// <remarks>What others made may be this too.</remarks>

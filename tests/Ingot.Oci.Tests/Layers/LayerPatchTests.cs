@@ -126,7 +126,7 @@ public sealed class LayerPatchTests : IDisposable
         File.WriteAllBytes(blob, whole[..(whole.Length / 3)]);
         await Assert.ThrowsAnyAsync<IOException>(() => PatchAsync(before, files));
         File.WriteAllBytes(blob, whole);
-        File.WriteAllBytes(before.Archive, File.ReadAllBytes(before.Archive)[..^512]);
+        File.WriteAllBytes(before.Archive.Files[0], File.ReadAllBytes(before.Archive.Files[0])[..^512]);
         await Assert.ThrowsAnyAsync<IOException>(() => PatchAsync(before, files));
         Assert.Equal(blobs, Directory.GetFiles(Path.Combine(_directory, "store/blobs/sha256")).Length);
         Assert.Empty(Directory.GetFiles(Path.Combine(_directory, "store/tmp")));
@@ -207,7 +207,7 @@ public sealed class LayerPatchTests : IDisposable
         foreach (var file in Sorted(files))
             await writer.WriteAsync(file.Entry, file.Content, TestContext.Current.CancellationToken);
         var layer = await writer.FinishAsync(TestContext.Current.CancellationToken);
-        return new(LayerTrace.TryRead(layer.Trace!.Write())!, layer, archive);
+        return new(LayerTrace.TryRead(layer.Trace!.Write())!, layer, LayerArchive.Whole(archive));
     }
 
     private static LayerPatch? PatchOf(Written before, Dictionary<string, Given> files, LayerCompression compression) => LayerPatch.Of(
@@ -219,9 +219,9 @@ public sealed class LayerPatchTests : IDisposable
         var patch = PatchOf(before, files, LayerCompression.Zstandard);
         Assert.NotNull(patch);
         string archive = Path.Combine(_directory, $"{_archives++}.tar");
-        var layer = await patch.WriteAsync(_store, before.Archive, archive, archive + ".changed", i => Task.FromResult<Stream>(new MemoryStream(Sorted(files)[i].Content)), TestContext.Current.CancellationToken);
-        Assert.False(File.Exists(archive + ".changed"));
-        return new(LayerTrace.TryRead(layer.Trace!.Write())!, layer, archive);
+        var (layer, parts) = await patch.WriteAsync(_store, before.Archive, archive, i => Task.FromResult<Stream>(new MemoryStream(Sorted(files)[i].Content)), TestContext.Current.CancellationToken);
+        Assert.Equal(archive, parts.Files[^1]);
+        return new(LayerTrace.TryRead(layer.Trace!.Write())!, layer, new LayerArchive(parts.Files, LayerArchive.TryReadParts(parts.WriteParts())!));
     }
 
     private static void AssertSame(Written expected, Written actual)
@@ -231,10 +231,19 @@ public sealed class LayerPatchTests : IDisposable
         Assert.Equal(expected.Layer.Blob, actual.Layer.Blob);
         Assert.Equal(expected.Layer.Index.Write(), actual.Layer.Index.Write());
         Assert.Equal(expected.Trace.Write(), actual.Trace.Write());
-        Assert.True(File.ReadAllBytes(expected.Archive).AsSpan().SequenceEqual(File.ReadAllBytes(actual.Archive)));
+        Assert.True(Bytes(expected.Archive).AsSpan().SequenceEqual(Bytes(actual.Archive)));
+    }
+
+    private static byte[] Bytes(LayerArchive archive)
+    {
+        using var stream = new ArchiveStream(archive.Open(), 0, archive.Size, ownsReader: true);
+        byte[] bytes = new byte[archive.Size];
+        stream.ReadExactly(bytes);
+        Assert.Equal(-1, stream.ReadByte());
+        return bytes;
     }
 
     private sealed record Given(TarEntry Entry, byte[] Content);
 
-    private sealed record Written(LayerTrace Trace, Layer Layer, string Archive);
+    private sealed record Written(LayerTrace Trace, Layer Layer, LayerArchive Archive);
 }

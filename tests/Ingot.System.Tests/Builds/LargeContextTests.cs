@@ -41,6 +41,16 @@ public sealed class LargeContextTests(BuildFixture fixture) : IClassFixture<Buil
             Assert.NotEqual(first, patched);
             var anew = await BuildAsync(project, Cache("two"));
             Assert.Equal(anew, patched);
+
+            // Written from one that was: its archive is parts of several files, and is mounted so.
+            foreach (string name in (string[])["d5/f5", "d3/f33", "d9/f119", "d0/new"])
+            {
+                File.AppendAllText(Path.Combine(project, "files", name), "x");
+                patched = await BuildAsync(project, Cache("one"));
+            }
+
+            Assert.NotEmpty(Directory.GetFiles(Path.Combine(Cache("one").CacheDirectory, "archives"), "*.parts"));
+            Assert.Equal(await BuildAsync(project, Cache("three")), patched);
         }
         finally
         {

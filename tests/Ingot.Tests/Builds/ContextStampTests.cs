@@ -68,7 +68,7 @@ public sealed class ContextStampTests : IDisposable
         using (var files = Open())
         {
             files.Read(Select(files), parallelism: 1);
-            before = files.StampOf([new CopySource("", default)]);
+            before = files.StampOf([""]);
         }
 
         var written = File.GetLastWriteTimeUtc(Path.Combine(Root, "a.txt"));
@@ -76,7 +76,7 @@ public sealed class ContextStampTests : IDisposable
         Assert.Equal((3L, written), (new FileInfo(Path.Combine(Root, "a.txt")).Length, File.GetLastWriteTimeUtc(Path.Combine(Root, "a.txt"))));
         Settle();
         using var again = Open();
-        Assert.NotEqual(before, again.StampOf([new CopySource("", default)]));
+        Assert.NotEqual(before, again.StampOf([""]));
         Assert.Contains("a.txt", Select(again).Unread.Select(f => f.Entry.Path));
     }
 
@@ -193,7 +193,7 @@ public sealed class ContextStampTests : IDisposable
     private Digest? Stamp(string source)
     {
         using var files = Open();
-        return files.StampOf([new CopySource(source, default)]) ?? throw new InvalidOperationException("nothing is settled");
+        return files.StampOf([source]) ?? throw new InvalidOperationException("nothing is settled");
     }
 
     private TreeSource.Context Context()

@@ -9,7 +9,8 @@ namespace Ingot.Templates.Dockerfile;
 /// <remarks>The rules are those of https://docs.docker.com/build/concepts/context/#dockerignore-files.</remarks>
 public sealed class IgnoreFile
 {
-    private const string Name = ".dockerignore";
+    /// <summary>What the file is called, or what its name ends with.</summary>
+    public const string Name = ".dockerignore";
     private const string Cure = "a '[' needs its ']', a range its ends in order, and a '\\' a character after it";
 
     private readonly List<IgnorePattern> _patterns;

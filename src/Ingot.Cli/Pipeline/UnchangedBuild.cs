@@ -1,0 +1,82 @@
+using System.Collections;
+using System.Text;
+using Ingot.Builds;
+using Ingot.Cli.Commands;
+using Ingot.Oci.Content;
+using Ingot.Oci.Layouts;
+using Ingot.Plans;
+using Ingot.Templates.Dockerfile;
+using Ingot.Templates.Project;
+
+namespace Ingot.Cli.Pipeline;
+
+/// <summary>Answers <c>ingot build</c> when nothing changed since the same words were last said, before anything else is loaded.</summary>
+internal static class UnchangedBuild
+{
+    // What shells change from line to line, and no build asks for.
+    private static readonly string[] s_passing = ["_", "PWD", "OLDPWD", "SHLVL"];
+
+    /// <summary>Says what the same command said before, if nothing changed since; false when it must be carried out.</summary>
+    public static bool TryAnswer(string[] arguments, TextWriter output)
+    {
+        if (arguments is not ["build", ..])
+            return false;
+
+        string cache = Home.FromEnvironment().Cache;
+        if (RememberedBuild.Find(cache, KeyOf(arguments), TimeProvider.System) is not { } said)
+            return false;
+
+        foreach (string line in said)
+            output.WriteLine(line);
+        return true;
+    }
+
+    /// <summary>Whether what a build comes to is decided by files that can be looked at: not by what is elsewhere, was said to be secret, or is to be done again.</summary>
+    public static bool CanRemember(ProjectDefinition project, BuildOptions options) =>
+        options is { NoCache: false, Explain: false, Names: true, Cache: null, Epoch: null, CacheFrom: [], CacheTo: [], Contexts.Count: 0, Secrets.Count: 0, SshAgents.Count: 0, Bases.Update: null }
+        && options.Platform == Platform.Host
+        && project.Epoch is null && project.Images.All(i => i.Epoch is null && i is not DockerfileImage { Dockerfile: PlanSettings.StandardInputName });
+
+    /// <summary>Remembers a build.</summary>
+    /// <param name="context">What the command was given.</param>
+    /// <param name="project">The project.</param>
+    /// <param name="images">What was built.</param>
+    /// <param name="looks">What the contexts looked like; null when that says too little.</param>
+    /// <param name="said">What is said when all is as it was.</param>
+    /// <param name="began">What <see cref="RememberedBuild.Now"/> said before any of it was read.</param>
+    public static void Remember(CommandContext context, ProjectDefinition project, IReadOnlyList<BuiltImage> images, IReadOnlyList<ContextLook>? looks, IReadOnlyList<string> said, long began)
+    {
+        var dockerfiles = project.Images.OfType<DockerfileImage>().Where(i => i.Dockerfile != PlanSettings.StandardInputName).ToList();
+        string At(string path) => Path.Combine(context.Directory, path);
+        // What leaves something out must be the same file as when the contexts were looked at.
+        var ignored = dockerfiles.Select(d => IgnoreFile.Locate(At(d.Context), At(d.Dockerfile))).Select(p => p is null ? null : Path.GetFullPath(p)).ToList();
+        if (looks is null || looks.Any(l => !ignored.Contains(l.IgnoreFile is null ? null : Path.GetFullPath(l.IgnoreFile))))
+            return;
+
+        var store = new OciLayout(context.Home.Content).Store;
+        new RememberedBuild
+        {
+            Said = said,
+            Files = [At(ProjectDefinition.FileName), .. dockerfiles.SelectMany(d => FilesOf(At(d.Dockerfile), At(d.Context))).Distinct()],
+            Replaced = [At(ImageLock.FileName), Path.Combine(context.Home.Content, OciLayout.IndexFile)],
+            Needed = [.. images.SelectMany(i => i.Manifest.Layers.Append(i.Manifest.Config).Select(d => d.Digest).Append(i.Digest)).Distinct().Select(store.PathOf), .. dockerfiles.Select(d => At(d.Context)).Distinct()],
+            Looks = looks,
+        }.Keep(context.Home.Cache, KeyOf(context.Arguments), TimeProvider.System, began);
+    }
+
+    private static IEnumerable<string> FilesOf(string dockerfile, string context) => [dockerfile, dockerfile + IgnoreFile.Name, Path.Combine(context, IgnoreFile.Name)];
+
+    // Everything but files: the words, where they were said and by whom, the surroundings, and the program.
+    private static Digest KeyOf(IReadOnlyList<string> arguments)
+    {
+        var surroundings = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+            .Where(v => !s_passing.Contains((string)v.Key))
+            .Select(v => $"{v.Key}={v.Value}")
+            .Order(StringComparer.Ordinal);
+        string[] program = [.. new[] { typeof(UnchangedBuild), typeof(RememberedBuild), typeof(Digest) }.Select(t => t.Assembly.ManifestModule.ModuleVersionId.ToString())];
+        var key = new StringBuilder();
+        foreach (string part in (string[])[.. program, Environment.CurrentDirectory, Environment.UserName, .. arguments, "", .. surroundings])
+            key.Append(part.Length).Append(' ').Append(part).Append('\n');
+        return Digest.Of(Encoding.UTF8.GetBytes(key.ToString()));
+    }
+}
