@@ -49,8 +49,9 @@ public static class IngotServer
         app.MapApi(new ApiServices(
             options, home, time.GetUtcNow(), ledger, projects,
             new PromotionDesk(ledger, projects, shelf, time),
-            new ReleaseDesk(ledger, controller, projects, address.ToString()),
+            new ReleaseDesk(ledger, controller, projects, new PullCheck(content, target), address.ToString()),
             new StopDesk(ledger, controller, target),
+            target,
             new StatusReader(ledger, controller),
             token, logger));
 

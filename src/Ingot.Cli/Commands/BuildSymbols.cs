@@ -50,7 +50,7 @@ internal sealed record BuildOptions
     /// <summary>Where results of steps are kept; null for this host's cache.</summary>
     public string? Cache { get; init; }
 
-    /// <summary>How layers are compressed; null for the default.</summary>
+    /// <summary>How the layers of every image are compressed; null for what the project says.</summary>
     public LayerCompression? Compression { get; init; }
 
     /// <summary>Digests of base images by the names templates have for them: nothing else is looked up for these.</summary>
@@ -64,6 +64,22 @@ internal sealed record BuildOptions
     public bool AllowHostNetwork { get; init; }
 
     public BaseImageOptions Bases { get; init; } = new();
+
+    /// <summary>The project with what is said here of all its images.</summary>
+    public ProjectDefinition Over(ProjectDefinition project) => project with
+    {
+        Images =
+        [
+            .. project.Images.Select(i => i with
+            {
+                RulesOff = [.. i.RulesOff.Union(RulesOff)],
+                Compression = Compression is null ? i.Compression : new CompressionDefinition(CommandLine, Compression.Name),
+            }),
+        ],
+    };
+
+    /// <summary>Where something stands that was said on the command line.</summary>
+    public static SourceSpan CommandLine { get; } = new SourceText("the command line", "").Span(0, 0);
 }
 
 /// <summary>The options that <c>up</c> and <c>build</c> share.</summary>
@@ -76,7 +92,7 @@ internal sealed class BuildSymbols
     private readonly Option<string[]> _labels = new("--label") { Description = "A label for every image, over what its template says", HelpName = "NAME=VALUE" };
     private readonly Option<string[]> _contexts = new("--context", "--build-context") { Description = "What FROM, --from and --mount find under a name: a directory, a git repository, docker-image://NAME or oci-layout://DIR", HelpName = "NAME=SOURCE" };
     private readonly Option<string> _platform = new("--platform") { Description = "What the images run on; this host's platform when left out", HelpName = "OS/ARCH[/VARIANT]" };
-    private readonly Option<string> _compression = new("--compression") { Description = "How layers are compressed: gzip, which every engine pulls, or zstd, which is faster and smaller and needs Docker 23 or later", HelpName = "CODEC" };
+    private readonly Option<string> _compression = new("--compression") { Description = "How layers are compressed, over what ingot.yaml says: zstd, the default; gzip, which Docker before 23 needs; or none", HelpName = "CODEC" };
     private readonly StepAccessSymbols _access = new();
 
     private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, and the mirrors what packages there are, for every base image and bootstrap or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
@@ -128,7 +144,7 @@ internal sealed class BuildSymbols
 
     private static LayerCompression? ReadCompression(string? name) => name is null
         ? null
-        : LayerCompression.Find(name) ?? throw new InvalidInputException("compression", $"'{name}' is no way to compress layers", Suggestion.For(name, ["gzip", "zstd", "none"]) ?? "gzip, zstd or none");
+        : LayerCompression.Find(name) ?? throw new InvalidInputException("compression", $"'{name}' is no way to compress layers", Suggestion.For(name, ProjectKeys.Compressions) ?? "zstd, gzip or none");
 
     private static Platform ReadPlatform(string? text) => text is null
         ? Platform.Host
@@ -144,14 +160,13 @@ internal sealed class BuildSymbols
 
     private static EpochDefinition? ReadEpoch(string? given)
     {
-        var nowhere = new SourceText("the command line", "").Span(0, 0);
         if (given is not null)
-            return EpochDefinition.TryParse(given, nowhere, out var epoch) ? epoch : throw new InvalidInputException("epoch", $"'{given}' is not an epoch", EpochDefinition.Form);
+            return EpochDefinition.TryParse(given, BuildOptions.CommandLine, out var epoch) ? epoch : throw new InvalidInputException("epoch", $"'{given}' is not an epoch", EpochDefinition.Form);
 
         string? variable = Environment.GetEnvironmentVariable("SOURCE_DATE_EPOCH");
         if (string.IsNullOrEmpty(variable))
             return null;
-        return long.TryParse(variable, NumberStyles.None, CultureInfo.InvariantCulture, out _) && EpochDefinition.TryParse(variable, nowhere, out var fromEnvironment)
+        return long.TryParse(variable, NumberStyles.None, CultureInfo.InvariantCulture, out _) && EpochDefinition.TryParse(variable, BuildOptions.CommandLine, out var fromEnvironment)
             ? fromEnvironment
             : throw new InvalidInputException("source-date-epoch", $"SOURCE_DATE_EPOCH is '{variable}'", "expected seconds since 1970");
     }

@@ -4,7 +4,6 @@ using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
-using Ingot.Oci.Layers;
 using Ingot.Oci.Layouts;
 using Ingot.Plans;
 using Ingot.Templates.Project;
@@ -16,6 +15,9 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
 {
     private IReadOnlyList<string> _warnings = [];
     private IReadOnlyList<ContextLook>? _looks;
+
+    /// <summary>Looks at the plan before anything is done, and throws when it should not be; null when nobody does.</summary>
+    public Func<Plan, CancellationToken, Task>? Consider { get; init; }
 
     /// <summary>Whether any step ran.</summary>
     public bool DidWork { get; private set; }
@@ -38,7 +40,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         var clock = Stopwatch.StartNew();
         var layout = new OciLayout(context.Home.Content);
         var diagnostics = new DiagnosticBag();
-        project = project with { Images = [.. project.Images.Select(i => i with { RulesOff = [.. i.RulesOff.Union(options.RulesOff)] })] };
+        project = options.Over(project);
         var locks = ImageLock.Load(directory);
         var bootstraps = new BootstrapLocks(locks, options);
         using var bases = new BaseImages(context, layout, directory, locks, options.Bases);
@@ -55,6 +57,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             FindImage = (name, platform, token) => options.Pinned.TryGetValue(name, out var pinned) ? bases.FindPinnedAsync(name, pinned, platform, token) : bases.FindAsync(name, platform, token),
         }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
+        if (Consider is not null)
+            await Consider(plan!, cancellationToken);
         plan = bootstraps.Settle(plan!);
         if (options.Names)
             await bases.SaveAsync(bootstraps.IsUpdated, cancellationToken);
@@ -69,7 +73,6 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         {
             Store = layout.Store,
             CacheDirectory = options.Cache ?? context.Home.Cache,
-            Codec = options.Compression ?? LayerCompression.Gzip,
             WorkDirectory = options.Cache is null ? context.Home.Work : null,
             NoCache = options.NoCache,
             Explain = options.Explain,

@@ -23,7 +23,7 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
         if (project.Stages.Any(s => s.Target == "docker"))
             await Dockerd.EnsureAsync(context.Home, _terminal, cancellationToken);
 
-        var build = new BuildStage(context, options);
+        var build = new BuildStage(context, options) { Consider = (plan, token) => TargetCheck.RunAsync(context, server, project, plan, token) };
         var built = await build.RunAsync(project, directory, cancellationToken);
         _changed |= build.DidWork;
         await ApplyAsync(server, project, cancellationToken);

@@ -35,7 +35,7 @@ public sealed record LayerCompression
     /// <summary>gzip: what every registry and runtime reads.</summary>
     public static LayerCompression Gzip => s_all[1];
 
-    /// <summary>zstd: smaller and faster, but Docker 20.10 cannot pull it.</summary>
+    /// <summary>zstd: smaller and faster; Docker pulls it since version 23.</summary>
     public static LayerCompression Zstandard => s_all[2];
 
     /// <summary>The name in settings: <c>none</c>, <c>gzip</c> or <c>zstd</c>.</summary>
@@ -51,12 +51,15 @@ public sealed record LayerCompression
     public static LayerCompression? Find(string name) => Array.Find(s_all, compression => compression.Name == name);
 
     /// <summary>The compression of layers of that media type, OCI's or Docker's; throws <see cref="LayerException"/> for another type.</summary>
-    public static LayerCompression ForMediaType(string mediaType) => mediaType switch
+    public static LayerCompression ForMediaType(string mediaType) => FindMediaType(mediaType)
+        ?? throw new LayerException($"'{mediaType}' is not a layer: expected one of {string.Join(", ", s_all.Select(compression => $"'{compression.MediaType}'"))}");
+
+    /// <summary>As <see cref="ForMediaType"/>; null for another type, such as that of layers which may not be distributed.</summary>
+    public static LayerCompression? FindMediaType(string mediaType) => mediaType switch
     {
         Content.MediaType.DockerLayerGzip => Gzip,
         Content.MediaType.DockerLayer => None,
-        _ => Array.Find(s_all, compression => compression.MediaType == mediaType)
-            ?? throw new LayerException($"'{mediaType}' is not a layer: expected one of {string.Join(", ", s_all.Select(compression => $"'{compression.MediaType}'"))}"),
+        _ => Array.Find(s_all, compression => compression.MediaType == mediaType),
     };
 
     /// <summary>A stream that compresses what is written to it, asynchronously, into <paramref name="output"/>. Disposing it (asynchronously) finishes the data and leaves the output open.</summary>

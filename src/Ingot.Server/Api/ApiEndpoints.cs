@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Server.Control;
@@ -14,7 +15,7 @@ namespace Ingot.Server.Api;
 
 /// <summary>What the API needs to answer.</summary>
 internal sealed record ApiServices(
-    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, StatusReader Status, string Token, ILogger Logger);
+    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, ITarget Target, StatusReader Status, string Token, ILogger Logger);
 
 /// <summary>The HTTP API under <c>/api/v1</c>. Every call but <c>health</c> needs the server's token.</summary>
 internal static class ApiEndpoints
@@ -68,6 +69,11 @@ internal static class ApiEndpoints
             var request = await BodyAsync(http, ApiJson.Default.StopRequest);
             await services.Stops.StopAsync(request, http.RequestAborted);
             await ReplyAsync(http, services.Status.Status(request.Project), ApiJson.Default.StatusReply);
+        });
+        api.MapGet("target", async (HttpContext http) =>
+        {
+            var target = await services.Target.DescribeAsync(http.RequestAborted);
+            await ReplyAsync(http, new TargetReply(target.Name, target.Compressions, target.Upgrade), ApiJson.Default.TargetReply);
         });
         api.MapGet("rollouts/{id}", (HttpContext http, string id) => FollowAsync(http, services, id));
     }

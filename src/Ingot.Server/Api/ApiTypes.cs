@@ -49,6 +49,9 @@ public sealed record RolloutReply(string Id, string Project, string Service, str
 /// <summary>One sentence of a rollout's story.</summary>
 public sealed record RolloutEvent(long Entry, DateTimeOffset Time, string Text);
 
+/// <summary>Where instances run, and what can be pulled there, by how its layers are compressed: <c>GET /api/v1/target</c>.</summary>
+public sealed record TargetReply(string Name, IReadOnlyList<string> Compressions, string Upgrade);
+
 /// <summary>Everything that runs: <c>GET /api/v1/status</c>.</summary>
 public sealed record StatusReply(IReadOnlyList<ServiceStatus> Services);
 
@@ -126,6 +129,7 @@ public sealed record ErrorReply(string Code, string Message);
 [JsonSerializable(typeof(PauseRequest))]
 [JsonSerializable(typeof(StopRequest))]
 [JsonSerializable(typeof(RolloutReply))]
+[JsonSerializable(typeof(TargetReply))]
 [JsonSerializable(typeof(StatusReply))]
 [JsonSerializable(typeof(LogReply))]
 [JsonSerializable(typeof(VerifyReply))]

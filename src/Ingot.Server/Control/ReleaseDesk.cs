@@ -9,7 +9,7 @@ using Rollout = Ingot.Releases.Rollout;
 namespace Ingot.Server.Control;
 
 /// <summary>Takes requests to run a digest, checks that they may be carried out, and hands them to the service's loop.</summary>
-internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Projects projects, string registry)
+internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Projects projects, PullCheck pulls, string registry)
 {
     /// <summary>A service is to run a digest that its stage admitted.</summary>
     public async Task<ReleaseReply> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
@@ -26,6 +26,9 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             return new ReleaseReply("started", open.Id, current.Spec.Next.Number, null);
         if (loop.Rollout is null && loop.Steady is { } steady && Same(steady.Serving, wanted, steady.Proxy, Proxy(service, stage)))
             return new ReleaseReply("unchanged", null, steady.Serving.Number, null);
+
+        if (await pulls.ObjectionAsync(project, stage, image, request.Digest, cancellationToken) is { } unreadable)
+            return new ReleaseReply("refused", null, null, unreadable);
 
         List<LedgerEvent> with = [];
         if (request.Override && ledger.Read(view => view.Quarantine(key.Project, key.Service, key.Stage, request.Digest)) is not null)

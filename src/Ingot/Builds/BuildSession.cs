@@ -38,6 +38,11 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>The step that is being made; null between steps.</summary>
     public Step? Step { get; init; }
 
+    /// <summary>How the layers of an image are compressed.</summary>
+    public LayerCompression CodecOf(PlannedImage image) => image.Compression is null
+        ? Settings.Codec
+        : LayerCompression.Find(image.Compression) ?? throw new ArgumentException($"'{image.Compression}' is no way to compress layers", nameof(image));
+
     /// <summary>Looks at a layer of the step; null when there is nothing to look for.</summary>
     public ILayerObserver? NewObserver() => Step is null ? null : Guard.Observer(Step);
 

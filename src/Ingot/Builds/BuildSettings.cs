@@ -9,6 +9,9 @@ public sealed record BuildSettings
     /// <summary>1 January 1980, the epoch unless another is given: some archive formats hold no earlier time.</summary>
     public static DateTimeOffset DefaultEpoch { get; } = DateTimeOffset.FromUnixTimeSeconds(315532800);
 
+    /// <summary>How layers are compressed unless something else is asked for.</summary>
+    public static LayerCompression DefaultCodec => LayerCompression.Zstandard;
+
     /// <summary>Where images go.</summary>
     public required IContentStore Store { get; init; }
 
@@ -39,8 +42,8 @@ public sealed record BuildSettings
     /// <summary>The time of the source (<c>SOURCE_DATE_EPOCH</c>), whole seconds: no file of a layer is younger, and images say they were made then.</summary>
     public DateTimeOffset Epoch { get; init; } = DefaultEpoch;
 
-    /// <summary>How layers are compressed.</summary>
-    public LayerCompression Codec { get; init; } = LayerCompression.Gzip;
+    /// <summary>How the layers of images are compressed for which the plan does not say it.</summary>
+    public LayerCompression Codec { get; init; } = DefaultCodec;
 
     /// <summary>Values of secrets that steps may mount, by id. They get into no layer, record or log: a build whose output holds one fails.</summary>
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Secrets { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();

@@ -19,9 +19,10 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
         var result = results[image.Stage];
         await Parallel.ForEachAsync(result.Chain.Layers.Where(l => l.Foreign is null), new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = cancellationToken },
             async (layer, token) => await session.Layers.EnsureAsync(layer.DiffId, token).ConfigureAwait(false)).ConfigureAwait(false);
+        var codec = session.CodecOf(image);
         var layers = new List<Descriptor>();
         foreach (var layer in result.Chain.Layers)
-            layers.Add(await session.Layers.BlobAsync(layer, Settings.Codec, cancellationToken).ConfigureAwait(false));
+            layers.Add(await session.Layers.BlobAsync(layer, codec, cancellationToken).ConfigureAwait(false));
 
         var config = ConfigOf(stage, result);
         var configBlob = await PutAsync(MediaType.Config, ImageJson.Write(config), cancellationToken).ConfigureAwait(false);
@@ -87,7 +88,7 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
             CachedSteps = steps.Count(s => s.IsCached),
             Epoch = EpochOf(plan.Stage(image.Stage)),
             RulesOff = plan.Stage(image.Stage).RulesOff,
-            Codec = Settings.Codec.Codec,
+            Codec = session.CodecOf(image).Codec,
         };
     }
 

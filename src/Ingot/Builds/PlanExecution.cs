@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
+using Ingot.Oci.Layers;
 using Ingot.Plans;
 
 namespace Ingot.Builds;
@@ -32,7 +33,7 @@ internal sealed partial class PlanExecution : IDisposable
     private readonly Dictionary<string, Lazy<Task<StageResult>>> _stages = [];
     private readonly ConcurrentDictionary<Digest, Lazy<Task<(StepResult Result, bool IsCached)>>> _results = new();
     private readonly CopyInputs _copies;
-    private readonly HashSet<string> _exported;
+    private readonly Dictionary<string, LayerCompression> _exported;
     private readonly StepExplainer _explainer;
     private readonly ConcurrentDictionary<Digest, UsedResult> _used = new();
     private long _addedBytes;
@@ -44,7 +45,7 @@ internal sealed partial class PlanExecution : IDisposable
         _cache = cache;
         _progress = progress;
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        _exported = ExportedStages(plan);
+        _exported = ExportedStages(plan, session);
         _explainer = new StepExplainer(cache, session.Copied);
         _copies = new CopyInputs(session, cache, ChainAsync);
         foreach (var stage in plan.Stages)
@@ -100,13 +101,13 @@ internal sealed partial class PlanExecution : IDisposable
         return results;
     }
 
-    // Stages whose layers are an image's: their layers are compressed while they are written.
-    private static HashSet<string> ExportedStages(Plan plan)
+    // Stages whose layers are an image's: their layers are compressed while they are written, as the first such image wants them.
+    private static Dictionary<string, LayerCompression> ExportedStages(Plan plan, BuildSession session)
     {
-        var exported = new HashSet<string>();
+        var exported = new Dictionary<string, LayerCompression>();
         foreach (var image in plan.Images)
         {
-            for (string? name = image.Stage; name is not null && exported.Add(name); name = (plan.Stage(name).Base as TreeSource.Stage)?.Name)
+            for (string? name = image.Stage; name is not null && exported.TryAdd(name, session.CodecOf(image)); name = (plan.Stage(name).Base as TreeSource.Stage)?.Name)
             {
             }
         }
@@ -194,7 +195,7 @@ internal sealed partial class PlanExecution : IDisposable
             : input is null ? (Digest?)null
             : isUnread ? (await input.SelectAsync(Stopped).ConfigureAwait(false)).Digest
             : await input.DigestAsync(Stopped).ConfigureAwait(false);
-        var work = new StepWork(step, label, chain, input, _exported.Contains(stage.Name)) { Stage = stage, IsUnread = isUnread, Earlier = _session.Settings.NoCache ? null : _cache.LastLayer(place), Origin = OriginOf(place, step, stage.Base) };
+        var work = new StepWork(step, label, chain, input, _exported.ContainsKey(stage.Name)) { Stage = stage, IsUnread = isUnread, Earlier = _session.Settings.NoCache ? null : _cache.LastLayer(place), Origin = OriginOf(place, step, stage.Base) };
         return await OnceAsync(work, KeyOf(work, content)).ConfigureAwait(false);
     }
 
@@ -202,7 +203,11 @@ internal sealed partial class PlanExecution : IDisposable
 
     private DateTimeOffset EpochOf(PlannedStage stage) => stage.Epoch ?? _session.Settings.Epoch;
 
-    private BuildSession SessionOf(PlannedStage stage) => _session with { Settings = _session.Settings with { Epoch = EpochOf(stage) }, RulesOff = stage.RulesOff };
+    private BuildSession SessionOf(PlannedStage stage) => _session with
+    {
+        Settings = _session.Settings with { Epoch = EpochOf(stage), Codec = _exported.GetValueOrDefault(stage.Name, _session.Settings.Codec) },
+        RulesOff = stage.RulesOff,
+    };
 
     // The key under which others find the result: with what was read, not with what it looked like.
     private async Task<StepKey> FinalKeyAsync(StepWork work, StepKey key) =>

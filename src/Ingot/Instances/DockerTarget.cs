@@ -34,6 +34,13 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public async Task<TargetDescription> DescribeAsync(CancellationToken cancellationToken = default)
+    {
+        var version = await _engine.VersionAsync(cancellationToken).ConfigureAwait(false);
+        return new TargetDescription($"Docker Engine {version.Version}", version.PullsZstandard ? ["none", "gzip", "zstd"] : ["none", "gzip"], "Docker Engine 23 or later");
+    }
+
+    /// <inheritdoc/>
     public Task CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default) => move switch
     {
         Move.EnsureProxy proxy => EnsureProxyAsync(setup, proxy, cancellationToken),

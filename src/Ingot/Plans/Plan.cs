@@ -38,7 +38,7 @@ public sealed record Plan
         }
 
         foreach (var image in Images)
-            text.Append("image ").Append(image.Name).Append(" is stage ").Append(image.Stage).Append('\n');
+            text.Append("image ").Append(image.Name).Append(" is stage ").Append(image.Stage).Append(image.Compression is null ? "" : $" compressed with {image.Compression}").Append('\n');
         return text.ToString();
     }
 }
@@ -93,4 +93,8 @@ public sealed record PlannedImage(
     ImageDefinition Definition,
     Digest Template,
     IReadOnlyList<TreeSource.Image> Bases,
-    IReadOnlyList<KeyValuePair<string, string>> Arguments);
+    IReadOnlyList<KeyValuePair<string, string>> Arguments)
+{
+    /// <summary>The name of how its layers are compressed, such as <c>gzip</c>; null for the build's own way.</summary>
+    public string? Compression { get; init; }
+}

@@ -55,7 +55,7 @@ public sealed class Planner
             Project = project.Name,
             Directory = planner._settings.Directory,
             Stages = [.. planner._stages.Select(s => planner.Labelled(planner.Settled(s), images))],
-            Images = images,
+            Images = [.. images.Select(i => i with { Compression = project.CompressionOf(i.Definition)?.Name })],
             Platform = settings.Platform,
         };
     }

@@ -137,7 +137,22 @@ public sealed record DockerNetwork(string Id, string Name, IReadOnlyDictionary<s
 /// <summary>What the Engine is.</summary>
 /// <param name="Version">Its version.</param>
 /// <param name="ApiVersion">The newest API it speaks.</param>
-public sealed record DockerVersion(string Version, string ApiVersion);
+/// <param name="Components">What it is made of; null when it does not say.</param>
+public sealed record DockerVersion(string Version, string ApiVersion, IReadOnlyList<DockerComponent>? Components = null)
+{
+    private const string DockersEngine = "Engine";
+    private const int FirstMinorWithZstandard = 42;
+
+    /// <summary>Whether it pulls layers that are compressed with zstd: Docker does since version 23.0, whose API is 1.42. Programs that only speak Docker's API are others.</summary>
+    public bool PullsZstandard =>
+        Components?.Any(c => c.Name == DockersEngine) == false
+        || (ApiVersion.Split('.') is [var major, var minor] && int.TryParse(major, out int first) && int.TryParse(minor, out int second) && (first > 1 || second >= FirstMinorWithZstandard));
+}
+
+/// <summary>A part of an Engine.</summary>
+/// <param name="Name">Its name; Docker calls its own <c>Engine</c>.</param>
+/// <param name="Version">Its version.</param>
+public sealed record DockerComponent(string Name, string? Version);
 
 internal sealed record DockerCreated(string Id);
 

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Ingot.Oci.Content;
+using Ingot.Oci.Images;
 using Ingot.SystemTests.Shop;
 using Ingot.Testing;
 
@@ -96,6 +98,47 @@ public sealed class ReproduceTests : IDisposable
     }
 
     [Fact]
+    public async Task LayersAreCompressedAgainAsTheyWereWhateverTheProjectSaysNow()
+    {
+        await ProjectAsync("RUN mkdir /made && cat /bin/notes > /made/notes");
+        string project = await File.ReadAllTextAsync(_directory.At("project/ingot.yaml"));
+        string zstd = await DigestAsync();
+        await CompressAsync("gzip", project);
+        string gzip = await DigestAsync();
+        Assert.NotEqual(zstd, gzip);
+        Assert.Equal(zstd, await DigestAsync("--compression", "zstd"));
+        Assert.All(await LayersAsync(gzip), type => Assert.Equal(MediaType.LayerGzip, type));
+
+        await CompressAsync("none", project);
+        foreach (string digest in (string[])[zstd, gzip])
+        {
+            var again = await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "-o", "json", "reproduce", digest);
+            Assert.True(JsonDocument.Parse(again.Output).RootElement.GetProperty("reproduced").GetBoolean());
+        }
+    }
+
+    [Fact]
+    public async Task TheSameStepsAreNotRunAgainForAnotherCompressionAndGiveTheBytesOfAFreshBuild()
+    {
+        await ProjectAsync("RUN mkdir /made && cat /bin/notes > /made/notes");
+        await File.WriteAllTextAsync(_directory.At("project/Upper"), "FROM app\nCOPY root/bin/notes /upper\n");
+        const string images = "ingot: 1\nproject: again\nimages:\n  app: { dockerfile: Dockerfile, context: . }\n  upper: { dockerfile: Upper, context: ., compression: gzip }\n";
+        await File.WriteAllTextAsync(_directory.At("project/ingot.yaml"), images);
+        var built = await BuildAsync();
+        Assert.Equal([MediaType.LayerZstd, MediaType.LayerZstd], await LayersAsync(built["app"].Digest));
+        // The layers of the image below are of the project too.
+        Assert.Equal([MediaType.LayerGzip, MediaType.LayerGzip, MediaType.LayerGzip], await LayersAsync(built["upper"].Digest));
+
+        await CompressAsync("gzip", images);
+        var gzip = await BuildAsync();
+        Assert.Equal((2, built["upper"].Digest), (gzip["app"].Cached, gzip["upper"].Digest));
+        Assert.NotEqual(built["app"].Digest, gzip["app"].Digest);
+        Assert.Equal(gzip["app"].Digest, (await BuildAsync("--no-cache"))["app"].Digest);
+        await CompressAsync("zstd", images);
+        Assert.Equal(built["app"].Digest, (await BuildAsync("--no-cache"))["app"].Digest);
+    }
+
+    [Fact]
     public async Task AnImageFromElsewhereHasNoRecord()
     {
         await Project.WriteAsync("RUN true");
@@ -110,4 +153,19 @@ public sealed class ReproduceTests : IDisposable
         var built = await _ingot.ExpectAsync(0, ["-C", _directory.At("project"), "-o", "json", "build", "app", .. options]);
         return JsonDocument.Parse(built.Output).RootElement.GetProperty("images")[0].GetProperty("digest").GetString()!;
     }
+
+    private async Task<Dictionary<string, (string Digest, int Cached)>> BuildAsync(params string[] options)
+    {
+        var built = await _ingot.ExpectAsync(0, ["-C", _directory.At("project"), "-o", "json", "build", .. options]);
+        return JsonDocument.Parse(built.Output).RootElement.GetProperty("images").EnumerateArray()
+            .ToDictionary(i => i.GetProperty("name").GetString()!, i => (i.GetProperty("digest").GetString()!, i.GetProperty("steps").GetProperty("cached").GetInt32()));
+    }
+
+    private async Task<IEnumerable<string>> LayersAsync(string digest) =>
+        (await Image.LoadAsync(new DirectoryStore(_directory.At("home/content")), Digest.Parse(digest))).Manifest.Layers.Select(l => l.MediaType);
+
+    // Of the images that say nothing themselves.
+    private Task CompressAsync(string compression, string project) => File.WriteAllTextAsync(
+        _directory.At("project/ingot.yaml"),
+        project.Replace("images:", $"compression: {compression}\nimages:", StringComparison.Ordinal));
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Ingot.Tools;
 
 namespace Ingot.SystemTests.Shop;
 
@@ -37,6 +38,30 @@ public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
         Assert.True(seen.Versions.Count == 2, seen.ToString());
         Assert.Equal(version, await ShopFixture.VersionAsync(shop.Production));
         await VerifyAsync();
+    }
+
+    [Fact]
+    public async Task WhatTheEngineCannotPullIsRefusedBeforeItIsBuilt()
+    {
+        Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
+        using var engine = new DockerEngine();
+        var version = await engine.VersionAsync(TestContext.Current.CancellationToken);
+        Assert.SkipWhen(version.PullsZstandard, $"needs a Docker Engine before 23, and this is {version.Version}");
+        string before = await ShopFixture.VersionAsync(shop.Production);
+        string text = await File.ReadAllTextAsync(Path.Combine(shop.Project, "ingot.yaml"));
+        shop.Edit("ingot.yaml", yaml => yaml.Replace("compression: gzip", "compression: zstd", StringComparison.Ordinal));
+        try
+        {
+            var refused = await shop.Ingot.ExpectAsync(2, "up", shop.Project);
+            Assert.Contains($"ingot.yaml:3:14: error: images/web: Docker Engine {version.Version}, where 'staging' and 'production' would run image 'web', cannot pull layers compressed with zstd", refused.Error, StringComparison.Ordinal);
+            Assert.Contains("write 'compression: gzip' at images/web, or use Docker Engine 23 or later", refused.Error, StringComparison.Ordinal);
+            Assert.DoesNotContain("build    ", refused.Error, StringComparison.Ordinal);
+            Assert.Equal(before, await ShopFixture.VersionAsync(shop.Production));
+        }
+        finally
+        {
+            shop.Edit("ingot.yaml", _ => text);
+        }
     }
 
     [Fact]
@@ -122,6 +147,9 @@ public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
         {
             shop.Edit("ingot.yaml", text => text.Replace(", approvals: { count: 1 } }", " }", StringComparison.Ordinal));
         }
+
+        // The server gets the project back too: other tests count what an 'up' changes.
+        await shop.Ingot.ExpectAsync(0, "up", shop.Project);
     }
 
     [Fact]

@@ -52,6 +52,7 @@ public class ProjectDocumentsTests
         Assert.Equal(ProjectKeys.Gates, Enum(Find("stages/*")["properties"]!["gates"]!["items"]!));
         Assert.Equal(ProjectKeys.Claims, Enum(Find("images/*")["properties"]!["claims"]!["items"]!));
         Assert.Equal(ProjectKeys.Rules, Enum(Find("images/*/normalise")["properties"]!["off"]!["items"]!));
+        Assert.Equal(ProjectKeys.Compressions, Enum(s_schema["definitions"]!["compression"]!));
         Assert.Equal(ProjectKeys.Targets, Enum(Find("stages/*")["properties"]!["target"]!));
     }
 

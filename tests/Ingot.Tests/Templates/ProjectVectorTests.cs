@@ -31,7 +31,7 @@ public class ProjectVectorTests
 
     private static string Print(ProjectDefinition project)
     {
-        StringBuilder text = new($"project {project.Name}{Print(project.Epoch)}\n");
+        StringBuilder text = new($"project {project.Name}{Print(project.Epoch)}{Print(project.Compression)}\n");
         foreach (var image in project.Images)
             Print(text, image);
         foreach (var service in project.Services)
@@ -43,6 +43,8 @@ public class ProjectVectorTests
 
     private static string Print(EpochDefinition? epoch) => epoch is null ? "" : $" epoch {epoch.Time?.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "of commit"}";
 
+    private static string Print(CompressionDefinition? compression) => compression is null ? "" : $" compressed with {compression.Name} at {compression.Span.Line}:{compression.Span.Column}";
+
     private static void Print(StringBuilder text, ImageDefinition image)
     {
         text.Append(CultureInfo.InvariantCulture, $"image {image.Name} {image.Span.Line}:{image.Span.Column}+{image.Span.Length}");
@@ -52,7 +54,7 @@ public class ProjectVectorTests
             DockerfileImage file => $" dockerfile {file.Dockerfile} in {file.Context}{(file.Target is null ? "" : " to " + file.Target)} [{string.Join(", ", file.Arguments.Select(a => $"{a.Key}={Vector.Quote(a.Value)}"))}]",
             _ => throw new InvalidOperationException(image.GetType().Name),
         });
-        text.Append(CultureInfo.InvariantCulture, $" version {image.Version ?? "none"} tests [{string.Join(", ", image.Tests)}] claims [{string.Join(", ", image.Claims)}]{Print(image.Epoch)}{(image.Processors is null ? "" : $" processors {image.Processors}")}{(image.RulesOff.Count == 0 ? "" : $" without [{string.Join(", ", image.RulesOff)}]")}\n");
+        text.Append(CultureInfo.InvariantCulture, $" version {image.Version ?? "none"} tests [{string.Join(", ", image.Tests)}] claims [{string.Join(", ", image.Claims)}]{Print(image.Epoch)}{Print(image.Compression)}{(image.Processors is null ? "" : $" processors {image.Processors}")}{(image.RulesOff.Count == 0 ? "" : $" without [{string.Join(", ", image.RulesOff)}]")}\n");
     }
 
     private static void Print(StringBuilder text, ServiceDefinition service)

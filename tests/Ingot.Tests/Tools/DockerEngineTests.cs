@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Ingot.Instances;
 using Ingot.Tools;
 
 namespace Ingot.Tests.Tools;
@@ -187,6 +188,29 @@ public sealed class DockerEngineTests
         Assert.False(await engine.AnswersAsync());
         var e = await Assert.ThrowsAsync<ToolException>(() => engine.VersionAsync());
         Assert.Matches("^asking for its API version failed: the Docker Engine at '/run/ingot-tests/none.sock' did not answer: .*; start it, or run 'ingot doctor'$", e.Message);
+    }
+
+    [Theory]
+    [InlineData("20.10.24+dfsg1", "1.41", """[{"Name":"Engine","Version":"20.10.24+dfsg1"},{"Name":"containerd","Version":"1.6.20"}]""", false)]
+    [InlineData("23.0.0", "1.42", """[{"Name":"Engine","Version":"23.0.0"}]""", true)]
+    [InlineData("28.2.2", "1.50", """[{"Name":"Engine","Version":"28.2.2"}]""", true)]
+    [InlineData("dev", "1.42", "null", true)]
+    [InlineData("library-import", "2.0", "null", true)]
+    [InlineData("4.3.1", "1.41", """[{"Name":"Podman Engine","Version":"4.3.1"},{"Name":"Conmon","Version":"2.1.6"}]""", true)]
+    [InlineData("20.10.24", "1.41", "null", false)]
+    [InlineData("20.10.24", "", "null", false)]
+    [InlineData("20.10.24", "1", "null", false)]
+    [InlineData("20.10.24", "1.x", "null", false)]
+    [InlineData("20.10.24", "1.42.1", "null", false)]
+    public async Task WhetherAnEnginePullsZstdIsKnownByItsApiNotByHowItsVersionIsWritten(string version, string api, string components, bool pulls)
+    {
+        using var peer = Peer(_ => (200, $$"""{"Version":"{{version}}","ApiVersion":"{{api}}","Components":{{components}}}"""));
+        await using var target = new DockerTarget("/run/ingot-tests", TimeProvider.System, new DockerEngine(peer.Path));
+
+        var description = await target.DescribeAsync();
+
+        Assert.Equal($"Docker Engine {version}", description.Name);
+        Assert.Equal(pulls ? ["none", "gzip", "zstd"] : ["none", "gzip"], description.Compressions);
     }
 
     private static UnixServer Peer(Func<string, (int Status, string Body)> answer, string api = "1.41") => new(IsWhole, request =>

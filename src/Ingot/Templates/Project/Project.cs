@@ -20,6 +20,12 @@ public sealed record ProjectDefinition(
 
     /// <summary>Where the times in images come from that say nothing themselves; null for the fixed default.</summary>
     public EpochDefinition? Epoch { get; init; }
+
+    /// <summary>How the layers of images are compressed that say nothing themselves; null for the default.</summary>
+    public CompressionDefinition? Compression { get; init; }
+
+    /// <summary>How the layers of an image are compressed: what it says itself, else what the project says; null for the default.</summary>
+    public CompressionDefinition? CompressionOf(ImageDefinition image) => image.Compression ?? Compression;
 }
 
 /// <summary>An image of the project: a bootstrap or a Dockerfile.</summary>
@@ -33,6 +39,9 @@ public abstract record ImageDefinition(string Name, SourceSpan Span)
 
     /// <summary>Where the times in it come from; null for what the project says.</summary>
     public EpochDefinition? Epoch { get; init; }
+
+    /// <summary>How its layers are compressed; null for what the project says.</summary>
+    public CompressionDefinition? Compression { get; init; }
 
     /// <summary>How many processors its commands see; null for the host's.</summary>
     public int? Processors { get; init; }
@@ -65,6 +74,11 @@ public sealed record EpochDefinition(SourceSpan Span, DateTimeOffset? Time)
         return epoch is not null;
     }
 }
+
+/// <summary>How layers are compressed.</summary>
+/// <param name="Span">Where it is said.</param>
+/// <param name="Name">The codec's name, one of <see cref="ProjectKeys.Compressions"/>.</param>
+public sealed record CompressionDefinition(SourceSpan Span, string Name);
 
 /// <summary>An image bootstrapped from Debian packages.</summary>
 /// <param name="Name">The image's name.</param>

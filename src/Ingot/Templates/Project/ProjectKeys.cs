@@ -13,10 +13,10 @@ public sealed record KeySection(string Path, params IReadOnlyList<string> Keys)
 public static class ProjectKeys
 {
     /// <summary>The document itself; keys that start with <c>x-</c> are free, for anchors.</summary>
-    public static KeySection Root { get; } = new("", "ingot", "project", "epoch", "images", "services", "stages") { Later = ["gates", "lifecycle"] };
+    public static KeySection Root { get; } = new("", "ingot", "project", "epoch", "compression", "images", "services", "stages") { Later = ["gates", "lifecycle"] };
 
     /// <summary>An image.</summary>
-    public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims", "epoch", "normalise", "processors") { Later = ["packer"] };
+    public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims", "epoch", "compression", "normalise", "processors") { Later = ["packer"] };
 
     /// <summary>A bootstrap from Debian packages.</summary>
     public static KeySection Debian { get; } = new("images/*/debian", "suite", "packages", "mirror");
@@ -57,6 +57,9 @@ public static class ProjectKeys
 
     /// <summary>What can be claimed of an image.</summary>
     public static IReadOnlyList<string> Claims { get; } = ["non-root", "no-shell", "no-setuid", "no-package-manager"];
+
+    /// <summary>How layers can be compressed, the default first.</summary>
+    public static IReadOnlyList<string> Compressions { get; } = ["zstd", "gzip", "none"];
 
     /// <summary>The name of the rule that gives files of contexts the modes git knows.</summary>
     public const string ModesRule = "context-modes";

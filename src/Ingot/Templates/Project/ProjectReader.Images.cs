@@ -18,6 +18,7 @@ internal sealed partial class ProjectReader
             Tests = ReadTests(section["tests"]),
             Claims = Choices(section["claims"], ProjectKeys.Claims, "claim"),
             Epoch = ReadEpoch(section["epoch"]),
+            Compression = ReadCompression(section["compression"]),
             Processors = Whole(section["processors"], 1, 1024),
             RulesOff = Choices(Optional(section["normalise"], ProjectKeys.Normalise)["off"], ProjectKeys.Rules, "rule"),
         };
@@ -30,6 +31,17 @@ internal sealed partial class ProjectReader
         if (!EpochDefinition.TryParse(text, field!.Span, out var epoch))
             Bad(field, $"'{Show(text)}' is not an epoch", EpochDefinition.Form);
         return epoch;
+    }
+
+    private CompressionDefinition? ReadCompression(Field? field)
+    {
+        if (Text(field) is not { } text)
+            return null;
+        if (ProjectKeys.Compressions.Contains(text))
+            return new(field!.Span, text);
+
+        Bad(field!, $"'{Show(text)}' is no way to compress layers", Suggestion.For(text, ProjectKeys.Compressions) ?? $"known are {string.Join(", ", ProjectKeys.Compressions)}");
+        return null;
     }
 
     private ImageDefinition? ReadTemplate(Entry entry, Section section)

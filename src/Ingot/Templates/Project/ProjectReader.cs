@@ -38,7 +38,11 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         var services = Entries(section["services"]).Select(entry => ReadService(entry, stages)).ToList();
         string name = Required(section, "project") is { } project ? ReadName(project) : "";
         new ProjectChecks(diagnostics, images, stages).Check(services);
-        return new(name, images, [.. services.Select(service => service.Definition)], stages, source) { Epoch = ReadEpoch(section["epoch"]) };
+        return new(name, images, [.. services.Select(service => service.Definition)], stages, source)
+        {
+            Epoch = ReadEpoch(section["epoch"]),
+            Compression = ReadCompression(section["compression"]),
+        };
     }
 
     private void ReadFormat(Section section)
