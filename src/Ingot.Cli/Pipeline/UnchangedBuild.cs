@@ -19,7 +19,7 @@ internal static class UnchangedBuild
     /// <summary>Says what the same command said before, if nothing changed since; false when it must be carried out.</summary>
     public static bool TryAnswer(string[] arguments, TextWriter output)
     {
-        if (arguments is not ["build", ..])
+        if (!arguments.Contains("build"))
             return false;
 
         string cache = Home.FromEnvironment().Cache;
