@@ -235,7 +235,8 @@ internal sealed record BuildRecipe
 
     private bool IsOfCommit => Commit is not null && !IsDirty;
 
-    private static string PathOf(Home home, Digest image) => Path.Combine(home.Recipes, image.Hex + ".json");
+    /// <summary>Where the recipe of an image is kept.</summary>
+    public static string PathOf(Home home, Digest image) => Path.Combine(home.Recipes, image.Hex + ".json");
 }
 
 [JsonSerializable(typeof(BuildRecipe))]

@@ -58,10 +58,24 @@ internal static class UnchangedBuild
         {
             Said = said,
             Files = [At(ProjectDefinition.FileName), .. dockerfiles.SelectMany(d => FilesOf(At(d.Dockerfile), At(d.Context))).Distinct()],
-            Replaced = [At(ImageLock.FileName), Path.Combine(context.Home.Content, OciLayout.IndexFile)],
-            Needed = [.. images.SelectMany(i => i.Manifest.Layers.Append(i.Manifest.Config).Select(d => d.Digest).Append(i.Digest)).Distinct().Select(store.PathOf), .. dockerfiles.Select(d => At(d.Context)).Distinct()],
+            // The same files may be of another commit by now, which the record of the build names.
+            Replaced = [At(ImageLock.FileName), Path.Combine(context.Home.Content, OciLayout.IndexFile), .. CommitsOf(context.Directory)],
+            Needed = [.. images.Select(i => BuildRecipe.PathOf(context.Home, i.Digest)), .. images.SelectMany(i => i.Manifest.Layers.Append(i.Manifest.Config).Select(d => d.Digest).Append(i.Digest)).Distinct().Select(store.PathOf), .. dockerfiles.Select(d => At(d.Context)).Distinct()],
             Looks = looks,
         }.Keep(context.Home.Cache, KeyOf(context.Arguments), TimeProvider.System, began);
+    }
+
+    // https://git-scm.com/docs/gitrepository-layout: what was ever checked out, a line each; .git is a file where a working tree is not the first.
+    private static IEnumerable<string> CommitsOf(string directory)
+    {
+        for (string? parent = directory; parent is not null; parent = Path.GetDirectoryName(parent))
+        {
+            string git = Path.Combine(parent, ".git");
+            if (Path.Exists(git))
+                return [Path.Combine(File.Exists(git) ? Path.GetFullPath(File.ReadAllText(git).Replace("gitdir:", "", StringComparison.Ordinal).Trim(), parent) : git, "logs", "HEAD")];
+        }
+
+        return [];
     }
 
     private static IEnumerable<string> FilesOf(string dockerfile, string context) => [dockerfile, dockerfile + IgnoreFile.Name, Path.Combine(context, IgnoreFile.Name)];

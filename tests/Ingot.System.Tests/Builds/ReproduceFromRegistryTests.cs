@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Ingot.SystemTests.Registry;
 using Ingot.SystemTests.Shop;
 using Ingot.Testing;
+using Ingot.Tools;
 
 namespace Ingot.SystemTests.Builds;
 
@@ -105,6 +106,33 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
         await ReproduceAsync(0, $"{Reference}@{digest}", "--secret", $"id=token,src={_directory.At("token")}");
         var modified = await ReproduceAsync(2, $"{Reference}@{dirty}");
         Assert.Contains("made from a modified tree, which nobody can repeat", modified.Error + modified.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ABuildThatWasCommittedSinceIsOfTheCommitWhenItIsSaidAgain()
+    {
+        await CommittedAsync("RUN true");
+        await File.WriteAllTextAsync(_project.At("root/bin/notes"), "not committed yet\n");
+        // Files that changed just now are looked at again in any case.
+        await Task.Delay(1500, TestContext.Current.CancellationToken);
+        string first = await BuildHereAsync();
+        Assert.Equal(first, await BuildHereAsync());
+        await _project.CommitAsync("second");
+        Assert.Equal(first, await BuildHereAsync());
+        string recipe = await File.ReadAllTextAsync(Directory.EnumerateFiles(_directory.At("builder/recipes")).Single(), TestContext.Current.CancellationToken);
+        Assert.Contains((await _project.GitAsync("rev-parse", "HEAD")).Trim(), recipe, StringComparison.Ordinal);
+        Assert.Contains("\"dirty\":false", recipe, StringComparison.Ordinal);
+    }
+
+    // The same words as before, in the directory itself; the image's line without what was cached.
+    private async Task<string> BuildHereAsync()
+    {
+        var built = await CommandRunner.TryRunAsync(
+            new Command(IngotProgram.Path, "build", "app") { Directory = _project.Directory, Environment = new Dictionary<string, string> { ["INGOT_HOME"] = _directory.At("builder"), ["NO_COLOR"] = "1" } },
+            onLine: null,
+            TestContext.Current.CancellationToken);
+        Assert.Equal(0, built.ExitCode);
+        return (built.Output + built.Tail).Split('\n').First(l => l.Contains("app is sha256:", StringComparison.Ordinal)).Split('(')[0];
     }
 
     private async Task CommittedAsync(string instruction)
