@@ -100,7 +100,7 @@ public sealed class ReproduceTests : IDisposable
     [Fact]
     public async Task LayersAreCompressedAgainAsTheyWereWhateverTheProjectSaysNow()
     {
-        await ProjectAsync("RUN mkdir /made && cat /bin/notes > /made/notes");
+        await Project.WriteAsync("RUN mkdir /made && cat /bin/notes > /made/notes");
         string project = await File.ReadAllTextAsync(_directory.At("project/ingot.yaml"));
         string zstd = await DigestAsync();
         await CompressAsync("gzip", project);
@@ -120,7 +120,7 @@ public sealed class ReproduceTests : IDisposable
     [Fact]
     public async Task TheSameStepsAreNotRunAgainForAnotherCompressionAndGiveTheBytesOfAFreshBuild()
     {
-        await ProjectAsync("RUN mkdir /made && cat /bin/notes > /made/notes");
+        await Project.WriteAsync("RUN mkdir /made && cat /bin/notes > /made/notes");
         await File.WriteAllTextAsync(_directory.At("project/Upper"), "FROM app\nCOPY root/bin/notes /upper\n");
         const string images = "ingot: 1\nproject: again\nimages:\n  app: { dockerfile: Dockerfile, context: . }\n  upper: { dockerfile: Upper, context: ., compression: gzip }\n";
         await File.WriteAllTextAsync(_directory.At("project/ingot.yaml"), images);
