@@ -33,10 +33,16 @@ public static class LayerReader
     private const int CopyBytes = 128 << 10;
 
     /// <summary>The index of a layer in a store; verifies the blob and, when given, the diff id.</summary>
-    public static async Task<LayerIndex> IndexAsync(IContentStore store, Descriptor blob, Digest? diffId, LayerReadLimits? limits = null, CancellationToken cancellationToken = default)
+    public static Task<LayerIndex> IndexAsync(IContentStore store, Descriptor blob, Digest? diffId, LayerReadLimits? limits = null, CancellationToken cancellationToken = default) =>
+        IndexAsync(store, blob, diffId, copy: null, limits, cancellationToken);
+
+    /// <summary>The index of a layer in a store, whose uncompressed archive is written to <paramref name="copy"/> on the way. When this throws, that is not to be believed.</summary>
+    public static async Task<LayerIndex> IndexAsync(IContentStore store, Descriptor blob, Digest? diffId, Stream? copy, LayerReadLimits? limits = null, CancellationToken cancellationToken = default)
     {
         limits ??= LayerReadLimits.Default;
-        var tar = new LimitedStream(await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false), limits.For(blob.Size), $"the layer '{blob.Digest}'");
+        Stream tar = new LimitedStream(await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false), limits.For(blob.Size), $"the layer '{blob.Digest}'");
+        if (copy is not null)
+            tar = new CopyingStream(tar, copy);
         await using (tar.ConfigureAwait(false))
             return await IndexAsync(tar, limits, cancellationToken).ConfigureAwait(false);
     }

@@ -203,6 +203,9 @@ internal sealed class LayerCache
         return new FileOpener(origin => readers[origin.Layer].OpenRead(origin.Path), readers);
     }
 
+    /// <summary>Whether it is known what is in a layer.</summary>
+    public bool IsIndexed(Digest diffId) => _indexes.ContainsKey(diffId) || File.Exists(IndexPath(diffId));
+
     /// <summary>What a chain shows.</summary>
     public async Task<FileTree> TreeAsync(LayerChain chain, Workspace workspace, CancellationToken cancellationToken)
     {
@@ -251,7 +254,7 @@ internal sealed class LayerCache
         {
             if (Directory.Exists(directory) && File.Exists(IndexPath(layer.DiffId)))
                 return new Snapshot.Unpacked(directory);
-            if (mayBePacked && layer.Foreign is null && facts is { IsPacked: true } && await CanMountAsync(workspace, cancellationToken).ConfigureAwait(false)
+            if (mayBePacked && (layer.Foreign is not null || facts is { IsPacked: true }) && await CanMountAsync(workspace, cancellationToken).ConfigureAwait(false)
                 && await PackAsync(chain, facts, workspace, cancellationToken).ConfigureAwait(false) is { } packed)
                 return packed;
 
@@ -273,16 +276,19 @@ internal sealed class LayerCache
     }
 
     // Null for a layer that no image can show: then it is unpacked.
-    private async Task<Snapshot.Packed?> PackAsync(LayerChain chain, LayerFacts facts, Workspace workspace, CancellationToken cancellationToken)
+    private async Task<Snapshot.Packed?> PackAsync(LayerChain chain, LayerFacts? facts, Workspace workspace, CancellationToken cancellationToken)
     {
-        var diffId = chain.Layers[^1].DiffId;
-        var archive = await ArchiveAsync(diffId, facts, workspace, cancellationToken).ConfigureAwait(false);
-        string image = _archives.ImagePath(facts.IsComplete ? diffId : chain.Id, archive);
-        var index = await IndexOfAsync(diffId, cancellationToken).ConfigureAwait(false);
+        var layer = chain.Layers[^1];
         try
         {
+            var archive = facts is null || layer.Foreign is not null
+                ? await ForeignArchiveAsync(layer, workspace, cancellationToken).ConfigureAwait(false)
+                : await ArchiveAsync(layer.DiffId, facts, workspace, cancellationToken).ConfigureAwait(false);
+            var index = await IndexOfAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+            bool isComplete = facts?.IsComplete ?? index.ImpliedDirectories().Count == 0;
+            string image = _archives.ImagePath(isComplete ? layer.DiffId : chain.Id, archive);
             if (!File.Exists(image))
-                WriteImage(image, archive, facts.IsComplete ? index : await WholeAsync(chain, index, workspace, cancellationToken).ConfigureAwait(false));
+                WriteImage(image, archive, isComplete ? index : await WholeAsync(chain, index, workspace, cancellationToken).ConfigureAwait(false), allowDevices: layer.Foreign is null);
             return new Snapshot.Packed(image, archive, index);
         }
         catch (LayerException)
@@ -298,12 +304,30 @@ internal sealed class LayerCache
         return index.With(index.ImpliedDirectories().Select(path => below.Find(path)?.Record.Entry).OfType<TarEntry>().Where(e => e.Type == TarEntryType.Directory));
     }
 
-    private static void WriteImage(string image, LayerArchive archive, LayerIndex index)
+    private static void WriteImage(string image, LayerArchive archive, LayerIndex index, bool allowDevices)
     {
         using var bytes = new MemoryStream();
-        var options = new ErofsOptions { AllowDevices = true, PlaceOf = file => archive.Find(file.Offset) is var (device, at, _) ? new ErofsPlace(device + 1, at) : default };
+        var options = new ErofsOptions { AllowDevices = allowDevices, PlaceOf = file => archive.Find(file.Offset) is var (device, at, _) ? new ErofsPlace(device + 1, at) : default };
         ErofsImage.Write(bytes, index, [.. archive.Files.Select(file => new ErofsDevice(new FileInfo(file).Length))], options);
         AtomicFile.Write(image, bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
+    }
+
+    // The archive of a layer from elsewhere, which is indexed while it is decompressed.
+    private async Task<LayerArchive> ForeignArchiveAsync(ChainLayer layer, Workspace workspace, CancellationToken cancellationToken)
+    {
+        if (File.Exists(IndexPath(layer.DiffId)) && _archives.Find(layer.DiffId) is { } known)
+            return known;
+
+        string made = Path.Combine(workspace.NewDirectory("archive"), "layer.tar");
+        using (var file = new UncachedFile(made))
+        {
+            var index = await LayerReader.IndexAsync(_store, layer.Foreign!, layer.DiffId, file, cancellationToken: cancellationToken).ConfigureAwait(false);
+            file.Flush();
+            AtomicFile.Write(IndexPath(layer.DiffId), index.Write());
+        }
+
+        _archives.Add(layer.DiffId, LayerArchive.Whole(made));
+        return _archives.Find(layer.DiffId) ?? throw Lost(layer.DiffId);
     }
 
     // The archive of a layer of ours; decompressed from a blob when it is missing.

@@ -83,7 +83,28 @@ internal sealed partial class PlanExecution : IDisposable
     public async Task<IReadOnlyDictionary<string, StageResult>> RunAsync()
     {
         CheckCommands();
-        _copies.SelectContextFiles(_plan.Stages.SelectMany(s => s.Steps).SelectMany(CopiesOf));
+        var reading = Task.WhenAll(_plan.Stages.Select(s => s.Base).OfType<TreeSource.Image>().Distinct().Select(image => Task.Run(() => ReadAheadAsync(image))));
+        try
+        {
+            _copies.SelectContextFiles(_plan.Stages.SelectMany(s => s.Steps).SelectMany(CopiesOf));
+            return await RunStagesAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            await reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // An image that nothing was built upon here will be read, and may be while the contexts are looked at. What is wrong with it the step says that needs it.
+    private async Task ReadAheadAsync(TreeSource.Image image)
+    {
+        var chain = await ChainAsync(image).ConfigureAwait(false);
+        if (_session.Imported is null && !chain.Layers.All(l => _session.Layers.IsIndexed(l.DiffId)))
+            await _session.Layers.TreeAsync(chain, _session.Workspace, Stopped).ConfigureAwait(false);
+    }
+
+    private async Task<IReadOnlyDictionary<string, StageResult>> RunStagesAsync()
+    {
         var tasks = _plan.Stages.ToDictionary(s => s.Name, s => StopOnFailureAsync(_stages[s.Name].Value));
         try
         {
