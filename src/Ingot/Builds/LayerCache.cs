@@ -19,7 +19,7 @@ internal sealed record LayerFacts
     [JsonPropertyName("complete")]
     public required bool IsComplete { get; init; }
 
-    /// <summary>Whether it was made of files and not by a command. Commands above such a layer find its archive mounted, those above others a directory:
+    /// <summary>Whether it was made of files and not by a command. Commands above such a layer find its archive mounted, as those of images from elsewhere; above what a command made, a directory:
     /// what a filesystem says of sizes on disk is then the same whether a layer was just made or is made again.</summary>
     [JsonPropertyName("packed")]
     public bool IsPacked { get; init; }
