@@ -169,7 +169,7 @@ ingot_() {
 ingot_build() {
     local compression=$1 context=$2
     shift 2
-    ingot_ -C "$context" --output json build --file "$context/Dockerfile" --compression "$compression" --source-date-epoch "$epoch" "$@"
+    ingot_ -C "$context" build --file "$context/Dockerfile" --compression "$compression" --source-date-epoch "$epoch" "$@"
 }
 
 # A home that has the base and nothing else: a copy of `prepared`, or of `imported`, in which nothing has been built yet.

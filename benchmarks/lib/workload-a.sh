@@ -55,7 +55,7 @@ workload_a() {
 }
 
 launched() {
-    ./ingot -C "$1" --output json build --file "$1/Dockerfile" --compression zstd --source-date-epoch "$epoch"
+    ./ingot -C "$1" build --file "$1/Dockerfile" --compression zstd --source-date-epoch "$epoch"
 }
 
 # Another file each time, deep in the list, with another size.
@@ -142,7 +142,7 @@ floor_facts() {
 # The moment at which each line of progress came, in seconds after the start.
 stamped() {
     local started=$EPOCHREALTIME line
-    ingot_build "$2" "$a" 2> >(
+    ingot_build "$2" "$a" > >(
         while IFS= read -r line; do
             fact profile "$2" ingot "$line" "$(awk -v from="$started" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.3f", to - from }')"
         done

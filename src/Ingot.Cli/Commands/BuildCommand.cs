@@ -37,7 +37,7 @@ internal static class BuildCommand
             context.Terminal.RefuseSarif();
             var stage = new BuildStage(context, options);
             var images = await stage.RunAsync(project, context.Directory, cancellationToken, names);
-            if (result.GetValue(file) is null && !context.Terminal.Json)
+            if (!source.IsRepository && !context.Terminal.Json)
                 stage.Remember(project, images, began);
             context.Terminal.TryJson(new BuildReport([.. images.Select(i => Report(i, project, stage.Elapsed))]) { Steps = options.Explain ? [.. stage.Explained.Select(Row)] : null }, ReportJson.Default.BuildReport);
             return ExitCode.Done;

@@ -22,8 +22,7 @@ internal static class UnchangedBuild
         if (!arguments.Contains("build"))
             return false;
 
-        string cache = Home.FromEnvironment().Cache;
-        if (RememberedBuild.Find(cache, KeyOf(arguments), TimeProvider.System) is not { } said)
+        if (Find(arguments) is not { } said)
             return false;
 
         foreach (string line in said)
@@ -31,11 +30,26 @@ internal static class UnchangedBuild
         return true;
     }
 
+    // Where something is wrong with the surroundings, as with a working directory that is gone, carrying the command out says what.
+    private static IReadOnlyList<string>? Find(string[] arguments)
+    {
+        try
+        {
+            return RememberedBuild.Find(Home.FromEnvironment().Cache, KeyOf(arguments), TimeProvider.System);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or IngotException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Whether what a build comes to is decided by files that can be looked at: not by what is elsewhere, was said to be secret, or is to be done again.</summary>
     public static bool CanRemember(ProjectDefinition project, BuildOptions options) =>
-        options is { NoCache: false, Explain: false, Names: true, Cache: null, Epoch: null, CacheFrom: [], CacheTo: [], Contexts.Count: 0, Secrets.Count: 0, SshAgents.Count: 0, Bases.Update: null }
+        options is { NoCache: false, Explain: false, Names: true, Cache: null, CacheFrom: [], CacheTo: [], Contexts.Count: 0, Secrets.Count: 0, SshAgents.Count: 0, Bases.Update: null }
         && options.Platform == Platform.Host
-        && project.Epoch is null && project.Images.All(i => i.Epoch is null && i is not DockerfileImage { Dockerfile: PlanSettings.StandardInputName });
+        && IsFixed(options.Epoch) && IsFixed(project.Epoch) && project.Images.All(i => IsFixed(i.Epoch) && i is not DockerfileImage { Dockerfile: PlanSettings.StandardInputName });
+
+    private static bool IsFixed(EpochDefinition? epoch) => epoch is not { Time: null };
 
     /// <summary>Remembers a build.</summary>
     /// <param name="context">What the command was given.</param>

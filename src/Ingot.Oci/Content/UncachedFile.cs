@@ -86,6 +86,23 @@ public sealed partial class UncachedFile : Stream
         return read > 0 ? read : RandomAccess.Read(file, buffer, from);
     }
 
+    /// <summary>Writes to a place in a file, without leaving it in the cache when it is on the disk.</summary>
+    public static void Write(SafeFileHandle file, ReadOnlySpan<byte> bytes, long at)
+    {
+        while (!bytes.IsEmpty)
+        {
+            int written = Transfer(PositionedWrite, file, bytes, at);
+            if (written == 0)
+            {
+                RandomAccess.Write(file, bytes, at);
+                return;
+            }
+
+            bytes = bytes[written..];
+            at += written;
+        }
+    }
+
     /// <summary>Appends a part of another file; one that ends before throws <see cref="EndOfStreamException"/>.</summary>
     public void Append(SafeFileHandle source, long from, long length)
     {
@@ -93,7 +110,7 @@ public sealed partial class UncachedFile : Stream
         {
             int read = Read(source, _buffer.AsSpan(_filled, (int)Math.Min(length, _buffer.Length - _filled)), from);
             if (read == 0)
-                throw FileRange.Ended(length);
+                throw new EndOfStreamException($"a file ended {length} bytes early: it is damaged, or changed while it was copied");
             _filled += read;
             (from, length) = (from + read, length - read);
             if (_filled == _buffer.Length)
@@ -104,20 +121,12 @@ public sealed partial class UncachedFile : Stream
     /// <inheritdoc/>
     public override void Flush()
     {
-        var rest = _buffer.AsSpan(0, _filled);
-        while (!rest.IsEmpty)
-        {
-            int written = _written < SmallBytes ? 0 : Transfer(PositionedWrite, Handle, rest, _written);
-            if (written == 0)
-            {
-                RandomAccess.Write(Handle, rest, _written);
-                written = rest.Length;
-            }
-
-            _written += written;
-            rest = rest[written..];
-        }
-
+        var filled = _buffer.AsSpan(0, _filled);
+        if (_written < SmallBytes)
+            RandomAccess.Write(Handle, filled, _written);
+        else
+            Write(Handle, filled, _written);
+        _written += _filled;
         _filled = 0;
     }
 

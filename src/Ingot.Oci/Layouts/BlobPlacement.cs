@@ -12,7 +12,7 @@ internal sealed record PlacedBlob(Descriptor Blob, long Offset);
 /// <summary>Copies blobs of a store to their places in a file, as many at a time as there are processors; the largest first, for the last decides. Each is hashed while it is written.</summary>
 internal sealed class BlobPlacement(IContentStore store, SafeFileHandle file)
 {
-    private const int ChunkBytes = 512 << 10;
+    private const int ChunkBytes = 1 << 20;
 
     /// <summary>Copies all of them; a blob that is missing or is not what its digest says throws <see cref="ContentMismatchException"/>, and then nothing of the file counts.</summary>
     public Task CopyAsync(IEnumerable<PlacedBlob> blobs, CancellationToken cancellationToken) => Parallel.ForEachAsync(
@@ -28,71 +28,50 @@ internal sealed class BlobPlacement(IContentStore store, SafeFileHandle file)
             if (content.Length != placed.Blob.Size)
                 throw new ContentMismatchException($"'{placed.Blob.Digest}' has {content.Length} bytes in the store: {placed.Blob.Size} were expected");
 
-            var actual = (content is FileStream source ? await CopyFileAsync(source, placed.Offset, cancellationToken).ConfigureAwait(false) : null)
-                ?? await CopyAsync(content, placed.Offset, cancellationToken).ConfigureAwait(false);
+            var actual = await CopyAsync(content, placed.Offset, cancellationToken).ConfigureAwait(false);
             if (actual != placed.Blob.Digest)
                 throw new ContentMismatchException($"expected '{placed.Blob.Digest}' and read {placed.Blob.Size} bytes of '{actual}'");
         }
     }
 
-    // The kernel copies while the bytes are hashed here. Nobody writes into a blob of a store: its name came when it was whole. Null when the kernel does not copy.
-    private async Task<Digest?> CopyFileAsync(FileStream source, long offset, CancellationToken cancellationToken)
-    {
-        long length = source.Length;
-        var copying = Task.Run(() => FileRange.TryCopy(source.SafeFileHandle, 0, file, offset, length, cancellationToken), cancellationToken);
-        try
-        {
-            var digest = await Task.Run(() => Hash(source.SafeFileHandle, cancellationToken), cancellationToken).ConfigureAwait(false);
-            return await copying.ConfigureAwait(false) ? digest : null;
-        }
-        finally
-        {
-            // The files stay open until nobody uses them.
-            await ((Task)copying).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    private static Digest Hash(SafeFileHandle source, CancellationToken cancellationToken)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(ChunkBytes);
-        long at = 0;
-        for (int read; (read = RandomAccess.Read(source, buffer, at)) > 0; at += read)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            hash.AppendData(buffer, 0, read);
-        }
-
-        ArrayPool<byte>.Shared.Return(buffer);
-        return Digest.FromHash(hash.GetHashAndReset());
-    }
-
-    // Two buffers: what is in one is hashed while it is written and while the other is filled.
+    // While one buffer is hashed and written, the other is filled.
     private async Task<Digest> CopyAsync(Stream content, long offset, CancellationToken cancellationToken)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        byte[] current = ArrayPool<byte>.Shared.Rent(ChunkBytes), other = ArrayPool<byte>.Shared.Rent(ChunkBytes);
-        var hashing = Task.CompletedTask;
+        byte[] current = ArrayPool<byte>.Shared.Rent(ChunkBytes), next = ArrayPool<byte>.Shared.Rent(ChunkBytes);
+        long from = 0;
+        var reading = ReadAsync(content, current, from, cancellationToken);
         try
         {
-            int read;
-            while ((read = await content.ReadAtLeastAsync(current.AsMemory(0, ChunkBytes), ChunkBytes, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false)) > 0)
+            for (int read; (read = await reading.ConfigureAwait(false)) > 0; offset += read)
             {
-                await hashing.ConfigureAwait(false);
-                var chunk = current.AsMemory(0, read);
-                hashing = Task.Run(() => hash.AppendData(chunk.Span), CancellationToken.None);
-                RandomAccess.Write(file, chunk.Span, offset);
-                offset += read;
-                (current, other) = (other, current);
+                reading = ReadAsync(content, next, from += read, cancellationToken);
+                byte[] full = current;
+                var hashing = Task.Run(() => hash.AppendData(full, 0, read), CancellationToken.None);
+                try
+                {
+                    UncachedFile.Write(file, full.AsSpan(0, read), offset);
+                }
+                finally
+                {
+                    await hashing.ConfigureAwait(false);
+                }
+
+                (current, next) = (next, current);
             }
         }
         finally
         {
-            await hashing.ConfigureAwait(false);
+            // Nobody writes into a buffer that was given back.
+            await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             ArrayPool<byte>.Shared.Return(current);
-            ArrayPool<byte>.Shared.Return(other);
+            ArrayPool<byte>.Shared.Return(next);
         }
 
         return Digest.FromHash(hash.GetHashAndReset());
     }
+
+    private static Task<int> ReadAsync(Stream content, byte[] buffer, long from, CancellationToken cancellationToken) => content is FileStream source
+        ? Task.Run(() => UncachedFile.Read(source.SafeFileHandle, buffer.AsSpan(0, ChunkBytes), from), cancellationToken)
+        : content.ReadAtLeastAsync(buffer.AsMemory(0, ChunkBytes), ChunkBytes, throwOnEndOfStream: false, cancellationToken).AsTask();
 }

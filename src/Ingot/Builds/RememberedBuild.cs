@@ -65,16 +65,31 @@ public sealed record RememberedBuild
         }
     }
 
-    /// <summary>Remembers the build under <paramref name="key"/>, unless some file changed too lately to say whether the build read it before or after.</summary>
+    /// <summary>Remembers the build under <paramref name="key"/>, unless some file changed too lately to say whether the build read it before or after, or the cache cannot be written.</summary>
     /// <param name="cacheDirectory">The cache.</param>
     /// <param name="key">Everything that decided about the build beside files: what was asked for, where, by which program.</param>
     /// <param name="time">The clock.</param>
     /// <param name="began">What <see cref="Now"/> said before the build read anything.</param>
     public void Keep(string cacheDirectory, Digest key, TimeProvider time, long began)
     {
+        try
+        {
+            if (Write(time, began) is not { } bytes)
+                return;
+            Directory.CreateDirectory(Path.Combine(cacheDirectory, Part));
+            AtomicFile.Write(FileOf(cacheDirectory, key), bytes);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The build was done: that the next one takes longer is no reason to say that it failed.
+        }
+    }
+
+    private byte[]? Write(TimeProvider time, long began)
+    {
         var stamps = Files.Concat(Replaced).Select(path => (Path: path, Stamp: HostFiles.StampOf(path))).ToList();
         if (stamps.Take(Files.Count).Any(s => s.Stamp is { } stamp && !stamp.IsSettled(began)) || !Files.Select(Path.GetDirectoryName).Distinct().All(IsLocal))
-            return;
+            return null;
 
         using var bytes = new MemoryStream();
         using (var writer = new BinaryWriter(bytes))
@@ -101,8 +116,7 @@ public sealed record RememberedBuild
             Write(writer, Said);
         }
 
-        Directory.CreateDirectory(Path.Combine(cacheDirectory, Part));
-        AtomicFile.Write(FileOf(cacheDirectory, key), bytes.ToArray());
+        return bytes.ToArray();
     }
 
     private static bool IsValid(long age) => age >= 0 && age <= s_validity.Ticks;

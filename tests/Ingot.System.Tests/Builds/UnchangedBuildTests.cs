@@ -37,6 +37,17 @@ public sealed class UnchangedBuildTests(BuildFixture fixture) : IClassFixture<Bu
         Assert.Equal(last, await SaidAsync(project));
         Assert.True(File.Exists(Path.Combine(fixture.Home, "content/blobs/sha256", last.Split("sha256:")[1][..64])));
 
+        // A Dockerfile of no project.
+        BuildFixture.Write(Path.Combine(project, "alone"), new Dictionary<string, string> { ["Dockerfile"] = "FROM scratch\nCOPY file /file\n", ["file"] = "1" });
+        await Task.Delay(100, TestContext.Current.CancellationToken);
+        string[] alone = ["-C", "alone", "build", "-f", "Dockerfile", "--epoch", "2026-01-31T12:00:00Z"];
+        int before = Directory.GetFiles(remembered).Length;
+        string one = (await RunAsync(project, alone)).Output;
+        Assert.Equal(before + 1, Directory.GetFiles(remembered).Length);
+        Assert.Equal(one.Split('\n')[^2].Split(" (")[0], (await RunAsync(project, alone)).Output.Split(" (")[0]);
+        File.WriteAllText(Path.Combine(project, "alone/file"), "2");
+        Assert.NotEqual(one.Split('\n')[^2].Split(" (")[0], (await RunAsync(project, alone)).Output.Split('\n')[^2].Split(" (")[0]);
+
         // What is to be explained, or done again, is never answered from memory, nor is a mistake.
         int count = Directory.GetFiles(remembered).Length;
         await RunAsync(project, "build", "app", "--explain");
