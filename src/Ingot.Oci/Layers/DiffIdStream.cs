@@ -4,7 +4,7 @@ using Ingot.Oci.Content;
 namespace Ingot.Oci.Layers;
 
 /// <summary>Reads an uncompressed layer and, at its end, checks its digest. Owns the inner stream.</summary>
-internal sealed class DiffIdStream(Stream inner, Digest? expected) : Stream
+internal sealed class DiffIdStream(Stream inner, Digest? expected) : ReadingStream
 {
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private bool _ended;
@@ -12,18 +12,7 @@ internal sealed class DiffIdStream(Stream inner, Digest? expected) : Stream
     /// <summary>The digest of everything, once read to the end.</summary>
     public Digest? DiffId { get; private set; }
 
-    public override bool CanRead => true;
-    public override bool CanSeek => false;
-    public override bool CanWrite => false;
-    public override long Length => throw new NotSupportedException();
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
     public override int Read(Span<byte> buffer) => buffer.IsEmpty ? 0 : Account(buffer, inner.Read(buffer));
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -33,16 +22,6 @@ internal sealed class DiffIdStream(Stream inner, Digest? expected) : Stream
         int read = await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
         return Account(buffer.Span, read);
     }
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     public override async ValueTask DisposeAsync()
     {

@@ -160,24 +160,12 @@ public sealed class ArchiveReader : IDisposable
 /// <param name="start">Where the stretch begins.</param>
 /// <param name="length">Its bytes.</param>
 /// <param name="ownsReader">Whether the reader is this stream's.</param>
-public sealed class ArchiveStream(ArchiveReader reader, long start, long length, bool ownsReader) : Stream
+public sealed class ArchiveStream(ArchiveReader reader, long start, long length, bool ownsReader) : ReadingStream
 {
     private long _at;
 
     /// <inheritdoc/>
-    public override bool CanRead => true;
-
-    /// <inheritdoc/>
-    public override bool CanSeek => false;
-
-    /// <inheritdoc/>
-    public override bool CanWrite => false;
-
-    /// <inheritdoc/>
     public override long Length => length;
-
-    /// <inheritdoc/>
-    public override long Position { get => _at; set => throw new NotSupportedException(); }
 
     /// <inheritdoc/>
     public override int Read(Span<byte> buffer)
@@ -188,27 +176,7 @@ public sealed class ArchiveStream(ArchiveReader reader, long start, long length,
     }
 
     /// <inheritdoc/>
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    /// <inheritdoc/>
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(Read(buffer.Span));
-
-    /// <inheritdoc/>
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    /// <inheritdoc/>
-    public override void Flush()
-    {
-    }
-
-    /// <inheritdoc/>
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

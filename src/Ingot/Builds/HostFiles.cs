@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Ingot.Oci.Content;
 using Ingot.Oci.Tar;
 using Microsoft.Win32.SafeHandles;
 

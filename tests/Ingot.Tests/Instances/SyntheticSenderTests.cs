@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
@@ -77,7 +78,6 @@ public sealed class SyntheticSenderTests
     private sealed class Service : IDisposable
     {
         private readonly HttpListener _listener = new();
-        private readonly Lock _gate = new();
 
         public Service(Action<HttpListenerContext> answer)
         {
@@ -89,9 +89,10 @@ public sealed class SyntheticSenderTests
 
         public ListenAddress Listen { get; }
 
-        public List<string> Paths { get; } = [];
+        // Read while requests still come.
+        public ConcurrentQueue<string> Paths { get; } = [];
 
-        public List<bool> KeptAlive { get; } = [];
+        public ConcurrentQueue<bool> KeptAlive { get; } = [];
 
         public static int FreePort()
         {
@@ -109,12 +110,8 @@ public sealed class SyntheticSenderTests
                 try
                 {
                     var context = await _listener.GetContextAsync();
-                    lock (_gate)
-                    {
-                        Paths.Add(context.Request.RawUrl!);
-                        KeptAlive.Add(context.Request.KeepAlive);
-                    }
-
+                    Paths.Enqueue(context.Request.RawUrl!);
+                    KeptAlive.Enqueue(context.Request.KeepAlive);
                     answer(context);
                     context.Response.Close();
                 }
