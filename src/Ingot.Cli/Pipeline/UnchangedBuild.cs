@@ -19,10 +19,7 @@ internal static class UnchangedBuild
     /// <summary>Says what the same command said before, if nothing changed since; false when it must be carried out.</summary>
     public static bool TryAnswer(string[] arguments, TextWriter output)
     {
-        if (!arguments.Contains("build"))
-            return false;
-
-        if (Find(arguments) is not { } said)
+        if (!arguments.Contains("build") || Find(arguments) is not { } said)
             return false;
 
         foreach (string line in said)

@@ -189,7 +189,7 @@ internal sealed class CopyInputs : IDisposable
         string[] what = [files.Definition, .. What(step, run)];
         string[] patterns = [.. run.Select(s => s.Pattern)];
         var stamp = files.StampOf(patterns);
-        _looks.Add(stamp is { } settledNow ? new ContextLook(context.Directory, context.IgnoreFile, patterns, settledNow) : null);
+        _looks.Add(stamp is { } seen ? new ContextLook(context.Directory, context.IgnoreFile, patterns, seen) : null);
         Task<FileOpener> Open(CancellationToken cancellationToken) => Task.FromResult(new FileOpener(files.Open, []));
         if (stamp is { } same && _cache.FindSelection(same, what) is { } known)
         {

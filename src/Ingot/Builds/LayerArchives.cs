@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
@@ -5,7 +6,10 @@ using Ingot.Oci.Layers;
 namespace Ingot.Builds;
 
 /// <summary>The archives of layers that were made here, uncompressed: each in a file of its own, or as parts of several that other layers may have too, which links keep.</summary>
-/// <remarks>What belongs to a layer begins with its digest: <c>HEX.tar</c>, or <c>HEX.parts</c> and the files <c>HEX.0</c>, <c>HEX.1</c>… that it counts. <c>HEX.trace</c> says how it was written.</remarks>
+/// <remarks>
+/// What belongs to a layer begins with its digest: <c>HEX.tar</c>, or <c>HEX.parts</c>, whose first line is a mark, and the files <c>HEX.MARK.0</c>, <c>HEX.MARK.1</c>… that it counts.
+/// <c>HEX.trace</c> says how it was written. Two that put one layer together at once, each from other files, have other marks: whichever list is there, its own files are.
+/// </remarks>
 internal sealed class LayerArchives
 {
     // Beyond that it is put together: every part costs something wherever the layer is read, and files hold on to what nobody reads.
@@ -22,10 +26,10 @@ internal sealed class LayerArchives
     {
         if (File.Exists(WholePath(diffId)))
             return LayerArchive.Whole(WholePath(diffId));
-        if (ReadText(PartsPath(diffId)) is not { } text || LayerArchive.TryReadParts(text) is not { Count: > 0 } parts)
+        if (ReadText(PartsPath(diffId))?.Split('\n', 2) is not [var mark, var text] || LayerArchive.TryReadParts(text) is not { Count: > 0 } parts)
             return null;
 
-        string[] files = [.. Enumerable.Range(0, parts.Max(p => p.File) + 1).Select(i => FilePath(diffId, i))];
+        string[] files = [.. Enumerable.Range(0, parts.Max(p => p.File) + 1).Select(i => FilePath(diffId, mark, i))];
         return parts.All(p => new FileInfo(files[p.File]) is { Exists: true } file && file.Length >= p.End) ? new LayerArchive(files, parts) : null;
     }
 
@@ -60,7 +64,7 @@ internal sealed class LayerArchives
 
     /// <summary>Where the image is that makes an archive mountable: of this layer, or of a chain when its directories are those below it.</summary>
     public string ImagePath(Digest name, LayerArchive archive) =>
-        Path.Combine(_directory, archive.Files.Count == 1 ? name.Hex + ".image" : $"{name.Hex}.{Digest.Of(Encoding.UTF8.GetBytes(archive.WriteParts())).Hex[..16]}.image");
+        Path.Combine(_directory, archive.Files.Count == 1 ? name.Hex + ".image" : $"{name.Hex}.{Digest.Of(Encoding.UTF8.GetBytes(string.Join('\n', [.. archive.Files.Select(Path.GetFileName), archive.WriteParts()]))).Hex[..16]}.image");
 
     /// <summary>Whether an archive is in too many pieces, or keeps too much that is not in it.</summary>
     public static bool IsScattered(LayerArchive archive) =>
@@ -68,21 +72,21 @@ internal sealed class LayerArchives
 
     private void AddParts(Digest diffId, LayerArchive archive)
     {
+        string mark = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
         int last = archive.Files.Count - 1;
         int[] used = [.. archive.Parts.Select(p => p.File).Distinct().Order()];
         foreach (var (i, file) in used.Index().Where(u => u.Item != last))
         {
-            File.Delete(FilePath(diffId, i));
-            if (HostFiles.TryLink(archive.Files[file], FilePath(diffId, i)))
+            if (HostFiles.TryLink(archive.Files[file], FilePath(diffId, mark, i)))
                 continue;
             File.Move(archive.Gather(archive.Files[last] + ".whole").Files[0], WholePath(diffId), overwrite: true);
             return;
         }
 
         if (used[^1] == last)
-            File.Move(archive.Files[last], FilePath(diffId, used.Length - 1), overwrite: true);
-        var parts = new LayerArchive([.. used.Select((_, i) => FilePath(diffId, i))], [.. archive.Parts.Select(p => p with { File = Array.IndexOf(used, p.File) })]);
-        AtomicFile.Write(PartsPath(diffId), Encoding.ASCII.GetBytes(parts.WriteParts()));
+            File.Move(archive.Files[last], FilePath(diffId, mark, used.Length - 1));
+        var parts = new LayerArchive([.. used.Select((_, i) => FilePath(diffId, mark, i))], [.. archive.Parts.Select(p => p with { File = Array.IndexOf(used, p.File) })]);
+        AtomicFile.Write(PartsPath(diffId), Encoding.ASCII.GetBytes($"{mark}\n{parts.WriteParts()}"));
     }
 
     private static string? ReadText(string path)
@@ -101,7 +105,7 @@ internal sealed class LayerArchives
 
     private string PartsPath(Digest diffId) => Path.Combine(_directory, diffId.Hex + ".parts");
 
-    private string FilePath(Digest diffId, int number) => Path.Combine(_directory, string.Create(null, $"{diffId.Hex}.{number}"));
+    private string FilePath(Digest diffId, string mark, int number) => Path.Combine(_directory, string.Create(null, $"{diffId.Hex}.{mark}.{number}"));
 
     private string TracePath(Digest diffId) => Path.Combine(_directory, diffId.Hex + ".trace");
 }

@@ -43,6 +43,20 @@ public sealed class LayerArchivesTests : IDisposable
     }
 
     [Fact]
+    public void WhicheverOfTwoThatWereMadeAtOnceStaysIsWhole()
+    {
+        string list = Path.Combine(_directory, "archives", s_second.Hex + ".parts");
+        string one = File.ReadAllText(list);
+        File.Delete(list);
+        _archives.Add(s_second, new LayerArchive([NewFile("other", "012abc"), NewFile("changed", "6789")], [new ArchivePart(0, 0, 6), new ArchivePart(1, 0, 4)]));
+        string other = File.ReadAllText(list);
+        Assert.Equal("012abc6789", Text(s_second));
+        File.WriteAllText(list, one);
+        Assert.Equal("012abc6789", Text(s_second));
+        Assert.NotEqual(one, other);
+    }
+
+    [Fact]
     public void ALayerThatIsHereAlreadyIsNotKeptTwice()
     {
         var first = _archives.Find(s_first)!;
@@ -61,16 +75,20 @@ public sealed class LayerArchivesTests : IDisposable
     [InlineData(".1", "ab")]
     [InlineData(".1", null)]
     [InlineData(".parts", "")]
-    [InlineData(".parts", "0 0 3\n1 0 3")]
-    [InlineData(".parts", "9 0 3\n")]
+    [InlineData(".parts", "MARK")]
+    [InlineData(".parts", "MARK\n")]
+    [InlineData(".parts", "MARK\n0 0 3\n1 0 3")]
+    [InlineData(".parts", "MARK\n9 0 3\n")]
+    [InlineData(".parts", "other\n0 0 3\n1 0 3\n")]
+    [InlineData(".parts", "../x\n0 0 3\n")]
     [InlineData(".parts", null)]
     public void AnArchiveOfWhichSomethingIsMissingIsNotHere(string end, string? left)
     {
-        string file = Path.Combine(_directory, "archives", s_second.Hex + end);
-        Assert.True(File.Exists(file));
+        string file = Assert.Single(Directory.GetFiles(Path.Combine(_directory, "archives"), s_second.Hex + "*" + end));
+        string mark = File.ReadAllLines(Path.Combine(_directory, "archives", s_second.Hex + ".parts"))[0];
         File.Delete(file);
         if (left is not null)
-            File.WriteAllText(file, left);
+            File.WriteAllText(file, left.Replace("MARK", mark, StringComparison.Ordinal));
         Assert.Null(_archives.Find(s_second));
     }
 
@@ -89,7 +107,7 @@ public sealed class LayerArchivesTests : IDisposable
     {
         string[] paths = Directory.GetFiles(Path.Combine(_directory, "archives"));
         long shared = paths.Where(p => p.EndsWith(".tar", StringComparison.Ordinal) || p.EndsWith(".0", StringComparison.Ordinal)).Sum(p => HostFiles.DiskUsage(p)!.Value.Bytes);
-        Assert.Equal(HostFiles.DiskUsage(Path.Combine(_directory, "archives", s_second.Hex + ".1"))!.Value.Bytes, shared);
+        Assert.Equal(HostFiles.DiskUsage(Assert.Single(paths, p => p.EndsWith(".1", StringComparison.Ordinal)))!.Value.Bytes, shared);
     }
 
     private string Text(Digest diffId)
