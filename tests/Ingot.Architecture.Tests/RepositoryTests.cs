@@ -41,6 +41,14 @@ public sealed partial class RepositoryTests
     public void ASourceFilesNamespaceIsItsFolder() =>
         AssertNone(RepositoryFiles.Tracked.Where(IsSource).Select(NamespaceFault).OfType<string>());
 
+    // Two layers once had numbers that were right on one processor only.
+    [Fact]
+    public void OnlyOneNamespaceCallsTheCLibrary() =>
+        AssertNone(RepositoryFiles.Tracked
+            .Where(file => IsSource(file) && !file.StartsWith("src/Ingot.Oci/Linux/", StringComparison.Ordinal))
+            .Where(file => LibraryOfTheSystem().IsMatch(RepositoryFiles.Read(file)))
+            .Select(file => $"{file} calls the C library by itself: Ingot.Oci.Linux does"));
+
     [Fact]
     public void NothingIsMarkedAsUnfinished() =>
         AssertNone(RepositoryFiles.Tracked
@@ -97,6 +105,9 @@ public sealed partial class RepositoryTests
         string text = string.Join('\n', faults);
         Assert.True(text.Length == 0, text);
     }
+
+    [GeneratedRegex(@"(?:Import\(|Library = )""libc(?:\.so\.6)?""")]
+    private static partial Regex LibraryOfTheSystem();
 
     [GeneratedRegex(@"^namespace ([\w.]+)", RegexOptions.Multiline)]
     private static partial Regex NamespaceDeclaration();

@@ -1,21 +1,13 @@
-using System.Runtime.InteropServices;
+using Ingot.Oci.Linux;
 using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Content;
 
 /// <summary>A lock that processes and tasks of one host share through a file. The kernel gives it up with the process, however that ends.</summary>
-public sealed partial class FileLock : IDisposable
+public sealed class FileLock : IDisposable
 {
-    private const int WouldBlock = 11;
-    private const int Interrupted = 4;
-    // O_RDWR | O_CREAT | O_CLOEXEC
-    private const int Open = 2 | 0x40 | 0x80000;
-    private const int OwnerOnly = 0b110_000_000;
-    private const int LockShared = 1;
-    private const int LockExclusive = 2;
-    private const int LockNow = 4;
-    private const int NoFollowEmptyPath = 0x1100;
-    private const int LinksAt = 16;
+    private const int Open = Kernel.O_RDWR | Kernel.O_CREAT | Kernel.O_CLOEXEC;
+    private const uint OwnerOnly = 0b110_000_000;
 
     private static readonly TimeSpan s_between = TimeSpan.FromMilliseconds(20);
 
@@ -28,9 +20,9 @@ public sealed partial class FileLock : IDisposable
     {
         while (true)
         {
-            var file = new SafeFileHandle(OpenFile(path, Open, OwnerOnly), ownsHandle: true);
+            var file = new SafeFileHandle(Libc.Open(LinuxPath.Terminated(path), Open, OwnerOnly), ownsHandle: true);
             if (file.IsInvalid)
-                throw Failed("open", path);
+                throw LinuxError.Failed("open", path);
             if (!TryLock(file, shared, path))
             {
                 file.Dispose();
@@ -70,41 +62,24 @@ public sealed partial class FileLock : IDisposable
 
     private static bool TryLock(SafeFileHandle file, bool shared, string path)
     {
-        while (Lock(file, (shared ? LockShared : LockExclusive) | LockNow) != 0)
+        while (Libc.FLock(file, (shared ? Kernel.LOCK_SH : Kernel.LOCK_EX) | Kernel.LOCK_NB) != 0)
         {
-            switch (Marshal.GetLastPInvokeError())
+            switch (LinuxError.Last)
             {
-                case Interrupted:
+                case Kernel.EINTR:
                     continue;
-                case WouldBlock:
+                case Kernel.EAGAIN:
                     return false;
                 default:
-                    throw Failed("lock", path);
+                    throw LinuxError.Failed("lock", path);
             }
         }
 
         return true;
     }
 
-    // struct statx, linux/stat.h: the number of links at 16.
-    private static uint LinksOf(SafeFileHandle file, string path)
-    {
-        Span<byte> status = stackalloc byte[256];
-        return StatX(file, [0], NoFollowEmptyPath, 0x7FF, status) == 0 ? BitConverter.ToUInt32(status[LinksAt..]) : throw Failed("look at", path);
-    }
-
-    private static IOException Failed(string what, string path)
-    {
-        int error = Marshal.GetLastPInvokeError();
-        return new IOException($"could not {what} '{path}': {Marshal.GetPInvokeErrorMessage(error)}", error);
-    }
-
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int OpenFile(string path, int flags, int mode);
-
-    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
-    private static partial int Lock(SafeFileHandle file, int operation);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
-    private static partial int StatX(SafeFileHandle file, ReadOnlySpan<byte> path, int flags, uint mask, Span<byte> buffer);
+    private static uint LinksOf(SafeFileHandle file, string path) =>
+        Libc.StatX(file, LinuxPath.Itself, Kernel.AT_SYMLINK_NOFOLLOW | Kernel.AT_EMPTY_PATH, Kernel.STATX_BASIC_STATS, out var status) == 0
+            ? status.Links
+            : throw LinuxError.Failed("look at", path);
 }

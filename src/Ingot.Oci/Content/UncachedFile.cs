@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
+using Ingot.Oci.Linux;
 using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Content;
@@ -7,14 +7,12 @@ namespace Ingot.Oci.Content;
 /// <summary>A new file that is written from start to end and not read soon. Unless it is small, its pages leave the kernel's cache when they are on the disk, and the next ones take their place:
 /// the files in the cache that are needed stay there, and no memory has to be found for these.</summary>
 /// <remarks>On Linux 6.14 and later (<c>RWF_DONTCACHE</c> of <see href="https://man7.org/linux/man-pages/man2/readv.2.html">pwritev2</see>); elsewhere a file like any other.</remarks>
-public sealed partial class UncachedFile : Stream
+public sealed class UncachedFile : Stream
 {
     private const int BufferBytes = 256 << 10;
 
     // What is no longer than that is read soon, as manifests are.
     private const int SmallBytes = 1 << 20;
-
-    private const int DontCache = 0x80;
 
     private static volatile bool s_isSupported = OperatingSystem.IsLinux();
 
@@ -82,7 +80,7 @@ public sealed partial class UncachedFile : Stream
     /// <summary>Reads a part of a file without leaving it in the cache; 0 at its end.</summary>
     public static int Read(SafeFileHandle file, Span<byte> buffer, long from)
     {
-        int read = Transfer(PositionedRead, file, buffer, from);
+        int read = Transfer(Libc.PReadV2, file, buffer, from);
         return read > 0 ? read : RandomAccess.Read(file, buffer, from);
     }
 
@@ -91,7 +89,7 @@ public sealed partial class UncachedFile : Stream
     {
         while (!bytes.IsEmpty)
         {
-            int written = Transfer(PositionedWrite, file, bytes, at);
+            int written = Transfer(Libc.PWriteV2, file, bytes, at);
             if (written == 0)
             {
                 RandomAccess.Write(file, bytes, at);
@@ -163,8 +161,8 @@ public sealed partial class UncachedFile : Stream
         {
             fixed (byte* start = bytes)
             {
-                var vector = new Vector { Start = (nint)start, Length = (nuint)bytes.Length };
-                nint moved = call(file, in vector, 1, at, DontCache);
+                var vector = new IoVector((nint)start, (nuint)bytes.Length);
+                nint moved = call(file, in vector, 1, at, Kernel.RWF_DONTCACHE);
                 s_isSupported = moved >= 0;
                 return (int)Math.Max(0, moved);
             }
@@ -176,18 +174,5 @@ public sealed partial class UncachedFile : Stream
         }
     }
 
-    private delegate nint PositionedCall(SafeFileHandle file, in Vector vector, int count, long offset, int flags);
-
-    [LibraryImport("libc", EntryPoint = "preadv2")]
-    private static partial nint PositionedRead(SafeFileHandle file, in Vector vector, int count, long offset, int flags);
-
-    [LibraryImport("libc", EntryPoint = "pwritev2")]
-    private static partial nint PositionedWrite(SafeFileHandle file, in Vector vector, int count, long offset, int flags);
-
-    /// <summary><c>struct iovec</c>.</summary>
-    private struct Vector
-    {
-        public nint Start;
-        public nuint Length;
-    }
+    private delegate nint PositionedCall(SafeFileHandle file, in IoVector vector, int count, long offset, int flags);
 }

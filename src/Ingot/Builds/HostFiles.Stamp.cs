@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Ingot.Oci.Content;
+using Ingot.Oci.Linux;
 using Ingot.Oci.Tar;
 using Microsoft.Win32.SafeHandles;
 
@@ -14,7 +15,6 @@ internal readonly record struct TreeStamp(Digest Digest, bool IsSettled);
 /// <content>Looks at many files at once: no string and no object for a file, which is what time goes into otherwise.</content>
 internal sealed unsafe partial class HostFiles
 {
-    private const int StatXBytes = 256;
     private const int DirectoryBytes = 64 << 10;
     private const int HashBytes = 64 << 10;
 
@@ -27,8 +27,7 @@ internal sealed unsafe partial class HostFiles
     /// <summary>Whether times of change can be believed there: not where another machine or a program says what they are.</summary>
     public bool IsLocal()
     {
-        Span<byte> buffer = stackalloc byte[StatXBytes];
-        return StatFs(_root, buffer) == 0 && s_localFilesystems.Contains(BitConverter.ToInt64(buffer));
+        return Libc.FilesystemType(_root, out long type) == 0 && s_localFilesystems.Contains(type);
     }
 
     /// <summary>The stamp of a file, or of a directory with everything below; null when nothing is there.</summary>
@@ -37,7 +36,7 @@ internal sealed unsafe partial class HostFiles
     /// <param name="now">What the clock of filesystems said before.</param>
     public TreeStamp? Stamp(string path, Func<string, bool, bool>? isLeftOut, long now)
     {
-        using var top = TryOpen(path, PathOnly | s_noFollow);
+        using var top = TryOpen(path, Kernel.O_PATH | LinuxAbi.Host.O_NOFOLLOW);
         if (top is null)
             return null;
 
@@ -46,7 +45,7 @@ internal sealed unsafe partial class HostFiles
         walk.Add([], status);
         if (status.Type == TarEntryType.Directory)
         {
-            using var directory = TryOpen(path, s_directory);
+            using var directory = TryOpen(path, LinuxAbi.Host.O_DIRECTORY);
             if (directory is null)
                 return null;
             walk.Enter(directory, path);
@@ -102,7 +101,7 @@ internal sealed unsafe partial class HostFiles
             byte[] buffer = _buffers.TryPop(out byte[]? free) ? free : new byte[DirectoryBytes];
             while (true)
             {
-                int length = (int)GetDirectoryEntries(directory, buffer, (nuint)buffer.Length);
+                int length = (int)Libc.GetDirectoryEntries(directory, buffer, (nuint)buffer.Length);
                 if (length < 0)
                     throw Failed("list", path);
                 if (length == 0)
@@ -110,8 +109,8 @@ internal sealed unsafe partial class HostFiles
 
                 fixed (byte* entries = buffer)
                 {
-                    for (int at = 0; at < length; at += BitConverter.ToUInt16(buffer, at + 16))
-                        Look(directory, path, entries + at + 19);
+                    for (int at = 0; at < length; at += BitConverter.ToUInt16(buffer, at + DirectoryEntries.LengthAt))
+                        Look(directory, path, entries + at + DirectoryEntries.NameAt);
                 }
             }
 
@@ -123,18 +122,17 @@ internal sealed unsafe partial class HostFiles
         private void Look(SafeFileHandle directory, string path, byte* name)
         {
             var bytes = MemoryMarshal.CreateReadOnlySpanFromNullTerminated(name);
-            if (bytes.SequenceEqual("."u8) || bytes.SequenceEqual(".."u8))
+            if (DirectoryEntries.IsDots(bytes))
                 return;
 
-            byte* buffer = stackalloc byte[StatXBytes];
-            if (StatAt((int)directory.DangerousGetHandle(), name, NoFollow, 0x7FF, buffer) != 0)
+            if (Libc.StatX((int)directory.DangerousGetHandle(), name, Kernel.AT_SYMLINK_NOFOLLOW, Kernel.STATX_BASIC_STATS, out var status) != 0)
             {
                 // Deleted since, or not to be looked at: nothing is concluded from such a tree.
                 _isSettled = false;
                 return;
             }
 
-            var file = Read(new ReadOnlySpan<byte>(buffer, StatXBytes));
+            var file = FileOf(status);
             bool isDirectory = file.Type == TarEntryType.Directory;
             string inner = isDirectory || isLeftOut is not null ? TarPath.Join(path, TarPath.Decode(bytes)) : "";
             if (isLeftOut?.Invoke(inner, isDirectory) == true)
@@ -144,7 +142,7 @@ internal sealed unsafe partial class HostFiles
             if (!isDirectory)
                 return;
 
-            int fd = OpenAt((int)directory.DangerousGetHandle(), name, s_directory | s_noFollow | CloseOnExec);
+            int fd = Libc.OpenAt((int)directory.DangerousGetHandle(), name, LinuxAbi.Host.O_DIRECTORY | LinuxAbi.Host.O_NOFOLLOW | Kernel.O_CLOEXEC);
             if (fd < 0)
             {
                 _isSettled = false;
@@ -161,13 +159,4 @@ internal sealed unsafe partial class HostFiles
             _filled = 0;
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "statx")]
-    private static partial int StatAt(int directory, byte* path, int flags, uint mask, byte* buffer);
-
-    [LibraryImport("libc", EntryPoint = "openat")]
-    private static partial int OpenAt(int directory, byte* path, int flags);
-
-    [LibraryImport("libc", EntryPoint = "fstatfs", SetLastError = true)]
-    private static partial int StatFs(SafeFileHandle file, Span<byte> buffer);
 }

@@ -1,5 +1,5 @@
-using System.Runtime.InteropServices;
 using Ingot.Oci.Content;
+using Ingot.Oci.Linux;
 using Ingot.Oci.Tar;
 using Microsoft.Win32.SafeHandles;
 
@@ -30,51 +30,27 @@ internal readonly record struct HostFile(int TypeAndMode, FileStamp Stamp)
     public int Mode => TypeAndMode & 0xFFF;
 
     /// <summary>Null for a socket, which no layer holds.</summary>
-    public TarEntryType? Type => (TypeAndMode & 0xF000) switch
+    public TarEntryType? Type => (TypeAndMode & Kernel.S_IFMT) switch
     {
-        0x4000 => TarEntryType.Directory,
-        0x8000 => TarEntryType.File,
-        0xA000 => TarEntryType.SymbolicLink,
-        0x2000 => TarEntryType.CharacterDevice,
-        0x6000 => TarEntryType.BlockDevice,
-        0x1000 => TarEntryType.Fifo,
+        Kernel.S_IFDIR => TarEntryType.Directory,
+        Kernel.S_IFREG => TarEntryType.File,
+        Kernel.S_IFLNK => TarEntryType.SymbolicLink,
+        Kernel.S_IFCHR => TarEntryType.CharacterDevice,
+        Kernel.S_IFBLK => TarEntryType.BlockDevice,
+        Kernel.S_IFIFO => TarEntryType.Fifo,
         _ => null,
     };
 }
 
 /// <summary>A directory of the host whose files are reached without ever leaving it: no component of a path may be a link or lead upwards. Paths are as in layers.</summary>
-internal sealed unsafe partial class HostFiles : IDisposable
+internal sealed partial class HostFiles : IDisposable
 {
-    private const int NoEntry = 2;
-    private const int Interrupted = 4;
-    private const int NotDirectory = 20;
-    private const int TooManyLinks = 40;
-
-    // AT_FDCWD.
-    private const int CurrentDirectory = -100;
-    private const int ReadOnly = 0;
-    private const int NonBlocking = 0x800;
-    private const int PathOnly = 0x200000;
-    private const int CloseOnExec = 0x80000;
-    private const int EmptyPath = 0x1000;
-    private const int NoFollow = 0x100;
-
-    // https://man7.org/linux/man-pages/man2/openat2.2.html, Linux 5.6.
-    private const nint OpenAt2 = 437;
-    private const ulong ResolveNoMagicLinks = 2;
-    private const ulong ResolveNoLinks = 4;
-    private const ulong ResolveBeneath = 8;
-
-    private static readonly bool s_isArm = RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm;
-    private static readonly int s_directory = s_isArm ? 0x4000 : 0x10000;
-    private static readonly int s_noFollow = s_isArm ? 0x8000 : 0x20000;
-
     private readonly SafeFileHandle _root;
 
     /// <summary>Opens a directory, following links in <paramref name="directory"/> itself.</summary>
     public HostFiles(string directory)
     {
-        int fd = Open(Z(directory), s_directory | CloseOnExec);
+        int fd = Libc.Open(Z(directory), LinuxAbi.Host.O_DIRECTORY | Kernel.O_CLOEXEC);
         _root = fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw Failed("open the directory", directory);
     }
 
@@ -83,16 +59,16 @@ internal sealed unsafe partial class HostFiles : IDisposable
     /// <summary>What is at a path; null when nothing is, or when a component on the way is a link or no directory.</summary>
     public HostFile? Find(string path)
     {
-        using var file = TryOpen(path, PathOnly | s_noFollow);
+        using var file = TryOpen(path, Kernel.O_PATH | LinuxAbi.Host.O_NOFOLLOW);
         return file is null ? null : Status(file, path);
     }
 
     /// <summary>What is in a directory, in the order of layers.</summary>
     public IReadOnlyList<(string Name, HostFile File)> List(string path)
     {
-        using var directory = TryOpen(path, s_directory) ?? throw Failed("open the directory", path);
+        using var directory = TryOpen(path, LinuxAbi.Host.O_DIRECTORY) ?? throw Failed("open the directory", path);
         var children = new List<(string, HostFile)>();
-        foreach (byte[] name in Names(directory, path))
+        foreach (byte[] name in DirectoryEntries.TryList(directory) ?? throw Failed("list", path))
         {
             // A file that was deleted since is not there.
             if (TryStatusAt(directory, name) is { } status)
@@ -106,21 +82,21 @@ internal sealed unsafe partial class HostFiles : IDisposable
     /// <summary>The text of a symbolic link.</summary>
     public string ReadLink(string path)
     {
-        using var link = TryOpen(path, PathOnly | s_noFollow) ?? throw Failed("read the link", path);
+        using var link = TryOpen(path, Kernel.O_PATH | LinuxAbi.Host.O_NOFOLLOW) ?? throw Failed("read the link", path);
         Span<byte> buffer = stackalloc byte[4096];
-        nint length = ReadLinkAt(link, Z(""), buffer, (nuint)buffer.Length);
+        nint length = Libc.ReadLinkAt(link, LinuxPath.Itself, buffer, (nuint)buffer.Length);
         return length >= 0 ? TarPath.Decode(buffer[..(int)length]) : throw Failed("read the link", path);
     }
 
     /// <summary>A stream over a regular file, owned by the caller.</summary>
     // Not blocking: a file may have become a pipe since it was looked at.
-    public Stream OpenRead(string path) => new HostFileStream(TryOpen(path, ReadOnly | NonBlocking) ?? throw Failed("open", path));
+    public Stream OpenRead(string path) => new HostFileStream(TryOpen(path, Kernel.O_RDONLY | Kernel.O_NONBLOCK) ?? throw Failed("open", path));
 
     /// <summary>Makes a directory with exactly that mode, whatever the umask is; one that is there gets it.</summary>
     public static void MakeDirectory(string path, int mode)
     {
         Directory.CreateDirectory(path);
-        if (ChangeMode(Z(path), (uint)mode) != 0)
+        if (Libc.ChMod(Z(path), (uint)mode) != 0)
             throw Failed("set the mode of", path);
     }
 
@@ -128,56 +104,53 @@ internal sealed unsafe partial class HostFiles : IDisposable
     public static (DateTimeOffset Modified, DateTimeOffset Changed)? Times(string path) => StampOf(path) is { } stamp ? (TimeAt(stamp.Modified), TimeAt(stamp.Changed)) : null;
 
     /// <summary>Gives a file another name; false when the file system does not, or not once more.</summary>
-    public static bool TryLink(string file, string name) => MakeLink(Z(file), Z(name)) == 0;
+    public static bool TryLink(string file, string name) => Libc.Link(Z(file), Z(name)) == 0;
 
     /// <summary>What a file takes on its disk in bytes, shared among its names; 0 for a directory; null when it is not there.</summary>
     public static (bool IsDirectory, long Bytes)? DiskUsage(string path)
     {
-        Span<byte> buffer = stackalloc byte[256];
-        // struct statx, linux/stat.h: the number of names at 16, blocks of 512 bytes at 48.
-        if (StatX(CurrentDirectory, Z(path), NoFollow, 0x7FF, buffer) == 0)
-            return Read(buffer).Type == TarEntryType.Directory ? (true, 0) : (false, BitConverter.ToInt64(buffer[48..]) * 512 / BitConverter.ToUInt32(buffer[16..]));
-        return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", path);
+        if (Libc.StatX(Kernel.AT_FDCWD, Z(path), Kernel.AT_SYMLINK_NOFOLLOW, Kernel.STATX_BASIC_STATS, out var status) == 0)
+            return status.Type == Kernel.S_IFDIR ? (true, 0) : (false, status.AllocatedBytes / status.Links);
+        return LinuxError.Last == Kernel.ENOENT ? null : throw Failed("look at", path);
     }
 
     /// <summary>The stamp of a file, links not followed; null when it is not there.</summary>
     public static FileStamp? StampOf(string path)
     {
-        Span<byte> buffer = stackalloc byte[256];
-        if (StatX(CurrentDirectory, Z(path), NoFollow, 0x7FF, buffer) == 0)
-            return Read(buffer).Stamp;
-        return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", path);
+        if (Libc.StatX(Kernel.AT_FDCWD, Z(path), Kernel.AT_SYMLINK_NOFOLLOW, Kernel.STATX_BASIC_STATS, out var status) == 0)
+            return FileOf(status).Stamp;
+        return LinuxError.Last == Kernel.ENOENT ? null : throw Failed("look at", path);
     }
 
     /// <summary>Gives a file or directory to someone; a last link is not followed.</summary>
     public static void SetOwner(string path, long userId, long groupId)
     {
-        if (ChangeOwner(Z(path), checked((uint)userId), checked((uint)groupId)) != 0)
+        if (Libc.LChOwn(Z(path), checked((uint)userId), checked((uint)groupId)) != 0)
             throw Failed("set the owner of", path);
     }
 
     /// <summary>Waits until the filesystem of the directory has written everything it was given.</summary>
     public void SyncFilesystem()
     {
-        if (SyncFs(_root) != 0)
+        if (Libc.SyncFs(_root) != 0)
             throw Failed("sync", "the filesystem");
     }
 
     private SafeFileHandle? TryOpen(string path, int flags)
     {
-        ulong* how = stackalloc ulong[3] { (ulong)(flags | CloseOnExec), 0, ResolveBeneath | ResolveNoLinks | ResolveNoMagicLinks };
+        var how = new OpenHow(flags, Kernel.RESOLVE_BENEATH | Kernel.RESOLVE_NO_SYMLINKS | Kernel.RESOLVE_NO_MAGICLINKS);
         while (true)
         {
-            nint fd = SystemCall(OpenAt2, _root, Z(path.Length == 0 ? "." : path), how, 24);
+            int fd = Libc.OpenAt2(_root, Z(path.Length == 0 ? "." : path), in how);
             if (fd >= 0)
                 return new SafeFileHandle(fd, ownsHandle: true);
 
-            switch (Marshal.GetLastPInvokeError())
+            switch (LinuxError.Last)
             {
-                // EAGAIN: something was renamed meanwhile and the kernel could not be sure.
-                case Interrupted or 11:
+                // Something was renamed meanwhile and the kernel could not be sure.
+                case Kernel.EINTR or Kernel.EAGAIN:
                     continue;
-                case NoEntry or NotDirectory or TooManyLinks:
+                case Kernel.ENOENT or Kernel.ENOTDIR or Kernel.ELOOP:
                     return null;
                 default:
                     throw Failed("open", path);
@@ -185,65 +158,26 @@ internal sealed unsafe partial class HostFiles : IDisposable
         }
     }
 
-    private static HostFile Status(SafeFileHandle file, string path)
-    {
-        Span<byte> buffer = stackalloc byte[256];
-        return StatX(file, Z(""), EmptyPath | NoFollow, 0x7FF, buffer) == 0 ? Read(buffer) : throw Failed("look at", path);
-    }
+    private static HostFile Status(SafeFileHandle file, string path) =>
+        Libc.StatX(file, LinuxPath.Itself, Kernel.AT_EMPTY_PATH | Kernel.AT_SYMLINK_NOFOLLOW, Kernel.STATX_BASIC_STATS, out var status) == 0
+            ? FileOf(status)
+            : throw Failed("look at", path);
 
     private static HostFile? TryStatusAt(SafeFileHandle directory, byte[] name)
     {
-        Span<byte> buffer = stackalloc byte[256];
-        if (StatX(directory, [.. name, 0], NoFollow, 0x7FF, buffer) == 0)
-            return Read(buffer);
-        return Marshal.GetLastPInvokeError() == NoEntry ? null : throw Failed("look at", TarPath.Decode(name));
+        if (Libc.StatX(directory, LinuxPath.Terminated(name), Kernel.AT_SYMLINK_NOFOLLOW, Kernel.STATX_BASIC_STATS, out var status) == 0)
+            return FileOf(status);
+        return LinuxError.Last == Kernel.ENOENT ? null : throw Failed("look at", TarPath.Decode(name));
     }
 
-    // struct statx, linux/stat.h: mode at 28, inode at 32, size at 40, times of change at 96 and of modification at 112, device at 136.
-    private static HostFile Read(ReadOnlySpan<byte> statx) => new(
-        BitConverter.ToUInt16(statx[28..]),
-        new FileStamp(BitConverter.ToUInt64(statx[136..]), BitConverter.ToUInt64(statx[32..]), BitConverter.ToInt64(statx[40..]), NanosecondsAt(statx[112..]), NanosecondsAt(statx[96..])));
-
-    private static long NanosecondsAt(ReadOnlySpan<byte> time) => (BitConverter.ToInt64(time) * 1_000_000_000) + BitConverter.ToUInt32(time[8..]);
+    private static HostFile FileOf(in StatX status) => new(
+        status.TypeAndMode, new FileStamp(status.Device, status.Inode, status.Size, status.Modified.TotalNanoseconds, status.Changed.TotalNanoseconds));
 
     private static DateTimeOffset TimeAt(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 
-    private static List<byte[]> Names(SafeFileHandle directory, string path)
-    {
-        var names = new List<byte[]>();
-        byte[] buffer = new byte[32 << 10];
-        while (true)
-        {
-            int length = (int)GetDirectoryEntries(directory, buffer, (nuint)buffer.Length);
-            if (length < 0)
-                throw Failed("list", path);
-            if (length == 0)
-                return names;
+    private static byte[] Z(string path) => LinuxPath.Terminated(TarPath.Encode(path));
 
-            // struct linux_dirent64: inode, offset, record length at 16, type, name at 19.
-            for (var rest = (ReadOnlySpan<byte>)buffer.AsSpan(0, length); !rest.IsEmpty; rest = rest[BitConverter.ToUInt16(rest[16..])..])
-            {
-                var name = rest[19..];
-                name = name[..name.IndexOf((byte)0)];
-                if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8))
-                    names.Add(name.ToArray());
-            }
-        }
-    }
-
-    private static byte[] Z(string path) => [.. TarPath.Encode(path), 0];
-
-    private static IOException Failed(string what, string path)
-    {
-        int error = Marshal.GetLastPInvokeError();
-        return new IOException($"could not {what} '{path}': {Marshal.GetPInvokeErrorMessage(error)}", error);
-    }
-
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true)]
-    private static partial int Open(ReadOnlySpan<byte> path, int flags);
-
-    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    private static partial nint SystemCall(nint number, SafeFileHandle directory, ReadOnlySpan<byte> path, ulong* how, nuint size);
+    private static IOException Failed(string what, string path) => LinuxError.Failed(what, path);
 
     /// <summary>Reads a file from its start: neither asks first what kind of file it is nor takes another thread for it, which for a small file is most of the work.</summary>
     private sealed class HostFileStream(SafeFileHandle file) : ReadingStream
@@ -252,10 +186,10 @@ internal sealed unsafe partial class HostFiles : IDisposable
         {
             while (true)
             {
-                nint read = HostFiles.Read(file, buffer, (nuint)buffer.Length);
+                nint read = Libc.Read(file, buffer, (nuint)buffer.Length);
                 if (read >= 0)
                     return (int)read;
-                if (Marshal.GetLastPInvokeError() != Interrupted)
+                if (LinuxError.Last != Kernel.EINTR)
                     throw Failed("read", "a file");
             }
         }
@@ -271,31 +205,4 @@ internal sealed unsafe partial class HostFiles : IDisposable
             base.Dispose(disposing);
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
-    private static partial nint Read(SafeFileHandle file, Span<byte> buffer, nuint length);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
-    private static partial int StatX(SafeFileHandle directory, ReadOnlySpan<byte> path, int flags, uint mask, Span<byte> buffer);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
-    private static partial int StatX(int directory, ReadOnlySpan<byte> path, int flags, uint mask, Span<byte> buffer);
-
-    [LibraryImport("libc", EntryPoint = "getdents64", SetLastError = true)]
-    private static partial nint GetDirectoryEntries(SafeFileHandle directory, Span<byte> buffer, nuint length);
-
-    [LibraryImport("libc", EntryPoint = "link", SetLastError = true)]
-    private static partial int MakeLink(ReadOnlySpan<byte> file, ReadOnlySpan<byte> name);
-
-    [LibraryImport("libc", EntryPoint = "chmod", SetLastError = true)]
-    private static partial int ChangeMode(ReadOnlySpan<byte> path, uint mode);
-
-    [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true)]
-    private static partial int ChangeOwner(ReadOnlySpan<byte> path, uint userId, uint groupId);
-
-    [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
-    private static partial int SyncFs(SafeFileHandle directory);
-
-    [LibraryImport("libc", EntryPoint = "readlinkat", SetLastError = true)]
-    private static partial nint ReadLinkAt(SafeFileHandle directory, ReadOnlySpan<byte> path, Span<byte> buffer, nuint length);
 }

@@ -1,5 +1,4 @@
-using System.Buffers.Binary;
-using System.Runtime.InteropServices;
+using Ingot.Oci.Linux;
 using Ingot.Oci.Tar;
 using Microsoft.Win32.SafeHandles;
 
@@ -46,7 +45,7 @@ public readonly record struct RootFile(string Path, RootFileStatus Status);
 /// <summary>A root filesystem in a directory, seen as a process in it would see it: <c>/</c> is the directory, and no link leads out.</summary>
 /// <remarks>The kernel resolves the paths (<see href="https://man7.org/linux/man-pages/man2/openat2.2.html">openat2 with RESOLVE_IN_ROOT</see>, Linux 5.6): a check of our own
 /// could be fooled by a link. Devices, pipes and sockets are never opened.</remarks>
-public sealed partial class ImageRoot : IDisposable
+public sealed class ImageRoot : IDisposable
 {
     // Files of a person's image may have any size; what is read whole are databases and lists.
     private const int MaxReadBytes = 64 << 20;
@@ -57,7 +56,7 @@ public sealed partial class ImageRoot : IDisposable
     public ImageRoot(string directory)
     {
         Directory = Path.GetFullPath(directory);
-        int fd = Open(Terminated(Directory), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+        int fd = Libc.Open(Terminated(Directory), Kernel.O_PATH | LinuxAbi.Host.O_DIRECTORY | Kernel.O_CLOEXEC);
         _root = fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw Failed("open", Directory);
     }
 
@@ -67,38 +66,38 @@ public sealed partial class ImageRoot : IDisposable
     /// <summary>What is at <paramref name="path"/>, a last link not followed; null when nothing is there.</summary>
     public RootFileStatus? Status(string path)
     {
-        using var file = TryOpen(path, O_PATH | O_NOFOLLOW);
+        using var file = TryOpen(path, Kernel.O_PATH | LinuxAbi.Host.O_NOFOLLOW);
         return file is null ? null : StatusOf(file);
     }
 
     /// <summary>What <paramref name="path"/> leads to, links followed inside the root; null when nothing is there.</summary>
     public RootFileStatus? Target(string path)
     {
-        using var file = TryOpen(path, O_PATH);
+        using var file = TryOpen(path, Kernel.O_PATH);
         return file is null ? null : StatusOf(file);
     }
 
     /// <summary>The text of the link at <paramref name="path"/>; null when no link is there.</summary>
     public string? ReadLink(string path)
     {
-        using var file = TryOpen(path, O_PATH | O_NOFOLLOW);
+        using var file = TryOpen(path, Kernel.O_PATH | LinuxAbi.Host.O_NOFOLLOW);
         if (file is null || StatusOf(file).Type != RootFileType.SymbolicLink)
             return null;
 
         Span<byte> buffer = stackalloc byte[4096];
-        nint length = ReadLinkAt(Fd(file), [0], buffer, (nuint)buffer.Length);
+        nint length = Libc.ReadLinkAt(file, LinuxPath.Itself, buffer, (nuint)buffer.Length);
         return length >= 0 ? TarPath.Decode(buffer[..(int)length]) : throw Failed("read the link", path);
     }
 
     /// <summary>The content of the regular file that <paramref name="path"/> leads to, owned by the caller; null when there is none.</summary>
     public Stream? OpenFile(string path)
     {
-        using var file = TryOpen(path, O_PATH);
+        using var file = TryOpen(path, Kernel.O_PATH);
         if (file is null || StatusOf(file).Type != RootFileType.File)
             return null;
 
         // Opened again through its descriptor: what was looked at is what is read, and only a regular file is.
-        int fd = Open(Terminated($"/proc/self/fd/{Fd(file)}"), O_RDONLY | O_CLOEXEC, 0);
+        int fd = Libc.Open(Terminated($"/proc/self/fd/{file.DangerousGetHandle()}"), Kernel.O_RDONLY | Kernel.O_CLOEXEC);
         return fd >= 0
             ? new FileStream(new SafeFileHandle(fd, ownsHandle: true), FileAccess.Read, bufferSize: 0)
             : throw Failed("open", path);
@@ -126,7 +125,7 @@ public sealed partial class ImageRoot : IDisposable
     /// <summary>The names in the directory that <paramref name="path"/> leads to, in byte order; empty when it is none.</summary>
     public IReadOnlyList<string> List(string path)
     {
-        using var directory = TryOpen(path, O_RDONLY | O_DIRECTORY);
+        using var directory = TryOpen(path, Kernel.O_RDONLY | LinuxAbi.Host.O_DIRECTORY);
         return directory is null ? [] : [.. Names(directory).Order(s_byteOrder)];
     }
 
@@ -157,7 +156,7 @@ public sealed partial class ImageRoot : IDisposable
 
     private IReadOnlyList<string> ListUnfollowed(string path)
     {
-        using var directory = TryOpen(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        using var directory = TryOpen(path, Kernel.O_RDONLY | LinuxAbi.Host.O_DIRECTORY | LinuxAbi.Host.O_NOFOLLOW);
         return directory is null ? [] : [.. Names(directory).Order(s_byteOrder)];
     }
 
@@ -166,115 +165,35 @@ public sealed partial class ImageRoot : IDisposable
         if (path.Contains('\0', StringComparison.Ordinal))
             return null;
 
-        var how = new OpenHow { Flags = (ulong)(flags | O_CLOEXEC), Resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+        var how = new OpenHow(flags, Kernel.RESOLVE_IN_ROOT | Kernel.RESOLVE_NO_MAGICLINKS);
         string relative = path.TrimStart('/');
-        int fd = (int)OpenAt2(SYS_openat2, Fd(_root), Terminated(relative.Length == 0 ? "." : relative), ref how, (nuint)Marshal.SizeOf<OpenHow>());
+        int fd = Libc.OpenAt2(_root, Terminated(relative.Length == 0 ? "." : relative), in how);
         if (fd >= 0)
             return new SafeFileHandle(fd, ownsHandle: true);
 
-        return Marshal.GetLastPInvokeError() is ENOENT or ENOTDIR or ELOOP or ENAMETOOLONG ? null : throw Failed("open", path);
+        return LinuxError.Last is Kernel.ENOENT or Kernel.ENOTDIR or Kernel.ELOOP or Kernel.ENAMETOOLONG ? null : throw Failed("open", path);
     }
 
-    // struct statx: mode at 28, user at 20, group at 24, size at 40.
-    private static RootFileStatus StatusOf(SafeFileHandle file)
-    {
-        Span<byte> buffer = stackalloc byte[256];
-        if (StatX(Fd(file), [0], AT_EMPTY_PATH, STATX_BASIC, buffer) != 0)
-            throw Failed("look at", "an open file");
-
-        int mode = BinaryPrimitives.ReadUInt16LittleEndian(buffer[28..]);
-        return new RootFileStatus(
-            TypeOf(mode & 0xF000),
-            mode & 0xFFF,
-            BinaryPrimitives.ReadUInt32LittleEndian(buffer[20..]),
-            BinaryPrimitives.ReadUInt32LittleEndian(buffer[24..]),
-            BinaryPrimitives.ReadInt64LittleEndian(buffer[40..]));
-    }
+    private static RootFileStatus StatusOf(SafeFileHandle file) =>
+        Libc.StatX(file, LinuxPath.Itself, Kernel.AT_EMPTY_PATH, Kernel.STATX_BASIC_STATS, out var status) == 0
+            ? new RootFileStatus(TypeOf(status.Type), status.Mode, status.UserId, status.GroupId, status.Size)
+            : throw Failed("look at", "an open file");
 
     private static RootFileType TypeOf(int format) => format switch
     {
-        0x8000 => RootFileType.File,
-        0x4000 => RootFileType.Directory,
-        0xA000 => RootFileType.SymbolicLink,
-        0x2000 => RootFileType.CharacterDevice,
-        0x6000 => RootFileType.BlockDevice,
-        0x1000 => RootFileType.Fifo,
+        Kernel.S_IFREG => RootFileType.File,
+        Kernel.S_IFDIR => RootFileType.Directory,
+        Kernel.S_IFLNK => RootFileType.SymbolicLink,
+        Kernel.S_IFCHR => RootFileType.CharacterDevice,
+        Kernel.S_IFBLK => RootFileType.BlockDevice,
+        Kernel.S_IFIFO => RootFileType.Fifo,
         _ => RootFileType.Socket,
     };
 
-    // struct linux_dirent64: inode (8), offset (8), record length (2), type (1), name.
-    private static List<string> Names(SafeFileHandle directory)
-    {
-        List<string> names = [];
-        var buffer = new byte[32 << 10];
-        while (true)
-        {
-            int length = (int)GetDirectoryEntries(Fd(directory), buffer, (nuint)buffer.Length);
-            if (length < 0)
-                throw Failed("list", "a directory");
-            if (length == 0)
-                return names;
+    private static IEnumerable<string> Names(SafeFileHandle directory) =>
+        (DirectoryEntries.TryList(directory) ?? throw Failed("list", "a directory")).Select(name => TarPath.Decode(name));
 
-            for (int at = 0; at < length; at += BinaryPrimitives.ReadUInt16LittleEndian(buffer.AsSpan(at + 16)))
-            {
-                var name = buffer.AsSpan(at + 19);
-                name = name[..name.IndexOf((byte)0)];
-                if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8))
-                    names.Add(TarPath.Decode(name));
-            }
-        }
-    }
+    private static byte[] Terminated(string path) => LinuxPath.Terminated(TarPath.Encode(path));
 
-    private static byte[] Terminated(string path) => [.. TarPath.Encode(path), 0];
-
-    private static int Fd(SafeFileHandle handle) => (int)handle.DangerousGetHandle();
-
-    private static IOException Failed(string what, string path)
-    {
-        int error = Marshal.GetLastPInvokeError();
-        string cure = error == 1 ? " (run as root)" : "";
-        return new IOException($"could not {what} '{path}': {Marshal.GetPInvokeErrorMessage(error)}{cure}", error);
-    }
-
-#pragma warning disable SA1310, CA1707 // the kernel's own names
-    private const int O_RDONLY = 0;
-    private const int O_NOFOLLOW = 0x20000;
-    private const int O_DIRECTORY = 0x10000;
-    private const int O_CLOEXEC = 0x80000;
-    private const int O_PATH = 0x200000;
-    private const int AT_EMPTY_PATH = 0x1000;
-    private const uint STATX_BASIC = 0x7FF;
-    private const ulong RESOLVE_NO_MAGICLINKS = 0x02;
-    private const ulong RESOLVE_IN_ROOT = 0x10;
-    private const int ENOENT = 2;
-    private const int ENOTDIR = 20;
-    private const int ENAMETOOLONG = 36;
-    private const int ELOOP = 40;
-
-    // The same number on every processor: the call is younger than the shared table.
-    private const nint SYS_openat2 = 437;
-#pragma warning restore SA1310, CA1707
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct OpenHow
-    {
-        public ulong Flags;
-        public ulong Mode;
-        public ulong Resolve;
-    }
-
-    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    private static partial nint OpenAt2(nint number, int directory, ReadOnlySpan<byte> path, ref OpenHow how, nuint size);
-
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true)]
-    private static partial int Open(ReadOnlySpan<byte> path, int flags, uint mode);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
-    private static partial int StatX(int directory, ReadOnlySpan<byte> path, int flags, uint mask, Span<byte> buffer);
-
-    [LibraryImport("libc", EntryPoint = "readlinkat", SetLastError = true)]
-    private static partial nint ReadLinkAt(int directory, ReadOnlySpan<byte> path, Span<byte> buffer, nuint length);
-
-    [LibraryImport("libc", EntryPoint = "getdents64", SetLastError = true)]
-    private static partial nint GetDirectoryEntries(int directory, Span<byte> buffer, nuint length);
+    private static IOException Failed(string what, string path) => LinuxError.Failed(what, path);
 }

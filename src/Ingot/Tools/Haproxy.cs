@@ -1,14 +1,12 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
+using Ingot.Oci.Linux;
 
 namespace Ingot.Tools;
 
 /// <summary>HAProxy as a process of its own: it detaches from the one that started it and outlives it.</summary>
-public static partial class Haproxy
+public static class Haproxy
 {
     private const int LongestSocketPath = 107;
-    private const int SigTerm = 15;
-    private const int SigKill = 9;
 
     private static readonly TimeSpan s_startTime = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_stopTime = TimeSpan.FromSeconds(5);
@@ -54,13 +52,13 @@ public static partial class Haproxy
             return;
 
         var deadline = time.GetUtcNow() + s_stopTime;
-        int signal = SigTerm;
+        int signal = Kernel.SIGTERM;
         while (IsOurs(pid, config.ConfigPath))
         {
-            if (Signal(pid, signal) != 0 && IsOurs(pid, config.ConfigPath))
-                throw new ToolException("haproxy", $"the process {pid} could not be ended: error {Marshal.GetLastPInvokeError()}; it belongs to another user");
+            if (Libc.Kill(pid, signal) != 0 && IsOurs(pid, config.ConfigPath))
+                throw new ToolException("haproxy", $"the process {pid} could not be ended: error {LinuxError.Last}; it belongs to another user");
             await Task.Delay(TimeSpan.FromMilliseconds(20), time, cancellationToken).ConfigureAwait(false);
-            signal = time.GetUtcNow() > deadline ? SigKill : SigTerm;
+            signal = time.GetUtcNow() > deadline ? Kernel.SIGKILL : Kernel.SIGTERM;
         }
 
         File.Delete(config.PidPath);
@@ -100,7 +98,4 @@ public static partial class Haproxy
             return false;
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
-    private static partial int Signal(int pid, int signal);
 }

@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
+using Ingot.Oci.Linux;
 
 namespace Ingot.Tools;
 
@@ -10,13 +10,8 @@ namespace Ingot.Tools;
 public sealed record ImageMount(string Image, IReadOnlyList<string> Devices, string Target);
 
 /// <summary>Mounting: overlay filesystems, images of layers, and what is mounted where.</summary>
-public static partial class Mounts
+public static class Mounts
 {
-    private const nuint ReadOnly = 1;
-    private const int Detached = 2;
-    private const nuint Recursive = 0x4000;
-    private const nuint Private = 0x40000;
-    private const int NewMounts = 0x20000;
     private const int MaxOptions = 4095;
 
     /// <summary>Mounts directories over one another. Paths are relative to <paramref name="directory"/> where they can be: the kernel takes at most a page of options.</summary>
@@ -48,23 +43,23 @@ public static partial class Mounts
         string options = string.Join(',', devices.Select(device => "device=" + device));
         if (devices.Any(device => device.Contains(',', StringComparison.Ordinal)) || options.Length > MaxOptions)
             throw new ToolException("mount", $"could not mount '{image}': the kernel does not take the paths '{options}'");
-        if (Mount(image, target, "erofs", ReadOnly, options) != 0)
-            throw new ToolException("mount", $"could not mount '{image}' at '{target}' as erofs with '{options}': {Marshal.GetLastPInvokeErrorMessage()}");
+        if (Mount(image, target, "erofs", Kernel.MS_RDONLY, options) != 0)
+            throw new ToolException("mount", $"could not mount '{image}' at '{target}' as erofs with '{options}': {LinuxError.Message}");
     }
 
     /// <summary>Gives the calling thread mounts of its own: what it mounts from now on only it and the programs it starts see, and it goes with them. The thread must end when its work is done.</summary>
     /// <exception cref="ToolException">This process may not.</exception>
     public static void Seclude()
     {
-        if (Unshare(NewMounts) != 0 || Mount("none", "/", "none", Recursive | Private, "") != 0)
-            throw new ToolException("mount", $"could not get mounts of its own: {Marshal.GetLastPInvokeErrorMessage()}");
+        if (Libc.Unshare(Kernel.CLONE_NEWNS) != 0 || Mount("none", "/", "none", Kernel.MS_REC | Kernel.MS_PRIVATE, "") != 0)
+            throw new ToolException("mount", $"could not get mounts of its own: {LinuxError.Message}");
     }
 
     /// <summary>Takes a mount away as <see cref="Unmount"/> does, without a program.</summary>
     public static void Detach(string target)
     {
-        if (MountEnd(target, Detached) != 0)
-            throw new ToolException("umount", $"could not unmount '{target}': {Marshal.GetLastPInvokeErrorMessage()}");
+        if (Libc.UMount2(LinuxPath.Terminated(target), Kernel.MNT_DETACH) != 0)
+            throw new ToolException("umount", $"could not unmount '{target}': {LinuxError.Message}");
     }
 
     /// <summary>Mounts a filesystem in memory that only root can enter.</summary>
@@ -104,12 +99,6 @@ public static partial class Mounts
         return field;
     }
 
-    [LibraryImport("libc", EntryPoint = "unshare", SetLastError = true)]
-    private static partial int Unshare(int what);
-
-    [LibraryImport("libc", EntryPoint = "mount", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-    private static partial int Mount(string source, string target, string type, nuint flags, string options);
-
-    [LibraryImport("libc", EntryPoint = "umount2", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-    private static partial int MountEnd(string target, int flags);
+    private static int Mount(string source, string target, string type, nuint flags, string options) => Libc.Mount(
+        LinuxPath.Terminated(source), LinuxPath.Terminated(target), LinuxPath.Terminated(type), flags, LinuxPath.Terminated(options));
 }

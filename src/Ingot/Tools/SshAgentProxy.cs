@@ -1,12 +1,12 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
+using Ingot.Oci.Linux;
 
 namespace Ingot.Tools;
 
 /// <summary>Lends an SSH agent: a socket of its own, with an owner and mode of its own, through which keys can be listed and used, and nothing about the agent changed
 /// (<see href="https://datatracker.ietf.org/doc/html/draft-ietf-sshm-ssh-agent">agent protocol</see>).</summary>
-public sealed partial class SshAgentProxy : IAsyncDisposable
+public sealed class SshAgentProxy : IAsyncDisposable
 {
     private const byte RequestIdentities = 11;
     private const byte SignRequest = 13;
@@ -43,8 +43,8 @@ public sealed partial class SshAgentProxy : IAsyncDisposable
 
         var proxy = new SshAgentProxy(agent, path);
         File.SetUnixFileMode(path, (UnixFileMode)mode);
-        if (ChangeOwner(path, userId, groupId) != 0)
-            throw new IOException($"could not give '{path}' to {userId}:{groupId}: {Marshal.GetLastPInvokeErrorMessage()}");
+        if (Libc.LChOwn(LinuxPath.Terminated(path), userId, groupId) != 0)
+            throw LinuxError.Failed($"give to {userId}:{groupId}", path);
         return proxy;
     }
 
@@ -116,7 +116,4 @@ public sealed partial class SshAgentProxy : IAsyncDisposable
         await stream.ReadExactlyAsync(message.AsMemory(length.Length), cancellationToken).ConfigureAwait(false);
         return message;
     }
-
-    [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int ChangeOwner(string path, uint userId, uint groupId);
 }

@@ -1,6 +1,6 @@
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using Ingot.Oci.Linux;
 
 namespace Ingot.Evidence.Signatures;
 
@@ -11,7 +11,7 @@ namespace Ingot.Evidence.Signatures;
 /// <c>trusted/NAME.predicates</c>, when it stands beside, the predicate types that key may issue, one a line.
 /// Several processes may use one directory: whoever comes second uses what the first one made.
 /// </remarks>
-public sealed partial class KeyStore
+public sealed class KeyStore
 {
     private const UnixFileMode PrivateFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode OfOthers = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute
@@ -146,8 +146,8 @@ public sealed partial class KeyStore
                 file.Flush(flushToDisk: true);
             }
 
-            if (Link(temporary, path) != 0 && Marshal.GetLastPInvokeError() != AlreadyExists)
-                throw new KeyException($"'{path}' could not be written: {Marshal.GetLastPInvokeErrorMessage()}");
+            if (Libc.Link(LinuxPath.Terminated(temporary), LinuxPath.Terminated(path)) != 0 && LinuxError.Last != Kernel.EEXIST)
+                throw new KeyException($"'{path}' could not be written: {LinuxError.Message}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -158,9 +158,4 @@ public sealed partial class KeyStore
             File.Delete(temporary);
         }
     }
-
-    private const int AlreadyExists = 17;
-
-    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Link(string existing, string created);
 }

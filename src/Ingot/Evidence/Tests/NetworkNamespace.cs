@@ -1,16 +1,14 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
+using Ingot.Oci.Linux;
 using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Evidence.Tests;
 
 /// <summary>Another process's network, entered only to make a socket: the socket stays in it, the thread does not live on.</summary>
-internal sealed partial class NetworkNamespace : IDisposable
+internal sealed class NetworkNamespace : IDisposable
 {
-    private const int CloneNewNet = 0x40000000;
-
     private readonly SafeFileHandle _handle;
 
     private NetworkNamespace(SafeFileHandle handle) => _handle = handle;
@@ -54,8 +52,8 @@ internal sealed partial class NetworkNamespace : IDisposable
         var result = new TaskCompletionSource<Socket>(TaskCreationOptions.RunContinuationsAsynchronously);
         var thread = new Thread(() =>
         {
-            if (SetNamespace((int)_handle.DangerousGetHandle(), CloneNewNet) != 0)
-                result.SetException(new IOException($"could not enter the sandbox's network: {Marshal.GetLastPInvokeErrorMessage()}"));
+            if (Libc.SetNs(_handle, Kernel.CLONE_NEWNET) != 0)
+                result.SetException(new IOException($"could not enter the sandbox's network: {LinuxError.Message}"));
             else
                 Complete(result, family);
         })
@@ -75,7 +73,4 @@ internal sealed partial class NetworkNamespace : IDisposable
             result.SetException(e);
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "setns", SetLastError = true)]
-    private static partial int SetNamespace(int fd, int kind);
 }
