@@ -64,15 +64,24 @@ internal static class BuildCommand
     {
         bool isStandardInput = dockerfile == PlanSettings.StandardInputName;
         // In a repository the Dockerfile is the repository's.
-        string path = Path.GetFullPath(dockerfile, source.IsRepository ? source.Directory : context.Directory);
-        if (!isStandardInput && !File.Exists(path))
+        string directory = source.IsRepository ? source.Directory : context.Directory;
+        string path = Path.GetFullPath(dockerfile, directory);
+        string root = ProjectDirectory.RootOfTyped(directory, path, out string inRoot);
+        using var files = new ProjectDirectory(root);
+        if (!isStandardInput && files.FindFile(inRoot, dockerfile) is null)
             throw new InvalidInputException("no-file", $"there is no file '{dockerfile}'{(source.IsRepository ? " in the repository" : "")}");
 
+        path = Path.Combine(root, inRoot);
         string name = new([.. source.Name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')]);
         name = name.Trim('-').Length == 0 ? "image" : name.Trim('-');
         var text = new SourceText(isStandardInput ? "standard input" : ProjectFiles.Name(path), "");
         string relative = isStandardInput ? dockerfile : Path.GetRelativePath(context.Directory, path);
-        return new ProjectDefinition(name, [new DockerfileImage(name, text.Span(0, 0), relative, Path.GetRelativePath(context.Directory, source.Directory), null, [])], [], [], text);
+        var image = new DockerfileImage(name, text.Span(0, 0), relative, Path.GetRelativePath(context.Directory, source.Directory), null, [])
+        {
+            DockerfileRoot = root,
+            ContextRoot = source.IsRepository ? source.Directory : ProjectDirectory.RootOfTyped(context.Directory, source.Directory, out _),
+        };
+        return new ProjectDefinition(name, [image], [], [], text);
     }
 
     private static StepExplanationRow Row((StepLabel Step, StepExplanation Explanation) explained)

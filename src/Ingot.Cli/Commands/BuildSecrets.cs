@@ -74,6 +74,13 @@ internal static class BuildSecrets
             return Encoding.UTF8.GetBytes(Environment.GetEnvironmentVariable(variable) ?? throw Wrong(option, $"the variable '{variable}' is not set"));
         }
 
+        // A project may have made a link of what is in it, to a file that is not the project's.
+        if (ProjectDirectory.RootOfTyped(directory, file!, out string inside) == directory)
+        {
+            using var project = new ProjectDirectory(directory);
+            return project.FindBytes(inside, file!, MaxBytes) ?? throw Wrong(option, $"there is no file '{file}'");
+        }
+
         string path = Path.GetFullPath(file!, directory);
         if (!File.Exists(path))
             throw Wrong(option, $"there is no file '{file}'");

@@ -62,12 +62,11 @@ internal static class ProjectFiles
     /// <summary>The project in <paramref name="directory"/>, checked; wrong files throw with every diagnostic.</summary>
     public static ProjectDefinition Load(string directory)
     {
-        string path = Path.Combine(directory, ProjectDefinition.FileName);
-        if (!File.Exists(path))
-            throw new InvalidInputException("no-project", $"there is no {ProjectDefinition.FileName} in '{directory}'", "name the project's directory: 'ingot up DIR' or 'ingot -C DIR …'");
-
+        using var files = new ProjectDirectory(directory);
+        var source = files.FindText(ProjectDefinition.FileName, Name(Path.Combine(directory, ProjectDefinition.FileName)))
+            ?? throw new InvalidInputException("no-project", $"there is no {ProjectDefinition.FileName} in '{directory}'", "name the project's directory: 'ingot up DIR' or 'ingot -C DIR …'");
         var diagnostics = new DiagnosticBag();
-        var project = ProjectParser.Parse(new SourceText(Name(path), File.ReadAllText(path)), diagnostics);
+        var project = ProjectParser.Parse(source, diagnostics);
         diagnostics.ThrowIfErrors();
         return project!;
     }

@@ -18,7 +18,7 @@ internal static class TestCommand
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var (found, image) = await ImagesCommands.FindAsync(context, result.GetRequiredValue(name), cancellationToken);
-            var files = GossFiles.Load(context.Directory, result.GetRequiredValue(file));
+            var files = GossFiles.LoadTyped(context.Directory, result.GetRequiredValue(file));
             Directory.CreateDirectory(context.Home.Work);
             await using var subject = await ImageUnderTest.UnpackAsync(new DirectoryStore(context.Home.Content), image.Digest, context.Home.Work, cancellationToken);
             var report = await Examination.TestAsync(context, subject, files, cancellationToken);

@@ -20,6 +20,9 @@ internal sealed class BaseImages(CommandContext context, OciLayout layout, strin
     private readonly ConcurrentDictionary<(string Name, Platform Platform), Lazy<Task<StoredImage?>>> _found = new();
     private bool _updated;
 
+    /// <summary>Names that a person typed, whose files may be anywhere.</summary>
+    public IReadOnlyCollection<string> Typed { get; init; } = [];
+
     /// <summary>The image of that name for that platform, in the local store; null when nobody knows it. Each name is looked up once.</summary>
     public Task<StoredImage?> FindAsync(string name, Platform platform, CancellationToken cancellationToken) =>
         _found.GetOrAdd((name, platform), _ => new Lazy<Task<StoredImage?>>(() => FindOnceAsync(name, platform, cancellationToken))).Value;
@@ -76,7 +79,7 @@ internal sealed class BaseImages(CommandContext context, OciLayout layout, strin
     private async Task<Digest?> FindLocalAsync(string name, Platform platform, CancellationToken cancellationToken)
     {
         if (ImageFile.TryParse(name) is { } file)
-            return await file.ImportAsync(layout.Store, directory, context.Home.Work, platform, cancellationToken);
+            return await (Typed.Contains(name) ? file.ImportAsync(layout.Store, directory, context.Home.Work, platform, cancellationToken) : file.ImportOfProjectAsync(layout.Store, directory, context.Home.Work, platform, cancellationToken));
         if (images.TryFind(name, out _))
             return null;
 

@@ -43,6 +43,9 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
                 if (reasons.Count > 0)
                     _terminal.Progress(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", reasons)}"));
                 break;
+            case BuildEvent.Warning warning:
+                _terminal.Progress($"build    {_terminal.Bad("warning")}: {warning.Text}");
+                break;
             case BuildEvent.CacheNote note:
                 _terminal.Progress($"cache    {(note.IsWarning ? _terminal.Bad("warning") + ": " : "")}{note.Text}");
                 break;

@@ -43,7 +43,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         project = options.Over(project);
         var locks = ImageLock.Load(directory);
         var bootstraps = new BootstrapLocks(locks, options);
-        using var bases = new BaseImages(context, layout, directory, locks, options.Bases);
+        using var bases = new BaseImages(context, layout, directory, locks, options.Bases) { Typed = [.. options.Contexts.Values] };
         var plan = await Planner.PlanAsync(project, new PlanSettings
         {
             Directory = directory,

@@ -30,7 +30,7 @@ internal sealed class CheckStage(CommandContext context, BuildOptions options)
     private async Task<IEnumerable<Diagnostic>> CheckAsync(ProjectDefinition project, DockerfileImage image, CancellationToken cancellationToken)
     {
         DiagnosticBag diagnostics = [];
-        var ignored = await IgnoredAsync(image, diagnostics, cancellationToken);
+        var ignored = Ignored(image, diagnostics);
         var syntax = DockerfileParser.Parse(await ReadAsync(image, cancellationToken), diagnostics);
         if (diagnostics.HasErrors)
             return diagnostics;
@@ -45,19 +45,13 @@ internal sealed class CheckStage(CommandContext context, BuildOptions options)
         if (image.Dockerfile == PlanSettings.StandardInputName)
             return new SourceText("standard input", await Console.In.ReadToEndAsync(cancellationToken));
 
-        string path = context.Resolve(image.Dockerfile);
-        return File.Exists(path)
-            ? new SourceText(image.Dockerfile, await File.ReadAllTextAsync(path, cancellationToken))
-            : throw new InvalidInputException([new Diagnostic(Severity.Error, "plan-no-dockerfile", $"the Dockerfile '{image.Dockerfile}' of image '{image.Name}' is not there", Span: image.Span)]);
+        return new ImageFiles(context.Directory, image).FindDockerfile()
+            ?? throw new InvalidInputException([new Diagnostic(Severity.Error, "plan-no-dockerfile", $"the Dockerfile '{image.Dockerfile}' of image '{image.Name}' is not there", Span: image.Span)]);
     }
 
-    private async Task<IgnoreFile> IgnoredAsync(DockerfileImage image, DiagnosticBag diagnostics, CancellationToken cancellationToken)
-    {
-        string? dockerfile = image.Dockerfile == PlanSettings.StandardInputName ? null : context.Resolve(image.Dockerfile);
-        return IgnoreFile.Locate(context.Resolve(image.Context), dockerfile) is { } path
-            ? IgnoreFile.Parse(new SourceText(Path.GetRelativePath(context.Directory, path), await File.ReadAllTextAsync(path, cancellationToken)), diagnostics)
-            : IgnoreFile.Empty;
-    }
+    private IgnoreFile Ignored(DockerfileImage image, DiagnosticBag diagnostics) => new ImageFiles(context.Directory, image).FindContext()?.IgnoreFile is { } path
+        ? IgnoreFile.Parse(new SourceText(Path.GetRelativePath(context.Directory, path), ProjectDirectory.ReadResolved(path)), diagnostics)
+        : IgnoreFile.Empty;
 
     private void Print(List<Diagnostic> diagnostics)
     {

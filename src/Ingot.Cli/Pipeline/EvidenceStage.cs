@@ -124,17 +124,30 @@ internal sealed partial class EvidenceRecordJson : JsonSerializerContext;
 /// <summary>Reads an image's goss files.</summary>
 internal static class GossFiles
 {
+    /// <summary>Those that a project names, which are its files.</summary>
     public static IReadOnlyList<GossFile> Load(string directory, IReadOnlyList<string> names)
+    {
+        using var project = new ProjectDirectory(directory);
+        return Load(directory, names, name => project.FindText(name, ProjectFiles.Name(Path.Combine(directory, name))));
+    }
+
+    /// <summary>Those that a person typed.</summary>
+    public static IReadOnlyList<GossFile> LoadTyped(string directory, IReadOnlyList<string> names) => Load(directory, names, name =>
+    {
+        using var files = ProjectDirectory.OfTyped(directory, name, out string path);
+        return files.FindText(path, ProjectFiles.Name(Path.GetFullPath(name, directory)));
+    });
+
+    private static List<GossFile> Load(string directory, IReadOnlyList<string> names, Func<string, SourceText?> find)
     {
         var diagnostics = new DiagnosticBag();
         List<GossFile> files = [];
         foreach (var name in names)
         {
-            string path = Path.Combine(directory, name);
-            if (!File.Exists(path))
-                diagnostics.Error("no-file", $"there is no test file '{ProjectFiles.Name(path)}'");
+            if (find(name) is { } source)
+                files.Add(GossFile.Parse(source, diagnostics));
             else
-                files.Add(GossFile.Parse(new SourceText(ProjectFiles.Name(path), File.ReadAllText(path)), diagnostics));
+                diagnostics.Error("no-file", $"there is no test file '{ProjectFiles.Name(Path.GetFullPath(name, directory))}'");
         }
 
         diagnostics.ThrowIfErrors();

@@ -46,8 +46,9 @@ internal sealed class ImageLock
     /// <summary>Reads the file in <paramref name="directory"/>; one that is not there locks nothing.</summary>
     public static ImageLock Load(string directory)
     {
-        string path = Path.Combine(directory, FileName);
-        return new ImageLock(path, Read(path));
+        string path = Path.Combine(Path.GetFullPath(directory), FileName);
+        using var files = new ProjectDirectory(directory);
+        return new ImageLock(path, Read(files, path));
     }
 
     /// <summary>The digest that a name is locked to.</summary>
@@ -99,12 +100,14 @@ internal sealed class ImageLock
             return;
 
         using var held = await home.LockAsync(_path, cancellationToken);
-        var current = Read(_path);
+        using var files = new ProjectDirectory(Path.GetDirectoryName(_path)!);
+        var current = Read(files, _path);
         foreach (var change in changes)
             current.Images[change.Name] = change.New;
         foreach (var (name, bootstrap) in _bootstraps)
             current.Bootstraps[name] = bootstrap;
-        AtomicFile.Write(_path, Encoding.UTF8.GetBytes(current.ToString()), durable: true);
+        // Into the directory that was read, whatever its name is by now; a link that is there is replaced, and never followed.
+        AtomicFile.Write(Path.Combine(files.HandlePath, FileName), Encoding.UTF8.GetBytes(current.ToString()), durable: true);
         lock (_gate)
         {
             _changes.Clear();
@@ -112,13 +115,13 @@ internal sealed class ImageLock
         }
     }
 
-    private static LockText Read(string path)
+    private static LockText Read(ProjectDirectory files, string path)
     {
-        if (!File.Exists(path))
+        if (files.FindText(FileName, Commands.ProjectFiles.Name(path)) is not { } source)
             return new LockText();
 
         var diagnostics = new DiagnosticBag();
-        var locked = LockText.Parse(new SourceText(Commands.ProjectFiles.Name(path), File.ReadAllText(path)), diagnostics);
+        var locked = LockText.Parse(source, diagnostics);
         diagnostics.ThrowIfErrors();
         return locked;
     }

@@ -9,7 +9,7 @@ namespace Ingot.Cli.Pipeline;
 /// <summary>Finds the files that an image was built from, and writes them into a directory of their own: those of the commit, whatever lies around now.</summary>
 internal sealed class RecipeSources(CommandContext context, BuildRecipe recipe, StepAccess access)
 {
-    private const string LocalScheme = "file://";
+    private const string LocalScheme = "file:";
 
     /// <summary>What the sources are, for people.</summary>
     public string Description { get; private set; } = "";
@@ -38,20 +38,39 @@ internal sealed class RecipeSources(CommandContext context, BuildRecipe recipe, 
         Description = $"commit {commit[..12]}";
         foreach (string here in new[] { recipe.Directory, context.Directory }.OfType<string>().Where(Directory.Exists))
         {
-            if ((await CommandRunner.TryRunAsync(Git.Has(here, commit), onLine: null, cancellationToken)).ExitCode != 0)
-                continue;
-            string top = await CommandRunner.RunAsync(Git.Top(here), cancellationToken);
-            await CommandRunner.RunAsync(Git.Borrow(top.TrimEnd('\n'), checkout), cancellationToken);
-            await CommandRunner.RunAsync(Git.CheckOut(checkout, commit), cancellationToken);
-            return;
+            if (await TryCheckOutAsync(here, checkout, commit, cancellationToken))
+                return;
         }
 
-        if (recipe.Remote is not { } remote)
-            throw new InvalidInputException("no-sources", $"the image was built from commit {commit}, and nothing says of which repository", "run this in a checkout of it: ingot -C DIR reproduce IMAGE");
+        if (recipe.Remote is not { } remote || IsLocal(remote))
+            throw new InvalidInputException("no-sources", $"the image was built from commit {commit}, and {(recipe.Remote is { } place ? $"'{place}', where it came from, is a directory of a host" : "nothing says of which repository")}", "run this in a checkout of it: ingot -C DIR reproduce IMAGE");
         Description += $" of {SafeAddress.OfRepository(remote)}";
         context.Terminal.Progress($"fetch    {Description}");
         Directory.CreateDirectory(checkout);
-        var trees = new GitTrees(new GitAccess { Secrets = access.Secrets, SshAgents = access.SshAgents, AllowLocalUnsafe = remote.StartsWith('/') || remote.StartsWith(LocalScheme, StringComparison.Ordinal) });
+        var trees = new GitTrees(new GitAccess { Secrets = access.Secrets, SshAgents = access.SshAgents });
         await trees.MaterialiseAsync(new TreeSource.Git(remote, commit, "", KeepGitDirectory: false, commit), checkout, cancellationToken);
+    }
+
+    // The project's own repository names it: that may be anything on this host.
+    private static bool IsLocal(string remote) => remote.StartsWith('/') || remote.StartsWith('.') || remote.StartsWith(LocalScheme, StringComparison.Ordinal);
+
+    private async Task<bool> TryCheckOutAsync(string here, string checkout, string commit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (GitRepository.Find(here) is not { } repository)
+                return false;
+            using var view = new GitView(repository);
+            if ((await CommandRunner.TryRunAsync(view.Has(commit), onLine: null, cancellationToken)).ExitCode != 0)
+                return false;
+            Directory.CreateDirectory(checkout);
+            await GitTrees.MaterialiseAsync(view, commit, checkout, cancellationToken);
+            return true;
+        }
+        catch (ToolException e) when (!Directory.Exists(checkout))
+        {
+            context.Terminal.Progress($"fetch    {e.Message}");
+            return false;
+        }
     }
 }

@@ -56,7 +56,10 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
         if (recipe.Dockerfile is { } file)
         {
             var text = new SourceText(file, "");
-            return new ProjectDefinition(recipe.Project, [new DockerfileImage(recipe.Image, text.Span(0, 0), file, recipe.Context ?? ".", recipe.Target, [])], [], [], text);
+            // What this host wrote down a person typed here; what another wrote stays in the sources.
+            string? RootOf(string path) => recipe.Directory is null || file == PlanSettings.StandardInputName ? null : ProjectDirectory.RootOfTyped(sources, path, out _);
+            var image = new DockerfileImage(recipe.Image, text.Span(0, 0), file, recipe.Context ?? ".", recipe.Target, []) { DockerfileRoot = RootOf(file), ContextRoot = RootOf(recipe.Context ?? ".") };
+            return new ProjectDefinition(recipe.Project, [image], [], [], text);
         }
 
         var project = ProjectFiles.Load(sources);

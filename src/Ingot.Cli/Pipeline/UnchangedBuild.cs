@@ -4,9 +4,11 @@ using Ingot.Builds;
 using Ingot.Cli.Commands;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layouts;
+using Ingot.Oci.Linux;
 using Ingot.Plans;
 using Ingot.Templates.Dockerfile;
 using Ingot.Templates.Project;
+using Ingot.Tools;
 
 namespace Ingot.Cli.Pipeline;
 
@@ -59,16 +61,20 @@ internal static class UnchangedBuild
     {
         var dockerfiles = project.Images.OfType<DockerfileImage>().Where(i => i.Dockerfile != PlanSettings.StandardInputName).ToList();
         string At(string path) => Path.Combine(context.Directory, path);
+        // A link says the same when what it leads to changed.
+        string[] files = [At(ProjectDefinition.FileName), .. dockerfiles.SelectMany(d => FilesOf(At(d.Dockerfile), At(d.Context))).Distinct()];
+        if (looks is null || !files.All(file => IsNoLink(context.Directory, file)))
+            return;
         // What leaves something out must be the same file as when the contexts were looked at.
-        var ignored = dockerfiles.Select(d => IgnoreFile.Locate(At(d.Context), At(d.Dockerfile))).Select(p => p is null ? null : Path.GetFullPath(p)).ToList();
-        if (looks is null || looks.Any(l => !ignored.Contains(l.IgnoreFile is null ? null : Path.GetFullPath(l.IgnoreFile))))
+        var ignored = dockerfiles.Select(d => new ImageFiles(context.Directory, d).FindContext()?.IgnoreFile).ToList();
+        if (looks.Any(l => !ignored.Contains(l.IgnoreFile)))
             return;
 
         var store = new OciLayout(context.Home.Content).Store;
         new RememberedBuild
         {
             Said = said,
-            Files = [At(ProjectDefinition.FileName), .. dockerfiles.SelectMany(d => FilesOf(At(d.Dockerfile), At(d.Context))).Distinct()],
+            Files = files,
             // The same files may be of another commit by now, which the record of the build names.
             Replaced = [At(ImageLock.FileName), Path.Combine(context.Home.Content, OciLayout.IndexFile), .. CommitsOf(context.Directory)],
             Needed = [.. images.Select(i => BuildRecipe.PathOf(context.Home, i.Digest)), .. images.SelectMany(i => i.Manifest.Layers.Append(i.Manifest.Config).Select(d => d.Digest).Append(i.Digest)).Distinct().Select(store.PathOf), .. dockerfiles.Select(d => At(d.Context)).Distinct()],
@@ -76,17 +82,24 @@ internal static class UnchangedBuild
         }.Keep(context.Home.Cache, KeyOf(context.Arguments), TimeProvider.System, began);
     }
 
-    // https://git-scm.com/docs/gitrepository-layout: what was ever checked out, a line each; .git is a file where a working tree is not the first.
+    private static bool IsNoLink(string directory, string path)
+    {
+        using var root = new RootedDirectory(directory);
+        using var file = RootedDirectory.FindResolved(Path.GetFullPath(Path.GetRelativePath(directory, path), root.Path), out var answer);
+        return answer != PathAnswer.Outside;
+    }
+
+    // What was ever checked out, a line each. Where the repository is not read there is no commit to be recorded.
     private static IEnumerable<string> CommitsOf(string directory)
     {
-        for (string? parent = directory; parent is not null; parent = Path.GetDirectoryName(parent))
+        try
         {
-            string git = Path.Combine(parent, ".git");
-            if (Path.Exists(git))
-                return [Path.Combine(File.Exists(git) ? Path.GetFullPath(File.ReadAllText(git).Replace("gitdir:", "", StringComparison.Ordinal).Trim(), parent) : git, "logs", "HEAD")];
+            return GitRepository.Find(directory) is { } repository ? [repository.HeadLog] : [];
         }
-
-        return [];
+        catch (ToolException)
+        {
+            return [];
+        }
     }
 
     private static IEnumerable<string> FilesOf(string dockerfile, string context) => [dockerfile, dockerfile + IgnoreFile.Name, Path.Combine(context, IgnoreFile.Name)];

@@ -1,6 +1,7 @@
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Linux;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Layouts;
@@ -58,17 +59,13 @@ internal sealed class DirectoryFiles(string directory) : ImageFiles
         if (TarPath.Normalise(path) is not { } safe)
             throw new ImageException($"'{path}' leads out of '{directory}'");
 
-        string full = directory;
-        foreach (string part in safe.Split('/'))
-        {
-            full = Path.Combine(full, part);
-            if (new FileInfo(full).LinkTarget is not null)
-                throw new ImageException($"'{path}' in '{directory}' is a link: an image layout has files only");
-        }
-
-        // A pipe has no length, and opening one would wait for a writer.
-        var file = new FileInfo(full);
-        return !file.Exists ? null : file.Length == 0 ? new MemoryStream([], writable: false) : new FileStream(full, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        using var root = new RootedDirectory(directory);
+        using var file = root.Find(safe, out var answer, followsLinks: false);
+        if (answer == PathAnswer.Outside)
+            throw new ImageException($"'{path}' in '{directory}' is a link: an image layout has files only");
+        if (file is null || file.Status.Type == Kernel.S_IFDIR)
+            return null;
+        return file.Status.Type == Kernel.S_IFREG ? file.OpenRead() : throw new ImageException($"'{path}' in '{directory}' is no file");
     }
 }
 

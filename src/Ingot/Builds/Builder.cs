@@ -36,7 +36,7 @@ public sealed class Builder
         var guard = new SecretGuard(_settings.Secrets);
         guard.Check(plan);
         var started = _settings.TimeProvider.GetUtcNow();
-        var source = SourceRevisions.FindAsync(plan.Directory, cancellationToken);
+        var source = SourceRevisions.FindAsync(plan.Directory, warning => progress.Report(new BuildEvent.Warning(warning)), cancellationToken);
         string cache = Path.GetFullPath(_settings.CacheDirectory);
         // Snapshots hold the programs of images, set-id bits and all.
         HostFiles.MakeDirectory(cache, PrivateMode);

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Oci.Linux;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
 using Ingot.Templates.Dockerfile;
@@ -44,9 +45,9 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         _epoch = epoch;
         _keepsModes = context.KeepsModes;
         _ignoreName = Path.GetFileName(context.IgnoreFile) ?? "";
-        string ignore = context.IgnoreFile is null ? "" : File.ReadAllText(context.IgnoreFile);
+        string ignore = context.IgnoreFile is null ? "" : ProjectDirectory.ReadResolved(context.IgnoreFile);
         _ignore = ReadIgnoreFile(context, ignore);
-        _files = new HostFiles(context.Directory);
+        _files = Open(context.Directory);
         Definition = $"{(context.KeepsModes ? "" : ModesRule)} {epoch.ToUnixTimeSeconds()} {Digest.Of(Encoding.UTF8.GetBytes(ignore))}";
         if (kept is null)
             return;
@@ -109,6 +110,15 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         }
 
         return selection.With(f => contents.TryGetValue(f.Origin, out var content) ? content : null);
+    }
+
+    // It was resolved when the build was planned: if a link is in it now, it is not what was meant.
+    private static HostFiles Open(string directory)
+    {
+        using var found = RootedDirectory.FindResolved(directory, out var answer);
+        return found is not null
+            ? new HostFiles(found.HandlePath)
+            : throw new IOException($"could not open the context '{directory}': {(answer == PathAnswer.Outside ? "a symbolic link is in its path" : "it is not there")}");
     }
 
     private bool IsLeftOut(string path, bool isDirectory) => _ignore.IsIgnored(path) && (!isDirectory || _ignore.CanPrune(path));

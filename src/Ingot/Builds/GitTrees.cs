@@ -30,6 +30,17 @@ public sealed class GitTrees(GitAccess access)
     public async Task<GitTree> MaterialiseAsync(TreeSource.Git source, string directory, CancellationToken cancellationToken = default) =>
         await MaterialiseAsync(source, await ResolveAsync(source, cancellationToken).ConfigureAwait(false), directory, cancellationToken).ConfigureAwait(false);
 
+    /// <summary>Writes the files of a commit that a repository of this host has into an empty directory, without submodules. What was fetched was hashed: it is of that commit, whatever the repository says.
+    /// A failure throws <see cref="ToolException"/>.</summary>
+    public static async Task MaterialiseAsync(GitView view, string commit, string directory, CancellationToken cancellationToken)
+    {
+        var git = new GitFetch(new GitConnection { Protocols = ["file"] });
+        await CommandRunner.RunAsync(git.Begin(directory, commit.Length == 64 ? "sha256" : "sha1"), cancellationToken).ConfigureAwait(false);
+        await CommandRunner.RunAsync(git.Fetch(directory, view, commit), cancellationToken).ConfigureAwait(false);
+        await CommandRunner.RunAsync(git.Checkout(directory, commit), cancellationToken).ConfigureAwait(false);
+        await CommandRunner.RunAsync(new Command("rm", "-rf", "--", Path.Combine(directory, ".git")), cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>The commit that is meant; one build asks once.</summary>
     internal Task<GitCommit> ResolveAsync(TreeSource.Git source, CancellationToken cancellationToken) =>
         _commits.GetOrAdd($"{source.Repository}\n{source.Revision}\n{source.Commit}", _ => new(() => FindAsync(source, cancellationToken))).Value;

@@ -62,6 +62,10 @@ public abstract record BuildEvent
     /// <summary>A step failed; the build ends with an exception.</summary>
     public sealed record StepFailed(StepLabel Step, TimeSpan Elapsed) : BuildEvent;
 
+    /// <summary>Something is not as the person may think, and the build goes on.</summary>
+    /// <param name="Text">A sentence.</param>
+    public sealed record Warning(string Text) : BuildEvent;
+
     /// <summary>Something to know of a shared cache.</summary>
     /// <param name="Text">A sentence.</param>
     /// <param name="IsWarning">Whether something is not as the person wanted it.</param>

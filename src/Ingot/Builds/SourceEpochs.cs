@@ -18,26 +18,34 @@ public static class SourceEpochs
     public static async Task<DateTimeOffset> OfNewestCommitAsync(string directory, IReadOnlyList<string> paths, SourceSpan? span, CancellationToken cancellationToken = default)
     {
         string names = string.Join(" and ", paths.Select(p => $"'{p}'"));
-        if (!SourceRevisions.IsInWorkingTree(Path.GetFullPath(directory)))
+        if (Find(directory, span) is not { } repository)
             throw Problem("epoch-no-repository", $"the epoch is to be the time of a commit, and {names} {(paths.Count == 1 ? "is" : "are")} in no git repository", $"build in a clone, or {Otherwise}", span);
+        if (repository.Commit is null)
+            throw Problem("epoch-no-commit", $"the epoch is to be the time of a commit, and none changed {names}: there is none yet", $"commit them, or {Otherwise}", span);
 
-        var log = await CommandRunner.TryRunAsync(Git.NewestCommit(directory, paths), onLine: null, cancellationToken).ConfigureAwait(false);
+        using var view = new GitView(repository);
+        var log = await CommandRunner.TryRunAsync(view.NewestCommit(paths), onLine: null, cancellationToken).ConfigureAwait(false);
         string[] commit = log.Output.Trim().Split(' ');
         if (log.ExitCode != 0 || commit.Length != 2 || !long.TryParse(commit[1], NumberStyles.None, CultureInfo.InvariantCulture, out long seconds))
             throw Problem("epoch-no-commit", $"the epoch is to be the time of a commit, and none changed {names}{Said(log)}", $"commit them, or {Otherwise}", span);
-        if (await IsWhereTheHistoryEndsAsync(directory, commit[0], cancellationToken).ConfigureAwait(false))
+        // A commit whose parents are missing seems to have changed everything.
+        if (repository.Shallow.Contains(commit[0]))
             throw Problem("epoch-shallow", $"the epoch is to be the time of a commit, and the one that changed {names} last is not in this shallow clone", $"fetch the history with 'git fetch --unshallow', or {Otherwise}", span);
         return DateTimeOffset.FromUnixTimeSeconds(seconds);
     }
 
     private static string Said(CommandResult log) => log.ExitCode == 0 ? "" : $": {log.Tail.Trim().Split('\n')[^1]}";
 
-    // A commit whose parents are missing seems to have changed everything.
-    private static async Task<bool> IsWhereTheHistoryEndsAsync(string directory, string commit, CancellationToken cancellationToken)
+    private static GitRepository? Find(string directory, SourceSpan? span)
     {
-        var file = await CommandRunner.RunAsync(Git.ShallowFile(directory), cancellationToken).ConfigureAwait(false);
-        string path = Path.GetFullPath(file.Trim(), Path.GetFullPath(directory));
-        return File.Exists(path) && (await File.ReadAllLinesAsync(path, cancellationToken).ConfigureAwait(false)).Contains(commit);
+        try
+        {
+            return GitRepository.Find(directory);
+        }
+        catch (ToolException e)
+        {
+            throw Problem("epoch-repository", $"the epoch is to be the time of a commit, and {e.Message}", $"or {Otherwise}", span);
+        }
     }
 
     private static InvalidInputException Problem(string code, string summary, string cure, SourceSpan? span) =>

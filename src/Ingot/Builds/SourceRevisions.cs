@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using Ingot.Oci.Linux;
 using Ingot.Tools;
 
 namespace Ingot.Builds;
@@ -5,27 +7,67 @@ namespace Ingot.Builds;
 /// <summary>Which commit a directory is a checkout of.</summary>
 internal static class SourceRevisions
 {
-    /// <summary>Asks git; null when the directory is in no working tree, or there is no git to ask.</summary>
-    public static async Task<SourceRevision?> FindAsync(string directory, CancellationToken cancellationToken)
-    {
-        if (!IsInWorkingTree(directory))
-            return null;
+    private const int MaxSubmodules = 8;
+    private const string SubmoduleMode = "160000 ";
 
+    /// <summary>Asks git; null when the directory is in no working tree, or there is no git to ask. A repository that is not read is said to <paramref name="warn"/>.</summary>
+    public static async Task<SourceRevision?> FindAsync(string directory, Action<string> warn, CancellationToken cancellationToken)
+    {
         try
         {
-            var head = CommandRunner.TryRunAsync(Git.Head(directory), onLine: null, cancellationToken);
-            var changes = CommandRunner.TryRunAsync(Git.Changes(directory), onLine: null, cancellationToken);
-            var remote = CommandRunner.TryRunAsync(Git.Remote(directory), onLine: null, cancellationToken);
-            await Task.WhenAll(head, changes, remote).ConfigureAwait(false);
             // A repository without a commit has no revision.
-            return (await head.ConfigureAwait(false)) is { ExitCode: 0 } said && said.Output.Split('\n') is [var prefix, var commit, ..]
-                ? new SourceRevision(commit.Trim(), (await changes.ConfigureAwait(false)).Output.Length > 0, WithoutSecrets((await remote.ConfigureAwait(false)).Output.Trim())) { Prefix = prefix }
+            return GitRepository.Find(directory) is { Commit: { } commit } repository
+                ? new SourceRevision(commit, await IsChangedAsync(repository, depth: 0, cancellationToken).ConfigureAwait(false), WithoutSecrets(repository.Remote ?? "")) { Prefix = repository.Prefix }
                 : null;
         }
-        catch (ToolException)
+        catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
         {
+            warn($"which commit this is cannot be said: {e.Message}");
             return null;
         }
+    }
+
+    private static async Task<bool> IsChangedAsync(GitRepository repository, int depth, CancellationToken cancellationToken)
+    {
+        using var view = new GitView(repository);
+        var submodules = new ConcurrentQueue<string>();
+        void Take(string line)
+        {
+            if (line.StartsWith(SubmoduleMode, StringComparison.Ordinal))
+                submodules.Enqueue(line[(line.IndexOf('\t', StringComparison.Ordinal) + 1)..]);
+        }
+
+        var listing = CommandRunner.TryRunAsync(view.Index(), Take, cancellationToken);
+        var status = await CommandRunner.TryRunAsync(view.Changes(), onLine: null, cancellationToken).ConfigureAwait(false);
+        var listed = await listing.ConfigureAwait(false);
+        if ((status.ExitCode != 0 ? status : listed) is { ExitCode: not 0 } failed)
+            throw new ToolException("git", $"git could not say what changed in '{repository.Directory}': {failed.Tail}");
+
+        // What cannot be looked at, which git only complains of, is not as it was committed for all we know.
+        return status.Tail.Length > 0 || await AnyAsync(submodules, path => IsSubmoduleChangedAsync(repository, path, depth, cancellationToken)).ConfigureAwait(false);
+    }
+
+    // git would ask in a submodule with the submodule's configuration.
+    private static async Task<bool> IsSubmoduleChangedAsync(GitRepository outer, string path, int depth, CancellationToken cancellationToken)
+    {
+        using var root = new RootedDirectory(outer.Directory);
+        using var directory = root.Find(path, out var answer, followsLinks: false);
+        if (answer == PathAnswer.Missing && !path.StartsWith('"'))
+            return false;
+        if (directory is null || depth >= MaxSubmodules)
+            return true;
+        return GitRepository.Find(directory.Path) is { } repository && repository.Top == repository.Directory && await IsChangedAsync(repository, depth + 1, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<bool> AnyAsync(IEnumerable<string> items, Func<string, Task<bool>> isSo)
+    {
+        foreach (string item in items)
+        {
+            if (await isSo(item).ConfigureAwait(false))
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>An address without user and password; null for none.</summary>
@@ -37,17 +79,5 @@ internal static class SourceRevisions
             return remote;
 
         return new UriBuilder(address) { UserName = "", Password = "" }.Uri.ToString();
-    }
-
-    // Most questions are answered by looking: starting git takes longer than a build whose results are all cached.
-    internal static bool IsInWorkingTree(string directory)
-    {
-        for (string? parent = directory; parent is not null; parent = Path.GetDirectoryName(parent))
-        {
-            if (Path.Exists(Path.Combine(parent, ".git")))
-                return true;
-        }
-
-        return false;
     }
 }

@@ -20,9 +20,10 @@ internal sealed class DockerfilePlanner
     private readonly OrderedDictionary<string, TreeSource.Image> _bases = [];
     private readonly int _target;
 
-    public DockerfilePlanner(Planner planner, DockerfileImage image, DockerfileSyntax syntax)
+    public DockerfilePlanner(Planner planner, DockerfileImage image, DockerfileSyntax syntax, TreeSource.Context context)
     {
         _planner = planner;
+        Context = context;
         _image = image;
         _syntax = syntax;
         _target = FindTarget();
@@ -46,15 +47,7 @@ internal sealed class DockerfilePlanner
         .ToHashSet();
 
     /// <summary>The context of the image.</summary>
-    public TreeSource.Context Context
-    {
-        get
-        {
-            string directory = Path.GetFullPath(Path.Combine(Settings.Directory, _image.Context));
-            string? dockerfile = _image.Dockerfile == PlanSettings.StandardInputName ? null : Path.GetFullPath(Path.Combine(Settings.Directory, _image.Dockerfile));
-            return new TreeSource.Context(directory, _image.Context, IgnoreFile.Locate(directory, dockerfile)) { KeepsModes = _image.KeepsModes };
-        }
-    }
+    public TreeSource.Context Context { get; }
 
     public async Task<PlannedImage?> PlanAsync(CancellationToken cancellationToken)
     {
@@ -99,10 +92,23 @@ internal sealed class DockerfilePlanner
             return await FindImageAsync(image, platform, span, SayUnknown, cancellationToken).ConfigureAwait(false);
         }
 
-        string directory = Path.GetFullPath(Path.Combine(Settings.Directory, value));
-        if (Directory.Exists(directory))
-            return new TreeSource.Context(directory, name, IgnoreFile.Locate(directory, dockerfile: null)) { KeepsModes = _image.KeepsModes };
-        Diagnostics.Error("plan-no-context", $"the context '{name}' is '{value}', which is not a directory", span);
+        try
+        {
+            using var files = ProjectDirectory.OfTyped(Settings.Directory, value, out string path);
+            if (files.FindDirectory(path, value) is { } directory)
+            {
+                using var context = new ProjectDirectory(directory);
+                return new TreeSource.Context(directory, name, IgnoreFile.Locate(context)) { KeepsModes = _image.KeepsModes };
+            }
+
+            Diagnostics.Error("plan-no-context", $"the context '{name}' is '{value}', which is not a directory", span);
+        }
+        catch (InvalidInputException e)
+        {
+            foreach (var found in e.Diagnostics)
+                Diagnostics.Error(found.Code, found.Summary, span, found.Detail);
+        }
+
         return null;
     }
 

@@ -138,12 +138,9 @@ public sealed class Planner
 
     private async Task<PlannedImage?> DockerfileAsync(DockerfileImage image, CancellationToken cancellationToken)
     {
-        string path = Path.Combine(_settings.Directory, image.Dockerfile);
-        string context = Path.Combine(_settings.Directory, image.Context);
-        if (!Directory.Exists(context))
-            _diagnostics.Error("plan-no-context", $"the context '{image.Context}' of image '{image.Name}' is not a directory", image.Span);
-
-        if (await ReadAsync(path, image, cancellationToken).ConfigureAwait(false) is not { } source)
+        if (ContextOf(image) is not { } context)
+            return null;
+        if (Read(image) is not { } source)
             return null;
 
         int before = _diagnostics.Count(d => d.Severity == Severity.Error);
@@ -152,28 +149,51 @@ public sealed class Planner
             return null;
 
         FailOnFindings(syntax, image);
-        var planner = new DockerfilePlanner(this, image, syntax);
+        var planner = new DockerfilePlanner(this, image, syntax, context);
         _declaredArguments.UnionWith(planner.DeclaredArguments);
         return await planner.PlanAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<SourceText?> ReadAsync(string path, DockerfileImage image, CancellationToken cancellationToken)
+    private SourceText? Read(DockerfileImage image)
     {
         if (image.Dockerfile == PlanSettings.StandardInputName)
             return new SourceText("standard input", _settings.StandardInput);
 
         try
         {
-            return new SourceText(image.Dockerfile, await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false));
+            var files = new ImageFiles(_settings.Directory, image);
+            if (files.FindDockerfile() is { } found)
+                return found;
+            _diagnostics.Error("plan-no-dockerfile", $"the Dockerfile '{image.Dockerfile}' of image '{image.Name}' is not there", image.Span, files.Near());
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (InvalidInputException e)
         {
-            string? near = Directory.Exists(Path.GetDirectoryName(path))
-                ? Suggestion.For(Path.GetFileName(path), Directory.EnumerateFiles(Path.GetDirectoryName(path)!).Select(p => Path.GetFileName(p)))
-                : null;
-            _diagnostics.Error("plan-no-dockerfile", $"the Dockerfile '{image.Dockerfile}' of image '{image.Name}' cannot be read", image.Span, near ?? e.Message);
-            return null;
+            Say(e, image);
         }
+
+        return null;
+    }
+
+    private TreeSource.Context? ContextOf(DockerfileImage image)
+    {
+        try
+        {
+            if (new ImageFiles(_settings.Directory, image).FindContext() is { } context)
+                return context;
+            _diagnostics.Error("plan-no-context", $"the context '{image.Context}' of image '{image.Name}' is not a directory", image.Span);
+        }
+        catch (InvalidInputException e)
+        {
+            Say(e, image);
+        }
+
+        return null;
+    }
+
+    private void Say(InvalidInputException problem, DockerfileImage image)
+    {
+        foreach (var found in problem.Diagnostics)
+            _diagnostics.Error(found.Code, found.Summary, image.Span, found.Detail);
     }
 
     // # check=error=true: what the checks find fails the build.

@@ -20,9 +20,11 @@ public static class CommandRunner
     private const int TailErrors = 10;
     private const int MaxOutputCharacters = 16 << 20;
 
+    private const string SearchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
     private static readonly Dictionary<string, string> s_environment = new()
     {
-        ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        ["PATH"] = SearchPath,
         ["LC_ALL"] = "C.UTF-8",
         ["TZ"] = "UTC",
         ["HOME"] = "/root",
@@ -129,7 +131,7 @@ public static class CommandRunner
 
     private static Process Start(Command command)
     {
-        var start = new ProcessStartInfo(command.Program, command.Arguments)
+        var start = new ProcessStartInfo(PathOf(command.Program), command.Arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -152,6 +154,11 @@ public static class CommandRunner
             throw new ToolException(command.Program, $"'{command}' could not be started: {e.Message}; {cure}, or run 'ingot doctor'", e);
         }
     }
+
+    // The base library looks in its own directory, then in the working directory, and then where the caller's PATH says: 'git' of a project would be run for git.
+    private static string PathOf(string program) => program.Contains('/', StringComparison.Ordinal)
+        ? program
+        : Array.Find([.. SearchPath.Split(':').Select(directory => Path.Combine(directory, program))], File.Exists) ?? Path.Combine(SearchPath.Split(':')[^1], program);
 
     // A program may write without ever ending its line: what is longer than a line may be comes in pieces, all but the last not ended.
     private static async Task ReadLinesAsync(StreamReader reader, Action<string, bool> take, CancellationToken cancellationToken)

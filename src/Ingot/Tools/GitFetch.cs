@@ -44,6 +44,10 @@ public sealed class GitFetch(GitConnection connection)
     public Command Fetch(string directory, string repository, string what) =>
         Run(directory, "fetch", "--quiet", "--no-tags", "--update-head-ok", "--depth=1", "--", repository, what);
 
+    /// <summary>Fetches one commit, without its history, of a repository of this host.</summary>
+    public Command Fetch(string directory, GitView view, string commit) =>
+        Run(directory, "fetch", "--quiet", "--no-tags", "--depth=1", $"--upload-pack={view.UploadPack}", "--", view.Path, commit);
+
     /// <summary>Fetches all branches and tags with their history: what a server needs that hands out no single commit.</summary>
     public Command FetchAll(string directory, string repository) =>
         Run(directory, "fetch", "--quiet", "--update-head-ok", "--", repository, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*");

@@ -30,12 +30,11 @@ public sealed class IgnoreFile
 
     /// <summary>The file that says what is left out of a context; null when there is none. A Dockerfile's own, beside it, comes before the context's.</summary>
     /// <param name="context">The context's directory.</param>
-    /// <param name="dockerfile">The Dockerfile's path; null for one that is no file, or for a context beside the Dockerfile's.</param>
-    public static string? Locate(string context, string? dockerfile)
-    {
-        string[] candidates = [.. dockerfile is null ? Array.Empty<string>() : [dockerfile + Name], Path.Combine(context, Name)];
-        return Array.Find(candidates, File.Exists);
-    }
+    /// <param name="beside">The directory of the Dockerfile; null for one that is no file, or for a context beside the Dockerfile's.</param>
+    /// <param name="dockerfile">The Dockerfile, as seen from there.</param>
+    /// <returns>Its path without links, which <see cref="ProjectDirectory.ReadResolved"/> takes.</returns>
+    public static string? Locate(ProjectDirectory context, ProjectDirectory? beside = null, string? dockerfile = null) =>
+        beside?.FindFile(dockerfile + Name) ?? context.FindFile(Name);
 
     /// <summary>Reads a file whose patterns must all be right; a wrong one throws <see cref="InvalidInputException"/>.</summary>
     public static IgnoreFile Parse(string text)

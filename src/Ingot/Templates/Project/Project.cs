@@ -95,7 +95,14 @@ public sealed record DebianImage(string Name, SourceSpan Span, string Suite, IRe
 /// <param name="Context">The build context, relative to the project's directory.</param>
 /// <param name="Target">The stage to build; null for the last.</param>
 /// <param name="Arguments">Build arguments, in the file's order.</param>
-public sealed record DockerfileImage(string Name, SourceSpan Span, string Dockerfile, string Context, string? Target, IReadOnlyList<KeyValuePair<string, string>> Arguments) : ImageDefinition(Name, Span);
+public sealed record DockerfileImage(string Name, SourceSpan Span, string Dockerfile, string Context, string? Target, IReadOnlyList<KeyValuePair<string, string>> Arguments) : ImageDefinition(Name, Span)
+{
+    /// <summary>The directory that the Dockerfile must be in, absolute, where a person named one outside of the project; null for the project's.</summary>
+    public string? DockerfileRoot { get; init; }
+
+    /// <summary>The directory that the context must be in, absolute, where a person named one outside of the project; null for the project's.</summary>
+    public string? ContextRoot { get; init; }
+}
 
 /// <summary>What users reach: an image run as instances behind a listener.</summary>
 public sealed record ServiceDefinition(string Name, SourceSpan Span)
