@@ -19,9 +19,6 @@ internal sealed record CommandContext(string Directory, Home Home, Terminal Term
     public string Resolve(string path) => Path.GetFullPath(path, Directory);
 
     public Task<ServerClient> ConnectAsync(CancellationToken cancellationToken, bool start = true) => new LocalServer(Home, Terminal).ConnectAsync(start, cancellationToken);
-
-    /// <summary>Who is asking, for the ledger: <c>$INGOT_USER</c>, or the name behind sudo, or the user's.</summary>
-    public static string User => new[] { "INGOT_USER", "SUDO_USER" }.Select(Environment.GetEnvironmentVariable).FirstOrDefault(name => !string.IsNullOrEmpty(name)) ?? Environment.UserName;
 }
 
 /// <summary>The program: its commands, and the one place where exceptions become messages and exit codes.</summary>
@@ -110,7 +107,7 @@ internal static class Application
         }
         catch (ServerException e)
         {
-            int code = e.Code switch { "refused" => ExitCode.No, "invalid" or "not_found" => ExitCode.WrongInput, _ => ExitCode.WrongEnvironment };
+            int code = e.Code switch { "refused" or "forbidden" => ExitCode.No, "invalid" or "not_found" => ExitCode.WrongInput, _ => ExitCode.WrongEnvironment };
             return Fail(terminal, code, e.Code, e.Message);
         }
         catch (OperationCanceledException)

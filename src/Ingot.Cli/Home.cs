@@ -32,7 +32,7 @@ internal sealed class Home
     public string Logs => Path.Combine(Directory, "logs");
 
     /// <summary>The token of the local server; only its owner can read it.</summary>
-    public string Token => Path.Combine(Directory, "server", "token");
+    public string Token => _server.Token;
 
     /// <summary>Keeps other processes of this host away from a thing, by any name of it, while it is held.</summary>
     public Task<FileLock> LockAsync(string thing, CancellationToken cancellationToken)

@@ -1,94 +1,145 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using System.Reflection;
+using System.Runtime.InteropServices;
 using Ingot.Cli.Output;
 using Ingot.Server.Api;
+using Ingot.Server.Storage;
 using Ingot.Tools;
 
 namespace Ingot.Cli;
 
 /// <summary>Finds the server that commands talk to, and starts one on this host when none was configured and none runs.</summary>
+/// <remarks>
+/// The server of this host is found through a socket in its home, which nobody else can make or listen on: an address with a port belongs to whoever
+/// takes it first. A configured server is only ever shown the token that was given for it.
+/// </remarks>
 internal sealed class LocalServer(Home home, Terminal terminal)
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_stopLimit = TimeSpan.FromSeconds(30);
     private static readonly Assembly[] s_assemblies = [typeof(LocalServer).Assembly, typeof(HealthReply).Assembly, typeof(Command).Assembly, typeof(IngotException).Assembly];
 
     /// <summary>A client of the configured server, or of the local one, started when <paramref name="start"/> and none answers.</summary>
     public async Task<ServerClient> ConnectAsync(bool start, CancellationToken cancellationToken)
     {
-        var configured = Environment.GetEnvironmentVariable("INGOT_SERVER");
-        if (!string.IsNullOrEmpty(configured))
-            return new ServerClient(ParseServer(configured), Environment.GetEnvironmentVariable("INGOT_TOKEN") ?? ReadToken());
+        if (Configured is { } address)
+            return Connect(address, GivenToken);
 
-        var server = ParseServer(Home.DefaultServer);
-        using (var probe = new ServerClient(server, token: null))
+        HomeDirectory.Check(home.Directory);
+        var probe = new HomeConnection(home);
+        using var client = new ServerClient(probe, token: null);
+        var health = await client.TryHealthAsync(cancellationToken);
+        if (health is not null && health.Build != BuildId && start)
         {
-            var health = await probe.TryHealthAsync(cancellationToken);
-            if (health is not null && health.Home != home.Directory)
-                throw new ServerException("unreachable", $"the server at '{server}' keeps its data in '{health.Home}', not in '{home.Directory}': set INGOT_HOME to that, or INGOT_SERVER to another server");
-            if (health is not null && health.Build != BuildId && start)
-            {
-                // The traffic does not pass through it, so a server of an older program can be replaced at any time.
-                terminal.Progress($"server   replacing version {health.Version} (process {health.Pid})");
-                await StopAsync(health.Pid, probe, cancellationToken);
-                health = null;
-            }
-
-            if (health is null && start)
-                await StartAsync(server, probe, cancellationToken);
+            // The traffic does not pass through it, so a server of an older program can be replaced at any time.
+            terminal.Progress($"server   replacing version {health.Version} (process {probe.Peer!.Pid})");
+            await StopAsync(probe.Peer, client, cancellationToken);
+            health = null;
         }
 
-        return new ServerClient(server, ReadToken());
+        if (health is null && start)
+            health = await StartAsync(client, cancellationToken);
+        return new ServerClient(new HomeConnection(home, AddressOf(health?.Listen)), GivenToken ?? ReadToken()) { Runs = health is not null };
     }
 
     /// <summary>Names this build of the program: a server that says another one is of another build.</summary>
     public static string BuildId { get; } = string.Join('-', s_assemblies.Select(a => a.ManifestModule.ModuleVersionId.ToString("N", CultureInfo.InvariantCulture)[..8]));
 
-    private static Uri ParseServer(string text)
+    /// <summary>The server that <c>INGOT_SERVER</c> names; null when it names none.</summary>
+    public static Uri? Configured => Environment.GetEnvironmentVariable("INGOT_SERVER") is { Length: > 0 } text ? ParseServer(text) : null;
+
+    private static string? GivenToken => Environment.GetEnvironmentVariable("INGOT_TOKEN") is { Length: > 0 } token ? token : null;
+
+    /// <summary>A client of a server by its address. A token is not sent where others on the network read it.</summary>
+    internal static ServerClient Connect(Uri server, string? token)
     {
-        if (Uri.TryCreate(text.EndsWith('/') ? text : text + "/", UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https")
+        if (token is not null && server.Scheme == "http" && !server.IsLoopback)
+            throw new Diagnostics.InvalidInputException("server-address", $"'{server}' would be sent the token of INGOT_TOKEN in plain http, which everybody on the way can read", $"use https, or a tunnel: 'ssh -L {server.Port}:127.0.0.1:{server.Port} {server.Host}' and INGOT_SERVER=http://127.0.0.1:{server.Port}");
+        return new ServerClient(new AddressConnection(server), token) { Runs = true };
+    }
+
+    internal static Uri ParseServer(string text)
+    {
+        if (Uri.TryCreate(text.EndsWith('/') ? text : text + "/", UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.UserInfo.Length == 0)
             return uri;
 
-        throw new Diagnostics.InvalidInputException("server-address", $"'{text}' is not the address of a server", "expected http://HOST:PORT or https://HOST");
+        throw new Diagnostics.InvalidInputException("server-address", $"'{text}' is not the address of a server", "expected http://HOST:PORT or https://HOST, and the token in INGOT_TOKEN");
+    }
+
+    // By which people and engines on this host name the registry.
+    private static Uri AddressOf(string? listen)
+    {
+        if (!IPEndPoint.TryParse(listen ?? "", out var endpoint))
+            return ParseServer(Home.DefaultServer);
+        if (endpoint.Address.Equals(IPAddress.Any))
+            endpoint.Address = IPAddress.Loopback;
+        if (endpoint.Address.Equals(IPAddress.IPv6Any))
+            endpoint.Address = IPAddress.IPv6Loopback;
+        return new Uri($"http://{endpoint}/");
     }
 
     private string? ReadToken() => File.Exists(home.Token) ? File.ReadAllText(home.Token).Trim() : null;
 
-    private async Task StartAsync(Uri server, ServerClient probe, CancellationToken cancellationToken)
+    private async Task<HealthReply> StartAsync(ServerClient probe, CancellationToken cancellationToken)
     {
+        string listen = new Uri(Home.DefaultServer).Authority;
+        HomeDirectory.Prepare(home.Directory);
         Directory.CreateDirectory(home.Logs);
         string log = Path.Combine(home.Logs, "server.log");
+        long before = File.Exists(log) ? new FileInfo(log).Length : 0;
         // Mapping compiled code twice, once to write and once to run, would cost the server a sixth of its memory,
         // and a nursery as large as the processor's cache more than that.
-        Detached.Start(Environment.ProcessPath!, ["serve", "--listen", $"{server.Host}:{server.Port}"], log, new() { ["INGOT_HOME"] = home.Directory, ["DOTNET_EnableWriteXorExecute"] = "0", ["DOTNET_GCgen0size"] = "600000" });
+        Detached.Start(Environment.ProcessPath!, ["serve", "--listen", listen], log, new() { ["INGOT_HOME"] = home.Directory, ["DOTNET_EnableWriteXorExecute"] = "0", ["DOTNET_GCgen0size"] = "600000" });
         var clock = Stopwatch.StartNew();
-        while (await probe.TryHealthAsync(cancellationToken) is null)
+        while (true)
         {
+            if (await probe.TryHealthAsync(cancellationToken) is { } health)
+            {
+                terminal.Progress($"server   started at {AddressOf(health.Listen)} ({clock.Elapsed.TotalSeconds:0.0} s), data in {home.Directory}");
+                return health;
+            }
+
+            if (ErrorIn(log, before) is { } error)
+                throw new ServerException("unreachable", $"the server could not start: {error} (from its log '{log}')");
             if (clock.Elapsed > s_startLimit)
-                throw new ServerException("unreachable", $"the server did not answer at '{server}' within {s_startLimit.TotalSeconds:0} s; the end of its log '{log}':\n{Detached.Tail(log)}");
+                throw new ServerException("unreachable", $"the server did not answer within {s_startLimit.TotalSeconds:0} s; the end of its log '{log}':\n{Detached.Tail(log)}");
             await Task.Delay(50, cancellationToken);
         }
-
-        terminal.Progress($"server   started at {server} ({clock.Elapsed.TotalSeconds:0.0} s), data in {home.Directory}");
     }
 
-    private static async Task StopAsync(int pid, ServerClient probe, CancellationToken cancellationToken)
+    /// <summary>The error with which a server that was just started ended.</summary>
+    private static string? ErrorIn(string log, long from)
     {
-        try
+        const string Error = "error: ";
+        if (!File.Exists(log))
+            return null;
+
+        using var file = File.OpenRead(log);
+        file.Position = Math.Min(from, file.Length);
+        using var reader = new StreamReader(file);
+        while (reader.ReadLine() is { } line)
         {
-            using var process = Process.GetProcessById(pid);
-            // The shell has a kill of its own; the program is in a package that a small host lacks.
-            await CommandRunner.RunAsync(new Command("/bin/sh", "-c", "kill -TERM \"$1\"", "sh", pid.ToString(CultureInfo.InvariantCulture)), cancellationToken);
-            await process.WaitForExitAsync(cancellationToken).WaitAsync(TimeSpan.FromSeconds(30), cancellationToken);
-        }
-        catch (ArgumentException)
-        {
-            // It has gone by itself.
+            if (line.StartsWith(Error, StringComparison.Ordinal))
+                return line[Error.Length..];
         }
 
-        while (await probe.TryHealthAsync(cancellationToken) is not null)
-            await Task.Delay(50, cancellationToken);
+        return null;
+    }
+
+    /// <summary>Ends the process that listens, by the kernel's word and not by its own, and waits until nobody does.</summary>
+    private static async Task StopAsync(UnixPeer peer, ServerClient probe, CancellationToken cancellationToken)
+    {
+        await peer.TerminateAsync(async () => await probe.TryHealthAsync(cancellationToken) is not null);
+        var clock = Stopwatch.StartNew();
+        while (peer.IsRunning())
+        {
+            if (clock.Elapsed > s_stopLimit)
+                throw new ServerException("unreachable", $"the server of an older program (process {peer.Pid}) did not end within {s_stopLimit.TotalSeconds:0} s: end it and try again");
+            await Task.Delay(20, cancellationToken);
+        }
     }
 }
 
@@ -103,11 +154,21 @@ internal static class Detached
         {
             WorkingDirectory = "/",
         };
-        foreach (var (name, value) in environment)
+        start.Environment.Clear();
+        foreach (var (name, value) in Surroundings.Concat(environment))
             start.Environment[name] = value;
         using var process = Process.Start(start)!;
         process.WaitForExit();
     }
+
+    /// <summary>What a daemon is given of an environment: nothing of the person's who happened to start it.</summary>
+    private static Dictionary<string, string> Surroundings => new()
+    {
+        ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        ["HOME"] = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
+        // The runtime that runs this, wherever it is installed.
+        ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")),
+    };
 
     /// <summary>The last lines of a log.</summary>
     public static string Tail(string log) => File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(15)) : "(no log)";
@@ -135,6 +196,12 @@ internal static class Dockerd
         }
     }
 
+    // An engine reaches other people's registries as the person does; its own addresses it never asks a proxy for.
+    private static Dictionary<string, string> Proxies() => new[] { "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy" }
+        .Select(name => (Name: name, Value: Environment.GetEnvironmentVariable(name)))
+        .Where(pair => !string.IsNullOrEmpty(pair.Value))
+        .ToDictionary(pair => pair.Name, pair => pair.Value!);
+
     /// <summary>Starts <c>dockerd</c> when no engine answers.</summary>
     public static async Task EnsureAsync(Home home, Terminal terminal, CancellationToken cancellationToken)
     {
@@ -143,7 +210,7 @@ internal static class Dockerd
 
         Directory.CreateDirectory(home.Logs);
         string log = Path.Combine(home.Logs, "dockerd.log");
-        Detached.Start("dockerd", [], log, []);
+        Detached.Start("dockerd", [], log, Proxies());
         var clock = Stopwatch.StartNew();
         while (!Answers())
         {

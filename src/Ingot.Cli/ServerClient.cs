@@ -1,9 +1,9 @@
-using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Ingot.Server.Api;
+using Ingot.Tools;
 
 namespace Ingot.Cli;
 
@@ -15,11 +15,28 @@ internal sealed class ServerException(string code, string message, Exception? in
 }
 
 /// <summary>Asks a server's API.</summary>
-internal sealed class ServerClient(Uri server, string? token) : IDisposable
+/// <remarks>The token goes to the address the client was made for and to no other, through no proxy, and never after a redirect.</remarks>
+internal sealed class ServerClient : IDisposable
 {
-    private readonly HttpClient _http = Create(server, token);
+    private readonly ServerConnection _connection;
+    private readonly string? _token;
+    private readonly HttpClient _http;
 
-    public Uri Server => server;
+    public ServerClient(ServerConnection connection, string? token)
+    {
+        _connection = connection;
+        _token = token;
+        _http = NewHttp(TimeSpan.FromMinutes(5));
+        _http.BaseAddress = connection.Address;
+    }
+
+    public Uri Server => _connection.Address;
+
+    /// <summary>Whether a server is known to answer there.</summary>
+    public bool Runs { get; init; }
+
+    /// <summary>A client of the same server for other protocols than the API's, with the same token.</summary>
+    public HttpClient NewHttp(TimeSpan timeout) => new(new TokenHandler(_connection, _token)) { Timeout = timeout };
 
     public Task<TReply> GetAsync<TReply>(string path, JsonTypeInfo<TReply> reply, CancellationToken cancellationToken) =>
         SendAsync(new HttpRequestMessage(HttpMethod.Get, path), reply, cancellationToken);
@@ -43,34 +60,23 @@ internal sealed class ServerClient(Uri server, string? token) : IDisposable
             timeout.CancelAfter(TimeSpan.FromSeconds(2));
             return await _http.GetFromJsonAsync("api/v1/health", ApiJson.Default.HealthReply, timeout.Token);
         }
+        catch (HttpRequestException e) when (e.InnerException is ToolException stranger)
+        {
+            throw stranger;
+        }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException or JsonException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             return null;
         }
     }
 
-    /// <summary>Lets another client of this server show the token and say who is asking.</summary>
-    public void Introduce(HttpClient http, string user)
-    {
-        http.DefaultRequestHeaders.Authorization = _http.DefaultRequestHeaders.Authorization;
-        http.DefaultRequestHeaders.TryAddWithoutValidation("X-Ingot-User", user);
-    }
-
     public void Dispose() => _http.Dispose();
-
-    private static HttpClient Create(Uri server, string? token)
-    {
-        var http = new HttpClient { BaseAddress = server, Timeout = TimeSpan.FromMinutes(5) };
-        if (token is not null)
-            http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        return http;
-    }
 
     private Task<TReply> SendAsync<TReply>(HttpRequestMessage request, JsonTypeInfo<TReply> type, CancellationToken cancellationToken) => ReachAsync(async () =>
     {
         using var response = await SendAsync(request, cancellationToken);
         return await response.Content.ReadFromJsonAsync(type, cancellationToken)
-            ?? throw new ServerException("unreachable", $"'{server}' answered '{request.RequestUri}' with nothing");
+            ?? throw new ServerException("unreachable", $"'{Server}' answered '{request.RequestUri}' with nothing");
     });
 
     /// <summary>A server that goes away does so in many ways: before, during and after the answer.</summary>
@@ -80,9 +86,13 @@ internal sealed class ServerClient(Uri server, string? token) : IDisposable
         {
             return await ask();
         }
+        catch (HttpRequestException e) when (e.InnerException is ToolException stranger)
+        {
+            throw stranger;
+        }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
-            throw new ServerException("unreachable", $"no server answers at '{server}': {e.Message}; start one with 'ingot serve'", e);
+            throw new ServerException("unreachable", $"no server answers at '{Server}': {e.Message}; start one with 'ingot serve'", e);
         }
     }
 
@@ -112,7 +122,7 @@ internal sealed class ServerClient(Uri server, string? token) : IDisposable
             // Not ours: a proxy's page, or another program on the port. Its status says more than its text.
         }
 
-        string cure = response.StatusCode == System.Net.HttpStatusCode.Unauthorized ? "; give the server's token in INGOT_TOKEN" : "";
+        string cure = response.StatusCode == System.Net.HttpStatusCode.Unauthorized ? "; give a token of its in INGOT_TOKEN" : "";
         return new ServerException("unreachable", $"'{request.Method} {request.RequestUri}' was answered with {(int)response.StatusCode}{cure}");
     }
 }

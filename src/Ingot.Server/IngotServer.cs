@@ -1,17 +1,20 @@
 using System.Net;
-using System.Security.Cryptography;
 using Ingot.Evidence.Signatures;
 using Ingot.Instances;
 using Ingot.Oci.Content;
+using Ingot.Server.Access;
 using Ingot.Server.Api;
 using Ingot.Server.Control;
 using Ingot.Server.Ledger;
 using Ingot.Server.Registry;
 using Ingot.Server.Storage;
+using Ingot.Tools;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.FileProviders;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -25,18 +28,25 @@ public static class IngotServer
     {
         var time = TimeProvider.System;
         var home = new ServerHome(options.Home);
-        Directory.CreateDirectory(home.Root);
+        string? tightened = HomeDirectory.Prepare(home.Root);
         await using var ledger = await LedgerStore.OpenAsync(home, time, cancellationToken);
         var content = new DirectoryStore(home.Content);
+        var tokens = new TokenStore(home, ledger, time);
 
-        await using var app = Build(options);
+        await using var app = Build(options, home);
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("ingot");
         var address = new IPEndPoint(options.Listen.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : options.Listen.Address, options.Listen.Port);
-        var target = new DockerTarget(home.Root, time);
+        var target = new DockerTarget(home.Root, time) { Credentials = repository => CredentialsOf(repository, address, tokens) };
         await using var controller = new Controller(ledger, target, time, logger);
         var projects = new Projects(ledger);
         var shelf = new EvidenceShelf(ledger, content, new KeyStore(home.Keys));
-        string token = Token(home);
+        var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var gatekeeper = new Gatekeeper(tokens, options);
+        app.Use(next => async http =>
+        {
+            await ready.Task;
+            await gatekeeper.HandleAsync(http, next);
+        });
         app.MapRegistry(new RegistryOptions
         {
             Ledger = ledger,
@@ -44,7 +54,6 @@ public static class IngotServer
             Uploads = home.Uploads,
             Mutable = options.MutableRepositories,
             Time = time,
-            Actor = http => ApiToken.UserOf(http, token),
         });
         app.MapApi(new ApiServices(
             options, home, time.GetUtcNow(), ledger, projects,
@@ -53,18 +62,32 @@ public static class IngotServer
             new StopDesk(ledger, controller, target),
             target,
             new StatusReader(ledger, controller),
-            token, logger));
+            tokens, logger));
 
+        if (tightened is not null)
+            logger.LogWarning("{Note}", tightened);
+        // Nothing is begun before the address is ours: engines pull from it.
+        await ListenAsync(app, options, cancellationToken);
         await ledger.AppendAsync("ingot", new LedgerEvent.ServerStarted(options.Version), cancellationToken);
         controller.Resume();
-        await app.StartAsync(cancellationToken);
+        ready.SetResult();
         logger.LogInformation("ingot {Version} serves {Home} at http://{Listen}", options.Version, home.Root, options.Listen);
         await app.WaitForShutdownAsync(cancellationToken);
     }
 
-    private static WebApplication Build(ServerOptions options)
+    /// <summary>A server that is configured here and nowhere else: no file of the working directory and no variable adds to it, and no file is watched.</summary>
+    internal static WebApplication Build(ServerOptions options, ServerHome home)
     {
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = Environments.Production });
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
+        {
+            ApplicationName = "ingot",
+            EnvironmentName = Environments.Production,
+            ContentRootPath = home.Private,
+        });
+        builder.Configuration.Sources.Clear();
+        builder.Environment.ContentRootFileProvider = new NullFileProvider();
+        builder.Environment.WebRootFileProvider = new NullFileProvider();
+        builder.Services.AddRouting();
         builder.Logging.ClearProviders().AddSimpleConsole(console =>
         {
             console.SingleLine = true;
@@ -72,9 +95,10 @@ public static class IngotServer
             console.UseUtcTimestamp = true;
         });
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
-        builder.WebHost.ConfigureKestrel(kestrel =>
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(options.Listen);
+            ListenInHome(kestrel, home);
             kestrel.AddServerHeader = false;
             // Layers have no upper size; manifests and API calls have limits of their own.
             kestrel.Limits.MaxRequestBodySize = null;
@@ -83,18 +107,31 @@ public static class IngotServer
         return builder.Build();
     }
 
-    /// <summary>The token callers must show: made on first use, readable by its owner only.</summary>
-    private static string Token(ServerHome home)
+    /// <summary>The socket on which commands of the home's owner find the server. Nobody else can enter its directory.</summary>
+    private static void ListenInHome(KestrelServerOptions kestrel, ServerHome home)
     {
-        string directory = Path.Combine(home.Root, "server");
-        string path = Path.Combine(directory, "token");
-        Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        if (!File.Exists(path))
+        // The home's lock is held: a socket that is there was left by a server that was killed.
+        File.Delete(home.Socket);
+        kestrel.ListenUnixSocket(home.Socket, listen => listen.Use(next => connection =>
         {
-            using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
-            file.Write(System.Text.Encoding.ASCII.GetBytes(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)) + "\n"));
-        }
-
-        return File.ReadAllText(path).Trim();
+            connection.Items[Gatekeeper.LocalConnection] = true;
+            return next(connection);
+        }));
     }
+
+    private static async Task ListenAsync(WebApplication app, ServerOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await app.StartAsync(cancellationToken);
+        }
+        catch (IOException e) when (e.InnerException is AddressInUseException)
+        {
+            throw new ToolException("ingot", $"could not listen at '{options.Listen}': another program has that address; end it, or choose another with '--listen'", e);
+        }
+    }
+
+    /// <summary>What an engine of this host pulls with: from this registry the token for that, from any other nothing.</summary>
+    private static NetworkCredential? CredentialsOf(string repository, IPEndPoint address, TokenStore tokens) =>
+        repository.StartsWith($"{address}/", StringComparison.Ordinal) ? new NetworkCredential(TokenStore.PullName, tokens.PullToken) : null;
 }

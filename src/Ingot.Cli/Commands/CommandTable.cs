@@ -39,6 +39,7 @@ internal static class CommandTable
         LogCommands.Create,
         PruneCommand.Create,
         KeysCommands.Create,
+        TokensCommands.Create,
         ServeCommand.Create,
         DoctorCommand.Create,
         GenerateDocsCommand.Create,

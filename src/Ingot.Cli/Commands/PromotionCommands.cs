@@ -15,7 +15,7 @@ internal static class PromotionCommands
         {
             using var server = await context.ConnectAsync(cancellationToken);
             var target = await ImageArgument.ResolveAsync(context, server, result.GetRequiredValue(image), cancellationToken);
-            var decision = await server.SendAsync(HttpMethod.Post, "api/v1/promotions", new PromotionRequest(target.Project, target.Image, result.GetRequiredValue(stage), target.Digest, CommandContext.User), ApiJson.Default.PromotionRequest, ApiJson.Default.DecisionReply, cancellationToken);
+            var decision = await server.SendAsync(HttpMethod.Post, "api/v1/promotions", new PromotionRequest(target.Project, target.Image, result.GetRequiredValue(stage), target.Digest), ApiJson.Default.PromotionRequest, ApiJson.Default.DecisionReply, cancellationToken);
             return Answer(context.Terminal, decision);
         }));
         return command;
@@ -48,7 +48,7 @@ internal static class PromotionCommands
         {
             using var server = await context.ConnectAsync(cancellationToken);
             var target = await ImageArgument.ResolveAsync(context, server, result.GetRequiredValue(image), cancellationToken);
-            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/revocations", new RevocationRequest(target.Project, target.Image, target.Digest, CommandContext.User, result.GetRequiredValue(why)), ApiJson.Default.RevocationRequest, ApiJson.Default.ResolveReply, cancellationToken);
+            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/revocations", new RevocationRequest(target.Project, target.Image, target.Digest, result.GetRequiredValue(why)), ApiJson.Default.RevocationRequest, ApiJson.Default.ResolveReply, cancellationToken);
             if (!context.Terminal.TryJson(reply, ApiJson.Default.ResolveReply))
                 context.Terminal.Line($"{target.Repository}@{target.Digest} is revoked");
             return ExitCode.Done;
@@ -91,10 +91,11 @@ internal static class PromotionCommands
         {
             using var server = await context.ConnectAsync(cancellationToken);
             var target = await ImageArgument.ResolveAsync(context, server, result.GetRequiredValue(image), cancellationToken);
-            var decision = await server.SendAsync(HttpMethod.Post, "api/v1/approvals", new ApprovalRequest(target.Project, target.Image, result.GetRequiredValue(stage), target.Digest, CommandContext.User, result.GetRequiredValue(why), approved), ApiJson.Default.ApprovalRequest, ApiJson.Default.DecisionReply, cancellationToken);
+            var decision = await server.SendAsync(HttpMethod.Post, "api/v1/approvals", new ApprovalRequest(target.Project, target.Image, result.GetRequiredValue(stage), target.Digest, result.GetRequiredValue(why), approved), ApiJson.Default.ApprovalRequest, ApiJson.Default.DecisionReply, cancellationToken);
+            var principal = await server.GetAsync("api/v1/principal", ApiJson.Default.PrincipalReply, cancellationToken);
             if (!context.Terminal.TryJson(decision, ApiJson.Default.DecisionReply))
             {
-                context.Terminal.Line($"recorded: {CommandContext.User} {(approved ? "approves" : "rejects")} {target.Repository} ({target.Digest.Short}) for {decision.Stage}: {result.GetRequiredValue(why)}");
+                context.Terminal.Line($"recorded: {principal.Name} {(approved ? "approves" : "rejects")} {target.Repository} ({target.Digest.Short}) for {decision.Stage}: {result.GetRequiredValue(why)}");
                 Print(context.Terminal, decision);
             }
 

@@ -22,7 +22,7 @@ internal static class ReleaseCommands
             string name = result.GetRequiredValue(service);
             string text = result.GetValue(image) ?? project.Services.FirstOrDefault(s => s.Name == name)?.Image ?? name;
             var target = await ImageArgument.ResolveAsync(context, server, text, cancellationToken);
-            var request = new ReleaseRequest(project.Name, name, result.GetRequiredValue(stage), target.Digest, CommandContext.User, result.GetValue(why)!, result.GetValue(overrideQuarantine));
+            var request = new ReleaseRequest(project.Name, name, result.GetRequiredValue(stage), target.Digest, result.GetValue(why)!, result.GetValue(overrideQuarantine));
             var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases", request, ApiJson.Default.ReleaseRequest, ApiJson.Default.ReleaseReply, cancellationToken);
             return await FollowAsync(context.Terminal, server, reply, $"{request.Stage}/{name}", cancellationToken);
         }));
@@ -38,7 +38,7 @@ internal static class ReleaseCommands
         {
             var project = ProjectFiles.Load(context.Directory);
             using var server = await context.ConnectAsync(cancellationToken);
-            var request = new RollbackRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), CommandContext.User, result.GetValue(why)!);
+            var request = new RollbackRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), result.GetValue(why)!);
             var reply = await server.SendAsync(HttpMethod.Post, "api/v1/rollbacks", request, ApiJson.Default.RollbackRequest, ApiJson.Default.ReleaseReply, cancellationToken);
             return await FollowAsync(context.Terminal, server, reply, $"{request.Stage}/{request.Service}", cancellationToken);
         }));
@@ -57,7 +57,7 @@ internal static class ReleaseCommands
         {
             var project = ProjectFiles.Load(context.Resolve(result.GetValue(directory)!));
             using var server = await context.ConnectAsync(cancellationToken);
-            var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", new StopRequest(project.Name, CommandContext.User), ApiJson.Default.StopRequest, ApiJson.Default.StatusReply, cancellationToken);
+            var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", new StopRequest(project.Name), ApiJson.Default.StopRequest, ApiJson.Default.StatusReply, cancellationToken);
             if (!context.Terminal.TryJson(status, ApiJson.Default.StatusReply))
                 context.Terminal.Line($"project {project.Name} is stopped");
             return ExitCode.Done;
@@ -74,7 +74,7 @@ internal static class ReleaseCommands
         {
             var project = ProjectFiles.Load(context.Directory);
             using var server = await context.ConnectAsync(cancellationToken);
-            var request = new PauseRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), CommandContext.User, result.GetValue(why)!, paused);
+            var request = new PauseRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), result.GetValue(why)!, paused);
             var rollout = await server.SendAsync(HttpMethod.Post, "api/v1/pauses", request, ApiJson.Default.PauseRequest, ApiJson.Default.RolloutReply, cancellationToken);
             if (!context.Terminal.TryJson(rollout, ApiJson.Default.RolloutReply))
                 context.Terminal.Line($"rollout {rollout.Id} of {request.Stage}/{request.Service} is {(paused ? "paused" : "resumed")}");

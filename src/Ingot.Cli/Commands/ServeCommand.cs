@@ -12,14 +12,20 @@ internal static class ServeCommand
     {
         var listen = new Option<string>("--listen") { Description = "Address and port to listen on", HelpName = "ADDRESS:PORT", DefaultValueFactory = _ => "127.0.0.1:7070" };
         var mutable = new Option<string[]>("--mutable") { Description = "Repositories (a pattern with *) whose tags may be moved and deleted; by default none", HelpName = "PATTERN" };
-        var command = new Command("serve", "Run the registry, the ledger, the API and the controller in this process") { listen, mutable };
+        var closed = new Option<bool>("--no-anonymous-read") { Description = "Ask for a token before images are read, too; writing always takes one" };
+        var hosts = new Option<string[]>("--host") { Description = "A name by which a proxy on this host reaches the server; without it a loopback address answers to addresses and 'localhost' only", HelpName = "NAME" };
+        var command = new Command("serve", "Run the registry, the ledger, the API and the controller in this process") { listen, mutable, closed, hosts };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             string text = result.GetValue(listen)!;
             if (!IPEndPoint.TryParse(text, out var endpoint) || endpoint.Port == 0)
                 throw new InvalidInputException("listen", $"'{text}' is not an address and port to listen on", "expected for example 127.0.0.1:7070");
 
-            await IngotServer.RunAsync(new ServerOptions(context.Home.Directory, endpoint, Application.Version, LocalServer.BuildId, result.GetValue(mutable) ?? []), cancellationToken);
+            await IngotServer.RunAsync(new ServerOptions(context.Home.Directory, endpoint, Application.Version, LocalServer.BuildId, result.GetValue(mutable) ?? [])
+            {
+                AnonymousRead = !result.GetValue(closed),
+                Hosts = result.GetValue(hosts) ?? [],
+            }, cancellationToken);
             return ExitCode.Done;
         }));
         return command;

@@ -14,8 +14,7 @@ internal sealed class PublishStage(CommandContext context, ServerClient server)
     {
         string repository = $"{project.Name}/{image.Name}";
         var store = new DirectoryStore(context.Home.Content);
-        using var http = new HttpClient { Timeout = TimeSpan.FromMinutes(30) };
-        server.Introduce(http, CommandContext.User);
+        using var http = server.NewHttp(TimeSpan.FromMinutes(30));
         var client = new RegistryClient(http, server.Server);
         if (await IsPublishedAsync(client, repository, image.Version!, built, evidence, cancellationToken))
             return false;

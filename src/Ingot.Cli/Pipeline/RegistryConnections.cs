@@ -27,31 +27,39 @@ internal sealed class RegistryConnections(CommandContext context, IReadOnlyList<
 
     private async Task<RegistryClient> CreateAsync(string registry, CancellationToken cancellationToken)
     {
+        if (await OurServerAsync(registry, cancellationToken) is { } ours)
+            return ours;
+
         var address = insecure?.Contains(registry) == true ? new Uri($"http://{registry}/") : RegistryClient.UriOf(registry);
-        var handler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(30), PooledConnectionLifetime = TimeSpan.FromMinutes(10), MaxAutomaticRedirections = 10 };
+        var handler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(30), PooledConnectionLifetime = TimeSpan.FromMinutes(10), MaxAutomaticRedirections = 10, Proxy = new ForeignProxy() };
         if (OwnRoots(registry) is { Count: > 0 } roots)
             handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors) => IsTrusted(certificate, chain, errors, roots);
         // Uploads take as long as they take; what stands still is noticed by who reads.
         var http = new HttpClient(handler) { Timeout = TimeSpan.FromHours(2) };
         http.DefaultRequestHeaders.TryAddWithoutValidation("User-Agent", $"ingot/{Application.Version}");
         _http.Add(http);
-        if (await OurServerAsync(registry, http, cancellationToken))
-            return new RegistryClient(http, address);
-
         return new RegistryClient(http, address, await CredentialsAsync(registry, cancellationToken));
     }
 
-    // Our own server knows people by its token.
-    private async Task<bool> OurServerAsync(string registry, HttpClient http, CancellationToken cancellationToken)
+    // Our own server knows people by its token, and is reached as commands reach it: who else has taken its address is told nothing.
+    private async Task<RegistryClient?> OurServerAsync(string registry, CancellationToken cancellationToken)
     {
-        string configured = Environment.GetEnvironmentVariable("INGOT_SERVER") is { Length: > 0 } address ? address : Home.DefaultServer;
-        if (!Uri.TryCreate(configured, UriKind.Absolute, out var server) || server.Authority != registry)
-            return false;
+        if (LocalServer.Configured is { } configured && !Names(registry, configured))
+            return null;
 
         using var client = await context.ConnectAsync(cancellationToken, start: false);
-        client.Introduce(http, CommandContext.User);
-        return true;
+        if (!client.Runs || !Names(registry, client.Server))
+            return null;
+
+        var http = client.NewHttp(TimeSpan.FromHours(2));
+        _http.Add(http);
+        return new RegistryClient(http, client.Server);
     }
+
+    /// <summary>Whether a reference's registry is that server: by the same name, or both are this host by the same port.</summary>
+    internal static bool Names(string registry, Uri server) =>
+        registry == server.Authority
+        || (Uri.TryCreate($"http://{registry}/", UriKind.Absolute, out var named) && named.IsLoopback && server.IsLoopback && named.Port == server.Port);
 
     private static async Task<RegistryCredentials?> CredentialsAsync(string registry, CancellationToken cancellationToken)
     {

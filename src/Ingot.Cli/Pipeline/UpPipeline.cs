@@ -42,7 +42,7 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
 
     private async Task ApplyAsync(ServerClient server, ProjectDefinition project, CancellationToken cancellationToken)
     {
-        var reply = await server.SendAsync(HttpMethod.Put, $"api/v1/projects/{project.Name}", new ProjectRequest(project.Source.Text, CommandContext.User), ApiJson.Default.ProjectRequest, ApiJson.Default.ProjectReply, cancellationToken);
+        var reply = await server.SendAsync(HttpMethod.Put, $"api/v1/projects/{project.Name}", new ProjectRequest(project.Source.Text), ApiJson.Default.ProjectRequest, ApiJson.Default.ProjectReply, cancellationToken);
         _changed |= reply.Changed;
     }
 
@@ -107,7 +107,7 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
 
     private async Task<bool> PromoteAsync(ServerClient server, ProjectDefinition project, StageDefinition stage, string image, Digest digest, CancellationToken cancellationToken)
     {
-        var decision = await server.SendAsync(HttpMethod.Post, "api/v1/promotions", new PromotionRequest(project.Name, image, stage.Name, digest, CommandContext.User), ApiJson.Default.PromotionRequest, ApiJson.Default.DecisionReply, cancellationToken);
+        var decision = await server.SendAsync(HttpMethod.Post, "api/v1/promotions", new PromotionRequest(project.Name, image, stage.Name, digest), ApiJson.Default.PromotionRequest, ApiJson.Default.DecisionReply, cancellationToken);
         bool admitted = decision.Decision == "admitted";
         if (!admitted)
         {
@@ -122,7 +122,7 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
     private async Task<bool> RollOutAsync(ServerClient server, ProjectDefinition project, StageDefinition stage, ServiceDefinition service, Digest digest, CancellationToken cancellationToken)
     {
         string name = $"{stage.Name}/{service.Name}";
-        var request = new ReleaseRequest(project.Name, service.Name, stage.Name, digest, CommandContext.User, "ingot up", Override: false);
+        var request = new ReleaseRequest(project.Name, service.Name, stage.Name, digest, "ingot up", Override: false);
         var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases", request, ApiJson.Default.ReleaseRequest, ApiJson.Default.ReleaseReply, cancellationToken);
         if (reply.Outcome == "unchanged")
             return true;

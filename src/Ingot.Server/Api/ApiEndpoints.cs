@@ -3,6 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Releases;
+using Ingot.Server.Access;
 using Ingot.Server.Control;
 using Ingot.Server.Ledger;
 using Ingot.Server.Storage;
@@ -15,9 +16,9 @@ namespace Ingot.Server.Api;
 
 /// <summary>What the API needs to answer.</summary>
 internal sealed record ApiServices(
-    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, ITarget Target, StatusReader Status, string Token, ILogger Logger);
+    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, ITarget Target, StatusReader Status, TokenStore Tokens, ILogger Logger);
 
-/// <summary>The HTTP API under <c>/api/v1</c>. Every call but <c>health</c> needs the server's token.</summary>
+/// <summary>The HTTP API under <c>/api/v1</c>. Who may call what stands in <see cref="ApiRoles"/>; every entry of the ledger is by the caller's token.</summary>
 internal static class ApiEndpoints
 {
     private const int MaxBody = 1 << 20;
@@ -27,47 +28,71 @@ internal static class ApiEndpoints
     {
         var open = app.MapGroup("/api/v1");
         open.MapGet("health", (HttpContext http) => http.Response.WriteAsJsonAsync(
-            new HealthReply(services.Options.Version, services.Options.Build, Environment.ProcessId, services.Home.Root, services.Started), ApiJson.Default.HealthReply));
+            Health(http, services), ApiJson.Default.HealthReply));
 
         var api = app.MapGroup("/api/v1").AddEndpointFilter((context, next) => GuardAsync(context, next, services));
         MapProjects(api, services);
         MapReleases(api, services);
         MapLog(api, services);
+        MapTokens(api, services);
+    }
+
+    // What a stranger on the network needs not know, the home's owner is told through the home's socket.
+    private static HealthReply Health(HttpContext http, ApiServices services)
+    {
+        var options = services.Options;
+        return Gatekeeper.IsLocal(http)
+            ? new HealthReply(options.Version, options.Build, services.Started, services.Home.Root, options.Listen.ToString())
+            : new HealthReply(options.Version, options.Build, services.Started);
+    }
+
+    private static void MapTokens(RouteGroupBuilder api, ApiServices services)
+    {
+        var desk = new TokenDesk(services.Tokens, TimeProvider.System);
+        api.MapGet("principal", (HttpContext http) => ReplyAsync(http, new PrincipalReply(By(http).Name, Roles.Names(By(http).Roles)), ApiJson.Default.PrincipalReply));
+        api.MapGet("tokens", (HttpContext http) => ReplyAsync(http, desk.List(), ApiJson.Default.TokenListReply));
+        api.MapPost("tokens", async (HttpContext http) =>
+            await ReplyAsync(http, await desk.CreateAsync(await BodyAsync(http, ApiJson.Default.TokenRequest), By(http).Name, http.RequestAborted), ApiJson.Default.TokenReply));
+        api.MapPost("tokens/{name}/revocation", async (HttpContext http, string name) =>
+        {
+            var request = await BodyAsync(http, ApiJson.Default.TokenRevocationRequest);
+            await ReplyAsync(http, await desk.RevokeAsync(name, request.Why, By(http).Name, http.RequestAborted), ApiJson.Default.TokenListReply);
+        });
     }
 
     private static void MapProjects(RouteGroupBuilder api, ApiServices services)
     {
         api.MapPut("projects/{name}", async (HttpContext http, string name) =>
-            await ReplyAsync(http, await services.Projects.ApplyAsync(name, await BodyAsync(http, ApiJson.Default.ProjectRequest), http.RequestAborted), ApiJson.Default.ProjectReply));
+            await ReplyAsync(http, await services.Projects.ApplyAsync(name, await BodyAsync(http, ApiJson.Default.ProjectRequest), By(http), http.RequestAborted), ApiJson.Default.ProjectReply));
         api.MapGet("resolve", (HttpContext http) =>
             ReplyAsync(http, services.Promotions.Resolve(Query(http, "project"), Query(http, "image"), http.Request.Query["tag"], http.Request.Query["digest"]), ApiJson.Default.ResolveReply));
         api.MapPost("promotions", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Promotions.PromoteAsync(await BodyAsync(http, ApiJson.Default.PromotionRequest), http.RequestAborted), ApiJson.Default.DecisionReply));
+            await ReplyAsync(http, await services.Promotions.PromoteAsync(await BodyAsync(http, ApiJson.Default.PromotionRequest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
         api.MapGet("explain", async (HttpContext http) =>
             await ReplyAsync(http, await services.Promotions.ExplainAsync(Query(http, "project"), Query(http, "image"), Query(http, "stage"), DigestQuery(http), http.RequestAborted), ApiJson.Default.DecisionReply));
         api.MapPost("approvals", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Promotions.ApproveAsync(await BodyAsync(http, ApiJson.Default.ApprovalRequest), http.RequestAborted), ApiJson.Default.DecisionReply));
+            await ReplyAsync(http, await services.Promotions.ApproveAsync(await BodyAsync(http, ApiJson.Default.ApprovalRequest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
         api.MapPost("revocations", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Promotions.RevokeAsync(await BodyAsync(http, ApiJson.Default.RevocationRequest), http.RequestAborted), ApiJson.Default.ResolveReply));
+            await ReplyAsync(http, await services.Promotions.RevokeAsync(await BodyAsync(http, ApiJson.Default.RevocationRequest), By(http).Name, http.RequestAborted), ApiJson.Default.ResolveReply));
     }
 
     private static void MapReleases(RouteGroupBuilder api, ApiServices services)
     {
         api.MapGet("status", (HttpContext http) => ReplyAsync(http, services.Status.Status(http.Request.Query["project"]), ApiJson.Default.StatusReply));
         api.MapPost("releases", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Releases.ReleaseAsync(await BodyAsync(http, ApiJson.Default.ReleaseRequest), http.RequestAborted), ApiJson.Default.ReleaseReply));
+            await ReplyAsync(http, await services.Releases.ReleaseAsync(await BodyAsync(http, ApiJson.Default.ReleaseRequest), By(http).Name, http.RequestAborted), ApiJson.Default.ReleaseReply));
         api.MapPost("rollbacks", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Releases.RollBackAsync(await BodyAsync(http, ApiJson.Default.RollbackRequest), http.RequestAborted), ApiJson.Default.ReleaseReply));
+            await ReplyAsync(http, await services.Releases.RollBackAsync(await BodyAsync(http, ApiJson.Default.RollbackRequest), By(http).Name, http.RequestAborted), ApiJson.Default.ReleaseReply));
         api.MapPost("pauses", async (HttpContext http) =>
         {
-            var changed = await services.Releases.PauseAsync(await BodyAsync(http, ApiJson.Default.PauseRequest), http.RequestAborted)
+            var changed = await services.Releases.PauseAsync(await BodyAsync(http, ApiJson.Default.PauseRequest), By(http).Name, http.RequestAborted)
                 ?? throw new ApiException("refused", "no rollout of that service is under way");
             await ReplyAsync(http, services.Status.Rollout(changed.Id, long.MaxValue - 1)!, ApiJson.Default.RolloutReply);
         });
         api.MapPost("stops", async (HttpContext http) =>
         {
             var request = await BodyAsync(http, ApiJson.Default.StopRequest);
-            await services.Stops.StopAsync(request, http.RequestAborted);
+            await services.Stops.StopAsync(request, By(http).Name, http.RequestAborted);
             await ReplyAsync(http, services.Status.Status(request.Project), ApiJson.Default.StatusReply);
         });
         api.MapGet("target", async (HttpContext http) =>
@@ -129,16 +154,13 @@ internal static class ApiEndpoints
     private static async ValueTask<object?> GuardAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next, ApiServices services)
     {
         var http = context.HttpContext;
-        if (!ApiToken.IsShown(http, services.Token))
-            return await FailAsync(http, StatusCodes.Status401Unauthorized, "unauthorized", "this call needs the server's token: INGOT_TOKEN, or the file server/token in its home");
-
         try
         {
             return await next(context);
         }
         catch (ApiException e)
         {
-            int status = e.Code switch { "not_found" => StatusCodes.Status404NotFound, "refused" => StatusCodes.Status409Conflict, _ => StatusCodes.Status400BadRequest };
+            int status = e.Code switch { "not_found" => StatusCodes.Status404NotFound, "refused" => StatusCodes.Status409Conflict, "forbidden" => StatusCodes.Status403Forbidden, _ => StatusCodes.Status400BadRequest };
             return await FailAsync(http, status, e.Code, e.Message);
         }
         catch (JsonException e)
@@ -172,6 +194,8 @@ internal static class ApiEndpoints
             throw new ApiException("invalid", $"the request has {http.Request.ContentLength} bytes: at most {MaxBody} are taken");
         return await http.Request.ReadFromJsonAsync(type, http.RequestAborted) ?? throw new ApiException("invalid", "the request has no body");
     }
+
+    private static Principal By(HttpContext http) => Gatekeeper.PrincipalOf(http) ?? throw new ApiException("forbidden", "this call needs a token");
 
     private static string Query(HttpContext http, string name) => http.Request.Query[name].ToString() is { Length: > 0 } text ? text : throw new ApiException("invalid", $"the parameter '{name}' is missing");
 

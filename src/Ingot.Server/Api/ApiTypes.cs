@@ -4,17 +4,18 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Server.Api;
 
-/// <summary>Who answers: <c>GET /api/v1/health</c>, the one call that needs no token.</summary>
-public sealed record HealthReply(string Version, string Build, int Pid, string Home, DateTimeOffset Started);
+/// <summary>Which server answers: <c>GET /api/v1/health</c>, the one call that needs no token. Only the home's socket says where the home is and
+/// where else the server listens.</summary>
+public sealed record HealthReply(string Version, string Build, DateTimeOffset Started, string? Home = null, string? Listen = null);
 
 /// <summary>An <c>ingot.yaml</c> as it stands: <c>PUT /api/v1/projects/NAME</c>.</summary>
-public sealed record ProjectRequest(string Yaml, string By);
+public sealed record ProjectRequest(string Yaml);
 
 /// <summary>The project as recorded; <see cref="Changed"/> when it differs from what was recorded before.</summary>
 public sealed record ProjectReply(string Project, Digest Digest, bool Changed);
 
 /// <summary>Asks for a digest to be admitted to a stage: <c>POST /api/v1/promotions</c>.</summary>
-public sealed record PromotionRequest(string Project, string Image, string Stage, Digest Digest, string By);
+public sealed record PromotionRequest(string Project, string Image, string Stage, Digest Digest);
 
 /// <summary>What the policy answered: <c>admitted</c>, or <c>refused</c> with the gates that say why.</summary>
 public sealed record DecisionReply(string Project, string Image, Digest Digest, string? Version, string Stage, string Decision, DateTimeOffset? Since, IReadOnlyList<GateReply> Gates);
@@ -23,22 +24,40 @@ public sealed record DecisionReply(string Project, string Image, Digest Digest, 
 public sealed record GateReply(string Gate, string Verdict, string Reason, string? Cure, IReadOnlyList<Digest> Evidence);
 
 /// <summary>A person's word on a digest in a stage: <c>POST /api/v1/approvals</c>.</summary>
-public sealed record ApprovalRequest(string Project, string Image, string Stage, Digest Digest, string By, string Why, bool Approved);
+public sealed record ApprovalRequest(string Project, string Image, string Stage, Digest Digest, string Why, bool Approved);
 
 /// <summary>Takes every promotion of a digest back: <c>POST /api/v1/revocations</c>.</summary>
-public sealed record RevocationRequest(string Project, string Image, Digest Digest, string By, string Why);
+public sealed record RevocationRequest(string Project, string Image, Digest Digest, string Why);
 
 /// <summary>Asks for a service to run a digest: <c>POST /api/v1/releases</c>.</summary>
-public sealed record ReleaseRequest(string Project, string Service, string Stage, Digest Digest, string By, string Reason, bool Override);
+public sealed record ReleaseRequest(string Project, string Service, string Stage, Digest Digest, string Reason, bool Override);
 
 /// <summary>Asks for the generation before: <c>POST /api/v1/rollbacks</c>.</summary>
-public sealed record RollbackRequest(string Project, string Service, string Stage, string By, string Why);
+public sealed record RollbackRequest(string Project, string Service, string Stage, string Why);
 
 /// <summary>Pauses or resumes the rollout of a service: <c>POST /api/v1/pauses</c>.</summary>
-public sealed record PauseRequest(string Project, string Service, string Stage, string By, string Why, bool Paused);
+public sealed record PauseRequest(string Project, string Service, string Stage, string Why, bool Paused);
 
 /// <summary>Stops what a project runs: <c>POST /api/v1/stops</c>.</summary>
-public sealed record StopRequest(string Project, string By);
+public sealed record StopRequest(string Project);
+
+/// <summary>Asks for a token: <c>POST /api/v1/tokens</c>.</summary>
+public sealed record TokenRequest(string Name, IReadOnlyList<string> Roles, DateTimeOffset? Expires);
+
+/// <summary>A token that was made. <see cref="Token"/> is shown this once.</summary>
+public sealed record TokenReply(string Name, IReadOnlyList<string> Roles, DateTimeOffset? Expires, string Token);
+
+/// <summary>Takes a token back: <c>POST /api/v1/tokens/NAME/revocation</c>.</summary>
+public sealed record TokenRevocationRequest(string Why);
+
+/// <summary>Every token that was ever made: <c>GET /api/v1/tokens</c>.</summary>
+public sealed record TokenListReply(IReadOnlyList<TokenStatus> Tokens);
+
+/// <summary>One token. The state is <c>valid</c>, <c>expired</c> or <c>revoked</c>.</summary>
+public sealed record TokenStatus(string Name, IReadOnlyList<string> Roles, DateTimeOffset Created, string CreatedBy, DateTimeOffset? Expires, string State);
+
+/// <summary>Who is asking: <c>GET /api/v1/principal</c>.</summary>
+public sealed record PrincipalReply(string Name, IReadOnlyList<string> Roles);
 
 /// <summary>What became of a release: <c>started</c>, <c>unchanged</c> when the digest and configuration run already, or <c>refused</c> with the reason.</summary>
 public sealed record ReleaseReply(string Outcome, string? Rollout, int? Generation, string? Reason);
@@ -134,5 +153,10 @@ public sealed record ErrorReply(string Code, string Message);
 [JsonSerializable(typeof(LogReply))]
 [JsonSerializable(typeof(VerifyReply))]
 [JsonSerializable(typeof(ResolveReply))]
+[JsonSerializable(typeof(TokenRequest))]
+[JsonSerializable(typeof(TokenReply))]
+[JsonSerializable(typeof(TokenRevocationRequest))]
+[JsonSerializable(typeof(TokenListReply))]
+[JsonSerializable(typeof(PrincipalReply))]
 [JsonSerializable(typeof(ErrorReply))]
 public sealed partial class ApiJson : JsonSerializerContext;

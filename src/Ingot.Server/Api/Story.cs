@@ -20,6 +20,8 @@ internal static class Story
         KeyCreated x => $"the {x.Purpose} key {Short(x.KeyId)} was made",
         KeyTrusted x => $"the key {Short(x.KeyId)} is trusted for {x.Purpose}",
         KeyRetired x => $"the key {Short(x.KeyId)} was retired: {x.Reason}",
+        TokenCreated x => $"the token of {x.Name} was made ({string.Join(", ", x.Roles)}){(x.Expires is { } end ? $", until {end:yyyy-MM-dd HH:mm}" : "")}",
+        TokenRevoked x => $"the token of {x.Name} was revoked: {x.Reason}",
         ProjectApplied x => $"project {x.Project} applied ({x.Digest.Short})",
         ImagePublished x => $"{Artifact(x)} {x.Repository}@{x.Digest.Short} published",
         EvidenceAttached x => $"evidence about {x.Repository}@{x.Subject.Short}: {Predicate(x)} ({x.Digest.Short})",

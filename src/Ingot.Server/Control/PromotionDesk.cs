@@ -11,7 +11,7 @@ namespace Ingot.Server.Control;
 internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, EvidenceShelf evidence, TimeProvider time)
 {
     /// <summary>Decides and records. A digest that is admitted already stays so until it is revoked, and nothing new is recorded while the answer is the same.</summary>
-    public async Task<DecisionReply> PromoteAsync(PromotionRequest request, CancellationToken cancellationToken)
+    public async Task<DecisionReply> PromoteAsync(PromotionRequest request, string by, CancellationToken cancellationToken)
     {
         var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
         if (Standing(project, image, stage, request.Digest) is { Admitted: true } standing)
@@ -19,7 +19,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Evide
 
         var decision = await DecideAsync(project, image, stage, request.Digest, cancellationToken);
         var record = new LedgerEvent.PromotionDecided(project.Name, image.Name, Repository(project, image), request.Digest, stage.Name, decision.Admitted, [.. decision.Gates.Select(Record)]);
-        await ledger.AppendAsync(request.By, view => Repeats(view, record) ? [] : [record], cancellationToken);
+        await ledger.AppendAsync(by, view => Repeats(view, record) ? [] : [record], cancellationToken);
         return Reply(project, image, request.Digest, decision, decision.Admitted ? time.GetUtcNow() : null);
     }
 
@@ -34,23 +34,23 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Evide
     }
 
     /// <summary>Records a person's word and answers with what it changes.</summary>
-    public async Task<DecisionReply> ApproveAsync(ApprovalRequest request, CancellationToken cancellationToken)
+    public async Task<DecisionReply> ApproveAsync(ApprovalRequest request, string by, CancellationToken cancellationToken)
     {
         var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
-        if (stage.Approvals is { From: { Count: > 0 } from } && !from.Contains(request.By, StringComparer.Ordinal))
-            throw new ApiException("refused", $"stage '{stage.Name}' takes approvals from {string.Join(", ", from)}, and you are '{request.By}'");
+        if (stage.Approvals is { From: { Count: > 0 } from } && !from.Contains(by, StringComparer.Ordinal))
+            throw new ApiException("refused", $"stage '{stage.Name}' takes approvals from {string.Join(", ", from)}, and this is the token of '{by}'");
 
         LedgerEvent word = request.Approved
-            ? new LedgerEvent.Approved(project.Name, image.Name, request.Digest, stage.Name, request.By, request.Why)
-            : new LedgerEvent.Rejected(project.Name, image.Name, request.Digest, stage.Name, request.By, request.Why);
-        await ledger.AppendAsync(request.By, word, cancellationToken);
+            ? new LedgerEvent.Approved(project.Name, image.Name, request.Digest, stage.Name, by, request.Why)
+            : new LedgerEvent.Rejected(project.Name, image.Name, request.Digest, stage.Name, by, request.Why);
+        await ledger.AppendAsync(by, word, cancellationToken);
         return await ExplainAsync(project.Name, image.Name, stage.Name, request.Digest, cancellationToken);
     }
 
-    public async Task<ResolveReply> RevokeAsync(RevocationRequest request, CancellationToken cancellationToken)
+    public async Task<ResolveReply> RevokeAsync(RevocationRequest request, string by, CancellationToken cancellationToken)
     {
         var (project, image) = FindImage(request.Project, request.Image);
-        await ledger.AppendAsync(request.By, new LedgerEvent.Revoked(project.Name, image.Name, request.Digest, request.Why), cancellationToken);
+        await ledger.AppendAsync(by, new LedgerEvent.Revoked(project.Name, image.Name, request.Digest, request.Why), cancellationToken);
         return new ResolveReply(project.Name, image.Name, request.Digest, Version(project, image, request.Digest));
     }
 

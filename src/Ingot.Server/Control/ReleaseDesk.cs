@@ -12,7 +12,7 @@ namespace Ingot.Server.Control;
 internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Projects projects, PullCheck pulls, string registry)
 {
     /// <summary>A service is to run a digest that its stage admitted.</summary>
-    public async Task<ReleaseReply> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
+    public async Task<ReleaseReply> ReleaseAsync(ReleaseRequest request, string by, CancellationToken cancellationToken)
     {
         var (project, service, stage) = Find(request.Project, request.Service, request.Stage);
         var image = project.Images.First(i => i.Name == service.Image);
@@ -41,22 +41,22 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             Previous = standing?.Serving,
             Warm = standing?.Warm ?? [],
             Rollout = service.Rollout,
-            By = request.By,
+            By = by,
             Reason = request.Reason,
-        }, with, request.By, cancellationToken);
+        }, with, by, cancellationToken);
         return new ReleaseReply("started", begun.Id, begun.State.Spec.Next.Number, null);
     }
 
     /// <summary>The traffic goes back to the generation before; what is left is quarantined.</summary>
-    public async Task<ReleaseReply> RollBackAsync(RollbackRequest request, CancellationToken cancellationToken)
+    public async Task<ReleaseReply> RollBackAsync(RollbackRequest request, string by, CancellationToken cancellationToken)
     {
         var (project, service, stage) = Find(request.Project, request.Service, request.Stage);
         var key = new ServiceKey(project.Name, service.Name, stage.Name);
         var loop = controller.Get(key);
         var turned = await loop.ChangeAsync(
-            (state, now) => Rollout.Abort(state, request.By, request.Why, now),
-            open => [Quarantine(key, open.State.Spec.Next.Digest, request)],
-            request.By, cancellationToken);
+            (state, now) => Rollout.Abort(state, by, request.Why, now),
+            open => [Quarantine(key, open.State.Spec.Next.Digest, by, request.Why)],
+            by, cancellationToken);
         if (turned is not null)
             return new ReleaseReply("started", turned.Id, turned.State.Spec.Previous?.Number, null);
 
@@ -74,24 +74,24 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             Warm = [.. standing.Warm.Skip(1)],
             Rollout = service.Rollout,
             IsRollback = true,
-            By = request.By,
+            By = by,
             Reason = request.Why,
-        }, [Quarantine(key, standing.Serving.Digest, request)], request.By, cancellationToken);
+        }, [Quarantine(key, standing.Serving.Digest, by, request.Why)], by, cancellationToken);
         return new ReleaseReply("started", begun.Id, begun.State.Spec.Next.Number, null);
     }
 
     /// <summary>Pauses or resumes; null when no rollout is under way.</summary>
-    public Task<OpenRollout?> PauseAsync(PauseRequest request, CancellationToken cancellationToken)
+    public Task<OpenRollout?> PauseAsync(PauseRequest request, string by, CancellationToken cancellationToken)
     {
         var (project, service, stage) = Find(request.Project, request.Service, request.Stage);
         var loop = controller.Get(new ServiceKey(project.Name, service.Name, stage.Name));
         return request.Paused
-            ? loop.ChangeAsync((s, now) => Rollout.Pause(s, request.By, request.Why, null, now), open => [new LedgerEvent.RolloutPaused(open.Id, request.By, request.Why, null)], request.By, cancellationToken)
-            : loop.ChangeAsync((s, now) => Rollout.Resume(s, request.By, now), open => [new LedgerEvent.RolloutResumed(open.Id, request.By, request.Why)], request.By, cancellationToken);
+            ? loop.ChangeAsync((s, now) => Rollout.Pause(s, by, request.Why, null, now), open => [new LedgerEvent.RolloutPaused(open.Id, by, request.Why, null)], by, cancellationToken)
+            : loop.ChangeAsync((s, now) => Rollout.Resume(s, by, now), open => [new LedgerEvent.RolloutResumed(open.Id, by, request.Why)], by, cancellationToken);
     }
 
-    private static LedgerEvent.Quarantined Quarantine(ServiceKey key, Digest digest, RollbackRequest request) =>
-        new(key.Project, key.Service, key.Stage, digest, $"rolled back by {request.By}: {request.Why}");
+    private static LedgerEvent.Quarantined Quarantine(ServiceKey key, Digest digest, string by, string why) =>
+        new(key.Project, key.Service, key.Stage, digest, $"rolled back by {by}: {why}");
 
     private string? Objection(ReleaseRequest request, ServiceKey key, ImageDefinition image)
     {

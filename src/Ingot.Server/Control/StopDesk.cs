@@ -8,13 +8,13 @@ namespace Ingot.Server.Control;
 /// <summary>Stops what a project runs: instances and proxies go, images, evidence and the ledger stay.</summary>
 internal sealed class StopDesk(LedgerStore ledger, Controller controller, DockerTarget target)
 {
-    public async Task StopAsync(StopRequest request, CancellationToken cancellationToken)
+    public async Task StopAsync(StopRequest request, string by, CancellationToken cancellationToken)
     {
         foreach (var key in controller.Loops.Select(l => l.Key).Where(k => k.Project == request.Project).ToList())
         {
             // Recorded first: were we killed in between, nothing would bring the service back, and 'down' again would remove the rest.
             await controller.RemoveAsync(key);
-            await ledger.AppendAsync(request.By, new LedgerEvent.ServiceStopped(key.Project, key.Service, key.Stage, $"stopped by {request.By}"), cancellationToken);
+            await ledger.AppendAsync(by, new LedgerEvent.ServiceStopped(key.Project, key.Service, key.Stage, $"stopped by {by}"), cancellationToken);
             await target.RemoveServiceAsync(key, cancellationToken);
         }
     }

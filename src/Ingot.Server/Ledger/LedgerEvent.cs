@@ -40,6 +40,8 @@ namespace Ingot.Server.Ledger;
 [JsonDerivedType(typeof(RepairIntended), "repair-intended")]
 [JsonDerivedType(typeof(RepairAcknowledged), "repair-acknowledged")]
 [JsonDerivedType(typeof(ServiceStopped), "service-stopped")]
+[JsonDerivedType(typeof(TokenCreated), "token-created")]
+[JsonDerivedType(typeof(TokenRevoked), "token-revoked")]
 public abstract partial record LedgerEvent
 {
     private static readonly Lazy<FrozenDictionary<Type, string>> s_kinds = new(() =>
@@ -64,6 +66,12 @@ public abstract partial record LedgerEvent
 
     /// <summary>A key is no longer used or trusted.</summary>
     public sealed record KeyRetired(string KeyId, string Reason) : LedgerEvent;
+
+    /// <summary>A token was made; whoever shows it is the principal <paramref name="Name"/> with these roles. A name is given once.</summary>
+    public sealed record TokenCreated(string Name, IReadOnlyList<string> Roles, DateTimeOffset? Expires = null) : LedgerEvent;
+
+    /// <summary>A token is nobody's any more.</summary>
+    public sealed record TokenRevoked(string Name, string Reason) : LedgerEvent;
 
     /// <summary>A project's file was applied.</summary>
     public sealed record ProjectApplied(string Project, Oci.Content.Digest Digest, string Text) : LedgerEvent, IAboutProject, IAboutDigest;

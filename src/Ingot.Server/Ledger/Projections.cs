@@ -29,7 +29,7 @@ public static partial class Projections
         string time = entry.TimeText;
         switch (entry.Event)
         {
-            case ServerStarted:
+            case ServerStarted or TokenCreated or TokenRevoked:
                 break;
             case KeyCreated e:
                 PutKey(db, e.KeyId, e.Purpose, e.PublicKey, "created", seq);

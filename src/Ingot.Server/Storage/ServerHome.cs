@@ -30,6 +30,18 @@ public sealed record ServerHome
     /// <summary>Unfinished uploads. On the same file system as <see cref="Content"/>, so that finishing one is a rename.</summary>
     public string Uploads => Path.Combine(Root, "uploads");
 
+    /// <summary>Tokens and the server's socket; only the owner can enter.</summary>
+    public string Private => Path.Combine(Root, "server");
+
+    /// <summary>The home's own token, as it is shown.</summary>
+    public string Token => Path.Combine(Private, "token");
+
+    /// <summary>The hashes of named tokens, a file each.</summary>
+    public string Tokens => Path.Combine(Private, "tokens");
+
+    /// <summary>Where the server listens for commands of the home's owner.</summary>
+    public string Socket => Path.Combine(Private, "ingot.sock");
+
     /// <summary><c>$INGOT_HOME</c>; without it <c>/var/lib/ingot</c> for root and <c>~/.local/share/ingot</c> for others.</summary>
     public static ServerHome FromEnvironment()
     {

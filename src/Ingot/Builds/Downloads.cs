@@ -8,6 +8,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ingot.Oci.Content;
 using Ingot.Plans;
+using Ingot.Tools;
 
 namespace Ingot.Builds;
 
@@ -76,6 +77,7 @@ internal sealed class Downloads
         AutomaticDecompression = DecompressionMethods.None,
         ConnectTimeout = TimeSpan.FromSeconds(30),
         UseCookies = false,
+        Proxy = new ForeignProxy(),
     })
     {
         Timeout = Timeout.InfiniteTimeSpan,

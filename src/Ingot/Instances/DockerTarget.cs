@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Ingot.Releases;
@@ -32,6 +33,9 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
         _time = time;
         _engine = engine;
     }
+
+    /// <summary>What the Engine shows to the registry of a repository; null for nothing.</summary>
+    public Func<string, NetworkCredential?> Credentials { get; init; } = _ => null;
 
     /// <inheritdoc/>
     public async Task<TargetDescription> DescribeAsync(CancellationToken cancellationToken = default)
@@ -104,7 +108,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
     // A tag could have moved since; the digest is what was promoted, and the Engine must say that it has it.
     private async Task<DockerImage> PullAsync(Generation generation, CancellationToken cancellationToken)
     {
-        await _engine.PullAsync(generation.Repository, generation.Digest.ToString(), credentials: null, cancellationToken).ConfigureAwait(false);
+        await _engine.PullAsync(generation.Repository, generation.Digest.ToString(), Credentials(generation.Repository), cancellationToken).ConfigureAwait(false);
         string reference = HardenedContainer.Reference(generation);
         var image = await _engine.FindImageAsync(reference, cancellationToken).ConfigureAwait(false);
         return image?.RepoDigests?.Contains(reference) == true

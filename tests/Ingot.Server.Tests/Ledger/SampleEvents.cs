@@ -59,6 +59,8 @@ internal static class SampleEvents
         yield return new RepairIntended("shop", "api", "staging", "repair-1", "start", Json("""{"instances":["a"]}"""));
         yield return new RepairAcknowledged("shop", "api", "staging", "repair-1", "done");
         yield return new ServiceStopped("shop", "api", "staging", "no longer needed");
+        yield return new TokenCreated("ann", ["approver", "viewer"], DateTimeOffset.UnixEpoch.AddDays(30));
+        yield return new TokenRevoked("ann", "left");
     }
 
     public static JsonElement Json(string text)
