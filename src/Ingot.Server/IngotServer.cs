@@ -33,7 +33,8 @@ public static class IngotServer
         var content = new DirectoryStore(home.Content);
         var tokens = new TokenStore(home, ledger, time);
 
-        await using var app = Build(options, home);
+        using var socket = UnixPeer.ShortDirectory.Of(home.Socket);
+        await using var app = Build(options, home, socket.Path);
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("ingot");
         var address = new IPEndPoint(options.Listen.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : options.Listen.Address, options.Listen.Port);
         var target = new DockerTarget(home.Root, time) { Credentials = repository => CredentialsOf(repository, address, tokens) };
@@ -76,7 +77,7 @@ public static class IngotServer
     }
 
     /// <summary>A server that is configured here and nowhere else: no file of the working directory and no variable adds to it, and no file is watched.</summary>
-    internal static WebApplication Build(ServerOptions options, ServerHome home)
+    internal static WebApplication Build(ServerOptions options, ServerHome home, string socket)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
         {
@@ -95,10 +96,12 @@ public static class IngotServer
             console.UseUtcTimestamp = true;
         });
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        // Why it did not start is said once, in words, by whoever started it.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(options.Listen);
-            ListenInHome(kestrel, home);
+            ListenInHome(kestrel, socket);
             kestrel.AddServerHeader = false;
             // Layers have no upper size; manifests and API calls have limits of their own.
             kestrel.Limits.MaxRequestBodySize = null;
@@ -108,11 +111,11 @@ public static class IngotServer
     }
 
     /// <summary>The socket on which commands of the home's owner find the server. Nobody else can enter its directory.</summary>
-    private static void ListenInHome(KestrelServerOptions kestrel, ServerHome home)
+    private static void ListenInHome(KestrelServerOptions kestrel, string socket)
     {
         // The home's lock is held: a socket that is there was left by a server that was killed.
-        File.Delete(home.Socket);
-        kestrel.ListenUnixSocket(home.Socket, listen => listen.Use(next => connection =>
+        File.Delete(socket);
+        kestrel.ListenUnixSocket(socket, listen => listen.Use(next => connection =>
         {
             connection.Items[Gatekeeper.LocalConnection] = true;
             return next(connection);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net;
 using Ingot.Diagnostics;
 using Ingot.Server;
+using Ingot.Server.Storage;
 
 namespace Ingot.Cli.Commands;
 
@@ -21,6 +22,7 @@ internal static class ServeCommand
             if (!IPEndPoint.TryParse(text, out var endpoint) || endpoint.Port == 0)
                 throw new InvalidInputException("listen", $"'{text}' is not an address and port to listen on", "expected for example 127.0.0.1:7070");
 
+            HomeDirectory.KeepPrivate();
             await IngotServer.RunAsync(new ServerOptions(context.Home.Directory, endpoint, Application.Version, LocalServer.BuildId, result.GetValue(mutable) ?? [])
             {
                 AnonymousRead = !result.GetValue(closed),

@@ -26,6 +26,9 @@ public static partial class HomeDirectory
     /// yet is fine.</summary>
     public static void Check(string home) => Check(home, EffectiveUserId());
 
+    /// <summary>What this process makes from now on is its user's only.</summary>
+    public static void KeepPrivate() => _ = SetMask(0x3F);
+
     /// <summary>Makes the home when it is not there, checks it, and takes away what others may do in it. Returns a note when that changed anything.</summary>
     public static string? Prepare(string home)
     {
@@ -115,6 +118,9 @@ public static partial class HomeDirectory
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     private static partial uint EffectiveUserId();
+
+    [LibraryImport("libc", EntryPoint = "umask")]
+    private static partial uint SetMask(uint mask);
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Statx(int directory, string path, int flags, uint mask, Span<byte> result);

@@ -28,7 +28,7 @@ public sealed class RegistryFixture : IAsyncDisposable
 
     public string Uploads => _test.Home.Uploads;
 
-    public Storage.ServerHome Home => _test.Home;
+    public Server.Storage.ServerHome Home => _test.Home;
 
     public static async Task<RegistryFixture> StartAsync(Func<RegistryOptions, RegistryOptions>? configure = null)
     {
