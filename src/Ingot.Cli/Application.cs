@@ -48,7 +48,11 @@ internal static class Application
             {
                 if (result.CommandResult.Command.Name != "build")
                     terminal.RefuseSarif();
-                return act(new CommandContext(WorkingDirectory(result.GetValue(directory)!), Home.FromEnvironment(), terminal) { Arguments = args }, result, cancellationToken);
+                string work = WorkingDirectory(result.GetValue(directory)!);
+                var home = Home.FromEnvironment();
+                if (home.Prepare() is { } note)
+                    terminal.Error.WriteLine($"note: {note}");
+                return act(new CommandContext(work, home, terminal) { Arguments = args }, result, cancellationToken);
             });
         };
 

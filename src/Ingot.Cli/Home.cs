@@ -41,5 +41,20 @@ internal sealed class Home
         return FileLock.TakeAsync(Path.Combine(locks, Digest.Of(System.Text.Encoding.UTF8.GetBytes(thing)).Hex), shared: false, TimeProvider.System, waiting: null, cancellationToken);
     }
 
+    /// <summary>Makes it its owner's only, and refuses one that is another's. Returns a note when that changed anything.</summary>
+    public string? Prepare()
+    {
+        try
+        {
+            return HomeDirectory.Prepare(Directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It cannot be made: commands that only read do without, and those that write say so.
+            return null;
+        }
+    }
+
+    /// <summary>The home of this user, or the one that <c>INGOT_HOME</c> names.</summary>
     public static Home FromEnvironment() => new(ServerHome.FromEnvironment());
 }

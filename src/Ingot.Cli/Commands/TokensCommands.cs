@@ -30,7 +30,7 @@ internal static class TokensCommands
                 return ExitCode.Done;
 
             // The token alone is data; what is said about it goes beside it.
-            context.Terminal.Progress($"token of {reply.Name}: {string.Join(", ", reply.Roles)}{(reply.Expires is { } until ? $", until {until:yyyy-MM-dd HH:mm} UTC" : "")}");
+            await context.Terminal.Error.WriteLineAsync($"token of {reply.Name}: {string.Join(", ", reply.Roles)}{(reply.Expires is { } until ? $", until {until:yyyy-MM-dd HH:mm} UTC" : "")}");
             context.Terminal.Line(reply.Token);
             return ExitCode.Done;
         }));

@@ -6,6 +6,7 @@ using Ingot.Oci.Content;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Linux;
 using Ingot.Plans;
+using Ingot.Server.Storage;
 using Ingot.Templates.Dockerfile;
 using Ingot.Templates.Project;
 using Ingot.Tools;
@@ -34,7 +35,9 @@ internal static class UnchangedBuild
     {
         try
         {
-            return RememberedBuild.Find(Home.FromEnvironment().Cache, KeyOf(arguments), TimeProvider.System);
+            var home = Home.FromEnvironment();
+            HomeDirectory.Check(home.Directory);
+            return RememberedBuild.Find(home.Cache, KeyOf(arguments), TimeProvider.System);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or IngotException)
         {

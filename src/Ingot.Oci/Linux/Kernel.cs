@@ -71,6 +71,12 @@ public static class Kernel
     public const int CLONE_NEWNS = 0x20000;
     public const int CLONE_NEWNET = 0x40000000;
 
+    public const int SOL_SOCKET = 1;
+    public const int SO_PEERCRED = 17;
+
+    public const int SYS_pidfd_send_signal = 424;
+    public const int SYS_pidfd_open = 434;
+
     public const int SIGKILL = 9;
     public const int SIGTERM = 15;
 }

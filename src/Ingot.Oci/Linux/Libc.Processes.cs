@@ -14,6 +14,33 @@ public static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "kill", SetLastError = true)]
     public static partial int Kill(int process, int signal);
 
+    [LibraryImport(Library, EntryPoint = "geteuid")]
+    public static partial uint GetEUid();
+
+    [LibraryImport(Library, EntryPoint = "umask")]
+    public static partial uint UMask(uint mask);
+
+    /// <summary>A file that stands for one process and never for another, whatever becomes of its number; always with <c>O_CLOEXEC</c>.</summary>
+    public static int PidFdOpen(int process) => (int)SystemCall(Kernel.SYS_pidfd_open, process, 0, 0, 0);
+
+    /// <summary>Sends a signal to the process a file stands for.</summary>
+    public static int PidFdSendSignal(SafeFileHandle process, int signal)
+    {
+        bool held = false;
+        process.DangerousAddRef(ref held);
+        try
+        {
+            return (int)SystemCall(Kernel.SYS_pidfd_send_signal, process.DangerousGetHandle(), signal, 0, 0);
+        }
+        finally
+        {
+            process.DangerousRelease();
+        }
+    }
+
+    [LibraryImport(Library, EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint SystemCall(nint number, nint first, nint second, nint third, nint fourth);
+
     [LibraryImport(Library, EntryPoint = "unshare", SetLastError = true)]
     public static partial int Unshare(int what);
 

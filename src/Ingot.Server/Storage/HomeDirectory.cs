@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using Ingot.Oci.Linux;
 
 namespace Ingot.Server.Storage;
 
@@ -7,27 +7,18 @@ public sealed class HomeException(string message) : IngotException(message);
 
 /// <summary>Keeps a home its owner's. What lies in it decides what runs and who is believed: whoever can write there, or put another directory in its
 /// place, is its owner in truth.</summary>
-public static partial class HomeDirectory
+public static class HomeDirectory
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
     private const int MostLinks = 40;
 
-    // <linux/stat.h> and <fcntl.h>: alike on every architecture.
-    private const int CurrentDirectory = -100;
-    private const int NoFollow = 0x100;
-    private const uint BasicStats = 0x7ff;
-    private const int StatxBytes = 256;
-    private const int TypeMask = 0xF000;
-    private const int TypeLink = 0xA000;
-    private const int TypeDirectory = 0x4000;
-
     /// <summary>Refuses a home that belongs to another user than this process acts as, or whose path another user can lead elsewhere. One that is not there
     /// yet is fine.</summary>
-    public static void Check(string home) => Check(home, EffectiveUserId());
+    public static void Check(string home) => Check(home, Libc.GetEUid());
 
     /// <summary>What this process makes from now on is its user's only.</summary>
-    public static void KeepPrivate() => _ = SetMask(0x3F);
+    public static void KeepPrivate() => _ = Libc.UMask(0x3F);
 
     /// <summary>Makes the home when it is not there, checks it, and takes away what others may do in it. Returns a note when that changed anything.</summary>
     public static string? Prepare(string home)
@@ -49,7 +40,7 @@ public static partial class HomeDirectory
     {
         string path = Path.GetFullPath(home);
         var (type, owner) = Follow(path, path, user, 0);
-        if (type is not (0 or TypeDirectory))
+        if (type is not (0 or Kernel.S_IFDIR))
             throw new HomeException($"the home '{home}' is not a directory: set INGOT_HOME to one");
         if (type != 0 && owner != user)
             throw new HomeException($"the home '{home}' belongs to the user {owner}, and this is the user {user}: set INGOT_HOME to a directory of your own, or run as its owner");
@@ -59,16 +50,16 @@ public static partial class HomeDirectory
     private static (int Type, uint Owner) Follow(string path, string home, uint user, int links)
     {
         string at = "/";
-        (int Type, uint Owner) last = (TypeDirectory, 0);
+        (int Type, uint Owner) last = (Kernel.S_IFDIR, 0);
         foreach (string part in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
             Refuse(at, home, user);
             at = Path.Combine(at, part);
             if (Look(at) is not { } found)
                 return (0, 0);
-            if (found.Type == TypeLink)
+            if (found.Type == Kernel.S_IFLNK)
             {
-                RefuseStranger(at, found.Owner, home, user);
+                RefuseStranger(at, found.UserId, home, user);
                 if (links >= MostLinks)
                     throw new HomeException($"the home '{home}' leads through a loop of symbolic links");
                 string target = new FileInfo(at).LinkTarget ?? "/";
@@ -76,7 +67,7 @@ public static partial class HomeDirectory
                 return Follow(Path.GetFullPath(Path.Combine(Path.GetDirectoryName(at)!, target, rest)), home, user, links + 1);
             }
 
-            last = (found.Type, found.Owner);
+            last = (found.Type, found.UserId);
         }
 
         return last;
@@ -87,11 +78,12 @@ public static partial class HomeDirectory
     {
         if (Look(directory) is not { } found)
             return;
-        RefuseStranger(directory, found.Owner, home, user);
-        if ((found.Mode & OthersWrite) == 0 || (found.Mode & UnixFileMode.StickyBit) != 0)
+        RefuseStranger(directory, found.UserId, home, user);
+        var mode = (UnixFileMode)found.Mode;
+        if ((mode & OthersWrite) == 0 || (mode & UnixFileMode.StickyBit) != 0)
             return;
         // A group of the owner's own, as systems with a group for each user make it.
-        if ((found.Mode & UnixFileMode.OtherWrite) == 0 && found.Owner == user && found.Group == user)
+        if ((mode & UnixFileMode.OtherWrite) == 0 && found.UserId == user && found.GroupId == user)
             return;
         throw new HomeException($"the home '{home}' lies below '{directory}', which others can write: set INGOT_HOME to a directory they cannot replace");
     }
@@ -102,26 +94,11 @@ public static partial class HomeDirectory
             throw new HomeException($"the home '{home}' is reached through '{path}', which belongs to the user {owner}, and this is the user {user}: set INGOT_HOME to a directory they cannot replace");
     }
 
-    private static (int Type, UnixFileMode Mode, uint Owner, uint Group)? Look(string path)
+    private static StatX? Look(string path)
     {
-        Span<byte> stat = stackalloc byte[StatxBytes];
-        if (Statx(CurrentDirectory, path, NoFollow, BasicStats, stat) != 0)
-        {
-            return Marshal.GetLastPInvokeError() is 2 or 20
-                ? null
-                : throw new HomeException($"could not look at '{path}': {Marshal.GetLastPInvokeErrorMessage()}");
-        }
+        if (Libc.StatX(Kernel.AT_FDCWD, LinuxPath.Terminated(path), Kernel.AT_SYMLINK_NOFOLLOW, Kernel.STATX_BASIC_STATS, out var found) == 0)
+            return found;
 
-        int mode = MemoryMarshal.Read<ushort>(stat[28..]);
-        return (mode & TypeMask, (UnixFileMode)(mode & 0xFFF), MemoryMarshal.Read<uint>(stat[20..]), MemoryMarshal.Read<uint>(stat[24..]));
+        return LinuxError.Last is Kernel.ENOENT or Kernel.ENOTDIR ? null : throw new HomeException($"could not look at '{path}': {LinuxError.Message}");
     }
-
-    [LibraryImport("libc", EntryPoint = "geteuid")]
-    private static partial uint EffectiveUserId();
-
-    [LibraryImport("libc", EntryPoint = "umask")]
-    private static partial uint SetMask(uint mask);
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Statx(int directory, string path, int flags, uint mask, Span<byte> result);
 }

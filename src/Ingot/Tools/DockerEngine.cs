@@ -211,6 +211,7 @@ public sealed class DockerEngine : IDisposable
         try
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(_socket), cancellationToken).ConfigureAwait(false);
+            UnixPeer.Of(socket).MustBeTrusted("dockerd", _socket);
             return new NetworkStream(socket, ownsSocket: true);
         }
         catch

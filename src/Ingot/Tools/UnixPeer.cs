@@ -1,31 +1,33 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Ingot.Oci.Linux;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Tools;
 
 /// <summary>The process at the other end of a unix socket, as the kernel knows it: for one that listens, the process that called <c>listen</c>.</summary>
 /// <param name="Pid">Its id; 0 when it is in a container this one cannot see into.</param>
 /// <param name="UserId">The user it acted as.</param>
-public sealed partial record UnixPeer(int Pid, uint UserId)
+public sealed record UnixPeer(int Pid, uint UserId)
 {
-    // <sys/socket.h>: alike on x86 and arm.
-    private const int SolSocket = 1;
-    private const int SoPeerCred = 17;
-    private const long PidfdOpen = 434;
-    private const long PidfdSendSignal = 424;
-    private const int SigTerm = 15;
-
     private const int LongestPath = 107;
 
     /// <summary>The user this process acts as.</summary>
-    public static uint OwnUserId => EffectiveUserId();
+    public static uint OwnUserId => Libc.GetEUid();
 
     /// <summary>Who is at the other end.</summary>
     public static UnixPeer Of(Socket socket)
     {
         Span<byte> credentials = stackalloc byte[12];
-        socket.GetRawSocketOption(SolSocket, SoPeerCred, credentials);
+        socket.GetRawSocketOption(Kernel.SOL_SOCKET, Kernel.SO_PEERCRED, credentials);
         return new UnixPeer(MemoryMarshal.Read<int>(credentials), MemoryMarshal.Read<uint>(credentials[4..]));
+    }
+
+    /// <summary>Throws unless the peer acts as root or as this process's own user: what a daemon is told and what it says decide what runs.</summary>
+    public void MustBeTrusted(string program, string path)
+    {
+        if (UserId != 0 && UserId != OwnUserId)
+            throw new ToolException(program, $"'{path}' is listened to by the user {UserId}, who is neither root nor this user: nothing was sent");
     }
 
     /// <summary>Connects to a socket file whose listener must act as <paramref name="user"/>; of anybody else's nothing is read, and to them nothing is said.</summary>
@@ -51,18 +53,12 @@ public sealed partial record UnixPeer(int Pid, uint UserId)
     /// <summary>Asks the peer to end with SIGTERM. <paramref name="stillThere"/> is asked once the process is held, so that a number that came to mean another process is noticed.</summary>
     public async Task<bool> TerminateAsync(Func<Task<bool>> stillThere)
     {
-        int handle = (int)Call(PidfdOpen, Pid, 0, 0, 0);
+        int handle = Libc.PidFdOpen(Pid);
         if (handle < 0)
             return false;
 
-        try
-        {
-            return await stillThere().ConfigureAwait(false) && Call(PidfdSendSignal, handle, SigTerm, 0, 0) == 0;
-        }
-        finally
-        {
-            _ = CloseHandle(handle);
-        }
+        using var process = new SafeFileHandle(handle, ownsHandle: true);
+        return await stillThere().ConfigureAwait(false) && Libc.PidFdSendSignal(process, Kernel.SIGTERM) == 0;
     }
 
     /// <summary>Whether the process runs still; one that ended and was not waited for does not.</summary>
@@ -80,25 +76,10 @@ public sealed partial record UnixPeer(int Pid, uint UserId)
         }
     }
 
-    [LibraryImport("libc", EntryPoint = "geteuid")]
-    private static partial uint EffectiveUserId();
-
-    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    private static partial long Call(long number, long first, long second, long third, long fourth);
-
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int OpenDirectory(string path, int flags);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int CloseHandle(int handle);
-
     /// <summary>A name of at most 107 bytes for a socket whose path is longer: through the open directory it is in.</summary>
     public sealed class ShortDirectory : IDisposable
     {
-        // O_PATH | O_CLOEXEC: alike on every architecture Linux has but two that .NET has not.
-        private const int PathOnly = 0x200000 | 0x80000;
-
-        private readonly int _handle = -1;
+        private readonly SafeFileHandle? _directory;
 
         private ShortDirectory(string path)
         {
@@ -107,10 +88,11 @@ public sealed partial record UnixPeer(int Pid, uint UserId)
                 return;
 
             string directory = System.IO.Path.GetDirectoryName(path)!;
-            _handle = OpenDirectory(directory, PathOnly);
-            if (_handle < 0)
-                throw new SocketException((int)SocketError.AddressNotAvailable, $"could not open '{directory}': {Marshal.GetLastPInvokeErrorMessage()}");
-            Path = $"/proc/self/fd/{_handle}/{System.IO.Path.GetFileName(path)}";
+            int handle = Libc.Open(LinuxPath.Terminated(directory), Kernel.O_PATH | Kernel.O_CLOEXEC);
+            if (handle < 0)
+                throw new SocketException((int)SocketError.AddressNotAvailable, $"could not open '{directory}': {LinuxError.Message}");
+            _directory = new SafeFileHandle(handle, ownsHandle: true);
+            Path = $"/proc/self/fd/{handle}/{System.IO.Path.GetFileName(path)}";
         }
 
         /// <summary>The name, valid until this is disposed.</summary>
@@ -120,10 +102,6 @@ public sealed partial record UnixPeer(int Pid, uint UserId)
         public static ShortDirectory Of(string path) => new(path);
 
         /// <inheritdoc/>
-        public void Dispose()
-        {
-            if (_handle >= 0)
-                _ = CloseHandle(_handle);
-        }
+        public void Dispose() => _directory?.Dispose();
     }
 }

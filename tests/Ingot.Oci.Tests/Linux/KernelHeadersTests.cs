@@ -20,6 +20,7 @@ public sealed class KernelHeadersTests
         #include <linux/uio.h>
         #include <asm/signal.h>
         #include <asm/statfs.h>
+        #include <asm/socket.h>
         #include <asm/unistd.h>
         """;
 
@@ -96,7 +97,7 @@ public sealed class KernelHeadersTests
     private static readonly Dictionary<string, string> s_openHow = new() { ["_flags"] = "flags", ["_mode"] = "mode", ["_resolve"] = "resolve" };
 
     private static IEnumerable<(string Name, string Value)> Constants() => typeof(Kernel).GetFields(BindingFlags.Public | BindingFlags.Static)
-        .Select(field => (field.Name, Text(field.GetRawConstantValue() ?? ((nuint)field.GetValue(null)!).ToString(CultureInfo.InvariantCulture))));
+        .Select(field => (field.Name.Replace("SYS_", "__NR_", StringComparison.Ordinal), Text(field.GetRawConstantValue() ?? ((nuint)field.GetValue(null)!).ToString(CultureInfo.InvariantCulture))));
 
     private static IEnumerable<(string Name, string Value)> OfTable(LinuxAbi row) => typeof(LinuxAbi).GetProperties(BindingFlags.Public | BindingFlags.Instance)
         .Where(property => property.PropertyType == typeof(int))

@@ -23,10 +23,13 @@ public sealed class IngotProgram(string home, string? server)
     {
         var start = new ProcessStartInfo(Path, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         start.Environment["INGOT_HOME"] = home;
-        start.Environment["INGOT_USER"] = "tester";
         start.Environment["NO_COLOR"] = "1";
         if (server is not null)
             start.Environment["INGOT_SERVER"] = server;
+        // A server by its address is shown what it is given, not what lies in the home.
+        string token = System.IO.Path.Combine(home, "server", "token");
+        if (File.Exists(token))
+            start.Environment["INGOT_TOKEN"] = File.ReadAllText(token).Trim();
         return Process.Start(start)!;
     }
 
