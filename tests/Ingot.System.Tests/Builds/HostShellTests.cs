@@ -1,4 +1,5 @@
 using System.Text;
+using Ingot.Diagnostics;
 
 namespace Ingot.SystemTests.Builds;
 
@@ -66,7 +67,7 @@ public sealed class HostShellTests(BuildFixture fixture) : IDisposable
                 settings => settings with { Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { [name] = secret, ["known"] = secret } },
                 TestContext.Current.CancellationToken);
         }
-        catch (IngotException)
+        catch (Exception e) when (e is IngotException or InvalidInputException)
         {
             // A name may be refused; it may not be run.
         }
