@@ -149,16 +149,9 @@ internal static class Detached
     /// <summary>Starts <paramref name="program"/> in a session of its own, with both streams appended to <paramref name="log"/>.</summary>
     public static void Start(string program, IReadOnlyList<string> arguments, string log, Dictionary<string, string> environment)
     {
-        // The shell opens the log and leaves; setsid takes the program out of the terminal's session, so that Ctrl-C does not reach it.
-        var start = new ProcessStartInfo("/bin/sh", ["-c", "log=$1; shift; exec setsid --fork \"$@\" >>\"$log\" 2>&1 </dev/null", "sh", log, program, .. arguments])
-        {
-            WorkingDirectory = "/",
-        };
-        start.Environment.Clear();
-        foreach (var (name, value) in Surroundings.Concat(environment))
-            start.Environment[name] = value;
-        using var process = Process.Start(start)!;
-        process.WaitForExit();
+        // Out of the terminal's session, so that Ctrl-C does not reach it.
+        var all = Surroundings.Concat(environment).ToDictionary();
+        ChildProcess.Start(new Command(program, arguments) { Environment = all }, log, newSession: true);
     }
 
     /// <summary>What a daemon is given of an environment: nothing of the person's who happened to start it.</summary>

@@ -41,6 +41,40 @@ public sealed partial class RepositoryTests
     public void ASourceFilesNamespaceIsItsFolder() =>
         AssertNone(RepositoryFiles.Tracked.Where(IsSource).Select(NamespaceFault).OfType<string>());
 
+    // A shell makes commands of what a name holds. Who names one in the sources says why it is none between us and a program of the host.
+    private static readonly Dictionary<string, string> s_shells = new()
+    {
+        ["src/Ingot/Plans/StagePlanner.cs"] = "the default of SHELL, run in the container of a step",
+        ["src/Ingot/Plans/Planner.cs"] = "the Cmd of an image, run in a container",
+        ["src/Ingot/Templates/Dockerfile/Checks/CommandRules.cs"] = "what commands of a Dockerfile are looked at for; nothing is run",
+        ["src/Ingot/Evidence/Tests/GossParser.cs"] = "commands of a goss file, run in the sandbox",
+        ["src/Ingot/Evidence/Claims/ShellDetector.cs"] = "what is looked for in an image; nothing is run",
+        ["src/Ingot/Builds/BootstrapExecution.cs"] = "a file of the image",
+        ["src/Ingot/Tools/Mmdebstrap.cs"] = "hooks of mmdebstrap: constants, run by their path, which read what they need from files",
+    };
+
+    [Fact]
+    public void NoShellStandsBetweenUsAndAProgram() =>
+        AssertNone(RepositoryFiles.Tracked.Where(file => IsSource(file) && !s_shells.ContainsKey(file))
+            .Where(file => Shell().IsMatch(RepositoryFiles.Read(file)))
+            .Select(file => $"{file} names a shell: run the program itself, and make what it needs with Ingot.Tools.Preparation"));
+
+    [Fact]
+    public void TheListOfWhoNamesAShellIsNotTooLong() =>
+        AssertNone(s_shells.Keys.Where(file => !RepositoryFiles.Tracked.Contains(file) || !Shell().IsMatch(RepositoryFiles.Read(file))).Select(file => $"{file} names no shell any more"));
+
+    [Theory]
+    [InlineData("new(\"sh\", \"-c\", x)", true)]
+    [InlineData("new Command(\"/bin/bash\")", true)]
+    [InlineData("$\"/usr/bin/dash -c {x}\"", true)]
+    [InlineData("\"busybox sh -c\"", true)]
+    [InlineData("UseShellExecute = true", true)]
+    [InlineData("EntryPoint = \"system\"", true)]
+    [InlineData("EntryPoint = \"popen\"", true)]
+    [InlineData("\"show\"", false)]
+    [InlineData("// a shell", false)]
+    public void AShellIsRecognised(string line, bool expected) => Assert.Equal(expected, Shell().IsMatch(line));
+
     // Two layers once had numbers that were right on one processor only.
     [Fact]
     public void OnlyOneNamespaceCallsTheCLibrary() =>
@@ -105,6 +139,9 @@ public sealed partial class RepositoryTests
         string text = string.Join('\n', faults);
         Assert.True(text.Length == 0, text);
     }
+
+    [GeneratedRegex(@"[""!/ ](?:sh|ash|bash|dash|ksh|zsh)(?:""| -)|#!/|UseShellExecute = true|EntryPoint = ""(?:system|popen)""")]
+    private static partial Regex Shell();
 
     [GeneratedRegex(@"(?:Import\(|Library = )""libc(?:\.so\.6)?""")]
     private static partial Regex LibraryOfTheSystem();

@@ -79,4 +79,12 @@ public static class Kernel
 
     public const int SIGKILL = 9;
     public const int SIGTERM = 15;
+
+    public const int P_PID = 1;
+    public const int WEXITED = 4;
+    public const int WNOWAIT = 0x1000000;
+
+    public const int POSIX_SPAWN_SETSIGDEF = 0x04;
+    public const int POSIX_SPAWN_SETSIGMASK = 0x08;
+    public const int POSIX_SPAWN_SETSID = 0x80;
 }

@@ -52,4 +52,52 @@ public static unsafe partial class Libc
 
     [LibraryImport(Library, EntryPoint = "umount2", SetLastError = true)]
     public static partial int UMount2(ReadOnlySpan<byte> target, int flags);
+
+    [LibraryImport(Library, EntryPoint = "waitid", SetLastError = true)]
+    private static partial int WaitId(int kind, int process, nint information, int options);
+
+    /// <summary>Waits until a child has ended, and leaves it to <see cref="WaitPid"/>.</summary>
+    public static int WaitId(int process) => WaitId(Kernel.P_PID, process, 0, Kernel.WEXITED | Kernel.WNOWAIT);
+
+    [LibraryImport(Library, EntryPoint = "waitpid", SetLastError = true)]
+    public static partial int WaitPid(int process, out int status, int options);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawn")]
+    internal static partial int PosixSpawn(out int process, ReadOnlySpan<byte> program, byte* actions, byte* attributes, byte** arguments, byte** environment);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawn_file_actions_init")]
+    internal static partial int PosixSpawnFileActionsInit(byte* actions);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawn_file_actions_addopen")]
+    internal static partial int PosixSpawnFileActionsAddOpen(byte* actions, int descriptor, ReadOnlySpan<byte> path, int flags, uint mode);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawn_file_actions_adddup2")]
+    internal static partial int PosixSpawnFileActionsAddDup2(byte* actions, int descriptor, int number);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawn_file_actions_addchdir_np")]
+    internal static partial int PosixSpawnFileActionsAddChDir(byte* actions, ReadOnlySpan<byte> path);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawn_file_actions_destroy")]
+    internal static partial int PosixSpawnFileActionsDestroy(byte* actions);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawnattr_init")]
+    internal static partial int PosixSpawnAttributesInit(byte* attributes);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawnattr_setflags")]
+    internal static partial int PosixSpawnAttributesSetFlags(byte* attributes, short flags);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawnattr_setsigdefault")]
+    internal static partial int PosixSpawnAttributesSetSignalDefault(byte* attributes, byte* signals);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawnattr_setsigmask")]
+    internal static partial int PosixSpawnAttributesSetSignalMask(byte* attributes, byte* signals);
+
+    [LibraryImport(Library, EntryPoint = "posix_spawnattr_destroy")]
+    internal static partial int PosixSpawnAttributesDestroy(byte* attributes);
+
+    [LibraryImport(Library, EntryPoint = "sigfillset")]
+    internal static partial int SigFillSet(byte* signals);
+
+    [LibraryImport(Library, EntryPoint = "sigemptyset")]
+    internal static partial int SigEmptySet(byte* signals);
 }

@@ -18,6 +18,7 @@ internal sealed class CommandExecution
     private const long MinProcesses = 4096;
     private const int RootMode = 0b111_101_101;
     private const int ReadableMode = 0b110_100_100;
+    private const int PrivateMode = 0b110_000_000;
     private const string ScriptDirectory = "/dev/pipes/";
     private const string PidFile = "pid";
     private const string Bundle = "bundle";
@@ -207,21 +208,22 @@ internal sealed class CommandExecution
 
     private async Task ExecuteAsync(SnapshotStack layers, RunMounts mounts, NetworkOfStep network, byte[] config, Action<string> onLine, CancellationToken cancellationToken)
     {
-        var root = Mounts.Overlay(_directory, [.. layers.Names, "points"], "upper", "work", "root");
+        var root = new OverlayMount([.. layers.Names, "points"], "upper", "work", "root");
         // The container's configuration may hold a secret: it stays in memory as they do.
         HostFiles.MakeDirectory(Path.Combine(_directory, Bundle), RootMode);
-        var run = _session.Workspace.Runc.Run(Bundle, _container, PidFile) with { Directory = _directory, Input = new byte[][] { config, mounts.Input.ToArray() }.SelectMany(b => b).ToArray() };
-        var command = Tether.Sequence(
+        var run = _session.Workspace.Runc.Run(Bundle, _container, PidFile) with { Directory = _directory };
+        IReadOnlyList<Preparation> preparations =
         [
-            .. network.Begin, Mounts.Memory(Bundle, config.Length + BundleSpace), Mounts.Receive(Bundle + "/config.json", config.Length),
-            root, .. mounts.Commands, .. network.Await, run,
-        ]);
+            .. network.Preparations, .. layers.Images, .. mounts.Images,
+            new MemoryMount(Bundle, config.Length + BundleSpace), new NewFile(Bundle + "/config.json", config, PrivateMode),
+            root, .. mounts.Preparations,
+        ];
         CommandResult result;
         try
         {
             using var log = new StreamWriter(Log);
             var gate = new Lock();
-            result = await Tether.RunAsync(command, [.. layers.Images, .. mounts.Images], line => Take(_search.Take(line), log, gate, onLine), cancellationToken).ConfigureAwait(false);
+            result = await Tether.RunAsync(run, preparations, line => Take(_search.Take(line), log, gate, onLine), cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {

@@ -41,9 +41,14 @@ internal static class LayerMounts
     /// <exception cref="ToolException">The host cannot mount it.</exception>
     public static void Mount(LayerIndex index, IReadOnlyList<string> contents, string image, string target, ErofsOptions? options = null)
     {
-        using (var output = File.Create(image))
-            ErofsImage.Write(output, index, [.. contents.Select(path => new ErofsDevice(new FileInfo(path).Length))], options);
+        WriteImage(index, contents, image, options);
         Mounts.Erofs(image, contents, target);
+    }
+
+    private static void WriteImage(LayerIndex index, IReadOnlyList<string> contents, string image, ErofsOptions? options)
+    {
+        using var output = File.Create(image);
+        ErofsImage.Write(output, index, [.. contents.Select(path => new ErofsDevice(new FileInfo(path).Length))], options);
     }
 
     // Another kernel, another boot of it, another container, other rights: each may answer otherwise.
@@ -58,8 +63,12 @@ internal static class LayerMounts
     {
         try
         {
-            await MountTwoAsync(directory, cancellationToken).ConfigureAwait(false);
-            return IsRight(Path.Combine(directory, "root")) ? Yes : "no: the mounted files are wrong";
+            foreach (string name in (string[])["lower", "middle", "upper", "work", "root"])
+                HostFiles.MakeDirectory(Path.Combine(directory, name), DirectoryMode);
+            var lower = await WriteAsync(directory, "lower", ["gone", "hidden/gone", "kept"], cancellationToken).ConfigureAwait(false);
+            var middle = await WriteAsync(directory, "middle", [".wh.gone", "hidden/.wh..wh..opq", "new"], cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<Preparation> mounts = [lower, middle, new OverlayMount(["middle", "lower"], "upper", "work", "root")];
+            return await Mounts.SecludedAsync(directory, mounts, () => IsRight("root")).ConfigureAwait(false) ? Yes : "no: the mounted files are wrong";
         }
         catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
         {
@@ -67,22 +76,11 @@ internal static class LayerMounts
         }
         finally
         {
-            foreach (string mount in Mounts.Below(directory))
-                Mounts.Detach(mount);
             Directory.Delete(directory, recursive: true);
         }
     }
 
-    private static async Task MountTwoAsync(string directory, CancellationToken cancellationToken)
-    {
-        foreach (string name in (string[])["lower", "middle", "upper", "work", "root"])
-            HostFiles.MakeDirectory(Path.Combine(directory, name), DirectoryMode);
-        await MountAsync(directory, "lower", ["gone", "hidden/gone", "kept"], cancellationToken).ConfigureAwait(false);
-        await MountAsync(directory, "middle", [".wh.gone", "hidden/.wh..wh..opq", "new"], cancellationToken).ConfigureAwait(false);
-        await CommandRunner.RunAsync(Mounts.Overlay(directory, ["middle", "lower"], "upper", "work", "root"), cancellationToken).ConfigureAwait(false);
-    }
-
-    private static async Task MountAsync(string directory, string name, string[] paths, CancellationToken cancellationToken)
+    private static async Task<ImageMount> WriteAsync(string directory, string name, string[] paths, CancellationToken cancellationToken)
     {
         string tar = Path.Combine(directory, name + ".tar");
         var output = new FileStream(tar, FileMode.CreateNew, FileAccess.ReadWrite);
@@ -102,7 +100,9 @@ internal static class LayerMounts
 
             output.Position = 0;
             var index = await LayerReader.IndexAsync(output, cancellationToken: cancellationToken).ConfigureAwait(false);
-            Mount(index, [tar], Path.Combine(directory, name + ".image"), Path.Combine(directory, name));
+            string image = Path.Combine(directory, name + ".image");
+            WriteImage(index, [tar], image, options: null);
+            return new ImageMount(image, [tar], name);
         }
     }
 

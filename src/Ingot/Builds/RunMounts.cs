@@ -14,10 +14,10 @@ namespace Ingot.Builds;
 /// <param name="Digest">The digest of the content.</param>
 internal sealed record MountTree(LayerChain Chain, string Path, Digest Digest);
 
-/// <summary>Makes ready what a command of a template wants mounted: says what to run before the container and what the container mounts, and holds what must be held meanwhile.</summary>
+/// <summary>Makes ready what a command of a template wants mounted: says what to make ready for the container and what it mounts, and holds what must be held meanwhile.</summary>
 /// <remarks>
-/// Nothing is mounted where the host sees it: mounts are made in the mount namespace of the step, which the kernel takes away with the step. Secrets are given through the standard
-/// input into memory there, and touch no disk. A source is a tree of layers, also when it is a directory of a person's: the command sees what a copy would, and never the host's file.
+/// Nothing is mounted where the host sees it: mounts are made in the mount namespace of the step, which the kernel takes away with the step. Secrets are written
+/// into memory there, and touch no disk. A source is a tree of layers, also when it is a directory of a person's: the command sees what a copy would, and never the host's file.
 /// </remarks>
 internal sealed class RunMounts : IAsyncDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class RunMounts : IAsyncDisposable
     private readonly IReadOnlyDictionary<StepMount, MountTree> _trees;
     private readonly Action<string> _onLine;
     private readonly List<ImageMount> _images = [];
-    private readonly List<Command> _commands = [];
+    private readonly List<Preparation> _preparations = [];
     private readonly List<RuntimeMount> _mounts = [];
     private readonly List<string> _environment = [];
     private readonly List<string> _points = [];
@@ -58,10 +58,10 @@ internal sealed class RunMounts : IAsyncDisposable
         _onLine = onLine;
     }
 
-    /// <summary>What is run before the container, in its mount namespace and in the step's directory.</summary>
-    public IReadOnlyList<Command> Commands => [.. SecretCommands(), .. _commands];
+    /// <summary>What is made ready for the container, in its mount namespace and in the step's directory.</summary>
+    public IReadOnlyList<Preparation> Preparations => [.. SecretFiles(), .. _preparations];
 
-    /// <summary>Images of layers that <see cref="Commands"/> find mounted.</summary>
+    /// <summary>Images of layers that <see cref="Preparations"/> find mounted.</summary>
     public IReadOnlyList<ImageMount> Images => _images;
 
     /// <summary>What the container mounts, in order.</summary>
@@ -72,9 +72,6 @@ internal sealed class RunMounts : IAsyncDisposable
 
     /// <summary>Where in the root something was mounted.</summary>
     public IReadOnlyList<string> Points => _points;
-
-    /// <summary>What <see cref="Commands"/> read.</summary>
-    public ReadOnlyMemory<byte> Input => _secrets.SelectMany(s => s.Value.ToArray()).ToArray();
 
     /// <summary>Says what of a step's mounts can never be, whatever the image is.</summary>
     public static void Check(RunStep step, DiagnosticBag diagnostics)
@@ -175,7 +172,7 @@ internal sealed class RunMounts : IAsyncDisposable
         {
             var (overlay, source, _, images) = await OverlayAsync(cache, tree, writable: false, cancellationToken).ConfigureAwait(false);
             var copy = new Command("cp", "-a", "--", Path.Combine(source, "."), directory) { Directory = _directory };
-            var result = await Tether.RunAsync(Tether.Sequence(overlay, copy), images, onLine: null, cancellationToken).ConfigureAwait(false);
+            var result = await Tether.RunAsync(copy, [.. images, overlay], onLine: null, cancellationToken).ConfigureAwait(false);
             if (result.ExitCode != 0)
                 throw new ToolException(copy, result.ExitCode, result.Tail);
         }
@@ -212,13 +209,13 @@ internal sealed class RunMounts : IAsyncDisposable
     {
         var (overlay, source, view, images) = await OverlayAsync(bind, _trees[bind], bind.IsWritable, cancellationToken).ConfigureAwait(false);
         _images.AddRange(images);
-        _commands.Add(overlay);
+        _preparations.Add(overlay);
         var mount = RuntimeMount.BindAlone(Path.Combine(_directory, source), "", readOnly: !bind.IsWritable);
         Add(bind, mount, target => view is null ? MountView.Empty(target) : view with { Target = target }, isFile: view is null);
     }
 
     // All of the chain is mounted, so that a link in the path stays in it; the view is null for a file.
-    private async Task<(Command Overlay, string Source, MountView? View, IReadOnlyList<ImageMount> Images)> OverlayAsync(StepMount mount, MountTree source, bool writable, CancellationToken cancellationToken)
+    private async Task<(OverlayMount Overlay, string Source, MountView? View, IReadOnlyList<ImageMount> Images)> OverlayAsync(StepMount mount, MountTree source, bool writable, CancellationToken cancellationToken)
     {
         var tree = await _session.Layers.TreeAsync(source.Chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
         if (tree.Resolve(source.Path) is not { } path || (path.Length > 0 && tree.Find(path) is null))
@@ -237,7 +234,7 @@ internal sealed class RunMounts : IAsyncDisposable
         if (!writable && lower.Count == 1)
             lower.Add(name + "e");
 
-        var overlay = Tools.Mounts.Overlay(_directory, lower, writable ? name + "u" : null, writable ? name + "w" : null, name);
+        var overlay = new OverlayMount(lower, writable ? name + "u" : null, writable ? name + "w" : null, name);
         bool isDirectory = tree.IsDirectory(path);
         return (overlay, path.Length == 0 ? name : $"{name}/{path}", isDirectory ? MountView.Of("", tree, path, Path.Combine(_directory, name + "p", path)) : null, stack.Images);
     }
@@ -276,19 +273,15 @@ internal sealed class RunMounts : IAsyncDisposable
         return System.Text.Encoding.UTF8.GetString(value);
     }
 
-    private IEnumerable<Command> SecretCommands()
+    private IEnumerable<Preparation> SecretFiles()
     {
         if (_secrets.Count == 0)
             yield break;
 
         HostFiles.MakeDirectory(Path.Combine(_directory, SecretDirectory), OrdinaryMode);
-        yield return Tools.Mounts.Memory(SecretDirectory, _secrets.Sum(s => (long)s.Value.Length + SecretSpace));
+        yield return new MemoryMount(SecretDirectory, _secrets.Sum(s => (long)s.Value.Length + SecretSpace));
         foreach (var (name, value, mount) in _secrets)
-        {
-            yield return Tools.Mounts.Receive(name, value.Length);
-            yield return new Command("chown", string.Create(CultureInfo.InvariantCulture, $"{mount.UserId}:{mount.GroupId}"), name);
-            yield return new Command("chmod", Convert.ToString(mount.Mode, 8), name);
-        }
+            yield return new NewFile(name, value, mount.Mode, mount.UserId, mount.GroupId);
     }
 
     private void AddAgent(StepMount.Ssh ssh)

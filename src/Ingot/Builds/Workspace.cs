@@ -93,7 +93,7 @@ internal sealed partial class Workspace : IAsyncDisposable
         }
 
         foreach (var mount in Mounts.Below(directory))
-            await CommandRunner.RunAsync(Mounts.Unmount(mount), cancellationToken).ConfigureAwait(false);
+            Mounts.Detach(mount);
         // The lock last: without it the directory would be taken for a dead build's.
         string[] contents = [.. Directory.EnumerateFileSystemEntries(directory).Where(entry => Path.GetFileName(entry) != LockFile)];
         if (contents.Length > 0)

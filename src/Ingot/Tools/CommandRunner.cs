@@ -16,6 +16,9 @@ public static class CommandRunner
     /// <summary>A line that is longer comes in pieces of this many characters.</summary>
     public const int MaxLineCharacters = 64 << 10;
 
+    /// <summary>Where a command runs that says nothing of it: not where this process does, whose directory anybody may have filled.</summary>
+    internal const string NoDirectory = "/";
+
     private const int TailLines = 40;
     private const int TailErrors = 10;
     private const int MaxOutputCharacters = 16 << 20;
@@ -131,17 +134,16 @@ public static class CommandRunner
 
     private static Process Start(Command command)
     {
-        var start = new ProcessStartInfo(PathOf(command.Program), command.Arguments)
+        var environment = EnvironmentOf(command);
+        var start = new ProcessStartInfo(FindProgram(command, environment), command.Arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            WorkingDirectory = command.Directory ?? "",
+            WorkingDirectory = command.Directory ?? NoDirectory,
         };
         start.Environment.Clear();
-        foreach (var (name, value) in s_environment)
-            start.Environment[name] = value;
-        foreach (var (name, value) in command.Environment)
+        foreach (var (name, value) in environment)
             start.Environment[name] = value;
 
         try
@@ -150,15 +152,40 @@ public static class CommandRunner
         }
         catch (Win32Exception e)
         {
-            string cure = Prerequisites.PackageOf(command.Program) is { } package ? $"install it with 'apt-get install {package}'" : "install it";
-            throw new ToolException(command.Program, $"'{command}' could not be started: {e.Message}; {cure}, or run 'ingot doctor'", e);
+            throw NotStarted(command, e.Message, e);
         }
     }
 
-    // The base library looks in its own directory, then in the working directory, and then where the caller's PATH says: 'git' of a project would be run for git.
-    private static string PathOf(string program) => program.Contains('/', StringComparison.Ordinal)
-        ? program
-        : Array.Find([.. SearchPath.Split(':').Select(directory => Path.Combine(directory, program))], File.Exists) ?? Path.Combine(SearchPath.Split(':')[^1], program);
+    internal static Dictionary<string, string> EnvironmentOf(Command command)
+    {
+        var environment = new Dictionary<string, string>(s_environment);
+        foreach (var (name, value) in command.Environment)
+            environment[name] = value;
+        return environment;
+    }
+
+    // The base library would look beside this program and in the current directory first, and anybody may have put a program there.
+    internal static string FindProgram(Command command, IReadOnlyDictionary<string, string> environment)
+    {
+        if (command.Arguments.Prepend(command.Program).Any(word => word.Contains('\0', StringComparison.Ordinal)))
+            throw new ToolException(command.Program, $"'{command}' could not be started: a word holds a NUL, and would end there");
+        if (Path.IsPathRooted(command.Program))
+            return command.Program;
+        if (command.Program.Contains('/', StringComparison.Ordinal))
+            throw NotStarted(command, "a program is a name, or a path from the root", inner: null);
+
+        return environment["PATH"].Split(':').Where(Path.IsPathRooted).Select(directory => Path.Combine(directory, command.Program)).FirstOrDefault(IsProgram)
+            ?? throw NotStarted(command, $"it is in none of '{environment["PATH"]}'", inner: null);
+    }
+
+    internal static ToolException NotStarted(Command command, string why, Exception? inner)
+    {
+        string cure = Prerequisites.PackageOf(command.Program) is { } package ? $"install it with 'apt-get install {package}'" : "install it";
+        return new ToolException(command.Program, $"'{command}' could not be started: {why}; {cure}, or run 'ingot doctor'", inner);
+    }
+
+    private static bool IsProgram(string path) =>
+        File.Exists(path) && (File.GetUnixFileMode(path) & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)) != 0;
 
     // A program may write without ever ending its line: what is longer than a line may be comes in pieces, all but the last not ended.
     private static async Task ReadLinesAsync(StreamReader reader, Action<string, bool> take, CancellationToken cancellationToken)

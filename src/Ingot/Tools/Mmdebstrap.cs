@@ -51,7 +51,7 @@ public static class Mmdebstrap
         set -e
         rm -f "$1/etc/apt/preferences.d/ingot"
         dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${binary:Package}=${Version}\n' > "$(dirname "$0")/installed"
-        APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" xargs apt-cache --no-all-versions show < "$(dirname "$0")/installed" > "$(dirname "$0")/packages"
+        APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" xargs -d '\n' apt-cache --no-all-versions show -- < "$(dirname "$0")/installed" > "$(dirname "$0")/packages"
         """;
 
     /// <summary>A program for <see cref="MmdebstrapHooks.Setup"/>: lets apt choose what <c>preferences</c> beside the program says.</summary>

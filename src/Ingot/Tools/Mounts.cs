@@ -1,37 +1,36 @@
 using System.Globalization;
 using Ingot.Oci.Linux;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Tools;
-
-/// <summary>An image of a layer to be mounted.</summary>
-/// <param name="Image">The image, a file.</param>
-/// <param name="Devices">The files that hold its contents, in the image's order.</param>
-/// <param name="Target">The mount point.</param>
-public sealed record ImageMount(string Image, IReadOnlyList<string> Devices, string Target);
 
 /// <summary>Mounting: overlay filesystems, images of layers, and what is mounted where.</summary>
 public static class Mounts
 {
     private const int MaxOptions = 4095;
 
-    /// <summary>Mounts directories over one another. Paths are relative to <paramref name="directory"/> where they can be: the kernel takes at most a page of options.</summary>
-    /// <param name="directory">Where the command runs.</param>
-    /// <param name="lower">The lower directories, uppermost first, at least one. A path holds neither ',' nor ':'.</param>
-    /// <param name="upper">Where changes go; null for a mount that cannot be written (which needs two lower directories).</param>
-    /// <param name="work">The kernel's own directory on the filesystem of <paramref name="upper"/>; null without one.</param>
-    /// <param name="target">The mount point.</param>
-    public static Command Overlay(string directory, IReadOnlyList<string> lower, string? upper, string? work, string target)
+    /// <summary>Mounts directories over one another, where this process and what it starts see it.</summary>
+    /// <exception cref="ToolException">A path cannot be said to the kernel, or it will not have the mount.</exception>
+    internal static void Overlay(OverlayMount overlay)
     {
-        string options = "lowerdir=" + string.Join(':', lower);
-        // The diff must be self-contained: no redirects into lower layers, no metadata without its data, no inode numbers of the host in xattrs.
-        options += ",index=off,metacopy=off,redirect_dir=off";
-        if (upper is not null)
-            options += $",upperdir={upper},workdir={work}";
-        return new Command("mount", "-t", "overlay", "overlay", "-o", options, target) { Directory = directory };
+        string options = OptionsOf(overlay);
+        if (Mount("overlay", overlay.Target, "overlay", 0, options) != 0)
+            throw new ToolException("mount", $"could not mount '{overlay.Target}' as overlay with '{options}': {LinuxError.Message}");
     }
 
-    /// <summary>Mounts an image of a layer: see <see cref="Erofs(string, IReadOnlyList{string}, string)"/>.</summary>
-    public static void Erofs(ImageMount mount) => Erofs(mount.Image, mount.Devices, mount.Target);
+    // In a path ':' and ',' would end it and '\' would hide what follows.
+    internal static string OptionsOf(OverlayMount overlay)
+    {
+        string[] own = overlay.Upper is null ? [] : [overlay.Upper, overlay.Work!];
+        string options = "lowerdir=" + string.Join(':', overlay.Lower);
+        // The diff must be self-contained: no redirects into lower layers, no metadata without its data, no inode numbers of the host in xattrs.
+        options += ",index=off,metacopy=off,redirect_dir=off";
+        if (overlay.Upper is not null)
+            options += $",upperdir={overlay.Upper},workdir={overlay.Work}";
+        return !overlay.Lower.Concat(own).Any(path => path.AsSpan().ContainsAny(":,\\")) && options.Length <= MaxOptions
+            ? options
+            : throw new ToolException("mount", $"could not mount '{overlay.Target}': the kernel does not take the paths '{options}'");
+    }
 
     /// <summary>Mounts an image of a layer, for reading, where this process and what it starts see it; <see cref="Detach"/> takes it away. No program: mount(8) makes a loop device of every file, and the kernel then wants devices throughout.</summary>
     /// <param name="image">The image, a file.</param>
@@ -47,15 +46,54 @@ public static class Mounts
             throw new ToolException("mount", $"could not mount '{image}' at '{target}' as erofs with '{options}': {LinuxError.Message}");
     }
 
-    /// <summary>Gives the calling thread mounts of its own: what it mounts from now on only it and the programs it starts see, and it goes with them. The thread must end when its work is done.</summary>
+    /// <summary>Gives the calling thread mounts and a working directory of its own: what it mounts from now on only it and the programs it starts see, and it goes with them. The thread must end when its work is done.</summary>
     /// <exception cref="ToolException">This process may not.</exception>
-    public static void Seclude()
+    internal static void Seclude(string directory)
     {
         if (Libc.Unshare(Kernel.CLONE_NEWNS) != 0 || Mount("none", "/", "none", Kernel.MS_REC | Kernel.MS_PRIVATE, "") != 0)
             throw new ToolException("mount", $"could not get mounts of its own: {LinuxError.Message}");
+        if (Libc.ChDir(LinuxPath.Terminated(directory)) != 0)
+            throw LinuxError.Failed("go to", directory);
     }
 
-    /// <summary>Takes a mount away as <see cref="Unmount"/> does, without a program.</summary>
+    /// <summary>Runs something on a thread with mounts and a working directory of its own, which are gone when it returns.</summary>
+    public static Task<T> SecludedAsync<T>(string directory, IReadOnlyList<Preparation> mounts, Func<T> run)
+    {
+        var result = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                using var made = Preparations.Make(mounts, directory, CancellationToken.None);
+                result.SetResult(run());
+            }
+            catch (Exception e)
+            {
+                // Whoever awaits the result gets it; on this thread it would end the process.
+                result.SetException(e);
+            }
+        })
+        { IsBackground = true, Name = "mounts" };
+        thread.Start();
+        return result.Task;
+    }
+
+    /// <summary>Makes a file that is a new network namespace, with nothing in it but a loopback that is down. The calling thread stays in its own.</summary>
+    /// <exception cref="ToolException">This process may not.</exception>
+    internal static void NewNetwork(string target)
+    {
+        const string Own = "/proc/thread-self/ns/net";
+        File.WriteAllBytes(target, []);
+        using var before = new SafeFileHandle(Libc.Open(LinuxPath.Terminated(Own), Kernel.O_RDONLY | Kernel.O_CLOEXEC), ownsHandle: true);
+        if (before.IsInvalid || Libc.Unshare(Kernel.CLONE_NEWNET) != 0)
+            throw new ToolException("network", $"could not get a network of its own: {LinuxError.Message}");
+        bool isMade = Mount(Own, target, "none", Kernel.MS_BIND, "") == 0;
+        string why = LinuxError.Message;
+        if (Libc.SetNs(before, Kernel.CLONE_NEWNET) != 0 || !isMade)
+            throw new ToolException("network", $"could not make '{target}' a network: {(isMade ? LinuxError.Message : why)}");
+    }
+
+    /// <summary>Takes a mount away, at once for new users and for the rest when the last one is gone.</summary>
     public static void Detach(string target)
     {
         if (Libc.UMount2(LinuxPath.Terminated(target), Kernel.MNT_DETACH) != 0)
@@ -63,17 +101,12 @@ public static class Mounts
     }
 
     /// <summary>Mounts a filesystem in memory that only root can enter.</summary>
-    /// <param name="target">The mount point.</param>
-    /// <param name="bytes">How large it may become.</param>
-    public static Command Memory(string target, long bytes) =>
-        new("mount", "-t", "tmpfs", "-o", string.Create(CultureInfo.InvariantCulture, $"mode=700,size={bytes}"), "tmpfs", target);
-
-    /// <summary>Writes exactly <paramref name="bytes"/> of the standard input to a file, and takes no more of it.</summary>
-    public static Command Receive(string path, int bytes) =>
-        new("dd", "status=none", "iflag=fullblock,count_bytes", "bs=64K", string.Create(CultureInfo.InvariantCulture, $"count={bytes}"), "of=" + path);
-
-    /// <summary>Takes a mount away, at once for new users and for the rest when the last one is gone.</summary>
-    public static Command Unmount(string target) => new("umount", "--lazy", target);
+    internal static void Memory(MemoryMount memory)
+    {
+        string options = string.Create(CultureInfo.InvariantCulture, $"mode=700,size={memory.Bytes}");
+        if (Mount("tmpfs", memory.Target, "tmpfs", 0, options) != 0)
+            throw new ToolException("mount", $"could not mount '{memory.Target}' as tmpfs with '{options}': {LinuxError.Message}");
+    }
 
     /// <summary>The mount points at or below a directory, deepest first.</summary>
     public static IReadOnlyList<string> Below(string directory) => Below(File.ReadLines("/proc/self/mountinfo"), directory);

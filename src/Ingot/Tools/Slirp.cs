@@ -1,3 +1,5 @@
+using System.IO.Pipes;
+
 namespace Ingot.Tools;
 
 /// <summary>slirp4netns: a network of a container's own, carried by an ordinary process through the host's sockets. It changes nothing on the host, and is gone with the process.</summary>
@@ -7,12 +9,9 @@ public static class Slirp
     /// <summary>The resolver's address in such a network.</summary>
     public const string Resolver = "10.0.2.3";
 
-    /// <summary>The file, in the directory of the commands, that is the network namespace.</summary>
-    public const string Namespace = "network";
+    internal const string Program = "slirp4netns";
+    internal const int ReadyDescriptor = 3;
 
-    private const string Program = "slirp4netns";
-    private const string Ready = "network-ready";
-    private const string Said = "network-log";
     private const string Device = "/dev/net/tun";
 
     /// <summary>Why it cannot be used on this host, as a sentence; null when it can.</summary>
@@ -23,12 +22,64 @@ public static class Slirp
         return File.Exists(Device) ? null : $"the kernel's '{Device}' is missing: load it with 'modprobe tun'";
     }
 
-    /// <summary>Begins to make a network namespace and to carry its packets, and does not wait. To be run in a mount namespace of one's own.</summary>
-    // The pipe is opened first: whatever fails after that closes it, and whoever waits sees the end.
-    public static Command Begin() => new(
-        "sh", "-c",
-        $"umask 077 && : > {Namespace} && mkfifo {Ready} && {{ ( unshare --net={Namespace} true && exec {Program} --netns-type=path --configure --mtu=65520 --disable-host-loopback --enable-sandbox --enable-seccomp --ready-fd=3 {Namespace} tap0 ) 3> {Ready} > {Said} 2>&1 & }}");
+    /// <summary>Carries the packets of a network namespace for as long as the thread that starts it lives, and writes a 1 to its third descriptor when it does.</summary>
+    public static Command Carry(string target) => Tether.EndWithThread(new Command(
+        Program,
+        "--netns-type=path", "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp",
+        $"--ready-fd={ReadyDescriptor}", target, "tap0"));
+}
 
-    /// <summary>Waits until the network is there; fails with what was said when it will not be.</summary>
-    public static Command Await() => new("sh", "-c", $"[ \"$(cat {Ready})\" = 1 ] || {{ cat {Said} >&2; echo 'the network of the container could not be made' >&2; exit 1; }}");
+/// <summary>A process that carries the packets of a network.</summary>
+internal sealed class SlirpProcess : IDisposable
+{
+    private readonly AnonymousPipeServerStream _ready;
+    private readonly ChildProcess _process;
+    private readonly string _log;
+
+    private SlirpProcess(AnonymousPipeServerStream ready, ChildProcess process, string log)
+    {
+        _ready = ready;
+        _process = process;
+        _log = log;
+    }
+
+    /// <summary>Starts one for the namespace that a file is, and does not wait. It says what is wrong in a file beside.</summary>
+    public static SlirpProcess Start(string target)
+    {
+        var ready = new AnonymousPipeServerStream(PipeDirection.In);
+        try
+        {
+            string log = Path.GetFullPath(target + "-log");
+            var command = Slirp.Carry(target) with { Directory = Environment.CurrentDirectory };
+            var process = ChildProcess.Start(command, log, given: ready.ClientSafePipeHandle);
+            // Closed here, the pipe ends with the process.
+            ready.DisposeLocalCopyOfClientHandle();
+            return new SlirpProcess(ready, process, log);
+        }
+        catch
+        {
+            ready.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Waits until the network is there; throws what was said when it will not be.</summary>
+    public void Await(CancellationToken cancellationToken)
+    {
+        using (cancellationToken.Register(_process.Kill))
+        {
+            if (_ready.ReadByte() == '1')
+                return;
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        throw new ToolException(Slirp.Program, $"the network of the container could not be made:\n{File.ReadAllText(_log).TrimEnd()}");
+    }
+
+    public void Dispose()
+    {
+        _process.Kill();
+        _process.Wait();
+        _ready.Dispose();
+    }
 }

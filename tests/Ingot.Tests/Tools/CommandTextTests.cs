@@ -7,18 +7,30 @@ public sealed class CommandTextTests
 {
     [Fact]
     public void AnOverlayIsSelfContained() => Assert.Equal(
-        "mount -t overlay overlay -o lowerdir=l0:l1:points,index=off,metacopy=off,redirect_dir=off,upperdir=upper,workdir=work root",
-        Mounts.Overlay("/w", ["l0", "l1", "points"], "upper", "work", "root").ToString());
+        "lowerdir=l0:l1:points,index=off,metacopy=off,redirect_dir=off,upperdir=upper,workdir=work",
+        Mounts.OptionsOf(new OverlayMount(["l0", "l1", "points"], "upper", "work", "root")));
+
+    [Theory]
+    [InlineData("l0:/etc", "u", "w")]
+    [InlineData("l0,upperdir=/etc", "u", "w")]
+    [InlineData("l0\\", "u", "w")]
+    [InlineData("l0", "u,workdir=/etc", "w")]
+    [InlineData("l0", "u", "w,index=on")]
+    public void APathThatWouldSayMoreThanAPathIsNoneOfAnOverlay(string lower, string upper, string work) =>
+        Assert.Throws<ToolException>(() => Mounts.OptionsOf(new OverlayMount(["l", lower], upper, work, "root")));
+
+    [Fact]
+    public void MoreThanThePageTheKernelTakesIsRefusedInWords() =>
+        Assert.Throws<ToolException>(() => Mounts.OptionsOf(new OverlayMount([.. Enumerable.Range(0, 2000).Select(i => $"l{i}")], "u", "w", "root")));
+
+    [Fact]
+    public void ASecretIsNoTextOfWhatIsMadeReady() =>
+        Assert.DoesNotContain("hunter2", new NewFile("secrets/0", Encoding.UTF8.GetBytes("hunter2"), 256).ToString(), StringComparison.Ordinal);
 
     [Fact]
     public void ATiedCommandIsTheFirstProcessOfItsNamespace() => Assert.Equal(
         "setpriv --pdeathsig KILL -- unshare --pid --mount --fork --kill-child=KILL --mount-proc -- sleep 10",
         Tether.Tie(new Command("sleep", "10")).ToString());
-
-    [Fact]
-    public void ASequenceQuotesAndReplacesItselfByTheLast() => Assert.Equal(
-        "sh -c 'mkdir '\\''a b'\\'' && exec ls '\\''it'\\''\\'\\'''\\''s'\\'''",
-        Tether.Sequence(new Command("mkdir", "a b"), new Command("ls", "it's")).ToString());
 
     [Fact]
     public void RuncKeepsItsStateApart() => Assert.Equal("runc --root /w/runc run --bundle /w/b id", new Runc("/w/runc").Run("/w/b", "id").ToString());

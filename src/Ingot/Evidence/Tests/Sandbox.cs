@@ -30,7 +30,7 @@ internal sealed class Sandbox : IAsyncDisposable
         _runc = runc;
         _process = process;
         IsHeld = held;
-        _running = Tether.RunAsync(Tied(held), onLine: null, _end.Token);
+        _running = held ? HoldAsync() : TetherAsync(Logged(_runc.Run(_scratch.Path, Id)), _end.Token);
     }
 
     /// <summary>Whether it runs nothing but the commands it is given.</summary>
@@ -93,9 +93,7 @@ internal sealed class Sandbox : IAsyncDisposable
         await File.WriteAllBytesAsync(file, (_process with { Arguments = arguments }).ToJson(), cancellationToken).ConfigureAwait(false);
         var exec = _runc.Exec(Id, file);
         // What runc knows of its container are process numbers of the namespace it was started in.
-        string first = TetherId().ToString(CultureInfo.InvariantCulture);
-        var command = new Command("nsenter", ["--target", first, "--pid", "--mount", "--", exec.Program, .. exec.Arguments]);
-        return await CommandRunner.CaptureAsync(command, MaxOutputBytes, cancellationToken).ConfigureAwait(false);
+        return await CommandRunner.CaptureAsync(Within(TetherId(), exec), MaxOutputBytes, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The names of its processes.</summary>
@@ -188,13 +186,45 @@ internal sealed class Sandbox : IAsyncDisposable
     }
 
     // Mount points that the image lacks are made in the upper directory: the image itself stays as it is.
-    private Command Tied(bool held)
+    private Task<CommandResult> TetherAsync(Command first, CancellationToken cancellationToken) =>
+        Tether.RunAsync(first with { Directory = _scratch.Path }, [new OverlayMount(["image"], "upper", "work", "root")], onLine: null, cancellationToken);
+
+    // A program that only waits is the first of the namespaces; the container is made in them, and ends with it.
+    private async Task<CommandResult> HoldAsync()
     {
-        var mount = Mounts.Overlay(_scratch.Path, ["image"], "upper", "work", "root");
-        return held
-            ? Tether.Sequence(mount, Logged(_runc.Create(_scratch.Path, Id)), new Command("tail", "-f", ConfigPath) { Directory = _scratch.Path })
-            : Tether.Sequence(mount, Logged(_runc.Run(_scratch.Path, Id)) with { Directory = _scratch.Path });
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(_end.Token);
+        var holding = TetherAsync(new Command("tail", "-f", ConfigPath), end.Token);
+        try
+        {
+            var created = await CreateAsync(holding, end.Token).ConfigureAwait(false);
+            return created.ExitCode == 0 ? await holding.ConfigureAwait(false) : created;
+        }
+        finally
+        {
+            await end.CancelAsync().ConfigureAwait(false);
+            await ((Task)holding).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
+
+    private async Task<CommandResult> CreateAsync(Task<CommandResult> holding, CancellationToken cancellationToken)
+    {
+        HostProcess? first;
+        while ((first = FindTether(HostProcess.All())) is null)
+        {
+            if (holding.IsCompleted)
+                return await holding.ConfigureAwait(false) is { ExitCode: not 0 } ended ? ended : new CommandResult(1, "", "the program that holds the sandbox ended");
+            await Task.Delay(TimeSpan.FromMilliseconds(2), cancellationToken).ConfigureAwait(false);
+        }
+
+        // Its streams are files: the container keeps them, and would keep a pipe open.
+        string output = Path.Combine(_scratch.Path, "create.log");
+        var create = ChildProcess.Start(Within(first.Id, Logged(_runc.Create(_scratch.Path, Id))), output);
+        int exitCode = await Task.Run(create.Wait, CancellationToken.None).ConfigureAwait(false);
+        return new CommandResult(exitCode, "", await File.ReadAllTextAsync(output, cancellationToken).ConfigureAwait(false));
+    }
+
+    private static Command Within(int process, Command command) => new(
+        "nsenter", ["--target", process.ToString(CultureInfo.InvariantCulture), "--pid", "--mount", "--", command.Program, .. command.Arguments]);
 
     private Command Logged(Command runc) => runc with { Arguments = ["--log", LogPath, .. runc.Arguments] };
 
@@ -236,9 +266,12 @@ internal sealed class Sandbox : IAsyncDisposable
     private HostProcess? FindContainer()
     {
         var all = HostProcess.All().ToList();
-        var tether = all.Find(p => p.IsInit && p.Name == (IsHeld ? "tail" : "runc") && p.CommandLine().Any(word => word == (IsHeld ? ConfigPath : Id)));
+        var tether = FindTether(all);
         return tether is null ? null : all.Find(p => p.Parent == tether.Id && p.IsInit && p.InnerIds.Count > tether.InnerIds.Count && (IsHeld || !p.Name.StartsWith("runc:[", StringComparison.Ordinal)));
     }
+
+    private HostProcess? FindTether(IEnumerable<HostProcess> all) =>
+        all.FirstOrDefault(p => p.IsInit && p.Name == (IsHeld ? "tail" : "runc") && p.CommandLine().Any(word => word == (IsHeld ? ConfigPath : Id)));
 
     private int TetherId() => HostProcess.Read(ProcessId)?.Parent ?? throw new SandboxException("the sandbox has ended");
 
