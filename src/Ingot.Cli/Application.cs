@@ -79,7 +79,7 @@ internal static class Application
     private static int Usage(ParseResult parsed, TextWriter error)
     {
         foreach (ParseError problem in parsed.Errors)
-            error.WriteLine($"error: {Lower(problem.Message)}");
+            error.WriteLine($"error: {PlainText.Visible(Lower(problem.Message))}");
         string name = parsed.CommandResult.Command is RootCommand ? "" : " " + parsed.CommandResult.Command.Name;
         error.WriteLine($"see 'ingot{name} --help'");
         return ExitCode.WrongInput;
@@ -95,7 +95,7 @@ internal static class Application
         }
         catch (InvalidInputException e)
         {
-            return Fail(terminal, ExitCode.WrongInput, "invalid-input", e.Message, DiagnosticRenderer.Render(e.Diagnostics), e.Diagnostics);
+            return Fail(terminal, ExitCode.WrongInput, "invalid-input", e.Message, e.Diagnostics);
         }
         catch (RefusedException e)
         {
@@ -130,17 +130,26 @@ internal static class Application
 
     private static string WriteFault(Exception e)
     {
-        string path = Path.Combine(Path.GetTempPath(), $"ingot-fault-{Environment.ProcessId}.log");
+        // A name nobody knows before, in a directory of our own: a fixed one in a place that all can write to could be a link to another's file.
+        string path = Path.Combine(Directory.CreateTempSubdirectory("ingot-fault-").FullName, "fault.log");
         File.WriteAllText(path, $"ingot {Version}\n{e}\n");
         return path;
     }
 
-    private static int Fail(Terminal terminal, int exitCode, string code, string message, string? text = null, IReadOnlyList<Diagnostic>? diagnostics = null)
+    private static void Say(Terminal terminal, string message, IReadOnlyList<Diagnostic>? diagnostics)
+    {
+        if (diagnostics is { Count: > 0 })
+            terminal.Fault(diagnostics);
+        else
+            terminal.Fault($"error: {message}");
+    }
+
+    private static int Fail(Terminal terminal, int exitCode, string code, string message, IReadOnlyList<Diagnostic>? diagnostics = null)
     {
         terminal.Status(null);
         var document = new ErrorDocument(new ErrorBody(code, message, [.. (diagnostics ?? []).Select(DiagnosticBody.Of)]));
         if (!terminal.TryJson(document, OutputJson.Default.ErrorDocument))
-            terminal.Error.WriteLine(text ?? $"error: {message}");
+            Say(terminal, message, diagnostics);
         return exitCode;
     }
 }

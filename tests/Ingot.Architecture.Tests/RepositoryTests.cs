@@ -89,6 +89,14 @@ public sealed partial class RepositoryTests
             .Where(file => file.EndsWith(".cs", StringComparison.Ordinal) || file.EndsWith(".c", StringComparison.Ordinal))
             .SelectMany(file => s_unfinished.Where(mark => RepositoryFiles.Read(file).Contains(mark, StringComparison.Ordinal)).Select(mark => $"{file} says {mark}")));
 
+    // Who can guess a name where everybody can write lays a link there, or what is to be read or run. Directories of CreateTempSubdirectory and mktemp have names that nobody can.
+    [Fact]
+    public void NothingIsKeptUnderAFixedNameWhereEverybodyCanWrite() =>
+        AssertNone(RepositoryFiles.Tracked
+            .Where(file => file.EndsWith(".cs", StringComparison.Ordinal) || RepositoryFiles.Read(file).StartsWith("#!", StringComparison.Ordinal))
+            .Where(file => SharedPlace().IsMatch(RepositoryFiles.Read(file)))
+            .Select(file => $"{file} uses a directory that everybody can write to"));
+
     [Fact]
     public void LinksBetweenDocumentsLeadSomewhere() =>
         AssertNone(RepositoryFiles.Tracked.Where(file => file.EndsWith(".md", StringComparison.Ordinal)).SelectMany(BrokenLinks));
@@ -145,6 +153,10 @@ public sealed partial class RepositoryTests
 
     [GeneratedRegex(@"(?:Import\(|Library = )""libc(?:\.so\.6)?""")]
     private static partial Regex LibraryOfTheSystem();
+
+    // Put together, so that this file does not break its own rule.
+    [GeneratedRegex("GetTemp" + "Path|GetTemp" + "FileName|(?:>|=|-)[ \"]*/(?:var/)?" + "tmp/[a-z]|/dev/" + "shm/[a-z]")]
+    private static partial Regex SharedPlace();
 
     [GeneratedRegex(@"^namespace ([\w.]+)", RegexOptions.Multiline)]
     private static partial Regex NamespaceDeclaration();

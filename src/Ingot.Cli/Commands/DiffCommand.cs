@@ -50,13 +50,13 @@ internal static class DiffCommand
         PrintPackages(terminal, report.Packages);
         PrintFiles(terminal, report.Files, shown);
         foreach (var path in report.NewSetId)
-            terminal.Line($"set-id   {terminal.Bad("+")} /{Plain(path)} runs as its owner or group");
+            terminal.Line($"set-id   {terminal.Bad("+")} /{path} runs as its owner or group");
         foreach (var change in report.Capabilities)
-            terminal.Line($"capable  ~ /{Plain(change.Path)}: {change.Before ?? "none"} -> {change.After ?? "none"}");
+            terminal.Line($"capable  ~ /{change.Path}: {change.Before ?? "none"} -> {change.After ?? "none"}");
         PrintAccounts(terminal, "user", report.Users);
         PrintAccounts(terminal, "group", report.Groups);
         foreach (var change in report.Configuration)
-            terminal.Line($"config   ~ {change.Setting}: {Plain(change.Before ?? "(none)")} -> {Plain(change.After ?? "(none)")}");
+            terminal.Line($"config   ~ {change.Setting}: {change.Before ?? "(none)"} -> {change.After ?? "(none)"}");
     }
 
     private static void PrintPackages(Terminal terminal, PackageChanges packages)
@@ -80,7 +80,7 @@ internal static class DiffCommand
             terminal.Line($"file     {terminal.Bad("-")} {Describe(file)}");
         More(terminal, "-", files.Removed.Count, shown);
         foreach (var file in files.Changed.Take(shown))
-            terminal.Line($"file     ~ /{Plain(file.Path)}: {Changes(file)}");
+            terminal.Line($"file     ~ /{file.Path}: {Changes(file)}");
         More(terminal, "~", files.Changed.Count, shown);
     }
 
@@ -90,7 +90,7 @@ internal static class DiffCommand
             terminal.Line($"file     {sign} and {count - shown} more (--all)");
     }
 
-    private static string Describe(FileRow file) => $"/{Plain(file.Path)} ({file.Type}, {file.Mode}, {file.UserId}:{file.GroupId}{(file.Type == "file" ? $", {BuildDisplay.Bytes(file.Size)}" : "")})";
+    private static string Describe(FileRow file) => $"/{file.Path} ({file.Type}, {file.Mode}, {file.UserId}:{file.GroupId}{(file.Type == "file" ? $", {BuildDisplay.Bytes(file.Size)}" : "")})";
 
     private static string Changes(ChangedFile file)
     {
@@ -109,11 +109,8 @@ internal static class DiffCommand
     private static void PrintAccounts(Terminal terminal, string what, AccountChanges accounts)
     {
         foreach (var account in accounts.Added)
-            terminal.Line($"{what,-8} {terminal.Good("+")} {Plain(account)}");
+            terminal.Line($"{what,-8} {terminal.Good("+")} {account}");
         foreach (var account in accounts.Removed)
-            terminal.Line($"{what,-8} {terminal.Bad("-")} {Plain(account)}");
+            terminal.Line($"{what,-8} {terminal.Bad("-")} {account}");
     }
-
-    // A file's name may hold anything; it must not write to the terminal.
-    private static string Plain(string text) => new([.. text.Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c)]);
 }

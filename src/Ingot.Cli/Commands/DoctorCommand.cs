@@ -53,7 +53,7 @@ internal static class DoctorCommand
         terminal.Line();
         terminal.Table(["", "PACKAGE", "NEEDED", "REASON"], report.Packages.Select(p => (string[])[p.Present ? "ok" : "MISSING", p.Package, p.Needs, p.Reason]));
         if (report.Cure is not null)
-            terminal.Line($"\nmend it with: {report.Cure}");
+            terminal.Document($"\nmend it with: {report.Cure}");
     }
 }
 

@@ -33,7 +33,7 @@ internal static class ImagesCommands
             var (found, image) = await FindAnywhereAsync(context, result.GetRequiredValue(name), Symbols.ReadPlatform(result, platform), result.GetValue(insecure) ?? [], cancellationToken);
             var report = new InspectReport(found, image.Digest, Element(ImageJson.Write(image.Manifest)), Element(ImageJson.Write(image.Config)));
             if (!context.Terminal.TryJson(report, ReportJson.Default.InspectReport))
-                context.Terminal.Line(JsonSerializer.Serialize(report, new ReportJson(new JsonSerializerOptions(ReportJson.Default.Options) { WriteIndented = true }).InspectReport));
+                context.Terminal.Document(JsonSerializer.Serialize(report, new ReportJson(new JsonSerializerOptions(ReportJson.Default.Options) { WriteIndented = true }).InspectReport));
             return ExitCode.Done;
         }));
         return command;

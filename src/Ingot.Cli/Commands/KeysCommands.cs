@@ -60,7 +60,7 @@ internal static class KeysCommands
         command.SetAction(bind(async (context, _, cancellationToken) =>
         {
             using var key = await Open(context.Home).LoadOrCreateAsync(cancellationToken);
-            context.Terminal.Line(key.PublicKey.ToPem().TrimEnd('\n'));
+            context.Terminal.Document(key.PublicKey.ToPem().TrimEnd('\n'));
             return ExitCode.Done;
         }));
         return command;

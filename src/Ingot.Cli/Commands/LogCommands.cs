@@ -65,7 +65,7 @@ internal static class LogCommands
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             using var server = await context.ConnectAsync(cancellationToken, start: false);
-            context.Terminal.Line((await server.GetTextAsync($"api/v1/log/proof/{result.GetValue(entry).ToString(CultureInfo.InvariantCulture)}", cancellationToken)).TrimEnd('\n'));
+            context.Terminal.Document((await server.GetTextAsync($"api/v1/log/proof/{result.GetValue(entry).ToString(CultureInfo.InvariantCulture)}", cancellationToken)).TrimEnd('\n'));
             return ExitCode.Done;
         }));
         return command;

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Ingot.Diagnostics;
@@ -6,6 +7,8 @@ using Spectre.Console;
 namespace Ingot.Cli.Output;
 
 /// <summary>What a command says: data on standard output, as text or JSON; progress on standard error in JSON mode, else on standard output.</summary>
+/// <remarks>Here all text goes out, and here it is made harmless: whatever a name, a label, a reason or the output of a program holds, no control character reaches the terminal but those of
+/// our own colours, and a line break in it begins no line of ours, but an indented one.</remarks>
 internal sealed class Terminal
 {
     private readonly TextWriter _out;
@@ -13,6 +16,9 @@ internal sealed class Terminal
     private readonly bool _live;
     private readonly bool _color;
     private readonly Lock _gate = new();
+
+    // Stands around a colour until the text is written. Nobody who writes a text knows it.
+    private readonly string _mark = "\u0001" + Convert.ToHexString(RandomNumberGenerator.GetBytes(8));
     private string? _status;
 
     public Terminal(TextWriter output, TextWriter error, bool json, bool outputIsTerminal, bool errorIsTerminal, bool noColor)
@@ -24,7 +30,6 @@ internal sealed class Terminal
         _color = terminal && !noColor;
         _live = terminal;
         Error = error;
-        ErrorColor = errorIsTerminal && !noColor;
     }
 
     /// <summary>Whether data is printed as JSON.</summary>
@@ -33,9 +38,13 @@ internal sealed class Terminal
     /// <summary>Whether findings are printed as SARIF, which only one command can.</summary>
     public bool Sarif { get; init; }
 
-    public TextWriter Error { get; }
+    private TextWriter Error { get; }
 
-    public bool ErrorColor { get; }
+    /// <summary>Says on standard error why a command failed.</summary>
+    public void Fault(string text) => Error.WriteLine(Safe(text));
+
+    /// <summary>Shows diagnostics on standard error.</summary>
+    public void Fault(IReadOnlyList<Diagnostic> diagnostics) => Error.WriteLine(PlainText.VisibleLines(DiagnosticRenderer.Render(diagnostics)));
 
     /// <summary>Prints <paramref name="value"/> in JSON mode; true when it did.</summary>
     public bool TryJson<T>(T value, JsonTypeInfo<T> type)
@@ -63,10 +72,13 @@ internal sealed class Terminal
     }
 
     /// <summary>A line of data in text mode.</summary>
-    public void Line(string text = "") => Write(_out, text);
+    public void Line(string text = "") => Write(_out, Safe(text));
+
+    /// <summary>A text that is data as a whole, such as a key or a document: its lines stay its own.</summary>
+    public void Document(string text) => Write(_out, PlainText.VisibleLines(text));
 
     /// <summary>A line of progress.</summary>
-    public void Progress(string text) => Write(_progress, text);
+    public void Progress(string text) => Write(_progress, Safe(text));
 
     /// <summary>Replaces the line that shows what is going on now; nothing where the output is not a terminal.</summary>
     public void Status(string? text)
@@ -76,11 +88,11 @@ internal sealed class Terminal
 
         lock (_gate)
         {
-            _status = text;
+            _status = text is null ? null : PlainText.Visible(text);
             int width = Math.Max(20, ConsoleWidth() - 1);
             _progress.Write("\r\u001b[K");
-            if (text is not null)
-                _progress.Write(text.Length > width ? text[..width] : text);
+            if (_status is not null)
+                _progress.Write(_status.Length > width ? _status[..width] : _status);
             _progress.Flush();
         }
     }
@@ -92,7 +104,7 @@ internal sealed class Terminal
         foreach (var name in header)
             table.AddColumn(new TableColumn(new Text(name)) { NoWrap = true, Padding = new Padding(0, 0, 2, 0) });
         foreach (var row in rows)
-            table.AddRow(row.Select(cell => (Spectre.Console.Rendering.IRenderable)new Text(cell)));
+            table.AddRow(row.Select(cell => (Spectre.Console.Rendering.IRenderable)new Text(PlainText.Visible(cell))));
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(_out), Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });
         console.Profile.Width = 400;
         console.Write(table);
@@ -106,7 +118,16 @@ internal sealed class Terminal
 
     public string Strong(string text) => Paint("1", text);
 
-    private string Paint(string code, string text) => _color ? $"\u001b[{code}m{text}\u001b[0m" : text;
+    private string Paint(string code, string text) => _color ? $"{_mark}[{code}m{text}{_mark}[0m" : text;
+
+    private string Safe(string text)
+    {
+        if (PlainText.IsPlain(text))
+            return text;
+
+        var lines = text.TrimEnd('\n').Split('\n').Select(line => string.Join('\u001b', line.Split(_mark).Select(PlainText.Visible)));
+        return string.Join("\n  ", lines);
+    }
 
     private void Write(TextWriter writer, string text)
     {

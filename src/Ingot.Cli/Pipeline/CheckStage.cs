@@ -59,6 +59,6 @@ internal sealed class CheckStage(CommandContext context, BuildOptions options)
         if (terminal.TrySarif(SarifLog.Of(diagnostics)) || terminal.TryJson(CheckReport.Of(diagnostics), CheckJson.Default.CheckReport))
             return;
 
-        terminal.Line(diagnostics.Count == 0 ? "nothing found" : DiagnosticRenderer.Render(diagnostics).TrimEnd('\n'));
+        terminal.Document(diagnostics.Count == 0 ? "nothing found" : DiagnosticRenderer.Render(diagnostics).TrimEnd('\n'));
     }
 }

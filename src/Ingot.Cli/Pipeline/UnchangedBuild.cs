@@ -2,6 +2,7 @@ using System.Collections;
 using System.Text;
 using Ingot.Builds;
 using Ingot.Cli.Commands;
+using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Linux;
@@ -26,7 +27,7 @@ internal static class UnchangedBuild
             return false;
 
         foreach (string line in said)
-            output.WriteLine(line);
+            output.WriteLine(PlainText.Visible(line));
         return true;
     }
 

@@ -189,7 +189,29 @@ public sealed class LayerExtractor : IDisposable
             throw new LayerException($"the hard link '{entry.Path}' names '{targetPath}', where no file is");
 
         LinuxFiles.MakeHardLink(targetParent, targetName, Find(TarPath.Parent(entry.Path)), TarPath.Encode(TarPath.Name(entry.Path)));
+        if (!IsOverlay)
+            DescribeAnew(entry);
         _files[entry.Path] = new FileRecord(entry, target?.Digest, target?.Size ?? 0, target?.Offset ?? 0);
+    }
+
+    // As Docker and containerd do: what the header of a link says of owner and rights, the file has from then on.
+    private void DescribeAnew(TarEntry entry)
+    {
+        var parent = Find(TarPath.Parent(entry.Path));
+        byte[] name = TarPath.Encode(TarPath.Name(entry.Path));
+        var status = LinuxFiles.Status(parent, name);
+        bool isSame = (status.Mode, status.UserId, status.GroupId) == (entry.Mode, entry.UserId, entry.GroupId) && entry.ExtendedAttributes is null or { Count: 0 };
+        if (!status.IsFile || isSame)
+            return;
+
+        using var file = LinuxFiles.OpenFile(parent, name);
+        var attributes = LinuxFiles.GetAttribute(file, OverlayAttribute.Capability);
+        LinuxFiles.SetOwner(file, [], entry.UserId, entry.GroupId);
+        LinuxFiles.SetMode(file, [], entry.Mode);
+        // A change of owner cleared them.
+        if (attributes is not null)
+            LinuxFiles.SetAttribute(file, OverlayAttribute.Capability, attributes);
+        SetAttributes(file, entry);
     }
 
     private void ExtractSpecial(TarEntry entry)
@@ -222,7 +244,7 @@ public sealed class LayerExtractor : IDisposable
         {
             if (name.StartsWith(OverlayAttribute.Prefix, StringComparison.Ordinal) || name.StartsWith("user.overlay.", StringComparison.Ordinal))
                 throw new LayerException($"'{entry.Path}' has the attribute '{name}', which steers overlay file systems");
-            if (name.StartsWith("user.", StringComparison.Ordinal) || (name == OverlayAttribute.Capability && entry.Type == TarEntryType.File))
+            if (name.StartsWith("user.", StringComparison.Ordinal) || (name == OverlayAttribute.Capability && entry.Type is TarEntryType.File or TarEntryType.HardLink))
                 LinuxFiles.SetAttribute(file, name, value);
         }
     }

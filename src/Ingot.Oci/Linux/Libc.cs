@@ -93,6 +93,9 @@ public static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "fgetxattr", SetLastError = true)]
     public static partial nint FGetXAttr(SafeFileHandle file, ReadOnlySpan<byte> name, Span<byte> value, nuint size);
 
+    [LibraryImport(Library, EntryPoint = "getxattr", SetLastError = true)]
+    public static partial nint GetXAttr(ReadOnlySpan<byte> path, ReadOnlySpan<byte> name, Span<byte> value, nuint size);
+
     [LibraryImport(Library, EntryPoint = "fsetxattr", SetLastError = true)]
     public static partial int FSetXAttr(SafeFileHandle file, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, nuint size, int flags);
 

@@ -192,12 +192,14 @@ internal static class ApiEndpoints
     {
         if (http.Request.ContentLength > MaxBody)
             throw new ApiException("invalid", $"the request has {http.Request.ContentLength} bytes: at most {MaxBody} are taken");
-        return await http.Request.ReadFromJsonAsync(type, http.RequestAborted) ?? throw new ApiException("invalid", "the request has no body");
+        var body = await http.Request.ReadFromJsonAsync(type, http.RequestAborted) ?? throw new ApiException("invalid", "the request has no body");
+        ApiText.RequirePlain(JsonSerializer.SerializeToElement(body, type));
+        return body;
     }
 
     private static Principal By(HttpContext http) => Gatekeeper.PrincipalOf(http) ?? throw new ApiException("forbidden", "this call needs a token");
 
-    private static string Query(HttpContext http, string name) => http.Request.Query[name].ToString() is { Length: > 0 } text ? text : throw new ApiException("invalid", $"the parameter '{name}' is missing");
+    private static string Query(HttpContext http, string name) => http.Request.Query[name].ToString() is { Length: > 0 } text ? ApiText.Plain(name, text) : throw new ApiException("invalid", $"the parameter '{name}' is missing");
 
     private static long Number(HttpContext http, string name, long otherwise) => long.TryParse(http.Request.Query[name], out long number) ? number : otherwise;
 

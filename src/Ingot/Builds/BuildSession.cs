@@ -1,5 +1,6 @@
 using System.Globalization;
 using Ingot.Oci.Content;
+using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
@@ -51,11 +52,11 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     {
         var tree = await Layers.TreeAsync(chain, Workspace, cancellationToken).ConfigureAwait(false);
         if (tree.Find("etc/passwd") is null && tree.Find("etc/group") is null)
-            return new Accounts("", "");
+            return Accounts.None;
 
-        return new Accounts(
-            await TextAsync(chain, tree, "etc/passwd", cancellationToken).ConfigureAwait(false),
-            await TextAsync(chain, tree, "etc/group", cancellationToken).ConfigureAwait(false));
+        byte[] passwd = await BytesAsync(chain, tree, "etc/passwd", cancellationToken).ConfigureAwait(false);
+        byte[] group = await BytesAsync(chain, tree, "etc/group", cancellationToken).ConfigureAwait(false);
+        return Accounts.Parse(passwd, group);
     }
 
     /// <summary>A writer for a layer that is not made of a directory: into the store when an image has it, and as it is beside the cache.</summary>
@@ -88,13 +89,15 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
         Directory.CreateDirectory(LogDirectory).FullName,
         string.Create(CultureInfo.InvariantCulture, $"{Settings.TimeProvider.GetUtcNow():yyyyMMdd'T'HHmmss}-{name}.log"));
 
-    private async Task<string> TextAsync(LayerChain chain, FileTree tree, string path, CancellationToken cancellationToken)
+    private async Task<byte[]> BytesAsync(LayerChain chain, FileTree tree, string path, CancellationToken cancellationToken)
     {
         if (tree.Resolve(path) is not { } resolved || tree.Find(resolved) is not { Record.Type: TarEntryType.File or TarEntryType.HardLink } file || file.Record.Size > MaxAccountBytes)
-            return "";
+            return [];
 
         using var files = await Layers.OpenerAsync(chain, Workspace, cancellationToken).ConfigureAwait(false);
-        using var reader = new StreamReader(files.Open(new FileOrigin(file.Layer, resolved)), System.Text.Encoding.Latin1);
-        return await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        using var content = files.Open(new FileOrigin(file.Layer, resolved));
+        var bytes = new MemoryStream();
+        await content.CopyToAsync(bytes, cancellationToken).ConfigureAwait(false);
+        return bytes.ToArray();
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Ingot.Builds.Normalisation;
 using Ingot.Diagnostics;
+using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
@@ -84,10 +85,10 @@ internal sealed class CommandExecution
         return await WriteAsync([.. usual.Keys, .. mounts.Points], rootMode, export, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<Account> AccountAsync(CancellationToken cancellationToken)
+    private async Task<ProcessIdentity> AccountAsync(CancellationToken cancellationToken)
     {
         var accounts = await _session.AccountsAsync(_chain, cancellationToken).ConfigureAwait(false);
-        return accounts.Find(_step.User, out var unknown)
+        return accounts.Resolve(_step.User, out var unknown)
             ?? throw new InvalidInputException([new(Severity.Error, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(_step.User, accounts.Names) ?? "make the account in a RUN before, or write a number", _step.Span)]);
     }
 
@@ -122,7 +123,7 @@ internal sealed class CommandExecution
         return root?.Mode ?? RootMode;
     }
 
-    private byte[] MakeBundle(Account account, Dictionary<string, bool> usual, RunMounts mounts, NetworkOfStep network)
+    private byte[] MakeBundle(ProcessIdentity account, Dictionary<string, bool> usual, RunMounts mounts, NetworkOfStep network)
     {
         WriteFile("hosts", "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n", ReadableMode);
         WriteFile("resolv.conf", network.ResolverFile, ReadableMode);
@@ -168,7 +169,7 @@ internal sealed class CommandExecution
         return path;
     }
 
-    private RuntimeProcess ProcessOf(Account account) => new()
+    private RuntimeProcess ProcessOf(ProcessIdentity account) => new()
     {
         Arguments = _step.Script is { } script ? [ScriptDirectory + script.Name] : _step.Arguments,
         Environment = EnvironmentOf(account),
@@ -178,14 +179,14 @@ internal sealed class CommandExecution
             UserId = account.UserId,
             GroupId = account.GroupId,
             // As containers of Docker have it: the main group is one of them.
-            AdditionalGroupIds = [account.GroupId, .. account.OtherGroups],
+            AdditionalGroupIds = [account.GroupId, .. account.FurtherGroupIds],
         },
         // What a program leaves that crashes is the host's memory, at another place each time.
         Limits = [new RuntimeLimit("RLIMIT_CORE", 0, 0)],
     };
 
     // What many programs would otherwise take from the clock, the host or chance. It is for the command, and does not get into the image's configuration.
-    private List<string> EnvironmentOf(Account account)
+    private List<string> EnvironmentOf(ProcessIdentity account)
     {
         var environment = _step.Environment.Concat(_step.Transparent).ToList();
         string[] surroundings =

@@ -1,5 +1,6 @@
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 using Ingot.Plans;

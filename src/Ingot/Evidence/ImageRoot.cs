@@ -1,3 +1,4 @@
+using Ingot.Oci.Images;
 using Ingot.Oci.Linux;
 using Ingot.Oci.Tar;
 using Microsoft.Win32.SafeHandles;
@@ -121,6 +122,22 @@ public sealed class ImageRoot : IDisposable
     /// <summary>The lines of a text file without their line breaks, each byte one character; empty when there is no such file.</summary>
     public IReadOnlyList<string> ReadLines(string path) =>
         ReadFile(path) is { } bytes ? System.Text.Encoding.UTF8.GetString(bytes).Split('\n').Select(l => l.TrimEnd('\r')).ToList() : [];
+
+    /// <summary>The image's users and groups.</summary>
+    public Accounts ReadAccounts() => Accounts.Parse(ReadFile("etc/passwd"), ReadFile("etc/group"));
+
+    /// <summary>Whether what stands at <paramref name="path"/> has capabilities, of any version and of any user namespace; a last link is not followed.</summary>
+    public bool HasCapabilities(string path)
+    {
+        using var file = TryOpen(path, Kernel.O_PATH | LinuxAbi.Host.O_NOFOLLOW);
+        if (file is null)
+            return false;
+
+        // A descriptor that is open for its path alone gives no attributes; through its name it does.
+        if (Libc.GetXAttr(Terminated($"/proc/self/fd/{file.DangerousGetHandle()}"), "security.capability\0"u8, default, 0) >= 0)
+            return true;
+        return LinuxError.Last is Kernel.ENODATA or Kernel.EOPNOTSUPP ? false : throw Failed("read the capabilities of", path);
+    }
 
     /// <summary>The names in the directory that <paramref name="path"/> leads to, in byte order; empty when it is none.</summary>
     public IReadOnlyList<string> List(string path)

@@ -53,6 +53,15 @@ public sealed class LayerExtractorTests : IDisposable
     }
 
     [Fact]
+    public async Task WhatTheHeaderOfAHardLinkSaysTheFileHasAsInARuntime()
+    {
+        Assert.SkipUnless(LinuxTree.IsRoot, LinuxTree.NeedsRoot);
+        string root = _directory.Make("root");
+        await ExtractAsync(["header name=a uid=0000005", "header name=b type=1 link=a mode=0004755", "header name=c", "header name=d type=1 link=c", "end"], root, new ExtractOptions());
+        Assert.Equal("a f 4755 0:0 0 0\nb f 4755 0:0 0 0\nc f 644 0:0 0 0\nd f 644 0:0 0 0", (await LinuxTree.ListAsync(root)).Trim());
+    }
+
+    [Fact]
     public async Task TheIndexSaysWhatTheArchiveHeld()
     {
         Assert.SkipUnless(LinuxTree.IsRoot, LinuxTree.NeedsRoot);

@@ -1,3 +1,4 @@
+using Ingot.Testing;
 using Ingot.Tools;
 
 namespace Ingot.SystemTests.Evidence;
@@ -28,7 +29,7 @@ internal static class BootstrappedRoot
 
     private static async Task<string?> FindAsync(string name, string suite, string? include)
     {
-        string directory = Path.Combine(Path.GetTempPath(), "ingot-test-" + name);
+        string directory = TestCache.At(name);
         for (int i = 0; i < 1200; i++)
         {
             try

@@ -1,4 +1,5 @@
 using Ingot.Evidence;
+using Ingot.Testing;
 using Ingot.Tools;
 
 namespace Ingot.SystemTests.Evidence;
@@ -62,14 +63,16 @@ internal sealed class BusyboxRoot : IDisposable
         if (File.Exists("/bin/busybox"))
             return "/bin/busybox";
 
-        string cache = Path.Combine(Path.GetTempPath(), "ingot-test-busybox");
+        string cache = TestCache.At("busybox");
         string program = Path.Combine(cache, "bin/busybox");
         if (File.Exists(program))
             return program;
 
         try
         {
-            string fresh = Directory.CreateTempSubdirectory("ingot-busybox-package-").FullName;
+            // On the same filesystem, where it can be renamed.
+            string fresh = TestCache.At($"busybox.{Environment.ProcessId}");
+            Directory.CreateDirectory(fresh);
             await CommandRunner.RunAsync(new Command("apt-get", "--quiet", "download", "busybox-static") { Directory = fresh });
             await CommandRunner.RunAsync(new Command("dpkg-deb", "-x", Directory.GetFiles(fresh, "*.deb").Single(), Path.Combine(fresh, "root")));
             if (!Directory.Exists(cache))

@@ -45,7 +45,8 @@ internal static class TestArchive
     /// <summary>Reads an archive as ADD does; its files are then in memory.</summary>
     public static async Task<IReadOnlyList<(SelectedFile File, string Content)>> ReadAsync(byte[] archive, ArchiveLimits? limits = null, SelectedFile? selected = null)
     {
-        string spool = Path.Combine(Path.GetTempPath(), $"ingot-spool-{Guid.NewGuid():N}");
+        string directory = Directory.CreateTempSubdirectory("ingot-spool-").FullName;
+        string spool = Path.Combine(directory, "spool");
         var file = selected ?? new SelectedFile(new TarEntry { Path = "", Type = TarEntryType.File, Size = archive.Length }, Ingot.Oci.Content.Digest.Of(archive), default);
         try
         {
@@ -55,6 +56,7 @@ internal static class TestArchive
         finally
         {
             Assert.False(File.Exists(spool), "the contents were left behind");
+            Directory.Delete(directory);
         }
     }
 

@@ -94,8 +94,8 @@ public sealed class ImageRootTests
     [InlineData("first", 5, 6, "")]
     public void AUserIsResolvedAsTheRuntimeDoes(string user, long userId, long groupId, string further)
     {
-        var identity = Accounts().Resolve(user)!;
-        Assert.Equal((userId, groupId, further), (identity.UserId, identity.GroupId, string.Join(',', identity.FurtherGroupIds)));
+        var identity = Accounts().Resolve(user, out _)!;
+        Assert.Equal((userId, groupId, further), ((long)identity.UserId, (long)identity.GroupId, string.Join(',', identity.FurtherGroupIds)));
     }
 
     [Theory]
@@ -104,13 +104,13 @@ public sealed class ImageRootTests
     [InlineData("-1")]
     [InlineData("4294967296")]
     [InlineData("1000x")]
-    public void AUserThatIsNoneIsNotResolved(string user) => Assert.Null(Accounts().Resolve(user));
+    public void AUserThatIsNoneIsNotResolved(string user) => Assert.Null(Accounts().Resolve(user, out _));
 
-    private static Accounts Accounts()
+    private static Ingot.Oci.Images.Accounts Accounts()
     {
         using var root = new TestRoot(
             ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n\n# comment\nbroken:line\nweb:x:1000:100:,,,:/home/web:/bin/false\nfirst:x:5:6::/:\nfirst:x:9:9::/:\nbad:x:abc:1::/:\n"),
-            ("etc/group", "root:x:0:\nusers:x:100:web\nmedia:x:44:other, web\naudio:x:200:web\nbroken\n"));
-        return Ingot.Evidence.Accounts.Read(root.Root);
+            ("etc/group", "root:x:0:\nusers:x:100:web\nmedia:x:44:other,web\naudio:x:200:web\nbroken\n"));
+        return root.Root.ReadAccounts();
     }
 }

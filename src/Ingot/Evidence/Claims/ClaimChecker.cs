@@ -1,28 +1,35 @@
 using System.Globalization;
+using System.Text;
 using Ingot.Diagnostics;
+using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 
 namespace Ingot.Evidence.Claims;
 
-/// <summary>Holds claims about an image against its bytes. A claim is believed for what is in the image, never for what its author says.</summary>
+/// <summary>Holds claims about an image against its bytes. A claim is believed for what is in the image, never for what its author says, and what cannot be decided does not hold.</summary>
 public static class ClaimChecker
 {
     /// <summary>The most paths that are listed against a claim.</summary>
     public const int MaxOffending = 50;
+
+    /// <summary>The version of how claims are checked; it grows with each change after which an image could be answered otherwise and that <see cref="RulesDigest"/> does not show.</summary>
+    public const int Version = 2;
 
     private const string NonRoot = "non-root";
 
     /// <summary>The claims that say that no file is of a kind: adding one is adding a row.</summary>
     private static readonly FileClaim[] s_fileClaims =
     [
-        new("no-shell", "a shell", ShellDetector.IsShell),
-        // A directory's set-group-id bit only tells new files their group.
-        new("no-setuid", "a file that runs with its owner's rights", (_, file) => file.Status is { Type: RootFileType.File } status && (status.Mode & 0b110_000_000_000) != 0),
-        new("no-package-manager", "a package manager", PackageManagers.IsOne),
+        new("no-shell", "a shell", Shells.Offence),
+        new("no-setuid", "a file that gives rights", Privileges.Offence),
+        new("no-package-manager", "a package manager", PackageManagers.Offence),
     ];
 
     /// <summary>The claims that can be checked.</summary>
     public static IReadOnlyList<string> Names { get; } = [NonRoot, .. s_fileClaims.Select(c => c.Name)];
+
+    /// <summary>What is asked, as a digest: of the version, of the names, and of the words by which programs are known. Evidence made by other rules answered another question.</summary>
+    public static Digest RulesDigest { get; } = Digest.Of(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Version}\n{Shells.Rules}\n{PackageManagers.Rules}")));
 
     /// <summary>Checks the claims of <paramref name="names"/>; an unknown one throws <see cref="InvalidInputException"/>.</summary>
     public static ClaimReport Check(ImageUnderTest image, IReadOnlyList<string> names) => Check(image.Root, image.Image.Config.Config, names);
@@ -34,41 +41,39 @@ public static class ClaimChecker
             throw new InvalidInputException("claim-unknown", $"'{unknown}' is no claim that can be checked", Suggestion.For(unknown, Names) ?? $"expected {string.Join(", ", Names)}");
 
         var claims = s_fileClaims.Where(c => names.Contains(c.Name)).ToList();
-        var offending = claims.ToDictionary(c => c.Name, _ => new List<string>());
+        var found = claims.ToDictionary(c => c.Name, _ => new List<Finding>());
         // One walk serves all.
         foreach (var file in claims.Count == 0 ? [] : root.Walk())
-        {
-            foreach (var claim in claims)
-            {
-                if (offending[claim.Name].Count < MaxOffending && claim.Offends(root, file))
-                    offending[claim.Name].Add("/" + file.Path);
-            }
-        }
+            Check(new FileUnderTest(root, file), claims, found);
 
-        return new ClaimReport([.. names.Distinct().Select(name => name == NonRoot ? CheckUser(root, config) : Result(claims.Find(c => c.Name == name)!, offending[name]))]);
+        return new ClaimReport([.. names.Distinct().Select(name => name == NonRoot ? UserClaim.Check(root, config, name) : Result(claims.Find(c => c.Name == name)!, found[name]))]);
     }
 
-    private static ClaimResult Result(FileClaim claim, List<string> offending) => new()
+    private static void Check(FileUnderTest file, List<FileClaim> claims, Dictionary<string, List<Finding>> found)
+    {
+        foreach (var claim in claims)
+        {
+            if (found[claim.Name].Count < MaxOffending && claim.Offence(file) is { } what)
+                found[claim.Name].Add(new Finding("/" + file.Path, what));
+        }
+    }
+
+    private static ClaimResult Result(FileClaim claim, List<Finding> found) => new()
     {
         Claim = claim.Name,
-        Holds = offending.Count == 0,
-        Reason = offending.Count == 0 ? $"no file is {claim.What}" : string.Create(CultureInfo.InvariantCulture, $"{(offending.Count == MaxOffending ? "at least " : "")}{offending.Count} files are {claim.What}"),
-        Offending = offending,
+        Holds = found.Count == 0,
+        Reason = found.Count == 0 ? $"no file is {claim.What}" : Reason(found),
+        Offending = [.. found.Select(f => f.Path)],
     };
 
-    private static ClaimResult CheckUser(ImageRoot root, ContainerConfig config)
+    private static string Reason(List<Finding> found)
     {
-        string user = config.User is { Length: > 0 } given ? given : "";
-        var identity = Accounts.Read(root).Resolve(user);
-        var (holds, reason) = identity switch
-        {
-            null => (false, $"the image runs as '{user}', and its /etc/passwd or /etc/group has no such name"),
-            { UserId: 0 } when user.Length == 0 => (false, "the image names no user: it runs as root"),
-            { UserId: 0 } => (false, $"the image runs as '{user}', which is root"),
-            _ => (true, string.Create(CultureInfo.InvariantCulture, $"the image runs as '{user}', user {identity.UserId}")),
-        };
-        return new ClaimResult { Claim = NonRoot, Holds = holds, Reason = reason };
+        var kinds = found.GroupBy(f => f.What).Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Count()} {(g.Count() == 1 ? "file is" : "files are")} {g.Key}"));
+        return (found.Count == MaxOffending ? "at least " : "") + string.Join(", ", kinds);
     }
 
-    private sealed record FileClaim(string Name, string What, Func<ImageRoot, RootFile, bool> Offends);
+    private sealed record Finding(string Path, string What);
+
+    // The offence is what a file is that speaks against the claim; null when it does not.
+    private sealed record FileClaim(string Name, string What, Func<FileUnderTest, string?> Offence);
 }

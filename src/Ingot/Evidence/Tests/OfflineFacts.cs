@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Ingot.Evidence.Packages;
+using Ingot.Oci.Images;
 
 namespace Ingot.Evidence.Tests;
 
@@ -22,7 +23,7 @@ internal readonly record struct Fact(GossValue? Value, string? Problem)
 /// <summary>Facts that the root filesystem alone holds: files, packages, users, groups.</summary>
 internal sealed class OfflineFacts(ImageRoot root)
 {
-    private readonly Lazy<Accounts> _accounts = new(() => Accounts.Read(root));
+    private readonly Lazy<Accounts> _accounts = new(() => root.ReadAccounts());
     private readonly Lazy<PackageInventory> _packages = new(() => PackageInventory.Read(root));
 
     public Fact Find(GossResource resource, string property) => resource.Type switch

@@ -117,7 +117,7 @@ internal sealed class Sandbox : IAsyncDisposable
 
     private static RuntimeProcess ProcessOf(ImageRoot root, ContainerConfig config, SandboxOptions options)
     {
-        var identity = Accounts.Read(root).Resolve(config.User)
+        var identity = root.ReadAccounts().Resolve(config.User, out _)
             ?? throw new SandboxException($"the image runs as '{config.User}', and its /etc/passwd or /etc/group has no such name");
         return new RuntimeProcess
         {
@@ -126,10 +126,10 @@ internal sealed class Sandbox : IAsyncDisposable
             Directory = config.WorkingDir is { Length: > 0 } directory ? directory : "/",
             User = new RuntimeUser
             {
-                UserId = (uint)identity.UserId,
-                GroupId = (uint)identity.GroupId,
+                UserId = identity.UserId,
+                GroupId = identity.GroupId,
                 // The first group is among the further ones, as with Docker: dropping it must not open what it is denied (CVE-2022-36109).
-                AdditionalGroupIds = [(uint)identity.GroupId, .. identity.FurtherGroupIds.Select(g => (uint)g)],
+                AdditionalGroupIds = [identity.GroupId, .. identity.FurtherGroupIds],
             },
             Capabilities = RuntimeCapabilities.None,
             NoNewPrivileges = true,
