@@ -49,6 +49,7 @@ public static class IngotServer
             await ready.Task;
             await gatekeeper.HandleAsync(http, next);
         });
+        var candidates = new Candidates(ledger, projects, shelf, time);
         app.MapRegistry(new RegistryOptions
         {
             Ledger = ledger,
@@ -59,8 +60,8 @@ public static class IngotServer
         });
         app.MapApi(new ApiServices(
             options, home, time.GetUtcNow(), ledger, projects,
-            new PromotionDesk(ledger, projects, shelf, time),
-            new ReleaseDesk(ledger, controller, projects, new PullCheck(content, target), address.ToString()),
+            new PromotionDesk(ledger, projects, candidates, time),
+            new ReleaseDesk(ledger, controller, projects, new PullCheck(content, target), candidates, address.ToString()),
             new StopDesk(ledger, controller, target),
             target,
             new StatusReader(ledger, controller),

@@ -21,7 +21,7 @@ internal static class TestCommand
             var files = GossFiles.LoadTyped(context.Directory, result.GetRequiredValue(file));
             Directory.CreateDirectory(context.Home.Work);
             await using var subject = await ImageUnderTest.UnpackAsync(new DirectoryStore(context.Home.Content), image.Digest, context.Home.Work, cancellationToken);
-            var report = await Examination.TestAsync(context, subject, files, cancellationToken);
+            var report = await Examination.TestAsync(subject, files, Examination.OptionsFor(context, found), cancellationToken);
             var reply = new TestReply(image.Digest, report.Succeeded, report.Passed, report.Failed, report.Skipped, [.. report.Results.Select(Row)]);
             if (!context.Terminal.TryJson(reply, ReportJson.Default.TestReply))
                 Examination.Print(context.Terminal, found, report);

@@ -6,18 +6,19 @@ using Ingot.Evidence.Provenance;
 using Ingot.Oci.Content;
 using Ingot.Plans;
 using Ingot.Policies;
+using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Pipeline;
 
 /// <summary>Says in SLSA's words how an image was built, and reads back what it takes to build it again. Nothing in it is of the host: directories are those of the repository.</summary>
 internal static class BuildProvenance
 {
-    private const string BuildType = "https://ingot.dev/buildtypes/project/v1";
+    private const string BuildType = ProjectBuild.BuildType;
     private const string Outside = "(outside of the repository)";
     private const string GitScheme = "git+";
-    private const string CommitAlgorithm = "gitCommit";
-    private const string KindKey = "kind", BootstrapKey = "bootstrap", ArchitectureKey = "architecture", VersionKey = "version";
-    private const string Template = "template", Source = "source", Base = "base", Package = "package";
+    private const string CommitAlgorithm = ProjectBuild.CommitAlgorithm;
+    private const string KindKey = ProjectBuild.KindKey, BootstrapKey = "bootstrap", ArchitectureKey = "architecture", VersionKey = "version";
+    private const string Template = "template", Source = ProjectBuild.SourceKind, Base = "base", Package = "package";
 
     /// <summary>The provenance of an image that was built on this host.</summary>
     public static SlsaProvenance Of(BuildRecipe recipe) => new()
@@ -90,6 +91,8 @@ internal static class BuildProvenance
     private static IEnumerable<ResourceDescriptor> DependenciesOf(BuildRecipe recipe)
     {
         yield return OfKind(Template, ResourceDescriptor.Of(Template, recipe.Template));
+        if (recipe.ProjectFile is { } file)
+            yield return OfKind(ProjectBuild.FileKind, ResourceDescriptor.Of(ProjectDefinition.FileName, file));
         if (recipe.Commit is { } commit)
             yield return OfKind(Source, new ResourceDescriptor { Name = Source, Uri = AddressOf(recipe.Remote), Digest = new(StringComparer.Ordinal) { [CommitAlgorithm] = commit } });
         foreach (var (name, digest) in recipe.Bases.OrderBy(b => b.Key, StringComparer.Ordinal))
@@ -151,6 +154,7 @@ internal static class BuildProvenance
             Bootstraps = dependencies.Where(d => Is(d, Package)).GroupBy(d => Note(d, BootstrapKey)).ToDictionary(g => g.Key, g => (IReadOnlyList<InstalledPackage>)[.. g.Select(PackageOf)]),
             Codec = chosen.Codec,
             Template = DigestOf(dependencies.First(d => Is(d, Template))),
+            ProjectFile = dependencies.FirstOrDefault(d => Is(d, ProjectBuild.FileKind)) is { } file ? DigestOf(file) : null,
             Commit = source.Digest?.GetValueOrDefault(CommitAlgorithm) is { } commit && IsCommit(commit) ? commit : throw new FormatException("its source is no commit"),
             Remote = source.Uri?.StartsWith(GitScheme, StringComparison.Ordinal) == true ? source.Uri[GitScheme.Length..] : null,
             Prefix = Within(asked, ".") == "." && asked.Directory != "." ? asked.Directory + "/" : "",

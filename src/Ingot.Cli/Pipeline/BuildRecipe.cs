@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ingot.Builds;
@@ -56,6 +57,10 @@ internal sealed record BuildRecipe
 
     [JsonPropertyName("template")]
     public required Digest Template { get; init; }
+
+    /// <summary>The digest of the project's file; null for an image that belongs to no project, and in records of earlier versions.</summary>
+    [JsonPropertyName("project_file")]
+    public Digest? ProjectFile { get; init; }
 
     [JsonPropertyName("commit")]
     public string? Commit { get; init; }
@@ -143,6 +148,7 @@ internal sealed record BuildRecipe
             Bootstraps = built.Record.Bootstraps.ToDictionary(b => b.Image, b => b.Packages),
             Codec = built.Record.Codec,
             Template = built.Record.Template,
+            ProjectFile = Path.GetFileName(project.Source.Name) == ProjectDefinition.FileName ? Digest.Of(Encoding.UTF8.GetBytes(project.Source.Text)) : null,
             Commit = built.Record.Source?.Commit,
             IsDirty = built.Record.Source?.IsDirty == true,
             Remote = built.Record.Source?.Remote,

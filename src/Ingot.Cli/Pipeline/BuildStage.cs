@@ -14,6 +14,7 @@ namespace Ingot.Cli.Pipeline;
 internal sealed class BuildStage(CommandContext context, BuildOptions options)
 {
     private IReadOnlyList<string> _warnings = [];
+    private readonly Dictionary<string, BuildRecipe> _recipes = new(StringComparer.Ordinal);
     private IReadOnlyList<ContextLook>? _looks;
 
     /// <summary>Looks at the plan before anything is done, and throws when it should not be; null when nobody does.</summary>
@@ -21,6 +22,9 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
 
     /// <summary>Whether any step ran.</summary>
     public bool DidWork { get; private set; }
+
+    /// <summary>What the images were built with just now, by name: the record that is kept of a digest may be of another project, or of an earlier commit.</summary>
+    public IReadOnlyDictionary<string, BuildRecipe> Recipes => _recipes;
 
     /// <summary>How long it took, planning included.</summary>
     public TimeSpan Elapsed { get; private set; }
@@ -102,7 +106,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         foreach (var image in options.Names ? images : [])
         {
             await NameAsync(layout, project, image, cancellationToken);
-            await BuildRecipe.Of(project, plan, image, options, directory).SaveAsync(context.Home, image.Digest, cancellationToken);
+            _recipes[image.Name] = BuildRecipe.Of(project, plan, image, options, directory);
+            await _recipes[image.Name].SaveAsync(context.Home, image.Digest, cancellationToken);
         }
 
         if (options.Cache is null && display.DidWork)

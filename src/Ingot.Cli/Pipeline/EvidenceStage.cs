@@ -13,90 +13,98 @@ using Ingot.Evidence.Secrets;
 using Ingot.Evidence.Signatures;
 using Ingot.Evidence.Tests;
 using Ingot.Oci.Content;
+using Ingot.Policies;
 using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Pipeline;
 
-/// <summary>The evidence about an image: what must be published, and whether any of it is new.</summary>
-internal sealed record EvidenceResult(IReadOnlyList<PublishedEvidence> Manifests, bool IsNew);
+/// <summary>The evidence about an image: what must be published, whether any of it is new, and why the image may not be; null when it may.</summary>
+internal sealed record EvidenceResult(IReadOnlyList<PublishedEvidence> Manifests, bool IsNew, string? Failure);
 
 /// <summary>A manifest that carries evidence, and the tag it goes under, if any.</summary>
 internal sealed record PublishedEvidence(Descriptor Descriptor, string? Tag);
 
-/// <summary>Tests, scans and signs an image. What was found about a digest by the same questions is not asked again.</summary>
-internal sealed class EvidenceStage(CommandContext context)
+/// <summary>What is kept of the answers to the same questions about an image: the evidence of every run, and whether the last one failed.</summary>
+internal sealed record KeptEvidence(bool Failed, IReadOnlyList<PublishedEvidence> Manifests)
+{
+    public static KeptEvidence None { get; } = new(Failed: true, []);
+}
+
+/// <summary>What is to be examined, for whom, and how it was built.</summary>
+internal sealed record Subject(ProjectDefinition Project, ImageDefinition Image, BuiltImage Built, BuildRecipe Recipe)
+{
+    public string Name => $"{Project.Name}/{Image.Name}";
+}
+
+/// <summary>Tests, scans and signs an image. What was found about it by the same questions, for the same project and with the same key, is not asked again.</summary>
+internal sealed class EvidenceStage(CommandContext context, Uri server)
 {
     private readonly Terminal _terminal = context.Terminal;
     private readonly DirectoryStore _store = new(context.Home.Content);
 
-    public async Task<EvidenceResult> RunAsync(ProjectDefinition project, ImageDefinition image, string directory, BuiltImage built, CancellationToken cancellationToken)
+    public async Task<EvidenceResult> RunAsync(Subject subject, IReadOnlyList<GossFile> files, CancellationToken cancellationToken)
     {
-        var files = GossFiles.Load(directory, image.Tests);
-        string record = Path.Combine(context.Home.Cache, "evidence", $"{built.Digest.Hex}-{Questions(image, files)}.json");
-        if (await ReadAsync(record, cancellationToken) is { } known)
-            return new EvidenceResult(known, IsNew: false);
-
         using var key = await KeysCommands.Open(context.Home).LoadOrCreateAsync(cancellationToken);
+        var questions = ImageQuestions.Of(subject.Project, subject.Image, GossFiles.Described(files));
+        string record = Path.Combine(context.Home.Cache, "evidence", $"{subject.Built.Digest.Hex}-{KeyOf(subject, questions, key.Id).Short}.json");
+        var known = await ReadAsync(record, cancellationToken) ?? KeptEvidence.None;
+        if (!known.Failed)
+            return new EvidenceResult(known.Manifests, IsNew: false, Failure: null);
+
         Directory.CreateDirectory(context.Home.Work);
-        await using var subject = await ImageUnderTest.UnpackAsync(_store, built.Digest, context.Home.Work, cancellationToken);
-        var statements = await ExamineAsync(project, image, built, subject, files, cancellationToken);
-        var writer = new EvidenceWriter(_store, key, TimeProvider.System);
-        var written = await writer.WriteAsync(subject.Image.Descriptor, statements, reference: $"{project.Name}/{image.Name}", cancellationToken: cancellationToken);
-        _terminal.Progress($"sign     {statements.Count} statements about {image.Name} with key {key.Id[..12]}");
-        List<PublishedEvidence> published = [.. written.Select(m => new PublishedEvidence(m.Descriptor, m.Tag))];
-        Write(record, published);
-        return new EvidenceResult(published, IsNew: true);
+        await using var image = await ImageUnderTest.UnpackAsync(_store, subject.Built.Digest, context.Home.Work, cancellationToken);
+        var (statements, failure) = await ExamineAsync(subject, image, files, cancellationToken);
+        var written = await new EvidenceWriter(_store, key, TimeProvider.System)
+            .WriteAsync(image.Image.Descriptor, statements, reference: subject.Name, cancellationToken: cancellationToken);
+        _terminal.Progress($"sign     {statements.Count} statements about {subject.Image.Name} with key {key.Id[..12]}");
+        // A failure stays with the image: whoever publishes it later publishes that too.
+        var kept = new KeptEvidence(failure is not null, [.. known.Manifests, .. written.Select(m => new PublishedEvidence(m.Descriptor, m.Tag))]);
+        Write(record, kept);
+        return new EvidenceResult(kept.Manifests, IsNew: true, failure);
     }
 
-    private async Task<IReadOnlyList<Statement>> ExamineAsync(ProjectDefinition project, ImageDefinition image, BuiltImage built, ImageUnderTest subject, IReadOnlyList<GossFile> files, CancellationToken cancellationToken)
+    private async Task<(IReadOnlyList<Statement> Statements, string? Failure)> ExamineAsync(Subject subject, ImageUnderTest image, IReadOnlyList<GossFile> files, CancellationToken cancellationToken)
     {
-        string name = $"{project.Name}/{image.Name}";
-        var recipe = await BuildRecipe.FindAsync(context.Home, built.Digest, cancellationToken) ?? throw new InvalidOperationException($"'{name}' was built without a record");
-        Statement About(string type, JsonElement predicate) => Statement.About(built.Digest, name, type, predicate);
-        List<Statement> statements =
-        [
-            Statement.Signature(built.Digest, name),
-            About(PredicateType.Provenance, BuildProvenance.Of(recipe).ToPredicate()),
-        ];
+        List<(string Type, JsonElement Predicate)> found = [];
         if (files.Count > 0)
         {
-            var tests = await Examination.TestAsync(context, subject, files, cancellationToken);
-            Examination.Print(_terminal, image.Name, tests);
+            var tests = await Examination.TestAsync(image, files, ImageQuestions.SandboxOf(subject.Project, subject.Image, context.Home.Work), cancellationToken);
+            Examination.Print(_terminal, subject.Image.Name, tests);
+            found.Add((PredicateType.TestResult, tests.ToPredicate()));
             if (!tests.Succeeded)
-                throw new RefusedException($"{tests.Failed} of {tests.Results.Count} checks of {image.Name} failed: nothing is published");
-            statements.Add(About(PredicateType.TestResult, tests.ToPredicate()));
+                return (Bind(subject, found), $"{tests.Failed} of {tests.Results.Count} checks of {subject.Image.Name} failed");
         }
 
-        var packages = PackageInventory.Read(subject.Root);
-        var secrets = await SecretScanner.ScanAsync(subject.Store, subject.Image, cancellationToken);
-        var claims = ClaimChecker.Check(subject, image.Claims);
-        statements.Add(About(PredicateType.CycloneDx, CycloneDx.ToPredicate(new SbomSubject(name, built.Digest, built.Config.Created), packages)));
-        statements.Add(About(PredicateType.SecretScan, secrets.ToPredicate()));
-        statements.Add(About(PredicateType.Claims, claims.ToPredicate()));
-        Examination.Print(_terminal, image.Name, packages, secrets, claims);
-        return statements;
+        var packages = PackageInventory.Read(image.Root);
+        var secrets = await SecretScanner.ScanAsync(image.Store, image.Image, cancellationToken);
+        var claims = ClaimChecker.Check(image, subject.Image.Claims);
+        found.Add((PredicateType.Provenance, BuildProvenance.Of(subject.Recipe).ToPredicate()));
+        found.Add((PredicateType.CycloneDx, CycloneDx.ToPredicate(new SbomSubject(subject.Name, subject.Built.Digest, subject.Built.Config.Created), packages)));
+        found.Add((PredicateType.SecretScan, secrets.ToPredicate()));
+        found.Add((PredicateType.Claims, claims.ToPredicate()));
+        Examination.Print(_terminal, subject.Image.Name, packages, secrets, claims);
+        return ([Statement.Signature(subject.Built.Digest, subject.Name), .. Bind(subject, found)], null);
     }
 
-    /// <summary>What is asked, as a name: another set of tests, claims or rules asks again.</summary>
-    private static string Questions(ImageDefinition image, IReadOnlyList<GossFile> files)
+    private static List<Statement> Bind(Subject subject, IEnumerable<(string Type, JsonElement Predicate)> found)
     {
-        var text = new StringBuilder(Application.Version).Append('\n');
-        foreach (var file in files)
-            text.Append("goss ").Append(file.Source.Name).Append(' ').Append(file.Digest).Append('\n');
-        foreach (var claim in image.Claims)
-            text.Append("claim ").Append(claim).Append('\n');
-        return Digest.Of(Encoding.UTF8.GetBytes(text.ToString())).Short;
+        var binding = new StatementBinding(subject.Project.Name, subject.Image.Name, TimeProvider.System.GetUtcNow());
+        return [.. found.Select(f => Statement.About(subject.Built.Digest, binding, f.Type, f.Predicate))];
     }
 
-    private async Task<IReadOnlyList<PublishedEvidence>?> ReadAsync(string path, CancellationToken cancellationToken)
+    /// <summary>Whose answers, to which questions, for which server, as one name: another project, version, key or rule asks again. Another server knows another history of the project.</summary>
+    private Digest KeyOf(Subject subject, ImageQuestions questions, string key) => Digest.Of(Encoding.UTF8.GetBytes(string.Join(
+        '\n', Application.Version, server.Authority, subject.Name, subject.Image.Version, key, questions.Digest)));
+
+    private async Task<KeptEvidence?> ReadAsync(string path, CancellationToken cancellationToken)
     {
         if (!File.Exists(path))
             return null;
 
         try
         {
-            var known = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(path, cancellationToken), EvidenceRecordJson.Default.IReadOnlyListPublishedEvidence);
-            foreach (var item in known ?? [])
+            var known = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(path, cancellationToken), EvidenceRecordJson.Default.KeptEvidence);
+            foreach (var item in known?.Manifests ?? [])
             {
                 if (await _store.SizeAsync(item.Descriptor.Digest, cancellationToken) is null)
                     return null;
@@ -111,19 +119,23 @@ internal sealed class EvidenceStage(CommandContext context)
         }
     }
 
-    private static void Write(string path, IReadOnlyList<PublishedEvidence> published)
+    private static void Write(string path, KeptEvidence kept)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(published, EvidenceRecordJson.Default.IReadOnlyListPublishedEvidence));
+        AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(kept, EvidenceRecordJson.Default.KeptEvidence));
     }
 }
 
-[JsonSerializable(typeof(IReadOnlyList<PublishedEvidence>))]
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(KeptEvidence))]
 internal sealed partial class EvidenceRecordJson : JsonSerializerContext;
 
 /// <summary>Reads an image's goss files.</summary>
 internal static class GossFiles
 {
+    /// <summary>The files as the project's questions name them. A goss file includes no other: that key is refused, so its own text is all that is asked.</summary>
+    public static IReadOnlyList<TestFile> Described(IReadOnlyList<GossFile> files) => [.. files.Select(f => new TestFile(f.Name, f.Digest))];
+
     /// <summary>Those that a project names, which are its files.</summary>
     public static IReadOnlyList<GossFile> Load(string directory, IReadOnlyList<string> names)
     {
@@ -145,7 +157,7 @@ internal static class GossFiles
         foreach (var name in names)
         {
             if (find(name) is { } source)
-                files.Add(GossFile.Parse(source, diagnostics));
+                files.Add(GossFile.Parse(source, diagnostics) with { Name = name });
             else
                 diagnostics.Error("no-file", $"there is no test file '{ProjectFiles.Name(Path.GetFullPath(name, directory))}'");
         }

@@ -1,17 +1,33 @@
+using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
 using Ingot.Evidence;
 using Ingot.Evidence.Claims;
 using Ingot.Evidence.Packages;
 using Ingot.Evidence.Secrets;
 using Ingot.Evidence.Tests;
+using Ingot.Policies;
+using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Pipeline;
 
 /// <summary>The examinations of an image, shared by <c>up</c>, <c>test</c> and <c>scan</c>, and how their results are told.</summary>
 internal static class Examination
 {
-    public static Task<TestReport> TestAsync(CommandContext context, ImageUnderTest subject, IReadOnlyList<GossFile> files, CancellationToken cancellationToken) =>
-        GossRunner.RunAsync(subject.Root, subject.Image.Config.Config, files, new SandboxOptions(context.Home.Work, TimeProvider.System), cancellationToken);
+    /// <summary>How an image is tested that stands under a name in the local store: as the services of the project in <paramref name="context"/>'s directory run it, when it is of that.</summary>
+    public static SandboxOptions OptionsFor(CommandContext context, string name)
+    {
+        if (File.Exists(Path.Combine(context.Directory, ProjectDefinition.FileName)))
+        {
+            var project = ProjectFiles.Load(context.Directory);
+            if (project.Images.FirstOrDefault(i => name.Split(':', '@')[0] == $"{project.Name}/{i.Name}") is { } image)
+                return ImageQuestions.SandboxOf(project, image, context.Home.Work);
+        }
+
+        return new SandboxOptions(context.Home.Work, TimeProvider.System);
+    }
+
+    public static Task<TestReport> TestAsync(ImageUnderTest subject, IReadOnlyList<GossFile> files, SandboxOptions options, CancellationToken cancellationToken) =>
+        GossRunner.RunAsync(subject.Root, subject.Image.Config.Config, files, options, cancellationToken);
 
     public static void Print(Terminal terminal, string image, TestReport tests)
     {

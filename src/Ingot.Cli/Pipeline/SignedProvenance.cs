@@ -24,13 +24,26 @@ internal sealed class SignedProvenance(CommandContext context)
         var manifests = await BundlesAsync(image, cancellationToken);
         var reader = new EvidenceReader(await KeysCommands.Open(context.Home).TrustedAsync(cancellationToken));
         var evidence = await reader.ReadAsync(image, _store, manifests.Keys, cancellationToken);
-        var found = evidence.OfKind(EvidenceKind.Provenance).Select(e => (e.Signer, Provenance: SlsaProvenance.FromPredicate(e.Predicate))).ToList();
+        var found = evidence.OfKind(EvidenceKind.Provenance).Select(e => (e.Signer, Provenance: TryRead(e))).Where(f => f.Provenance is not null).ToList();
         if (found.Count > 0)
-            return Best(name, found);
+            return Best(name, found!);
 
         if (evidence.Unverified.FirstOrDefault(u => manifests[u.Manifest] == PredicateType.Provenance) is { } refused)
             throw new RefusedException($"the provenance of '{name}' is not believed: {refused.Reason}; 'ingot keys trust FILE NAME' makes a key trusted");
         return null;
+    }
+
+    // What others signed may be of a form that is not known here.
+    private static SlsaProvenance? TryRead(EvidenceRecord record)
+    {
+        try
+        {
+            return SlsaProvenance.FromPredicate(record.Predicate);
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Signs how an image was built, when it was built here and nothing says so yet.</summary>
@@ -43,7 +56,8 @@ internal sealed class SignedProvenance(CommandContext context)
         {
             using var key = await KeysCommands.Open(context.Home).LoadOrCreateAsync(cancellationToken);
             var subject = (await Image.LoadAsync(_store, image, cancellationToken: cancellationToken)).Descriptor;
-            var statement = Statement.About(image, $"{recipe.Project}/{recipe.Image}", PredicateType.Provenance, BuildProvenance.Of(recipe).ToPredicate());
+            var binding = new StatementBinding(recipe.Project, recipe.Image, TimeProvider.System.GetUtcNow());
+            var statement = Statement.About(image, binding, PredicateType.Provenance, BuildProvenance.Of(recipe).ToPredicate());
             await new EvidenceWriter(_store, key, TimeProvider.System).WriteAsync(subject, [statement], reference: name, cancellationToken: cancellationToken);
             context.Terminal.Progress($"sign     how {name} was built, with key {key.Id[..12]}");
         }

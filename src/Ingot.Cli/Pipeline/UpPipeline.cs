@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
+using Ingot.Evidence.Provenance;
+using Ingot.Evidence.Tests;
 using Ingot.Oci.Content;
 using Ingot.Server.Api;
 using Ingot.Templates.Project;
@@ -26,8 +28,10 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
         var build = new BuildStage(context, options) { Consider = (plan, token) => TargetCheck.RunAsync(context, server, project, plan, token) };
         var built = await build.RunAsync(project, directory, cancellationToken);
         _changed |= build.DidWork;
-        await ApplyAsync(server, project, cancellationToken);
-        var published = await PublishAsync(server, project, directory, built, cancellationToken);
+        var subjects = project.Images.Where(i => i.Version is not null).Select(i => new Subject(project, i, built.First(b => b.Name == i.Name), build.Recipes[i.Name])).ToList();
+        var tests = project.Images.ToDictionary(i => i.Name, i => GossFiles.Load(directory, i.Tests), StringComparer.Ordinal);
+        await ApplyAsync(server, project, subjects, tests, cancellationToken);
+        var published = await PublishAsync(server, project, subjects, tests, cancellationToken);
         int exitCode = await ReleaseAsync(server, project, published, cancellationToken);
         await ReportAsync(server, project, clock.Elapsed, exitCode, cancellationToken);
         return exitCode;
@@ -40,23 +44,40 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
             throw new ToolException(missing[0].Package, $"this host lacks {string.Join(", ", missing.Select(m => m.Package))}; install with '{Prerequisites.Install(missing)}', or run 'ingot doctor'");
     }
 
-    private async Task ApplyAsync(ServerClient server, ProjectDefinition project, CancellationToken cancellationToken)
+    private async Task ApplyAsync(
+        ServerClient server, ProjectDefinition project, IReadOnlyList<Subject> subjects, Dictionary<string, IReadOnlyList<GossFile>> tests, CancellationToken cancellationToken)
     {
-        var reply = await server.SendAsync(HttpMethod.Put, $"api/v1/projects/{project.Name}", new ProjectRequest(project.Source.Text), ApiJson.Default.ProjectRequest, ApiJson.Default.ProjectReply, cancellationToken);
+        var request = new ProjectRequest(project.Source.Text, [.. subjects.Select(s => Applied(s, tests[s.Image.Name]))]);
+        var reply = await server.SendAsync(HttpMethod.Put, $"api/v1/projects/{project.Name}", request, ApiJson.Default.ProjectRequest, ApiJson.Default.ProjectReply, cancellationToken);
         _changed |= reply.Changed;
     }
 
-    private async Task<Dictionary<string, Digest>> PublishAsync(ServerClient server, ProjectDefinition project, string directory, IReadOnlyList<Builds.BuiltImage> built, CancellationToken cancellationToken)
+    // What the server compares with evidence is taken from where evidence takes it.
+    private static ProjectImageRequest Applied(Subject subject, IReadOnlyList<GossFile> tests)
+    {
+        var source = ProjectBuild.Of(BuildProvenance.Of(subject.Recipe)).Source;
+        return new ProjectImageRequest(
+            subject.Image.Name, [.. GossFiles.Described(tests).Select(t => new ProjectFileRequest(t.Name, t.Digest))], source?.Repository, source?.Commit);
+    }
+
+    private async Task<Dictionary<string, Digest>> PublishAsync(
+        ServerClient server, ProjectDefinition project, IReadOnlyList<Subject> subjects, Dictionary<string, IReadOnlyList<GossFile>> tests, CancellationToken cancellationToken)
     {
         var published = new Dictionary<string, Digest>(StringComparer.Ordinal);
-        foreach (var image in project.Images.Where(i => i.Version is not null))
+        var stage = new PublishStage(context, server);
+        foreach (var subject in subjects)
         {
-            var candidate = built.First(b => b.Name == image.Name);
-            await RefuseMovedTagAsync(server, project, image, candidate.Digest, cancellationToken);
-            var evidence = await new EvidenceStage(context).RunAsync(project, image, directory, candidate, cancellationToken);
+            await RefuseMovedTagAsync(server, project, subject.Image, subject.Built.Digest, cancellationToken);
+            var evidence = await new EvidenceStage(context, server.Server).RunAsync(subject, tests[subject.Image.Name], cancellationToken);
+            if (evidence.Failure is { } failure)
+            {
+                bool attached = await stage.AttachAsync(project, subject.Image, subject.Built, evidence, cancellationToken);
+                throw new RefusedException(attached ? $"{failure}: {subject.Built.Digest} is published already, and the failure is attached to it" : $"{failure}: nothing is published");
+            }
+
             _changed |= evidence.IsNew;
-            _changed |= await new PublishStage(context, server).RunAsync(project, image, candidate, evidence, cancellationToken);
-            published[image.Name] = candidate.Digest;
+            _changed |= await stage.RunAsync(project, subject.Image, subject.Built, evidence, cancellationToken);
+            published[subject.Image.Name] = subject.Built.Digest;
         }
 
         return published;

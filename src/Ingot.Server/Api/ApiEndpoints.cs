@@ -64,8 +64,8 @@ internal static class ApiEndpoints
     {
         api.MapPut("projects/{name}", async (HttpContext http, string name) =>
             await ReplyAsync(http, await services.Projects.ApplyAsync(name, await BodyAsync(http, ApiJson.Default.ProjectRequest), By(http), http.RequestAborted), ApiJson.Default.ProjectReply));
-        api.MapGet("resolve", (HttpContext http) =>
-            ReplyAsync(http, services.Promotions.Resolve(Query(http, "project"), Query(http, "image"), http.Request.Query["tag"], http.Request.Query["digest"]), ApiJson.Default.ResolveReply));
+        api.MapGet("resolve", async (HttpContext http) => await ReplyAsync(
+            http, await services.Promotions.ResolveAsync(Query(http, "project"), Query(http, "image"), http.Request.Query["tag"], http.Request.Query["digest"], http.RequestAborted), ApiJson.Default.ResolveReply));
         api.MapPost("promotions", async (HttpContext http) =>
             await ReplyAsync(http, await services.Promotions.PromoteAsync(await BodyAsync(http, ApiJson.Default.PromotionRequest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
         api.MapGet("explain", async (HttpContext http) =>

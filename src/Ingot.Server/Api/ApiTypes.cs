@@ -8,8 +8,14 @@ namespace Ingot.Server.Api;
 /// where else the server listens.</summary>
 public sealed record HealthReply(string Version, string Build, DateTimeOffset Started, string? Home = null, string? Listen = null);
 
-/// <summary>An <c>ingot.yaml</c> as it stands: <c>PUT /api/v1/projects/NAME</c>.</summary>
-public sealed record ProjectRequest(string Yaml);
+/// <summary>An <c>ingot.yaml</c> as it stands, and what it only names: <c>PUT /api/v1/projects/NAME</c>.</summary>
+public sealed record ProjectRequest(string Yaml, IReadOnlyList<ProjectImageRequest>? Images = null);
+
+/// <summary>An image of the project: its goss files, and the repository and commit it was built from, when there are any.</summary>
+public sealed record ProjectImageRequest(string Image, IReadOnlyList<ProjectFileRequest> Tests, string? Repository = null, string? Commit = null);
+
+/// <summary>A file of the project, and the digest of its text.</summary>
+public sealed record ProjectFileRequest(string Name, Digest Digest);
 
 /// <summary>The project as recorded; <see cref="Changed"/> when it differs from what was recorded before.</summary>
 public sealed record ProjectReply(string Project, Digest Digest, bool Changed);

@@ -1,6 +1,7 @@
 using Ingot.Evidence;
 using Ingot.Evidence.Signatures;
 using Ingot.Oci.Content;
+using Ingot.Oci.Images;
 using Ingot.Server.Ledger;
 
 namespace Ingot.Server.Control;
@@ -14,4 +15,8 @@ internal sealed class EvidenceShelf(LedgerStore ledger, IContentStore content, K
         var reader = new EvidenceReader(await keys.TrustedAsync(cancellationToken));
         return await reader.ReadAsync(digest, content, referrers, cancellationToken);
     }
+
+    /// <summary>The layers of an image's manifest; none of an index, or of what is not here.</summary>
+    public async Task<IReadOnlyList<Digest>> LayersAsync(Digest digest, CancellationToken cancellationToken) =>
+        await content.ReadAsync(digest, cancellationToken) is { } bytes && ImageJson.ReadManifest(bytes).Layers is { } layers ? [.. layers.Select(l => l.Digest)] : [];
 }

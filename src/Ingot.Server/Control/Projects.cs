@@ -1,8 +1,11 @@
+using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ingot.Diagnostics;
+using Ingot.Evidence.Provenance;
 using Ingot.Oci.Content;
+using Ingot.Policies;
 using Ingot.Server.Access;
 using Ingot.Server.Api;
 using Ingot.Server.Ledger;
@@ -13,12 +16,19 @@ namespace Ingot.Server.Control;
 /// <summary>The projects as last applied. What the server decides about a project, it decides by the text in its ledger, not by what a caller says of it.</summary>
 internal sealed class Projects(LedgerStore ledger)
 {
+    // What is older was built so long ago that it is to be built again.
+    private const int MaxApplied = 500;
+
+    private static readonly string s_appliedKind = new LedgerEvent.ProjectApplied("", default, "").Kind;
+
+    private readonly ConcurrentDictionary<string, (long Entry, IReadOnlyList<LedgerEvent.ProjectApplied> Applied)> _sources = new(StringComparer.Ordinal);
+
     public ProjectDefinition Get(string name) => Find(name)
         ?? throw new ApiException("not_found", $"the server knows no project '{name}': apply it with 'ingot up'");
 
     public ProjectDefinition? Find(string name) => ledger.Read(view => view.Project(name)) is { } applied ? Parse(applied.Text) : null;
 
-    /// <summary>Records a project's file when it differs from the one recorded.</summary>
+    /// <summary>Records a project's file, the digests of its tests and where it is built from, when any of it differs from what is recorded.</summary>
     public async Task<ProjectReply> ApplyAsync(string name, ProjectRequest request, Principal by, CancellationToken cancellationToken)
     {
         var project = Parse(request.Yaml);
@@ -28,10 +38,66 @@ internal sealed class Projects(LedgerStore ledger)
         if (!by.Has(Role.Administrator) && RulesOf(project) != (Find(name) is { } known ? RulesOf(known) : null))
             throw new ApiException("forbidden", $"'{by.Name}' may not change the stages of '{name}', their gates or who approves: that takes the role administrator");
 
-        var digest = Digest.Of(Encoding.UTF8.GetBytes(request.Yaml));
-        var entries = await ledger.AppendAsync(by.Name, view => view.Project(name)?.Digest == digest ? [] : [new LedgerEvent.ProjectApplied(name, digest, request.Yaml)], cancellationToken);
-        return new ProjectReply(name, digest, entries.Count > 0);
+        var applied = new LedgerEvent.ProjectApplied(name, Digest.Of(Encoding.UTF8.GetBytes(request.Yaml)), request.Yaml, Images(project, request.Images));
+        var entries = await ledger.AppendAsync(by.Name, view => Repeats(view, applied) ? [] : [applied], cancellationToken);
+        return new ProjectReply(name, applied.Digest, entries.Count > 0);
     }
+
+    /// <summary>What a project asks about one of its images, by the digests it was last applied with.</summary>
+    public static ImageQuestions Questions(LedgerView view, ProjectDefinition project, ImageDefinition image) =>
+        ImageQuestions.Of(project, image, Last(view, project.Name)?.Images?.FirstOrDefault(i => i.Image == image.Name)?.Tests.Select(t => new TestFile(t.Name, t.Digest)).ToList());
+
+    /// <summary>What the project was applied with, the latest first: an image of it may have been built from any of these.</summary>
+    public IReadOnlyList<ProjectSource> Sources(LedgerView view, string project, string image)
+    {
+        if (view.Project(project) is not { } current)
+            return [];
+        if (_sources.TryGetValue(project, out var known) && known.Entry == current.Entry)
+            return SourcesOf(known.Applied, image);
+
+        var filter = new LedgerFilter { Project = project, Kind = s_appliedKind };
+        List<LedgerEvent.ProjectApplied> applied = [.. view.Latest(MaxApplied, filter: filter).Select(e => (LedgerEvent.ProjectApplied)e.Event with { Text = "" })];
+        _sources[project] = (current.Entry, applied);
+        return SourcesOf(applied, image);
+    }
+
+    private static IReadOnlyList<ProjectSource> SourcesOf(IReadOnlyList<LedgerEvent.ProjectApplied> applied, string image) =>
+        [.. applied.Where(a => a.Images is not null).SelectMany(a => a.Images!.Where(i => i.Image == image).Select(i => new ProjectSource(a.Digest, i.Repository, i.Commit))).Distinct()];
+
+    private static LedgerEvent.ProjectApplied? Last(LedgerView view, string project) =>
+        view.Project(project) is { } applied ? view.Entry(applied.Entry)?.Event as LedgerEvent.ProjectApplied : null;
+
+    // A caller of an earlier version says nothing of the images: that is no reason to forget what was said, as long as the file is the same.
+    private static bool Repeats(LedgerView view, LedgerEvent.ProjectApplied applied) =>
+        Last(view, applied.Project) is { } last
+        && (applied.Images is null ? last.Digest == applied.Digest : LedgerJson.ToElement(last).GetRawText() == LedgerJson.ToElement(applied).GetRawText());
+
+    private static List<AppliedImage>? Images(ProjectDefinition project, IReadOnlyList<ProjectImageRequest>? images)
+    {
+        if (images is null)
+            return null;
+
+        if (images.GroupBy(i => i?.Image).FirstOrDefault(g => g.Key is null || g.Count() > 1) is { } twice)
+            throw new ApiException("invalid", $"the images of the request name '{twice.Key}' twice, or one of them has no name");
+        return [.. images.Select(i => ImageOf(project, i)).OrderBy(i => i.Image, StringComparer.Ordinal)];
+    }
+
+    private static AppliedImage ImageOf(ProjectDefinition project, ProjectImageRequest request)
+    {
+        var image = project.Images.FirstOrDefault(i => i.Name == request.Image) ?? throw new ApiException("invalid", $"the project '{project.Name}' has no image '{Shown(request.Image)}'");
+        if (request.Tests is null || !request.Tests.Select(t => t?.Name).SequenceEqual(image.Tests, StringComparer.Ordinal))
+            throw new ApiException("invalid", $"the test files of '{image.Name}' in the request are not those of the project's file: {string.Join(", ", image.Tests)}");
+        if (request.Tests.Any(t => t.Digest == default))
+            throw new ApiException("invalid", $"a test file of '{image.Name}' in the request has no digest");
+        if (request.Commit is not null && !(request.Commit.Length is 40 or 64 && request.Commit.All(char.IsAsciiHexDigitLower)))
+            throw new ApiException("invalid", $"'{Shown(request.Commit)}' is no commit");
+        if (request.Repository is { } repository && (repository.Length is 0 or > 2048 || repository.Any(char.IsControl) || request.Commit is null))
+            throw new ApiException("invalid", $"'{Shown(repository)}' is no address of a repository that a commit was taken from");
+
+        return new AppliedImage(image.Name, [.. request.Tests.Select(t => new AppliedFile(t.Name, t.Digest))], request.Repository, request.Commit);
+    }
+
+    private static string Shown(string text) => text.Length <= 64 ? text : text[..64] + "…";
 
     /// <summary>What decides who gets an image where: whoever may only publish or release must not change it.</summary>
     private static string RulesOf(ProjectDefinition project) => JsonSerializer.Serialize(

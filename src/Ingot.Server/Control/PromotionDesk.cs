@@ -1,4 +1,3 @@
-using Ingot.Evidence;
 using Ingot.Oci.Content;
 using Ingot.Policies;
 using Ingot.Server.Api;
@@ -8,19 +7,19 @@ using Ingot.Templates.Project;
 namespace Ingot.Server.Control;
 
 /// <summary>Decides from evidence whether a digest enters a stage, and records what was decided and what people said.</summary>
-internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, EvidenceShelf evidence, TimeProvider time)
+internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candidates candidates, TimeProvider time)
 {
     /// <summary>Decides and records. A digest that is admitted already stays so until it is revoked, and nothing new is recorded while the answer is the same.</summary>
     public async Task<DecisionReply> PromoteAsync(PromotionRequest request, string by, CancellationToken cancellationToken)
     {
         var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
         if (Standing(project, image, stage, request.Digest) is { Admitted: true } standing)
-            return Reply(project, image, request.Digest, stage.Name, standing);
+            return await ReplyAsync(project, image, request.Digest, stage.Name, standing, cancellationToken);
 
         var decision = await DecideAsync(project, image, stage, request.Digest, cancellationToken);
         var record = new LedgerEvent.PromotionDecided(project.Name, image.Name, Repository(project, image), request.Digest, stage.Name, decision.Admitted, [.. decision.Gates.Select(Record)]);
         await ledger.AppendAsync(by, view => Repeats(view, record) ? [] : [record], cancellationToken);
-        return Reply(project, image, request.Digest, decision, decision.Admitted ? time.GetUtcNow() : null);
+        return await ReplyAsync(project, image, request.Digest, decision, decision.Admitted ? time.GetUtcNow() : null, cancellationToken);
     }
 
     /// <summary>What a promotion would say now, or said when the digest was admitted.</summary>
@@ -28,9 +27,9 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Evide
     {
         var (project, image, stage) = Find(projectName, imageName, stageName);
         if (Standing(project, image, stage, digest) is { Admitted: true } standing)
-            return Reply(project, image, digest, stage.Name, standing);
+            return await ReplyAsync(project, image, digest, stage.Name, standing, cancellationToken);
 
-        return Reply(project, image, digest, await DecideAsync(project, image, stage, digest, cancellationToken), since: null);
+        return await ReplyAsync(project, image, digest, await DecideAsync(project, image, stage, digest, cancellationToken), since: null, cancellationToken);
     }
 
     /// <summary>Records a person's word and answers with what it changes.</summary>
@@ -51,29 +50,28 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Evide
     {
         var (project, image) = FindImage(request.Project, request.Image);
         await ledger.AppendAsync(by, new LedgerEvent.Revoked(project.Name, image.Name, request.Digest, request.Why), cancellationToken);
-        return new ResolveReply(project.Name, image.Name, request.Digest, Version(project, image, request.Digest));
+        return new ResolveReply(project.Name, image.Name, request.Digest, await candidates.VersionAsync(project.Name, image.Name, request.Digest, cancellationToken));
     }
 
-    /// <summary>The digest a tag names, or the digest given, when it is published.</summary>
-    public ResolveReply Resolve(string projectName, string imageName, string? tag, string? digest)
+    /// <summary>The digest a tag names, or the digest given, when it is published; without either the newest version that is proved.</summary>
+    public async Task<ResolveReply> ResolveAsync(string project, string image, string? tag, string? digest, CancellationToken cancellationToken)
     {
-        string repository = $"{projectName}/{imageName}";
-        if (digest is not null)
-        {
-            if (!Digest.TryParse(digest, out var wanted) || ledger.Read(view => view.Manifest(repository, wanted)) is null)
-                throw new ApiException("not_found", $"'{repository}@{digest}' is not published here");
-            return new ResolveReply(projectName, imageName, wanted, ledger.Read(view => view.TagsOf(repository, wanted)).Select(t => t.Tag).FirstOrDefault(IsVersion));
-        }
+        Digest? found = digest is not null ? Published(project, image, digest) : string.IsNullOrEmpty(tag) ? null : Tagged(project, image, tag);
+        if (found is { } published)
+            return new ResolveReply(project, image, published, await candidates.VersionAsync(project, image, published, cancellationToken));
 
-        var bound = string.IsNullOrEmpty(tag)
-            ? ledger.Read(view => view.Tags(repository)).Where(t => IsVersion(t.Tag)).MaxBy(t => t.Entry)
-            : ledger.Read(view => view.Tag(repository, tag));
-        return bound is null
-            ? throw new ApiException("not_found", $"'{repository}{(string.IsNullOrEmpty(tag) ? "" : ":" + tag)}' is not published here: publish it with 'ingot up'")
-            : new ResolveReply(projectName, imageName, bound.Digest, bound.Tag);
+        return await candidates.NewestAsync(project, image, cancellationToken) is { } newest
+            ? new ResolveReply(project, image, newest.Digest, newest.Tag)
+            : throw new ApiException("not_found", $"no version of '{project}/{image}' that this project built is published here: publish it with 'ingot up', or name it by its tag or digest");
     }
 
-    private static bool IsVersion(string tag) => !tag.StartsWith("sha256-", StringComparison.Ordinal);
+    private Digest Published(string project, string image, string digest) =>
+        Digest.TryParse(digest, out var wanted) && ledger.Read(view => view.Manifest($"{project}/{image}", wanted)) is not null
+            ? wanted
+            : throw new ApiException("not_found", $"'{project}/{image}@{digest}' is not published here");
+
+    private Digest Tagged(string project, string image, string tag) => ledger.Read(view => view.Tag($"{project}/{image}", tag))?.Digest
+        ?? throw new ApiException("not_found", $"'{project}/{image}:{tag}' is not published here: publish it with 'ingot up'");
 
     private static bool Repeats(LedgerView view, LedgerEvent.PromotionDecided decided) =>
         view.Promotion(decided.Project, decided.Image, decided.Stage, decided.Digest) is { } last
@@ -82,24 +80,8 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Evide
     // A soak says another time at every look; only the verdicts and what they rest on make a decision new.
     private static string Text(GateRecord gate) => $"{gate.Gate} {gate.Verdict} {string.Join(' ', gate.Evidence)}";
 
-    private async Task<Decision> DecideAsync(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, CancellationToken cancellationToken)
-    {
-        int index = project.Stages.Select(s => s.Name).ToList().IndexOf(stage.Name);
-        var before = index == 0 ? null : project.Stages[index - 1];
-        var set = await evidence.ReadAsync(Repository(project, image), digest, cancellationToken);
-        return ledger.Read(view => Policy.Decide(new Candidate
-        {
-            Digest = digest,
-            Image = image,
-            Stage = stage,
-            Before = before,
-            AdmittedBefore = before is not null && view.Promotion(project.Name, image.Name, before.Name, digest) is { Admitted: true } admitted ? admitted.Time : null,
-            Evidence = set,
-            Approvals = [.. view.Approvals(project.Name, image.Name, stage.Name, digest).Select(a => new Policies.Approval(a.Who, a.IsApproved, a.Reason, a.Time))],
-            Revoked = view.Revocation(project.Name, image.Name, digest) is { } revoked ? $"{revoked.Reason} ({revoked.Actor})" : null,
-            Now = time.GetUtcNow(),
-        }));
-    }
+    private async Task<Decision> DecideAsync(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, CancellationToken cancellationToken) =>
+        Policy.Decide(await candidates.OfAsync(project, image, stage, digest, cancellationToken));
 
     /// <summary>What was decided, when it still counts: a revocation or a later rejection undoes it.</summary>
     private Promotion? Standing(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest) => ledger.Read(view =>
@@ -122,18 +104,15 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Evide
             : (project, image, stage);
     }
 
-    private string? Version(ProjectDefinition project, ImageDefinition image, Digest digest) =>
-        ledger.Read(view => view.TagsOf(Repository(project, image), digest)).Select(t => t.Tag).FirstOrDefault(IsVersion);
-
     private static string Repository(ProjectDefinition project, ImageDefinition image) => $"{project.Name}/{image.Name}";
 
     private static GateRecord Record(GateResult gate) => new(gate.Gate, gate.Verdict.ToString().ToLowerInvariant(), gate.Reason, gate.Evidence);
 
-    private DecisionReply Reply(ProjectDefinition project, ImageDefinition image, Digest digest, Decision decision, DateTimeOffset? since) => new(
-        project.Name, image.Name, digest, Version(project, image, digest), decision.Stage, decision.Admitted ? "admitted" : "refused", since,
+    private async Task<DecisionReply> ReplyAsync(ProjectDefinition project, ImageDefinition image, Digest digest, Decision decision, DateTimeOffset? since, CancellationToken cancellationToken) => new(
+        project.Name, image.Name, digest, await candidates.VersionAsync(project.Name, image.Name, digest, cancellationToken), decision.Stage, decision.Admitted ? "admitted" : "refused", since,
         [.. decision.Gates.Select(g => new GateReply(g.Gate, g.Verdict.ToString().ToLowerInvariant(), g.Reason, g.Cure, g.Evidence))]);
 
-    private DecisionReply Reply(ProjectDefinition project, ImageDefinition image, Digest digest, string stage, Promotion promotion) => new(
-        project.Name, image.Name, digest, Version(project, image, digest), stage, "admitted", promotion.Time,
+    private async Task<DecisionReply> ReplyAsync(ProjectDefinition project, ImageDefinition image, Digest digest, string stage, Promotion promotion, CancellationToken cancellationToken) => new(
+        project.Name, image.Name, digest, await candidates.VersionAsync(project.Name, image.Name, digest, cancellationToken), stage, "admitted", promotion.Time,
         [.. promotion.Gates.Select(g => new GateReply(g.Gate, g.Verdict, g.Reason, null, g.Evidence))]);
 }

@@ -9,7 +9,7 @@ using Rollout = Ingot.Releases.Rollout;
 namespace Ingot.Server.Control;
 
 /// <summary>Takes requests to run a digest, checks that they may be carried out, and hands them to the service's loop.</summary>
-internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Projects projects, PullCheck pulls, string registry)
+internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Projects projects, PullCheck pulls, Candidates candidates, string registry)
 {
     /// <summary>A service is to run a digest that its stage admitted.</summary>
     public async Task<ReleaseReply> ReleaseAsync(ReleaseRequest request, string by, CancellationToken cancellationToken)
@@ -21,7 +21,8 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             return new ReleaseReply("refused", null, null, objection);
 
         var loop = controller.Get(key);
-        var wanted = Generation(project, service, stage, image, request.Digest, number: 0);
+        string? version = await candidates.VersionAsync(project.Name, image.Name, request.Digest, cancellationToken);
+        var wanted = Generation(project, service, stage, image, request.Digest, version);
         if (loop.Rollout is { State: { IsTerminal: false, Cause: null } current } open && Same(current.Spec.Next, wanted, current.Spec.Proxy, Proxy(service, stage)))
             return new ReleaseReply("started", open.Id, current.Spec.Next.Number, null);
         if (loop.Rollout is null && loop.Steady is { } steady && Same(steady.Serving, wanted, steady.Proxy, Proxy(service, stage)))
@@ -116,16 +117,13 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         return stage.Target is null ? throw new ApiException("invalid", $"stage '{stage.Name}' of '{project.Name}' has no target: nothing runs there") : (project, service, stage);
     }
 
-    private Generation Generation(ProjectDefinition project, ServiceDefinition service, StageDefinition stage, ImageDefinition image, Digest digest, int number)
-    {
-        string repository = $"{project.Name}/{image.Name}";
-        var tag = ledger.Read(view => view.TagsOf(repository, digest)).FirstOrDefault(t => !t.Tag.StartsWith("sha256-", StringComparison.Ordinal));
-        return new Generation
+    private Generation Generation(ProjectDefinition project, ServiceDefinition service, StageDefinition stage, ImageDefinition image, Digest digest, string? version) =>
+        new()
         {
-            Number = number,
-            Repository = $"{registry}/{repository}",
+            Number = 0,
+            Repository = $"{registry}/{project.Name}/{image.Name}",
             Digest = digest,
-            Version = tag?.Tag ?? digest.Short,
+            Version = version ?? digest.Short,
             Replicas = service.Replicas.GetValueOrDefault(stage.Name, 1),
             Port = service.Port,
             Health = service.Health,
@@ -133,7 +131,6 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             Writable = service.Writable,
             Limits = service.Limits,
         };
-    }
 
     private static ProxySettings Proxy(ServiceDefinition service, StageDefinition stage) => new(service.Listen[stage.Name], service.Health.Timeout);
 

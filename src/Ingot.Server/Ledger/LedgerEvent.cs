@@ -73,9 +73,22 @@ public abstract partial record LedgerEvent
     /// <summary>A token is nobody's any more.</summary>
     public sealed record TokenRevoked(string Name, string Reason) : LedgerEvent;
 
-    /// <summary>A project's file was applied.</summary>
-    public sealed record ProjectApplied(string Project, Oci.Content.Digest Digest, string Text) : LedgerEvent, IAboutProject, IAboutDigest;
+    /// <summary>A project's file was applied. <paramref name="Images"/> says what the file only names; null when the caller did not say.</summary>
+    public sealed record ProjectApplied(string Project, Oci.Content.Digest Digest, string Text, IReadOnlyList<AppliedImage>? Images = null)
+        : LedgerEvent, IAboutProject, IAboutDigest;
 }
+
+/// <summary>What an image of a project was to be asked and built from when the project was applied.</summary>
+/// <param name="Image">The image's name in the project.</param>
+/// <param name="Tests">Its goss files, in the project's order.</param>
+/// <param name="Repository">The address of the repository it is built from; null for none that others could use.</param>
+/// <param name="Commit">The commit that was checked out; null outside of a repository.</param>
+public sealed record AppliedImage(string Image, IReadOnlyList<AppliedFile> Tests, string? Repository = null, string? Commit = null);
+
+/// <summary>A file of a project.</summary>
+/// <param name="Name">Its path in the project.</param>
+/// <param name="Digest">The digest of its text.</param>
+public sealed record AppliedFile(string Name, Oci.Content.Digest Digest);
 
 /// <summary>An event about one project.</summary>
 public interface IAboutProject

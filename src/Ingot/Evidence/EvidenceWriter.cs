@@ -142,9 +142,22 @@ public sealed class EvidenceWriter
             return null;
 
         Descriptor[] all = [.. kept, .. added];
-        var config = await _store.PutAsync(MediaType.Config, ImageJson.Write(ConfigOf(all)), cancellationToken).ConfigureAwait(false);
-        var manifest = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = config, Layers = all }), cancellationToken).ConfigureAwait(false);
+        var (config, manifest) = await StoreOlderAsync(_store, all, cancellationToken).ConfigureAwait(false);
         return new EvidenceManifest(manifest, tag, PredicateType: null, [config, .. all]);
+    }
+
+    /// <summary>Adds to a manifest of the older form what another one has and it lacks, and stores the result; null when it lacks nothing.</summary>
+    public static async Task<Descriptor?> MergeOlderAsync(IContentStore store, byte[] existing, byte[] added, CancellationToken cancellationToken = default)
+    {
+        var kept = ReadOlder(existing).Layers;
+        var lacking = ReadOlder(added).Layers.Where(l => !kept.Any(k => k.Digest == l.Digest && SameSignature(k, l))).ToList();
+        return lacking.Count == 0 ? null : (await StoreOlderAsync(store, [.. kept, .. lacking], cancellationToken).ConfigureAwait(false)).Manifest;
+    }
+
+    private static async Task<(Descriptor Config, Descriptor Manifest)> StoreOlderAsync(IContentStore store, Descriptor[] layers, CancellationToken cancellationToken)
+    {
+        var config = await store.PutAsync(MediaType.Config, ImageJson.Write(ConfigOf(layers)), cancellationToken).ConfigureAwait(false);
+        return (config, await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = config, Layers = layers }), cancellationToken).ConfigureAwait(false));
     }
 
     private static bool SameSignature(Descriptor a, Descriptor b) =>

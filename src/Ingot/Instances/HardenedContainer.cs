@@ -49,18 +49,8 @@ public static class HardenedContainer
     {
         var mounts = new SortedDictionary<string, string>(StringComparer.Ordinal);
         foreach (var (path, size) in generation.Writable)
-            mounts[path] = string.Create(CultureInfo.InvariantCulture, $"rw,noexec,nosuid,nodev,size={size},{Owner(imageUser)}");
+            mounts[path] = string.Join(',', MemoryDirectory.Options(size, imageUser));
         return mounts;
-    }
-
-    // runc 1.1 ignores mode= where the image has the directory, so the owner is given. A user by name is only known inside the image: any may write then.
-    private static string Owner(string? user)
-    {
-        var parts = (user ?? "").Split(':');
-        if (parts[0].Length == 0)
-            return "uid=0,gid=0,mode=0700";
-        bool numeric = parts.All(part => uint.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out _));
-        return numeric ? $"uid={parts[0]},gid={(parts.Length > 1 ? parts[1] : "0")},mode=0700" : "mode=1777";
     }
 }
 

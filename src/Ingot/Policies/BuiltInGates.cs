@@ -1,16 +1,26 @@
-using System.Text.Json;
 using Ingot.Evidence;
+using Ingot.Evidence.Claims;
+using Ingot.Evidence.Provenance;
+using Ingot.Evidence.Sbom;
+using Ingot.Evidence.Secrets;
+using Ingot.Evidence.Tests;
 using Ingot.Oci.Content;
 
 namespace Ingot.Policies;
 
 /// <summary>The gates that come with Ingot: a table of names and the questions they ask of the evidence.</summary>
+/// <remarks>
+/// Each takes only statements that are bound to this project and image, in their types, and that answer the questions the project asks now. Of several answers
+/// to one question the last counts. What does not answer is no pass: it is <em>unknown</em>, with the reason and the cure.
+/// </remarks>
 public static class BuiltInGates
 {
     /// <summary>The builder that provenance must name for an image to count as built by us.</summary>
     public const string Builder = "https://ingot.dev/builder/v1";
 
-    private static readonly Dictionary<string, Func<Candidate, GateResult>> s_gates = new(StringComparer.Ordinal)
+    private const string AskAgain = "run 'ingot up': it asks again";
+
+    private static readonly Dictionary<string, Func<string, Candidate, GateResult>> s_gates = new(StringComparer.Ordinal)
     {
         ["built-by-us"] = BuiltByUs,
         ["tests-passed"] = TestsPassed,
@@ -24,104 +34,170 @@ public static class BuiltInGates
 
     /// <summary>Asks the gate of that name. A gate nobody knows does not pass.</summary>
     public static GateResult Ask(string name, Candidate candidate) => s_gates.TryGetValue(name, out var gate)
-        ? gate(candidate)
+        ? gate(name, candidate)
         : GateResult.Unknown(name, "there is no such gate", $"use one of {string.Join(", ", Names)}");
 
-    private static GateResult BuiltByUs(Candidate c)
-    {
-        const string Gate = "built-by-us";
-        var all = c.Evidence.OfKind(EvidenceKind.Provenance).ToList();
-        if (all.Count == 0)
-            return Missing(Gate, c, "provenance", "build and publish it with 'ingot up'");
+    /// <summary>The versions of the project's image that provenance names for the candidate: built by us, of this project and image, from what the project was applied with.</summary>
+    public static IReadOnlyList<string> Versions(Candidate candidate) =>
+        [.. BuildsOf(candidate).Where(b => b.Objection is null).Select(b => b.Version).OfType<string>().Distinct(StringComparer.Ordinal)];
 
-        var ours = all.FirstOrDefault(p => Text(p.Predicate, "runDetails", "builder", "id") == Builder);
-        return ours is null
-            ? GateResult.Fail(Gate, $"its provenance names the builder '{Text(all[0].Predicate, "runDetails", "builder", "id")}', not '{Builder}'", "build it with Ingot", Digests(all))
-            : GateResult.Pass(Gate, $"provenance signed by {ours.Signer.Name}", ours.Manifest);
+    private static GateResult BuiltByUs(string gate, Candidate c)
+    {
+        var builds = BuildsOf(c);
+        var answers = ProvenanceOf(c);
+        if (answers.All.Count == 0)
+            return Missing(gate, c, "provenance", answers, "build and publish it with 'ingot up'");
+        if (builds.FirstOrDefault(b => b.Objection is null) is { } good)
+            return GateResult.Pass(gate, $"provenance signed by {good.Record.Signer.Name}{(good.Commit is null ? "" : $", from commit {good.Commit[..Math.Min(12, good.Commit.Length)]}")}", good.Record.Manifest);
+
+        return builds.Count == 0
+            ? GateResult.Fail(gate, $"its provenance names the builder '{answers.All[0].Said.RunDetails.Builder.Id}', not '{Builder}'", "build it with Ingot", Manifests(answers.All))
+            : GateResult.Unknown(gate, builds[0].Objection!, "run 'ingot up' in a checkout of the project", [.. builds.Select(b => b.Record.Manifest)]);
     }
 
-    private static GateResult TestsPassed(Candidate c)
+    private static Answers<SlsaProvenance> ProvenanceOf(Candidate c) => Answers.Of(c, EvidenceKind.Provenance, SlsaProvenance.FromPredicate, _ => null);
+
+    private static List<Build> BuildsOf(Candidate c) =>
+        [.. ProvenanceOf(c).All.OrderByDescending(a => a.Time).Where(a => a.Said.RunDetails.Builder.Id == Builder).Select(a => BuildOf(c, a))];
+
+    private static Build BuildOf(Candidate c, Answer<SlsaProvenance> answer)
     {
-        const string Gate = "tests-passed";
-        var all = c.Evidence.OfKind(EvidenceKind.TestResult).ToList();
-        if (all.Count == 0)
-            return Missing(Gate, c, "test result", c.Image.Tests.Count == 0 ? $"name its goss files under images/{c.Image.Name}/tests and run 'ingot up'" : "run 'ingot up'");
-
-        var failed = all.Where(t => Text(t.Predicate, "result") != "PASSED").ToList();
-        if (failed.Count > 0)
-            return GateResult.Fail(Gate, $"failed: {string.Join(", ", failed.SelectMany(t => Texts(t.Predicate, "failedTests")).Take(5))}", "mend the image or the test and build a new version", Digests(failed));
-
-        int passed = all.Sum(t => Texts(t.Predicate, "passedTests").Count());
-        return passed == 0
-            ? GateResult.Unknown(Gate, "its test results hold no test", $"write checks into the goss files of images/{c.Image.Name}/tests", Digests(all))
-            : GateResult.Pass(Gate, $"{passed} checks passed", Digests(all));
-    }
-
-    private static GateResult NoSecrets(Candidate c)
-    {
-        const string Gate = "no-secrets";
-        var all = c.Evidence.OfKind(EvidenceKind.SecretScan).ToList();
-        if (all.Count == 0)
-            return Missing(Gate, c, "secret scan", "run 'ingot up'");
-
-        var found = all.Where(s => Count(s.Predicate, "findings") != 0 || Text(s.Predicate, "result") != "PASSED").ToList();
-        return found.Count > 0
-            ? GateResult.Fail(Gate, $"{found.Sum(s => Count(s.Predicate, "findings"))} findings: see 'ingot scan {c.Image.Name}:{c.Image.Version}'", "take the secret out, give it to the build with a mount or to the instance at start, replace it where it was used, and build a new version", Digests(found))
-            : GateResult.Pass(Gate, "no secret in any layer, in the history or in the environment", Digests(all));
-    }
-
-    private static GateResult SbomPresent(Candidate c)
-    {
-        const string Gate = "sbom-present";
-        var all = c.Evidence.OfKind(EvidenceKind.Sbom).ToList();
-        return all.Count == 0
-            ? Missing(Gate, c, "SBOM", "run 'ingot up'")
-            : GateResult.Pass(Gate, $"{Count(all[0].Predicate, "components")} components", Digests(all));
-    }
-
-    private static GateResult ClaimsHold(Candidate c)
-    {
-        const string Gate = "claims-hold";
-        var all = c.Evidence.OfKind(EvidenceKind.Claims).ToList();
-        if (c.Image.Claims.Count == 0)
-            return GateResult.Pass(Gate, "nothing is claimed");
-        if (all.Count == 0)
-            return Missing(Gate, c, "claims", "run 'ingot up'");
-
-        var verdicts = all.SelectMany(e => Items(e.Predicate, "claims").Select(claim => (Name: Text(claim, "claim"), Holds: claim.TryGetProperty("holds", out var holds) && holds.ValueKind == JsonValueKind.True))).ToList();
-        var broken = verdicts.Where(v => !v.Holds).Select(v => v.Name).Distinct().ToList();
-        if (broken.Count > 0)
-            return GateResult.Fail(Gate, $"not true: {string.Join(", ", broken)}: see 'ingot scan {c.Image.Name}:{c.Image.Version}'", "mend the image or drop the claim, and build a new version", Digests(all));
-
-        var unchecked_ = c.Image.Claims.Where(claim => verdicts.All(v => v.Name != claim)).ToList();
-        return unchecked_.Count > 0
-            ? GateResult.Unknown(Gate, $"not checked: {string.Join(", ", unchecked_)}", "run 'ingot up'", Digests(all))
-            : GateResult.Pass(Gate, string.Join(", ", c.Image.Claims), Digests(all));
-    }
-
-    private static GateResult Missing(string gate, Candidate c, string what, string cure)
-    {
-        string distrusted = c.Evidence.Unverified.Count == 0 ? "" : $"; not believed: {string.Join("; ", c.Evidence.Unverified.Select(u => u.Reason).Distinct().Take(3))}";
-        return GateResult.Unknown(gate, $"it has no {what} signed by a trusted key{distrusted}", cure);
-    }
-
-    private static IReadOnlyList<Digest> Digests(IEnumerable<EvidenceRecord> records) => [.. records.Select(r => r.Manifest)];
-
-    private static string? Text(JsonElement element, params ReadOnlySpan<string> path)
-    {
-        foreach (var name in path)
+        try
         {
-            if (element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out element))
-                return null;
+            var build = ProjectBuild.Of(answer.Said);
+            return new Build(answer.Record, build.Version, build.Source?.Commit, ObjectionTo(c, build));
+        }
+        catch (FormatException e)
+        {
+            return new Build(answer.Record, null, null, $"its provenance cannot be read: {e.Message}");
+        }
+    }
+
+    private static string? ObjectionTo(Candidate c, ProjectBuild build)
+    {
+        if (build.Project != c.Project || build.Image != c.Image.Name)
+            return $"its provenance is of '{build.Project}/{build.Image}', not of '{c.Project}/{c.Image.Name}'";
+        if (build.Source is null)
+            return "its provenance does not name the project's file";
+        if (c.Sources.Contains(build.Source))
+            return null;
+
+        string from = build.Source.Commit is null ? "" : $", commit '{build.Source.Commit}' of '{build.Source.Repository ?? "no address"}'";
+        return $"it was built from the project file '{build.Source.File.Short}'{from}: the project was never applied with these";
+    }
+
+    private sealed record Build(EvidenceRecord Record, string? Version, string? Commit, string? Objection);
+
+    private static GateResult TestsPassed(string gate, Candidate c)
+    {
+        if (c.Image.Tests.Count == 0)
+            return GateResult.Unknown(gate, "the project has no test of it", $"name its goss files under images/{c.Image.Name}/tests and run 'ingot up'");
+        if (c.Questions.Tests is null)
+            return GateResult.Unknown(gate, "the project was applied without the digests of its test files", AskAgain);
+
+        var answers = Answers.Of(c, EvidenceKind.TestResult, TestResultPredicate.FromPredicate, t => ObjectionTo(c.Questions, t));
+        if (Nothing(gate, c, "test result", answers) is { } nothing)
+            return nothing;
+
+        var failed = answers.Latest.Where(a => a.Said.Result == TestResultPredicate.FailedWord || a.Said.FailedTests.Count > 0).ToList();
+        if (failed.Count > 0)
+            return GateResult.Fail(gate, $"failed: {string.Join(", ", failed.SelectMany(a => a.Said.FailedTests).Distinct().Take(5))}", "mend the image or the test and build a new version", Manifests(failed));
+
+        bool passed = answers.Latest.All(a => a.Said.Result == TestResultPredicate.PassedWord && a.Said.PassedTests.Count > 0);
+        return passed
+            ? GateResult.Pass(gate, $"{answers.Latest[0].Said.PassedTests.Count} checks passed", answers.Manifests)
+            : GateResult.Unknown(gate, "its test results hold no test", $"write checks into the goss files of images/{c.Image.Name}/tests", answers.Manifests);
+    }
+
+    private static string? ObjectionTo(ImageQuestions questions, TestResultPredicate result)
+    {
+        var ran = result.Configuration.Select(f => (f.Name, f.Digest?.GetValueOrDefault("sha256"))).ToHashSet();
+        var asked = questions.Tests!.Select(t => ((string?)t.Name, (string?)t.Digest.Hex)).ToList();
+        if (asked.Any(t => !ran.Contains(t)))
+            return $"one is of other test files than {string.Join(", ", questions.Tests!.Select(t => $"'{t.Name}' as applied ({t.Digest.Short})"))}";
+        if (ran.Count > asked.Distinct().Count())
+            return "one is of more test files than the project has";
+        return result.Sandbox == questions.Sandbox ? null : "one is of a test that might write elsewhere, or use more or less, than the services that run the image";
+    }
+
+    private static GateResult NoSecrets(string gate, Candidate c)
+    {
+        var answers = Answers.Of(c, EvidenceKind.SecretScan, SecretScanPredicate.FromPredicate,
+            s => IsBy(s.Scanner, c.Questions.SecretRules) ? null : "one is by other rules than this version of Ingot has");
+        if (Nothing(gate, c, "secret scan", answers) is { } nothing)
+            return nothing;
+
+        var found = answers.Latest.Where(a => a.Said.Findings.Count > 0 || a.Said.Result != "PASSED" || a.Said.IsCut).ToList();
+        if (found.Count > 0)
+        {
+            const string Cure = "take the secret out, give it to the build with a mount or to the instance at start, replace it where it was used, and build a new version";
+            return GateResult.Fail(gate, $"{found.Sum(a => a.Said.Findings.Count)} findings: see 'ingot scan {c.Image.Name}:{c.Image.Version}'", Cure, Manifests(found));
         }
 
-        return element.ValueKind == JsonValueKind.String ? element.GetString() : null;
+        return answers.Latest.All(a => a.Said.Layers.Count > 0 && c.Layers.All(a.Said.Layers.Contains))
+            ? GateResult.Pass(gate, "no secret in any layer, in the history or in the environment", answers.Manifests)
+            : GateResult.Unknown(gate, "its secret scan did not look at every layer", AskAgain, answers.Manifests);
     }
 
-    private static IEnumerable<JsonElement> Items(JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var items) && items.ValueKind == JsonValueKind.Array ? items.EnumerateArray() : [];
+    private static GateResult SbomPresent(string gate, Candidate c)
+    {
+        var answers = Answers.Of(c, EvidenceKind.Sbom, SbomPredicate.FromPredicate, s => ObjectionTo(c, s));
+        if (Nothing(gate, c, "SBOM", answers) is { } nothing)
+            return nothing;
 
-    private static IEnumerable<string> Texts(JsonElement element, string name) => Items(element, name).Where(i => i.ValueKind == JsonValueKind.String).Select(i => i.GetString()!);
+        if (answers.Latest.SelectMany(a => a.Said.Lacks).FirstOrDefault() is { } lack)
+            return GateResult.Unknown(gate, $"its SBOM is not complete: {lack}", "build the image so that its package database can be read, or ask for no SBOM of it", answers.Manifests);
 
-    private static int Count(JsonElement element, string name) => Items(element, name).Count();
+        var sbom = answers.Latest[0].Said;
+        return GateResult.Pass(gate, sbom.Databases.Count == 0 ? "no package database is in it, and so no package" : $"{sbom.Packages} packages", answers.Manifests);
+    }
+
+    private static string? ObjectionTo(Candidate c, SbomPredicate sbom) =>
+        sbom.Name != $"{c.Project}/{c.Image.Name}" || sbom.Version != c.Digest.ToString() ? $"one is about '{sbom.Name}', version '{sbom.Version}'"
+        : sbom.Sources != c.Questions.PackageSources ? "one is of a search in other places than this version of Ingot looks at"
+        : null;
+
+    private static GateResult ClaimsHold(string gate, Candidate c)
+    {
+        if (c.Questions.Claims.Count == 0)
+            return GateResult.Pass(gate, "nothing is claimed");
+
+        var answers = Answers.Of(c, EvidenceKind.Claims, ClaimsPredicate.FromPredicate,
+            p => IsBy(p.Checker, c.Questions.ClaimRules) ? null : "one is by other rules than this version of Ingot has");
+        if (Nothing(gate, c, "claims", answers) is { } nothing)
+            return nothing;
+
+        // Each claim is a question of its own: a later report that was not asked for it says nothing of it.
+        var last = c.Questions.Claims.Select(claim => (Claim: claim, Answers: LastOn(claim, answers.All))).ToList();
+        var manifests = last.SelectMany(l => Manifests(l.Answers)).Distinct().ToList();
+        var broken = last.Where(l => l.Answers.Any(a => a.Said.Claims.Any(r => r.Claim == l.Claim && !r.Holds))).Select(l => l.Claim).ToList();
+        if (broken.Count > 0)
+            return GateResult.Fail(gate, $"not true: {string.Join(", ", broken)}: see 'ingot scan {c.Image.Name}:{c.Image.Version}'", "mend the image or drop the claim, and build a new version", manifests);
+
+        var open = last.Where(l => l.Answers.Count == 0).Select(l => l.Claim).ToList();
+        return open.Count > 0
+            ? GateResult.Unknown(gate, $"not checked: {string.Join(", ", open)}", AskAgain, manifests)
+            : GateResult.Pass(gate, string.Join(", ", c.Questions.Claims), manifests);
+    }
+
+    private static IReadOnlyList<Answer<ClaimsPredicate>> LastOn(string claim, IReadOnlyList<Answer<ClaimsPredicate>> answers) =>
+        Answers<ClaimsPredicate>.LatestOf([.. answers.Where(a => a.Said.Claims.Any(r => r.Claim == claim))]);
+
+    private static bool IsBy(ResourceDescriptor who, Digest rules) => who.Digest?.GetValueOrDefault("sha256") == rules.Hex;
+
+    private static GateResult? Nothing<T>(string gate, Candidate c, string what, Answers<T> answers)
+        where T : class =>
+        answers.All.Count == 0 ? Missing(gate, c, what, answers, AskAgain)
+        : answers.Blocked is { } why ? GateResult.Unknown(gate, $"the last {what} does not count: {why}", AskAgain, answers.Manifests)
+        : null;
+
+    private static GateResult Missing<T>(string gate, Candidate c, string what, Answers<T> answers, string cure)
+        where T : class
+    {
+        var distrusted = c.Evidence.Unverified.Select(u => $"not believed: {u.Reason}").Distinct().Take(3);
+        var reasons = answers.Others.Distinct().Take(3).Concat(distrusted).ToList();
+        return GateResult.Unknown(gate, $"it has no {what} signed by a trusted key for '{c.Project}/{c.Image.Name}'{string.Concat(reasons.Select(r => "; " + r))}", cure);
+    }
+
+    private static IReadOnlyList<Digest> Manifests<T>(IEnumerable<Answer<T>> answers) => [.. answers.Select(a => a.Record.Manifest)];
 }

@@ -1,4 +1,5 @@
 using Ingot.Evidence;
+using Ingot.Evidence.Provenance;
 using Ingot.Oci.Content;
 using Ingot.Templates.Project;
 
@@ -10,8 +11,20 @@ public sealed record Candidate
     /// <summary>The image.</summary>
     public required Digest Digest { get; init; }
 
+    /// <summary>The project it asks for: evidence about the same bytes in another one says nothing here.</summary>
+    public required string Project { get; init; }
+
     /// <summary>What the project says of it.</summary>
     public required ImageDefinition Image { get; init; }
+
+    /// <summary>What the project asks about it.</summary>
+    public required ImageQuestions Questions { get; init; }
+
+    /// <summary>What the project was applied with, so that an image of it may come from that.</summary>
+    public required IReadOnlyList<ProjectSource> Sources { get; init; }
+
+    /// <summary>The layers of the image's manifest.</summary>
+    public required IReadOnlyList<Digest> Layers { get; init; }
 
     /// <summary>The stage it asks for.</summary>
     public required StageDefinition Stage { get; init; }

@@ -161,7 +161,7 @@ public sealed class GossSandboxTests
     {
         using var root = await RootAsync();
         // A mount point that is a file: runc can make no container of it.
-        var options = new SandboxOptions(root.Scratch, TimeProvider.System) { Writable = ["/bin/busybox"] };
+        var options = new SandboxOptions(root.Scratch, TimeProvider.System) { Writable = new Dictionary<string, long> { ["/bin/busybox"] = 1 << 20 } };
         var error = await Assert.ThrowsAsync<ToolException>(() => GossRunner.RunAsync(root.Root, s_web, [Parse("process: {httpd: {running: true}}")], options, TestContext.Current.CancellationToken));
         Assert.Contains("the sandbox could not be started", error.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFileSystemEntries(root.Scratch));
@@ -193,6 +193,26 @@ public sealed class GossSandboxTests
         string found = report.Results[1].Found!;
         Assert.Contains("lo:", found, StringComparison.Ordinal);
         Assert.DoesNotContain("eth", found, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/data")]
+    [InlineData("/tmp")]
+    public async Task OnlyWhatAServiceMayWriteCanBeWritten(string writable)
+    {
+        using var root = await RootAsync();
+        var options = new SandboxOptions(root.Scratch, TimeProvider.System) { Writable = new Dictionary<string, long> { [writable] = 16 << 20 } };
+        string other = writable == "/data" ? "/tmp" : "/data";
+        string goss = $$"""
+            command:
+              touch {{writable}}/x: { exit-status: 0 }
+              touch {{other}}/x: { exit-status: 1 }
+              /bin/busybox dd if=/dev/zero of={{writable}}/large bs=1M count=20: { exit-status: 1 }
+              /bin/busybox rm -f {{writable}}/large; /bin/busybox cp /bin/busybox {{writable}}/sh && {{writable}}/sh true: { exit-status: 126 }
+            """;
+        var report = await GossRunner.RunAsync(root.Root, s_web, [Parse(goss)], options, TestContext.Current.CancellationToken);
+        AssertAll(report, TestOutcome.Pass);
+        Assert.Equal([new WritableDirectory(writable, 16 << 20)], report.Sandbox.Writable);
     }
 
     [Fact]

@@ -1,7 +1,5 @@
-using System.Text.Json;
 using Ingot.Diagnostics;
 using Ingot.Evidence;
-using Ingot.Evidence.Signatures;
 using Ingot.Oci.Content;
 using Ingot.Policies;
 using Ingot.Templates.Project;
@@ -10,15 +8,8 @@ namespace Ingot.Tests.Policies;
 
 public sealed class PolicyTests
 {
-    private static readonly DateTimeOffset s_now = new(2026, 1, 31, 12, 0, 0, TimeSpan.Zero);
-    private static readonly Digest s_image = Digest.Of("an image"u8);
-    private static readonly SigningKey s_key = SigningKey.Create();
+    private static readonly DateTimeOffset s_now = EvidenceFixture.Now;
     private static readonly string[] s_builtIn = ["built-by-us", "claims-hold", "no-secrets", "sbom-present", "tests-passed"];
-
-    private const string Provenance = "{\"runDetails\":{\"builder\":{\"id\":\"" + BuiltInGates.Builder + "\"}}}";
-    private const string OtherProvenance = """{"runDetails":{"builder":{"id":"https://example.com/other"}}}""";
-    private const string TestsPassed = """{"result":"PASSED","passedTests":["file: /web: exists"],"failedTests":[]}""";
-    private const string TestsFailed = """{"result":"FAILED","passedTests":["a"],"failedTests":["file: /web: mode"]}""";
 
     [Fact]
     public void TheGatesAreThoseTheProjectFileMayName() => Assert.Equal(s_builtIn, BuiltInGates.Names);
@@ -40,36 +31,10 @@ public sealed class PolicyTests
         Assert.NotNull(objection.Cure);
     }
 
-    [Theory]
-    [InlineData("built-by-us", EvidenceKind.Provenance, PredicateType.Provenance, Provenance, Verdict.Pass)]
-    [InlineData("built-by-us", EvidenceKind.Provenance, PredicateType.Provenance, OtherProvenance, Verdict.Fail)]
-    [InlineData("built-by-us", EvidenceKind.Provenance, PredicateType.Provenance, "{}", Verdict.Fail)]
-    [InlineData("built-by-us", EvidenceKind.Signature, PredicateType.Signature, "{}", Verdict.Unknown)]
-    [InlineData("tests-passed", EvidenceKind.TestResult, PredicateType.TestResult, TestsPassed, Verdict.Pass)]
-    [InlineData("tests-passed", EvidenceKind.TestResult, PredicateType.TestResult, TestsFailed, Verdict.Fail)]
-    [InlineData("tests-passed", EvidenceKind.TestResult, PredicateType.TestResult, """{"result":"PASSED","passedTests":[]}""", Verdict.Unknown)]
-    [InlineData("tests-passed", EvidenceKind.TestResult, PredicateType.TestResult, """{"result":1}""", Verdict.Fail)]
-    [InlineData("sbom-present", EvidenceKind.Sbom, PredicateType.CycloneDx, """{"components":[{}]}""", Verdict.Pass)]
-    public void AGateJudgesByItsOwnKindOfEvidence(string gate, EvidenceKind kind, string predicateType, string predicate, Verdict expected)
-    {
-        var decision = Policy.Decide(Candidate([gate]) with { Evidence = Evidence((kind, predicateType, predicate)) });
-        var result = decision.Gates.Single(g => g.Gate == gate);
-        Assert.Equal(expected, result.Verdict);
-        Assert.Equal(expected == Verdict.Pass, decision.Admitted);
-        Assert.Equal(expected == Verdict.Pass, result.Cure is null);
-    }
-
-    [Fact]
-    public void OneFailedTestResultIsNotOutvotedByAPassedOne()
-    {
-        var evidence = Evidence((EvidenceKind.TestResult, PredicateType.TestResult, TestsPassed), (EvidenceKind.TestResult, PredicateType.TestResult, TestsFailed));
-        Assert.False(Policy.Decide(Candidate(["tests-passed"]) with { Evidence = evidence }).Admitted);
-    }
-
     [Fact]
     public void WhatIsNotBelievedIsNamed()
     {
-        var evidence = EvidenceSet.Empty(s_image) with { Unverified = [new UnverifiedEvidence(Digest.Of("x"u8), "signed by an unknown key")] };
+        var evidence = EvidenceSet.Empty(EvidenceFixture.Digest) with { Unverified = [new UnverifiedEvidence(Digest.Of("x"u8), "signed by an unknown key")] };
         var result = Policy.Decide(Candidate(["sbom-present"]) with { Evidence = evidence }).Objections.Single();
         Assert.Contains("signed by an unknown key", result.Reason, StringComparison.Ordinal);
     }
@@ -124,27 +89,7 @@ public sealed class PolicyTests
         Assert.True(Policy.Decide(Candidate([]) with { Approvals = [no, no with { Approved = true, Time = s_now.AddMinutes(1) }] }).Admitted);
     }
 
-    private static Candidate Candidate(IReadOnlyList<string> gates) => new()
-    {
-        Digest = s_image,
-        Image = new DockerfileImage("web", default, "Dockerfile", ".", null, []) { Version = "1.0.0", Claims = ["non-root"] },
-        Stage = Stage("test") with { Gates = gates },
-        Before = null,
-        AdmittedBefore = null,
-        Evidence = EvidenceSet.Empty(s_image),
-        Approvals = [],
-        Revoked = null,
-        Now = s_now,
-    };
+    private static Candidate Candidate(IReadOnlyList<string> gates) => EvidenceFixture.Candidate(gates);
 
     private static StageDefinition Stage(string name) => new(name, default(SourceSpan));
-
-    private static EvidenceSet Evidence(params (EvidenceKind Kind, string PredicateType, string Predicate)[] items) => new(s_image, [.. items.Select(Record)], []);
-
-    private static EvidenceRecord Record((EvidenceKind Kind, string PredicateType, string Predicate) item)
-    {
-        using var predicate = JsonDocument.Parse(item.Predicate);
-        var statement = Statement.About(s_image, "shop/web", item.PredicateType, predicate.RootElement.Clone());
-        return new EvidenceRecord(item.Kind, Digest.Of(statement.ToBytes()), new TrustedKey(s_key.PublicKey, "us"), statement, StatementSigner.Sign(statement, s_key));
-    }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Ingot.Evidence.Provenance;
 
 namespace Ingot.Evidence.Claims;
 
@@ -32,12 +33,16 @@ public sealed record ClaimReport(IReadOnlyList<ClaimResult> Results)
 
     /// <summary>The predicate of a statement; equal reports give equal predicates.</summary>
     public JsonElement ToPredicate() => JsonSerializer.SerializeToElement(
-        new ClaimsPredicate { Result = AllHold ? "PASSED" : "FAILED", Claims = Results }, ClaimJson.Default.ClaimsPredicate);
+        new ClaimsPredicate { Checker = ResourceDescriptor.Of("ingot", ClaimRules.Digest), Result = AllHold ? "PASSED" : "FAILED", Claims = Results }, ClaimJson.Default.ClaimsPredicate);
 }
 
 /// <summary>What a statement about claims says.</summary>
 public sealed record ClaimsPredicate
 {
+    /// <summary>Who looked; the digest is of the rules.</summary>
+    [JsonPropertyName("checker")]
+    public required ResourceDescriptor Checker { get; init; }
+
     /// <summary><c>PASSED</c> when all claims hold, else <c>FAILED</c>.</summary>
     [JsonPropertyName("result")]
     public required string Result { get; init; }
@@ -49,17 +54,14 @@ public sealed record ClaimsPredicate
     /// <summary>Reads a predicate, or throws <see cref="FormatException"/>.</summary>
     public static ClaimsPredicate FromPredicate(JsonElement predicate)
     {
-        try
-        {
-            return predicate.Deserialize(ClaimJson.Default.ClaimsPredicate) ?? throw new FormatException("the claims are null");
-        }
-        catch (JsonException e)
-        {
-            throw new FormatException($"the predicate is not about claims: {e.Message}", e);
-        }
+        const string What = "about claims";
+        var claims = PredicateReader.Read(predicate, ClaimJson.Default.ClaimsPredicate, What);
+        PredicateReader.RefuseOther(claims.Result, What, "PASSED", "FAILED");
+        PredicateReader.RefuseNull(claims.Claims, What);
+        return claims;
     }
 }
 
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ClaimsPredicate))]
 internal sealed partial class ClaimJson : JsonSerializerContext;

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text;
+using Ingot.Oci.Content;
 
 namespace Ingot.Evidence.Packages;
 
@@ -17,29 +19,43 @@ public sealed record Package(string Name, string Version, string? Architecture, 
 /// <param name="Unreadable">Databases, or entries of them, that could not be read, each with the reason: what they hold is not in the list.</param>
 public sealed record PackageInventory(OsRelease? Distribution, IReadOnlyList<Package> Packages, IReadOnlyList<string> Unreadable)
 {
+    /// <summary>Raised when what is looked for, or how it is read, changes.</summary>
+    public const int Version = 1;
+
     // Databases of other package managers: their packages are not read yet, and an inventory must not look complete without them.
     private static readonly string[] s_otherDatabases =
     [
         "lib/apk/db/installed", "usr/lib/apk/db/installed",
         "var/lib/rpm/Packages", "var/lib/rpm/Packages.db", "var/lib/rpm/rpmdb.sqlite",
         "usr/lib/sysimage/rpm/Packages", "usr/lib/sysimage/rpm/Packages.db", "usr/lib/sysimage/rpm/rpmdb.sqlite",
-        "var/lib/pacman/local/ALPM_DB_VERSION", "var/lib/chisel/manifest.wall",
+        "usr/share/rpm/Packages", "usr/share/rpm/Packages.db", "usr/share/rpm/rpmdb.sqlite",
+        "var/lib/pacman/local/ALPM_DB_VERSION", "usr/lib/opkg/status", "var/lib/opkg/status", "var/db/pkg", "var/db/xbps",
+        "nix/var/nix/db/db.sqlite", "var/lib/chisel/manifest.wall",
     ];
+
+    /// <summary>The databases that were found and read, by path; empty when every place was looked at and none is there.</summary>
+    public IReadOnlyList<string> Databases { get; init; } = [];
+
+    /// <summary>The digest of what is looked for: evidence says with which sources was looked.</summary>
+    public static Digest Sources { get; } = Digest.Of(Encoding.UTF8.GetBytes(
+        string.Create(CultureInfo.InvariantCulture, $"packages {Version}\n{string.Join('\n', DpkgDatabase.Places.Concat(s_otherDatabases))}\n")));
 
     /// <summary>Reads the databases of <paramref name="root"/>.</summary>
     public static PackageInventory Read(ImageRoot root)
     {
-        var distribution = OsRelease.Read(root);
         List<string> unreadable = [];
-        var packages = DpkgDatabase.Read(root, unreadable)
-            .Select(entry => ToPackage(entry, distribution))
+        var distribution = OsRelease.Read(root);
+        var entries = DpkgDatabase.Read(root, unreadable);
+        var packages = entries.Select(entry => ToPackage(entry, distribution))
             .DistinctBy(package => package.Purl)
             .OrderBy(package => package.Purl, StringComparer.Ordinal)
             .ToList();
+        if (packages.Count > 0 && distribution is null)
+            unreadable.Add("'etc/os-release': missing, or without an ID: of which distribution the packages are is not known");
         foreach (var path in s_otherDatabases.Where(path => root.Target(path) is not null))
             unreadable.Add($"'{path}': this kind of package database is not read yet");
 
-        return new PackageInventory(distribution, packages, unreadable);
+        return new PackageInventory(distribution, packages, unreadable) { Databases = DpkgDatabase.Found(root) };
     }
 
     /// <summary>The packages of a name; several when architectures stand beside each other.</summary>
@@ -69,7 +85,7 @@ public static class PackageUrl
     }
 
     /// <summary>The package URL of an image: <c>pkg:oci/NAME@sha256:…</c>.</summary>
-    public static string Oci(string name, Oci.Content.Digest digest)
+    public static string Oci(string name, Digest digest)
     {
         string last = name[(name.LastIndexOf('/') + 1)..].ToLowerInvariant();
         return $"pkg:oci/{Escape(last)}@{Escape(digest.ToString())}";

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Ingot.Evidence.Provenance;
 
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(SlsaProvenance))]
 internal sealed partial class ProvenanceJson : JsonSerializerContext;
 

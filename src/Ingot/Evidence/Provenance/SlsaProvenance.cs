@@ -21,14 +21,11 @@ public sealed record SlsaProvenance
     /// <summary>Reads a predicate, or throws <see cref="FormatException"/>.</summary>
     public static SlsaProvenance FromPredicate(JsonElement predicate)
     {
-        try
-        {
-            return predicate.Deserialize(ProvenanceJson.Default.SlsaProvenance) ?? throw new FormatException("the provenance is null");
-        }
-        catch (JsonException e)
-        {
-            throw new FormatException($"the predicate is not SLSA provenance: {e.Message}", e);
-        }
+        const string What = "SLSA provenance";
+        var provenance = PredicateReader.Read(predicate, ProvenanceJson.Default.SlsaProvenance, What);
+        PredicateReader.RefuseNull(provenance.BuildDefinition.ResolvedDependencies, What);
+        PredicateReader.RefuseNull(provenance.RunDetails.Byproducts, What);
+        return provenance;
     }
 }
 

@@ -87,9 +87,18 @@ public static class CycloneDx
         json.WriteString("purl"u8, PackageUrl.Oci(subject.Name, subject.Digest));
         json.WriteEndObject();
 
-        if (inventory.Unreadable.Count > 0)
-            WriteProperties(json, inventory.Unreadable.Select(reason => ("ingot:unreadable", reason)));
+        WriteProperties(json, Looked(inventory));
         json.WriteEndObject();
+    }
+
+    // An image without a package database has no packages in its list: that they were looked for, where, and what was found is said, or a list that is empty would say nothing.
+    private static IEnumerable<(string Name, string Value)> Looked(PackageInventory inventory)
+    {
+        yield return (SbomPredicate.SourcesProperty, PackageInventory.Sources.ToString());
+        foreach (var path in inventory.Databases.DefaultIfEmpty(SbomPredicate.NoDatabase))
+            yield return (SbomPredicate.DatabaseProperty, path);
+        foreach (var reason in inventory.Unreadable)
+            yield return (SbomPredicate.UnreadableProperty, reason);
     }
 
     private static void WriteComponents(Utf8JsonWriter json, PackageInventory inventory)

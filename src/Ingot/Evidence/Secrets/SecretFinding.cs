@@ -116,17 +116,14 @@ public sealed record SecretScanPredicate
     /// <summary>Reads a predicate, or throws <see cref="FormatException"/>.</summary>
     public static SecretScanPredicate FromPredicate(JsonElement predicate)
     {
-        try
-        {
-            return predicate.Deserialize(SecretJson.Default.SecretScanPredicate) ?? throw new FormatException("the secret scan is null");
-        }
-        catch (JsonException e)
-        {
-            throw new FormatException($"the predicate is not a secret scan: {e.Message}", e);
-        }
+        const string What = "a secret scan";
+        var scan = PredicateReader.Read(predicate, SecretJson.Default.SecretScanPredicate, What);
+        PredicateReader.RefuseOther(scan.Result, What, "PASSED", "FAILED");
+        PredicateReader.RefuseNull(scan.Findings, What);
+        return scan;
     }
 }
 
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(SecretScanPredicate))]
 internal sealed partial class SecretJson : JsonSerializerContext;

@@ -139,9 +139,14 @@ public static class SecretRules
             { AnyCase = true, Scope = SecretScope.Text, IsGeneric = true, MinEntropy = 3, Before = 48, Ahead = 256, Accepts = LooksDrawn },
     ];
 
+    /// <summary>Raised when what no row says changes: how files are read, or the last tests of a match.</summary>
+    public const int Version = 1;
+
     /// <summary>The digest of the rules: evidence says with which ones was looked.</summary>
-    public static Digest Digest { get; } = Digest.Of(Encoding.UTF8.GetBytes(string.Join('\n', All.Select(r =>
-        FormattableString.Invariant($"{r.Id}\t{string.Join(',', r.Keywords)}\t{r.Pattern}\t{r.PathPattern}\t{r.Scope}\t{r.MinEntropy}\t{r.AnyCase}\t{r.IsGeneric}")))));
+    public static Digest Digest { get; } = Digest.Of(Encoding.UTF8.GetBytes(string.Join('\n', All.Select(Text).Prepend($"secrets {Version}"))));
+
+    private static string Text(SecretRule r) => FormattableString.Invariant(
+        $"{r.Id}\t{string.Join(',', r.Keywords)}\t{r.Pattern}\t{r.PathPattern}\t{r.Scope}\t{r.MinEntropy}\t{r.AnyCase}\t{r.IsGeneric}\t{r.Before}\t{r.Ahead}\t{r.HasLines}");
 
     private static bool IsNoExample(string text) => !text.Contains("EXAMPLE", StringComparison.OrdinalIgnoreCase);
 

@@ -32,6 +32,10 @@ public sealed record Statement
     public static Statement About(Digest subject, string name, string predicateType, JsonElement predicate) =>
         new() { Subjects = [new StatementSubject(name, subject)], PredicateType = predicateType, Predicate = predicate };
 
+    /// <summary>A statement about one image, bound to the project and image it was made for.</summary>
+    public static Statement About(Digest subject, StatementBinding binding, string predicateType, JsonElement predicate) =>
+        new() { Subjects = [new StatementSubject(binding.Name, subject) { Annotations = binding.Annotations }], PredicateType = predicateType, Predicate = predicate };
+
     /// <summary>The statement that is an image signature in cosign 3: a subject, and nothing more to say.</summary>
     public static Statement Signature(Digest subject, string name, SortedDictionary<string, string>? annotations = null) =>
         new()

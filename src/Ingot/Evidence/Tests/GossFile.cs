@@ -104,6 +104,9 @@ public sealed record GossResource(GossResourceType Type, string Id, string Name,
 /// <param name="Resources">Its resources, in the file's order.</param>
 public sealed record GossFile(SourceText Source, IReadOnlyList<GossResource> Resources)
 {
+    /// <summary>What a test result calls it: its path in the project; else as the source is named.</summary>
+    public string Name { get; init; } = Source.Name;
+
     /// <summary>The digest of the file's text as UTF-8: what a test result names as its configuration.</summary>
     public Digest Digest { get; } = Digest.Of(Encoding.UTF8.GetBytes(Source.Text));
 

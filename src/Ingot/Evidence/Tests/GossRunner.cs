@@ -26,7 +26,7 @@ public static class GossRunner
             List<TestResult> results = [];
             foreach (var resource in resources)
                 results.AddRange(await run.JudgeAsync(resource, cancellationToken).ConfigureAwait(false));
-            return new TestReport(files, results, options.Time.GetElapsedTime(began)) { SandboxOutput = sandbox.Ended };
+            return new TestReport(files, results, options.Time.GetElapsedTime(began)) { Sandbox = options.Terms, SandboxOutput = sandbox.Ended };
         }
     }
 

@@ -57,7 +57,7 @@ internal sealed class Sandbox : IAsyncDisposable
         try
         {
             var process = ProcessOf(root, config, options);
-            await WriteBundleAsync(scratch.Path, root, process, options, held, cancellationToken).ConfigureAwait(false);
+            await WriteBundleAsync(scratch.Path, root, process, config.User, options, held, cancellationToken).ConfigureAwait(false);
             sandbox = new Sandbox(scratch, new Runc(Path.Combine(scratch.Path, ScratchDirectory.StateName)), process, held);
             await sandbox.WaitUntilStartedAsync(options.Time, cancellationToken).ConfigureAwait(false);
             return sandbox;
@@ -153,7 +153,8 @@ internal sealed class Sandbox : IAsyncDisposable
         return [.. variables.Select(v => $"{v.Key}={v.Value}")];
     }
 
-    private static async Task WriteBundleAsync(string bundle, ImageRoot root, RuntimeProcess process, SandboxOptions options, bool held, CancellationToken cancellationToken)
+    private static async Task WriteBundleAsync(
+        string bundle, ImageRoot root, RuntimeProcess process, string? user, SandboxOptions options, bool held, CancellationToken cancellationToken)
     {
         foreach (var name in new[] { "upper", "work", "root", ScratchDirectory.StateName })
             Directory.CreateDirectory(Path.Combine(bundle, name));
@@ -163,7 +164,7 @@ internal sealed class Sandbox : IAsyncDisposable
         spec = spec with
         {
             Root = spec.Root with { Readonly = true },
-            Mounts = [.. spec.Mounts, .. options.Writable.Select(path => RuntimeMount.Tmpfs(path, 256 << 20, "nosuid", "nodev", "mode=1777"))],
+            Mounts = [.. spec.Mounts, .. options.Writable.Select(w => Memory(w.Key, w.Value, user))],
             Linux = spec.Linux with
             {
                 // As Docker has it: without a capability a service may still open port 80 of its own network.
@@ -175,6 +176,9 @@ internal sealed class Sandbox : IAsyncDisposable
             spec = spec with { Mounts = [.. spec.Mounts, RuntimeMount.Bind(Held(bundle), HeldProgram, readOnly: true)] };
         await File.WriteAllBytesAsync(Path.Combine(bundle, "config.json"), spec.ToJson(), cancellationToken).ConfigureAwait(false);
     }
+
+    private static RuntimeMount Memory(string path, long bytes, string? user) =>
+        new() { Destination = path, Type = "tmpfs", Source = "tmpfs", Options = MemoryDirectory.Options(bytes, user) };
 
     // A created container waits before it runs its program, and runc only looks whether there is one: it is never run.
     private static string Held(string bundle)

@@ -11,12 +11,22 @@ public sealed record SandboxOptions(string ScratchDirectory, TimeProvider Time)
     /// <summary>Variables beside the image's own, as <c>NAME=value</c>; one of the same name wins over the image's.</summary>
     public IReadOnlyList<string> Environment { get; init; } = [];
 
-    /// <summary>Directories the image may write to, in memory; all else is read-only.</summary>
-    public IReadOnlyList<string> Writable { get; init; } = ["/tmp"];
+    /// <summary>Directories the image may write to, in memory, and their sizes in bytes; all else is read-only. Without a service that says, <c>/tmp</c>.</summary>
+    public IReadOnlyDictionary<string, long> Writable { get; init; } = new SortedDictionary<string, long>(StringComparer.Ordinal) { ["/tmp"] = 256L << 20 };
 
     /// <summary>The most memory it may use, in bytes.</summary>
     public long MaxMemory { get; init; } = 2L << 30;
 
     /// <summary>The most processes and threads it may have.</summary>
     public int MaxProcesses { get; init; } = 1024;
+
+    /// <summary>What the image may do, for the record.</summary>
+    public SandboxTerms Terms => new()
+    {
+        Writable = [.. Writable.OrderBy(w => w.Key, StringComparer.Ordinal).Select(w => new WritableDirectory(w.Key, w.Value))],
+        Environment = Environment,
+        Memory = MaxMemory,
+        Processes = MaxProcesses,
+        Patience = (long)Patience.TotalMilliseconds,
+    };
 }

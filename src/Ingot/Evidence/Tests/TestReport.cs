@@ -54,6 +54,9 @@ public sealed record TestReport(IReadOnlyList<GossFile> Files, IReadOnlyList<Tes
     /// <summary>What the sandbox wrote before it ended by itself, for people; null when it did not.</summary>
     public string? SandboxOutput { get; init; }
 
+    /// <summary>What the image might do while it was tested.</summary>
+    public required SandboxTerms Sandbox { get; init; }
+
     /// <summary>Whether nothing failed.</summary>
     public bool Succeeded => Failed == 0;
 
@@ -61,8 +64,9 @@ public sealed record TestReport(IReadOnlyList<GossFile> Files, IReadOnlyList<Tes
     public JsonElement ToPredicate() => JsonSerializer.SerializeToElement(
         new TestResultPredicate
         {
-            Result = Failed > 0 ? "FAILED" : Passed > 0 ? "PASSED" : "WARNED",
-            Configuration = [.. Files.Select(f => ResourceDescriptor.Of(f.Source.Name, f.Digest))],
+            Result = Failed > 0 ? TestResultPredicate.FailedWord : Passed > 0 ? TestResultPredicate.PassedWord : TestResultPredicate.WarnedWord,
+            Configuration = [.. Files.Select(f => ResourceDescriptor.Of(f.Name, f.Digest))],
+            Sandbox = Sandbox,
             PassedTests = Names(TestOutcome.Pass),
             FailedTests = Names(TestOutcome.Fail),
         },
@@ -75,6 +79,15 @@ public sealed record TestReport(IReadOnlyList<GossFile> Files, IReadOnlyList<Tes
 /// (<see href="https://github.com/in-toto/attestation/blob/v1.1.0/spec/predicates/test-result.md">test result v0.1</see>).</summary>
 public sealed record TestResultPredicate
 {
+    /// <summary>Something passed, and nothing failed.</summary>
+    public const string PassedWord = "PASSED";
+
+    /// <summary>Nothing failed, and nothing passed.</summary>
+    public const string WarnedWord = "WARNED";
+
+    /// <summary>Something failed.</summary>
+    public const string FailedWord = "FAILED";
+
     /// <summary><c>PASSED</c>, <c>WARNED</c> or <c>FAILED</c>.</summary>
     [JsonPropertyName("result")]
     public required string Result { get; init; }
@@ -83,28 +96,32 @@ public sealed record TestResultPredicate
     [JsonPropertyName("configuration")]
     public required IReadOnlyList<ResourceDescriptor> Configuration { get; init; }
 
+    /// <summary>What the image might do while it was tested.</summary>
+    [JsonPropertyName("sandbox")]
+    public required SandboxTerms Sandbox { get; init; }
+
     /// <summary>The checks that passed, in the files' order.</summary>
     [JsonPropertyName("passedTests")]
-    public IReadOnlyList<string> PassedTests { get; init; } = [];
+    public required IReadOnlyList<string> PassedTests { get; init; }
 
     /// <summary>The checks that failed, in the files' order.</summary>
     [JsonPropertyName("failedTests")]
-    public IReadOnlyList<string> FailedTests { get; init; } = [];
+    public required IReadOnlyList<string> FailedTests { get; init; }
 
     /// <summary>Reads a predicate, or throws <see cref="FormatException"/>.</summary>
     public static TestResultPredicate FromPredicate(JsonElement predicate)
     {
-        try
-        {
-            return predicate.Deserialize(TestJson.Default.TestResultPredicate) ?? throw new FormatException("the test result is null");
-        }
-        catch (JsonException e)
-        {
-            throw new FormatException($"the predicate is not a test result: {e.Message}", e);
-        }
+        const string What = "a test result";
+        var result = PredicateReader.Read(predicate, TestJson.Default.TestResultPredicate, What);
+        PredicateReader.RefuseOther(result.Result, What, PassedWord, WarnedWord, FailedWord);
+        PredicateReader.RefuseNull(result.Configuration, What);
+        PredicateReader.RefuseNull(result.PassedTests, What);
+        PredicateReader.RefuseNull(result.FailedTests, What);
+        PredicateReader.RefuseNull(result.Sandbox.Writable.Select(w => w?.Path), What);
+        return result;
     }
 }
 
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(TestResultPredicate))]
 internal sealed partial class TestJson : JsonSerializerContext;

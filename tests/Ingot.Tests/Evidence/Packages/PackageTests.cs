@@ -57,7 +57,12 @@ public sealed class PackageTests
                 new DpkgEntry("Weird~Name+1", "1.0~rc1", null, "Weird~Name+1", "1.0~rc1"),
             ],
             entries);
-        Assert.Equal(["a stanza has no package name", "a stanza has no version (package 'noversion')"], problems);
+        Assert.Equal(
+            [
+                "the status 'install reinstreq half-installed' does not tell whether the files of 'half' are there",
+                "a stanza has no package name", "a stanza has no version (package 'noversion')",
+            ],
+            problems);
     }
 
     [Fact]
@@ -96,6 +101,51 @@ public sealed class PackageTests
         Assert.Equal(["'lib/apk/db/installed': this kind of package database is not read yet"], inventory.Unreadable);
         Assert.Null(inventory.Distribution);
     }
+
+    [Theory]
+    [InlineData("", "it lists no installed package")]
+    [InlineData("\0\u0001\u0002", "line 1 is no field of a stanza, or one that is there already")]
+    [InlineData("Package: a\nVersion: 1\nPackage: b\n", "line 3 is no field of a stanza, or one that is there already")]
+    [InlineData(" Package: a\nVersion: 1\n", "line 1 is no field of a stanza, or one that is there already")]
+    [InlineData("Package: a\nVersion: 1\nStatus: installed\n", "the status 'installed' does not tell whether the files of 'a' are there")]
+    [InlineData("Package: a\nVersion: 1\nStatus: install ok Installed\n", "the status 'install ok Installed' does not tell whether the files of 'a' are there")]
+    [InlineData("Package: a\uFFFD\nVersion: 1\n", "a package name or version is no text")]
+    [InlineData("Package: a\nStatus: deinstall ok config-files\n", "it lists no installed package")]
+    public void ADatabaseThatIsNotWholeSaysSo(string status, string problem)
+    {
+        using var root = new TestRoot(("var/lib/dpkg/status", status), ("etc/os-release", "ID=debian\n"));
+        var inventory = PackageInventory.Read(root.Root);
+        Assert.Contains($"'var/lib/dpkg/status': {problem}", inventory.Unreadable);
+        Assert.Equal(["var/lib/dpkg/status"], inventory.Databases);
+    }
+
+    [Fact]
+    public void ADatabaseThatIsNoFileSaysSo()
+    {
+        using var root = new TestRoot(("var/lib/dpkg/status/x", ""));
+        root.Link("var/lib/dpkg/status.d/base", "nowhere");
+        Assert.Equal(
+            ["'var/lib/dpkg/status': it is no file that can be read", "'var/lib/dpkg/status.d/base': it is no file that can be read"],
+            PackageInventory.Read(root.Root).Unreadable);
+    }
+
+    [Fact]
+    public void PackagesOfNoKnownDistributionAreNotAWholeList()
+    {
+        using var root = new TestRoot(("var/lib/dpkg/status", "Package: a\nVersion: 1\n"));
+        Assert.StartsWith("'etc/os-release'", Assert.Single(PackageInventory.Read(root.Root).Unreadable), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ADatabaseThatWasTakenAwaySaysSo()
+    {
+        using var root = new TestRoot(("var/lib/dpkg/info/libc6.list", "/lib\n"));
+        Assert.Equal(["'var/lib/dpkg': dpkg's directory is there, its database is not"], PackageInventory.Read(root.Root).Unreadable);
+    }
+
+    [Fact]
+    public void APackageWhoseTriggersWaitIsThere() => Assert.Equal(
+        ["a", "b"], DpkgDatabase.Parse("Package: a\nVersion: 1\nStatus: install ok triggers-pending\n\nPackage: b\nVersion: 1\nStatus: hold ok triggers-awaited\n", p => Assert.Fail(p)).Select(e => e.Name));
 
     [Fact]
     public void AnEmptyRootHasNoPackages()

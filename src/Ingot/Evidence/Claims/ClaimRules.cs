@@ -1,0 +1,16 @@
+using System.Globalization;
+using System.Text;
+using Ingot.Oci.Content;
+
+namespace Ingot.Evidence.Claims;
+
+/// <summary>Which claims can be checked and how, as one name: evidence says by which rules was looked, and what was found by others answers another question.</summary>
+public static class ClaimRules
+{
+    /// <summary>Raised when a claim comes to mean something else, or is looked for in another way.</summary>
+    public const int Version = 1;
+
+    /// <summary>The digest of the rules.</summary>
+    public static Digest Digest { get; } = Digest.Of(Encoding.UTF8.GetBytes(
+        string.Create(CultureInfo.InvariantCulture, $"claims {Version}\n{string.Join('\n', ClaimChecker.Names)}\n")));
+}
