@@ -51,7 +51,7 @@ internal static class Application
                 string work = WorkingDirectory(result.GetValue(directory)!);
                 var home = Home.FromEnvironment();
                 if (home.Prepare() is { } note)
-                    terminal.Error.WriteLine($"note: {note}");
+                    terminal.Fault($"note: {note}");
                 return act(new CommandContext(work, home, terminal) { Arguments = args }, result, cancellationToken);
             });
         };

@@ -30,7 +30,7 @@ internal static class TokensCommands
                 return ExitCode.Done;
 
             // The token alone is data; what is said about it goes beside it.
-            await context.Terminal.Error.WriteLineAsync($"token of {reply.Name}: {string.Join(", ", reply.Roles)}{(reply.Expires is { } until ? $", until {until:yyyy-MM-dd HH:mm} UTC" : "")}");
+            context.Terminal.Fault($"token of {reply.Name}: {string.Join(", ", reply.Roles)}{(reply.Expires is { } until ? $", until {until:yyyy-MM-dd HH:mm} UTC" : "")}");
             context.Terminal.Line(reply.Token);
             return ExitCode.Done;
         }));
