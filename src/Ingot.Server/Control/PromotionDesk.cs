@@ -14,7 +14,9 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
     private const int Attempts = 20;
 
     /// <summary>Decides and records. A digest that is admitted stays so until a gate says the opposite, somebody withdraws it, or what it rests on falls; nothing new is recorded while the answer is the same.</summary>
-    public async Task<DecisionReply> PromoteAsync(PromotionRequest request, string by, CancellationToken cancellationToken)
+    public Task<DecisionReply> PromoteAsync(PromotionRequest request, string by, CancellationToken cancellationToken) => DecideAsync(request, by, _ => true, cancellationToken);
+
+    private async Task<DecisionReply> DecideAsync(PromotionRequest request, string by, Func<Decision, bool> isRecorded, CancellationToken cancellationToken)
     {
         for (int i = 0; i < Attempts; i++)
         {
@@ -28,7 +30,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
             {
                 stands = !ShowsTheOpposite(decision) && Standing.Admission(view, At(project, image, stage, request.Digest), stage) is not null;
                 isDone = DecisionBasis.Of(view, request.Project, request.Digest) == basis;
-                return isDone && !stands && !Repeats(view, record) ? [record] : [];
+                return isDone && !stands && isRecorded(decision) && !Repeats(view, record) ? [record] : [];
             }, cancellationToken);
             if (isDone)
                 return await ReplyAsync(project, image, stage, request.Digest, decision, stands || decision.Admitted, cancellationToken);
@@ -42,7 +44,8 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
     {
         try
         {
-            await PromoteAsync(new PromotionRequest(admission.Project, admission.Image, admission.Stage, admission.Digest, by), by, cancellationToken);
+            var request = new PromotionRequest(admission.Project, admission.Image, admission.Stage, admission.Digest, by);
+            await DecideAsync(request, by, decision => decision.Admitted || ShowsTheOpposite(decision), cancellationToken);
         }
         catch (ApiException)
         {

@@ -208,9 +208,13 @@ public static partial class Rollout
     {
         int? onTrial = state.Phase <= RolloutPhase.Soaking && !state.Spec.IsRollback ? state.Spec.Next.Number : null;
         var (moves, memory) = Upkeep.Of(state.Spec.Setup, state.Goals, state.Instances, seen, now, onTrial);
-        var all = state.IsTerminal ? [] : moves;
+        var all = state.IsTerminal ? [] : moves.Where(move => !Brings(move, state));
         return new RolloutDecision(state with { Instances = memory }, [.. all, .. Traffic(state, seen)]);
     }
+
+    // What was withdrawn keeps what runs until the traffic is elsewhere, and gets nothing new.
+    private static bool Brings(Move move, RolloutState state) =>
+        state.Cause == AbortCause.Withdrawn && move is Move.CreateInstance create && create.Generation == state.Spec.Next.Number;
 
     private static IEnumerable<Move> Traffic(RolloutState state, Observation seen)
     {
