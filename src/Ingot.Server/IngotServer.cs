@@ -41,7 +41,7 @@ public static class IngotServer
         var target = new DockerTarget(home.Root, time) { Credentials = repository => CredentialsOf(repository, address, tokens) };
         await using var controller = new Controller(ledger, target, time, logger);
         var projects = new Projects(ledger);
-        var shelf = new EvidenceShelf(ledger, content, new KeyStore(home.Keys));
+        var keys = new KeyBook(ledger, new KeyStore(home.Keys));
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var gatekeeper = new Gatekeeper(tokens, options);
         app.Use(next => async http =>
@@ -49,7 +49,8 @@ public static class IngotServer
             await ready.Task;
             await gatekeeper.HandleAsync(http, next);
         });
-        var candidates = new Candidates(ledger, projects, shelf, time);
+        var candidates = new Candidates(ledger, projects, new EvidenceShelf(ledger, content, keys), time);
+        var promotions = new PromotionDesk(ledger, projects, candidates);
         app.MapRegistry(new RegistryOptions
         {
             Ledger = ledger,
@@ -60,9 +61,10 @@ public static class IngotServer
         });
         app.MapApi(new ApiServices(
             options, home, time.GetUtcNow(), ledger, projects,
-            new PromotionDesk(ledger, projects, candidates, time),
-            new ReleaseDesk(ledger, controller, projects, new PullCheck(content, target), candidates, address.ToString()),
+            promotions,
+            new ReleaseDesk(ledger, controller, projects, promotions, new PullCheck(content, target), candidates, address.ToString()),
             new StopDesk(ledger, controller, target),
+            new KeyDesk(ledger, keys, promotions, new KeyStore(home.Keys)),
             target,
             new StatusReader(ledger, controller),
             tokens, logger));
@@ -72,6 +74,7 @@ public static class IngotServer
         // Nothing is begun before the address is ours: engines pull from it.
         await ListenAsync(app, options, cancellationToken);
         await ledger.AppendAsync("ingot", new LedgerEvent.ServerStarted(options.Version), cancellationToken);
+        await keys.TakeUpAsync(cancellationToken);
         controller.Resume();
         ready.SetResult();
         logger.LogInformation("ingot {Version} serves {Home} at http://{Listen}", options.Version, home.Root, options.Listen);

@@ -34,7 +34,7 @@ internal static class GenerateDocsCommand
         ("log-verify", ApiJson.Default.VerifyReply),
         ("prune", PruneJson.Default.PruneReport),
         ("doctor", DoctorJson.Default.DoctorReport),
-        ("keys", KeysJson.Default.KeyList),
+        ("keys", ApiJson.Default.KeysReply),
         ("error", OutputJson.Default.ErrorDocument),
     ];
 

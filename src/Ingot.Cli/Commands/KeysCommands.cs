@@ -1,16 +1,18 @@
 using System.CommandLine;
-using System.Text.Json.Serialization;
+using System.Globalization;
+using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 using Ingot.Evidence.Signatures;
+using Ingot.Server.Api;
 
 namespace Ingot.Cli.Commands;
 
-/// <summary><c>ingot keys create|list|export|trust</c>.</summary>
+/// <summary><c>ingot keys create|list|export|trust|retire|rotate</c>.</summary>
 internal static class KeysCommands
 {
-    public static Command Create(Binder bind) => new("keys", "The key that signs evidence, and the public keys that are trusted")
+    public static Command Create(Binder bind) => new("keys", "The key that signs evidence, and the keys that are believed")
     {
-        CreateCreate(bind), CreateList(bind), CreateExport(bind), CreateTrust(bind),
+        CreateCreate(bind), CreateList(bind), CreateExport(bind), CreateTrust(bind), CreateRetire(bind), CreateRotate(bind),
     };
 
     /// <summary>The key store of this home, with the password from <c>$INGOT_KEY_PASSWORD</c> or the file <c>$INGOT_KEY_PASSWORD_FILE</c> names.</summary>
@@ -42,15 +44,26 @@ internal static class KeysCommands
 
     private static Command CreateList(Binder bind)
     {
-        var command = new Command("list", "The trusted public keys");
+        var command = new Command("list", "Every key the ledger knows: name, id, roles, whether it is in use or retired, since when and by whom");
         command.SetAction(bind(async (context, _, cancellationToken) =>
         {
-            var keys = (await Open(context.Home).TrustedAsync(cancellationToken)).Select(k => new KeyRow(k.Name, k.Key.Id)).ToList();
-            if (!context.Terminal.TryJson(new KeyList(keys), KeysJson.Default.KeyList))
-                context.Terminal.Table(["NAME", "ID"], keys.Select(k => (string[])[k.Name, k.Id]));
+            await using var keys = await KeyAccess.OpenAsync(context, cancellationToken);
+            var reply = await keys.ListAsync(cancellationToken);
+            if (!context.Terminal.TryJson(reply, ApiJson.Default.KeysReply))
+                Print(context.Terminal, reply);
             return ExitCode.Done;
         }));
         return command;
+    }
+
+    private static void Print(Terminal terminal, KeysReply reply)
+    {
+        terminal.Table(["NAME", "ID", "ROLES", "OWN", "STATE", "SINCE", "BY"], reply.Keys.Select(k => (string[])
+            [k.Name, k.Id.Length > 12 ? k.Id[..12] : k.Id, string.Join(", ", k.Roles), k.Own ? "yes" : "no", k.State, k.Since.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture), k.By]));
+        foreach (var retired in reply.Keys.Where(k => k.Why is not null))
+            terminal.Line($"{retired.Name} ({retired.Id[..Math.Min(12, retired.Id.Length)]}) was retired: {retired.Why}");
+        foreach (var note in reply.Notes)
+            terminal.Line(note);
     }
 
     private static Command CreateExport(Binder bind)
@@ -68,33 +81,74 @@ internal static class KeysCommands
 
     private static Command CreateTrust(Binder bind)
     {
-        var file = new Argument<string>("FILE") { Description = "A public key in PEM" };
         var name = new Argument<string>("NAME") { Description = "Whose it is" };
-        var command = new Command("trust", "Believe evidence that another key signed") { file, name };
-        command.SetAction(bind((context, result, _) =>
+        var file = new Argument<string>("FILE") { Description = "A public key in PEM" };
+        var roles = new Option<string[]>("--role")
+        {
+            Description = $"What it may say: {string.Join(", ", KeyRole.Names)}, or a predicate type; may be repeated", HelpName = "ROLE", Required = true, AllowMultipleArgumentsPerToken = true,
+        };
+        var command = new Command("trust", "Believe evidence that another key signed, in the roles given; said again, the roles are these from then on") { name, file, roles };
+        command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             string path = context.Resolve(result.GetRequiredValue(file));
-            string owner = result.GetRequiredValue(name);
             if (!File.Exists(path))
                 throw new InvalidInputException("no-file", $"there is no file '{path}'");
-            if (owner.Length == 0 || !owner.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.') || owner.StartsWith('.'))
-                throw new InvalidInputException("key-name", $"'{owner}' is not a name for a key", "use letters, digits, '-', '_' and '.'");
 
-            var key = PublicKey.FromPem(File.ReadAllText(path), path);
-            var store = Open(context.Home);
-            Directory.CreateDirectory(store.TrustedDirectory);
-            File.WriteAllText(Path.Combine(store.TrustedDirectory, owner + ".pub"), key.ToPem());
-            context.Terminal.Line($"{owner} ({key.Id}) is trusted");
-            return Task.FromResult(ExitCode.Done);
+            await using var keys = await KeyAccess.OpenAsync(context, cancellationToken);
+            var key = await keys.TrustAsync(new KeyTrustRequest(result.GetRequiredValue(name), await File.ReadAllTextAsync(path, cancellationToken), result.GetRequiredValue(roles)), cancellationToken);
+            if (!context.Terminal.TryJson(key, ApiJson.Default.KeyReply))
+                context.Terminal.Line($"{key.Name} ({key.Id[..12]}) is trusted as {string.Join(", ", key.Roles)}");
+            return ExitCode.Done;
         }));
         return command;
     }
+
+    private static Command CreateRetire(Binder bind)
+    {
+        var key = new Argument<string>("KEY") { Description = "Its name, or its id" };
+        var why = Why();
+        var command = new Command("retire", "Believe a key no longer, for good: admissions that rest on its word alone fall") { key, why };
+        command.SetAction(bind(async (context, result, cancellationToken) =>
+        {
+            await using var keys = await KeyAccess.OpenAsync(context, cancellationToken);
+            var reply = await keys.RetireAsync(new KeyRetirementRequest(result.GetRequiredValue(key), result.GetRequiredValue(why)), cancellationToken);
+            if (!context.Terminal.TryJson(reply, ApiJson.Default.KeyRetirementReply))
+                Print(context.Terminal, reply);
+            return ExitCode.Done;
+        }));
+        return command;
+    }
+
+    private static Command CreateRotate(Binder bind)
+    {
+        var why = Why();
+        var command = new Command("rotate", "Retire the signing key of this home and make a new one; what the old one signed is to be signed again with 'ingot up'") { why };
+        command.SetAction(bind(async (context, result, cancellationToken) =>
+        {
+            var store = Open(context.Home);
+            var old = await store.PublicKeyAsync(cancellationToken) ?? throw new InvalidInputException("no-key", "there is no signing key yet", "it is made on first use, or with 'ingot keys create'");
+            await using var keys = await KeyAccess.OpenAsync(context, cancellationToken);
+            var reply = await keys.RetireAsync(new KeyRetirementRequest(old.Id, result.GetRequiredValue(why)), cancellationToken);
+            await store.SetAsideAsync(old.Id, cancellationToken);
+            using var key = await store.LoadOrCreateAsync(cancellationToken);
+            await keys.ListAsync(cancellationToken);
+            if (!context.Terminal.TryJson(reply, ApiJson.Default.KeyRetirementReply))
+            {
+                Print(context.Terminal, reply);
+                context.Terminal.Line($"signing key {key.Id}, public half in {store.PublicKeyPath}");
+            }
+
+            return ExitCode.Done;
+        }));
+        return command;
+    }
+
+    private static void Print(Terminal terminal, KeyRetirementReply reply)
+    {
+        terminal.Line($"{reply.Key.Name} ({reply.Key.Id[..12]}) is retired: {reply.Key.Why}");
+        foreach (var admission in reply.Fallen)
+            terminal.Line($"no longer admitted: {admission}");
+    }
+
+    private static Option<string> Why() => new("--why") { Description = "The reason, for the record", HelpName = "TEXT", Required = true };
 }
-
-internal sealed record KeyRow(string Name, string Id);
-
-internal sealed record KeyList(IReadOnlyList<KeyRow> Keys);
-
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(KeyList))]
-internal sealed partial class KeysJson : JsonSerializerContext;

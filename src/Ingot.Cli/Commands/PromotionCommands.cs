@@ -43,7 +43,7 @@ internal static class PromotionCommands
     {
         var image = new Argument<string>("IMAGE") { Description = "name[:tag][@digest]" };
         var why = Why();
-        var command = new Command("revoke", "Take back every promotion of an image; no stage admits it afterwards") { image, why };
+        var command = new Command("revoke", "Take back every promotion of an image: no stage admits it, no rollout goes on to it, no rollback goes back to it; what serves goes on until another version is deployed") { image, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             using var server = await context.ConnectAsync(cancellationToken);
@@ -70,6 +70,8 @@ internal static class PromotionCommands
         bool admitted = decision.Decision == "admitted";
         string name = $"{decision.Project}/{decision.Image}{(decision.Version is null ? "" : ":" + decision.Version)} ({decision.Digest.Short})";
         say($"{name} {(admitted ? terminal.Good("is admitted") : terminal.Bad("is refused"))} in stage {decision.Stage}");
+        if (decision.Fallen is not null)
+            say($"  {terminal.Bad(decision.Fallen)}");
         int width = decision.Gates.Count == 0 ? 0 : decision.Gates.Max(g => g.Gate.Length);
         foreach (var gate in decision.Gates)
         {

@@ -49,12 +49,18 @@ internal static class StatusCommand
             status.Services.Select(Row));
         foreach (var service in status.Services)
         {
+            if (service.Withdrawn is not null)
+                terminal.Line(terminal.Bad($"{service.Stage}/{service.Service}: {service.Withdrawn}; it goes on serving until another version is deployed"));
             foreach (var warm in service.Warm)
-                terminal.Line($"{service.Stage}/{service.Service}: generation {warm.Generation} ({warm.Version ?? warm.Digest.Short}) stands warm with {warm.Instances} instances");
+                terminal.Line($"{service.Stage}/{service.Service}: generation {warm.Generation} ({warm.Version ?? warm.Digest.Short}) {Standing(warm)}");
             if (service.Rollout is { } rollout)
                 terminal.Line($"{service.Stage}/{service.Service}: rollout {rollout.Id} of {rollout.Version ?? rollout.Digest.Short} is {rollout.State} at {rollout.Share} %{(rollout.Reason is null ? "" : ": " + rollout.Reason)}");
         }
     }
+
+    private static string Standing(GenerationStatus warm) => warm.Withdrawn is null
+        ? $"stands warm with {warm.Instances} instances"
+        : $"cannot be gone back to: {warm.Withdrawn}";
 
     private static async Task<StatusReply> FetchAsync(CommandContext context, string? service, CancellationToken cancellationToken)
     {

@@ -5,6 +5,7 @@ using Ingot.Evidence.Signatures;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
+using Ingot.Server.Ledger;
 
 namespace Ingot.Cli.Pipeline;
 
@@ -22,14 +23,14 @@ internal sealed class SignedProvenance(CommandContext context)
     public async Task<SignedRecipe?> FindAsync(string name, Digest image, CancellationToken cancellationToken)
     {
         var manifests = await BundlesAsync(image, cancellationToken);
-        var reader = new EvidenceReader(await KeysCommands.Open(context.Home).TrustedAsync(cancellationToken));
+        var reader = new EvidenceReader(await KeyRing.TrustedAsync(context.Home.Server, KeysCommands.Open(context.Home), cancellationToken));
         var evidence = await reader.ReadAsync(image, _store, manifests.Keys, cancellationToken);
         var found = evidence.OfKind(EvidenceKind.Provenance).Select(e => (e.Signer, Provenance: TryRead(e))).Where(f => f.Provenance is not null).ToList();
         if (found.Count > 0)
             return Best(name, found!);
 
         if (evidence.Unverified.FirstOrDefault(u => manifests[u.Manifest] == PredicateType.Provenance) is { } refused)
-            throw new RefusedException($"the provenance of '{name}' is not believed: {refused.Reason}; 'ingot keys trust FILE NAME' makes a key trusted");
+            throw new RefusedException($"the provenance of '{name}' is not believed: {refused.Reason}; 'ingot keys trust NAME FILE --role builder' makes a key trusted");
         return null;
     }
 

@@ -19,7 +19,7 @@ public enum Role
     /// <summary>Promotes, deploys, rolls back, pauses, stops, revokes.</summary>
     Releaser = 8,
 
-    /// <summary>Everything, and tokens and a project's rules besides.</summary>
+    /// <summary>Everything, and tokens, keys and a project's rules besides.</summary>
     Administrator = 16,
 }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Ingot.Evidence.Signatures;
 using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Releases;
@@ -16,7 +17,7 @@ namespace Ingot.Server.Api;
 
 /// <summary>What the API needs to answer.</summary>
 internal sealed record ApiServices(
-    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, ITarget Target, StatusReader Status, TokenStore Tokens, ILogger Logger);
+    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, ITarget Target, StatusReader Status, TokenStore Tokens, ILogger Logger);
 
 /// <summary>The HTTP API under <c>/api/v1</c>. Who may call what stands in <see cref="ApiRoles"/>; every entry of the ledger is by the caller's token.</summary>
 internal static class ApiEndpoints
@@ -33,6 +34,7 @@ internal static class ApiEndpoints
         var api = app.MapGroup("/api/v1").AddEndpointFilter((context, next) => GuardAsync(context, next, services));
         MapProjects(api, services);
         MapReleases(api, services);
+        MapKeys(api, services);
         MapLog(api, services);
         MapTokens(api, services);
     }
@@ -103,6 +105,21 @@ internal static class ApiEndpoints
         api.MapGet("rollouts/{id}", (HttpContext http, string id) => FollowAsync(http, services, id));
     }
 
+    private static void MapKeys(RouteGroupBuilder api, ApiServices services)
+    {
+        api.MapGet("keys", async (HttpContext http) => await ReplyAsync(http, await services.Keys.ListAsync(http.RequestAborted), ApiJson.Default.KeysReply));
+        api.MapPost("keys", async (HttpContext http) =>
+        {
+            var request = await BodyAsync(http, ApiJson.Default.KeyTrustRequest);
+            await ReplyAsync(http, await services.Keys.TrustAsync(request, By(http).Name, http.RequestAborted), ApiJson.Default.KeyReply);
+        });
+        api.MapPost("keys/retirements", async (HttpContext http) =>
+        {
+            var request = await BodyAsync(http, ApiJson.Default.KeyRetirementRequest);
+            await ReplyAsync(http, await services.Keys.RetireAsync(request, By(http).Name, http.RequestAborted), ApiJson.Default.KeyRetirementReply);
+        });
+    }
+
     private static void MapLog(RouteGroupBuilder api, ApiServices services)
     {
         api.MapGet("log", (HttpContext http) =>
@@ -162,6 +179,10 @@ internal static class ApiEndpoints
         {
             int status = e.Code switch { "not_found" => StatusCodes.Status404NotFound, "refused" => StatusCodes.Status409Conflict, "forbidden" => StatusCodes.Status403Forbidden, _ => StatusCodes.Status400BadRequest };
             return await FailAsync(http, status, e.Code, e.Message);
+        }
+        catch (KeyException e)
+        {
+            return await FailAsync(http, StatusCodes.Status409Conflict, "refused", e.Message);
         }
         catch (JsonException e)
         {

@@ -24,7 +24,9 @@ public sealed record ProjectReply(string Project, Digest Digest, bool Changed);
 public sealed record PromotionRequest(string Project, string Image, string Stage, Digest Digest);
 
 /// <summary>What the policy answered: <c>admitted</c>, or <c>refused</c> with the gates that say why.</summary>
-public sealed record DecisionReply(string Project, string Image, Digest Digest, string? Version, string Stage, string Decision, DateTimeOffset? Since, IReadOnlyList<GateReply> Gates);
+/// <remarks><see cref="Fallen"/> says why an earlier admission counts no more; what runs already goes on running.</remarks>
+public sealed record DecisionReply(
+    string Project, string Image, Digest Digest, string? Version, string Stage, string Decision, DateTimeOffset? Since, IReadOnlyList<GateReply> Gates, string? Fallen = null);
 
 /// <summary>One gate of a decision. The verdict is <c>pass</c>, <c>fail</c> or <c>unknown</c>; a gate that does not pass says what to do.</summary>
 public sealed record GateReply(string Gate, string Verdict, string Reason, string? Cure, IReadOnlyList<Digest> Evidence);
@@ -64,6 +66,22 @@ public sealed record TokenStatus(string Name, IReadOnlyList<string> Roles, DateT
 
 /// <summary>Who is asking: <c>GET /api/v1/principal</c>.</summary>
 public sealed record PrincipalReply(string Name, IReadOnlyList<string> Roles);
+
+/// <summary>Every key the ledger knows, and what is not believed: <c>GET /api/v1/keys</c>.</summary>
+public sealed record KeysReply(IReadOnlyList<KeyReply> Keys, IReadOnlyList<string> Notes);
+
+/// <summary>A key. The state is <c>in use</c> or <c>retired</c>; <see cref="Purpose"/> is <c>evidence</c> or <c>log</c>.</summary>
+public sealed record KeyReply(
+    string Name, string Id, string Purpose, bool Own, IReadOnlyList<string> Roles, string State, DateTimeOffset Since, string By, string? Why = null);
+
+/// <summary>Trusts a key in roles: <c>POST /api/v1/keys</c>.</summary>
+public sealed record KeyTrustRequest(string Name, string PublicKey, IReadOnlyList<string> Roles);
+
+/// <summary>Retires a key, by name or id: <c>POST /api/v1/keys/retirements</c>.</summary>
+public sealed record KeyRetirementRequest(string Key, string Why);
+
+/// <summary>A key that was retired, and the admissions that fell with it, as <c>project/image@digest in stage</c>.</summary>
+public sealed record KeyRetirementReply(KeyReply Key, IReadOnlyList<string> Fallen);
 
 /// <summary>What became of a release: <c>started</c>, <c>unchanged</c> when the digest and configuration run already, or <c>refused</c> with the reason.</summary>
 public sealed record ReleaseReply(string Outcome, string? Rollout, int? Generation, string? Reason);
@@ -110,13 +128,16 @@ public sealed record ServiceStatus
     public required IReadOnlyList<GenerationStatus> Warm { get; init; }
 
     public required RolloutStatus? Rollout { get; init; }
+
+    /// <summary>Why what serves may not be released any more; null when it may. It goes on serving.</summary>
+    public string? Withdrawn { get; init; }
 }
 
 /// <summary>One instance.</summary>
 public sealed record InstanceStatus(string Id, string? Address, string State, string Health, Digest Digest, int Generation);
 
-/// <summary>An old generation that stands ready to take the traffic back.</summary>
-public sealed record GenerationStatus(int Generation, Digest Digest, string? Version, int Instances);
+/// <summary>An old generation that stands ready to take the traffic back; <paramref name="Withdrawn"/> when nothing goes back to it any more.</summary>
+public sealed record GenerationStatus(int Generation, Digest Digest, string? Version, int Instances, string? Withdrawn = null);
 
 /// <summary>The rollout under way.</summary>
 public sealed record RolloutStatus(string Id, int Generation, Digest Digest, string? Version, string State, int Share, string? Reason, DateTimeOffset Since);
@@ -164,5 +185,10 @@ public sealed record ErrorReply(string Code, string Message);
 [JsonSerializable(typeof(TokenRevocationRequest))]
 [JsonSerializable(typeof(TokenListReply))]
 [JsonSerializable(typeof(PrincipalReply))]
+[JsonSerializable(typeof(KeysReply))]
+[JsonSerializable(typeof(KeyTrustRequest))]
+[JsonSerializable(typeof(KeyReply))]
+[JsonSerializable(typeof(KeyRetirementRequest))]
+[JsonSerializable(typeof(KeyRetirementReply))]
 [JsonSerializable(typeof(ErrorReply))]
 public sealed partial class ApiJson : JsonSerializerContext;

@@ -28,7 +28,7 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller)
             [.. events.Select(e => new RolloutEvent(e.Seq, e.Time, Story.Tell(e.Event, view)))]);
     });
 
-    private static ServiceStatus? Service(ServiceLoop loop)
+    private ServiceStatus? Service(ServiceLoop loop)
     {
         var rollout = loop.Rollout;
         var steady = loop.Steady;
@@ -54,10 +54,13 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller)
             Since = loop.SteadySince,
             Url = $"http://{(listen.Address == "0.0.0.0" ? "127.0.0.1" : listen.Address)}:{listen.Port}/",
             Instances = [.. (seen?.Instances ?? []).OrderBy(i => i.Generation).ThenBy(i => i.Index).Select(i => Instance(i, seen!))],
-            Warm = [.. (steady?.Warm ?? []).Select(w => new GenerationStatus(w.Number, w.Digest, w.Version, w.Replicas))],
+            Warm = [.. (steady?.Warm ?? []).Select(w => new GenerationStatus(w.Number, w.Digest, w.Version, w.Replicas, Withdrawn(loop.Key, w, Door.RollBack)))],
             Rollout = rollout is null ? null : Status(rollout),
+            Withdrawn = serving is null ? null : Withdrawn(loop.Key, serving, Door.Serve),
         };
     }
+
+    private string? Withdrawn(ServiceKey key, Generation generation, Door door) => ledger.Read(view => Standing.Objection(view, door, Standpoint.Of(key, generation))?.Reason);
 
     private static RolloutStatus Status(OpenRollout rollout)
     {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Ingot.Evidence.Signatures;
 using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Server.Ledger;
@@ -18,7 +19,7 @@ internal static class Story
     {
         ServerStarted x => $"the server of version {x.Version} started",
         KeyCreated x => $"the {x.Purpose} key {Short(x.KeyId)} was made",
-        KeyTrusted x => $"the key {Short(x.KeyId)} is trusted for {x.Purpose}",
+        KeyTrusted x => $"the key {Named(x)} is trusted for {(x.Name is null ? x.Purpose : string.Join(", ", KeyRole.NamesOf(x.Predicates)))}",
         KeyRetired x => $"the key {Short(x.KeyId)} was retired: {x.Reason}",
         TokenCreated x => $"the token of {x.Name} was made ({string.Join(", ", x.Roles)}){(x.Expires is { } end ? $", until {end:yyyy-MM-dd HH:mm}" : "")}",
         TokenRevoked x => $"the token of {x.Name} was revoked: {x.Reason}",
@@ -31,7 +32,7 @@ internal static class Story
         BlobDeleted x => $"blob {x.Digest.Short} deleted from {x.Repository}",
         BlobRestored x => $"blob {x.Digest.Short} pushed to {x.Repository} again",
         PromotionDecided x => $"{x.Repository}@{x.Digest.Short} {(x.Admitted ? "admitted to" : "refused by")} {x.Stage}{Objections(x)}",
-        Approved x => $"{x.Who} approved {x.Project}/{x.Image}@{x.Digest.Short} for {x.Stage}: {x.Reason}",
+        Approved x => $"{x.Who} approved {x.Project}/{x.Image}@{x.Digest.Short} for {x.Stage}{(x.OwnImage is true ? ", having published it" : "")}: {x.Reason}",
         Rejected x => $"{x.Who} rejected {x.Project}/{x.Image}@{x.Digest.Short} for {x.Stage}: {x.Reason}",
         Revoked x => $"{x.Project}/{x.Image}@{x.Digest.Short} revoked: {x.Reason}",
         Quarantined x => $"{x.Digest.Short} quarantined for {x.Stage}/{x.Service}: {x.Reason}",
@@ -110,6 +111,8 @@ internal static class Story
 
     // Without an artifact type a manifest's configuration says what it is; cosign's older signatures look like images too.
     private static string Artifact(ImagePublished x) => x.ArtifactType is null or MediaType.Config or MediaType.DockerConfig ? "manifest" : x.ArtifactType;
+
+    private static string Named(KeyTrusted x) => x.Name is null ? Short(x.KeyId) : $"'{x.Name}' ({Short(x.KeyId)})";
 
     private static string Because(string? reason) => reason is null ? "" : ": " + reason;
 }

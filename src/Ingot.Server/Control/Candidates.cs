@@ -26,10 +26,10 @@ internal sealed class Candidates(LedgerStore ledger, Projects projects, Evidence
             Layers = layers,
             Stage = stage,
             Before = before,
-            AdmittedBefore = before is not null && view.Promotion(project.Name, image.Name, before.Name, digest) is { Admitted: true } admitted ? admitted.Time : null,
+            AdmittedBefore = before is null ? null : Standing.Admission(view, new Standpoint(project.Name, image.Name, before.Name, digest), before)?.Time,
             Evidence = set,
-            Approvals = [.. view.Approvals(project.Name, image.Name, stage.Name, digest).Select(a => new Policies.Approval(a.Who, a.IsApproved, a.Reason, a.Time))],
-            Revoked = view.Revocation(project.Name, image.Name, digest) is { } revoked ? $"{revoked.Reason} ({revoked.Actor})" : null,
+            Approvals = [.. view.Approvals(project.Name, image.Name, stage.Name, digest).Select(word => Word(view, new Standpoint(project.Name, image.Name, stage.Name, digest), word))],
+            Revoked = view.Revocation(project.Name, digest) is { } revoked ? $"{revoked.Reason} ({revoked.Actor})" : null,
             Now = time.GetUtcNow(),
         });
     }
@@ -59,6 +59,9 @@ internal sealed class Candidates(LedgerStore ledger, Projects projects, Evidence
 
         return null;
     }
+
+    private static Policies.Approval Word(LedgerView view, Standpoint at, Ledger.Approval word) =>
+        new(word.Who, word.IsApproved, word.IsApproved && Standing.IsPublisher(view, at, word.Who) ? $"{word.Reason}; published it too" : word.Reason, word.Time);
 
     private static string Repository(string project, string image) => $"{project}/{image}";
 }

@@ -7,6 +7,9 @@ namespace Ingot.Server.Control;
 /// <summary>A rollout under way, by its id in the ledger.</summary>
 internal sealed record OpenRollout(string Id, RolloutState State);
 
+/// <summary>A rollout to begin, and what is recorded together with its request.</summary>
+internal sealed record ReleaseOrder(RolloutSpec Spec, IReadOnlyList<LedgerEvent> With);
+
 /// <summary>What the ledger says of a service: how it stood after the last rollout that ended, and the rollouts that have not.</summary>
 internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since, IReadOnlyList<OpenRollout> Open)
 {

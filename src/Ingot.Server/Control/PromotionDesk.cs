@@ -1,3 +1,4 @@
+using Ingot.Evidence;
 using Ingot.Oci.Content;
 using Ingot.Policies;
 using Ingot.Server.Api;
@@ -7,44 +8,103 @@ using Ingot.Templates.Project;
 namespace Ingot.Server.Control;
 
 /// <summary>Decides from evidence whether a digest enters a stage, and records what was decided and what people said.</summary>
-internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candidates candidates, TimeProvider time)
+internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candidates candidates)
 {
-    /// <summary>Decides and records. A digest that is admitted already stays so until it is revoked, and nothing new is recorded while the answer is the same.</summary>
-    public async Task<DecisionReply> PromoteAsync(PromotionRequest request, string by, CancellationToken cancellationToken)
-    {
-        var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
-        if (Standing(project, image, stage, request.Digest) is { Admitted: true } standing)
-            return await ReplyAsync(project, image, request.Digest, stage.Name, standing, cancellationToken);
+    // What a decision rests on may change while evidence is read; a digest that is being rolled out has a new entry every second.
+    private const int Attempts = 20;
 
-        var decision = await DecideAsync(project, image, stage, request.Digest, cancellationToken);
-        var record = new LedgerEvent.PromotionDecided(project.Name, image.Name, Repository(project, image), request.Digest, stage.Name, decision.Admitted, [.. decision.Gates.Select(Record)]);
-        await ledger.AppendAsync(by, view => Repeats(view, record) ? [] : [record], cancellationToken);
-        return await ReplyAsync(project, image, request.Digest, decision, decision.Admitted ? time.GetUtcNow() : null, cancellationToken);
+    /// <summary>Decides and records. A digest that is admitted stays so until a gate says the opposite, somebody withdraws it, or what it rests on falls; nothing new is recorded while the answer is the same.</summary>
+    public Task<DecisionReply> PromoteAsync(PromotionRequest request, string by, CancellationToken cancellationToken) => DecideAsync(request, by, _ => true, cancellationToken);
+
+    private async Task<DecisionReply> DecideAsync(PromotionRequest request, string by, Func<Decision, bool> isRecorded, CancellationToken cancellationToken)
+    {
+        for (int i = 0; i < Attempts; i++)
+        {
+            var basis = ledger.Read(view => DecisionBasis.Of(view, request.Project, request.Digest));
+            var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
+            var candidate = await candidates.OfAsync(project, image, stage, request.Digest, cancellationToken);
+            var decision = Policy.Decide(candidate);
+            var record = Record(project, image, decision, candidate.Evidence);
+            bool stands = false, isDone = false;
+            await ledger.AppendAsync(by, view =>
+            {
+                stands = !ShowsTheOpposite(decision) && Standing.Admission(view, At(project, image, stage, request.Digest), stage) is not null;
+                isDone = DecisionBasis.Of(view, request.Project, request.Digest) == basis;
+                return isDone && !stands && isRecorded(decision) && !Repeats(view, record) ? [record] : [];
+            }, cancellationToken);
+            if (isDone)
+                return await ReplyAsync(project, image, stage, request.Digest, decision, stands || decision.Admitted, cancellationToken);
+        }
+
+        throw new ApiException("refused", $"what speaks for {request.Digest} changed again and again while it was read: ask again");
+    }
+
+    /// <summary>Decides again about an admission that may have fallen, and records it when evidence that is left carries it, or speaks against it.</summary>
+    public async Task ReconsiderAsync(Promotion admission, string by, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var request = new PromotionRequest(admission.Project, admission.Image, admission.Stage, admission.Digest, by);
+            await DecideAsync(request, by, decision => decision.Admitted || ShowsTheOpposite(decision), cancellationToken);
+        }
+        catch (ApiException)
+        {
+            // The project, the image or the stage is no more, or it could not be read in peace: what fell stays fallen.
+        }
     }
 
     /// <summary>What a promotion would say now, or said when the digest was admitted.</summary>
     public async Task<DecisionReply> ExplainAsync(string projectName, string imageName, string stageName, Digest digest, CancellationToken cancellationToken)
     {
         var (project, image, stage) = Find(projectName, imageName, stageName);
-        if (Standing(project, image, stage, digest) is { Admitted: true } standing)
-            return await ReplyAsync(project, image, digest, stage.Name, standing, cancellationToken);
+        var at = At(project, image, stage, digest);
+        var (admission, fallen) = ledger.Read(view => (Standing.Admission(view, at, stage), Fallen(view, at, stage)));
+        if (admission is not null)
+            return await ReplyAsync(project, image, digest, stage.Name, admission, cancellationToken);
 
-        return await ReplyAsync(project, image, digest, await DecideAsync(project, image, stage, digest, cancellationToken), since: null, cancellationToken);
+        var decision = Policy.Decide(await candidates.OfAsync(project, image, stage, digest, cancellationToken));
+        return await ReplyAsync(project, image, digest, decision, since: null, cancellationToken) with { Fallen = fallen };
     }
 
-    /// <summary>Records a person's word and answers with what it changes.</summary>
+    /// <summary>Records a person's word and answers with what it changes. Who may speak is asked of the project as it is when the word is recorded.</summary>
     public async Task<DecisionReply> ApproveAsync(ApprovalRequest request, string by, CancellationToken cancellationToken)
     {
-        var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
-        if (stage.Approvals is { From: { Count: > 0 } from } && !from.Contains(by, StringComparer.Ordinal))
-            throw new ApiException("refused", $"stage '{stage.Name}' takes approvals from {string.Join(", ", from)}, and this is the token of '{by}'");
+        for (int i = 0; i < Attempts; i++)
+        {
+            var applied = ledger.Read(view => view.Project(request.Project)?.Entry);
+            var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
+            var entries = await ledger.AppendAsync(
+                by, view => view.Project(request.Project)?.Entry == applied ? [Word(view, At(project, image, stage, request.Digest), stage, request, by)] : [], cancellationToken);
+            if (entries.Count > 0)
+                return await ExplainAsync(project.Name, image.Name, stage.Name, request.Digest, cancellationToken);
+        }
 
-        LedgerEvent word = request.Approved
-            ? new LedgerEvent.Approved(project.Name, image.Name, request.Digest, stage.Name, by, request.Why)
-            : new LedgerEvent.Rejected(project.Name, image.Name, request.Digest, stage.Name, by, request.Why);
-        await ledger.AppendAsync(by, word, cancellationToken);
-        return await ExplainAsync(project.Name, image.Name, stage.Name, request.Digest, cancellationToken);
+        throw new ApiException("refused", $"the project '{request.Project}' was applied again and again meanwhile: ask again");
     }
+
+    // Whoever rejected an image may always take that back, also when the project no longer asks them: their approval counts for nothing more then.
+    private static LedgerEvent Word(LedgerView view, Standpoint at, StageDefinition stage, ApprovalRequest request, string by)
+    {
+        bool takesBack = request.Approved && view.Approvals(at.Project, at.Image, at.Stage, at.Digest).Any(word => word.Who == by);
+        if (!takesBack && !Standing.MaySpeak(stage, by))
+            throw new ApiException("refused", $"stage '{stage.Name}' takes approvals from {string.Join(", ", stage.Approvals!.From)}, and this is the token of '{by}'");
+
+        return request.Approved
+            ? new LedgerEvent.Approved(at.Project, at.Image, at.Digest, at.Stage, by, request.Why, Standing.IsPublisher(view, at, by) ? true : null)
+            : new LedgerEvent.Rejected(at.Project, at.Image, at.Digest, at.Stage, by, request.Why);
+    }
+
+    /// <summary>Why an admission that was given counts no more; null when none was given.</summary>
+    private static string? Fallen(LedgerView view, Standpoint at, StageDefinition stage) =>
+        view.Promotion(at.Project, at.Image, at.Stage, at.Digest) is { Admitted: true } given
+            && Standing.Objection(view, Door.Promote, at, stage) is { } objection
+            ? $"it was admitted on {given.Time:yyyy-MM-dd HH:mm:ss'Z'}, and that counts no more: {objection.Reason}"
+            : null;
+
+    // Not knowing takes nothing away from what was proved, nor does a soak that was made longer; a gate that shows the opposite does.
+    private static bool ShowsTheOpposite(Decision decision) => decision.Gates.Any(gate => gate is { Verdict: Policies.Verdict.Fail, Gate: not "soak" });
+
+    private static Standpoint At(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest) => new(project.Name, image.Name, stage.Name, digest);
 
     public async Task<ResolveReply> RevokeAsync(RevocationRequest request, string by, CancellationToken cancellationToken)
     {
@@ -78,16 +138,8 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
         && last.Admitted == decided.Admitted && last.Gates.Select(Text).SequenceEqual(decided.Gates.Select(Text), StringComparer.Ordinal);
 
     // A soak says another time at every look; only the verdicts and what they rest on make a decision new.
-    private static string Text(GateRecord gate) => $"{gate.Gate} {gate.Verdict} {string.Join(' ', gate.Evidence)}";
-
-    private async Task<Decision> DecideAsync(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, CancellationToken cancellationToken) =>
-        Policy.Decide(await candidates.OfAsync(project, image, stage, digest, cancellationToken));
-
-    /// <summary>What was decided, when it still counts: a revocation or a later rejection undoes it.</summary>
-    private Promotion? Standing(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest) => ledger.Read(view =>
-        view.Revocation(project.Name, image.Name, digest) is not null || view.Approvals(project.Name, image.Name, stage.Name, digest).Any(a => !a.IsApproved)
-            ? null
-            : view.Promotion(project.Name, image.Name, stage.Name, digest));
+    private static string Text(GateRecord gate) =>
+        $"{gate.Gate} {gate.Verdict} {string.Join(' ', gate.Evidence)} {string.Join(' ', gate.Signers?.Select(s => $"{s.Key} {s.PredicateType}") ?? [])}";
 
     private (ProjectDefinition, ImageDefinition) FindImage(string projectName, string imageName)
     {
@@ -106,7 +158,18 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
 
     private static string Repository(ProjectDefinition project, ImageDefinition image) => $"{project.Name}/{image.Name}";
 
-    private static GateRecord Record(GateResult gate) => new(gate.Gate, gate.Verdict.ToString().ToLowerInvariant(), gate.Reason, gate.Evidence);
+    private static LedgerEvent.PromotionDecided Record(ProjectDefinition project, ImageDefinition image, Decision decision, EvidenceSet set) => new(
+        project.Name, image.Name, Repository(project, image), decision.Image, decision.Stage, decision.Admitted, [.. decision.Gates.Select(gate => Record(gate, set))]);
+
+    private static GateRecord Record(GateResult gate, EvidenceSet set) => new(
+        gate.Gate, gate.Verdict.ToString().ToLowerInvariant(), gate.Reason, gate.Evidence,
+        [.. set.Records.Where(r => gate.Evidence.Contains(r.Manifest)).Select(r => new GateSigner(r.Signer.Key.Id, r.Statement.PredicateType)).Distinct()]);
+
+    private Task<DecisionReply> ReplyAsync(
+        ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, Decision decision, bool admitted, CancellationToken cancellationToken) =>
+        admitted && ledger.Read(view => view.Promotion(project.Name, image.Name, stage.Name, digest)) is { Admitted: true } admission
+            ? ReplyAsync(project, image, digest, stage.Name, admission, cancellationToken)
+            : ReplyAsync(project, image, digest, decision, since: null, cancellationToken);
 
     private async Task<DecisionReply> ReplyAsync(ProjectDefinition project, ImageDefinition image, Digest digest, Decision decision, DateTimeOffset? since, CancellationToken cancellationToken) => new(
         project.Name, image.Name, digest, await candidates.VersionAsync(project.Name, image.Name, digest, cancellationToken), decision.Stage, decision.Admitted ? "admitted" : "refused", since,

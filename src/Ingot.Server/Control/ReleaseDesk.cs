@@ -9,16 +9,18 @@ using Rollout = Ingot.Releases.Rollout;
 namespace Ingot.Server.Control;
 
 /// <summary>Takes requests to run a digest, checks that they may be carried out, and hands them to the service's loop.</summary>
-internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Projects projects, PullCheck pulls, Candidates candidates, string registry)
+internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Projects projects, PromotionDesk promotions, PullCheck pulls, Candidates candidates, string registry)
 {
     /// <summary>A service is to run a digest that its stage admitted.</summary>
     public async Task<ReleaseReply> ReleaseAsync(ReleaseRequest request, string by, CancellationToken cancellationToken)
     {
+        var applied = ledger.Read(view => view.Project(request.Project)?.Entry);
         var (project, service, stage) = Find(request.Project, request.Service, request.Stage);
         var image = project.Images.First(i => i.Name == service.Image);
         var key = new ServiceKey(project.Name, service.Name, stage.Name);
-        if (Objection(request, key, image) is { } objection)
-            return new ReleaseReply("refused", null, null, objection);
+        await ReconsiderAsync(project, image, stage, request.Digest, by, cancellationToken);
+        if (ledger.Read(view => Objection(view, request, key, image, stage)) is { } objection)
+            return Refused(objection);
 
         var loop = controller.Get(key);
         string? version = await candidates.VersionAsync(project.Name, image.Name, request.Digest, cancellationToken);
@@ -29,23 +31,30 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             return new ReleaseReply("unchanged", null, steady.Serving.Number, null);
 
         if (await pulls.ObjectionAsync(project, stage, image, request.Digest, cancellationToken) is { } unreadable)
-            return new ReleaseReply("refused", null, null, unreadable);
+            return Refused(unreadable);
 
-        List<LedgerEvent> with = [];
-        if (request.Override && ledger.Read(view => view.Quarantine(key.Project, key.Service, key.Stage, request.Digest)) is not null)
-            with.Add(new LedgerEvent.QuarantineLifted(key.Project, key.Service, key.Stage, request.Digest, request.Reason));
-        var begun = await loop.BeginAsync((standing, number) => new RolloutSpec
+        // Asked again while the request is appended: words may have come while the target was asked.
+        return await BeginAsync(loop, (view, standing, number) =>
+        {
+            if (view.Project(project.Name)?.Entry != applied)
+                throw new ApiException("refused", $"the project '{project.Name}' was applied anew meanwhile: ask again");
+            if (Objection(view, request, key, image, stage) is { } late)
+                throw new ApiException("refused", late);
+
+            return new ReleaseOrder(Spec(standing, wanted with { Number = number }), Lifted(view, key, request));
+        }, by, cancellationToken);
+
+        RolloutSpec Spec(SteadyState? standing, Generation next) => new()
         {
             Key = key,
             Proxy = Proxy(service, stage),
-            Next = wanted with { Number = number },
+            Next = next,
             Previous = standing?.Serving,
             Warm = standing?.Warm ?? [],
             Rollout = service.Rollout,
             By = by,
             Reason = request.Reason,
-        }, with, by, cancellationToken);
-        return new ReleaseReply("started", begun.Id, begun.State.Spec.Next.Number, null);
+        };
     }
 
     /// <summary>The traffic goes back to the generation before; what is left is quarantined.</summary>
@@ -54,31 +63,19 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         var (project, service, stage) = Find(request.Project, request.Service, request.Stage);
         var key = new ServiceKey(project.Name, service.Name, stage.Name);
         var loop = controller.Get(key);
-        var turned = await loop.ChangeAsync(
-            (state, now) => Rollout.Abort(state, by, request.Why, now),
-            open => [Quarantine(key, open.State.Spec.Next.Digest, by, request.Why)],
-            by, cancellationToken);
-        if (turned is not null)
-            return new ReleaseReply("started", turned.Id, turned.State.Spec.Previous?.Number, null);
-
-        if (loop.Steady is not { } standing)
-            return new ReleaseReply("refused", null, null, $"nothing runs as {key}: there is nothing to roll back");
-        if (standing.Warm.Count == 0)
-            return new ReleaseReply("refused", null, null, $"{key} keeps no older generation warm: deploy the version you want with 'ingot deploy {service.Name} --stage {stage.Name} --image {service.Image}:VERSION'");
-
-        var begun = await loop.BeginAsync((_, _) => new RolloutSpec
+        try
         {
-            Key = key,
-            Proxy = standing.Proxy,
-            Next = standing.Warm[0],
-            Previous = standing.Serving,
-            Warm = [.. standing.Warm.Skip(1)],
-            Rollout = service.Rollout,
-            IsRollback = true,
-            By = by,
-            Reason = request.Why,
-        }, [Quarantine(key, standing.Serving.Digest, by, request.Why)], by, cancellationToken);
-        return new ReleaseReply("started", begun.Id, begun.State.Spec.Next.Number, null);
+            var turned = await loop.ChangeAsync(
+                (state, now) => Rollout.Abort(state, by, request.Why, now), (view, open) => TurnBack(view, key, service, open.State, request, by), by, cancellationToken);
+            if (turned is not null)
+                return new ReleaseReply("started", turned.Id, turned.State.Spec.Previous?.Number, null);
+        }
+        catch (ApiException e) when (e.Code == "refused")
+        {
+            return Refused(e.Message);
+        }
+
+        return await BeginAsync(loop, (view, standing, _) => GoBack(view, key, service, standing, request, by), by, cancellationToken);
     }
 
     /// <summary>Pauses or resumes; null when no rollout is under way.</summary>
@@ -87,27 +84,105 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         var (project, service, stage) = Find(request.Project, request.Service, request.Stage);
         var loop = controller.Get(new ServiceKey(project.Name, service.Name, stage.Name));
         return request.Paused
-            ? loop.ChangeAsync((s, now) => Rollout.Pause(s, by, request.Why, null, now), open => [new LedgerEvent.RolloutPaused(open.Id, by, request.Why, null)], by, cancellationToken)
-            : loop.ChangeAsync((s, now) => Rollout.Resume(s, by, now), open => [new LedgerEvent.RolloutResumed(open.Id, by, request.Why)], by, cancellationToken);
+            ? loop.ChangeAsync((s, now) => Rollout.Pause(s, by, request.Why, null, now), (_, open) => [new LedgerEvent.RolloutPaused(open.Id, by, request.Why, null)], by, cancellationToken)
+            : loop.ChangeAsync((s, now) => Rollout.Resume(s, by, now), (view, open) => Resumed(view, open, request, by), by, cancellationToken);
+    }
+
+    private static async Task<ReleaseReply> BeginAsync(ServiceLoop loop, Func<LedgerView, SteadyState?, int, ReleaseOrder> ask, string by, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var begun = await loop.BeginAsync(ask, by, cancellationToken);
+            return new ReleaseReply("started", begun.Id, begun.State.Spec.Next.Number, null);
+        }
+        catch (ApiException e) when (e.Code == "refused")
+        {
+            return Refused(e.Message);
+        }
+    }
+
+    private static ReleaseReply Refused(string reason) => new("refused", null, null, reason);
+
+    private static string? Objection(LedgerView view, ReleaseRequest request, ServiceKey key, ImageDefinition image, StageDefinition stage) => Standing.Objection(
+        view, request.Override ? Door.DeployAllTheSame : Door.Deploy, new Standpoint(key.Project, image.Name, key.Stage, request.Digest, key.Service), stage)?.ToString();
+
+    private static IReadOnlyList<LedgerEvent> Lifted(LedgerView view, ServiceKey key, ReleaseRequest request) =>
+        request.Override && view.Quarantine(key.Project, key.Service, key.Stage, request.Digest) is not null
+            ? [new LedgerEvent.QuarantineLifted(key.Project, key.Service, key.Stage, request.Digest, request.Reason)]
+            : [];
+
+    /// <summary>Evidence that came after a digest was admitted may speak against it: the stages that admitted it are asked again.</summary>
+    private async Task ReconsiderAsync(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, string by, CancellationToken cancellationToken)
+    {
+        foreach (var asked in project.Stages.Take(1 + project.Stages.ToList().IndexOf(stage)))
+        {
+            if (ledger.Read(view => LateEvidence(view, project.Name, image.Name, asked.Name, digest)) is { } admission)
+                await promotions.ReconsiderAsync(admission, by, cancellationToken);
+        }
+    }
+
+    private static Promotion? LateEvidence(LedgerView view, string project, string image, string stage, Digest digest) =>
+        view.Promotion(project, image, stage, digest) is { Admitted: true } admission && view.Referrers($"{project}/{image}", digest, after: admission.Entry, count: 1).Count > 0
+            ? admission
+            : null;
+
+    private static IReadOnlyList<LedgerEvent> TurnBack(LedgerView view, ServiceKey key, ServiceDefinition service, RolloutState state, RollbackRequest request, string by)
+    {
+        if (!Rollout.CanTurnBack(state))
+            throw new ApiException("refused", state.Spec.IsRollback ? $"{key} is on its way back already" : $"the rollout of {key} is past the point where it can turn back: ask again when it is done");
+
+        var withdrawn = ServiceLoop.Withdrawn(view, state.Spec);
+        if (Rollout.MayNotTurnBack(state, withdrawn))
+            throw new ApiException("refused", $"{withdrawn.Previous}: nothing goes back to it; {Alternatives(view, key, service, state.Spec.Next.Digest)}");
+        return state.IsOfConfiguration ? [] : [Quarantine(key, state.Spec.Next.Digest, by, request.Why)];
+    }
+
+    /// <summary>The newest warm generation that may run takes the traffic.</summary>
+    private static ReleaseOrder GoBack(LedgerView view, ServiceKey key, ServiceDefinition service, SteadyState? standing, RollbackRequest request, string by)
+    {
+        if (standing is null)
+            throw new ApiException("refused", $"nothing runs as {key}: there is nothing to roll back");
+        if (standing.Warm.Count == 0)
+            throw new ApiException("refused", $"{key} keeps no older generation warm: {Alternatives(view, key, service, standing.Serving.Digest)}");
+
+        var objections = standing.Warm.Select(warm => (Warm: warm, Objection: Standing.Objection(view, Door.RollBack, Standpoint.Of(key, warm)))).ToList();
+        if (objections.FirstOrDefault(o => o.Objection is null).Warm is not { } target)
+            throw new ApiException("refused", $"{string.Join("; ", objections.Select(o => $"generation {o.Warm.Number}: {o.Objection!.Reason}"))}; {Alternatives(view, key, service, standing.Serving.Digest)}");
+
+        bool sameDigest = target.Digest == standing.Serving.Digest;
+        return new ReleaseOrder(new RolloutSpec
+        {
+            Key = key,
+            Proxy = standing.Proxy,
+            Next = target,
+            Previous = standing.Serving,
+            Warm = [.. standing.Warm.Where(warm => warm.Number != target.Number)],
+            Rollout = service.Rollout,
+            IsRollback = true,
+            By = by,
+            Reason = request.Why,
+        }, sameDigest ? [] : [Quarantine(key, standing.Serving.Digest, by, request.Why)]);
+    }
+
+    private static IReadOnlyList<LedgerEvent> Resumed(LedgerView view, OpenRollout open, PauseRequest request, string by) =>
+        ServiceLoop.Withdrawn(view, open.State.Spec).Next is { } reason
+            ? throw new ApiException("refused", $"{reason}: the rollout turns back")
+            : [new LedgerEvent.RolloutResumed(open.Id, by, request.Why)];
+
+    /// <summary>What a person may deploy instead: the digests whose admission stands, the latest first.</summary>
+    private static string Alternatives(LedgerView view, ServiceKey key, ServiceDefinition service, Digest leaving)
+    {
+        var standing = view.Promotions(key.Project, service.Image, key.Stage)
+            .Where(p => p.Admitted && p.Digest != leaving && Standing.Objection(view, Door.Deploy, new Standpoint(key.Project, service.Image, key.Stage, p.Digest, key.Service)) is null)
+            .Take(3).Select(p => $"{service.Image}@{p.Digest}").ToList();
+        string command = $"ingot deploy {service.Name} --stage {key.Stage} --image";
+        return standing.Count == 0
+            ? $"build a new version, or deploy one that is admitted with '{command} {service.Image}:VERSION'"
+            : $"deploy one that is admitted: {string.Join(" or ", standing.Select(image => $"'{command} {image}'"))}";
     }
 
     private static LedgerEvent.Quarantined Quarantine(ServiceKey key, Digest digest, string by, string why) =>
         new(key.Project, key.Service, key.Stage, digest, $"rolled back by {by}: {why}");
-
-    private string? Objection(ReleaseRequest request, ServiceKey key, ImageDefinition image)
-    {
-        string name = $"{image.Name}:{image.Version}";
-        return ledger.Read(view =>
-        {
-            if (view.Revocation(key.Project, image.Name, request.Digest) is { } revocation)
-                return $"{request.Digest} was revoked by {revocation.Actor}: {revocation.Reason}; build a new version";
-            if (view.Promotion(key.Project, image.Name, key.Stage, request.Digest) is not { Admitted: true })
-                return $"{request.Digest} is not admitted to {key.Stage}: see 'ingot explain {name} --stage {key.Stage}'";
-            if (!request.Override && view.Quarantine(key.Project, key.Service, key.Stage, request.Digest) is { } quarantine)
-                return $"{request.Digest} is in quarantine for {key.Stage}/{key.Service}: {quarantine.Reason}; build a new version, or release it all the same with 'ingot deploy {key.Service} --stage {key.Stage} --override --why \"…\"'";
-            return null;
-        });
-    }
 
     private (ProjectDefinition Project, ServiceDefinition Service, StageDefinition Stage) Find(string projectName, string serviceName, string stageName)
     {

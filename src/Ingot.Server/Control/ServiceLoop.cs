@@ -65,20 +65,22 @@ internal sealed class ServiceLoop : IAsyncDisposable
     public OpenRollout? Rollout => _rollout;
 
     /// <summary>Records a request and begins it, after turning back a rollout that is under way.</summary>
-    /// <param name="say">What is asked for, from how the service stands and the number a new generation gets.</param>
-    /// <param name="with">Recorded together with the request.</param>
+    /// <param name="ask">Says what is asked for, from the ledger while the request is appended to it, how the service stands, and the number a new generation gets; what it throws refuses the request.</param>
     /// <param name="actor">Who asks.</param>
     /// <param name="cancellationToken">Stops waiting for the turn.</param>
-    public async Task<OpenRollout> BeginAsync(Func<SteadyState?, int, RolloutSpec> say, IReadOnlyList<LedgerEvent> with, string actor, CancellationToken cancellationToken)
+    public async Task<OpenRollout> BeginAsync(Func<LedgerView, SteadyState?, int, ReleaseOrder> ask, string actor, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            var (count, number) = _ledger.Read(view => (view.Rollouts(Key.Project, Key.Service, Key.Stage).Count, (int)view.NextGeneration(Key.Project, Key.Service, Key.Stage)));
-            var spec = say(_steady, number);
-            var open = new OpenRollout($"{Key.Stem}-r{count + 1}", Releases.Rollout.Begin(spec, _time.GetUtcNow()));
-            await _ledger.AppendAsync(actor, [.. with, new LedgerEvent.ReleaseRequested(
-                Key.Project, Key.Service, Key.Stage, spec.Next.Repository, spec.Next.Digest, spec.Reason, Element(ReleasesJson.Write(spec)), open.Id, spec.Next.Number, spec.Next.Version)], cancellationToken);
+            OpenRollout? begun = null;
+            await _ledger.AppendAsync(actor, view =>
+            {
+                var order = ask(view, _steady, (int)view.NextGeneration(Key.Project, Key.Service, Key.Stage));
+                begun = Open(view, order.Spec);
+                return [.. order.With, Requested(begun)];
+            }, cancellationToken);
+            var open = begun!;
             if (_rollout is null)
             {
                 _rollout = open;
@@ -99,17 +101,35 @@ internal sealed class ServiceLoop : IAsyncDisposable
         }
     }
 
+    private OpenRollout Open(LedgerView view, RolloutSpec spec)
+    {
+        int count = view.Rollouts(Key.Project, Key.Service, Key.Stage).Count;
+        spec = spec with { Warm = [.. spec.Warm.Where(warm => Objection(view, Door.StandBy, warm) is null)] };
+        return new OpenRollout($"{Key.Stem}-r{count + 1}", Releases.Rollout.Begin(spec, _time.GetUtcNow()));
+    }
+
+    private LedgerEvent.ReleaseRequested Requested(OpenRollout open)
+    {
+        var spec = open.State.Spec;
+        return new LedgerEvent.ReleaseRequested(
+            Key.Project, Key.Service, Key.Stage, spec.Next.Repository, spec.Next.Digest, spec.Reason, Element(ReleasesJson.Write(spec)), open.Id, spec.Next.Number, spec.Next.Version);
+    }
+
     /// <summary>Changes the state of the rollout under way by a person's word. Null when none is under way.</summary>
-    public async Task<OpenRollout?> ChangeAsync(Func<RolloutState, DateTimeOffset, RolloutState> change, Func<OpenRollout, IReadOnlyList<LedgerEvent>> record, string actor, CancellationToken cancellationToken)
+    /// <param name="change">The change.</param>
+    /// <param name="record">What is recorded of it, said while it is appended; what it throws refuses the change.</param>
+    /// <param name="actor">Who asks.</param>
+    /// <param name="cancellationToken">Stops waiting for the turn.</param>
+    public async Task<OpenRollout?> ChangeAsync(Func<RolloutState, DateTimeOffset, RolloutState> change, Func<LedgerView, OpenRollout, IReadOnlyList<LedgerEvent>> record, string actor, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            if (_rollout is null)
+            if (_rollout is not { } rollout)
                 return null;
 
-            await _ledger.AppendAsync(actor, record(_rollout), cancellationToken);
-            _rollout = _rollout with { State = change(_rollout.State, _time.GetUtcNow()) };
+            await _ledger.AppendAsync(actor, view => record(view, rollout), cancellationToken);
+            _rollout = rollout with { State = change(rollout.State, _time.GetUtcNow()) };
             await RecordAsync(cancellationToken);
             Wake();
             return _rollout;
@@ -119,6 +139,11 @@ internal sealed class ServiceLoop : IAsyncDisposable
             _gate.Release();
         }
     }
+
+    /// <summary>What may not run any more of what a rollout is between.</summary>
+    public static Withdrawn Withdrawn(LedgerView view, RolloutSpec spec) => new(
+        Standing.Objection(view, spec.IsRollback ? Door.GoOnBack : Door.GoOn, Standpoint.Of(spec.Key, spec.Next))?.Reason,
+        spec.Previous is { } previous ? Standing.Objection(view, Door.TurnBack, Standpoint.Of(spec.Key, previous))?.Reason : null);
 
     public async ValueTask DisposeAsync()
     {
@@ -198,7 +223,8 @@ internal sealed class ServiceLoop : IAsyncDisposable
     {
         var setup = rollout.State.Spec.Setup;
         Seen = await _target.ObserveAsync(setup, cancellationToken);
-        var decision = Releases.Rollout.Next(rollout.State, Seen, _time.GetUtcNow());
+        var withdrawn = _ledger.Read(view => Withdrawn(view, rollout.State.Spec));
+        var decision = Releases.Rollout.Next(rollout.State, Seen, _time.GetUtcNow(), withdrawn);
         _rollout = rollout with { State = decision.State };
         if (Differs(rollout.State, decision.State))
         {
@@ -212,7 +238,8 @@ internal sealed class ServiceLoop : IAsyncDisposable
         }
 
         // Moves are said again until an observation shows their effect; within a phase their intent stands once in the ledger.
-        await IntendAsync(rollout.Id, decision.Moves, cancellationToken);
+        if (!await IntendAsync(_rollout, decision.Moves, withdrawn, cancellationToken))
+            return;
         await CarryOutAsync(setup, decision.Moves, cancellationToken);
         if (_rollout.State.IsTerminal)
             await FinishAsync(_rollout, cancellationToken);
@@ -221,7 +248,8 @@ internal sealed class ServiceLoop : IAsyncDisposable
     private async Task KeepAsync(SteadyState steady, CancellationToken cancellationToken)
     {
         Seen = await _target.ObserveAsync(steady.Setup, cancellationToken);
-        var decision = Releases.Steady.Next(steady, Seen, _time.GetUtcNow());
+        var withdrawn = _ledger.Read(view => steady.Warm.Where(warm => Objection(view, Door.StandBy, warm) is not null).Select(warm => warm.Number).ToHashSet());
+        var decision = Releases.Steady.Next(steady, Seen, _time.GetUtcNow(), withdrawn);
         _steady = decision.State;
         if (decision.Moves.Count == 0)
             _intended.Clear();
@@ -236,12 +264,19 @@ internal sealed class ServiceLoop : IAsyncDisposable
         }
     }
 
-    private async Task IntendAsync(string rollout, IReadOnlyList<Move> moves, CancellationToken cancellationToken)
+    /// <summary>Records moves before they are carried out. False, and nothing recorded, when a word came in between that changes what may run: then it is decided anew.</summary>
+    private async Task<bool> IntendAsync(OpenRollout rollout, IReadOnlyList<Move> moves, Withdrawn withdrawn, CancellationToken cancellationToken)
     {
-        var intents = moves.Where(move => !_intended.Contains(move.Key)).Select(LedgerEvent (move) => new LedgerEvent.RolloutIntent(rollout, move.Key, Name(move), Element(ReleasesJson.Write(move)))).ToList();
-        if (intents.Count > 0)
-            await _ledger.AppendAsync(Actor, intents, cancellationToken);
+        var intents = moves.Where(move => !_intended.Contains(move.Key))
+            .Select(LedgerEvent (move) => new LedgerEvent.RolloutIntent(rollout.Id, move.Key, Name(move), Element(ReleasesJson.Write(move)))).ToList();
+        if (intents.Count == 0)
+            return true;
+
+        var entries = await _ledger.AppendAsync(Actor, view => Withdrawn(view, rollout.State.Spec) == withdrawn ? intents : [], cancellationToken);
+        return entries.Count > 0;
     }
+
+    private Objection? Objection(LedgerView view, Door door, Releases.Generation generation) => Standing.Objection(view, door, Standpoint.Of(Key, generation));
 
     /// <summary>Moves are carried out in order; instances that are created one after the other are created together. What fails ends the round, and the state remembers it.</summary>
     private async Task CarryOutAsync(ServiceSetup setup, IReadOnlyList<Move> moves, CancellationToken cancellationToken)
@@ -299,11 +334,15 @@ internal sealed class ServiceLoop : IAsyncDisposable
             _steadySince = _time.GetUtcNow();
         _steady = after;
         _intended.Clear();
-        _rollout = _waiting.TryDequeue(out var next) ? next with { State = Rebase(next.State) } : null;
+        _rollout = _waiting.TryDequeue(out var next) ? _ledger.Read(view => next with { State = Rebase(view, next.State) }) : null;
     }
 
     // What was asked for while another rollout ran begins from where that one ended.
-    private RolloutState Rebase(RolloutState state) => Releases.Rollout.Begin(state.Spec with { Previous = _steady?.Serving, Warm = _steady?.Warm ?? [] }, _time.GetUtcNow());
+    private RolloutState Rebase(LedgerView view, RolloutState state)
+    {
+        var warm = (_steady?.Warm ?? []).Where(generation => Objection(view, Door.StandBy, generation) is null);
+        return Releases.Rollout.Begin(state.Spec with { Previous = _steady?.Serving, Warm = [.. warm] }, _time.GetUtcNow());
+    }
 
     private async Task RecordAsync(CancellationToken cancellationToken)
     {

@@ -9,8 +9,9 @@ public abstract partial record LedgerEvent
         string Project, string Image, string Repository, Digest Digest, string Stage, bool Admitted, IReadOnlyList<GateRecord> Gates)
         : LedgerEvent, IAboutProject, IAboutRepository, IAboutDigest;
 
-    /// <summary>A person approved a digest for a stage.</summary>
-    public sealed record Approved(string Project, string Image, Digest Digest, string Stage, string Who, string Reason) : LedgerEvent, IAboutProject, IAboutDigest;
+    /// <summary>A person approved a digest for a stage; <paramref name="OwnImage"/> when it was the person who published it.</summary>
+    public sealed record Approved(string Project, string Image, Digest Digest, string Stage, string Who, string Reason, bool? OwnImage = null)
+        : LedgerEvent, IAboutProject, IAboutDigest;
 
     /// <summary>A person refused a digest for a stage.</summary>
     public sealed record Rejected(string Project, string Image, Digest Digest, string Stage, string Who, string Reason) : LedgerEvent, IAboutProject, IAboutDigest;
@@ -30,4 +31,10 @@ public abstract partial record LedgerEvent
 /// <param name="Verdict"><c>pass</c>, <c>fail</c> or <c>unknown</c>.</param>
 /// <param name="Reason">Why.</param>
 /// <param name="Evidence">The evidence it looked at, by the digests of their manifests.</param>
-public sealed record GateRecord(string Gate, string Verdict, string Reason, IReadOnlyList<Digest> Evidence);
+/// <param name="Signers">Whose word that is; null in decisions of versions that did not record it.</param>
+public sealed record GateRecord(string Gate, string Verdict, string Reason, IReadOnlyList<Digest> Evidence, IReadOnlyList<GateSigner>? Signers = null);
+
+/// <summary>A key that a gate believed.</summary>
+/// <param name="Key">The key's id.</param>
+/// <param name="PredicateType">What it was believed to say.</param>
+public sealed record GateSigner(string Key, string PredicateType);

@@ -59,12 +59,12 @@ public abstract partial record LedgerEvent
     public sealed record ServerStarted(string Version) : LedgerEvent;
 
     /// <summary>A key was made here. <paramref name="PublicKey"/> is a verifier key or SubjectPublicKeyInfo in PEM.</summary>
-    public sealed record KeyCreated(string KeyId, string Purpose, string PublicKey) : LedgerEvent;
+    public sealed record KeyCreated(string KeyId, string Purpose, string PublicKey, string? Name = null) : LedgerEvent;
 
-    /// <summary>A key made elsewhere is trusted for a purpose.</summary>
-    public sealed record KeyTrusted(string KeyId, string Purpose, string PublicKey) : LedgerEvent;
+    /// <summary>A key made elsewhere is trusted for a purpose, or in other roles than before: <paramref name="Predicates"/> are the types it may issue, null for all.</summary>
+    public sealed record KeyTrusted(string KeyId, string Purpose, string PublicKey, string? Name = null, IReadOnlyList<string>? Predicates = null) : LedgerEvent;
 
-    /// <summary>A key is no longer used or trusted.</summary>
+    /// <summary>A key is no longer used or trusted, and never again.</summary>
     public sealed record KeyRetired(string KeyId, string Reason) : LedgerEvent;
 
     /// <summary>A token was made; whoever shows it is the principal <paramref name="Name"/> with these roles. A name is given once.</summary>

@@ -42,11 +42,17 @@ public sealed partial class LedgerView
             "SELECT who, verdict, reason, time, entry FROM approvals WHERE project = ?1 AND image = ?2 AND stage = ?3 AND digest = ?4 ORDER BY entry",
             r => new Approval(r.GetString(0), r.GetString(1) == "approved", r.GetString(2), TimeAt(r, 3), r.GetInt64(4)), project, image, stage, digest.ToString());
 
-    /// <summary>Why a digest was revoked; null when it was not.</summary>
+    /// <summary>Why a digest was revoked as an image of a project; null when it was not.</summary>
     public Revocation? Revocation(string project, string image, Digest digest) =>
         _db.First(
             "SELECT reason, actor, time, entry FROM revocations WHERE project = ?1 AND image = ?2 AND digest = ?3",
             r => new Revocation(r.GetString(0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3)), project, image, digest.ToString());
+
+    /// <summary>Why a digest was revoked in a project, whatever the image was called there; null when it was not.</summary>
+    public Revocation? Revocation(string project, Digest digest) =>
+        _db.First(
+            "SELECT reason, actor, time, entry FROM revocations WHERE project = ?1 AND digest = ?2 ORDER BY entry DESC",
+            r => new Revocation(r.GetString(0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3)), project, digest.ToString());
 
     /// <summary>Why a digest may not be released to a service by automation; null when it may.</summary>
     public Quarantine? Quarantine(string project, string service, string stage, Digest digest) =>

@@ -136,9 +136,13 @@ public sealed class EvidenceReader
         // One key may stand in the list under two names with two roles.
         var signer = _keys.FirstOrDefault(k => k.Key.Equals(key) && k.MayIssue(statement.PredicateType));
         return signer is null
-            ? new Outcome.Refused($"the key '{_keys.First(k => k.Key.Equals(key)).Name}' may not issue '{statement.PredicateType}'", statement.PredicateType)
+            ? new Outcome.Refused(Distrust(_keys.First(k => k.Key.Equals(key)), statement.PredicateType), statement.PredicateType)
             : new Outcome.Believed(new EvidenceRecord(kind, manifestDigest, signer, statement, envelope));
     }
+
+    private static string Distrust(TrustedKey key, string predicateType) => key.Retired is { } why
+        ? $"the key '{key.Name}' ({key.Key.Id[..12]}) is retired: {why}"
+        : $"the key '{key.Name}' may not issue '{predicateType}'";
 
     private abstract record Outcome
     {

@@ -12,7 +12,7 @@ public static class Invariants
             broken.Add("a rollout has ended without a time");
         if (before.IsTerminal && state.Phase != before.Phase)
             broken.Add($"a rollout that had ended went from {before.Phase} to {state.Phase}");
-        if (before.Spec.IsRollback && state.Phase is RolloutPhase.Aborting or RolloutPhase.Restoring)
+        if (before.Spec.IsRollback && state.Cause is not null && (before.Cause is null ? before.Share > 0 : before.Cause != AbortCause.Withdrawn))
             broken.Add("a rollback is rolled back");
         broken.AddRange(RollbackTarget(state, decision.Moves));
         broken.AddRange(Bounded(state));

@@ -36,7 +36,11 @@ public static partial class Rollout
     };
 
     /// <summary>Decides. The state is to be recorded before any move is carried out; carrying the moves out is idempotent, and all of them are said again until an observation shows their effect.</summary>
-    public static RolloutDecision Next(RolloutState state, Observation seen, DateTimeOffset now)
+    /// <param name="state">Where it stands.</param>
+    /// <param name="seen">What is.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="withdrawn">What may not run any more; null when everything may.</param>
+    public static RolloutDecision Next(RolloutState state, Observation seen, DateTimeOffset now, Withdrawn? withdrawn = null)
     {
         // Read before the last decision, or before the clock went back: what it shows may be gone.
         var followed = FollowClock(state, now);
@@ -44,8 +48,20 @@ public static partial class Rollout
         if (state.IsTerminal || stale)
             return new RolloutDecision(state, []);
 
-        state = Watch(followed, seen, now) with { DecidedAt = now };
-        state = Guard(state, seen, now);
+        var watched = Watch(followed, seen, now) with { DecidedAt = now };
+        var decided = Go(Withdraw(Guard(Loosen(watched), seen, now), withdrawn, now), seen, now);
+        return Enforce(MayNotTurnBack(watched, decided, withdrawn) ? Hold(watched, decided.Reason, withdrawn!.Previous!, now) : decided, seen, now);
+    }
+
+    /// <summary>Whether a rollout that turned back now would give traffic to something that may have none. Before the first step nothing changes hands.</summary>
+    public static bool MayNotTurnBack(RolloutState state, Withdrawn withdrawn) =>
+        withdrawn.Previous is not null && state.Share > 0 && state.Phase < RolloutPhase.Retiring;
+
+    private static bool MayNotTurnBack(RolloutState before, RolloutState decided, Withdrawn? withdrawn) =>
+        decided.Phase >= RolloutPhase.Aborting && withdrawn is not null && MayNotTurnBack(before, withdrawn);
+
+    private static RolloutState Go(RolloutState state, Observation seen, DateTimeOffset now)
+    {
         for (int i = 0; i < LongestChain; i++)
         {
             var next = Advance(state, seen, now);
@@ -55,8 +71,23 @@ public static partial class Rollout
                 break;
         }
 
-        return Enforce(state, seen, now);
+        return state;
     }
+
+    /// <summary>What may not run any more goes no further. A rollback is not rolled back, but one that has no traffic yet does not begin to take it.</summary>
+    private static RolloutState Withdraw(RolloutState state, Withdrawn? withdrawn, DateTimeOffset now)
+    {
+        if (withdrawn?.Next is not { } reason || state.Phase > (state.Spec.IsRollback ? RolloutPhase.Warming : RolloutPhase.Draining))
+            return state;
+        return TurnBack(state, AbortCause.Withdrawn, reason, now);
+    }
+
+    // Both ways are barred: the shares stay as they are, and it is looked at again each time.
+    private static RolloutState Hold(RolloutState state, string reason, string previous, DateTimeOffset now) => state.Pause?.Cause == PauseCause.Person
+        ? state with { Waiting = $"{reason}; and {previous}" }
+        : Stand(state, PauseCause.Withdrawn, $"{reason}; it does not turn back, because {previous}: deploy another version", now);
+
+    private static RolloutState Loosen(RolloutState state) => state.Pause?.Cause == PauseCause.Withdrawn ? state with { Pause = null } : state;
 
     /// <summary>Stands still until a person resumes it, or until <paramref name="until"/>. The judge goes on and may turn it back. A rollout that is past the point of choice stays as it is.</summary>
     public static RolloutState Pause(RolloutState state, string by, string reason, DateTimeOffset? until, DateTimeOffset now) =>
@@ -107,7 +138,8 @@ public static partial class Rollout
     /// <summary>After how many restarts and unwanted ends of its instances a generation counts as failed.</summary>
     public static int Breaker(int replicas) => Math.Clamp(replicas / 2, 3, 200);
 
-    private static bool CanTurnBack(RolloutState state) => !state.Spec.IsRollback && state.Phase <= RolloutPhase.Draining;
+    /// <summary>Whether a rollout can still turn back: it is no rollback, and the old generation is still there.</summary>
+    public static bool CanTurnBack(RolloutState state) => !state.Spec.IsRollback && state.Phase <= RolloutPhase.Draining;
 
     // A clock that went back would freeze every deadline until it had caught up: all times go back with it. A controller that was away, or a
     // clock that went ahead, has used up time in which nothing could be done: the deadline moves on.
@@ -176,9 +208,13 @@ public static partial class Rollout
     {
         int? onTrial = state.Phase <= RolloutPhase.Soaking && !state.Spec.IsRollback ? state.Spec.Next.Number : null;
         var (moves, memory) = Upkeep.Of(state.Spec.Setup, state.Goals, state.Instances, seen, now, onTrial);
-        var all = state.IsTerminal ? [] : moves;
+        var all = state.IsTerminal ? [] : moves.Where(move => !Brings(move, state));
         return new RolloutDecision(state with { Instances = memory }, [.. all, .. Traffic(state, seen)]);
     }
+
+    // What was withdrawn keeps what runs until the traffic is elsewhere, and gets nothing new.
+    private static bool Brings(Move move, RolloutState state) =>
+        state.Cause == AbortCause.Withdrawn && move is Move.CreateInstance create && create.Generation == state.Spec.Next.Number;
 
     private static IEnumerable<Move> Traffic(RolloutState state, Observation seen)
     {

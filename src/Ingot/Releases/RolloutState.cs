@@ -56,6 +56,9 @@ public enum AbortCause
 
     /// <summary>A newer release.</summary>
     Superseded,
+
+    /// <summary>The next generation may not run any more: its digest was revoked or rejected, or its admission fell.</summary>
+    Withdrawn,
 }
 
 /// <summary>Why a rollout stands still.</summary>
@@ -69,6 +72,9 @@ public enum PauseCause
 
     /// <summary>The target does not do what must be done; it ends by itself once it has.</summary>
     Target,
+
+    /// <summary>It should turn back, and what it would turn back to was revoked or rejected; it ends once one of the two is settled.</summary>
+    Withdrawn,
 }
 
 /// <summary>A rollout that stands still, and why.</summary>
@@ -203,11 +209,25 @@ public sealed record RolloutState
 
     /// <summary>Whether the digest showed itself to be bad: automation must not promote it again.</summary>
     [JsonIgnore]
-    public bool QuarantinesDigest => Phase is RolloutPhase.Aborting or RolloutPhase.Restoring or RolloutPhase.RolledBack && Cause is AbortCause.Judge or AbortCause.Health;
+    public bool QuarantinesDigest =>
+        Phase is RolloutPhase.Aborting or RolloutPhase.Restoring or RolloutPhase.RolledBack && Cause is AbortCause.Judge or AbortCause.Health && !IsOfConfiguration;
+
+    /// <summary>Whether the generation before runs the same digest: what is tried is another configuration, and nothing of it speaks against the digest.</summary>
+    [JsonIgnore]
+    public bool IsOfConfiguration => Spec.Previous?.Digest == Spec.Next.Digest;
 
     /// <summary>Percent of the traffic the next generation is to have now.</summary>
     [JsonIgnore]
     public int Share => Goals.FirstOrDefault(goal => goal.Generation == Spec.Next.Number)?.Share ?? 0;
+}
+
+/// <summary>What may not run any more of what a rollout is between, as sentences; null what may. Neither gets any traffic that it does not have.</summary>
+/// <param name="Next">Why not the next generation.</param>
+/// <param name="Previous">Why not the one before.</param>
+public sealed record Withdrawn(string? Next, string? Previous)
+{
+    /// <summary>Both may run.</summary>
+    public static Withdrawn None { get; } = new(null, null);
 }
 
 /// <summary>An answer of <see cref="Rollout.Next"/>: the state to record, then the moves to carry out in order.</summary>

@@ -24,20 +24,26 @@ public static class Steady
     }
 
     /// <summary>Decides. The state is to be recorded before any move is carried out.</summary>
-    public static SteadyDecision Next(SteadyState state, Observation seen, DateTimeOffset now)
+    /// <param name="state">Where it stands.</param>
+    /// <param name="seen">What is.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="withdrawn">The warm generations that may not run any more: they are stopped, and come back when they may. What serves goes on.</param>
+    public static SteadyDecision Next(SteadyState state, Observation seen, DateTimeOffset now, IReadOnlySet<int>? withdrawn = null)
     {
         // A clock that went back must not make every observation look stale.
         var decided = state.DecidedAt < now ? state.DecidedAt : now;
         if (seen.Time < decided || seen.Time > now)
             return new SteadyDecision(state, []);
 
-        var (moves, memory) = Upkeep.Of(state.Setup, Goals(state), state.Instances, seen, now, onTrial: null);
+        var (moves, memory) = Upkeep.Of(state.Setup, Goals(state, withdrawn, now), state.Instances, seen, now, onTrial: null);
         return new SteadyDecision(state with { DecidedAt = now, Instances = memory }, seen.Synthetic is null ? moves : [.. moves, new Move.StopSynthetic()]);
     }
 
-    internal static IReadOnlyList<GenerationGoal> Goals(SteadyState state) =>
+    internal static IReadOnlyList<GenerationGoal> Goals(SteadyState state, IReadOnlySet<int>? withdrawn = null, DateTimeOffset? now = null) =>
     [
         new GenerationGoal(state.Serving.Number, state.Serving.Replicas, 100, Presence.Running),
-        .. state.Warm.Select(warm => new GenerationGoal(warm.Number, warm.Replicas, 0, Presence.Running)),
+        .. state.Warm.Select(warm => withdrawn?.Contains(warm.Number) == true
+            ? new GenerationGoal(warm.Number, warm.Replicas, 0, Presence.Stopped, now)
+            : new GenerationGoal(warm.Number, warm.Replicas, 0, Presence.Running)),
     ];
 }

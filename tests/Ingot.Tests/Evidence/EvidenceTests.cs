@@ -267,6 +267,16 @@ public sealed class EvidenceTests
     }
 
     [Fact]
+    public async Task ARetiredKeyIsNotBelievedAndTheReasonIsSaid()
+    {
+        var written = await WriteAsync(Statements);
+        var set = await ReadAsync(Referrers(written), [s_trusted with { Name = "ci", Retired = "it was stolen" }]);
+        Assert.Empty(set.Records);
+        Assert.All(set.Unverified, u => Assert.Contains("'ci'", u.Reason, StringComparison.Ordinal));
+        Assert.All(set.Unverified, u => Assert.EndsWith("is retired: it was stolen", u.Reason, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task WithoutTrustedKeysNothingIsBelieved()
     {
         var set = await ReadAsync(Referrers(await WriteAsync(Statements)), []);

@@ -575,6 +575,9 @@ public sealed class Run
 
     public RolloutDecision Decision { get; private set; }
 
+    /// <summary>What may not run any more from now on.</summary>
+    public Withdrawn Withdrawn { get; set; } = Withdrawn.None;
+
     public string Phases => string.Join(", ", State.History.Where(change => change.Reason != "the proxy has confirmed the weights").Select(change => $"{change.Phase} {change.Share}"));
 
     public string Shares => string.Join(", ", State.History.Where(change => change.Phase is RolloutPhase.Shifting or RolloutPhase.Aborting).Select(change => change.Share).Distinct());
@@ -594,7 +597,7 @@ public sealed class Run
             World.Pass(1);
             var seen = World.Observe();
             var before = State;
-            Decision = Rollout.Next(State, seen, World.Now);
+            Decision = Rollout.Next(State, seen, World.Now, Withdrawn);
             Assert.Empty(Invariants.Check(before, seen, Decision));
             State = Decision.State;
             foreach (var move in carryOut ? Decision.Moves : [])

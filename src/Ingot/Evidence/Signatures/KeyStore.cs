@@ -4,12 +4,12 @@ using Ingot.Oci.Linux;
 
 namespace Ingot.Evidence.Signatures;
 
-/// <summary>The keys of one Ingot home: its own signing key, made on first use, and the public keys it believes.</summary>
+/// <summary>The signing key of one Ingot home, made on first use.</summary>
 /// <remarks>
 /// <c>signing.key</c> holds the private key, encrypted, mode 0600; <c>signing.pub</c> the public one, for others;
-/// <c>password</c> a random password when none is configured; <c>trusted/NAME.pub</c> other people's public keys, and
-/// <c>trusted/NAME.predicates</c>, when it stands beside, the predicate types that key may issue, one a line.
+/// <c>password</c> a random password when none is configured; <c>retired/</c> keys that are used no more.
 /// Several processes may use one directory: whoever comes second uses what the first one made.
+/// Which keys are believed, no file here says: the ledger does.
 /// </remarks>
 public sealed class KeyStore
 {
@@ -45,8 +45,11 @@ public sealed class KeyStore
     /// <summary>The file of the random password.</summary>
     public string PasswordPath => Path.Combine(Directory, "password");
 
-    /// <summary>The directory of the public keys of others.</summary>
+    /// <summary>Where earlier versions looked for the public keys of others.</summary>
     public string TrustedDirectory => Path.Combine(Directory, "trusted");
+
+    /// <summary>The directory of own keys that are retired.</summary>
+    public string RetiredDirectory => Path.Combine(Directory, "retired");
 
     /// <summary>The signing key, owned by the caller; it is made when there is none.</summary>
     public async Task<SigningKey> LoadOrCreateAsync(CancellationToken cancellationToken = default)
@@ -59,6 +62,12 @@ public sealed class KeyStore
         var key = SigningKey.FromEncryptedPem(await ReadPrivateAsync(SigningKeyPath, cancellationToken).ConfigureAwait(false), password, SigningKeyPath);
         if (!File.Exists(PublicKeyPath))
             WriteOnce(PublicKeyPath, key.PublicKey.ToPem(), PrivateFile | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        if (await PublicKeyAsync(cancellationToken).ConfigureAwait(false) is { } published && !published.Equals(key.PublicKey))
+        {
+            key.Dispose();
+            throw new KeyException($"'{PublicKeyPath}' is not the public half of '{SigningKeyPath}': find out who changed it, and remove it to have it written anew");
+        }
+
         return key;
     }
 
@@ -68,34 +77,24 @@ public sealed class KeyStore
             ? PublicKey.FromPem(await File.ReadAllTextAsync(PublicKeyPath, cancellationToken).ConfigureAwait(false), PublicKeyPath)
             : null;
 
-    /// <summary>Every key that is believed: the store's own under the name <c>own</c>, then those of <see cref="TrustedDirectory"/> by file name.</summary>
-    public async Task<IReadOnlyList<TrustedKey>> TrustedAsync(CancellationToken cancellationToken = default)
+    /// <summary>Public keys that earlier versions believed because their files lie here. Nothing believes them now: they are to be trusted by name, on the ledger.</summary>
+    public IReadOnlyList<string> Leftovers() => System.IO.Directory.Exists(TrustedDirectory)
+        ? [.. System.IO.Directory.EnumerateFiles(TrustedDirectory, "*.pub").Order(StringComparer.Ordinal)]
+        : [];
+
+    /// <summary>Puts a key that is retired out of use, when it is the one here: the next use makes a new one. Done twice it is done once.</summary>
+    public async Task SetAsideAsync(string id, CancellationToken cancellationToken = default)
     {
-        List<TrustedKey> trusted = [];
-        if (await PublicKeyAsync(cancellationToken).ConfigureAwait(false) is { } own)
-            trusted.Add(new TrustedKey(own, "own"));
+        if ((await PublicKeyAsync(cancellationToken).ConfigureAwait(false))?.Id != id)
+            return;
 
-        if (System.IO.Directory.Exists(TrustedDirectory))
-        {
-            foreach (var path in System.IO.Directory.EnumerateFiles(TrustedDirectory, "*.pub").Order(StringComparer.Ordinal))
-                trusted.Add(await ReadTrustedAsync(path, cancellationToken).ConfigureAwait(false));
-        }
-
-        return trusted;
-    }
-
-    private static async Task<TrustedKey> ReadTrustedAsync(string path, CancellationToken cancellationToken)
-    {
-        var key = PublicKey.FromPem(await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false), path);
-        string role = Path.ChangeExtension(path, ".predicates");
-        if (!File.Exists(role))
-            return new TrustedKey(key, Path.GetFileNameWithoutExtension(path));
-
-        var lines = await File.ReadAllLinesAsync(role, cancellationToken).ConfigureAwait(false);
-        return new TrustedKey(key, Path.GetFileNameWithoutExtension(path))
-        {
-            Predicates = lines.Select(l => l.Trim()).Where(l => l.Length > 0 && l[0] != '#').ToHashSet(StringComparer.Ordinal),
-        };
+        System.IO.Directory.CreateDirectory(RetiredDirectory, PrivateFile | UnixFileMode.UserExecute);
+        // The public half first: were we ended in between, the next use writes it again and whoever comes then finds both.
+        File.Move(PublicKeyPath, Path.Combine(RetiredDirectory, id + ".pub"), overwrite: true);
+        if (File.Exists(SigningKeyPath))
+            File.Move(SigningKeyPath, Path.Combine(RetiredDirectory, id + ".key"), overwrite: true);
+        if ((await PublicKeyAsync(cancellationToken).ConfigureAwait(false))?.Id == id)
+            File.Delete(PublicKeyPath);
     }
 
     private async Task<string> PasswordAsync(CancellationToken cancellationToken)

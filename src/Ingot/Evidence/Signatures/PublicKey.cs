@@ -65,7 +65,7 @@ public sealed class PublicKey : IEquatable<PublicKey>
     public override string ToString() => Id;
 }
 
-/// <summary>A key whose statements are believed, and which of them.</summary>
+/// <summary>A key whose statements are believed, and which of them; or one that was, and why it is no longer.</summary>
 /// <param name="Key">The key.</param>
 /// <param name="Name">What people call it.</param>
 public sealed record TrustedKey(PublicKey Key, string Name)
@@ -73,6 +73,9 @@ public sealed record TrustedKey(PublicKey Key, string Name)
     /// <summary>The predicate types the key may issue; null for all.</summary>
     public IReadOnlySet<string>? Predicates { get; init; }
 
+    /// <summary>Why the key is believed no longer; null while it is.</summary>
+    public string? Retired { get; init; }
+
     /// <summary>Whether the key may issue statements of this predicate type.</summary>
-    public bool MayIssue(string predicateType) => Predicates is null || Predicates.Contains(predicateType);
+    public bool MayIssue(string predicateType) => Retired is null && (Predicates is null || Predicates.Contains(predicateType));
 }

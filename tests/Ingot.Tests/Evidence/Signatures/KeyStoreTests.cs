@@ -114,35 +114,111 @@ public sealed class KeyStoreTests : IDisposable
     }
 
     [Fact]
-    public async Task TrustedKeysAreTheOwnOneAndThoseOfTheDirectory()
+    public async Task AFileInTheDirectoryOfEarlierVersionsIsNamedAndNothingElse()
     {
-        using var key = await new KeyStore(_directory).LoadOrCreateAsync(s_stop);
         using var other = SigningKey.Create();
         var store = new KeyStore(_directory);
+        Assert.Empty(store.Leftovers());
         Directory.CreateDirectory(store.TrustedDirectory);
-        await File.WriteAllTextAsync(Path.Combine(store.TrustedDirectory, "ci.pub"), other.PublicKey.ToPem(), s_stop);
-        await File.WriteAllTextAsync(Path.Combine(store.TrustedDirectory, "ci.predicates"), $"# builds only\n{PredicateType.Provenance}\n\n", s_stop);
+        string path = Path.Combine(store.TrustedDirectory, "ci.pub");
+        await File.WriteAllTextAsync(path, other.PublicKey.ToPem(), s_stop);
+        Assert.Equal([path], store.Leftovers());
+        Assert.Null(await store.PublicKeyAsync(s_stop));
+    }
 
-        var trusted = await store.TrustedAsync(s_stop);
-        Assert.Equal(["own", "ci"], trusted.Select(t => t.Name));
-        Assert.Equal([key.PublicKey, other.PublicKey], trusted.Select(t => t.Key));
-        Assert.True(trusted[0].MayIssue(PredicateType.TestResult));
-        Assert.True(trusted[1].MayIssue(PredicateType.Provenance));
-        Assert.False(trusted[1].MayIssue(PredicateType.TestResult));
+    [Fact]
+    public async Task AKeyThatIsSetAsideIsNotUsedAgain()
+    {
+        var store = new KeyStore(_directory);
+        using var old = await store.LoadOrCreateAsync(s_stop);
+        await store.SetAsideAsync(old.Id, s_stop);
+        await store.SetAsideAsync(old.Id, s_stop);
+
+        using var made = await store.LoadOrCreateAsync(s_stop);
+        Assert.NotEqual(old.Id, made.Id);
+        Assert.Equal(made.PublicKey, await store.PublicKeyAsync(s_stop));
+        Assert.Equal([$"{old.Id}.key", $"{old.Id}.pub"], Directory.GetFiles(store.RetiredDirectory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task OnlyTheKeyThatIsMeantIsSetAside()
+    {
+        var store = new KeyStore(_directory);
+        using var key = await store.LoadOrCreateAsync(s_stop);
+        using var other = SigningKey.Create();
+        await store.SetAsideAsync(other.Id, s_stop);
+        using var again = await store.LoadOrCreateAsync(s_stop);
+        Assert.Equal(key.Id, again.Id);
+    }
+
+    [Fact]
+    public async Task ASettingAsideThatWasBrokenOffIsFinishedTheNextTime()
+    {
+        var store = new KeyStore(_directory);
+        using var old = await store.LoadOrCreateAsync(s_stop);
+        File.Delete(store.PublicKeyPath);
+        (await store.LoadOrCreateAsync(s_stop)).Dispose();
+        await store.SetAsideAsync(old.Id, s_stop);
+        using var made = await store.LoadOrCreateAsync(s_stop);
+        Assert.NotEqual(old.Id, made.Id);
+    }
+
+    [Fact]
+    public async Task APublicKeyThatSomebodyPutInItsPlaceIsNoticed()
+    {
+        var store = new KeyStore(_directory);
+        (await store.LoadOrCreateAsync(s_stop)).Dispose();
+        using var other = SigningKey.Create();
+        await File.WriteAllTextAsync(store.PublicKeyPath, other.PublicKey.ToPem(), s_stop);
+        var error = await Assert.ThrowsAsync<KeyException>(() => store.LoadOrCreateAsync(s_stop));
+        Assert.Contains("is not the public half", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]
-    [InlineData("")]
-    [InlineData("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")]
-    // P-384, and RSA.
-    [InlineData("-----BEGIN PUBLIC KEY-----\nMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEaKFdi3Gh3EuRz+TJy7uGNo0H2L8n7xR5\nI1xu1Y5ZVYJ4fGvXkQGYxBJrL5q3vZr8X0yK6iMKyQ9YqZ3u5l5f4J9v5m2QqKpX\n6ZbKcZ4g1+J1s4o6vVh7yF3w9xv5m2Qq\n-----END PUBLIC KEY-----\n")]
-    public async Task ATrustedFileThatIsNoKeyIsNamed(string pem)
+    [InlineData("tester", PredicateType.TestResult)]
+    [InlineData("signer", PredicateType.Signature)]
+    [InlineData("scanner", PredicateType.CycloneDx, PredicateType.SecretScan, PredicateType.Claims)]
+    [InlineData("builder", PredicateType.Signature, PredicateType.Provenance, PredicateType.CycloneDx)]
+    [InlineData(PredicateType.Claims, PredicateType.Claims)]
+    public void ARoleIsItsPredicateTypes(string role, params string[] types)
     {
-        var store = new KeyStore(_directory);
-        Directory.CreateDirectory(store.TrustedDirectory);
-        await File.WriteAllTextAsync(Path.Combine(store.TrustedDirectory, "bad.pub"), pem, s_stop);
-        var error = await Assert.ThrowsAsync<KeyException>(() => store.TrustedAsync(s_stop));
-        Assert.Contains("bad.pub", error.Message, StringComparison.Ordinal);
+        var predicates = KeyRole.Predicates([role])!;
+        Assert.Equal(types.Order(StringComparer.Ordinal), predicates);
+        Assert.Equal([role], KeyRole.NamesOf(predicates));
+    }
+
+    [Fact]
+    public void RolesTogetherAreAllTheirTypesOnce()
+    {
+        var both = KeyRole.Predicates(["scanner", "builder", PredicateType.TestResult])!;
+        Assert.Equal(6, both.Count);
+        Assert.Equal(["builder", "scanner", "tester"], KeyRole.NamesOf(both));
+        Assert.Null(KeyRole.Predicates(["tester", "all"]));
+        Assert.Equal(["all"], KeyRole.NamesOf(null));
+    }
+
+    [Theory]
+    [InlineData("Tester")]
+    [InlineData("root")]
+    [InlineData("")]
+    [InlineData("https://example.com/mine")]
+    public void ARoleThatNobodyKnowsIsRefused(string role)
+    {
+        Assert.Throws<KeyException>(() => KeyRole.Predicates([role]));
+        Assert.Throws<KeyException>(() => KeyRole.Predicates(["all-but", role]));
+    }
+
+    [Fact]
+    public void NoRoleIsNoTrust() => Assert.Throws<KeyException>(() => KeyRole.Predicates([]));
+
+    [Fact]
+    public void ARetiredKeyMayIssueNothing()
+    {
+        using var key = SigningKey.Create();
+        var trusted = new TrustedKey(key.PublicKey, "ci");
+        Assert.True(trusted.MayIssue(PredicateType.TestResult));
+        Assert.False((trusted with { Retired = "stolen" }).MayIssue(PredicateType.TestResult));
+        Assert.False((trusted with { Predicates = new HashSet<string> { PredicateType.Claims } }).MayIssue(PredicateType.TestResult));
     }
 
     [Fact]
