@@ -56,6 +56,9 @@ public static class IngotServer
             Store = content,
             Uploads = home.Uploads,
             Mutable = options.MutableRepositories,
+            Sparse = options.SparseRepositories,
+            IsAdministrator = http => Gatekeeper.PrincipalOf(http)?.Has(Role.Administrator) == true,
+            TrustedSignature = new AccessoryTrust(new KeyStore(home.Keys)).SignatureAsync,
             Time = time,
         });
         app.MapApi(new ApiServices(
@@ -63,6 +66,7 @@ public static class IngotServer
             new PromotionDesk(ledger, projects, candidates, time),
             new ReleaseDesk(ledger, controller, projects, new PullCheck(content, target), candidates, address.ToString()),
             new StopDesk(ledger, controller, target),
+            new TagDesk(ledger),
             target,
             new StatusReader(ledger, controller),
             tokens, logger));

@@ -21,6 +21,7 @@ internal static class ApiRoles
         ["GET /api/v1/explain"] = Anyone,
         ["POST /api/v1/approvals"] = Role.Approver,
         ["POST /api/v1/revocations"] = Role.Approver | Role.Releaser,
+        ["POST /api/v1/tags/deletions"] = Role.Administrator,
         ["GET /api/v1/status"] = Anyone,
         ["POST /api/v1/releases"] = Role.Releaser,
         ["POST /api/v1/rollbacks"] = Role.Releaser,
