@@ -57,6 +57,9 @@ public static class IngotServer
             Store = content,
             Uploads = home.Uploads,
             Mutable = options.MutableRepositories,
+            Sparse = options.SparseRepositories,
+            IsAdministrator = http => Gatekeeper.PrincipalOf(http)?.Has(Role.Administrator) == true,
+            TrustedSignature = new AccessoryTrust(new KeyStore(home.Keys)).SignatureAsync,
             Time = time,
         });
         app.MapApi(new ApiServices(
@@ -65,6 +68,7 @@ public static class IngotServer
             new ReleaseDesk(ledger, controller, projects, promotions, new PullCheck(content, target), candidates, address.ToString()),
             new StopDesk(ledger, controller, target),
             new KeyDesk(ledger, keys, promotions, new KeyStore(home.Keys)),
+            new TagDesk(ledger),
             target,
             new StatusReader(ledger, controller),
             tokens, logger));

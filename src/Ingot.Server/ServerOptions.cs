@@ -15,4 +15,7 @@ public sealed record ServerOptions(string Home, IPEndPoint Listen, string Versio
 
     /// <summary>Names by which it is reached through a proxy on this host. On a loopback address it answers to those, to <c>localhost</c> and to addresses only.</summary>
     public IReadOnlyList<string> Hosts { get; init; } = [];
+
+    /// <summary>Patterns of repositories whose indexes may name images that are not there.</summary>
+    public IReadOnlyList<string> SparseRepositories { get; init; } = [];
 }

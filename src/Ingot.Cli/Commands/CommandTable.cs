@@ -29,6 +29,7 @@ internal static class CommandTable
         PromotionCommands.CreateApprove,
         PromotionCommands.CreateReject,
         PromotionCommands.CreateRevoke,
+        UntagCommand.Create,
         PromotionCommands.CreateExplain,
         ReleaseCommands.CreateDeploy,
         ReleaseCommands.CreateRollback,

@@ -15,7 +15,8 @@ internal static class ServeCommand
         var mutable = new Option<string[]>("--mutable") { Description = "Repositories (a pattern with *) whose tags may be moved and deleted; by default none", HelpName = "PATTERN" };
         var closed = new Option<bool>("--no-anonymous-read") { Description = "Ask for a token before images are read, too; writing always takes one" };
         var hosts = new Option<string[]>("--host") { Description = "A name by which a proxy on this host reaches the server; without it a loopback address answers to addresses and 'localhost' only", HelpName = "NAME" };
-        var command = new Command("serve", "Run the registry, the ledger, the API and the controller in this process") { listen, mutable, closed, hosts };
+        var sparse = new Option<string[]>("--sparse") { Description = "Repositories (a pattern with *) whose indexes may name images that are not there; by default none", HelpName = "PATTERN" };
+        var command = new Command("serve", "Run the registry, the ledger, the API and the controller in this process") { listen, mutable, sparse, closed, hosts };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             string text = result.GetValue(listen)!;
@@ -27,6 +28,7 @@ internal static class ServeCommand
             {
                 AnonymousRead = !result.GetValue(closed),
                 Hosts = result.GetValue(hosts) ?? [],
+                SparseRepositories = result.GetValue(sparse) ?? [],
             }, cancellationToken);
             return ExitCode.Done;
         }));

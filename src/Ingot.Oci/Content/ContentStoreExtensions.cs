@@ -10,17 +10,22 @@ public static class ContentStoreExtensions
     public static async Task<Descriptor> PutAsync(this IContentStore store, string mediaType, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
     {
         var descriptor = Descriptor.Of(mediaType, bytes.Span);
-        if (await store.SizeAsync(descriptor.Digest, cancellationToken).ConfigureAwait(false) is not null)
-            return descriptor;
+        await store.PutAsync(descriptor.Digest, bytes, cancellationToken).ConfigureAwait(false);
+        return descriptor;
+    }
+
+    /// <summary>Stores bytes held in memory under their digest, by either algorithm.</summary>
+    public static async Task PutAsync(this IContentStore store, Digest digest, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
+    {
+        if (await store.SizeAsync(digest, cancellationToken).ConfigureAwait(false) is not null)
+            return;
 
         var writer = await store.BeginAsync(cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
             await writer.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
-            await writer.CommitAsync(descriptor.Digest, cancellationToken).ConfigureAwait(false);
+            await writer.CommitAsync(digest, cancellationToken).ConfigureAwait(false);
         }
-
-        return descriptor;
     }
 
     /// <summary>Reads a document whole and checks it; null when it is known not to be there.</summary>
@@ -37,7 +42,7 @@ public static class ContentStoreExtensions
 
             var bytes = new byte[stream.Length];
             await stream.ReadExactlyAsync(bytes, cancellationToken).ConfigureAwait(false);
-            var actual = Digest.Of(bytes);
+            var actual = Digest.Of(bytes, digest);
             return actual == digest ? bytes : throw new ContentMismatchException($"expected '{digest}' and read '{actual}' from the store");
         }
     }

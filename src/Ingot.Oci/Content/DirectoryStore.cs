@@ -4,19 +4,21 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Content;
 
-/// <summary>Blobs in an OCI image layout's directory: <c>blobs/sha256/HEX</c>
+/// <summary>Blobs in an OCI image layout's directory: <c>blobs/sha256/HEX</c>, and <c>blobs/sha512/HEX</c> for what others name so
 /// (<see href="https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md">image layout</see>).</summary>
 /// <remarks>A blob is written under <c>tmp/</c>, synced, and renamed, so that a killed writer leaves only a file in <c>tmp/</c>. Several processes may share one directory.</remarks>
 public sealed class DirectoryStore : IContentStore
 {
     private readonly string _blobs;
+    private readonly string _others;
     private readonly string _temporary;
 
     /// <summary>Opens or makes the store in <paramref name="directory"/>.</summary>
     public DirectoryStore(string directory)
     {
         Root = Path.GetFullPath(directory);
-        _blobs = Path.Combine(Root, "blobs", "sha256");
+        _blobs = Path.Combine(Root, "blobs", Digest.Sha256);
+        _others = Path.Combine(Root, "blobs", Digest.Sha512);
         _temporary = Path.Combine(Root, "tmp");
         Directory.CreateDirectory(_blobs);
         Directory.CreateDirectory(_temporary);
@@ -29,7 +31,7 @@ public sealed class DirectoryStore : IContentStore
     public string Root { get; }
 
     /// <summary>Where the blob's file is, or would be.</summary>
-    public string PathOf(Digest digest) => Path.Combine(_blobs, digest.Hex);
+    public string PathOf(Digest digest) => Path.Combine(digest.IsSha512 ? _others : _blobs, digest.Hex);
 
     /// <inheritdoc/>
     public ValueTask<long?> SizeAsync(Digest digest, CancellationToken cancellationToken = default)
@@ -45,7 +47,7 @@ public sealed class DirectoryStore : IContentStore
         {
             return new(new FileStream(PathOf(digest), new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.Read | FileShare.Delete, BufferSize = 128 << 10, Options = FileOptions.SequentialScan }));
         }
-        catch (FileNotFoundException)
+        catch (Exception e) when (IsMissing(digest, e))
         {
             return new((Stream?)null);
         }
@@ -83,7 +85,7 @@ public sealed class DirectoryStore : IContentStore
     /// <summary>Takes over a finished file as the blob <paramref name="digest"/>, by renaming it. The caller has hashed every byte and synced the file, which must be on the store's file system.</summary>
     public void Adopt(string file, Digest digest)
     {
-        File.Move(file, PathOf(digest), overwrite: true);
+        Rename(file, digest);
         SyncNames();
     }
 
@@ -104,13 +106,28 @@ public sealed class DirectoryStore : IContentStore
         {
             File.SetLastWriteTimeUtc(PathOf(digest), now.UtcDateTime);
         }
-        catch (FileNotFoundException)
+        catch (Exception e) when (IsMissing(digest, e))
         {
         }
     }
 
     /// <summary>Makes the names of all blobs durable: without it a power cut may forget the renames of the last seconds, though not the bytes.</summary>
-    public void SyncNames() => LinuxDirectory.Sync(_blobs);
+    public void SyncNames()
+    {
+        LinuxDirectory.Sync(_blobs);
+        if (Directory.Exists(_others))
+            LinuxDirectory.Sync(_others);
+    }
+
+    // The directory of the other algorithm is made with its first blob: nearly no store has one.
+    private void Rename(string file, Digest digest)
+    {
+        if (digest.IsSha512)
+            Directory.CreateDirectory(_others);
+        File.Move(file, PathOf(digest), overwrite: true);
+    }
+
+    private static bool IsMissing(Digest digest, Exception e) => e is FileNotFoundException || (e is DirectoryNotFoundException && digest.IsSha512);
 
     /// <inheritdoc/>
     public ValueTask<bool> DeleteAsync(Digest digest, CancellationToken cancellationToken = default)
@@ -126,10 +143,10 @@ public sealed class DirectoryStore : IContentStore
     /// <inheritdoc/>
     public async IAsyncEnumerable<Digest> ListAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        foreach (var file in Directory.EnumerateFiles(_blobs))
+        foreach (var file in Directory.EnumerateFiles(_blobs).Concat(Directory.Exists(_others) ? Directory.EnumerateFiles(_others) : []))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (Digest.TryParse("sha256:" + Path.GetFileName(file), out var digest))
+            if (Digest.TryParse($"{Path.GetFileName(Path.GetDirectoryName(file))}:{Path.GetFileName(file)}", out var digest))
                 yield return digest;
         }
 
@@ -197,6 +214,8 @@ public sealed class DirectoryStore : IContentStore
         public override ValueTask<Digest> CommitAsync(Digest? expected = null, CancellationToken cancellationToken = default)
         {
             var digest = _hash.Finish();
+            if (expected is { IsSha512: true } other)
+                digest = ReadAgain(other);
             if (expected is { } wanted && wanted != digest)
                 throw new ContentMismatchException($"expected '{wanted}' and received {_written} bytes of '{digest}'");
 
@@ -204,10 +223,23 @@ public sealed class DirectoryStore : IContentStore
             // The data must be on disk before the name is: a blob that is listed is complete.
             RandomAccess.FlushToDisk(_file.Handle);
             _file.Dispose();
-            File.Move(_path, _store.PathOf(digest), overwrite: true);
+            _store.Rename(_path, digest);
             _committed = true;
-            LinuxDirectory.Sync(_store._blobs);
+            LinuxDirectory.Sync(Path.GetDirectoryName(_store.PathOf(digest))!);
             return new(digest);
+        }
+
+        // Only the writer's caller knows the algorithm, and only at the end; it is nearly always the usual one.
+        private Digest ReadAgain(Digest like)
+        {
+            _file.Flush();
+            using var file = File.OpenRead(_path);
+            using var hash = like.BeginHash();
+            var buffer = new byte[128 << 10];
+            int read;
+            while ((read = file.Read(buffer)) > 0)
+                hash.AppendData(buffer, 0, read);
+            return Digest.FromHash(hash.GetHashAndReset());
         }
 
         protected override void Dispose(bool disposing)

@@ -45,6 +45,9 @@ public static class MediaType
     /// <summary>Whether the type names a manifest of one image, OCI's or Docker's.</summary>
     public static bool IsManifest(string mediaType) => mediaType is Manifest or DockerManifest;
 
+    /// <summary>Whether the type names a document that a registry keeps as a manifest: of one image, or an index.</summary>
+    public static bool IsDocument(string mediaType) => IsManifest(mediaType) || IsIndex(mediaType);
+
     /// <summary>Whether the type names an index of manifests, OCI's or Docker's.</summary>
     public static bool IsIndex(string mediaType) => mediaType is Index or DockerManifestList;
 }

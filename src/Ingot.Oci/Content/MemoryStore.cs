@@ -46,7 +46,7 @@ public sealed class MemoryStore : IContentStore
         public override ValueTask<Digest> CommitAsync(Digest? expected = null, CancellationToken cancellationToken = default)
         {
             var bytes = _bytes.ToArray();
-            var digest = Digest.Of(bytes);
+            var digest = Digest.Of(bytes, expected ?? default);
             if (expected is { } wanted && wanted != digest)
                 throw new ContentMismatchException($"expected '{wanted}' and received {bytes.Length} bytes of '{digest}'");
 

@@ -9,7 +9,7 @@ public sealed class VerifyingStream : Stream
     private readonly Stream _inner;
     private readonly Digest _expected;
     private readonly long _size;
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly IncrementalHash _hash;
     private long _read;
     private bool _verified;
 
@@ -18,6 +18,7 @@ public sealed class VerifyingStream : Stream
     {
         _inner = inner;
         _expected = expected;
+        _hash = expected.BeginHash();
         _size = size;
     }
 

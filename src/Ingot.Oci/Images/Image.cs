@@ -17,13 +17,16 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
     /// <exception cref="ContentMismatchException">A document is not in the store, or not what its digest says.</exception>
     public static async Task<Image> LoadAsync(IContentStore store, Digest digest, Platform? platform = null, CancellationToken cancellationToken = default)
     {
+        Descriptor? part = null;
         for (int depth = 0; depth < MaxNesting; depth++)
         {
             byte[] bytes = await store.ReadRequiredAsync(digest, cancellationToken).ConfigureAwait(false);
-            if (IsIndex(digest, bytes))
-                digest = Select(digest, Parse(digest, bytes, ImageJson.ReadIndex), platform ?? Platform.Host);
-            else
+            string mediaType = MediaTypeOf(digest, bytes, part?.MediaType);
+            if (!MediaType.IsIndex(mediaType))
                 return await LoadAsync(store, digest, bytes, cancellationToken).ConfigureAwait(false);
+
+            part = Select(digest, Parse(digest, bytes, ImageJson.ReadIndex), platform ?? Platform.Host);
+            digest = part.Digest;
         }
 
         throw new ImageException($"'{digest}' is an index in an index in an index: {MaxNesting} are allowed");
@@ -42,6 +45,18 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
         return names.Length == 0 ? "none" : string.Join(", ", names);
     }
 
+    /// <summary>The media type of a manifest or index by what it says and looks like, which must be one and the same; throws <see cref="ImageException"/> when it is neither, or both.</summary>
+    /// <param name="digest">Its digest.</param>
+    /// <param name="bytes">It.</param>
+    /// <param name="said">What an index or a registry says that it is; null when nobody says anything. Other tools go by this.</param>
+    public static string MediaTypeOf(Digest digest, byte[] bytes, string? said)
+    {
+        string type = MediaTypeOf(digest, bytes);
+        return said is null || !MediaType.IsDocument(said) || said == type
+            ? type
+            : throw new ImageException($"'{digest}' says that it is '{type}', and is handed out as '{said}': tools would disagree what it is");
+    }
+
     /// <summary>The media type of a manifest or index by what it says and looks like; throws <see cref="ImageException"/> when it is neither, or both.</summary>
     public static string MediaTypeOf(Digest digest, byte[] bytes)
     {
@@ -51,18 +66,13 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
         return agrees ? type : throw new ImageException($"'{digest}' says that it is '{type}', and looks like {(isIndex ? "an index" : "a manifest")}");
     }
 
-    private static Digest Select(Digest digest, ImageIndex index, Platform platform)
-    {
-        if (Select(index, platform) is { } manifest)
-            return manifest.Digest;
-
-        throw new ImageException($"the index '{digest}' has no image for {platform}, only for: {Platforms(index)}");
-    }
+    private static Descriptor Select(Digest digest, ImageIndex index, Platform platform) => Select(index, platform)
+        ?? throw new ImageException($"the index '{digest}' has no image for {platform}, only for: {Platforms(index)}");
 
     private static async Task<Image> LoadAsync(IContentStore store, Digest digest, byte[] bytes, CancellationToken cancellationToken)
     {
         var manifest = Parse(digest, bytes, ImageJson.ReadManifest);
-        if (manifest.Config.MediaType is not (MediaType.Config or MediaType.DockerConfig))
+        if (!manifest.IsImage)
             throw new ImageException($"'{digest}' is not an image but an artifact: its configuration is '{manifest.Config.MediaType}'");
 
         byte[] configBytes = await store.ReadRequiredAsync(manifest.Config.Digest, cancellationToken).ConfigureAwait(false);
@@ -91,6 +101,7 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
     {
         try
         {
+            StrictJson.Check(bytes, JsonShape.Any);
             using var document = JsonDocument.Parse(bytes);
             var root = document.RootElement;
             bool hasManifests = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("manifests", out _);
@@ -99,9 +110,9 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
                 ? throw new ImageException($"'{digest}' is {(hasManifests ? "an index and a manifest at once" : "neither an index nor a manifest; Docker's old schema 1 is not read: push it again with a current Docker")}")
                 : hasManifests;
         }
-        catch (JsonException e)
+        catch (FormatException e)
         {
-            throw new ImageException($"'{digest}' is not JSON: {e.Message}", e);
+            throw new ImageException($"'{digest}': {e.Message}", e);
         }
     }
 }

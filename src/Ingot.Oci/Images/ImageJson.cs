@@ -24,49 +24,79 @@ public static class ImageJson
     /// <summary>The bytes of a configuration.</summary>
     public static byte[] Write(ImageConfig config) => JsonSerializer.SerializeToUtf8Bytes(config, s_context.ImageConfig);
 
-    /// <summary>Reads a manifest, or throws <see cref="FormatException"/>.</summary>
+    /// <summary>Reads a manifest that all readers read alike, or throws <see cref="FormatException"/>.</summary>
     public static Manifest ReadManifest(ReadOnlySpan<byte> json)
     {
-        var manifest = Read(json, s_context.Manifest, "an image manifest");
-        return manifest with
+        var manifest = Read(json, s_context.Manifest, ImageShapes.Manifest, "an image manifest");
+        manifest = manifest with
         {
             MediaType = manifest.MediaType ?? MediaType.Manifest,
             Config = NotNull(manifest.Config, "config"),
-            Layers = Items(manifest.Layers, "layers"),
+            Layers = Items(NotNull(manifest.Layers, "layers"), "layers"),
         };
+        CheckVersion(manifest.SchemaVersion);
+        foreach (var part in manifest.Layers.Append(manifest.Config).Append(manifest.Subject))
+            CheckDescriptor(part);
+        return manifest;
     }
 
-    /// <summary>Reads an index, or throws <see cref="FormatException"/>.</summary>
+    /// <summary>Reads an index that all readers read alike, or throws <see cref="FormatException"/>.</summary>
     public static ImageIndex ReadIndex(ReadOnlySpan<byte> json)
     {
-        var index = Read(json, s_context.ImageIndex, "an image index");
-        return index with { MediaType = index.MediaType ?? MediaType.Index, Manifests = Items(index.Manifests, "manifests") };
+        var index = Read(json, s_context.ImageIndex, ImageShapes.Index, "an image index");
+        index = index with { MediaType = index.MediaType ?? MediaType.Index, Manifests = Items(NotNull(index.Manifests, "manifests"), "manifests") };
+        CheckVersion(index.SchemaVersion);
+        foreach (var part in index.Manifests.Append(index.Subject))
+            CheckDescriptor(part);
+        return index;
     }
 
-    /// <summary>Reads a configuration, or throws <see cref="FormatException"/>.</summary>
+    /// <summary>Reads a configuration that all readers read alike, or throws <see cref="FormatException"/>.</summary>
     public static ImageConfig ReadConfig(ReadOnlySpan<byte> json)
     {
-        var config = Read(json, s_context.ImageConfig, "an image configuration");
+        var config = Read(json, s_context.ImageConfig, ImageShapes.Config, "an image configuration");
         var rootFs = NotNull(config.RootFs, "rootfs");
+        // Docker and Go write lists that are empty as null; there are none of those that must be there.
         return config with
         {
             Config = config.Config ?? new ContainerConfig(),
             RootFs = rootFs with { Type = rootFs.Type ?? "layers", DiffIds = rootFs.DiffIds ?? [] },
-            History = Items(config.History, "history"),
+            History = Items(config.History ?? [], "history"),
         };
+    }
+
+    /// <summary>Reads the configuration of an image, which must speak of as many layers as its manifest has; or throws <see cref="FormatException"/>.</summary>
+    public static ImageConfig ReadConfig(ReadOnlySpan<byte> json, Manifest manifest)
+    {
+        var config = ReadConfig(json);
+        return config.RootFs.DiffIds.Count == manifest.Layers.Count
+            ? config
+            : throw new FormatException($"it has {manifest.Layers.Count} layers, and its configuration speaks of {config.RootFs.DiffIds.Count}");
+    }
+
+    private static void CheckVersion(int version)
+    {
+        if (version != 2)
+            throw new FormatException($"its schemaVersion is {version}: expected 2{(version == 1 ? "; Docker's old schema 1 is not read: push it again with a current Docker" : "")}");
+    }
+
+    private static void CheckDescriptor(Descriptor? descriptor)
+    {
+        if (descriptor is not null && (descriptor.Size < 0 || string.IsNullOrEmpty(descriptor.MediaType)))
+            throw new FormatException($"the descriptor of '{descriptor.Digest}' has size {descriptor.Size} and media type '{descriptor.MediaType}'");
     }
 
     // The generated readers forget the initialisers of members that are not in the document: what may be missing is put back above.
     private static T NotNull<T>(T? value, string name)
         where T : class => value ?? throw new FormatException($"'{name}' is null");
 
-    // Go writes an empty list as null.
-    private static IReadOnlyList<T> Items<T>(IReadOnlyList<T>? list, string name)
-        where T : class => list is null ? [] : list.All(item => item is not null) ? list : throw new FormatException($"'{name}' has an item that is null");
+    private static IReadOnlyList<T> Items<T>(IReadOnlyList<T> list, string name)
+        where T : class => list.All(item => item is not null) ? list : throw new FormatException($"'{name}' has an item that is null");
 
-    private static T Read<T>(ReadOnlySpan<byte> json, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, string what)
+    private static T Read<T>(ReadOnlySpan<byte> json, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, JsonShape shape, string what)
         where T : class
     {
+        StrictJson.Check(json, shape);
         try
         {
             return JsonSerializer.Deserialize(json, type) ?? throw new FormatException($"null is not {what}");

@@ -23,6 +23,10 @@ public sealed record Manifest
     [JsonPropertyName("config")]
     public required Descriptor Config { get; init; }
 
+    /// <summary>Whether this is an image, which others run; otherwise it is an artifact of another kind.</summary>
+    [JsonIgnore]
+    public bool IsImage => Config.MediaType is Content.MediaType.Config or Content.MediaType.DockerConfig;
+
     /// <summary>The layers, lowest first.</summary>
     [JsonPropertyName("layers")]
     public required IReadOnlyList<Descriptor> Layers { get; init; }

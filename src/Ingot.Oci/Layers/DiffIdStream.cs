@@ -6,7 +6,7 @@ namespace Ingot.Oci.Layers;
 /// <summary>Reads an uncompressed layer and, at its end, checks its digest. Owns the inner stream.</summary>
 internal sealed class DiffIdStream(Stream inner, Digest? expected) : ReadingStream
 {
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly IncrementalHash _hash = (expected ?? default).BeginHash();
     private bool _ended;
 
     /// <summary>The digest of everything, once read to the end.</summary>

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Ingot.Oci.Content;
 
 namespace Ingot.Oci.Layers;
@@ -12,7 +11,7 @@ public static class LayerConversion
         var writer = await store.BeginAsync(cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
-            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            using var hash = diffId.BeginHash();
             var encoder = compression.Compress(writer);
             await using (encoder.ConfigureAwait(false))
                 await new HashingStream(tar, hash).CopyToAsync(encoder, 256 << 10, cancellationToken).ConfigureAwait(false);

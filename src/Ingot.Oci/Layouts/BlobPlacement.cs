@@ -28,16 +28,16 @@ internal sealed class BlobPlacement(IContentStore store, SafeFileHandle file)
             if (content.Length != placed.Blob.Size)
                 throw new ContentMismatchException($"'{placed.Blob.Digest}' has {content.Length} bytes in the store: {placed.Blob.Size} were expected");
 
-            var actual = await CopyAsync(content, placed.Offset, cancellationToken).ConfigureAwait(false);
+            var actual = await CopyAsync(content, placed.Offset, placed.Blob.Digest, cancellationToken).ConfigureAwait(false);
             if (actual != placed.Blob.Digest)
                 throw new ContentMismatchException($"expected '{placed.Blob.Digest}' and read {placed.Blob.Size} bytes of '{actual}'");
         }
     }
 
     // While one buffer is hashed and written, the other is filled.
-    private async Task<Digest> CopyAsync(Stream content, long offset, CancellationToken cancellationToken)
+    private async Task<Digest> CopyAsync(Stream content, long offset, Digest like, CancellationToken cancellationToken)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var hash = like.BeginHash();
         byte[] current = ArrayPool<byte>.Shared.Rent(ChunkBytes), next = ArrayPool<byte>.Shared.Rent(ChunkBytes);
         long from = 0;
         var reading = ReadAsync(content, current, from, cancellationToken);

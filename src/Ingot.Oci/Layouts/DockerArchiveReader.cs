@@ -23,7 +23,15 @@ internal sealed record DockerArchiveImage
 
 [JsonSerializable(typeof(IReadOnlyList<DockerArchiveImage>))]
 [JsonSerializable(typeof(Dictionary<string, Dictionary<string, string>>))]
-internal sealed partial class DockerArchiveJson : JsonSerializerContext;
+internal sealed partial class DockerArchiveJson : JsonSerializerContext
+{
+    /// <summary>The names in <c>manifest.json</c>.</summary>
+    public static JsonShape Images { get; } = JsonShape.Of("Config", "RepoTags", "Layers", "Parent", "LayerSources");
+
+    /// <summary>The names in the JSON file of a layer, from before there was a <c>manifest.json</c>.</summary>
+    public static JsonShape LegacyLayer { get; } = JsonShape.Of(
+        "id", "parent", "created", "author", "comment", "container", "container_config", "config", "architecture", "os", "variant", "docker_version", "Size");
+}
 
 /// <summary>Reads what <c>docker save</c> wrote: with a <c>manifest.json</c>, or, from before Docker 1.10, with <c>repositories</c> and a JSON file a layer.</summary>
 internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
@@ -53,7 +61,11 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
 
     private async Task<(byte[] Config, IReadOnlyList<string> Layers, string? Tag)> ChooseAsync(byte[] listed, string? name, CancellationToken cancellationToken)
     {
-        var images = Parse("manifest.json", listed, json => JsonSerializer.Deserialize(json, DockerArchiveJson.Default.IReadOnlyListDockerArchiveImage)) ?? [];
+        var images = Parse("manifest.json", listed, json =>
+        {
+            StrictJson.Check(json, DockerArchiveJson.Images);
+            return JsonSerializer.Deserialize(json, DockerArchiveJson.Default.IReadOnlyListDockerArchiveImage);
+        }) ?? [];
         var found = images.Where(i => i is not null && (name is null || (i.RepoTags ?? []).Contains(name))).ToList();
         string names = string.Join(", ", images.SelectMany(i => i?.RepoTags ?? []).Take(20));
         var image = found switch
@@ -90,7 +102,11 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
     // Before 1.10: repositories names the topmost layer, each layer's JSON names its parent, and the topmost one's holds the configuration.
     private async Task<(byte[] Config, IReadOnlyList<string> Layers, string? Tag)> LegacyAsync(string? name, CancellationToken cancellationToken)
     {
-        var repositories = Parse("repositories", await files.ReadRequiredAsync("repositories", cancellationToken).ConfigureAwait(false), json => JsonSerializer.Deserialize(json, DockerArchiveJson.Default.DictionaryStringDictionaryStringString)) ?? [];
+        var repositories = Parse("repositories", await files.ReadRequiredAsync("repositories", cancellationToken).ConfigureAwait(false), json =>
+        {
+            StrictJson.Check(json, JsonShape.Any);
+            return JsonSerializer.Deserialize(json, DockerArchiveJson.Default.DictionaryStringDictionaryStringString);
+        }) ?? [];
         var all = repositories.SelectMany(r => (r.Value ?? []).Select(t => (Name: $"{r.Key}:{t.Key}", Id: t.Value))).Where(t => name is null || t.Name == name).ToList();
         if (all is not [var (tag, top)] || top is null)
             throw new ImageException($"'{files.Name}' has {all.Count} images{(name is null ? "" : $" '{name}'")}: say which, of: {string.Join(", ", repositories.Keys.Take(20))}");
@@ -101,7 +117,11 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
             if (chain.Count == MaxLayers || chain.Any(c => c.Id == id))
                 throw new ImageException($"the layers of '{tag}' in '{files.Name}' lead in a circle, or are more than {MaxLayers}");
             byte[] json = await files.ReadRequiredAsync($"{id}/json", cancellationToken).ConfigureAwait(false);
-            chain.Insert(0, (id, Parse($"{id}/json", json, bytes => JsonNode.Parse(bytes) as JsonObject) ?? throw new ImageException($"'{id}/json' in '{files.Name}' is not an object")));
+            chain.Insert(0, (id, Parse($"{id}/json", json, bytes =>
+            {
+                StrictJson.Check(bytes, DockerArchiveJson.LegacyLayer);
+                return JsonNode.Parse(bytes) as JsonObject;
+            }) ?? throw new ImageException($"'{id}/json' in '{files.Name}' is not an object")));
         }
 
         string[] layers = [.. chain.Select(c => $"{c.Id}/layer.tar")];

@@ -25,7 +25,8 @@ public static class ImageArchive
         await using (tar.ConfigureAwait(false))
         {
             await WriteDirectoryAsync(tar, "blobs", cancellationToken).ConfigureAwait(false);
-            await WriteDirectoryAsync(tar, "blobs/sha256", cancellationToken).ConfigureAwait(false);
+            foreach (string algorithm in blobs.Select(b => b.Digest.Algorithm).Append(Digest.Sha256).Distinct().Order(StringComparer.Ordinal))
+                await WriteDirectoryAsync(tar, $"blobs/{algorithm}", cancellationToken).ConfigureAwait(false);
             if (output is FileStream { CanSeek: true } file)
                 await PlaceBlobsAsync(tar, store, blobs, file, cancellationToken).ConfigureAwait(false);
             else
@@ -62,7 +63,7 @@ public static class ImageArchive
         }
     }
 
-    private static TarEntry BlobFile(Descriptor blob) => File($"blobs/sha256/{blob.Digest.Hex}", blob.Size);
+    private static TarEntry BlobFile(Descriptor blob) => File($"blobs/{blob.Digest.Algorithm}/{blob.Digest.Hex}", blob.Size);
 
     /// <summary>Adds an image to the layout in a directory under a name, which the layout may have for another image.</summary>
     public static async Task WriteLayoutAsync(IContentStore store, Descriptor image, string name, OciLayout layout, CancellationToken cancellationToken = default)
@@ -160,9 +161,11 @@ public static class ImageArchive
             return;
 
         byte[] bytes = await store.ReadRequiredAsync(image.Digest, cancellationToken).ConfigureAwait(false);
-        if (!MediaType.IsIndex(Image.MediaTypeOf(image.Digest, bytes)))
+        if (!MediaType.IsIndex(Image.MediaTypeOf(image.Digest, bytes, image.MediaType)))
         {
             var manifest = ImageJson.ReadManifest(bytes);
+            if (manifest.IsImage)
+                await Image.LoadAsync(store, image.Digest, platform: null, cancellationToken).ConfigureAwait(false);
             foreach (var part in manifest.Layers.Append(manifest.Config))
                 blobs.TryAdd(part.Digest, part);
             return;

@@ -61,7 +61,7 @@ public sealed class LayoutVerification
             await using (stream.ConfigureAwait(false))
             {
                 long size = stream.Length;
-                var actual = await Digest.OfAsync(stream, cancellationToken).ConfigureAwait(false);
+                var actual = await Digest.OfAsync(stream, digest, cancellationToken).ConfigureAwait(false);
                 _bytes += size;
                 _sound[digest] = actual == digest;
                 if (actual != digest)

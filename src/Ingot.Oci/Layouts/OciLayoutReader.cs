@@ -56,7 +56,7 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
 
         byte[] bytes = await DocumentAsync(descriptor, cancellationToken).ConfigureAwait(false);
         _documents[descriptor.Digest] = bytes;
-        if (MediaType.IsIndex(Image.MediaTypeOf(descriptor.Digest, bytes)))
+        if (MediaType.IsIndex(Image.MediaTypeOf(descriptor.Digest, bytes, descriptor.MediaType)))
             await CollectIndexAsync(Parse(descriptor.Digest.ToString(), bytes, ImageJson.ReadIndex), platform, depth, cancellationToken).ConfigureAwait(false);
         else
             await CollectImageAsync(Parse(descriptor.Digest.ToString(), bytes, ImageJson.ReadManifest), cancellationToken).ConfigureAwait(false);
@@ -74,6 +74,8 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
 
         // Other programs write an index whole and of its images only the wanted ones.
         var here = index.Manifests.Where(part => files.Has(PathOf(part.Digest))).ToList();
+        foreach (var part in here.Where(part => !MediaType.IsDocument(part.MediaType)))
+            throw new ImageException($"the index in '{files.Name}' holds '{part.Digest}' of type '{part.MediaType}', which is no image: a build's cache is not imported");
         if (here.Count == 0)
             throw new ImageException($"'{files.Name}' has none of the {index.Manifests.Count} images of its index");
         foreach (var part in here)
@@ -84,7 +86,7 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
     {
         byte[] config = await DocumentAsync(manifest.Config, cancellationToken).ConfigureAwait(false);
         _wanted[manifest.Config.Digest] = manifest.Config;
-        bool isImage = manifest.Config.MediaType is MediaType.Config or MediaType.DockerConfig;
+        bool isImage = manifest.IsImage;
         var diffIds = isImage ? Parse(manifest.Config.Digest.ToString(), config, ImageJson.ReadConfig).RootFs.DiffIds : [];
         if (isImage && diffIds.Count != manifest.Layers.Count)
             throw new ImageException($"'{files.Name}': an image has {manifest.Layers.Count} layers, and its configuration speaks of {diffIds.Count}");
@@ -108,7 +110,7 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
     private async Task<byte[]> DocumentAsync(Descriptor descriptor, CancellationToken cancellationToken)
     {
         byte[] bytes = await files.ReadRequiredAsync(PathOf(descriptor.Digest), cancellationToken).ConfigureAwait(false);
-        var actual = Digest.Of(bytes);
+        var actual = Digest.Of(bytes, descriptor.Digest);
         return actual == descriptor.Digest && bytes.Length == descriptor.Size
             ? bytes
             : throw new ContentMismatchException($"expected '{descriptor.Digest}' of {descriptor.Size} bytes in '{files.Name}' and read {bytes.Length} bytes of '{actual}'");
@@ -141,7 +143,7 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
         }
     }
 
-    private static string PathOf(Digest digest) => $"blobs/sha256/{digest.Hex}";
+    private static string PathOf(Digest digest) => $"blobs/{digest.Algorithm}/{digest.Hex}";
 
     private T Parse<T>(string what, byte[] bytes, Func<ReadOnlySpan<byte>, T> read)
     {

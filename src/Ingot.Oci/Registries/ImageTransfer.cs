@@ -40,7 +40,7 @@ public static class ImageTransfer
 
     /// <summary>As the other, with all options; the platform has no meaning here.</summary>
     public static async Task PushAsync(IContentStore store, RegistryClient client, string repository, Digest digest, string? tag, TransferOptions options, CancellationToken cancellationToken = default) =>
-        await new Push(new StoreSource(store), client, repository, options).ManifestAsync(digest, tag, depth: 0, cancellationToken).ConfigureAwait(false);
+        await new Push(new StoreSource(store), client, repository, options).ManifestAsync(digest, said: null, tag, depth: 0, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Pulls what a tag or digest names into the store, verified, and returns its descriptor. Of an index it takes the image for <paramref name="platform"/>, or all when null; with <paramref name="referrers"/>, also what the registry lists under each manifest.</summary>
     public static Task<Descriptor> PullAsync(RegistryClient client, string repository, string tagOrDigest, IContentStore store, Platform? platform = null, bool referrers = false, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
@@ -48,14 +48,14 @@ public static class ImageTransfer
 
     /// <summary>As the other, with all options.</summary>
     public static async Task<Descriptor> PullAsync(RegistryClient client, string repository, string tagOrDigest, IContentStore store, TransferOptions options, CancellationToken cancellationToken = default) =>
-        await new Pull(store, client, repository, options).ManifestAsync(tagOrDigest, depth: 0, cancellationToken).ConfigureAwait(false);
+        await new Pull(store, client, repository, options).ManifestAsync(tagOrDigest, said: null, depth: 0, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Copies what a tag or digest names from one registry to another without a store between: blobs are linked where both are one registry, else streamed. Returns the descriptor of what was copied: with a platform, the image for it.</summary>
     public static async Task<Descriptor> CopyAsync(RegistryClient from, string repository, string tagOrDigest, RegistryClient to, string target, string? tag, TransferOptions options, CancellationToken cancellationToken = default)
     {
         var source = new RegistrySource(from, repository);
         var descriptor = await source.ResolveAsync(tagOrDigest, options.Platform, cancellationToken).ConfigureAwait(false);
-        await new Push(source, to, target, options).ManifestAsync(descriptor.Digest, tag, depth: 0, cancellationToken).ConfigureAwait(false);
+        await new Push(source, to, target, options).ManifestAsync(descriptor.Digest, descriptor.MediaType, tag, depth: 0, cancellationToken).ConfigureAwait(false);
         return descriptor;
     }
 
@@ -75,6 +75,24 @@ public static class ImageTransfer
         {
             throw new ImageException($"'{what}': {e.Message}", e);
         }
+    }
+
+    private static void CheckConfig(Manifest manifest, byte[] config)
+    {
+        try
+        {
+            ImageJson.ReadConfig(config, manifest);
+        }
+        catch (FormatException e)
+        {
+            throw new ImageException($"the image with the configuration '{manifest.Config.Digest}' was not taken: {e.Message}", e);
+        }
+    }
+
+    private static void CheckConfigSize(Descriptor config)
+    {
+        if (config.Size > ContentStoreExtensions.MaxDocumentBytes)
+            throw new ImageException($"the configuration '{config.Digest}' has {config.Size} bytes: {ContentStoreExtensions.MaxDocumentBytes} are read");
     }
 
     // Once each: an index of two images that share a base names its layers twice.
@@ -124,7 +142,7 @@ public static class ImageTransfer
             {
                 CheckDepth(depth, repository, tagOrDigest);
                 var received = await client.GetManifestAsync(repository, tagOrDigest, cancellationToken).ConfigureAwait(false) ?? throw Unknown(repository, tagOrDigest);
-                string mediaType = Image.MediaTypeOf(received.Descriptor.Digest, received.Bytes);
+                string mediaType = Image.MediaTypeOf(received.Descriptor.Digest, received.Bytes, received.Descriptor.MediaType);
                 _manifests[received.Descriptor.Digest] = received.Bytes;
                 if (platform is null || !MediaType.IsIndex(mediaType))
                     return received.Descriptor with { MediaType = mediaType };
@@ -164,11 +182,11 @@ public static class ImageTransfer
 
     private sealed class Push(ISource source, RegistryClient client, string repository, TransferOptions options)
     {
-        public async Task ManifestAsync(Digest digest, string? tag, int depth, CancellationToken cancellationToken)
+        public async Task ManifestAsync(Digest digest, string? said, string? tag, int depth, CancellationToken cancellationToken)
         {
             CheckDepth(depth, repository, digest.ToString());
             byte[] bytes = await source.ManifestAsync(digest, cancellationToken).ConfigureAwait(false);
-            string mediaType = Image.MediaTypeOf(digest, bytes);
+            string mediaType = Image.MediaTypeOf(digest, bytes, said);
             var (manifest, index) = Read(digest.ToString(), mediaType, bytes);
             var descriptor = new Descriptor { MediaType = mediaType, Digest = digest, Size = bytes.Length };
 
@@ -190,13 +208,28 @@ public static class ImageTransfer
             // An index may name more images than we hold, if the registry has them.
             foreach (var part in index?.Manifests ?? [])
             {
-                if (await source.HasManifestAsync(part.Digest, cancellationToken).ConfigureAwait(false)
+                if (!MediaType.IsDocument(part.MediaType))
+                    await BlobAsync(part, cancellationToken).ConfigureAwait(false);
+                else if (await source.HasManifestAsync(part.Digest, cancellationToken).ConfigureAwait(false)
                     || await client.HeadManifestAsync(repository, part.Digest.ToString(), cancellationToken).ConfigureAwait(false) is null)
-                    await ManifestAsync(part.Digest, tag: null, depth + 1, cancellationToken).ConfigureAwait(false);
+                    await ManifestAsync(part.Digest, part.MediaType, tag: null, depth + 1, cancellationToken).ConfigureAwait(false);
             }
 
-            if (manifest is not null)
-                await Parallel.ForEachAsync(BlobsOf(manifest), Options(cancellationToken), BlobAsync).ConfigureAwait(false);
+            if (manifest is null)
+                return;
+            if (manifest.IsImage)
+                CheckConfig(manifest, await ConfigAsync(manifest.Config, cancellationToken).ConfigureAwait(false));
+            await Parallel.ForEachAsync(BlobsOf(manifest), Options(cancellationToken), BlobAsync).ConfigureAwait(false);
+        }
+
+        private async Task<byte[]> ConfigAsync(Descriptor config, CancellationToken cancellationToken)
+        {
+            CheckConfigSize(config);
+            byte[] bytes = new byte[config.Size];
+            var stream = await source.OpenAsync(config, repository, cancellationToken).ConfigureAwait(false);
+            await using (stream.ConfigureAwait(false))
+                await stream.ReadExactlyAsync(bytes, cancellationToken).ConfigureAwait(false);
+            return bytes;
         }
 
         private async ValueTask BlobAsync(Descriptor blob, CancellationToken cancellationToken)
@@ -221,36 +254,45 @@ public static class ImageTransfer
         private async Task ReferrersAsync(Digest digest, ImageIndex? index, bool isThere, int depth, CancellationToken cancellationToken)
         {
             await foreach (var referrer in source.ReferrersAsync(digest, cancellationToken).ConfigureAwait(false))
-                await ManifestAsync(referrer.Digest, tag: null, depth + 1, cancellationToken).ConfigureAwait(false);
+                await ManifestAsync(referrer.Digest, said: null, tag: null, depth + 1, cancellationToken).ConfigureAwait(false);
 
             // The parts of an index that was there were not visited: their referrers may be new all the same.
             foreach (var part in isThere ? index?.Manifests ?? [] : [])
             {
-                if (await source.HasManifestAsync(part.Digest, cancellationToken).ConfigureAwait(false))
-                    await ManifestAsync(part.Digest, tag: null, depth + 1, cancellationToken).ConfigureAwait(false);
+                if (MediaType.IsDocument(part.MediaType) && await source.HasManifestAsync(part.Digest, cancellationToken).ConfigureAwait(false))
+                    await ManifestAsync(part.Digest, part.MediaType, tag: null, depth + 1, cancellationToken).ConfigureAwait(false);
             }
         }
     }
 
     private sealed class Pull(IContentStore store, RegistryClient client, string repository, TransferOptions options)
     {
-        public async Task<Descriptor> ManifestAsync(string tagOrDigest, int depth, CancellationToken cancellationToken)
+        public async Task<Descriptor> ManifestAsync(string tagOrDigest, string? said, int depth, CancellationToken cancellationToken)
         {
             CheckDepth(depth, repository, tagOrDigest);
             var received = await GetAsync(tagOrDigest, cancellationToken).ConfigureAwait(false)
                 ?? throw Unknown(repository, tagOrDigest);
-            string mediaType = Image.MediaTypeOf(received.Descriptor.Digest, received.Bytes);
+            string mediaType = Image.MediaTypeOf(received.Descriptor.Digest, received.Bytes, received.Descriptor.MediaType);
+            Image.MediaTypeOf(received.Descriptor.Digest, received.Bytes, said);
             var (manifest, index) = Read(tagOrDigest, mediaType, received.Bytes);
             var descriptor = received.Descriptor with { MediaType = mediaType };
 
             foreach (var part in Wanted(repository, tagOrDigest, index, options.Platform))
-                await ManifestAsync(part.Digest.ToString(), depth + 1, cancellationToken).ConfigureAwait(false);
+            {
+                if (MediaType.IsDocument(part.MediaType))
+                    await ManifestAsync(part.Digest.ToString(), part.MediaType, depth + 1, cancellationToken).ConfigureAwait(false);
+                else
+                    await BlobAsync(part, cancellationToken).ConfigureAwait(false);
+            }
+
+            if (manifest is { IsImage: true })
+                await ConfigAsync(manifest, cancellationToken).ConfigureAwait(false);
             if (manifest is not null)
                 await Parallel.ForEachAsync(BlobsOf(manifest), Options(cancellationToken), BlobAsync).ConfigureAwait(false);
 
             // Last, so that a manifest in the store means its parts are there too.
             bool isNew = await store.SizeAsync(descriptor.Digest, cancellationToken).ConfigureAwait(false) is null;
-            await store.PutAsync(mediaType, received.Bytes, cancellationToken).ConfigureAwait(false);
+            await store.PutAsync(descriptor.Digest, received.Bytes, cancellationToken).ConfigureAwait(false);
             options.Progress?.Report(new TransferProgress(descriptor, isNew));
             if (options.Referrers)
                 await ReferrersAsync(descriptor.Digest, depth, cancellationToken).ConfigureAwait(false);
@@ -260,8 +302,16 @@ public static class ImageTransfer
         private async Task<RegistryManifest?> GetAsync(string tagOrDigest, CancellationToken cancellationToken)
         {
             if (Digest.TryParse(tagOrDigest, out var digest) && await store.ReadAsync(digest, cancellationToken).ConfigureAwait(false) is { } bytes)
-                return new RegistryManifest(Descriptor.Of(MediaType.Manifest, bytes), bytes);
+                return new RegistryManifest(Descriptor.Of("", bytes) with { Digest = digest }, bytes);
             return await client.GetManifestAsync(repository, tagOrDigest, cancellationToken).ConfigureAwait(false);
+        }
+
+        // First of all blobs: layers are large, and those of an image that would be read differently by others are not wanted.
+        private async Task ConfigAsync(Manifest manifest, CancellationToken cancellationToken)
+        {
+            CheckConfigSize(manifest.Config);
+            await BlobAsync(manifest.Config, cancellationToken).ConfigureAwait(false);
+            CheckConfig(manifest, await store.ReadRequiredAsync(manifest.Config.Digest, cancellationToken).ConfigureAwait(false));
         }
 
         private async ValueTask BlobAsync(Descriptor blob, CancellationToken cancellationToken)
@@ -291,7 +341,7 @@ public static class ImageTransfer
         private async Task ReferrersAsync(Digest digest, int depth, CancellationToken cancellationToken)
         {
             await foreach (var referrer in client.ListReferrersAsync(repository, digest, artifactType: null, cancellationToken).ConfigureAwait(false))
-                await ManifestAsync(referrer.Digest.ToString(), depth + 1, cancellationToken).ConfigureAwait(false);
+                await ManifestAsync(referrer.Digest.ToString(), said: null, depth + 1, cancellationToken).ConfigureAwait(false);
         }
     }
 }

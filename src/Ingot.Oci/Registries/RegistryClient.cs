@@ -83,8 +83,10 @@ public sealed class RegistryClient
         if (response.Content.Headers.ContentType?.MediaType is { } type && MediaType.IsSchema1(type))
             throw new ImageException($"'{tagOrDigest}' of '{repository}' is an image of Docker's schema 1, which has no digests of its layers and is not read; push it again with a current Docker, or convert it with 'skopeo copy --format v2s2'");
         byte[] bytes = await response.Content.ReadLimitedAsync(ContentStoreExtensions.MaxDocumentBytes, repository, cancellationToken).ConfigureAwait(false);
-        var descriptor = Descriptor.Of(response.Content.Headers.ContentType?.MediaType ?? MediaType.Manifest, bytes);
-        return DigestOf(response, tagOrDigest) is { } expected && expected != descriptor.Digest
+        var told = DigestOf(response, tagOrDigest);
+        string mediaType = response.Content.Headers.ContentType?.MediaType ?? MediaType.Manifest;
+        var descriptor = new Descriptor { MediaType = mediaType, Digest = Digest.Of(bytes, told ?? default), Size = bytes.Length };
+        return told is { } expected && expected != descriptor.Digest
             ? throw new ContentMismatchException($"expected '{expected}' for '{repository}' '{tagOrDigest}' and received {bytes.Length} bytes of '{descriptor.Digest}'")
             : new RegistryManifest(descriptor, bytes);
     }
@@ -204,7 +206,8 @@ public sealed class RegistryClient
         await PutManifestAsync(repository, tag, MediaType.Index, bytes, cancellationToken).ConfigureAwait(false);
     }
 
-    private static string FallbackTag(Digest subject) => $"sha256-{subject.Hex}";
+    // Cut to what a tag may hold.
+    private static string FallbackTag(Digest subject) => $"{subject.Algorithm}-{subject.Hex[..64]}";
 
     // From an offset of zero in one request; a registry that has some of it takes the rest as a chunk.
     private async Task UploadFromAsync(BlobUpload upload, Uri location, long offset, CancellationToken cancellationToken)

@@ -24,6 +24,7 @@ internal static class ApiRoles
         ["GET /api/v1/keys"] = Anyone,
         ["POST /api/v1/keys"] = Role.Administrator,
         ["POST /api/v1/keys/retirements"] = Role.Administrator,
+        ["POST /api/v1/tags/deletions"] = Role.Administrator,
         ["GET /api/v1/status"] = Anyone,
         ["POST /api/v1/releases"] = Role.Releaser,
         ["POST /api/v1/rollbacks"] = Role.Releaser,

@@ -17,7 +17,7 @@ namespace Ingot.Server.Api;
 
 /// <summary>What the API needs to answer.</summary>
 internal sealed record ApiServices(
-    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, ITarget Target, StatusReader Status, TokenStore Tokens, ILogger Logger);
+    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, TagDesk Tags, ITarget Target, StatusReader Status, TokenStore Tokens, ILogger Logger);
 
 /// <summary>The HTTP API under <c>/api/v1</c>. Who may call what stands in <see cref="ApiRoles"/>; every entry of the ledger is by the caller's token.</summary>
 internal static class ApiEndpoints
@@ -74,6 +74,8 @@ internal static class ApiEndpoints
             await ReplyAsync(http, await services.Promotions.ExplainAsync(Query(http, "project"), Query(http, "image"), Query(http, "stage"), DigestQuery(http), http.RequestAborted), ApiJson.Default.DecisionReply));
         api.MapPost("approvals", async (HttpContext http) =>
             await ReplyAsync(http, await services.Promotions.ApproveAsync(await BodyAsync(http, ApiJson.Default.ApprovalRequest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
+        api.MapPost("tags/deletions", async (HttpContext http) =>
+            await ReplyAsync(http, await services.Tags.FreeAsync(await BodyAsync(http, ApiJson.Default.TagRequest), By(http).Name, http.RequestAborted), ApiJson.Default.TagReply));
         api.MapPost("revocations", async (HttpContext http) =>
             await ReplyAsync(http, await services.Promotions.RevokeAsync(await BodyAsync(http, ApiJson.Default.RevocationRequest), By(http).Name, http.RequestAborted), ApiJson.Default.ResolveReply));
     }
@@ -224,5 +226,5 @@ internal static class ApiEndpoints
 
     private static long Number(HttpContext http, string name, long otherwise) => long.TryParse(http.Request.Query[name], out long number) ? number : otherwise;
 
-    private static Digest DigestQuery(HttpContext http) => Digest.TryParse(Query(http, "digest"), out var digest) ? digest : throw new ApiException("invalid", $"'{http.Request.Query["digest"]}' is not a digest");
+    private static Digest DigestQuery(HttpContext http) => Digest.TryParse(Query(http, "digest"), out var digest) && digest.IsSha256 ? digest : throw new ApiException("invalid", $"'{http.Request.Query["digest"]}' is not a digest");
 }

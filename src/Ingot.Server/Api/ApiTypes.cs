@@ -37,6 +37,12 @@ public sealed record ApprovalRequest(string Project, string Image, string Stage,
 /// <summary>Takes every promotion of a digest back: <c>POST /api/v1/revocations</c>.</summary>
 public sealed record RevocationRequest(string Project, string Image, Digest Digest, string Why);
 
+/// <summary>Frees a tag that nothing was decided on: <c>POST /api/v1/tags/deletions</c>.</summary>
+public sealed record TagRequest(string Repository, string Tag, string Why);
+
+/// <summary>A tag that was freed, and what it named.</summary>
+public sealed record TagReply(string Repository, string Tag, Digest Digest);
+
 /// <summary>Asks for a service to run a digest: <c>POST /api/v1/releases</c>.</summary>
 public sealed record ReleaseRequest(string Project, string Service, string Stage, Digest Digest, string Reason, bool Override);
 
@@ -169,6 +175,8 @@ public sealed record ErrorReply(string Code, string Message);
 [JsonSerializable(typeof(DecisionReply))]
 [JsonSerializable(typeof(ApprovalRequest))]
 [JsonSerializable(typeof(RevocationRequest))]
+[JsonSerializable(typeof(TagRequest))]
+[JsonSerializable(typeof(TagReply))]
 [JsonSerializable(typeof(ReleaseRequest))]
 [JsonSerializable(typeof(ReleaseReply))]
 [JsonSerializable(typeof(RollbackRequest))]

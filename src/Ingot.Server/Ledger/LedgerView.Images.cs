@@ -44,6 +44,11 @@ public sealed partial class LedgerView
     public IReadOnlyList<BoundTag> TagsOf(string repository, Digest digest) =>
         _db.Query("SELECT tag, digest, time, entry FROM tags WHERE repository = ?1 AND digest = ?2 ORDER BY tag", ReadTag, repository, digest.ToString());
 
+    /// <summary>The entry by which a manifest of a repository was first admitted to a stage or released; null when it never was. A later refusal or revocation does not undo that it was.</summary>
+    public LedgerEntry? Decision(string repository, Digest digest) =>
+        Entries(0, int.MaxValue, new LedgerFilter { Digest = digest, Repository = repository }).FirstOrDefault(entry =>
+            entry.Event is LedgerEvent.PromotionDecided { Admitted: true } or LedgerEvent.ReleaseRequested);
+
     /// <summary>Whether a blob was deleted from a repository and not pushed there since.</summary>
     public bool IsBlobDeleted(string repository, Digest digest) =>
         _db.Exists("SELECT 1 FROM deleted_blobs WHERE repository = ?1 AND digest = ?2", repository, digest.ToString());

@@ -27,6 +27,8 @@ public static partial class Projections
     {
         long seq = entry.Seq;
         string time = entry.TimeText;
+        if (entry.Event is IAboutDigest { Digest.IsSha256: false } and (PromotionDecided or Approved or Rejected or Revoked or ReleaseRequested))
+            throw new LedgerException($"a decision about '{((IAboutDigest)entry.Event).Digest}' was not recorded: decisions are about images by their sha256 digest, so that one image has one name");
         switch (entry.Event)
         {
             case ServerStarted or TokenCreated or TokenRevoked:

@@ -10,6 +10,9 @@ internal static partial class AccessoryTag
 {
     public static bool Is(string tag) => Pattern().IsMatch(tag);
 
+    /// <summary>The hex digits of the image that a tag belongs to.</summary>
+    public static string ImageOf(string tag) => tag.Split('-', '.')[1];
+
     /// <summary>What <paramref name="after"/> lacks of what <paramref name="before"/> holds; null when nothing is lost.</summary>
     public static Digest? Lost(ManifestFacts before, ManifestFacts after)
     {
@@ -18,12 +21,19 @@ internal static partial class AccessoryTag
     }
 
     // The configuration of a cosign manifest lists its layers, so it changes with them; only layers carry signatures.
-    private static IEnumerable<Descriptor> Contents(ManifestFacts facts) => facts.Blobs.Skip(1).Concat(facts.Manifests);
+    public static IEnumerable<Descriptor> Contents(ManifestFacts facts) => facts.Layers.Concat(facts.Manifests);
+
+    /// <summary>What <paramref name="after"/> has that <paramref name="before"/> has not.</summary>
+    public static IReadOnlyList<Descriptor> Added(ManifestFacts? before, ManifestFacts after)
+    {
+        var known = (before is null ? [] : Contents(before)).Select(Identity).ToHashSet(StringComparer.Ordinal);
+        return [.. Contents(after).Where(descriptor => !known.Contains(Identity(descriptor)))];
+    }
 
     // Two signatures over one payload are two layers of one digest: cosign keeps the signature itself in an annotation.
     private static string Identity(Descriptor descriptor) =>
         $"{descriptor.Digest}\n{string.Join('\n', (descriptor.Annotations ?? []).Select(note => $"{note.Key}={note.Value}"))}";
 
-    [GeneratedRegex(@"\Asha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?\z")]
+    [GeneratedRegex(@"\Asha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?\z")]
     private static partial Regex Pattern();
 }

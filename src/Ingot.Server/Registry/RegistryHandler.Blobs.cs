@@ -15,22 +15,27 @@ internal sealed partial class RegistryHandler
         var response = http.Response;
         response.ContentType = "application/octet-stream";
         response.Headers["Docker-Content-Digest"] = digest.ToString();
-        response.Headers.ETag = $"\"{digest}\"";
+        string entityTag = Preconditions.EntityTag(digest);
+        response.Headers.ETag = entityTag;
         response.Headers.AcceptRanges = "bytes";
         response.Headers.CacheControl = "max-age=31536000, immutable";
-        var (offset, count) = (0L, size);
-        if (ByteRange.Parse(http.Request.Headers.Range) is { } range)
+        if (Preconditions.IsCurrent(http.Request, entityTag))
         {
-            if (!range.TryWithin(size, out offset, out count))
-                throw Unsatisfiable(size, http.Request.Headers.Range);
-
-            response.StatusCode = 206;
-            response.Headers.ContentRange = $"bytes {offset}-{offset + count - 1}/{size}";
+            response.StatusCode = 304;
+            return;
         }
 
-        response.ContentLength = count;
-        if (HttpMethods.IsGet(http.Request.Method) && count > 0)
-            await response.SendFileAsync(_store.PathOf(digest), offset, count, http.RequestAborted);
+        bool isGet = HttpMethods.IsGet(http.Request.Method);
+        var asked = isGet && Preconditions.AllowsRange(http.Request, entityTag) ? ByteRange.Parse(http.Request.Headers.Range) : null;
+        if (asked is not null && BlobRanges.Of(asked, size) is { } parts)
+        {
+            await parts.WriteAsync(response, _store.PathOf(digest), http.RequestAborted);
+            return;
+        }
+
+        response.ContentLength = size;
+        if (isGet && size > 0)
+            await response.SendFileAsync(_store.PathOf(digest), 0, size, http.RequestAborted);
     }
 
     // end-10
@@ -71,12 +76,5 @@ internal sealed partial class RegistryHandler
     {
         if (!_options.IsMutable(repository))
             throw new RegistryRefusal(405, ErrorCode.Unsupported, $"the {what} of '{repository}' was not deleted: what is published there stays; 'ingot prune' removes what the lifecycle rules give up, and the server's 'mutable' list names repositories where deleting is allowed");
-    }
-
-    private static RegistryRefusal Unsatisfiable(long size, string? range)
-    {
-        var refusal = new RegistryRefusal(416, ErrorCode.SizeInvalid, $"the range '{range}' is outside the blob's {size} bytes");
-        refusal.Headers["Content-Range"] = $"bytes */{size}";
-        return refusal;
     }
 }

@@ -43,7 +43,8 @@ internal sealed partial class RegistryHandler
         var json = ImageJson.Write(new ImageIndex { Manifests = page });
         http.Response.ContentType = MediaType.Index;
         http.Response.ContentLength = json.Length;
-        await http.Response.Body.WriteAsync(json, http.RequestAborted);
+        if (HttpMethods.IsGet(http.Request.Method))
+            await http.Response.Body.WriteAsync(json, http.RequestAborted);
     }
 
     /// <summary>The descriptors of as many referrers as make an index that clients will read.</summary>

@@ -12,12 +12,19 @@ internal sealed partial class RegistryHandler
     private async Task ReadManifestAsync(HttpContext http, RegistryPath.Manifest path)
     {
         var manifest = _ledger.Read(view => Resolve(view, path.Repository, path.Reference));
-        var json = await _store.ReadRequiredAsync(manifest.Digest, http.RequestAborted);
         var response = http.Response;
+        string entityTag = Preconditions.EntityTag(manifest.Digest);
+        response.Headers["Docker-Content-Digest"] = manifest.Digest.ToString();
+        response.Headers.ETag = entityTag;
+        if (Preconditions.IsCurrent(http.Request, entityTag))
+        {
+            response.StatusCode = 304;
+            return;
+        }
+
+        var json = await _store.ReadRequiredAsync(manifest.Digest, http.RequestAborted);
         response.ContentType = manifest.MediaType;
         response.ContentLength = json.Length;
-        response.Headers["Docker-Content-Digest"] = manifest.Digest.ToString();
-        response.Headers.ETag = $"\"{manifest.Digest}\"";
         if (HttpMethods.IsGet(http.Request.Method))
             await response.Body.WriteAsync(json, http.RequestAborted);
     }
@@ -27,13 +34,14 @@ internal sealed partial class RegistryHandler
     {
         var (named, tags) = Names(http, path.Reference);
         var json = await ReadManifestBodyAsync(http);
-        var digest = Digest.Of(json);
+        var digest = Digest.Of(json, named ?? default);
         if (named is { } wanted && wanted != digest)
             throw new RegistryRefusal(400, ErrorCode.DigestInvalid, $"expected '{wanted}' and received {json.Length} bytes of '{digest}'");
 
         var facts = ManifestFacts.Read(json, http.Request.ContentType);
         await CheckReferencesAsync(path.Repository, facts, http.RequestAborted);
-        await _store.PutAsync(facts.MediaType, json, http.RequestAborted);
+        await CheckConfigAsync(facts, http.RequestAborted);
+        await _store.PutAsync(digest, json, http.RequestAborted);
         // The ledger must not name what a power cut could take away.
         _store.SyncNames();
         await PublishAsync(http, path.Repository, digest, json.Length, facts, tags);
@@ -49,13 +57,18 @@ internal sealed partial class RegistryHandler
     // end-9
     private async Task DeleteManifestAsync(HttpContext http, RegistryPath.Manifest path)
     {
-        RefuseDeletion(path.Repository, $"manifest '{path.Reference}'");
+        bool mayFree = !path.Reference.Contains(':') && _options.IsAdministrator(http);
+        if (!mayFree)
+            RefuseDeletion(path.Repository, $"manifest '{path.Reference}'");
         await _ledger.AppendAsync(_options.Actor(http), Decide, http.RequestAborted);
         http.Response.StatusCode = 202;
 
         IReadOnlyList<LedgerEvent> Decide(LedgerView view)
         {
             var manifest = Resolve(view, path.Repository, path.Reference);
+            Preconditions.CheckChange(http.Request, Preconditions.EntityTag(manifest.Digest));
+            if (mayFree && !_options.IsMutable(path.Repository) && view.Decision(path.Repository, manifest.Digest) is { } decision)
+                throw Decided(path.Repository, path.Reference, manifest.Digest, decision);
             return path.Reference.Contains(':')
                 ? [new LedgerEvent.ManifestDeleted(path.Repository, manifest.Digest, null)]
                 : [new LedgerEvent.TagDeleted(path.Repository, path.Reference, manifest.Digest)];
@@ -113,8 +126,15 @@ internal sealed partial class RegistryHandler
             CheckSize(blob, size);
         }
 
+        bool isSparse = _options.IsSparse(repository);
         foreach (var (descriptor, found) in _ledger.Read(view => facts.Manifests.Select(manifest => (manifest, view.Manifest(repository, manifest.Digest))).ToList()))
+        {
+            if (found is null && isSparse)
+                continue;
             CheckSize(descriptor, (found ?? throw Unknown("manifest", descriptor.Digest)).Size);
+            if (found.MediaType != descriptor.MediaType)
+                throw new RegistryRefusal(400, ErrorCode.ManifestInvalid, $"the manifest says '{descriptor.Digest}' is '{descriptor.MediaType}' and it is '{found.MediaType}'");
+        }
 
         RegistryRefusal Unknown(string what, Digest digest) =>
             new(404, ErrorCode.ManifestBlobUnknown, $"the manifest refers to the {what} '{digest}', which '{repository}' does not have: push it first");
@@ -129,12 +149,13 @@ internal sealed partial class RegistryHandler
     /// <summary>Records what is new: nothing, when all of it was published before.</summary>
     private async Task PublishAsync(HttpContext http, string repository, Digest digest, long size, ManifestFacts facts, IReadOnlyList<string> tags)
     {
+        string actor = _options.Actor(http);
         for (int attempt = 1; ; attempt++)
         {
-            var growing = await CheckAccessoriesAsync(repository, facts, tags, http.RequestAborted);
+            var growing = await CheckAccessoriesAsync(size, repository, facts, tags, http.RequestAborted);
             try
             {
-                await _ledger.AppendAsync(_options.Actor(http), view => Decide(view, growing), http.RequestAborted);
+                await _ledger.AppendAsync(actor, view => Decide(view, growing), http.RequestAborted);
                 return;
             }
             catch (TagMoved) when (attempt < Attempts)
@@ -146,6 +167,7 @@ internal sealed partial class RegistryHandler
         List<LedgerEvent> Decide(LedgerView view, IReadOnlyDictionary<string, Digest?> growing)
         {
             var events = new List<LedgerEvent>();
+            CheckExpectation(http.Request, view, repository, digest, tags);
             if (view.Manifest(repository, digest) is null)
                 events.Add(Published(repository, digest, size, facts));
             foreach (string tag in tags)
@@ -155,9 +177,10 @@ internal sealed partial class RegistryHandler
                     continue;
                 if (growing.TryGetValue(tag, out var seen) && seen != bound)
                     throw new TagMoved(tag);
-                if (bound is { } other && !growing.ContainsKey(tag) && !_options.IsMutable(repository))
-                    throw Immutable(repository, tag, other, digest);
-                events.Add(new LedgerEvent.TagBound(repository, tag, digest));
+                bool isFixed = bound is not null && !growing.ContainsKey(tag) && !_options.IsMutable(repository);
+                if (isFixed && !IsCompletion(view, repository, tag, facts, actor))
+                    throw Immutable(repository, tag, bound!.Value, digest);
+                events.Add(new LedgerEvent.TagBound(repository, tag, digest, isFixed ? bound : null));
             }
 
             return events;
@@ -169,7 +192,7 @@ internal sealed partial class RegistryHandler
         : new LedgerEvent.ImagePublished(repository, digest, facts.MediaType, size, facts.ArtifactType);
 
     /// <summary>For each accessory tag, the manifest it names now, of which the new one keeps everything.</summary>
-    private async Task<IReadOnlyDictionary<string, Digest?>> CheckAccessoriesAsync(string repository, ManifestFacts facts, IReadOnlyList<string> tags, CancellationToken cancellationToken)
+    private async Task<IReadOnlyDictionary<string, Digest?>> CheckAccessoriesAsync(long size, string repository, ManifestFacts facts, IReadOnlyList<string> tags, CancellationToken cancellationToken)
     {
         var growing = new Dictionary<string, Digest?>(StringComparer.Ordinal);
         if (_options.IsMutable(repository))
@@ -179,11 +202,9 @@ internal sealed partial class RegistryHandler
         {
             var bound = _ledger.Read(view => view.Tag(repository, tag))?.Digest;
             growing[tag] = bound;
-            if (bound is not { } before)
-                continue;
-
-            var stored = ManifestFacts.Read(await _store.ReadRequiredAsync(before, cancellationToken), contentType: null);
-            if (AccessoryTag.Lost(stored, facts) is { } lost)
+            var stored = bound is { } former ? ManifestFacts.Read(await _store.ReadRequiredAsync(former, cancellationToken), contentType: null) : null;
+            await CheckGrowthAsync(repository, tag, stored, facts, size, cancellationToken);
+            if (bound is { } before && AccessoryTag.Lost(stored!, facts) is { } lost)
                 throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: the new manifest lacks '{lost}', which '{before}' holds; signatures and statements can be added, not removed: read what is there and push it with the addition");
         }
 

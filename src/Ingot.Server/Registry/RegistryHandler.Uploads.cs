@@ -9,8 +9,9 @@ internal sealed partial class RegistryHandler
     private async Task BeginUploadAsync(HttpContext http, RegistryPath.Uploads path)
     {
         var query = http.Request.Query;
-        if ((string?)query["digest-algorithm"] is { } algorithm && algorithm != "sha256")
-            throw new RegistryRefusal(400, ErrorCode.Unsupported, $"'{algorithm}' is not supported: this registry names content by sha256 only");
+        string algorithm = (string?)query["digest-algorithm"] ?? Digest.Sha256;
+        if (algorithm is not (Digest.Sha256 or Digest.Sha512))
+            throw new RegistryRefusal(400, ErrorCode.Unsupported, $"the digest algorithm '{algorithm}' is not supported: use sha256 or sha512");
 
         if ((string?)query["mount"] is { } mount && await TryMountAsync(http, path.Repository, RegistryPath.ParseDigest(mount), query["from"]))
             return;
@@ -18,11 +19,11 @@ internal sealed partial class RegistryHandler
         if ((string?)query["digest"] is { } text)
         {
             var digest = RegistryPath.ParseDigest(text);
-            await ReceiveAsync(http, path.Repository, _uploads.Begin(path.Repository), digest, discardAlways: true);
+            await ReceiveAsync(http, path.Repository, _uploads.Begin(path.Repository, digest.Algorithm), digest, discardAlways: true);
             return;
         }
 
-        AnswerProgress(http, path.Repository, _uploads.Begin(path.Repository), 202);
+        AnswerProgress(http, path.Repository, _uploads.Begin(path.Repository, algorithm), 202);
     }
 
     // end-13
@@ -84,7 +85,7 @@ internal sealed partial class RegistryHandler
         {
             AllowAnyBody(http);
             await upload.AppendAsync(http.Request.Body, http.RequestAborted);
-            var actual = await upload.SealAsync(http.RequestAborted);
+            var actual = await upload.SealAsync(expected, http.RequestAborted);
             // Right or wrong, nothing can be added to it any more.
             isDone = true;
             if (actual != expected)

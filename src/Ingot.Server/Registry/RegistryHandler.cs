@@ -66,7 +66,7 @@ internal sealed partial class RegistryHandler
         return (target, http.Request.Method) switch
         {
             (RegistryPath.Root, "GET" or "HEAD") => PingAsync(http),
-            (RegistryPath.Catalog, "GET") => CatalogAsync(http),
+            (RegistryPath.Catalog, "GET" or "HEAD") => CatalogAsync(http),
             (RegistryPath.Blob blob, "GET" or "HEAD") => ReadBlobAsync(http, blob),
             (RegistryPath.Blob blob, "DELETE") => DeleteBlobAsync(http, blob),
             (RegistryPath.Uploads uploads, "POST") => BeginUploadAsync(http, uploads),
@@ -77,8 +77,8 @@ internal sealed partial class RegistryHandler
             (RegistryPath.Manifest manifest, "GET" or "HEAD") => ReadManifestAsync(http, manifest),
             (RegistryPath.Manifest manifest, "PUT") => WriteManifestAsync(http, manifest),
             (RegistryPath.Manifest manifest, "DELETE") => DeleteManifestAsync(http, manifest),
-            (RegistryPath.Tags tags, "GET") => ListTagsAsync(http, tags),
-            (RegistryPath.Referrers referrers, "GET") => ListReferrersAsync(http, referrers),
+            (RegistryPath.Tags tags, "GET" or "HEAD") => ListTagsAsync(http, tags),
+            (RegistryPath.Referrers referrers, "GET" or "HEAD") => ListReferrersAsync(http, referrers),
             _ => throw new RegistryRefusal(405, ErrorCode.Unsupported, $"{http.Request.Method} is not defined for '/v2/{path}'"),
         };
     }

@@ -4,6 +4,14 @@ using Ingot.Server.Ledger;
 
 namespace Ingot.Server.Registry;
 
+/// <summary>What a signature or statement under an accessory tag is known by; null when no trusted key made it about that image. The same signature over the same bytes, however
+/// it is wrapped, is known by the same text.</summary>
+/// <param name="image">The hex digits of the image's digest, as the tag has them.</param>
+/// <param name="descriptor">How the manifest lists it, with its annotations.</param>
+/// <param name="content">Its bytes.</param>
+/// <param name="cancellationToken">Stops it.</param>
+public delegate Task<string?> SignatureTrust(string image, Descriptor descriptor, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
+
 /// <summary>What a registry serves, and under which rules.</summary>
 public sealed record RegistryOptions
 {
@@ -19,6 +27,9 @@ public sealed record RegistryOptions
     /// <summary>Repositories whose tags may move and whose content may be deleted, as names with <c>*</c> and <c>?</c>. Everywhere else what is published stays.</summary>
     public IReadOnlyList<string> Mutable { get; init; } = [];
 
+    /// <summary>Repositories whose indexes may name images that are not there, as names with <c>*</c> and <c>?</c>: mirrors of parts of others.</summary>
+    public IReadOnlyList<string> Sparse { get; init; } = [];
+
     /// <summary>The largest manifest in bytes; the specification asks for 4 MiB at least.</summary>
     public int MaxManifestBytes { get; init; } = 8 << 20;
 
@@ -30,6 +41,15 @@ public sealed record RegistryOptions
 
     /// <summary>Who is behind a request, for the ledger.</summary>
     public Func<HttpContext, string> Actor { get; init; } = http => http.User.Identity?.Name ?? "anonymous";
+
+    /// <summary>Whether a request is an administrator's, who may free a tag that nothing was decided on.</summary>
+    public Func<HttpContext, bool> IsAdministrator { get; init; } = _ => false;
+
+    /// <summary>Knows signatures by trusted keys.</summary>
+    public SignatureTrust TrustedSignature { get; init; } = (_, _, _, _) => Task.FromResult<string?>(null);
+
+    /// <summary>Whether indexes of a repository may name what is not there.</summary>
+    public bool IsSparse(string repository) => Sparse.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, repository, ignoreCase: false));
 
     /// <summary>Whether tags may move and content may be deleted in a repository.</summary>
     public bool IsMutable(string repository) => Mutable.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, repository, ignoreCase: false));

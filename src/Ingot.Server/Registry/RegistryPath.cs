@@ -62,15 +62,9 @@ internal abstract partial record RegistryPath
     public static bool IsTag(string text) => TagName().IsMatch(text);
 
     /// <summary>Reads a digest of a request, or refuses it.</summary>
-    public static Digest ParseDigest(string text)
-    {
-        if (Digest.TryParse(text, out var digest))
-            return digest;
-
-        throw OtherAlgorithm().IsMatch(text)
-            ? new RegistryRefusal(400, ErrorCode.Unsupported, $"'{text}' is not a sha256 digest: this registry names content by sha256 only")
-            : new RegistryRefusal(400, ErrorCode.DigestInvalid, $"'{text}' is not a digest: expected sha256: followed by 64 lower-case hex digits");
-    }
+    public static Digest ParseDigest(string text) => Digest.TryParse(text, out var digest)
+        ? digest
+        : throw new RegistryRefusal(400, ErrorCode.DigestInvalid, $"'{text}' is not a digest: expected sha256: and 64 lower-case hex digits, or sha512: and 128");
 
     private static bool TrySplit(string path, string middle, out string name, out string rest)
     {
@@ -92,7 +86,4 @@ internal abstract partial record RegistryPath
 
     [GeneratedRegex(@"\A[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\z", RegexOptions.CultureInvariant)]
     private static partial Regex TagName();
-
-    [GeneratedRegex(@"\Asha512:[0-9a-f]{128}\z", RegexOptions.CultureInvariant)]
-    private static partial Regex OtherAlgorithm();
 }

@@ -27,8 +27,8 @@ internal sealed partial class UploadStore
         Sweep();
     }
 
-    /// <summary>Begins an upload to a repository.</summary>
-    public Upload Begin(string repository)
+    /// <summary>Begins an upload to a repository of what will probably be named by an algorithm.</summary>
+    public Upload Begin(string repository, string algorithm)
     {
         if (_time.GetElapsedTime(Volatile.Read(ref _lastSweep)) > s_sweepInterval)
             Sweep();
@@ -36,7 +36,7 @@ internal sealed partial class UploadStore
         string id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
         string path = PathOf(repository, id);
         File.Create(path).Dispose();
-        return _open.GetOrAdd(path, new Upload(id, path, IncrementalHash.CreateHash(HashAlgorithmName.SHA256)));
+        return _open.GetOrAdd(path, new Upload(id, path, IncrementalHash.CreateHash(algorithm == Digest.Sha512 ? HashAlgorithmName.SHA512 : HashAlgorithmName.SHA256)));
     }
 
     /// <summary>An upload to a repository; null when there is none of that id.</summary>
@@ -111,7 +111,7 @@ internal sealed class Upload(string id, string path, IncrementalHash? hash) : ID
     /// <summary>Appends everything of <paramref name="body"/>, hashing it on the way. What arrived before a failure is kept, and counted.</summary>
     public async Task AppendAsync(Stream body, CancellationToken cancellationToken)
     {
-        var hasher = _hash ??= await HashFileAsync(cancellationToken);
+        var hasher = _hash ??= await HashFileAsync(default, cancellationToken);
         await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Write, BufferSize = 0 });
         // Bytes of a write that failed half-way were not hashed.
         file.SetLength(Received);
@@ -133,10 +133,17 @@ internal sealed class Upload(string id, string path, IncrementalHash? hash) : ID
         }
     }
 
-    /// <summary>The digest of all received bytes, which are on disk when this returns.</summary>
-    public async Task<Digest> SealAsync(CancellationToken cancellationToken)
+    /// <summary>The digest of all received bytes by the algorithm of <paramref name="expected"/>; they are on disk when this returns.</summary>
+    public async Task<Digest> SealAsync(Digest expected, CancellationToken cancellationToken)
     {
-        var hasher = _hash ??= await HashFileAsync(cancellationToken);
+        // A client need not say beforehand by which algorithm it will name what it sends.
+        if (_hash?.HashLengthInBytes != expected.ToHash().Length)
+        {
+            _hash?.Dispose();
+            _hash = await HashFileAsync(expected, cancellationToken);
+        }
+
+        var hasher = _hash;
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Write);
         RandomAccess.FlushToDisk(file);
         return Digest.FromHash(hasher.GetCurrentHash());
@@ -144,9 +151,9 @@ internal sealed class Upload(string id, string path, IncrementalHash? hash) : ID
 
     public void Dispose() => _hash?.Dispose();
 
-    private async Task<IncrementalHash> HashFileAsync(CancellationToken cancellationToken)
+    private async Task<IncrementalHash> HashFileAsync(Digest like, CancellationToken cancellationToken)
     {
-        var hasher = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var hasher = like.BeginHash();
         await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, BufferSize = 0, Options = FileOptions.SequentialScan });
         var buffer = new byte[BufferSize];
         int read;

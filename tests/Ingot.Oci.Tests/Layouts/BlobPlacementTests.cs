@@ -118,7 +118,8 @@ public sealed class BlobPlacementTests : IDisposable
             layers.Add(await store.PutAsync(MediaType.Layer, bytes));
         }
 
-        var config = await store.PutAsync(MediaType.Config, "{}"u8.ToArray());
+        var rootFs = new RootFileSystem { DiffIds = [.. layers.Select(layer => layer.Digest)] };
+        var config = await store.PutAsync(MediaType.Config, ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = rootFs }));
         return await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { MediaType = MediaType.Manifest, Config = config, Layers = layers }));
     }
 

@@ -29,5 +29,5 @@ public sealed record ResourceDescriptor
 
     /// <summary>A thing known by its SHA-256.</summary>
     public static ResourceDescriptor Of(string name, Digest digest, string? uri = null) =>
-        new() { Name = name, Uri = uri, Digest = new(StringComparer.Ordinal) { ["sha256"] = digest.Hex } };
+        new() { Name = name, Uri = uri, Digest = new(StringComparer.Ordinal) { [digest.Algorithm] = digest.Hex } };
 }

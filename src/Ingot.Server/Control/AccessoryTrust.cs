@@ -1,0 +1,42 @@
+using System.Text;
+using Ingot.Evidence.Signatures;
+using Ingot.Oci.Content;
+
+namespace Ingot.Server.Control;
+
+/// <summary>Which signatures and statements under the tags of tools without referrers a trusted key made about the image of the tag.</summary>
+internal sealed class AccessoryTrust(KeyStore keys)
+{
+    /// <summary>The key and what it signed; null when no trusted key did, or when it signed something about another image.</summary>
+    public async Task<string?> SignatureAsync(string image, Descriptor descriptor, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        var trusted = (await keys.TrustedAsync(cancellationToken)).Select(key => key.Key);
+        return descriptor.MediaType == SimpleSigning.EnvelopeMediaType ? OfEnvelope(image, content, trusted) : OfPayload(image, descriptor, content, trusted);
+    }
+
+    private static string? OfPayload(string image, Descriptor descriptor, ReadOnlyMemory<byte> payload, IEnumerable<PublicKey> trusted)
+    {
+        string text = descriptor.Annotations?.GetValueOrDefault(SimpleSigning.SignatureAnnotation) ?? "";
+        byte[] signature = new byte[text.Length];
+        return Convert.TryFromBase64String(text, signature, out int length)
+            ? Identity(image, payload, trusted.FirstOrDefault(key => key.Verify(payload.Span, signature.AsSpan(0, length))))
+            : null;
+    }
+
+    private static string? OfEnvelope(string image, ReadOnlyMemory<byte> content, IEnumerable<PublicKey> trusted)
+    {
+        try
+        {
+            var envelope = Envelope.Parse(content);
+            return Identity(image, envelope.Payload, envelope.Verify(trusted));
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    // What is signed names the image by its digest; signatures of other images would fill the tag as well as forged ones.
+    private static string? Identity(string image, ReadOnlyMemory<byte> payload, PublicKey? signer) =>
+        signer is not null && payload.Span.IndexOf(Encoding.ASCII.GetBytes(image)) >= 0 ? $"{signer.Id} {Digest.Of(payload.Span)}" : null;
+}
