@@ -1,7 +1,5 @@
 using System.Globalization;
-using System.Text;
 using Ingot.Diagnostics;
-using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 
 namespace Ingot.Evidence.Claims;
@@ -11,9 +9,6 @@ public static class ClaimChecker
 {
     /// <summary>The most paths that are listed against a claim.</summary>
     public const int MaxOffending = 50;
-
-    /// <summary>The version of how claims are checked; it grows with each change after which an image could be answered otherwise and that <see cref="RulesDigest"/> does not show.</summary>
-    public const int Version = 2;
 
     private const string NonRoot = "non-root";
 
@@ -27,9 +22,6 @@ public static class ClaimChecker
 
     /// <summary>The claims that can be checked.</summary>
     public static IReadOnlyList<string> Names { get; } = [NonRoot, .. s_fileClaims.Select(c => c.Name)];
-
-    /// <summary>What is asked, as a digest: of the version, of the names, and of the words by which programs are known. Evidence made by other rules answered another question.</summary>
-    public static Digest RulesDigest { get; } = Digest.Of(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Version}\n{Shells.Rules}\n{PackageManagers.Rules}")));
 
     /// <summary>Checks the claims of <paramref name="names"/>; an unknown one throws <see cref="InvalidInputException"/>.</summary>
     public static ClaimReport Check(ImageUnderTest image, IReadOnlyList<string> names) => Check(image.Root, image.Image.Config.Config, names);

@@ -8,9 +8,9 @@ namespace Ingot.Evidence.Claims;
 public static class ClaimRules
 {
     /// <summary>Raised when a claim comes to mean something else, or is looked for in another way.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
 
-    /// <summary>The digest of the rules.</summary>
+    /// <summary>The digest of the rules: the version, the claims, and the names and words by which programs are known.</summary>
     public static Digest Digest { get; } = Digest.Of(Encoding.UTF8.GetBytes(
-        string.Create(CultureInfo.InvariantCulture, $"claims {Version}\n{string.Join('\n', ClaimChecker.Names)}\n")));
+        string.Create(CultureInfo.InvariantCulture, $"claims {Version}\n{string.Join('\n', ClaimChecker.Names)}\n{Shells.Rules}\n{PackageManagers.Rules}\n")));
 }
