@@ -116,7 +116,9 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
     // Docker looks only at the answer to '/v2/' for how to log in: were it 200 to those without a token, it could never push. With a token for
     // anybody it reads as before.
     private bool IsAnonymousRead(HttpContext http) =>
-        options.AnonymousRead && IsRead(http) && (http.Request.Path != "/v2/" || http.Request.Headers.Authorization.Count > 0);
+        options.AnonymousRead && IsRead(http) && (!IsPing(http) || http.Request.Headers.Authorization.Count > 0);
+
+    private static bool IsPing(HttpContext http) => http.Request.Path.Value?.TrimEnd('/') == Registry;
 
     private static string Held(Principal principal) => principal.Roles == Role.None ? "no role" : "role " + string.Join(" and ", Roles.Names(principal.Roles));
 
@@ -146,9 +148,13 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
             await http.Response.WriteAsJsonAsync(new ErrorReply(refusal.Code, refusal.Message), ApiJson.Default.ErrorReply);
     }
 
-    private string Challenge(HttpContext http) => options.AnonymousRead && http.Request.Path == "/v2/" && http.Request.Headers.Authorization.Count == 0
-        ? $"Bearer realm=\"{http.Request.Scheme}://{http.Request.Host}{TokenPath}\",service=\"ingot\""
+    private string Challenge(HttpContext http) => options.AnonymousRead && IsPing(http) && http.Request.Headers.Authorization.Count == 0
+        ? $"Bearer realm=\"{SchemeOf(http)}://{http.Request.Host}{TokenPath}\",service=\"ingot\""
         : "Basic realm=\"ingot\"";
+
+    // A client sends its password to the address it is told: behind a proxy that is one with TLS, whatever comes in here.
+    private string SchemeOf(HttpContext http) =>
+        http.Request.Headers["X-Forwarded-Proto"] == "https" || options.Hosts.Contains(http.Request.Host.Host, StringComparer.OrdinalIgnoreCase) ? "https" : http.Request.Scheme;
 
     private sealed record Refusal(int Status, string Code, string Message);
 }

@@ -120,6 +120,25 @@ public sealed class GatekeeperTests
     }
 
     [Theory]
+    [InlineData("localhost", null, "http://localhost/v2/token")]
+    [InlineData("localhost", "https", "https://localhost/v2/token")]
+    [InlineData("ingot.example", null, "https://ingot.example/v2/token")]
+    [InlineData("ingot.example", "http", "https://ingot.example/v2/token")]
+    public async Task APasswordIsAskedForWithTlsBehindAProxy(string host, string? forwarded, string realm)
+    {
+        await using var server = await RunningServer.StartAsync(options => options with { Hosts = ["ingot.example"] });
+        using var http = server.Client();
+        foreach (string path in new[] { "v2/", "v2" })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { Host = host } };
+            if (forwarded is not null)
+                request.Headers.Add("X-Forwarded-Proto", forwarded);
+            using var answer = await http.SendAsync(request);
+            Assert.Equal($"Bearer realm=\"{realm}\",service=\"ingot\"", answer.Headers.WwwAuthenticate.ToString());
+        }
+    }
+
+    [Theory]
     [InlineData("evil.example", 421)]
     [InlineData("evil.example:7070", 421)]
     [InlineData("127.0.0.1.evil.example", 421)]
