@@ -59,7 +59,7 @@ public static class IngotServer
             Mutable = options.MutableRepositories,
             Sparse = options.SparseRepositories,
             IsAdministrator = http => Gatekeeper.PrincipalOf(http)?.Has(Role.Administrator) == true,
-            TrustedSignature = new AccessoryTrust(new KeyStore(home.Keys)).SignatureAsync,
+            TrustedSignature = new AccessoryTrust(keys).SignatureAsync,
             Time = time,
         });
         app.MapApi(new ApiServices(

@@ -5,12 +5,12 @@ using Ingot.Oci.Content;
 namespace Ingot.Server.Control;
 
 /// <summary>Which signatures and statements under the tags of tools without referrers a trusted key made about the image of the tag.</summary>
-internal sealed class AccessoryTrust(KeyStore keys)
+internal sealed class AccessoryTrust(KeyBook keys)
 {
     /// <summary>The key and what it signed; null when no trusted key did, or when it signed something about another image.</summary>
     public async Task<string?> SignatureAsync(string image, Descriptor descriptor, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
-        var trusted = (await keys.TrustedAsync(cancellationToken)).Select(key => key.Key);
+        var trusted = (await keys.ReadAsync(cancellationToken)).Trusted.Select(key => key.Key);
         return descriptor.MediaType == SimpleSigning.EnvelopeMediaType ? OfEnvelope(image, content, trusted) : OfPayload(image, descriptor, content, trusted);
     }
 

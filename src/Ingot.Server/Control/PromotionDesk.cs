@@ -44,7 +44,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
     {
         try
         {
-            var request = new PromotionRequest(admission.Project, admission.Image, admission.Stage, admission.Digest, by);
+            var request = new PromotionRequest(admission.Project, admission.Image, admission.Stage, admission.Digest);
             await DecideAsync(request, by, decision => decision.Admitted || ShowsTheOpposite(decision), cancellationToken);
         }
         catch (ApiException)
