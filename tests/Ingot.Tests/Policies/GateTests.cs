@@ -10,7 +10,8 @@ using Ingot.Evidence.Tests;
 using Ingot.Oci.Content;
 using Ingot.Policies;
 using Ingot.Templates.Project;
-using static Ingot.Tests.Policies.EvidenceFixture;
+using Ingot.Testing;
+using static Ingot.Testing.SampleEvidence;
 
 namespace Ingot.Tests.Policies;
 
@@ -36,7 +37,7 @@ public sealed class GateTests
     [MemberData(nameof(Gates))]
     public void EvidenceThatIsNotBoundIsNone(string gate, string type)
     {
-        var result = Result(gate, Record(Statement.About(EvidenceFixture.Digest, "shop/web", type, Good(type))));
+        var result = Result(gate, Record(Statement.About(SampleEvidence.Subject, "shop/web", type, Good(type))));
         Assert.Equal(Verdict.Unknown, result.Verdict);
         Assert.Contains("names no project, image and time", result.Reason, StringComparison.Ordinal);
         Assert.Contains("ingot up", result.Cure, StringComparison.Ordinal);
@@ -54,7 +55,7 @@ public sealed class GateTests
     [MemberData(nameof(Gates))]
     public void ABindingThatSaysTwoThingsIsNone(string gate, string type)
     {
-        var good = new StatementSubject(Bound().Name, EvidenceFixture.Digest) { Annotations = Bound().Annotations };
+        var good = new StatementSubject(Bound().Name, SampleEvidence.Subject) { Annotations = Bound().Annotations };
         foreach (var subjects in new StatementSubject[][]
         {
             [good with { Name = "other/web" }],
@@ -205,8 +206,8 @@ public sealed class GateTests
     [Fact]
     public void AFailureThatComesLaterCounts()
     {
-        var passed = Record(PredicateType.TestResult, Tests(), Bound(TimeSpan.FromHours(2)));
-        var failed = Record(PredicateType.TestResult, Tests("FAILED", ["file /web: mode"]), Bound(TimeSpan.FromHours(1)));
+        var passed = Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(2)));
+        var failed = Record(PredicateType.TestResult, TestResult("FAILED", ["file /web: mode"]), Bound(TimeSpan.FromHours(1)));
         var result = Result("tests-passed", failed, passed);
         Assert.Equal(Verdict.Fail, result.Verdict);
         Assert.Contains("file /web: mode", result.Reason, StringComparison.Ordinal);
@@ -215,13 +216,13 @@ public sealed class GateTests
 
     [Fact]
     public void APassThatComesLaterCounts() => Assert.Equal(Verdict.Pass, Ask(
-        "tests-passed", Record(PredicateType.TestResult, Tests("FAILED", ["x"]), Bound(TimeSpan.FromHours(2))), Record(PredicateType.TestResult, Tests(), Bound(TimeSpan.FromHours(1)))));
+        "tests-passed", Record(PredicateType.TestResult, TestResult("FAILED", ["x"]), Bound(TimeSpan.FromHours(2))), Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(1)))));
 
     [Fact]
     public void AnOldPassInANewWrapperChangesNothing()
     {
-        var passed = Record(PredicateType.TestResult, Tests(), Bound(TimeSpan.FromHours(2)));
-        var failed = Record(PredicateType.TestResult, Tests("FAILED", ["x"]), Bound(TimeSpan.FromHours(1)));
+        var passed = Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(2)));
+        var failed = Record(PredicateType.TestResult, TestResult("FAILED", ["x"]), Bound(TimeSpan.FromHours(1)));
         foreach (byte wrapper in new byte[] { 0, 255 })
             Assert.Equal(Verdict.Fail, Ask("tests-passed", passed, failed, passed with { Manifest = Digest.Of([wrapper]) }));
     }
@@ -229,33 +230,33 @@ public sealed class GateTests
     [Fact]
     public void TwoAnswersOfOneMomentThatDifferAreAFailure()
     {
-        Assert.Equal(Verdict.Fail, Ask("tests-passed", Record(PredicateType.TestResult, Tests()), Record(PredicateType.TestResult, Tests("FAILED", ["x"]))));
+        Assert.Equal(Verdict.Fail, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), Record(PredicateType.TestResult, TestResult("FAILED", ["x"]))));
         Assert.Equal(Verdict.Fail, Ask("claims-hold", Record(PredicateType.Claims, Good(PredicateType.Claims)), Record(PredicateType.Claims, ClaimsOf([("no-shell", false)]))));
     }
 
     [Fact]
     public void AnAnswerFromTheFutureStopsUntilItsTime()
     {
-        var future = Record(PredicateType.TestResult, Tests(), Bound(TimeSpan.FromHours(-1)));
+        var future = Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(-1)));
         Assert.Equal(Verdict.Unknown, Ask("tests-passed", future));
-        Assert.Equal(Verdict.Unknown, Ask("tests-passed", future, Record(PredicateType.TestResult, Tests())));
+        Assert.Equal(Verdict.Unknown, Ask("tests-passed", future, Record(PredicateType.TestResult, TestResult())));
     }
 
     [Fact]
     public void AnUnreadableAnswerThatComesLaterIsNotPassedOver()
     {
         var torn = JsonElement.Parse("""{"result":"FAILED"}""");
-        Assert.Equal(Verdict.Unknown, Ask("tests-passed", Record(PredicateType.TestResult, Tests(), Bound(TimeSpan.FromHours(1))), Record(PredicateType.TestResult, torn)));
-        Assert.Equal(Verdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, Tests()), Record(PredicateType.TestResult, torn, Bound(TimeSpan.FromHours(1)))));
+        Assert.Equal(Verdict.Unknown, Ask("tests-passed", Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(1))), Record(PredicateType.TestResult, torn)));
+        Assert.Equal(Verdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), Record(PredicateType.TestResult, torn, Bound(TimeSpan.FromHours(1)))));
     }
 
     [Fact]
     public void AFailureOfOtherTestFilesIsNoAnswerAndNeitherIsAPassOfFewerOrMore()
     {
-        var other = Record(PredicateType.TestResult, Tests("FAILED", ["x"], digest: Digest.Of("an earlier file"u8)), Bound(TimeSpan.Zero));
-        Assert.Equal(Verdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, Tests()), other));
+        var other = Record(PredicateType.TestResult, TestResult("FAILED", ["x"], digest: Digest.Of("an earlier file"u8)), Bound(TimeSpan.Zero));
+        Assert.Equal(Verdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), other));
 
-        var candidate = Candidate("tests-passed") with { Evidence = Set([Record(PredicateType.TestResult, Tests())]) };
+        var candidate = Candidate("tests-passed") with { Evidence = Set([Record(PredicateType.TestResult, TestResult())]) };
         Assert.Equal(Verdict.Unknown, Asked(candidate, [new TestFile(TestName, TestDigest), new TestFile("web/more.yaml", TestDigest)]));
         Assert.Equal(Verdict.Unknown, Asked(candidate, [new TestFile(TestName, Digest.Of("changed"u8))]));
         Assert.Equal(Verdict.Unknown, Asked(candidate, []));
@@ -284,7 +285,7 @@ public sealed class GateTests
     public void AnImageWithoutAPackageDatabaseIsWholeWhenThatIsSaid()
     {
         using var root = new Evidence.TestRoot(("web", "a program"));
-        var sbom = CycloneDx.ToPredicate(new SbomSubject("shop/web", EvidenceFixture.Digest), PackageInventory.Read(root.Root));
+        var sbom = CycloneDx.ToPredicate(new SbomSubject("shop/web", SampleEvidence.Subject), PackageInventory.Read(root.Root));
         Assert.Equal(Verdict.Pass, Ask("sbom-present", Record(PredicateType.CycloneDx, sbom)));
         Assert.Contains("none: looked for, and there is none", sbom.GetRawText(), StringComparison.Ordinal);
     }
@@ -299,7 +300,7 @@ public sealed class GateTests
     public void AnImageWhosePackagesCannotBeReadHasNoSbomThatPasses(string path, string text)
     {
         using var root = new Evidence.TestRoot((path, text), ("etc/os-release", "ID=debian\n"));
-        var sbom = CycloneDx.ToPredicate(new SbomSubject("shop/web", EvidenceFixture.Digest), PackageInventory.Read(root.Root));
+        var sbom = CycloneDx.ToPredicate(new SbomSubject("shop/web", SampleEvidence.Subject), PackageInventory.Read(root.Root));
         Assert.Equal(Verdict.Unknown, Ask("sbom-present", Record(PredicateType.CycloneDx, sbom)));
     }
 

@@ -3,12 +3,13 @@ using Ingot.Evidence;
 using Ingot.Oci.Content;
 using Ingot.Policies;
 using Ingot.Templates.Project;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Policies;
 
 public sealed class PolicyTests
 {
-    private static readonly DateTimeOffset s_now = EvidenceFixture.Now;
+    private static readonly DateTimeOffset s_now = SampleEvidence.Now;
     private static readonly string[] s_builtIn = ["built-by-us", "claims-hold", "no-secrets", "sbom-present", "tests-passed"];
 
     [Fact]
@@ -34,7 +35,7 @@ public sealed class PolicyTests
     [Fact]
     public void WhatIsNotBelievedIsNamed()
     {
-        var evidence = EvidenceSet.Empty(EvidenceFixture.Digest) with { Unverified = [new UnverifiedEvidence(Digest.Of("x"u8), "signed by an unknown key")] };
+        var evidence = EvidenceSet.Empty(SampleEvidence.Subject) with { Unverified = [new UnverifiedEvidence(Digest.Of("x"u8), "signed by an unknown key")] };
         var result = Policy.Decide(Candidate(["sbom-present"]) with { Evidence = evidence }).Objections.Single();
         Assert.Contains("signed by an unknown key", result.Reason, StringComparison.Ordinal);
     }
@@ -89,7 +90,7 @@ public sealed class PolicyTests
         Assert.True(Policy.Decide(Candidate([]) with { Approvals = [no, no with { Approved = true, Time = s_now.AddMinutes(1) }] }).Admitted);
     }
 
-    private static Candidate Candidate(IReadOnlyList<string> gates) => EvidenceFixture.Candidate(gates);
+    private static Candidate Candidate(IReadOnlyList<string> gates) => SampleEvidence.Candidate(gates);
 
     private static StageDefinition Stage(string name) => new(name, default(SourceSpan));
 }

@@ -12,15 +12,15 @@ using Ingot.Oci.Content;
 using Ingot.Policies;
 using Ingot.Templates.Project;
 
-namespace Ingot.Tests.Policies;
+namespace Ingot.Testing;
 
 /// <summary>An image of a project for which everything speaks, made of the same records that the scanners make, and the ways to take something of it away.</summary>
-internal static class EvidenceFixture
+public static class SampleEvidence
 {
     public const string Project = "shop", Image = "web", TestName = "web/goss.yaml";
 
     public static readonly DateTimeOffset Now = new(2026, 1, 31, 12, 0, 0, TimeSpan.Zero);
-    public static readonly Digest Digest = Digest.Of("an image"u8), Layer = Digest.Of("a layer"u8), TestDigest = Digest.Of("file: {}"u8), ProjectFile = Digest.Of("ingot: 1"u8);
+    public static readonly Digest Subject = Digest.Of("an image"u8), Layer = Digest.Of("a layer"u8), TestDigest = Digest.Of("file: {}"u8), ProjectFile = Digest.Of("ingot: 1"u8);
     public static readonly SigningKey Key = SigningKey.Create();
     public static readonly string[] Claims = ["non-root", "no-shell"];
 
@@ -29,7 +29,7 @@ internal static class EvidenceFixture
         var image = new DockerfileImage(Image, default, "Dockerfile", ".", null, []) { Version = "1.0.0", Claims = Claims, Tests = [TestName] };
         return new Candidate
         {
-            Digest = Digest,
+            Digest = Subject,
             Project = Project,
             Image = image,
             Questions = new ImageQuestions { Tests = [new TestFile(TestName, TestDigest)], Sandbox = new SandboxOptions("", TimeProvider.System).Terms, Claims = Claims },
@@ -38,7 +38,7 @@ internal static class EvidenceFixture
             Stage = new StageDefinition("test", default) { Gates = gates },
             Before = null,
             AdmittedBefore = null,
-            Evidence = EvidenceSet.Empty(Digest),
+            Evidence = EvidenceSet.Empty(Subject),
             Approvals = [],
             Revoked = null,
             Now = Now,
@@ -55,9 +55,9 @@ internal static class EvidenceFixture
 
     public static GateResult Result(string gate, params EvidenceRecord[] records) => BuiltInGates.Ask(gate, Candidate(gate) with { Evidence = Set(records) });
 
-    public static EvidenceSet Set(IEnumerable<EvidenceRecord> records) => new(Digest, [.. records], []);
+    public static EvidenceSet Set(IEnumerable<EvidenceRecord> records) => new(Subject, [.. records], []);
 
-    public static EvidenceRecord Record(string type, JsonElement predicate, StatementBinding? binding = null) => Record(Statement.About(Digest, binding ?? Bound(), type, predicate));
+    public static EvidenceRecord Record(string type, JsonElement predicate, StatementBinding? binding = null) => Record(Statement.About(Subject, binding ?? Bound(), type, predicate));
 
     public static EvidenceRecord Record(Statement statement)
     {
@@ -69,8 +69,8 @@ internal static class EvidenceFixture
 
     public static JsonElement Good(string type) => type switch
     {
-        PredicateType.Provenance => Provenance(),
-        PredicateType.TestResult => Tests(),
+        PredicateType.Provenance => Provenance(Project, Image, "1.0.0", ProjectFile, new string('a', 40)),
+        PredicateType.TestResult => TestResult(),
         PredicateType.CycloneDx => Sbom(),
         PredicateType.SecretScan => Secrets(),
         _ => ClaimsOf([("non-root", true), ("no-shell", true)]),
@@ -91,7 +91,7 @@ internal static class EvidenceFixture
         return JsonElement.Parse(root.ToJsonString());
     }
 
-    public static JsonElement Tests(string result = "PASSED", string[]? failed = null, string name = TestName, Digest? digest = null) => JsonSerializer.SerializeToElement(new
+    public static JsonElement TestResult(string result = "PASSED", string[]? failed = null, string name = TestName, Digest? digest = null) => JsonSerializer.SerializeToElement(new
     {
         result,
         configuration = new[] { new { name, digest = new { sha256 = (digest ?? TestDigest).Hex } } },
@@ -105,23 +105,23 @@ internal static class EvidenceFixture
 
     private static JsonElement Secrets() => new SecretReport([], [Layer], 1, 1, IsCut: false).ToPredicate();
 
-    private static JsonElement Sbom() => CycloneDx.ToPredicate(new SbomSubject($"{Project}/{Image}", Digest), new PackageInventory(
+    private static JsonElement Sbom() => CycloneDx.ToPredicate(new SbomSubject($"{Project}/{Image}", Subject), new PackageInventory(
         new OsRelease("debian", "12", "Debian"), [new Package("libc6", "2", "amd64", "glibc", "2", "pkg:deb/debian/libc6@2")], []) { Databases = ["var/lib/dpkg/status"] });
 
-    private static JsonElement Provenance() => new SlsaProvenance
+    public static JsonElement Provenance(string project, string image, string version, Digest file, string commit) => new SlsaProvenance
     {
         BuildDefinition = new BuildDefinition
         {
             BuildType = ProjectBuild.BuildType,
-            ExternalParameters = JsonSerializer.SerializeToElement(new { project = Project, image = Image, version = "1.0.0" }),
+            ExternalParameters = JsonSerializer.SerializeToElement(new { project, image, version }),
             ResolvedDependencies =
             [
-                ResourceDescriptor.Of("ingot.yaml", ProjectFile) with { Annotations = new(StringComparer.Ordinal) { [ProjectBuild.KindKey] = ProjectBuild.FileKind } },
+                ResourceDescriptor.Of("ingot.yaml", file) with { Annotations = new(StringComparer.Ordinal) { [ProjectBuild.KindKey] = ProjectBuild.FileKind } },
                 new ResourceDescriptor
                 {
                     Name = "source",
                     Uri = "git+https://code.example/shop.git",
-                    Digest = new(StringComparer.Ordinal) { [ProjectBuild.CommitAlgorithm] = new string('a', 40) },
+                    Digest = new(StringComparer.Ordinal) { [ProjectBuild.CommitAlgorithm] = commit },
                     Annotations = new(StringComparer.Ordinal) { [ProjectBuild.KindKey] = ProjectBuild.SourceKind },
                 },
             ],
