@@ -35,11 +35,18 @@ internal sealed class Projects(LedgerStore ledger)
         if (project.Name != name)
             throw new ApiException("invalid", $"the file is of project '{project.Name}', not '{name}'");
 
-        if (!by.Has(Role.Administrator) && RulesOf(project) != (Find(name) is { } known ? RulesOf(known) : null))
-            throw new ApiException("forbidden", $"'{by.Name}' may not change the stages of '{name}', their gates or who approves: that takes the role administrator");
+        var standing = ledger.Read(view => view.Project(name));
+        if (!by.Has(Role.Administrator) && RulesOf(project) != (standing is null ? null : RulesOf(Parse(standing.Text))))
+            throw new ApiException("forbidden", $"'{by.Name}' may not change the stages of '{name}', their gates, who approves, or what images claim: that takes the role administrator");
 
         var applied = new LedgerEvent.ProjectApplied(name, Digest.Of(Encoding.UTF8.GetBytes(request.Yaml)), request.Yaml, Images(project, request.Images));
-        var entries = await ledger.AppendAsync(by.Name, view => Repeats(view, applied) ? [] : [applied], cancellationToken);
+        var entries = await ledger.AppendAsync(by.Name, view =>
+        {
+            // The rules that were looked at are those that stand: an administrator may have changed them meanwhile.
+            if (view.Project(name)?.Entry != standing?.Entry)
+                throw new ApiException("refused", $"somebody applied the project '{name}' at the same time: try again");
+            return Repeats(view, applied) ? [] : [applied];
+        }, cancellationToken);
         return new ProjectReply(name, applied.Digest, entries.Count > 0);
     }
 
@@ -101,7 +108,8 @@ internal sealed class Projects(LedgerStore ledger)
 
     /// <summary>What decides who gets an image where: whoever may only publish or release must not change it.</summary>
     private static string RulesOf(ProjectDefinition project) => JsonSerializer.Serialize(
-        project.Stages.Select(s => (string[])[s.Name, s.Target ?? "", $"{s.Soak.Ticks}", $"{s.Approvals?.Count}", .. s.Approvals?.From ?? [], "gates", .. s.Gates]).ToArray(),
+        project.Stages.Select(s => (string[])[s.Name, s.Target ?? "", $"{s.Soak.Ticks}", $"{s.Approvals?.Count}", .. s.Approvals?.From ?? [], "gates", .. s.Gates])
+            .Concat(project.Images.Select(i => (string[])["image", i.Name, .. i.Claims])).ToArray(),
         RulesJson.Default.StringArrayArray);
 
     private static ProjectDefinition Parse(string yaml)

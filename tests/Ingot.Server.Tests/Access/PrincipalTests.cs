@@ -12,7 +12,7 @@ public sealed class PrincipalTests
         ingot: 1
         project: shop
         images:
-          web: { version: VERSION, dockerfile: Dockerfile }
+          web: { version: VERSION, dockerfile: Dockerfile, claims: [no-shell] }
         stages:
           staging: { gates: [] }
           production: { gates: [], approvals: { count: 2, from: [ann, bob] } }
@@ -88,7 +88,7 @@ public sealed class PrincipalTests
         using var ann = await PreparedAsync(server);
         using var ci = server.Client(RunningServer.Bearer(await server.TokenAsync("ci", "publisher", "releaser")));
         Assert.Equal(HttpStatusCode.OK, await ApplyAsync(ci, "shop", Project.Replace("VERSION", "1.1.0", StringComparison.Ordinal)));
-        foreach (var (from, to) in new[] { ("[ann, bob]", "[ci, bob]"), ("count: 2", "count: 1"), (", approvals: { count: 2, from: [ann, bob] }", ""), ("staging: { gates: [] }", "staging: { gates: [], soak: 1h }"), ("production:", "later:") })
+        foreach (var (from, to) in new[] { ("[ann, bob]", "[ci, bob]"), ("count: 2", "count: 1"), (", approvals: { count: 2, from: [ann, bob] }", ""), ("staging: { gates: [] }", "staging: { gates: [], soak: 1h }"), ("production:", "later:"), ("[no-shell]", "[non-root]"), ("  web: {", "  other: { dockerfile: Dockerfile }\n  web: {") })
             Assert.Equal(HttpStatusCode.Forbidden, await ApplyAsync(ci, "shop", Project.Replace("VERSION", "1.2.0", StringComparison.Ordinal).Replace(from, to, StringComparison.Ordinal)));
         Assert.Equal(HttpStatusCode.Forbidden, await ApplyAsync(ci, "other", Project.Replace("project: shop", "project: other", StringComparison.Ordinal).Replace("VERSION", "1.0.0", StringComparison.Ordinal)));
     }
