@@ -15,6 +15,7 @@ public sealed class LayerExtractor : IDisposable
 {
     private const int CopyBytes = 256 << 10;
     private const int MaxNameBytes = 255;
+    private const int SetIdBits = 0b110_000_000_000;
     private const int ImpliedMode = 0b111_101_101;
 
     private readonly ExtractOptions _options;
@@ -194,14 +195,15 @@ public sealed class LayerExtractor : IDisposable
         _files[entry.Path] = new FileRecord(entry, target?.Digest, target?.Size ?? 0, target?.Offset ?? 0);
     }
 
-    // As Docker and containerd do: what the header of a link says of owner and rights, the file has from then on.
+    // As Docker and containerd do: what the header of a link says of owner and rights, the file has from then on. Only what gives rights is taken from there: links of careful archives say
+    // what their file does, and those of others mostly nothing.
     private void DescribeAnew(TarEntry entry)
     {
         var parent = Find(TarPath.Parent(entry.Path));
         byte[] name = TarPath.Encode(TarPath.Name(entry.Path));
         var status = LinuxFiles.Status(parent, name);
-        bool isSame = (status.Mode, status.UserId, status.GroupId) == (entry.Mode, entry.UserId, entry.GroupId) && entry.ExtendedAttributes is null or { Count: 0 };
-        if (!status.IsFile || isSame)
+        bool givesRights = (entry.Mode & ~status.Mode & SetIdBits) != 0 || entry.ExtendedAttributes?.ContainsKey(OverlayAttribute.Capability) == true;
+        if (!status.IsFile || !givesRights)
             return;
 
         using var file = LinuxFiles.OpenFile(parent, name);

@@ -53,12 +53,12 @@ public sealed class LayerExtractorTests : IDisposable
     }
 
     [Fact]
-    public async Task WhatTheHeaderOfAHardLinkSaysTheFileHasAsInARuntime()
+    public async Task TheRightsThatTheHeaderOfAHardLinkGivesTheFileHasAsInARuntime()
     {
         Assert.SkipUnless(LinuxTree.IsRoot, LinuxTree.NeedsRoot);
         string root = _directory.Make("root");
-        await ExtractAsync(["header name=a uid=0000005", "header name=b type=1 link=a mode=0004755", "header name=c", "header name=d type=1 link=c", "end"], root, new ExtractOptions());
-        Assert.Equal("a f 4755 0:0 0 0\nb f 4755 0:0 0 0\nc f 644 0:0 0 0\nd f 644 0:0 0 0", (await LinuxTree.ListAsync(root)).Trim());
+        await ExtractAsync(["header name=a uid=0000005", "header name=b type=1 link=a mode=0004755", "header name=c uid=0000007", "header name=d type=1 link=c", "end"], root, new ExtractOptions());
+        Assert.Equal("a f 4755 0:0 0 0 #1\nb f 4755 0:0 0 0 #1\nc f 644 7:0 0 0 #2\nd f 644 7:0 0 0 #2", (await LinuxTree.ListAsync(root)).Trim());
     }
 
     [Fact]
