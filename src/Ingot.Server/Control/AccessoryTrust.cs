@@ -1,6 +1,7 @@
 using System.Text;
 using Ingot.Evidence.Signatures;
 using Ingot.Oci.Content;
+using Ingot.Server.Ledger;
 
 namespace Ingot.Server.Control;
 
