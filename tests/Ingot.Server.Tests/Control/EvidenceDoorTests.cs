@@ -9,6 +9,7 @@ using Ingot.Oci.Images;
 using Ingot.Server.Access;
 using Ingot.Server.Api;
 using Ingot.Server.Control;
+using Ingot.Server.Ledger;
 using Ingot.Server.Tests.Registry;
 using Ingot.Testing;
 
@@ -178,8 +179,8 @@ public sealed class EvidenceDoorTests
             Registry = registry;
             _key = key;
             Projects = new Projects(registry.Ledger);
-            var shelf = new EvidenceShelf(registry.Ledger, registry.Store, new KeyStore(registry.Home.Keys));
-            Desk = new PromotionDesk(registry.Ledger, Projects, new Candidates(registry.Ledger, Projects, shelf, TimeProvider.System), TimeProvider.System);
+            var shelf = new EvidenceShelf(registry.Ledger, registry.Store, new KeyBook(registry.Ledger, new KeyStore(registry.Home.Keys)));
+            Desk = new PromotionDesk(registry.Ledger, Projects, new Candidates(registry.Ledger, Projects, shelf, TimeProvider.System));
         }
 
         public RegistryFixture Registry { get; }

@@ -14,5 +14,5 @@ public sealed class SourceRevisionsTests
     public void AnAddressHasNoSecrets(string remote, string? expected) => Assert.Equal(expected, SourceRevisions.WithoutSecrets(remote));
 
     [Fact]
-    public async Task ADirectoryInNoWorkingTreeHasNoRevision() => Assert.Null(await SourceRevisions.FindAsync("/proc", CancellationToken.None));
+    public async Task ADirectoryInNoWorkingTreeHasNoRevision() => Assert.Null(await SourceRevisions.FindAsync("/proc", warning => Assert.Fail(warning), CancellationToken.None));
 }
