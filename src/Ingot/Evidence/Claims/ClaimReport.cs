@@ -21,7 +21,7 @@ public sealed record ClaimResult
 
     /// <summary>The paths that speak against it, with a leading slash, in order; at most <see cref="ClaimChecker.MaxOffending"/>.</summary>
     [JsonPropertyName("offending")]
-    public IReadOnlyList<string> Offending { get; init; } = [];
+    public IReadOnlyList<string> Offending { get => field ?? []; init; }
 }
 
 /// <summary>What was claimed of an image and what is true of it.</summary>

@@ -46,7 +46,7 @@ public sealed record BuildDefinition
 
     /// <summary>Sources, base images and packages, by digest, in the caller's order.</summary>
     [JsonPropertyName("resolvedDependencies")]
-    public IReadOnlyList<ResourceDescriptor> ResolvedDependencies { get; init; } = [];
+    public IReadOnlyList<ResourceDescriptor> ResolvedDependencies { get => field ?? []; init; }
 }
 
 /// <summary>One run of a build.</summary>

@@ -76,7 +76,7 @@ internal sealed record CycloneDxDocument
     public required IReadOnlyList<CycloneDxComponent> Components { get; init; }
 
     [JsonPropertyName("compositions")]
-    public IReadOnlyList<CycloneDxComposition> Compositions { get; init; } = [];
+    public IReadOnlyList<CycloneDxComposition> Compositions { get => field ?? []; init; }
 
     public IEnumerable<string> Values(string property) => Metadata.Properties.Where(p => p.Name == property).Select(p => p.Value);
 }
@@ -87,7 +87,7 @@ internal sealed record CycloneDxMetadata
     public required CycloneDxComponent Component { get; init; }
 
     [JsonPropertyName("properties")]
-    public IReadOnlyList<CycloneDxProperty> Properties { get; init; } = [];
+    public IReadOnlyList<CycloneDxProperty> Properties { get => field ?? []; init; }
 }
 
 internal sealed record CycloneDxComponent
@@ -99,7 +99,7 @@ internal sealed record CycloneDxComponent
     public required string Name { get; init; }
 
     [JsonPropertyName("version")]
-    public string Version { get; init; } = "";
+    public string Version { get => field ?? ""; init; }
 }
 
 internal sealed record CycloneDxProperty

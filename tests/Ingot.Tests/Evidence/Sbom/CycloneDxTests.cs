@@ -55,6 +55,16 @@ public sealed partial class CycloneDxTests
         Assert.Equal(["'x': broken", "its list is 'incomplete'"], SbomPredicate.FromPredicate(root).Lacks.Take(2));
     }
 
+    [Fact]
+    public void AListThatIsWholeLacksNothing()
+    {
+        var whole = CycloneDx.ToPredicate(s_subject, s_inventory with { Databases = ["var/lib/dpkg/status"] });
+        Assert.False(whole.TryGetProperty("compositions", out _));
+        Assert.Empty(SbomPredicate.FromPredicate(whole).Lacks);
+        Assert.Equal(2, SbomPredicate.FromPredicate(whole).Packages);
+        Assert.Empty(SbomPredicate.FromPredicate(CycloneDx.ToPredicate(s_subject, new PackageInventory(null, [], []))).Lacks);
+    }
+
     private static string Serial(PackageInventory inventory) => CycloneDx.ToPredicate(s_subject, inventory).GetProperty("serialNumber").GetString()!;
 
     [GeneratedRegex("^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
