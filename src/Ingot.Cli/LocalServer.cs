@@ -111,7 +111,7 @@ internal sealed class LocalServer(Home home, Terminal terminal)
     }
 
     /// <summary>The error with which a server that was just started ended.</summary>
-    private static string? ErrorIn(string log, long from)
+    internal static string? ErrorIn(string log, long from)
     {
         const string Error = "error: ";
         if (!File.Exists(log))

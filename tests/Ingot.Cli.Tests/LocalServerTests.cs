@@ -148,6 +148,21 @@ public sealed class LocalServerTests
     }
 
     [Fact]
+    public void WhyAServerDidNotStartIsReadFromWhatItSaidThisTime()
+    {
+        string log = Path.Combine(Directory.CreateTempSubdirectory("ingot-log-").FullName, "server.log");
+        Assert.Null(LocalServer.ErrorIn(log, 0));
+        File.WriteAllText(log, "error: of last time\ninfo: it ran\n");
+        long before = new FileInfo(log).Length;
+        Assert.Null(LocalServer.ErrorIn(log, before));
+        File.AppendAllText(log, "info: error: in a name\nerror: could not listen at '127.0.0.1:7070'\n");
+        Assert.Equal("could not listen at '127.0.0.1:7070'", LocalServer.ErrorIn(log, before));
+        File.WriteAllText(log, "error: after the log was cut\n");
+        Assert.Null(LocalServer.ErrorIn(log, before));
+        Directory.Delete(Path.GetDirectoryName(log)!, recursive: true);
+    }
+
+    [Fact]
     public async Task AServerThatWasKilledLeavesNothingInTheWay()
     {
         await using var program = new ChildProgram();

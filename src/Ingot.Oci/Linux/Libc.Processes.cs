@@ -14,11 +14,11 @@ public static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "kill", SetLastError = true)]
     public static partial int Kill(int process, int signal);
 
-    [LibraryImport(Library, EntryPoint = "geteuid")]
-    public static partial uint GetEUid();
+    /// <summary>The user this process acts as.</summary>
+    public static uint GetEUid() => EffectiveUser();
 
-    [LibraryImport(Library, EntryPoint = "umask")]
-    public static partial uint UMask(uint mask);
+    /// <summary>Takes permissions away from what this process makes from now on, and returns those that were taken before.</summary>
+    public static uint UMask(uint mask) => CreationMask(mask);
 
     /// <summary>A file that stands for one process and never for another, whatever becomes of its number; always with <c>O_CLOEXEC</c>.</summary>
     public static int PidFdOpen(int process) => (int)SystemCall(Kernel.SYS_pidfd_open, process, 0, 0, 0);
@@ -37,6 +37,12 @@ public static unsafe partial class Libc
             process.DangerousRelease();
         }
     }
+
+    [LibraryImport(Library, EntryPoint = "geteuid")]
+    private static partial uint EffectiveUser();
+
+    [LibraryImport(Library, EntryPoint = "umask")]
+    private static partial uint CreationMask(uint mask);
 
     [LibraryImport(Library, EntryPoint = "syscall", SetLastError = true)]
     private static partial nint SystemCall(nint number, nint first, nint second, nint third, nint fourth);
