@@ -1,3 +1,4 @@
+using System.Globalization;
 using Ingot.Evidence.Claims;
 using Ingot.Oci.Images;
 using Ingot.Testing;
@@ -65,12 +66,23 @@ public sealed class AccountPeerTests
 
     private static async Task<string?> AskAsync(string runtime, string image, string user)
     {
-        var command = new Command(runtime, "run", "--rm", "--network", "none", "--user", user, image, "/bin/sh", "-c", "echo $(id -u) $(id -g) $(id -G)");
+        var command = new Command(runtime, "run", "--rm", "--network", "none", "--user", user, image, "/bin/cat", "/proc/self/status");
         var outcome = await CommandRunner.TryRunAsync(command, onLine: null, TestContext.Current.CancellationToken);
-        return outcome.ExitCode == 0 ? outcome.Output.Trim() : null;
+        return outcome.ExitCode == 0 ? Text(outcome.Output) : null;
     }
+
+    // The kernel's word: "Uid:" and "Gid:" have four numbers each, the first is the real one; "Groups:" has all others, with the first or without.
+    private static string Text(string status)
+    {
+        string group = Numbers(status, "Gid:")[0];
+        var further = Numbers(status, "Groups:").Where(g => g != group).Select(g => uint.Parse(g, CultureInfo.InvariantCulture)).Distinct().Order();
+        return $"{Numbers(status, "Uid:")[0]} {string.Join(' ', further.Select(g => g.ToString(CultureInfo.InvariantCulture)).Prepend(group))}";
+    }
+
+    private static string[] Numbers(string status, string name) =>
+        status.Split('\n').Single(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..].Split(['\t', ' '], StringSplitOptions.RemoveEmptyEntries);
 
     private static string? Text(ProcessIdentity? identity) => identity is null
         ? null
-        : $"{identity.UserId} {identity.GroupId} {string.Join(' ', new[] { identity.GroupId }.Concat(identity.FurtherGroupIds))}";
+        : $"{identity.UserId} {string.Join(' ', identity.FurtherGroupIds.Prepend(identity.GroupId))}";
 }
