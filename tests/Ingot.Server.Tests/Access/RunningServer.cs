@@ -89,7 +89,7 @@ public sealed class RunningServer : IAsyncDisposable
     /// <summary>Pushes a small image and returns the answer to its manifest.</summary>
     public static async Task<HttpResponseMessage> PushAsync(HttpClient http, string repository, string tag)
     {
-        byte[] config = """{"architecture":"amd64","os":"linux"}"""u8.ToArray();
+        byte[] config = """{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"""u8.ToArray();
         using var blob = await http.PostAsync(new Uri($"v2/{repository}/blobs/uploads/?digest={Digest.Of(config)}", UriKind.Relative), new ByteArrayContent(config));
         if (!blob.IsSuccessStatusCode)
             return new HttpResponseMessage(blob.StatusCode) { Content = new StringContent(await blob.Content.ReadAsStringAsync()), Headers = { { "X-Challenge", blob.Headers.WwwAuthenticate.ToString() } } };
