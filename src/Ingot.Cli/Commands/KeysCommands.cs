@@ -85,7 +85,9 @@ internal static class KeysCommands
         var file = new Argument<string>("FILE") { Description = "A public key in PEM" };
         var roles = new Option<string[]>("--role")
         {
-            Description = $"What it may say: {string.Join(", ", KeyRole.Names)}, or a predicate type; may be repeated", HelpName = "ROLE", Required = true, AllowMultipleArgumentsPerToken = true,
+            Description = $"What it may say: {string.Join(", ", KeyRole.Names)}, or a predicate type; may be repeated",
+            HelpName = "ROLE",
+            Required = true,
         };
         var command = new Command("trust", "Believe evidence that another key signed, in the roles given; said again, the roles are these from then on") { name, file, roles };
         command.SetAction(bind(async (context, result, cancellationToken) =>

@@ -63,7 +63,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
             return await ReplyAsync(project, image, digest, stage.Name, admission, cancellationToken);
 
         var decision = Policy.Decide(await candidates.OfAsync(project, image, stage, digest, cancellationToken));
-        return await ReplyAsync(project, image, digest, decision, since: null, cancellationToken) with { Fallen = fallen };
+        return (await ReplyAsync(project, image, digest, decision, since: null, cancellationToken)) with { Fallen = fallen };
     }
 
     /// <summary>Records a person's word and answers with what it changes. Who may speak is asked of the project as it is when the word is recorded.</summary>

@@ -18,6 +18,7 @@ internal sealed class ControlFixture : IAsyncDisposable
     public static readonly ServiceKey Key = new("shop", "web", Stage);
 
     private readonly TestHome _home;
+    private readonly Candidates _candidates;
 
     private ControlFixture(LedgerStore ledger, TestHome test)
     {
@@ -28,13 +29,14 @@ internal sealed class ControlFixture : IAsyncDisposable
         Store = new KeyStore(home.Keys);
         Keys = new KeyBook(ledger, Store);
         var projects = new Projects(ledger);
-        Promotions = new PromotionDesk(ledger, projects, new EvidenceShelf(ledger, Content, Keys), Time);
+        _candidates = new Candidates(ledger, projects, new EvidenceShelf(ledger, Content, Keys), Time);
+        Promotions = new PromotionDesk(ledger, projects, _candidates);
         KeyDesk = new KeyDesk(ledger, Keys, Promotions, Store);
         Controller = new Controller(ledger, Target, TimeProvider.System, NullLogger.Instance);
         Releases = Desk(Controller);
     }
 
-    public Storage.ServerHome Home => _home.Home;
+    public Ingot.Server.Storage.ServerHome Home => _home.Home;
 
     public LedgerStore Ledger { get; }
 
@@ -128,14 +130,14 @@ internal sealed class ControlFixture : IAsyncDisposable
     public Task AppendAsync(LedgerEvent value, string by = "ann") => Ledger.AppendAsync(by, value);
 
     public Task<ReleaseReply> DeployAsync(Digest digest, bool allTheSame = false) =>
-        Releases.ReleaseAsync(new ReleaseRequest("shop", "web", Stage, digest, "ann", "release", allTheSame), "ann", default);
+        Releases.ReleaseAsync(new ReleaseRequest("shop", "web", Stage, digest, "release", allTheSame), "ann", default);
 
-    public Task<ReleaseReply> RollBackAsync() => Releases.RollBackAsync(new RollbackRequest("shop", "web", Stage, "ann", "it is wrong"), "ann", default);
+    public Task<ReleaseReply> RollBackAsync() => Releases.RollBackAsync(new RollbackRequest("shop", "web", Stage, "it is wrong"), "ann", default);
 
-    public Task<DecisionReply> PromoteAsync(Digest digest) => Promotions.PromoteAsync(new PromotionRequest("shop", "web", Stage, digest, "ann"), "ann", default);
+    public Task<DecisionReply> PromoteAsync(Digest digest) => Promotions.PromoteAsync(new PromotionRequest("shop", "web", Stage, digest), "ann", default);
 
     public Task<DecisionReply> SayAsync(Digest digest, string who, bool approved = true) =>
-        Promotions.ApproveAsync(new ApprovalRequest("shop", "web", Stage, digest, who, "looked at it", approved), who, default);
+        Promotions.ApproveAsync(new ApprovalRequest("shop", "web", Stage, digest, "looked at it", approved), who, default);
 
     /// <summary>Deploys and waits until it serves.</summary>
     public async Task<int> ServeAsync(Digest digest)
@@ -183,7 +185,7 @@ internal sealed class ControlFixture : IAsyncDisposable
         _home.Dispose();
     }
 
-    private ReleaseDesk Desk(Controller controller) => new(Ledger, controller, new Projects(Ledger), Promotions, new PullCheck(Content, Target), "127.0.0.1:7070");
+    private ReleaseDesk Desk(Controller controller) => new(Ledger, controller, new Projects(Ledger), Promotions, new PullCheck(Content, Target), _candidates, "127.0.0.1:7070");
 
     /// <summary>A clock that lets something happen when it is next read: a decision reads it after its evidence and before its entry.</summary>
     internal sealed class HookedTime : TimeProvider

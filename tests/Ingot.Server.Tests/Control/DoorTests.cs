@@ -234,7 +234,7 @@ public sealed class RolloutDoorTests
     }
 
     private static Task<OpenRollout?> PauseAsync(ControlFixture control, bool paused) =>
-        control.Releases.PauseAsync(new PauseRequest("shop", "web", ControlFixture.Stage, "ann", "lunch", paused), "ann", default);
+        control.Releases.PauseAsync(new PauseRequest("shop", "web", ControlFixture.Stage, "lunch", paused), "ann", default);
 }
 
 public sealed class RestartDoorTests
