@@ -161,7 +161,7 @@ public sealed class ReferrerTests : IAsyncLifetime
         else if (damage == "truncated")
             await File.WriteAllBytesAsync(path, (await File.ReadAllBytesAsync(path))[..5000]);
         else
-            using (var other = Storage.SqliteDatabase.OpenWriter(path))
+            using (var other = Ingot.Server.Storage.SqliteDatabase.OpenWriter(path))
                 other.ExecuteScript("DROP TABLE IF EXISTS notes; CREATE TABLE notes (x)");
         await _registry.StartAgainAsync();
         Assert.Equal(ImageJson.Write(before), ImageJson.Write((await ListAsync(image.Digest.ToString())).Index));
