@@ -61,6 +61,8 @@ public static class IngotServer
             IsAdministrator = http => Gatekeeper.PrincipalOf(http)?.Has(Role.Administrator) == true,
             TrustedSignature = new AccessoryTrust(keys).SignatureAsync,
             Time = time,
+            ReferrerNotes = home.ReferrerNotes,
+            Trusted = shelf.BelievedAsync,
         });
         app.MapApi(new ApiServices(
             options, home, time.GetUtcNow(), ledger, projects,

@@ -8,6 +8,7 @@ using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Registries;
+using Ingot.Server.Ledger;
 
 namespace Ingot.Cli.Commands;
 
@@ -117,18 +118,33 @@ internal static class ImagesCommands
         var terminal = context.Terminal;
         int read = 0;
         var progress = new Told(digest => terminal.Status($"reading {digest.Short} ({++read})"));
-        var found = await LayoutVerification.VerifyAsync(layout, progress, cancellationToken);
+        var found = await LayoutVerification.VerifyAsync(layout, LedgerRoots.Published(context.Home.Server), progress, cancellationToken);
         terminal.Status(null);
-        var report = new VerifyStoreReport(found.Problems.Count == 0, found.Names, found.Blobs, found.Bytes, [.. found.Problems.Select(p => new StoreProblem(p.Digest, p.Name, p.What))]);
+        var report = new VerifyStoreReport(found.Problems.Count == 0, found.Names, found.Blobs, found.Bytes, Rows(found.Problems), Rows(found.Unknown));
         if (!terminal.TryJson(report, ImageJsonOutput.Default.VerifyStoreReport))
-        {
-            foreach (var problem in report.Problems)
-                terminal.Line($"{terminal.Bad("wrong")}    {problem.Digest}{(problem.Name is null ? "" : $" of '{problem.Name}'")}: {problem.Problem}");
-            terminal.Line($"{report.Names} names, {report.Blobs} blobs of {BuildDisplay.Bytes(report.Bytes)}: {(report.Sound ? "all as they should be" : $"{report.Problems.Count} wrong; remove what is wrong from '{layout.Store.Root}/blobs/sha256', then build, pull or import those images again")}");
-        }
-
+            Show(terminal, report, Cure(layout, found));
         return report.Sound ? ExitCode.Done : ExitCode.No;
     }
+
+    private static List<StoreProblem> Rows(IReadOnlyList<LayoutProblem> problems) => [.. problems.Select(p => new StoreProblem(p.Digest, p.Name, p.What))];
+
+    private static void Show(Terminal terminal, VerifyStoreReport report, string cure)
+    {
+        foreach (var problem in report.Problems)
+            terminal.Line($"{terminal.Bad("wrong")}    {Text(problem)}");
+        foreach (var odd in report.Unknown)
+            terminal.Line($"unknown  {Text(odd)}");
+        string odder = report.Unknown.Count == 0 ? "" : $"; {report.Unknown.Count} odd, with the bytes that were written";
+        string answer = report.Sound ? "all as they should be" : $"{report.Problems.Count} wrong; {cure}";
+        terminal.Line($"{report.Names} names, {report.Blobs} blobs of {BuildDisplay.Bytes(report.Bytes)}: {answer}{odder}");
+    }
+
+    private static string Text(StoreProblem problem) => $"{problem.Digest}{(problem.Name is null ? "" : $" of '{problem.Name}'")}: {problem.Problem}";
+
+    // What has the bytes of its name is never in the way of anything.
+    private static string Cure(OciLayout layout, LayoutReport found) => found.IsDamaged
+        ? $"remove the files whose bytes have another digest from '{layout.Store.Root}/blobs/sha256', then build, pull, import or push those images again"
+        : "build, pull, import or push those images again";
 
     private static JsonElement Element(byte[] json)
     {

@@ -52,7 +52,7 @@ internal sealed record AccountChanges(IReadOnlyList<string> Added, IReadOnlyList
 internal sealed record SettingChange(string Setting, string? Before, string? After);
 
 /// <summary>What <c>ingot images --verify --output json</c> prints.</summary>
-internal sealed record VerifyStoreReport(bool Sound, int Names, int Blobs, long Bytes, IReadOnlyList<StoreProblem> Problems);
+internal sealed record VerifyStoreReport(bool Sound, int Names, int Blobs, long Bytes, IReadOnlyList<StoreProblem> Problems, IReadOnlyList<StoreProblem> Unknown);
 
 internal sealed record StoreProblem(Digest Digest, string? Name, string Problem);
 

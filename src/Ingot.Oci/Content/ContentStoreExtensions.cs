@@ -17,6 +17,8 @@ public static class ContentStoreExtensions
     /// <summary>Stores bytes held in memory under their digest, by either algorithm.</summary>
     public static async Task PutAsync(this IContentStore store, Digest digest, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
     {
+        // What is there may be old and needed by nothing yet: it must not be collected between this and the moment when something needs it.
+        (store as DirectoryStore)?.KeepAlive(digest, TimeProvider.System.GetUtcNow());
         if (await store.SizeAsync(digest, cancellationToken).ConfigureAwait(false) is not null)
             return;
 

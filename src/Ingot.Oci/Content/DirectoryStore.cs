@@ -9,6 +9,11 @@ namespace Ingot.Oci.Content;
 /// <remarks>A blob is written under <c>tmp/</c>, synced, and renamed, so that a killed writer leaves only a file in <c>tmp/</c>. Several processes may share one directory.</remarks>
 public sealed class DirectoryStore : IContentStore
 {
+    private const string AsidePrefix = "aside-";
+
+    // Writing a time costs more than reading it. Far below what collectors leave alone.
+    private static readonly TimeSpan s_fresh = TimeSpan.FromMinutes(10);
+
     private readonly string _blobs;
     private readonly string _others;
     private readonly string _temporary;
@@ -89,13 +94,52 @@ public sealed class DirectoryStore : IContentStore
         SyncNames();
     }
 
-    /// <summary>Removes what killed writers left: unfinished blobs that nobody has written to since <paramref name="olderThan"/>.</summary>
+    /// <summary>Removes what killed writers left: unfinished blobs that nobody has written to since <paramref name="olderThan"/>. What a killed collector had laid aside is put back.</summary>
     public void RemoveAbandoned(DateTimeOffset olderThan)
     {
         foreach (string path in Directory.EnumerateFiles(_temporary))
         {
-            if (File.GetLastWriteTimeUtc(path) < olderThan.UtcDateTime)
+            if (Path.GetFileName(path) is var name && name.StartsWith(AsidePrefix, StringComparison.Ordinal))
+                PutBack(path, Digest.FromHash(Convert.FromHexString(name[AsidePrefix.Length..])));
+            else if (File.GetLastWriteTimeUtc(path) < olderThan.UtcDateTime)
                 File.Delete(path);
+        }
+    }
+
+    /// <summary>Removes a blob that nobody has written or asked for after <paramref name="lastUse"/> (<see cref="KeepAlive"/>); false when somebody did, or when it is not there.</summary>
+    /// <remarks>It is laid aside before it is looked at: whoever asks for it in this moment either was early enough to be seen, or does not find it.</remarks>
+    public bool RemoveUnused(Digest digest, DateTimeOffset lastUse)
+    {
+        string path = PathOf(digest);
+        string aside = Path.Combine(_temporary, AsidePrefix + digest.Hex);
+        try
+        {
+            File.Move(path, aside, overwrite: true);
+        }
+        catch (Exception e) when (IsMissing(digest, e))
+        {
+            return false;
+        }
+
+        if (File.GetLastWriteTimeUtc(aside) <= lastUse.UtcDateTime)
+        {
+            File.Delete(aside);
+            return true;
+        }
+
+        PutBack(aside, digest);
+        return false;
+    }
+
+    private void PutBack(string aside, Digest digest)
+    {
+        try
+        {
+            Rename(aside, digest);
+        }
+        catch (FileNotFoundException)
+        {
+            // Another collector did.
         }
     }
 
@@ -109,6 +153,20 @@ public sealed class DirectoryStore : IContentStore
         catch (Exception e) when (IsMissing(digest, e))
         {
         }
+    }
+
+    /// <summary>The size of a blob that somebody is about to rely on, which is noted as in <see cref="KeepAlive"/> unless that was done within the last minutes; null when it is not there.</summary>
+    public long? Ask(Digest digest, DateTimeOffset now)
+    {
+        var file = new FileInfo(PathOf(digest));
+        if (file.Exists && now.UtcDateTime - file.LastWriteTimeUtc > s_fresh)
+        {
+            KeepAlive(digest, now);
+            // It may have been collected before it was noted.
+            file.Refresh();
+        }
+
+        return file.Exists ? file.Length : null;
     }
 
     /// <summary>Makes the names of all blobs durable: without it a power cut may forget the renames of the last seconds, though not the bytes.</summary>

@@ -1,13 +1,11 @@
+using System.Text.Json;
 using Ingot.Oci.Content;
-using Ingot.Oci.Images;
 
 namespace Ingot.Oci.Layouts;
 
 /// <summary>What of a store is reached from some manifests: what they consist of, and what says something about them.</summary>
 public static class LayoutReach
 {
-    private const int MaxDocumentBytes = 4 << 20;
-
     /// <summary>The blobs that are reached from <paramref name="roots"/>, these included, whether they are there or not. Looks at each small document of the store.</summary>
     public static async Task<IReadOnlySet<Digest>> OfAsync(DirectoryStore store, IEnumerable<Digest> roots, CancellationToken cancellationToken = default)
     {
@@ -47,7 +45,7 @@ public static class LayoutReach
         await using (stream.ConfigureAwait(false))
         {
             byte[] first = new byte[1];
-            if (stream.Length > MaxDocumentBytes || await stream.ReadAsync(first, cancellationToken).ConfigureAwait(false) == 0 || first[0] != '{')
+            if (stream.Length > ContentStoreExtensions.MaxDocumentBytes || await stream.ReadAsync(first, cancellationToken).ConfigureAwait(false) == 0 || first[0] != '{')
                 return null;
             byte[] bytes = new byte[stream.Length];
             stream.Position = 0;
@@ -56,33 +54,40 @@ public static class LayoutReach
         }
     }
 
-    // A document may be read as both: then both count.
+    // Whatever might be read as a reference is one, by any reader: what is kept in vain is no loss.
     private static Links? Read(byte[] bytes)
     {
         var parts = new List<Digest>();
         Digest? subject = null;
         try
         {
-            var manifest = ImageJson.ReadManifest(bytes);
-            parts.AddRange(manifest.Layers.Append(manifest.Config).Select(d => d.Digest));
-            subject = manifest.Subject?.Digest;
+            var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+            string? member = null;
+            while (reader.Read())
+            {
+                if (reader.TokenType != JsonTokenType.PropertyName)
+                    continue;
+                if (reader.CurrentDepth == 1)
+                    member = reader.GetString();
+                if (reader.CurrentDepth == 1 || !IsDigest(ref reader) || !reader.Read() || reader.TokenType != JsonTokenType.String)
+                    continue;
+                if (!Digest.TryParse(reader.GetString(), out var digest))
+                    continue;
+                if (member == "subject")
+                    subject = digest;
+                else
+                    parts.Add(digest);
+            }
         }
-        catch (FormatException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-        }
-
-        try
-        {
-            var index = ImageJson.ReadIndex(bytes);
-            parts.AddRange(index.Manifests.Select(d => d.Digest));
-            subject ??= index.Subject?.Digest;
-        }
-        catch (FormatException)
-        {
+            // No JSON, or text that is not UTF-8: what was read before that counts.
         }
 
         return parts.Count == 0 && subject is null ? null : new Links(parts, subject);
     }
+
+    private static bool IsDigest(ref Utf8JsonReader reader) => string.Equals(reader.GetString(), "digest", StringComparison.OrdinalIgnoreCase);
 
     private sealed record Links(IReadOnlyList<Digest> Parts, Digest? Subject);
 }

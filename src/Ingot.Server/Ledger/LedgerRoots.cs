@@ -1,5 +1,6 @@
 using Ingot.Oci.Content;
 using Ingot.Server.Storage;
+using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
 
@@ -7,22 +8,30 @@ namespace Ingot.Server.Ledger;
 public static class LedgerRoots
 {
     private const string Query = """
-        SELECT digest FROM manifests UNION SELECT digest FROM tags UNION SELECT digest FROM promotions
-        UNION SELECT digest FROM rollouts UNION SELECT digest FROM generations
+        SELECT digest FROM (SELECT digest FROM manifests UNION SELECT digest FROM tags UNION SELECT digest FROM promotions
+        UNION SELECT digest FROM rollouts UNION SELECT digest FROM generations) WHERE digest <> ''
         """;
 
     /// <summary>Their digests; none when the home has no ledger. A ledger that cannot be read throws <see cref="LedgerException"/>: what it needs is then not known.</summary>
-    public static IReadOnlySet<Digest> Read(ServerHome home)
+    public static IReadOnlySet<Digest> Read(ServerHome home) =>
+        Rows(home, Query, r => Digest.Parse(r.GetString(0))).ToHashSet();
+
+    /// <summary>The manifests that the registry serves, each with a repository that it is in; none when the home has no ledger.</summary>
+    public static IReadOnlyDictionary<Digest, string> Published(ServerHome home) =>
+        Rows(home, "SELECT digest, min(repository) FROM manifests GROUP BY digest", r => (Digest: Digest.Parse(r.GetString(0)), Repository: r.GetString(1)))
+            .ToDictionary(row => row.Digest, row => row.Repository);
+
+    private static List<T> Rows<T>(ServerHome home, string sql, Func<SqliteDataReader, T> read)
     {
         if (!File.Exists(home.Database))
-            return new HashSet<Digest>();
+            return [];
 
         try
         {
             using var database = SqliteDatabase.OpenReader(home.Database);
-            return database.Query(Query, r => r.GetString(0)).Where(text => text.Length > 0).Select(Digest.Parse).ToHashSet();
+            return database.Query(sql, read);
         }
-        catch (Exception e) when (e is Microsoft.Data.Sqlite.SqliteException or FormatException)
+        catch (Exception e) when (e is SqliteException or FormatException)
         {
             throw new LedgerException($"could not read what images '{home.Database}' speaks of: {e.Message}", e);
         }

@@ -32,6 +32,12 @@ public sealed partial class LedgerView
             $"SELECT {ManifestColumns} FROM manifests WHERE repository = ?1 AND subject = ?2 AND subject <> '' AND (?3 = '' OR artifact_type = ?3) AND entry > ?4 ORDER BY entry LIMIT ?5",
             ReadManifest, repository, subject.ToString(), artifactType ?? "", after, count);
 
+    /// <summary>What says something about <paramref name="subject"/> in a repository, and who published it.</summary>
+    public IReadOnlyList<(Digest Digest, string Actor)> ReferrerActors(string repository, Digest subject) =>
+        _db.Query(
+            "SELECT m.digest, json_extract(CAST(e.json AS TEXT), '$.actor') FROM manifests AS m JOIN entries AS e ON e.seq = m.entry WHERE m.repository = ?1 AND m.subject = ?2 AND m.subject <> ''",
+            r => (DigestAt(r, 0), r.GetString(1)), repository, subject.ToString());
+
     /// <summary>What a tag names; null when there is no such tag.</summary>
     public BoundTag? Tag(string repository, string tag) =>
         _db.First("SELECT tag, digest, time, entry FROM tags WHERE repository = ?1 AND tag = ?2", ReadTag, repository, tag);
@@ -39,6 +45,14 @@ public sealed partial class LedgerView
     /// <summary>The tags of a repository in ASCII order after <paramref name="last"/>, <paramref name="count"/> at most.</summary>
     public IReadOnlyList<BoundTag> Tags(string repository, string last = "", int count = int.MaxValue) =>
         _db.Query("SELECT tag, digest, time, entry FROM tags WHERE repository = ?1 AND tag > ?2 ORDER BY tag LIMIT ?3", ReadTag, repository, last, count);
+
+    /// <summary>The names of a repository's tags in ASCII order after <paramref name="last"/>, <paramref name="count"/> at most.</summary>
+    public IReadOnlyList<string> TagNames(string repository, string last = "", int count = int.MaxValue) =>
+        _db.Query("SELECT tag FROM tags WHERE repository = ?1 AND tag > ?2 ORDER BY tag LIMIT ?3", r => r.GetString(0), repository, last, count);
+
+    /// <summary>Whether anything was recorded about a repository when the ledger had <paramref name="size"/> entries or more.</summary>
+    public bool HasEntrySince(string repository, long size) =>
+        _db.Exists("SELECT 1 FROM subjects WHERE type = ?1 AND value = ?2 AND entry >= ?3", SubjectType.Repository, repository, size);
 
     /// <summary>The tags that name a manifest.</summary>
     public IReadOnlyList<BoundTag> TagsOf(string repository, Digest digest) =>

@@ -47,7 +47,7 @@ internal sealed class BlobRanges
         {
             response.Headers.ContentRange = RangeOf(offset, count);
             response.ContentLength = count;
-            await response.SendFileAsync(file, offset, count, cancellationToken);
+            await BlobBody.SendAsync(response, file, offset, count, cancellationToken);
             return;
         }
 
@@ -57,7 +57,7 @@ internal sealed class BlobRanges
         foreach (var part in _parts)
         {
             await response.Body.WriteAsync(Head(part), cancellationToken);
-            await response.SendFileAsync(file, part.Offset, part.Count, cancellationToken);
+            await BlobBody.SendAsync(response, file, part.Offset, part.Count, cancellationToken);
         }
 
         await response.Body.WriteAsync(end, cancellationToken);

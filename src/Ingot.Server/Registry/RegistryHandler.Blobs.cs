@@ -35,7 +35,7 @@ internal sealed partial class RegistryHandler
 
         response.ContentLength = size;
         if (isGet && size > 0)
-            await response.SendFileAsync(_store.PathOf(digest), 0, size, http.RequestAborted);
+            await BlobBody.SendAsync(response, _store.PathOf(digest), 0, size, http.RequestAborted);
     }
 
     // end-10
@@ -53,12 +53,10 @@ internal sealed partial class RegistryHandler
 
     /// <summary>The size of a blob a repository can serve; null when it cannot. All repositories draw on one store.</summary>
     /// <remarks>A client that is told a blob is here will not send it, and name it soon: until then nothing needs it, and it must not be pruned.</remarks>
-    private async Task<long?> BlobSizeAsync(string repository, Digest digest, CancellationToken cancellationToken)
+    private ValueTask<long?> BlobSizeAsync(string repository, Digest digest, CancellationToken cancellationToken)
     {
-        if (IsDeleted(repository, digest))
-            return null;
-        _store.KeepAlive(digest, _options.Time.GetUtcNow());
-        return await _store.SizeAsync(digest, cancellationToken);
+        cancellationToken.ThrowIfCancellationRequested();
+        return new(IsDeleted(repository, digest) ? null : _store.Ask(digest, _options.Time.GetUtcNow()));
     }
 
     private bool IsDeleted(string repository, Digest digest) =>

@@ -1,5 +1,7 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using Ingot.Oci.Content;
-using Ingot.Oci.Images;
 using Ingot.Server.Ledger;
 
 namespace Ingot.Server.Registry;
@@ -12,12 +14,17 @@ internal sealed partial class RegistryHandler
     // end-8
     private Task ListTagsAsync(HttpContext http, RegistryPath.Tags path)
     {
+        if (!http.Request.Query.ContainsKey("n") && !http.Request.Query.ContainsKey("last"))
+            return WriteJsonAsync(http, _tagLists.Find(path.Repository) ?? throw NoRepository(path.Repository), "application/json");
+
         var (count, last) = Page(http);
-        var tags = _ledger.Read(view => view.HasRepository(path.Repository) ? view.Tags(path.Repository, last, count + 1) : null)
-            ?? throw new RegistryRefusal(404, ErrorCode.NameUnknown, $"there is no repository '{path.Repository}'");
-        var page = CutPage(http, tags.Select(tag => tag.Tag), count);
+        var tags = _ledger.Read(view => view.HasRepository(path.Repository) ? view.TagNames(path.Repository, last, count + 1) : null)
+            ?? throw NoRepository(path.Repository);
+        var page = CutPage(http, tags, count);
         return WriteJsonAsync(http, new TagList(path.Repository, page), RegistryJson.Readable.TagList, "application/json");
     }
+
+    private static RegistryRefusal NoRepository(string name) => new(404, ErrorCode.NameUnknown, $"there is no repository '{name}'");
 
     private Task CatalogAsync(HttpContext http)
     {
@@ -35,34 +42,78 @@ internal sealed partial class RegistryHandler
         long from = after is null || !long.TryParse(after, out long entry) ? -1 : entry;
         var found = _ledger.Read(view => view.Referrers(path.Repository, subject, artifactType, from, ReferrersPerPage + 1));
 
-        var (page, isWhole) = await DescribeAsync(found, http.RequestAborted);
-        if (!isWhole)
-            LinkNext(http, $"after={found[page.Count - 1].Entry}{(artifactType is null ? "" : $"&artifactType={Uri.EscapeDataString(artifactType)}")}");
+        byte[] json = await DescribeAsync(found, count => LinkNext(http, Next(found[count - 1].Entry, artifactType)), http.RequestAborted);
         if (artifactType is not null)
             http.Response.Headers["OCI-Filters-Applied"] = "artifactType";
-        var json = ImageJson.Write(new ImageIndex { Manifests = page });
-        http.Response.ContentType = MediaType.Index;
-        http.Response.ContentLength = json.Length;
-        if (HttpMethods.IsGet(http.Request.Method))
-            await http.Response.Body.WriteAsync(json, http.RequestAborted);
+        await WriteJsonAsync(http, json, MediaType.Index);
     }
 
-    /// <summary>The descriptors of as many referrers as make an index that clients will read.</summary>
-    private async Task<(List<Descriptor> Page, bool IsWhole)> DescribeAsync(IReadOnlyList<PublishedManifest> found, CancellationToken cancellationToken)
+    private static string Next(long entry, string? artifactType) =>
+        $"after={entry}{(artifactType is null ? "" : $"&artifactType={Uri.EscapeDataString(artifactType)}")}";
+
+    /// <summary>An index of as many referrers as clients will read in one answer; when that is not all, <paramref name="goOn"/> is told how
+    /// many.</summary>
+    private async Task<byte[]> DescribeAsync(IReadOnlyList<PublishedManifest> found, Action<int> goOn, CancellationToken cancellationToken)
     {
-        var page = new List<Descriptor>();
+        var buffer = new ArrayBufferWriter<byte>();
+        await using var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        json.WriteStartObject();
+        json.WriteNumber("schemaVersion", 2);
+        json.WriteString("mediaType", MediaType.Index);
+        json.WriteStartArray("manifests");
+        int count = 0;
         long bytes = 0;
         foreach (var manifest in found.Take(ReferrersPerPage))
         {
-            // Annotations may be megabytes: they stand in the manifest alone.
-            var facts = ManifestFacts.Read(await _store.ReadRequiredAsync(manifest.Digest, cancellationToken), manifest.MediaType);
-            bytes += facts.Annotations?.Sum(note => note.Key.Length + note.Value.Length) ?? 0;
-            if (bytes > AnnotationBytesPerPage && page.Count > 0)
-                return (page, false);
+            byte[] notes = await NotesAsync(manifest, cancellationToken);
+            bytes += notes.Length;
+            if (bytes > AnnotationBytesPerPage && count > 0)
+                break;
 
-            page.Add(new Descriptor { MediaType = manifest.MediaType, Digest = manifest.Digest, Size = manifest.Size, ArtifactType = manifest.ArtifactType, Annotations = facts.Annotations });
+            Write(json, manifest, notes);
+            count++;
         }
 
-        return (page, page.Count == found.Count);
+        if (count < found.Count)
+            goOn(count);
+        json.WriteEndArray();
+        json.WriteEndObject();
+        await json.FlushAsync(cancellationToken);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    // Annotations may be megabytes: the ledger's tables do not have them.
+    private async ValueTask<byte[]> NotesAsync(PublishedManifest manifest, CancellationToken cancellationToken)
+    {
+        if (_notes.Find(manifest.Digest) is { } known)
+            return known;
+
+        byte[] bytes = await _store.ReadRequiredAsync(manifest.Digest, cancellationToken);
+        try
+        {
+            return _notes.Put(manifest.Digest, ManifestFacts.Read(bytes, manifest.MediaType).Annotations);
+        }
+        catch (RegistryRefusal)
+        {
+            // Taken when less was refused: it is listed, and whoever wants to know more reads it.
+            return _notes.Put(manifest.Digest, annotations: null);
+        }
+    }
+
+    private static void Write(Utf8JsonWriter json, PublishedManifest manifest, byte[] notes)
+    {
+        json.WriteStartObject();
+        json.WriteString("mediaType", manifest.MediaType);
+        json.WriteString("digest", manifest.Digest.ToString());
+        json.WriteNumber("size", manifest.Size);
+        if (manifest.ArtifactType is not null)
+            json.WriteString("artifactType", manifest.ArtifactType);
+        if (notes.Length > 0)
+        {
+            json.WritePropertyName("annotations");
+            json.WriteRawValue(notes);
+        }
+
+        json.WriteEndObject();
     }
 }

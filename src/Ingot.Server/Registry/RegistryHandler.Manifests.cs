@@ -22,18 +22,26 @@ internal sealed partial class RegistryHandler
             return;
         }
 
-        var json = await _store.ReadRequiredAsync(manifest.Digest, http.RequestAborted);
         response.ContentType = manifest.MediaType;
-        response.ContentLength = json.Length;
-        if (HttpMethods.IsGet(http.Request.Method))
-            await response.Body.WriteAsync(json, http.RequestAborted);
+        response.ContentLength = manifest.Size;
+        if (!HttpMethods.IsGet(http.Request.Method))
+            return;
+        // Large ones are checked by the client, as blobs are: many at once would take the memory.
+        if (manifest.Size > ManifestBody.Small)
+            await BlobBody.SendAsync(response, _store.PathOf(manifest.Digest), 0, manifest.Size, http.RequestAborted);
+        else
+            await response.Body.WriteAsync(await _store.ReadRequiredAsync(manifest.Digest, http.RequestAborted), http.RequestAborted);
     }
 
     // end-7a, end-7b
     private async Task WriteManifestAsync(HttpContext http, RegistryPath.Manifest path)
     {
         var (named, tags) = Names(http, path.Reference);
-        var json = await ReadManifestBodyAsync(http);
+        AllowAnyBody(http);
+        _disk.Require(http.Request.ContentLength ?? _options.MaxManifestBytes);
+        using var body = await ManifestBody.ReadAsync(
+            http.Request.Body, _options.MaxManifestBytes, _options.Uploads, _largeManifests, http.RequestAborted);
+        var json = body.Bytes;
         var digest = Digest.Of(json, named ?? default);
         if (named is { } wanted && wanted != digest)
             throw new RegistryRefusal(400, ErrorCode.DigestInvalid, $"expected '{wanted}' and received {json.Length} bytes of '{digest}'");
@@ -44,7 +52,10 @@ internal sealed partial class RegistryHandler
         await _store.PutAsync(digest, json, http.RequestAborted);
         // The ledger must not name what a power cut could take away.
         _store.SyncNames();
-        await PublishAsync(http, path.Repository, digest, json.Length, facts, tags);
+        using (await EnterAsync(path.Repository, facts, digest, _options.Actor(http), http.RequestAborted))
+            await PublishAsync(http, path.Repository, digest, json.Length, facts, tags);
+        if (facts.Subject is not null)
+            _notes.Put(digest, facts.Annotations);
 
         _log.ManifestPublished(digest, path.Repository, string.Join(", ", tags));
         AnswerCreated(http, $"/v2/{path.Repository}/manifests/{digest}", digest);
@@ -99,22 +110,6 @@ internal sealed partial class RegistryHandler
             throw new RegistryRefusal(400, ErrorCode.ManifestInvalid, $"'{wrong}' is not a tag: expected letters, digits, '_', '.' and '-', 128 at most");
 
         return (isDigest ? RegistryPath.ParseDigest(reference) : null, [.. tags.Distinct(StringComparer.Ordinal)]);
-    }
-
-    private async Task<byte[]> ReadManifestBodyAsync(HttpContext http)
-    {
-        AllowAnyBody(http);
-        using var body = new MemoryStream((int)Math.Min(http.Request.ContentLength ?? 0, _options.MaxManifestBytes));
-        var buffer = new byte[16 << 10];
-        int read;
-        while ((read = await http.Request.Body.ReadAsync(buffer, http.RequestAborted)) > 0)
-        {
-            if (body.Length + read > _options.MaxManifestBytes)
-                throw new RegistryRefusal(413, ErrorCode.ManifestInvalid, $"the manifest is larger than {_options.MaxManifestBytes} bytes");
-            body.Write(buffer, 0, read);
-        }
-
-        return body.ToArray();
     }
 
     /// <summary>Refuses a manifest that names what is not here. The subject may come later, foreign layers never.</summary>

@@ -19,11 +19,14 @@ internal sealed partial class RegistryHandler
         if ((string?)query["digest"] is { } text)
         {
             var digest = RegistryPath.ParseDigest(text);
-            await ReceiveAsync(http, path.Repository, _uploads.Begin(path.Repository, digest.Algorithm), digest, discardAlways: true);
+            var upload = _uploads.Begin(path.Repository, digest.Algorithm, _options.Actor(http));
+            upload.TryEnter();
+            await ReceiveAsync(http, path.Repository, upload, digest, discardAlways: true);
             return;
         }
 
-        AnswerProgress(http, path.Repository, _uploads.Begin(path.Repository, algorithm), 202);
+        _disk.Require(0);
+        AnswerProgress(http, path.Repository, _uploads.Begin(path.Repository, algorithm, _options.Actor(http)), 202);
     }
 
     // end-13
@@ -40,8 +43,7 @@ internal sealed partial class RegistryHandler
         try
         {
             CheckInOrder(http, path.Repository, upload);
-            AllowAnyBody(http);
-            await upload.AppendAsync(http.Request.Body, http.RequestAborted);
+            await AppendBodyAsync(http, path.Repository, upload);
             AnswerProgress(http, path.Repository, upload, 202);
         }
         finally
@@ -83,14 +85,15 @@ internal sealed partial class RegistryHandler
         bool isDone = discardAlways;
         try
         {
-            AllowAnyBody(http);
-            await upload.AppendAsync(http.Request.Body, http.RequestAborted);
+            await AppendBodyAsync(http, repository, upload);
             var actual = await upload.SealAsync(expected, http.RequestAborted);
             // Right or wrong, nothing can be added to it any more.
             isDone = true;
             if (actual != expected)
                 throw new RegistryRefusal(400, ErrorCode.DigestInvalid, $"expected '{expected}' and received {upload.Received} bytes of '{actual}'");
 
+            // The last bytes may have come long ago.
+            File.SetLastWriteTimeUtc(upload.Path, _options.Time.GetUtcNow().UtcDateTime);
             _store.Adopt(upload.Path, expected);
         }
         finally
@@ -104,11 +107,28 @@ internal sealed partial class RegistryHandler
         AnswerCreated(http, $"/v2/{repository}/blobs/{expected}", expected);
     }
 
+    private async Task AppendBodyAsync(HttpContext http, string repository, Upload upload)
+    {
+        AllowAnyBody(http);
+        // Before the body is read: a client that says what it will send is not told no at the end.
+        _disk.Require(http.Request.ContentLength ?? 0);
+        try
+        {
+            await upload.AppendAsync(http.Request.Body, _disk, http.RequestAborted);
+        }
+        catch (FileNotFoundException)
+        {
+            // Collected from outside, because it stood still too long.
+            _uploads.Discard(upload);
+            throw Unknown(new RegistryPath.Upload(repository, upload.Id));
+        }
+    }
+
     private async Task<bool> TryMountAsync(HttpContext http, string repository, Digest digest, string? from)
     {
         bool isThere = from is { Length: > 0 }
             ? await BlobSizeAsync(from, digest, http.RequestAborted) is not null
-            : await _store.SizeAsync(digest, http.RequestAborted) is not null;
+            : _store.Ask(digest, _options.Time.GetUtcNow()) is not null;
         if (!isThere)
             return false;
 

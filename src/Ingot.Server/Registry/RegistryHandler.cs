@@ -8,14 +8,20 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Ingot.Server.Registry;
 
 /// <summary>Answers the requests of the distribution protocol. One method an endpoint; the files are its chapters.</summary>
-internal sealed partial class RegistryHandler
+internal sealed partial class RegistryHandler : IDisposable
 {
     private const int NoSpaceLeft = 28;
+    private const int LargeManifests = 2;
 
     private readonly RegistryOptions _options;
     private readonly DirectoryStore _store;
     private readonly LedgerStore _ledger;
     private readonly UploadStore _uploads;
+    private readonly DiskReserve _disk;
+    private readonly ReferrerNotes _notes;
+    private readonly TagLists _tagLists;
+    private readonly SemaphoreSlim _largeManifests = new(LargeManifests);
+    private readonly SemaphoreSlim _unverified = new(1);
     private readonly ILogger _log;
 
     public RegistryHandler(RegistryOptions options, ILogger log)
@@ -23,9 +29,19 @@ internal sealed partial class RegistryHandler
         _options = options;
         _store = options.Store;
         _ledger = options.Ledger;
-        _uploads = new UploadStore(options.Uploads, options.UploadTimeout, options.Time);
+        _uploads = new UploadStore(options);
+        _disk = new DiskReserve(options.Uploads, options.DiskReserve);
+        _notes = new ReferrerNotes(options.ReferrerNotes);
+        _tagLists = new TagLists(options.Ledger);
         _store.RemoveAbandoned(options.Time.GetUtcNow() - options.UploadTimeout);
         _log = log;
+    }
+
+    public void Dispose()
+    {
+        _notes.Dispose();
+        _largeManifests.Dispose();
+        _unverified.Dispose();
     }
 
     /// <summary>The one place where a failure becomes an answer.</summary>
@@ -116,9 +132,11 @@ internal sealed partial class RegistryHandler
         await WriteJsonAsync(http, new ErrorBody([new ErrorItem(code, message)]), RegistryJson.Readable.ErrorBody, "application/json");
     }
 
-    private static async Task WriteJsonAsync<T>(HttpContext http, T value, JsonTypeInfo<T> type, string contentType)
+    private static Task WriteJsonAsync<T>(HttpContext http, T value, JsonTypeInfo<T> type, string contentType) =>
+        WriteJsonAsync(http, JsonSerializer.SerializeToUtf8Bytes(value, type), contentType);
+
+    private static async Task WriteJsonAsync(HttpContext http, byte[] json, string contentType)
     {
-        var json = JsonSerializer.SerializeToUtf8Bytes(value, type);
         http.Response.ContentType = contentType;
         http.Response.ContentLength = json.Length;
         if (!HttpMethods.IsHead(http.Request.Method))

@@ -34,7 +34,30 @@ public sealed record RegistryOptions
     public int MaxManifestBytes { get; init; } = 8 << 20;
 
     /// <summary>How long an upload may stand still before it is thrown away.</summary>
-    public TimeSpan UploadTimeout { get; init; } = TimeSpan.FromHours(24);
+    public TimeSpan UploadTimeout { get; init; } = AbandonedUploads.Timeout;
+
+    /// <summary>How many uploads may be open at once.</summary>
+    public int MaxUploads { get; init; } = 2000;
+
+    /// <summary>How many of them one user may have.</summary>
+    public int MaxUploadsOfUser { get; init; } = 500;
+
+    /// <summary>The bytes that uploads leave free on their disk; a twentieth of a small one.</summary>
+    public long DiskReserve { get; init; } = 1L << 30;
+
+    /// <summary>How many statements about one manifest are taken that no trusted key signed; those of trusted keys are always
+    /// taken.</summary>
+    public int MaxUnverified { get; init; } = 200;
+
+    /// <summary>How many of these may come from one user.</summary>
+    public int MaxUnverifiedOfUser { get; init; } = 100;
+
+    /// <summary>Tells which of some manifests a trusted key signed as evidence about a subject; null when no key is known, and all count as
+    /// unverified.</summary>
+    public Func<Digest, IReadOnlyList<Digest>, CancellationToken, Task<IReadOnlySet<Digest>>>? Trusted { get; init; }
+
+    /// <summary>A file for what lists of referrers show, made again when it is missing; null to keep that only while the server runs.</summary>
+    public string? ReferrerNotes { get; init; }
 
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;

@@ -30,6 +30,7 @@ internal static class ErrorCode
     public const string SizeInvalid = "SIZE_INVALID";
     public const string Denied = "DENIED";
     public const string Unsupported = "UNSUPPORTED";
+    public const string TooManyRequests = "TOOMANYREQUESTS";
 }
 
 internal sealed record ErrorBody([property: JsonPropertyName("errors")] IReadOnlyList<ErrorItem> Errors);
@@ -43,6 +44,7 @@ internal sealed record Catalog([property: JsonPropertyName("repositories")] IRea
 [JsonSerializable(typeof(ErrorBody))]
 [JsonSerializable(typeof(TagList))]
 [JsonSerializable(typeof(Catalog))]
+[JsonSerializable(typeof(SortedDictionary<string, string>))]
 internal sealed partial class RegistryJson : JsonSerializerContext
 {
     /// <summary>People read the messages: a quotation mark stays one.</summary>

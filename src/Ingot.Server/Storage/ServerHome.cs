@@ -42,6 +42,9 @@ public sealed record ServerHome
     /// <summary>Where the server listens for commands of the home's owner.</summary>
     public string Socket => Path.Combine(Private, "ingot.sock");
 
+    /// <summary>What the registry can make again from <see cref="Content"/>; it may be deleted while no server runs.</summary>
+    public string ReferrerNotes => Path.Combine(Root, "referrers.db");
+
     /// <summary><c>$INGOT_HOME</c>; without it <c>/var/lib/ingot</c> for root and <c>~/.local/share/ingot</c> for others.</summary>
     public static ServerHome FromEnvironment()
     {

@@ -46,6 +46,14 @@ public sealed class SqliteDatabase : IDisposable
         }
     }
 
+    /// <summary>Opens a database of what can be made again, for one writer, and makes it when it is missing: a power cut may take its last rows, and leaves the others whole.</summary>
+    public static SqliteDatabase OpenCache(string path)
+    {
+        var database = Open(new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWriteCreate });
+        database.Pragma("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 10000", "journal_size_limit = 16777216");
+        return database;
+    }
+
     /// <summary>Opens an empty database that is nobody else's and gone when it is closed.</summary>
     public static SqliteDatabase OpenTemporary()
     {

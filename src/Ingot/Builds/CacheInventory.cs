@@ -31,6 +31,9 @@ internal sealed record CacheItem(string Name, string Kind)
 /// <remarks>Files that are called after one digest belong together: the index, the facts, the snapshot and the blob of a layer. Snapshots do not change, so each is measured once.</remarks>
 internal sealed class CacheInventory
 {
+    /// <summary>The kind of blobs in the store of images that nothing names, and no layer of the cache owns.</summary>
+    public const string Blobs = "blobs";
+
     private static readonly (string Directory, string Kind)[] s_parts =
     [
         ("steps", "steps"), ("layers", "layers"), ("archives", "layers"), ("snapshots", "snapshots"), (Path.Combine("store", "blobs", "sha256"), "downloads"), ("downloads", "downloads"),
@@ -151,7 +154,7 @@ internal sealed class CacheInventory
 
             var item = owners.GetValueOrDefault(digest);
             if (item is null && !_items.TryGetValue(digest.Hex, out item))
-                _items[digest.Hex] = item = new CacheItem(digest.Hex, "blobs");
+                _items[digest.Hex] = item = new CacheItem(digest.Hex, Blobs);
             item.Blobs.Add(store.PathOf(digest));
             item.Bytes += usage.Bytes;
             var time = HostFiles.Times(store.PathOf(digest))?.Modified ?? DateTimeOffset.MinValue;

@@ -19,6 +19,9 @@ public sealed record CachePolicy
     /// <summary>Whether everything goes that may go.</summary>
     public bool All { get; init; }
 
+    /// <summary>Whether only blobs of the store of images go that nothing needs, no image and no step of a build.</summary>
+    public bool BlobsOnly { get; init; }
+
     /// <summary>Whether it is only said what would go.</summary>
     public bool DryRun { get; init; }
 
@@ -70,9 +73,8 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
     /// <summary>Prunes. Another that is at it is waited for.</summary>
     public async Task<CachePruneReport> RunAsync(CachePolicy policy, CancellationToken cancellationToken = default)
     {
-        if (!Directory.Exists(_cache))
-            return new CachePruneReport([], 0, 0, 0, 0);
-
+        // A host that only serves has never built, and has blobs all the same.
+        Directory.CreateDirectory(_cache);
         using var only = await FileLock.TakeAsync(Path.Combine(_cache, "prune.lock"), shared: false, _time, waiting: null, cancellationToken).ConfigureAwait(false);
         if (!policy.DryRun)
         {
@@ -100,7 +102,7 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
         var now = _time.GetUtcNow();
         long total = items.Sum(i => i.Bytes), inUse = 0;
         var victims = new List<CacheItem>();
-        foreach (var item in items.OrderBy(i => i.LastUse).ThenByDescending(i => i.Bytes).ThenBy(i => i.Name, StringComparer.Ordinal))
+        foreach (var item in items.Where(i => !policy.BlobsOnly || i.Kind == CacheInventory.Blobs).OrderBy(i => i.LastUse).ThenByDescending(i => i.Bytes).ThenBy(i => i.Name, StringComparer.Ordinal))
         {
             bool isWanted = policy.All || now - item.LastUse > policy.OlderThan || total > policy.MaxBytes;
             if (!isWanted)
@@ -169,8 +171,10 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
 
         foreach (var part in item.Paths)
             Move(part, Path.Combine(trash, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{_moved++}")));
-        foreach (var blob in item.Blobs)
-            File.Delete(blob);
+        // One that somebody asked for in this very moment stays.
+        bool isGone = item.Blobs.Aggregate(true, (gone, blob) => store.RemoveUnused(Digest.FromHash(Convert.FromHexString(Path.GetFileName(blob))), item.LastUse) && gone);
+        if (!isGone && item.Paths.Count == 0)
+            return false;
         if (item.Lock is null)
             File.Delete(Path.Combine(CacheUse.MarksOf(_cache), item.Name));
         return true;

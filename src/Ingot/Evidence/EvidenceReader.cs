@@ -12,8 +12,8 @@ namespace Ingot.Evidence;
 /// </remarks>
 public sealed class EvidenceReader
 {
-    /// <summary>The most referrers that are looked at.</summary>
-    public const int MaxReferrers = 1000;
+    /// <summary>The most of what is not believed that is named. What is believed is always found, however much lies around it.</summary>
+    public const int MaxUnverified = 1000;
 
     /// <summary>The largest manifest read, in bytes.</summary>
     public const int MaxManifestBytes = 4 << 20;
@@ -22,9 +22,18 @@ public sealed class EvidenceReader
     public const int MaxBundleBytes = ContentStoreExtensions.MaxDocumentBytes;
 
     private readonly IReadOnlyList<TrustedKey> _keys;
+    private readonly EvidenceVerdicts _verdicts;
+    private readonly string _keySet;
 
     /// <summary>A reader that believes <paramref name="keys"/>, each in its role.</summary>
-    public EvidenceReader(IReadOnlyList<TrustedKey> keys) => _keys = keys;
+    /// <param name="keys">The keys.</param>
+    /// <param name="verdicts">What is known of manifests in the store from before, and is added to; null to know nothing.</param>
+    public EvidenceReader(IReadOnlyList<TrustedKey> keys, EvidenceVerdicts? verdicts = null)
+    {
+        _keys = keys;
+        _verdicts = verdicts ?? new EvidenceVerdicts();
+        _keySet = EvidenceVerdicts.NameOf(keys);
+    }
 
     /// <summary>Reads the evidence of <paramref name="subject"/> from the bytes of its referrers' manifests.</summary>
     /// <param name="subject">The image.</param>
@@ -37,43 +46,55 @@ public sealed class EvidenceReader
         Func<Descriptor, CancellationToken, Task<byte[]?>> readBlob,
         CancellationToken cancellationToken = default)
     {
-        List<EvidenceRecord> records = [];
-        List<UnverifiedEvidence> unverified = [];
-        HashSet<Digest> seen = [];
+        var found = new Found(subject);
         foreach (var bytes in manifests)
         {
             var digest = Digest.Of(bytes.Span);
-            if (!seen.Add(digest))
-                continue;
-
-            if (seen.Count > MaxReferrers)
-            {
-                unverified.Add(new UnverifiedEvidence(digest, $"more than {MaxReferrers} manifests refer to the image"));
-                continue;
-            }
-
-            switch (await ReadOneAsync(subject, digest, bytes, readBlob, cancellationToken).ConfigureAwait(false))
-            {
-                case Outcome.Believed(var record):
-                    records.Add(record);
-                    break;
-                case Outcome.Refused(var reason, var predicateType):
-                    unverified.Add(new UnverifiedEvidence(digest, reason, predicateType));
-                    break;
-            }
+            if (found.IsNew(digest))
+                found.Add(digest, await ReadOneAsync(subject, digest, bytes, readBlob, cancellationToken).ConfigureAwait(false));
         }
 
-        return new EvidenceSet(subject, [.. records.OrderBy(r => r.Kind).ThenBy(r => r.Manifest)], [.. unverified.OrderBy(u => u.Manifest)]);
+        return found.ToSet();
     }
 
-    /// <summary>Reads the evidence of <paramref name="subject"/> from manifests in a store.</summary>
+    /// <summary>Reads the evidence of <paramref name="subject"/> from manifests in a store, one after the other.</summary>
     public async Task<EvidenceSet> ReadAsync(Digest subject, IContentStore store, IEnumerable<Digest> manifests, CancellationToken cancellationToken = default)
     {
-        List<ReadOnlyMemory<byte>> bytes = [];
-        foreach (var manifest in manifests)
-            bytes.Add(await store.ReadRequiredAsync(manifest, cancellationToken).ConfigureAwait(false));
+        var found = new Found(subject);
+        foreach (var manifest in manifests.Where(found.IsNew))
+            found.Add(manifest, await ReadStoredAsync(subject, store, manifest, cancellationToken).ConfigureAwait(false));
 
-        return await ReadAsync(subject, bytes, (blob, stop) => store.ReadAsync(blob.Digest, stop), cancellationToken).ConfigureAwait(false);
+        return found.ToSet();
+    }
+
+    /// <summary>Which of some manifests in a store are believed as evidence of <paramref name="subject"/>.</summary>
+    public async Task<IReadOnlySet<Digest>> BelievedAsync(Digest subject, IContentStore store, IEnumerable<Digest> manifests, CancellationToken cancellationToken = default)
+    {
+        var believed = new HashSet<Digest>();
+        foreach (var manifest in manifests)
+        {
+            bool? known = _verdicts.Find(_keySet, subject, manifest) is { } verdict ? verdict.Reason is null : null;
+            if (known ?? await ReadStoredAsync(subject, store, manifest, cancellationToken).ConfigureAwait(false) is Outcome.Believed)
+                believed.Add(manifest);
+        }
+
+        return believed;
+    }
+
+    private async Task<Outcome> ReadStoredAsync(Digest subject, IContentStore store, Digest manifest, CancellationToken cancellationToken)
+    {
+        if (_verdicts.Find(_keySet, subject, manifest) is { Reason: { } reason })
+            return new Outcome.Refused(reason);
+
+        // Whoever pushes decides how large it is: that must not be a reason to believe nothing at all.
+        var outcome = await store.SizeAsync(manifest, cancellationToken).ConfigureAwait(false) > MaxManifestBytes
+            ? new Outcome.Refused($"the manifest has more than {MaxManifestBytes} bytes") { IsFinal = true }
+            : await ReadOneAsync(subject, manifest, await store.ReadRequiredAsync(manifest, cancellationToken).ConfigureAwait(false), (blob, stop) => store.ReadAsync(blob.Digest, stop), cancellationToken).ConfigureAwait(false);
+        if (outcome is Outcome.Believed)
+            _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.Verdict(Reason: null));
+        else if (outcome is Outcome.Refused { IsFinal: true } refused)
+            _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.Verdict(refused.Reason));
+        return outcome;
     }
 
     private async Task<Outcome> ReadOneAsync(
@@ -92,7 +113,7 @@ public sealed class EvidenceReader
         }
         catch (FormatException e)
         {
-            return new Outcome.Refused(e.Message);
+            return new Outcome.Refused(e.Message) { IsFinal = true };
         }
     }
 
@@ -125,7 +146,7 @@ public sealed class EvidenceReader
         if (envelope.Signatures.Count != 1)
             return new Outcome.Refused($"the envelope has {envelope.Signatures.Count} signatures: expected one");
         if (envelope.Verify(_keys.Select(k => k.Key)) is not { } key)
-            return new Outcome.Refused(_keys.Count == 0 ? "no key is trusted" : "the signature is of none of the trusted keys");
+            return new Outcome.Refused(_keys.Count == 0 ? "no key is trusted" : "the signature is of none of the trusted keys") { IsFinal = true };
 
         var statement = Statement.Parse(envelope.Payload);
         if (!statement.Subjects.Any(s => s.Digest == subject))
@@ -148,6 +169,29 @@ public sealed class EvidenceReader
     {
         public sealed record Believed(EvidenceRecord Record) : Outcome;
 
-        public sealed record Refused(string Reason, string? PredicateType = null) : Outcome;
+        public sealed record Refused(string Reason, string? PredicateType = null) : Outcome
+        {
+            /// <summary>Whether it follows from the bytes and from which keys there are, and from nothing else: no role of a key, nothing that may still come.</summary>
+            public bool IsFinal { get; init; }
+        }
+    }
+
+    private sealed class Found(Digest subject)
+    {
+        private readonly List<EvidenceRecord> _records = [];
+        private readonly List<UnverifiedEvidence> _unverified = [];
+        private readonly HashSet<Digest> _seen = [];
+
+        public bool IsNew(Digest manifest) => _seen.Add(manifest);
+
+        public void Add(Digest manifest, Outcome outcome)
+        {
+            if (outcome is Outcome.Believed(var record))
+                _records.Add(record);
+            else if (outcome is Outcome.Refused refused && _unverified.Count < MaxUnverified)
+                _unverified.Add(new UnverifiedEvidence(manifest, refused.Reason, refused.PredicateType));
+        }
+
+        public EvidenceSet ToSet() => new(subject, [.. _records.OrderBy(r => r.Kind).ThenBy(r => r.Manifest)], [.. _unverified.OrderBy(u => u.Manifest)]);
     }
 }

@@ -6,6 +6,8 @@ public sealed class CacheOptionTests
     [InlineData("it is not said what to prune", "prune")]
     [InlineData("'much' is not a size", "prune", "--cache", "--keep-storage", "much")]
     [InlineData("'soon' is not a duration", "prune", "--cache", "--older-than", "soon")]
+    [InlineData("'--keep-storage' bounds the cache", "prune", "--registry", "--keep-storage", "1G")]
+    [InlineData("leave one out", "prune", "--registry", "--all", "--older-than", "1d")]
     [InlineData("leave one out", "prune", "--cache", "--all", "--older-than", "1d")]
     [InlineData("is no place for a cache", "build", "--cache-to", "Not A Reference")]
     [InlineData("is no place for a cache", "build", "--cache-from", "dir:")]

@@ -184,6 +184,22 @@ public sealed class ImageCommandsTests : IAsyncDisposable
         Assert.True((await JsonAsync("images", "--verify")).GetProperty("sound").GetBoolean());
     }
 
+    [Fact]
+    public async Task WhatNothingNamesIsGivenBack()
+    {
+        await ImportAsync($"{_name}:1", ("a", "1"));
+        var store = new DirectoryStore(Path.Combine(Environment.GetEnvironmentVariable("INGOT_HOME")!, "content"));
+        var stray = await store.PutAsync("text/plain", System.Text.Encoding.UTF8.GetBytes(_name));
+        Assert.Equal(0, (await ProgramRun.Of("prune", "--registry")).ExitCode);
+        Assert.True(File.Exists(store.PathOf(stray.Digest)));
+        File.SetLastWriteTimeUtc(store.PathOf(stray.Digest), DateTime.UtcNow.AddHours(-2));
+        Assert.Contains("would be removed", (await ProgramRun.Of("prune", "--registry", "--dry-run")).Output, StringComparison.Ordinal);
+        Assert.True(File.Exists(store.PathOf(stray.Digest)));
+        Assert.True((await JsonAsync("prune", "--registry")).GetProperty("items").GetInt32() >= 1);
+        Assert.False(File.Exists(store.PathOf(stray.Digest)));
+        Assert.Equal(0, (await ProgramRun.Of("inspect", $"{_name}:1")).ExitCode);
+    }
+
     private static int Count(JsonElement diff, string kind) => diff.GetProperty("files").GetProperty(kind).GetArrayLength();
 
     private static async Task<JsonElement> JsonAsync(params string[] arguments)

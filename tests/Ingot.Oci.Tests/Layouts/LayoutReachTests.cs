@@ -50,6 +50,30 @@ public sealed class LayoutReachTests : IDisposable
     }
 
     [Fact]
+    public async Task AManifestAsLargeAsARegistryTakesReachesItsLayers()
+    {
+        var image = await ImageAsync("one");
+        var notes = new SortedDictionary<string, string> { ["large"] = new('x', 7 << 20) };
+        var large = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(image.Manifest with { Annotations = notes }));
+        Assert.Equal(PartsOf(image).Where(d => d != image.Digest).Append(large.Digest).Order(), (await LayoutReach.OfAsync(_store, [large.Digest])).Order());
+    }
+
+    [Theory]
+    [InlineData("""{"layers":[{"digest":"LAYER"}],"layers":[]}""")]
+    [InlineData("""{"Layers":[{"Digest":"LAYER"}],"config":null}""")]
+    [InlineData("""{"layers":[{"digest":"LAYER","size":"not a number"}]}""")]
+    [InlineData("""{"layers":[{"d\u0069gest":"LAYER"}]}""")]
+    [InlineData("""{"manifests":[{"digest":"LAYER"}],"layers":[]}""")]
+    [InlineData("""{"fsLayers":[{"blobs":[{"digest":"LAYER"}]}]}""")]
+    [InlineData("""{"layers":[{"digest":"LAYER"}], then something else""")]
+    public async Task WhateverSomeReaderTakesForAReferenceIsOne(string document)
+    {
+        var layer = await _store.PutAsync("text/plain", "a layer"u8.ToArray());
+        var manifest = await _store.PutAsync(MediaType.Manifest, System.Text.Encoding.UTF8.GetBytes(document.Replace("LAYER", layer.Digest.ToString(), StringComparison.Ordinal)));
+        Assert.Contains(layer.Digest, await LayoutReach.OfAsync(_store, [manifest.Digest]));
+    }
+
+    [Fact]
     public async Task ACircleEndsAndWhatIsNoDocumentIsJustABlob()
     {
         var text = await _store.PutAsync("text/plain", "{ this is no JSON"u8.ToArray());

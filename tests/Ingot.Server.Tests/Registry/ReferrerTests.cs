@@ -126,6 +126,64 @@ public sealed class ReferrerTests : IAsyncLifetime
         Assert.Equal(3, pages);
     }
 
+    [Fact]
+    public async Task TheListIsNotReadFromTheManifestsAgain()
+    {
+        var image = await ImageAsync();
+        byte[] evidence = await EvidenceAsync(image, "one", Bundle, new() { ["large"] = new string('x', 100_000), ["quoted"] = "\"<ä>\"" });
+        await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "x", evidence));
+        var before = (await ListAsync(image.Digest.ToString())).Index;
+        File.Delete(_registry.Store.PathOf(Digest.Of(evidence)));
+        Assert.Equal(ImageJson.Write(before), ImageJson.Write((await ListAsync(image.Digest.ToString())).Index));
+        await _registry.RestartAsync();
+        Assert.Equal(ImageJson.Write(before), ImageJson.Write((await ListAsync(image.Digest.ToString())).Index));
+        Assert.Equal("\"<ä>\"", before.Manifests[0].Annotations!["quoted"]);
+    }
+
+    [Theory]
+    [InlineData("nothing")]
+    [InlineData("garbage")]
+    [InlineData("truncated")]
+    [InlineData("other tables")]
+    public async Task WhatListsShowIsMadeAgainWhenItIsLost(string damage)
+    {
+        var image = await ImageAsync();
+        await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "x", await EvidenceAsync(image, "one", Bundle)));
+        var before = (await ListAsync(image.Digest.ToString())).Index;
+        string path = _registry.Home.ReferrerNotes;
+        await _registry.StopAsync();
+        foreach (string file in (string[])[path + "-wal", path + "-shm"])
+            File.Delete(file);
+        if (damage == "nothing")
+            File.Delete(path);
+        else if (damage == "garbage")
+            await File.WriteAllTextAsync(path, new string('x', 20_000));
+        else if (damage == "truncated")
+            await File.WriteAllBytesAsync(path, (await File.ReadAllBytesAsync(path))[..5000]);
+        else
+            using (var other = Ingot.Server.Storage.SqliteDatabase.OpenWriter(path))
+                other.ExecuteScript("DROP TABLE IF EXISTS notes; CREATE TABLE notes (x)");
+        await _registry.StartAgainAsync();
+        Assert.Equal(ImageJson.Write(before), ImageJson.Write((await ListAsync(image.Digest.ToString())).Index));
+    }
+
+    [Fact]
+    public async Task AListOfTagsIsNeverOlderThanTheLedger()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            await _registry.PublishAsync("scratch/web", $"v{i:00}", "one");
+            await _registry.PublishAsync("scratch/other", $"v{i:00}", "one");
+            Assert.Contains($"\"v{i:00}\"]", await _registry.Http.GetStringAsync("/v2/scratch/web/tags/list"), StringComparison.Ordinal);
+            Assert.Contains($"\"v{i:00}\"]", await _registry.Http.GetStringAsync("/v2/scratch/web/tags/list"), StringComparison.Ordinal);
+        }
+
+        await ExpectAsync(202, await _registry.SendAsync("DELETE", "/v2/scratch/web/manifests/v07", (byte[]?)null));
+        Assert.DoesNotContain("v07", await _registry.Http.GetStringAsync("/v2/scratch/web/tags/list"), StringComparison.Ordinal);
+        Assert.Contains("v07", await _registry.Http.GetStringAsync("/v2/scratch/other/tags/list"), StringComparison.Ordinal);
+        await ExpectAsync(404, await _registry.SendAsync("GET", "/v2/scratch/none/tags/list", (byte[]?)null), "NAME_UNKNOWN");
+    }
+
     [Theory]
     [InlineData(".sig")]
     [InlineData(".att")]

@@ -38,11 +38,17 @@ public sealed class RegistryFixture : IAsyncDisposable
     }
 
     /// <summary>Stops the server and starts another on the same home.</summary>
-    public async Task RestartAsync()
+    public async Task RestartAsync(Func<RegistryOptions, RegistryOptions>? configure = null)
     {
         await CloseAsync();
-        await OpenAsync(null);
+        await OpenAsync(configure);
     }
+
+    /// <summary>Stops the server, for <see cref="StartAgainAsync"/>.</summary>
+    public Task StopAsync() => CloseAsync();
+
+    /// <summary>Starts a server on the home of the one that was stopped.</summary>
+    public Task StartAgainAsync() => OpenAsync(null);
 
     public async ValueTask DisposeAsync()
     {
@@ -121,7 +127,7 @@ public sealed class RegistryFixture : IAsyncDisposable
     {
         Ledger = await LedgerStore.OpenAsync(_test.Home, TimeProvider.System);
         Store = new DirectoryStore(_test.Home.Content);
-        var options = new RegistryOptions { Ledger = Ledger, Store = Store, Uploads = _test.Home.Uploads, Mutable = ["scratch/*"] };
+        var options = new RegistryOptions { Ledger = Ledger, Store = Store, Uploads = _test.Home.Uploads, ReferrerNotes = _test.Home.ReferrerNotes, Mutable = ["scratch/*"] };
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");

@@ -310,13 +310,89 @@ public sealed class EvidenceTests
     }
 
     [Fact]
-    public async Task TooManyReferrersAreNotLookedAt()
+    public async Task EvidenceIsFoundUnderHoweverMuchJunkBeforeAndBehindIt()
     {
-        var manifests = new List<ReadOnlyMemory<byte>>();
-        for (int i = 0; i < EvidenceReader.MaxReferrers + 5; i++)
-            manifests.Add(Encoding.UTF8.GetBytes($$"""{"schemaVersion":{{i}}}"""));
-        var set = await Reader().ReadAsync(_image.Digest, manifests, (_, _) => throw new InvalidOperationException("nothing is fetched"), s_stop);
-        Assert.Equal(5, set.Unverified.Count(u => u.Reason.StartsWith("more than", StringComparison.Ordinal)));
+        var written = Referrers(await WriteAsync([Statements[0]]));
+        var junk = new List<Digest>();
+        for (int i = 0; i < 2 * EvidenceReader.MaxUnverified; i++)
+            junk.Add((await _store.PutAsync(MediaType.Manifest, Encoding.UTF8.GetBytes($$"""{"schemaVersion":{{i}}}"""))).Digest);
+        var set = await ReadAsync([.. junk[..1500], .. written, .. junk[1500..]]);
+        Assert.Single(set.Records);
+        Assert.Equal(EvidenceReader.MaxUnverified, set.Unverified.Count);
+    }
+
+    [Fact]
+    public async Task AManifestAsLargeAsARegistryTakesHidesNothing()
+    {
+        var written = Referrers(await WriteAsync([Statements[0]]));
+        byte[] large = new byte[EvidenceReader.MaxManifestBytes + 1];
+        var junk = await _store.PutAsync(MediaType.Manifest, large);
+        var larger = await _store.PutAsync(MediaType.Manifest, new byte[ContentStoreExtensions.MaxDocumentBytes + 1]);
+        var set = await ReadAsync([junk.Digest, larger.Digest, .. written]);
+        Assert.Single(set.Records);
+        Assert.Equal(2, set.Unverified.Count);
+    }
+
+    [Fact]
+    public async Task WhatNoKeyVouchesForIsLookedAtOnceAndAgainWhenAnotherKeyIsTrusted()
+    {
+        var written = Referrers(await WriteAsync([Statements[0]]));
+        using var other = SigningKey.Create();
+        var verdicts = new EvidenceVerdicts();
+        var counting = new CountingStore(_store);
+        var stranger = new TrustedKey(other.PublicKey, "other");
+        for (int i = 0; i < 3; i++)
+            Assert.Empty((await new EvidenceReader([stranger], verdicts).ReadAsync(_image.Digest, counting, written, s_stop)).Records);
+        Assert.Equal(2, counting.Opened);
+        Assert.Empty(await new EvidenceReader([stranger], verdicts).BelievedAsync(_image.Digest, counting, written, s_stop));
+        Assert.Equal(2, counting.Opened);
+
+        Assert.Single((await new EvidenceReader([stranger, s_trusted], verdicts).ReadAsync(_image.Digest, counting, written, s_stop)).Records);
+        Assert.Single(await new EvidenceReader([stranger, s_trusted], verdicts).BelievedAsync(_image.Digest, counting, written, s_stop));
+        Assert.Empty((await new EvidenceReader([stranger], verdicts).ReadAsync(_image.Digest, counting, written, s_stop)).Records);
+        Assert.Empty((await new EvidenceReader([stranger, s_trusted], verdicts).ReadAsync(Digest.Of([1]), counting, written, s_stop)).Records);
+    }
+
+    [Fact]
+    public async Task ARoleThatIsGivenLaterIsNotForgottenFor()
+    {
+        var written = Referrers(await WriteAsync([Statements[0]]));
+        var verdicts = new EvidenceVerdicts();
+        var without = s_trusted with { Predicates = new HashSet<string>() };
+        Assert.Empty((await new EvidenceReader([without], verdicts).ReadAsync(_image.Digest, _store, written, s_stop)).Records);
+        Assert.Single((await new EvidenceReader([s_trusted], verdicts).ReadAsync(_image.Digest, _store, written, s_stop)).Records);
+    }
+
+    [Fact]
+    public async Task ABundleThatComesLaterIsBelieved()
+    {
+        var written = Referrers(await WriteAsync([Statements[0]]));
+        var bundle = ImageJson.ReadManifest(await _store.ReadRequiredAsync(written[0], s_stop)).Layers[0];
+        byte[] bytes = await _store.ReadRequiredAsync(bundle.Digest, s_stop);
+        await _store.DeleteAsync(bundle.Digest, s_stop);
+        var reader = new EvidenceReader([s_trusted], new EvidenceVerdicts());
+        Assert.Empty((await reader.ReadAsync(_image.Digest, _store, written, s_stop)).Records);
+        await _store.PutAsync(bundle.MediaType, bytes, s_stop);
+        Assert.Single((await reader.ReadAsync(_image.Digest, _store, written, s_stop)).Records);
+    }
+
+    private sealed class CountingStore(IContentStore store) : IContentStore
+    {
+        public int Opened { get; private set; }
+
+        public ValueTask<long?> SizeAsync(Digest digest, CancellationToken cancellationToken = default) => store.SizeAsync(digest, cancellationToken);
+
+        public ValueTask<Stream?> OpenAsync(Digest digest, CancellationToken cancellationToken = default)
+        {
+            Opened++;
+            return store.OpenAsync(digest, cancellationToken);
+        }
+
+        public ValueTask<BlobWriter> BeginAsync(CancellationToken cancellationToken = default) => store.BeginAsync(cancellationToken);
+
+        public ValueTask<bool> DeleteAsync(Digest digest, CancellationToken cancellationToken = default) => store.DeleteAsync(digest, cancellationToken);
+
+        public IAsyncEnumerable<Digest> ListAsync(CancellationToken cancellationToken = default) => store.ListAsync(cancellationToken);
     }
 
     [Fact]

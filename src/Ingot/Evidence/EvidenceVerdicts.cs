@@ -1,0 +1,35 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using Ingot.Evidence.Signatures;
+using Ingot.Oci.Content;
+
+namespace Ingot.Evidence;
+
+/// <summary>Remembers of manifests in a store whether a set of keys vouches for them, so that what nobody trusts is looked at once and not at every question. For many threads.</summary>
+/// <remarks>Only what follows from the bytes and the keys alone is remembered: a digest names the bytes, the keys' identities name the set. Whoever is asked about other keys looks again.</remarks>
+public sealed class EvidenceVerdicts
+{
+    private const int Max = 50_000;
+
+    private readonly ConcurrentDictionary<Question, Verdict> _known = new();
+
+    internal static string NameOf(IEnumerable<TrustedKey> keys) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Join('\n', keys.Select(k => k.Key.Id).Distinct().Order(StringComparer.Ordinal)))));
+
+    internal Verdict? Find(string keys, Digest subject, Digest manifest) => _known.GetValueOrDefault(new Question(keys, subject, manifest));
+
+    internal void Add(string keys, Digest subject, Digest manifest, Verdict verdict)
+    {
+        // What is forgotten costs another look.
+        if (_known.Count >= Max)
+            _known.Clear();
+        _known[new Question(keys, subject, manifest)] = verdict;
+    }
+
+    /// <summary>What was found.</summary>
+    /// <param name="Reason">Why the manifest is not believed; null when it is.</param>
+    internal sealed record Verdict(string? Reason);
+
+    private readonly record struct Question(string Keys, Digest Subject, Digest Manifest);
+}
