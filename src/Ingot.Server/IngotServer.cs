@@ -49,7 +49,8 @@ public static class IngotServer
             await ready.Task;
             await gatekeeper.HandleAsync(http, next);
         });
-        var candidates = new Candidates(ledger, projects, new EvidenceShelf(ledger, content, keys), time);
+        var shelf = new EvidenceShelf(ledger, content, keys);
+        var candidates = new Candidates(ledger, projects, shelf, time);
         var promotions = new PromotionDesk(ledger, projects, candidates);
         app.MapRegistry(new RegistryOptions
         {

@@ -17,8 +17,17 @@ internal sealed class EvidenceShelf(LedgerStore ledger, IContentStore content, K
     }
 
     /// <summary>The layers of an image's manifest; none of an index, or of what is not here.</summary>
-    public async Task<IReadOnlyList<Digest>> LayersAsync(Digest digest, CancellationToken cancellationToken) =>
-        await content.ReadAsync(digest, cancellationToken) is { } bytes && ImageJson.ReadManifest(bytes).Layers is { } layers ? [.. layers.Select(l => l.Digest)] : [];
+    public async Task<IReadOnlyList<Digest>> LayersAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await content.ReadAsync(digest, cancellationToken) is { } bytes ? [.. ImageJson.ReadManifest(bytes).Layers.Select(l => l.Digest)] : [];
+        }
+        catch (FormatException)
+        {
+            return [];
+        }
+    }
 
     /// <summary>Which of some manifests are believed as evidence of a digest.</summary>
     public async Task<IReadOnlySet<Digest>> BelievedAsync(Digest subject, IReadOnlyList<Digest> manifests, CancellationToken cancellationToken) =>
