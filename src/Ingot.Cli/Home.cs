@@ -57,4 +57,7 @@ internal sealed class Home
 
     /// <summary>The home of this user, or the one that <c>INGOT_HOME</c> names.</summary>
     public static Home FromEnvironment() => new(ServerHome.FromEnvironment());
+
+    /// <summary>The home at <paramref name="root"/>.</summary>
+    public static Home At(string root) => new(new ServerHome(root));
 }

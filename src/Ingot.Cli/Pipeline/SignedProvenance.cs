@@ -47,15 +47,18 @@ internal sealed class SignedProvenance(CommandContext context)
         }
     }
 
-    /// <summary>Signs how an image was built, when it was built here and nothing says so yet.</summary>
+    /// <summary>Signs how an image was built, when it was built here and the key in use did not say so yet.</summary>
     public async Task EnsureAsync(string name, Digest image, CancellationToken cancellationToken)
     {
-        if (await BuildRecipe.FindAsync(context.Home, image, cancellationToken) is not { Ingot: not null } recipe || (await BundlesAsync(image, cancellationToken)).ContainsValue(PredicateType.Provenance))
+        if (await BuildRecipe.FindAsync(context.Home, image, cancellationToken) is not { Ingot: not null } recipe)
             return;
 
         try
         {
             using var key = await KeysCommands.Open(context.Home).LoadOrCreateAsync(cancellationToken);
+            if (await IsSignedAsync(image, recipe, key.PublicKey, cancellationToken))
+                return;
+
             var subject = (await Image.LoadAsync(_store, image, cancellationToken: cancellationToken)).Descriptor;
             var binding = new StatementBinding(recipe.Project, recipe.Image, TimeProvider.System.GetUtcNow());
             var statement = Statement.About(image, binding, PredicateType.Provenance, BuildProvenance.Of(recipe).ToPredicate());
@@ -66,6 +69,14 @@ internal sealed class SignedProvenance(CommandContext context)
         {
             context.Terminal.Progress($"push     without provenance: {e.Message}");
         }
+    }
+
+    // What others signed, or only say in a manifest's notes, is no reason to be silent; nor is what a key said that is used no more.
+    private async Task<bool> IsSignedAsync(Digest image, BuildRecipe recipe, PublicKey key, CancellationToken cancellationToken)
+    {
+        var manifests = await BundlesAsync(image, cancellationToken);
+        var ours = await new EvidenceReader([new TrustedKey(key, KeyRing.OwnName)]).ReadAsync(image, _store, manifests.Keys, cancellationToken);
+        return ours.OfKind(EvidenceKind.Provenance).Any(e => StatementBinding.Of(e.Statement) is { } bound && bound.Project == recipe.Project && bound.Image == recipe.Image);
     }
 
     // The predicate types are what the manifests say, which proves nothing.
