@@ -48,7 +48,7 @@ public sealed partial class RepositoryTests
         ["src/Ingot/Plans/Planner.cs"] = "the Cmd of an image, run in a container",
         ["src/Ingot/Templates/Dockerfile/Checks/CommandRules.cs"] = "what commands of a Dockerfile are looked at for; nothing is run",
         ["src/Ingot/Evidence/Tests/GossParser.cs"] = "commands of a goss file, run in the sandbox",
-        ["src/Ingot/Evidence/Claims/ShellDetector.cs"] = "what is looked for in an image; nothing is run",
+        ["src/Ingot/Evidence/Claims/Shells.cs"] = "what is looked for in an image; nothing is run",
         ["src/Ingot/Builds/BootstrapExecution.cs"] = "a file of the image",
         ["src/Ingot/Tools/Mmdebstrap.cs"] = "hooks of mmdebstrap: constants, run by their path, which read what they need from files",
     };
