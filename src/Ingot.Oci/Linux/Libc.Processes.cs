@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Linux;
 
-#pragma warning disable CS1591 // each is what its manual page says
+#pragma warning disable CS1591, CA1401 // each is what its manual page says, and this is the place where they are declared for all
 
 /// <content>Processes, namespaces and mounts.</content>
 public static unsafe partial class Libc

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Linux;
 
-#pragma warning disable CS1591 // each is what its manual page says
+#pragma warning disable CS1591, CA1401 // each is what its manual page says, and this is the place where they are declared for all
 
 /// <summary>The calls of the C library that the base library lacks; nothing else in Ingot declares one. Each is what its page in section 2 or 3 of the manual says:
 /// a negative result is a failure, and <see cref="LinuxError"/> then knows which. Paths end with a NUL (<see cref="LinuxPath"/>).</summary>

@@ -33,6 +33,9 @@ public sealed record HaproxyServer(string Name, string Address, int Weight, Hapr
 /// <summary>One HAProxy process in front of one group of servers. Saying it starts nothing.</summary>
 public sealed record HaproxyConfig
 {
+    private static readonly SearchValues<char> s_meaning = SearchValues.Create(" \"'\\#$,()%{}");
+    private static readonly SearchValues<char> s_meaningInText = SearchValues.Create("\"'\\#$");
+
     /// <summary>The name of the one group of servers.</summary>
     public const string Backend = "be";
 
@@ -77,6 +80,7 @@ public sealed record HaproxyConfig
     /// </remarks>
     public string Render()
     {
+        CheckWords();
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"""
             global
@@ -117,5 +121,15 @@ public sealed record HaproxyConfig
         foreach (var server in Servers)
             text.Append(CultureInfo.InvariantCulture, $"  server {server.Name} {server.Address} weight {server.Weight} {server.Check.Keywords}\n");
         return text.ToString();
+    }
+
+    // A word of the file ends at a blank; quotes, '#', '$' and '\' mean something in one; the path of the map stands in an expression in quotes.
+    private void CheckWords()
+    {
+        string[] words = [SocketPath, PidPath, ChecksPath, Bind, User ?? "", .. Servers.SelectMany(server => new[] { server.Name, server.Address })];
+        if (words.FirstOrDefault(word => word.AsSpan().ContainsAny(s_meaning) || word.Any(char.IsControl)) is { } word)
+            throw new ToolException("haproxy", $"'{word}' cannot be said in a configuration of HAProxy: set INGOT_HOME to a directory whose path needs no quoting");
+        if (Description.AsSpan().ContainsAny(s_meaningInText) || Description.Any(char.IsControl))
+            throw new ToolException("haproxy", $"'{Description}' cannot be the description in a configuration of HAProxy");
     }
 }

@@ -49,6 +49,39 @@ public sealed class HaproxyConfigTests
         """,
         Config().Render());
 
+    [Theory]
+    [InlineData(" bind *:1")]
+    [InlineData("\nlisten evil")]
+    [InlineData("\"")]
+    [InlineData("'")]
+    [InlineData("\\")]
+    [InlineData("#")]
+    [InlineData("$HOME")]
+    [InlineData(",/)]")]
+    [InlineData("%[env(X)]")]
+    [InlineData("\0")]
+    [InlineData("\r")]
+    [InlineData("\t")]
+    public void AWordThatWouldSayMoreIsNoPartOfAConfiguration(string more)
+    {
+        HaproxyConfig[] configs =
+        [
+            Config() with { Directory = "/home" + more },
+            Config() with { SocketPath = "/s" + more },
+            Config() with { Bind = "127.0.0.1:1" + more },
+            Config() with { User = "u" + more },
+            Config() with { Servers = [new HaproxyServer("g" + more, "10.0.0.2:1", 1, s_check)] },
+            Config() with { Servers = [new HaproxyServer("g", "10.0.0.2:1" + more, 1, s_check)] },
+        ];
+        Assert.All(configs, config => Assert.Throws<ToolException>(config.Render));
+    }
+
+    [Theory]
+    [InlineData("a\nlisten evil")]
+    [InlineData("a # b")]
+    [InlineData("a \"b")]
+    public void ADescriptionIsOneLineOfText(string description) => Assert.Throws<ToolException>((Config() with { Description = description }).Render);
+
     [Fact]
     public void CheckPathsStandOneServerALine() => Assert.Equal("g1-0 /healthz\ng2-0 /healthz\n", Config().RenderChecks());
 

@@ -175,12 +175,18 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
     // A command killed by the end of the container ends a moment before the container is known to have ended.
     private async Task<bool> EndsAsync(Sandbox sandbox, CapturedOutput output, CancellationToken cancellationToken)
     {
-        const int Killed = 137;
-        const int RuntimeFailed = 255;
-        for (int i = 0; i < 20 && output.ExitCode is Killed or RuntimeFailed or 1 && !sandbox.HasEnded && HostProcess.Read(sandbox.ProcessId) is null; i++)
+        for (int i = 0; i < 20 && IsOfTheEnd(output.ExitCode, sandbox) && !sandbox.HasEnded; i++)
             await Task.Delay(TimeSpan.FromMilliseconds(25), options.Time, cancellationToken).ConfigureAwait(false);
 
         return sandbox.HasEnded && output.ExitCode != 0;
+    }
+
+    // The kernel kills the others of a container before its first process is seen to be gone.
+    private static bool IsOfTheEnd(int exitCode, Sandbox sandbox)
+    {
+        const int Killed = 137;
+        const int RuntimeFailed = 255;
+        return exitCode == Killed || (exitCode is RuntimeFailed or 1 && HostProcess.Read(sandbox.ProcessId) is null);
     }
 
     private static Func<string, Fact> Facts(GossCommand command, CapturedOutput output)
