@@ -31,7 +31,7 @@ internal sealed class LocalServer(Home home, Terminal terminal)
         HomeDirectory.Check(home.Directory);
         var probe = new HomeConnection(home);
         using var client = new ServerClient(probe, token: null);
-        var health = await client.TryHealthAsync(cancellationToken);
+        var health = await FindAsync(probe, client, cancellationToken);
         if (health is not null && health.Build != BuildId && start)
         {
             // The traffic does not pass through it, so a server of an older program can be replaced at any time.
@@ -67,6 +67,23 @@ internal sealed class LocalServer(Home home, Terminal terminal)
             return uri;
 
         throw new Diagnostics.InvalidInputException("server-address", $"'{text}' is not the address of a server", "expected http://HOST:PORT or https://HOST, and the token in INGOT_TOKEN");
+    }
+
+    /// <summary>The server that listens in the home; null when none does. One that listens and is slow to answer is there all the same.</summary>
+    private static async Task<HealthReply?> FindAsync(HomeConnection probe, ServerClient client, CancellationToken cancellationToken)
+    {
+        var clock = Stopwatch.StartNew();
+        while (true)
+        {
+            probe.Forget();
+            if (await client.TryHealthAsync(cancellationToken) is { } health)
+                return health;
+            if (probe.Peer is null || !probe.Peer.IsRunning())
+                return null;
+            if (clock.Elapsed > s_startLimit)
+                throw new ServerException("unreachable", $"the server of this home (process {probe.Peer.Pid}) listens and did not answer within {s_startLimit.TotalSeconds:0} s: try again, or end it");
+            await Task.Delay(50, cancellationToken);
+        }
     }
 
     // By which people and engines on this host name the registry.

@@ -27,6 +27,9 @@ internal sealed class HomeConnection(Home home, Uri? address = null) : ServerCon
     /// <summary>The process that listens, once it was reached.</summary>
     public UnixPeer? Peer { get; private set; }
 
+    /// <summary>Takes nothing that was found before for granted.</summary>
+    public void Forget() => Peer = null;
+
     public override SocketsHttpHandler NewHandler() => new() { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, ConnectCallback = ConnectAsync };
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)

@@ -23,6 +23,7 @@ internal static class TokensCommands
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             DateTimeOffset? end = result.GetValue(expires) is { } text ? TimeProvider.System.GetUtcNow() + ReadSpan(text) : null;
+            context = context with { Terminal = context.Terminal.ForValue() };
             using var server = await context.ConnectAsync(cancellationToken);
             var request = new TokenRequest(result.GetRequiredValue(name), result.GetValue(roles) ?? [], end);
             var reply = await server.SendAsync(HttpMethod.Post, "api/v1/tokens", request, ApiJson.Default.TokenRequest, ApiJson.Default.TokenReply, cancellationToken);

@@ -32,6 +32,17 @@ internal sealed class Terminal
         Error = error;
     }
 
+    private Terminal(Terminal other)
+    {
+        _out = other._out;
+        _progress = other.Error;
+        Json = other.Json;
+        Error = other.Error;
+    }
+
+    /// <summary>The same with all progress on standard error: for a command whose output is one value that scripts take as it is.</summary>
+    public Terminal ForValue() => new(this);
+
     /// <summary>Whether data is printed as JSON.</summary>
     public bool Json { get; }
 

@@ -125,7 +125,7 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
     private static bool IsRead(HttpContext http) => HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method);
 
     /// <summary>The token is what was shown as a password: it serves as both, so that nothing more has to be kept, expire or be taken back.</summary>
-    private async Task WriteTokenAsync(HttpContext http)
+    private static async Task WriteTokenAsync(HttpContext http)
     {
         string given = http.Request.Headers.Authorization.ToString();
         string token = given.Length == 0 ? AnonymousToken : ReadCredentials(given).Token!;
