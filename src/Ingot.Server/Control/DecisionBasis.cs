@@ -10,5 +10,5 @@ namespace Ingot.Server.Control;
 internal sealed record DecisionBasis(long? Project, long Keys, long? About)
 {
     public static DecisionBasis Of(LedgerView view, string project, Digest digest) => new(
-        view.Project(project)?.Entry, KeyRing.Of(view).Version, view.Latest(1, filter: new LedgerFilter { Digest = digest }).FirstOrDefault()?.Seq);
+        view.Project(project)?.Entry, KeyRing.Of(view).Version, view.Latest(1, filter: new LedgerFilter { Digest = digest }) is [var last] ? last.Seq : null);
 }

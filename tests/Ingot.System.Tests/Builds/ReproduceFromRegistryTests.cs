@@ -164,7 +164,7 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
     {
         var key = await _builder.ExpectAsync(0, "keys", "export", "--public");
         await File.WriteAllTextAsync(_directory.At("builder.pub"), key.Output);
-        await _other.ExpectAsync(0, "keys", "trust", _directory.At("builder.pub"), "builder");
+        await _other.ExpectAsync(0, "keys", "trust", "builder", _directory.At("builder.pub"), "--role", "builder");
         using var remove = System.Diagnostics.Process.Start("rm", ["-rf", _directory.At("builder")]);
         await remove.WaitForExitAsync();
     }
