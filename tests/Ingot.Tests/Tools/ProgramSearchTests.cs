@@ -23,6 +23,22 @@ public sealed class ProgramSearchTests
         }
     }
 
+    // A command that brings its own PATH, as a person's credential helper does, is looked for there, and never where an empty or relative part would lead.
+    [Theory]
+    [InlineData("/bin:/usr/bin", true)]
+    [InlineData(":.:bin:/nowhere", false)]
+    [InlineData("", false)]
+    public async Task ACommandsOwnPathCountsWhereItIsAbsolute(string path, bool isFound)
+    {
+        string beside = Path.GetFullPath(Environment.ProcessPath!);
+        string name = isFound ? "env" : Path.GetFileName(beside);
+        var command = new Command(name) { Environment = new Dictionary<string, string> { ["PATH"] = path } };
+        if (isFound)
+            await CommandRunner.RunAsync(command, TestContext.Current.CancellationToken);
+        else
+            await Assert.ThrowsAsync<ToolException>(() => CommandRunner.RunAsync(command, TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public async Task AProgramOfTheSystemIsFound() => Assert.Equal("found\n", await CommandRunner.RunAsync(new Command("echo", "found"), TestContext.Current.CancellationToken));
 }
