@@ -67,11 +67,7 @@ internal static class UnchangedBuild
         string At(string path) => Path.Combine(context.Directory, path);
         // A link says the same when what it leads to changed.
         string[] files = [At(ProjectDefinition.FileName), .. dockerfiles.SelectMany(d => FilesOf(At(d.Dockerfile), At(d.Context))).Distinct()];
-        if (looks is null || !files.All(file => IsNoLink(context.Directory, file)))
-            return;
-        // What leaves something out must be the same file as when the contexts were looked at.
-        var ignored = dockerfiles.Select(d => new ImageFiles(context.Directory, d).FindContext()?.IgnoreFile).ToList();
-        if (looks.Any(l => !ignored.Contains(l.IgnoreFile)))
+        if (looks is null || !files.All(file => IsNoLink(context.Directory, file)) || !AreSame(looks, [.. dockerfiles.Select(d => new ImageFiles(context.Directory, d))]))
             return;
 
         var store = new OciLayout(context.Home.Content).Store;
@@ -84,6 +80,20 @@ internal static class UnchangedBuild
             Needed = [.. images.Select(i => BuildRecipe.PathOf(context.Home, i.Digest)), .. images.SelectMany(i => i.Manifest.Layers.Append(i.Manifest.Config).Select(d => d.Digest).Append(i.Digest)).Distinct().Select(store.PathOf), .. dockerfiles.Select(d => At(d.Context)).Distinct()],
             Looks = looks,
         }.Keep(context.Home.Cache, KeyOf(context.Arguments), TimeProvider.System, began);
+    }
+
+    // What leaves something out must be the same file as when the contexts were looked at.
+    private static bool AreSame(IReadOnlyList<ContextLook> looks, IReadOnlyList<ImageFiles> images)
+    {
+        try
+        {
+            var ignored = images.Select(i => i.FindContext()?.IgnoreFile).ToList();
+            return looks.All(l => ignored.Contains(l.IgnoreFile));
+        }
+        catch (InvalidInputException)
+        {
+            return false;
+        }
     }
 
     private static bool IsNoLink(string directory, string path)

@@ -145,8 +145,8 @@ internal sealed class ContextFiles : ISelectable, IDisposable
 
     public string? ReasonForAbsence(string path)
     {
-        if (path.Length > 0 && _files.Find(path) is not null)
-            return $"'{_ignoreName}' leaves it out";
+        if (path.Length > 0 && _files.Find(path) is { } there)
+            return there.Type == TarEntryType.SymbolicLink && !_ignore.IsIgnored(path) ? "it is a link to nothing in the context" : $"'{_ignoreName}' leaves it out";
 
         string parent = TarPath.Parent(path);
         return _files.Find(parent)?.Type == TarEntryType.Directory ? Suggestion.For(path, Children(parent).Select(name => TarPath.Join(parent, name))) : null;

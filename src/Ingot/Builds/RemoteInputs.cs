@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using Ingot.Oci.Content;
+using Ingot.Oci.Linux;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
 
@@ -75,7 +76,8 @@ internal sealed class RemoteInputs(BuildSession session) : IDisposable
     private async Task<ContextFiles> MaterialiseAsync(TreeSource.Git git, GitCommit commit, CancellationToken cancellationToken)
     {
         var tree = await session.Repositories.MaterialiseAsync(git, commit, session.Workspace.NewDirectory("git"), cancellationToken).ConfigureAwait(false);
-        var files = new ContextFiles(new TreeSource.Context(tree.Directory, SafeAddress.OfRepository(git.Repository), IgnoreFile: null), session.Settings.Epoch);
+        using var directory = new RootedDirectory(tree.Directory);
+        var files = new ContextFiles(new TreeSource.Context(directory.Path, SafeAddress.OfRepository(git.Repository), IgnoreFile: null), session.Settings.Epoch);
         _opened.Add(files);
         return files;
     }

@@ -297,8 +297,8 @@ public sealed record GitRepository
 
     private static bool Exists(RootedDirectory directory, string name)
     {
-        using var file = directory.Find(name, out _, followsLinks: false);
-        return file is not null;
+        using var file = directory.Find(name, out var answer, followsLinks: false);
+        return answer != PathAnswer.Missing;
     }
 
     private static string? Text(RootedDirectory directory, string name, string where, int limit = MaxText)

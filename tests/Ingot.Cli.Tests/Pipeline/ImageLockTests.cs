@@ -66,6 +66,25 @@ public sealed class ImageLockTests : IDisposable
     }
 
     [Fact]
+    public async Task ALinkThatIsThereIsReplacedAndNotWrittenThrough()
+    {
+        _directory.Make("project", "inner");
+        await File.WriteAllTextAsync(_directory.At("outside"), "mine\n");
+        var images = ImageLock.Load(_directory.At("project"));
+        images.Set("a:1", s_one);
+        File.CreateSymbolicLink(_directory.At("project", ImageLock.FileName), "../outside");
+        var thrown = await Assert.ThrowsAsync<InvalidInputException>(() => images.SaveAsync(_home, default));
+        Assert.Contains("leads out of", thrown.Message, StringComparison.Ordinal);
+        File.Delete(_directory.At("project", ImageLock.FileName));
+        await File.WriteAllTextAsync(_directory.At("project", "inner", "lock"), "ingot-lock: 1\nimages: {}\n");
+        File.CreateSymbolicLink(_directory.At("project", ImageLock.FileName), "inner/lock");
+        await images.SaveAsync(_home, default);
+        Assert.Null(new FileInfo(_directory.At("project", ImageLock.FileName)).LinkTarget);
+        Assert.Equal("mine\n", await File.ReadAllTextAsync(_directory.At("outside")));
+        Assert.Equal("ingot-lock: 1\nimages: {}\n", await File.ReadAllTextAsync(_directory.At("project", "inner", "lock")));
+    }
+
+    [Fact]
     public void AMoveIsToldWithBothDigests()
     {
         var images = ImageLock.Load(_directory.Root);

@@ -15,6 +15,7 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
     private readonly IngotProgram _other;
     private readonly BusyboxProject _project;
     private RegistryProcess _registry = null!;
+    private System.Diagnostics.Process? _daemon;
 
     public ReproduceFromRegistryTests()
     {
@@ -31,6 +32,8 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         await _registry.DisposeAsync();
+        _daemon?.Kill(entireProcessTree: true);
+        _daemon?.Dispose();
         // Snapshots have modes of their own.
         using var remove = System.Diagnostics.Process.Start("rm", ["-rf", _directory.At("builder"), _directory.At("other"), _directory.At("checkout")]);
         await remove.WaitForExitAsync();
@@ -52,7 +55,7 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
         Assert.True(report.GetProperty("reproduced").GetBoolean(), again.ToString());
         Assert.Equal("builder", report.GetProperty("signer").GetString());
         Assert.Contains("services", (await _project.GitAsync("rev-parse", "--show-prefix")).Trim(), StringComparison.Ordinal);
-        Assert.Contains(_directory.At("checkout"), report.GetProperty("sources").GetString()!, StringComparison.Ordinal);
+        Assert.Contains("/checkout", report.GetProperty("sources").GetString()!, StringComparison.Ordinal);
         // By its tag, now that it is here; the checkout at hand has the commit.
         var near = await _other.ExpectAsync(0, "-C", _project.Directory, "-o", "json", "reproduce", $"{Reference}:1");
         Assert.DoesNotContain(" of ", JsonDocument.Parse(near.Output).RootElement.GetProperty("sources").GetString()!, StringComparison.Ordinal);
@@ -139,8 +142,23 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
     {
         await _project.WriteAsync(instruction);
         await _project.GitAsync("init", "-q", _directory.At("checkout"));
-        await _project.GitAsync("config", "remote.origin.url", _directory.At("checkout"));
+        await _project.GitAsync("config", "remote.origin.url", ServeRepository());
         await _project.CommitAsync("first");
+    }
+
+    // A directory of this host would not be fetched from: a repository may name any.
+    private string ServeRepository()
+    {
+        int port;
+        using (var free = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0))
+        {
+            free.Start();
+            port = ((System.Net.IPEndPoint)free.LocalEndpoint).Port;
+        }
+
+        _daemon = System.Diagnostics.Process.Start(
+            "git", ["daemon", "--listen=127.0.0.1", $"--port={port}", "--export-all", "--reuseaddr", "--base-path=" + _directory.Root, _directory.At("checkout")]);
+        return $"git://127.0.0.1:{port}/checkout";
     }
 
     private async Task<string> BuildAsync(params string[] options)

@@ -210,6 +210,35 @@ public sealed class GitTreesTests : IAsyncLifetime
     [InlineData("https://example.org/a%20b.git", "https://example.org/a%20b.git")]
     public void AddressesAreShownWithoutWhatOpensThem(string repository, string expected) => Assert.Equal(expected, SafeAddress.OfRepository(repository));
 
+    // What a repository brings as files: attributes, and submodules that name programs and places.
+    [Theory]
+    [InlineData("attributes", "echo '* filter=x diff=x merge=x' > .gitattributes")]
+    [InlineData("a command", "printf '[submodule \"s\"]\npath = s\nurl = ./\nupdate = !@\n' > .gitmodules")]
+    [InlineData("a helper", "printf '[submodule \"s\"]\npath = s\nurl = ext::@\n' > .gitmodules")]
+    [InlineData("an option", "printf '[submodule \"s\"]\npath = s\nurl = -u@\n' > .gitmodules")]
+    [InlineData("an option for ssh", "printf '[submodule \"s\"]\npath = s\nurl = ssh://-oProxyCommand=@/x\n' > .gitmodules")]
+    [InlineData("a place outside", "printf '[submodule \"../../x\"]\npath = s\nurl = ./\n' > .gitmodules")]
+    [InlineData("a path outside", "printf '[submodule \"s\"]\npath = ../s\nurl = ./\n' > .gitmodules")]
+    public async Task NothingThatAFetchedRepositoryNamesIsRun(string what, string script)
+    {
+        string mark = _home.At("mark");
+        await File.WriteAllTextAsync(_home.At("canary"), $"#!/bin/sh\ntouch {mark}\n", TestContext.Current.CancellationToken);
+        File.SetUnixFileMode(_home.At("canary"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        Shell(_home.At("repository"), $"{script.Replace("@", _home.At("canary"), StringComparison.Ordinal)}\ngit update-index --add --cacheinfo 160000,{_first},s\ngit add . && git commit -qm {what.Split(' ')[^1]}");
+        try
+        {
+            var tree = await FetchAsync(Source("main"));
+            Assert.Equal("two\n", await File.ReadAllTextAsync(Path.Combine(tree.Directory, "a"), TestContext.Current.CancellationToken));
+        }
+        catch (DownloadException)
+        {
+            // A plain refusal.
+        }
+
+        Assert.False(File.Exists(mark));
+        Assert.False(Path.Exists(_home.At("s")) || Path.Exists(_home.At("x")));
+    }
+
     private TreeSource.Git Source(string? revision) => new(Repository, revision, "", KeepGitDirectory: false, Commit: null);
 
     private Task<GitTree> FetchAsync(TreeSource.Git source, bool allowLocal = true) =>
