@@ -159,10 +159,10 @@ public sealed class EvidenceTests
         { "two-layers", "the manifest has 2 layers" },
         { "layer-type", "the layer is" },
         { "huge-layer", "at most" },
-        { "negative-layer", "at most" },
+        { "negative-layer", "the descriptor of" },
         { "wrong-size", "the bundle is" },
-        { "not-json", "the document is not an image manifest" },
-        { "index", "the document is not an image manifest" },
+        { "not-json", "the document is not JSON" },
+        { "index", "it has 'manifests'" },
     };
 
     [Theory]

@@ -295,11 +295,14 @@ public sealed class GateTests
     [InlineData("var/lib/rpm/rpmdb.sqlite", "x")]
     [InlineData("var/lib/dpkg/status", "")]
     [InlineData("var/lib/dpkg/status", "nonsense\n")]
+    [InlineData("usr/lib/os-release", "")]
     [InlineData("var/lib/dpkg/info/libc6.list", "/lib\n")]
     [InlineData("var/lib/dpkg/status.d/base.md5sums", "x")]
     public void AnImageWhosePackagesCannotBeReadHasNoSbomThatPasses(string path, string text)
     {
-        using var root = new Evidence.TestRoot((path, text), ("etc/os-release", "ID=debian\n"));
+        using var root = path == "usr/lib/os-release"
+            ? new Evidence.TestRoot((path, text), ("var/lib/dpkg/status", "Package: a\nVersion: 1\n"))
+            : new Evidence.TestRoot((path, text), ("etc/os-release", "ID=debian\n"));
         var sbom = CycloneDx.ToPredicate(new SbomSubject("shop/web", SampleEvidence.Subject), PackageInventory.Read(root.Root));
         Assert.Equal(Verdict.Unknown, Ask("sbom-present", Record(PredicateType.CycloneDx, sbom)));
     }
@@ -314,8 +317,8 @@ public sealed class GateTests
     }
 
     [Theory]
-    [InlineData("/a=1M", "/a=1M", "/a 1048576")]
-    [InlineData("/a=1M,/b=2M", "/a=3M", "/a 1048576")]
+    [InlineData("/a=1Mi", "/a=1Mi", "/a 1048576")]
+    [InlineData("/a=1Mi,/b=2Mi", "/a=3Mi", "/a 1048576")]
     [InlineData("/a=1M", "", "")]
     [InlineData("", null, "")]
     [InlineData(null, null, "/tmp 268435456")]

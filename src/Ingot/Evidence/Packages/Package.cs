@@ -36,6 +36,11 @@ public sealed record PackageInventory(OsRelease? Distribution, IReadOnlyList<Pac
     /// <summary>The databases that were found and read, by path; empty when every place was looked at and none is there.</summary>
     public IReadOnlyList<string> Databases { get; init; } = [];
 
+    /// <summary>Why the list is not a whole one; empty when it is. Which packages there are may be known, and not of which distribution.</summary>
+    public IEnumerable<string> Gaps => Packages.Count > 0 && Distribution is null
+        ? Unreadable.Append("'etc/os-release': missing, or without an ID: of which distribution the packages are is not known")
+        : Unreadable;
+
     /// <summary>The digest of what is looked for: evidence says with which sources was looked.</summary>
     public static Digest Sources { get; } = Digest.Of(Encoding.UTF8.GetBytes(
         string.Create(CultureInfo.InvariantCulture, $"packages {Version}\n{string.Join('\n', DpkgDatabase.Places.Concat(s_otherDatabases))}\n")));
@@ -50,8 +55,6 @@ public sealed record PackageInventory(OsRelease? Distribution, IReadOnlyList<Pac
             .DistinctBy(package => package.Purl)
             .OrderBy(package => package.Purl, StringComparer.Ordinal)
             .ToList();
-        if (packages.Count > 0 && distribution is null)
-            unreadable.Add("'etc/os-release': missing, or without an ID: of which distribution the packages are is not known");
         foreach (var path in s_otherDatabases.Where(path => root.Target(path) is not null))
             unreadable.Add($"'{path}': this kind of package database is not read yet");
 

@@ -97,7 +97,7 @@ public static class CycloneDx
         yield return (SbomPredicate.SourcesProperty, PackageInventory.Sources.ToString());
         foreach (var path in inventory.Databases.DefaultIfEmpty(SbomPredicate.NoDatabase))
             yield return (SbomPredicate.DatabaseProperty, path);
-        foreach (var reason in inventory.Unreadable)
+        foreach (var reason in inventory.Gaps)
             yield return (SbomPredicate.UnreadableProperty, reason);
     }
 
@@ -152,7 +152,7 @@ public static class CycloneDx
     // A list that is known to lack something says so.
     private static void WriteCompleteness(Utf8JsonWriter json, SbomSubject subject, PackageInventory inventory)
     {
-        if (inventory.Unreadable.Count == 0)
+        if (!inventory.Gaps.Any())
             return;
 
         json.WriteStartArray("compositions"u8);

@@ -83,7 +83,7 @@ public sealed class GossOfflineTests
         var report = await RunAsync(root, "file: {/etc/motd: {exists: true, mode: '0600'}, /etc/none: {exists: false, mode: '0600'}}");
         var predicate = report.ToPredicate();
         Assert.Equal(
-            $$$"""{"result":"FAILED","configuration":[{"name":"goss.yaml","digest":{"sha256":"{{{report.Files[0].Digest.Hex}}}"}}],"passedTests":["file /etc/motd: exists","file /etc/none: exists"],"failedTests":["file /etc/motd: mode"]}""",
+            $$$"""{"result":"FAILED","configuration":[{"name":"goss.yaml","digest":{"sha256":"{{{report.Files[0].Digest.Hex}}}"}}],"sandbox":{"writable":[{"path":"/tmp","bytes":268435456}],"environment":[],"memory":2147483648,"processes":1024,"patience":10000},"passedTests":["file /etc/motd: exists","file /etc/none: exists"],"failedTests":["file /etc/motd: mode"]}""",
             predicate.GetRawText());
         Assert.Equal("FAILED", TestResultPredicate.FromPredicate(predicate).Result);
         Assert.Throws<FormatException>(() => TestResultPredicate.FromPredicate(JsonElement.Parse("[]")));
