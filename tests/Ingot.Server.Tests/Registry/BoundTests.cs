@@ -71,8 +71,8 @@ public sealed class BoundTests
     [Fact]
     public void UploadsLeaveAReserveOnTheDisk()
     {
-        var drive = new DriveInfo(Path.GetTempPath());
-        var disk = new DiskReserve(Path.GetTempPath(), 1);
+        var drive = new DriveInfo(AppContext.BaseDirectory);
+        var disk = new DiskReserve(AppContext.BaseDirectory, 1);
         disk.Require(1);
         Assert.Equal(507, Assert.Throws<RegistryRefusal>(() => disk.Require(drive.TotalSize)).Status);
     }
