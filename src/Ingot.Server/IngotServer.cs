@@ -32,7 +32,7 @@ public static class IngotServer
         string? tightened = HomeDirectory.Prepare(home.Root);
         await using var ledger = await LedgerStore.OpenAsync(home, time, cancellationToken);
         var content = new DirectoryStore(home.Content);
-        var tokens = new TokenStore(home, ledger, time);
+        using var tokens = new TokenStore(home, ledger, time);
 
         using var socket = UnixPeer.ShortDirectory.Of(home.Socket);
         await using var app = Build(options, home, socket.Path);

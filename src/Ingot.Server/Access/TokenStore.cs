@@ -13,7 +13,7 @@ public sealed record TokenFacts(string Name, Role Roles, DateTimeOffset Created,
 /// The ledger says which tokens there are, what they may do and which are revoked; a file for each holds the SHA-256 of its secret, so that neither
 /// alone lets anybody in. The home's own token stands readable in a file, because commands of the home's owner show it.
 /// </remarks>
-public sealed class TokenStore
+public sealed class TokenStore : IDisposable
 {
     private const string Prefix = "ingot_";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -48,6 +48,9 @@ public sealed class TokenStore
 
     /// <summary>The name that goes with <see cref="PullToken"/>.</summary>
     public static string PullName => "ingot";
+
+    /// <summary>Makes no token any more.</summary>
+    public void Dispose() => _creating.Dispose();
 
     /// <summary>Whose a token is; null when it is nobody's, or no longer. A user name that is given must be the token's own.</summary>
     public Principal? Find(string? user, string token)
