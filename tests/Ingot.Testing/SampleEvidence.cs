@@ -106,7 +106,8 @@ public static class SampleEvidence
     private static JsonElement Secrets() => new SecretReport([], [Layer], 1, 1, IsCut: false).ToPredicate();
 
     private static JsonElement Sbom() => CycloneDx.ToPredicate(new SbomSubject($"{Project}/{Image}", Subject), new PackageInventory(
-        new OsRelease("debian", "12", "Debian"), [new Package("libc6", "2", "amd64", "glibc", "2", "pkg:deb/debian/libc6@2")], []) { Databases = ["var/lib/dpkg/status"] });
+        new OsRelease("debian", "12", "Debian"), [new Package("libc6", "2", "amd64", "glibc", "2", "pkg:deb/debian/libc6@2")], [])
+    { Databases = ["var/lib/dpkg/status"] });
 
     public static JsonElement Provenance(string project, string image, string version, Digest file, string commit) => new SlsaProvenance
     {

@@ -48,7 +48,7 @@ public sealed class JsonShape
     public static JsonShape Of(IReadOnlyDictionary<string, JsonShape> members) => new(members, new Dictionary<string, string>(), isDescriptor: false);
 
     /// <summary>This, and a document with one of <paramref name="names"/> would be read as <paramref name="other"/> by others.</summary>
-    public JsonShape Not(string other, params IEnumerable<string> names) => 
+    public JsonShape Not(string other, params IEnumerable<string> names) =>
         new(_members, new Dictionary<string, string>(_foreign.Concat(names.Select(name => KeyValuePair.Create(StrictJson.Fold(name), other))), StringComparer.Ordinal), IsDescriptor);
 
     /// <summary>What a member is.</summary>

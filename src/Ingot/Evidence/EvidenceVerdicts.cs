@@ -15,7 +15,11 @@ public sealed class EvidenceVerdicts
     private readonly ConcurrentDictionary<Question, Verdict> _known = new();
 
     internal static string NameOf(IEnumerable<TrustedKey> keys) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Join('\n', keys.Select(k => k.Key.Id).Distinct().Order(StringComparer.Ordinal)))));
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', keys.Select(Trust).Distinct().Order(StringComparer.Ordinal)))));
+
+    // A key that was retired, or has another role, vouches for other things than it did.
+    private static string Trust(TrustedKey key) =>
+        $"{key.Key.Id} {key.Retired is null} {(key.Predicates is null ? "*" : string.Join(' ', key.Predicates.Order(StringComparer.Ordinal)))}";
 
     internal Verdict? Find(string keys, Digest subject, Digest manifest) => _known.GetValueOrDefault(new Question(keys, subject, manifest));
 

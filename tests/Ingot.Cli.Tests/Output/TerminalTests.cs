@@ -4,12 +4,18 @@ using Ingot.Diagnostics;
 
 namespace Ingot.Cli.Tests.Output;
 
-public sealed class TerminalTests
+public sealed class TerminalTests : IDisposable
 {
     private const string Hostile = "x\u001b]0;title\a\u001b[2J\r\nerror: fake\n\u009b1Apromote  web admitted\u202e\u2028x";
 
     private readonly StringWriter _output = new();
     private readonly StringWriter _error = new();
+
+    public void Dispose()
+    {
+        _output.Dispose();
+        _error.Dispose();
+    }
 
     [Fact]
     public void TextFromElsewhereNeitherSteersATerminalNorBeginsALine()

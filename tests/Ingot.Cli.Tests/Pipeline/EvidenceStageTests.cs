@@ -153,8 +153,18 @@ public sealed class EvidenceStageTests : IDisposable
 
     private static BuildRecord Record() => new()
     {
-        Source = null, Template = Digest.Of([1]), Bases = [], Arguments = [], Bootstraps = [], Rules = [], Started = DateTimeOffset.UnixEpoch, Finished = DateTimeOffset.UnixEpoch,
-        Steps = 1, CachedSteps = 0, Epoch = DateTimeOffset.UnixEpoch, Codec = "gzip",
+        Source = null,
+        Template = Digest.Of([1]),
+        Bases = [],
+        Arguments = [],
+        Bootstraps = [],
+        Rules = [],
+        Started = DateTimeOffset.UnixEpoch,
+        Finished = DateTimeOffset.UnixEpoch,
+        Steps = 1,
+        CachedSteps = 0,
+        Epoch = DateTimeOffset.UnixEpoch,
+        Codec = "gzip",
     };
 
     private static GossFile Parse(string text)

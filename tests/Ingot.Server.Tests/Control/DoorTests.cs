@@ -135,7 +135,7 @@ public sealed class RollbackDoorTests
 
         Assert.Contains($"'ingot deploy web --stage production --image web@{other}'", reply.Reason, StringComparison.Ordinal);
         Assert.Equal(newer, control.Loop.Steady!.Serving.Digest);
-        Assert.Empty(control.Ledger.Read(view => view.Quarantined("shop", "web", ControlFixture.Stage)).Where(q => q.Digest == newer));
+        Assert.DoesNotContain(control.Ledger.Read(view => view.Quarantined("shop", "web", ControlFixture.Stage)), q => q.Digest == newer);
     }
 
     [Fact]

@@ -274,7 +274,7 @@ public sealed class EvidenceDoorTests
         private async Task<string> PredicateAsync(Manifest manifest) =>
             Statement.Parse(SigstoreBundle.Read(await BytesAsync(manifest.Layers![0].Digest)).Payload).Predicate.GetRawText();
 
-        private JsonElement Provenance(string project, string image, string version, string commit)
+        private static JsonElement Provenance(string project, string image, string version, string commit)
         {
             string text = Yaml.Replace("project: shop", $"project: {project}", StringComparison.Ordinal);
             return SampleEvidence.Provenance(project, image, version, Digest.Of(System.Text.Encoding.UTF8.GetBytes(text)), commit);

@@ -95,7 +95,10 @@ public sealed class BoundTests
         var trusted = new HashSet<Digest>();
         await using var registry = await StartAsync(options => options with
         {
-            MaxUnverified = 8, MaxUnverifiedOfUser = 5, Actor = UserOf, Trusted = (_, manifests, _) => Task.FromResult<IReadOnlySet<Digest>>(manifests.Where(trusted.Contains).ToHashSet()),
+            MaxUnverified = 8,
+            MaxUnverifiedOfUser = 5,
+            Actor = UserOf,
+            Trusted = (_, manifests, _) => Task.FromResult<IReadOnlySet<Digest>>(manifests.Where(trusted.Contains).ToHashSet()),
         });
         var image = Descriptor.Of(MediaType.Manifest, await registry.MakeImageAsync("shop/web", "an image"));
         var answers = new List<HttpResponseMessage>();
