@@ -1,5 +1,6 @@
 using Ingot.Evidence.Signatures;
 using Ingot.Server;
+using Ingot.Server.Access;
 using Ingot.Server.Api;
 using Ingot.Server.Ledger;
 
@@ -22,7 +23,7 @@ internal sealed class KeyAccess : IAsyncDisposable
         {
             return new KeyAccess(null, await HomeKeys.OpenAsync(context.Home.Server, cancellationToken));
         }
-        catch (LedgerException) when (File.Exists(context.Home.Server.Lock))
+        catch (LedgerException e) when (e.IsOpenElsewhere)
         {
             // A server has it open.
             return new KeyAccess(await context.ConnectAsync(cancellationToken, start: false), null);
@@ -34,11 +35,11 @@ internal sealed class KeyAccess : IAsyncDisposable
 
     public Task<KeyReply> TrustAsync(KeyTrustRequest request, CancellationToken cancellationToken) =>
         _server?.SendAsync(HttpMethod.Post, "api/v1/keys", request, ApiJson.Default.KeyTrustRequest, ApiJson.Default.KeyReply, cancellationToken)
-            ?? AnswerAsync(_home!.TrustAsync(request, Environment.UserName, cancellationToken));
+            ?? AnswerAsync(_home!.TrustAsync(request, Principal.NameOf(Environment.UserName), cancellationToken));
 
     public Task<KeyRetirementReply> RetireAsync(KeyRetirementRequest request, CancellationToken cancellationToken) =>
         _server?.SendAsync(HttpMethod.Post, "api/v1/keys/retirements", request, ApiJson.Default.KeyRetirementRequest, ApiJson.Default.KeyRetirementReply, cancellationToken)
-            ?? AnswerAsync(_home!.RetireAsync(request, Environment.UserName, cancellationToken));
+            ?? AnswerAsync(_home!.RetireAsync(request, Principal.NameOf(Environment.UserName), cancellationToken));
 
     public async ValueTask DisposeAsync()
     {

@@ -90,6 +90,10 @@ internal sealed class ServerClient : IDisposable
         {
             throw stranger;
         }
+        catch (JsonException e)
+        {
+            throw new ServerException("unreachable", $"'{Server}' answered what no server of Ingot answers, or one of a version that this one does not understand", e);
+        }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
             throw new ServerException("unreachable", $"no server answers at '{Server}': {e.Message}; start one with 'ingot serve'", e);

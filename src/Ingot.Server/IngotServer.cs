@@ -60,6 +60,7 @@ public static class IngotServer
             Mutable = options.MutableRepositories,
             Sparse = options.SparseRepositories,
             IsAdministrator = http => Gatekeeper.PrincipalOf(http)?.Has(Role.Administrator) == true,
+            IsVersion = candidates.IsVersionAsync,
             TrustedSignature = new AccessoryTrust(keys).SignatureAsync,
             Time = time,
             ReferrerNotes = home.ReferrerNotes,
@@ -71,7 +72,7 @@ public static class IngotServer
             new ReleaseDesk(ledger, controller, projects, promotions, new PullCheck(content, target), candidates, address.ToString()),
             new StopDesk(ledger, controller, target),
             new KeyDesk(ledger, keys, promotions, new KeyStore(home.Keys)),
-            new TagDesk(ledger),
+            new TagDesk(ledger, candidates.IsVersionAsync),
             target,
             new StatusReader(ledger, controller),
             tokens, logger));

@@ -35,6 +35,39 @@ public sealed class LocalServerTests
     }
 
     [Fact]
+    public async Task AnAnswerThatIsNotOursIsSaidInWords()
+    {
+        await using var program = new ChildProgram();
+        await using var stranger = new Eavesdropper();
+        program.Environment["INGOT_SERVER"] = $"http://{stranger.Address}";
+        var run = await program.RunAsync("keys", "list");
+        Assert.NotEqual(0, run.ExitCode);
+        Assert.Contains("answered what no server of Ingot answers", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task KeysOfALedgerThatCannotBeOpenedSayWhyAndLookForNoServer()
+    {
+        await using var program = new ChildProgram();
+        Assert.Equal(0, (await program.RunAsync("keys", "list")).ExitCode);
+        File.Delete(Path.Combine(program.Home, "keys", "log.key"));
+        var run = await program.RunAsync("keys", "list");
+        Assert.NotEqual(0, run.ExitCode);
+        Assert.Contains("log.key' is missing", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task KeysWithoutAServerTakeNoReasonThatCannotBeSeen()
+    {
+        await using var program = new ChildProgram();
+        Assert.Equal(0, (await program.RunAsync("keys", "create")).ExitCode);
+        var run = await program.RunAsync("keys", "retire", "own", "--why", "left\nroot approved it\u001b[2J");
+        Assert.NotEqual(0, run.ExitCode);
+        Assert.Contains("cannot be seen", run.Error, StringComparison.Ordinal);
+        Assert.Equal(0, (await program.RunAsync("keys", "retire", "own", "--why", "left")).ExitCode);
+    }
+
+    [Fact]
     public async Task ATokenFollowsNoRedirect()
     {
         await using var program = new ChildProgram();

@@ -13,7 +13,7 @@ internal static class UntagCommand
     {
         var name = new Argument<string>("NAME:TAG") { Description = "The repository on the server, and the tag" };
         var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", Required = true };
-        var command = new Command("untag", "Free a tag that somebody took, when its image was never admitted or released; the image stays") { name, why };
+        var command = new Command("untag", "Free a tag that somebody took, when its image was never admitted or released, or is not of that version; the image stays") { name, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             string text = result.GetRequiredValue(name);

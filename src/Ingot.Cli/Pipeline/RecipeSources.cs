@@ -67,7 +67,7 @@ internal sealed class RecipeSources(CommandContext context, BuildRecipe recipe, 
             await GitTrees.MaterialiseAsync(view, commit, checkout, cancellationToken);
             return true;
         }
-        catch (ToolException e) when (!Directory.Exists(checkout))
+        catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException && !Directory.Exists(checkout))
         {
             context.Terminal.Progress($"fetch    {e.Message}");
             return false;

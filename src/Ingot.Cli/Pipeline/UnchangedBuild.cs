@@ -110,7 +110,7 @@ internal static class UnchangedBuild
         {
             return GitRepository.Find(directory) is { } repository ? [repository.HeadLog] : [];
         }
-        catch (ToolException)
+        catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
         {
             return [];
         }

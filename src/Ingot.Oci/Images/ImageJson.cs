@@ -35,6 +35,7 @@ public static class ImageJson
             Layers = Items(NotNull(manifest.Layers, "layers"), "layers"),
         };
         CheckVersion(manifest.SchemaVersion);
+        CheckValues(manifest.Annotations, "annotations");
         foreach (var part in manifest.Layers.Append(manifest.Config).Append(manifest.Subject))
             CheckDescriptor(part);
         return manifest;
@@ -46,6 +47,7 @@ public static class ImageJson
         var index = Read(json, s_context.ImageIndex, ImageShapes.Index, "an image index");
         index = index with { MediaType = index.MediaType ?? MediaType.Index, Manifests = Items(NotNull(index.Manifests, "manifests"), "manifests") };
         CheckVersion(index.SchemaVersion);
+        CheckValues(index.Annotations, "annotations");
         foreach (var part in index.Manifests.Append(index.Subject))
             CheckDescriptor(part);
         return index;
@@ -59,7 +61,9 @@ public static class ImageJson
         // Docker and Go write lists that are empty as null; there are none of those that must be there.
         return config with
         {
-            Config = config.Config ?? new ContainerConfig(),
+            Architecture = NotNull(config.Architecture, "architecture"),
+            Os = NotNull(config.Os, "os"),
+            Config = Checked(config.Config ?? new ContainerConfig()),
             RootFs = rootFs with { Type = rootFs.Type ?? "layers", DiffIds = rootFs.DiffIds ?? [] },
             History = Items(config.History ?? [], "history"),
         };
@@ -74,6 +78,23 @@ public static class ImageJson
             : throw new FormatException($"it has {manifest.Layers.Count} layers, and its configuration speaks of {config.RootFs.DiffIds.Count}");
     }
 
+    // Lists that are not there are null; an item that is null has no meaning that all readers share: an empty text, or nothing.
+    private static ContainerConfig Checked(ContainerConfig config)
+    {
+        foreach (var (list, name) in new[] { (config.Env, "Env"), (config.Entrypoint, "Entrypoint"), (config.Cmd, "Cmd"), (config.OnBuild, "OnBuild"), (config.Shell, "Shell") })
+            Items(list ?? [], name);
+        if (config.Healthcheck is { } check)
+            Items(check.Test ?? [], "Healthcheck");
+        CheckValues(config.Labels, "Labels");
+        return config.Healthcheck is { Test: null } ? config with { Healthcheck = config.Healthcheck with { Test = [] } } : config;
+    }
+
+    private static void CheckValues(SortedDictionary<string, string>? values, string name)
+    {
+        if (values?.FirstOrDefault(pair => pair.Value is null).Key is { } key)
+            throw new FormatException($"'{key}' of '{name}' is null");
+    }
+
     private static void CheckVersion(int version)
     {
         if (version != 2)
@@ -84,6 +105,12 @@ public static class ImageJson
     {
         if (descriptor is not null && (descriptor.Size < 0 || string.IsNullOrEmpty(descriptor.MediaType)))
             throw new FormatException($"the descriptor of '{descriptor.Digest}' has size {descriptor.Size} and media type '{descriptor.MediaType}'");
+        CheckValues(descriptor?.Annotations, "annotations");
+        if (descriptor?.Platform is { } platform)
+        {
+            NotNull(platform.Architecture, "architecture");
+            NotNull(platform.Os, "os");
+        }
     }
 
     // The generated readers forget the initialisers of members that are not in the document: what may be missing is put back above.

@@ -10,6 +10,7 @@ namespace Ingot.Oci.Linux;
 public static unsafe partial class Libc
 {
     private const string Library = "libc";
+    private const int MaxOpenAttempts = 10_000;
 
     [LibraryImport(Library, EntryPoint = "open", SetLastError = true)]
     public static partial int Open(ReadOnlySpan<byte> path, int flags, uint mode = 0);
@@ -20,9 +21,17 @@ public static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "openat", SetLastError = true)]
     public static partial int OpenAt(int directory, byte* path, int flags, uint mode = 0);
 
-    /// <summary>Opens below a directory; always with <c>O_CLOEXEC</c>.</summary>
-    public static int OpenAt2(SafeFileHandle directory, ReadOnlySpan<byte> path, in OpenHow how) =>
-        (int)SystemCall(LinuxAbi.Host.SYS_openat2, directory, path, in how, OpenHow.Bytes);
+    /// <summary>Opens below a directory; always with <c>O_CLOEXEC</c>. Where something was renamed meanwhile and the kernel could not be sure of <c>..</c>, it is
+    /// asked again, but not for ever: somebody may rename all day.</summary>
+    public static int OpenAt2(SafeFileHandle directory, ReadOnlySpan<byte> path, in OpenHow how)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            int fd = (int)SystemCall(LinuxAbi.Host.SYS_openat2, directory, path, in how, OpenHow.Bytes);
+            if (fd >= 0 || attempt >= MaxOpenAttempts || LinuxError.Last is not (Kernel.EINTR or Kernel.EAGAIN))
+                return fd;
+        }
+    }
 
     [LibraryImport(Library, EntryPoint = "statx", SetLastError = true)]
     public static partial int StatX(SafeFileHandle directory, ReadOnlySpan<byte> path, int flags, uint mask, out StatX status);

@@ -50,9 +50,6 @@ public sealed class FoundFile : IDisposable
 /// <remarks>The kernel resolves the paths (<see href="https://man7.org/linux/man-pages/man2/openat2.2.html">openat2 with RESOLVE_BENEATH</see>): a check of our own would be true only until the next rename.</remarks>
 public sealed class RootedDirectory : IDisposable
 {
-    // While names are exchanged the kernel cannot always be sure, and then says so.
-    private const int MaxAttempts = 1000;
-
     private readonly SafeFileHandle _root;
 
     /// <summary>Opens a directory, following links in <paramref name="directory"/> itself. Throws <see cref="IOException"/> where there is none.</summary>
@@ -94,21 +91,15 @@ public sealed class RootedDirectory : IDisposable
 
     private static FoundFile? Find(SafeFileHandle root, string path, ulong resolve, out PathAnswer answer)
     {
-        byte[] name = LinuxPath.Terminated(path.Length == 0 ? "." : path);
-        for (int attempt = 1; ; attempt++)
+        int fd = Libc.OpenAt2(root, LinuxPath.Terminated(path.Length == 0 ? "." : path), new OpenHow(Kernel.O_PATH, resolve));
+        if (fd >= 0)
         {
-            int fd = Libc.OpenAt2(root, name, new OpenHow(Kernel.O_PATH, resolve));
-            if (fd >= 0)
-            {
-                answer = PathAnswer.Found;
-                return Found(new SafeFileHandle(fd, ownsHandle: true), path);
-            }
-
-            if (LinuxError.Last is Kernel.EINTR or Kernel.EAGAIN && attempt < MaxAttempts)
-                continue;
-            answer = AnswerOf(LinuxError.Last) ?? throw LinuxError.Failed("open", path);
-            return null;
+            answer = PathAnswer.Found;
+            return Found(new SafeFileHandle(fd, ownsHandle: true), path);
         }
+
+        answer = AnswerOf(LinuxError.Last) ?? throw LinuxError.Failed("open", path);
+        return null;
     }
 
     private static PathAnswer? AnswerOf(int error) => error switch

@@ -23,6 +23,7 @@ public sealed class TokenStore : IDisposable
     private readonly LedgerStore _ledger;
     private readonly TimeProvider _time;
     private readonly SemaphoreSlim _creating = new(1, 1);
+    private readonly Lock _reloading = new();
     private volatile IReadOnlyList<Issued> _issued = [];
 
     /// <summary>Reads what the home holds, and makes its own token when it has none yet.</summary>
@@ -113,7 +114,12 @@ public sealed class TokenStore : IDisposable
 
     private bool IsExpired(TokenFacts token) => token.Expires is { } end && end <= _time.GetUtcNow();
 
-    private void Reload() => _issued = [.. List().Where(t => !t.IsRevoked && Principal.IsName(t.Name) && t.Name != Own.Name).Select(Read).OfType<Issued>()];
+    // Who reads first also writes first: an older list never takes the place of one that knows of a revocation.
+    private void Reload()
+    {
+        lock (_reloading)
+            _issued = [.. List().Where(t => !t.IsRevoked && Principal.IsName(t.Name) && t.Name != Own.Name).Select(Read).OfType<Issued>()];
+    }
 
     private Issued? Read(TokenFacts facts)
     {

@@ -10,8 +10,10 @@ using Ingot.Server.Ledger;
 using Ingot.Server.Storage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
+using Microsoft.Net.Http.Headers;
 
 namespace Ingot.Server.Api;
 
@@ -69,22 +71,22 @@ internal static class ApiEndpoints
         api.MapGet("resolve", async (HttpContext http) => await ReplyAsync(
             http, await services.Promotions.ResolveAsync(Query(http, "project"), Query(http, "image"), http.Request.Query["tag"], http.Request.Query["digest"], http.RequestAborted), ApiJson.Default.ResolveReply));
         api.MapPost("promotions", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Promotions.PromoteAsync(await BodyAsync(http, ApiJson.Default.PromotionRequest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
+            await ReplyAsync(http, await services.Promotions.PromoteAsync(await BodyAsync(http, ApiJson.Default.PromotionRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
         api.MapGet("explain", async (HttpContext http) =>
             await ReplyAsync(http, await services.Promotions.ExplainAsync(Query(http, "project"), Query(http, "image"), Query(http, "stage"), DigestQuery(http), http.RequestAborted), ApiJson.Default.DecisionReply));
         api.MapPost("approvals", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Promotions.ApproveAsync(await BodyAsync(http, ApiJson.Default.ApprovalRequest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
+            await ReplyAsync(http, await services.Promotions.ApproveAsync(await BodyAsync(http, ApiJson.Default.ApprovalRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
         api.MapPost("tags/deletions", async (HttpContext http) =>
             await ReplyAsync(http, await services.Tags.FreeAsync(await BodyAsync(http, ApiJson.Default.TagRequest), By(http).Name, http.RequestAborted), ApiJson.Default.TagReply));
         api.MapPost("revocations", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Promotions.RevokeAsync(await BodyAsync(http, ApiJson.Default.RevocationRequest), By(http).Name, http.RequestAborted), ApiJson.Default.ResolveReply));
+            await ReplyAsync(http, await services.Promotions.RevokeAsync(await BodyAsync(http, ApiJson.Default.RevocationRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.ResolveReply));
     }
 
     private static void MapReleases(RouteGroupBuilder api, ApiServices services)
     {
         api.MapGet("status", (HttpContext http) => ReplyAsync(http, services.Status.Status(http.Request.Query["project"]), ApiJson.Default.StatusReply));
         api.MapPost("releases", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Releases.ReleaseAsync(await BodyAsync(http, ApiJson.Default.ReleaseRequest), By(http).Name, http.RequestAborted), ApiJson.Default.ReleaseReply));
+            await ReplyAsync(http, await services.Releases.ReleaseAsync(await BodyAsync(http, ApiJson.Default.ReleaseRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.ReleaseReply));
         api.MapPost("rollbacks", async (HttpContext http) =>
             await ReplyAsync(http, await services.Releases.RollBackAsync(await BodyAsync(http, ApiJson.Default.RollbackRequest), By(http).Name, http.RequestAborted), ApiJson.Default.ReleaseReply));
         api.MapPost("pauses", async (HttpContext http) =>
@@ -148,7 +150,7 @@ internal static class ApiEndpoints
     private static async Task FollowAsync(HttpContext http, ApiServices services, string id)
     {
         long after = Number(http, "after", -1);
-        var until = services.Status.Rollout(id, after) ?? throw new ApiException("not_found", $"there is no rollout '{id}'");
+        var until = services.Status.Rollout(id, after) ?? throw new ApiException("not_found", $"there is no rollout '{ApiText.Short(id)}'");
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
         var wait = TimeSpan.FromMilliseconds(Math.Clamp(Number(http, "wait", 0), 0, (long)s_longestWait.TotalMilliseconds));
         timeout.CancelAfter(wait);
@@ -180,7 +182,7 @@ internal static class ApiEndpoints
         catch (ApiException e)
         {
             int status = e.Code switch { "not_found" => StatusCodes.Status404NotFound, "refused" => StatusCodes.Status409Conflict, "forbidden" => StatusCodes.Status403Forbidden, _ => StatusCodes.Status400BadRequest };
-            return await FailAsync(http, status, e.Code, e.Message);
+            return await FailAsync(http, status, e.Code, ApiText.Short(e.Message, 4000));
         }
         catch (KeyException e)
         {
@@ -188,7 +190,15 @@ internal static class ApiEndpoints
         }
         catch (JsonException e)
         {
-            return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request does not parse: {e.Message}");
+            return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request does not parse: {ApiText.Short(e.Message, 300)}");
+        }
+        catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
+        {
+            return await FailAsync(http, StatusCodes.Status413PayloadTooLarge, "invalid", $"the request is too large: at most {MaxBody} bytes are taken");
+        }
+        catch (BadHttpRequestException e)
+        {
+            return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request could not be read: {ApiText.Short(e.Message, 300)}");
         }
         catch (FormatException e)
         {
@@ -211,13 +221,40 @@ internal static class ApiEndpoints
 
     private static Task ReplyAsync<T>(HttpContext http, T reply, JsonTypeInfo<T> type) => http.Response.WriteAsJsonAsync(reply, type);
 
-    private static async Task<T> BodyAsync<T>(HttpContext http, JsonTypeInfo<T> type)
+    /// <summary>What the caller sent; <paramref name="about"/> is the digest that it asks for a decision on.</summary>
+    private static async Task<T> BodyAsync<T>(HttpContext http, JsonTypeInfo<T> type, Func<T, Digest>? about = null)
     {
-        if (http.Request.ContentLength > MaxBody)
-            throw new ApiException("invalid", $"the request has {http.Request.ContentLength} bytes: at most {MaxBody} are taken");
-        var body = await http.Request.ReadFromJsonAsync(type, http.RequestAborted) ?? throw new ApiException("invalid", "the request has no body");
+        // The server's own limit is none, for layers; this one holds for what comes in chunks too.
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = MaxBody;
+        RequireJson(http.Request);
+        var body = await ParseAsync(http, type);
         ApiText.RequirePlain(JsonSerializer.SerializeToElement(body, type));
+        if (about?.Invoke(body) is { IsSha256: false } digest)
+            throw new ApiException("invalid", $"'{ApiText.Short(digest.ToString())}' is not a sha256 digest: an image is decided on by that one");
         return body;
+    }
+
+    private static async Task<T> ParseAsync<T>(HttpContext http, JsonTypeInfo<T> type)
+    {
+        try
+        {
+            return await JsonSerializer.DeserializeAsync(http.Request.Body, type, http.RequestAborted) ?? throw new ApiException("invalid", "the request is null: it is an object");
+        }
+        catch (JsonException e) when (e.Message.Contains(typeof(ApiJson).Namespace!, StringComparison.Ordinal))
+        {
+            // The parser speaks of this program's types, which say nothing to a caller.
+            string needed = string.Join(", ", type.Properties.Where(p => p.AssociatedParameter is { HasDefaultValue: false }).Select(p => $"'{p.Name}'"));
+            throw new ApiException("invalid", $"the request is not complete at '{ApiText.Short(e.Path ?? "$")}': it is an object with {needed}, none of them null");
+        }
+    }
+
+    private static void RequireJson(HttpRequest request)
+    {
+        bool isUtf8 = MediaTypeHeaderValue.TryParse(request.ContentType, out var content)
+            && (content.Charset.Length == 0 || HeaderUtilities.RemoveQuotes(content.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase));
+        if (!isUtf8 || !request.HasJsonContentType())
+            throw new ApiException("invalid", "the request is not JSON in UTF-8: send it with 'Content-Type: application/json'");
     }
 
     private static Principal By(HttpContext http) => Gatekeeper.PrincipalOf(http) ?? throw new ApiException("forbidden", "this call needs a token");
@@ -226,5 +263,5 @@ internal static class ApiEndpoints
 
     private static long Number(HttpContext http, string name, long otherwise) => long.TryParse(http.Request.Query[name], out long number) ? number : otherwise;
 
-    private static Digest DigestQuery(HttpContext http) => Digest.TryParse(Query(http, "digest"), out var digest) && digest.IsSha256 ? digest : throw new ApiException("invalid", $"'{http.Request.Query["digest"]}' is not a digest");
+    private static Digest DigestQuery(HttpContext http) => Digest.TryParse(Query(http, "digest"), out var digest) && digest.IsSha256 ? digest : throw new ApiException("invalid", $"'{ApiText.Short(http.Request.Query["digest"].ToString())}' is not a sha256 digest");
 }

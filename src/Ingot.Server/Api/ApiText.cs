@@ -9,18 +9,51 @@ internal static class ApiText
     // A file as it stands, which has lines.
     private const string File = "yaml";
 
-    /// <summary>Refuses a request in which a text is not one line of characters that can be seen.</summary>
+    // PEM, which has lines and nothing else that cannot be seen.
+    private const string Key = "public_key";
+
+    private const int MaxShown = 100;
+
+    /// <summary>Refuses a request in which a text, however deep, is not one line of characters that can be seen.</summary>
     public static void RequirePlain(JsonElement request)
     {
         foreach (var property in request.EnumerateObject())
         {
-            if (property.Value.ValueKind == JsonValueKind.String && property.Name != File && property.Value.GetString() is { } text)
-                Plain(property.Name, text);
+            if (property.Name == Key && property.Value.GetString() is { } pem)
+                Plain(Key, pem.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\n', ' '));
+            else if (property.Name != File)
+                RequirePlain(property.Name, property.Value);
         }
     }
 
     /// <summary>A text of a request, if it is plain.</summary>
     public static string Plain(string name, string text) => PlainText.IsPlain(text)
         ? text
-        : throw new ApiException("invalid", $"'{name}' is '{PlainText.Visible(text)}', which has characters that cannot be seen: write one line without control characters");
+        : throw new ApiException("invalid", $"'{name}' is '{PlainText.Visible(Short(text))}', which has characters that cannot be seen: write one line without control characters");
+
+    /// <summary>As much of what a caller sent as an answer repeats.</summary>
+    public static string Short(string text, int max = MaxShown) => text.Length <= max ? text : text[..max] + "…";
+
+    private static void RequirePlain(string name, JsonElement value)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.String:
+                Plain(name, value.GetString()!);
+                break;
+            case JsonValueKind.Object:
+                foreach (var property in value.EnumerateObject())
+                    RequirePlain(property.Name, property.Value);
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in value.EnumerateArray())
+                {
+                    if (item.ValueKind == JsonValueKind.Null)
+                        throw new ApiException("invalid", $"'{name}' has a null in its list");
+                    RequirePlain(name, item);
+                }
+
+                break;
+        }
+    }
 }

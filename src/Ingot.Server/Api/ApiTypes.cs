@@ -44,7 +44,7 @@ public sealed record TagRequest(string Repository, string Tag, string Why);
 public sealed record TagReply(string Repository, string Tag, Digest Digest);
 
 /// <summary>Asks for a service to run a digest: <c>POST /api/v1/releases</c>.</summary>
-public sealed record ReleaseRequest(string Project, string Service, string Stage, Digest Digest, string Reason, bool Override);
+public sealed record ReleaseRequest(string Project, string Service, string Stage, Digest Digest, string Reason, bool Override = false);
 
 /// <summary>Asks for the generation before: <c>POST /api/v1/rollbacks</c>.</summary>
 public sealed record RollbackRequest(string Project, string Service, string Stage, string Why);
@@ -56,7 +56,7 @@ public sealed record PauseRequest(string Project, string Service, string Stage, 
 public sealed record StopRequest(string Project);
 
 /// <summary>Asks for a token: <c>POST /api/v1/tokens</c>.</summary>
-public sealed record TokenRequest(string Name, IReadOnlyList<string> Roles, DateTimeOffset? Expires);
+public sealed record TokenRequest(string Name, IReadOnlyList<string>? Roles = null, DateTimeOffset? Expires = null);
 
 /// <summary>A token that was made. <see cref="Token"/> is shown this once.</summary>
 public sealed record TokenReply(string Name, IReadOnlyList<string> Roles, DateTimeOffset? Expires, string Token);
@@ -167,7 +167,7 @@ public sealed record ResolveReply(string Project, string Image, Digest Digest, s
 public sealed record ErrorReply(string Code, string Message);
 
 /// <summary>The JSON of the API: snake_case, additive only.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = false)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = false, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(HealthReply))]
 [JsonSerializable(typeof(ProjectRequest))]
 [JsonSerializable(typeof(ProjectReply))]

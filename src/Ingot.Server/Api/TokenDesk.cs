@@ -11,7 +11,7 @@ internal sealed class TokenDesk(TokenStore tokens, TimeProvider time)
     {
         var roles = RolesOf(request);
         if (!Principal.IsName(request.Name) || request.Name == tokens.Own.Name)
-            throw new ApiException("invalid", $"'{request.Name}' is not a name for a token: use lower-case letters, digits, '-', '_' and '.', beginning with a letter");
+            throw new ApiException("invalid", $"'{ApiText.Short(request.Name)}' is not a name for a token: use lower-case letters, digits, '-', '_' and '.', beginning with a letter");
         if (request.Expires <= time.GetUtcNow())
             throw new ApiException("invalid", $"the token of '{request.Name}' would end before it begins");
 
@@ -23,14 +23,14 @@ internal sealed class TokenDesk(TokenStore tokens, TimeProvider time)
     public async Task<TokenListReply> RevokeAsync(string name, string why, string by, CancellationToken cancellationToken) =>
         await tokens.RevokeAsync(by, name, why, cancellationToken)
             ? List()
-            : throw new ApiException("not_found", $"there is no valid token '{name}': see 'ingot tokens list'");
+            : throw new ApiException("not_found", $"there is no valid token '{ApiText.Short(name)}': see 'ingot tokens list'");
 
     private static Role RolesOf(TokenRequest request)
     {
         if (request.Roles is not { Count: > 0 })
             return Role.Viewer;
         return Roles.Parse(request.Roles)
-            ?? throw new ApiException("invalid", $"'{string.Join(", ", request.Roles)}' are not all roles: the roles are {string.Join(", ", Roles.All.SelectMany(r => Roles.Names(r)))}");
+            ?? throw new ApiException("invalid", $"'{ApiText.Short(string.Join(", ", request.Roles))}' are not all roles: the roles are {string.Join(", ", Roles.All.SelectMany(r => Roles.Names(r)))}");
     }
 
     private TokenStatus Status(TokenFacts token) => new(

@@ -42,17 +42,32 @@ internal sealed class Candidates(LedgerStore ledger, Projects projects, Evidence
     public Task<BoundTag?> NewestAsync(string project, string image, CancellationToken cancellationToken) =>
         ProvedAsync(project, image, ledger.Read(view => view.Tags(Repository(project, image))), cancellationToken);
 
+    /// <summary>Whether a tag names a version of an image: accepted provenance names it. Where none is accepted that cannot be told, and the answer is yes.</summary>
+    public async Task<bool> IsVersionAsync(string repository, string tag, Digest digest, CancellationToken cancellationToken)
+    {
+        if (repository.Split('/') is not [var projectName, var imageName] || Find(projectName, imageName) is not ({ } project, { } image))
+            return true;
+
+        var versions = await VersionsAsync(project, image, digest, cancellationToken);
+        return versions.Count == 0 || versions.Contains(tag, StringComparer.Ordinal);
+    }
+
+    private (ProjectDefinition? Project, ImageDefinition? Image) Find(string projectName, string imageName) =>
+        projects.Find(projectName) is { } project ? (project, project.Images.FirstOrDefault(i => i.Name == imageName)) : default;
+
+    private async Task<IReadOnlyList<string>> VersionsAsync(ProjectDefinition project, ImageDefinition image, Digest digest, CancellationToken cancellationToken) =>
+        BuiltInGates.Versions(await OfAsync(project, image, project.Stages.Count > 0 ? project.Stages[0] : new StageDefinition("", default), digest, cancellationToken));
+
     private async Task<BoundTag?> ProvedAsync(string projectName, string imageName, IReadOnlyList<BoundTag> tags, CancellationToken cancellationToken)
     {
-        if (projects.Find(projectName) is not { } project || project.Images.FirstOrDefault(i => i.Name == imageName) is not { } image)
+        if (Find(projectName, imageName) is not ({ } project, { } image))
             return null;
 
-        var stage = project.Stages.Count > 0 ? project.Stages[0] : new StageDefinition("", default);
         var versions = new Dictionary<Digest, IReadOnlyList<string>>();
         foreach (var tag in tags.Where(t => !t.Tag.StartsWith("sha256-", StringComparison.Ordinal)).OrderByDescending(t => t.Entry))
         {
             if (!versions.TryGetValue(tag.Digest, out var named))
-                versions[tag.Digest] = named = BuiltInGates.Versions(await OfAsync(project, image, stage, tag.Digest, cancellationToken));
+                versions[tag.Digest] = named = await VersionsAsync(project, image, tag.Digest, cancellationToken);
             if (named.Contains(tag.Tag, StringComparer.Ordinal))
                 return tag;
         }

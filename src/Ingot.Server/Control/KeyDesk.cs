@@ -17,9 +17,21 @@ internal sealed class KeyDesk(LedgerStore ledger, KeyBook keys, PromotionDesk pr
         var retired = await keys.RetireAsync(request.Key, request.Why, by, cancellationToken);
         var resting = ledger.Read(view => Resting(view, retired.Id));
         foreach (var admission in resting)
-            await promotions.ReconsiderAsync(admission, by, cancellationToken);
+            await ReconsiderAsync(admission, by, cancellationToken);
         var fallen = ledger.Read(view => resting.Where(a => Standing.Objection(view, Door.Serve, At(a)) is not null).ToList());
         return new KeyRetirementReply(KeyReports.Of(retired), [.. fallen.Select(a => $"{a.Project}/{a.Image}@{a.Digest} in {a.Stage}")]);
+    }
+
+    private async Task ReconsiderAsync(Promotion admission, string by, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await promotions.ReconsiderAsync(admission, by, cancellationToken);
+        }
+        catch (ApiException)
+        {
+            // It could not be read in peace, or its project not at all: the key is retired all the same, and what fell stays fallen.
+        }
     }
 
     private Task<IReadOnlyList<string>> NotesAsync(CancellationToken cancellationToken) => KeyReports.NotesAsync(ledger.Read(KeyRing.Of), store, cancellationToken);

@@ -17,11 +17,12 @@ namespace Ingot.Server.Control;
 internal sealed class Projects(LedgerStore ledger)
 {
     // What is older was built so long ago that it is to be built again.
-    private const int MaxApplied = 500;
+    private const int MaxSources = 500;
+    private const int EntriesAtOnce = 100;
 
     private static readonly string s_appliedKind = new LedgerEvent.ProjectApplied("", default, "").Kind;
 
-    private readonly ConcurrentDictionary<string, (long Entry, IReadOnlyList<LedgerEvent.ProjectApplied> Applied)> _sources = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (long Entry, IReadOnlyList<AppliedSource> Applied)> _sources = new(StringComparer.Ordinal);
 
     public ProjectDefinition Get(string name) => Find(name)
         ?? throw new ApiException("not_found", $"the server knows no project '{name}': apply it with 'ingot up'");
@@ -59,17 +60,34 @@ internal sealed class Projects(LedgerStore ledger)
     {
         if (view.Project(project) is not { } current)
             return [];
-        if (_sources.TryGetValue(project, out var known) && known.Entry == current.Entry)
-            return SourcesOf(known.Applied, image);
-
-        var filter = new LedgerFilter { Project = project, Kind = s_appliedKind };
-        List<LedgerEvent.ProjectApplied> applied = [.. view.Latest(MaxApplied, filter: filter).Select(e => (LedgerEvent.ProjectApplied)e.Event with { Text = "" })];
-        _sources[project] = (current.Entry, applied);
-        return SourcesOf(applied, image);
+        if (!_sources.TryGetValue(project, out var known) || known.Entry != current.Entry)
+            _sources[project] = known = (current.Entry, Applied(view, project, known.Applied is not null && known.Entry < current.Entry ? known : (-1, [])));
+        return [.. known.Applied.Where(a => a.Image == image).Select(a => a.Source).Distinct()];
     }
 
-    private static IReadOnlyList<ProjectSource> SourcesOf(IReadOnlyList<LedgerEvent.ProjectApplied> applied, string image) =>
-        [.. applied.Where(a => a.Images is not null).SelectMany(a => a.Images!.Where(i => i.Image == image).Select(i => new ProjectSource(a.Digest, i.Repository, i.Commit))).Distinct()];
+    /// <summary>What is known, and what was applied since, the latest first. Everybody has as many as anybody: nobody pushes out what others applied.</summary>
+    private static List<AppliedSource> Applied(LedgerView view, string project, (long Entry, IReadOnlyList<AppliedSource> Applied) known)
+    {
+        var all = new Dictionary<AppliedSource, long>();
+        foreach (var old in known.Applied.Reverse())
+            all[old] = all.Count - known.Applied.Count;
+        var filter = new LedgerFilter { Project = project, Kind = s_appliedKind };
+        long from = known.Entry + 1;
+        while (view.Entries(from, EntriesAtOnce, filter) is { Count: > 0 } entries)
+        {
+            foreach (var source in entries.SelectMany(e => SourcesOf(e).Select(s => (Source: s, e.Seq))))
+                all[source.Source] = source.Seq;
+            from = entries[^1].Seq + 1;
+        }
+
+        return [.. all.GroupBy(a => (a.Key.By, a.Key.Image)).SelectMany(g => g.OrderByDescending(a => a.Value).Take(MaxSources)).OrderByDescending(a => a.Value).Select(a => a.Key)];
+    }
+
+    private static AppliedSource[] SourcesOf(LedgerEntry entry) => entry.Event is LedgerEvent.ProjectApplied { Images: { } images } applied
+        ? [.. images.Select(i => new AppliedSource(entry.Actor, i.Image, new ProjectSource(applied.Digest, i.Repository, i.Commit)))]
+        : [];
+
+    private sealed record AppliedSource(string By, string Image, ProjectSource Source);
 
     private static LedgerEvent.ProjectApplied? Last(LedgerView view, string project) =>
         view.Project(project) is { } applied ? view.Entry(applied.Entry)?.Event as LedgerEvent.ProjectApplied : null;

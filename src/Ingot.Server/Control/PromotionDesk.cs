@@ -20,7 +20,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
     {
         for (int i = 0; i < Attempts; i++)
         {
-            var basis = ledger.Read(view => DecisionBasis.Of(view, request.Project, request.Digest));
+            var basis = ledger.Read(view => DecisionBasis.Of(view, request.Project, request.Image, request.Digest));
             var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
             var candidate = await candidates.OfAsync(project, image, stage, request.Digest, cancellationToken);
             var decision = Policy.Decide(candidate);
@@ -29,7 +29,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
             await ledger.AppendAsync(by, view =>
             {
                 stands = !ShowsTheOpposite(decision) && Standing.Admission(view, At(project, image, stage, request.Digest), stage) is not null;
-                isDone = DecisionBasis.Of(view, request.Project, request.Digest) == basis;
+                isDone = DecisionBasis.Of(view, request.Project, request.Image, request.Digest) == basis;
                 return isDone && !stands && isRecorded(decision) && !Repeats(view, record) ? [record] : [];
             }, cancellationToken);
             if (isDone)
@@ -39,7 +39,8 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
         throw new ApiException("refused", $"what speaks for {request.Digest} changed again and again while it was read: ask again");
     }
 
-    /// <summary>Decides again about an admission that may have fallen, and records it when evidence that is left carries it, or speaks against it.</summary>
+    /// <summary>Decides again about an admission that may have fallen, and records it when evidence that is left carries it, or speaks against it.
+    /// It is refused when what it rests on changed again and again meanwhile: then nobody knows whether the admission stands.</summary>
     public async Task ReconsiderAsync(Promotion admission, string by, CancellationToken cancellationToken)
     {
         try
@@ -47,9 +48,9 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
             var request = new PromotionRequest(admission.Project, admission.Image, admission.Stage, admission.Digest);
             await DecideAsync(request, by, decision => decision.Admitted || ShowsTheOpposite(decision), cancellationToken);
         }
-        catch (ApiException)
+        catch (ApiException e) when (e.Code == "not_found")
         {
-            // The project, the image or the stage is no more, or it could not be read in peace: what fell stays fallen.
+            // The project, the image or the stage is no more: what fell stays fallen.
         }
     }
 

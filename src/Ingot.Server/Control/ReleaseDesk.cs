@@ -18,7 +18,8 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         var (project, service, stage) = Find(request.Project, request.Service, request.Stage);
         var image = project.Images.First(i => i.Name == service.Image);
         var key = new ServiceKey(project.Name, service.Name, stage.Name);
-        await ReconsiderAsync(project, image, stage, request.Digest, by, cancellationToken);
+        if (await ReconsiderAsync(project, image, stage, request.Digest, by, cancellationToken) is { } unknown)
+            return Refused(unknown);
         if (ledger.Read(view => Objection(view, request, key, image, stage)) is { } objection)
             return Refused(objection);
 
@@ -112,12 +113,22 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             : [];
 
     /// <summary>Evidence that came after a digest was admitted may speak against it: the stages that admitted it are asked again.</summary>
-    private async Task ReconsiderAsync(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, string by, CancellationToken cancellationToken)
+    /// <returns>Why they could not be; null when they were.</returns>
+    private async Task<string?> ReconsiderAsync(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, string by, CancellationToken cancellationToken)
     {
-        foreach (var asked in project.Stages.Take(1 + project.Stages.ToList().IndexOf(stage)))
+        try
         {
-            if (ledger.Read(view => LateEvidence(view, project.Name, image.Name, asked.Name, digest)) is { } admission)
-                await promotions.ReconsiderAsync(admission, by, cancellationToken);
+            foreach (var asked in project.Stages.Take(1 + project.Stages.ToList().IndexOf(stage)))
+            {
+                if (ledger.Read(view => LateEvidence(view, project.Name, image.Name, asked.Name, digest)) is { } admission)
+                    await promotions.ReconsiderAsync(admission, by, cancellationToken);
+            }
+
+            return null;
+        }
+        catch (ApiException e) when (e.Code == "refused")
+        {
+            return e.Message;
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Ingot.Diagnostics;
 using Ingot.Evidence.Signatures;
 using static Ingot.Server.Ledger.LedgerEvent;
 
@@ -19,7 +20,10 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
     /// <summary>Trusts a key in roles; a key that is trusted under this name already has these roles from now on.</summary>
     public async Task<RingKey> TrustAsync(string name, string pem, IReadOnlyCollection<string> roles, string by, CancellationToken cancellationToken = default)
     {
+        CheckPlain("name", name);
         CheckName(name);
+        foreach (string role in roles)
+            CheckPlain("role", role);
         var key = PublicKey.FromPem(pem, name);
         var predicates = KeyRole.Predicates(roles);
         await TakeUpAsync(cancellationToken);
@@ -40,6 +44,8 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
     {
         if (string.IsNullOrWhiteSpace(why))
             throw new KeyException("a key is retired with a reason: say why");
+        CheckPlain("key", nameOrId);
+        CheckPlain("reason", why);
 
         await TakeUpAsync(cancellationToken);
         RingKey? retired = null;
@@ -108,6 +114,13 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
             throw new KeyException($"'{name}' is not a name for a key: use letters, digits, '-', '_' and '.'");
         if (name == KeyRing.OwnName)
             throw new KeyException($"'{name}' is the name of the home's own key: choose another");
+    }
+
+    // The API looks at what callers send it; commands come here without it.
+    private static void CheckPlain(string what, string text)
+    {
+        if (!PlainText.IsPlain(text))
+            throw new KeyException($"the {what} '{PlainText.Visible(text)}' has characters that cannot be seen: write one line without control characters");
     }
 
     private static bool Same(IReadOnlyList<string>? left, IReadOnlyList<string>? right) =>

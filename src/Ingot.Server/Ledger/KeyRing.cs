@@ -53,8 +53,10 @@ public sealed class KeyRing
     /// <summary>What a home trusts, read beside the server that may be running; a home without a ledger trusts its own key alone.</summary>
     public static async Task<IReadOnlyList<TrustedKey>> TrustedAsync(ServerHome home, KeyStore store, CancellationToken cancellationToken = default)
     {
-        List<TrustedKey> trusted = [.. Read(home)?.Trusted ?? []];
-        if (await store.PublicKeyAsync(cancellationToken) is { } own && trusted.All(key => !key.Key.Equals(own)))
+        var ring = Read(home);
+        List<TrustedKey> trusted = [.. ring?.Trusted ?? []];
+        // Where the ledger has an own key, a file that says otherwise is not believed, as KeyBook does not take it up.
+        if (await store.PublicKeyAsync(cancellationToken) is { } own && (ring is null || (ring.Own is null && ring.Find(own.Id) is null)))
             trusted.Insert(0, new TrustedKey(own, OwnName));
         return trusted;
     }

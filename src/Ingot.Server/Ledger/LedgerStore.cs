@@ -170,7 +170,7 @@ public sealed partial class LedgerStore : IAsyncDisposable
         }
         catch (IOException e)
         {
-            throw new LedgerException($"the ledger in '{home.Root}' is open in another process: stop the other server, or choose another home with INGOT_HOME", e);
+            throw new LedgerException($"the ledger in '{home.Root}' is open in another process: stop the other server, or choose another home with INGOT_HOME", e) { IsOpenElsewhere = true };
         }
     }
 

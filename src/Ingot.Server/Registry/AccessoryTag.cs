@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Ingot.Oci.Content;
 
@@ -31,8 +33,16 @@ internal static partial class AccessoryTag
     }
 
     // Two signatures over one payload are two layers of one digest: cosign keeps the signature itself in an annotation.
-    private static string Identity(Descriptor descriptor) =>
-        $"{descriptor.Digest}\n{string.Join('\n', (descriptor.Annotations ?? []).Select(note => $"{note.Key}={note.Value}"))}";
+    // As JSON, so that no annotation can be written as two, nor two as one.
+    private static string Identity(Descriptor descriptor)
+    {
+        string[] parts =
+        [
+            descriptor.MediaType, descriptor.Digest.ToString(), descriptor.Size.ToString(CultureInfo.InvariantCulture),
+            .. (descriptor.Annotations ?? []).SelectMany(note => new[] { note.Key, note.Value }),
+        ];
+        return JsonSerializer.Serialize(parts, RegistryJson.Default.StringArray);
+    }
 
     [GeneratedRegex(@"\Asha(?:256|512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?\z")]
     private static partial Regex Pattern();

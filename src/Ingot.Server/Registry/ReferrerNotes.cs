@@ -109,9 +109,17 @@ internal sealed class ReferrerNotes : IDisposable
 
     private SqliteDatabase Anew()
     {
-        foreach (string suffix in _path is null ? [] : new[] { "", "-wal", "-shm" })
-            File.Delete(_path + suffix);
-        return Create(_path is null ? SqliteDatabase.OpenTemporary() : SqliteDatabase.OpenCache(_path));
+        try
+        {
+            foreach (string suffix in _path is null ? [] : new[] { "", "-wal", "-shm" })
+                File.Delete(_path + suffix);
+            return Create(_path is null ? SqliteDatabase.OpenTemporary() : SqliteDatabase.OpenCache(_path));
+        }
+        catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
+        {
+            // A file that cannot be made is no reason not to answer: what is kept is forgotten with the server.
+            return Create(SqliteDatabase.OpenTemporary());
+        }
     }
 
     private SqliteDatabase Create(SqliteDatabase db)

@@ -71,6 +71,8 @@ internal sealed partial class RegistryHandler
         bool mayFree = !path.Reference.Contains(':') && _options.IsAdministrator(http);
         if (!mayFree)
             RefuseDeletion(path.Repository, $"manifest '{path.Reference}'");
+        var named = mayFree ? _ledger.Read(view => view.Tag(path.Repository, path.Reference)?.Digest) : null;
+        bool stays = named is not { } looked || await _options.IsVersion(path.Repository, path.Reference, looked, http.RequestAborted);
         await _ledger.AppendAsync(_options.Actor(http), Decide, http.RequestAborted);
         http.Response.StatusCode = 202;
 
@@ -78,7 +80,8 @@ internal sealed partial class RegistryHandler
         {
             var manifest = Resolve(view, path.Repository, path.Reference);
             Preconditions.CheckChange(http.Request, Preconditions.EntityTag(manifest.Digest));
-            if (mayFree && !_options.IsMutable(path.Repository) && view.Decision(path.Repository, manifest.Digest) is { } decision)
+            bool mustStay = mayFree && !_options.IsMutable(path.Repository) && (stays || manifest.Digest != named);
+            if (mustStay && view.Decision(path.Repository, manifest.Digest) is { } decision)
                 throw Decided(path.Repository, path.Reference, manifest.Digest, decision);
             return path.Reference.Contains(':')
                 ? [new LedgerEvent.ManifestDeleted(path.Repository, manifest.Digest, null)]
@@ -197,13 +200,28 @@ internal sealed partial class RegistryHandler
         {
             var bound = _ledger.Read(view => view.Tag(repository, tag))?.Digest;
             growing[tag] = bound;
-            var stored = bound is { } former ? ManifestFacts.Read(await _store.ReadRequiredAsync(former, cancellationToken), contentType: null) : null;
+            var stored = bound is { } former ? await StoredAsync(repository, tag, former, cancellationToken) : null;
             await CheckGrowthAsync(repository, tag, stored, facts, size, cancellationToken);
+            if (stored is not null && MediaType.IsIndex(stored.MediaType) != MediaType.IsIndex(facts.MediaType))
+                throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: it names '{stored.MediaType}', and the new manifest is '{facts.MediaType}'; read what is there and push it with the addition");
             if (bound is { } before && AccessoryTag.Lost(stored!, facts) is { } lost)
                 throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: the new manifest lacks '{lost}', which '{before}' holds; signatures and statements can be added, not removed: read what is there and push it with the addition");
         }
 
         return growing;
+    }
+
+    private async Task<ManifestFacts> StoredAsync(string repository, string tag, Digest former, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return ManifestFacts.Read(await _store.ReadRequiredAsync(former, cancellationToken), contentType: null);
+        }
+        catch (RegistryRefusal e)
+        {
+            // Taken when less was refused: what it holds cannot be told, and so not be kept.
+            throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: what is stored there, '{former}', cannot be read any more ({e.Message}); an administrator can free the tag with 'ingot untag', and then push again");
+        }
     }
 
     private static RegistryRefusal Immutable(string repository, string tag, Digest bound, Digest refused)

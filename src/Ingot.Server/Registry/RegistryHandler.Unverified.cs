@@ -10,7 +10,7 @@ internal sealed partial class RegistryHandler
     private async Task<IDisposable?> EnterAsync(
         string repository, ManifestFacts facts, Digest digest, string user, CancellationToken cancellationToken)
     {
-        if (facts.Subject is not { } subject || (await TrustedAsync(subject, [digest], cancellationToken)).Contains(digest))
+        if (facts.Subject is not { } subject)
             return null;
 
         await _unverified.WaitAsync(cancellationToken);
@@ -34,7 +34,11 @@ internal sealed partial class RegistryHandler
         if (there.Count < Math.Min(_options.MaxUnverified, _options.MaxUnverifiedOfUser) || there.Any(one => one.Digest == digest))
             return;
 
-        var trusted = await TrustedAsync(subject, [.. there.Select(one => one.Digest)], cancellationToken);
+        // With all that is there: of one bundle in many manifests only the first counts as signed.
+        var trusted = await TrustedAsync(subject, [.. there.Select(one => one.Digest), digest], cancellationToken);
+        if (trusted.Contains(digest))
+            return;
+
         var unverified = there.Where(one => !trusted.Contains(one.Digest)).ToList();
         int mine = unverified.Count(one => one.Actor == user);
         if (unverified.Count < _options.MaxUnverified && mine < _options.MaxUnverifiedOfUser)

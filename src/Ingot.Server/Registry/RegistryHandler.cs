@@ -129,6 +129,9 @@ internal sealed partial class RegistryHandler : IDisposable
 
         http.Response.StatusCode = status;
         http.Response.ContentLength = null;
+        // They were about what was asked for: no cache is to keep a refusal as that.
+        foreach (string name in new[] { "Cache-Control", "ETag", "Accept-Ranges" })
+            http.Response.Headers.Remove(name);
         await WriteJsonAsync(http, new ErrorBody([new ErrorItem(code, message)]), RegistryJson.Readable.ErrorBody, "application/json");
     }
 

@@ -52,7 +52,7 @@ public sealed record RegistryOptions
     /// <summary>How many of these may come from one user.</summary>
     public int MaxUnverifiedOfUser { get; init; } = 100;
 
-    /// <summary>Tells which of some manifests a trusted key signed as evidence about a subject; null when no key is known, and all count as
+    /// <summary>Tells which of some manifests a trusted key signed as evidence about a subject, of several around one bundle the first; null when no key is known, and all count as
     /// unverified.</summary>
     public Func<Digest, IReadOnlyList<Digest>, CancellationToken, Task<IReadOnlySet<Digest>>>? Trusted { get; init; }
 
@@ -65,8 +65,11 @@ public sealed record RegistryOptions
     /// <summary>Who is behind a request, for the ledger.</summary>
     public Func<HttpContext, string> Actor { get; init; } = http => http.User.Identity?.Name ?? "anonymous";
 
-    /// <summary>Whether a request is an administrator's, who may free a tag that nothing was decided on.</summary>
+    /// <summary>Whether a request is an administrator's, who may free a tag that names no version of what was decided on.</summary>
     public Func<HttpContext, bool> IsAdministrator { get; init; } = _ => false;
+
+    /// <summary>Whether a tag, by repository, tag and digest, names a version of what was decided on, or that cannot be told: then it stays.</summary>
+    public Func<string, string, Digest, CancellationToken, Task<bool>> IsVersion { get; init; } = (_, _, _, _) => Task.FromResult(true);
 
     /// <summary>Knows signatures by trusted keys.</summary>
     public SignatureTrust TrustedSignature { get; init; } = (_, _, _, _) => Task.FromResult<string?>(null);

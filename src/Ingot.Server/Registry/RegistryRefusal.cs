@@ -45,6 +45,7 @@ internal sealed record Catalog([property: JsonPropertyName("repositories")] IRea
 [JsonSerializable(typeof(TagList))]
 [JsonSerializable(typeof(Catalog))]
 [JsonSerializable(typeof(SortedDictionary<string, string>))]
+[JsonSerializable(typeof(string[]))]
 internal sealed partial class RegistryJson : JsonSerializerContext
 {
     /// <summary>People read the messages: a quotation mark stays one.</summary>

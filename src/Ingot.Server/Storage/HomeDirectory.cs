@@ -13,14 +13,17 @@ public static class HomeDirectory
     private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
     private const int MostLinks = 40;
 
-    /// <summary>Refuses a home that belongs to another user than this process acts as, or whose path another user can lead elsewhere. One that is not there
-    /// yet is fine.</summary>
+    // What decides who is believed and what runs, the directory before what is in it.
+    private static readonly string[] s_vital = ["server", "server/token", "server/tokens", "keys", "uploads", "content", "ledger.db", "ledger.db-wal", "ledger.db-shm"];
+
+    /// <summary>Refuses a home that belongs to another user than this process acts as, that others can write, in which others put something that matters, or
+    /// whose path another user can lead elsewhere. One that is not there yet is fine.</summary>
     public static void Check(string home) => Check(home, Libc.GetEUid());
 
     /// <summary>What this process makes from now on is its user's only.</summary>
     public static void KeepPrivate() => _ = Libc.UMask(0x3F);
 
-    /// <summary>Makes the home when it is not there, checks it, and takes away what others may do in it. Returns a note when that changed anything.</summary>
+    /// <summary>Makes the home when it is not there, checks it, and takes away what others may see of it. Returns a note when that changed anything.</summary>
     public static string? Prepare(string home)
     {
         Check(home);
@@ -39,24 +42,39 @@ public static class HomeDirectory
     internal static void Check(string home, uint user)
     {
         string path = Path.GetFullPath(home);
-        var (type, owner) = Follow(path, path, user, 0);
+        var (type, owner, mode) = Follow(path, path, user, 0);
         if (type is not (0 or Kernel.S_IFDIR))
             throw new HomeException($"the home '{home}' is not a directory: set INGOT_HOME to one");
         if (type != 0 && owner != user)
             throw new HomeException($"the home '{home}' belongs to the user {owner}, and this is the user {user}: set INGOT_HOME to a directory of your own, or run as its owner");
+        // Taking the right to write away now would keep what was put there before.
+        if (type != 0 && (mode & OthersWrite) != 0)
+            throw new HomeException($"other users can write to the home '{home}', and so decide who is believed: look at what is in it, remove what is not yours, then run 'chown -R {user} {home}' and 'chmod 700 {home}'");
+        foreach (string name in type == 0 ? [] : s_vital)
+            RefuseEntry(Path.Combine(path, name), user);
+    }
+
+    private static void RefuseEntry(string path, uint user)
+    {
+        if (Look(path) is not { } found)
+            return;
+        if (found.Type == Kernel.S_IFLNK)
+            throw new HomeException($"'{path}' is a symbolic link, which another user can lead elsewhere: remove it, and keep what it names in its place");
+        if (found.UserId != user)
+            throw new HomeException($"'{path}' belongs to the user {found.UserId}, and this is the user {user}: look at what is in it, then remove it or run 'chown -R {user} {path}'");
     }
 
     /// <summary>Walks to <paramref name="path"/> from the root, link by link. Type 0: from some part on, nothing is there.</summary>
-    private static (int Type, uint Owner) Follow(string path, string home, uint user, int links)
+    private static (int Type, uint Owner, UnixFileMode Mode) Follow(string path, string home, uint user, int links)
     {
         string at = "/";
-        (int Type, uint Owner) last = (Kernel.S_IFDIR, 0);
+        (int Type, uint Owner, UnixFileMode Mode) last = (Kernel.S_IFDIR, 0, UnixFileMode.None);
         foreach (string part in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
             Refuse(at, home, user);
             at = Path.Combine(at, part);
             if (Look(at) is not { } found)
-                return (0, 0);
+                return (0, 0, UnixFileMode.None);
             if (found.Type == Kernel.S_IFLNK)
             {
                 RefuseStranger(at, found.UserId, home, user);
@@ -67,7 +85,7 @@ public static class HomeDirectory
                 return Follow(Path.GetFullPath(Path.Combine(Path.GetDirectoryName(at)!, target, rest)), home, user, links + 1);
             }
 
-            last = (found.Type, found.UserId);
+            last = (found.Type, found.UserId, (UnixFileMode)found.Mode);
         }
 
         return last;

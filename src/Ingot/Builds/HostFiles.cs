@@ -139,23 +139,11 @@ internal sealed partial class HostFiles : IDisposable
     private SafeFileHandle? TryOpen(string path, int flags)
     {
         var how = new OpenHow(flags, Kernel.RESOLVE_BENEATH | Kernel.RESOLVE_NO_SYMLINKS | Kernel.RESOLVE_NO_MAGICLINKS);
-        while (true)
-        {
-            int fd = Libc.OpenAt2(_root, Z(path.Length == 0 ? "." : path), in how);
-            if (fd >= 0)
-                return new SafeFileHandle(fd, ownsHandle: true);
+        int fd = Libc.OpenAt2(_root, Z(path.Length == 0 ? "." : path), in how);
+        if (fd >= 0)
+            return new SafeFileHandle(fd, ownsHandle: true);
 
-            switch (LinuxError.Last)
-            {
-                // Something was renamed meanwhile and the kernel could not be sure.
-                case Kernel.EINTR or Kernel.EAGAIN:
-                    continue;
-                case Kernel.ENOENT or Kernel.ENOTDIR or Kernel.ELOOP:
-                    return null;
-                default:
-                    throw Failed("open", path);
-            }
-        }
+        return LinuxError.Last is Kernel.ENOENT or Kernel.ENOTDIR or Kernel.ELOOP ? null : throw Failed("open", path);
     }
 
     private static HostFile Status(SafeFileHandle file, string path) =>

@@ -31,6 +31,9 @@ public static class SourceEpochs
         // A commit whose parents are missing seems to have changed everything.
         if (repository.Shallow.Contains(commit[0]))
             throw Problem("epoch-shallow", $"the epoch is to be the time of a commit, and the one that changed {names} last is not in this shallow clone", $"fetch the history with 'git fetch --unshallow', or {Otherwise}", span);
+        // Whoever makes a commit writes its date.
+        if (seconds > DateTimeOffset.MaxValue.ToUnixTimeSeconds())
+            throw Problem("epoch-date", $"the epoch is to be the time of commit {commit[0]}, and {seconds} seconds after 1970 are beyond the year 9999", $"give the commit another date, or {Otherwise}", span);
         return DateTimeOffset.FromUnixTimeSeconds(seconds);
     }
 
@@ -42,7 +45,7 @@ public static class SourceEpochs
         {
             return GitRepository.Find(directory);
         }
-        catch (ToolException e)
+        catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
         {
             throw Problem("epoch-repository", $"the epoch is to be the time of a commit, and {e.Message}", $"or {Otherwise}", span);
         }

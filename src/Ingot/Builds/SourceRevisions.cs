@@ -8,21 +8,30 @@ namespace Ingot.Builds;
 internal static class SourceRevisions
 {
     private const int MaxSubmodules = 8;
+    private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(2);
     private const string SubmoduleMode = "160000 ";
 
     /// <summary>Asks git; null when the directory is in no working tree, or there is no git to ask. A repository that is not read is said to <paramref name="warn"/>.</summary>
     public static async Task<SourceRevision?> FindAsync(string directory, Action<string> warn, CancellationToken cancellationToken)
     {
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        bound.CancelAfter(s_longest);
         try
         {
             // A repository without a commit has no revision.
             return GitRepository.Find(directory) is { Commit: { } commit } repository
-                ? new SourceRevision(commit, await IsChangedAsync(repository, depth: 0, cancellationToken).ConfigureAwait(false), WithoutSecrets(repository.Remote ?? "")) { Prefix = repository.Prefix }
+                ? new SourceRevision(commit, await IsChangedAsync(repository, depth: 0, bound.Token).ConfigureAwait(false), WithoutSecrets(repository.Remote ?? "")) { Prefix = repository.Prefix }
                 : null;
         }
         catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
         {
             warn($"which commit this is cannot be said: {e.Message}");
+            return null;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // A pipe in the place of a file that git reads would hold it for ever.
+            warn($"which commit this is cannot be said: git took longer than {s_longest.TotalMinutes:0} minutes to look at '{directory}'");
             return null;
         }
     }

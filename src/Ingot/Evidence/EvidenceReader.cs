@@ -61,20 +61,23 @@ public sealed class EvidenceReader
     public async Task<EvidenceSet> ReadAsync(Digest subject, IContentStore store, IEnumerable<Digest> manifests, CancellationToken cancellationToken = default)
     {
         var found = new Found(subject);
-        foreach (var manifest in manifests.Where(found.IsNew))
+        foreach (var manifest in manifests.Where(m => found.IsNew(m) && !found.Holds(_verdicts.Find(_keySet, subject, m)?.Bundle)))
             found.Add(manifest, await ReadStoredAsync(subject, store, manifest, cancellationToken).ConfigureAwait(false));
 
         return found.ToSet();
     }
 
-    /// <summary>Which of some manifests in a store are believed as evidence of <paramref name="subject"/>.</summary>
+    /// <summary>Which of some manifests in a store are believed as evidence of <paramref name="subject"/>; of several around one bundle, the first.</summary>
     public async Task<IReadOnlySet<Digest>> BelievedAsync(Digest subject, IContentStore store, IEnumerable<Digest> manifests, CancellationToken cancellationToken = default)
     {
         var believed = new HashSet<Digest>();
+        var bundles = new HashSet<Digest>();
         foreach (var manifest in manifests)
         {
-            bool? known = _verdicts.Find(_keySet, subject, manifest) is { } verdict ? verdict.Reason is null : null;
-            if (known ?? await ReadStoredAsync(subject, store, manifest, cancellationToken).ConfigureAwait(false) is Outcome.Believed)
+            var bundle = _verdicts.Find(_keySet, subject, manifest) is { } known
+                ? known.Bundle
+                : (await ReadStoredAsync(subject, store, manifest, cancellationToken).ConfigureAwait(false) as Outcome.Believed)?.Bundle;
+            if (bundle is { } holds && bundles.Add(holds))
                 believed.Add(manifest);
         }
 
@@ -90,8 +93,8 @@ public sealed class EvidenceReader
         var outcome = await store.SizeAsync(manifest, cancellationToken).ConfigureAwait(false) > MaxManifestBytes
             ? new Outcome.Refused($"the manifest has more than {MaxManifestBytes} bytes") { IsFinal = true }
             : await ReadOneAsync(subject, manifest, await store.ReadRequiredAsync(manifest, cancellationToken).ConfigureAwait(false), (blob, stop) => store.ReadAsync(blob.Digest, stop), cancellationToken).ConfigureAwait(false);
-        if (outcome is Outcome.Believed)
-            _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.Verdict(Reason: null));
+        if (outcome is Outcome.Believed believed)
+            _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.Verdict(Reason: null, believed.Bundle));
         else if (outcome is Outcome.Refused { IsFinal: true } refused)
             _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.Verdict(refused.Reason));
         return outcome;
@@ -109,7 +112,7 @@ public sealed class EvidenceReader
             if (blob.Length != layer.Size || Digest.Of(blob) != layer.Digest)
                 return new Outcome.Refused($"the bundle is {blob.Length} bytes of '{Digest.Of(blob)}': expected {layer.Size} bytes of '{layer.Digest}'");
 
-            return Judge(subject, manifestDigest, SigstoreBundle.Read(blob));
+            return Judge(subject, manifestDigest, layer.Digest, SigstoreBundle.Read(blob));
         }
         catch (FormatException e)
         {
@@ -139,7 +142,7 @@ public sealed class EvidenceReader
             : throw new FormatException($"the bundle has {layer.Size} bytes: at most {MaxBundleBytes} are read");
     }
 
-    private Outcome Judge(Digest subject, Digest manifestDigest, Envelope envelope)
+    private Outcome Judge(Digest subject, Digest manifestDigest, Digest bundle, Envelope envelope)
     {
         if (envelope.PayloadType is not Envelope.InTotoPayload)
             return new Outcome.Refused($"the payload is '{envelope.PayloadType}': expected '{Envelope.InTotoPayload}'");
@@ -158,7 +161,7 @@ public sealed class EvidenceReader
         var signer = _keys.FirstOrDefault(k => k.Key.Equals(key) && k.MayIssue(statement.PredicateType));
         return signer is null
             ? new Outcome.Refused(Distrust(_keys.First(k => k.Key.Equals(key)), statement.PredicateType), statement.PredicateType)
-            : new Outcome.Believed(new EvidenceRecord(kind, manifestDigest, signer, statement, envelope));
+            : new Outcome.Believed(new EvidenceRecord(kind, manifestDigest, signer, statement, envelope), bundle);
     }
 
     private static string Distrust(TrustedKey key, string predicateType) => key.Retired is { } why
@@ -167,7 +170,7 @@ public sealed class EvidenceReader
 
     private abstract record Outcome
     {
-        public sealed record Believed(EvidenceRecord Record) : Outcome;
+        public sealed record Believed(EvidenceRecord Record, Digest Bundle) : Outcome;
 
         public sealed record Refused(string Reason, string? PredicateType = null) : Outcome
         {
@@ -181,13 +184,20 @@ public sealed class EvidenceReader
         private readonly List<EvidenceRecord> _records = [];
         private readonly List<UnverifiedEvidence> _unverified = [];
         private readonly HashSet<Digest> _seen = [];
+        private readonly HashSet<Digest> _bundles = [];
 
         public bool IsNew(Digest manifest) => _seen.Add(manifest);
 
+        /// <summary>Whether a bundle was found already: in another manifest around it, which anybody can write, it says nothing more.</summary>
+        public bool Holds(Digest? bundle) => bundle is { } known && _bundles.Contains(known);
+
         public void Add(Digest manifest, Outcome outcome)
         {
-            if (outcome is Outcome.Believed(var record))
-                _records.Add(record);
+            if (outcome is Outcome.Believed(var record, var bundle))
+            {
+                if (_bundles.Add(bundle))
+                    _records.Add(record);
+            }
             else if (outcome is Outcome.Refused refused && _unverified.Count < MaxUnverified)
                 _unverified.Add(new UnverifiedEvidence(manifest, refused.Reason, refused.PredicateType));
         }

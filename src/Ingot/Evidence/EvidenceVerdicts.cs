@@ -33,7 +33,8 @@ public sealed class EvidenceVerdicts
 
     /// <summary>What was found.</summary>
     /// <param name="Reason">Why the manifest is not believed; null when it is.</param>
-    internal sealed record Verdict(string? Reason);
+    /// <param name="Bundle">What it holds when it is believed.</param>
+    internal sealed record Verdict(string? Reason, Digest? Bundle = null);
 
     private readonly record struct Question(string Keys, Digest Subject, Digest Manifest);
 }

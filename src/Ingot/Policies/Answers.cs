@@ -25,8 +25,14 @@ internal sealed record Answers<T>(IReadOnlyList<Answer<T>> All, IReadOnlyList<st
     public IReadOnlyList<Digest> Manifests => [.. Latest.Select(a => a.Record.Manifest)];
 
     /// <summary>The later of answers; the signed time alone tells: whoever may push could push an old one again.</summary>
-    public static IReadOnlyList<Answer<T>> LatestOf(IReadOnlyList<Answer<T>> answers) =>
-        answers.Count == 0 ? [] : [.. answers.Where(a => a.Time == answers.Max(b => b.Time))];
+    public static IReadOnlyList<Answer<T>> LatestOf(IReadOnlyList<Answer<T>> answers)
+    {
+        if (answers.Count == 0)
+            return [];
+
+        var last = answers.Max(a => a.Time);
+        return [.. answers.Where(a => a.Time == last)];
+    }
 }
 
 /// <summary>Finds the answers to the project's questions among the evidence.</summary>

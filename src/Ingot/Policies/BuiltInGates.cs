@@ -90,6 +90,9 @@ public static class BuiltInGates
 
     private static GateResult TestsPassed(string gate, Candidate c)
     {
+        // Whoever applies the project chooses which tests count; what failed since the last pass failed, whichever they were.
+        if (FailedSince(c) is { Count: > 0 } failed)
+            return Failed(gate, failed);
         if (c.Image.Tests.Count == 0)
             return GateResult.Unknown(gate, "the project has no test of it", $"name its goss files under images/{c.Image.Name}/tests and run 'ingot up'");
         if (c.Questions.Tests is null)
@@ -99,15 +102,28 @@ public static class BuiltInGates
         if (Nothing(gate, c, "test result", answers) is { } nothing)
             return nothing;
 
-        var failed = answers.Latest.Where(a => a.Said.Result == TestResultPredicate.FailedWord || a.Said.FailedTests.Count > 0).ToList();
-        if (failed.Count > 0)
-            return GateResult.Fail(gate, $"failed: {string.Join(", ", failed.SelectMany(a => a.Said.FailedTests).Distinct().Take(5))}", "mend the image or the test and build a new version", Manifests(failed));
-
-        bool passed = answers.Latest.All(a => a.Said.Result == TestResultPredicate.PassedWord && a.Said.PassedTests.Count > 0);
+        bool passed = answers.Latest.All(a => HasPassed(a.Said));
         return passed
             ? GateResult.Pass(gate, $"{answers.Latest[0].Said.PassedTests.Count} checks passed", answers.Manifests)
             : GateResult.Unknown(gate, "its test results hold no test", $"write checks into the goss files of images/{c.Image.Name}/tests", answers.Manifests);
     }
+
+    /// <summary>The failures of the image in any test, as signed at or after the last pass of the tests that are asked now, or else of any.</summary>
+    private static List<Answer<TestResultPredicate>> FailedSince(Candidate c)
+    {
+        var all = Answers.Of(c, EvidenceKind.TestResult, TestResultPredicate.FromPredicate, _ => null).All;
+        var passed = all.Where(a => HasPassed(a.Said)).ToList();
+        var asked = c.Questions.Tests is null ? [] : passed.Where(a => ObjectionTo(c.Questions, a.Said) is null).ToList();
+        var last = (asked.Count > 0 ? asked : passed).Select(a => a.Time).DefaultIfEmpty(DateTimeOffset.MinValue).Max();
+        return [.. Answers<TestResultPredicate>.LatestOf([.. all.Where(a => HasFailed(a.Said) && a.Time >= last)])];
+    }
+
+    private static bool HasFailed(TestResultPredicate result) => result.Result == TestResultPredicate.FailedWord || result.FailedTests.Count > 0;
+
+    private static bool HasPassed(TestResultPredicate result) => result.Result == TestResultPredicate.PassedWord && result.PassedTests.Count > 0 && !HasFailed(result);
+
+    private static GateResult Failed(string gate, IReadOnlyList<Answer<TestResultPredicate>> failed) => GateResult.Fail(
+        gate, $"failed: {string.Join(", ", failed.SelectMany(a => a.Said.FailedTests).Distinct().Take(5))}", "mend the image or the test and publish a new version", Manifests(failed));
 
     private static string? ObjectionTo(ImageQuestions questions, TestResultPredicate result)
     {

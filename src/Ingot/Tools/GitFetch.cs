@@ -73,6 +73,8 @@ public sealed class GitFetch(GitConnection connection)
             .. directory is null ? Array.Empty<string>() : ["-C", directory],
             "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "pack.threads=1",
             "-c", "advice.detachedHead=false", "-c", "credential.helper=", "-c", "http.lowSpeedLimit=1000", "-c", string.Create(CultureInfo.InvariantCulture, $"http.lowSpeedTime={LowSpeedSeconds}"),
+            // git would go on showing the secret to whom an answer sends it.
+            .. connection.Authorization is null ? Array.Empty<string>() : ["-c", "http.followRedirects=false"],
             .. arguments,
         ])
     {

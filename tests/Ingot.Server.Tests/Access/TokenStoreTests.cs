@@ -85,6 +85,35 @@ public sealed class TokenStoreTests : IAsyncLifetime
         Assert.Null(new TokenStore(_test.Home, _ledger, _clock).Find(null, token));
     }
 
+    /// <summary>Making a token reads the list before the revocation and is held up over a file: what it read is old when it is done.</summary>
+    [Fact]
+    public async Task ARevokedTokenIsRefusedAtOnceWhileAnotherIsBeingMade()
+    {
+        await CreateAsync("zoe", Role.Viewer);
+        string token = await CreateAsync("ann", Role.Viewer);
+        string file = Path.Combine(_test.Home.Tokens, "zoe");
+        string kept = File.ReadAllText(file);
+        File.Delete(file);
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [file]))
+            await make.WaitForExitAsync();
+
+        // Opening it waits for whoever reads it.
+        var opening = Task.Run(() => new FileStream(file, FileMode.Open, FileAccess.Write, FileShare.ReadWrite));
+        var making = Task.Run(() => CreateAsync("bob", Role.Viewer));
+        Task<bool> revoking;
+        await using (var pipe = await opening)
+        {
+            File.Move(file, file + ".pipe");
+            File.WriteAllText(file, kept);
+            revoking = Task.Run(() => _tokens.RevokeAsync("root", "ann", "left", CancellationToken.None));
+            await Task.WhenAny(revoking, Task.Delay(TimeSpan.FromSeconds(1)));
+        }
+
+        await making;
+        Assert.True(await revoking);
+        Assert.Null(_tokens.Find(null, token));
+    }
+
     [Fact]
     public void AFileThatTheLedgerDoesNotKnowLetsNobodyIn()
     {

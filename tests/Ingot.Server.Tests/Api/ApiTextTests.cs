@@ -26,6 +26,32 @@ public sealed class ApiTextTests
     }
 
     [Fact]
+    public void WhatIsDeeperInARequestIsLookedAtToo()
+    {
+        foreach (string bad in new[] { "\u001b[2J", "a\nb" })
+        {
+            foreach (var request in new[]
+            {
+                JsonSerializer.SerializeToElement(new TokenRequest("ann", [bad]), ApiJson.Default.TokenRequest),
+                JsonSerializer.SerializeToElement(new ProjectRequest("a: 1", [new ProjectImageRequest("web", [], bad)]), ApiJson.Default.ProjectRequest),
+                JsonSerializer.SerializeToElement(new ProjectRequest("a: 1", [new ProjectImageRequest("web", [new ProjectFileRequest(bad, Digest.Of("x"u8))])]), ApiJson.Default.ProjectRequest),
+            })
+            {
+                Assert.Equal("invalid", Assert.Throws<ApiException>(() => ApiText.RequirePlain(request)).Code);
+            }
+        }
+
+        Assert.Throws<ApiException>(() => ApiText.RequirePlain(JsonSerializer.Deserialize<JsonElement>("""{"roles":[null]}""")));
+    }
+
+    [Fact]
+    public void AKeyMayHaveLinesAndNothingElse()
+    {
+        ApiText.RequirePlain(Trust("-----BEGIN PUBLIC KEY-----\nAAAA\r\n-----END PUBLIC KEY-----\n"));
+        Assert.Throws<ApiException>(() => ApiText.RequirePlain(Trust("-----BEGIN PUBLIC KEY-----\n\u001b[2J")));
+    }
+
+    [Fact]
     public void PlainTextOfAnyLanguageAndAWholeFileAreTaken()
     {
         ApiText.RequirePlain(JsonSerializer.SerializeToElement(Approval("naïve reason of Åsa: 漢字 👍"), ApiJson.Default.ApprovalRequest));
@@ -42,6 +68,8 @@ public sealed class ApiTextTests
         Assert.EndsWith("warn: ingot[0] GET /a\\x0d\\x0a2026-01-01 info: forged \\x1b[31m", lines[0], StringComparison.Ordinal);
         Assert.All(lines.Skip(1), line => Assert.StartsWith("      ", line, StringComparison.Ordinal));
     }
+
+    private static JsonElement Trust(string pem) => JsonSerializer.SerializeToElement(new KeyTrustRequest("ci", pem, ["tester"]), ApiJson.Default.KeyTrustRequest);
 
     private static ApprovalRequest Approval(string why) => new("shop", "web", "production", Digest.Of("x"u8), why, Approved: true);
 }

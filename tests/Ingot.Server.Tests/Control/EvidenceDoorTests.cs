@@ -170,6 +170,54 @@ public sealed class EvidenceDoorTests
         Assert.False((await door.Projects.ApplyAsync("shop", new ProjectRequest(Yaml), s_root, default)).Changed);
     }
 
+    [Fact]
+    public async Task NobodyPushesOutWhatOthersApplied()
+    {
+        await using var door = await Door.OpenAsync();
+        var image = await door.PublishAsync("shop", "web", "1.0.0", "the program");
+        Assert.Equal("admitted", (await door.PromoteAsync("shop", "web", image)).Decision);
+        for (int i = 0; i < 505; i++)
+            await door.ApplyAsync("shop", Yaml, commit: i.ToString("x40", System.Globalization.CultureInfo.InvariantCulture), by: new Principal("mallory", Role.Administrator));
+        Assert.Equal("1.0.0", (await door.Desk.ResolveAsync("shop", "web", null, null, default)).Version);
+        // One who applies two by turns has two.
+        var again = new Projects(door.Registry.Ledger);
+        for (int i = 0; i < 3; i++)
+            await door.ApplyAsync("shop", Yaml, commit: new string((char)('b' + (i % 2)), 40));
+        foreach (var projects in (Projects[])[again, door.Projects])
+        {
+            var sources = door.Registry.Ledger.Read(view => projects.Sources(view, "shop", "web"));
+            Assert.Equal([new string('b', 40), new string('c', 40), 504.ToString("x40", System.Globalization.CultureInfo.InvariantCulture)], sources.Take(3).Select(s => s.Commit));
+            Assert.Equal(503, sources.Count);
+        }
+    }
+
+    [Fact]
+    public async Task OnlyAVersionThatIsProvedKeepsItsTagFromBeingFreed()
+    {
+        await using var door = await Door.OpenAsync();
+        var image = await door.PublishAsync("shop", "web", "1.0.0", "the program");
+        Assert.True(await door.Candidates.IsVersionAsync("shop/web", "1.0.0", image, default));
+        Assert.False(await door.Candidates.IsVersionAsync("shop/web", "1.0.1", image, default));
+        // Where nothing is proved nothing can be told.
+        Assert.True(await door.Candidates.IsVersionAsync("shop/web", "1.0.1", Digest.Of([1]), default));
+        Assert.True(await door.Candidates.IsVersionAsync("shop/none", "1.0.1", image, default));
+        Assert.True(await door.Candidates.IsVersionAsync("web", "1.0.1", image, default));
+    }
+
+    [Fact]
+    public async Task ApplyingTheOldTestsAgainDoesNotUndoAFailure()
+    {
+        await using var door = await Door.OpenAsync();
+        var image = await door.PublishAsync("shop", "web", "1.0.0", "the program");
+        var strict = Digest.Of("file: { /web: { mode: 0755 } }"u8);
+        await door.ApplyAsync("shop", Yaml, tests: strict);
+        var binding = new StatementBinding("shop", "web", TimeProvider.System.GetUtcNow());
+        await door.AttachAsync("shop/web", image, Statement.About(image, binding, PredicateType.TestResult, SampleEvidence.TestResult("FAILED", ["file /web: mode"], digest: strict)));
+        await door.ApplyAsync("shop", Yaml);
+        var decision = await door.PromoteAsync("shop", "web", image);
+        Assert.Equal(("refused", "fail"), (decision.Decision, decision.Gates.Single(g => g.Gate == "tests-passed").Verdict));
+    }
+
     private sealed class Door : IAsyncDisposable
     {
         private readonly SigningKey _key;
@@ -180,12 +228,15 @@ public sealed class EvidenceDoorTests
             _key = key;
             Projects = new Projects(registry.Ledger);
             var shelf = new EvidenceShelf(registry.Ledger, registry.Store, new KeyBook(registry.Ledger, new KeyStore(registry.Home.Keys)));
-            Desk = new PromotionDesk(registry.Ledger, Projects, new Candidates(registry.Ledger, Projects, shelf, TimeProvider.System));
+            Candidates = new Candidates(registry.Ledger, Projects, shelf, TimeProvider.System);
+            Desk = new PromotionDesk(registry.Ledger, Projects, Candidates);
         }
 
         public RegistryFixture Registry { get; }
 
         public Projects Projects { get; }
+
+        public Candidates Candidates { get; }
 
         public PromotionDesk Desk { get; }
 
@@ -197,10 +248,10 @@ public sealed class EvidenceDoorTests
             return door;
         }
 
-        public async Task<bool> ApplyAsync(string project, string yaml, Digest? tests = null, string? commit = null)
+        public async Task<bool> ApplyAsync(string project, string yaml, Digest? tests = null, string? commit = null, Principal? by = null)
         {
             ProjectImageRequest Image(string name) => new(name, [new ProjectFileRequest(SampleEvidence.TestName, tests ?? SampleEvidence.TestDigest)], "git+https://code.example/shop.git", commit ?? s_commit);
-            return (await Projects.ApplyAsync(project, new ProjectRequest(yaml, [Image("web"), Image("api")]), s_root, default)).Changed;
+            return (await Projects.ApplyAsync(project, new ProjectRequest(yaml, [Image("web"), Image("api")]), by ?? s_root, default)).Changed;
         }
 
         public Task<DecisionReply> PromoteAsync(string project, string image, Digest digest) =>

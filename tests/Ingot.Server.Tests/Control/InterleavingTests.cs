@@ -27,6 +27,62 @@ public sealed class InterleavingTests
     }
 
     [Fact]
+    public async Task AReleaseIsRefusedWhenWhatCameLateCannotBeReadInPeace()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        var digest = await control.AdmittedAsync("admitted");
+        await AttachAsync(control, digest, "late");
+        Flood(control, i => control.AppendAsync(new LedgerEvent.Approved("shop", "web", digest, "test", $"mallory {i}", "why not", null)));
+        var reply = await control.DeployAsync(digest);
+        Assert.Equal("refused", reply.Outcome);
+        Assert.Contains("changed again and again", reply.Reason, StringComparison.Ordinal);
+        Assert.Empty(control.Target.Carried);
+    }
+
+    [Fact]
+    public async Task AKeyIsRetiredAlthoughWhatRestsOnItCannotBeReadInPeace()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        var digest = await control.AdmittedAsync("admitted", key: "mallory");
+        Flood(control, i => control.AppendAsync(new LedgerEvent.Approved("shop", "web", digest, "test", $"mallory {i}", "why not", null)));
+        var reply = await control.KeyDesk.RetireAsync(new KeyRetirementRequest("mallory", "lost"), "root", default);
+        Assert.Single(reply.Fallen);
+    }
+
+    [Fact]
+    public async Task TagsAndWhatIsAttachedElsewhereKeepNoDecisionFromBeingMade()
+    {
+        await using var control = await ControlFixture.StartAsync(production: "gates: []");
+        var digest = await control.PublishAsync("candidate");
+        await control.DecideAsync("test", digest, new GateRecord("not-revoked", "pass", "nobody revoked it", [], []));
+        Flood(control, async i =>
+        {
+            await control.AppendAsync(new LedgerEvent.TagBound("shop/web", $"x{i}", digest), "mallory");
+            await AttachAsync(control, digest, $"{i}", "mallory/web");
+        });
+        Assert.Equal("admitted", (await control.PromoteAsync(digest)).Decision);
+    }
+
+    private static async Task AttachAsync(ControlFixture control, Digest subject, string text, string repository = "shop/web")
+    {
+        var attached = await control.Content.PutAsync(MediaType.Manifest, System.Text.Encoding.UTF8.GetBytes(text));
+        await control.AppendAsync(new LedgerEvent.EvidenceAttached(repository, subject, attached.Digest, MediaType.Manifest, attached.Size, null, null), "mallory");
+    }
+
+    /// <summary>Something happens whenever a decision is about to be recorded.</summary>
+    private static void Flood(ControlFixture control, Func<int, Task> happens)
+    {
+        int count = 0;
+        control.Time.Once(AgainAsync);
+
+        async Task AgainAsync()
+        {
+            await happens(count++);
+            control.Time.Once(AgainAsync);
+        }
+    }
+
+    [Fact]
     public async Task AnOverrideDoesNotLiftWhatIsSaidMeanwhile()
     {
         await using var control = await ControlFixture.StartAsync();

@@ -139,6 +139,7 @@ public sealed class KeyBookTests : IAsyncDisposable
         var ring = await _book.ReadAsync();
         Assert.Equal(own.Id, ring.Own!.Id);
         Assert.Contains("is not trusted", ring.Objection(dropped.Id, PredicateType.TestResult), StringComparison.Ordinal);
+        Assert.Equal(own.Id, Assert.Single(await KeyRing.TrustedAsync(_home.Home, _store)).Key.Id);
         Assert.Contains(await KeyReports.NotesAsync(ring, _store, default), note => note.Contains(dropped.Id[..12], StringComparison.Ordinal) && note.Contains("not believed", StringComparison.Ordinal));
     }
 
@@ -161,7 +162,7 @@ public sealed class KeyBookTests : IAsyncDisposable
     [InlineData("", "is not a name")]
     [InlineData(".hidden", "is not a name")]
     [InlineData("a/b", "is not a name")]
-    [InlineData("a\nb", "is not a name")]
+    [InlineData("a\nb", "cannot be seen")]
     [InlineData("a b", "is not a name")]
     public Task ANameThatCouldMislead(string name, string reason)
     {
@@ -188,12 +189,24 @@ public sealed class KeyBookTests : IAsyncDisposable
     [InlineData("nobody", "because")]
     [InlineData("ci", "")]
     [InlineData("ci", "  ")]
+    [InlineData("ci", "left\u001b[2J")]
+    [InlineData("ci", "left\nroot approved it")]
+    [InlineData("ci\u001b[2J", "left")]
     public async Task AKeyIsRetiredByNameAndWithAReason(string key, string why)
     {
         using var ci = SigningKey.Create();
         await _book.TrustAsync("ci", ci.PublicKey.ToPem(), ["tester"], "root");
-        await Assert.ThrowsAsync<KeyException>(() => _book.RetireAsync(key, why, "root"));
+        var failure = await Assert.ThrowsAsync<KeyException>(() => _book.RetireAsync(key, why, "root"));
+        Assert.DoesNotContain(failure.Message, char.IsControl);
         Assert.Null((await _book.ReadAsync()).Objection(ci.Id, PredicateType.TestResult));
+    }
+
+    [Fact]
+    public async Task ARoleOfCharactersThatCannotBeSeenIsRefusedVisibly()
+    {
+        using var key = SigningKey.Create();
+        var failure = await Assert.ThrowsAsync<KeyException>(() => _book.TrustAsync("ci", key.PublicKey.ToPem(), ["tester", "x\u001b[2J"], "root"));
+        Assert.DoesNotContain(failure.Message, char.IsControl);
     }
 
     [Fact]

@@ -45,6 +45,18 @@ public sealed class BlobTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ARefusalIsNotKeptAsTheBlob()
+    {
+        await using var registry = await RegistryFixture.StartAsync();
+        var blob = await registry.PushBlobAsync("shop/web", [1, 2, 3]);
+        var answer = await registry.SendAsync("GET", $"/v2/shop/web/blobs/{blob.Digest}", (byte[]?)null, ("Range", "bytes=100-"));
+        Assert.Equal(416, (int)answer.StatusCode);
+        Assert.Null(answer.Headers.CacheControl);
+        Assert.Null(answer.Headers.ETag);
+        Assert.Empty(answer.Headers.AcceptRanges);
+    }
+
+    [Fact]
     public async Task ABlobPushedInTwoRequestsComesBack()
     {
         var bytes = Random(5000);

@@ -126,6 +126,22 @@ public sealed class BoundTests
     }
 
     [Fact]
+    public async Task OfOneSignedBundleInManyManifestsOnlyTheFirstIsExempt()
+    {
+        // All are around one bundle: of those that are asked about, the first counts.
+        await using var registry = await StartAsync(options => options with
+        {
+            MaxUnverified = 8,
+            MaxUnverifiedOfUser = 5,
+            Actor = UserOf,
+            Trusted = (_, manifests, _) => Task.FromResult<IReadOnlySet<Digest>>(manifests.Take(1).ToHashSet()),
+        });
+        var image = Descriptor.Of(MediaType.Manifest, await registry.MakeImageAsync("shop/web", "an image"));
+        var answers = await Task.WhenAll((await ReferrersAsync(registry, image, "wrapped", 40)).Select(wrapper => PutAsync(registry, wrapper, "mallory")));
+        Assert.Equal(6, answers.Count(answer => answer.IsSuccessStatusCode));
+    }
+
+    [Fact]
     public async Task ManyAtOnceDoNotSlipPastTheBound()
     {
         await using var registry = await StartAsync(options => options with { MaxUnverified = 6, MaxUnverifiedOfUser = 6, Actor = UserOf });

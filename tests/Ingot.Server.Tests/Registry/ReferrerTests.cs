@@ -168,6 +168,16 @@ public sealed class ReferrerTests : IAsyncLifetime
     }
 
     [Fact]
+    public void NotesThatCannotBeKeptInTheirFileAreKeptWithoutIt()
+    {
+        string path = Path.Combine(_registry.Home.Root, "a directory");
+        Directory.CreateDirectory(path);
+        using var notes = new Ingot.Server.Registry.ReferrerNotes(path);
+        byte[] put = notes.Put(Digest.Of([1]), new() { ["note"] = "one" });
+        Assert.Equal(put, notes.Find(Digest.Of([1])));
+    }
+
+    [Fact]
     public async Task AListOfTagsIsNeverOlderThanTheLedger()
     {
         for (int i = 0; i < 20; i++)

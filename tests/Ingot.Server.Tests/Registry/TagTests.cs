@@ -19,6 +19,7 @@ public sealed class TagTests : IAsyncLifetime
     public async ValueTask InitializeAsync() => _registry = await StartAsync(options => options with
     {
         Actor = http => (string?)http.Request.Headers["X-Test-User"] ?? "anonymous",
+        IsVersion = (_, tag, _, _) => Task.FromResult(tag != "taken"),
         IsAdministrator = http => http.Request.Headers["X-Test-User"] == "root",
         // A signature that begins with "trusted" is by a trusted key; what follows is its wrapping.
         TrustedSignature = (image, descriptor, content, _) => Task.FromResult(
@@ -101,6 +102,67 @@ public sealed class TagTests : IAsyncLifetime
         var e = await Assert.ThrowsAsync<ApiException>(() => desk.FreeAsync(new TagRequest("shop/web", "1.0", "why not"), "root", TestContext.Current.CancellationToken));
         Assert.Equal("refused", e.Code);
         Assert.Equal(digest, Tag("1.0"));
+    }
+
+    [Fact]
+    public async Task ATagThatNamesNoVersionOfWhatWasAdmittedIsFreed()
+    {
+        var (digest, _) = await PublishAsync("1.0", "a");
+        await DecideAsync(digest, admitted: true);
+        await PublishAsync("taken", "a", "mallory");
+        await ExpectAsync(409, await DeleteAsync("1.0", "root"), "DENIED");
+        await ExpectAsync(405, await DeleteAsync("taken", "mallory"), "UNSUPPORTED");
+        await ExpectAsync(202, await DeleteAsync("taken", "root"));
+        Assert.Null(Tag("taken"));
+
+        await PublishAsync("taken", "a", "mallory");
+        var desk = new TagDesk(_registry.Ledger, (_, tag, _, _) => Task.FromResult(tag != "taken"));
+        Assert.Equal(digest, (await desk.FreeAsync(new TagRequest("shop/web", "taken", "squatted"), "root", TestContext.Current.CancellationToken)).Digest);
+        await Assert.ThrowsAsync<ApiException>(() => desk.FreeAsync(new TagRequest("shop/web", "1.0", "why not"), "root", TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task SignaturesAreNotReplacedByWhatLooksLikeThem()
+    {
+        var (digest, _) = await PublishAsync("1.0", "a");
+        string tag = $"sha256-{digest.Hex}.sig";
+        var signed = await SignedAsync("payload", "one");
+        var one = signed with { Annotations = new() { ["a"] = "1\nb=2", ["c=d"] = "e" } };
+        await ExpectAsync(201, await PutSignaturesAsync(tag, one));
+        foreach (var other in new[]
+        {
+            one with { MediaType = "application/x-junk" },
+            one with { Annotations = new() { ["a"] = "1", ["b"] = "2", ["c=d"] = "e" } },
+            one with { Annotations = new() { ["a"] = "1\nb=2", ["c"] = "d=e" } },
+        })
+            await ExpectAsync(409, await PutSignaturesAsync(tag, other), "DENIED");
+        await ExpectAsync(201, await PutSignaturesAsync(tag, one, signed));
+    }
+
+    [Fact]
+    public async Task AnAccessoryTagStaysOfItsKind()
+    {
+        var (digest, image) = await PublishAsync("1.0", "a");
+        string tag = $"sha256-{digest.Hex}";
+        await ExpectAsync(201, await PutIndexAsync(tag, Index(image)));
+        await ExpectAsync(409, await PutSignaturesAsync(tag, image), "DENIED");
+        await ExpectAsync(201, await PutSignaturesAsync($"{tag}.sig"));
+        await ExpectAsync(409, await PutIndexAsync($"{tag}.sig", Index(image)), "DENIED");
+    }
+
+    [Fact]
+    public async Task AnAccessoryThatIsNotReadAnyMoreIsSaidToBeTheStoredOne()
+    {
+        var (digest, _) = await PublishAsync("1.0", "a");
+        string tag = $"sha256-{digest.Hex}.sig";
+        var stored = await _registry.Store.PutAsync(MediaType.Manifest, "{}"u8.ToArray());
+        await _registry.Ledger.AppendAsync("x", new LedgerEvent.ImagePublished("shop/web", stored.Digest, MediaType.Manifest, 2), TestContext.Current.CancellationToken);
+        await _registry.Ledger.AppendAsync("x", new LedgerEvent.TagBound("shop/web", tag, stored.Digest), TestContext.Current.CancellationToken);
+        var answer = await PutSignaturesAsync(tag, await SignedAsync("payload", "one"));
+        Assert.Contains("an administrator can free the tag", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        await ExpectAsync(409, answer, "DENIED");
+        await ExpectAsync(202, await DeleteAsync(tag, "root"));
+        await ExpectAsync(201, await PutSignaturesAsync(tag, await SignedAsync("payload", "one")));
     }
 
     [Fact]

@@ -30,6 +30,52 @@ public sealed class HomeDirectoryTests : IDisposable
         Assert.Null(HomeDirectory.Prepare(home));
     }
 
+    [Theory]
+    [InlineData(0b111_111_000)]
+    [InlineData(0b111_000_010)]
+    [InlineData(0b1_111_111_111)]
+    public void AHomeThatOthersCouldWriteIsRefusedWithTheCure(int mode)
+    {
+        string home = Directory.CreateDirectory(Path.Combine(_directory, "home")).FullName;
+        File.SetUnixFileMode(home, (UnixFileMode)mode);
+        var failure = Assert.Throws<HomeException>(() => HomeDirectory.Prepare(home));
+        Assert.Contains($"chmod 700 {home}", failure.Message, StringComparison.Ordinal);
+        Assert.Equal((UnixFileMode)mode, File.GetUnixFileMode(home));
+        Assert.Throws<HomeException>(() => HomeDirectory.Check(home));
+
+        File.SetUnixFileMode(home, (UnixFileMode)0b111_000_000);
+        Assert.Null(HomeDirectory.Prepare(home));
+    }
+
+    [Theory]
+    [InlineData("server")]
+    [InlineData("server/token")]
+    [InlineData("server/tokens")]
+    [InlineData("keys")]
+    [InlineData("uploads")]
+    [InlineData("content")]
+    [InlineData("ledger.db")]
+    public async Task WhatMattersInAHomeIsTheOwnersAndNoLink(string name)
+    {
+        string home = Path.Combine(_directory, "home");
+        string path = Path.Combine(home, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.CreateSymbolicLink(path, Path.Combine(_directory, "elsewhere"));
+        var failure = Assert.Throws<HomeException>(() => HomeDirectory.Prepare(home));
+        Assert.Contains($"'{path}' is a symbolic link", failure.Message, StringComparison.Ordinal);
+
+        File.Delete(path);
+        Directory.CreateDirectory(path);
+        HomeDirectory.Prepare(home);
+        if (UnixPeer.OwnUserId != 0)
+            return;
+
+        using (var give = System.Diagnostics.Process.Start("chown", ["65534", path]))
+            await give.WaitForExitAsync();
+        failure = Assert.Throws<HomeException>(() => HomeDirectory.Prepare(home));
+        Assert.Contains($"'{path}' belongs to the user 65534", failure.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void AnotherUsersHomeIsRefused()
     {

@@ -38,6 +38,26 @@ public sealed class SourceEpochsTests : IDisposable
     }
 
     [Fact]
+    public async Task ADateBeyondWhatADateCanBeIsAnError()
+    {
+        await RepositoryAsync();
+        await CommitAsync("Dockerfile", 1_000_000_000);
+        string repository = _directory.At("repository");
+        string commit = await CommandRunner.RunAsync(new Command("git", "cat-file", "commit", "HEAD") { Directory = repository });
+        byte[] late = System.Text.Encoding.UTF8.GetBytes(commit.Replace("> 1000000000", "> 99999999999999", StringComparison.Ordinal));
+        string made = await CommandRunner.RunAsync(new Command("git", "hash-object", "-t", "commit", "-w", "--stdin", "--literally") { Directory = repository, Input = late });
+        await GitAsync(repository, "update-ref", "HEAD", made.Trim());
+        Assert.Equal("epoch-date", (await ProblemAsync(_directory.At("repository"), "Dockerfile")).Code);
+    }
+
+    [Fact]
+    public async Task ARepositoryWithoutObjectsIsAnError()
+    {
+        await File.WriteAllTextAsync(Directory.CreateDirectory(_directory.At("half/.git")).FullName + "/HEAD", "ref: refs/heads/x\n");
+        Assert.StartsWith("epoch-", (await ProblemAsync(_directory.At("half"), ".")).Code, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task ARepositoryWithoutACommitIsAnError()
     {
         await RepositoryAsync();

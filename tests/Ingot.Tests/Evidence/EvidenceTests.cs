@@ -354,6 +354,24 @@ public sealed class EvidenceTests
     }
 
     [Fact]
+    public async Task ABundleInSeveralManifestsIsOnePieceOfEvidence()
+    {
+        var written = Referrers(await WriteAsync([Statements[0]]));
+        var manifest = ImageJson.ReadManifest(await _store.ReadRequiredAsync(written[0], s_stop));
+        var all = written.ToList();
+        for (int i = 0; i < 5; i++)
+            all.Add((await _store.PutAsync(MediaType.Manifest, ImageJson.Write(manifest with { Annotations = new() { ["x"] = $"{i}" } }))).Digest);
+        var counting = new CountingStore(_store);
+        var reader = new EvidenceReader([s_trusted], new EvidenceVerdicts());
+        Assert.Equal([written[0]], await reader.BelievedAsync(_image.Digest, _store, all, s_stop));
+        Assert.Equal([written[0]], await reader.BelievedAsync(_image.Digest, _store, all, s_stop));
+        var set = await reader.ReadAsync(_image.Digest, counting, all, s_stop);
+        Assert.Equal(written[0], Assert.Single(set.Records).Manifest);
+        Assert.Empty(set.Unverified);
+        Assert.Equal(2, counting.Opened);
+    }
+
+    [Fact]
     public async Task ARoleThatIsGivenLaterIsNotForgottenFor()
     {
         var written = Referrers(await WriteAsync([Statements[0]]));

@@ -72,6 +72,26 @@ public sealed class GateTests
         }
     }
 
+    [Fact]
+    public void AFailureOfAnyTestsAfterTheLastPassIsAFailure()
+    {
+        var strict = Digest.Of("file: { /web: { mode: 0755 } }"u8);
+        var pass = Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(2)));
+        var later = Record(PredicateType.TestResult, TestResult("FAILED", ["file /web: mode"], digest: strict), Bound(TimeSpan.FromHours(1)));
+        var earlier = Record(PredicateType.TestResult, TestResult("FAILED", ["file /web: mode"], digest: strict), Bound(TimeSpan.FromHours(3)));
+        var result = Result("tests-passed", pass, later);
+        Assert.Equal(Verdict.Fail, result.Verdict);
+        Assert.Equal([later.Manifest], result.Evidence);
+        Assert.Contains("publish a new version", result.Cure, StringComparison.Ordinal);
+        Assert.Equal(Verdict.Pass, Ask("tests-passed", pass, earlier));
+        Assert.Equal(Verdict.Fail, Ask("tests-passed", later));
+
+        // Whichever tests the project asks for now, or none at all.
+        var candidate = Candidate("tests-passed") with { Evidence = Set([pass, later]) };
+        foreach (IReadOnlyList<TestFile>? tests in new[] { null, new[] { new TestFile(TestName, Digest.Of("third"u8)) } })
+            Assert.Equal(Verdict.Fail, BuiltInGates.Ask("tests-passed", candidate with { Questions = candidate.Questions with { Tests = tests } }).Verdict);
+    }
+
     [Theory]
     [MemberData(nameof(Gates))]
     public void AnAnswerOfAnotherKindOfQuestionIsNone(string gate, string type)
@@ -251,9 +271,9 @@ public sealed class GateTests
     }
 
     [Fact]
-    public void AFailureOfOtherTestFilesIsNoAnswerAndNeitherIsAPassOfFewerOrMore()
+    public void AnEarlierFailureOfOtherTestFilesIsNoAnswerAndNeitherIsAPassOfFewerOrMore()
     {
-        var other = Record(PredicateType.TestResult, TestResult("FAILED", ["x"], digest: Digest.Of("an earlier file"u8)), Bound(TimeSpan.Zero));
+        var other = Record(PredicateType.TestResult, TestResult("FAILED", ["x"], digest: Digest.Of("an earlier file"u8)), Bound(TimeSpan.FromHours(1)));
         Assert.Equal(Verdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), other));
 
         var candidate = Candidate("tests-passed") with { Evidence = Set([Record(PredicateType.TestResult, TestResult())]) };

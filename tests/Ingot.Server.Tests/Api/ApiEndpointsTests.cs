@@ -1,0 +1,78 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using Ingot.Server.Tests.Access;
+
+namespace Ingot.Server.Tests.Api;
+
+public sealed class ApiEndpointsTests
+{
+    private static readonly string s_sha512 = "sha512:" + new string('a', 128);
+
+    [Fact]
+    public async Task ARequestThatIsNotWhatItShouldBeIsInvalidAndNoFailureOfTheServer()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
+        foreach (string path in new[] { "promotions", "approvals", "revocations", "tags/deletions", "releases", "rollbacks", "pauses", "stops", "keys", "keys/retirements", "tokens", "tokens/x/revocation" })
+        {
+            foreach (string body in new[] { "", "{", "null", "[]", "1", "{}", """{"project":null,"name":null,"key":null,"why":null,"repository":null}""" })
+                await InvalidAsync(owner, path, body, "application/json");
+            foreach (string? type in new[] { null, "text/plain", "x", "application/json; charset=utf-7", "application/json; charset=utf-16", "application/json; charset=none" })
+                await InvalidAsync(owner, path, "{}", type);
+        }
+
+        await InvalidAsync(owner, "tokens", """{"name":"ann","roles":[null]}""", "application/json");
+    }
+
+    [Fact]
+    public async Task DecisionsAreAboutSha256Digests()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
+        foreach (string path in new[] { "promotions", "approvals", "revocations", "releases" })
+        {
+            string body = JsonSerializer.Serialize(new { project = "p", image = "i", service = "s", stage = "s", digest = s_sha512, why = "w", reason = "w", approved = true });
+            Assert.Contains("is not a sha256 digest", await InvalidAsync(owner, path, body, "application/json; charset=utf-8"), StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ARequestHasALimitHoweverItIsSent(bool chunked)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "api/v1/stops") { Content = new StringContent(new string(' ', (1 << 20) + 1), Encoding.UTF8, "application/json") };
+        request.Headers.TransferEncodingChunked = chunked;
+        using var answer = await owner.SendAsync(request);
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
+        Assert.Equal("invalid", (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("code").GetString());
+    }
+
+    [Fact]
+    public async Task AnAnswerDoesNotRepeatAllThatWasSent()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
+        foreach (string name in new[] { new string('A', 10_000), "\\u001b" + new string('A', 10_000) })
+            Assert.InRange((await InvalidAsync(owner, "tokens", $$"""{"name":"{{name}}"}""", "application/json")).Length, 100, 500);
+    }
+
+    private static async Task<string> InvalidAsync(HttpClient http, string path, string body, string? type)
+    {
+        using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
+        if (type is not null)
+            content.Headers.TryAddWithoutValidation("Content-Type", type);
+        using var answer = await http.PostAsync(new Uri("api/v1/" + path, UriKind.Relative), content);
+        string text = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.StatusCode == HttpStatusCode.BadRequest, $"{path} {type} {body}: {(int)answer.StatusCode} {text}");
+        var error = JsonSerializer.Deserialize<JsonElement>(text);
+        Assert.Equal("invalid", error.GetProperty("code").GetString());
+        string message = error.GetProperty("message").GetString()!;
+        Assert.DoesNotContain("Ingot.Server", message, StringComparison.Ordinal);
+        return message;
+    }
+}
