@@ -167,6 +167,9 @@ public sealed class LayerIndex
             LinkTarget = ReadBytes(reader) is { Length: > 0 } target ? TarPath.Decode(target) : null,
             ExtendedAttributes = ReadAttributes(reader),
         };
+        if (entry is { Type: TarEntryType.HardLink or TarEntryType.SymbolicLink, LinkTarget: null })
+            throw new FormatException($"the bytes are not an index of a layer: the link '{path}' names nothing");
+
         Digest? digest = ReadBytes(reader) is { Length: > 0 } hash ? Content.Digest.FromHash(hash) : null;
         return new FileRecord(entry, digest, reader.Read7BitEncodedInt64(), reader.Read7BitEncodedInt64());
     }

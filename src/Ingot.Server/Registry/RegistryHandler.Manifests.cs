@@ -61,8 +61,9 @@ internal sealed partial class RegistryHandler
         AnswerCreated(http, $"/v2/{path.Repository}/manifests/{digest}", digest);
         if (facts.Subject is { } subject)
             http.Response.Headers["OCI-Subject"] = subject.ToString();
-        if (tags.Count > 0)
-            http.Response.Headers["OCI-Tag"] = tags.ToArray();
+        string[] given = [.. tags.Where(tag => _ledger.Read(view => view.Tag(path.Repository, tag))?.Digest == digest)];
+        if (given.Length > 0)
+            http.Response.Headers["OCI-Tag"] = given;
     }
 
     // end-9
@@ -148,6 +149,7 @@ internal sealed partial class RegistryHandler
     private async Task PublishAsync(HttpContext http, string repository, Digest digest, long size, ManifestFacts facts, IReadOnlyList<string> tags)
     {
         string actor = _options.Actor(http);
+        var parts = await PartsAsync(repository, facts, tags, http.RequestAborted);
         for (int attempt = 1; ; attempt++)
         {
             var growing = await CheckAccessoriesAsync(size, repository, facts, tags, http.RequestAborted);
@@ -176,6 +178,8 @@ internal sealed partial class RegistryHandler
                 if (growing.TryGetValue(tag, out var seen) && seen != bound)
                     throw new TagMoved(tag);
                 bool isFixed = bound is not null && !growing.ContainsKey(tag) && !_options.IsMutable(repository);
+                if (isFixed && IsPart(view, repository, tag, parts, actor))
+                    continue;
                 if (isFixed && !IsCompletion(view, repository, tag, facts, actor))
                     throw Immutable(repository, tag, bound!.Value, digest);
                 events.Add(new LedgerEvent.TagBound(repository, tag, digest, isFixed ? bound : null));

@@ -45,6 +45,56 @@ internal sealed partial class RegistryHandler
         && view.Entry(bound.Entry)?.Actor == actor
         && view.Decision(repository, bound.Digest) is null;
 
+    /// <summary>The tags that name an image for another platform than this one, with what they name. Docker's containerd store sends every image of an index, and what attests
+    /// them, under the tag of the index that comes last: the first of them has the tag, the others are kept without, and the index takes it over.</summary>
+    private async Task<IReadOnlyDictionary<string, Digest>> PartsAsync(string repository, ManifestFacts facts, IReadOnlyList<string> tags, CancellationToken cancellationToken)
+    {
+        var parts = new Dictionary<string, Digest>(StringComparer.Ordinal);
+        if (_options.IsMutable(repository) || await PlatformAsync(facts.Config, cancellationToken) is not { } platform)
+            return parts;
+
+        foreach (string tag in tags)
+        {
+            if (_ledger.Read(view => view.Tag(repository, tag))?.Digest is { } bound && await PlatformAsync(bound, cancellationToken) is { } other && other != platform)
+                parts[tag] = bound;
+        }
+
+        return parts;
+    }
+
+    private async Task<string?> PlatformAsync(Digest manifest, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await PlatformAsync(ManifestFacts.Read(await _store.ReadRequiredAsync(manifest, cancellationToken), contentType: null).Config, cancellationToken);
+        }
+        catch (RegistryRefusal)
+        {
+            return null;
+        }
+    }
+
+    private async Task<string?> PlatformAsync(Descriptor? config, CancellationToken cancellationToken)
+    {
+        if (config is not { MediaType: MediaType.Config or MediaType.DockerConfig } || config.Size > _options.MaxManifestBytes)
+            return null;
+
+        try
+        {
+            return await _store.ReadAsync(config.Digest, cancellationToken) is { } bytes && ImageJson.ReadConfig(bytes) is { } image ? $"{image.Os}/{image.Architecture}/{image.Variant}" : null;
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether a manifest may be another part of what the same user is pushing under a tag, on which nothing was decided yet.</summary>
+    private static bool IsPart(LedgerView view, string repository, string tag, IReadOnlyDictionary<string, Digest> parts, string actor) =>
+        view.Tag(repository, tag) is { } bound && parts.TryGetValue(tag, out var part) && part == bound.Digest
+        && view.Entry(bound.Entry)?.Actor == actor
+        && view.Decision(repository, bound.Digest) is null;
+
     /// <summary>Bounds what may be put under an accessory tag without a trusted key, so that there is always room for those who have one.</summary>
     private async Task CheckGrowthAsync(string repository, string tag, ManifestFacts? before, ManifestFacts after, long size, CancellationToken cancellationToken)
     {

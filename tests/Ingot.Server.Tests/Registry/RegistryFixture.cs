@@ -90,19 +90,19 @@ public sealed class RegistryFixture : IAsyncDisposable
     }
 
     /// <summary>An image with one layer of the given text, its blobs pushed.</summary>
-    public async Task<byte[]> MakeImageAsync(string repository, string text, Func<Manifest, Manifest>? change = null)
+    public async Task<byte[]> MakeImageAsync(string repository, string text, Func<Manifest, Manifest>? change = null, string architecture = "amd64")
     {
         var layer = await PushBlobAsync(repository, Encoding.UTF8.GetBytes(text), MediaType.LayerGzip);
-        var manifest = new Manifest { Config = await PushConfigAsync(repository, [layer]), Layers = [layer] };
+        var manifest = new Manifest { Config = await PushConfigAsync(repository, [layer], architecture), Layers = [layer] };
         var changed = change?.Invoke(manifest) ?? manifest;
         // A configuration speaks of as many layers as there are.
-        return ImageJson.Write(changed.Config == manifest.Config ? changed with { Config = await PushConfigAsync(repository, changed.Layers) } : changed);
+        return ImageJson.Write(changed.Config == manifest.Config ? changed with { Config = await PushConfigAsync(repository, changed.Layers, architecture) } : changed);
     }
 
     /// <summary>The configuration of an image of these layers.</summary>
-    public Task<Descriptor> PushConfigAsync(string repository, IReadOnlyList<Descriptor> layers)
+    public Task<Descriptor> PushConfigAsync(string repository, IReadOnlyList<Descriptor> layers, string architecture = "amd64")
     {
-        var config = new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = [.. layers.Select(layer => layer.Digest)] } };
+        var config = new ImageConfig { Architecture = architecture, Os = "linux", RootFs = new RootFileSystem { DiffIds = [.. layers.Select(layer => layer.Digest)] } };
         return PushBlobAsync(repository, ImageJson.Write(config), MediaType.Config);
     }
 

@@ -47,6 +47,38 @@ public sealed class TagTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ImagesOfOtherPlatformsAreKeptUntilTheIndexTakesTheTag()
+    {
+        var (image, descriptor) = await PublishAsync("1.0", "a");
+        byte[] arm = await _registry.MakeImageAsync("shop/web", "b", architecture: "arm64");
+        byte[] attestation = await _registry.MakeImageAsync("shop/web", "{}", architecture: "unknown");
+        foreach (byte[] part in new[] { arm, attestation })
+        {
+            var answer = await PutAsync("1.0", part, MediaType.Manifest, "ann");
+            await ExpectAsync(201, answer);
+            Assert.False(answer.Headers.Contains("OCI-Tag"));
+            Assert.Equal(image, Tag("1.0"));
+        }
+
+        byte[] index = Index(descriptor, Descriptor.Of(MediaType.Manifest, arm), Descriptor.Of(MediaType.Manifest, attestation));
+        await ExpectAsync(201, await PutIndexAsync("1.0", index));
+        Assert.Equal(Digest.Of(index), Tag("1.0"));
+        await ExpectAsync(409, await PutAsync("1.0", arm, MediaType.Manifest, "ann"), "DENIED");
+    }
+
+    [Fact]
+    public async Task AnImageOfTheSamePlatformOrOfAnotherUserOrAfterADecisionIsNoPart()
+    {
+        var (image, _) = await PublishAsync("1.0", "a");
+        byte[] arm = await _registry.MakeImageAsync("shop/web", "b", architecture: "arm64");
+        await ExpectAsync(409, await PutAsync("1.0", await _registry.MakeImageAsync("shop/web", "c"), MediaType.Manifest, "ann"), "DENIED");
+        await ExpectAsync(409, await PutAsync("1.0", arm, MediaType.Manifest, "mallory"), "DENIED");
+        await DecideAsync(image, admitted: true);
+        await ExpectAsync(409, await PutAsync("1.0", arm, MediaType.Manifest, "ann"), "DENIED");
+        Assert.Equal(image, Tag("1.0"));
+    }
+
+    [Fact]
     public async Task ATagDoesNotMoveToAnIndexWithoutItsImage()
     {
         await PublishAsync("1.0", "a");

@@ -71,6 +71,15 @@ public sealed class ErofsImageTests : IDisposable
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(50));
     }
 
+    [Theory]
+    [InlineData(TarEntryType.HardLink)]
+    [InlineData(TarEntryType.SymbolicLink)]
+    public void ALinkThatNamesNothingIsNoIndex(TarEntryType type)
+    {
+        var link = new FileRecord(new TarEntry { Path = "link", Type = type, Mode = 0b111_111_111 }, null, 0, 0);
+        Assert.Throws<FormatException>(() => LayerIndex.Read(new LayerIndex([link], []).Write()));
+    }
+
     [Fact]
     public void ADamagedIndexIsRefusedOrStillMakesASoundImage()
     {
