@@ -3,6 +3,7 @@ using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Server.Ledger;
+using Ingot.Tools;
 using Microsoft.Extensions.Logging;
 
 namespace Ingot.Server.Control;
@@ -222,7 +223,7 @@ internal sealed class ServiceLoop : IAsyncDisposable
     private async Task AdvanceAsync(OpenRollout rollout, CancellationToken cancellationToken)
     {
         var setup = rollout.State.Spec.Setup;
-        Seen = await _target.ObserveAsync(setup, cancellationToken);
+        Seen = await ObserveAsync(setup, cancellationToken);
         var withdrawn = _ledger.Read(view => Withdrawn(view, rollout.State.Spec));
         var decision = Releases.Rollout.Next(rollout.State, Seen, _time.GetUtcNow(), withdrawn);
         _rollout = rollout with { State = decision.State };
@@ -245,9 +246,15 @@ internal sealed class ServiceLoop : IAsyncDisposable
             await FinishAsync(_rollout, cancellationToken);
     }
 
+    private async Task<Observation> ObserveAsync(ServiceSetup setup, CancellationToken cancellationToken)
+    {
+        var seen = await _target.ObserveAsync(setup, _time, cancellationToken);
+        return (seen.ProxyTrouble ?? seen.EngineTrouble) is { } trouble ? throw new ToolException("target", trouble) : seen;
+    }
+
     private async Task KeepAsync(SteadyState steady, CancellationToken cancellationToken)
     {
-        Seen = await _target.ObserveAsync(steady.Setup, cancellationToken);
+        Seen = await ObserveAsync(steady.Setup, cancellationToken);
         var withdrawn = _ledger.Read(view => steady.Warm.Where(warm => Objection(view, Door.StandBy, warm) is not null).Select(warm => warm.Number).ToHashSet());
         var decision = Releases.Steady.Next(steady, Seen, _time.GetUtcNow(), withdrawn);
         _steady = decision.State;

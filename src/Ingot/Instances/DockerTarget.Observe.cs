@@ -8,16 +8,14 @@ namespace Ingot.Instances;
 public sealed partial class DockerTarget
 {
     /// <inheritdoc/>
-    public async Task<Observation> ObserveAsync(ServiceSetup setup, CancellationToken cancellationToken = default)
-    {
-        // Taken before anything is read: what it shows is no older than this.
-        var time = _time.GetUtcNow();
-        var instances = ObserveInstancesAsync(setup.Key, cancellationToken);
-        var proxy = ObserveProxyAsync(setup.Key, cancellationToken);
-        await Task.WhenAll(instances, proxy).ConfigureAwait(false);
-        var synthetic = _senders.GetValueOrDefault(setup.Key)?.Observe();
-        return new Observation(time, await proxy.ConfigureAwait(false), await instances.ConfigureAwait(false), synthetic);
-    }
+    public Task<ProxyObservation> ObserveProxyAsync(ServiceSetup setup, CancellationToken cancellationToken = default) => ObserveProxyAsync(setup.Key, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup, CancellationToken cancellationToken = default) =>
+        ObserveInstancesAsync(setup.Key, cancellationToken);
+
+    /// <inheritdoc/>
+    public SyntheticObservation? ObserveSynthetic(ServiceKey key) => _senders.GetValueOrDefault(key)?.Observe();
 
     private async Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceKey key, CancellationToken cancellationToken)
     {

@@ -45,19 +45,25 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public Task CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default) => move switch
+    public async Task<string?> CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default)
     {
-        Move.EnsureProxy proxy => EnsureProxyAsync(setup, proxy, cancellationToken),
-        Move.CreateInstance create => CreateAsync(setup, create, cancellationToken),
-        Move.AddServer add => AddServerAsync(setup, add, cancellationToken),
-        Move.SetWeights weights => SetWeightsAsync(setup, weights, cancellationToken),
-        Move.RemoveServer remove => RemoveServerAsync(setup, remove, cancellationToken),
-        Move.StopInstance stop => _engine.StopAsync(stop.Id, StopSeconds, cancellationToken),
-        Move.RemoveInstance remove => RemoveAsync(remove.Id, cancellationToken),
-        Move.StartSynthetic start => StartSyntheticAsync(setup, start),
-        Move.StopSynthetic => StopSyntheticAsync(setup.Key),
-        _ => throw new ArgumentException($"a Docker host does not know the move '{move}'", nameof(move)),
-    };
+        if (move is Move.CreateInstance create)
+            return await CreateAsync(setup, create, cancellationToken).ConfigureAwait(false);
+
+        await (move switch
+        {
+            Move.EnsureProxy proxy => EnsureProxyAsync(setup, proxy, cancellationToken),
+            Move.AddServer add => AddServerAsync(setup, add, cancellationToken),
+            Move.SetWeights weights => SetWeightsAsync(setup, weights, cancellationToken),
+            Move.RemoveServer remove => RemoveServerAsync(setup, remove, cancellationToken),
+            Move.StopInstance stop => _engine.StopAsync(stop.Id, StopSeconds, cancellationToken),
+            Move.RemoveInstance remove => RemoveAsync(remove.Id, cancellationToken),
+            Move.StartSynthetic start => StartSyntheticAsync(setup, start),
+            Move.StopSynthetic => StopSyntheticAsync(setup.Key),
+            _ => throw new ArgumentException($"a Docker host does not know the move '{move}'", nameof(move)),
+        }).ConfigureAwait(false);
+        return null;
+    }
 
     /// <summary>The last lines an instance wrote; empty when it is not there.</summary>
     public async Task<string> ReadLogAsync(ServiceKey key, int generation, int index, int lines, CancellationToken cancellationToken = default)
@@ -66,7 +72,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
         return container is null ? "" : await _engine.LogsAsync(container.Id, lines, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Takes everything of a service and stage away: its proxy, its instances, and the project's network when nothing else is on it. What is gone already is no error.</summary>
+    /// <inheritdoc/>
     public async Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default)
     {
         await StopSyntheticAsync(key).ConfigureAwait(false);
@@ -93,7 +99,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
         _engine.Dispose();
     }
 
-    private async Task CreateAsync(ServiceSetup setup, Move.CreateInstance move, CancellationToken cancellationToken)
+    private async Task<string> CreateAsync(ServiceSetup setup, Move.CreateInstance move, CancellationToken cancellationToken)
     {
         var generation = Generation(setup, move.Generation);
         string name = HardenedContainer.Name(setup.Key, move.Generation, move.Index);
@@ -103,6 +109,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
         var spec = HardenedContainer.Spec(setup.Key, generation, move.Index, image.Config?.User);
         string id = await _engine.TryCreateAsync(name, spec, cancellationToken).ConfigureAwait(false) ?? await AdoptAsync(name, spec, cancellationToken).ConfigureAwait(false);
         await _engine.StartAsync(id, cancellationToken).ConfigureAwait(false);
+        return id;
     }
 
     // A tag could have moved since; the digest is what was promoted, and the Engine must say that it has it.

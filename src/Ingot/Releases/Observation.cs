@@ -6,10 +6,19 @@ namespace Ingot.Releases;
 /// <summary>What a target reports of one service, read from the world just now and never from memory.</summary>
 /// <param name="Time">When reading began. A decision ignores an observation that began before the decision before it.</param>
 /// <param name="Proxy">What the proxy reports.</param>
-/// <param name="Instances">Every instance that carries the service's labels, running or not.</param>
+/// <param name="Instances">Every instance of the service that is this home's, running or not.</param>
 /// <param name="Synthetic">The sender of Ingot's own requests; null when none runs.</param>
 public sealed record Observation(DateTimeOffset Time, ProxyObservation Proxy, IReadOnlyList<InstanceObservation> Instances, SyntheticObservation? Synthetic = null)
 {
+    /// <summary>When reading the instances began, which may be earlier than <see cref="Time"/>: a slow engine keeps nothing from the proxy.</summary>
+    public DateTimeOffset InstancesTime { get; init; } = Time;
+
+    /// <summary>Why the engine could not be asked; null when it was. With it, <see cref="Instances"/> is empty and says nothing.</summary>
+    public string? EngineTrouble { get; init; }
+
+    /// <summary>Why the proxy, which runs, could not be asked; null when it was, or when it is known not to run. With it, <see cref="Proxy"/> says nothing.</summary>
+    public string? ProxyTrouble { get; init; }
+
     /// <summary>An instance, by generation and index; null when the target has none.</summary>
     public InstanceObservation? Instance(int generation, int index) =>
         Instances.FirstOrDefault(instance => instance.Generation == generation && instance.Index == index);
@@ -20,7 +29,7 @@ public sealed record Observation(DateTimeOffset Time, ProxyObservation Proxy, IR
 
     /// <summary>Whether an instance runs, the proxy knows its address, and the proxy's own check of it passes.</summary>
     public bool IsReady(int generation, int index) =>
-        Instance(generation, index) is { State: InstanceState.Running, Address: { } address }
+        Instance(generation, index) is { State: InstanceState.Running, Address: { } address, Objection: null }
         && Server(generation, index) is { Health: ServerHealth.Up, Admin: ServerAdmin.Ready } server
         && server.Address == address;
 
@@ -38,7 +47,7 @@ public sealed record Observation(DateTimeOffset Time, ProxyObservation Proxy, IR
 /// <param name="Index">Which of the generation's instances, from 0.</param>
 /// <param name="Id">The engine's id. A destructive move names it, so that it can never hit a successor of the same name.</param>
 /// <param name="State">What it does.</param>
-/// <param name="Digest">The image it was created from, as its label says.</param>
+/// <param name="Digest">The image it was created for, as its label says.</param>
 /// <param name="Address">Where it can be reached, <c>address:port</c>; null unless it runs.</param>
 /// <param name="Restarts">How often the engine has started it again.</param>
 /// <param name="StartedAt">When it was last started; null when never.</param>
@@ -54,7 +63,11 @@ public sealed record InstanceObservation(
     int Restarts = 0,
     DateTimeOffset? StartedAt = null,
     int? ExitCode = null,
-    bool OutOfMemory = false);
+    bool OutOfMemory = false)
+{
+    /// <summary>Why it may get no traffic although it runs: it is not what its generation promises, such as another image under the same labels; null when it is.</summary>
+    public string? Objection { get; init; }
+}
 
 /// <summary>What an instance does.</summary>
 public enum InstanceState

@@ -44,21 +44,39 @@ internal sealed class FakeTarget : ITarget
         return new TargetDescription("Docker Engine 28.2.2", ["none", "gzip", "zstd"], "Docker Engine 23 or later");
     }
 
-    public Task<Observation> ObserveAsync(ServiceSetup setup, CancellationToken cancellationToken = default)
+    public Task<ProxyObservation> ObserveProxyAsync(ServiceSetup setup, CancellationToken cancellationToken = default)
     {
         lock (_gate)
-        {
-            var now = DateTimeOffset.UtcNow;
-            var proxy = _proxy is null ? ProxyObservation.Down : new ProxyObservation(true, _proxy, "1", [.. _servers.Select(s => Server(s.Key, s.Value))]);
-            return Task.FromResult(new Observation(now, proxy, [.. _instances.Values]));
-        }
+            return Task.FromResult(_proxy is null ? ProxyObservation.Down : new ProxyObservation(true, _proxy, "1", [.. _servers.Select(s => Server(s.Key, s.Value))]));
     }
 
-    public Task CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default)
+    public Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup, CancellationToken cancellationToken = default)
+    {
+        lock (_gate)
+            return Task.FromResult<IReadOnlyList<InstanceObservation>>([.. _instances.Values]);
+    }
+
+    public SyntheticObservation? ObserveSynthetic(ServiceKey key) => null;
+
+    public Task<string?> CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default)
     {
         Carried.Enqueue(move);
         lock (_gate)
+        {
             Apply(setup, move);
+            return Task.FromResult(move is Move.CreateInstance create ? _instances[(create.Generation, create.Index)].Id : null);
+        }
+    }
+
+    public Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default)
+    {
+        lock (_gate)
+        {
+            _instances.Clear();
+            _servers.Clear();
+            _proxy = null;
+        }
+
         return Task.CompletedTask;
     }
 

@@ -100,8 +100,15 @@ public sealed class PullCheckTests
         public Task<TargetDescription> DescribeAsync(CancellationToken cancellationToken = default) =>
             Task.FromResult(description ?? throw new ToolException("dockerd", "the Docker Engine did not answer"));
 
-        public Task<Observation> ObserveAsync(ServiceSetup setup, CancellationToken cancellationToken = default) => throw new InvalidOperationException("nobody looks");
+        public Task<ProxyObservation> ObserveProxyAsync(ServiceSetup setup, CancellationToken cancellationToken = default) => throw new InvalidOperationException();
 
-        public Task CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default) => throw new InvalidOperationException("nobody moves");
+        public Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup, CancellationToken cancellationToken = default) =>
+            throw new InvalidOperationException();
+
+        public SyntheticObservation? ObserveSynthetic(ServiceKey key) => throw new InvalidOperationException();
+
+        public Task<string?> CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default) => throw new InvalidOperationException();
+
+        public Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default) => throw new InvalidOperationException();
     }
 }

@@ -44,7 +44,7 @@ internal sealed class Driver(DockerHost host, bool suspicious = false) : IAsyncD
         Observation seen;
         try
         {
-            seen = await _target.ObserveAsync(state.Spec.Setup);
+            seen = await _target.ObserveAsync(state.Spec.Setup, TimeProvider.System);
         }
         catch (ToolException e)
         {
@@ -70,7 +70,7 @@ internal sealed class Driver(DockerHost host, bool suspicious = false) : IAsyncD
         while (true)
         {
             await ForgetAsync();
-            var seen = await _target.ObserveAsync(state.Setup);
+            var seen = await _target.ObserveAsync(state.Setup, TimeProvider.System);
             if (until(seen))
                 return state;
             Assert.True(Clock.Elapsed < end, $"not mended after a minute: {ReleasesJson.Write(seen)}\n{Tale}");
@@ -83,7 +83,7 @@ internal sealed class Driver(DockerHost host, bool suspicious = false) : IAsyncD
         }
     }
 
-    public Task<Observation> ObserveAsync(ServiceSetup setup) => _target.ObserveAsync(setup);
+    public Task<Observation> ObserveAsync(ServiceSetup setup) => _target.ObserveAsync(setup, TimeProvider.System);
 
     public ValueTask DisposeAsync() => _target.DisposeAsync();
 
