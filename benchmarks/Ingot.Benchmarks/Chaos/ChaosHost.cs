@@ -94,9 +94,17 @@ internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposab
             Signal(proxy, "KILL");
         if (_docker is { HasExited: false })
         {
+            await RemoveInstancesAsync();
             Signal(_docker.Id, "TERM");
             await _docker.WaitForExitAsync();
         }
+    }
+
+    private async Task RemoveInstancesAsync()
+    {
+        var (_, ids) = await AskAsync("docker", "ps", "-aq", "--filter", "label=io.ingot.project=chaos");
+        if (ids.Length > 0)
+            await AskAsync("docker", ["rm", "-f", .. ids.Split('\n', StringSplitOptions.RemoveEmptyEntries)]);
     }
 
     private Process Run(string file, string log, IReadOnlyList<string> arguments)
