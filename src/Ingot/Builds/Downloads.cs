@@ -146,7 +146,7 @@ internal sealed class Downloads
     {
         int status = (int)response.StatusCode;
         string message = $"the server answered {status} ({response.ReasonPhrase})";
-        return status is 408 or 416 or 425 or 429 or >= 500
+        return status is 408 or 416 or 425 or 429 or (>= 500 and not (501 or 505 or 507))
             ? new PassingException(message, response.Headers.RetryAfter?.Delta)
             : new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': {message}");
     }
