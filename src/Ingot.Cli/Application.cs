@@ -93,6 +93,11 @@ internal static class Application
         {
             return await act();
         }
+        catch (AggregateException e) when (e.Flatten().InnerExceptions is [{ } first, ..])
+        {
+            // What several threads met is what one of them met.
+            return await GuardAsync(terminal, () => Task.FromException<int>(first));
+        }
         catch (InvalidInputException e)
         {
             return Fail(terminal, ExitCode.WrongInput, "invalid-input", e.Message, e.Diagnostics);

@@ -48,7 +48,7 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
     private async Task<AuthenticationHeaderValue> FetchTokenAsync(Dictionary<string, string> challenge, string repository, CancellationToken cancellationToken)
     {
         using var request = TokenRequest(challenge, repository);
-        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+        using var response = await AskAsync(request, repository, cancellationToken).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
             throw Failed(repository, (int)response.StatusCode, $"'{request.RequestUri!.GetLeftPart(UriPartial.Path)}' gave no token: {(int)response.StatusCode}; log in again with 'docker login {registry.Authority}'");
 
@@ -62,6 +62,20 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
         catch (Exception e) when (e is JsonException or FormatException)
         {
             throw Failed(repository, 200, $"the token server's answer is not a token: {e.Message}");
+        }
+    }
+
+    private async Task<HttpResponseMessage> AskAsync(HttpRequestMessage request, string repository, CancellationToken cancellationToken)
+    {
+        using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        clock.CancelAfter(HttpContentLimits.LongestAnswer);
+        try
+        {
+            return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, clock.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Failed(repository, 0, $"'{request.RequestUri!.GetLeftPart(UriPartial.Path)}' gave no token within {HttpContentLimits.LongestAnswer.TotalSeconds:0} seconds");
         }
     }
 
@@ -108,8 +122,25 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
 
 internal static class HttpContentLimits
 {
-    /// <summary>Reads a body whole; a longer one than allowed throws.</summary>
+    /// <summary>How long a document may take to come: a body that trickles is never silent.</summary>
+    public static TimeSpan LongestAnswer { get; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Reads a body whole; one that is longer than allowed, or takes longer than <see cref="LongestAnswer"/>, throws.</summary>
     public static async Task<byte[]> ReadLimitedAsync(this HttpContent content, int maxBytes, string repository, CancellationToken cancellationToken)
+    {
+        using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        clock.CancelAfter(LongestAnswer);
+        try
+        {
+            return await ReadAsync(content, maxBytes, repository, clock.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' took longer than {LongestAnswer.TotalSeconds:0} seconds");
+        }
+    }
+
+    private static async Task<byte[]> ReadAsync(HttpContent content, int maxBytes, string repository, CancellationToken cancellationToken)
     {
         var stream = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await using (stream.ConfigureAwait(false))

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Ingot.Builds.Normalisation;
 using Ingot.Diagnostics;
 using Ingot.Oci.Images;
@@ -13,7 +14,7 @@ namespace Ingot.Builds;
 internal sealed class CommandExecution
 {
     /// <summary>What of the surroundings below a result depends on; a higher number when they change.</summary>
-    public const string Version = "container@4";
+    public const string Version = "container@5";
 
     private const long ProcessesPerProcessor = 512;
     private const long MinProcesses = 4096;
@@ -23,7 +24,10 @@ internal sealed class CommandExecution
     private const string ScriptDirectory = "/dev/pipes/";
     private const string PidFile = "pid";
     private const string Bundle = "bundle";
-    private const int BundleSpace = 64 << 10;
+
+    // In memory: what a mount shows of a file of the host is its path there.
+    private const string Files = "files";
+    private const int Space = 64 << 10;
 
     private static readonly string[] s_mountedDirectories = ["proc", "sys", "dev"];
     private static readonly string[] s_mountedFiles = ["etc/hosts", "etc/resolv.conf"];
@@ -35,6 +39,7 @@ internal sealed class CommandExecution
     private readonly SecretGuard.OutputSearch _search;
     private readonly string _directory;
     private readonly string _container;
+    private readonly List<NewFile> _files = [];
 
     private CommandExecution(BuildSession session, RunStep step, LayerChain chain, IReadOnlyDictionary<StepMount, MountTree> trees)
     {
@@ -125,10 +130,8 @@ internal sealed class CommandExecution
 
     private byte[] MakeBundle(ProcessIdentity account, Dictionary<string, bool> usual, RunMounts mounts, NetworkOfStep network)
     {
-        WriteFile("hosts", "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n", ReadableMode);
-        WriteFile("resolv.conf", network.ResolverFile, ReadableMode);
-
-        var files = usual.Where(m => m.Value).Select(m => RuntimeMount.Bind(Path.Combine(_directory, TarPath.Name(m.Key)), "/" + m.Key, readOnly: false));
+        string[] contents = ["127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n", network.ResolverFile];
+        var files = usual.Where(m => m.Value).Select((m, i) => RuntimeMount.Bind(AddFile(TarPath.Name(s_mountedFiles[i]), contents[i], ReadableMode), "/" + m.Key, readOnly: false)).ToList();
         var process = ProcessOf(account);
         var spec = RuntimeSpec.Container(Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) }, network.Namespaces(_directory));
         spec = spec with
@@ -149,7 +152,7 @@ internal sealed class CommandExecution
 
     // The C library reads here how many there are, other programs ask the scheduler.
     private IEnumerable<RuntimeMount> Processors() => _step.Processors is { } count
-        ? [RuntimeMount.Bind(WriteFile("processors", StepProcessors.Online(count), ReadableMode), StepProcessors.OnlineFile, readOnly: true)]
+        ? [RuntimeMount.Bind(AddFile("processors", StepProcessors.Online(count), ReadableMode), StepProcessors.OnlineFile, readOnly: true)]
         : [];
 
     private IEnumerable<RuntimeMount> Script()
@@ -157,16 +160,14 @@ internal sealed class CommandExecution
         if (_step.Script is not { } script)
             return [];
 
-        return [RuntimeMount.Bind(WriteFile("script", script.Content, RootMode), ScriptDirectory + script.Name, readOnly: true)];
+        return [RuntimeMount.Bind(AddFile("script", script.Content, RootMode), ScriptDirectory + script.Name, readOnly: true)];
     }
 
-    // Commands of any user read it, whatever the umask of this process is.
-    private string WriteFile(string name, string content, int mode)
+    // Where the runtime finds it; commands of any user read it.
+    private string AddFile(string name, string content, int mode)
     {
-        string path = Path.Combine(_directory, name);
-        File.WriteAllText(path, content);
-        File.SetUnixFileMode(path, (UnixFileMode)mode);
-        return path;
+        _files.Add(new NewFile($"{Files}/{name}", Encoding.UTF8.GetBytes(content), mode));
+        return Path.Combine(_directory, Files, name);
     }
 
     private RuntimeProcess ProcessOf(ProcessIdentity account) => new()
@@ -212,11 +213,13 @@ internal sealed class CommandExecution
         var root = new OverlayMount([.. layers.Names, "points"], "upper", "work", "root");
         // The container's configuration may hold a secret: it stays in memory as they do.
         HostFiles.MakeDirectory(Path.Combine(_directory, Bundle), RootMode);
+        HostFiles.MakeDirectory(Path.Combine(_directory, Files), RootMode);
         var run = _session.Workspace.Runc.Run(Bundle, _container, PidFile) with { Directory = _directory };
         IReadOnlyList<Preparation> preparations =
         [
             .. network.Preparations, .. layers.Images, .. mounts.Images,
-            new MemoryMount(Bundle, config.Length + BundleSpace), new NewFile(Bundle + "/config.json", config, PrivateMode),
+            new MemoryMount(Bundle, config.Length + Space), new NewFile(Bundle + "/config.json", config, PrivateMode),
+            new MemoryMount(Files, _files.Sum(f => (long)f.Content.Length + Space)), .. _files,
             root, .. mounts.Preparations,
         ];
         CommandResult result;

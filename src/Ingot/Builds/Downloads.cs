@@ -113,8 +113,9 @@ internal sealed class Downloads
         }
     }
 
+    // A disk that takes no more is as full the next time.
     private static bool IsPassing(Exception e, CancellationToken cancellationToken) =>
-        !cancellationToken.IsCancellationRequested && e is HttpRequestException or IOException or PassingException or TimeoutException;
+        !cancellationToken.IsCancellationRequested && e is not DiskException && e is HttpRequestException or IOException or PassingException or TimeoutException;
 
     private static string Reason(Exception e) => e is HttpRequestException { InnerException: { } inner } ? inner.Message : e.Message;
 
@@ -145,7 +146,7 @@ internal sealed class Downloads
     {
         int status = (int)response.StatusCode;
         string message = $"the server answered {status} ({response.ReasonPhrase})";
-        return status is 408 or 416 or 425 or 429 or >= 500
+        return status is 408 or 416 or 425 or 429 or (>= 500 and not (501 or 505 or 507))
             ? new PassingException(message, response.Headers.RetryAfter?.Delta)
             : new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': {message}");
     }
@@ -156,7 +157,10 @@ internal sealed class Downloads
         long expected = blob.Written + (response.Content.Headers.ContentLength ?? 0);
         if (expected > _settings.MaxBytes)
             throw TooLarge(source);
+        RequireSpace(source, expected - blob.Written);
 
+        var pace = new Pace(_settings, _time);
+        long looked = blob.Written;
         var body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await using (body.ConfigureAwait(false))
         {
@@ -166,6 +170,14 @@ internal sealed class Downloads
             {
                 if (blob.Written + read > _settings.MaxBytes)
                     throw TooLarge(source);
+                pace.Take(read);
+                if (blob.Written - looked > _settings.Step)
+                {
+                    // Who does not say how much will come does not get all there is.
+                    RequireSpace(source, response.Content.Headers.ContentLength is null ? Reserve() : expected - blob.Written);
+                    looked = blob.Written;
+                }
+
                 await blob.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
                 attempt.Append(buffer.AsSpan(0, read));
             }
@@ -189,6 +201,11 @@ internal sealed class Downloads
         AtomicFile.Write(RecordOf(source), JsonSerializer.SerializeToUtf8Bytes(record, DownloadContext.Default.DownloadRecord));
         return new DownloadedFile(digest, size);
     }
+
+    private void RequireSpace(TreeSource.Download source, long bytes) => DiskException.Require(_records, bytes, $"'{SafeAddress.Of(source.Address)}'");
+
+    // A small disk is not all reserve.
+    private long Reserve() => Math.Min(_settings.Reserve, new DriveInfo(_records).TotalSize / DownloadSettings.LargestReserve);
 
     private DownloadException TooLarge(TreeSource.Download source) => new($"'{SafeAddress.Of(source.Address)}' has more than {_settings.MaxBytes} bytes, which is the limit");
 
@@ -299,6 +316,24 @@ internal sealed class Downloads
     private sealed class PassingException(string message, TimeSpan? retryAfter) : Exception(message)
     {
         public TimeSpan? RetryAfter { get; } = retryAfter;
+    }
+
+    /// <summary>How fast a body comes: one that trickles would hold a build for ever without ever being silent.</summary>
+    private sealed class Pace(DownloadSettings settings, TimeProvider time)
+    {
+        private long _since = time.GetTimestamp();
+        private long _bytes;
+
+        public void Take(int read)
+        {
+            _bytes += read;
+            var passed = time.GetElapsedTime(_since);
+            if (passed < settings.Patience)
+                return;
+            if (_bytes < settings.MinBytesPerSecond * passed.TotalSeconds)
+                throw new TimeoutException(string.Create(CultureInfo.InvariantCulture, $"only {_bytes} bytes came in {passed.TotalSeconds:0} seconds"));
+            (_since, _bytes) = (time.GetTimestamp(), 0);
+        }
     }
 
     /// <summary>What came until now, over several attempts.</summary>

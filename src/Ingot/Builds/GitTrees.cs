@@ -56,7 +56,7 @@ public sealed class GitTrees(GitAccess access)
         await RunAsync(source, git.Checkout(directory, commit.Id), cancellationToken).ConfigureAwait(false);
         await RunAsync(source, git.Submodules(directory), cancellationToken).ConfigureAwait(false);
         if (source is { KeepGitDirectory: true, Subdirectory: "" })
-            await TidyAsync(source, git, directory, cancellationToken).ConfigureAwait(false);
+            await KeptRepository.TidyAsync(git, directory, SafeAddress.OfRepository(source.Repository), commit, command => RunAsync(source, command, cancellationToken)).ConfigureAwait(false);
         else
             await CommandRunner.RunAsync(new Command("find", directory, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"), cancellationToken).ConfigureAwait(false);
         return new GitTree(commit.Id, Subdirectory(source, directory));
@@ -100,16 +100,6 @@ public sealed class GitTrees(GitAccess access)
 
     private static async Task<bool> HasAsync(GitFetch git, string directory, GitCommit commit, CancellationToken cancellationToken) =>
         (await TryRunAsync(git.Commit(directory, commit.Id), cancellationToken).ConfigureAwait(false)).ExitCode == 0;
-
-    // What is kept depends on the commit, and not on when and where it was fetched.
-    private static async Task TidyAsync(TreeSource.Git source, GitFetch git, string directory, CancellationToken cancellationToken)
-    {
-        await RunAsync(source, git.SetOrigin(directory, SafeAddress.OfRepository(source.Repository)), cancellationToken).ConfigureAwait(false);
-        await RunAsync(source, git.FreshIndex(directory), cancellationToken).ConfigureAwait(false);
-        await RunAsync(source, git.ForgetLogs(directory), cancellationToken).ConfigureAwait(false);
-        string[] passing = [.. ((string[])["FETCH_HEAD", "ORIG_HEAD", "logs", "branches"]).Select(name => Path.Combine(directory, ".git", name))];
-        await CommandRunner.RunAsync(new Command("rm", ["-rf", "--", .. passing]), cancellationToken).ConfigureAwait(false);
-    }
 
     private static string Subdirectory(TreeSource.Git source, string directory)
     {

@@ -201,8 +201,10 @@ internal sealed partial class PlanExecution : IDisposable
             case TreeSource.Image { Manifest: var digest }:
                 var image = await Image.LoadAsync(_session.Settings.Store, digest, cancellationToken: Stopped).ConfigureAwait(false);
                 return image.Config.RootFs.DiffIds.Zip(image.Manifest.Layers).Aggregate(LayerChain.Empty, (chain, pair) => chain.With(new ChainLayer(pair.First, pair.Second)));
-            default:
+            case TreeSource.Scratch:
                 return LayerChain.Empty;
+            default:
+                throw new InvalidOperationException($"'{source}' has no layers");
         }
     }
 

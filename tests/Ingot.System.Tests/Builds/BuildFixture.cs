@@ -137,16 +137,31 @@ public sealed class BuildFixture : IAsyncLifetime
         }
     }
 
-    public async Task<Built> BuildAtAsync(string project, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, Recorder? recorder = null)
+    public async Task<Built> BuildAtAsync(string project, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, Recorder? recorder = null, IReadOnlyDictionary<string, string>? contexts = null)
     {
         var diagnostics = new DiagnosticBag();
         var definition = ProjectParser.Parse(new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(project, "ingot.yaml"), cancellationToken)), diagnostics);
-        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project }, diagnostics, cancellationToken);
+        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project, Contexts = contexts ?? new Dictionary<string, string>() }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
         var settings = change(new BuildSettings { Store = Store, CacheDirectory = Path.Combine(Home, "cache"), WorkDirectory = Path.Combine(Home, "work") });
         var events = recorder ?? new Recorder();
         var images = await new Builder(settings).BuildAsync(plan!, events, cancellationToken);
         return new Built(images.First(i => i.Name == "app"), events, settings.Store);
+    }
+
+    /// <summary>Builds an image <c>app</c> with contexts that have names.</summary>
+    public async Task<Built> BuildWithContextsAsync(string dockerfile, IReadOnlyDictionary<string, string> contexts)
+    {
+        string project = System.IO.Directory.CreateTempSubdirectory("ingot-project-").FullName;
+        try
+        {
+            Write(project, new Dictionary<string, string> { ["ingot.yaml"] = Base + "  app: { dockerfile: Dockerfile }\n", ["Dockerfile"] = dockerfile });
+            return await BuildAtAsync(project, settings => settings, CancellationToken.None, contexts: contexts);
+        }
+        finally
+        {
+            System.IO.Directory.Delete(project, recursive: true);
+        }
     }
 
     /// <summary>Fails when anything of a build is left: directories, mounts, containers, processes with a word on their command line.</summary>
