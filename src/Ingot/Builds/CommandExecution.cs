@@ -78,6 +78,8 @@ internal sealed class CommandExecution
         var account = await AccountAsync(cancellationToken).ConfigureAwait(false);
         var snapshots = await _session.Layers.SnapshotsAsync(_chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
         int rootMode = MakeDirectories(tree);
+        long start = _session.Settings.TimeProvider.GetTimestamp();
+        var started = _session.Settings.TimeProvider.GetUtcNow();
         var table = new MountTable();
         var usual = MountUsual(tree, table);
         var mounts = await RunMounts.PrepareAsync(_session, _step, _directory, table, _trees, onLine, cancellationToken).ConfigureAwait(false);
@@ -85,10 +87,18 @@ internal sealed class CommandExecution
         {
             byte[] config = MakeBundle(account, usual, mounts, network);
             await ExecuteAsync(SnapshotStack.In(_directory, "l", snapshots), mounts, network, config, onLine, cancellationToken).ConfigureAwait(false);
+            started = Earlier(started, mounts.CachesSince);
         }
 
-        return await WriteAsync([.. usual.Keys, .. mounts.Points], rootMode, export, cancellationToken).ConfigureAwait(false);
+        var clock = _session.Settings.TimeProvider;
+        var times = StepTimes.Between(_session.Settings.Epoch, started, clock.GetElapsedTime(start), clock.GetUtcNow()) with { IsUtc = IsUtc };
+        using var vouchers = new Vouchers([new StepFiles(Upper), new ChainFiles(tree, snapshots)], _step.ToString());
+        var normaliser = new Normaliser(times, isBootstrap: false, [.. usual.Keys, .. mounts.Points], _session.RulesOff, vouchers);
+        return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken).ConfigureAwait(false);
     }
+
+    // What a cache keeps an earlier build's step made, and took its times from the clock then.
+    private static DateTimeOffset Earlier(DateTimeOffset started, DateTimeOffset? caches) => caches < started ? caches.Value : started;
 
     private async Task<ProcessIdentity> AccountAsync(CancellationToken cancellationToken)
     {
@@ -197,6 +207,8 @@ internal sealed class CommandExecution
             "TZ=UTC",
             string.Create(CultureInfo.InvariantCulture, $"SOURCE_DATE_EPOCH={_session.Settings.Epoch.ToUnixTimeSeconds()}"),
             "PYTHONHASHSEED=0",
+            // TeX keeps to SOURCE_DATE_EPOCH only when it is told to; https://tug.org/texinfohtml/web2c.html#Reproducible-output.
+            "FORCE_SOURCE_DATE=1",
         ];
         foreach (var variable in surroundings)
         {
@@ -260,11 +272,8 @@ internal sealed class CommandExecution
         return new BuildException(new BuildFailure(_step.Text, _step.Span, result.ExitCode, Covered(result.Tail), log));
     }
 
-    private async Task<StepResult> WriteAsync(IReadOnlyList<string> mounted, int rootMode, bool export, CancellationToken cancellationToken)
-    {
-        var normaliser = new Normaliser(_session.Settings.Epoch, isBootstrap: false, mounted, _session.RulesOff);
-        return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken).ConfigureAwait(false);
-    }
+    // What no template says is UTC.
+    private bool IsUtc => _step.Environment.Concat(_step.Transparent).LastOrDefault(e => e.StartsWith("TZ=", StringComparison.Ordinal)) is null or "TZ=UTC" or "TZ=UTC0" or "TZ=Etc/UTC";
 }
 
 /// <summary>Makes a layer and a snapshot of a directory that a step filled.</summary>
@@ -281,6 +290,8 @@ internal static class DirectoryResult
         await using (writer.ConfigureAwait(false))
         {
             await DirectoryLayer.WriteAsync(writer, directory, options, cancellationToken).ConfigureAwait(false);
+            foreach (string note in normaliser.Notes)
+                session.Note(note);
             if (normaliser.Kept == 0 && RootModeOf(directory) == rootMode)
                 return new StepResult { Rules = normaliser.Applied };
 

@@ -334,7 +334,11 @@ internal sealed partial class PlanExecution : IDisposable
     {
         void Output(string line) => _progress.Report(new BuildEvent.StepOutput(work.Label, line));
         // What is only mounted is in no image, and may well be where a secret comes from.
-        var session = SessionOf(work.Stage) with { Step = work.IsMounted ? null : work.Step };
+        var session = SessionOf(work.Stage) with
+        {
+            Step = work.IsMounted ? null : work.Step,
+            Note = text => _progress.Report(new BuildEvent.StepNote(work.Label, text)),
+        };
         return work.Step switch
         {
             BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Stage.Name, work.Export, Output, Stopped),

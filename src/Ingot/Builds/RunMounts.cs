@@ -70,6 +70,9 @@ internal sealed class RunMounts : IAsyncDisposable
     /// <summary>Variables for the command.</summary>
     public IReadOnlyList<string> Environment => _environment;
 
+    /// <summary>Since when the caches have been there that the step mounts, as their directory says; null without one.</summary>
+    public DateTimeOffset? CachesSince => _caches.Values.Select(c => HostFiles.Times(Path.GetDirectoryName(c.Path)!)?.Modified).Min();
+
     /// <summary>Where in the root something was mounted.</summary>
     public IReadOnlyList<string> Points => _points;
 
