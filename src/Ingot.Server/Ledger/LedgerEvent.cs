@@ -7,6 +7,7 @@ namespace Ingot.Server.Ledger;
 /// <remarks>
 /// A new kind takes three things: its record in the chapter it belongs to, its name in the list below, and its case in <see cref="Projections"/>.
 /// Entries are for ever, so a kind's name and members are too: a member that comes later is nullable, has the default null, and stands last.
+/// What may grow with what it is about has its place in <see cref="Documents"/>; everything else is bounded where it comes in.
 /// A record says what it is about by implementing the <c>IAbout…</c> interfaces: entries are found by these.
 /// </remarks>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
@@ -73,8 +74,10 @@ public abstract partial record LedgerEvent
     /// <summary>A token is nobody's any more.</summary>
     public sealed record TokenRevoked(string Name, string Reason) : LedgerEvent;
 
-    /// <summary>A project's file was applied. <paramref name="Images"/> says what the file only names; null when the caller did not say.</summary>
-    public sealed record ProjectApplied(string Project, Oci.Content.Digest Digest, string Text, IReadOnlyList<AppliedImage>? Images = null)
+    /// <summary>A project's file was applied. <paramref name="Images"/> says what the file only names; null when the caller did not say.
+    /// A long text is empty here and <paramref name="TextDocument"/> names it, as <paramref name="ImagesDocument"/> does long images.</summary>
+    public sealed record ProjectApplied(
+        string Project, Oci.Content.Digest Digest, string Text, IReadOnlyList<AppliedImage>? Images = null, DocumentName? TextDocument = null, DocumentName? ImagesDocument = null)
         : LedgerEvent, IAboutProject, IAboutDigest;
 }
 

@@ -37,8 +37,12 @@ public sealed partial class LedgerStore : IAsyncDisposable
         _db = db;
         _writer = new LedgerWriter(db, signer);
         _size = _writer.Size;
+        Working = new WorkingStates(home);
         _loop = Task.Run(WriteLoopAsync);
     }
+
+    /// <summary>What is counted between entries; it may be lost.</summary>
+    public WorkingStates Working { get; }
 
     /// <summary>The log's name in checkpoints.</summary>
     public string Origin => _signer.Verifier.Name;

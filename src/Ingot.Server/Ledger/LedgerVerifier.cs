@@ -1,3 +1,4 @@
+using Ingot.Oci.Content;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
 using Microsoft.Data.Sqlite;
@@ -82,6 +83,7 @@ public sealed class LedgerVerifier
         _writer.Commit();
         foreach (var table in TableComparison.Tables(_replay))
             Guard($"the table '{table.Name}' cannot be read", () => Compare(table));
+        Guard("the documents cannot be read", CheckDocuments);
         Guard("the integrity check cannot run", CheckIntegrity);
         return new LedgerReport(size, _writer.Root.ToString(), _problems);
     }
@@ -244,6 +246,42 @@ public sealed class LedgerVerifier
 
         foreach (var (entry, problem) in table.Compare(_db, _replay, _notReplayed))
             Add(entry, problem);
+    }
+
+    /// <summary>Every document that an entry names is there, is what it is named after, and there is no other.</summary>
+    private void CheckDocuments()
+    {
+        var there = new HashSet<string>(StringComparer.Ordinal);
+        using (var rows = _db.Read("SELECT digest, bytes FROM document_bytes ORDER BY digest"))
+        {
+            while (rows.Read())
+            {
+                string name = rows.GetString(0);
+                there.Add(name);
+                CheckDocument(name, rows.GetFieldType(1) == typeof(byte[]) ? rows.GetFieldValue<byte[]>(1) : null);
+            }
+        }
+
+        foreach (var (name, entry) in _replay.Query("SELECT digest, entry FROM documents ORDER BY digest", r => (r.GetString(0), r.GetInt64(1))))
+        {
+            if (!there.Contains(name))
+                Add(entry, $"the document '{name}' that it names is missing");
+        }
+    }
+
+    private void CheckDocument(string name, byte[]? bytes)
+    {
+        var (size, entry) = _replay.First("SELECT size, entry FROM documents WHERE digest = ?1", r => (r.GetInt64(0), (long?)r.GetInt64(1)), name);
+        if (entry is null)
+        {
+            // An entry that cannot be read may name it.
+            if (_notReplayed.Count == 0)
+                Add(null, $"the ledger has a document that no entry names: '{name}'");
+        }
+        else if (bytes is null || bytes.Length != size || Digest.Of(bytes).ToString() != name)
+        {
+            Add(entry, $"the document '{name}' that it names has other bytes");
+        }
     }
 
     private void CheckIntegrity()

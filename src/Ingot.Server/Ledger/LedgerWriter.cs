@@ -1,3 +1,4 @@
+using Ingot.Oci.Content;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
 using Microsoft.Data.Sqlite;
@@ -83,13 +84,16 @@ internal sealed class LedgerWriter
     /// <summary>Appends one entry.</summary>
     public LedgerEntry Append(string actor, LedgerEvent value, DateTimeOffset time)
     {
-        var json = new LedgerEntry(LedgerEntry.CurrentFormat, Size, time, actor, value).ToBytes();
+        var (said, documents) = Documents.Split(value);
+        var json = new LedgerEntry(LedgerEntry.CurrentFormat, Size, time, actor, said).ToBytes();
         if (json.Length > LedgerEntry.MaxBytes)
             throw new LedgerException($"the entry '{value.Kind}' has {json.Length} bytes: an entry may have {LedgerEntry.MaxBytes}; keep what is large as a blob and name its digest");
 
         // What is projected is what was written, so that a replay sees the same.
         var entry = LedgerEntry.Parse(json);
         Write(entry, json, MerkleTree.HashLeaf(json));
+        foreach (byte[] document in documents)
+            _db.Execute("INSERT OR IGNORE INTO document_bytes VALUES (?1, ?2)", Digest.Of(document).ToString(), document);
         return entry;
     }
 

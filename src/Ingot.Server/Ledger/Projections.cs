@@ -19,6 +19,8 @@ public static partial class Projections
     /// <summary>Brings the tables up to the entry, which must be the next.</summary>
     internal static void Apply(SqliteDatabase db, LedgerEntry entry)
     {
+        foreach (var document in Documents.NamedBy(entry.Event))
+            db.Execute("INSERT OR IGNORE INTO documents VALUES (?1, ?2, ?3)", Text(document.Document), document.Size, entry.Seq);
         Project(db, entry);
         Index(db, entry);
     }
@@ -72,7 +74,7 @@ public static partial class Projections
             case PromotionDecided e:
                 db.Execute(
                     "INSERT OR REPLACE INTO promotions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                    e.Project, e.Image, e.Stage, Text(e.Digest), e.Repository, e.Admitted, JsonSerializer.Serialize(e.Gates, LedgerJson.Entries.IReadOnlyListGateRecord), time, seq);
+                    e.Project, e.Image, e.Stage, Text(e.Digest), e.Repository, e.Admitted, Gates(e), time, seq);
                 break;
             case Approved e:
                 PutApproval(db, e.Project, e.Image, e.Stage, e.Digest, e.Who, "approved", e.Reason, time, seq);
@@ -101,11 +103,11 @@ public static partial class Projections
                 break;
             case RolloutStateChanged e:
                 MustExist(db.Execute(
-                    "UPDATE rollouts SET state = ?2, state_reason = ?3, state_detail = ?4, time = ?5, entry = ?6 WHERE rollout = ?1",
+                    "UPDATE rollouts SET state = ?2, state_reason = ?3, state_detail = ?4, state_entry = ?6, time = ?5, entry = ?6 WHERE rollout = ?1",
                     e.Rollout, e.State, e.Reason, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
                 break;
             case RolloutMeasured e:
-                MustExist(db.Execute("UPDATE rollouts SET state_detail = ?2, time = ?3, entry = ?4 WHERE rollout = ?1", e.Rollout, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
+                MustExist(db.Execute("UPDATE rollouts SET state_detail = ?2, state_entry = ?4, time = ?3, entry = ?4 WHERE rollout = ?1", e.Rollout, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
                 break;
             case RolloutPaused e:
                 string until = e.Until is { } at ? Rfc3339Converter.Format(at) : "";
@@ -204,12 +206,15 @@ public static partial class Projections
     {
         string spec = e.Spec.GetRawText();
         db.Execute(
-            "INSERT OR REPLACE INTO rollouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, '', '', '', '', '', '', '', '', '', ?11, ?12)",
+            "INSERT OR REPLACE INTO rollouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, '', '', '', ?12, '', '', '', '', '', '', ?11, ?12)",
             e.Rollout, e.Project, e.Service, e.Stage, e.Repository, Text(e.Digest), e.Version ?? "", e.Reason, spec, e.Generation, time, seq);
         db.Execute(
             "INSERT OR REPLACE INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'live', ?10, ?11)",
             e.Project, e.Service, e.Stage, e.Generation, e.Repository, Text(e.Digest), e.Version ?? "", spec, e.Rollout, time, seq);
     }
+
+    private static string Gates(PromotionDecided e) =>
+        e.GatesDocument?.ToElement().GetRawText() ?? JsonSerializer.Serialize(e.Gates, LedgerJson.Entries.IReadOnlyListGateRecord);
 
     // An entry about something unknown would say more than the tables can show.
     private static void MustExist(int changed, string what, string name)

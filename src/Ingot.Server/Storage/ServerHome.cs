@@ -30,6 +30,9 @@ public sealed record ServerHome
     /// <summary>Unfinished uploads. On the same file system as <see cref="Content"/>, so that finishing one is a rename.</summary>
     public string Uploads => Path.Combine(Root, "uploads");
 
+    /// <summary>What is counted between entries of the ledger, a file each; it may be deleted at any time.</summary>
+    public string Working => Path.Combine(Root, "working");
+
     /// <summary>Tokens and the server's socket; only the owner can enter.</summary>
     public string Private => Path.Combine(Root, "server");
 

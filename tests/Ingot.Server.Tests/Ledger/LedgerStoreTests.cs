@@ -148,9 +148,9 @@ public sealed class LedgerStoreTests : IAsyncLifetime
     [Fact]
     public async Task AnEntryTooLargeIsRefusedWithTheCure()
     {
-        var e = await Assert.ThrowsAsync<LedgerException>(() => _ledger.AppendAsync("x", new ProjectApplied("shop", s_digest, new string('x', 70_000))));
+        var e = await Assert.ThrowsAsync<LedgerException>(() => _ledger.AppendAsync("x", new ServerStarted(new string('x', 70_000))));
         Assert.Contains("keep what is large as a blob", e.Message, StringComparison.Ordinal);
-        await _ledger.AppendAsync("x", new ProjectApplied("shop", s_digest, new string('x', 65_000)));
+        await _ledger.AppendAsync("x", new ServerStarted(new string('x', 65_000)));
         await ExpectVerifiesAsync();
     }
 

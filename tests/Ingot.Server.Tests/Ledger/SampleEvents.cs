@@ -61,6 +61,7 @@ internal static class SampleEvents
         yield return new ServiceStopped("shop", "api", "staging", "no longer needed");
         yield return new TokenCreated("ann", ["approver", "viewer"], DateTimeOffset.UnixEpoch.AddDays(30));
         yield return new TokenRevoked("ann", "left");
+        yield return new ProjectApplied("large", DigestOf("large"), string.Concat(Enumerable.Range(0, 500).Select(i => $"# line {i}\n")));
     }
 
     public static JsonElement Json(string text)
