@@ -23,6 +23,7 @@ internal static class Story
         KeyRetired x => $"the key {Short(x.KeyId)} was retired: {x.Reason}",
         TokenCreated x => $"the token of {x.Name} was made ({string.Join(", ", x.Roles)}){(x.Expires is { } end ? $", until {end:yyyy-MM-dd HH:mm}" : "")}",
         TokenRevoked x => $"the token of {x.Name} was revoked: {x.Reason}",
+        LossAccepted x => $"the loss of entries was accepted: {x.Size} were left of {Math.Max(x.Size, x.RememberedSize)}: {x.Reason}",
         ProjectApplied x => $"project {x.Project} applied ({x.Digest.Short})",
         ImagePublished x => $"{Artifact(x)} {x.Repository}@{x.Digest.Short} published",
         EvidenceAttached x => $"evidence about {x.Repository}@{x.Subject.Short}: {Predicate(x)} ({x.Digest.Short})",

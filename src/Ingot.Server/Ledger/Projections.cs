@@ -19,10 +19,16 @@ public static partial class Projections
     /// <summary>Brings the tables up to the entry, which must be the next.</summary>
     internal static void Apply(SqliteDatabase db, LedgerEntry entry)
     {
+        ApplyWithoutIndex(db, entry);
+        Index(db, entry);
+    }
+
+    /// <summary>All of it but the index by subject.</summary>
+    internal static void ApplyWithoutIndex(SqliteDatabase db, LedgerEntry entry)
+    {
         foreach (var document in Documents.NamedBy(entry.Event))
             db.Execute("INSERT OR IGNORE INTO documents VALUES (?1, ?2, ?3)", Text(document.Document), document.Size, entry.Seq);
         Project(db, entry);
-        Index(db, entry);
     }
 
     private static void Project(SqliteDatabase db, LedgerEntry entry)
@@ -33,7 +39,7 @@ public static partial class Projections
             throw new LedgerException($"a decision about '{((IAboutDigest)entry.Event).Digest}' was not recorded: decisions are about images by their sha256 digest, so that one image has one name");
         switch (entry.Event)
         {
-            case ServerStarted or TokenCreated or TokenRevoked:
+            case ServerStarted or TokenCreated or TokenRevoked or LossAccepted:
                 break;
             case KeyCreated e:
                 PutKey(db, e.KeyId, e.Purpose, e.PublicKey, "created", seq);
@@ -146,12 +152,12 @@ public static partial class Projections
     }
 
     /// <summary>Lets the entry be found by what it is about.</summary>
-    private static void Index(SqliteDatabase db, LedgerEntry entry)
+    internal static void Index(SqliteDatabase db, LedgerEntry entry)
     {
         // One statement for all: this is done for every entry, and a statement costs more than a row.
         var arguments = new List<object> { entry.Seq };
         var sql = new StringBuilder("INSERT OR IGNORE INTO subjects VALUES");
-        foreach (var (type, value) in Subjects(db, entry.Event))
+        foreach (var (type, value) in Subjects(entry.Event, id => About(db, id)))
         {
             sql.Append(CultureInfo.InvariantCulture, $"{(arguments.Count == 1 ? "" : ",")} (?{arguments.Count + 1}, ?{arguments.Count + 2}, ?1)");
             arguments.Add(type);
@@ -161,7 +167,12 @@ public static partial class Projections
         db.Execute(sql.ToString(), CollectionsMarshal.AsSpan(arguments));
     }
 
-    private static IEnumerable<(string Type, string Value)> Subjects(SqliteDatabase db, LedgerEvent e)
+    /// <summary>What a rollout is about; null for one that the tables do not know.</summary>
+    internal static RolloutSubjects? About(SqliteDatabase db, string rollout) => db.First(
+        "SELECT project, service, digest FROM rollouts WHERE rollout = ?1", r => new RolloutSubjects(r.GetString(0), r.GetString(1), r.GetString(2)), rollout);
+
+    /// <summary>What an event is about, some of it perhaps twice.</summary>
+    internal static IEnumerable<(string Type, string Value)> Subjects(LedgerEvent e, Func<string, RolloutSubjects?> about)
     {
         yield return (SubjectType.Kind, e.Kind);
         if (e is IAboutProject project)
@@ -178,12 +189,11 @@ public static partial class Projections
             yield break;
 
         yield return (SubjectType.Rollout, id);
-        var about = db.First("SELECT project, service, digest FROM rollouts WHERE rollout = ?1", r => (r.GetString(0), r.GetString(1), r.GetString(2)), id);
-        if (about is ({ } name, { } of, { } runs))
+        if (about(id) is { } rollout)
         {
-            yield return (SubjectType.Project, name);
-            yield return (SubjectType.Service, $"{name}/{of}");
-            yield return (SubjectType.Digest, runs);
+            yield return (SubjectType.Project, rollout.Project);
+            yield return (SubjectType.Service, $"{rollout.Project}/{rollout.Service}");
+            yield return (SubjectType.Digest, rollout.Digest);
         }
     }
 
@@ -225,6 +235,9 @@ public static partial class Projections
 
     private static string Text(Digest digest) => digest.ToString();
 }
+
+/// <summary>What a rollout's entries are about, beside the rollout.</summary>
+internal sealed record RolloutSubjects(string Project, string Service, string Digest);
 
 /// <summary>What entries can be found by.</summary>
 public static class SubjectType

@@ -24,6 +24,9 @@ public sealed record ServerHome
     /// <summary>The verifier key of the log, <c>NAME+KEYID+BASE64</c>.</summary>
     public string LogPublicKey => Path.Combine(Keys, "log.pub");
 
+    /// <summary>What is remembered of the log's end: the signed checkpoint of the last commit.</summary>
+    public string LogHead => Path.Combine(Keys, "log.head");
+
     /// <summary>The content-addressed store, an OCI image layout; builders on this host write to it too.</summary>
     public string Content => Path.Combine(Root, "content");
 
