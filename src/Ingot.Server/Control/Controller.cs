@@ -40,7 +40,7 @@ internal sealed class Controller : IAsyncDisposable
     {
         lock (_gate)
         {
-            return _loops.GetOrAdd(key, k => new ServiceLoop(k, _ledger.Read(view => ServiceHistory.Read(view, k)), _ledger, _target, _time, _logger));
+            return _loops.GetOrAdd(key, k => new ServiceLoop(k, _ledger.Read(view => ServiceHistory.Read(view, k, _ledger.Working)), _ledger, _target, _time, _logger));
         }
     }
 

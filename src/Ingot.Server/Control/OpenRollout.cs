@@ -1,11 +1,14 @@
-using System.Text.Json;
 using Ingot.Releases;
 using Ingot.Server.Ledger;
 
 namespace Ingot.Server.Control;
 
 /// <summary>A rollout under way, by its id in the ledger.</summary>
-internal sealed record OpenRollout(string Id, RolloutState State);
+/// <param name="Id">The id.</param>
+/// <param name="State">The state.</param>
+/// <param name="ChangesRecorded">How many of its changes of phase are in the ledger.</param>
+/// <param name="Mark">The entry that recorded it last.</param>
+internal sealed record OpenRollout(string Id, RolloutState State, int ChangesRecorded = 0, string Mark = "");
 
 /// <summary>A rollout to begin, and what is recorded together with its request.</summary>
 internal sealed record ReleaseOrder(RolloutSpec Spec, IReadOnlyList<LedgerEvent> With);
@@ -14,10 +17,10 @@ internal sealed record ReleaseOrder(RolloutSpec Spec, IReadOnlyList<LedgerEvent>
 internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since, IReadOnlyList<OpenRollout> Open)
 {
     /// <summary>Reads a service's history. A rollout that was requested and not begun starts from what was asked for.</summary>
-    public static ServiceHistory Read(LedgerView view, ServiceKey key)
+    public static ServiceHistory Read(LedgerView view, ServiceKey key, WorkingStates? working = null)
     {
         var rollouts = view.Rollouts(key.Project, key.Service, key.Stage);
-        var open = rollouts.Where(r => r.Outcome is null).Reverse().Select(r => new OpenRollout(r.Id, State(r))).ToList();
+        var open = rollouts.Where(r => r.Outcome is null).Reverse().Select(r => Taken(r, view.State(r, working))).ToList();
         if (view.Generations(key.Project, key.Service, key.Stage).All(g => g.IsRetired))
             return new ServiceHistory(null, null, []);
 
@@ -25,7 +28,7 @@ internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since
         DateTimeOffset? since = null;
         foreach (var ended in rollouts.Where(r => r.Outcome is not (null or "Stopped") && r.StateDetail is not null))
         {
-            var after = Releases.Steady.After(ReleasesJson.ReadRollout(ended.StateDetail!.Value.GetRawText()));
+            var after = Releases.Steady.After(view.State(ended).State);
             steady ??= after;
             // It serves since the oldest rollout in a row that left it serving: one that went back did not change that.
             if (steady is null || after?.Serving.Number != steady.Serving.Number)
@@ -36,7 +39,5 @@ internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since
         return new ServiceHistory(steady, since, open);
     }
 
-    private static RolloutState State(Ledger.Rollout rollout) => rollout.StateDetail is { ValueKind: JsonValueKind.Object } detail
-        ? ReleasesJson.ReadRollout(detail.GetRawText())
-        : Releases.Rollout.Begin(ReleasesJson.ReadSpec(rollout.Spec.GetRawText()), rollout.Requested);
+    private static OpenRollout Taken(Ledger.Rollout rollout, RecordedState recorded) => new(rollout.Id, recorded.State, recorded.ChangesRecorded, recorded.Mark);
 }

@@ -234,7 +234,7 @@ internal sealed class ServiceLoop : IAsyncDisposable
         }
         else if (_time.GetUtcNow() - _recordedAt >= s_measurementPace)
         {
-            await _ledger.AppendAsync(Actor, new LedgerEvent.RolloutMeasured(rollout.Id, Element(ReleasesJson.Write(decision.State))), cancellationToken);
+            _ledger.Working.Write(rollout.Id, rollout.Mark, ReleasesJson.WriteWorking(decision.State));
             _recordedAt = _time.GetUtcNow();
         }
 
@@ -337,6 +337,7 @@ internal sealed class ServiceLoop : IAsyncDisposable
         events.AddRange(live.Except(kept).Select(number => new LedgerEvent.GenerationRetired(Key.Project, Key.Service, Key.Stage, number, $"after rollout {rollout.Id}")));
         events.Add(new LedgerEvent.RolloutFinished(rollout.Id, state.Phase.ToString(), state.Reason, Receipt(state)));
         await _ledger.AppendAsync(Actor, events, cancellationToken);
+        _ledger.Working.Remove(rollout.Id);
         if (after?.Serving.Number != _steady?.Serving.Number)
             _steadySince = _time.GetUtcNow();
         _steady = after;
@@ -356,7 +357,10 @@ internal sealed class ServiceLoop : IAsyncDisposable
         var rollout = _rollout!;
         string state = rollout.State.Pause is null ? rollout.State.Phase.ToString() : "Paused";
         string reason = rollout.State.Pause?.Reason ?? rollout.State.Reason;
-        await _ledger.AppendAsync(Actor, new LedgerEvent.RolloutStateChanged(rollout.Id, state, reason, Element(ReleasesJson.Write(rollout.State))), cancellationToken);
+        var detail = Element(ReleasesJson.WriteRecord(rollout.State, rollout.ChangesRecorded));
+        var entry = await _ledger.AppendAsync(Actor, new LedgerEvent.RolloutStateChanged(rollout.Id, state, reason, detail), cancellationToken);
+        _rollout = rollout with { ChangesRecorded = rollout.State.History.Count, Mark = entry.Mark };
+        _ledger.Working.Write(rollout.Id, entry.Mark, ReleasesJson.WriteWorking(rollout.State));
         _recordedAt = _time.GetUtcNow();
     }
 
