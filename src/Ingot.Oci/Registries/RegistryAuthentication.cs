@@ -8,7 +8,7 @@ namespace Ingot.Oci.Registries;
 
 /// <summary>Answers a registry's challenges, with Basic or with a Bearer token from where the registry says
 /// (<see href="https://distribution.github.io/distribution/spec/auth/token/">token authentication</see>), and remembers the answer for each repository.</summary>
-internal sealed partial class RegistryAuthentication(HttpClient http, Uri registry, RegistryCredentials? credentials)
+internal sealed partial class RegistryAuthentication(HttpClient http, Uri registry, RegistryCredentials? credentials, Func<TimeSpan> patience)
 {
     private const int MaxTokenBytes = 1 << 20;
 
@@ -52,7 +52,7 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
         if (!response.IsSuccessStatusCode)
             throw Failed(repository, (int)response.StatusCode, $"'{request.RequestUri!.GetLeftPart(UriPartial.Path)}' gave no token: {(int)response.StatusCode}; log in again with 'docker login {registry.Authority}'");
 
-        byte[] body = await response.Content.ReadLimitedAsync(MaxTokenBytes, repository, cancellationToken).ConfigureAwait(false);
+        byte[] body = await response.Content.ReadLimitedAsync(MaxTokenBytes, repository, patience(), cancellationToken).ConfigureAwait(false);
         try
         {
             var token = JsonSerializer.Deserialize(body, CredentialJson.Default.TokenResponse);
@@ -68,16 +68,23 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
     private async Task<HttpResponseMessage> AskAsync(HttpRequestMessage request, string repository, CancellationToken cancellationToken)
     {
         using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        clock.CancelAfter(HttpContentLimits.LongestAnswer);
+        clock.CancelAfter(patience());
         try
         {
             return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, clock.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw Failed(repository, 0, $"'{request.RequestUri!.GetLeftPart(UriPartial.Path)}' gave no token within {HttpContentLimits.LongestAnswer.TotalSeconds:0} seconds");
+            throw Unreachable(request, repository, e.InnerException is TimeoutException ? e.Message.TrimEnd('.') : $"no answer for {patience().TotalSeconds:0.##} seconds", e);
+        }
+        catch (HttpRequestException e)
+        {
+            throw Unreachable(request, repository, e.Message, e);
         }
     }
+
+    private static RegistryException Unreachable(HttpRequestMessage request, string repository, string how, Exception e) =>
+        new(0, code: null, repository, $"could not get a token from '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': {how}", e);
 
     private HttpRequestMessage TokenRequest(Dictionary<string, string> challenge, string repository)
     {
@@ -122,21 +129,22 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
 
 internal static class HttpContentLimits
 {
-    /// <summary>How long a document may take to come: a body that trickles is never silent.</summary>
-    public static TimeSpan LongestAnswer { get; } = TimeSpan.FromMinutes(2);
-
-    /// <summary>Reads a body whole; one that is longer than allowed, or takes longer than <see cref="LongestAnswer"/>, throws.</summary>
-    public static async Task<byte[]> ReadLimitedAsync(this HttpContent content, int maxBytes, string repository, CancellationToken cancellationToken)
+    /// <summary>Reads a body whole; a longer one than allowed throws, and one that takes longer.</summary>
+    public static async Task<byte[]> ReadLimitedAsync(this HttpContent content, int maxBytes, string repository, TimeSpan patience, CancellationToken cancellationToken)
     {
         using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        clock.CancelAfter(LongestAnswer);
+        clock.CancelAfter(patience);
         try
         {
             return await ReadAsync(content, maxBytes, repository, clock.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' took longer than {LongestAnswer.TotalSeconds:0} seconds");
+            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' did not come whole in {patience.TotalSeconds:0.##} seconds", e);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' broke off: {e.Message}", e);
         }
     }
 

@@ -17,6 +17,8 @@ namespace Ingot.SystemTests.Rollouts;
 /// <summary>A real Engine and a registry with one small image in it, shared by the tests of rollouts. What they made is gone when it is.</summary>
 public sealed class DockerHost : IAsyncLifetime
 {
+    public const string HomeId = "5e1f7e575000";
+
     private const string Repository = "rollouts/instance";
 
     private readonly TemporaryDirectory _home = new();
@@ -62,7 +64,7 @@ public sealed class DockerHost : IAsyncLifetime
     }
 
     /// <summary>A target that knows nothing of what an earlier one did.</summary>
-    public DockerTarget Target() => new(Home, TimeProvider.System);
+    public DockerTarget Target(string homeId = HomeId) => new(Home, homeId, TimeProvider.System);
 
     /// <summary>A service of its own on a free port.</summary>
     public (ServiceKey Key, ProxySettings Proxy, Uri Address) Service(string name)
