@@ -75,7 +75,8 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw Failed(repository, 0, $"'{request.RequestUri!.GetLeftPart(UriPartial.Path)}' gave no token within {HttpContentLimits.LongestAnswer.TotalSeconds:0} seconds");
+            string server = request.RequestUri!.GetLeftPart(UriPartial.Path);
+            throw Failed(repository, 0, $"'{server}' gave no token within {HttpContentLimits.LongestAnswer.TotalSeconds:0} seconds");
         }
     }
 
@@ -136,7 +137,8 @@ internal static class HttpContentLimits
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' took longer than {LongestAnswer.TotalSeconds:0} seconds");
+            string problem = $"the registry's answer about '{repository}' took longer than {LongestAnswer.TotalSeconds:0} seconds";
+            throw new RegistryException(0, code: null, repository, problem);
         }
     }
 
