@@ -40,7 +40,8 @@ internal static class KeysCommands
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InvalidInputException(code, $"{who} '{path}', which cannot be read: {e.Message}", "make it readable for who runs this");
+            throw new InvalidInputException(
+                code, $"{who} '{path}', which cannot be read: {e.Message}", "make it readable for who runs this");
         }
     }
 
@@ -109,7 +110,8 @@ internal static class KeysCommands
         {
             string pem = ReadNamed(context.Resolve(result.GetRequiredValue(file)), "no-file", "the command line names");
             await using var keys = await KeyAccess.OpenAsync(context, cancellationToken);
-            var key = await keys.TrustAsync(new KeyTrustRequest(result.GetRequiredValue(name), pem, result.GetRequiredValue(roles)), cancellationToken);
+            var request = new KeyTrustRequest(result.GetRequiredValue(name), pem, result.GetRequiredValue(roles));
+            var key = await keys.TrustAsync(request, cancellationToken);
             if (!context.Terminal.TryJson(key, ApiJson.Default.KeyReply))
                 context.Terminal.Line($"{key.Name} ({key.Id[..12]}) is trusted as {string.Join(", ", key.Roles)}");
             return ExitCode.Done;

@@ -2,7 +2,8 @@ using Ingot.Oci.Linux;
 
 namespace Ingot.Oci.Content;
 
-/// <summary>A disk does not take what is written to it, and will not when it is tried again. The message says which disk, and how much is missing.</summary>
+/// <summary>A disk does not take what is written to it, and will not when it is tried again. The message says which disk, and how much is
+/// missing.</summary>
 public sealed class DiskException : IOException
 {
     private const int MountPointField = 4;
@@ -25,7 +26,8 @@ public sealed class DiskException : IOException
             Kernel.EACCES or Kernel.EPERM => $"the disk at '{MountPointOf(path)}' does not let this user write there",
             _ => null,
         };
-        return failure is DiskException or not (IOException or UnauthorizedAccessException) || why is null ? null : new DiskException($"could not write '{path}': {why}", error, failure);
+        bool isNew = failure is not DiskException && failure is IOException or UnauthorizedAccessException;
+        return isNew && why is not null ? new DiskException($"could not write '{path}': {why}", error, failure) : null;
     }
 
     /// <summary>Refuses to begin what has no room.</summary>
@@ -52,8 +54,8 @@ public sealed class DiskException : IOException
     {
         string full = Path.GetFullPath(path);
         return File.ReadLines("/proc/self/mountinfo")
-            .Select(line => line.Split(' '))
-            .Select(fields => fields.Length > MountPointField ? fields[MountPointField].Replace("\\040", " ", StringComparison.Ordinal) : "/")
+            .Select(line => line.Split(' ').ElementAtOrDefault(MountPointField) ?? "/")
+            .Select(point => point.Replace("\\040", " ", StringComparison.Ordinal))
             .Where(point => point == "/" || full == point || full.StartsWith(point + "/", StringComparison.Ordinal))
             .MaxBy(point => point.Length) ?? "/";
     }

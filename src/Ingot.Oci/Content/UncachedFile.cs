@@ -20,7 +20,8 @@ public sealed class UncachedFile : Stream
     private int _filled;
     private long _written;
 
-    /// <summary>Makes the file; one that is there already throws <see cref="IOException"/>, a disk that does not take it <see cref="DiskException"/>.</summary>
+    /// <summary>Makes the file; one that is there already throws <see cref="IOException"/>, a disk that does not take it
+    /// <see cref="DiskException"/>.</summary>
     public UncachedFile(string path)
     {
         Name = path;

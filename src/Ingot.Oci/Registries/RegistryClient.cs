@@ -213,7 +213,8 @@ public sealed class RegistryClient
     // Cut to what a tag may hold.
     private static string FallbackTag(Digest subject) => $"{subject.Algorithm}-{subject.Hex[..64]}";
 
-    // The connection broke, the upload was forgotten, or the registry has trouble of its own; one that is full, or cannot do it at all, is so the next time too.
+    // The connection broke, the upload was forgotten, or the registry has trouble of its own; one that is full, or cannot do it at all, is so
+    // the next time too.
     private static bool MayPass(int status) => status is 0 or 404 or (>= 500 and not (501 or 505 or 507));
 
     // From an offset of zero in one request; a registry that has some of it takes the rest as a chunk.

@@ -25,7 +25,8 @@ internal sealed class CacheDurability
 
     private string DurableFile => Path.Combine(_directory, "durable");
 
-    /// <summary>Takes away what cannot be believed, once after each start of the machine: whoever else begins meanwhile waits until that is done, for what it made would be taken for old.</summary>
+    /// <summary>Takes away what cannot be believed, once after each start of the machine: whoever else begins meanwhile waits until that is
+    /// done, for what it made would be taken for old.</summary>
     /// <param name="parts">The directories of the cache whose entries are meant.</param>
     /// <param name="time">The clock, for the wait.</param>
     /// <param name="cancellationToken">Ends it; the next builder goes on.</param>
@@ -34,7 +35,8 @@ internal sealed class CacheDurability
         if (IsRecovered())
             return;
 
-        using var alone = await FileLock.TakeAsync(Path.Combine(_directory, "recovery.lock"), shared: false, time, waiting: null, cancellationToken).ConfigureAwait(false);
+        string file = Path.Combine(_directory, "recovery.lock");
+        using var alone = await FileLock.TakeAsync(file, shared: false, time, waiting: null, cancellationToken).ConfigureAwait(false);
         if (!IsRecovered())
             await RemoveAsync(parts, cancellationToken).ConfigureAwait(false);
     }

@@ -69,7 +69,8 @@ internal sealed class CacheUse : IDisposable
         return oldest;
     }
 
-    /// <summary>Marks a thing of the cache as used, before it is looked for. When this returns the mark is there, whoever of several made it.</summary>
+    /// <summary>Marks a thing of the cache as used, before it is looked for. When this returns the mark is there, whoever of several made
+    /// it.</summary>
     public async ValueTask MarkAsync(string name, CancellationToken cancellationToken)
     {
         var mark = _marked.GetOrAdd(name, _ => new(() => MarkInGateAsync(name)));
@@ -88,7 +89,8 @@ internal sealed class CacheUse : IDisposable
     // Whoever gives up waiting for it leaves it to the others that wait.
     private async Task MarkInGateAsync(string name)
     {
-        using var gate = await FileLock.TakeAsync(GateOf(_directory), shared: true, _time, waiting: null, CancellationToken.None).ConfigureAwait(false);
+        string file = GateOf(_directory);
+        using var gate = await FileLock.TakeAsync(file, shared: true, _time, waiting: null, CancellationToken.None).ConfigureAwait(false);
         Mark(name);
     }
 

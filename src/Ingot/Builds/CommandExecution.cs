@@ -141,7 +141,9 @@ internal sealed class CommandExecution
     private byte[] MakeBundle(ProcessIdentity account, Dictionary<string, bool> usual, RunMounts mounts, NetworkOfStep network)
     {
         string[] contents = ["127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n", network.ResolverFile];
-        var files = usual.Where(m => m.Value).Select((m, i) => RuntimeMount.Bind(AddFile(TarPath.Name(s_mountedFiles[i]), contents[i], ReadableMode), "/" + m.Key, readOnly: false)).ToList();
+        RuntimeMount Mount(string point, int i) =>
+            RuntimeMount.Bind(AddFile(TarPath.Name(s_mountedFiles[i]), contents[i], ReadableMode), "/" + point, readOnly: false);
+        var files = usual.Where(m => m.Value).Select((m, i) => Mount(m.Key, i)).ToList();
         var process = ProcessOf(account);
         var spec = RuntimeSpec.Container(Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) }, network.Namespaces(_directory));
         spec = spec with

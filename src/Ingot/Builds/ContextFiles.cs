@@ -140,19 +140,26 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         using var found = RootedDirectory.FindResolved(directory, out var answer);
         return found is not null
             ? new HostFiles(found.HandlePath)
-            : throw new InvalidInputException("no-context", $"the context '{directory}' cannot be read: {(answer == PathAnswer.Outside ? "a symbolic link is in its path" : "it is gone")}", "build again when nobody changes it");
+            : throw new InvalidInputException(
+                "no-context",
+                $"the context '{directory}' cannot be read: {(answer == PathAnswer.Outside ? "a symbolic link is in its path" : "it is gone")}",
+                "build again when nobody changes it");
     }
 
     private bool IsLeftOut(string path, bool isDirectory) => _ignore.IsIgnored(path) && (!isDirectory || _ignore.CanPrune(path));
 
     /// <summary>The content of a file, owned by the caller.</summary>
-    public Stream Open(FileOrigin origin) => new PersonsFileStream(Reading(origin.Path, () => _files.OpenRead(origin.Path)), e => Unreadable(origin.Path, e));
+    public Stream Open(FileOrigin origin) =>
+        new PersonsFileStream(Reading(origin.Path, () => _files.OpenRead(origin.Path)), e => Unreadable(origin.Path, e));
 
-    public SelectedFile? Find(string path) => Look(path) is { } file && (path.Length == 0 || IsIncluded(path, file)) ? FileOf(path, path, file) : null;
+    public SelectedFile? Find(string path) =>
+        Look(path) is { } file && (path.Length == 0 || IsIncluded(path, file)) ? FileOf(path, path, file) : null;
 
-    public IEnumerable<string> Children(string path) => List(path).Where(c => IsIncluded(TarPath.Join(path, c.Name), c.File)).Select(c => c.Name);
+    public IEnumerable<string> Children(string path) =>
+        List(path).Where(c => IsIncluded(TarPath.Join(path, c.Name), c.File)).Select(c => c.Name);
 
-    public string? Resolve(string path) => LinkResolver.Resolve(path, p => Look(p) is { Type: TarEntryType.SymbolicLink } ? ReadLink(p) : null, MaxLinks);
+    public string? Resolve(string path) =>
+        LinkResolver.Resolve(path, p => Look(p) is { Type: TarEntryType.SymbolicLink } ? ReadLink(p) : null, MaxLinks);
 
     private HostFile? Look(string path) => Reading(path, () => _files.Find(path));
 
@@ -194,7 +201,9 @@ internal sealed class ContextFiles : ISelectable, IDisposable
             return there.Type == TarEntryType.SymbolicLink && !_ignore.IsIgnored(path) ? "it is a link to nothing in the context" : $"'{_ignoreName}' leaves it out";
 
         string parent = TarPath.Parent(path);
-        return Look(parent)?.Type == TarEntryType.Directory ? Suggestion.For(path, Children(parent).Select(name => TarPath.Join(parent, name))) : null;
+        return Look(parent)?.Type == TarEntryType.Directory
+            ? Suggestion.For(path, Children(parent).Select(name => TarPath.Join(parent, name)))
+            : null;
     }
 
     // A directory that is left out is there when something in it is taken back in.

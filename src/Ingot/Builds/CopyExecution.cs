@@ -96,7 +96,8 @@ internal static class CopyExecution
     }
 
     private static async Task<IReadOnlyList<PlacedFile>> PlaceAsync(
-        BuildSession session, CopyStep step, FileTree target, SourceSelection selection, CopyOptions options, CopyReading reading, CancellationToken cancellationToken)
+        BuildSession session, CopyStep step, FileTree target, SourceSelection selection, CopyOptions options, CopyReading reading,
+        CancellationToken cancellationToken)
     {
         var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken).ConfigureAwait(false);
         return Place(step, target, [.. sources.Select(s => Dated(s, step, options.Epoch)), .. Inline(session, step)], options);

@@ -36,7 +36,8 @@ internal sealed record CopyInput(Func<CancellationToken, Task<Digest>> DigestAsy
         if (parts.Count < 2)
             return parts.Count == 0 ? Nothing : parts[0];
 
-        return new CopyInput(token => DigestAllAsync(parts, token), token => SelectAllAsync(parts, p => p.SelectAsync(token)), token => OpenAllAsync(parts, token))
+        return new CopyInput(
+            token => DigestAllAsync(parts, token), token => SelectAllAsync(parts, p => p.SelectAsync(token)), token => OpenAllAsync(parts, token))
         {
             ReadAsync = token => SelectAllAsync(parts, p => p.ReadAsync(token)),
             Materials = [.. parts.SelectMany(p => p.Materials)],
@@ -93,10 +94,12 @@ internal sealed record CopyInput(Func<CancellationToken, Task<Digest>> DigestAsy
 /// <summary>A selection in a context, of which ever more is read.</summary>
 /// <param name="files">The context.</param>
 /// <param name="select">Selects, when it is first needed.</param>
-/// <param name="known">Its digest, when that is known from what the context looks like; then no file need be read to say it, and what is read must agree.</param>
+/// <param name="known">Its digest, when that is known from what the context looks like; then no file need be read to say it, and what is read
+/// must agree.</param>
 /// <param name="keep">Is told the digest when it had to be found out.</param>
 /// <param name="parallelism">How many files may be read at a time.</param>
-internal sealed class ContextSelection(ContextFiles files, Func<SourceSelection> select, Digest? known, Action<Digest> keep, int parallelism)
+internal sealed class ContextSelection(
+    ContextFiles files, Func<SourceSelection> select, Digest? known, Action<Digest> keep, int parallelism)
 {
     private readonly Lock _gate = new();
     private SourceSelection? _selection;
@@ -234,7 +237,8 @@ internal sealed class CopyInputs : IDisposable
         if (known is not null)
             files.Skip();
         var found = known is null ? Select(files, step, run, where, diagnostics) : null;
-        var selection = new ContextSelection(files, () => found ?? SelectNow(files, step, run, where), known, digest => Keep(stamp, what, digest), _session.Settings.Parallelism);
+        var selection = new ContextSelection(
+            files, () => found ?? SelectNow(files, step, run, where), known, digest => Keep(stamp, what, digest), _session.Settings.Parallelism);
         return new CopyInput(_ => Task.Run(selection.Complete, cancellationToken: default), _ => Task.FromResult(selection.Current), Open)
         {
             ReadAsync = _ => Task.Run(selection.Read, cancellationToken: default),
@@ -266,7 +270,10 @@ internal sealed class CopyInputs : IDisposable
         if (step.From is TreeSource.Inline)
             return CopyInput.Nothing;
         if (step.From is TreeSource.Git git)
-            return await _remote.OfAsync(git, What(step, run), files => SelectNow(files, step, run, $"'{step.From}'"), cancellationToken).ConfigureAwait(false);
+        {
+            SourceSelection Select(ContextFiles files) => SelectNow(files, step, run, $"'{step.From}'");
+            return await _remote.OfAsync(git, What(step, run), Select, cancellationToken).ConfigureAwait(false);
+        }
 
         var chain = await _chainOf(step.From).ConfigureAwait(false);
         string[] what = What(step, run);

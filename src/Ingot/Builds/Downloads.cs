@@ -115,7 +115,8 @@ internal sealed class Downloads
 
     // A disk that takes no more is as full the next time.
     private static bool IsPassing(Exception e, CancellationToken cancellationToken) =>
-        !cancellationToken.IsCancellationRequested && e is not DiskException && e is HttpRequestException or IOException or PassingException or TimeoutException;
+        !cancellationToken.IsCancellationRequested && e is not DiskException
+        && e is HttpRequestException or IOException or PassingException or TimeoutException;
 
     private static string Reason(Exception e) => e is HttpRequestException { InnerException: { } inner } ? inner.Message : e.Message;
 
@@ -202,7 +203,8 @@ internal sealed class Downloads
         return new DownloadedFile(digest, size);
     }
 
-    private void RequireSpace(TreeSource.Download source, long bytes) => DiskException.Require(_records, bytes, $"'{SafeAddress.Of(source.Address)}'");
+    private void RequireSpace(TreeSource.Download source, long bytes) =>
+        DiskException.Require(_records, bytes, $"'{SafeAddress.Of(source.Address)}'");
 
     // A small disk is not all reserve.
     private long Reserve() => Math.Min(_settings.Reserve, new DriveInfo(_records).TotalSize / DownloadSettings.LargestReserve);
@@ -331,7 +333,7 @@ internal sealed class Downloads
             if (passed < settings.Patience)
                 return;
             if (_bytes < settings.MinBytesPerSecond * passed.TotalSeconds)
-                throw new TimeoutException(string.Create(CultureInfo.InvariantCulture, $"only {_bytes} bytes came in {passed.TotalSeconds:0} seconds"));
+                throw new TimeoutException($"only {_bytes} bytes came in {passed.TotalSeconds:0} seconds");
             (_since, _bytes) = (time.GetTimestamp(), 0);
         }
     }

@@ -56,7 +56,10 @@ public sealed class GitTrees(GitAccess access)
         await RunAsync(source, git.Checkout(directory, commit.Id), cancellationToken).ConfigureAwait(false);
         await RunAsync(source, git.Submodules(directory), cancellationToken).ConfigureAwait(false);
         if (source is { KeepGitDirectory: true, Subdirectory: "" })
-            await KeptRepository.TidyAsync(git, directory, SafeAddress.OfRepository(source.Repository), commit, command => RunAsync(source, command, cancellationToken)).ConfigureAwait(false);
+        {
+            string origin = SafeAddress.OfRepository(source.Repository);
+            await KeptRepository.TidyAsync(git, directory, origin, commit, command => RunAsync(source, command, cancellationToken)).ConfigureAwait(false);
+        }
         else
             await CommandRunner.RunAsync(new Command("find", directory, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"), cancellationToken).ConfigureAwait(false);
         return new GitTree(commit.Id, Subdirectory(source, directory));

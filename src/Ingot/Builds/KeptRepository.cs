@@ -2,12 +2,24 @@ using Ingot.Tools;
 
 namespace Ingot.Builds;
 
-/// <summary>The repository that a checkout keeps: what is in it depends on the commit and on what was asked for, and not on when, whence in what pieces and into which files it was fetched.</summary>
-/// <remarks>One commit without its history, in one pack that is made here without differences between objects; the name it was asked for by; an index without the times and numbers of this host's files.</remarks>
+/// <summary>The repository that a checkout keeps: what is in it depends on the commit and on what was asked for, and not on when, in what
+/// pieces and into which files it was fetched.</summary>
+/// <remarks>One commit without its history, in one pack that is made here without differences between objects; the name it was asked for by; an
+/// index without the times and numbers of this host's files.</remarks>
 internal static class KeptRepository
 {
     // What git makes of a template, or remembers of what it did.
-    private static readonly string[] s_passing = ["FETCH_HEAD", "ORIG_HEAD", "branches", "description", "gc.log", "hooks", "index", "info", "logs", "packed-refs", "refs", "shallow"];
+    private static readonly string[] s_passing =
+    [
+        "FETCH_HEAD", "ORIG_HEAD", "branches", "description", "gc.log", "hooks", "index", "info", "logs", "packed-refs", "refs", "shallow",
+    ];
+
+    private static readonly EnumerationOptions s_everywhere = new()
+    {
+        RecurseSubdirectories = true,
+        AttributesToSkip = System.IO.FileAttributes.ReparsePoint,
+        IgnoreInaccessible = false,
+    };
 
     /// <summary>Makes it so, also in submodules.</summary>
     /// <param name="git">git.</param>
@@ -31,7 +43,7 @@ internal static class KeptRepository
     private static async Task TidyAsync(GitFetch git, string directory, GitCommit commit, Func<Command, Task<string>> run)
     {
         string repository = (await run(git.RepositoryOf(directory)).ConfigureAwait(false)).Trim();
-        bool hasHistory = (await run(git.Object(directory, commit.Id)).ConfigureAwait(false)).Split("\n\n", 2)[0].Split('\n').Any(line => line.StartsWith("parent ", StringComparison.Ordinal));
+        bool hasHistory = HasParent(await run(git.Object(directory, commit.Id)).ConfigureAwait(false));
         foreach (string name in s_passing)
             Remove(Path.Combine(repository, name));
         Directory.CreateDirectory(Path.Combine(repository, "refs"));
@@ -52,16 +64,21 @@ internal static class KeptRepository
     private static async Task ForgetBranchesAsync(GitFetch git, string directory, Func<Command, Task<string>> run)
     {
         await run(git.SetFetched(directory)).ConfigureAwait(false);
-        foreach (string branch in (await run(git.ConfiguredBranches(directory)).ConfigureAwait(false)).Split('\n').Where(v => v.StartsWith("branch.", StringComparison.Ordinal)).Select(SectionOf).Distinct())
+        string names = await run(git.Configuration(directory)).ConfigureAwait(false);
+        foreach (string branch in names.Split('\n').Where(n => n.StartsWith("branch.", StringComparison.Ordinal)).Select(SectionOf).Distinct())
             await run(git.RemoveSection(directory, branch)).ConfigureAwait(false);
     }
+
+    // In the lines before its message.
+    private static bool HasParent(string commit) =>
+        commit.Split("\n\n", 2)[0].Split('\n').Any(line => line.StartsWith("parent ", StringComparison.Ordinal));
 
     // branch.NAME.remote
     private static string SectionOf(string variable) => variable[..variable.LastIndexOf('.')];
 
     // The innermost first: git lets no tree have a file of that name.
     private static IEnumerable<string> SubmodulesOf(string directory) => Directory
-        .EnumerateFiles(directory, ".git", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = System.IO.FileAttributes.ReparsePoint, IgnoreInaccessible = false })
+        .EnumerateFiles(directory, ".git", s_everywhere)
         .Select(file => Path.GetDirectoryName(file)!)
         .OrderByDescending(path => path.Length)
         .ThenBy(path => path, StringComparer.Ordinal);

@@ -18,9 +18,8 @@ internal sealed class PersonsFileStream(Stream file, Func<IOException, InvalidIn
         }
     }
 
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => cancellationToken.IsCancellationRequested
-        ? ValueTask.FromCanceled<int>(cancellationToken)
-        : new(Read(buffer.Span));
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled<int>(cancellationToken) : new(Read(buffer.Span));
 
     protected override void Dispose(bool disposing)
     {

@@ -50,7 +50,9 @@ public sealed record RememberedBuild
 
             using var reader = new BinaryReader(new MemoryStream(File.ReadAllBytes(file), writable: false));
             // What was not on the disk when the machine stopped may be there in name only.
-            if (reader.ReadInt32() != Form || reader.ReadString() != CacheDurability.Boot || !IsValid(time.GetUtcNow().UtcTicks - reader.ReadInt64()))
+            if (reader.ReadInt32() != Form || reader.ReadString() != CacheDurability.Boot)
+                return null;
+            if (!IsValid(time.GetUtcNow().UtcTicks - reader.ReadInt64()))
                 return null;
             for (int left = reader.ReadInt32(); left > 0; left--)
             {

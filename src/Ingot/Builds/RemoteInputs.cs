@@ -58,11 +58,13 @@ internal sealed class RemoteInputs(BuildSession session) : IDisposable
     /// <param name="what">All that decides what is selected, beside the files.</param>
     /// <param name="select">Selects.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<CopyInput> OfAsync(TreeSource.Git git, IReadOnlyList<string> what, Func<ContextFiles, SourceSelection> select, CancellationToken cancellationToken)
+    public async Task<CopyInput> OfAsync(
+        TreeSource.Git git, IReadOnlyList<string> what, Func<ContextFiles, SourceSelection> select, CancellationToken cancellationToken)
     {
         var commit = await session.Repositories.ResolveAsync(git, cancellationToken).ConfigureAwait(false);
         string kept = git.KeepGitDirectory ? $"{SafeAddress.OfRepository(git.Repository)} {commit.Reference}" : "";
-        var digest = Digest.Of(Encoding.UTF8.GetBytes($"git {commit.Id}\n{git.Subdirectory}\n{kept}{string.Concat(what.Select(w => "\n" + w))}"));
+        string selected = string.Concat(what.Select(w => "\n" + w));
+        var digest = Digest.Of(Encoding.UTF8.GetBytes($"git {commit.Id}\n{git.Subdirectory}\n{kept}{selected}"));
         return CopyInput.Known(
             digest,
             async token => select(await TreeAsync(git, commit, token).ConfigureAwait(false)),

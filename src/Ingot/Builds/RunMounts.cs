@@ -21,7 +21,8 @@ internal sealed record MountTree(LayerChain Chain, string Path, Digest Digest);
 /// </remarks>
 internal sealed class RunMounts : IAsyncDisposable
 {
-    /// <summary>Where the step's secrets, and the sockets of its agents, are while it runs, in its directory: in memory, so that nothing of the host's paths shows where they are mounted.</summary>
+    /// <summary>Where the step's secrets, and the sockets of its agents, are while it runs, in its directory: in memory, so that nothing of the
+    /// host's paths shows where they are mounted.</summary>
     private const string SecretDirectory = "secrets";
 
     private const int SecretSpace = 64 << 10;

@@ -201,7 +201,8 @@ internal sealed class DockerfilePlanner
         foreach (var (name, initial) in _syntax.GlobalArguments.SelectMany(a => a.Arguments))
         {
             // Without a value it keeps the one it has.
-            _global.Declare(name, _arguments.FindGiven(name) ?? (initial is null ? null : VariableExpander.Expand(initial, FindGlobal, Diagnostics, Escape)));
+            string? ByDefault() => initial is null ? null : VariableExpander.Expand(initial, FindGlobal, Diagnostics, Escape);
+            _global.Declare(name, _arguments.FindGiven(name) ?? ByDefault());
         }
     }
 

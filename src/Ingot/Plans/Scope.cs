@@ -18,7 +18,8 @@ internal sealed class Scope
         }
     }
 
-    /// <summary>A copy that a later stage starts with: arguments are inherited with the stage that declared them, but what the image sets of the same name counts again, as with BuildKit.</summary>
+    /// <summary>A copy that a later stage starts with: arguments are inherited with the stage that declared them, but what the image sets of the
+    /// same name counts again, as with BuildKit.</summary>
     public Scope(Scope parent)
     {
         _environment = new(parent._environment);

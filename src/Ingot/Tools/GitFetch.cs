@@ -73,18 +73,21 @@ public sealed class GitFetch(GitConnection connection)
     /// <summary>Gives a name to an object.</summary>
     public Command SetReference(string directory, string name, string id) => Run(directory, "update-ref", "--no-deref", name, id);
 
-    /// <summary>Makes the index from the commit. Where there is none yet it has nothing of the times and numbers of this host's files.</summary>
+    /// <summary>Makes the index from the commit. Where there is none yet it has nothing of the times and numbers of this host's
+    /// files.</summary>
     public Command FreshIndex(string directory) => Run(directory, "read-tree", "HEAD");
 
     /// <summary>Puts all that is needed into one pack, whose bytes depend on the objects alone.</summary>
-    public Command Repack(string directory) =>
-        Run(directory, "-c", "repack.writeBitmaps=false", "-c", "pack.writeReverseIndex=false", "-c", "core.multiPackIndex=false", "repack", "-a", "-d", "-F", "-n", "-q", "--window=0", "--depth=0");
+    public Command Repack(string directory) => Run(
+        directory,
+        "-c", "repack.writeBitmaps=false", "-c", "pack.writeReverseIndex=false", "-c", "core.multiPackIndex=false",
+        "repack", "-a", "-d", "-F", "-n", "-q", "--window=0", "--depth=0");
 
     /// <summary>Takes away what is not needed.</summary>
     public Command Prune(string directory) => Run(directory, "prune", "--expire=now");
 
-    /// <summary>What the configuration says of branches: names of variables, one a line.</summary>
-    public Command ConfiguredBranches(string directory) => Run(directory, "config", "--local", "--name-only", "--list");
+    /// <summary>The names of the variables of the configuration, one a line.</summary>
+    public Command Configuration(string directory) => Run(directory, "config", "--local", "--name-only", "--list");
 
     /// <summary>Takes a section out of the configuration.</summary>
     public Command RemoveSection(string directory, string section) => Run(directory, "config", "--local", "--remove-section", section);

@@ -64,7 +64,7 @@ public sealed class RunIsolationTests(BuildFixture fixture)
             FROM base
             COPY a /etc/made
             RUN --mount=type=secret,id=s --mount=type=ssh --mount=type=tmpfs,target=/t --mount=from=other,target=/o --mount=from=other,source=d/f,target=/f --mount=type=bind,target=/c,rw --mount=type=bind,source=a,target=/a <<'EOS'
-            paths='[i]ngot-builds-\|work/build[s]\|cache/moun[t]s'
+            paths='[i]ngot-builds-\|work/build[s]\|cache/moun[t]s\|ingot-[0-9a-f]\{16\}'
             grep -a -s "$paths" /proc/swaps /proc/partitions /proc/mdstat /proc/mounts /proc/locks /proc/net/* /proc/[0-9]*/mountinfo /proc/[0-9]*/mounts /proc/[0-9]*/mountstats /proc/[0-9]*/task/*/mountinfo
             grep -a -s "$paths" /proc/[0-9]*/maps /proc/[0-9]*/smaps /proc/[0-9]*/cgroup /proc/[0-9]*/environ /proc/[0-9]*/status
             ls -l /proc/[0-9]*/fd /proc/[0-9]*/cwd /proc/[0-9]*/exe /proc/[0-9]*/root /proc/[0-9]*/map_files 2>/dev/null | grep "$paths"
