@@ -140,7 +140,7 @@ public sealed class RuleTests : IDisposable
 
     private Task WriteServedAsync(string text) => File.WriteAllTextAsync(Project.At("www/app.js"), $"let version = '{text}'\n");
 
-    private async Task<string> BuildAsync() => (await _ingot.ExpectAsync(0, "-C", Project.Directory, "build", "app")).Error;
+    private async Task<string> BuildAsync() => (await _ingot.ExpectAsync(0, "-C", Project.Directory, "build", "app")).Output;
 
     private async Task<Image> ImageAsync()
     {
