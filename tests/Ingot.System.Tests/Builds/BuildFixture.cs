@@ -227,5 +227,12 @@ public sealed record Built(BuiltImage Image, Recorder Progress, IContentStore St
         return entries;
     }
 
+    /// <summary>The files of a layer with the digests of their contents, one text each; the topmost layer is 0.</summary>
+    public async Task<IReadOnlyList<string>> ContentsAsync(int fromTop)
+    {
+        var index = await LayerReader.IndexAsync(Store, Image.Manifest.Layers[^(fromTop + 1)], Image.Config.RootFs.DiffIds[^(fromTop + 1)]);
+        return [.. index.Files.Select(f => $"{f.Path} {f.Size} {f.Digest}")];
+    }
+
     public IReadOnlyList<string> History => [.. Image.Config.History.Select(h => $"{h.CreatedBy}{(h.EmptyLayer == true ? " (empty)" : "")}")];
 }

@@ -28,6 +28,22 @@ public sealed class NormalisationTests
     [InlineData("home/web/.python_history", "ls", null, "shell-history@1")]
     [InlineData("root/.wget-hsts", "x", null, "wget-hsts@1")]
     [InlineData("root/.npm/_logs/2026-01-01T00_00_00_000Z-debug-0.log", "x", null, "npm-logs@2")]
+    [InlineData("opt/app/.npm/_logs/2026-01-01T00_00_00_000Z-debug-0.log", "x", null, "npm-logs@2")]
+    [InlineData("root/.npm/_update-notifier-last-checked", "", null, "npm-logs@2")]
+    [InlineData("srv/npm-debug.log", "x", null, "npm-logs@2")]
+    [InlineData("srv/build/CMakeFiles/CMakeConfigureLog.yaml", "x", null, "cmake-logs@1")]
+    [InlineData("CMakeFiles/CMakeOutput.log", "x", null, "cmake-logs@1")]
+    [InlineData("srv/build/CMakeFiles/CMakeError.log", "x", null, "cmake-logs@1")]
+    [InlineData("var/lib/texmf/web2c/pdftex/pdflatex.log", "x", null, "tex-logs@1")]
+    [InlineData("usr/local/texlive/2023/texmf-var/web2c/fmtutil.log", "x", null, "tex-logs@1")]
+    [InlineData("srv/_logs/a-debug-0.log", "x", "x", "")]
+    [InlineData("srv/.npm/_logs/deeper/a.log", "x", "x", "")]
+    [InlineData("srv/x.npm/_logs/a.log", "x", "x", "")]
+    [InlineData("srv/build/CMakeOutput.log", "x", "x", "")]
+    [InlineData("srv/build/xCMakeFiles/CMakeOutput.log", "x", "x", "")]
+    [InlineData("srv/a.tar", "not tar", "not tar", "")]
+    [InlineData("srv/a.tar.gz", "not gzip", "not gzip", "")]
+    [InlineData("srv/a.1.tgz", "", "", "")]
     [InlineData("var/log/dnf.rpm.log", "x", null, "dnf-logs@1")]
     [InlineData("var/cache/dnf/a/b/c", "x", null, "dnf-cache@1")]
     [InlineData("var/lib/dnf/history.sqlite-wal", "x", null, "dnf-history@1")]
@@ -151,6 +167,20 @@ public sealed class NormalisationTests
         Assert.Distinct(NormalisationRule.All.Select(r => r.Name));
         Assert.Distinct(NormalisationRule.All.SelectMany(r => r.Paths));
     }
+
+    [Theory]
+    [InlineData("a.tar.gz", "tar-gzip-times@1")]
+    [InlineData("srv/a-1.2.3.tar.gz", "tar-gzip-times@1")]
+    [InlineData("srv/.tgz", "tar-gzip-times@1")]
+    [InlineData("srv/a.x.gz", "gzip-times@2")]
+    [InlineData("srv/tar.gz", "gzip-times@2")]
+    [InlineData("srv/a.tar", "tar-times@1")]
+    [InlineData("srv/a.tar.xz", null)]
+    [InlineData("srv/a.gz.txt", null)]
+    [InlineData("srv.tar.gz/a", null)]
+    [InlineData("srv/a.zip", "zip-times@2")]
+    public void TheLongestEndingDecides(string path, string? rule) =>
+        Assert.Equal(rule, new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []).RuleFor(path)?.ToString());
 
     [Fact]
     public void ARuleThatIsOffDoesNothingAndTheOthersGoOn()

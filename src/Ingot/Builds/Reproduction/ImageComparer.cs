@@ -164,8 +164,9 @@ public sealed class ImageComparer
         }
 
         var cause = (path.Length > 0 ? KnownCauses.OfDownload(instruction) : null) ?? known ?? new KnownCause(DifferenceCause.Unknown, null, Cure: null);
-        var rule = KnownCauses.RuleOf(path, _rulesOff);
-        string? reason = rule?.Reason ?? cause.Reason ?? (cause.Cause == DifferenceCause.Unknown ? KnownCauses.ReasonOfCopy(instruction) : null);
-        _differences.Add(new Difference(layer, instruction, path, what, before, after, cause.Cause, reason, rule is { } found ? found.Cure ?? cause.Cure?.Text : cause.Cure?.Text));
+        var off = KnownCauses.RuleOff(path, _rulesOff);
+        string? reason = off?.Reason ?? (cause.IsSeen ? cause.Reason : KnownCauses.ReasonOfRule(path) ?? cause.Reason)
+            ?? (cause.Cause == DifferenceCause.Unknown ? KnownCauses.ReasonOfCopy(instruction) : null);
+        _differences.Add(new Difference(layer, instruction, path, what, before, after, cause.Cause, reason, off?.Cure ?? cause.Cure?.Text));
     }
 }

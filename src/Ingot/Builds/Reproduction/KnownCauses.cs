@@ -8,7 +8,8 @@ namespace Ingot.Builds.Reproduction;
 /// <param name="Cause">Why it differs.</param>
 /// <param name="Reason">In words; null when the cause says it all.</param>
 /// <param name="Cure">What surely helps; null when nothing is known that does.</param>
-internal sealed record KnownCause(DifferenceCause Cause, string? Reason, Cure? Cure);
+/// <param name="IsSeen">Whether it was seen in the content, and not guessed from a name.</param>
+internal sealed record KnownCause(DifferenceCause Cause, string? Reason, Cure? Cure, bool IsSeen = false);
 
 /// <summary>What is known of files that differ, by their names and by what is in them.</summary>
 internal static partial class KnownCauses
@@ -49,24 +50,24 @@ internal static partial class KnownCauses
     {
         string text = Start(before);
         if (PrivateKey().IsMatch(text))
-            return s_privateKey;
+            return s_privateKey with { IsSeen = true };
         if (PublicKey().IsMatch(text))
-            return s_publicKey;
+            return s_publicKey with { IsSeen = true };
         if (path is "etc/shadow" or "etc/gshadow" && Salted().Replace(text, "") == Salted().Replace(Start(after), ""))
-            return s_password;
+            return s_password with { IsSeen = true };
         return Of(path);
     }
 
-    /// <summary>The rule that a path belongs to, and why it did not help; null when there is none.</summary>
-    public static (string Reason, string? Cure)? RuleOf(string path, IReadOnlyList<string> rulesOff)
-    {
-        if (path.Length == 0 || s_normaliser.RuleFor(path) is not { } rule)
-            return null;
+    /// <summary>The rule that is switched off and would be the cure; null when there is none.</summary>
+    public static (string Reason, string Cure)? RuleOff(string path, IReadOnlyList<string> rulesOff) =>
+        RuleFor(path) is { } rule && rulesOff.Contains(rule.Name) ? ($"the rule '{rule}' is for it, and is switched off", $"switch the rule '{rule.Name}' on") : null;
 
-        return rulesOff.Contains(rule.Name)
-            ? ($"the rule '{rule}' is for it, and is switched off", $"switch the rule '{rule.Name}' on")
-            : ($"the rule '{rule}' is for it, and left it: it is no such file, or something in the image has a checksum or a signature of it", null);
-    }
+    /// <summary>Why the rule that a path belongs to did not help; null when there is none.</summary>
+    public static string? ReasonOfRule(string path) => RuleFor(path) is { } rule
+        ? $"the rule '{rule}' is for it: this is not what it changes, or something in the image has a checksum or a signature of the file"
+        : null;
+
+    private static NormalisationRule? RuleFor(string path) => path.Length == 0 ? null : s_normaliser.RuleFor(path);
 
     /// <summary>What surely helps where nothing but the cause is known.</summary>
     public static Cure? CureOf(DifferenceCause cause, bool isText) => cause switch

@@ -55,10 +55,17 @@ public sealed class ImageComparerTests
     }
 
     // An account that came or went is no salt.
+    [Fact]
+    public async Task AShadowFileWithAnotherAccountIsNotAboutPasswords()
+    {
+        var difference = Assert.Single(await CompareAsync([("etc/shadow", "web:$6$abc$defghi:3652::::::\n")], [("etc/shadow", "web:$6$xyz$jklmno:3652::::::\nmail:*:3652::::::\n")]));
+        Assert.StartsWith("the rule 'shadow-last-change@1' is for it: this is not what it changes", difference.Reason);
+        Assert.Null(difference.Cure);
+    }
+
     [Theory]
-    [InlineData("etc/shadow", "web:$6$abc$defghi:3652::::::\n", "web:$6$xyz$jklmno:3652::::::\nmail:*:3652::::::\n")]
     [InlineData("srv/shadow", "web:x\n", "web:y\n")]
-    [InlineData("srv/data.bin", "\u0001abc", "\u0001abd")]
+    [InlineData("srv/data.bin", "\u0001\u0002\u0003", "\u0001\u0002\u0004")]
     public async Task WhatIsNotKnownHasNoCure(string path, string before, string after)
     {
         var difference = Assert.Single(await CompareAsync([(path, before)], [(path, after)]));

@@ -91,7 +91,9 @@ internal static partial class TarTimes
     private static long? Octal(ReadOnlySpan<byte> field)
     {
         string text = Encoding.ASCII.GetString(field).Trim('\0', ' ');
-        return text.Length is > 0 and <= 12 && text.All(c => c is >= '0' and <= '7') ? Convert.ToInt64(text, 8) : null;
+        if (text.Length == 0)
+            return 0;
+        return text.Length <= 12 && text.All(c => c is >= '0' and <= '7') ? Convert.ToInt64(text, 8) : null;
     }
 
     [GeneratedRegex(@"(?<=^|\n)([0-9]+) (?:mtime|atime|ctime|LIBARCHIVE\.creationtime)=([0-9]{1,18})(?:\.([0-9]+))?\n")]
