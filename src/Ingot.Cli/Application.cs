@@ -96,7 +96,7 @@ internal static class Application
         catch (AggregateException e) when (e.Flatten().InnerExceptions is [{ } first, ..])
         {
             // What several threads met is what one of them met.
-            return await GuardAsync(terminal, () => Task.FromException<int>(first));
+            return await GuardAsync(terminal, () => Task.FromException<int>(first), cancellationToken);
         }
         catch (InvalidInputException e)
         {
