@@ -7,6 +7,7 @@ namespace Ingot.Oci.Content;
 public sealed class DiskException : IOException
 {
     private const int MountPointField = 4;
+    private const int LargestReserve = 20;
 
     private DiskException(string message, int error, Exception? inner)
         : base(message, inner) => HResult = error;
@@ -41,6 +42,14 @@ public sealed class DiskException : IOException
         if (free < bytes)
             throw new DiskException($"{what} has no room: {Full(directory, bytes)}", Kernel.ENOSPC, inner: null);
     }
+
+    /// <summary>Refuses to go on with what has no known end when it comes to what must stay free.</summary>
+    /// <param name="directory">Where it is written.</param>
+    /// <param name="reserve">What must stay free; of a small disk a twentieth.</param>
+    /// <param name="what">What it is, for people.</param>
+    /// <exception cref="DiskException">It came to that.</exception>
+    public static void RequireReserve(string directory, long reserve, string what) =>
+        Require(directory, Math.Min(reserve, new DriveInfo(directory).TotalSize / LargestReserve), what);
 
     private static string Full(string path, long bytes)
     {

@@ -9,9 +9,6 @@ internal sealed record DownloadSettings
     /// <summary>How much is written between two looks at the disk.</summary>
     public long Step { get; init; } = 64 << 20;
 
-    /// <summary>The largest part of a disk that is kept as <see cref="Reserve"/>, as a fraction's lower number.</summary>
-    public const int LargestReserve = 20;
-
     /// <summary>What a body that does not say its length leaves free on the disk.</summary>
     public long Reserve { get; init; } = 1 << 30;
 

@@ -158,7 +158,7 @@ internal sealed class Downloads
         long expected = blob.Written + (response.Content.Headers.ContentLength ?? 0);
         if (expected > _settings.MaxBytes)
             throw TooLarge(source);
-        RequireSpace(source, expected - blob.Written);
+        DiskException.Require(_records, expected - blob.Written, NameOf(source));
 
         var pace = new Pace(_settings, _time);
         long looked = blob.Written;
@@ -175,7 +175,10 @@ internal sealed class Downloads
                 if (blob.Written - looked > _settings.Step)
                 {
                     // Who does not say how much will come does not get all there is.
-                    RequireSpace(source, response.Content.Headers.ContentLength is null ? Reserve() : expected - blob.Written);
+                    if (response.Content.Headers.ContentLength is null)
+                        DiskException.RequireReserve(_records, _settings.Reserve, NameOf(source));
+                    else
+                        DiskException.Require(_records, expected - blob.Written, NameOf(source));
                     looked = blob.Written;
                 }
 
@@ -203,11 +206,7 @@ internal sealed class Downloads
         return new DownloadedFile(digest, size);
     }
 
-    private void RequireSpace(TreeSource.Download source, long bytes) =>
-        DiskException.Require(_records, bytes, $"'{SafeAddress.Of(source.Address)}'");
-
-    // A small disk is not all reserve.
-    private long Reserve() => Math.Min(_settings.Reserve, new DriveInfo(_records).TotalSize / DownloadSettings.LargestReserve);
+    private static string NameOf(TreeSource.Download source) => $"'{SafeAddress.Of(source.Address)}'";
 
     private DownloadException TooLarge(TreeSource.Download source) => new($"'{SafeAddress.Of(source.Address)}' has more than {_settings.MaxBytes} bytes, which is the limit");
 

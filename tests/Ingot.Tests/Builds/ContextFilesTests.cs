@@ -95,14 +95,14 @@ public sealed partial class ContextFilesTests : IDisposable
     private static void AsNobody(Action act)
     {
         const uint Nobody = 65534;
-        SetFileSystemUser(Nobody);
+        _ = SetFileSystemUser(Nobody);
         try
         {
             act();
         }
         finally
         {
-            SetFileSystemUser(0);
+            _ = SetFileSystemUser(0);
         }
     }
 

@@ -4,6 +4,7 @@ using Ingot.Oci.Content;
 using Ingot.Oci.Linux;
 using Ingot.Plans;
 using Ingot.Testing;
+using Ingot.Tools;
 
 namespace Ingot.Tests.Builds;
 
@@ -74,6 +75,52 @@ public sealed class FullDiskTests : IDisposable
         var downloads = new Downloads(_http, new Oci.Content.MemoryStore(), _directory.Root, TimeProvider.System, NoSecrets, settings);
         var e = await Assert.ThrowsAsync<DownloadException>(() => downloads.FetchAsync(Source(server), CancellationToken.None));
         Assert.Contains("in 1 attempts: only ", e.Message, StringComparison.Ordinal);
+    }
+
+    // A repository has no length beforehand, and git is asked in several ways for one that could not be had: not when the disk is full.
+    [Theory]
+    [InlineData(1 << 30)]
+    [InlineData(0)]
+    public async Task ARepositoryThatHasNoRoomIsFetchedOnce(long reserve)
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/git"), "needs git");
+        using var disk = await SmallDisk.MakeAsync(_directory, 4 * DiskBytes);
+        string repository = _directory.Make("repository");
+        await LinuxTree.RunAsync(repository, "sh", "-ec", "git init -q -b main && head -c 16000000 /dev/urandom > large && git add . && git -c user.name=t -c user.email=t@example.org commit -qm large");
+        var source = new TreeSource.Git("file://" + repository, "main", "", KeepGitDirectory: false, Commit: null);
+        string directory = Path.Combine(disk.Path, "tree");
+        Directory.CreateDirectory(directory);
+        var trees = new GitTrees(new GitAccess { AllowLocalUnsafe = true, Reserve = reserve });
+        var e = await Assert.ThrowsAsync<DiskException>(() => trees.MaterialiseAsync(source, directory, CancellationToken.None));
+        Assert.Contains($"the disk at '{disk.Path}' is full", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("fatal: write error: No space left on device", Kernel.ENOSPC)]
+    [InlineData("error: Disk quota exceeded", Kernel.EDQUOT)]
+    [InlineData("remote: fatal: write error: No space left on device", null)]
+    [InlineData("fatal: repository not found", null)]
+    public async Task WhatAProgramSaysOfTheDiskIsSaid(string line, int? error)
+    {
+        var command = new Command("sh", "-c", $"echo '{line}' >&2; exit 1");
+        Task<CommandResult> Run() => FillingCommand.RunAsync(command, _directory.Root, reserve: 0, "'x'", CancellationToken.None);
+        if (error is null)
+            Assert.Equal(1, (await Run()).ExitCode);
+        else
+            Assert.Equal(error, (await Assert.ThrowsAsync<DiskException>(Run)).HResult);
+    }
+
+    [Fact]
+    public async Task AProgramThatFillsTheDiskIsEnded()
+    {
+        using var disk = await SmallDisk.MakeAsync(_directory, 64 * DiskBytes);
+        string file = Path.Combine(disk.Path, "f");
+        var command = new Command("sh", "-c", $"while :; do head -c 2000000 /dev/zero >> {file}; sleep 0.05; done");
+        await Assert.ThrowsAsync<DiskException>(() => FillingCommand.RunAsync(command, disk.Path, reserve: 1L << 30, "'x'", CancellationToken.None));
+        long length = new FileInfo(file).Length;
+        await Task.Delay(200);
+        Assert.Equal(length, new FileInfo(file).Length);
+        Assert.True(length < 64 * DiskBytes);
     }
 
     [Fact]

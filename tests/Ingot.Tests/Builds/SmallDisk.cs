@@ -1,26 +1,23 @@
-using Ingot.Oci.Linux;
+using System.Diagnostics;
 using Ingot.Testing;
-using Ingot.Tools;
 
 namespace Ingot.Tests.Builds;
 
-/// <summary>A disk of a few pages, which is soon full. It is mounted where nobody else sees it, and goes with this.</summary>
+/// <summary>A disk of a few pages, which is soon full.</summary>
 internal sealed class SmallDisk : IDisposable
 {
-    private readonly RootedDirectory _root;
-
-    private SmallDisk(RootedDirectory root) => _root = root;
+    private SmallDisk(string path) => Path = path;
 
     /// <summary>The disk's directory.</summary>
-    public string Path => _root.HandlePath;
+    public string Path { get; }
 
     public static async Task<SmallDisk> MakeAsync(TemporaryDirectory directory, long bytes)
     {
         Assert.SkipUnless(LinuxTree.IsRoot, "needs root: disks are mounted");
-        string name = System.IO.Path.GetFileName(directory.Make($"disk{Guid.NewGuid():N}"));
-        string point = directory.At(name);
-        return new SmallDisk(await Mounts.SecludedAsync(directory.Root, [new MemoryMount(name, bytes)], () => new RootedDirectory(point)));
+        string path = directory.Make($"disk{Guid.NewGuid():N}");
+        await LinuxTree.RunAsync(directory.Root, "mount", "-t", "tmpfs", "-o", $"mode=700,size={bytes}", "tmpfs", path);
+        return new SmallDisk(path);
     }
 
-    public void Dispose() => _root.Dispose();
+    public void Dispose() => Process.Start("umount", ["-l", Path]).WaitForExit();
 }
