@@ -51,6 +51,34 @@ public sealed class VouchersTests : IDisposable
         Assert.Null(Find("srv/a.gz", [.. s_file, 0]));
     }
 
+    // Each of 330 files, in values that are longer than a page and lie in pages between others.
+    [Fact]
+    public void WhatTheDatabaseOfRpmHasIsVouchedFor()
+    {
+        Directory.CreateDirectory(_directory.At("var/lib/rpm"));
+        File.Copy(Path.Combine(Repository.Root, "tests/vectors/rpm/rpmdb.sqlite"), _directory.At("var/lib/rpm/rpmdb.sqlite"));
+        using var vouchers = new Vouchers([new StepFiles(_directory.At(""))], "");
+        for (int i = 0; i <= 330; i++)
+            Assert.Equal("/var/lib/rpm/rpmdb.sqlite", vouchers.Find("srv/a", LayerContent.Of(Encoding.ASCII.GetBytes($"file {i}"))));
+        Assert.Null(vouchers.Find("srv/a", LayerContent.Of("file 331"u8.ToArray())));
+    }
+
+    [Fact]
+    public void ADamagedDatabaseOfRpmIsNoReasonToFail()
+    {
+        byte[] whole = File.ReadAllBytes(Path.Combine(Repository.Root, "tests/vectors/rpm/rpmdb.sqlite"));
+        foreach (int length in (int[])[0, 16, 99, 100, 1000, 1024, 1025, 5000, whole.Length - 1])
+            RpmDigests.Read(whole[..length]);
+        var random = new Random(7);
+        for (int i = 0; i < 300; i++)
+        {
+            byte[] changed = [.. whole];
+            for (int change = 0; change < 20; change++)
+                changed[random.Next(i % 2 == 0 ? changed.Length : 2048)] = (byte)random.Next(256);
+            RpmDigests.Read(changed);
+        }
+    }
+
     [Theory]
     [InlineData("a.gz.asc")]
     [InlineData("a.gz.sig")]

@@ -9,7 +9,7 @@ namespace Ingot.Builds.Normalisation;
 internal sealed partial class Vouchers : IDisposable
 {
     // What is more is no list of checksums.
-    private const int MaxSourceBytes = 64 << 20;
+    private const int MaxSourceBytes = 256 << 20;
 
     // Signatures stand beside what they are of, and so do checksums of kinds that are not computed here.
     private static readonly string[] s_signatures = [".asc", ".sig", ".sign", ".minisig", ".p7s", ".sigstore", ".sigstore.json", ".b2", ".b3", ".sha224", ".sha3"];
@@ -53,27 +53,34 @@ internal sealed partial class Vouchers : IDisposable
             foreach (string path in layer.Sources(IsSource))
             {
                 using var content = layer.Open(path);
-                checksums.Add("/" + path, Text(content));
+                checksums.Add("/" + path, Text(path, content));
             }
         }
 
         return checksums;
     }
 
-    private static string Text(Stream content)
+    // Databases of RPM are binary, everything else is text.
+    private static string Text(string path, Stream content)
+    {
+        byte[] bytes = Bytes(content);
+        return path.EndsWith(".sqlite", StringComparison.Ordinal) ? RpmDigests.Read(bytes) : Encoding.Latin1.GetString(bytes);
+    }
+
+    private static byte[] Bytes(Stream content)
     {
         var bytes = new MemoryStream();
         byte[] buffer = new byte[64 << 10];
         for (int read; bytes.Length < MaxSourceBytes && (read = content.Read(buffer)) > 0;)
             bytes.Write(buffer, 0, read);
-        return Encoding.Latin1.GetString(bytes.GetBuffer(), 0, (int)bytes.Length);
+        return bytes.ToArray();
     }
 
     // Lists of checksums, records of what a package manager installed, locks of what it is to install.
     [GeneratedRegex(
         @"(?:^|/)(?:[^/]*\.(?:md5|sha1|sha256|sha384|sha512)(?:sums?)?(?:\.txt)?|[^/]*(?:MD5|SHA)[0-9-]*SUMS?[^/]*|[^/]*checksums?[^/]*|[^/]*\.md5sums|[^/]*\.dist-info/RECORD|conda-meta/[^/]*\.json"
         + @"|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lock|Cargo\.lock|go\.sum|Pipfile\.lock|poetry\.lock|uv\.lock|pdm\.lock|pylock[^/]*\.toml|requirements[^/]*\.txt"
-        + @"|composer\.lock|packages\.lock\.json|verification-metadata\.xml|\.package-lock\.json)$|^var/lib/dpkg/status$|^(?:usr/)?lib/apk/db/installed$",
+        + @"|composer\.lock|packages\.lock\.json|verification-metadata\.xml|\.package-lock\.json)$|^var/lib/dpkg/status$|^(?:usr/)?lib/apk/db/installed$|^(?:var/lib|usr/lib/sysimage|usr/share)/rpm/rpmdb\.sqlite$",
         RegexOptions.CultureInvariant)]
     private static partial Regex Source();
 }
