@@ -45,9 +45,9 @@ internal static class ApiText
         switch (value.ValueKind)
         {
             case JsonValueKind.String:
-                if (value.GetString()!.Length > MaxText)
-                    throw new ApiException("invalid", $"'{name}' has {value.GetString()!.Length} characters: the ledger keeps it for ever, and at most {MaxText} of them");
                 Plain(name, value.GetString()!);
+                if (value.GetString()!.Length > MaxText)
+                    throw new ApiException("invalid", $"'{name}' has {value.GetString()!.Length} characters: the ledger keeps it for ever, and takes at most {MaxText} of them; say it shorter, and keep the rest elsewhere");
                 break;
             case JsonValueKind.Object:
                 foreach (var property in value.EnumerateObject())
