@@ -23,8 +23,10 @@ switch (args)
         return 0;
     case ["chaos", var program, var example, var scratch, var rollouts, var rate, var seed]:
         return await ChaosReport.RunAsync(program, example, scratch, Number(rollouts), Number(rate), Number(seed));
+    case ["ledger", var home, var entries]:
+        return await LedgerVerification.MeasureAsync(home, Number(entries));
     default:
-        Console.Error.WriteLine("usage: files DIR COUNT MIB [SEED] | stages DIR WIDTH DEPTH [SECONDS] | floor DIR gzip|zstd|none | differences LAYOUT NAME NAME | report FIGURES RESULTS WORKLOAD... | chaos PROGRAM EXAMPLE SCRATCH ROLLOUTS RATE SEED");
+        Console.Error.WriteLine("usage: files DIR COUNT MIB [SEED] | stages DIR WIDTH DEPTH [SECONDS] | floor DIR gzip|zstd|none | differences LAYOUT NAME NAME | report FIGURES RESULTS WORKLOAD... | chaos PROGRAM EXAMPLE SCRATCH ROLLOUTS RATE SEED | ledger HOME ENTRIES");
         return 2;
 }
 
