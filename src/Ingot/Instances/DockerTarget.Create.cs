@@ -58,7 +58,7 @@ public sealed partial class DockerTarget
     private async Task<string?> FindMadeAsync(InstanceToMake instance, CancellationToken cancellationToken)
     {
         var listed = await _engine.ListAsync(InstanceLabels.Filter(_homeId, instance.Key, instance.Generation.Number, instance.Index), cancellationToken).ConfigureAwait(false);
-        foreach (var made in listed.OrderBy(container => string.Join(" ", container.Names), StringComparer.Ordinal))
+        foreach (var made in listed.OrderByDescending(container => container.Names.Any(name => name.TrimStart('/').StartsWith(instance.Name, StringComparison.Ordinal))))
         {
             if (made.State is not ("removing" or "dead") && await IsAsPromisedAsync(instance, made.Id, cancellationToken).ConfigureAwait(false))
                 return made.Id;

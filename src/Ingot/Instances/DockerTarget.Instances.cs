@@ -24,9 +24,10 @@ public sealed partial class DockerTarget
         var known = read.OfType<Inspected>().ToDictionary(inspected => inspected.Container.Id, StringComparer.Ordinal);
         var instances = new List<InstanceObservation>(known.Count);
         var strangers = new List<string>();
-        foreach (var container in known.Values.Select(inspected => inspected.Container).OrderBy(container => container.Name, StringComparer.Ordinal))
+        var claims = known.Values.Select(inspected => (inspected.Container, Claim: Claim(setup.Key, inspected.Container)));
+        foreach (var (container, claim) in claims.OrderByDescending(one => HasItsName(setup.Key, one.Claim, one.Container)).ThenBy(one => one.Container.Name, StringComparer.Ordinal))
         {
-            if (Claim(setup.Key, container) is { } claim)
+            if (claim is not null)
                 instances.Add(await ObserveAsync(setup, claim, container, instances, cancellationToken).ConfigureAwait(false));
             else
                 strangers.Add(Stranger(container));
@@ -105,6 +106,10 @@ public sealed partial class DockerTarget
             ? new InstanceClaim(generation, index, port, digest)
             : null;
     }
+
+    // Of two that claim the same, the one under the name we give is ours.
+    private bool HasItsName(ServiceKey key, InstanceClaim? claim, DockerContainer container) =>
+        claim is not null && NameOf(container).StartsWith(HardenedContainer.Name(_homeId, key, claim.Generation, claim.Index), StringComparison.Ordinal);
 
     private static int? LabelNumber(IReadOnlyDictionary<string, string> labels, string name) =>
         int.TryParse(labels.GetValueOrDefault(name), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
