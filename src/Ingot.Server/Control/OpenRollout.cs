@@ -5,27 +5,40 @@ using Ingot.Server.Ledger;
 namespace Ingot.Server.Control;
 
 /// <summary>A rollout under way, by its id in the ledger.</summary>
-internal sealed record OpenRollout(string Id, RolloutState State);
+/// <param name="Id">The id.</param>
+/// <param name="State">The state.</param>
+/// <param name="ChangesRecorded">How many of its changes of phase are in the ledger.</param>
+/// <param name="Mark">The entry that recorded it last.</param>
+internal sealed record OpenRollout(string Id, RolloutState State, int ChangesRecorded = 0, string Mark = "");
 
 /// <summary>A rollout to begin, and what is recorded together with its request.</summary>
 internal sealed record ReleaseOrder(RolloutSpec Spec, IReadOnlyList<LedgerEvent> With);
 
 /// <summary>What the ledger says of a service: how it stood after the last rollout that ended, and the rollouts that have not.</summary>
-internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since, IReadOnlyList<OpenRollout> Open)
+internal sealed record ServiceHistory(LoopMemory Memory, InstanceOwners Owners)
 {
     /// <summary>Reads a service's history. A rollout that was requested and not begun starts from what was asked for.</summary>
     public static ServiceHistory Read(LedgerView view, ServiceKey key)
     {
+        var owners = InstanceOwners.Read(view, key);
+        string? stoppedBy = StoppedBy(view, key);
+        if (view.Generations(key.Project, key.Service, key.Stage).All(g => g.IsRetired))
+            return new ServiceHistory(new LoopMemory { StoppedBy = stoppedBy }, owners);
+
         var rollouts = view.Rollouts(key.Project, key.Service, key.Stage);
         var open = rollouts.Where(r => r.Outcome is null).Reverse().Select(r => new OpenRollout(r.Id, State(r))).ToList();
-        if (view.Generations(key.Project, key.Service, key.Stage).All(g => g.IsRetired))
-            return new ServiceHistory(null, null, []);
+        var (steady, since) = Steady(rollouts);
+        var memory = new LoopMemory { Steady = steady, Since = since, Rollout = open.FirstOrDefault(), Waiting = [.. open.Skip(1)], StoppedBy = stoppedBy };
+        return new ServiceHistory(memory, owners);
+    }
 
+    private static (SteadyState? Steady, DateTimeOffset? Since) Steady(IReadOnlyList<Ledger.Rollout> rollouts)
+    {
         SteadyState? steady = null;
         DateTimeOffset? since = null;
         foreach (var ended in rollouts.Where(r => r.Outcome is not (null or "Stopped") && r.StateDetail is not null))
         {
-            var after = Releases.Steady.After(ReleasesJson.ReadRollout(ended.StateDetail!.Value.GetRawText()));
+            var after = Releases.Steady.After(State(ended));
             steady ??= after;
             // It serves since the oldest rollout in a row that left it serving: one that went back did not change that.
             if (steady is null || after?.Serving.Number != steady.Serving.Number)
@@ -33,8 +46,20 @@ internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since
             since = ended.Time;
         }
 
-        return new ServiceHistory(steady, since, open);
+        return (steady, since);
     }
+
+    // The last of its kind about this stage: what was asked to stop and is not known to have stopped.
+    private static string? StoppedBy(LedgerView view, ServiceKey key)
+    {
+        var stopping = Last(view, key, "service-stopping");
+        return stopping is not null && stopping.Seq > (Last(view, key, "service-stopped")?.Seq ?? -1) ? stopping.Actor : null;
+    }
+
+    private static LedgerEntry? Last(LedgerView view, ServiceKey key, string kind) =>
+        view.Entries(0, int.MaxValue, new LedgerFilter { Service = $"{key.Project}/{key.Service}", Kind = kind })
+            .LastOrDefault(entry => entry.Event is LedgerEvent.ServiceStopping { Stage: var stopping } && stopping == key.Stage
+                || entry.Event is LedgerEvent.ServiceStopped { Stage: var stopped } && stopped == key.Stage);
 
     private static RolloutState State(Ledger.Rollout rollout) => rollout.StateDetail is { ValueKind: JsonValueKind.Object } detail
         ? ReleasesJson.ReadRollout(detail.GetRawText())
