@@ -30,7 +30,9 @@ public static class Invariants
         broken.AddRange(SomeoneServes(goals, seen, moves));
         foreach (var move in moves)
         {
-            if (Problem(setup, goals, seen, move, now) is { } problem)
+            if (IsBlind(seen, move))
+                broken.Add($"'{move}' would be done without knowing how it stands");
+            else if (Problem(setup, goals, seen, move, now) is { } problem)
                 broken.Add(problem);
         }
 
@@ -66,6 +68,15 @@ public static class Invariants
         _ => null,
     };
 
+    // What could not be read is unknown: nothing follows from it.
+    private static bool IsBlind(Observation seen, Move move) => move switch
+    {
+        { Lane: Lane.Instances } => !seen.KnowsInstances,
+        Move.StartSynthetic or Move.StopSynthetic => false,
+        Move.EnsureProxy or Move.AddServer => !seen.KnowsInstances || !seen.KnowsProxy,
+        _ => !seen.KnowsProxy,
+    };
+
     // 3: only generations that were asked for are made.
     private static string? Admitted(ServiceSetup setup, Move.CreateInstance create) => setup.Find(create.Generation) is { } generation && create.Index < generation.Replicas
         ? null
@@ -79,7 +90,7 @@ public static class Invariants
 
         string name = InstanceName.Of(remove.Generation, remove.Index);
         var goal = goals.FirstOrDefault(goal => goal.Generation == remove.Generation);
-        bool lost = seen.Instance(remove.Generation, remove.Index) is not { State: InstanceState.Running };
+        bool lost = seen.KnowsInstances && seen.Instance(remove.Generation, remove.Index) is not { State: InstanceState.Running };
         if (goal is not { Presence: not Presence.Running } || server.Weight > 0)
             return $"{name} would be taken out of the proxy and still is to serve";
         return server.Sessions + server.Queued > 0 && !lost && goal.DrainUntil > now ? $"{name} would be taken out of the proxy with requests in flight" : null;
@@ -90,6 +101,8 @@ public static class Invariants
     {
         if (seen.Instance(generation, index) is not { State: InstanceState.Running } instance || instance.Id != id)
             return null;
+        if (!seen.KnowsProxy)
+            return $"{InstanceName.Of(generation, index)} would be stopped while the proxy may send it requests";
         return seen.Server(generation, index) is { } server && server.Address == instance.Address && server.Health != ServerHealth.Down
             ? $"{InstanceName.Of(generation, index)} would be stopped while the proxy knows it as healthy"
             : null;

@@ -24,6 +24,10 @@ public abstract record Move
     [JsonIgnore]
     public abstract string Key { get; }
 
+    /// <summary>What it is carried out on. Moves of different lanes MUST NOT wait for one another; within a lane their order counts.</summary>
+    [JsonIgnore]
+    public virtual Lane Lane => Lane.Traffic;
+
     /// <summary>The key: what people and logs see.</summary>
     public sealed override string ToString() => Key;
 
@@ -42,6 +46,9 @@ public abstract record Move
     /// <param name="Attempt">0 for the first, more for each replacement.</param>
     public sealed record CreateInstance(int Generation, int Index, int Attempt) : Move
     {
+        /// <inheritdoc/>
+        public override Lane Lane => Lane.Instances;
+
         /// <inheritdoc/>
         public override string Key => string.Create(CultureInfo.InvariantCulture, $"create g{Generation}-{Index} attempt {Attempt}");
     }
@@ -81,6 +88,9 @@ public abstract record Move
     public sealed record StopInstance(int Generation, int Index, string Id) : Move
     {
         /// <inheritdoc/>
+        public override Lane Lane => Lane.Instances;
+
+        /// <inheritdoc/>
         public override string Key => string.Create(CultureInfo.InvariantCulture, $"stop g{Generation}-{Index} {Id}");
     }
 
@@ -90,6 +100,9 @@ public abstract record Move
     /// <param name="Id">The engine's id of the one meant.</param>
     public sealed record RemoveInstance(int Generation, int Index, string Id) : Move
     {
+        /// <inheritdoc/>
+        public override Lane Lane => Lane.Instances;
+
         /// <inheritdoc/>
         public override string Key => string.Create(CultureInfo.InvariantCulture, $"remove g{Generation}-{Index} {Id}");
     }
@@ -109,6 +122,16 @@ public abstract record Move
         /// <inheritdoc/>
         public override string Key => "synthetic off";
     }
+}
+
+/// <summary>What moves are carried out on.</summary>
+public enum Lane
+{
+    /// <summary>The proxy, and Ingot's own requests: at once, in order, each within a short time.</summary>
+    Traffic,
+
+    /// <summary>One instance: may be slow, and delays nothing but other moves on the same instance.</summary>
+    Instances,
 }
 
 /// <summary>A server the proxy begins with.</summary>

@@ -19,6 +19,14 @@ public sealed record Observation(DateTimeOffset Time, ProxyObservation Proxy, IR
     /// <summary>Why the proxy, which runs, could not be asked; null when it was, or when it is known not to run. With it, <see cref="Proxy"/> says nothing.</summary>
     public string? ProxyTrouble { get; init; }
 
+    /// <summary>Whether <see cref="Instances"/> says how the instances are. When not, they are unknown and never absent.</summary>
+    [JsonIgnore]
+    public bool KnowsInstances => EngineTrouble is null;
+
+    /// <summary>Whether <see cref="Proxy"/> says how the proxy is. When not, it is unknown and never dead.</summary>
+    [JsonIgnore]
+    public bool KnowsProxy => ProxyTrouble is null;
+
     /// <summary>An instance, by generation and index; null when the target has none.</summary>
     public InstanceObservation? Instance(int generation, int index) =>
         Instances.FirstOrDefault(instance => instance.Generation == generation && instance.Index == index);
@@ -27,15 +35,16 @@ public sealed record Observation(DateTimeOffset Time, ProxyObservation Proxy, IR
     public ServerObservation? Server(int generation, int index) =>
         Proxy.Servers.FirstOrDefault(server => server.Generation == generation && server.Index == index);
 
-    /// <summary>Whether an instance runs, the proxy knows its address, and the proxy's own check of it passes.</summary>
+    /// <summary>Whether an instance runs, the proxy knows its address, and the proxy's own check of it passes. While the engine cannot be asked, the check alone says it.</summary>
     public bool IsReady(int generation, int index) =>
-        Instance(generation, index) is { State: InstanceState.Running, Address: { } address, Objection: null }
-        && Server(generation, index) is { Health: ServerHealth.Up, Admin: ServerAdmin.Ready } server
-        && server.Address == address;
+        Server(generation, index) is { Health: ServerHealth.Up, Admin: ServerAdmin.Ready } server && (!KnowsInstances || Stands(server));
 
     /// <summary>How many instances of a generation are ready.</summary>
     public int ReadyInstances(int generation) =>
-        Instances.Count(instance => instance.Generation == generation && IsReady(generation, instance.Index));
+        Proxy.Servers.Count(server => server.Generation == generation && IsReady(generation, server.Index));
+
+    private bool Stands(ServerObservation server) =>
+        Instance(server.Generation, server.Index) is { State: InstanceState.Running, Objection: null } instance && instance.Address == server.Address;
 
     /// <summary>Requests in flight or queued at the servers of a generation.</summary>
     public long InFlight(int generation) =>

@@ -37,12 +37,15 @@ public static partial class Rollout
     private static RolloutState Provisioning(RolloutState state, Observation seen, DateTimeOffset now)
     {
         var next = state.Spec.Next;
-        int there = seen.Instances.Count(instance => instance.Generation == next.Number && instance.State is InstanceState.Running or InstanceState.Restarting);
+        int there = !seen.KnowsInstances ? 0 : seen.Instances.Count(instance => instance.Generation == next.Number && instance.State is InstanceState.Running or InstanceState.Restarting);
         bool proxy = seen.Proxy.Alive && seen.Proxy.Settings == state.Spec.Proxy;
         if (there >= next.Replicas && proxy)
             return Enter(state, RolloutPhase.Warming, next.Health.Deadline, "all instances exist", now);
+        if (state.Spec.IsRollback && seen.ReadyInstances(next.Number) >= Floor(next.Replicas))
+            return Enter(state, RolloutPhase.Warming, next.Health.Deadline, "the generation to go back to stands by", now);
 
         string missing = proxy ? $"{there} of {next.Replicas} instances run" : $"the proxy does not answer on {state.Spec.Proxy.Listen}";
+        missing = (seen.EngineTrouble ?? seen.ProxyTrouble) is { } trouble ? $"{missing}: {trouble}" : missing;
         if (state.LastFailure is { } failure)
             missing = $"{missing}: {failure.Message}";
         return now < state.Deadline ? state with { Waiting = missing } : GiveUp(state, AbortCause.Target, missing, now);
@@ -52,21 +55,25 @@ public static partial class Rollout
     {
         var next = state.Spec.Next;
         int ready = seen.ReadyInstances(next.Number);
+        // Traffic goes back on the proxy's word alone; forward it needs the engine's too.
         if (state.Spec.IsRollback && ready >= Floor(next.Replicas))
             return Shift(state, 0, "the generation to go back to is ready", now);
 
         state = state with { ReadySince = ready >= next.Replicas ? state.ReadySince ?? now : null };
-        if (state.ReadySince is { } since && now - since >= next.Health.Interval * next.Health.Healthy)
+        if (seen.KnowsInstances && state.ReadySince is { } since && now - since >= next.Health.Interval * next.Health.Healthy)
             return Shift(state, 0, "all instances are ready", now);
 
         string missing = string.Create(CultureInfo.InvariantCulture, $"{ready} of {next.Replicas} instances are ready{Symptoms(state, seen)}");
         // Ready instances are not given up for the last second they are watched.
-        if (now < state.Deadline || state.ReadySince is not null)
+        if (now < state.Deadline || state.ReadySince is not null && seen.KnowsInstances)
             return state with { Waiting = missing };
-        // A silent proxy says nothing against the image.
-        var cause = seen.Proxy.Alive ? AbortCause.Health : AbortCause.Target;
+        // A silent proxy, a silent engine, or something else than was asked for say nothing against the image.
+        var cause = seen.Proxy.Alive && seen.KnowsInstances && !Objects(state, seen) ? AbortCause.Health : AbortCause.Target;
         return GiveUp(state, cause, $"{missing} after {next.Health.Deadline.TotalSeconds:0} s", now);
     }
+
+    private static bool Objects(RolloutState state, Observation seen) =>
+        seen.Instances.Any(instance => instance.Generation == state.Spec.Next.Number && instance.Objection is not null);
 
     private static RolloutState Shift(RolloutState state, int step, string reason, DateTimeOffset now)
     {
@@ -86,12 +93,12 @@ public static partial class Rollout
             return Shift(state, state.Spec.Steps.Count - 1, $"generation {state.Spec.Previous!.Number} has no healthy instance left", now);
         if (state.AcknowledgedAt is null)
             return Acknowledging(state, seen, now, last);
-        return Observing(state, now);
+        return Observing(state, seen, now);
     }
 
     // A healthy canary may go on when the old generation is what is broken.
     private static bool PreviousIsLost(RolloutState state, Observation seen, DateTimeOffset now) =>
-        state.PreviousDownSince is { } since && now - since >= s_previousDown && seen.ReadyInstances(state.Spec.Next.Number) == state.Spec.Next.Replicas;
+        seen.KnowsInstances && state.PreviousDownSince is { } since && now - since >= s_previousDown && seen.ReadyInstances(state.Spec.Next.Number) == state.Spec.Next.Replicas;
 
     private static RolloutState Acknowledging(RolloutState state, Observation seen, DateTimeOffset now, bool last)
     {
@@ -114,11 +121,16 @@ public static partial class Rollout
         return state.Spec.IsRollback ? Drain(state, now) : Enter(state, RolloutPhase.Soaking, time, "it takes all traffic", now);
     }
 
-    private static RolloutState Observing(RolloutState state, DateTimeOffset now)
+    private static RolloutState Observing(RolloutState state, Observation seen, DateTimeOffset now)
     {
         var windowEnd = state.AcknowledgedAt!.Value + state.Spec.Rollout.Observe;
         if (now < windowEnd)
             return state with { Waiting = $"{state.Share} % is observed until {windowEnd:HH:mm:ss} UTC" };
+        if ((seen.EngineTrouble ?? seen.ProxyTrouble) is { } trouble)
+            return now < state.Deadline ? state with { Waiting = trouble } : Stand(state, PauseCause.Target, $"{trouble}; it goes on by itself once that is mended", now);
+
+        if (state.Pause?.Cause == PauseCause.Target)
+            state = state with { Pause = null };
         if (state.Verdict is Verdict.NotWorse || state.ProofWaived)
             return Shift(state, state.Step + 1, state.ProofWaived ? "the proof was waived" : "it does not fail more often than before", now);
 
@@ -144,8 +156,10 @@ public static partial class Rollout
         if (now < end)
             return state with { Waiting = $"100 % is observed until {end:HH:mm:ss} UTC" };
         // Nothing is promoted on absent data: the last look must be one.
-        if (Upkeep.IsAcknowledged(state.Spec.Setup, state.Goals, seen))
+        if (seen.KnowsInstances && Upkeep.IsAcknowledged(state.Spec.Setup, state.Goals, seen))
             return Drain(state, now);
+        if (seen.EngineTrouble is { } trouble)
+            return now < state.Deadline ? state with { Waiting = trouble } : Stand(state, PauseCause.Target, $"{trouble}; it goes on by itself once that is mended", now);
 
         const string Waiting = "the proxy does not confirm that generation {0} takes all traffic";
         string reason = string.Format(CultureInfo.InvariantCulture, Waiting, state.Spec.Next.Number);
@@ -202,7 +216,7 @@ public static partial class Rollout
 
     private static RolloutState Retiring(RolloutState state, Observation seen, DateTimeOffset now)
     {
-        bool settled = seen.Proxy.Alive && IsLetGo(state, seen);
+        bool settled = seen.Proxy.Alive && seen.KnowsInstances && IsLetGo(state, seen);
         if (!settled && now < state.Deadline)
             return state with { Waiting = "generations that are not kept are taken away" };
         string reason = settled ? $"generation {state.Spec.Next.Number} serves" : $"generation {state.Spec.Next.Number} serves; what is left of others is removed by the next rollout";
@@ -225,13 +239,13 @@ public static partial class Rollout
 
         string waiting = seen.Proxy.Alive && seen.ReadyInstances(state.Spec.Previous.Number) == 0
             ? $"generation {state.Spec.Previous.Number} has no healthy instance to go back to"
-            : $"the proxy has not confirmed the weight of generation {state.Spec.Previous.Number}";
+            : $"the proxy has not confirmed the weight of generation {state.Spec.Previous.Number}{(seen.ProxyTrouble is { } trouble ? $": {trouble}" : "")}";
         return now < state.Deadline ? state with { Waiting = waiting } : Stand(state, PauseCause.Target, $"{waiting}; it goes on by itself once that is mended", now);
     }
 
     private static RolloutState Restoring(RolloutState state, Observation seen, DateTimeOffset now)
     {
-        bool settled = (seen.Proxy.Alive || state.Spec.Previous is null) && IsLetGo(state, seen);
+        bool settled = (seen.Proxy.Alive || state.Spec.Previous is null && seen.KnowsProxy) && seen.KnowsInstances && IsLetGo(state, seen);
         if (!settled && now < state.Deadline)
             return state with { Waiting = $"generation {state.Spec.Next.Number} is drained and stopped" };
         string reason = state.Spec.Previous is { } previous ? $"generation {previous.Number} serves as before" : "nothing serves: the first deployment failed";

@@ -23,6 +23,7 @@ public static partial class Rollout
     private static readonly TimeSpan s_stopping = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_previousDown = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_away = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_oldest = TimeSpan.FromSeconds(60);
 
     /// <summary>A rollout that has been recorded and not begun.</summary>
     public static RolloutState Begin(RolloutSpec spec, DateTimeOffset now) => new()
@@ -48,10 +49,21 @@ public static partial class Rollout
         if (state.IsTerminal || stale)
             return new RolloutDecision(state, []);
 
+        seen = Fresh(seen);
+
         var watched = Watch(followed, seen, now) with { DecidedAt = now };
         var decided = Go(Withdraw(Guard(Loosen(watched), seen, now), withdrawn, now), seen, now);
         return Enforce(MayNotTurnBack(watched, decided, withdrawn) ? Hold(watched, decided.Reason, withdrawn!.Previous!, now) : decided, seen, now);
     }
+
+    /// <summary>What was read of the instances long ago says nothing of now.</summary>
+    internal static Observation Fresh(Observation seen) => !seen.KnowsInstances || seen.Time - seen.InstancesTime <= s_oldest
+        ? seen
+        : seen with
+        {
+            Instances = [],
+            EngineTrouble = string.Create(CultureInfo.InvariantCulture, $"the instances were last read {(seen.Time - seen.InstancesTime).TotalSeconds:0} s ago"),
+        };
 
     /// <summary>Whether a rollout that turned back now would give traffic to something that may have none. Before the first step nothing changes hands.</summary>
     public static bool MayNotTurnBack(RolloutState state, Withdrawn withdrawn) =>
@@ -188,7 +200,8 @@ public static partial class Rollout
         if (!starting && !serving || state.Spec.IsRollback)
             return state;
 
-        int failures = Upkeep.Failures(state.Instances, seen, next.Number);
+        // What the engine does not tell is held against nobody.
+        int failures = seen.KnowsInstances ? Upkeep.Failures(state.Instances, seen, next.Number) : 0;
         if (failures >= Breaker(next.Replicas))
             return TurnBack(state, AbortCause.Health, $"instances of generation {next.Number} ended {failures} times{Symptoms(state, seen)}", now);
         if (starting)
@@ -196,7 +209,7 @@ public static partial class Rollout
 
         int well = WellInstances(state, seen);
         if (seen.Proxy.Alive && well < Floor(next.Replicas))
-            return TurnBack(state, AbortCause.Health, $"only {well} of {next.Replicas} instances of generation {next.Number} are healthy{Symptoms(state, seen)}", now);
+            return TurnBack(state, seen.KnowsInstances ? AbortCause.Health : AbortCause.Target, $"only {well} of {next.Replicas} instances of generation {next.Number} are healthy{Symptoms(state, seen)}", now);
 
         var verdict = Judge.Look(state.Judgement, state.Spec, state.Share);
         state = state with { Verdict = verdict };
@@ -259,12 +272,14 @@ public static partial class Rollout
     }
 
     // Unlike ready: a server that has not been checked yet, as after a restart of the proxy, is not known to be ill.
-    private static int WellInstances(RolloutState state, Observation seen) => seen.Instances.Count(instance =>
-        instance.Generation == state.Spec.Next.Number && instance.State == InstanceState.Running
-        && seen.Server(instance.Generation, instance.Index) is { Health: not ServerHealth.Down } server && server.Address == instance.Address);
+    private static int WellInstances(RolloutState state, Observation seen) => seen.Proxy.Servers.Count(server =>
+        server.Generation == state.Spec.Next.Number && server.Health != ServerHealth.Down
+        && (!seen.KnowsInstances || seen.Instance(server.Generation, server.Index) is { State: InstanceState.Running } instance && instance.Address == server.Address));
 
     private static string Symptoms(RolloutState state, Observation seen)
     {
+        if (seen.EngineTrouble is { } trouble)
+            return $": {trouble}";
         var symptoms = seen.Instances.Where(instance => instance.Generation == state.Spec.Next.Number).Select(Symptom).OfType<string>().ToArray();
         return symptoms.Length == 0 ? "" : $": {string.Join(", ", symptoms)}";
     }
@@ -274,6 +289,8 @@ public static partial class Rollout
         string name = InstanceName.Of(instance.Generation, instance.Index);
         if (instance.OutOfMemory)
             return $"{name} ran out of memory";
+        if (instance.Objection is { } objection)
+            return $"{name} gets no traffic: {objection}";
         if (instance.ExitCode is { } code && instance.State != InstanceState.Running)
             return string.Create(CultureInfo.InvariantCulture, $"{name} ended with exit code {code}");
         return instance.Restarts > 0 ? string.Create(CultureInfo.InvariantCulture, $"{name} was started again {instance.Restarts} times") : null;

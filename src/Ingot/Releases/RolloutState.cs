@@ -126,7 +126,14 @@ public sealed record GenerationGoal(int Generation, int Replicas, int Share, Pre
 /// <param name="Streak">How often since it last stood for a while: each doubles the time to the next.</param>
 /// <param name="NotBefore">When it may be replaced again.</param>
 /// <param name="Failures">Restarts and ends of the instances that were replaced.</param>
-public sealed record InstanceMemory(DateTimeOffset? UnhealthySince = null, int Replaced = 0, int Streak = 0, DateTimeOffset? NotBefore = null, int Failures = 0);
+/// <param name="Removing">The engine's id of the instance that was replaced last: until it is gone it is counted no more.</param>
+public sealed record InstanceMemory(
+    DateTimeOffset? UnhealthySince = null,
+    int Replaced = 0,
+    int Streak = 0,
+    DateTimeOffset? NotBefore = null,
+    int Failures = 0,
+    string? Removing = null);
 
 /// <summary>Everything a rollout knows. Immutable, and whole: a controller that was killed goes on from its JSON.</summary>
 public sealed record RolloutState

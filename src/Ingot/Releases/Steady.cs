@@ -35,6 +35,7 @@ public static class Steady
         if (seen.Time < decided || seen.Time > now)
             return new SteadyDecision(state, []);
 
+        seen = Rollout.Fresh(seen);
         var (moves, memory) = Upkeep.Of(state.Setup, Goals(state, withdrawn, now), state.Instances, seen, now, onTrial: null);
         return new SteadyDecision(state with { DecidedAt = now, Instances = memory }, seen.Synthetic is null ? moves : [.. moves, new Move.StopSynthetic()]);
     }

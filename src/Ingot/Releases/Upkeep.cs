@@ -46,9 +46,10 @@ internal sealed class Upkeep
     {
         var upkeep = new Upkeep(setup, goals, memory, seen, now, onTrial);
         // The traffic first: an instance that cannot be made must not keep a proxy from coming back.
-        upkeep.KeepProxy();
-        foreach (var goal in goals.Where(goal => goal.Presence == Presence.Running))
-            upkeep.KeepInstances(goal);
+        if (seen.KnowsProxy)
+            upkeep.KeepProxy();
+        if (seen.KnowsInstances)
+            upkeep.KeepInstances();
         upkeep.LetGo();
         return (upkeep._moves, upkeep._memory);
     }
@@ -69,10 +70,17 @@ internal sealed class Upkeep
     public static int Failures(IReadOnlyDictionary<string, InstanceMemory> memory, Observation seen, int generation)
     {
         int replaced = memory.Where(pair => InstanceName.TryParse(pair.Key, out int g, out _) && g == generation).Sum(pair => pair.Value.Failures);
-        return replaced + seen.Instances.Where(instance => instance.Generation == generation).Sum(FailuresOf);
+        bool IsCounted(InstanceObservation instance) => memory.GetValueOrDefault(InstanceName.Of(generation, instance.Index))?.Removing == instance.Id;
+        return replaced + seen.Instances.Where(instance => instance.Generation == generation && !IsCounted(instance)).Sum(FailuresOf);
     }
 
     private static int FailuresOf(InstanceObservation instance) => instance.Restarts + (instance.State == InstanceState.Exited ? 1 : 0);
+
+    private void KeepInstances()
+    {
+        foreach (var goal in _goals.Where(goal => goal.Presence == Presence.Running))
+            KeepInstances(goal);
+    }
 
     private void KeepInstances(GenerationGoal goal)
     {
@@ -101,12 +109,12 @@ internal sealed class Upkeep
     /// <summary>Remembers how a running instance is; true when it is replaced, one of a generation at a time, because its checks have failed for long.</summary>
     private bool Watch(InstanceObservation instance, InstanceMemory remembered, bool mayReplace)
     {
-        if (!_seen.Proxy.Alive || _seen.Server(instance.Generation, instance.Index) is not { } server || server.Address != instance.Address)
+        if (HealthOf(instance) is not { } health)
             return false;
 
-        if (server.Health != ServerHealth.Down)
+        if (health != ServerHealth.Down)
         {
-            bool stands = server.Health == ServerHealth.Up && remembered.NotBefore + s_standing <= _now;
+            bool stands = health == ServerHealth.Up && remembered.NotBefore + s_standing <= _now;
             Remember(instance, stands ? remembered with { UnhealthySince = null, Streak = 0, NotBefore = null } : remembered with { UnhealthySince = null });
             return false;
         }
@@ -120,15 +128,28 @@ internal sealed class Upkeep
         return true;
     }
 
+    // Null: nothing is known. What its generation does not promise is replaced like what is ill, while another serves.
+    private ServerHealth? HealthOf(InstanceObservation instance)
+    {
+        if (instance.Objection is not null)
+            return _seen.ReadyInstances(instance.Generation) > 0 ? ServerHealth.Down : null;
+        return _seen.Proxy.Alive && _seen.Server(instance.Generation, instance.Index) is { } server && server.Address == instance.Address ? server.Health : null;
+    }
+
+    // Removing may take many looks: what is on its way out was counted by the first.
     private void Replace(InstanceObservation instance, InstanceMemory remembered)
     {
         _moves.Add(new Move.RemoveInstance(instance.Generation, instance.Index, instance.Id));
+        if (remembered.Removing == instance.Id)
+            return;
+
         Remember(instance, new InstanceMemory(
             UnhealthySince: null,
             remembered.Replaced + 1,
             remembered.Streak + 1,
             _now + Backoff(remembered.Streak),
-            remembered.Failures + FailuresOf(instance)));
+            remembered.Failures + FailuresOf(instance),
+            instance.Id));
     }
 
     // The first replacement is immediate; after that each waits twice as long as the one before, from two seconds.
@@ -151,23 +172,29 @@ internal sealed class Upkeep
 
     private void KeepProxy()
     {
-        if (!_seen.Proxy.Alive || _seen.Proxy.Settings != _setup.Proxy)
+        bool isAsSetUp = _seen.Proxy.Alive && _seen.Proxy.Settings == _setup.Proxy;
+        // Nothing goes forward through a proxy that is set up otherwise, and whoever runs is not known to be right while the engine is silent.
+        // Traffic goes back through any proxy.
+        if (_seen.Proxy.Alive && (!IsOnTrial || isAsSetUp && _seen.KnowsInstances))
         {
-            _moves.Add(new Move.EnsureProxy(_setup.Proxy, [.. RunningServers()]));
-            return;
+            foreach (var goal in _goals.Where(goal => goal.Presence == Presence.Running && _seen.KnowsInstances))
+                KeepServers(goal);
+            KeepWeights();
         }
 
-        foreach (var goal in _goals.Where(goal => goal.Presence == Presence.Running))
-            KeepServers(goal);
-        KeepWeights();
+        // It keeps the weights that are seen, so none may be about to change; without the engine it would begin with no servers.
+        if (!isAsSetUp && _seen.KnowsInstances && !_moves.OfType<Move.SetWeights>().Any())
+            _moves.Add(new Move.EnsureProxy(_setup.Proxy, [.. RunningServers()]));
     }
+
+    private bool IsOnTrial => _goals.Any(goal => goal.Generation == _onTrial && goal.Share > 0);
 
     private IEnumerable<ProxyServer> RunningServers() =>
         from goal in _goals
         where goal.Presence == Presence.Running
         from index in Enumerable.Range(0, goal.Replicas)
         let instance = _seen.Instance(goal.Generation, index)
-        let address = instance is { State: InstanceState.Running } ? instance.Address : null
+        let address = instance is { State: InstanceState.Running, Objection: null } ? instance.Address : null
         where address is not null
         let weight = _seen.Proxy.Alive ? _seen.Server(goal.Generation, index)?.Weight ?? 0 : _weights[goal.Generation]
         select new ProxyServer(goal.Generation, index, address, weight);
@@ -176,7 +203,7 @@ internal sealed class Upkeep
     {
         for (int index = 0; index < goal.Replicas; index++)
         {
-            if (_seen.Instance(goal.Generation, index) is not { State: InstanceState.Running, Address: { } address })
+            if (_seen.Instance(goal.Generation, index) is not { State: InstanceState.Running, Objection: null, Address: { } address })
                 continue;
             if (_seen.Server(goal.Generation, index) is { Admin: ServerAdmin.Ready } server && server.Address == address)
                 continue;
@@ -199,7 +226,9 @@ internal sealed class Upkeep
             _moves.Add(new Move.SetWeights(changes));
     }
 
-    private int Wanted(ServerObservation server) => _weights.GetValueOrDefault(server.Generation);
+    // What its generation does not promise gets nothing.
+    private int Wanted(ServerObservation server) =>
+        _seen.Instance(server.Generation, server.Index) is { Objection: not null } ? 0 : _weights.GetValueOrDefault(server.Generation);
 
     // Nothing is to serve at all: a first deployment that failed.
     private bool IsAbandoned(ServerObservation server) =>
@@ -211,7 +240,8 @@ internal sealed class Upkeep
         {
             foreach (var server in _seen.Proxy.Servers.Where(server => server.Generation == goal.Generation && server.Weight == 0))
                 RemoveServer(goal, server);
-            foreach (var instance in _seen.Instances.Where(instance => instance.Generation == goal.Generation))
+            // Whether the proxy still sends it requests must be known.
+            foreach (var instance in _seen.Instances.Where(instance => instance.Generation == goal.Generation && _seen.KnowsProxy))
                 RemoveInstance(goal, instance);
         }
     }
@@ -220,7 +250,7 @@ internal sealed class Upkeep
     private void RemoveServer(GenerationGoal goal, ServerObservation server)
     {
         bool idle = server.Sessions + server.Queued == 0;
-        bool lost = _seen.Instance(server.Generation, server.Index) is not { State: InstanceState.Running };
+        bool lost = _seen.KnowsInstances && _seen.Instance(server.Generation, server.Index) is not { State: InstanceState.Running };
         bool late = goal.DrainUntil is not { } until || until <= _now;
         if (idle || lost || late)
             _moves.Add(new Move.RemoveServer(server.Generation, server.Index, CutSessions: !idle));

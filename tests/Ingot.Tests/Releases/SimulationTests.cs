@@ -117,6 +117,8 @@ internal sealed class FaultyRun
             World.Pass(1);
             if (faults)
                 Disturb();
+            else
+                World.EngineSilent = World.ProxySilent = false;
             Decide(faults);
             if (i > 250 && State.Pause is { Cause: PauseCause.TooLittleTraffic })
                 State = Rollout.Resume(State, "ada", World.Now);
@@ -227,6 +229,8 @@ internal sealed class FaultyRun
             World.Kill(Chance(0.5) ? State.Spec.Next.Number : _previous ?? State.Spec.Next.Number, _random.Next(2));
         if (Chance(0.01))
             World.KillProxy();
+        World.EngineSilent = World.EngineSilent ? !Chance(0.1) : Chance(0.01);
+        World.ProxySilent = World.ProxySilent ? !Chance(0.2) : World.ProxyAlive && Chance(0.005);
         World.SharedErrorRate = Chance(0.02) ? _random.NextDouble() * 0.4 : Chance(0.05) ? 0 : World.SharedErrorRate;
     }
 
@@ -259,7 +263,11 @@ internal sealed class FaultySteady(int seed)
         for (int i = 0; i < faulty + 400 && !(i > faulty + 5 && IsHealed()); i++)
         {
             if (i == faulty)
+            {
                 _world.Behaviours.Clear();
+                _world.EngineSilent = _world.ProxySilent = false;
+            }
+
             if (i < faulty)
                 Disturb();
             state = Step(state, lost: i < faulty);
@@ -288,6 +296,8 @@ internal sealed class FaultySteady(int seed)
             _world.Kill(_random.Next(1, 3), _random.Next(2));
         if (_random.Next(60) == 0)
             _world.KillProxy();
+        _world.EngineSilent = _random.Next(_world.EngineSilent ? 2 : 40) == 0;
+        _world.ProxySilent = _random.Next(_world.ProxySilent ? 2 : 40) == 0;
         if (_random.Next(60) == 0)
             _world.Behaviours[_random.Next(1, 3)] = new Behaviour { ReadyAfter = null };
         if (_random.Next(120) == 0)

@@ -44,6 +44,12 @@ public sealed class World(int seed)
 
     public bool ProxyAlive { get; private set; }
 
+    /// <summary>The engine takes no order and answers no question; what runs goes on.</summary>
+    public bool EngineSilent { get; set; }
+
+    /// <summary>The proxy's runtime socket takes no order and answers no question; it goes on with what it was told last.</summary>
+    public bool ProxySilent { get; set; }
+
     /// <summary>Requests a second.</summary>
     public int Rate { get; set; } = 200;
 
@@ -81,9 +87,13 @@ public sealed class World(int seed)
 
     public Observation Observe() => new(
         Now,
-        ProxyAlive ? ObserveProxy() : ProxyObservation.Down,
-        [.. _instances.Values.Select(instance => instance.Observe())],
-        _synthetic is null ? null : new SyntheticObservation(_synthetic.Path, _synthetic.Rate, 0, 0, 0));
+        ProxyAlive && !ProxySilent ? ObserveProxy() : ProxyObservation.Down,
+        EngineSilent ? [] : [.. _instances.Values.Select(instance => instance.Observe())],
+        _synthetic is null ? null : new SyntheticObservation(_synthetic.Path, _synthetic.Rate, 0, 0, 0))
+    {
+        EngineTrouble = EngineSilent ? "the engine does not answer" : null,
+        ProxyTrouble = ProxyAlive && ProxySilent ? "the proxy does not answer" : null,
+    };
 
     public int WeightOf(int generation) => _servers.Values.Where(server => server.Generation == generation).Sum(server => server.Weight);
 
@@ -129,6 +139,9 @@ public sealed class World(int seed)
 
     public void Apply(Move move)
     {
+        if (move.Lane == Lane.Instances ? EngineSilent : ProxySilent)
+            return;
+
         switch (move)
         {
             case Move.EnsureProxy proxy:
@@ -170,7 +183,7 @@ public sealed class World(int seed)
 
     public void KillProxy()
     {
-        ProxyAlive = false;
+        (ProxyAlive, ProxySilent) = (false, false);
         _servers.Clear();
     }
 
