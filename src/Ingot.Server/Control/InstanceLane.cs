@@ -16,6 +16,7 @@ internal sealed class InstanceLane(TimeProvider time) : IAsyncDisposable
     private readonly Dictionary<(int Generation, int Index), DateTimeOffset> _ended = [];
     private readonly HashSet<Task> _tasks = [];
     private readonly CancellationTokenSource _stop = new();
+    private CancellationTokenSource _round = new();
 
     /// <summary>The instance a move is about.</summary>
     public static (int Generation, int Index)? InstanceOf(Move move) => move switch
@@ -61,7 +62,8 @@ internal sealed class InstanceLane(TimeProvider time) : IAsyncDisposable
         {
             if (_stop.IsCancellationRequested || !_underWay.TryAdd(instance, move))
                 return false;
-            var task = Task.Run(() => RunAsync(instance, carryOut));
+            var round = _round.Token;
+            var task = Task.Run(() => RunAsync(instance, carryOut, round));
             _tasks.Add(task);
             task.ContinueWith(Forget, TaskScheduler.Default);
         }
@@ -76,6 +78,16 @@ internal sealed class InstanceLane(TimeProvider time) : IAsyncDisposable
         await Task.WhenAny(AllAsync(), Task.Delay(s_parting));
     }
 
+    /// <summary>Ends what is under way, so that something else may begin.</summary>
+    public async Task InterruptAsync()
+    {
+        CancellationTokenSource ended;
+        lock (_gate)
+            (ended, _round) = (_round, new CancellationTokenSource());
+        await ended.CancelAsync();
+        await Task.WhenAny(AllAsync(), Task.Delay(s_parting));
+    }
+
     /// <summary>Ends when nothing is under way.</summary>
     public Task AllAsync()
     {
@@ -83,14 +95,15 @@ internal sealed class InstanceLane(TimeProvider time) : IAsyncDisposable
             return Task.WhenAll(_tasks);
     }
 
-    private async Task RunAsync((int Generation, int Index) instance, Func<CancellationToken, Task> carryOut)
+    private async Task RunAsync((int Generation, int Index) instance, Func<CancellationToken, Task> carryOut, CancellationToken round)
     {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, round);
         try
         {
-            await _places.WaitAsync(_stop.Token);
+            await _places.WaitAsync(either.Token);
             try
             {
-                await carryOut(_stop.Token);
+                await carryOut(either.Token);
             }
             finally
             {

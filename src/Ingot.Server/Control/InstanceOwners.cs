@@ -93,6 +93,13 @@ internal sealed class InstanceOwners
         }
     }
 
+    /// <summary>Nothing is ours any more.</summary>
+    public void Clear()
+    {
+        lock (_gate)
+            _owned.Clear();
+    }
+
     /// <summary>Parts what is ours from strangers, and says what is taken on: what stands where something was to be made, and is what it should be.</summary>
     /// <param name="seen">The instances with our labels.</param>
     /// <param name="isInFlux">Whether a move on an instance is under way: its acknowledgement says the id.</param>
@@ -125,7 +132,7 @@ internal sealed class InstanceOwners
     private static string Short(string id) => id[..Math.Min(12, id.Length)];
 
     // create g2-0 attempt 1; remove g2-0 ID
-    private static (string Verb, (int Generation, int Index) Instance, string Rest)? Parse(string move) =>
+    private static (string Verb, (int Generation, int Index) Instance, string Tail)? Parse(string move) =>
         move.Split(' ', 3) is [("create" or "remove") and var verb, var name, var rest] && InstanceName.TryParse(name, out int generation, out int index)
             ? (verb, (generation, index), rest)
             : null;

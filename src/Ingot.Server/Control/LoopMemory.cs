@@ -41,4 +41,5 @@ internal sealed record Return(DateTimeOffset At, int From, int To);
 /// <param name="Answer">The answer.</param>
 /// <param name="Events">What is recorded, in one append.</param>
 /// <param name="Apply">What becomes of the memory, which may have been measured on since.</param>
-internal sealed record Word<T>(T Answer, IReadOnlyList<LedgerEvent> Events, Func<LoopMemory, LoopMemory> Apply);
+/// <param name="Said">The state of the rollout under way that is recorded; null when none is.</param>
+internal sealed record Word<T>(T Answer, IReadOnlyList<LedgerEvent> Events, Func<LoopMemory, LoopMemory> Apply, RolloutState? Said = null);

@@ -65,9 +65,9 @@ internal static class RolloutEntries
         || before.Share != after.Share || (before.AcknowledgedAt is null) != (after.AcknowledgedAt is null);
 
     /// <summary>What stands after an entry was recorded about a state: the next record goes on from there.</summary>
-    public static LoopMemory Recorded(LoopMemory memory, string rollout, RolloutState state, IReadOnlyList<LedgerEntry> entries) =>
-        memory.Rollout is { } open && open.Id == rollout && open.State.Phase == state.Phase && open.State.History.Count == state.History.Count
-            && entries.LastOrDefault(entry => entry.Event is LedgerEvent.RolloutStateChanged changed && changed.Rollout == rollout) is { } entry
+    public static LoopMemory Recorded(LoopMemory memory, RolloutState state, IReadOnlyList<LedgerEntry> entries) =>
+        memory.Rollout is { } open && open.State.Phase == state.Phase && open.State.History.Count == state.History.Count
+            && entries.LastOrDefault(entry => entry.Event is LedgerEvent.RolloutStateChanged changed && changed.Rollout == open.Id) is { } entry
             ? memory with { Rollout = open with { ChangesRecorded = state.History.Count, Mark = MarkOf(entry) } }
             : memory;
 

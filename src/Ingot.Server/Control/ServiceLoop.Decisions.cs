@@ -16,6 +16,7 @@ internal sealed partial class ServiceLoop
     private (SteadyState? State, long Size, IReadOnlySet<int> Warm) _withdrawnWarm = (null, -1, new HashSet<int>());
     private IReadOnlyList<string> _strangers = [];
     private Task _recording = Task.CompletedTask;
+    private int _turnSaid = -1;
     private DateTimeOffset _recordNotBefore;
     private string? _recordTrouble;
     private string? _broken;
@@ -130,16 +131,20 @@ internal sealed partial class ServiceLoop
     // It is said as it stands when it can be said: several changes that could not be recorded are one.
     private void OweState(string id)
     {
-        RolloutState? said = null;
+        LoopMemory? said = null;
         _recorder.Owe(
             Actor,
-            _ => _memory.Rollout is { } open && open.Id == id && open.ChangesRecorded < open.State.History.Count
-                ? [RolloutEntries.Changed(open, said = open.State)]
-                : [],
+            _ =>
+            {
+                said = _memory;
+                return said.Turn != _turnSaid && said.Rollout is { } open && open.Id == id ? [RolloutEntries.Changed(open, open.State)] : [];
+            },
             entries =>
             {
-                if (said is not null)
-                    Update(memory => RolloutEntries.Recorded(memory, id, said, entries));
+                if (entries.Count == 0)
+                    return;
+                _turnSaid = said!.Turn;
+                Update(memory => RolloutEntries.Recorded(memory, said.Rollout!.State, entries));
             });
     }
 
@@ -160,7 +165,6 @@ internal sealed partial class ServiceLoop
         {
             if (!isAhead)
                 Update(memory => memory.Turn == work.Turn && memory.Rollout?.Id == work.Rollout.Id ? memory.With(Kept(memory, work)) : memory);
-            Count();
             return true;
         }
 
@@ -192,7 +196,7 @@ internal sealed partial class ServiceLoop
         Intended(news, work.Rollout.Id);
         Update(memory => memory.Turn != turn || memory.Rollout?.Id != work.Rollout.Id ? memory
             : work.State.IsTerminal ? After(memory, work.State, next)
-            : differs ? RolloutEntries.Recorded(memory.With(Kept(memory, work)), work.Rollout.Id, work.State, entries)
+            : differs ? RolloutEntries.Recorded(memory.With(Kept(memory, work)), work.State, entries)
             : memory);
     }
 

@@ -8,6 +8,8 @@ internal sealed partial class ServiceLoop
     private static readonly TimeSpan s_trafficMove = TimeSpan.FromSeconds(6);
     private static readonly TimeSpan s_proxyMove = TimeSpan.FromSeconds(15);
 
+    private readonly HashSet<string> _acknowledged = new(StringComparer.Ordinal);
+
     private bool IsNew(Move move)
     {
         lock (_intended)
@@ -26,6 +28,8 @@ internal sealed partial class ServiceLoop
     {
         lock (_intended)
             _intended.Clear();
+        lock (_acknowledged)
+            _acknowledged.Clear();
     }
 
     private async Task BeginMovesAsync(OpenRollout rollout, IReadOnlyList<Move> moves, CancellationToken cancellationToken)
@@ -91,7 +95,7 @@ internal sealed partial class ServiceLoop
     private void Acknowledge(OpenRollout? rollout, Move move, MoveOutcome outcome, bool isOwed)
     {
         bool isNew = outcome.Failure is { } failure ? Failed(rollout, move, failure) : Succeeded(move, outcome.Id);
-        if (!isNew && !(isOwed && IsNew(move)))
+        if (!isNew)
             return;
         string said = outcome.Failure is null ? InstanceOwners.Outcome(outcome.Id) : "failed: " + outcome.Failure;
         bool withIntent = isOwed && IsNew(move);

@@ -164,7 +164,7 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
     private void Report(string? fault)
     {
         var seen = Seen;
-        string?[] parts = [fault, _broken, seen?.ProxyTrouble, seen?.EngineTrouble, _recorder.Trouble, _recordTrouble, .. _retries.Troubles, .. _strangers];
+        string?[] parts = [fault, _stopTrouble, _broken, seen?.ProxyTrouble, seen?.EngineTrouble, _recorder.Trouble, _recordTrouble, .. _retries.Troubles, .. _strangers];
         var troubles = parts.OfType<string>().Distinct().ToList();
         if (troubles.Count == 0 && Troubles.Count == 0)
             return;
