@@ -25,7 +25,7 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
             return null;
 
         var events = view.Entries(after + 1, 1000, new LedgerFilter { Rollout = id }).Where(e => !Story.IsDetail(e.Event));
-        var state = rollout.StateDetail is { } detail ? ReleasesJson.ReadRollout(detail.GetRawText()) : null;
+        var state = rollout.StateDetail is null ? null : view.State(rollout).State;
         string phase = rollout.Outcome ?? (rollout.State.Length == 0 ? "Planned" : rollout.State);
         string? reason = rollout.OutcomeReason is { Length: > 0 } outcome ? outcome : rollout.StateReason is { Length: > 0 } why ? why : null;
         return new RolloutReply(

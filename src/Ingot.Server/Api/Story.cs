@@ -23,6 +23,7 @@ internal static class Story
         KeyRetired x => $"the key {Short(x.KeyId)} was retired: {x.Reason}",
         TokenCreated x => $"the token of {x.Name} was made ({string.Join(", ", x.Roles)}){(x.Expires is { } end ? $", until {end:yyyy-MM-dd HH:mm}" : "")}",
         TokenRevoked x => $"the token of {x.Name} was revoked: {x.Reason}",
+        LossAccepted x => $"the loss of entries was accepted: {x.Size} were left of {Math.Max(x.Size, x.RememberedSize)}: {x.Reason}",
         ProjectApplied x => $"project {x.Project} applied ({x.Digest.Short})",
         ImagePublished x => $"{Artifact(x)} {x.Repository}@{x.Digest.Short} published",
         EvidenceAttached x => $"evidence about {x.Repository}@{x.Subject.Short}: {Predicate(x)} ({x.Digest.Short})",
@@ -32,7 +33,7 @@ internal static class Story
         ManifestDeleted x => $"manifest {x.Repository}@{x.Digest.Short} deleted{Because(x.Reason)}",
         BlobDeleted x => $"blob {x.Digest.Short} deleted from {x.Repository}",
         BlobRestored x => $"blob {x.Digest.Short} pushed to {x.Repository} again",
-        PromotionDecided x => $"{x.Repository}@{x.Digest.Short} {(x.Admitted ? "admitted to" : "refused by")} {x.Stage}{Objections(x)}",
+        PromotionDecided x => $"{x.Repository}@{x.Digest.Short} {(x.Admitted ? "admitted to" : "refused by")} {x.Stage}{Objections((PromotionDecided)view.Whole(x))}",
         Approved x => $"{x.Who} approved {x.Project}/{x.Image}@{x.Digest.Short} for {x.Stage}{(x.OwnImage is true ? ", having published it" : "")}: {x.Reason}",
         Rejected x => $"{x.Who} rejected {x.Project}/{x.Image}@{x.Digest.Short} for {x.Stage}: {x.Reason}",
         Revoked x => $"{x.Project}/{x.Image}@{x.Digest.Short} revoked: {x.Reason}",
@@ -41,11 +42,11 @@ internal static class Story
         ReleaseRequested x => $"{x.Stage}/{x.Service}: rollout {x.Rollout} of {x.Version ?? x.Digest.Short} ({x.Digest.Short}) as generation {x.Generation}: {x.Reason}",
         RolloutIntent x => $"{Service(x.Rollout, view)}: is about to {x.Key}",
         RolloutAcknowledged x => $"{Service(x.Rollout, view)}: {x.Key}: {x.Outcome}",
-        RolloutStateChanged x => $"{Service(x.Rollout, view)}: {State(x)}",
+        RolloutStateChanged x => $"{Service(x.Rollout, view)}: {State(x, view)}",
         RolloutMeasured x => $"{Service(x.Rollout, view)}: measured",
         RolloutPaused x => $"{Service(x.Rollout, view)}: {x.Who} paused it: {x.Reason}",
         RolloutResumed x => $"{Service(x.Rollout, view)}: {x.Who} resumed it: {x.Reason}",
-        RolloutFinished x => $"{Service(x.Rollout, view)}: {Finished(x)}",
+        RolloutFinished x => $"{Service(x.Rollout, view)}: {Finished(x, view)}",
         GenerationRetired x => $"{x.Stage}/{x.Service}: generation {x.Generation} retired {x.Reason}",
         RepairIntended x => $"{x.Stage}/{x.Service}: repair: {x.Key}",
         RepairAcknowledged x => $"{x.Stage}/{x.Service}: repaired: {x.Key}: {x.Outcome}",
@@ -54,12 +55,15 @@ internal static class Story
         _ => e.Kind,
     };
 
-    private static string State(RolloutStateChanged x)
+    private static string State(RolloutStateChanged x, LedgerView view)
     {
         if (x.State == "Paused")
             return $"paused: {x.Reason}";
 
-        var state = ReleasesJson.ReadRollout(x.Detail.GetRawText());
+        if (view.Rollout(x.Rollout) is not { } rollout)
+            return x.State;
+
+        var state = ReleasesJson.ReadRecord(view.Whole(x.Detail).GetRawText(), view.Whole(rollout.Spec).GetRawText());
         string next = $"generation {state.Spec.Next.Number}";
         return state.Phase switch
         {
@@ -76,9 +80,9 @@ internal static class Story
         };
     }
 
-    private static string Finished(RolloutFinished x)
+    private static string Finished(RolloutFinished x, LedgerView view)
     {
-        var receipt = x.Receipt.Deserialize(ReleasesJsonContext.Default.RolloutReceipt);
+        var receipt = view.Whole(x.Receipt).Deserialize(ReleasesJsonContext.Default.RolloutReceipt);
         string figures = receipt is null ? "" : string.Create(
             CultureInfo.InvariantCulture,
             $"; {receipt.UserRequests} requests, {receipt.UserFailures} failed, in {(receipt.FinishedAt - receipt.StartedAt).TotalSeconds:0.0} s");

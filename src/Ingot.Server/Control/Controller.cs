@@ -38,7 +38,7 @@ internal sealed class Controller : IAsyncDisposable
     {
         lock (_gate)
         {
-            return _loops.GetOrAdd(key, k => new ServiceLoop(k, _world.Ledger.Read(view => ServiceHistory.Read(view, k)), _world));
+            return _loops.GetOrAdd(key, k => new ServiceLoop(k, _world.Ledger.Read(view => ServiceHistory.Read(view, k, _world.Ledger.Working)), _world));
         }
     }
 

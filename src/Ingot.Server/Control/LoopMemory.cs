@@ -15,6 +15,9 @@ internal sealed record LoopMemory
     /// <summary>The rollout under way; null between rollouts.</summary>
     public OpenRollout? Rollout { get; init; }
 
+    /// <summary>The entry that what is counted between rollouts is based on; empty when nothing is kept.</summary>
+    public string Mark { get; init; } = "";
+
     /// <summary>The releases that begin when the one under way has made way.</summary>
     public IReadOnlyList<OpenRollout> Waiting { get; init; } = [];
 

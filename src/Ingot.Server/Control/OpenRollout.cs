@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Ingot.Releases;
 using Ingot.Server.Ledger;
 
@@ -17,8 +16,8 @@ internal sealed record ReleaseOrder(RolloutSpec Spec, IReadOnlyList<LedgerEvent>
 /// <summary>What the ledger says of a service: how it stood after the last rollout that ended, and the rollouts that have not.</summary>
 internal sealed record ServiceHistory(LoopMemory Memory, InstanceOwners Owners)
 {
-    /// <summary>Reads a service's history. A rollout that was requested and not begun starts from what was asked for.</summary>
-    public static ServiceHistory Read(LedgerView view, ServiceKey key)
+    /// <summary>Reads a service's history. A rollout that was requested and not begun starts from what was asked for; what was counted since the last entry is taken from <paramref name="working"/>.</summary>
+    public static ServiceHistory Read(LedgerView view, ServiceKey key, WorkingStates? working = null)
     {
         var owners = InstanceOwners.Read(view, key);
         string? stoppedBy = StoppedBy(view, key);
@@ -26,19 +25,20 @@ internal sealed record ServiceHistory(LoopMemory Memory, InstanceOwners Owners)
             return new ServiceHistory(new LoopMemory { StoppedBy = stoppedBy }, owners);
 
         var rollouts = view.Rollouts(key.Project, key.Service, key.Stage);
-        var open = rollouts.Where(r => r.Outcome is null).Reverse().Select(r => new OpenRollout(r.Id, State(r))).ToList();
-        var (steady, since) = Steady(rollouts);
-        var memory = new LoopMemory { Steady = steady, Since = since, Rollout = open.FirstOrDefault(), Waiting = [.. open.Skip(1)], StoppedBy = stoppedBy };
+        var open = rollouts.Where(r => r.Outcome is null).Reverse().Select(r => Open(r, view.State(r, working))).ToList();
+        var (steady, since) = Steady(view, rollouts);
+        steady = steady is null ? null : Remembered(view, steady, rollouts, working);
+        var memory = new LoopMemory { Steady = steady, Since = since, Mark = MarkOf(view, rollouts), Rollout = open.FirstOrDefault(), Waiting = [.. open.Skip(1)], StoppedBy = stoppedBy };
         return new ServiceHistory(memory, owners);
     }
 
-    private static (SteadyState? Steady, DateTimeOffset? Since) Steady(IReadOnlyList<Ledger.Rollout> rollouts)
+    private static (SteadyState? Steady, DateTimeOffset? Since) Steady(LedgerView view, IReadOnlyList<Ledger.Rollout> rollouts)
     {
         SteadyState? steady = null;
         DateTimeOffset? since = null;
         foreach (var ended in rollouts.Where(r => r.Outcome is not (null or "Stopped") && r.StateDetail is not null))
         {
-            var after = Releases.Steady.After(State(ended));
+            var after = Releases.Steady.After(view.State(ended).State);
             steady ??= after;
             // It serves since the oldest rollout in a row that left it serving: one that went back did not change that.
             if (steady is null || after?.Serving.Number != steady.Serving.Number)
@@ -61,7 +61,15 @@ internal sealed record ServiceHistory(LoopMemory Memory, InstanceOwners Owners)
             .LastOrDefault(entry => entry.Event is LedgerEvent.ServiceStopping { Stage: var stopping } && stopping == key.Stage
                 || entry.Event is LedgerEvent.ServiceStopped { Stage: var stopped } && stopped == key.Stage);
 
-    private static RolloutState State(Ledger.Rollout rollout) => rollout.StateDetail is { ValueKind: JsonValueKind.Object } detail
-        ? ReleasesJson.ReadRollout(detail.GetRawText())
-        : Releases.Rollout.Begin(ReleasesJson.ReadSpec(rollout.Spec.GetRawText()), rollout.Requested);
+    // What is remembered of instances between rollouts goes on from the last one that ended.
+    private static SteadyState Remembered(LedgerView view, SteadyState steady, IReadOnlyList<Ledger.Rollout> rollouts, WorkingStates? working)
+    {
+        return working?.Read(steady.Key.Stem, MarkOf(view, rollouts)) is { } json ? steady with { Instances = ReleasesJson.ReadMemory(json) } : steady;
+    }
+
+    // What is counted between rollouts is based on this: the last entry about the last rollout that ended.
+    private static string MarkOf(LedgerView view, IReadOnlyList<Ledger.Rollout> rollouts) =>
+        rollouts.Where(r => r.Outcome is not null).MaxBy(r => r.Entry) is { } last ? view.Mark(last.Entry) : "";
+
+    private static OpenRollout Open(Ledger.Rollout rollout, RecordedState recorded) => new(rollout.Id, recorded.State, recorded.ChangesRecorded, recorded.Mark);
 }

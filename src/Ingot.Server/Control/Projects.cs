@@ -84,7 +84,7 @@ internal sealed class Projects(LedgerStore ledger)
         long from = known.Entry + 1;
         while (view.Entries(from, EntriesAtOnce, filter) is { Count: > 0 } entries)
         {
-            foreach (var source in entries.SelectMany(e => SourcesOf(e).Select(s => (Source: s, e.Seq))))
+            foreach (var source in entries.SelectMany(e => SourcesOf(e, view).Select(s => (Source: s, e.Seq))))
                 all[source.Source] = source.Seq;
             from = entries[^1].Seq + 1;
         }
@@ -92,14 +92,14 @@ internal sealed class Projects(LedgerStore ledger)
         return [.. all.GroupBy(a => (a.Key.By, a.Key.Image)).SelectMany(g => g.OrderByDescending(a => a.Value).Take(MaxSources)).OrderByDescending(a => a.Value).Select(a => a.Key)];
     }
 
-    private static AppliedSource[] SourcesOf(LedgerEntry entry) => entry.Event is LedgerEvent.ProjectApplied { Images: { } images } applied
+    private static AppliedSource[] SourcesOf(LedgerEntry entry, LedgerView view) => view.Whole(entry.Event) is LedgerEvent.ProjectApplied { Images: { } images } applied
         ? [.. images.Select(i => new AppliedSource(entry.Actor, i.Image, new ProjectSource(applied.Digest, i.Repository, i.Commit)))]
         : [];
 
     private sealed record AppliedSource(string By, string Image, ProjectSource Source);
 
     private static LedgerEvent.ProjectApplied? Last(LedgerView view, string project) =>
-        view.Project(project) is { } applied ? view.Entry(applied.Entry)?.Event as LedgerEvent.ProjectApplied : null;
+        view.Project(project) is { } applied && view.Entry(applied.Entry) is { } entry ? view.Whole(entry.Event) as LedgerEvent.ProjectApplied : null;
 
     // A caller of an earlier version says nothing of the images: that is no reason to forget what was said, as long as the file is the same.
     private static bool Repeats(LedgerView view, LedgerEvent.ProjectApplied applied) =>

@@ -20,7 +20,7 @@ internal static class RolloutEntries
     public static LedgerEvent.RolloutStateChanged Changed(OpenRollout rollout, RolloutState state)
     {
         string name = state.Pause is null ? state.Phase.ToString() : "Paused";
-        return new LedgerEvent.RolloutStateChanged(rollout.Id, name, state.Pause?.Reason ?? state.Reason, Element(ReleasesJson.Write(state)));
+        return new LedgerEvent.RolloutStateChanged(rollout.Id, name, state.Pause?.Reason ?? state.Reason, Element(ReleasesJson.WriteRecord(state, rollout.ChangesRecorded)));
     }
 
     /// <summary>The moves that are about to be made.</summary>
@@ -68,10 +68,8 @@ internal static class RolloutEntries
     public static LoopMemory Recorded(LoopMemory memory, RolloutState state, IReadOnlyList<LedgerEntry> entries) =>
         memory.Rollout is { } open && open.State.Phase == state.Phase && open.State.History.Count == state.History.Count
             && entries.LastOrDefault(entry => entry.Event is LedgerEvent.RolloutStateChanged changed && changed.Rollout == open.Id) is { } entry
-            ? memory with { Rollout = open with { ChangesRecorded = state.History.Count, Mark = MarkOf(entry) } }
+            ? memory with { Rollout = open with { ChangesRecorded = state.History.Count, Mark = entry.Mark } }
             : memory;
-
-    private static string MarkOf(LedgerEntry entry) => $"{entry.Seq}";
 
     private static string Name(Move move) => move.GetType().Name;
 

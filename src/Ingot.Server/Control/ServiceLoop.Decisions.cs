@@ -9,6 +9,7 @@ internal sealed partial class ServiceLoop
 {
     private static readonly TimeSpan s_proxyLook = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_count = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_recordAgain = TimeSpan.FromSeconds(1);
 
     private readonly HashSet<string> _intended = new(StringComparer.Ordinal);
@@ -17,6 +18,8 @@ internal sealed partial class ServiceLoop
     private IReadOnlyList<string> _strangers = [];
     private Task _recording = Task.CompletedTask;
     private int _turnSaid = -1;
+    private Task _counting = Task.CompletedTask;
+    private DateTimeOffset _countedAt;
     private DateTimeOffset _recordNotBefore;
     private string? _recordTrouble;
     private string? _broken;
@@ -165,6 +168,7 @@ internal sealed partial class ServiceLoop
         {
             if (!isAhead)
                 Update(memory => memory.Turn == work.Turn && memory.Rollout?.Id == work.Rollout.Id ? memory.With(Kept(memory, work)) : memory);
+            Count();
             return true;
         }
 
@@ -195,9 +199,27 @@ internal sealed partial class ServiceLoop
             Forget();
         Intended(news, work.Rollout.Id);
         Update(memory => memory.Turn != turn || memory.Rollout?.Id != work.Rollout.Id ? memory
-            : work.State.IsTerminal ? After(memory, work.State, next)
+            : work.State.IsTerminal ? After(memory, work.State, next) with { Mark = entries.Last(entry => entry.Event is LedgerEvent.RolloutFinished).Mark }
             : differs ? RolloutEntries.Recorded(memory.With(Kept(memory, work)), work.State, entries)
             : memory);
+    }
+
+    /// <summary>Keeps what was counted, once a second, beside the ledger and without waiting: losing it costs only that.</summary>
+    private void Count()
+    {
+        var now = _time.GetUtcNow();
+        if (!_counting.IsCompleted || now - _countedAt < s_count || _recorder.IsOwing || _memory.Rollout is not { Mark.Length: > 0 } open)
+            return;
+        _countedAt = now;
+        _counting = Task.Run(() => _ledger.Working.Write(open.Id, open.Mark, ReleasesJson.WriteWorking(open.State)));
+    }
+
+    // Only when there is something to do: between rollouts nothing else changes what is remembered.
+    private void Remember(string mark, SteadyState steady)
+    {
+        if (mark.Length == 0 || !_counting.IsCompleted)
+            return;
+        _counting = Task.Run(() => _ledger.Working.Write(Key.Stem, mark, ReleasesJson.WriteMemory(steady.Instances)));
     }
 
     // What could not be recorded is not done; what was counted meanwhile still counts, and time does not stand still.
@@ -229,6 +251,7 @@ internal sealed partial class ServiceLoop
         {
             Steady = after,
             Since = after?.Serving.Number == memory.Steady?.Serving.Number ? memory.Since : now,
+            Mark = "",
             Rollout = next,
             Waiting = [.. memory.Waiting.Skip(1)],
             LastReturn = ReturnOf(state, now) ?? memory.LastReturn,
@@ -245,8 +268,9 @@ internal sealed partial class ServiceLoop
 
     private async Task KeepAsync(LoopMemory basis, SteadyState steady, Observation seen, CancellationToken cancellationToken)
     {
-        var decision = Releases.Steady.Next(steady, seen, _time.GetUtcNow(), WithdrawnWarm(steady));
-        bool holds = Holds(Invariants.Check(seen, decision));
+        var withdrawn = WithdrawnWarm(steady);
+        var decision = Releases.Steady.Next(steady, seen, _time.GetUtcNow(), withdrawn);
+        bool holds = Holds(Invariants.Check(seen, decision, withdrawn));
         bool taken = false;
         Update(memory =>
         {
@@ -262,6 +286,7 @@ internal sealed partial class ServiceLoop
             return;
         }
 
+        Remember(basis.Mark, decision.State);
         var moves = Wanted(decision.Moves, seen, holds);
         await CarryOutAsync(null, [.. moves.Where(move => move.Lane == Lane.Traffic)], isOwed: true, cancellationToken);
         await RepairAsync(basis.Turn, [.. moves.Where(move => move.Lane == Lane.Instances)]);

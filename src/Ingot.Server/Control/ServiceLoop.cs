@@ -114,7 +114,7 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
 
     private async Task PauseAsync()
     {
-        var pace = _memory.IsEmpty ? Timeout.InfiniteTimeSpan : _memory.Rollout is not null || _lane.IsBusy ? s_rolloutPace : s_steadyPace;
+        var pace = _memory.IsEmpty ? Timeout.InfiniteTimeSpan : _memory.StoppedBy is null && (_memory.Rollout is not null || _lane.IsBusy) ? s_rolloutPace : s_steadyPace;
         try
         {
             await _wake.WaitAsync(pace, _stop.Token);

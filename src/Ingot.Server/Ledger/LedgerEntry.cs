@@ -49,6 +49,10 @@ public sealed record LedgerEntry(
     /// <summary>The canonical bytes.</summary>
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, LedgerJson.Entries.LedgerEntry);
 
+    /// <summary>Names the entry and what it says, as <see cref="LedgerView.Mark"/> does.</summary>
+    [JsonIgnore]
+    public string Mark => $"{Seq} {Convert.ToHexString(Transparency.MerkleTree.HashLeaf(ToBytes()).ToArray())}";
+
     /// <summary>The time as the entry writes it.</summary>
     [JsonIgnore]
     public string TimeText => Rfc3339Converter.Format(Time);
@@ -76,6 +80,8 @@ public static class LedgerJson
 [JsonSerializable(typeof(LedgerEntry))]
 [JsonSerializable(typeof(LedgerEvent))]
 [JsonSerializable(typeof(IReadOnlyList<GateRecord>))]
+[JsonSerializable(typeof(IReadOnlyList<AppliedImage>))]
+[JsonSerializable(typeof(DocumentName))]
 internal sealed partial class LedgerJsonContext : JsonSerializerContext;
 
 /// <summary>Times as <c>2026-01-31T23:59:59.123Z</c> and in no other way.</summary>

@@ -4,9 +4,9 @@ namespace Ingot.Server.Ledger;
 
 public abstract partial record LedgerEvent
 {
-    /// <summary>Policy was asked whether a digest may enter a stage, and answered.</summary>
+    /// <summary>Policy was asked whether a digest may enter a stage, and answered. Answers that are long are named by <paramref name="GatesDocument"/> instead.</summary>
     public sealed record PromotionDecided(
-        string Project, string Image, string Repository, Digest Digest, string Stage, bool Admitted, IReadOnlyList<GateRecord> Gates)
+        string Project, string Image, string Repository, Digest Digest, string Stage, bool Admitted, IReadOnlyList<GateRecord> Gates, DocumentName? GatesDocument = null)
         : LedgerEvent, IAboutProject, IAboutRepository, IAboutDigest;
 
     /// <summary>A person approved a digest for a stage; <paramref name="OwnImage"/> when it was the person who published it.</summary>

@@ -5,7 +5,8 @@ namespace Ingot.Server.Ledger;
 
 public abstract partial record LedgerEvent
 {
-    /// <summary>A service is to run a digest: a rollout begins and a generation gets its number.</summary>
+    /// <summary>A service is to run a digest: a rollout begins and a generation gets its number. <paramref name="Spec"/> is the whole request; as every element
+    /// of these events it may be a <see cref="DocumentName"/> instead, which <see cref="LedgerView.Whole(LedgerEvent)"/> puts in.</summary>
     public sealed record ReleaseRequested(
         string Project, string Service, string Stage, string Repository, Digest Digest, string Reason, JsonElement Spec, string Rollout, long Generation, string? Version = null)
         : LedgerEvent, IAboutService, IAboutRepository, IAboutDigest, IAboutRollout;
@@ -16,7 +17,7 @@ public abstract partial record LedgerEvent
     /// <summary>A move was made, or found to have been made.</summary>
     public sealed record RolloutAcknowledged(string Rollout, string Key, string Outcome) : LedgerEvent, IAboutRollout;
 
-    /// <summary>The state machine went on.</summary>
+    /// <summary>The state machine went on. <paramref name="Detail"/> is the record of its state, or, from earlier versions, all of it.</summary>
     public sealed record RolloutStateChanged(string Rollout, string State, string Reason, JsonElement Detail) : LedgerEvent, IAboutRollout;
 
     /// <summary>A rollout stands still until someone resumes it, or until a time.</summary>
@@ -31,7 +32,7 @@ public abstract partial record LedgerEvent
     /// <summary>A generation's last instances are gone: it is no longer there to go back to.</summary>
     public sealed record GenerationRetired(string Project, string Service, string Stage, long Generation, string Reason) : LedgerEvent, IAboutService;
 
-    /// <summary>The state machine stands where it stood and has counted on: what a restarted controller goes on from.</summary>
+    /// <summary>The state machine stood where it stood and had counted on. Earlier versions wrote it; what is counted is no entry any more.</summary>
     public sealed record RolloutMeasured(string Rollout, JsonElement Detail) : LedgerEvent, IAboutRollout;
 
     /// <summary>Between rollouts, something that should run does not run as it should and is about to be put right.</summary>

@@ -7,6 +7,7 @@ namespace Ingot.Server.Ledger;
 /// <remarks>
 /// A new kind takes three things: its record in the chapter it belongs to, its name in the list below, and its case in <see cref="Projections"/>.
 /// Entries are for ever, so a kind's name and members are too: a member that comes later is nullable, has the default null, and stands last.
+/// What may grow with what it is about has its place in <see cref="Documents"/>; everything else is bounded where it comes in.
 /// A record says what it is about by implementing the <c>IAbout…</c> interfaces: entries are found by these.
 /// </remarks>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
@@ -43,6 +44,7 @@ namespace Ingot.Server.Ledger;
 [JsonDerivedType(typeof(ServiceStopped), "service-stopped")]
 [JsonDerivedType(typeof(TokenCreated), "token-created")]
 [JsonDerivedType(typeof(TokenRevoked), "token-revoked")]
+[JsonDerivedType(typeof(LossAccepted), "loss-accepted")]
 public abstract partial record LedgerEvent
 {
     private static readonly Lazy<FrozenDictionary<Type, string>> s_kinds = new(() =>
@@ -74,8 +76,14 @@ public abstract partial record LedgerEvent
     /// <summary>A token is nobody's any more.</summary>
     public sealed record TokenRevoked(string Name, string Reason) : LedgerEvent;
 
-    /// <summary>A project's file was applied. <paramref name="Images"/> says what the file only names; null when the caller did not say.</summary>
-    public sealed record ProjectApplied(string Project, Oci.Content.Digest Digest, string Text, IReadOnlyList<AppliedImage>? Images = null)
+    /// <summary>The ledger was shorter than the home remembered, or another one, and a person chose to go on with what was left: the entries from <paramref name="Size"/> on are not
+    /// those that checkpoints up to <paramref name="RememberedSize"/>, with the root <paramref name="RememberedRoot"/>, were signed over. The root is empty when none was remembered.</summary>
+    public sealed record LossAccepted(long Size, long RememberedSize, string RememberedRoot, string Reason) : LedgerEvent;
+
+    /// <summary>A project's file was applied. <paramref name="Images"/> says what the file only names; null when the caller did not say.
+    /// A long text is empty here and <paramref name="TextDocument"/> names it, as <paramref name="ImagesDocument"/> does long images.</summary>
+    public sealed record ProjectApplied(
+        string Project, Oci.Content.Digest Digest, string Text, IReadOnlyList<AppliedImage>? Images = null, DocumentName? TextDocument = null, DocumentName? ImagesDocument = null)
         : LedgerEvent, IAboutProject, IAboutDigest;
 }
 

@@ -7,7 +7,7 @@ public sealed partial class LedgerStore
     /// <summary>The latest signed checkpoint, as text; null while the ledger is empty.</summary>
     public string? Checkpoint() => Read(view => view.CheckpointNote(view.Size));
 
-    /// <summary>The signed checkpoint of a size, as text; null when the ledger never had it.</summary>
+    /// <summary>The signed checkpoint of a size, as text; null when the ledger does not keep it: it keeps the last one, and one in every so many.</summary>
     public string? Checkpoint(long size) => Read(view => view.CheckpointNote(size));
 
     /// <summary>The content of a tile or an entry bundle, for <see href="https://c2sp.org/tlog-tiles">tlog-tiles</see>; null when the log has not grown over it.</summary>
@@ -22,7 +22,7 @@ public sealed partial class LedgerStore
 
 public sealed partial class LedgerView
 {
-    /// <summary>The signed checkpoint of a size, as text; null when the ledger never had it.</summary>
+    /// <summary>The signed checkpoint of a size, as text; null when the ledger does not keep it.</summary>
     public string? CheckpointNote(long size) => _db.First("SELECT note FROM checkpoints WHERE size = ?1", r => r.GetString(0), size);
 
     /// <summary>The content of a tile or an entry bundle; null when the log has not grown over it.</summary>
@@ -41,6 +41,19 @@ public sealed partial class LedgerView
     {
         long size = Size;
         return seq >= 0 && seq < size && CheckpointNote(size) is { } note ? new LogProof(seq, MerkleTree.InclusionProof(seq, size, Node), note) : null;
+    }
+
+    /// <summary>The root over the first entries, from the tree as it is stored; null when the ledger is not that long, or parts of its tree are missing.</summary>
+    public MerkleHash? RootAt(long size)
+    {
+        try
+        {
+            return size < 0 || size > Size ? null : MerkleTree.Root(size, Node);
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            return null;
+        }
     }
 
     /// <summary>What shows the log at one size to continue the log at another; null when it is not that long.</summary>

@@ -22,23 +22,29 @@ public sealed partial class LedgerStore : IAsyncDisposable
     private readonly NoteSigner _signer;
     private readonly SqliteDatabase _db;
     private readonly LedgerWriter _writer;
+    private readonly LedgerHead _head;
     private readonly ConcurrentBag<SqliteDatabase> _readers = [];
     private readonly Channel<PendingAppend> _queue = Channel.CreateUnbounded<PendingAppend>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Task _loop;
     private volatile TaskCompletionSource _grown = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _size;
 
-    private LedgerStore(ServerHome home, TimeProvider time, FileStream held, NoteSigner signer, SqliteDatabase db)
+    private LedgerStore(ServerHome home, TimeProvider time, FileStream held, NoteSigner signer, SqliteDatabase db, LedgerHead head)
     {
         _home = home;
         _time = time;
         _lock = held;
         _signer = signer;
         _db = db;
+        _head = head;
         _writer = new LedgerWriter(db, signer);
         _size = _writer.Size;
+        Working = new WorkingStates(home);
         _loop = Task.Run(WriteLoopAsync);
     }
+
+    /// <summary>What is counted between entries; it may be lost.</summary>
+    public WorkingStates Working { get; }
 
     /// <summary>The log's name in checkpoints.</summary>
     public string Origin => _signer.Verifier.Name;
@@ -49,9 +55,17 @@ public sealed partial class LedgerStore : IAsyncDisposable
     /// <summary>The number of entries that are on disk.</summary>
     public long Size => Volatile.Read(ref _size);
 
-    /// <summary>Opens a home's ledger, or makes it. Another process that has it open makes this throw <see cref="LedgerException"/>.</summary>
+    /// <summary>Opens a home's ledger, or makes it. Another process that has it open, or a ledger that is not all that the home remembers, makes this throw <see cref="LedgerException"/>.</summary>
     public static Task<LedgerStore> OpenAsync(ServerHome home, TimeProvider time, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Open(home, time), cancellationToken);
+        Task.Run(() => Open(home, time, accept: false).Store, cancellationToken);
+
+    /// <summary>Goes on with a ledger that lost entries the home remembers, and records that. Throws <see cref="LedgerException"/> when none are lost.</summary>
+    public static async Task<LedgerEntry> AcceptLossAsync(ServerHome home, TimeProvider time, string actor, string reason, CancellationToken cancellationToken = default)
+    {
+        var (store, loss) = await Task.Run(() => Open(home, time, accept: true), cancellationToken);
+        await using (store)
+            return await store.AppendAsync(actor, loss! with { Reason = reason }, CancellationToken.None);
+    }
 
     /// <summary>Appends one event. When the task ends, the entry is on disk.</summary>
     public async Task<LedgerEntry> AppendAsync(string actor, LedgerEvent value, CancellationToken cancellationToken = default)
@@ -133,25 +147,34 @@ public sealed partial class LedgerStore : IAsyncDisposable
         while (_readers.TryTake(out var reader))
             reader.Dispose();
         _db.Dispose();
+        _head.Dispose();
         _signer.Dispose();
         await _lock.DisposeAsync();
     }
 
-    private static LedgerStore Open(ServerHome home, TimeProvider time)
+    private static (LedgerStore Store, LedgerEvent.LossAccepted? Loss) Open(ServerHome home, TimeProvider time, bool accept)
     {
         Directory.CreateDirectory(home.Root);
         var held = Hold(home);
         SqliteDatabase? db = null;
         NoteSigner? signer = null;
+        LedgerHead? head = null;
         try
         {
+            LedgerUpgrade.Run(home);
             db = SqliteDatabase.OpenWriter(home.Database);
             bool isNew = Prepare(db, home);
             signer = LogKey.Open(home, isNew);
-            return new LedgerStore(home, time, held, signer, db);
+            var remembered = ReadHead(home, signer.Verifier, accept);
+            var loss = accept ? Loss(home, remembered, new LedgerView(db)) : null;
+            if (!accept)
+                LedgerHead.Check(home, remembered, new LedgerView(db));
+            head = LedgerHead.Open(home, remembered, signer.Verifier, anew: accept);
+            return (new LedgerStore(home, time, held, signer, db, head), loss);
         }
         catch (Exception e)
         {
+            head?.Dispose();
             signer?.Dispose();
             db?.Dispose();
             held.Dispose();
@@ -160,6 +183,23 @@ public sealed partial class LedgerStore : IAsyncDisposable
             throw;
         }
     }
+
+    // What cannot be read any more is lost as well.
+    private static Checkpoint? ReadHead(ServerHome home, NoteVerifier verifier, bool accept)
+    {
+        try
+        {
+            return LedgerHead.Read(home, verifier);
+        }
+        catch (LedgerException) when (accept)
+        {
+            return new Checkpoint(verifier.Name, long.MaxValue, default);
+        }
+    }
+
+    private static LedgerEvent.LossAccepted Loss(ServerHome home, Checkpoint? remembered, LedgerView view) => LedgerHead.LossIn(home, remembered, view) is null
+        ? throw new LedgerException($"nothing of the ledger '{home.Database}' is lost: there is nothing to accept")
+        : new LedgerEvent.LossAccepted(view.Size, remembered is null or { Size: long.MaxValue } ? 0 : remembered.Size, remembered is null or { Size: long.MaxValue } ? "" : remembered.Root.ToString(), "");
 
     private static FileStream Hold(ServerHome home)
     {
@@ -228,27 +268,45 @@ public sealed partial class LedgerStore : IAsyncDisposable
             return;
         }
 
-        // Durable now, and only now may anybody know.
+        Publish(batch);
+    }
+
+    /// <summary>Durable now, and only now may anybody know.</summary>
+    private void Publish(List<PendingAppend> batch)
+    {
+        bool grew = _writer.Size > Size;
         Volatile.Write(ref _size, _writer.Size);
         foreach (var pending in batch)
             pending.Complete();
+        if (!grew)
+            return;
+
+        _head.Remember(_writer.Note!);
         Interlocked.Exchange(ref _grown, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
     }
 
+    /// <summary>Looks at what the disk holds after a failure, and says that: a commit that failed may be in all the same.</summary>
     private void Abandon(List<PendingAppend> batch, Exception cause)
     {
-        var failure = cause;
+        var (size, root) = (_writer.Size, _writer.Root);
+        LedgerException reported;
         try
         {
             _writer.Rollback();
-            Volatile.Write(ref _size, _writer.Size);
+            if (_writer.Size > Size && _writer.Size == size && _writer.Root == root)
+            {
+                Publish(batch);
+                return;
+            }
+
+            reported = new LedgerException($"nothing was appended to the ledger '{_home.Database}': {cause.Message}{Cure(cause)}", cause);
         }
-        catch (Exception e) when (e is SqliteException or LedgerException)
+        catch (Exception e)
         {
-            failure = e;
+            // Whatever it is, the writer must not end with it: it looks again before the next append.
+            reported = new LedgerException($"whether anything was appended to the ledger '{_home.Database}' cannot be seen, because it cannot be read: {e.Message}{Cure(e)}", e);
         }
 
-        var reported = new LedgerException($"nothing was appended to the ledger '{_home.Database}': {failure.Message}{Cure(failure)}", failure);
         foreach (var pending in batch)
             pending.Fail(reported);
     }

@@ -1,54 +1,78 @@
 using Ingot.Server.Storage;
 using Ingot.Transparency;
-using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
 
 /// <summary>Re-reads a ledger from storage alone and tests every claim it makes.</summary>
 /// <remarks>
-/// What it cannot see is a ledger cut off at its end, or made anew with the same key: for that, give it a checkpoint that was kept elsewhere.
+/// <para>What it cannot see is a ledger cut off at its end, or made anew with the same key: for that, give it checkpoints that were kept elsewhere.</para>
+/// <para>The entries go by in chunks: while one is added to the tree and replayed, the next is read, parsed and hashed. Memory does not grow with the ledger.</para>
 /// </remarks>
-public sealed class LedgerVerifier
+public sealed partial class LedgerVerifier
 {
     private const int MaxProblems = 1000;
-    private const int Chunk = 512;
+    private const int Chunk = 16 * LedgerWriter.CheckpointInterval;
+    private const int ReplayCache = 64 << 10;
 
+    private readonly string _path;
     private readonly SqliteDatabase _db;
     private readonly SqliteDatabase _replay;
     private readonly NoteVerifier _key;
     private readonly List<LedgerProblem> _problems;
+    private readonly ILookup<long, Checkpoint> _known;
     private readonly HashSet<long> _notReplayed = [];
     private readonly LedgerWriter _writer;
+    private readonly SubjectSum _subjects;
+    private readonly SubjectSum _subjectsFound;
     private bool _isTreeLost;
 
-    private LedgerVerifier(SqliteDatabase db, SqliteDatabase replay, NoteVerifier key, List<LedgerProblem> problems)
+    private LedgerVerifier(string path, SqliteDatabase db, SqliteDatabase replay, NoteVerifier key, IReadOnlyList<Checkpoint> known, List<LedgerProblem> problems)
     {
+        _path = path;
         _db = db;
         _replay = replay;
         _key = key;
+        _known = known.ToLookup(checkpoint => checkpoint.Size);
         _problems = problems;
+        (_subjects, _subjectsFound) = SubjectSum.Pair();
+        replay.Execute($"PRAGMA cache_size = -{ReplayCache}");
         Projections.Create(replay);
         _writer = new LedgerWriter(replay, signer: null);
     }
 
-    /// <summary>Verifies a home's ledger, which may be in use. <paramref name="known"/> is a checkpoint kept from before: the ledger must continue it.</summary>
-    public static async Task<LedgerReport> VerifyAsync(ServerHome home, Checkpoint? known = null, CancellationToken cancellationToken = default)
+    /// <summary>Verifies a home's ledger, which may be in use. <paramref name="known"/> are checkpoints kept from before: the ledger must continue each.</summary>
+    public static async Task<LedgerReport> VerifyAsync(ServerHome home, IReadOnlyList<Checkpoint>? known = null, CancellationToken cancellationToken = default)
     {
         using var key = LogKey.ReadVerifier(home);
         return await VerifyAsync(home.Database, key, known, cancellationToken);
     }
 
     /// <summary>Verifies a ledger's database with the key its checkpoints are to be signed by. Damage is reported, not thrown; a file that is not there is thrown.</summary>
-    public static Task<LedgerReport> VerifyAsync(string path, NoteVerifier key, Checkpoint? known = null, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Verify(path, key, known, cancellationToken), cancellationToken);
+    public static Task<LedgerReport> VerifyAsync(string path, NoteVerifier key, IReadOnlyList<Checkpoint>? known = null, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Verify(path, key, known ?? [], cancellationToken), cancellationToken);
 
-    private static LedgerReport Verify(string path, NoteVerifier key, Checkpoint? known, CancellationToken cancellationToken)
+    /// <summary>Reads a checkpoint of a home's log that was kept elsewhere, or throws <see cref="FormatException"/>.</summary>
+    public static Checkpoint ReadKnown(ServerHome home, string note)
+    {
+        using var key = LogKey.ReadVerifier(home);
+        return Checkpoint.ParseSigned(note, key);
+    }
+
+    private static LedgerReport Verify(string path, NoteVerifier key, IReadOnlyList<Checkpoint> known, CancellationToken cancellationToken)
     {
         if (!File.Exists(path))
             throw new LedgerException($"there is no ledger at '{path}'");
 
         var problems = new List<LedgerProblem>();
         using var replay = SqliteDatabase.OpenTemporary();
+        using var db = TryOpen(path, problems);
+        return db is null
+            ? new LedgerReport(0, MerkleTree.EmptyRoot.ToString(), problems)
+            : new LedgerVerifier(path, db, replay, key, known, problems).Run(cancellationToken);
+    }
+
+    private static SqliteDatabase? TryOpen(string path, List<LedgerProblem> problems)
+    {
         SqliteDatabase? db = null;
         Guard(problems, "the database cannot be opened", () =>
         {
@@ -56,39 +80,32 @@ public sealed class LedgerVerifier
             db.Execute("BEGIN");
             db.Number("SELECT count(*) FROM sqlite_schema");
         });
-        if (problems.Count > 0 || db is null)
-        {
-            db?.Dispose();
-            return new LedgerReport(0, MerkleTree.EmptyRoot.ToString(), problems);
-        }
+        if (problems.Count == 0)
+            return db;
 
-        using (db)
-            return new LedgerVerifier(db, replay, key, problems).Run(known, cancellationToken);
+        db?.Dispose();
+        return null;
     }
 
-    private LedgerReport Run(Checkpoint? known, CancellationToken cancellationToken)
+    private LedgerReport Run(CancellationToken cancellationToken)
     {
         Guard("the schema cannot be read", CheckSchema);
         long size = 0;
         Guard("the size of the ledger cannot be read", () => size = FindSize());
+        var found = Task.Run(() => AddSubjects(size), cancellationToken);
         _replay.Execute("BEGIN");
-        for (long from = 0; from < size; from += Chunk)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            CheckChunk(from, (int)Math.Min(Chunk, size - from), known);
-        }
-
-        CheckContinues(known, size);
+        CheckEntries(size, cancellationToken);
+        CheckContinues(size);
         _writer.Commit();
-        foreach (var table in TableComparison.Tables(_replay))
-            Guard($"the table '{table.Name}' cannot be read", () => Compare(table));
-        Guard("the integrity check cannot run", CheckIntegrity);
+        CheckTables(size, found, cancellationToken);
         return new LedgerReport(size, _writer.Root.ToString(), _problems);
     }
 
     private void CheckSchema()
     {
         const string Everything = "SELECT rowid || ' ' || type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY rowid";
+        if (_db.Number("PRAGMA user_version") is > 0 and < Projections.SchemaVersion)
+            Add(null, "the ledger was written by an earlier version of Ingot: start this version's server once, which brings its tables up to date");
         if (!_db.Query(Everything, r => r.GetString(0)).SequenceEqual(_replay.Query(Everything, r => r.GetString(0))))
             Add(null, "the tables are not those this program makes");
         if (_db.Number("PRAGMA user_version") != Projections.SchemaVersion || _db.Number("PRAGMA application_id") != Projections.ApplicationId)
@@ -105,159 +122,23 @@ public sealed class LedgerVerifier
         if (rows != size)
             Add(null, $"the ledger should have {size} entries and its table has {rows}");
         // A damaged number must not become a loop over billions.
-        return Math.Min(size, Math.Max(rows, _db.Number("SELECT count(*) FROM checkpoints")) + 1);
+        return Math.Min(size, Math.Max(rows, LedgerWriter.CheckpointInterval * _db.Number("SELECT count(*) FROM checkpoints")) + 1);
     }
 
-    private void CheckChunk(long from, int count, Checkpoint? known)
+    private void CheckContinues(long size)
     {
-        var checkpoints = new CheckpointResult[count];
-        // Signatures are nearly all of the work, and independent of each other.
-        var notes = new string?[count];
-        for (int i = 0; i < count; i++)
-            notes[i] = ReadNote(from + i);
-        Parallel.For(0, count, i => checkpoints[i] = CheckNote(notes[i], from + i + 1));
-
-        for (int i = 0; i < count; i++)
+        foreach (var known in _known.SelectMany(group => group))
         {
-            if (checkpoints[i].Problem is { } problem)
-                Add(from + i, problem);
-            CheckEntry(from + i, checkpoints[i].Root);
-            if (known?.Size == from + i + 1 && known.Root != _writer.Root && !_isTreeLost)
-                Add(from + i, $"the ledger was rewritten: its root at size {known.Size} was '{known.Root}' and is '{_writer.Root}'");
-        }
-    }
-
-    private string? ReadNote(long seq)
-    {
-        string? note = null;
-        Guard(seq, "its checkpoint cannot be read", () => note = _db.First("SELECT note FROM checkpoints WHERE size = ?1", r => r.GetString(0), seq + 1));
-        return note;
-    }
-
-    private CheckpointResult CheckNote(string? note, long size)
-    {
-        if (note is null)
-            return new CheckpointResult(null, $"there is no checkpoint of size {size}");
-
-        try
-        {
-            var checkpoint = Checkpoint.ParseSigned(note, _key);
-            return checkpoint.Size == size
-                ? new CheckpointResult(checkpoint.Root, null)
-                : new CheckpointResult(null, $"the checkpoint of size {size} says {checkpoint.Size}");
-        }
-        catch (FormatException e)
-        {
-            return new CheckpointResult(null, $"the checkpoint of size {size} does not hold: {e.Message}");
-        }
-    }
-
-    private void CheckEntry(long seq, MerkleHash? signedRoot)
-    {
-        byte[]? json = null;
-        MerkleHash? stored = null;
-        Guard(seq, "it cannot be read", () =>
-        {
-            (json, byte[]? leaf) = _db.First("SELECT json, leaf FROM entries WHERE seq = ?1", r => (Bytes(r, 0), Bytes(r, 1)), seq);
-            if (json is null)
-                Add(seq, "the entry is missing");
-            else if (leaf is { Length: MerkleHash.Size })
-                stored = new MerkleHash(leaf);
-        });
-
-        MerkleHash? computed = json is null ? null : MerkleTree.HashLeaf(json);
-        if (json is not null && computed != stored)
-            Add(seq, $"its bytes hash to '{computed}' and its leaf is '{(stored is { } leaf ? leaf.ToString() : "unreadable")}'");
-
-        GrowTree(seq, computed, stored, signedRoot);
-        Replay(seq, json);
-    }
-
-    // The type is asked for too: bytes that became text would read alike.
-    private static byte[]? Bytes(SqliteDataReader row, int column) =>
-        row.GetFieldType(column) == typeof(byte[]) ? row.GetFieldValue<byte[]>(column) : throw new FormatException($"column {column} does not hold bytes");
-
-    /// <summary>Continues the tree with the leaf that gives the signed root, so that one damaged entry does not accuse all that follow.</summary>
-    private void GrowTree(long seq, MerkleHash? computed, MerkleHash? stored, MerkleHash? signedRoot)
-    {
-        if (_isTreeLost)
-            return;
-
-        if ((computed ?? stored) is not { } leaf)
-        {
-            Add(seq, "the tree cannot be computed from here on");
-            _isTreeLost = true;
-            return;
-        }
-
-        if (stored is { } other && computed != stored && signedRoot is not null && _writer.RootWith(other) == signedRoot)
-            leaf = other;
-
-        Guard(seq, "its leaf cannot be added to the tree", () => _writer.AppendLeaf(leaf));
-        if (signedRoot is null || signedRoot == _writer.Root)
-            return;
-
-        Add(seq, $"the signed checkpoint of size {seq + 1} has root '{signedRoot}' and the entries give '{_writer.Root}': this entry was changed, or one was put in or taken out here");
-        _isTreeLost = true;
-    }
-
-    private void Replay(long seq, byte[]? json)
-    {
-        try
-        {
-            var entry = LedgerEntry.Parse(json);
-            if (entry.Seq != seq)
-                throw new FormatException($"it says that it is entry {entry.Seq}");
-
-            _writer.Together(() => Apply(entry));
-        }
-        catch (Exception e) when (e is FormatException or SqliteException or LedgerException)
-        {
-            // What builds on an entry that could not be replayed fails as well; only the first is to blame.
-            if (e is FormatException || _notReplayed.Count == 0)
-                Add(seq, $"it cannot be replayed: {e.Message}");
-            _notReplayed.Add(seq);
-        }
-    }
-
-    private LedgerEntry Apply(LedgerEntry entry)
-    {
-        Projections.Apply(_replay, entry);
-        return entry;
-    }
-
-    private void CheckContinues(Checkpoint? known, long size)
-    {
-        if (known is null)
-            return;
-
-        if (known.Origin != _key.Name)
-            Add(null, $"the known checkpoint is of the log '{known.Origin}' and this is '{_key.Name}'");
-        if (known.Size > size)
-            Add(null, $"the ledger was cut off: it had {known.Size} entries and has {size}");
-    }
-
-    private void Compare(TableComparison table)
-    {
-        if (_isTreeLost && table.Name is ("nodes" or "edge"))
-            return;
-
-        foreach (var (entry, problem) in table.Compare(_db, _replay, _notReplayed))
-            Add(entry, problem);
-    }
-
-    private void CheckIntegrity()
-    {
-        foreach (string line in _db.Query("PRAGMA integrity_check(100)", r => r.GetString(0)))
-        {
-            if (line != "ok")
-                Add(null, $"the database file is damaged: {line}");
+            if (known.Origin != _key.Name)
+                Add(null, $"the known checkpoint is of the log '{known.Origin}' and this is '{_key.Name}'");
+            if (known.Size > size)
+                Add(null, $"the ledger was cut off: it had {known.Size} entries and has {size}");
+            if (known.Size == 0 && known.Root != MerkleTree.EmptyRoot)
+                Add(null, "the known checkpoint is of no entries and has another root than that of none");
         }
     }
 
     private void Guard(string what, Action check) => Guard(_problems, what, check);
-
-    private void Guard(long seq, string what, Action check) => Guard(_problems, what, check, seq);
 
     // Whatever a damaged file makes a library throw is a finding: a verifier that stops at the first one hides the rest.
     private static void Guard(List<LedgerProblem> problems, string what, Action check, long? seq = null)
@@ -281,6 +162,4 @@ public sealed class LedgerVerifier
         else if (problems.Count == MaxProblems)
             problems.Add(new LedgerProblem(null, $"there are more than {MaxProblems} problems; the rest is not listed"));
     }
-
-    private readonly record struct CheckpointResult(MerkleHash? Root, string? Problem);
 }

@@ -9,7 +9,7 @@ public sealed partial class LedgerView
     private const string PromotionColumns = "project, image, stage, digest, repository, admitted, gates, time, entry";
 
     private const string RolloutColumns =
-        "rollout, project, service, stage, repository, digest, version, reason, spec, generation, requested, requested_entry, state, state_reason, state_detail, "
+        "rollout, project, service, stage, repository, digest, version, reason, spec, generation, requested, requested_entry, state, state_reason, state_detail, state_entry, "
         + "paused_by, pause_reason, paused_until, outcome, outcome_reason, receipt, time, entry";
 
     private const string GenerationColumns = "project, service, stage, generation, repository, digest, version, spec, rollout, status, time, entry";
@@ -83,7 +83,7 @@ public sealed partial class LedgerView
 
     /// <summary>A move by its idempotency key; null when it was never intended.</summary>
     public RolloutMove? Move(string rollout, string key) =>
-        _db.First("SELECT key, move, detail, outcome, intended, entry FROM moves WHERE rollout = ?1 AND key = ?2", ReadMove, rollout, key);
+        _db.First("SELECT key, move, detail, outcome, intended, entry FROM moves WHERE rollout = ?1 AND key = ?2", ReadMove, rollout, Documents.Key(key));
 
     /// <summary>The generations of a service, the latest first, retired ones included.</summary>
     public IReadOnlyList<Generation> Generations(string project, string service, string stage) =>
@@ -98,11 +98,15 @@ public sealed partial class LedgerView
     public long NextGeneration(string project, string service, string stage) =>
         1 + _db.Number("SELECT coalesce(max(generation), 0) FROM generations WHERE project = ?1 AND service = ?2 AND stage = ?3", project, service, stage);
 
-    private static AppliedProject ReadProject(SqliteDataReader r) => new(r.GetString(0), DigestAt(r, 1), r.GetString(2), r.GetInt64(3));
+    // No project's file is empty: a long one is a document.
+    private AppliedProject ReadProject(SqliteDataReader r) =>
+        new(r.GetString(0), DigestAt(r, 1), r.GetString(2) is { Length: > 0 } text ? text : TextOf(r.GetInt64(3)), r.GetInt64(3));
 
-    private static Promotion ReadPromotion(SqliteDataReader r) => new(
+    private string TextOf(long entry) => Entry(entry) is { } applied && Whole(applied.Event) is LedgerEvent.ProjectApplied whole ? whole.Text : "";
+
+    private Promotion ReadPromotion(SqliteDataReader r) => new(
         r.GetString(0), r.GetString(1), r.GetString(2), DigestAt(r, 3), r.GetString(4), r.GetInt64(5) != 0,
-        JsonSerializer.Deserialize(r.GetString(6), LedgerJson.Entries.IReadOnlyListGateRecord) ?? [], TimeAt(r, 7), r.GetInt64(8));
+        Whole(Json(r, 6)).Deserialize(LedgerJson.Entries.IReadOnlyListGateRecord) ?? [], TimeAt(r, 7), r.GetInt64(8));
 
     private static Quarantine ReadQuarantine(SqliteDataReader r) => new(DigestAt(r, 0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3));
 
@@ -123,14 +127,15 @@ public sealed partial class LedgerView
         State = r.GetString(12),
         StateReason = r.GetString(13),
         StateDetail = Optional(r, 14) is null ? null : Json(r, 14),
-        PausedBy = Optional(r, 15),
-        PauseReason = Optional(r, 16),
-        PausedUntil = Optional(r, 17) is null ? null : TimeAt(r, 17),
-        Outcome = Optional(r, 18),
-        OutcomeReason = Optional(r, 19),
-        Receipt = Optional(r, 20) is null ? null : Json(r, 20),
-        Time = TimeAt(r, 21),
-        Entry = r.GetInt64(22),
+        StateEntry = r.GetInt64(15),
+        PausedBy = Optional(r, 16),
+        PauseReason = Optional(r, 17),
+        PausedUntil = Optional(r, 18) is null ? null : TimeAt(r, 18),
+        Outcome = Optional(r, 19),
+        OutcomeReason = Optional(r, 20),
+        Receipt = Optional(r, 21) is null ? null : Json(r, 21),
+        Time = TimeAt(r, 22),
+        Entry = r.GetInt64(23),
     };
 
     private static RolloutMove ReadMove(SqliteDataReader r) =>
@@ -186,7 +191,7 @@ public sealed record Rollout
     /// <summary>Why it was asked for.</summary>
     public required string Reason { get; init; }
 
-    /// <summary>What was asked for, as the controller wrote it.</summary>
+    /// <summary>What was asked for, as the controller wrote it, or the name of a document: <see cref="LedgerView.Whole(JsonElement)"/> puts that in.</summary>
     public required JsonElement Spec { get; init; }
 
     /// <summary>The number of the generation it brings up.</summary>
@@ -204,8 +209,11 @@ public sealed record Rollout
     /// <summary>Why it is in that state.</summary>
     public required string StateReason { get; init; }
 
-    /// <summary>The whole state, as the controller wrote it; null before the first.</summary>
+    /// <summary>What was recorded of the state, or the name of a document; null before the first. <see cref="LedgerView.State"/> makes a state of it.</summary>
     public JsonElement? StateDetail { get; init; }
+
+    /// <summary>The entry that recorded the state; the one that asked for the rollout before the first.</summary>
+    public required long StateEntry { get; init; }
 
     /// <summary>Who paused it; null when it is not paused.</summary>
     public string? PausedBy { get; init; }
@@ -222,7 +230,7 @@ public sealed record Rollout
     /// <summary>Why it ended so.</summary>
     public string? OutcomeReason { get; init; }
 
-    /// <summary>The receipt, as the controller wrote it.</summary>
+    /// <summary>The receipt, as the controller wrote it, or the name of a document.</summary>
     public JsonElement? Receipt { get; init; }
 
     /// <summary>When it last changed.</summary>

@@ -1,16 +1,21 @@
+using Ingot.Oci.Content;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
 using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
 
-/// <summary>Writes entries, the tree over them, the signed checkpoint of each size, and what follows from them, on one connection.</summary>
+/// <summary>Writes entries, the tree over them, signed checkpoints, and what follows from them, on one connection.</summary>
 /// <remarks>Not for two threads at once. Nothing it returns may be shown to anybody before <see cref="Commit"/>.</remarks>
 internal sealed class LedgerWriter
 {
+    /// <summary>Of how many entries a checkpoint is kept beside the last one: by them damage is found to be in these few, and a ledger is verified in seconds.</summary>
+    public const int CheckpointInterval = 32;
+
     private readonly SqliteDatabase _db;
     private readonly NoteSigner? _signer;
     private CompactTree _tree;
+    private long _signed;
     private bool _isStale;
 
     /// <summary>Continues what the database holds. Without a signer no checkpoints are written: that is for replays.</summary>
@@ -19,6 +24,7 @@ internal sealed class LedgerWriter
         _db = db;
         _signer = signer;
         _tree = ReadTree(db);
+        _signed = _tree.Size;
         View = new LedgerView(db);
     }
 
@@ -27,6 +33,9 @@ internal sealed class LedgerWriter
 
     /// <summary>The root over them.</summary>
     public MerkleHash Root => _tree.Root;
+
+    /// <summary>The checkpoint signed last; null before the first that is signed here.</summary>
+    public string? Note { get; private set; }
 
     /// <summary>The tables as the open transaction sees them.</summary>
     public LedgerView View { get; }
@@ -40,8 +49,27 @@ internal sealed class LedgerWriter
 
     public void Commit()
     {
+        SignNewest();
         _db.Execute("INSERT OR REPLACE INTO edge VALUES (0, ?1, ?2)", _tree.Size, _tree.EdgeToArray());
         _db.Execute("COMMIT");
+        _signed = Size;
+    }
+
+    // Nothing is signed when nothing was appended, and what was the last checkpoint before is one too many now.
+    private void SignNewest()
+    {
+        if (_signer is null || Size == _signed)
+            return;
+
+        _db.Execute("DELETE FROM checkpoints WHERE size = ?1 AND size % ?2 <> 0", _signed, CheckpointInterval);
+        if (Size % CheckpointInterval != 0)
+            Sign();
+    }
+
+    private void Sign()
+    {
+        Note = new Checkpoint(_signer!.Verifier.Name, Size, Root).Sign(_signer).ToString();
+        _db.Execute("INSERT INTO checkpoints VALUES (?1, ?2)", Size, Note);
     }
 
     /// <summary>Undoes the transaction and looks again where the log ends: after a failed commit only the database knows.</summary>
@@ -52,6 +80,7 @@ internal sealed class LedgerWriter
         if (_db.IsInTransaction)
             _db.Execute("ROLLBACK");
         _tree = ReadTree(_db);
+        _signed = _tree.Size;
         _isStale = false;
     }
 
@@ -83,13 +112,16 @@ internal sealed class LedgerWriter
     /// <summary>Appends one entry.</summary>
     public LedgerEntry Append(string actor, LedgerEvent value, DateTimeOffset time)
     {
-        var json = new LedgerEntry(LedgerEntry.CurrentFormat, Size, time, actor, value).ToBytes();
+        var (said, documents) = Documents.Split(value);
+        var json = new LedgerEntry(LedgerEntry.CurrentFormat, Size, time, actor, said).ToBytes();
         if (json.Length > LedgerEntry.MaxBytes)
             throw new LedgerException($"the entry '{value.Kind}' has {json.Length} bytes: an entry may have {LedgerEntry.MaxBytes}; keep what is large as a blob and name its digest");
 
         // What is projected is what was written, so that a replay sees the same.
         var entry = LedgerEntry.Parse(json);
         Write(entry, json, MerkleTree.HashLeaf(json));
+        foreach (byte[] document in documents)
+            _db.Execute("INSERT OR IGNORE INTO document_bytes VALUES (?1, ?2)", Digest.Of(document).ToString(), document);
         return entry;
     }
 
@@ -101,15 +133,15 @@ internal sealed class LedgerWriter
         Projections.Apply(_db, entry);
     }
 
-    /// <summary>The root the tree would have with one more leaf.</summary>
-    public MerkleHash RootWith(MerkleHash leaf) => _tree.Append(leaf).Root;
+    /// <summary>The tree over them.</summary>
+    public CompactTree Tree => _tree;
 
     /// <summary>Lets the tree grow by a leaf.</summary>
     public void AppendLeaf(MerkleHash leaf)
     {
         _tree = _tree.Append(leaf, StoreTileRoot);
-        if (_signer is not null)
-            _db.Execute("INSERT INTO checkpoints VALUES (?1, ?2)", Size, new Checkpoint(_signer.Verifier.Name, Size, Root).Sign(_signer).ToString());
+        if (_signer is not null && Size % CheckpointInterval == 0)
+            Sign();
     }
 
     // Level 0 is in the entries; between tiles' levels a few hashes are cheaper computed than stored.

@@ -64,10 +64,15 @@ internal static class LogKey
         using var unnamed = NoteVerifier.FromPublicKey("unnamed", key.ExportSubjectPublicKeyInfo());
         // The origin must differ between any two logs, or their checkpoints could be mistaken for each other's.
         using var verifier = NoteVerifier.FromPublicKey($"ingot.local/{unnamed.KeyId:x8}", key.ExportSubjectPublicKeyInfo());
-        // The private half last: where it is, the public one is too.
+        // The private half last: where it is, the public one is too, and something is remembered of the log.
         Write(home.LogPublicKey, verifier + "\n");
+        using (var signer = new NoteSigner(verifier.Name, Copy(key)))
+            LedgerHead.Create(home, signer);
         Write(home.LogKey, key.ExportPkcs8PrivateKeyPem() + "\n");
     }
+
+    // A signer disposes the key it is given.
+    private static ECDsa Copy(ECDsa key) => ECDsa.Create(key.ExportParameters(includePrivateParameters: true));
 
     private static void Write(string path, string text)
     {

@@ -3,7 +3,7 @@ namespace Ingot.Server.Ledger;
 public static partial class Projections
 {
     /// <summary>Raised when a table changes: a database with another number is not opened.</summary>
-    internal const int SchemaVersion = 1;
+    internal const int SchemaVersion = 2;
 
     /// <summary>Marks a file as a ledger of Ingot, for <c>file(1)</c> and for us.</summary>
     internal const int ApplicationId = 0x496e676f;
@@ -16,6 +16,10 @@ public static partial class Projections
         CREATE TABLE nodes (level INTEGER NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, position)) WITHOUT ROWID;
         CREATE TABLE edge (id INTEGER NOT NULL PRIMARY KEY, size INTEGER NOT NULL, hashes BLOB NOT NULL) WITHOUT ROWID;
         CREATE TABLE subjects (type TEXT NOT NULL, value TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (type, value, entry)) WITHOUT ROWID;
+
+        CREATE TABLE documents (digest TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE document_bytes (
+            digest TEXT NOT NULL PRIMARY KEY, bytes BLOB NOT NULL, FOREIGN KEY (digest) REFERENCES documents (digest)) WITHOUT ROWID;
 
         CREATE TABLE keys (key_id TEXT NOT NULL PRIMARY KEY, purpose TEXT NOT NULL, public_key TEXT NOT NULL, status TEXT NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE projects (project TEXT NOT NULL PRIMARY KEY, digest TEXT NOT NULL, text TEXT NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
@@ -51,7 +55,7 @@ public static partial class Projections
         CREATE TABLE rollouts (
             rollout TEXT NOT NULL PRIMARY KEY, project TEXT NOT NULL, service TEXT NOT NULL, stage TEXT NOT NULL, repository TEXT NOT NULL, digest TEXT NOT NULL,
             version TEXT NOT NULL, reason TEXT NOT NULL, spec TEXT NOT NULL, generation INTEGER NOT NULL, requested TEXT NOT NULL, requested_entry INTEGER NOT NULL,
-            state TEXT NOT NULL, state_reason TEXT NOT NULL, state_detail TEXT NOT NULL, paused_by TEXT NOT NULL, pause_reason TEXT NOT NULL, paused_until TEXT NOT NULL,
+            state TEXT NOT NULL, state_reason TEXT NOT NULL, state_detail TEXT NOT NULL, state_entry INTEGER NOT NULL, paused_by TEXT NOT NULL, pause_reason TEXT NOT NULL, paused_until TEXT NOT NULL,
             outcome TEXT NOT NULL, outcome_reason TEXT NOT NULL, receipt TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
         CREATE INDEX rollouts_by_service ON rollouts (project, service, stage, requested_entry);
         CREATE TABLE moves (

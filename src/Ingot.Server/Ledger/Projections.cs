@@ -19,8 +19,16 @@ public static partial class Projections
     /// <summary>Brings the tables up to the entry, which must be the next.</summary>
     internal static void Apply(SqliteDatabase db, LedgerEntry entry)
     {
-        Project(db, entry);
+        ApplyWithoutIndex(db, entry);
         Index(db, entry);
+    }
+
+    /// <summary>All of it but the index by subject.</summary>
+    internal static void ApplyWithoutIndex(SqliteDatabase db, LedgerEntry entry)
+    {
+        foreach (var document in Documents.NamedBy(entry.Event))
+            db.Execute("INSERT OR IGNORE INTO documents VALUES (?1, ?2, ?3)", Text(document.Document), document.Size, entry.Seq);
+        Project(db, entry);
     }
 
     private static void Project(SqliteDatabase db, LedgerEntry entry)
@@ -31,7 +39,7 @@ public static partial class Projections
             throw new LedgerException($"a decision about '{((IAboutDigest)entry.Event).Digest}' was not recorded: decisions are about images by their sha256 digest, so that one image has one name");
         switch (entry.Event)
         {
-            case ServerStarted or TokenCreated or TokenRevoked:
+            case ServerStarted or TokenCreated or TokenRevoked or LossAccepted:
                 break;
             case KeyCreated e:
                 PutKey(db, e.KeyId, e.Purpose, e.PublicKey, "created", seq);
@@ -72,7 +80,7 @@ public static partial class Projections
             case PromotionDecided e:
                 db.Execute(
                     "INSERT OR REPLACE INTO promotions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                    e.Project, e.Image, e.Stage, Text(e.Digest), e.Repository, e.Admitted, JsonSerializer.Serialize(e.Gates, LedgerJson.Entries.IReadOnlyListGateRecord), time, seq);
+                    e.Project, e.Image, e.Stage, Text(e.Digest), e.Repository, e.Admitted, Gates(e), time, seq);
                 break;
             case Approved e:
                 PutApproval(db, e.Project, e.Image, e.Stage, e.Digest, e.Who, "approved", e.Reason, time, seq);
@@ -101,11 +109,11 @@ public static partial class Projections
                 break;
             case RolloutStateChanged e:
                 MustExist(db.Execute(
-                    "UPDATE rollouts SET state = ?2, state_reason = ?3, state_detail = ?4, time = ?5, entry = ?6 WHERE rollout = ?1",
+                    "UPDATE rollouts SET state = ?2, state_reason = ?3, state_detail = ?4, state_entry = ?6, time = ?5, entry = ?6 WHERE rollout = ?1",
                     e.Rollout, e.State, e.Reason, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
                 break;
             case RolloutMeasured e:
-                MustExist(db.Execute("UPDATE rollouts SET state_detail = ?2, time = ?3, entry = ?4 WHERE rollout = ?1", e.Rollout, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
+                MustExist(db.Execute("UPDATE rollouts SET state_detail = ?2, state_entry = ?4, time = ?3, entry = ?4 WHERE rollout = ?1", e.Rollout, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
                 break;
             case RolloutPaused e:
                 string until = e.Until is { } at ? Rfc3339Converter.Format(at) : "";
@@ -144,12 +152,12 @@ public static partial class Projections
     }
 
     /// <summary>Lets the entry be found by what it is about.</summary>
-    private static void Index(SqliteDatabase db, LedgerEntry entry)
+    internal static void Index(SqliteDatabase db, LedgerEntry entry)
     {
         // One statement for all: this is done for every entry, and a statement costs more than a row.
         var arguments = new List<object> { entry.Seq };
         var sql = new StringBuilder("INSERT OR IGNORE INTO subjects VALUES");
-        foreach (var (type, value) in Subjects(db, entry.Event))
+        foreach (var (type, value) in Subjects(entry.Event, id => About(db, id)))
         {
             sql.Append(CultureInfo.InvariantCulture, $"{(arguments.Count == 1 ? "" : ",")} (?{arguments.Count + 1}, ?{arguments.Count + 2}, ?1)");
             arguments.Add(type);
@@ -159,7 +167,12 @@ public static partial class Projections
         db.Execute(sql.ToString(), CollectionsMarshal.AsSpan(arguments));
     }
 
-    private static IEnumerable<(string Type, string Value)> Subjects(SqliteDatabase db, LedgerEvent e)
+    /// <summary>What a rollout is about; null for one that the tables do not know.</summary>
+    internal static RolloutSubjects? About(SqliteDatabase db, string rollout) => db.First(
+        "SELECT project, service, digest FROM rollouts WHERE rollout = ?1", r => new RolloutSubjects(r.GetString(0), r.GetString(1), r.GetString(2)), rollout);
+
+    /// <summary>What an event is about, some of it perhaps twice.</summary>
+    internal static IEnumerable<(string Type, string Value)> Subjects(LedgerEvent e, Func<string, RolloutSubjects?> about)
     {
         yield return (SubjectType.Kind, e.Kind);
         if (e is IAboutProject project)
@@ -176,12 +189,11 @@ public static partial class Projections
             yield break;
 
         yield return (SubjectType.Rollout, id);
-        var about = db.First("SELECT project, service, digest FROM rollouts WHERE rollout = ?1", r => (r.GetString(0), r.GetString(1), r.GetString(2)), id);
-        if (about is ({ } name, { } of, { } runs))
+        if (about(id) is { } rollout)
         {
-            yield return (SubjectType.Project, name);
-            yield return (SubjectType.Service, $"{name}/{of}");
-            yield return (SubjectType.Digest, runs);
+            yield return (SubjectType.Project, rollout.Project);
+            yield return (SubjectType.Service, $"{rollout.Project}/{rollout.Service}");
+            yield return (SubjectType.Digest, rollout.Digest);
         }
     }
 
@@ -204,12 +216,15 @@ public static partial class Projections
     {
         string spec = e.Spec.GetRawText();
         db.Execute(
-            "INSERT OR REPLACE INTO rollouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, '', '', '', '', '', '', '', '', '', ?11, ?12)",
+            "INSERT OR REPLACE INTO rollouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, '', '', '', ?12, '', '', '', '', '', '', ?11, ?12)",
             e.Rollout, e.Project, e.Service, e.Stage, e.Repository, Text(e.Digest), e.Version ?? "", e.Reason, spec, e.Generation, time, seq);
         db.Execute(
             "INSERT OR REPLACE INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'live', ?10, ?11)",
             e.Project, e.Service, e.Stage, e.Generation, e.Repository, Text(e.Digest), e.Version ?? "", spec, e.Rollout, time, seq);
     }
+
+    private static string Gates(PromotionDecided e) =>
+        e.GatesDocument?.ToElement().GetRawText() ?? JsonSerializer.Serialize(e.Gates, LedgerJson.Entries.IReadOnlyListGateRecord);
 
     // An entry about something unknown would say more than the tables can show.
     private static void MustExist(int changed, string what, string name)
@@ -220,6 +235,9 @@ public static partial class Projections
 
     private static string Text(Digest digest) => digest.ToString();
 }
+
+/// <summary>What a rollout's entries are about, beside the rollout.</summary>
+internal sealed record RolloutSubjects(string Project, string Service, string Digest);
 
 /// <summary>What entries can be found by.</summary>
 public static class SubjectType

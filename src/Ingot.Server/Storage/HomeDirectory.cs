@@ -14,7 +14,7 @@ public static class HomeDirectory
     private const int MostLinks = 40;
 
     // What decides who is believed and what runs, the directory before what is in it.
-    private static readonly string[] s_vital = ["server", "server/token", "server/tokens", "keys", "uploads", "content", "ledger.db", "ledger.db-wal", "ledger.db-shm"];
+    private static readonly string[] s_vital = ["server", "server/token", "server/tokens", "keys", "uploads", "content", "working", "ledger.db", "ledger.db-wal", "ledger.db-shm"];
 
     /// <summary>Refuses a home that belongs to another user than this process acts as, that others can write, in which others put something that matters, or
     /// whose path another user can lead elsewhere. One that is not there yet is fine.</summary>

@@ -24,11 +24,17 @@ public sealed record ServerHome
     /// <summary>The verifier key of the log, <c>NAME+KEYID+BASE64</c>.</summary>
     public string LogPublicKey => Path.Combine(Keys, "log.pub");
 
+    /// <summary>What is remembered of the log's end: the signed checkpoint of the last commit.</summary>
+    public string LogHead => Path.Combine(Keys, "log.head");
+
     /// <summary>The content-addressed store, an OCI image layout; builders on this host write to it too.</summary>
     public string Content => Path.Combine(Root, "content");
 
     /// <summary>Unfinished uploads. On the same file system as <see cref="Content"/>, so that finishing one is a rename.</summary>
     public string Uploads => Path.Combine(Root, "uploads");
+
+    /// <summary>What is counted between entries of the ledger, a file each; it may be deleted at any time.</summary>
+    public string Working => Path.Combine(Root, "working");
 
     /// <summary>Tokens and the server's socket; only the owner can enter.</summary>
     public string Private => Path.Combine(Root, "server");

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Ingot.Releases;
@@ -6,6 +7,10 @@ namespace Ingot.Releases;
 /// <summary>Reads and writes what a controller must not lose: members in snake case, in declared order.</summary>
 public static class ReleasesJson
 {
+    private const string Spec = "spec";
+
+    private static readonly SortedDictionary<string, InstanceMemory> s_none = new(StringComparer.Ordinal);
+
     /// <summary>The JSON of a rollout's state.</summary>
     public static string Write(RolloutState state) => JsonSerializer.Serialize(state, ReleasesJsonContext.Default.RolloutState);
 
@@ -24,6 +29,46 @@ public static class ReleasesJson
     /// <summary>The JSON of a generation.</summary>
     public static string Write(Generation generation) => JsonSerializer.Serialize(generation, ReleasesJsonContext.Default.Generation);
 
+    /// <summary>What a ledger records of a state: what is known of the rollout, without what was asked for, which its request says, and without what is
+    /// remembered of each instance and counted at each server. Its size does not grow with the service.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="changesRecorded">How many of its changes of phase earlier records hold: those are left out.</param>
+    public static string WriteRecord(RolloutState state, int changesRecorded)
+    {
+        var record = Node(WithoutInstances(state));
+        record["history"] = JsonSerializer.SerializeToNode([.. state.History.Skip(changesRecorded)], ReleasesJsonContext.Default.IReadOnlyListPhaseChange);
+        return record.ToJsonString();
+    }
+
+    /// <summary>All of a state but what was asked for: what is kept beside the ledger while a rollout goes on.</summary>
+    public static string WriteWorking(RolloutState state) => Node(state).ToJsonString();
+
+    /// <summary>Puts what was asked for into what <see cref="WriteRecord"/> or <see cref="WriteWorking"/> wrote, or throws <see cref="FormatException"/>.
+    /// What earlier versions wrote is whole and stays as it is.</summary>
+    public static RolloutState ReadRecord(string record, string spec)
+    {
+        try
+        {
+            if (JsonNode.Parse(record) is not JsonObject state)
+                throw new FormatException("the document is not a rollout: it is no object");
+            if (!state.ContainsKey(Spec))
+                state[Spec] = JsonNode.Parse(spec);
+            return state.Deserialize(ReleasesJsonContext.Default.RolloutState) ?? throw new FormatException("null is not a rollout");
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException)
+        {
+            throw new FormatException($"the document is not a rollout: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The JSON of what is remembered of instances.</summary>
+    public static string WriteMemory(IReadOnlyDictionary<string, InstanceMemory> memory) =>
+        JsonSerializer.Serialize(memory, ReleasesJsonContext.Default.IReadOnlyDictionaryStringInstanceMemory);
+
+    /// <summary>Reads what is remembered of instances, or throws <see cref="FormatException"/>.</summary>
+    public static IReadOnlyDictionary<string, InstanceMemory> ReadMemory(string json) =>
+        Read(json, ReleasesJsonContext.Default.IReadOnlyDictionaryStringInstanceMemory, "what is remembered of instances");
+
     /// <summary>Reads a rollout's state, or throws <see cref="FormatException"/>.</summary>
     public static RolloutState ReadRollout(string json) => Read(json, ReleasesJsonContext.Default.RolloutState, "a rollout");
 
@@ -38,6 +83,20 @@ public static class ReleasesJson
 
     /// <summary>Reads a generation, or throws <see cref="FormatException"/>.</summary>
     public static Generation ReadGeneration(string json) => Read(json, ReleasesJsonContext.Default.Generation, "a generation");
+
+    // What grows with the number of instances: it is kept beside the ledger. The judge takes what it reads next as its base then.
+    private static RolloutState WithoutInstances(RolloutState state) => state with
+    {
+        Instances = s_none,
+        Judgement = state.Judgement with { Counters = new SortedDictionary<string, ServerCounters>(), Epoch = "", LastRequests = 0, LastFailures = 0 },
+    };
+
+    private static JsonObject Node(RolloutState state)
+    {
+        var node = JsonSerializer.SerializeToNode(state, ReleasesJsonContext.Default.RolloutState)!.AsObject();
+        node.Remove(Spec);
+        return node;
+    }
 
     private static T Read<T>(string json, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, string what)
         where T : class
@@ -57,6 +116,8 @@ public static class ReleasesJson
 /// <summary>The shapes of release documents, for those that put them into larger ones.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, UseStringEnumConverter = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(RolloutState))]
+[JsonSerializable(typeof(IReadOnlyList<PhaseChange>))]
+[JsonSerializable(typeof(IReadOnlyDictionary<string, InstanceMemory>))]
 [JsonSerializable(typeof(RolloutReceipt))]
 [JsonSerializable(typeof(SteadyState))]
 [JsonSerializable(typeof(Observation))]

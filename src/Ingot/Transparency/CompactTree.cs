@@ -3,7 +3,7 @@ using System.Numerics;
 namespace Ingot.Transparency;
 
 /// <summary>All that is needed of a Merkle tree to append to it: its size and its right edge, the hashes of the complete subtrees the size falls into, largest first.</summary>
-/// <remarks>Immutable; appending makes another one in O(log n).</remarks>
+/// <remarks>Immutable; appending makes another one in O(log n), and so is the root computed when it is asked for.</remarks>
 public sealed class CompactTree
 {
     private readonly MerkleHash[] _edge;
@@ -12,7 +12,6 @@ public sealed class CompactTree
     {
         Size = size;
         _edge = edge;
-        Root = RootOf(edge);
     }
 
     /// <summary>The tree without leaves.</summary>
@@ -22,7 +21,7 @@ public sealed class CompactTree
     public long Size { get; }
 
     /// <summary>The root.</summary>
-    public MerkleHash Root { get; }
+    public MerkleHash Root => RootOf(_edge);
 
     /// <summary>Reads what <see cref="EdgeToArray"/> wrote; null when the bytes cannot be the right edge of a tree of <paramref name="size"/>.</summary>
     public static CompactTree? TryRead(long size, ReadOnlySpan<byte> edge)

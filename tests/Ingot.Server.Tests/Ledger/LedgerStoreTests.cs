@@ -148,9 +148,9 @@ public sealed class LedgerStoreTests : IAsyncLifetime
     [Fact]
     public async Task AnEntryTooLargeIsRefusedWithTheCure()
     {
-        var e = await Assert.ThrowsAsync<LedgerException>(() => _ledger.AppendAsync("x", new ProjectApplied("shop", s_digest, new string('x', 70_000))));
+        var e = await Assert.ThrowsAsync<LedgerException>(() => _ledger.AppendAsync("x", new ServerStarted(new string('x', 70_000))));
         Assert.Contains("keep what is large as a blob", e.Message, StringComparison.Ordinal);
-        await _ledger.AppendAsync("x", new ProjectApplied("shop", s_digest, new string('x', 65_000)));
+        await _ledger.AppendAsync("x", new ServerStarted(new string('x', 65_000)));
         await ExpectVerifiesAsync();
     }
 
@@ -331,7 +331,7 @@ public sealed class LedgerStoreTests : IAsyncLifetime
             Assert.Equal(size, proof.Verify(_ledger.Read(view => view.EntryBytes(seq))!, _ledger.Verifier).Size);
             Assert.Throws<FormatException>(() => proof.Verify("another entry"u8, _ledger.Verifier));
 
-            var older = Checkpoint.ParseSigned(_ledger.Checkpoint(seq + 1)!, _ledger.Verifier);
+            var older = new Checkpoint(_ledger.Origin, seq + 1, _ledger.Read(view => view.RootAt(seq + 1))!.Value);
             var newer = Checkpoint.ParseSigned(_ledger.Checkpoint()!, _ledger.Verifier);
             Assert.True(MerkleTree.VerifyConsistency(older.Size, older.Root, newer.Size, newer.Root, _ledger.ProveConsistency(older.Size, newer.Size)!));
         }
@@ -341,6 +341,8 @@ public sealed class LedgerStoreTests : IAsyncLifetime
         Assert.Null(_ledger.ProveConsistency(3, size + 1));
         Assert.Null(_ledger.ProveConsistency(5, 3));
         Assert.Null(_ledger.Checkpoint(size + 1));
+        Assert.Null(_ledger.Read(view => view.RootAt(size + 1)));
+        Assert.Null(_ledger.Read(view => view.RootAt(-1)));
     }
 
     [Fact]
@@ -392,7 +394,7 @@ public sealed class LedgerStoreTests : IAsyncLifetime
         _ledger = await LedgerStore.OpenAsync(_test.Home, TimeProvider.System);
     }
 
-    private async Task ExpectVerifiesAsync(Checkpoint? known = null) => Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home, known)).Problems);
+    private async Task ExpectVerifiesAsync(Checkpoint? known = null) => Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home, known is null ? [] : [known])).Problems);
 
     private async Task ExpectCannotOpenAsync(string cure)
     {

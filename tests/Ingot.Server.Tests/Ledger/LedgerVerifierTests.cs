@@ -27,7 +27,7 @@ public sealed class LedgerVerifierTests : IDisposable
     {
         await using var ledger = await LedgerStore.OpenAsync(_test.Home, TimeProvider.System);
         await ledger.AppendAsync("tester", [.. SampleEvents.Life(1)]);
-        var report = await LedgerVerifier.VerifyAsync(_test.Home, Checkpoint.ParseSigned(ledger.Checkpoint(7)!, ledger.Verifier));
+        var report = await LedgerVerifier.VerifyAsync(_test.Home, [Checkpoint.ParseSigned(ledger.Checkpoint()!, ledger.Verifier)]);
 
         Assert.True(report.Ok, string.Join('\n', report.Problems));
     }
@@ -92,8 +92,9 @@ public sealed class LedgerVerifierTests : IDisposable
         var report = await LedgerVerifier.VerifyAsync(_test.Home);
 
         var problem = Assert.Single(report.Problems);
-        Assert.Equal(40, problem.Entry);
-        Assert.Contains("signed checkpoint of size 41", problem.Problem, StringComparison.Ordinal);
+        Assert.Equal(32, problem.Entry);
+        Assert.Contains("signed checkpoint of size 64", problem.Problem, StringComparison.Ordinal);
+        Assert.Contains("one of the entries 32 to 63", problem.Problem, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -111,11 +112,12 @@ public sealed class LedgerVerifierTests : IDisposable
 
     [Theory]
     [InlineData("DELETE FROM entries WHERE seq = 40", 40L)]
-    [InlineData("DELETE FROM checkpoints WHERE size = 41", 40L)]
-    [InlineData("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)", 126L)]
+    [InlineData("DELETE FROM checkpoints WHERE size = 64", 63L)]
+    [InlineData("DELETE FROM checkpoints WHERE size = (SELECT max(size) FROM checkpoints)", 128L)]
+    [InlineData("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)", 128L)]
     [InlineData("UPDATE entries SET seq = 5000 WHERE seq = 126", 126L)]
     [InlineData("UPDATE entries SET leaf = CAST(leaf AS TEXT) WHERE seq = 3", 3L)]
-    [InlineData("UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size = 4) WHERE size = 5", 4L)]
+    [InlineData("UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size = 32) WHERE size = 64", 63L)]
     [InlineData("DELETE FROM approvals WHERE who = 'bob' AND digest IN (SELECT digest FROM rollouts WHERE rollout = 'r002')", 47L)]
     [InlineData("UPDATE rollouts SET state = 'Done' WHERE rollout = 'r001'", 24L)]
     [InlineData("UPDATE quarantine SET reason = CAST(reason AS BLOB) WHERE entry = 28", 28L)]
@@ -123,6 +125,13 @@ public sealed class LedgerVerifierTests : IDisposable
     [InlineData("DELETE FROM subjects WHERE entry = 9 AND type = 'repository'", 9L)]
     [InlineData("INSERT INTO nodes VALUES (1, 0, zeroblob(32))", null)]
     [InlineData("UPDATE edge SET size = size - 1", null)]
+    [InlineData("UPDATE document_bytes SET bytes = CAST(bytes AS TEXT)", 128L)]
+    [InlineData("UPDATE document_bytes SET bytes = zeroblob(length(bytes))", 128L)]
+    [InlineData("UPDATE document_bytes SET bytes = substr(bytes, 2)", 128L)]
+    [InlineData("DELETE FROM document_bytes", 128L)]
+    [InlineData("INSERT INTO document_bytes VALUES ('sha256:1', x'00')", null)]
+    [InlineData("UPDATE documents SET size = size + 1", 128L)]
+    [InlineData("DELETE FROM documents", 128L)]
     [InlineData("DROP TABLE approvals", null)]
     [InlineData("CREATE TABLE notes (x)", null)]
     [InlineData("CREATE TRIGGER t AFTER INSERT ON tags BEGIN DELETE FROM approvals; END", null)]
@@ -153,14 +162,16 @@ public sealed class LedgerVerifierTests : IDisposable
     {
         await FillAsync(2);
         using var key = NoteVerifier.Parse((await File.ReadAllTextAsync(_test.Home.LogPublicKey)).Trim());
-        var known = Checkpoint.ParseSigned(Note(50), key);
+        var known = Checkpoint.ParseSigned(Note(32), key);
         foreach (string file in Directory.GetFiles(_test.Home.Root, "ledger.db*"))
             File.Delete(file);
+        File.Delete(_test.Home.LogHead);
+        await LedgerStore.AcceptLossAsync(_test.Home, TimeProvider.System, "alice", "the disk broke");
         await FillAsync(2);
 
         Assert.True((await LedgerVerifier.VerifyAsync(_test.Home)).Ok);
-        var report = await LedgerVerifier.VerifyAsync(_test.Home, known);
-        Assert.Contains(report.Problems, problem => problem.Entry == 49 && problem.Problem.Contains("rewritten", StringComparison.Ordinal));
+        var report = await LedgerVerifier.VerifyAsync(_test.Home, [known]);
+        Assert.Contains(report.Problems, problem => problem.Entry == 31 && problem.Problem.Contains("rewritten", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -170,7 +181,7 @@ public sealed class LedgerVerifierTests : IDisposable
         using var key = NoteVerifier.Parse((await File.ReadAllTextAsync(_test.Home.LogPublicKey)).Trim());
         var known = new Checkpoint(key.Name, 500, default);
 
-        var report = await LedgerVerifier.VerifyAsync(_test.Home, known);
+        var report = await LedgerVerifier.VerifyAsync(_test.Home, [known]);
         Assert.Contains(report.Problems, problem => problem.Problem.Contains("cut off", StringComparison.Ordinal));
     }
 
@@ -181,7 +192,7 @@ public sealed class LedgerVerifierTests : IDisposable
         using var other = new NoteSigner("ingot.local/other", System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256));
         var report = await LedgerVerifier.VerifyAsync(_test.Home.Database, other.Verifier);
 
-        Assert.Equal(report.Size, report.Problems.Count(problem => problem.Problem.Contains("not signed by the key", StringComparison.Ordinal)));
+        Assert.Equal(2, report.Problems.Count(problem => problem.Problem.Contains("not signed by the key", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -11,7 +11,7 @@ internal static class SampleEvents
 {
     public static Digest DigestOf(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
 
-    public static IEnumerable<LedgerEvent> Lives(int count) => [.. Enumerable.Range(1, count).SelectMany(Life), .. count > 0 ? Later() : []];
+    public static IEnumerable<LedgerEvent> Lives(int count) => [.. Enumerable.Range(1, count).SelectMany(Life), .. count > 0 ? [.. Later(), .. Large()] : (LedgerEvent[])[]];
 
     public static IEnumerable<LedgerEvent> Life(int n)
     {
@@ -51,6 +51,17 @@ internal static class SampleEvents
         yield return new QuarantineLifted("shop", "web", "production", image, "was the network");
     }
 
+    /// <summary>Events that are too long for an entry.</summary>
+    public static IEnumerable<LedgerEvent> Large() =>
+        [new ProjectApplied("large", DigestOf("large"), string.Concat(Enumerable.Range(0, 500).Select(i => $"# line {i}\n")))];
+
+    /// <summary>Events that name documents, which are nowhere.</summary>
+    public static IEnumerable<LedgerEvent> Named()
+    {
+        yield return new ProjectApplied("large", DigestOf("large"), "", null, new DocumentName(DigestOf("text"), 4), new DocumentName(DigestOf("images"), 6));
+        yield return new PromotionDecided("shop", "api", "shop/api", DigestOf("api"), "staging", true, [], new DocumentName(DigestOf("gates"), 5));
+    }
+
     /// <summary>Kinds that were added later; once, so that the numbers in tests stay.</summary>
     public static IEnumerable<LedgerEvent> Later()
     {
@@ -61,6 +72,7 @@ internal static class SampleEvents
         yield return new ServiceStopped("shop", "api", "staging", "no longer needed");
         yield return new TokenCreated("ann", ["approver", "viewer"], DateTimeOffset.UnixEpoch.AddDays(30));
         yield return new TokenRevoked("ann", "left");
+        yield return new LossAccepted(10, 12, "4Fy8l0ltsyCmpXvYtVmh4cQ3UwA0PmDNvqH8hD6hm0o=", "the disk broke");
     }
 
     public static JsonElement Json(string text)

@@ -1,0 +1,72 @@
+using Ingot.Server.Storage;
+using Microsoft.Data.Sqlite;
+
+namespace Ingot.Server.Ledger;
+
+/// <summary>Brings a ledger of an earlier schema up to date: the entries, their tree and their checkpoints are kept byte for byte, the tables are made again from them.</summary>
+/// <remarks>The new database is made beside the old one and takes its name when it is whole, so that a program that is killed has changed nothing.</remarks>
+internal static class LedgerUpgrade
+{
+    private const int Oldest = 1;
+    private const int EntriesAtOnce = 512;
+
+    /// <summary>Upgrades the home's ledger when it has an earlier schema that this program can read. The lock is held.</summary>
+    public static void Run(ServerHome home)
+    {
+        if (!File.Exists(home.Database) || new FileInfo(home.Database).Length == 0 || VersionOf(home.Database) is not (>= Oldest and < Projections.SchemaVersion))
+            return;
+
+        string fresh = home.Database + ".upgrade";
+        foreach (string rest in (string[])[fresh, fresh + "-wal", fresh + "-shm"])
+            File.Delete(rest);
+        using (var db = SqliteDatabase.OpenWriter(fresh))
+        {
+            db.Execute("ATTACH DATABASE ?1 AS old", home.Database);
+            Fill(db);
+            db.Execute("DETACH DATABASE old");
+        }
+
+        RequireClosed(home.Database);
+        RequireClosed(fresh);
+        File.Move(fresh, home.Database, overwrite: true);
+    }
+
+    private static long VersionOf(string path)
+    {
+        using var db = SqliteDatabase.OpenReader(path);
+        return db.Number("PRAGMA user_version");
+    }
+
+    private static void Fill(SqliteDatabase db)
+    {
+        db.ExecuteScript("BEGIN IMMEDIATE");
+        Projections.Create(db);
+        db.Execute("INSERT INTO entries SELECT seq, json, leaf FROM old.entries ORDER BY seq");
+        db.Execute("INSERT INTO nodes SELECT level, position, hash FROM old.nodes ORDER BY level, position");
+        db.Execute("INSERT INTO edge SELECT id, size, hashes FROM old.edge");
+        db.Execute(
+            "INSERT INTO checkpoints SELECT size, note FROM old.checkpoints WHERE size % ?1 = 0 OR size = (SELECT max(size) FROM old.checkpoints) ORDER BY size",
+            LedgerWriter.CheckpointInterval);
+        Replay(db);
+        db.ExecuteScript("COMMIT");
+    }
+
+    private static void Replay(SqliteDatabase db)
+    {
+        var view = new LedgerView(db);
+        for (long from = 0; view.Entries(from, EntriesAtOnce) is { Count: > 0 } entries; from += entries.Count)
+        {
+            foreach (var entry in entries)
+                Projections.Apply(db, entry);
+        }
+    }
+
+    // The log of another file of the same name would be taken for the new one's.
+    private static void RequireClosed(string database)
+    {
+        if (File.Exists(database + "-wal") && new FileInfo(database + "-wal").Length > 0)
+            throw new SqliteException($"'{database}' is being read by another process: end it, and start again", SQLitePCL.raw.SQLITE_BUSY);
+        File.Delete(database + "-wal");
+        File.Delete(database + "-shm");
+    }
+}

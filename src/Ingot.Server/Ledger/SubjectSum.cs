@@ -1,0 +1,60 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Ingot.Server.Storage;
+
+namespace Ingot.Server.Ledger;
+
+/// <summary>Whether two sets of subjects are the same, without sorting either: the sum of a keyed hash of each row. The key is chosen for the one comparison, so that nobody can
+/// have made rows to cancel out.</summary>
+internal sealed class SubjectSum
+{
+    private const int KeyBytes = 32;
+
+    private readonly byte[] _key;
+    private UInt128 _sum;
+
+    private SubjectSum(byte[] key) => _key = key;
+
+    /// <summary>Two sums that can be compared.</summary>
+    public static (SubjectSum Expected, SubjectSum Actual) Pair()
+    {
+        byte[] key = RandomNumberGenerator.GetBytes(KeyBytes);
+        return (new SubjectSum(key), new SubjectSum(key));
+    }
+
+    public void Add(string type, string value, long entry) => Add(Encoding.UTF8.GetBytes(type), Encoding.UTF8.GetBytes(value), entry);
+
+    /// <summary>Adds the rows of a table up to <paramref name="size"/> entries; false when one of them is of another form than any row that is written.</summary>
+    public bool AddTable(SqliteDatabase db, long size)
+    {
+        using var rows = db.Read("SELECT type, value, entry FROM subjects");
+        while (rows.Read())
+        {
+            if (rows.GetFieldType(0) != typeof(string) || rows.GetFieldType(1) != typeof(string) || rows.GetFieldType(2) != typeof(long))
+                return false;
+
+            long entry = rows.GetInt64(2);
+            if (entry < size)
+                Add(rows.GetFieldValue<byte[]>(0), rows.GetFieldValue<byte[]>(1), entry);
+        }
+
+        return true;
+    }
+
+    public bool Equals(SubjectSum other) => _sum == other._sum;
+
+    private void Add(ReadOnlySpan<byte> type, ReadOnlySpan<byte> value, long entry)
+    {
+        int length = KeyBytes + (2 * sizeof(long)) + type.Length + value.Length;
+        Span<byte> input = length <= 512 ? stackalloc byte[length] : new byte[length];
+        _key.CopyTo(input);
+        BinaryPrimitives.WriteInt64LittleEndian(input[KeyBytes..], entry);
+        BinaryPrimitives.WriteInt64LittleEndian(input[(KeyBytes + sizeof(long))..], type.Length);
+        type.CopyTo(input[(KeyBytes + (2 * sizeof(long)))..]);
+        value.CopyTo(input[(length - value.Length)..]);
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(input, hash);
+        _sum = unchecked(_sum + BinaryPrimitives.ReadUInt128LittleEndian(hash));
+    }
+}
