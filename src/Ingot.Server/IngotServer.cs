@@ -70,11 +70,11 @@ public static class IngotServer
             options, home, time.GetUtcNow(), ledger, projects,
             promotions,
             new ReleaseDesk(ledger, controller, projects, promotions, new PullCheck(content, target), candidates, address.ToString()),
-            new StopDesk(ledger, controller, target),
+            new StopDesk(ledger, controller, projects),
             new KeyDesk(ledger, keys, promotions, new KeyStore(home.Keys)),
             new TagDesk(ledger, candidates.IsVersionAsync),
             target,
-            new StatusReader(ledger, controller),
+            new StatusReader(ledger, controller, projects),
             tokens, logger));
 
         if (tightened is not null)

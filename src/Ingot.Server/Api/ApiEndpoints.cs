@@ -239,7 +239,7 @@ internal static class ApiEndpoints
         }
         catch (ApiException e)
         {
-            int status = e.Code switch { "not_found" => StatusCodes.Status404NotFound, "refused" => StatusCodes.Status409Conflict, "forbidden" => StatusCodes.Status403Forbidden, _ => StatusCodes.Status400BadRequest };
+            int status = e.Code switch { "not_found" => StatusCodes.Status404NotFound, "refused" => StatusCodes.Status409Conflict, "forbidden" => StatusCodes.Status403Forbidden, "failed" => StatusCodes.Status500InternalServerError, _ => StatusCodes.Status400BadRequest };
             return await FailAsync(http, status, e.Code, ApiText.Short(e.Message, 4000));
         }
         catch (KeyException e)

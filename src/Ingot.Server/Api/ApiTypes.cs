@@ -18,7 +18,10 @@ public sealed record ProjectImageRequest(string Image, IReadOnlyList<ProjectFile
 public sealed record ProjectFileRequest(string Name, Digest Digest);
 
 /// <summary>The project as recorded; <see cref="Changed"/> when it differs from what was recorded before.</summary>
-public sealed record ProjectReply(string Project, Digest Digest, bool Changed);
+public sealed record ProjectReply(string Project, Digest Digest, bool Changed, IReadOnlyList<LeftService>? Left = null);
+
+/// <summary>A service that is no longer in the project, or no longer at a stage, and runs on there.</summary>
+public sealed record LeftService(string Service, string Stage);
 
 /// <summary>Asks for a digest to be admitted to a stage: <c>POST /api/v1/promotions</c>.</summary>
 public sealed record PromotionRequest(string Project, string Image, string Stage, Digest Digest);
@@ -53,7 +56,7 @@ public sealed record RollbackRequest(string Project, string Service, string Stag
 public sealed record PauseRequest(string Project, string Service, string Stage, string Why, bool Paused);
 
 /// <summary>Stops what a project runs: <c>POST /api/v1/stops</c>.</summary>
-public sealed record StopRequest(string Project);
+public sealed record StopRequest(string Project, string? Service = null, string? Stage = null);
 
 /// <summary>Asks for a token: <c>POST /api/v1/tokens</c>.</summary>
 public sealed record TokenRequest(string Name, IReadOnlyList<string>? Roles = null, DateTimeOffset? Expires = null);
@@ -137,6 +140,12 @@ public sealed record ServiceStatus
 
     /// <summary>Why what serves may not be released any more; null when it may. It goes on serving.</summary>
     public string? Withdrawn { get; init; }
+
+    /// <summary>Whether the project, as last applied, no longer has this service at this stage: it runs on until it is stopped.</summary>
+    public bool Left { get; init; }
+
+    /// <summary>What does not go as it should, one sentence each.</summary>
+    public IReadOnlyList<string> Troubles { get; init; } = [];
 }
 
 /// <summary>One instance.</summary>

@@ -2,15 +2,21 @@ using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Server.Control;
 using Ingot.Server.Ledger;
+using Ingot.Templates.Project;
 using Generation = Ingot.Releases.Generation;
 using Rollout = Ingot.Releases.Rollout;
 
 namespace Ingot.Server.Api;
 
 /// <summary>Says what runs, from what the loops saw last, and how rollouts stand.</summary>
-internal sealed class StatusReader(LedgerStore ledger, Controller controller)
+internal sealed class StatusReader(LedgerStore ledger, Controller controller, Projects projects)
 {
-    public StatusReply Status(string? project) => new([.. controller.Loops.Where(l => project is null || l.Key.Project == project).Select(Service).OfType<ServiceStatus>()]);
+    public StatusReply Status(string? project)
+    {
+        var loops = controller.Loops.Where(l => project is null || l.Key.Project == project).ToList();
+        var definitions = loops.Select(l => l.Key.Project).Distinct().ToDictionary(name => name, projects.Find, StringComparer.Ordinal);
+        return new([.. loops.Select(l => Service(l, definitions[l.Key.Project])).OfType<ServiceStatus>()]);
+    }
 
     /// <summary>A rollout with the sentences after an entry.</summary>
     public RolloutReply? Rollout(string id, long after) => ledger.Read(view =>
@@ -28,11 +34,11 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller)
             [.. events.Select(e => new RolloutEvent(e.Seq, e.Time, Story.Tell(e.Event, view)))]);
     });
 
-    private ServiceStatus? Service(ServiceLoop loop)
+    private ServiceStatus? Service(ServiceLoop loop, ProjectDefinition? definition)
     {
         var rollout = loop.Rollout;
         var steady = loop.Steady;
-        if (rollout is null && steady is null)
+        if (loop.Memory.IsEmpty || (rollout is null && steady is null))
             return null;
 
         var serving = steady?.Serving;
@@ -57,6 +63,8 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller)
             Warm = [.. (steady?.Warm ?? []).Select(w => new GenerationStatus(w.Number, w.Digest, w.Version, w.Replicas, Withdrawn(loop.Key, w, Door.RollBack)))],
             Rollout = rollout is null ? null : Status(rollout),
             Withdrawn = serving is null ? null : Withdrawn(loop.Key, serving, Door.Serve),
+            Left = Projects.IsLeft(definition, loop.Key.Service, loop.Key.Stage),
+            Troubles = loop.Troubles,
         };
     }
 
@@ -70,10 +78,12 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller)
 
     private static string State(ServiceLoop loop, Generation shown)
     {
-        if (loop.Trouble is not null)
-            return "unknown";
+        if (loop.Memory.StoppedBy is not null)
+            return "stopping";
         if (loop.Seen is not { } seen)
             return "starting";
+        if (!loop.IsSighted)
+            return "unknown";
         if (!seen.Proxy.Alive)
             return "down";
 

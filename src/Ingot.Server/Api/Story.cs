@@ -12,7 +12,7 @@ namespace Ingot.Server.Api;
 internal static class Story
 {
     /// <summary>Whether an entry is a step in between, which only matters to those who look for it.</summary>
-    public static bool IsDetail(LedgerEvent e) => e is RolloutIntent or RolloutAcknowledged { Outcome: "done" } or RolloutMeasured or RepairAcknowledged or RolloutStateChanged { State: "Done" or "RolledBack" };
+    public static bool IsDetail(LedgerEvent e) => e is RolloutAcknowledged made ? Made(made.Outcome) : e is RolloutIntent or RolloutMeasured or RepairAcknowledged or RolloutStateChanged { State: "Done" or "RolledBack" };
 
     /// <summary>The sentence. <paramref name="view"/> names what an entry only refers to.</summary>
     public static string Tell(LedgerEvent e, LedgerView view) => e switch
@@ -50,6 +50,7 @@ internal static class Story
         GenerationRetired x => $"{x.Stage}/{x.Service}: generation {x.Generation} retired {x.Reason}",
         RepairIntended x => $"{x.Stage}/{x.Service}: repair: {x.Key}",
         RepairAcknowledged x => $"{x.Stage}/{x.Service}: repaired: {x.Key}: {x.Outcome}",
+        ServiceStopping x => $"{x.Stage}/{x.Service} is being taken away: {x.Reason}",
         ServiceStopped x => $"{x.Stage}/{x.Service} stopped: {x.Reason}",
         _ => e.Kind,
     };
@@ -92,6 +93,9 @@ internal static class Story
             _ => $"{x.Outcome}: {x.Reason}",
         };
     }
+
+    // "done", or "done" and the engine's id of what was made.
+    private static bool Made(string outcome) => outcome == "done" || outcome.StartsWith("done ", StringComparison.Ordinal);
 
     private static string Service(string rollout, LedgerView view) => view.Rollout(rollout) is { } r ? $"{r.Stage}/{r.Service}" : rollout;
 

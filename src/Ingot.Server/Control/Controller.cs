@@ -9,20 +9,18 @@ namespace Ingot.Server.Control;
 /// <summary>One loop for every service at every stage that runs, or is to run, somewhere.</summary>
 internal sealed class Controller : IAsyncDisposable
 {
-    private readonly LedgerStore _ledger;
-    private readonly ITarget _target;
-    private readonly TimeProvider _time;
-    private readonly ILogger _logger;
+    private readonly LoopWorld _world;
     private readonly ConcurrentDictionary<ServiceKey, ServiceLoop> _loops = new();
     private readonly Lock _gate = new();
 
-    public Controller(LedgerStore ledger, ITarget target, TimeProvider time, ILogger logger)
-    {
-        _ledger = ledger;
-        _target = target;
-        _time = time;
-        _logger = logger;
-    }
+    /// <summary>Makes a controller that has no loops yet.</summary>
+    /// <param name="ledger">The ledger.</param>
+    /// <param name="target">Where instances run.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">The log.</param>
+    /// <param name="append">How entries get onto the ledger; its own way when left out.</param>
+    public Controller(LedgerStore ledger, ITarget target, TimeProvider time, ILogger logger, AppendEntries? append = null) =>
+        _world = new LoopWorld(ledger, append ?? ((actor, say) => ledger.AppendAsync(actor, say)), target, new LoopClock(time), logger);
 
     /// <summary>The loops, by stage and service.</summary>
     public IEnumerable<ServiceLoop> Loops => _loops.Values.OrderBy(l => l.Key.Project, StringComparer.Ordinal).ThenBy(l => l.Key.Service, StringComparer.Ordinal).ThenBy(l => l.Key.Stage, StringComparer.Ordinal);
@@ -30,7 +28,7 @@ internal sealed class Controller : IAsyncDisposable
     /// <summary>Takes up everything that the ledger says is under way or runs.</summary>
     public void Resume()
     {
-        var keys = _ledger.Read(view => view.LiveGenerations().Select(g => new ServiceKey(g.Project, g.Service, g.Stage)).Distinct().ToList());
+        var keys = _world.Ledger.Read(view => view.LiveGenerations().Select(g => new ServiceKey(g.Project, g.Service, g.Stage)).Distinct().ToList());
         foreach (var key in keys)
             Get(key);
     }
@@ -40,21 +38,14 @@ internal sealed class Controller : IAsyncDisposable
     {
         lock (_gate)
         {
-            return _loops.GetOrAdd(key, k => new ServiceLoop(k, _ledger.Read(view => ServiceHistory.Read(view, k, _ledger.Working)), _ledger, _target, _time, _logger));
+            return _loops.GetOrAdd(key, k => new ServiceLoop(k, _world.Ledger.Read(view => ServiceHistory.Read(view, k, _world.Ledger.Working)), _world));
         }
     }
 
     public ServiceLoop? Find(ServiceKey key) => _loops.GetValueOrDefault(key);
 
-    public async Task RemoveAsync(ServiceKey key)
-    {
-        if (_loops.TryRemove(key, out var loop))
-            await loop.DisposeAsync();
-    }
-
     public async ValueTask DisposeAsync()
     {
-        foreach (var loop in _loops.Values)
-            await loop.DisposeAsync();
+        await Task.WhenAll(_loops.Values.Select(loop => loop.DisposeAsync().AsTask()));
     }
 }

@@ -14,16 +14,26 @@ internal sealed record OpenRollout(string Id, RolloutState State, int ChangesRec
 internal sealed record ReleaseOrder(RolloutSpec Spec, IReadOnlyList<LedgerEvent> With);
 
 /// <summary>What the ledger says of a service: how it stood after the last rollout that ended, and the rollouts that have not.</summary>
-internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since, IReadOnlyList<OpenRollout> Open)
+internal sealed record ServiceHistory(LoopMemory Memory, InstanceOwners Owners)
 {
-    /// <summary>Reads a service's history. A rollout that was requested and not begun starts from what was asked for.</summary>
+    /// <summary>Reads a service's history. A rollout that was requested and not begun starts from what was asked for; what was counted since the last entry is taken from <paramref name="working"/>.</summary>
     public static ServiceHistory Read(LedgerView view, ServiceKey key, WorkingStates? working = null)
     {
-        var rollouts = view.Rollouts(key.Project, key.Service, key.Stage);
-        var open = rollouts.Where(r => r.Outcome is null).Reverse().Select(r => Taken(r, view.State(r, working))).ToList();
+        var owners = InstanceOwners.Read(view, key);
+        string? stoppedBy = StoppedBy(view, key);
         if (view.Generations(key.Project, key.Service, key.Stage).All(g => g.IsRetired))
-            return new ServiceHistory(null, null, []);
+            return new ServiceHistory(new LoopMemory { StoppedBy = stoppedBy }, owners);
 
+        var rollouts = view.Rollouts(key.Project, key.Service, key.Stage);
+        var open = rollouts.Where(r => r.Outcome is null).Reverse().Select(r => Open(r, view.State(r, working))).ToList();
+        var (steady, since) = Steady(view, rollouts);
+        steady = steady is null ? null : Remembered(view, steady, rollouts, working);
+        var memory = new LoopMemory { Steady = steady, Since = since, Mark = MarkOf(view, rollouts), Rollout = open.FirstOrDefault(), Waiting = [.. open.Skip(1)], StoppedBy = stoppedBy };
+        return new ServiceHistory(memory, owners);
+    }
+
+    private static (SteadyState? Steady, DateTimeOffset? Since) Steady(LedgerView view, IReadOnlyList<Ledger.Rollout> rollouts)
+    {
         SteadyState? steady = null;
         DateTimeOffset? since = null;
         foreach (var ended in rollouts.Where(r => r.Outcome is not (null or "Stopped") && r.StateDetail is not null))
@@ -36,8 +46,30 @@ internal sealed record ServiceHistory(SteadyState? Steady, DateTimeOffset? Since
             since = ended.Time;
         }
 
-        return new ServiceHistory(steady, since, open);
+        return (steady, since);
     }
 
-    private static OpenRollout Taken(Ledger.Rollout rollout, RecordedState recorded) => new(rollout.Id, recorded.State, recorded.ChangesRecorded, recorded.Mark);
+    // The last of its kind about this stage: what was asked to stop and is not known to have stopped.
+    private static string? StoppedBy(LedgerView view, ServiceKey key)
+    {
+        var stopping = Last(view, key, "service-stopping");
+        return stopping is not null && stopping.Seq > (Last(view, key, "service-stopped")?.Seq ?? -1) ? stopping.Actor : null;
+    }
+
+    private static LedgerEntry? Last(LedgerView view, ServiceKey key, string kind) =>
+        view.Entries(0, int.MaxValue, new LedgerFilter { Service = $"{key.Project}/{key.Service}", Kind = kind })
+            .LastOrDefault(entry => entry.Event is LedgerEvent.ServiceStopping { Stage: var stopping } && stopping == key.Stage
+                || entry.Event is LedgerEvent.ServiceStopped { Stage: var stopped } && stopped == key.Stage);
+
+    // What is remembered of instances between rollouts goes on from the last one that ended.
+    private static SteadyState Remembered(LedgerView view, SteadyState steady, IReadOnlyList<Ledger.Rollout> rollouts, WorkingStates? working)
+    {
+        return working?.Read(steady.Key.Stem, MarkOf(view, rollouts)) is { } json ? steady with { Instances = ReleasesJson.ReadMemory(json) } : steady;
+    }
+
+    // What is counted between rollouts is based on this: the last entry about the last rollout that ended.
+    private static string MarkOf(LedgerView view, IReadOnlyList<Ledger.Rollout> rollouts) =>
+        rollouts.Where(r => r.Outcome is not null).MaxBy(r => r.Entry) is { } last ? view.Mark(last.Entry) : "";
+
+    private static OpenRollout Open(Ledger.Rollout rollout, RecordedState recorded) => new(rollout.Id, recorded.State, recorded.ChangesRecorded, recorded.Mark);
 }

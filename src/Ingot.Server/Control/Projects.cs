@@ -49,7 +49,7 @@ internal sealed class Projects(LedgerStore ledger)
                 throw new ApiException("refused", $"somebody applied the project '{name}' at the same time: try again");
             return Repeats(view, applied) ? [] : [applied];
         }, cancellationToken);
-        return new ProjectReply(name, applied.Digest, entries.Count > 0);
+        return new ProjectReply(name, applied.Digest, entries.Count > 0, ledger.Read(view => Left(view, project)));
     }
 
     // Every generation that is kept, twenty and two at most, is in one request of a rollout.
@@ -65,6 +65,15 @@ internal sealed class Projects(LedgerStore ledger)
                 throw new ApiException("invalid", $"the configuration of the service '{service.Name}' has {size} bytes: it may have {MaxConfiguration}; put what is large into the image");
         }
     }
+
+    /// <summary>Whether a project no longer has a service at a stage where something of it may run.</summary>
+    public static bool IsLeft(ProjectDefinition? project, string service, string stage) => project is not null
+        && (project.Services.All(s => s.Name != service) || project.Stages.All(s => s.Name != stage || s.Target is null));
+
+    private static List<LeftService>? Left(LedgerView view, ProjectDefinition project) =>
+        view.LiveGenerations().Where(g => g.Project == project.Name && IsLeft(project, g.Service, g.Stage)).Select(g => new LeftService(g.Service, g.Stage)).Distinct().ToList() is { Count: > 0 } left
+            ? left
+            : null;
 
     /// <summary>What a project asks about one of its images, by the digests it was last applied with.</summary>
     public static ImageQuestions Questions(LedgerView view, ProjectDefinition project, ImageDefinition image) =>

@@ -28,6 +28,8 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         var wanted = Generation(project, service, stage, image, request.Digest, version);
         if (loop.Rollout is { State: { IsTerminal: false, Cause: null } current } open && Same(current.Spec.Next, wanted, current.Spec.Proxy, Proxy(service, stage)))
             return new ReleaseReply("started", open.Id, current.Spec.Next.Number, null);
+        if (loop.Rollout is { State: { Cause: { } cause, IsTerminal: false } turning } && turning.Spec.Next.Digest == request.Digest && cause is not (AbortCause.Superseded or AbortCause.Target) && !request.Override)
+            return Refused($"{request.Digest} is being turned back just now: {turning.Reason}; build a new version, or release it all the same with '--override' when it is done");
         if (loop.Rollout is null && loop.Steady is { } steady && Same(steady.Serving, wanted, steady.Proxy, Proxy(service, stage)))
             return new ReleaseReply("unchanged", null, steady.Serving.Number, null);
 
@@ -58,25 +60,20 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         };
     }
 
-    /// <summary>The traffic goes back to the generation before; what is left is quarantined.</summary>
+    /// <summary>The traffic goes back to the generation before; what is left is quarantined, and no release that waits goes out afterwards.</summary>
     public async Task<ReleaseReply> RollBackAsync(RollbackRequest request, string by, CancellationToken cancellationToken)
     {
         var (project, service, stage) = Find(request.Project, request.Service, request.Stage);
         var key = new ServiceKey(project.Name, service.Name, stage.Name);
-        var loop = controller.Get(key);
         try
         {
-            var turned = await loop.ChangeAsync(
-                (state, now) => Rollout.Abort(state, by, request.Why, now), (view, open) => TurnBack(view, key, service, open.State, request, by), by, cancellationToken);
-            if (turned is not null)
-                return new ReleaseReply("started", turned.Id, turned.State.Spec.Previous?.Number, null);
+            return await controller.Get(key).ReturnAsync(
+                (view, state) => TurnBack(view, key, service, state, request, by), (view, standing) => GoBack(view, key, service, standing, request, by), request.Why, by, cancellationToken);
         }
         catch (ApiException e) when (e.Code == "refused")
         {
             return Refused(e.Message);
         }
-
-        return await BeginAsync(loop, (view, standing, _) => GoBack(view, key, service, standing, request, by), by, cancellationToken);
     }
 
     /// <summary>Pauses or resumes; null when no rollout is under way.</summary>
@@ -85,8 +82,8 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         var (project, service, stage) = Find(request.Project, request.Service, request.Stage);
         var loop = controller.Get(new ServiceKey(project.Name, service.Name, stage.Name));
         return request.Paused
-            ? loop.ChangeAsync((s, now) => Rollout.Pause(s, by, request.Why, null, now), (_, open) => [new LedgerEvent.RolloutPaused(open.Id, by, request.Why, null)], by, cancellationToken)
-            : loop.ChangeAsync((s, now) => Rollout.Resume(s, by, now), (view, open) => Resumed(view, open, request, by), by, cancellationToken);
+            ? loop.ChangeAsync((s, now) => Rollout.Pause(s, by, request.Why, null, now), (_, open, after) => Paused(open, after, request, by), by, cancellationToken)
+            : loop.ChangeAsync((s, now) => Rollout.Resume(s, by, now), (view, open, _) => Resumed(view, open, request, by), by, cancellationToken);
     }
 
     private static async Task<ReleaseReply> BeginAsync(ServiceLoop loop, Func<LedgerView, SteadyState?, int, ReleaseOrder> ask, string by, CancellationToken cancellationToken)
@@ -140,7 +137,7 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
     private static IReadOnlyList<LedgerEvent> TurnBack(LedgerView view, ServiceKey key, ServiceDefinition service, RolloutState state, RollbackRequest request, string by)
     {
         if (!Rollout.CanTurnBack(state))
-            throw new ApiException("refused", state.Spec.IsRollback ? $"{key} is on its way back already" : $"the rollout of {key} is past the point where it can turn back: ask again when it is done");
+            throw new ApiException("refused", $"the rollout of {key} is past the point where it can turn back: ask again when it is done");
 
         var withdrawn = ServiceLoop.Withdrawn(view, state.Spec);
         if (Rollout.MayNotTurnBack(state, withdrawn))
@@ -175,8 +172,13 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         }, sameDigest ? [] : [Quarantine(key, standing.Serving.Digest, by, request.Why)]);
     }
 
-    private static IReadOnlyList<LedgerEvent> Resumed(LedgerView view, OpenRollout open, PauseRequest request, string by) =>
-        ServiceLoop.Withdrawn(view, open.State.Spec).Next is { } reason
+    private static IReadOnlyList<LedgerEvent> Paused(OpenRollout open, RolloutState after, PauseRequest request, string by) => after.Pause is null
+        ? throw new ApiException("refused", $"rollout {open.Id} is in {after.Phase}: it is past the point where it can be paused")
+        : [new LedgerEvent.RolloutPaused(open.Id, by, request.Why, null)];
+
+    private static IReadOnlyList<LedgerEvent> Resumed(LedgerView view, OpenRollout open, PauseRequest request, string by) => open.State.Pause is null
+        ? throw new ApiException("refused", $"rollout {open.Id} is not paused")
+        : ServiceLoop.Withdrawn(view, open.State.Spec).Next is { } reason
             ? throw new ApiException("refused", $"{reason}: the rollout turns back")
             : [new LedgerEvent.RolloutResumed(open.Id, by, request.Why)];
 

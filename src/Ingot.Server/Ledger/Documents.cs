@@ -113,6 +113,7 @@ internal static class Documents
         RolloutFinished e => e with { Reason = Text(e.Reason) },
         Quarantined e => e with { Reason = Text(e.Reason) },
         GenerationRetired e => e with { Reason = Text(e.Reason) },
+        ServiceStopping e => e with { Reason = Text(e.Reason) },
         ServiceStopped e => e with { Reason = Text(e.Reason) },
         _ => value,
     };

@@ -41,6 +41,9 @@ public abstract partial record LedgerEvent
     /// <summary>What was to be put right is.</summary>
     public sealed record RepairAcknowledged(string Project, string Service, string Stage, string Key, string Outcome) : LedgerEvent, IAboutService;
 
+    /// <summary>A person stopped a service: its instances and its proxy are being taken away, which <see cref="ServiceStopped"/> ends.</summary>
+    public sealed record ServiceStopping(string Project, string Service, string Stage, string Reason) : LedgerEvent, IAboutService;
+
     /// <summary>A person stopped a service: its instances and its proxy are gone, and nothing brings them back but a release.</summary>
     public sealed record ServiceStopped(string Project, string Service, string Stage, string Reason) : LedgerEvent, IAboutService;
 }

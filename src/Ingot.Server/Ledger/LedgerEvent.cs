@@ -40,6 +40,7 @@ namespace Ingot.Server.Ledger;
 [JsonDerivedType(typeof(GenerationRetired), "generation-retired")]
 [JsonDerivedType(typeof(RepairIntended), "repair-intended")]
 [JsonDerivedType(typeof(RepairAcknowledged), "repair-acknowledged")]
+[JsonDerivedType(typeof(ServiceStopping), "service-stopping")]
 [JsonDerivedType(typeof(ServiceStopped), "service-stopped")]
 [JsonDerivedType(typeof(TokenCreated), "token-created")]
 [JsonDerivedType(typeof(TokenRevoked), "token-revoked")]

@@ -136,7 +136,7 @@ public static partial class Projections
                     "UPDATE generations SET status = 'retired', time = ?5, entry = ?6 WHERE project = ?1 AND service = ?2 AND stage = ?3 AND generation = ?4",
                     e.Project, e.Service, e.Stage, e.Generation, time, seq), "generation", $"{e.Project}/{e.Service}/{e.Stage}/{e.Generation}");
                 break;
-            case RepairIntended or RepairAcknowledged:
+            case RepairIntended or RepairAcknowledged or ServiceStopping:
                 break;
             case ServiceStopped e:
                 db.Execute(

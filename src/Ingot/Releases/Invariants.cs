@@ -20,8 +20,11 @@ public static class Invariants
     }
 
     /// <summary>The sentences for everything in a decision between rollouts that must not be.</summary>
-    public static IReadOnlyList<string> Check(Observation seen, SteadyDecision decision) =>
-        Check(decision.State.Setup, Steady.Goals(decision.State), seen, decision.Moves, decision.State.DecidedAt);
+    /// <param name="seen">What it was decided on.</param>
+    /// <param name="decision">The decision.</param>
+    /// <param name="withdrawn">The warm generations that may not run any more.</param>
+    public static IReadOnlyList<string> Check(Observation seen, SteadyDecision decision, IReadOnlySet<int>? withdrawn = null) =>
+        Check(decision.State.Setup, Steady.Goals(decision.State, withdrawn, decision.State.DecidedAt), seen, decision.Moves, decision.State.DecidedAt);
 
     private static List<string> Check(ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, Observation seen, IReadOnlyList<Move> moves, DateTimeOffset now)
     {

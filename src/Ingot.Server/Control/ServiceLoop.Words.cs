@@ -1,0 +1,216 @@
+using Ingot.Releases;
+using Ingot.Server.Api;
+using Ingot.Server.Ledger;
+using Rollout = Ingot.Releases.Rollout;
+
+namespace Ingot.Server.Control;
+
+// What people say: decided on the ledger and on what is known while it is appended, in one append. Whoever leaves meanwhile leaves nothing half said.
+internal sealed partial class ServiceLoop
+{
+    private static readonly TimeSpan s_pressedTwice = TimeSpan.FromSeconds(10);
+
+    /// <summary>Records a request and begins it, after turning back a rollout that is under way. A release that waited for its turn makes way.</summary>
+    /// <param name="ask">Says what is asked for, from the ledger while the request is appended to it, how the service stands, and the number a new generation gets; what it throws refuses the request.</param>
+    /// <param name="actor">Who asks.</param>
+    /// <param name="cancellationToken">Stops waiting for the answer.</param>
+    public Task<OpenRollout> BeginAsync(Func<LedgerView, SteadyState?, int, ReleaseOrder> ask, string actor, CancellationToken cancellationToken) =>
+        SayAsync(actor, (view, memory) => BeginWord(view, memory, ask), mayGoAhead: false, cancellationToken);
+
+    /// <summary>Changes the state of the rollout under way by a person's word. Null when none is under way.</summary>
+    /// <param name="change">The change.</param>
+    /// <param name="record">What is recorded of it beside the state; what it throws refuses the change.</param>
+    /// <param name="actor">Who asks.</param>
+    /// <param name="cancellationToken">Stops waiting for the answer.</param>
+    public Task<OpenRollout?> ChangeAsync(
+        Func<RolloutState, DateTimeOffset, RolloutState> change, Func<LedgerView, OpenRollout, RolloutState, IReadOnlyList<LedgerEvent>> record, string actor, CancellationToken cancellationToken) =>
+        SayAsync(actor, (view, memory) => memory.Rollout is { } rollout ? ChangeWord(view, rollout, change, record) : Nothing<OpenRollout?>(null), mayGoAhead: false, cancellationToken);
+
+    /// <summary>The traffic goes back to what served before, and no release that waits goes out afterwards. It waits for no disk.</summary>
+    /// <param name="turnBack">What is recorded beside a rollout that turns back; what it throws refuses the return.</param>
+    /// <param name="goBack">What is asked for when no rollout is under way; what it throws refuses the return.</param>
+    /// <param name="why">The reason.</param>
+    /// <param name="actor">Who asks.</param>
+    /// <param name="cancellationToken">Stops waiting for the answer.</param>
+    public Task<ReleaseReply> ReturnAsync(
+        Func<LedgerView, RolloutState, IReadOnlyList<LedgerEvent>> turnBack, Func<LedgerView, SteadyState?, ReleaseOrder> goBack, string why, string actor, CancellationToken cancellationToken) =>
+        SayAsync(actor, (view, memory) => ReturnWord(view, memory, turnBack, goBack, why, actor), mayGoAhead: true, cancellationToken);
+
+    private Word<OpenRollout> BeginWord(LedgerView view, LoopMemory memory, Func<LedgerView, SteadyState?, int, ReleaseOrder> ask)
+    {
+        RequireRunning(memory);
+        var order = ask(view, memory.Steady, (int)view.NextGeneration(Key.Project, Key.Service, Key.Stage));
+        var open = Open(view, order.Spec);
+        List<LedgerEvent> events = [.. order.With, RolloutEntries.Requested(open)];
+        if (memory.Rollout is not { } current)
+            return new Word<OpenRollout>(open, events, m => m with { Rollout = open });
+
+        var superseded = Superseded(current.State, open);
+        if (RolloutEntries.Differ(current.State, superseded))
+            events.Add(RolloutEntries.Changed(current, superseded));
+        events.AddRange(RolloutEntries.Withdrawn(memory.Waiting, $"superseded by rollout {open.Id}", _time.GetUtcNow()));
+        return new Word<OpenRollout>(open, events, m => m.With(Superseded(m.Rollout!.State, open)) with { Waiting = [open] }, superseded);
+    }
+
+    private RolloutState Superseded(RolloutState state, OpenRollout by) => Releases.Rollout.Supersede(state, $"rollout {by.Id}", _time.GetUtcNow());
+
+    private OpenRollout Open(LedgerView view, RolloutSpec spec)
+    {
+        int count = view.Rollouts(Key.Project, Key.Service, Key.Stage).Count;
+        spec = spec with { Warm = [.. spec.Warm.Where(warm => Objection(view, Door.StandBy, warm) is null)] };
+        return new OpenRollout($"{Key.Stem}-r{count + 1}", Releases.Rollout.Begin(spec, _time.GetUtcNow()));
+    }
+
+    private Word<OpenRollout?> ChangeWord(
+        LedgerView view, OpenRollout rollout, Func<RolloutState, DateTimeOffset, RolloutState> change, Func<LedgerView, OpenRollout, RolloutState, IReadOnlyList<LedgerEvent>> record)
+    {
+        var after = change(rollout.State, _time.GetUtcNow());
+        var said = record(view, rollout, after);
+        return new Word<OpenRollout?>(
+            rollout with { State = after }, [.. said, RolloutEntries.Changed(rollout, after)], m => m.Rollout is { } open ? m.With(change(open.State, _time.GetUtcNow())) : m, after);
+    }
+
+    private Word<ReleaseReply> ReturnWord(
+        LedgerView view, LoopMemory memory, Func<LedgerView, RolloutState, IReadOnlyList<LedgerEvent>> turnBack, Func<LedgerView, SteadyState?, ReleaseOrder> goBack, string why, string actor)
+    {
+        RequireRunning(memory);
+        return memory.Rollout switch
+        {
+            null when PressedTwice(memory) is { } reply => Nothing(reply),
+            null => GoBackWord(view, memory, [], memory.Steady, goBack),
+            { State.Spec.IsRollback: true } or { State.Phase: RolloutPhase.Aborting or RolloutPhase.Restoring } => GoingBackWord(memory, memory.Rollout, actor),
+            { State.Phase: RolloutPhase.Retiring } retiring => FinishAndGoBackWord(view, memory, retiring, goBack, actor),
+            var open => TurnBackWord(view, memory, open, turnBack(view, open.State), why, actor),
+        };
+    }
+
+    private ReleaseReply? PressedTwice(LoopMemory memory)
+    {
+        if (memory.LastReturn is not { } last || memory.Steady?.Serving.Number != last.To)
+            return null;
+        int left = (int)Math.Ceiling((last.At + s_pressedTwice - _time.GetUtcNow()).TotalSeconds);
+        return left <= 0 ? null : new ReleaseReply("unchanged", null, last.To, $"{Key} went back from generation {last.From} to {last.To} a moment ago: to go back further, ask again in {left} s");
+    }
+
+    private Word<ReleaseReply> GoingBackWord(LoopMemory memory, OpenRollout open, string actor)
+    {
+        var spec = open.State.Spec;
+        int? to = spec.IsRollback ? spec.Next.Number : spec.Previous?.Number;
+        string already = to is null ? $"{Key} is being taken back already" : $"{Key} is on its way back to generation {to} already";
+        if (memory.Waiting.Count == 0)
+            return Nothing(new ReleaseReply("unchanged", open.Id, to, already));
+
+        var reply = new ReleaseReply("started", open.Id, to, $"{already}; what waited to be released does not go out");
+        return new Word<ReleaseReply>(reply, [.. Withdrawals(memory, actor)], m => m with { Waiting = [] });
+    }
+
+    private Word<ReleaseReply> TurnBackWord(LedgerView view, LoopMemory memory, OpenRollout open, IReadOnlyList<LedgerEvent> with, string why, string actor)
+    {
+        var aborted = Abort(open.State);
+        return new Word<ReleaseReply>(
+            new ReleaseReply("started", open.Id, open.State.Spec.Previous?.Number, null),
+            [.. with, RolloutEntries.Changed(open, aborted), .. Withdrawals(memory, actor)],
+            m => m.With(Abort(m.Rollout!.State)) with { Waiting = [] },
+            aborted);
+
+        RolloutState Abort(RolloutState state) => Releases.Rollout.Abort(state, actor, why, _time.GetUtcNow());
+    }
+
+    // What is being cleared away can wait: the new generation serves, and the one before it stands warm.
+    private Word<ReleaseReply> FinishAndGoBackWord(LedgerView view, LoopMemory memory, OpenRollout retiring, Func<LedgerView, SteadyState?, ReleaseOrder> goBack, string actor)
+    {
+        var now = _time.GetUtcNow();
+        string reason = $"generation {retiring.State.Spec.Next.Number} served; {actor} goes back from it, and what is left of others is removed then";
+        var done = retiring.State with
+        {
+            Phase = RolloutPhase.Done,
+            DecidedAt = now,
+            PhaseSince = now,
+            FinishedAt = now,
+            History = [.. retiring.State.History, new PhaseChange(now, RolloutPhase.Done, retiring.State.Share, reason)],
+        };
+        IReadOnlyList<LedgerEvent> finished = [RolloutEntries.Changed(retiring, done), .. RolloutEntries.Finished(view, retiring, done, []), .. Withdrawals(memory, actor)];
+        return GoBackWord(view, After(memory with { Waiting = [] }, done, null), finished, Releases.Steady.After(done), goBack);
+    }
+
+    private Word<ReleaseReply> GoBackWord(LedgerView view, LoopMemory memory, IReadOnlyList<LedgerEvent> before, SteadyState? standing, Func<LedgerView, SteadyState?, ReleaseOrder> goBack)
+    {
+        var order = goBack(view, standing);
+        var open = Open(view, order.Spec);
+        var reply = new ReleaseReply("started", open.Id, open.State.Spec.Next.Number, null);
+        return new Word<ReleaseReply>(
+            reply, [.. before, .. order.With, RolloutEntries.Requested(open)], m => m with { Steady = standing, Since = memory.Since, Rollout = open, Waiting = [] });
+    }
+
+    private IEnumerable<LedgerEvent> Withdrawals(LoopMemory memory, string actor) =>
+        RolloutEntries.Withdrawn(memory.Waiting, $"withdrawn before it began: {actor} rolled the service back", _time.GetUtcNow());
+
+    private void RequireRunning(LoopMemory memory)
+    {
+        if (memory.StoppedBy is { } by)
+            throw new ApiException("refused", $"{Key} was stopped by {by} and is being taken away: ask again when that is done");
+    }
+
+    private static Word<T> Nothing<T>(T answer) => new(answer, [], memory => memory);
+
+    private async Task<T> SayAsync<T>(string actor, Func<LedgerView, LoopMemory, Word<T>> decide, bool mayGoAhead, CancellationToken cancellationToken)
+    {
+        var speech = new Speech<T>(this, decide);
+        var work = _recorder.AppendAsync(actor, view => speech.Decide(view).Events, speech.Hear, cancellationToken);
+        try
+        {
+            await (mayGoAhead ? work.WaitAsync(s_patience, _time, cancellationToken) : work.WaitAsync(cancellationToken));
+        }
+        catch (Exception e) when (mayGoAhead && e is TimeoutException or LedgerException)
+        {
+            speech.GoAhead();
+            if (e is LedgerException)
+                _recorder.Owe(actor, view => speech.Decide(view).Events, speech.Hear);
+            else
+                _ = work.ContinueWith(_ => _recorder.Owe(actor, view => speech.Decide(view).Events, speech.Hear), default, TaskContinuationOptions.NotOnRanToCompletion, TaskScheduler.Default);
+        }
+
+        Wake();
+        return speech.Answer;
+    }
+
+    /// <summary>A word that is decided once, and heard once, whether its entries or its effect come first.</summary>
+    private sealed class Speech<T>(ServiceLoop loop, Func<LedgerView, LoopMemory, Word<T>> decide)
+    {
+        private readonly Lock _once = new();
+        private Word<T>? _word;
+        private bool _isHeard;
+
+        public T Answer => _word!.Answer;
+
+        public Word<T> Decide(LedgerView view)
+        {
+            lock (_once)
+                return _word ??= decide(view, loop.Memory);
+        }
+
+        public void GoAhead()
+        {
+            loop._ledger.Read(Decide);
+            Apply([]);
+        }
+
+        public void Hear(IReadOnlyList<LedgerEntry> entries) => Apply(entries);
+
+        private void Apply(IReadOnlyList<LedgerEntry> entries)
+        {
+            lock (_once)
+            {
+                if (!_isHeard && _word!.Events.Count > 0)
+                {
+                    loop.Update(memory => _word.Apply(memory) with { Turn = memory.Turn + 1 });
+                    loop.Forget();
+                }
+
+                _isHeard = true;
+                if (_word!.Said is { } said)
+                    loop.Update(memory => RolloutEntries.Recorded(memory, said, entries));
+            }
+        }
+    }
+}
