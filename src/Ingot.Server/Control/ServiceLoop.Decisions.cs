@@ -198,6 +198,8 @@ internal sealed partial class ServiceLoop
         if (differs)
             Forget();
         Intended(news, work.Rollout.Id);
+        if (work.State.IsTerminal)
+            _counting = _counting.ContinueWith(_ => _ledger.Working.Remove(work.Rollout.Id), TaskScheduler.Default);
         Update(memory => memory.Turn != turn || memory.Rollout?.Id != work.Rollout.Id ? memory
             : work.State.IsTerminal ? After(memory, work.State, next) with { Mark = entries.Last(entry => entry.Event is LedgerEvent.RolloutFinished).Mark }
             : differs ? RolloutEntries.Recorded(memory.With(Kept(memory, work)), work.State, entries)
