@@ -1,5 +1,6 @@
 using System.Globalization;
 using Ingot.Benchmarks;
+using Ingot.Benchmarks.Chaos;
 
 // What the scripts of this directory need beside the builders: workloads that are the same on every machine, the price of the work that no builder can
 // leave out, and tables of what was measured.
@@ -20,8 +21,12 @@ switch (args)
     case ["report", var figures, var results, .. var workloads]:
         Report.Write(Figures.Read(figures), results, workloads);
         return 0;
+    case ["chaos", var program, var example, var scratch, var rollouts, var rate, var seed]:
+        return await ChaosReport.RunAsync(program, example, scratch, Number(rollouts), Number(rate), Number(seed));
+    case ["ledger", var home, var entries]:
+        return await LedgerVerification.MeasureAsync(home, Number(entries));
     default:
-        Console.Error.WriteLine("usage: files DIR COUNT MIB [SEED] | stages DIR WIDTH DEPTH [SECONDS] | floor DIR gzip|zstd|none | differences LAYOUT NAME NAME | report FIGURES RESULTS WORKLOAD...");
+        Console.Error.WriteLine("usage: files DIR COUNT MIB [SEED] | stages DIR WIDTH DEPTH [SECONDS] | floor DIR gzip|zstd|none | differences LAYOUT NAME NAME | report FIGURES RESULTS WORKLOAD... | chaos PROGRAM EXAMPLE SCRATCH ROLLOUTS RATE SEED | ledger HOME ENTRIES");
         return 2;
 }
 

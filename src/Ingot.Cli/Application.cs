@@ -53,7 +53,7 @@ internal static class Application
                 if (home.Prepare() is { } note)
                     terminal.Fault($"note: {note}");
                 return act(new CommandContext(work, home, terminal) { Arguments = args }, result, cancellationToken);
-            });
+            }, cancellationToken);
         };
 
         var root = new RootCommand("Ingot casts golden images once, proves what they are, promotes them by policy, and replaces running instances; it never patches them.") { directory, format };
@@ -87,11 +87,16 @@ internal static class Application
 
     private static string Lower(string sentence) => sentence.Length == 0 ? sentence : char.ToLowerInvariant(sentence[0]) + sentence[1..].TrimEnd('.');
 
-    private static async Task<int> GuardAsync(Terminal terminal, Func<Task<int>> act)
+    private static async Task<int> GuardAsync(Terminal terminal, Func<Task<int>> act, CancellationToken cancellationToken)
     {
         try
         {
             return await act();
+        }
+        catch (AggregateException e) when (e.Flatten().InnerExceptions is [{ } first, ..])
+        {
+            // What several threads met is what one of them met.
+            return await GuardAsync(terminal, () => Task.FromException<int>(first), cancellationToken);
         }
         catch (InvalidInputException e)
         {
@@ -113,6 +118,11 @@ internal static class Application
         {
             int code = e.Code switch { "refused" or "forbidden" => ExitCode.No, "invalid" or "not_found" => ExitCode.WrongInput, _ => ExitCode.WrongEnvironment };
             return Fail(terminal, code, e.Code, e.Message);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested && e.InnerException is TimeoutException)
+        {
+            // Nobody stopped it.
+            return Fail(terminal, ExitCode.WrongEnvironment, "environment", $"something took too long and was given up: {e.Message.TrimEnd('.')}");
         }
         catch (OperationCanceledException)
         {

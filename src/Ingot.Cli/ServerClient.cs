@@ -18,15 +18,20 @@ internal sealed class ServerException(string code, string message, Exception? in
 /// <remarks>The token goes to the address the client was made for and to no other, through no proxy, and never after a redirect.</remarks>
 internal sealed class ServerClient : IDisposable
 {
+    private const int MostBytes = 512 << 20;
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
+
     private readonly ServerConnection _connection;
     private readonly string? _token;
     private readonly HttpClient _http;
 
-    public ServerClient(ServerConnection connection, string? token)
+    public ServerClient(ServerConnection connection, string? token, TimeSpan? patience = null)
     {
         _connection = connection;
         _token = token;
-        _http = NewHttp(TimeSpan.FromMinutes(5));
+        _http = NewHttp();
+        _http.Timeout = patience ?? s_patience;
+        _http.MaxResponseContentBufferSize = MostBytes;
         _http.BaseAddress = connection.Address;
     }
 
@@ -35,8 +40,8 @@ internal sealed class ServerClient : IDisposable
     /// <summary>Whether a server is known to answer there.</summary>
     public bool Runs { get; init; }
 
-    /// <summary>A client of the same server for other protocols than the API's, with the same token.</summary>
-    public HttpClient NewHttp(TimeSpan timeout) => new(new TokenHandler(_connection, _token)) { Timeout = timeout };
+    /// <summary>A client of the same server for other protocols than the API's, with the same token. It has no timeout: whoever speaks the protocol knows what is too long.</summary>
+    public HttpClient NewHttp() => new(new TokenHandler(_connection, _token)) { Timeout = Timeout.InfiniteTimeSpan };
 
     public Task<TReply> GetAsync<TReply>(string path, JsonTypeInfo<TReply> reply, CancellationToken cancellationToken) =>
         SendAsync(new HttpRequestMessage(HttpMethod.Get, path), reply, cancellationToken);
@@ -49,7 +54,7 @@ internal sealed class ServerClient : IDisposable
     {
         using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), cancellationToken);
         return await response.Content.ReadAsStringAsync(cancellationToken);
-    });
+    }, cancellationToken);
 
     /// <summary>Whether a server answers, and which; null when none does.</summary>
     public async Task<HealthReply?> TryHealthAsync(CancellationToken cancellationToken)
@@ -77,10 +82,10 @@ internal sealed class ServerClient : IDisposable
         using var response = await SendAsync(request, cancellationToken);
         return await response.Content.ReadFromJsonAsync(type, cancellationToken)
             ?? throw new ServerException("unreachable", $"'{Server}' answered '{request.RequestUri}' with nothing");
-    });
+    }, cancellationToken);
 
     /// <summary>A server that goes away does so in many ways: before, during and after the answer.</summary>
-    private async Task<T> ReachAsync<T>(Func<Task<T>> ask)
+    private async Task<T> ReachAsync<T>(Func<Task<T>> ask, CancellationToken cancellationToken)
     {
         try
         {
@@ -93,6 +98,10 @@ internal sealed class ServerClient : IDisposable
         catch (JsonException e)
         {
             throw new ServerException("unreachable", $"'{Server}' answered what no server of Ingot answers, or one of a version that this one does not understand", e);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new ServerException("unreachable", $"'{Server}' did not answer within {_http.Timeout.TotalSeconds:0.##} s; see what it does with 'ingot status', or in its log", e);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {

@@ -38,7 +38,7 @@ public static class IngotServer
         await using var app = Build(options, home, socket.Path);
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("ingot");
         var address = new IPEndPoint(options.Listen.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : options.Listen.Address, options.Listen.Port);
-        var target = new DockerTarget(home.Root, time) { Credentials = repository => CredentialsOf(repository, address, tokens) };
+        var target = new DockerTarget(home.Root, home.ReadId(), time) { Credentials = repository => CredentialsOf(repository, address, tokens) };
         await using var controller = new Controller(ledger, target, time, logger);
         var projects = new Projects(ledger);
         var keys = new KeyBook(ledger, new KeyStore(home.Keys));

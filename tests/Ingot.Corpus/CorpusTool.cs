@@ -115,8 +115,8 @@ public sealed class CorpusTool(string directory, TextWriter output)
             return [two];
 
         var (here, there) = (await StoreOfAsync(directory, first), await StoreOfAsync(other, second));
-        var differences = await ImageComparer.CompareAsync(here, await Image.LoadAsync(here, first), there, await Image.LoadAsync(there, second));
-        return [two, .. differences.Select(d => $"/{d.Path}: {d.What}, {d.Before} and {d.After} ({d.Cause}), made by {d.Instruction}")];
+        var comparison = await ImageComparer.CompareAsync(here, await Image.LoadAsync(here, first), there, await Image.LoadAsync(there, second));
+        return [two, .. comparison.Differences.Select(d => $"/{d.Path}: {d.What}, {d.Before} and {d.After} ({d.Cause}), made by {d.Instruction}")];
     }
 
     // Examples are built by the program, in a home of its own.

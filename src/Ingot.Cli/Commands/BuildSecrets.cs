@@ -84,9 +84,23 @@ internal static class BuildSecrets
         string path = Path.GetFullPath(file!, directory);
         if (!File.Exists(path))
             throw Wrong(option, $"there is no file '{file}'");
-        if (new FileInfo(path).Length > MaxBytes)
-            throw Wrong(option, $"'{file}' is larger than {MaxBytes >> 10} KiB");
-        return File.ReadAllBytes(path);
+        return ReadTyped(option, file!, path);
+    }
+
+    // A pipe has no length, and a device no end.
+    private static byte[] ReadTyped(string option, string file, string path)
+    {
+        try
+        {
+            using var stream = File.OpenRead(path);
+            byte[] bytes = new byte[MaxBytes + 1];
+            int read = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+            return read <= MaxBytes ? bytes[..read] : throw Wrong(option, $"'{file}' is larger than {MaxBytes >> 10} KiB");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Wrong(option, $"'{file}' cannot be read: {e.Message}", "make it readable for who builds");
+        }
     }
 
     private static InvalidInputException Wrong(string option, string why, string? detail = null) =>

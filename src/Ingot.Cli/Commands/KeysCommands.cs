@@ -21,12 +21,28 @@ internal static class KeysCommands
         string? password = Environment.GetEnvironmentVariable("INGOT_KEY_PASSWORD");
         if (string.IsNullOrEmpty(password) && Environment.GetEnvironmentVariable("INGOT_KEY_PASSWORD_FILE") is { Length: > 0 } file)
         {
-            password = File.Exists(file)
-                ? File.ReadAllText(file).TrimEnd('\r', '\n')
-                : throw new InvalidInputException("key-password", $"INGOT_KEY_PASSWORD_FILE names '{file}', and there is no such file");
+            password = ReadNamed(file, "key-password", "INGOT_KEY_PASSWORD_FILE names").TrimEnd('\r', '\n');
         }
 
         return new KeyStore(home.Keys, string.IsNullOrEmpty(password) ? null : password);
+    }
+
+    // What a person named, and cannot be read, is the person's to mend.
+    private static string ReadNamed(string path, string code, string who)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new InvalidInputException(code, $"{who} '{path}', and there is no such file");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException(
+                code, $"{who} '{path}', which cannot be read: {e.Message}", "make it readable for who runs this");
+        }
     }
 
     private static Command CreateCreate(Binder bind)
@@ -92,12 +108,10 @@ internal static class KeysCommands
         var command = new Command("trust", "Believe evidence that another key signed, in the roles given; said again, the roles are these from then on") { name, file, roles };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            string path = context.Resolve(result.GetRequiredValue(file));
-            if (!File.Exists(path))
-                throw new InvalidInputException("no-file", $"there is no file '{path}'");
-
+            string pem = ReadNamed(context.Resolve(result.GetRequiredValue(file)), "no-file", "the command line names");
             await using var keys = await KeyAccess.OpenAsync(context, cancellationToken);
-            var key = await keys.TrustAsync(new KeyTrustRequest(result.GetRequiredValue(name), await File.ReadAllTextAsync(path, cancellationToken), result.GetRequiredValue(roles)), cancellationToken);
+            var request = new KeyTrustRequest(result.GetRequiredValue(name), pem, result.GetRequiredValue(roles));
+            var key = await keys.TrustAsync(request, cancellationToken);
             if (!context.Terminal.TryJson(key, ApiJson.Default.KeyReply))
                 context.Terminal.Line($"{key.Name} ({key.Id[..12]}) is trusted as {string.Join(", ", key.Roles)}");
             return ExitCode.Done;

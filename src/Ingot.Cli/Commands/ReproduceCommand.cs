@@ -53,19 +53,23 @@ internal static class ReproduceCommand
         var found = subject.Image;
         await using var scratch = await ScratchDirectory.CreateAsync(Path.Combine(context.Home.Work, "reproductions"), "run", cancellationToken);
         var reproduction = new Reproduction(context, subject.Recipe, found.Descriptor.Digest, scratch.Path, access, insecure);
-        IReadOnlyList<Difference> differences = [];
+        var comparison = ImageComparison.Equal;
         int runs = 0;
-        while (runs < times && differences.Count == 0)
-            differences = await reproduction.BuildAsync(++runs, cancellationToken);
+        while (runs < times && comparison.IsEqual)
+            comparison = await reproduction.BuildAsync(++runs, cancellationToken);
 
-        if (differences.Count == 0)
+        if (comparison.IsEqual)
             await SignAsync(context, found, reproduction.Sources, runs, cancellationToken);
         else if (subject.Recipe.Ingot is { } version && version != Application.Version)
             context.Terminal.Progress($"compare  the image was built by ingot {version}, this is {Application.Version}");
-        var report = new ReproductionReport(found.Name, found.Descriptor.Digest, differences.Count == 0, runs, reproduction.Sources, [.. differences.Select(ReproductionDifference.Of)]) { Signer = subject.Signer };
+        var report = new ReproductionReport(found.Name, found.Descriptor.Digest, comparison.IsEqual, runs, reproduction.Sources, [.. comparison.Differences.Select(ReproductionDifference.Of)])
+        {
+            More = comparison.More,
+            Signer = subject.Signer,
+        };
         if (!context.Terminal.TryJson(report, ReproductionJson.Default.ReproductionReport))
             Print(context.Terminal, report);
-        return differences.Count == 0 ? ExitCode.Done : ExitCode.No;
+        return comparison.IsEqual ? ExitCode.Done : ExitCode.No;
     }
 
     private static void Print(Terminal terminal, ReproductionReport report)
@@ -77,16 +81,28 @@ internal static class ReproduceCommand
         }
 
         terminal.Line($"{report.Image} became another image, built from {report.Sources}:");
+        string? layer = null;
         foreach (var difference in report.Differences)
         {
-            terminal.Line($"  {(difference.Path.Length == 0 ? "the image" : "/" + difference.Path)}: {difference.What} ({difference.Cause})");
-            terminal.Line($"    was {difference.Before}");
-            terminal.Line($"    is  {difference.After}");
-            if (difference.Instruction is not null)
-                terminal.Line($"    made by {difference.Instruction}");
-            if (difference.Cure is not null)
-                terminal.Line($"    cure: {difference.Cure}");
+            if (difference.Instruction is { } instruction && instruction != layer)
+                terminal.Line($"  made by {instruction}");
+            layer = difference.Instruction;
+            Print(terminal, difference);
         }
+
+        if (report.More > 0)
+            terminal.Line($"  and {report.More} more");
+    }
+
+    private static void Print(Terminal terminal, ReproductionDifference difference)
+    {
+        terminal.Line($"    {(difference.Path.Length == 0 ? "the image" : "/" + difference.Path)}: {difference.What} ({difference.Cause})");
+        terminal.Line($"      was {difference.Before}");
+        terminal.Line($"      is  {difference.After}");
+        if (difference.Reason is not null)
+            terminal.Line($"      {difference.Reason}");
+        if (difference.Cure is not null)
+            terminal.Line($"      cure: {difference.Cure}");
     }
 
     // https://slsa.dev/spec/v1.0/verification_summary
@@ -112,6 +128,10 @@ internal sealed record ReproductionReport(
     [property: JsonPropertyName("sources")] string Sources,
     [property: JsonPropertyName("differences")] IReadOnlyList<ReproductionDifference> Differences)
 {
+    /// <summary>How many more differences there are.</summary>
+    [JsonPropertyName("more")]
+    public int More { get; init; }
+
     /// <summary>Whose key signed the provenance it was built from; null for this host's own record.</summary>
     [JsonPropertyName("signer")]
     public string? Signer { get; init; }
@@ -126,10 +146,12 @@ internal sealed record ReproductionDifference(
     [property: JsonPropertyName("before")] string Before,
     [property: JsonPropertyName("after")] string After,
     [property: JsonPropertyName("cause")] string Cause,
+    [property: JsonPropertyName("reason")] string? Reason,
     [property: JsonPropertyName("cure")] string? Cure)
 {
     public static ReproductionDifference Of(Difference difference) => new(
-        difference.Layer, difference.Instruction, difference.Path, difference.What, difference.Before, difference.After, difference.Cause.ToString().ToLowerInvariant(), difference.Cure);
+        difference.Layer, difference.Instruction, difference.Path, difference.What, difference.Before, difference.After, difference.Cause.ToString().ToLowerInvariant(),
+        difference.Reason, difference.Cure);
 }
 
 /// <summary>Who verified.</summary>

@@ -61,6 +61,9 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
             case BuildEvent.StepOutput output when _running.TryGetValue(output.Step, out var running):
                 _running[output.Step] = running with { Line = output.Line };
                 break;
+            case BuildEvent.StepNote note:
+                _terminal.Progress(_terminal.Faint($"build    {Place(note.Step)}: {note.Text}"));
+                break;
             case BuildEvent.StepFinished finished:
                 _running.TryRemove(finished.Step, out _);
                 _terminal.Progress($"build    {Label(finished.Step)} ({finished.Elapsed.TotalSeconds:0.0} s, {Bytes(finished.Bytes)})");
@@ -89,6 +92,8 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 
     [GeneratedRegex("sha256:([0-9a-f]{12})[0-9a-f]{52}")]
     private static partial Regex LongDigest();
+
+    private static string Place(StepLabel step) => $"[{step.Stage} {step.Number}/{step.Count}]";
 
     private static string Label(StepLabel step)
     {

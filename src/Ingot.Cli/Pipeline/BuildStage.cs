@@ -4,6 +4,7 @@ using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Oci.Images;
 using Ingot.Oci.Layouts;
 using Ingot.Plans;
 using Ingot.Templates.Project;
@@ -13,6 +14,8 @@ namespace Ingot.Cli.Pipeline;
 /// <summary>Plans and builds the images of a project, and names them in the local store.</summary>
 internal sealed class BuildStage(CommandContext context, BuildOptions options)
 {
+    private const int MaxCompared = 5;
+
     private IReadOnlyList<string> _warnings = [];
     private readonly Dictionary<string, BuildRecipe> _recipes = new(StringComparer.Ordinal);
     private IReadOnlyList<ContextLook>? _looks;
@@ -105,6 +108,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             await bootstraps.SaveAsync(plan, images, context.Home, context.Terminal, cancellationToken);
         foreach (var image in options.Names ? images : [])
         {
+            await WarnOfServedAsync(layout, project, image, cancellationToken);
             await NameAsync(layout, project, image, cancellationToken);
             _recipes[image.Name] = BuildRecipe.Of(project, plan, image, options, directory);
             await _recipes[image.Name].SaveAsync(context.Home, image.Digest, cancellationToken);
@@ -134,9 +138,29 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             context.Terminal.Line(line);
     }
 
+    // Held against the image that the name stood for, or else the other versions that are here.
+    private async Task WarnOfServedAsync(OciLayout layout, ProjectDefinition project, BuiltImage image, CancellationToken cancellationToken)
+    {
+        var names = await layout.NamesAsync(cancellationToken);
+        var others = names.TryGetValue(NameOf(project, image), out var last) ? [last] : names.Where(n => n.Key.StartsWith($"{project.Name}/{image.Name}:", StringComparison.Ordinal)).Select(n => n.Value);
+        var after = await Image.LoadAsync(layout.Store, image.Digest, cancellationToken: cancellationToken);
+        var files = new SortedSet<string>(StringComparer.Ordinal);
+        foreach (var other in others.Select(o => o.Digest).Distinct().Where(d => d != image.Digest).Take(MaxCompared))
+        {
+            if (await layout.Store.SizeAsync(other, cancellationToken) is not null)
+                files.UnionWith(await ServedFiles.ChangedUnseenAsync(options.Cache ?? context.Home.Cache, layout.Store, await Image.LoadAsync(layout.Store, other, cancellationToken: cancellationToken), after, cancellationToken));
+        }
+
+        if (ServedFiles.Warning(image.Name, [.. files]) is { } warning)
+            context.Terminal.Progress($"build    {context.Terminal.Bad("warning")}: {warning}");
+    }
+
+    private static string NameOf(ProjectDefinition project, BuiltImage image) =>
+        $"{project.Name}/{image.Name}:{project.Images.First(i => i.Name == image.Name).Version ?? "latest"}";
+
     private static async Task NameAsync(OciLayout layout, ProjectDefinition project, BuiltImage image, CancellationToken cancellationToken)
     {
-        string name = $"{project.Name}/{image.Name}:{project.Images.First(i => i.Name == image.Name).Version ?? "latest"}";
+        string name = NameOf(project, image);
         if ((await layout.FindAsync(name, cancellationToken))?.Digest == image.Digest)
             return;
 

@@ -16,7 +16,7 @@ internal sealed class PublishStage(CommandContext context, ServerClient server)
     public async Task<bool> RunAsync(ProjectDefinition project, ImageDefinition image, BuiltImage built, EvidenceResult evidence, CancellationToken cancellationToken)
     {
         string repository = $"{project.Name}/{image.Name}";
-        using var http = Connect();
+        using var http = server.NewHttp();
         var client = new RegistryClient(http, server.Server);
         if (await IsPublishedAsync(client, repository, image.Version!, built, evidence, cancellationToken))
             return false;
@@ -32,7 +32,7 @@ internal sealed class PublishStage(CommandContext context, ServerClient server)
     public async Task<bool> AttachAsync(ProjectDefinition project, ImageDefinition image, BuiltImage built, EvidenceResult evidence, CancellationToken cancellationToken)
     {
         string repository = $"{project.Name}/{image.Name}";
-        using var http = Connect();
+        using var http = server.NewHttp();
         var client = new RegistryClient(http, server.Server);
         if (await client.HeadManifestAsync(repository, built.Digest.ToString(), cancellationToken) is null)
             return false;
@@ -40,8 +40,6 @@ internal sealed class PublishStage(CommandContext context, ServerClient server)
         await AttachAsync(client, repository, evidence, cancellationToken);
         return true;
     }
-
-    private HttpClient Connect() => server.NewHttp(TimeSpan.FromMinutes(30));
 
     private async Task AttachAsync(RegistryClient client, string repository, EvidenceResult evidence, CancellationToken cancellationToken)
     {

@@ -34,8 +34,8 @@ internal sealed class RegistryConnections(CommandContext context, IReadOnlyList<
         var handler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(30), PooledConnectionLifetime = TimeSpan.FromMinutes(10), MaxAutomaticRedirections = 10, Proxy = new ForeignProxy() };
         if (OwnRoots(registry) is { Count: > 0 } roots)
             handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors) => IsTrusted(certificate, chain, errors, roots);
-        // Uploads take as long as they take; what stands still is noticed by who reads.
-        var http = new HttpClient(handler) { Timeout = TimeSpan.FromHours(2) };
+        // Transfers take as long as they get on; what stands still is noticed by who reads and writes.
+        var http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
         http.DefaultRequestHeaders.TryAddWithoutValidation("User-Agent", $"ingot/{Application.Version}");
         _http.Add(http);
         return new RegistryClient(http, address, await CredentialsAsync(registry, cancellationToken));
@@ -51,7 +51,7 @@ internal sealed class RegistryConnections(CommandContext context, IReadOnlyList<
         if (!client.Runs || !Names(registry, client.Server))
             return null;
 
-        var http = client.NewHttp(TimeSpan.FromHours(2));
+        var http = client.NewHttp();
         _http.Add(http);
         return new RegistryClient(http, client.Server);
     }

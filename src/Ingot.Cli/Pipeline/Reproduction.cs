@@ -19,7 +19,7 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
     public string Sources => _sources.Description;
 
     /// <summary>Builds once and says what differs; nothing when the digests are equal.</summary>
-    public async Task<IReadOnlyList<Difference>> BuildAsync(int run, CancellationToken cancellationToken)
+    public async Task<ImageComparison> BuildAsync(int run, CancellationToken cancellationToken)
     {
         string sources = await _sources.FindAsync(Path.Combine(directory, "sources"), cancellationToken);
         var project = ProjectOf(sources);

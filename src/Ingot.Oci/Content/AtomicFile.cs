@@ -22,9 +22,11 @@ public static class AtomicFile
 
             File.Move(temporary, path, overwrite: true);
         }
-        catch
+        catch (Exception e)
         {
             File.Delete(temporary);
+            if (DiskException.Of(path, bytes.Length, e) is { } disk)
+                throw disk;
             throw;
         }
     }

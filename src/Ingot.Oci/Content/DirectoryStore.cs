@@ -35,6 +35,10 @@ public sealed class DirectoryStore : IContentStore
     /// <summary>The directory of the layout.</summary>
     public string Root { get; }
 
+    /// <summary>Refuses to begin a blob of so many bytes when they have no room.</summary>
+    /// <exception cref="DiskException">They have none.</exception>
+    public void RequireSpace(Digest digest, long bytes) => DiskException.Require(Root, bytes, $"'{digest}' of {bytes} bytes");
+
     /// <summary>Where the blob's file is, or would be.</summary>
     public string PathOf(Digest digest) => Path.Combine(digest.IsSha512 ? _others : _blobs, digest.Hex);
 
@@ -279,12 +283,25 @@ public sealed class DirectoryStore : IContentStore
 
             _file.Flush();
             // The data must be on disk before the name is: a blob that is listed is complete.
-            RandomAccess.FlushToDisk(_file.Handle);
+            FlushToDisk();
             _file.Dispose();
             _store.Rename(_path, digest);
             _committed = true;
             LinuxDirectory.Sync(Path.GetDirectoryName(_store.PathOf(digest))!);
             return new(digest);
+        }
+
+        // Some file systems find room only now.
+        private void FlushToDisk()
+        {
+            try
+            {
+                RandomAccess.FlushToDisk(_file.Handle);
+            }
+            catch (Exception e) when (DiskException.Of(_path, _written, e) is { } disk)
+            {
+                throw disk;
+            }
         }
 
         // Only the writer's caller knows the algorithm, and only at the end; it is nearly always the usual one.

@@ -20,11 +20,19 @@ public sealed class UncachedFile : Stream
     private int _filled;
     private long _written;
 
-    /// <summary>Makes the file; one that is there already throws <see cref="IOException"/>.</summary>
+    /// <summary>Makes the file; one that is there already throws <see cref="IOException"/>, a disk that does not take it
+    /// <see cref="DiskException"/>.</summary>
     public UncachedFile(string path)
     {
         Name = path;
-        Handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
+        try
+        {
+            Handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
+        }
+        catch (Exception e) when (DiskException.Of(path, BufferBytes, e) is { } disk)
+        {
+            throw disk;
+        }
     }
 
     /// <summary>The path that the file was made under.</summary>
@@ -120,10 +128,18 @@ public sealed class UncachedFile : Stream
     public override void Flush()
     {
         var filled = _buffer.AsSpan(0, _filled);
-        if (_written < SmallBytes)
-            RandomAccess.Write(Handle, filled, _written);
-        else
-            Write(Handle, filled, _written);
+        try
+        {
+            if (_written < SmallBytes)
+                RandomAccess.Write(Handle, filled, _written);
+            else
+                Write(Handle, filled, _written);
+        }
+        catch (Exception e) when (DiskException.Of(Name, _filled, e) is { } disk)
+        {
+            throw disk;
+        }
+
         _written += _filled;
         _filled = 0;
     }
@@ -163,7 +179,8 @@ public sealed class UncachedFile : Stream
             {
                 var vector = new IoVector((nint)start, (nuint)bytes.Length);
                 nint moved = call(file, in vector, 1, at, Kernel.RWF_DONTCACHE);
-                s_isSupported = moved >= 0;
+                // A full disk says nothing of the kernel.
+                s_isSupported = moved >= 0 || LinuxError.Last is Kernel.ENOSPC or Kernel.EDQUOT;
                 return (int)Math.Max(0, moved);
             }
         }

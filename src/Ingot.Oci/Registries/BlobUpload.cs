@@ -15,7 +15,7 @@ internal sealed record BlobUpload(string Repository, Descriptor Blob, Func<Cance
         var stream = offset == Blob.Size ? Stream.Null : await Open(cancellationToken).ConfigureAwait(false);
         if (offset < Blob.Size)
             await SkipAsync(stream, offset, cancellationToken).ConfigureAwait(false);
-        var content = new StreamContent(stream) { Headers = { ContentLength = Blob.Size - offset, ContentType = new MediaTypeHeaderValue("application/octet-stream") } };
+        var content = new UploadContent(stream) { Headers = { ContentLength = Blob.Size - offset, ContentType = new MediaTypeHeaderValue("application/octet-stream") } };
         if (method == HttpMethod.Patch)
             content.Headers.TryAddWithoutValidation("Content-Range", $"{offset}-{Blob.Size - 1}");
         return new HttpRequestMessage(method, target) { Content = content };
@@ -39,5 +39,61 @@ internal sealed record BlobUpload(string Repository, Descriptor Blob, Func<Cance
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+    }
+}
+
+/// <summary>Bytes on their way up, which tells how it gets on: each time more of them is taken, and when all are.</summary>
+internal sealed class UploadContent(Stream bytes) : HttpContent
+{
+    private const int PieceBytes = 128 << 10;
+
+    private readonly long? _start = bytes.CanSeek ? bytes.Position : null;
+    private bool _isSent;
+
+    /// <summary>Told whether the bytes are all gone.</summary>
+    public Action<bool> Progress { get; set; } = _ => { };
+
+    protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+    protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+    {
+        Rewind();
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(PieceBytes);
+        try
+        {
+            while (await bytes.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var read)
+            {
+                await stream.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+                Progress(false);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        Progress(true);
+    }
+
+    // Sent again when it is redirected.
+    private void Rewind()
+    {
+        if (_isSent)
+            bytes.Position = _start ?? throw new InvalidOperationException("the bytes were sent before and cannot be read again");
+        _isSent = true;
+    }
+
+    // Given by whoever makes it.
+    protected override bool TryComputeLength(out long length)
+    {
+        length = 0;
+        return false;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            bytes.Dispose();
+        base.Dispose(disposing);
     }
 }

@@ -324,6 +324,7 @@ public static class ImageTransfer
 
         private async Task CopyAsync(Descriptor blob, CancellationToken cancellationToken)
         {
+            (store as DirectoryStore)?.RequireSpace(blob.Digest, blob.Size);
             var stream = await client.OpenBlobAsync(repository, blob, cancellationToken).ConfigureAwait(false)
                 ?? throw UnknownBlob(repository, blob);
             stream = options.Bytes is { } bytes ? new CountingStream(stream, bytes) : stream;

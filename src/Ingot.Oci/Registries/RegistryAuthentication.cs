@@ -8,7 +8,7 @@ namespace Ingot.Oci.Registries;
 
 /// <summary>Answers a registry's challenges, with Basic or with a Bearer token from where the registry says
 /// (<see href="https://distribution.github.io/distribution/spec/auth/token/">token authentication</see>), and remembers the answer for each repository.</summary>
-internal sealed partial class RegistryAuthentication(HttpClient http, Uri registry, RegistryCredentials? credentials)
+internal sealed partial class RegistryAuthentication(HttpClient http, Uri registry, RegistryCredentials? credentials, Func<TimeSpan> patience)
 {
     private const int MaxTokenBytes = 1 << 20;
 
@@ -48,11 +48,11 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
     private async Task<AuthenticationHeaderValue> FetchTokenAsync(Dictionary<string, string> challenge, string repository, CancellationToken cancellationToken)
     {
         using var request = TokenRequest(challenge, repository);
-        using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+        using var response = await AskAsync(request, repository, cancellationToken).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
             throw Failed(repository, (int)response.StatusCode, $"'{request.RequestUri!.GetLeftPart(UriPartial.Path)}' gave no token: {(int)response.StatusCode}; log in again with 'docker login {registry.Authority}'");
 
-        byte[] body = await response.Content.ReadLimitedAsync(MaxTokenBytes, repository, cancellationToken).ConfigureAwait(false);
+        byte[] body = await response.Content.ReadLimitedAsync(MaxTokenBytes, repository, patience(), cancellationToken).ConfigureAwait(false);
         try
         {
             var token = JsonSerializer.Deserialize(body, CredentialJson.Default.TokenResponse);
@@ -64,6 +64,27 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
             throw Failed(repository, 200, $"the token server's answer is not a token: {e.Message}");
         }
     }
+
+    private async Task<HttpResponseMessage> AskAsync(HttpRequestMessage request, string repository, CancellationToken cancellationToken)
+    {
+        using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        clock.CancelAfter(patience());
+        try
+        {
+            return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, clock.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Unreachable(request, repository, e.InnerException is TimeoutException ? e.Message.TrimEnd('.') : $"no answer for {patience().TotalSeconds:0.##} seconds", e);
+        }
+        catch (HttpRequestException e)
+        {
+            throw Unreachable(request, repository, e.Message, e);
+        }
+    }
+
+    private static RegistryException Unreachable(HttpRequestMessage request, string repository, string how, Exception e) =>
+        new(0, code: null, repository, $"could not get a token from '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': {how}", e);
 
     private HttpRequestMessage TokenRequest(Dictionary<string, string> challenge, string repository)
     {
@@ -108,8 +129,26 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
 
 internal static class HttpContentLimits
 {
-    /// <summary>Reads a body whole; a longer one than allowed throws.</summary>
-    public static async Task<byte[]> ReadLimitedAsync(this HttpContent content, int maxBytes, string repository, CancellationToken cancellationToken)
+    /// <summary>Reads a body whole; a longer one than allowed throws, and one that takes longer.</summary>
+    public static async Task<byte[]> ReadLimitedAsync(this HttpContent content, int maxBytes, string repository, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        clock.CancelAfter(patience);
+        try
+        {
+            return await ReadAsync(content, maxBytes, repository, clock.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' did not come whole in {patience.TotalSeconds:0.##} seconds", e);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' broke off: {e.Message}", e);
+        }
+    }
+
+    private static async Task<byte[]> ReadAsync(HttpContent content, int maxBytes, string repository, CancellationToken cancellationToken)
     {
         var stream = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await using (stream.ConfigureAwait(false))

@@ -24,8 +24,6 @@ public sealed class RegistryClient
     // Of a registry that asks us to wait longer, the answer is as good as no.
     private static readonly TimeSpan s_longestPause = TimeSpan.FromMinutes(1);
 
-    private static readonly TimeSpan s_longestSilence = TimeSpan.FromMinutes(2);
-
     private static readonly string[] s_manifestTypes = [MediaType.Manifest, MediaType.Index, MediaType.DockerManifest, MediaType.DockerManifestList];
 
     private readonly HttpClient _http;
@@ -33,13 +31,19 @@ public sealed class RegistryClient
     private readonly TimeProvider _time;
     private readonly RegistryAuthentication _authentication;
 
-    /// <summary>Speaks to the registry at <paramref name="baseUri"/> (without <c>/v2/</c>; see <see cref="UriOf"/>). The client is the caller's; its timeout must allow for the largest upload.</summary>
+    /// <summary>How long a registry may be silent: before it answers, while it sends a document, and between any two pieces of a blob that it takes.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>How long it may take over a blob that it has whole, which it reads once more.</summary>
+    private TimeSpan CommitPatience => Patience * 5;
+
+    /// <summary>Speaks to the registry at <paramref name="baseUri"/> (without <c>/v2/</c>; see <see cref="UriOf"/>). The client is the caller's; it needs no timeout of its own: see <see cref="Patience"/>.</summary>
     public RegistryClient(HttpClient http, Uri baseUri, RegistryCredentials? credentials = null, TimeProvider? time = null)
     {
         _http = http;
         _base = baseUri;
         _time = time ?? TimeProvider.System;
-        _authentication = new RegistryAuthentication(http, baseUri, credentials);
+        _authentication = new RegistryAuthentication(http, baseUri, credentials, () => Patience);
     }
 
     /// <summary>The address of a registry by the name in a <see cref="Reference"/>: plain http on this machine itself, else https.</summary>
@@ -82,7 +86,7 @@ public sealed class RegistryClient
         await ExpectAsync(response, repository, $"get '{tagOrDigest}'", cancellationToken, HttpStatusCode.OK).ConfigureAwait(false);
         if (response.Content.Headers.ContentType?.MediaType is { } type && MediaType.IsSchema1(type))
             throw new ImageException($"'{tagOrDigest}' of '{repository}' is an image of Docker's schema 1, which has no digests of its layers and is not read; push it again with a current Docker, or convert it with 'skopeo copy --format v2s2'");
-        byte[] bytes = await response.Content.ReadLimitedAsync(ContentStoreExtensions.MaxDocumentBytes, repository, cancellationToken).ConfigureAwait(false);
+        byte[] bytes = await response.Content.ReadLimitedAsync(ContentStoreExtensions.MaxDocumentBytes, repository, Patience, cancellationToken).ConfigureAwait(false);
         var told = DigestOf(response, tagOrDigest);
         string mediaType = response.Content.Headers.ContentType?.MediaType ?? MediaType.Manifest;
         var descriptor = new Descriptor { MediaType = mediaType, Digest = Digest.Of(bytes, told ?? default), Size = bytes.Length };
@@ -150,7 +154,7 @@ public sealed class RegistryClient
                 await UploadFromAsync(upload, location, offset, cancellationToken).ConfigureAwait(false);
                 return true;
             }
-            catch (RegistryException e) when (attempt < Attempts && e.Status is 0 or 404 or >= 500)
+            catch (RegistryException e) when (attempt < Attempts && MayPass(e.Status))
             {
                 await Task.Delay(BackOff(attempt), _time, cancellationToken).ConfigureAwait(false);
                 (location, offset) = await FindUploadAsync(upload, location, cancellationToken).ConfigureAwait(false);
@@ -208,6 +212,10 @@ public sealed class RegistryClient
 
     // Cut to what a tag may hold.
     private static string FallbackTag(Digest subject) => $"{subject.Algorithm}-{subject.Hex[..64]}";
+
+    // The connection broke, the upload was forgotten, or the registry has trouble of its own; one that is full, or cannot do it at all, is so
+    // the next time too.
+    private static bool MayPass(int status) => status is 0 or 404 or (>= 500 and not (501 or 505 or 507));
 
     // From an offset of zero in one request; a registry that has some of it takes the rest as a chunk.
     private async Task UploadFromAsync(BlobUpload upload, Uri location, long offset, CancellationToken cancellationToken)
@@ -296,7 +304,7 @@ public sealed class RegistryClient
     }
 
     // Disposing the content's stream releases the connection.
-    private static async Task<Stream> BodyAsync(HttpResponseMessage response, string repository, Descriptor blob, long offset, CancellationToken cancellationToken)
+    private async Task<Stream> BodyAsync(HttpResponseMessage response, string repository, Descriptor blob, long offset, CancellationToken cancellationToken)
     {
         await ExpectAsync(response, repository, $"get the blob '{blob.Digest}'", cancellationToken, HttpStatusCode.OK, HttpStatusCode.PartialContent).ConfigureAwait(false);
         bool isPart = response.StatusCode == HttpStatusCode.PartialContent;
@@ -336,7 +344,7 @@ public sealed class RegistryClient
 
             await ExpectAsync(response, repository, what, cancellationToken, HttpStatusCode.OK).ConfigureAwait(false);
             next = NextPage(response, target);
-            yield return await response.Content.ReadLimitedAsync(ContentStoreExtensions.MaxDocumentBytes, repository, cancellationToken).ConfigureAwait(false);
+            yield return await response.Content.ReadLimitedAsync(ContentStoreExtensions.MaxDocumentBytes, repository, Patience, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -409,15 +417,17 @@ public sealed class RegistryClient
         using var request = await make().ConfigureAwait(false);
         _authentication.Apply(request, repository);
         using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        // A large body takes as long as it takes; an answer to a question does not.
-        clock.CancelAfter(hasBody ? Timeout.InfiniteTimeSpan : s_longestSilence);
+        clock.CancelAfter(Patience);
+        // A large body takes as long as it gets on.
+        if (request.Content is UploadContent upload)
+            upload.Progress = isWhole => clock.CancelAfter(isWhole ? CommitPatience : Patience);
         try
         {
             return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, clock.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException e) when (clock.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new RegistryException(0, code: null, repository, $"could not {request.Method} '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': no answer for {s_longestSilence.TotalSeconds:0} seconds", e);
+            throw Silent(request, repository, e);
         }
         catch (HttpRequestException e) when (e.InnerException is IngotException)
         {
@@ -433,6 +443,13 @@ public sealed class RegistryClient
         {
             throw new RegistryException(0, code: null, repository, $"could not {request.Method} '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': {e.Message}{CureOf(e, request.RequestUri)}", e);
         }
+    }
+
+    // The client may have a timeout of its own, which is shorter.
+    private RegistryException Silent(HttpRequestMessage request, string repository, OperationCanceledException e)
+    {
+        string how = e.InnerException is TimeoutException ? e.Message.TrimEnd('.') : $"no answer for {Patience.TotalSeconds:0.##} seconds";
+        return new RegistryException(0, code: null, repository, $"could not {request.Method} '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': {how}", e);
     }
 
     // Nobody listening, no such host, a certificate that is not trusted: trying again changes nothing.
@@ -456,7 +473,7 @@ public sealed class RegistryClient
 
     private static TimeSpan BackOff(int attempt) => TimeSpan.FromMilliseconds(200 << attempt);
 
-    private static async Task ExpectAsync(HttpResponseMessage response, string repository, string what, CancellationToken cancellationToken, params HttpStatusCode[] expected)
+    private async Task ExpectAsync(HttpResponseMessage response, string repository, string what, CancellationToken cancellationToken, params HttpStatusCode[] expected)
     {
         if (expected.Contains(response.StatusCode))
             return;
@@ -468,11 +485,11 @@ public sealed class RegistryClient
         throw new RegistryException(status, error?.Code, repository, $"could not {what}{of}: the registry answered {status}{(error is null ? "" : $" {error.Code} {error.Message}".TrimEnd())}{cure}");
     }
 
-    private static async Task<RegistryError?> ReadErrorAsync(HttpResponseMessage response, string repository, CancellationToken cancellationToken)
+    private async Task<RegistryError?> ReadErrorAsync(HttpResponseMessage response, string repository, CancellationToken cancellationToken)
     {
         try
         {
-            byte[] body = await response.Content.ReadLimitedAsync(MaxErrorBytes, repository, cancellationToken).ConfigureAwait(false);
+            byte[] body = await response.Content.ReadLimitedAsync(MaxErrorBytes, repository, Patience, cancellationToken).ConfigureAwait(false);
             return JsonSerializer.Deserialize(body, RegistryJson.Default.ErrorList)?.Errors is [var first, ..] ? first : null;
         }
         catch (Exception e) when (e is JsonException or RegistryException or HttpRequestException or IOException)

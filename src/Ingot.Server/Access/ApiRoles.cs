@@ -34,7 +34,9 @@ internal static class ApiRoles
         ["GET /api/v1/rollouts/{id}"] = Anyone,
         ["GET /api/v1/log"] = Anyone,
         ["GET /api/v1/log/verify"] = Anyone,
+        ["POST /api/v1/log/verify"] = Anyone,
         ["GET /api/v1/log/checkpoint"] = Anyone,
+        ["GET /api/v1/log/documents/{digest}"] = Anyone,
         ["GET /api/v1/log/proof/{entry:long}"] = Anyone,
     }.ToFrozenDictionary(StringComparer.Ordinal);
 

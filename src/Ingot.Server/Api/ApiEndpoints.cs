@@ -25,6 +25,7 @@ internal sealed record ApiServices(
 internal static class ApiEndpoints
 {
     private const int MaxBody = 1 << 20;
+    private const int MaxLogPage = 1000;
     private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(20);
 
     public static void MapApi(this IEndpointRouteBuilder app, ApiServices services)
@@ -128,20 +129,78 @@ internal static class ApiEndpoints
     {
         api.MapGet("log", (HttpContext http) =>
         {
-            long from = Number(http, "from", 0);
-            int count = (int)Math.Clamp(Number(http, "count", 100), 1, 1000);
             bool all = http.Request.Query["all"] == "true";
-            var reply = services.Ledger.Read(view => new LogReply(view.Size, [.. view.Entries(from, count).Where(e => e.Seq < from + count && (all || !Story.IsDetail(e.Event))).Select(e => Tell(e, view))]));
-            return ReplyAsync(http, reply, ApiJson.Default.LogReply);
+            return http.Request.Query.ContainsKey("tail")
+                ? ReplyAsync(http, services.Ledger.Read(view => Tail(view, (int)Math.Clamp(Number(http, "tail", 100), 1, MaxLogPage), all)), ApiJson.Default.LogReply)
+                : LogAsync(http, services, all);
         });
-        api.MapGet("log/verify", async (HttpContext http) =>
-        {
-            var report = await LedgerVerifier.VerifyAsync(services.Home, cancellationToken: http.RequestAborted);
-            await ReplyAsync(http, new VerifyReply(report.Ok, report.Size, report.Root, [.. report.Problems.Select(p => new VerifyProblem(p.Entry, p.Problem))]), ApiJson.Default.VerifyReply);
-        });
+        api.MapGet("log/verify", (HttpContext http) => VerifyAsync(http, services, []));
+        api.MapPost("log/verify", async (HttpContext http) => await VerifyAsync(http, services, (await BodyAsync(http, ApiJson.Default.VerifyRequest)).Against));
+        api.MapGet("log/documents/{digest}", (HttpContext http, string digest) =>
+            LedgerEndpoints.WriteDocumentAsync(http, services.Ledger, digest));
         api.MapGet("log/checkpoint", (HttpContext http) => http.Response.WriteAsync(services.Ledger.Checkpoint() ?? throw new ApiException("not_found", "the ledger is empty")));
         api.MapGet("log/proof/{entry:long}", (HttpContext http, long entry) => http.Response.WriteAsync(
             services.Ledger.Prove(entry)?.ToString() ?? throw new ApiException("not_found", $"the ledger has {services.Ledger.Size} entries: there is no entry {entry}")));
+    }
+
+    /// <summary>A page of the ledger; with <c>wait</c>, once there is something on it.</summary>
+    private static async Task LogAsync(HttpContext http, ApiServices services, bool all)
+    {
+        long from = Number(http, "from", 0);
+        int count = (int)Math.Clamp(Number(http, "count", 100), 1, MaxLogPage);
+        await WaitAsync(http, services.Ledger, from);
+        var reply = services.Ledger.Read(view => new LogReply(
+            view.Size, [.. view.Entries(from, count).Where(e => e.Seq < from + count && (all || !Story.IsDetail(e.Event))).Select(e => Tell(e, view))]));
+        await ReplyAsync(http, reply, ApiJson.Default.LogReply);
+    }
+
+    private static async Task WaitAsync(HttpContext http, LedgerStore ledger, long beyond)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        timeout.CancelAfter(WaitOf(http));
+        try
+        {
+            await ledger.WaitBeyondAsync(beyond, timeout.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // What there is, is the answer.
+        }
+    }
+
+    private static TimeSpan WaitOf(HttpContext http) => TimeSpan.FromMilliseconds(Math.Clamp(Number(http, "wait", 0), 0, (long)s_longestWait.TotalMilliseconds));
+
+    /// <summary>The newest entries, oldest first.</summary>
+    private static LogReply Tail(LedgerView view, int count, bool all)
+    {
+        var entries = new List<LedgerEntry>();
+        long? before = null;
+        while (entries.Count < count && view.Latest(MaxLogPage, before) is { Count: > 0 } page)
+        {
+            entries.AddRange(page.Where(e => all || !Story.IsDetail(e.Event)).Take(count - entries.Count));
+            before = page[^1].Seq;
+        }
+
+        return new LogReply(view.Size, [.. Enumerable.Reverse(entries).Select(e => Tell(e, view))]);
+    }
+
+    private static async Task VerifyAsync(HttpContext http, ApiServices services, IReadOnlyList<string> against)
+    {
+        var known = against.Select((note, i) => Known(services.Home, note, i)).ToList();
+        var report = await LedgerVerifier.VerifyAsync(services.Home, known, http.RequestAborted);
+        await ReplyAsync(http, VerifyReply.Of(report), ApiJson.Default.VerifyReply);
+    }
+
+    private static Transparency.Checkpoint Known(ServerHome home, string note, int index)
+    {
+        try
+        {
+            return LedgerVerifier.ReadKnown(home, note);
+        }
+        catch (FormatException e)
+        {
+            throw new ApiException("invalid", $"number {index + 1} of 'against' is no checkpoint of this log: {e.Message}");
+        }
     }
 
     private static LogEntryReply Tell(LedgerEntry entry, LedgerView view) => new(entry.Seq, entry.Time, entry.Actor, entry.Event.Kind, Story.Tell(entry.Event, view), LedgerJson.ToElement(entry.Event));
@@ -152,8 +211,7 @@ internal static class ApiEndpoints
         long after = Number(http, "after", -1);
         var until = services.Status.Rollout(id, after) ?? throw new ApiException("not_found", $"there is no rollout '{ApiText.Short(id)}'");
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
-        var wait = TimeSpan.FromMilliseconds(Math.Clamp(Number(http, "wait", 0), 0, (long)s_longestWait.TotalMilliseconds));
-        timeout.CancelAfter(wait);
+        timeout.CancelAfter(WaitOf(http));
         while (until is { Events.Count: 0, Finished: false } && until.State != "Paused" && !timeout.IsCancellationRequested)
         {
             long size = services.Ledger.Size;

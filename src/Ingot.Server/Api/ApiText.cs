@@ -12,16 +12,22 @@ internal static class ApiText
     // PEM, which has lines and nothing else that cannot be seen.
     private const string Key = "public_key";
 
+    // Signed notes, which have lines too.
+    private const string Notes = "against";
+
     private const int MaxShown = 100;
 
-    /// <summary>Refuses a request in which a text, however deep, is not one line of characters that can be seen.</summary>
+    // An entry has room for several of these, whatever their characters are.
+    private const int MaxText = 2000;
+
+    /// <summary>Refuses a request in which a text, however deep, is not one line of characters that can be seen, or longer than the ledger keeps.</summary>
     public static void RequirePlain(JsonElement request)
     {
         foreach (var property in request.EnumerateObject())
         {
             if (property.Name == Key && property.Value.GetString() is { } pem)
                 Plain(Key, pem.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\n', ' '));
-            else if (property.Name != File)
+            else if (property.Name is not (File or Notes))
                 RequirePlain(property.Name, property.Value);
         }
     }
@@ -40,6 +46,8 @@ internal static class ApiText
         {
             case JsonValueKind.String:
                 Plain(name, value.GetString()!);
+                if (value.GetString()!.Length > MaxText)
+                    throw new ApiException("invalid", $"'{name}' has {value.GetString()!.Length} characters: the ledger keeps it for ever, and takes at most {MaxText} of them; say it shorter, and keep the rest elsewhere");
                 break;
             case JsonValueKind.Object:
                 foreach (var property in value.EnumerateObject())

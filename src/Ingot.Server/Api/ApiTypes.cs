@@ -164,7 +164,14 @@ public sealed record LogEntryReply(long Entry, DateTimeOffset Time, string Actor
 public sealed record LogReply(long Size, IReadOnlyList<LogEntryReply> Entries);
 
 /// <summary>The ledger, recomputed from storage alone.</summary>
-public sealed record VerifyReply(bool Ok, long Size, string Root, IReadOnlyList<VerifyProblem> Problems);
+public sealed record VerifyReply(bool Ok, long Size, string Root, IReadOnlyList<VerifyProblem> Problems)
+{
+    /// <summary>A report as it is sent.</summary>
+    public static VerifyReply Of(Ledger.LedgerReport report) => new(report.Ok, report.Size, report.Root, [.. report.Problems.Select(p => new VerifyProblem(p.Entry, p.Problem))]);
+}
+
+/// <summary>Asks for a verification against checkpoints that were kept elsewhere, each as signed text.</summary>
+public sealed record VerifyRequest(IReadOnlyList<string> Against);
 
 /// <summary>What is wrong with an entry, or with what was made of it.</summary>
 public sealed record VerifyProblem(long? Entry, string Problem);
@@ -196,6 +203,7 @@ public sealed record ErrorReply(string Code, string Message);
 [JsonSerializable(typeof(StatusReply))]
 [JsonSerializable(typeof(LogReply))]
 [JsonSerializable(typeof(VerifyReply))]
+[JsonSerializable(typeof(VerifyRequest))]
 [JsonSerializable(typeof(ResolveReply))]
 [JsonSerializable(typeof(TokenRequest))]
 [JsonSerializable(typeof(TokenReply))]

@@ -35,6 +35,7 @@ internal sealed class Projects(LedgerStore ledger)
         var project = Parse(request.Yaml);
         if (project.Name != name)
             throw new ApiException("invalid", $"the file is of project '{project.Name}', not '{name}'");
+        RequireRoom(project);
 
         var standing = ledger.Read(view => view.Project(name));
         if (!by.Has(Role.Administrator) && RulesOf(project) != (standing is null ? null : RulesOf(Parse(standing.Text))))
@@ -49,6 +50,20 @@ internal sealed class Projects(LedgerStore ledger)
             return Repeats(view, applied) ? [] : [applied];
         }, cancellationToken);
         return new ProjectReply(name, applied.Digest, entries.Count > 0, ledger.Read(view => Left(view, project)));
+    }
+
+    // Every generation that is kept, twenty and two at most, is in one request of a rollout.
+    private const int MaxConfiguration = 128 << 10;
+
+    /// <summary>Refuses a configuration that the records of a rollout would have no room for.</summary>
+    private static void RequireRoom(ProjectDefinition project)
+    {
+        foreach (var service in project.Services)
+        {
+            int size = service.Config.Sum(pair => JsonSerializer.SerializeToUtf8Bytes(pair.Key, RulesJson.Default.String).Length + JsonSerializer.SerializeToUtf8Bytes(pair.Value, RulesJson.Default.String).Length);
+            if (size > MaxConfiguration)
+                throw new ApiException("invalid", $"the configuration of the service '{service.Name}' has {size} bytes: it may have {MaxConfiguration}; put what is large into the image");
+        }
     }
 
     /// <summary>Whether a project no longer has a service at a stage where something of it may run.</summary>
@@ -148,4 +163,5 @@ internal sealed class Projects(LedgerStore ledger)
 }
 
 [JsonSerializable(typeof(string[][]))]
+[JsonSerializable(typeof(string))]
 internal sealed partial class RulesJson : JsonSerializerContext;

@@ -9,6 +9,8 @@ namespace Ingot.Server.Ledger;
 public sealed class KeyBook(LedgerStore ledger, KeyStore store)
 {
     private const string Actor = "ingot";
+    private const int MaxText = 2000;
+    private const int MaxKey = 8192;
 
     /// <summary>The ring as it stands, with the home's own key taken up.</summary>
     public async Task<KeyRing> ReadAsync(CancellationToken cancellationToken = default)
@@ -25,6 +27,8 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
         foreach (string role in roles)
             CheckPlain("role", role);
         var key = PublicKey.FromPem(pem, name);
+        if (key.ToPem().Length > MaxKey)
+            throw new KeyException($"the key '{name}' has {key.ToPem().Length} characters: the ledger keeps keys of at most {MaxKey}; use one of an ordinary size");
         var predicates = KeyRole.Predicates(roles);
         await TakeUpAsync(cancellationToken);
         await ledger.AppendAsync(by, view =>
@@ -54,7 +58,8 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
             retired = ToRetire(KeyRing.Of(view), nameOrId);
             return [new KeyRetired(retired.Id, why)];
         }, cancellationToken);
-        await store.SetAsideAsync(retired!.Id, cancellationToken);
+        // It is retired from now on, whether the caller still waits or not.
+        await store.SetAsideAsync(retired!.Id, CancellationToken.None);
         return ledger.Read(KeyRing.Of).Find(retired.Id)!;
     }
 
@@ -119,6 +124,8 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
     // The API looks at what callers send it; commands come here without it.
     private static void CheckPlain(string what, string text)
     {
+        if (text.Length > MaxText)
+            throw new KeyException($"the {what} has {text.Length} characters: the ledger keeps at most {MaxText} of them");
         if (!PlainText.IsPlain(text))
             throw new KeyException($"the {what} '{PlainText.Visible(text)}' has characters that cannot be seen: write one line without control characters");
     }

@@ -1,3 +1,4 @@
+using Ingot.Oci.Content;
 using Ingot.Transparency;
 
 namespace Ingot.Server.Ledger;
@@ -8,11 +9,12 @@ public static class LedgerEndpoints
 {
     private const string Immutable = "public, max-age=31536000, immutable";
 
-    /// <summary>Serves <c>checkpoint</c> and <c>tile/…</c> below a prefix. The result takes authorisation for all of it.</summary>
+    /// <summary>Serves <c>checkpoint</c>, <c>tile/…</c>, and <c>documents/…</c> that entries name, below a prefix. The result takes authorisation for all of it.</summary>
     public static IEndpointConventionBuilder MapLedger(this IEndpointRouteBuilder endpoints, string prefix, LedgerStore ledger)
     {
         var group = endpoints.MapGroup(prefix);
         group.MapGet("checkpoint", (HttpContext http) => WriteCheckpointAsync(http, ledger));
+        group.MapGet("documents/{digest}", (HttpContext http, string digest) => WriteDocumentAsync(http, ledger, digest));
         group.MapGet("tile/{**rest}", (HttpContext http, string? rest) => WriteTileAsync(http, ledger, $"tile/{rest}"));
         return group;
     }
@@ -30,6 +32,20 @@ public static class LedgerEndpoints
         await http.Response.WriteAsync(note, http.RequestAborted);
     }
 
+    /// <summary>Answers with a document that an entry names; 404 for any other.</summary>
+    public static async Task WriteDocumentAsync(HttpContext http, LedgerStore ledger, string digest)
+    {
+        if (!Digest.TryParse(digest, out var name) || ledger.Read(view => view.Document(name)) is not { } bytes)
+        {
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+
+        // Never as what somebody wrote into it: a project's text is not a page.
+        http.Response.Headers.XContentTypeOptions = "nosniff";
+        await WriteImmutableAsync(http, bytes);
+    }
+
     private static async Task WriteTileAsync(HttpContext http, LedgerStore ledger, string path)
     {
         if (!Tile.TryParse(path, out var tile) || ledger.Tile(tile) is not { } bytes)
@@ -38,6 +54,11 @@ public static class LedgerEndpoints
             return;
         }
 
+        await WriteImmutableAsync(http, bytes);
+    }
+
+    private static async Task WriteImmutableAsync(HttpContext http, byte[] bytes)
+    {
         http.Response.ContentType = "application/octet-stream";
         http.Response.ContentLength = bytes.Length;
         http.Response.Headers.CacheControl = Immutable;

@@ -1,4 +1,6 @@
+using Ingot.Server.Storage;
 using Ingot.Transparency;
+using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
 
@@ -6,6 +8,23 @@ public sealed partial class LedgerStore
 {
     /// <summary>The latest signed checkpoint, as text; null while the ledger is empty.</summary>
     public string? Checkpoint() => Read(view => view.CheckpointNote(view.Size));
+
+    /// <summary>The latest signed checkpoint of a home's ledger, which may be open elsewhere; null while it is empty. One that cannot be read throws <see cref="LedgerException"/>.</summary>
+    public static string? CheckpointOf(ServerHome home)
+    {
+        if (!File.Exists(home.Database))
+            throw new LedgerException($"there is no ledger at '{home.Database}'");
+
+        try
+        {
+            using var db = SqliteDatabase.OpenReader(home.Database);
+            return db.First("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1", r => r.GetString(0));
+        }
+        catch (SqliteException e)
+        {
+            throw new LedgerException($"the checkpoint of '{home.Database}' could not be read: {e.Message}", e);
+        }
+    }
 
     /// <summary>The signed checkpoint of a size, as text; null when the ledger does not keep it: it keeps the last one, and one in every so many.</summary>
     public string? Checkpoint(long size) => Read(view => view.CheckpointNote(size));

@@ -46,6 +46,9 @@ public sealed partial class LedgerStore : IAsyncDisposable
     /// <summary>What is counted between entries; it may be lost.</summary>
     public WorkingStates Working { get; }
 
+    /// <summary>The writer's connection, for tests that make it fail.</summary>
+    internal SQLitePCL.sqlite3? Handle => _db.Handle;
+
     /// <summary>The log's name in checkpoints.</summary>
     public string Origin => _signer.Verifier.Name;
 

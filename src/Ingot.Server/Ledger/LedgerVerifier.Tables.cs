@@ -14,7 +14,7 @@ public sealed partial class LedgerVerifier
         foreach (var table in TableComparison.Tables(_replay).Where(table => table.Name != Subjects))
             Guard($"the table '{table.Name}' cannot be read", () => Compare(table));
         Guard("the documents cannot be read", CheckDocuments);
-        if (!found.GetAwaiter().GetResult() || !_subjects.Equals(_subjectsFound))
+        if (!found.GetAwaiter().GetResult() || !_subjects.IsSameAs(_subjectsFound))
             Guard($"the table '{Subjects}' cannot be read", () => CompareSubjects(size, cancellationToken));
         foreach (string damage in integrity.GetAwaiter().GetResult())
             Add(null, damage);

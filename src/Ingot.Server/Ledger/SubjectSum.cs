@@ -42,7 +42,7 @@ internal sealed class SubjectSum
         return true;
     }
 
-    public bool Equals(SubjectSum other) => _sum == other._sum;
+    public bool IsSameAs(SubjectSum other) => _sum == other._sum;
 
     private void Add(ReadOnlySpan<byte> type, ReadOnlySpan<byte> value, long entry)
     {

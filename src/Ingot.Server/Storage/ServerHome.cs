@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace Ingot.Server.Storage;
 
 /// <summary>Where a server keeps what it must not lose. Only names: nothing is made until it is used.</summary>
@@ -26,6 +29,9 @@ public sealed record ServerHome
 
     /// <summary>What is remembered of the log's end: the signed checkpoint of the last commit.</summary>
     public string LogHead => Path.Combine(Keys, "log.head");
+
+    /// <summary>What tells this home from any other, for as long as it keeps its log: the beginning of the digest of the log's verifier key.</summary>
+    public string ReadId() => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(File.ReadAllText(LogPublicKey).Trim())))[..12];
 
     /// <summary>The content-addressed store, an OCI image layout; builders on this host write to it too.</summary>
     public string Content => Path.Combine(Root, "content");

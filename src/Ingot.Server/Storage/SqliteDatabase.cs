@@ -12,6 +12,9 @@ public sealed class SqliteDatabase : IDisposable
 
     private SqliteDatabase(SqliteConnection connection) => _connection = connection;
 
+    /// <summary>SQLite's own handle.</summary>
+    internal SQLitePCL.sqlite3? Handle => _connection.Handle;
+
     /// <summary>Whether a transaction is open.</summary>
     public bool IsInTransaction => SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0;
 

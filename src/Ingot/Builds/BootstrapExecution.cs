@@ -18,10 +18,12 @@ internal static class BootstrapExecution
     /// <summary>Makes the layer and its snapshot. What is locked is installed as it was, or <see cref="BootstrapException"/> names what is not to be had.</summary>
     public static async Task<StepResult> RunAsync(BuildSession session, BootstrapStep step, string image, bool export, Action<string> onLine, CancellationToken cancellationToken)
     {
+        long start = session.Settings.TimeProvider.GetTimestamp();
+        var started = session.Settings.TimeProvider.GetUtcNow();
         string directory = session.Workspace.NewDirectory("bootstrap");
         string hooks = session.Workspace.NewDirectory("bootstrap-hooks");
         var programs = WriteHooks(hooks, step.Lock);
-        var command = Mmdebstrap.Bootstrap(step.Suite, step.Packages, step.Mirror, directory, session.Settings.Epoch.ToUnixTimeSeconds(), programs);
+        var command = Mmdebstrap.Bootstrap(step.Suite, step.Packages, step.Mirror, directory, session.Settings.Epoch.ToUnixTimeSeconds(), step.KeepsDocumentation, programs);
         var result = await Tether.RunAsync(command, onLine, cancellationToken).ConfigureAwait(false);
         if (result.ExitCode != 0)
             throw await ReasonAsync(step, image, directory, cancellationToken).ConfigureAwait(false) ?? (IngotException)new ToolException(command, result.ExitCode, result.Tail);
@@ -30,7 +32,11 @@ internal static class BootstrapExecution
         if (step.Lock is not null)
             BootstrapPackages.Check(image, step.Lock, packages);
         ForbidServices(directory);
-        var normaliser = new Normaliser(session.Settings.Epoch, isBootstrap: true, leftOut: [], session.RulesOff);
+        if (!step.KeepsDocumentation)
+            session.Note($"left out: {Mmdebstrap.LeftOut}; {Mmdebstrap.Configuration} leaves them out of packages installed later too. 'documentation: keep' keeps them");
+        using var vouchers = new Vouchers([new StepFiles(directory)], step.ToString());
+        var times = StepTimes.Between(session.Settings.Epoch, started, session.Settings.TimeProvider.GetElapsedTime(start), session.Settings.TimeProvider.GetUtcNow());
+        var normaliser = new Normaliser(times, isBootstrap: true, leftOut: [], session.RulesOff, vouchers);
         var made = await DirectoryResult.WriteAsync(session, directory, DirectoryForm.Plain, normaliser, RootMode, export, cancellationToken).ConfigureAwait(false);
         return made with { Packages = packages };
     }

@@ -36,6 +36,9 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Names of normalisation rules that are switched off for the step.</summary>
     public IReadOnlyList<string> RulesOff { get; init; } = [];
 
+    /// <summary>Tells the person something of the step that is being made, in a line.</summary>
+    public Action<string> Note { get; init; } = _ => { };
+
     /// <summary>The step that is being made; null between steps.</summary>
     public Step? Step { get; init; }
 

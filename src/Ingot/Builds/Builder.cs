@@ -42,7 +42,7 @@ public sealed class Builder
         HostFiles.MakeDirectory(cache, PrivateMode);
         using var use = await CacheUse.BeginAsync(cache, _settings.TimeProvider, cancellationToken).ConfigureAwait(false);
         var durability = new CacheDurability(cache);
-        await durability.RecoverAsync(s_parts, cancellationToken).ConfigureAwait(false);
+        await durability.RecoverAsync(s_parts, _settings.TimeProvider, cancellationToken).ConfigureAwait(false);
         StepCache.SweepLocks(cache);
         var workspace = new Workspace(_workDirectory);
         await using (workspace.ConfigureAwait(false))

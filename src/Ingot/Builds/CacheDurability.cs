@@ -18,19 +18,33 @@ internal sealed class CacheDurability
 
     public CacheDurability(string directory) => _directory = directory;
 
+    /// <summary>What the kernel calls this start of the machine.</summary>
+    public static string Boot => File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+
     private string BootFile => Path.Combine(_directory, "boot");
 
     private string DurableFile => Path.Combine(_directory, "durable");
 
-    /// <summary>Takes away what cannot be believed, once after each start of the machine.</summary>
+    /// <summary>Takes away what cannot be believed, once after each start of the machine: whoever else begins meanwhile waits until that is
+    /// done, for what it made would be taken for old.</summary>
     /// <param name="parts">The directories of the cache whose entries are meant.</param>
+    /// <param name="time">The clock, for the wait.</param>
     /// <param name="cancellationToken">Ends it; the next builder goes on.</param>
-    public async Task RecoverAsync(IEnumerable<string> parts, CancellationToken cancellationToken)
+    public async Task RecoverAsync(IEnumerable<string> parts, TimeProvider time, CancellationToken cancellationToken)
     {
-        string boot = (await File.ReadAllTextAsync("/proc/sys/kernel/random/boot_id", cancellationToken).ConfigureAwait(false)).Trim();
-        if (File.Exists(BootFile) && await File.ReadAllTextAsync(BootFile, cancellationToken).ConfigureAwait(false) == boot)
+        if (IsRecovered())
             return;
 
+        string file = Path.Combine(_directory, "recovery.lock");
+        using var alone = await FileLock.TakeAsync(file, shared: false, time, waiting: null, cancellationToken).ConfigureAwait(false);
+        if (!IsRecovered())
+            await RemoveAsync(parts, cancellationToken).ConfigureAwait(false);
+    }
+
+    private bool IsRecovered() => File.Exists(BootFile) && File.ReadAllText(BootFile) == Boot;
+
+    private async Task RemoveAsync(IEnumerable<string> parts, CancellationToken cancellationToken)
+    {
         var until = HostFiles.Times(DurableFile)?.Modified ?? DateTimeOffset.MinValue;
         foreach (var entry in parts.Select(p => Path.Combine(_directory, p)).Where(Directory.Exists).SelectMany(p => Directory.EnumerateFileSystemEntries(p)))
         {
@@ -38,7 +52,7 @@ internal sealed class CacheDurability
                 await Workspace.DeleteAsync(entry, cancellationToken).ConfigureAwait(false);
         }
 
-        AtomicFile.Write(BootFile, System.Text.Encoding.ASCII.GetBytes(boot));
+        AtomicFile.Write(BootFile, System.Text.Encoding.ASCII.GetBytes(Boot));
     }
 
     /// <summary>Makes everything that was written until now durable.</summary>

@@ -104,7 +104,7 @@ internal sealed class CacheImport
             var index = await LayerReader.IndexAsync(store, shared.Blob, diffId, limits: null, cancellationToken).ConfigureAwait(false);
             return new Layer(diffId, shared.Bytes, index, shared.Blob);
         }
-        catch (Exception e) when (e is IngotException or IOException or InvalidDataException)
+        catch (Exception e) when (e is not DiskException && e is IngotException or IOException or InvalidDataException)
         {
             throw new SharedCacheException(place, $"{what} of the cache '{place.Name}' is not what it should be: {e.Message}", e);
         }
@@ -122,7 +122,7 @@ internal sealed class CacheImport
             await using (stream.ConfigureAwait(false))
                 await SharedCache.CopyAsync(stream, store, blob, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is not SharedCacheException && e is IngotException or IOException or HttpRequestException)
+        catch (Exception e) when (e is not (SharedCacheException or DiskException) && e is IngotException or IOException or HttpRequestException)
         {
             throw new SharedCacheException(place, $"{what} of the cache '{place.Name}' could not be fetched: {e.Message}", e);
         }

@@ -16,7 +16,8 @@ internal sealed class CacheUse : IDisposable
     private readonly TimeProvider _time;
     private readonly string _userFile;
     private readonly FileLock _user;
-    private readonly ConcurrentDictionary<string, bool> _marked = new();
+    private readonly ConcurrentDictionary<string, Lazy<Task>> _marked = new();
+    private readonly ConcurrentDictionary<string, bool> _noted = new();
 
     private CacheUse(string directory, TimeProvider time, string userFile, FileLock user)
     {
@@ -68,13 +69,28 @@ internal sealed class CacheUse : IDisposable
         return oldest;
     }
 
-    /// <summary>Marks a thing of the cache as used, before it is looked for.</summary>
+    /// <summary>Marks a thing of the cache as used, before it is looked for. When this returns the mark is there, whoever of several made
+    /// it.</summary>
     public async ValueTask MarkAsync(string name, CancellationToken cancellationToken)
     {
-        if (!_marked.TryAdd(name, true))
-            return;
+        var mark = _marked.GetOrAdd(name, _ => new(() => MarkInGateAsync(name)));
+        try
+        {
+            await mark.Value.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch when (mark.Value.IsFaulted)
+        {
+            // The next one tries again.
+            _marked.TryRemove(KeyValuePair.Create(name, mark));
+            throw;
+        }
+    }
 
-        using var gate = await FileLock.TakeAsync(GateOf(_directory), shared: true, _time, waiting: null, cancellationToken).ConfigureAwait(false);
+    // Whoever gives up waiting for it leaves it to the others that wait.
+    private async Task MarkInGateAsync(string name)
+    {
+        string file = GateOf(_directory);
+        using var gate = await FileLock.TakeAsync(file, shared: true, _time, waiting: null, CancellationToken.None).ConfigureAwait(false);
         Mark(name);
     }
 
@@ -84,7 +100,7 @@ internal sealed class CacheUse : IDisposable
     /// <summary>Says that a thing was used of which nothing is needed any more.</summary>
     public void Note(string name)
     {
-        if (_marked.TryAdd(name, true))
+        if (_noted.TryAdd(name, true))
             Mark(name);
     }
 

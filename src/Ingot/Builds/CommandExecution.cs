@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Ingot.Builds.Normalisation;
 using Ingot.Diagnostics;
 using Ingot.Oci.Images;
@@ -13,7 +14,7 @@ namespace Ingot.Builds;
 internal sealed class CommandExecution
 {
     /// <summary>What of the surroundings below a result depends on; a higher number when they change.</summary>
-    public const string Version = "container@4";
+    public const string Version = "container@5";
 
     private const long ProcessesPerProcessor = 512;
     private const long MinProcesses = 4096;
@@ -23,7 +24,10 @@ internal sealed class CommandExecution
     private const string ScriptDirectory = "/dev/pipes/";
     private const string PidFile = "pid";
     private const string Bundle = "bundle";
-    private const int BundleSpace = 64 << 10;
+
+    // In memory: what a mount shows of a file of the host is its path there.
+    private const string Files = "files";
+    private const int Space = 64 << 10;
 
     private static readonly string[] s_mountedDirectories = ["proc", "sys", "dev"];
     private static readonly string[] s_mountedFiles = ["etc/hosts", "etc/resolv.conf"];
@@ -35,6 +39,7 @@ internal sealed class CommandExecution
     private readonly SecretGuard.OutputSearch _search;
     private readonly string _directory;
     private readonly string _container;
+    private readonly List<NewFile> _files = [];
 
     private CommandExecution(BuildSession session, RunStep step, LayerChain chain, IReadOnlyDictionary<StepMount, MountTree> trees)
     {
@@ -73,6 +78,8 @@ internal sealed class CommandExecution
         var account = await AccountAsync(cancellationToken).ConfigureAwait(false);
         var snapshots = await _session.Layers.SnapshotsAsync(_chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
         int rootMode = MakeDirectories(tree);
+        long start = _session.Settings.TimeProvider.GetTimestamp();
+        var started = _session.Settings.TimeProvider.GetUtcNow();
         var table = new MountTable();
         var usual = MountUsual(tree, table);
         var mounts = await RunMounts.PrepareAsync(_session, _step, _directory, table, _trees, onLine, cancellationToken).ConfigureAwait(false);
@@ -80,10 +87,18 @@ internal sealed class CommandExecution
         {
             byte[] config = MakeBundle(account, usual, mounts, network);
             await ExecuteAsync(SnapshotStack.In(_directory, "l", snapshots), mounts, network, config, onLine, cancellationToken).ConfigureAwait(false);
+            started = Earlier(started, mounts.CachesSince);
         }
 
-        return await WriteAsync([.. usual.Keys, .. mounts.Points], rootMode, export, cancellationToken).ConfigureAwait(false);
+        var clock = _session.Settings.TimeProvider;
+        var times = StepTimes.Between(_session.Settings.Epoch, started, clock.GetElapsedTime(start), clock.GetUtcNow()) with { IsUtc = IsUtc };
+        using var vouchers = new Vouchers([new StepFiles(Upper), new ChainFiles(tree, snapshots)], _step.ToString());
+        var normaliser = new Normaliser(times, isBootstrap: false, [.. usual.Keys, .. mounts.Points], _session.RulesOff, vouchers);
+        return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken).ConfigureAwait(false);
     }
+
+    // What a cache keeps an earlier build's step made, and took its times from the clock then.
+    private static DateTimeOffset Earlier(DateTimeOffset started, DateTimeOffset? caches) => caches < started ? caches.Value : started;
 
     private async Task<ProcessIdentity> AccountAsync(CancellationToken cancellationToken)
     {
@@ -125,10 +140,10 @@ internal sealed class CommandExecution
 
     private byte[] MakeBundle(ProcessIdentity account, Dictionary<string, bool> usual, RunMounts mounts, NetworkOfStep network)
     {
-        WriteFile("hosts", "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n", ReadableMode);
-        WriteFile("resolv.conf", network.ResolverFile, ReadableMode);
-
-        var files = usual.Where(m => m.Value).Select(m => RuntimeMount.Bind(Path.Combine(_directory, TarPath.Name(m.Key)), "/" + m.Key, readOnly: false));
+        string[] contents = ["127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n", network.ResolverFile];
+        RuntimeMount Mount(string point, int i) =>
+            RuntimeMount.Bind(AddFile(TarPath.Name(s_mountedFiles[i]), contents[i], ReadableMode), "/" + point, readOnly: false);
+        var files = usual.Where(m => m.Value).Select((m, i) => Mount(m.Key, i)).ToList();
         var process = ProcessOf(account);
         var spec = RuntimeSpec.Container(Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) }, network.Namespaces(_directory));
         spec = spec with
@@ -149,7 +164,7 @@ internal sealed class CommandExecution
 
     // The C library reads here how many there are, other programs ask the scheduler.
     private IEnumerable<RuntimeMount> Processors() => _step.Processors is { } count
-        ? [RuntimeMount.Bind(WriteFile("processors", StepProcessors.Online(count), ReadableMode), StepProcessors.OnlineFile, readOnly: true)]
+        ? [RuntimeMount.Bind(AddFile("processors", StepProcessors.Online(count), ReadableMode), StepProcessors.OnlineFile, readOnly: true)]
         : [];
 
     private IEnumerable<RuntimeMount> Script()
@@ -157,16 +172,14 @@ internal sealed class CommandExecution
         if (_step.Script is not { } script)
             return [];
 
-        return [RuntimeMount.Bind(WriteFile("script", script.Content, RootMode), ScriptDirectory + script.Name, readOnly: true)];
+        return [RuntimeMount.Bind(AddFile("script", script.Content, RootMode), ScriptDirectory + script.Name, readOnly: true)];
     }
 
-    // Commands of any user read it, whatever the umask of this process is.
-    private string WriteFile(string name, string content, int mode)
+    // Where the runtime finds it; commands of any user read it.
+    private string AddFile(string name, string content, int mode)
     {
-        string path = Path.Combine(_directory, name);
-        File.WriteAllText(path, content);
-        File.SetUnixFileMode(path, (UnixFileMode)mode);
-        return path;
+        _files.Add(new NewFile($"{Files}/{name}", Encoding.UTF8.GetBytes(content), mode));
+        return Path.Combine(_directory, Files, name);
     }
 
     private RuntimeProcess ProcessOf(ProcessIdentity account) => new()
@@ -196,6 +209,8 @@ internal sealed class CommandExecution
             "TZ=UTC",
             string.Create(CultureInfo.InvariantCulture, $"SOURCE_DATE_EPOCH={_session.Settings.Epoch.ToUnixTimeSeconds()}"),
             "PYTHONHASHSEED=0",
+            // TeX keeps to SOURCE_DATE_EPOCH only when it is told to; https://tug.org/texinfohtml/web2c.html#Reproducible-output.
+            "FORCE_SOURCE_DATE=1",
         ];
         foreach (var variable in surroundings)
         {
@@ -212,11 +227,13 @@ internal sealed class CommandExecution
         var root = new OverlayMount([.. layers.Names, "points"], "upper", "work", "root");
         // The container's configuration may hold a secret: it stays in memory as they do.
         HostFiles.MakeDirectory(Path.Combine(_directory, Bundle), RootMode);
+        HostFiles.MakeDirectory(Path.Combine(_directory, Files), RootMode);
         var run = _session.Workspace.Runc.Run(Bundle, _container, PidFile) with { Directory = _directory };
         IReadOnlyList<Preparation> preparations =
         [
             .. network.Preparations, .. layers.Images, .. mounts.Images,
-            new MemoryMount(Bundle, config.Length + BundleSpace), new NewFile(Bundle + "/config.json", config, PrivateMode),
+            new MemoryMount(Bundle, config.Length + Space), new NewFile(Bundle + "/config.json", config, PrivateMode),
+            new MemoryMount(Files, _files.Sum(f => (long)f.Content.Length + Space)), .. _files,
             root, .. mounts.Preparations,
         ];
         CommandResult result;
@@ -257,11 +274,8 @@ internal sealed class CommandExecution
         return new BuildException(new BuildFailure(_step.Text, _step.Span, result.ExitCode, Covered(result.Tail), log));
     }
 
-    private async Task<StepResult> WriteAsync(IReadOnlyList<string> mounted, int rootMode, bool export, CancellationToken cancellationToken)
-    {
-        var normaliser = new Normaliser(_session.Settings.Epoch, isBootstrap: false, mounted, _session.RulesOff);
-        return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken).ConfigureAwait(false);
-    }
+    // What no template says is UTC.
+    private bool IsUtc => _step.Environment.Concat(_step.Transparent).LastOrDefault(e => e.StartsWith("TZ=", StringComparison.Ordinal)) is null or "TZ=UTC" or "TZ=UTC0" or "TZ=Etc/UTC";
 }
 
 /// <summary>Makes a layer and a snapshot of a directory that a step filled.</summary>
@@ -278,6 +292,8 @@ internal static class DirectoryResult
         await using (writer.ConfigureAwait(false))
         {
             await DirectoryLayer.WriteAsync(writer, directory, options, cancellationToken).ConfigureAwait(false);
+            foreach (string note in normaliser.Notes)
+                session.Note(note);
             if (normaliser.Kept == 0 && RootModeOf(directory) == rootMode)
                 return new StepResult { Rules = normaliser.Applied };
 

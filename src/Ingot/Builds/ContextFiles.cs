@@ -47,7 +47,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         _ignoreName = Path.GetFileName(context.IgnoreFile) ?? "";
         string ignore = context.IgnoreFile is null ? "" : ProjectDirectory.ReadResolved(context.IgnoreFile);
         _ignore = ReadIgnoreFile(context, ignore);
-        _files = Open(context.Directory);
+        _files = Reading("", () => Open(context.Directory));
         Definition = $"{(context.KeepsModes ? "" : ModesRule)} {epoch.ToUnixTimeSeconds()} {Digest.Of(Encoding.UTF8.GetBytes(ignore))}";
         if (kept is null)
             return;
@@ -80,12 +80,25 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         var stamps = new StringBuilder();
         foreach (string path in paths.Distinct())
         {
-            if (_files.Stamp(path, _ignore == IgnoreFile.Empty ? null : IsLeftOut, _now) is not { IsSettled: true } stamp)
+            if (TryStamp(path) is not { IsSettled: true } stamp)
                 return null;
             stamps.Append(path).Append('\n').Append(stamp.Digest).Append('\n');
         }
 
         return Digest.Of(Encoding.UTF8.GetBytes(stamps.ToString()));
+    }
+
+    // Of what cannot be looked at nothing is known; who selects it says so.
+    private TreeStamp? TryStamp(string path)
+    {
+        try
+        {
+            return _files.Stamp(path, _ignore == IgnoreFile.Empty ? null : IsLeftOut, _now);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Says that the files of a selection need not be looked at.</summary>
@@ -96,7 +109,16 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     {
         var contents = new ConcurrentDictionary<FileOrigin, Digest>();
         var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, parallelism) };
-        Parallel.ForEach(selection.Unread, options, file => contents[file.Origin] = DigestOf(file.Origin.Path));
+        try
+        {
+            Parallel.ForEach(selection.Unread, options, file => contents[file.Origin] = DigestOf(file.Origin.Path));
+        }
+        catch (AggregateException e)
+        {
+            // One file is enough to say; the same files are unread the next time.
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+
         return Learn(selection, contents);
     }
 
@@ -118,20 +140,50 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         using var found = RootedDirectory.FindResolved(directory, out var answer);
         return found is not null
             ? new HostFiles(found.HandlePath)
-            : throw new IOException($"could not open the context '{directory}': {(answer == PathAnswer.Outside ? "a symbolic link is in its path" : "it is not there")}");
+            : throw new InvalidInputException(
+                "no-context",
+                $"the context '{directory}' cannot be read: {(answer == PathAnswer.Outside ? "a symbolic link is in its path" : "it is gone")}",
+                "build again when nobody changes it");
     }
 
     private bool IsLeftOut(string path, bool isDirectory) => _ignore.IsIgnored(path) && (!isDirectory || _ignore.CanPrune(path));
 
     /// <summary>The content of a file, owned by the caller.</summary>
-    public Stream Open(FileOrigin origin) => _files.OpenRead(origin.Path);
+    public Stream Open(FileOrigin origin) =>
+        new PersonsFileStream(Reading(origin.Path, () => _files.OpenRead(origin.Path)), e => Unreadable(origin.Path, e));
 
-    public SelectedFile? Find(string path) => _files.Find(path) is { } file && (path.Length == 0 || IsIncluded(path, file)) ? FileOf(path, path, file) : null;
+    public SelectedFile? Find(string path) =>
+        Look(path) is { } file && (path.Length == 0 || IsIncluded(path, file)) ? FileOf(path, path, file) : null;
 
-    public IEnumerable<string> Children(string path) => _files.List(path).Where(c => IsIncluded(TarPath.Join(path, c.Name), c.File)).Select(c => c.Name);
+    public IEnumerable<string> Children(string path) =>
+        List(path).Where(c => IsIncluded(TarPath.Join(path, c.Name), c.File)).Select(c => c.Name);
 
     public string? Resolve(string path) =>
-        LinkResolver.Resolve(path, p => _files.Find(p) is { Type: TarEntryType.SymbolicLink } ? _files.ReadLink(p) : null, MaxLinks);
+        LinkResolver.Resolve(path, p => Look(p) is { Type: TarEntryType.SymbolicLink } ? ReadLink(p) : null, MaxLinks);
+
+    private HostFile? Look(string path) => Reading(path, () => _files.Find(path));
+
+    private IReadOnlyList<(string Name, HostFile File)> List(string path) => Reading(path, () => _files.List(path));
+
+    private string ReadLink(string path) => Reading(path, () => _files.ReadLink(path));
+
+    // Whatever cannot be read of a person's files is said with its path, and is no fault of this program.
+    private T Reading<T>(string path, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (IOException e)
+        {
+            throw Unreadable(path, e);
+        }
+    }
+
+    private InvalidInputException Unreadable(string path, IOException e) => new(
+        "copy-unreadable",
+        $"{(path.Length == 0 ? _name : $"'{path}' in {_name}")} cannot be read: {e.Message}",
+        $"make it readable for who builds, or leave it out in '{(_ignoreName.Length == 0 ? ".dockerignore" : _ignoreName)}'");
 
     public IEnumerable<SelectedFile> Below(string path, CopyFilter filter)
     {
@@ -145,17 +197,19 @@ internal sealed class ContextFiles : ISelectable, IDisposable
 
     public string? ReasonForAbsence(string path)
     {
-        if (path.Length > 0 && _files.Find(path) is { } there)
+        if (path.Length > 0 && Look(path) is { } there)
             return there.Type == TarEntryType.SymbolicLink && !_ignore.IsIgnored(path) ? "it is a link to nothing in the context" : $"'{_ignoreName}' leaves it out";
 
         string parent = TarPath.Parent(path);
-        return _files.Find(parent)?.Type == TarEntryType.Directory ? Suggestion.For(path, Children(parent).Select(name => TarPath.Join(parent, name))) : null;
+        return Look(parent)?.Type == TarEntryType.Directory
+            ? Suggestion.For(path, Children(parent).Select(name => TarPath.Join(parent, name)))
+            : null;
     }
 
     // A directory that is left out is there when something in it is taken back in.
     private IEnumerable<(string Path, HostFile File)> Walk(string directory, Func<string, bool> isClosed)
     {
-        foreach (var (name, file) in _files.List(directory))
+        foreach (var (name, file) in List(directory))
         {
             string path = TarPath.Join(directory, name);
             bool isIgnored = _ignore.IsIgnored(path);
@@ -191,7 +245,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
             Type = type,
             Mode = type == TarEntryType.SymbolicLink ? LinkMode : _keepsModes ? file.Mode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
             Size = type == TarEntryType.File ? file.Size : 0,
-            LinkTarget = type == TarEntryType.SymbolicLink ? _files.ReadLink(path) : null,
+            LinkTarget = type == TarEntryType.SymbolicLink ? ReadLink(path) : null,
             ModifiedTime = _epoch,
         };
         var origin = new FileOrigin(0, path);
@@ -204,7 +258,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
 
     private Digest DigestOf(string path)
     {
-        using var stream = _files.OpenRead(path);
+        using var stream = Open(new FileOrigin(0, path));
         return Digest.FromHash(SHA256.HashData(stream));
     }
 

@@ -25,16 +25,16 @@ internal static class CopyExecution
         var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
         var selection = await input.SelectAsync(cancellationToken).ConfigureAwait(false);
         using var reading = new CopyReading(session, input);
-        var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken).ConfigureAwait(false);
-        var placed = Place(step, target, [.. sources.Select(s => Dated(s, step, options.Epoch)), .. Inline(session, step)], options);
-        if (placed.All(file => IsThereAlready(target, file)))
+        var placed = await PlaceAsync(session, step, target, selection, options, reading, cancellationToken).ConfigureAwait(false);
+        if (placed.Any(p => p.Source?.Unread is not null) && placed.All(file => IsThereAlready(target, file)))
         {
             // Unread files look as if they were: now it matters whether they are.
-            if (!placed.Any(p => p.Source?.Unread is not null))
-                return new StepResult();
-            await input.DigestAsync(cancellationToken).ConfigureAwait(false);
-            return await RunAsync(session, step, work, cancellationToken).ConfigureAwait(false);
+            selection = await input.ReadAsync(cancellationToken).ConfigureAwait(false);
+            placed = await PlaceAsync(session, step, target, selection, options, reading, cancellationToken).ConfigureAwait(false);
         }
+
+        if (placed.All(file => IsThereAlready(target, file)))
+            return new StepResult();
 
         var result = await PatchAsync(session, work, placed, input, reading, cancellationToken).ConfigureAwait(false)
             ?? await WriteAsync(session, work.Export, placed, input, reading, cancellationToken).ConfigureAwait(false);
@@ -95,6 +95,14 @@ internal static class CopyExecution
         }
     }
 
+    private static async Task<IReadOnlyList<PlacedFile>> PlaceAsync(
+        BuildSession session, CopyStep step, FileTree target, SourceSelection selection, CopyOptions options, CopyReading reading,
+        CancellationToken cancellationToken)
+    {
+        var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken).ConfigureAwait(false);
+        return Place(step, target, [.. sources.Select(s => Dated(s, step, options.Epoch)), .. Inline(session, step)], options);
+    }
+
     private static IReadOnlyList<PlacedFile> Place(CopyStep step, FileTree target, IReadOnlyList<SelectedSource> sources, CopyOptions options)
     {
         try
@@ -150,8 +158,7 @@ internal static class CopyExecution
                 return false;
         }
 
-        input.Learn(read);
-        return true;
+        return input.Learn(read);
     }
 
     private static async Task<(uint, uint)?> OwnerAsync(BuildSession session, CopyStep step, LayerChain chain, CancellationToken cancellationToken)

@@ -17,8 +17,11 @@ internal sealed record CopyInput(Func<CancellationToken, Task<Digest>> DigestAsy
     /// <summary>How many bytes must be read before the digest is known.</summary>
     public Func<long> Unread { get; init; } = () => 0;
 
-    /// <summary>Tells of contents that were read meanwhile.</summary>
-    public Action<IReadOnlyDictionary<FileOrigin, Digest>> Learn { get; init; } = _ => { };
+    /// <summary>The files, each of which was read: what <see cref="SelectAsync"/> gives, unless it leaves some unread.</summary>
+    public Func<CancellationToken, Task<SourceSelection>> ReadAsync { get; init; } = SelectAsync;
+
+    /// <summary>Tells of contents that were read meanwhile; false when they are not what the digest says.</summary>
+    public Func<IReadOnlyDictionary<FileOrigin, Digest>, bool> Learn { get; init; } = _ => true;
 
     /// <summary>Nothing.</summary>
     public static CopyInput Nothing { get; } = Known(new SourceSelection([]).Digest, _ => Task.FromResult(new SourceSelection([])), _ => Task.FromResult(new FileOpener(_ => Stream.Null, [])));
@@ -33,8 +36,10 @@ internal sealed record CopyInput(Func<CancellationToken, Task<Digest>> DigestAsy
         if (parts.Count < 2)
             return parts.Count == 0 ? Nothing : parts[0];
 
-        return new CopyInput(token => DigestAllAsync(parts, token), token => SelectAllAsync(parts, token), token => OpenAllAsync(parts, token))
+        return new CopyInput(
+            token => DigestAllAsync(parts, token), token => SelectAllAsync(parts, p => p.SelectAsync(token)), token => OpenAllAsync(parts, token))
         {
+            ReadAsync = token => SelectAllAsync(parts, p => p.ReadAsync(token)),
             Materials = [.. parts.SelectMany(p => p.Materials)],
             Unread = () => parts.Sum(p => p.Unread()),
             Learn = contents => LearnAll(parts, contents),
@@ -49,18 +54,20 @@ internal sealed record CopyInput(Func<CancellationToken, Task<Digest>> DigestAsy
         return Digest.Of(Encoding.ASCII.GetBytes(string.Join('\n', digests)));
     }
 
-    private static void LearnAll(IReadOnlyList<CopyInput> parts, IReadOnlyDictionary<FileOrigin, Digest> contents)
+    private static bool LearnAll(IReadOnlyList<CopyInput> parts, IReadOnlyDictionary<FileOrigin, Digest> contents)
     {
+        bool isRight = true;
         foreach (var part in contents.GroupBy(c => c.Key.Part))
-            parts[part.Key].Learn(part.ToDictionary(c => c.Key with { Part = 0 }, c => c.Value));
+            isRight &= parts[part.Key].Learn(part.ToDictionary(c => c.Key with { Part = 0 }, c => c.Value));
+        return isRight;
     }
 
-    private static async Task<SourceSelection> SelectAllAsync(IReadOnlyList<CopyInput> parts, CancellationToken cancellationToken)
+    private static async Task<SourceSelection> SelectAllAsync(IReadOnlyList<CopyInput> parts, Func<CopyInput, Task<SourceSelection>> select)
     {
         var sources = new List<SelectedSource>();
         for (int i = 0; i < parts.Count; i++)
         {
-            var selection = await parts[i].SelectAsync(cancellationToken).ConfigureAwait(false);
+            var selection = await select(parts[i]).ConfigureAwait(false);
             sources.AddRange(selection.Sources.Select(s => s with { Files = [.. s.Files.Select(f => f with { Origin = f.Origin with { Part = i } })] }));
         }
 
@@ -85,37 +92,71 @@ internal sealed record CopyInput(Func<CancellationToken, Task<Digest>> DigestAsy
 }
 
 /// <summary>A selection in a context, of which ever more is read.</summary>
-internal sealed class ContextSelection(ContextFiles files, SourceSelection selection, Action<Digest> keep, int parallelism)
+/// <param name="files">The context.</param>
+/// <param name="select">Selects, when it is first needed.</param>
+/// <param name="known">Its digest, when that is known from what the context looks like; then no file need be read to say it, and what is read
+/// must agree.</param>
+/// <param name="keep">Is told the digest when it had to be found out.</param>
+/// <param name="parallelism">How many files may be read at a time.</param>
+internal sealed class ContextSelection(
+    ContextFiles files, Func<SourceSelection> select, Digest? known, Action<Digest> keep, int parallelism)
 {
     private readonly Lock _gate = new();
-    private bool _isKept;
+    private SourceSelection? _selection;
+    private Digest? _digest = known;
 
     /// <summary>As far as it is known.</summary>
-    public SourceSelection Current { get; private set; } = selection;
-
-    /// <summary>The bytes of files that were not read.</summary>
-    public long UnreadBytes { get; private set; } = selection.Unread.Sum(f => f.Entry.Size);
-
-    /// <summary>Reads what is left and returns the digest.</summary>
-    public Digest Complete()
+    public SourceSelection Current
     {
-        lock (_gate)
+        get
         {
-            if (Current.Unread.Any())
-                Current = files.Read(Current, parallelism);
-            UnreadBytes = 0;
-            if (!_isKept)
-                keep(Current.Digest);
-            _isKept = true;
-            return Current.Digest;
+            lock (_gate)
+                return _selection ??= select();
         }
     }
 
-    /// <summary>Takes contents that were read meanwhile.</summary>
-    public void Learn(IReadOnlyDictionary<FileOrigin, Digest> contents)
+    /// <summary>The bytes of files that must be read before the digest is known.</summary>
+    public long UnreadBytes => _digest is null ? Current.Unread.Sum(f => f.Entry.Size) : 0;
+
+    /// <summary>The digest; reads what is left when it is not known.</summary>
+    public Digest Complete()
     {
         lock (_gate)
-            Current = files.Learn(Current, contents);
+            return _digest ?? Read().Digest;
+    }
+
+    /// <summary>Reads what is left.</summary>
+    public SourceSelection Read()
+    {
+        lock (_gate)
+        {
+            var read = Current.Unread.Any() ? files.Read(Current, parallelism) : Current;
+            if (!IsWhatIsKnown(read))
+                throw new BuildCacheException("files changed while they were copied: build again");
+            return _selection = read;
+        }
+    }
+
+    /// <summary>Takes contents that were read meanwhile; false when they are not what the digest says.</summary>
+    public bool Learn(IReadOnlyDictionary<FileOrigin, Digest> contents)
+    {
+        lock (_gate)
+        {
+            _selection = files.Learn(Current, contents);
+            return _selection.Unread.Any() || IsWhatIsKnown(_selection);
+        }
+    }
+
+    private bool IsWhatIsKnown(SourceSelection whole)
+    {
+        if (_digest is not { } said)
+        {
+            keep(whole.Digest);
+            _digest = whole.Digest;
+            return true;
+        }
+
+        return said == whole.Digest;
     }
 }
 
@@ -191,15 +232,16 @@ internal sealed class CopyInputs : IDisposable
         var stamp = files.StampOf(patterns);
         _looks.Add(stamp is { } seen ? new ContextLook(context.Directory, context.IgnoreFile, patterns, seen) : null);
         Task<FileOpener> Open(CancellationToken cancellationToken) => Task.FromResult(new FileOpener(files.Open, []));
-        if (stamp is { } same && _cache.FindSelection(same, what) is { } known)
-        {
+        var known = stamp is { } same ? _cache.FindSelection(same, what) : null;
+        // What is missing is said of all copies at once; where the digest is known nothing is.
+        if (known is not null)
             files.Skip();
-            return CopyInput.Known(known, _ => Task.FromResult(SelectNow(files, step, run, where)), Open);
-        }
-
-        var selection = new ContextSelection(files, Select(files, step, run, where, diagnostics), digest => Keep(stamp, what, digest), _session.Settings.Parallelism);
+        var found = known is null ? Select(files, step, run, where, diagnostics) : null;
+        var selection = new ContextSelection(
+            files, () => found ?? SelectNow(files, step, run, where), known, digest => Keep(stamp, what, digest), _session.Settings.Parallelism);
         return new CopyInput(_ => Task.Run(selection.Complete, cancellationToken: default), _ => Task.FromResult(selection.Current), Open)
         {
+            ReadAsync = _ => Task.Run(selection.Read, cancellationToken: default),
             Unread = () => selection.UnreadBytes,
             Learn = selection.Learn,
         };
@@ -227,6 +269,11 @@ internal sealed class CopyInputs : IDisposable
             return await _remote.OfAsync(step, remote, cancellationToken).ConfigureAwait(false);
         if (step.From is TreeSource.Inline)
             return CopyInput.Nothing;
+        if (step.From is TreeSource.Git git)
+        {
+            SourceSelection Select(ContextFiles files) => SelectNow(files, step, run, $"'{step.From}'");
+            return await _remote.OfAsync(git, What(step, run), Select, cancellationToken).ConfigureAwait(false);
+        }
 
         var chain = await _chainOf(step.From).ConfigureAwait(false);
         string[] what = What(step, run);

@@ -6,6 +6,15 @@ internal sealed record DownloadSettings
     /// <summary>The most bytes of one file.</summary>
     public long MaxBytes { get; init; } = 32L << 30;
 
+    /// <summary>How much is written between two looks at the disk.</summary>
+    public long Step { get; init; } = 64 << 20;
+
+    /// <summary>What a body that does not say its length leaves free on the disk.</summary>
+    public long Reserve { get; init; } = 1 << 30;
+
+    /// <summary>What comes slower for as long as <see cref="Patience"/> is given up.</summary>
+    public double MinBytesPerSecond { get; init; } = 1000;
+
     /// <summary>The most redirects that are followed, one after the other.</summary>
     public int MaxRedirects { get; init; } = 10;
 

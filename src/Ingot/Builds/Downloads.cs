@@ -113,8 +113,10 @@ internal sealed class Downloads
         }
     }
 
+    // A disk that takes no more is as full the next time.
     private static bool IsPassing(Exception e, CancellationToken cancellationToken) =>
-        !cancellationToken.IsCancellationRequested && e is HttpRequestException or IOException or PassingException or TimeoutException;
+        !cancellationToken.IsCancellationRequested && e is not DiskException
+        && e is HttpRequestException or IOException or PassingException or TimeoutException;
 
     private static string Reason(Exception e) => e is HttpRequestException { InnerException: { } inner } ? inner.Message : e.Message;
 
@@ -145,7 +147,7 @@ internal sealed class Downloads
     {
         int status = (int)response.StatusCode;
         string message = $"the server answered {status} ({response.ReasonPhrase})";
-        return status is 408 or 416 or 425 or 429 or >= 500
+        return status is 408 or 416 or 425 or 429 or (>= 500 and not (501 or 505 or 507))
             ? new PassingException(message, response.Headers.RetryAfter?.Delta)
             : new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': {message}");
     }
@@ -156,7 +158,10 @@ internal sealed class Downloads
         long expected = blob.Written + (response.Content.Headers.ContentLength ?? 0);
         if (expected > _settings.MaxBytes)
             throw TooLarge(source);
+        DiskException.Require(_records, expected - blob.Written, NameOf(source));
 
+        var pace = new Pace(_settings, _time);
+        long looked = blob.Written;
         var body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await using (body.ConfigureAwait(false))
         {
@@ -166,6 +171,17 @@ internal sealed class Downloads
             {
                 if (blob.Written + read > _settings.MaxBytes)
                     throw TooLarge(source);
+                pace.Take(read);
+                if (blob.Written - looked > _settings.Step)
+                {
+                    // Who does not say how much will come does not get all there is.
+                    if (response.Content.Headers.ContentLength is null)
+                        DiskException.RequireReserve(_records, _settings.Reserve, NameOf(source));
+                    else
+                        DiskException.Require(_records, expected - blob.Written, NameOf(source));
+                    looked = blob.Written;
+                }
+
                 await blob.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
                 attempt.Append(buffer.AsSpan(0, read));
             }
@@ -189,6 +205,8 @@ internal sealed class Downloads
         AtomicFile.Write(RecordOf(source), JsonSerializer.SerializeToUtf8Bytes(record, DownloadContext.Default.DownloadRecord));
         return new DownloadedFile(digest, size);
     }
+
+    private static string NameOf(TreeSource.Download source) => $"'{SafeAddress.Of(source.Address)}'";
 
     private DownloadException TooLarge(TreeSource.Download source) => new($"'{SafeAddress.Of(source.Address)}' has more than {_settings.MaxBytes} bytes, which is the limit");
 
@@ -299,6 +317,24 @@ internal sealed class Downloads
     private sealed class PassingException(string message, TimeSpan? retryAfter) : Exception(message)
     {
         public TimeSpan? RetryAfter { get; } = retryAfter;
+    }
+
+    /// <summary>How fast a body comes: one that trickles would hold a build for ever without ever being silent.</summary>
+    private sealed class Pace(DownloadSettings settings, TimeProvider time)
+    {
+        private long _since = time.GetTimestamp();
+        private long _bytes;
+
+        public void Take(int read)
+        {
+            _bytes += read;
+            var passed = time.GetElapsedTime(_since);
+            if (passed < settings.Patience)
+                return;
+            if (_bytes < settings.MinBytesPerSecond * passed.TotalSeconds)
+                throw new TimeoutException($"only {_bytes} bytes came in {passed.TotalSeconds:0} seconds");
+            (_since, _bytes) = (time.GetTimestamp(), 0);
+        }
     }
 
     /// <summary>What came until now, over several attempts.</summary>

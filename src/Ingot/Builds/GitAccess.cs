@@ -23,6 +23,9 @@ public sealed record GitAccess
     /// <summary>Whether repositories may be directories of the host, also those of submodules.</summary>
     public bool AllowLocalUnsafe { get; init; }
 
+    /// <summary>What a repository, whose size nobody says beforehand, leaves free on the disk.</summary>
+    internal long Reserve { get; init; } = new DownloadSettings().Reserve;
+
     /// <summary>The access that a build has.</summary>
     public static GitAccess Of(BuildSettings settings) => new() { Secrets = settings.Secrets, SshAgents = settings.SshAgents, AllowLocalUnsafe = settings.AllowLocalRepositoriesUnsafe };
 

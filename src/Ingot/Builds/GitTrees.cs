@@ -53,10 +53,13 @@ public sealed class GitTrees(GitAccess access)
         // Submodules may be named as seen from here.
         await RunAsync(source, git.SetOrigin(directory, repository), cancellationToken).ConfigureAwait(false);
         await FetchAsync(source, git, repository, commit, directory, cancellationToken).ConfigureAwait(false);
-        await RunAsync(source, git.Checkout(directory, commit.Id), cancellationToken).ConfigureAwait(false);
-        await RunAsync(source, git.Submodules(directory), cancellationToken).ConfigureAwait(false);
+        await FillAsync(source, git.Checkout(directory, commit.Id), directory, cancellationToken).ConfigureAwait(false);
+        await FillAsync(source, git.Submodules(directory), directory, cancellationToken).ConfigureAwait(false);
         if (source is { KeepGitDirectory: true, Subdirectory: "" })
-            await TidyAsync(source, git, directory, cancellationToken).ConfigureAwait(false);
+        {
+            string origin = SafeAddress.OfRepository(source.Repository);
+            await KeptRepository.TidyAsync(git, directory, origin, commit, command => RunAsync(source, command, cancellationToken)).ConfigureAwait(false);
+        }
         else
             await CommandRunner.RunAsync(new Command("find", directory, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"), cancellationToken).ConfigureAwait(false);
         return new GitTree(commit.Id, Subdirectory(source, directory));
@@ -81,35 +84,27 @@ public sealed class GitTrees(GitAccess access)
             $"'{source.Revision ?? "HEAD"}' of '{SafeAddress.OfRepository(source.Repository)}' is the commit '{commit.Id}', and '{source.Commit}' was asked for: it was moved, or tampered with");
     }
 
-    private static async Task FetchAsync(TreeSource.Git source, GitFetch git, string repository, GitCommit commit, string directory, CancellationToken cancellationToken)
+    private async Task FetchAsync(
+        TreeSource.Git source, GitFetch git, string repository, GitCommit commit, string directory, CancellationToken cancellationToken)
     {
         string what = commit.Reference is { } reference ? $"+{reference}:{reference}" : commit.Id;
-        var fetched = await TryRunAsync(git.Fetch(directory, repository, what), cancellationToken).ConfigureAwait(false);
+        var fetched = await TryFillAsync(source, git.Fetch(directory, repository, what), directory, cancellationToken).ConfigureAwait(false);
         if (fetched.ExitCode == 0 && await HasAsync(git, directory, commit, cancellationToken).ConfigureAwait(false))
             return;
 
         // The name was moved since it was asked for, or the server hands out no single commit.
-        var single = await TryRunAsync(git.Fetch(directory, repository, commit.Id), cancellationToken).ConfigureAwait(false);
+        var fetch = git.Fetch(directory, repository, commit.Id);
+        var single = await TryFillAsync(source, fetch, directory, cancellationToken).ConfigureAwait(false);
         if (single.ExitCode == 0 && await HasAsync(git, directory, commit, cancellationToken).ConfigureAwait(false))
             return;
 
-        await RunAsync(source, git.FetchAll(directory, repository), cancellationToken).ConfigureAwait(false);
+        await FillAsync(source, git.FetchAll(directory, repository), directory, cancellationToken).ConfigureAwait(false);
         if (!await HasAsync(git, directory, commit, cancellationToken).ConfigureAwait(false))
             throw new DownloadException($"'{SafeAddress.OfRepository(source.Repository)}' does not have the commit '{commit.Id}'");
     }
 
     private static async Task<bool> HasAsync(GitFetch git, string directory, GitCommit commit, CancellationToken cancellationToken) =>
         (await TryRunAsync(git.Commit(directory, commit.Id), cancellationToken).ConfigureAwait(false)).ExitCode == 0;
-
-    // What is kept depends on the commit, and not on when and where it was fetched.
-    private static async Task TidyAsync(TreeSource.Git source, GitFetch git, string directory, CancellationToken cancellationToken)
-    {
-        await RunAsync(source, git.SetOrigin(directory, SafeAddress.OfRepository(source.Repository)), cancellationToken).ConfigureAwait(false);
-        await RunAsync(source, git.FreshIndex(directory), cancellationToken).ConfigureAwait(false);
-        await RunAsync(source, git.ForgetLogs(directory), cancellationToken).ConfigureAwait(false);
-        string[] passing = [.. ((string[])["FETCH_HEAD", "ORIG_HEAD", "logs", "branches"]).Select(name => Path.Combine(directory, ".git", name))];
-        await CommandRunner.RunAsync(new Command("rm", ["-rf", "--", .. passing]), cancellationToken).ConfigureAwait(false);
-    }
 
     private static string Subdirectory(TreeSource.Git source, string directory)
     {
@@ -140,10 +135,21 @@ public sealed class GitTrees(GitAccess access)
     private static async Task<string> RunAsync(TreeSource.Git source, Command command, CancellationToken cancellationToken)
     {
         var result = await TryRunAsync(command, cancellationToken).ConfigureAwait(false);
-        return result.ExitCode == 0
-            ? result.Output
-            : throw new DownloadException($"could not fetch '{SafeAddress.OfRepository(source.Repository)}': {result.Tail}", new ToolException(command, result.ExitCode, result.Tail));
+        return result.ExitCode == 0 ? result.Output : throw Failed(source, command, result);
     }
+
+    private static DownloadException Failed(TreeSource.Git source, Command command, CommandResult result) => new(
+        $"could not fetch '{SafeAddress.OfRepository(source.Repository)}': {result.Tail}", new ToolException(command, result.ExitCode, result.Tail));
+
+    private async Task FillAsync(TreeSource.Git source, Command command, string directory, CancellationToken cancellationToken)
+    {
+        var result = await TryFillAsync(source, command, directory, cancellationToken).ConfigureAwait(false);
+        if (result.ExitCode != 0)
+            throw Failed(source, command, result);
+    }
+
+    private Task<CommandResult> TryFillAsync(TreeSource.Git source, Command command, string directory, CancellationToken cancellationToken) =>
+        FillingCommand.RunAsync(command, directory, access.Reserve, $"'{SafeAddress.OfRepository(source.Repository)}'", cancellationToken);
 
     private static Task<CommandResult> TryRunAsync(Command command, CancellationToken cancellationToken) => CommandRunner.TryRunAsync(command, onLine: null, cancellationToken);
 }

@@ -53,6 +53,11 @@ public abstract record BuildEvent
     /// <summary>A step's command wrote a line.</summary>
     public sealed record StepOutput(StepLabel Step, string Line) : BuildEvent;
 
+    /// <summary>Something to know of what a step made, such as that a rule left out files.</summary>
+    /// <param name="Step">The step.</param>
+    /// <param name="Text">A line.</param>
+    public sealed record StepNote(StepLabel Step, string Text) : BuildEvent;
+
     /// <summary>A step ended well.</summary>
     /// <param name="Step">The step.</param>
     /// <param name="Elapsed">How long it took.</param>

@@ -53,6 +53,7 @@ internal abstract record Snapshot
 internal sealed class LayerCache
 {
     private const int CopyBytes = 256 << 10;
+    private const string LayersDirectory = "layers";
 
     private readonly string _snapshots;
     private readonly string _layers;
@@ -71,7 +72,7 @@ internal sealed class LayerCache
         _directory = directory;
         _archives = new LayerArchives(Path.Combine(directory, "archives"));
         _snapshots = Directory.CreateDirectory(Path.Combine(directory, "snapshots")).FullName;
-        _layers = Directory.CreateDirectory(Path.Combine(directory, "layers")).FullName;
+        _layers = Directory.CreateDirectory(Path.Combine(directory, LayersDirectory)).FullName;
         _local = new DirectoryStore(Path.Combine(directory, "store"));
     }
 
@@ -201,6 +202,19 @@ internal sealed class LayerCache
         var snapshots = await SnapshotsAsync(chain, workspace, cancellationToken).ConfigureAwait(false);
         var readers = snapshots.Reverse().Select(LayerFiles.Open).ToList();
         return new FileOpener(origin => readers[origin.Layer].OpenRead(origin.Path), readers);
+    }
+
+    /// <summary>What a cache knows of what is in a layer; null for nothing.</summary>
+    public static async Task<LayerIndex?> KnownIndexAsync(string directory, Digest diffId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(Path.Combine(directory, LayersDirectory), diffId), cancellationToken).ConfigureAwait(false));
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or FormatException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Whether it is known what is in a layer.</summary>
@@ -448,7 +462,9 @@ internal sealed class LayerCache
         }
     }
 
-    private string IndexPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".index");
+    private string IndexPath(Digest diffId) => IndexPath(_layers, diffId);
+
+    private static string IndexPath(string layers, Digest diffId) => Path.Combine(layers, diffId.Hex + ".index");
 
     private string FactsPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".json");
 

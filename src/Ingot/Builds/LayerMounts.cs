@@ -54,7 +54,7 @@ internal static class LayerMounts
     // Another kernel, another boot of it, another container, other rights: each may answer otherwise.
     private static string Place() => string.Join(' ',
     [
-        File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim(),
+        CacheDurability.Boot,
         .. new[] { "user", "mnt" }.Select(space => File.ResolveLinkTarget("/proc/self/ns/" + space, returnFinalTarget: false)?.Name ?? space),
         Environment.IsPrivilegedProcess ? "privileged" : "unprivileged",
     ]);

@@ -201,8 +201,10 @@ internal sealed partial class PlanExecution : IDisposable
             case TreeSource.Image { Manifest: var digest }:
                 var image = await Image.LoadAsync(_session.Settings.Store, digest, cancellationToken: Stopped).ConfigureAwait(false);
                 return image.Config.RootFs.DiffIds.Zip(image.Manifest.Layers).Aggregate(LayerChain.Empty, (chain, pair) => chain.With(new ChainLayer(pair.First, pair.Second)));
-            default:
+            case TreeSource.Scratch:
                 return LayerChain.Empty;
+            default:
+                throw new InvalidOperationException($"'{source}' has no layers");
         }
     }
 
@@ -332,7 +334,11 @@ internal sealed partial class PlanExecution : IDisposable
     {
         void Output(string line) => _progress.Report(new BuildEvent.StepOutput(work.Label, line));
         // What is only mounted is in no image, and may well be where a secret comes from.
-        var session = SessionOf(work.Stage) with { Step = work.IsMounted ? null : work.Step };
+        var session = SessionOf(work.Stage) with
+        {
+            Step = work.IsMounted ? null : work.Step,
+            Note = text => _progress.Report(new BuildEvent.StepNote(work.Label, text)),
+        };
         return work.Step switch
         {
             BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Stage.Name, work.Export, Output, Stopped),

@@ -7,7 +7,7 @@ namespace Ingot.Builds;
 public sealed record RememberedBuild
 {
     private const string Part = "unchanged";
-    private const int Form = 1;
+    private const int Form = 2;
 
     private static readonly TimeSpan s_validity = TimeSpan.FromHours(1);
 
@@ -49,7 +49,10 @@ public sealed record RememberedBuild
                 return null;
 
             using var reader = new BinaryReader(new MemoryStream(File.ReadAllBytes(file), writable: false));
-            if (reader.ReadInt32() != Form || !IsValid(time.GetUtcNow().UtcTicks - reader.ReadInt64()))
+            // What was not on the disk when the machine stopped may be there in name only.
+            if (reader.ReadInt32() != Form || reader.ReadString() != CacheDurability.Boot)
+                return null;
+            if (!IsValid(time.GetUtcNow().UtcTicks - reader.ReadInt64()))
                 return null;
             for (int left = reader.ReadInt32(); left > 0; left--)
             {
@@ -95,6 +98,7 @@ public sealed record RememberedBuild
         using (var writer = new BinaryWriter(bytes))
         {
             writer.Write(Form);
+            writer.Write(CacheDurability.Boot);
             writer.Write(time.GetUtcNow().UtcTicks);
             writer.Write(stamps.Count);
             foreach (var (path, stamp) in stamps)

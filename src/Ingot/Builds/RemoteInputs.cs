@@ -26,7 +26,7 @@ internal sealed class RemoteInputs(BuildSession session) : IDisposable
     public Task<CopyInput> OfAsync(CopyStep step, TreeSource remote, CancellationToken cancellationToken) => remote switch
     {
         TreeSource.Download download => OfAsync(step, download, cancellationToken),
-        TreeSource.Git git => OfAsync(step, git, cancellationToken),
+        TreeSource.Git git => OfAsync(git, [], files => All(step, files), cancellationToken),
         _ => throw new InvalidOperationException($"'{remote}' is not remote"),
     };
 
@@ -53,21 +53,28 @@ internal sealed class RemoteInputs(BuildSession session) : IDisposable
         _ => session.Layers.Local.OpenAsync(content).AsTask().GetAwaiter().GetResult() ?? throw new BuildCacheException($"the download '{content}' is gone from the cache: build again"),
         []);
 
-    private async Task<CopyInput> OfAsync(CopyStep step, TreeSource.Git git, CancellationToken cancellationToken)
+    /// <summary>What is selected in a repository.</summary>
+    /// <param name="git">The repository.</param>
+    /// <param name="what">All that decides what is selected, beside the files.</param>
+    /// <param name="select">Selects.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<CopyInput> OfAsync(
+        TreeSource.Git git, IReadOnlyList<string> what, Func<ContextFiles, SourceSelection> select, CancellationToken cancellationToken)
     {
         var commit = await session.Repositories.ResolveAsync(git, cancellationToken).ConfigureAwait(false);
         string kept = git.KeepGitDirectory ? $"{SafeAddress.OfRepository(git.Repository)} {commit.Reference}" : "";
-        var digest = Digest.Of(Encoding.UTF8.GetBytes($"git {commit.Id}\n{git.Subdirectory}\n{kept}"));
+        string selected = string.Concat(what.Select(w => "\n" + w));
+        var digest = Digest.Of(Encoding.UTF8.GetBytes($"git {commit.Id}\n{git.Subdirectory}\n{kept}{selected}"));
         return CopyInput.Known(
             digest,
-            async token => SelectionOf(step, await TreeAsync(git, commit, token).ConfigureAwait(false)),
+            async token => select(await TreeAsync(git, commit, token).ConfigureAwait(false)),
             async token => new FileOpener((await TreeAsync(git, commit, token).ConfigureAwait(false)).Open, [])) with
         {
             Materials = [new Material(SafeAddress.OfRepository(git.Repository), commit.Id)],
         };
     }
 
-    private static SourceSelection SelectionOf(CopyStep step, ContextFiles files) =>
+    private static SourceSelection All(CopyStep step, ContextFiles files) =>
         new(SourceSelector.Select(files, step with { Parents = false, Sources = [new CopySource("", step.Span)] }, _ => { }));
 
     private Task<ContextFiles> TreeAsync(TreeSource.Git git, GitCommit commit, CancellationToken cancellationToken) =>

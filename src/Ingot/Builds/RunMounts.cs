@@ -21,7 +21,8 @@ internal sealed record MountTree(LayerChain Chain, string Path, Digest Digest);
 /// </remarks>
 internal sealed class RunMounts : IAsyncDisposable
 {
-    /// <summary>Where the step's secrets are while it runs, in its directory.</summary>
+    /// <summary>Where the step's secrets, and the sockets of its agents, are while it runs, in its directory: in memory, so that nothing of the
+    /// host's paths shows where they are mounted.</summary>
     private const string SecretDirectory = "secrets";
 
     private const int SecretSpace = 64 << 10;
@@ -44,7 +45,7 @@ internal sealed class RunMounts : IAsyncDisposable
     private readonly List<string> _points = [];
     private readonly List<(string Name, ReadOnlyMemory<byte> Value, StepMount.Secret Mount)> _secrets = [];
     private readonly List<IDisposable> _held = [];
-    private readonly List<SshAgentProxy> _agents = [];
+    private readonly List<AgentSocket> _agents = [];
     private readonly Dictionary<StepMount, CacheDirectory> _caches = new(ReferenceEqualityComparer.Instance);
     private int _overlays;
 
@@ -69,6 +70,9 @@ internal sealed class RunMounts : IAsyncDisposable
 
     /// <summary>Variables for the command.</summary>
     public IReadOnlyList<string> Environment => _environment;
+
+    /// <summary>Since when the caches have been there that the step mounts, as their directory says; null without one.</summary>
+    public DateTimeOffset? CachesSince => _caches.Values.Select(c => HostFiles.Times(Path.GetDirectoryName(c.Path)!)?.Modified).Min();
 
     /// <summary>Where in the root something was mounted.</summary>
     public IReadOnlyList<string> Points => _points;
@@ -109,8 +113,8 @@ internal sealed class RunMounts : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var agent in _agents)
-            await agent.DisposeAsync().ConfigureAwait(false);
+        foreach (var socket in _agents)
+            await socket.Agent.DisposeAsync().ConfigureAwait(false);
         foreach (var held in _held)
             held.Dispose();
     }
@@ -275,13 +279,15 @@ internal sealed class RunMounts : IAsyncDisposable
 
     private IEnumerable<Preparation> SecretFiles()
     {
-        if (_secrets.Count == 0)
+        if (_secrets.Count == 0 && _agents.Count == 0)
             yield break;
 
         HostFiles.MakeDirectory(Path.Combine(_directory, SecretDirectory), OrdinaryMode);
-        yield return new MemoryMount(SecretDirectory, _secrets.Sum(s => (long)s.Value.Length + SecretSpace));
+        yield return new MemoryMount(SecretDirectory, SecretSpace + _secrets.Sum(s => (long)s.Value.Length + SecretSpace));
         foreach (var (name, value, mount) in _secrets)
             yield return new NewFile(name, value, mount.Mode, mount.UserId, mount.GroupId);
+        foreach (var socket in _agents)
+            yield return socket;
     }
 
     private void AddAgent(StepMount.Ssh ssh)
@@ -294,9 +300,9 @@ internal sealed class RunMounts : IAsyncDisposable
         }
 
         string target = ssh.Target.Length > 0 ? ssh.Target : string.Create(CultureInfo.InvariantCulture, $"/run/buildkit/ssh_agent.{_agents.Count}");
-        string socket = Path.Combine(_directory, string.Create(CultureInfo.InvariantCulture, $"ssh{_agents.Count}"));
-        _agents.Add(SshAgentProxy.Listen(agent, socket, ssh.Mode, ssh.UserId, ssh.GroupId));
-        Add(ssh, RuntimeMount.BindAlone(socket, "", readOnly: false), MountView.Empty, isFile: true, target);
+        string socket = string.Create(CultureInfo.InvariantCulture, $"{SecretDirectory}/ssh{_agents.Count}");
+        _agents.Add(new AgentSocket(new SshAgentProxy(agent), socket, ssh.Mode, ssh.UserId, ssh.GroupId));
+        Add(ssh, RuntimeMount.BindAlone(Path.Combine(_directory, socket), "", readOnly: false), MountView.Empty, isFile: true, target);
         if (_agents.Count == 1 && !_step.Environment.Any(e => e.StartsWith("SSH_AUTH_SOCK=", StringComparison.Ordinal)))
             _environment.Add("SSH_AUTH_SOCK=" + target);
     }

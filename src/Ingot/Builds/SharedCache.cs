@@ -135,6 +135,7 @@ internal static class SharedCache
     /// <summary>Reads a blob to its end into a store.</summary>
     public static async Task CopyAsync(Stream stream, IContentStore store, Descriptor blob, CancellationToken cancellationToken)
     {
+        (store as DirectoryStore)?.RequireSpace(blob.Digest, blob.Size);
         var writer = await store.BeginAsync(cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {

@@ -97,10 +97,27 @@ public sealed class ProjectDirectory : IDisposable
     /// <summary>The text of a file whose path was resolved before, and has no link in it now either.</summary>
     public static string ReadResolved(string path)
     {
-        using var file = RootedDirectory.FindResolved(path, out var answer);
+        using var file = FindResolved(path, out var answer);
         if (file is null)
-            throw answer == PathAnswer.Outside ? new InvalidInputException("outside-project", $"'{path}' became a symbolic link while it was used", "try again when nobody changes it") : new FileNotFoundException($"'{path}' is gone", path);
+        {
+            throw answer == PathAnswer.Outside
+                ? new InvalidInputException("outside-project", $"'{path}' became a symbolic link while it was used", "try again when nobody changes it")
+                : new InvalidInputException("unreadable", $"'{path}' cannot be read: it is gone", "try again when nobody changes it");
+        }
+
         return file.Status.Type == Kernel.S_IFREG ? ReadText(file, path) : throw Special(path);
+    }
+
+    private static FoundFile? FindResolved(string path, out PathAnswer answer)
+    {
+        try
+        {
+            return RootedDirectory.FindResolved(path, out answer);
+        }
+        catch (IOException e)
+        {
+            throw new InvalidInputException("unreadable", $"'{path}' cannot be read", e.Message);
+        }
     }
 
     /// <inheritdoc/>

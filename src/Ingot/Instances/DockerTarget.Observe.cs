@@ -1,5 +1,4 @@
 using System.Globalization;
-using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Tools;
 
@@ -11,55 +10,7 @@ public sealed partial class DockerTarget
     public Task<ProxyObservation> ObserveProxyAsync(ServiceSetup setup, CancellationToken cancellationToken = default) => ObserveProxyAsync(setup.Key, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup, CancellationToken cancellationToken = default) =>
-        ObserveInstancesAsync(setup.Key, cancellationToken);
-
-    /// <inheritdoc/>
     public SyntheticObservation? ObserveSynthetic(ServiceKey key) => _senders.GetValueOrDefault(key)?.Observe();
-
-    private async Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceKey key, CancellationToken cancellationToken)
-    {
-        var listed = await _engine.ListAsync(InstanceLabels.Filter(key), cancellationToken).ConfigureAwait(false);
-        var inspected = await Task.WhenAll(listed.Select(container => _engine.FindContainerAsync(container.Id, cancellationToken))).ConfigureAwait(false);
-        return [.. inspected.OfType<DockerContainer>().Select(container => Read(key, container)).OrderBy(instance => instance.Generation).ThenBy(instance => instance.Index)];
-    }
-
-    private static InstanceObservation Read(ServiceKey key, DockerContainer container)
-    {
-        var labels = container.Config.Labels ?? new Dictionary<string, string>();
-        string Label(string name) => labels.GetValueOrDefault(name) ?? throw Unreadable(container, $"it has no label {name}");
-        int Number(string name) => int.TryParse(Label(name), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : throw Unreadable(container, $"its label {name} is '{Label(name)}'");
-
-        if (!Digest.TryParse(Label(InstanceLabels.Digest), out var digest))
-            throw Unreadable(container, $"its label {InstanceLabels.Digest} is '{Label(InstanceLabels.Digest)}'");
-
-        var state = State(container.State.Status);
-        string? ip = container.NetworkSettings.Networks?.GetValueOrDefault(HardenedContainer.Network(key.Project))?.IPAddress;
-        bool reachable = state == InstanceState.Running && !string.IsNullOrEmpty(ip);
-        return new InstanceObservation(
-            Number(InstanceLabels.Generation),
-            Number(InstanceLabels.Index),
-            container.Id,
-            state,
-            digest,
-            reachable ? string.Create(CultureInfo.InvariantCulture, $"{ip}:{Number(InstanceLabels.Port)}") : null,
-            container.RestartCount,
-            container.State.StartedAt.Year > 1 ? container.State.StartedAt : null,
-            state is InstanceState.Exited or InstanceState.Restarting ? container.State.ExitCode : null,
-            container.State.OomKilled);
-    }
-
-    private static InstanceState State(string status) => status switch
-    {
-        "created" => InstanceState.Created,
-        // A paused one has an address and answers no check: the proxy says that it is ill.
-        "running" or "paused" => InstanceState.Running,
-        "restarting" => InstanceState.Restarting,
-        _ => InstanceState.Exited,
-    };
-
-    private static ToolException Unreadable(DockerContainer container, string why) =>
-        new("dockerd", $"the container '{container.Name.TrimStart('/')}' carries Ingot's labels and {why}: remove it with 'docker rm -f {container.Name.TrimStart('/')}'");
 
     // Down is only said when the process is known to be gone. One that runs and does not answer throws.
     private async Task<ProxyObservation> ObserveProxyAsync(ServiceKey key, CancellationToken cancellationToken)

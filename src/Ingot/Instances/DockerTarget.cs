@@ -8,30 +8,39 @@ using Ingot.Tools;
 namespace Ingot.Instances;
 
 /// <summary>A Docker host: the Engine runs the instances, and one HAProxy for each service and stage, a process of its own, carries the traffic. Killing Ingot drops no request.</summary>
+/// <remarks>What carries this home's label is ours, and nothing else is looked at, counted or touched; a label that was copied is found out by what the container runs.</remarks>
 public sealed partial class DockerTarget : ITarget, IAsyncDisposable
 {
-    private const int StopSeconds = 10;
-
     private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(20);
 
     private readonly string _proxies;
+    private readonly string _homeId;
     private readonly TimeProvider _time;
     private readonly DockerEngine _engine;
+    private readonly ContainerWatch _watch;
     private readonly ConcurrentDictionary<ServiceKey, SyntheticSender> _senders = new();
 
     /// <summary>The host's Engine at its usual socket, and proxies under <c>proxies/</c> of Ingot's home.</summary>
-    public DockerTarget(string home, TimeProvider time)
-        : this(home, time, new DockerEngine())
+    public DockerTarget(string home, string homeId, TimeProvider time)
+        : this(home, homeId, time, new DockerEngine())
     {
     }
 
     /// <summary>Proxies under <c>proxies/</c> of <paramref name="home"/>; the Engine is disposed with the target.</summary>
-    public DockerTarget(string home, TimeProvider time, DockerEngine engine)
+    /// <param name="home">The home's directory.</param>
+    /// <param name="homeId">What tells this home's containers and networks from those of others: at least six letters or digits that never change.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="engine">The Engine.</param>
+    public DockerTarget(string home, string homeId, TimeProvider time, DockerEngine engine)
     {
+        if (homeId.Length < 6 || !homeId.All(char.IsAsciiLetterOrDigit))
+            throw new ArgumentException($"'{homeId}' does not tell a home from others", nameof(homeId));
         _proxies = Path.Combine(home, "proxies");
+        _homeId = homeId;
         _time = time;
         _engine = engine;
+        _watch = new ContainerWatch(engine, homeId, time);
     }
 
     /// <summary>What the Engine shows to the registry of a repository; null for nothing.</summary>
@@ -56,8 +65,8 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
             Move.AddServer add => AddServerAsync(setup, add, cancellationToken),
             Move.SetWeights weights => SetWeightsAsync(setup, weights, cancellationToken),
             Move.RemoveServer remove => RemoveServerAsync(setup, remove, cancellationToken),
-            Move.StopInstance stop => _engine.StopAsync(stop.Id, StopSeconds, cancellationToken),
-            Move.RemoveInstance remove => RemoveAsync(remove.Id, cancellationToken),
+            Move.StopInstance stop => StopInstanceAsync(stop.Id, cancellationToken),
+            Move.RemoveInstance remove => RemoveInstanceAsync(remove.Id, cancellationToken),
             Move.StartSynthetic start => StartSyntheticAsync(setup, start),
             Move.StopSynthetic => StopSyntheticAsync(setup.Key),
             _ => throw new ArgumentException($"a Docker host does not know the move '{move}'", nameof(move)),
@@ -65,86 +74,15 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
         return null;
     }
 
-    /// <summary>The last lines an instance wrote; empty when it is not there.</summary>
-    public async Task<string> ReadLogAsync(ServiceKey key, int generation, int index, int lines, CancellationToken cancellationToken = default)
-    {
-        var container = await _engine.FindContainerAsync(HardenedContainer.Name(key, generation, index), cancellationToken).ConfigureAwait(false);
-        return container is null ? "" : await _engine.LogsAsync(container.Id, lines, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <inheritdoc/>
-    public async Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default)
-    {
-        await StopSyntheticAsync(key).ConfigureAwait(false);
-        var config = Config(key, settings: null, []);
-        await Haproxy.StopAsync(config, _time, cancellationToken).ConfigureAwait(false);
-        var containers = await _engine.ListAsync(InstanceLabels.Filter(key), cancellationToken).ConfigureAwait(false);
-        await Task.WhenAll(containers.Select(container => RemoveAsync(container.Id, cancellationToken))).ConfigureAwait(false);
-        foreach (string directory in (string[])[config.Directory, Path.GetDirectoryName(config.SocketPath)!])
-        {
-            if (Directory.Exists(directory))
-                Directory.Delete(directory, recursive: true);
-        }
-
-        var others = await _engine.ListAsync([$"{InstanceLabels.Project}={key.Project}"], cancellationToken).ConfigureAwait(false);
-        if (others.Count == 0)
-            await _engine.RemoveNetworkAsync(HardenedContainer.Network(key.Project), cancellationToken).ConfigureAwait(false);
-    }
-
     /// <summary>Stops sending requests. Instances and proxies go on.</summary>
     public async ValueTask DisposeAsync()
     {
         foreach (var key in _senders.Keys)
             await StopSyntheticAsync(key).ConfigureAwait(false);
+        await _watch.DisposeAsync().ConfigureAwait(false);
         _engine.Dispose();
-    }
-
-    private async Task<string> CreateAsync(ServiceSetup setup, Move.CreateInstance move, CancellationToken cancellationToken)
-    {
-        var generation = Generation(setup, move.Generation);
-        string name = HardenedContainer.Name(setup.Key, move.Generation, move.Index);
-        string reference = HardenedContainer.Reference(generation);
-        var image = await _engine.FindImageAsync(reference, cancellationToken).ConfigureAwait(false) ?? await PullAsync(generation, cancellationToken).ConfigureAwait(false);
-        await EnsureNetworkAsync(setup.Key.Project, cancellationToken).ConfigureAwait(false);
-        var spec = HardenedContainer.Spec(setup.Key, generation, move.Index, image.Config?.User);
-        string id = await _engine.TryCreateAsync(name, spec, cancellationToken).ConfigureAwait(false) ?? await AdoptAsync(name, spec, cancellationToken).ConfigureAwait(false);
-        await _engine.StartAsync(id, cancellationToken).ConfigureAwait(false);
-        return id;
-    }
-
-    // A tag could have moved since; the digest is what was promoted, and the Engine must say that it has it.
-    private async Task<DockerImage> PullAsync(Generation generation, CancellationToken cancellationToken)
-    {
-        await _engine.PullAsync(generation.Repository, generation.Digest.ToString(), Credentials(generation.Repository), cancellationToken).ConfigureAwait(false);
-        string reference = HardenedContainer.Reference(generation);
-        var image = await _engine.FindImageAsync(reference, cancellationToken).ConfigureAwait(false);
-        return image?.RepoDigests?.Contains(reference) == true
-            ? image
-            : throw new ToolException("dockerd", $"'{reference}' was pulled and the Docker Engine does not know it by that digest");
-    }
-
-    // The name is taken: by what an earlier try made, or by something that is not ours to touch.
-    private async Task<string> AdoptAsync(string name, DockerContainerSpec spec, CancellationToken cancellationToken)
-    {
-        var container = await _engine.FindContainerAsync(name, cancellationToken).ConfigureAwait(false)
-            ?? throw new ToolException("dockerd", $"the container '{name}' was there and is gone: it is being removed");
-        var labels = container.Config.Labels ?? new Dictionary<string, string>();
-        var differing = spec.Labels.Where(label => labels.GetValueOrDefault(label.Key) != label.Value).Select(label => label.Key).ToArray();
-        return differing.Length == 0
-            ? container.Id
-            : throw new ToolException("dockerd", $"a container named '{name}' is there that differs in {string.Join(", ", differing)}: remove it with 'docker rm -f {name}'");
-    }
-
-    private Task EnsureNetworkAsync(string project, CancellationToken cancellationToken)
-    {
-        var labels = new SortedDictionary<string, string>(StringComparer.Ordinal) { [InstanceLabels.Project] = project };
-        return _engine.EnsureNetworkAsync(HardenedContainer.Network(project), labels, cancellationToken);
-    }
-
-    private async Task RemoveAsync(string id, CancellationToken cancellationToken)
-    {
-        await _engine.StopAsync(id, StopSeconds, cancellationToken).ConfigureAwait(false);
-        await _engine.RemoveAsync(id, force: true, cancellationToken).ConfigureAwait(false);
+        _instances.Dispose();
+        _networks.Dispose();
     }
 
     private Task StartSyntheticAsync(ServiceSetup setup, Move.StartSynthetic move)

@@ -10,29 +10,37 @@ public static class HardenedContainer
     /// <summary>How often the Engine starts an instance again by itself. After that it is replaced, or its generation is turned back.</summary>
     public const int Restarts = 3;
 
-    /// <summary>The name of an instance's container. It is the idempotency key of making it.</summary>
-    public static string Name(ServiceKey key, int generation, int index) => $"ingot-{key.Stem}-{InstanceName.Of(generation, index)}";
+    /// <summary>Seconds an instance has to end after its image's stop signal, before it is killed.</summary>
+    public const int StopSeconds = 10;
 
-    /// <summary>The network the instances of a project share.</summary>
-    public static string Network(string project) => $"ingot-{project}";
+    private const int HomeInNames = 6;
+
+    /// <summary>The name of an instance's container. It is the idempotency key of making it.</summary>
+    public static string Name(string homeId, ServiceKey key, int generation, int index) => $"ingot-{key.Stem}-{InstanceName.Of(generation, index)}-{homeId[..HomeInNames]}";
+
+    /// <summary>The name of the network the instances of a project share.</summary>
+    public static string Network(string homeId, string project) => $"ingot-{project}-{homeId[..HomeInNames]}";
 
     /// <summary>The container of an instance.</summary>
+    /// <param name="homeId">Whose it is.</param>
     /// <param name="key">The service and stage.</param>
     /// <param name="generation">The generation.</param>
     /// <param name="index">Which of its instances.</param>
-    /// <param name="imageUser">The user the image names, for the owner of writable directories.</param>
-    public static DockerContainerSpec Spec(ServiceKey key, Generation generation, int index, string? imageUser) => new()
+    /// <param name="image">The image, as the Engine has it.</param>
+    /// <param name="network">The network's id: of one name there may be several.</param>
+    public static DockerContainerSpec Spec(string homeId, ServiceKey key, Generation generation, int index, DockerImage image, string network) => new()
     {
         Image = Reference(generation),
         Env = [.. generation.Config.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}")],
-        Labels = InstanceLabels.Of(key, generation, index),
+        Labels = InstanceLabels.Of(homeId, key, generation, index, image.Id),
+        StopTimeout = StopSeconds,
         HostConfig = new DockerHostConfig
         {
-            NetworkMode = Network(key.Project),
+            NetworkMode = network,
             ReadonlyRootfs = true,
             CapDrop = ["ALL"],
             SecurityOpt = ["no-new-privileges:true", $"seccomp={SeccompProfile.Json}"],
-            Tmpfs = Tmpfs(generation, imageUser),
+            Tmpfs = Tmpfs(generation, image.Config?.User),
             Memory = generation.Limits.Memory,
             // Equal to the memory: no swap.
             MemorySwap = generation.Limits.Memory,
@@ -57,6 +65,9 @@ public static class HardenedContainer
 /// <summary>The labels by which an instance's container is found and known.</summary>
 public static class InstanceLabels
 {
+    /// <summary>The home whose server made it. What has another, or none, is not ours, whatever else it says.</summary>
+    public const string Home = "io.ingot.home";
+
     /// <summary>The project.</summary>
     public const string Project = "io.ingot.project";
 
@@ -84,9 +95,13 @@ public static class InstanceLabels
     /// <summary>The digest of everything that makes the instance what it is.</summary>
     public const string Spec = "io.ingot.spec";
 
+    /// <summary>The id the Engine gave the image when the instance was made.</summary>
+    public const string Image = "io.ingot.image";
+
     /// <summary>The labels of one instance.</summary>
-    public static IReadOnlyDictionary<string, string> Of(ServiceKey key, Generation generation, int index) => new SortedDictionary<string, string>(StringComparer.Ordinal)
+    public static IReadOnlyDictionary<string, string> Of(string homeId, ServiceKey key, Generation generation, int index, string imageId) => new SortedDictionary<string, string>(StringComparer.Ordinal)
     {
+        [Home] = homeId,
         [Project] = key.Project,
         [Service] = key.Service,
         [Stage] = key.Stage,
@@ -96,8 +111,17 @@ public static class InstanceLabels
         [Digest] = generation.Digest.ToString(),
         [Version] = generation.Version,
         [Spec] = generation.SpecDigest.ToString(),
+        [Image] = imageId,
     };
 
-    /// <summary>The labels every instance of a service and stage has, as a filter of the Engine's.</summary>
-    public static IReadOnlyList<string> Filter(ServiceKey key) => [$"{Project}={key.Project}", $"{Service}={key.Service}", $"{Stage}={key.Stage}"];
+    /// <summary>The labels of everything a home has made, or has made for a project, as a filter of the Engine's.</summary>
+    public static IReadOnlyList<string> Filter(string homeId, string? project = null) => project is null ? [$"{Home}={homeId}"] : [$"{Home}={homeId}", $"{Project}={project}"];
+
+    /// <summary>The labels every instance of a home's service and stage has.</summary>
+    public static IReadOnlyList<string> Filter(string homeId, ServiceKey key) =>
+        [$"{Home}={homeId}", $"{Project}={key.Project}", $"{Service}={key.Service}", $"{Stage}={key.Stage}"];
+
+    /// <summary>The labels of one instance.</summary>
+    public static IReadOnlyList<string> Filter(string homeId, ServiceKey key, int generation, int index) =>
+        [.. Filter(homeId, key), string.Create(CultureInfo.InvariantCulture, $"{Generation}={generation}"), string.Create(CultureInfo.InvariantCulture, $"{Index}={index}")];
 }

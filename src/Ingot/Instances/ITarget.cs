@@ -28,6 +28,12 @@ public interface ITarget
 
     /// <summary>Takes everything of a service that is this home's away. What is gone already is no error; what could not be taken away throws, and asking again goes on with it.</summary>
     Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default);
+
+    /// <summary>The services of which something is there that is this home's, whether anybody still knows them or not.</summary>
+    Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default) => Task.FromResult<IReadOnlyList<ServiceKey>>([]);
+
+    /// <summary>What claims to be of a service and is no instance of it, in sentences for people: seen at the last look at the instances, and never touched.</summary>
+    IReadOnlyList<string> Strangers(ServiceKey key) => [];
 }
 
 /// <summary>Observations of a target as a whole.</summary>

@@ -16,7 +16,9 @@ internal sealed class BuildArguments
     {
         foreach (var (name, value) in given)
             _given[name] = value;
-        _automatic = Automatic(platform, target);
+        // One that is given replaces the automatic one wherever that would count, also where no ARG declares it.
+        _automatic = Automatic(platform, target)
+            .ToDictionary(a => a.Key, a => _given.GetValueOrDefault(a.Key, a.Value), StringComparer.Ordinal);
     }
 
     /// <summary>What was given and is the image's business. Where the proxy is may hold a password, and records are published.</summary>

@@ -18,6 +18,7 @@ internal sealed class DockerfilePlanner
     private readonly Scope _global = new([]);
     private readonly Dictionary<int, StagePlanner?> _stages = [];
     private readonly OrderedDictionary<string, TreeSource.Image> _bases = [];
+    private readonly Dictionary<string, string> _contexts = new(StringComparer.Ordinal);
     private readonly int _target;
 
     public DockerfilePlanner(Planner planner, DockerfileImage image, DockerfileSyntax syntax, TreeSource.Context context)
@@ -27,6 +28,8 @@ internal sealed class DockerfilePlanner
         _image = image;
         _syntax = syntax;
         _target = FindTarget();
+        foreach (var (name, value) in planner.Settings.Contexts)
+            _contexts[ContextName.Canonical(name)] = value;
         var given = image.Arguments.Concat(planner.Settings.Arguments);
         _arguments = new BuildArguments(given, planner.Settings.Platform, image.Target ?? "default");
     }
@@ -36,8 +39,6 @@ internal sealed class DockerfilePlanner
     public BuildArguments Arguments => _arguments;
 
     public char Escape => _syntax.Escape;
-
-    public Scope Global => _global;
 
     /// <summary>The names of every ARG in the file, used or not.</summary>
     public IReadOnlySet<string> DeclaredArguments => _syntax.GlobalArguments
@@ -78,8 +79,7 @@ internal sealed class DockerfilePlanner
     }
 
     /// <summary>What the person gave in place of a name; null when nothing was given.</summary>
-    public string? NamedContext(string name) =>
-        Settings.Contexts.GetValueOrDefault(name) ?? (name.EndsWith(":latest", StringComparison.Ordinal) ? Settings.Contexts.GetValueOrDefault(name[..^":latest".Length]) : null);
+    public string? NamedContext(string name) => _contexts.GetValueOrDefault(ContextName.Canonical(name));
 
     private async Task<TreeSource?> FindContextAsync(string name, string value, Platform platform, SourceSpan span, CancellationToken cancellationToken)
     {
@@ -88,6 +88,8 @@ internal sealed class DockerfilePlanner
         if (value.StartsWith(ImageScheme, StringComparison.Ordinal) || value.Contains("://", StringComparison.Ordinal))
         {
             string image = value.StartsWith(ImageScheme, StringComparison.Ordinal) ? value[ImageScheme.Length..] : value;
+            if (image == "scratch")
+                return new TreeSource.Scratch();
             void SayUnknown() => Diagnostics.Error("plan-unknown-context", $"the context '{name}' is '{value}', and no such image was found", span);
             return await FindImageAsync(image, platform, span, SayUnknown, cancellationToken).ConfigureAwait(false);
         }
@@ -198,9 +200,9 @@ internal sealed class DockerfilePlanner
     {
         foreach (var (name, initial) in _syntax.GlobalArguments.SelectMany(a => a.Arguments))
         {
-            string? value = _arguments.FindGiven(name)
-                ?? (initial is null ? _arguments.FindAutomatic(name) : VariableExpander.Expand(initial, FindGlobal, Diagnostics, Escape));
-            _global.Declare(name, value);
+            // Without a value it keeps the one it has.
+            string? ByDefault() => initial is null ? null : VariableExpander.Expand(initial, FindGlobal, Diagnostics, Escape);
+            _global.Declare(name, _arguments.FindGiven(name) ?? ByDefault());
         }
     }
 

@@ -130,7 +130,7 @@ public sealed class Planner
     {
         var packages = image.Packages.Distinct().Order(StringComparer.Ordinal).ToList();
         string text = $"DEBIAN {image.Suite}{string.Concat(packages.Select(p => " " + p))}";
-        var step = new BootstrapStep(text, image.Span, image.Suite, packages, image.Mirror);
+        var step = new BootstrapStep(text, image.Span, image.Suite, packages, image.Mirror) { KeepsDocumentation = image.KeepsDocumentation };
         var config = EmptyConfig with { Cmd = ["bash"] };
         _stages.Add(new PlannedStage(image.Name, new TreeSource.Scratch(), [step], config, []));
         return new PlannedImage(image.Name, image.Name, image, Digest.Of(Encoding.UTF8.GetBytes(step.ToString())), [], []);

@@ -18,12 +18,15 @@ internal sealed class Scope
         }
     }
 
-    /// <summary>A copy that a later stage starts with: arguments are inherited with the stage that declared them.</summary>
+    /// <summary>A copy that a later stage starts with: arguments are inherited with the stage that declared them, but what the image sets of the
+    /// same name counts again, as with BuildKit.</summary>
     public Scope(Scope parent)
     {
         _environment = new(parent._environment);
         _variables = new(parent._variables);
         _declared = [.. parent._declared];
+        foreach (var (name, value) in _environment)
+            _variables[name] = value;
     }
 
     /// <summary>The image's environment as <c>NAME=value</c>, in the order in which it was set.</summary>

@@ -26,13 +26,11 @@ internal sealed partial class StagePlanner
         _ => throw new InvalidOperationException($"no planning for '{instruction.GetType().Name}'"),
     };
 
-    // All values of one instruction see the variables as they were before it.
+    // Each sees those before it in the same instruction, unlike those of an ENV.
     private string Arg(ArgInstruction arg)
     {
-        var values = arg.Arguments.Select(a => _file.Arguments.FindGiven(a.Name)
-            ?? (a.Default is not null ? Expand(a.Default) : _file.Global.Find(a.Name) ?? _file.Arguments.FindAutomatic(a.Name))).ToList();
-        foreach (var ((name, _), value) in arg.Arguments.Zip(values))
-            _scope.Declare(name, value);
+        foreach (var (name, initial) in arg.Arguments)
+            _scope.Declare(name, _file.Arguments.FindGiven(name) ?? (initial is null ? _file.FindGlobal(name) : Expand(initial)));
         return arg.Text;
     }
 

@@ -41,6 +41,9 @@ public sealed record BootstrapStep(string Text, SourceSpan Span, string Suite, I
     /// <summary>Whether the mirror is asked anew, whatever the cache holds.</summary>
     public bool IsFresh { get; init; }
 
+    /// <summary>Whether packages keep their manuals, documents and translations, those that are installed later included.</summary>
+    public bool KeepsDocumentation { get; init; }
+
     /// <summary>What was asked for, as a lock remembers it: the release and the packages.</summary>
     public string Request => string.Join(' ', [Suite, .. Packages]);
 
@@ -49,6 +52,7 @@ public sealed record BootstrapStep(string Text, SourceSpan Span, string Suite, I
     [
         new("bootstrap", "debian"), new("suite", Suite), .. Packages.Select(p => new KeyPart("package", p)),
         .. Mirror is null ? Array.Empty<KeyPart>() : [new("mirror", Mirror)],
+        .. KeepsDocumentation ? [new("documentation", "keep")] : Array.Empty<KeyPart>(),
         .. Lock is null ? [] : Lock.Packages.Select(p => new KeyPart(Lock.IsWhole ? "locked" : "locked part", p.ToString())),
     ];
 }

@@ -11,6 +11,17 @@ public static class Judge
     /// <summary>The failure rate from which the absolute guard acts, where there is no old generation to compare with.</summary>
     public const double AbsoluteRate = 0.05;
 
+    /// <summary>What the comparisons at the whole may spend of false aborts over a rollout, beside <see cref="Alpha"/>.</summary>
+    public const double ProbeAlpha = 0.0025;
+
+    // Where no failure was seen before, one in two hundred is taken for usual.
+    private const double LeastRate = 0.005;
+
+    private const double FewestErrors = 3;
+
+    // Of as many on each side, twice the rate would have been seen.
+    private const long ManyErrors = 50;
+
     // Expected errors of 1.5 times the need show a regression in 80 to 93 of 100 rollouts.
     private const double Margin = 1.5;
 
@@ -20,6 +31,8 @@ public static class Judge
     private const double LargestComparedShare = 0.95;
 
     private static readonly double s_bound = Math.Log(1 / Alpha);
+    private static readonly TimeSpan s_hold = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_young = TimeSpan.FromSeconds(5);
 
     /// <summary>The judgement after what an observation adds. Counters that fell, or are of another life of the proxy, begin a new base and add nothing.</summary>
     public static Judgement Count(Judgement before, RolloutSpec spec, Observation seen)
@@ -28,12 +41,17 @@ public static class Judge
             return before;
 
         bool sameLife = before.Epoch == seen.Proxy.Epoch;
-        var next = Added(before, seen, spec.Next.Number, sameLife);
-        var previous = spec.Previous is null ? default : Added(before, seen, spec.Previous.Number, sameLife);
+        var held = new SortedDictionary<string, HeldErrors>(StringComparer.Ordinal);
+        var next = Added(before, seen, spec.Next.Number, sameLife, held);
+        var previous = spec.Previous is null ? default : Added(before, seen, spec.Previous.Number, sameLife, held);
         var weighed = Weigh(before, next, previous);
         return weighed with
         {
             Evidence = before.Evidence.Observe(next, previous),
+            Probe = before.Probe?.Observe(next, previous),
+            Lately = before.Lately.And(next, seen.Time - (before.CountedAt ?? seen.Time)),
+            CountedAt = seen.Time,
+            Held = held,
             Next = before.Next + next,
             Previous = before.Previous + previous,
             NextInStep = before.NextInStep + next,
@@ -50,13 +68,50 @@ public static class Judge
     /// <summary>What is to be said of the step now. <paramref name="share"/> is the percent of the traffic the next generation was given.</summary>
     public static Verdict Look(Judgement seen, RolloutSpec spec, int share)
     {
+        if (Compared(seen, spec) is { } worse)
+            return worse;
+        if (share == 100 || spec.Previous is null)
+            return Alone(seen, spec);
+        return Enough(seen, spec, share, seen.Previous.Rate);
+    }
+
+    /// <summary>What the comparison of both generations over the whole rollout says against the next one; null when nothing. Where all traffic is the next one's this stays what it was.</summary>
+    public static Verdict.Worse? Compared(Judgement seen, RolloutSpec spec)
+    {
         if (seen.Evidence.LogE >= s_bound)
             return new Verdict.Worse($"{Compare(seen)}: the odds that this is chance are below {Percent(Alpha)}");
         if (seen.Harm > spec.Rollout.FailedRequests && seen.Excess > 4 * Math.Sqrt(seen.Variance))
             return new Verdict.Worse(Invariant($"{Compare(seen)}: about {seen.Harm:F0} requests failed that would not have failed before, more than the {spec.Rollout.FailedRequests} allowed"));
-        if (share == 100 || spec.Previous is null)
-            return Alone(seen, spec);
-        return Enough(seen, spec, share);
+        return null;
+    }
+
+    /// <summary>
+    /// What the comparison says that was begun because failures rose where all traffic was the next generation's. Its evidence begins anew, because a
+    /// long rollout without a difference would outweigh it, and each time with half the rate of false aborts: together they spend at most <see cref="ProbeAlpha"/>.
+    /// </summary>
+    /// <param name="seen">What was counted.</param>
+    /// <param name="spec">What was asked for.</param>
+    /// <param name="share">The percent of the traffic the next generation has.</param>
+    /// <param name="count">Which comparison of the rollout, from 1.</param>
+    public static Verdict LookAtProbe(Judgement seen, RolloutSpec spec, int share, int count)
+    {
+        if (Compared(seen, spec) is { } worse)
+            return worse;
+        if (seen.Probe?.LogE >= Math.Log(1 / ProbeAlpha) + (count * Math.Log(2)))
+            return new Verdict.Worse(Invariant($"with all traffic its failures rose, and compared with the old generation side by side it failed {Side(seen.NextInStep)}, the old one {Side(seen.PreviousInStep)}"));
+        return Enough(seen, spec, share, seen.PreviousInStep.Rate);
+    }
+
+    /// <summary>Why both generations should be compared again although the next one takes all traffic; null while it fails no more than it did, or than both were seen to fail at once.</summary>
+    /// <param name="seen">What was counted.</param>
+    /// <param name="tolerated">The rate that was found to be shared.</param>
+    public static string? Rises(Judgement seen, double tolerated)
+    {
+        double usual = Math.Max(Math.Max(seen.Previous.Rate, tolerated), LeastRate);
+        var (trials, errors) = seen.Lately;
+        double expected = usual * trials;
+        bool rises = errors >= FewestErrors && errors > SmallestRatio * expected && errors > expected + (4 * Math.Sqrt(expected));
+        return rises ? $"{Percent(Math.Min(1, errors / trials))} of the requests of the last seconds failed, with all traffic on generation" : null;
     }
 
     /// <summary>How much evidence one error gives on average, in nats, had the next generation failed <paramref name="ratio"/> times as often as the old at this share of the traffic.</summary>
@@ -70,22 +125,64 @@ public static class Judge
     public static double NeededErrors(double ratio, double share) =>
         Growth(ratio, share) is var growth and > 1e-6 ? (s_bound + Math.Log(OddsMixture.OddsRatios.Count)) / growth : double.PositiveInfinity;
 
-    private static Arm Added(Judgement before, Observation seen, int generation, bool sameLife)
+    /// <summary>Whether both generations, compared side by side, fail about alike: going back would help nobody.</summary>
+    public static bool IsShared(Judgement seen) =>
+        seen.NextInStep.Errors >= ManyErrors && seen.PreviousInStep.Errors >= ManyErrors && seen.PreviousInStep.Rate >= 0.6 * seen.NextInStep.Rate;
+
+    private static Arm Added(Judgement before, Observation seen, int generation, bool sameLife, SortedDictionary<string, HeldErrors> held)
     {
         var sum = default(Arm);
         if (!sameLife)
             return sum;
 
         foreach (var server in seen.Proxy.Servers.Where(server => server.Generation == generation))
-            sum += Since(before.Counters.GetValueOrDefault(InstanceName.Of(server.Generation, server.Index)), server.Counters);
+        {
+            string name = InstanceName.Of(server.Generation, server.Index);
+            var since = Since(before.Counters.GetValueOrDefault(name), server.Counters);
+            sum += new Arm(since.Responses, since.ServerErrors) + Unanswered(before.Held.GetValueOrDefault(name), since.Unanswered, seen, server, held);
+        }
+
         return sum;
     }
 
-    private static Arm Since(ServerCounters last, ServerCounters now)
+    // What an instance leaves unanswered when it dies is no failure of its version: its death is counted, and it is replaced. Whether it has died
+    // shows a moment later than its failures do.
+    private static Arm Unanswered(HeldErrors earlier, long now, Observation seen, ServerObservation server, SortedDictionary<string, HeldErrors> held)
+    {
+        if (earlier.Count + now == 0 || !Lives(seen, server))
+            return default;
+
+        if (earlier.Count > 0 && (seen.Time - earlier.Since >= s_hold || seen.Time < earlier.Since))
+        {
+            if (now > 0)
+                held[InstanceName.Of(server.Generation, server.Index)] = new HeldErrors(now, seen.Time);
+            return new Arm(earlier.Count, earlier.Count);
+        }
+
+        held[InstanceName.Of(server.Generation, server.Index)] = new HeldErrors(earlier.Count + now, earlier.Count > 0 ? earlier.Since : seen.Time);
+        return default;
+    }
+
+    private static bool Lives(Observation seen, ServerObservation server)
+    {
+        if (server.Health == ServerHealth.Down)
+            return false;
+        if (!seen.KnowsInstances)
+            return true;
+        return seen.Instance(server.Generation, server.Index) is { State: InstanceState.Running } instance && instance.Address == server.Address
+            && !(seen.Time - instance.StartedAt is { } age && age >= TimeSpan.Zero && age < s_young);
+    }
+
+    private static ServerCounters Since(ServerCounters last, ServerCounters now)
     {
         bool fell = now.Responses < last.Responses || now.ServerErrors < last.ServerErrors || now.ConnectionErrors < last.ConnectionErrors
             || now.ResponseErrors < last.ResponseErrors || now.Retries < last.Retries;
-        return fell ? default : new Arm(now.Trials - last.Trials, now.Errors - last.Errors);
+        return fell ? default : new ServerCounters(
+            now.Responses - last.Responses,
+            now.ServerErrors - last.ServerErrors,
+            now.ConnectionErrors - last.ConnectionErrors,
+            now.ResponseErrors - last.ResponseErrors,
+            now.Retries - last.Retries);
     }
 
     // A server that is gone for a moment keeps its base, or its return would be counted twice.
@@ -129,11 +226,10 @@ public static class Judge
             : new Verdict.NotWorse();
     }
 
-    private static Verdict Enough(Judgement seen, RolloutSpec spec, int percent)
+    private static Verdict Enough(Judgement seen, RolloutSpec spec, int percent, double usual)
     {
         var (next, previous) = (seen.NextInStep, seen.PreviousInStep);
         double share = next.Trials == 0 || previous.Trials == 0 ? percent / 100.0 : (double)next.Trials / (next.Trials + previous.Trials);
-        double usual = seen.Previous.Rate;
         double regressed = Math.Min(1, Math.Max(SmallestRatio * usual, spec.Rollout.Detect));
         double needed = Margin * NeededErrors(usual > 0 ? regressed / usual : double.PositiveInfinity, share);
         double expected = (next.Trials * regressed) + (previous.Trials * usual);
@@ -146,6 +242,8 @@ public static class Judge
 
     private static string Compare(Judgement seen) => Invariant(
         $"the next generation failed {seen.Next.Errors} of {seen.Next.Trials} requests ({Percent(seen.Next.Rate)}), the old one {seen.Previous.Errors} of {seen.Previous.Trials} ({Percent(seen.Previous.Rate)})");
+
+    private static string Side(Arm arm) => Invariant($"{arm.Errors} of {arm.Trials} requests ({Percent(arm.Rate)})");
 
     internal static string Percent(double rate) => Invariant($"{rate * 100:0.##} %");
 

@@ -28,6 +28,16 @@ public abstract record Move
     [JsonIgnore]
     public virtual Lane Lane => Lane.Traffic;
 
+    /// <summary>The instance it is carried out on, <c>g2-0</c>; null when it is not carried out on an instance.</summary>
+    [JsonIgnore]
+    public string? Subject => this switch
+    {
+        CreateInstance create => InstanceName.Of(create.Generation, create.Index),
+        StopInstance stop => InstanceName.Of(stop.Generation, stop.Index),
+        RemoveInstance remove => InstanceName.Of(remove.Generation, remove.Index),
+        _ => null,
+    };
+
     /// <summary>The key: what people and logs see.</summary>
     public sealed override string ToString() => Key;
 

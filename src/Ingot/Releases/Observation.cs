@@ -157,18 +157,14 @@ public enum ServerHealth
 /// <summary>Counters of one server, since the proxy began to count.</summary>
 /// <param name="Responses">Answers of any status that came from the instance.</param>
 /// <param name="ServerErrors">Answers of 5xx among them.</param>
-/// <param name="ConnectionErrors">Connections refused, reset or not answered.</param>
-/// <param name="ResponseErrors">Answers that broke off or never came.</param>
-/// <param name="Retries">Attempts that failed here and were tried again, here or elsewhere: hidden from the user, and still the instance's failure.</param>
+/// <param name="ConnectionErrors">Requests that ended with a connection refused, reset or not answered.</param>
+/// <param name="ResponseErrors">Requests that ended with an answer that broke off or never came.</param>
+/// <param name="Retries">Attempts that failed here and were tried again, here or elsewhere. The answer in the end is counted where it came from, once; these say nothing of what users saw.</param>
 public readonly record struct ServerCounters(long Responses, long ServerErrors, long ConnectionErrors, long ResponseErrors, long Retries)
 {
-    /// <summary>Attempts that have come to an end, well or not.</summary>
+    /// <summary>Requests without an answer from the instance: its version's failures only when the instance lives.</summary>
     [JsonIgnore]
-    public long Trials => Responses + ConnectionErrors + ResponseErrors + Retries;
-
-    /// <summary>Attempts that have failed.</summary>
-    [JsonIgnore]
-    public long Errors => ServerErrors + ConnectionErrors + ResponseErrors + Retries;
+    public long Unanswered => ConnectionErrors + ResponseErrors;
 }
 
 /// <summary>The sender of Ingot's own requests.</summary>

@@ -3,11 +3,11 @@ using System.Text.Json.Serialization;
 namespace Ingot.Releases;
 
 /// <summary>What one arm did in one interval, counted in the same unit on both sides.</summary>
-/// <param name="Trials">Attempts that came to an end.</param>
+/// <param name="Trials">Requests that came to an end.</param>
 /// <param name="Errors">Those among them that failed.</param>
 public readonly record struct Arm(long Trials, long Errors)
 {
-    /// <summary>The share of attempts that failed; 0 without attempts.</summary>
+    /// <summary>The share of requests that failed; 0 without requests.</summary>
     [JsonIgnore]
     public double Rate => Trials == 0 ? 0 : (double)Errors / Trials;
 

@@ -108,7 +108,7 @@ public static partial class Rollout
             return now < state.Deadline ? state with { Waiting = waiting } : GiveUp(state, AbortCause.Target, waiting, now);
         }
 
-        var time = state.Spec.Rollout.StepDeadline > state.Spec.Rollout.Observe ? state.Spec.Rollout.StepDeadline : state.Spec.Rollout.Observe;
+        var time = StepTime(state);
         state = state with
         {
             AcknowledgedAt = now,
@@ -131,6 +131,14 @@ public static partial class Rollout
 
         if (state.Pause?.Cause == PauseCause.Target)
             state = state with { Pause = null };
+        // More traffic only for a generation that is whole: what died is on its way back.
+        int ready = seen.ReadyInstances(state.Spec.Next.Number);
+        if (ready * 10 < state.Spec.Next.Replicas * 9)
+        {
+            string few = $"only {ready} of {state.Spec.Next.Replicas} instances are ready{Symptoms(state, seen)}";
+            return now < state.Deadline ? state with { Waiting = few } : Stand(state, PauseCause.Target, $"{few}; it goes on by itself once they are", now);
+        }
+
         if (state.Verdict is Verdict.NotWorse || state.ProofWaived)
             return Shift(state, state.Step + 1, state.ProofWaived ? "the proof was waived" : "it does not fail more often than before", now);
 
@@ -152,6 +160,9 @@ public static partial class Rollout
 
     private static RolloutState Soaking(RolloutState state, Observation seen, DateTimeOffset now)
     {
+        if (state.Probe is not null)
+            return WaitForProbe(state, now);
+
         var end = (state.AcknowledgedAt ?? state.PhaseSince) + state.Spec.Rollout.Observe;
         if (now < end)
             return state with { Waiting = $"100 % is observed until {end:HH:mm:ss} UTC" };

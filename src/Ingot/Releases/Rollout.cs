@@ -52,7 +52,7 @@ public static partial class Rollout
         seen = Fresh(seen);
 
         var watched = Watch(followed, seen, now) with { DecidedAt = now };
-        var decided = Go(Withdraw(Guard(Loosen(watched), seen, now), withdrawn, now), seen, now);
+        var decided = Go(Withdraw(Guard(Loosen(watched), seen, withdrawn, now), withdrawn, now), seen, now);
         return Enforce(MayNotTurnBack(watched, decided, withdrawn) ? Hold(watched, decided.Reason, withdrawn!.Previous!, now) : decided, seen, now);
     }
 
@@ -137,11 +137,15 @@ public static partial class Rollout
             : TurnBack(state, AbortCause.Superseded, $"superseded by {by}", now);
     }
 
-    /// <summary>Notes that a move could not be carried out. The same one failing time and again, before the generation has any traffic, turns the rollout back instead of waiting for the deadline.</summary>
+    /// <summary>
+    /// Notes that a move could not be carried out. One on an instance is tried again after a while, each time a longer one; other instances do not
+    /// wait for it. When it fails time and again, before the generation has any traffic, the rollout turns back instead of waiting for the deadline.
+    /// </summary>
     public static RolloutState Failed(RolloutState state, Move move, string message, DateTimeOffset now)
     {
-        int count = state.LastFailure is { } last && last.Key == move.Key ? last.Count + 1 : 1;
-        return state with { LastFailure = new MoveFailure(move.Key, count, message, now) };
+        var (memory, failed) = Upkeep.Failed(state.Instances, move, now);
+        int traffic = failed is null ? state.FailedTrafficMoves + 1 : state.FailedTrafficMoves;
+        return state with { Instances = memory, FailedTrafficMoves = traffic, LastFailure = new MoveFailure(move.Key, failed ?? traffic, message, now) };
     }
 
     /// <summary>How many instances must be well for a generation to serve: half, and at least one.</summary>
@@ -162,7 +166,7 @@ public static partial class Rollout
         {
             // Resuming gives a person's pause back whole.
             bool wasAway = passed > s_away && state.Pause?.Cause != PauseCause.Person;
-            return wasAway ? state with { Deadline = state.Deadline + passed } : state;
+            return wasAway ? state with { Deadline = state.Deadline + passed, BelowFloorSince = null } : state;
         }
 
         return state with
@@ -173,6 +177,8 @@ public static partial class Rollout
             ReadySince = state.ReadySince + passed,
             AcknowledgedAt = state.AcknowledgedAt + passed,
             PreviousDownSince = state.PreviousDownSince + passed,
+            BelowFloorSince = state.BelowFloorSince + passed,
+            Probe = state.Probe is { } probe ? probe with { QuietSince = probe.QuietSince + passed } : null,
             Pause = state.Pause is { } pause ? pause with { Since = pause.Since + passed, Until = pause.Until + passed } : null,
             Goals = [.. state.Goals.Select(goal => goal with { DrainUntil = goal.DrainUntil + passed })],
         };
@@ -192,7 +198,7 @@ public static partial class Rollout
     }
 
     /// <summary>What may turn a rollout back at any time, paused or not.</summary>
-    private static RolloutState Guard(RolloutState state, Observation seen, DateTimeOffset now)
+    private static RolloutState Guard(RolloutState state, Observation seen, Withdrawn? withdrawn, DateTimeOffset now)
     {
         var next = state.Spec.Next;
         bool starting = state.Phase is RolloutPhase.Provisioning or RolloutPhase.Warming;
@@ -206,15 +212,27 @@ public static partial class Rollout
             return TurnBack(state, AbortCause.Health, $"instances of generation {next.Number} ended {failures} times{Symptoms(state, seen)}", now);
         if (starting)
             return state.LastFailure is { Count: >= FailedMovesAllowed } failed ? TurnBack(state, AbortCause.Target, failed.Message, now) : state;
+        return Serving(state, seen, withdrawn, now);
+    }
 
-        int well = WellInstances(state, seen);
-        if (seen.Proxy.Alive && well < Floor(next.Replicas))
-            return TurnBack(state, seen.KnowsInstances ? AbortCause.Health : AbortCause.Target, $"only {well} of {next.Replicas} instances of generation {next.Number} are healthy{Symptoms(state, seen)}", now);
+    private static RolloutState Serving(RolloutState state, Observation seen, Withdrawn? withdrawn, DateTimeOffset now)
+    {
+        var next = state.Spec.Next;
+        var wellbeing = Wellbeing.Of(next, state.Instances, seen, now);
+        bool isBelow = seen.Proxy.Alive && wellbeing.IsBelowFloor(next.Replicas);
+        state = state with { BelowFloorSince = isBelow ? state.BelowFloorSince ?? now : seen.KnowsProxy ? null : state.BelowFloorSince };
+        if (isBelow && now - state.BelowFloorSince >= wellbeing.Patience(next))
+            return TurnBack(state, wellbeing.IsBlameless ? AbortCause.Target : AbortCause.Health, FewAreWell(state, wellbeing, seen), now);
 
+        if (state.Probe is not null || state.Share == 100 && CanCompare(state, seen, withdrawn))
+            return Compare(state with { Verdict = new Verdict.NotWorse() }, seen, wellbeing, withdrawn, now);
         var verdict = Judge.Look(state.Judgement, state.Spec, state.Share);
         state = state with { Verdict = verdict };
         return verdict is Verdict.Worse worse ? TurnBack(state, AbortCause.Judge, worse.Reason, now) : state;
     }
+
+    private static string FewAreWell(RolloutState state, Wellbeing wellbeing, Observation seen) =>
+        $"only {wellbeing.Well} of {state.Spec.Next.Replicas} instances of generation {state.Spec.Next.Number} are healthy{Symptoms(state, seen)}";
 
     /// <summary>The goals, as moves.</summary>
     private static RolloutDecision Enforce(RolloutState state, Observation seen, DateTimeOffset now)
@@ -240,13 +258,13 @@ public static partial class Rollout
 
     private static RolloutState Enter(RolloutState state, RolloutPhase phase, TimeSpan time, string reason, DateTimeOffset now)
     {
-        state = state with { Phase = phase, DecidedAt = now, PhaseSince = now, Deadline = now + time, Pause = null, Waiting = "", LastFailure = null };
+        state = state with { Phase = phase, DecidedAt = now, PhaseSince = now, Deadline = now + time, Pause = null, Waiting = "", LastFailure = null, FailedTrafficMoves = 0 };
         return state with { History = [.. state.History, new PhaseChange(now, phase, state.Share, reason)] };
     }
 
     private static RolloutState TurnBack(RolloutState state, AbortCause cause, string reason, DateTimeOffset now)
     {
-        state = FollowClock(state, now) with { Cause = cause, Reason = reason, AcknowledgedAt = null, Goals = Goals(state, share: 0) };
+        state = FollowClock(state, now) with { Cause = cause, Reason = reason, AcknowledgedAt = null, Probe = null, Goals = Goals(state, share: 0) };
         return Enter(state, RolloutPhase.Aborting, s_acknowledging, reason, now);
     }
 
@@ -270,11 +288,6 @@ public static partial class Rollout
         goals.AddRange(spec.Warm.Select(warm => new GenerationGoal(warm.Number, warm.Replicas, 0, Presence.Running)));
         return goals;
     }
-
-    // Unlike ready: a server that has not been checked yet, as after a restart of the proxy, is not known to be ill.
-    private static int WellInstances(RolloutState state, Observation seen) => seen.Proxy.Servers.Count(server =>
-        server.Generation == state.Spec.Next.Number && server.Health != ServerHealth.Down
-        && (!seen.KnowsInstances || seen.Instance(server.Generation, server.Index) is { State: InstanceState.Running } instance && instance.Address == server.Address));
 
     private static string Symptoms(RolloutState state, Observation seen)
     {

@@ -94,7 +94,7 @@ public sealed record PhaseChange(DateTimeOffset At, RolloutPhase Phase, int Shar
 
 /// <summary>A move that could not be carried out.</summary>
 /// <param name="Key">The move.</param>
-/// <param name="Count">How often in a row.</param>
+/// <param name="Count">How many moves on the same instance, or on the proxy, have failed since one was seen to work.</param>
 /// <param name="Message">What the target said the last time.</param>
 /// <param name="At">When, the last time.</param>
 public sealed record MoveFailure(string Key, int Count, string Message, DateTimeOffset At);
@@ -126,6 +126,7 @@ public sealed record GenerationGoal(int Generation, int Replicas, int Share, Pre
 /// <param name="Streak">How often since it last stood for a while: each doubles the time to the next.</param>
 /// <param name="NotBefore">When it may be replaced again.</param>
 /// <param name="Failures">Restarts and ends of the instances that were replaced.</param>
+/// <param name="FailedMoves">How many moves on it have failed since it was last ready.</param>
 /// <param name="Removing">The engine's id of the instance that was replaced last: until it is gone it is counted no more.</param>
 public sealed record InstanceMemory(
     DateTimeOffset? UnhealthySince = null,
@@ -133,6 +134,7 @@ public sealed record InstanceMemory(
     int Streak = 0,
     DateTimeOffset? NotBefore = null,
     int Failures = 0,
+    int FailedMoves = 0,
     string? Removing = null);
 
 /// <summary>Everything a rollout knows. Immutable, and whole: a controller that was killed goes on from its JSON.</summary>
@@ -168,6 +170,18 @@ public sealed record RolloutState
     /// <summary>Since when the old generation has had no ready instance; null while it has one.</summary>
     public DateTimeOffset? PreviousDownSince { get; init; }
 
+    /// <summary>Since when fewer instances of the next generation have been well than are needed to serve; null while enough are.</summary>
+    public DateTimeOffset? BelowFloorSince { get; init; }
+
+    /// <summary>The comparison that was begun because failures rose with all traffic on the next generation; null when none is under way.</summary>
+    public Probe? Probe { get; init; }
+
+    /// <summary>How many such comparisons were begun.</summary>
+    public int Probes { get; init; }
+
+    /// <summary>The failure rate that such a comparison found on both sides.</summary>
+    public double Tolerated { get; init; }
+
     /// <summary>Why it stands still; null when it does not.</summary>
     public RolloutPause? Pause { get; init; }
 
@@ -195,8 +209,11 @@ public sealed record RolloutState
     /// <summary>What it waits for, for people.</summary>
     public string Waiting { get; init; } = "";
 
-    /// <summary>The move that last failed, and how often in a row; null when none did in this phase.</summary>
+    /// <summary>The move that last failed; null when none did in this phase.</summary>
     public MoveFailure? LastFailure { get; init; }
+
+    /// <summary>How many moves on the proxy have failed in this phase.</summary>
+    public int FailedTrafficMoves { get; init; }
 
     /// <summary>What happened, in order.</summary>
     public IReadOnlyList<PhaseChange> History { get; init; } = [];

@@ -5,7 +5,7 @@ internal sealed class Upkeep
 {
     private static readonly TimeSpan s_longestBackoff = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan s_standing = TimeSpan.FromMinutes(10);
-    private static readonly TimeSpan s_shortestGrace = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_longestRetry = TimeSpan.FromSeconds(30);
 
     private readonly ServiceSetup _setup;
     private readonly IReadOnlyList<GenerationGoal> _goals;
@@ -74,6 +74,23 @@ internal sealed class Upkeep
         return replaced + seen.Instances.Where(instance => instance.Generation == generation && !IsCounted(instance)).Sum(FailuresOf);
     }
 
+    /// <summary>What is remembered after a move on an instance has failed, and how many have since it was last ready; null when it was no move on an instance.</summary>
+    public static (IReadOnlyDictionary<string, InstanceMemory> Memory, int? Failed) Failed(IReadOnlyDictionary<string, InstanceMemory> memory, Move move, DateTimeOffset now)
+    {
+        if (move.Subject is not { } subject)
+            return (memory, null);
+
+        var earlier = memory.GetValueOrDefault(subject) ?? new();
+        int failed = earlier.FailedMoves + 1;
+        var wait = Backoff(failed);
+        var until = now + (wait < s_longestRetry ? wait : s_longestRetry);
+        var after = new SortedDictionary<string, InstanceMemory>(StringComparer.Ordinal);
+        foreach (var (name, remembered) in memory)
+            after[name] = remembered;
+        after[subject] = earlier with { FailedMoves = failed, NotBefore = earlier.NotBefore > until ? earlier.NotBefore : until };
+        return (after, failed);
+    }
+
     private static int FailuresOf(InstanceObservation instance) => instance.Restarts + (instance.State == InstanceState.Exited ? 1 : 0);
 
     private void KeepInstances()
@@ -92,7 +109,7 @@ internal sealed class Upkeep
             switch (instance?.State)
             {
                 case null when !IsHeldBack(remembered):
-                case InstanceState.Created:
+                case InstanceState.Created when !IsHeldBack(remembered):
                     _moves.Add(new Move.CreateInstance(goal.Generation, index, remembered.Replaced));
                     break;
                 case InstanceState.Exited:
@@ -114,8 +131,9 @@ internal sealed class Upkeep
 
         if (health != ServerHealth.Down)
         {
+            remembered = remembered with { UnhealthySince = null, FailedMoves = health == ServerHealth.Up ? 0 : remembered.FailedMoves };
             bool stands = health == ServerHealth.Up && remembered.NotBefore + s_standing <= _now;
-            Remember(instance, stands ? remembered with { UnhealthySince = null, Streak = 0, NotBefore = null } : remembered with { UnhealthySince = null });
+            Remember(instance, stands ? remembered with { Streak = 0, NotBefore = null } : remembered);
             return false;
         }
 
@@ -139,8 +157,10 @@ internal sealed class Upkeep
     // Removing may take many looks: what is on its way out was counted by the first.
     private void Replace(InstanceObservation instance, InstanceMemory remembered)
     {
-        _moves.Add(new Move.RemoveInstance(instance.Generation, instance.Index, instance.Id));
-        if (remembered.Removing == instance.Id)
+        bool isOnItsWay = remembered.Removing == instance.Id;
+        if (!isOnItsWay || remembered.FailedMoves == 0 || !IsHeldBack(remembered))
+            _moves.Add(new Move.RemoveInstance(instance.Generation, instance.Index, instance.Id));
+        if (isOnItsWay)
             return;
 
         Remember(instance, new InstanceMemory(
@@ -149,6 +169,7 @@ internal sealed class Upkeep
             remembered.Streak + 1,
             _now + Backoff(remembered.Streak),
             remembered.Failures + FailuresOf(instance),
+            remembered.FailedMoves,
             instance.Id));
     }
 
@@ -163,31 +184,30 @@ internal sealed class Upkeep
     // A time further off than any backoff was written by a clock that has gone back since.
     private bool IsHeldBack(InstanceMemory remembered) => remembered.NotBefore > _now && remembered.NotBefore <= _now + s_longestBackoff;
 
-    private TimeSpan Grace(int generation)
-    {
-        var health = _setup.Find(generation)?.Health ?? new();
-        var checks = health.Interval * (3 * health.Unhealthy);
-        return checks > s_shortestGrace ? checks : s_shortestGrace;
-    }
+    private TimeSpan Grace(int generation) => Wellbeing.Grace(_setup.Find(generation)?.Health ?? new());
 
     private void KeepProxy()
     {
         bool isAsSetUp = _seen.Proxy.Alive && _seen.Proxy.Settings == _setup.Proxy;
-        // Nothing goes forward through a proxy that is set up otherwise, and whoever runs is not known to be right while the engine is silent.
+        foreach (var goal in _goals.Where(goal => goal.Presence == Presence.Running && _seen.KnowsInstances && _seen.Proxy.Alive))
+            KeepServers(goal);
+        // Nothing goes forward through a proxy that is set up otherwise, and what is on trial is not known to be right while the engine is silent.
         // Traffic goes back through any proxy.
-        if (_seen.Proxy.Alive && (!IsOnTrial || isAsSetUp && _seen.KnowsInstances))
-        {
-            foreach (var goal in _goals.Where(goal => goal.Presence == Presence.Running && _seen.KnowsInstances))
-                KeepServers(goal);
+        if (_seen.Proxy.Alive && (isAsSetUp && _seen.KnowsInstances || !TrialWouldRise()))
             KeepWeights();
-        }
 
         // It keeps the weights that are seen, so none may be about to change; without the engine it would begin with no servers.
         if (!isAsSetUp && _seen.KnowsInstances && !_moves.OfType<Move.SetWeights>().Any())
             _moves.Add(new Move.EnsureProxy(_setup.Proxy, [.. RunningServers()]));
     }
 
-    private bool IsOnTrial => _goals.Any(goal => goal.Generation == _onTrial && goal.Share > 0);
+    private bool TrialWouldRise()
+    {
+        int total = _seen.Proxy.Servers.Sum(server => server.Weight);
+        int trial = _seen.Proxy.Servers.Where(server => server.Generation == _onTrial).Sum(server => server.Weight);
+        // Weights are whole numbers: half a percent is none.
+        return _goals.Any(goal => goal.Generation == _onTrial && goal.Share > 0 && (total == 0 || goal.Share > (100.0 * trial / total) + 0.5));
+    }
 
     private IEnumerable<ProxyServer> RunningServers() =>
         from goal in _goals

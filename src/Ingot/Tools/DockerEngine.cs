@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Net.Http.Headers;
-using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -10,87 +10,57 @@ using System.Text.Json.Serialization.Metadata;
 namespace Ingot.Tools;
 
 /// <summary>The Docker Engine, over its unix socket. It speaks the newest API that both sides know, from 1.41 on.</summary>
+/// <remarks>Every call ends within <see cref="DockerPatience"/>. What fails, times out or breaks off is a <see cref="ToolException"/>.</remarks>
 public sealed class DockerEngine : IDisposable
 {
     /// <summary>Where the Engine listens by default.</summary>
     public const string DefaultSocket = "/var/run/docker.sock";
 
-    private const int OldestMinor = 41;
-    private const int NewestMinor = 47;
-
-    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan s_pullTimeout = TimeSpan.FromMinutes(10);
-
-    private readonly string _socket;
-    private readonly HttpClient _http;
-    private string? _prefix;
+    private readonly DockerPatience _patience;
+    private readonly DockerConnection _connection;
 
     /// <summary>A client for the Engine that listens on <paramref name="socket"/>. Nothing is sent yet.</summary>
-    public DockerEngine(string socket = DefaultSocket)
+    public DockerEngine(string socket = DefaultSocket, DockerPatience? patience = null)
     {
-        _socket = socket;
-        var handler = new SocketsHttpHandler
-        {
-            ConnectCallback = ConnectAsync,
-            UseProxy = false,
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
-        };
-        // Each request has its own.
-        _http = new HttpClient(handler) { BaseAddress = new Uri("http://docker/"), Timeout = Timeout.InfiniteTimeSpan };
+        _patience = patience ?? new DockerPatience();
+        _connection = new DockerConnection(socket, _patience.Answer);
     }
 
     /// <summary>Whether an Engine answers.</summary>
-    public async Task<bool> AnswersAsync(CancellationToken cancellationToken = default)
-    {
-        try
-        {
-            using var response = await _http.GetAsync(new Uri("_ping", UriKind.Relative), cancellationToken).ConfigureAwait(false);
-            return response.IsSuccessStatusCode;
-        }
-        catch (HttpRequestException)
-        {
-            return false;
-        }
-    }
+    public Task<bool> AnswersAsync(CancellationToken cancellationToken = default) => _connection.AnswersAsync(cancellationToken);
 
     /// <summary>What the Engine is.</summary>
     public Task<DockerVersion> VersionAsync(CancellationToken cancellationToken = default) =>
-        ReadAsync(HttpMethod.Get, "version", DockerJsonContext.Default.DockerVersion, cancellationToken);
+        ReadAsync("version", DockerJsonContext.Default.DockerVersion, cancellationToken);
 
     /// <summary>Pulls an image by its digest. The Engine reports failures inside a stream it has already called a success: they throw as any other.</summary>
     /// <param name="repository">Registry and repository.</param>
     /// <param name="digest">The digest of the manifest, <c>sha256:…</c>.</param>
     /// <param name="credentials">User and password for the registry; null for none.</param>
     /// <param name="cancellationToken">Ends the request; the Engine may go on with the pull.</param>
+    /// <remarks>It may take as long as it gets on: what the Engine said before is no progress.</remarks>
     public async Task PullAsync(string repository, string digest, NetworkCredential? credentials = null, CancellationToken cancellationToken = default)
     {
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(s_pullTimeout);
         string attempted = $"pulling '{repository}@{digest}'";
+        var call = new DockerCall(HttpMethod.Post, $"images/create?fromImage={Escape(repository)}&tag={Escape(digest)}", attempted)
+        {
+            RegistryAuthentication = credentials is null ? null : Encode(credentials),
+        };
+        var said = new HashSet<int>();
+        var clock = Stopwatch.StartNew();
+        TimeSpan Left() => _patience.Silence - clock.Elapsed is { Ticks: > 0 } left ? left : TimeSpan.Zero;
         try
         {
-            await PullAsync(repository, digest, credentials, attempted, timeout.Token).ConfigureAwait(false);
+            await foreach (byte[] line in _connection.LinesAsync(call, Left, cancellationToken).ConfigureAwait(false))
+            {
+                ThrowIfFailed(attempted, line);
+                if (said.Add(HashOf(line)))
+                    clock.Restart();
+            }
         }
-        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        catch (ToolException e) when (e.InnerException is OperationCanceledException)
         {
-            throw new ToolException("dockerd", $"{attempted} took longer than {s_pullTimeout.TotalMinutes:0} minutes", e);
-        }
-    }
-
-    private async Task PullAsync(string repository, string digest, NetworkCredential? credentials, string attempted, CancellationToken cancellationToken)
-    {
-        using var request = await RequestAsync(HttpMethod.Post, $"images/create?fromImage={Escape(repository)}&tag={Escape(digest)}", cancellationToken).ConfigureAwait(false);
-        if (credentials is not null)
-            request.Headers.Add("X-Registry-Auth", Encode(credentials));
-
-        using var response = await SendAsync(request, attempted, s_pullTimeout, cancellationToken).ConfigureAwait(false);
-        await ThrowUnlessAsync(response, attempted, cancellationToken).ConfigureAwait(false);
-        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false));
-        while (await reader.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } line)
-        {
-            var progress = line.Length == 0 ? null : JsonSerializer.Deserialize(line, DockerJsonContext.Default.DockerPullProgress);
-            if ((progress?.Detail?.Message ?? progress?.Error) is { } error)
-                throw new ToolException("dockerd", $"{attempted} failed: {error}");
+            throw new ToolException("dockerd", string.Create(CultureInfo.InvariantCulture, $"{attempted} failed: nothing got on for {_patience.Silence.TotalSeconds:0.##} s"), e);
         }
     }
 
@@ -99,84 +69,143 @@ public sealed class DockerEngine : IDisposable
         FindAsync($"images/{reference}/json", DockerJsonContext.Default.DockerImage, cancellationToken);
 
     /// <summary>Creates a container and returns its id; null when the name is taken, which makes the name an idempotency key.</summary>
+    /// <exception cref="DockerUnusableException">Its image or its network is gone.</exception>
     public async Task<string?> TryCreateAsync(string name, DockerContainerSpec spec, CancellationToken cancellationToken = default)
     {
-        string attempted = $"creating the container '{name}' from '{spec.Image}'";
-        using var request = await RequestAsync(HttpMethod.Post, $"containers/create?name={Escape(name)}", cancellationToken).ConfigureAwait(false);
-        request.Content = Body(spec, DockerJsonContext.Default.DockerContainerSpec);
-        using var response = await SendAsync(request, attempted, cancellationToken).ConfigureAwait(false);
-        if (response.StatusCode == HttpStatusCode.Conflict)
-            return null;
-        await ThrowUnlessAsync(response, attempted, cancellationToken).ConfigureAwait(false);
-        var created = await DeserializeAsync(response, DockerJsonContext.Default.DockerCreated, cancellationToken).ConfigureAwait(false);
-        return created.Id;
+        var call = new DockerCall(HttpMethod.Post, $"containers/create?name={Escape(name)}", $"creating the container '{name}' from '{spec.Image}'")
+        {
+            Body = JsonSerializer.SerializeToUtf8Bytes(spec, DockerJsonContext.Default.DockerContainerSpec),
+        };
+        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
+        if (reply.Status == HttpStatusCode.NotFound)
+            throw new DockerUnusableException(reply.Failure().Message);
+        return reply.Status == HttpStatusCode.Conflict ? null : reply.Required().Read(DockerJsonContext.Default.DockerCreated).Id;
     }
 
     /// <summary>Starts a container. One that runs already stays as it is.</summary>
-    public Task StartAsync(string id, CancellationToken cancellationToken = default) =>
-        DoAsync(HttpMethod.Post, $"containers/{Escape(id)}/start", $"starting the container '{id}'", cancellationToken);
+    /// <exception cref="DockerUnusableException">It can never be started: it is being removed, is gone, or its network is.</exception>
+    public async Task StartAsync(string id, CancellationToken cancellationToken = default)
+    {
+        var call = new DockerCall(HttpMethod.Post, $"containers/{Escape(id)}/start", $"starting the container '{id}'");
+        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
+        if (reply.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
+            throw new DockerUnusableException(reply.Failure().Message);
+        // 304: it was so already.
+        if (reply.Status != HttpStatusCode.NotModified)
+            reply.Required();
+    }
 
-    /// <summary>Asks a container to end, and kills it after <paramref name="seconds"/>. One that has ended, or is gone, stays so.</summary>
-    public Task StopAsync(string id, int seconds, CancellationToken cancellationToken = default) =>
-        DoAsync(HttpMethod.Post, string.Create(CultureInfo.InvariantCulture, $"containers/{Escape(id)}/stop?t={seconds}"), $"stopping the container '{id}'", cancellationToken, HttpStatusCode.NotFound);
+    /// <summary>Asks a container to end, by the signal its image names, and kills it after <paramref name="seconds"/>. One that has ended, or is gone, stays so.</summary>
+    public Task StopAsync(string id, int seconds, CancellationToken cancellationToken = default) => DoAsync(
+        new DockerCall(HttpMethod.Post, string.Create(CultureInfo.InvariantCulture, $"containers/{Escape(id)}/stop?t={seconds}"), $"stopping the container '{id}'"),
+        TimeSpan.FromSeconds(seconds) + _patience.Answer,
+        cancellationToken,
+        HttpStatusCode.NotFound);
 
-    /// <summary>Sends a signal to a container.</summary>
-    public Task KillAsync(string id, string signal, CancellationToken cancellationToken = default) =>
-        DoAsync(HttpMethod.Post, $"containers/{Escape(id)}/kill?signal={Escape(signal)}", $"sending {signal} to the container '{id}'", cancellationToken);
+    /// <summary>Sends a signal to a container. One that has ended, or is gone, gets none.</summary>
+    public Task KillAsync(string id, string signal, CancellationToken cancellationToken = default) => DoAsync(
+        new DockerCall(HttpMethod.Post, $"containers/{Escape(id)}/kill?signal={Escape(signal)}", $"sending {signal} to the container '{id}'"),
+        _patience.Answer,
+        cancellationToken,
+        HttpStatusCode.NotFound,
+        HttpStatusCode.Conflict);
 
     /// <summary>Removes a container and its anonymous volumes. One that is gone, or is being removed, is no error.</summary>
-    public Task RemoveAsync(string id, bool force, CancellationToken cancellationToken = default) =>
-        DoAsync(HttpMethod.Delete, $"containers/{Escape(id)}?v=1&force={(force ? 1 : 0)}", $"removing the container '{id}'", cancellationToken, HttpStatusCode.NotFound, HttpStatusCode.Conflict);
+    public Task RemoveAsync(string id, bool force, CancellationToken cancellationToken = default) => DoAsync(
+        new DockerCall(HttpMethod.Delete, $"containers/{Escape(id)}?v=1&force={(force ? 1 : 0)}", $"removing the container '{id}'"),
+        _patience.Work,
+        cancellationToken,
+        HttpStatusCode.NotFound,
+        HttpStatusCode.Conflict);
 
     /// <summary>A container by id or name; null when there is none.</summary>
     public Task<DockerContainer?> FindContainerAsync(string id, CancellationToken cancellationToken = default) =>
         FindAsync($"containers/{Escape(id)}/json", DockerJsonContext.Default.DockerContainer, cancellationToken);
 
     /// <summary>Every container, running or not, that has all of <paramref name="labels"/>, each <c>key</c> or <c>key=value</c>.</summary>
-    public Task<IReadOnlyList<DockerContainerSummary>> ListAsync(IReadOnlyList<string> labels, CancellationToken cancellationToken = default) =>
-        ReadAsync(HttpMethod.Get, $"containers/json?all=1&filters={Filter("label", labels)}", DockerJsonContext.Default.IReadOnlyListDockerContainerSummary, cancellationToken);
+    public async Task<IReadOnlyList<DockerContainerSummary>> ListAsync(IReadOnlyList<string> labels, CancellationToken cancellationToken = default) =>
+        (await ListAsync(labels, known: null, cancellationToken).ConfigureAwait(false)).Containers;
+
+    /// <summary>The same; <paramref name="known"/> itself when the Engine says it again word for word.</summary>
+    public async Task<DockerList> ListAsync(IReadOnlyList<string> labels, DockerList? known, CancellationToken cancellationToken = default)
+    {
+        var reply = await AskAsync($"containers/json?all=1&filters={Filter(("label", labels))}", cancellationToken).ConfigureAwait(false);
+        reply.Required();
+        return known is not null && known.Bytes.AsSpan().SequenceEqual(reply.Body)
+            ? known
+            : new DockerList(reply.Read(DockerJsonContext.Default.IReadOnlyListDockerContainerSummary), reply.Body);
+    }
+
+    /// <summary>What happens to containers with all of <paramref name="labels"/>, until the Engine ends.</summary>
+    /// <param name="labels">The labels.</param>
+    /// <param name="sinceUnixSeconds">From when on; the Engine remembers a little.</param>
+    /// <param name="onOpen">Told once the Engine answers: what happens from then on will be brought.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async IAsyncEnumerable<DockerEvent> WatchAsync(
+        IReadOnlyList<string> labels, long sinceUnixSeconds, Action onOpen, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        string path = string.Create(CultureInfo.InvariantCulture, $"events?since={sinceUnixSeconds}&filters={Filter(("label", labels), ("type", ["container"]))}");
+        int waits = 0;
+        // The answer itself must come; after that nothing may happen for days.
+        TimeSpan Left()
+        {
+            if (waits++ == 1)
+                onOpen();
+            return waits == 1 ? _patience.Answer : Timeout.InfiniteTimeSpan;
+        }
+
+        await foreach (byte[] line in _connection.LinesAsync(new DockerCall(HttpMethod.Get, path, "watching containers"), Left, cancellationToken).ConfigureAwait(false))
+        {
+            if (Read(line) is { } happened)
+                yield return happened;
+        }
+    }
 
     /// <summary>The last lines a container wrote, both streams in the order they came; empty when it is gone.</summary>
     public async Task<string> LogsAsync(string id, int lines, CancellationToken cancellationToken = default)
     {
-        string attempted = $"reading the log of the container '{id}'";
-        using var request = await RequestAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"containers/{Escape(id)}/logs?stdout=1&stderr=1&tail={lines}"), cancellationToken).ConfigureAwait(false);
-        using var response = await SendAsync(request, attempted, cancellationToken).ConfigureAwait(false);
-        if (response.StatusCode == HttpStatusCode.NotFound)
-            return "";
-        await ThrowUnlessAsync(response, attempted, cancellationToken).ConfigureAwait(false);
-        return Unframe(await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false));
+        string path = string.Create(CultureInfo.InvariantCulture, $"containers/{Escape(id)}/logs?stdout=1&stderr=1&tail={lines}");
+        var reply = await _connection.SendAsync(new DockerCall(HttpMethod.Get, path, $"reading the log of the container '{id}'"), _patience.Work, cancellationToken).ConfigureAwait(false);
+        return reply.Status == HttpStatusCode.NotFound ? "" : Unframe(reply.Required().Body);
     }
 
-    /// <summary>The networks whose name is <paramref name="name"/>: the Engine allows several.</summary>
+    /// <summary>The networks whose name is <paramref name="name"/>, the oldest first: the Engine allows several.</summary>
     public async Task<IReadOnlyList<DockerNetwork>> FindNetworksAsync(string name, CancellationToken cancellationToken = default)
     {
         // The filter matches parts of names.
-        var networks = await ReadAsync(HttpMethod.Get, $"networks?filters={Filter("name", [name])}", DockerJsonContext.Default.IReadOnlyListDockerNetwork, cancellationToken).ConfigureAwait(false);
-        return [.. networks.Where(network => network.Name == name)];
+        var networks = await ReadAsync($"networks?filters={Filter(("name", [name]))}", DockerJsonContext.Default.IReadOnlyListDockerNetwork, cancellationToken).ConfigureAwait(false);
+        return [.. networks.Where(network => network.Name == name).OrderBy(network => network.Created).ThenBy(network => network.Id, StringComparer.Ordinal)];
     }
 
-    /// <summary>Creates a bridge network unless there is one of that name.</summary>
-    public async Task EnsureNetworkAsync(string name, IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken = default)
+    /// <summary>Every network that has all of <paramref name="labels"/>.</summary>
+    public Task<IReadOnlyList<DockerNetwork>> ListNetworksAsync(IReadOnlyList<string> labels, CancellationToken cancellationToken = default) =>
+        ReadAsync($"networks?filters={Filter(("label", labels))}", DockerJsonContext.Default.IReadOnlyListDockerNetwork, cancellationToken);
+
+    /// <summary>Creates a bridge network and returns its id; null when the Engine says that there is one of that name. It may be one of several nevertheless.</summary>
+    public async Task<string?> TryCreateNetworkAsync(string name, IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken = default)
     {
-        var existing = await FindNetworksAsync(name, cancellationToken).ConfigureAwait(false);
-        if (existing.Count > 0)
-            return;
-
-        string attempted = $"creating the network '{name}'";
-        using var request = await RequestAsync(HttpMethod.Post, "networks/create", cancellationToken).ConfigureAwait(false);
-        request.Content = Body(new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels), DockerJsonContext.Default.DockerNetworkSpec);
-        using var response = await SendAsync(request, attempted, cancellationToken).ConfigureAwait(false);
-        if (response.StatusCode != HttpStatusCode.Conflict)
-            await ThrowUnlessAsync(response, attempted, cancellationToken).ConfigureAwait(false);
+        var call = new DockerCall(HttpMethod.Post, "networks/create", $"creating the network '{name}'")
+        {
+            Body = JsonSerializer.SerializeToUtf8Bytes(new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels), DockerJsonContext.Default.DockerNetworkSpec),
+        };
+        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
+        return reply.Status == HttpStatusCode.Conflict ? null : reply.Required().Read(DockerJsonContext.Default.DockerCreated).Id;
     }
 
-    /// <summary>Removes a network. One that is gone is no error; one in use throws.</summary>
-    public Task RemoveNetworkAsync(string name, CancellationToken cancellationToken = default) =>
-        DoAsync(HttpMethod.Delete, $"networks/{Escape(name)}", $"removing the network '{name}'", cancellationToken, HttpStatusCode.NotFound);
+    /// <summary>Removes a network by its id; false when something is connected to it, and it stays. One that is gone is no error.</summary>
+    public async Task<bool> TryRemoveNetworkAsync(string id, CancellationToken cancellationToken = default)
+    {
+        var call = new DockerCall(HttpMethod.Delete, $"networks/{Escape(id)}", $"removing the network '{id}'");
+        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
+        if (reply.Status == HttpStatusCode.Forbidden)
+            return false;
+        if (reply.Status != HttpStatusCode.NotFound)
+            reply.Required();
+        return true;
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => _http.Dispose();
+    public void Dispose() => _connection.Dispose();
 
     /// <summary>Output of a container without a terminal comes in frames: one byte for the stream, three of zero, four of length, big-endian.</summary>
     internal static string Unframe(ReadOnlySpan<byte> bytes)
@@ -194,141 +223,72 @@ public sealed class DockerEngine : IDisposable
         return text.Append(Encoding.UTF8.GetString(bytes)).ToString();
     }
 
-    /// <summary>The newest API both sides speak; throws when the Engine's is older than 1.41.</summary>
-    internal static string Negotiate(string? offered)
+    private static void ThrowIfFailed(string attempted, byte[] line)
     {
-        var parts = (offered ?? "").Split('.');
-        if (parts.Length != 2 || parts[0] != "1" || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int minor))
-            throw new ToolException("dockerd", $"the Docker Engine names no API version that is known: '{offered}'");
-        return minor >= OldestMinor
-            ? string.Create(CultureInfo.InvariantCulture, $"v1.{Math.Min(minor, NewestMinor)}")
-            : throw new ToolException("dockerd", $"the Docker Engine speaks API {offered}; Ingot needs 1.{OldestMinor} or later: install Docker Engine 20.10 or later");
+        var progress = line.AsSpan().Trim(" \t\r"u8).IsEmpty ? null : Parse(attempted, line);
+        if ((progress?.Detail?.Message ?? progress?.Error) is { } error)
+            throw new ToolException("dockerd", $"{attempted} failed: {error}");
     }
 
-    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    private static DockerPullProgress? Parse(string attempted, byte[] line)
     {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(_socket), cancellationToken).ConfigureAwait(false);
-            UnixPeer.Of(socket).MustBeTrusted("dockerd", _socket);
-            return new NetworkStream(socket, ownsSocket: true);
+            return JsonSerializer.Deserialize(line, DockerJsonContext.Default.DockerPullProgress);
         }
-        catch
+        catch (JsonException e)
         {
-            socket.Dispose();
-            throw;
+            throw new ToolException("dockerd", $"{attempted} failed: what the Docker Engine says of its progress could not be read: {e.Message}", e);
         }
     }
 
-    private async Task<HttpRequestMessage> RequestAsync(HttpMethod method, string path, CancellationToken cancellationToken)
+    private static DockerEvent? Read(byte[] line)
     {
-        if (_prefix is null)
-        {
-            using var ping = new HttpRequestMessage(HttpMethod.Get, "_ping");
-            using var response = await SendAsync(ping, "asking for its API version", cancellationToken).ConfigureAwait(false);
-            await ThrowUnlessAsync(response, "asking for its API version", cancellationToken).ConfigureAwait(false);
-            _prefix = Negotiate(response.Headers.TryGetValues("Api-Version", out var versions) ? versions.First() : null);
-        }
-
-        return new HttpRequestMessage(method, $"{_prefix}/{path}");
-    }
-
-    private Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, string attempted, CancellationToken cancellationToken) =>
-        SendAsync(request, attempted, s_timeout, cancellationToken);
-
-    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, string attempted, TimeSpan time, CancellationToken cancellationToken)
-    {
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(time);
         try
         {
-            return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timeout.Token).ConfigureAwait(false);
+            return JsonSerializer.Deserialize(line, DockerJsonContext.Default.DockerEvent);
         }
-        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        catch (JsonException e)
         {
-            throw new ToolException("dockerd", $"{attempted} failed: the Docker Engine at '{_socket}' did not answer within {time.TotalSeconds:0} s", e);
-        }
-        catch (HttpRequestException e)
-        {
-            throw new ToolException("dockerd", $"{attempted} failed: the Docker Engine at '{_socket}' did not answer: {e.InnerException?.Message ?? e.Message}; start it, or run 'ingot doctor'", e);
+            throw new ToolException("dockerd", $"what the Docker Engine says of its containers could not be read: {e.Message}", e);
         }
     }
 
-    private async Task DoAsync(HttpMethod method, string path, string attempted, CancellationToken cancellationToken, params HttpStatusCode[] harmless)
+    private static int HashOf(byte[] line)
     {
-        using var request = await RequestAsync(method, path, cancellationToken).ConfigureAwait(false);
-        using var response = await SendAsync(request, attempted, cancellationToken).ConfigureAwait(false);
+        var hash = new HashCode();
+        hash.AddBytes(line);
+        return hash.ToHashCode();
+    }
+
+    private async Task DoAsync(DockerCall call, TimeSpan time, CancellationToken cancellationToken, params HttpStatusCode[] harmless)
+    {
+        var reply = await _connection.SendAsync(call, time, cancellationToken).ConfigureAwait(false);
         // 304: it was so already.
-        if (response.StatusCode != HttpStatusCode.NotModified && !harmless.Contains(response.StatusCode))
-            await ThrowUnlessAsync(response, attempted, cancellationToken).ConfigureAwait(false);
+        if (reply.Status != HttpStatusCode.NotModified && !harmless.Contains(reply.Status))
+            reply.Required();
     }
 
-    private async Task<T> ReadAsync<T>(HttpMethod method, string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
-        where T : class
-    {
-        using var request = await RequestAsync(method, path, cancellationToken).ConfigureAwait(false);
-        using var response = await SendAsync(request, $"asking for '{path}'", cancellationToken).ConfigureAwait(false);
-        await ThrowUnlessAsync(response, $"asking for '{path}'", cancellationToken).ConfigureAwait(false);
-        return await DeserializeAsync(response, type, cancellationToken).ConfigureAwait(false);
-    }
+    private Task<DockerReply> AskAsync(string path, CancellationToken cancellationToken) =>
+        _connection.SendAsync(new DockerCall(HttpMethod.Get, path, $"asking for '{path}'"), _patience.Answer, cancellationToken);
+
+    private async Task<T> ReadAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class => (await AskAsync(path, cancellationToken).ConfigureAwait(false)).Required().Read(type);
 
     private async Task<T?> FindAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class
     {
-        using var request = await RequestAsync(HttpMethod.Get, path, cancellationToken).ConfigureAwait(false);
-        using var response = await SendAsync(request, $"asking for '{path}'", cancellationToken).ConfigureAwait(false);
-        if (response.StatusCode == HttpStatusCode.NotFound)
-            return null;
-        await ThrowUnlessAsync(response, $"asking for '{path}'", cancellationToken).ConfigureAwait(false);
-        return await DeserializeAsync(response, type, cancellationToken).ConfigureAwait(false);
+        var reply = await AskAsync(path, cancellationToken).ConfigureAwait(false);
+        return reply.Status == HttpStatusCode.NotFound ? null : reply.Required().Read(type);
     }
 
-    private static async Task<T> DeserializeAsync<T>(HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken cancellationToken)
-        where T : class
+    private static string Filter(params ReadOnlySpan<(string Name, IReadOnlyList<string> Values)> filters)
     {
-        try
-        {
-            using var body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-            return await JsonSerializer.DeserializeAsync(body, type, cancellationToken).ConfigureAwait(false)
-                ?? throw new JsonException("null");
-        }
-        catch (JsonException e)
-        {
-            throw new ToolException("dockerd", $"the Docker Engine's answer to '{response.RequestMessage?.RequestUri?.PathAndQuery}' could not be read: {e.Message}", e);
-        }
+        var all = new Dictionary<string, IReadOnlyList<string>>();
+        foreach (var (name, values) in filters)
+            all[name] = values;
+        return Escape(JsonSerializer.Serialize(all, DockerJsonContext.Default.DictionaryStringIReadOnlyListString));
     }
-
-    private static async Task ThrowUnlessAsync(HttpResponseMessage response, string attempted, CancellationToken cancellationToken)
-    {
-        if (response.IsSuccessStatusCode)
-            return;
-
-        string body = await response.Content.ReadAsStringAsync(cancellationToken).ConfigureAwait(false);
-        throw new ToolException("dockerd", $"{attempted} failed: {MessageOf(body)} ({(int)response.StatusCode})");
-    }
-
-    private static string MessageOf(string body)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize(body, DockerJsonContext.Default.DockerMessage)?.Message ?? body;
-        }
-        catch (JsonException)
-        {
-            return body.Trim();
-        }
-    }
-
-    private static ByteArrayContent Body<T>(T value, JsonTypeInfo<T> type)
-    {
-        var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(value, type));
-        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        return content;
-    }
-
-    private static string Filter(string name, IReadOnlyList<string> values) =>
-        Escape(JsonSerializer.Serialize(new Dictionary<string, IReadOnlyList<string>> { [name] = values }, DockerJsonContext.Default.DictionaryStringIReadOnlyListString));
 
     // base64url of the JSON, as the Engine reads this header.
     private static string Encode(NetworkCredential credentials) => Convert.ToBase64String(
@@ -337,3 +297,6 @@ public sealed class DockerEngine : IDisposable
 
     private static string Escape(string text) => Uri.EscapeDataString(text);
 }
+
+/// <summary>A container that cannot be made or started as it was asked for, and never will be: it is being removed, or it, its network or its image is gone.</summary>
+public sealed class DockerUnusableException(string message) : IngotException(message, null);

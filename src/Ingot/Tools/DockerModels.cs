@@ -28,7 +28,7 @@ public sealed record DockerContainerSpec
 /// <summary>What the host gives a container and what it denies.</summary>
 public sealed record DockerHostConfig
 {
-    /// <summary>The network's name.</summary>
+    /// <summary>The network, by name or id.</summary>
     public string NetworkMode { get; init; } = "bridge";
 
     /// <summary>Whether nothing can be written to the root.</summary>
@@ -85,7 +85,22 @@ public sealed record DockerLogConfig(string Type, IReadOnlyDictionary<string, st
 /// <param name="State">What it does.</param>
 /// <param name="Config">What it was created from.</param>
 /// <param name="NetworkSettings">Where it can be reached.</param>
-public sealed record DockerContainer(string Id, string Name, int RestartCount, DockerContainerState State, DockerContainerConfig Config, DockerNetworkSettings NetworkSettings);
+/// <param name="Image">The id of the image it runs, whatever it was asked for by.</param>
+/// <param name="HostConfig">What the host gives it; null when the Engine does not say.</param>
+public sealed record DockerContainer(
+    string Id,
+    string Name,
+    int RestartCount,
+    DockerContainerState State,
+    DockerContainerConfig Config,
+    DockerNetworkSettings NetworkSettings,
+    string Image = "",
+    DockerRights? HostConfig = null);
+
+/// <summary>What tells a hardened container from another.</summary>
+/// <param name="ReadonlyRootfs">Whether nothing can be written to its root.</param>
+/// <param name="Privileged">Whether it has almost every right of the host.</param>
+public sealed record DockerRights(bool ReadonlyRootfs, bool Privileged);
 
 /// <summary>What a container does.</summary>
 /// <param name="Status"><c>created</c>, <c>running</c>, <c>paused</c>, <c>restarting</c>, <c>removing</c>, <c>exited</c>, <c>dead</c>.</param>
@@ -118,6 +133,20 @@ public sealed record DockerEndpoint(string? IPAddress);
 /// <param name="Labels">Labels.</param>
 public sealed record DockerContainerSummary(string Id, IReadOnlyList<string> Names, string Image, string State, IReadOnlyDictionary<string, string>? Labels);
 
+/// <summary>A list of containers, and how the Engine said it.</summary>
+/// <param name="Containers">The containers.</param>
+/// <param name="Bytes">The Engine's words.</param>
+public sealed record DockerList(IReadOnlyList<DockerContainerSummary> Containers, byte[] Bytes);
+
+/// <summary>Something that happened to a container.</summary>
+/// <param name="Action">What: <c>start</c>, <c>die</c>, <c>destroy</c> and others.</param>
+/// <param name="Actor">To which.</param>
+public sealed record DockerEvent(string? Action, DockerActor? Actor);
+
+/// <summary>To whom something happened.</summary>
+/// <param name="Id">The container's id.</param>
+public sealed record DockerActor([property: JsonPropertyName("ID")] string? Id);
+
 /// <summary>An image of the Engine's store.</summary>
 /// <param name="Id">The digest of its configuration.</param>
 /// <param name="RepoDigests">The references it was pulled by.</param>
@@ -132,7 +161,8 @@ public sealed record DockerImageConfig(string? User);
 /// <param name="Id">Its id.</param>
 /// <param name="Name">Its name, which the Engine does not keep unique.</param>
 /// <param name="Labels">Labels.</param>
-public sealed record DockerNetwork(string Id, string Name, IReadOnlyDictionary<string, string>? Labels);
+/// <param name="Created">When it was made.</param>
+public sealed record DockerNetwork(string Id, string Name, IReadOnlyDictionary<string, string>? Labels, DateTimeOffset Created = default);
 
 /// <summary>What the Engine is.</summary>
 /// <param name="Version">Its version.</param>
@@ -171,6 +201,7 @@ internal sealed record DockerCredentials([property: JsonPropertyName("username")
 [JsonSerializable(typeof(DockerContainer))]
 [JsonSerializable(typeof(IReadOnlyList<DockerContainerSummary>))]
 [JsonSerializable(typeof(IReadOnlyList<DockerNetwork>))]
+[JsonSerializable(typeof(DockerEvent))]
 [JsonSerializable(typeof(DockerImage))]
 [JsonSerializable(typeof(DockerVersion))]
 [JsonSerializable(typeof(DockerCreated))]

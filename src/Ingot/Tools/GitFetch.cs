@@ -37,6 +37,9 @@ public sealed class GitFetch(GitConnection connection)
     /// <summary>Says where a repository came from.</summary>
     public Command SetOrigin(string directory, string repository) => Run(directory, "config", "remote.origin.url", repository);
 
+    /// <summary>Says that all branches are fetched, as after a clone.</summary>
+    public Command SetFetched(string directory) => Run(directory, "config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*");
+
     /// <summary>Fetches one commit without its history.</summary>
     /// <param name="directory">Into which repository.</param>
     /// <param name="repository">From where.</param>
@@ -61,11 +64,33 @@ public sealed class GitFetch(GitConnection connection)
     /// <summary>Fetches submodules, and theirs.</summary>
     public Command Submodules(string directory) => Run(directory, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1");
 
-    /// <summary>Makes the index anew from the commit: without the times and numbers of this host's files.</summary>
-    public Command FreshIndex(string directory) => Run(directory, "read-tree", "--reset", "HEAD");
+    /// <summary>Where the repository of a working tree is.</summary>
+    public Command RepositoryOf(string directory) => Run(directory, "rev-parse", "--absolute-git-dir");
 
-    /// <summary>Forgets when what was fetched.</summary>
-    public Command ForgetLogs(string directory) => Run(directory, "reflog", "expire", "--all", "--expire=now");
+    /// <summary>What a commit says.</summary>
+    public Command Object(string directory, string commit) => Run(directory, "cat-file", "commit", commit);
+
+    /// <summary>Gives a name to an object.</summary>
+    public Command SetReference(string directory, string name, string id) => Run(directory, "update-ref", "--no-deref", name, id);
+
+    /// <summary>Makes the index from the commit. Where there is none yet it has nothing of the times and numbers of this host's
+    /// files.</summary>
+    public Command FreshIndex(string directory) => Run(directory, "read-tree", "HEAD");
+
+    /// <summary>Puts all that is needed into one pack, whose bytes depend on the objects alone.</summary>
+    public Command Repack(string directory) => Run(
+        directory,
+        "-c", "repack.writeBitmaps=false", "-c", "pack.writeReverseIndex=false", "-c", "core.multiPackIndex=false",
+        "repack", "-a", "-d", "-F", "-n", "-q", "--window=0", "--depth=0");
+
+    /// <summary>Takes away what is not needed.</summary>
+    public Command Prune(string directory) => Run(directory, "prune", "--expire=now");
+
+    /// <summary>The names of the variables of the configuration, one a line.</summary>
+    public Command Configuration(string directory) => Run(directory, "config", "--local", "--name-only", "--list");
+
+    /// <summary>Takes a section out of the configuration.</summary>
+    public Command RemoveSection(string directory, string section) => Run(directory, "config", "--local", "--remove-section", section);
 
     private Command Run(string? directory, params IReadOnlyList<string> arguments) => new(
         "git",

@@ -6,17 +6,24 @@ namespace Ingot.Tools;
 public static class Mmdebstrap
 {
     /// <summary>What the configuration below makes of the same packages; a higher number when that changes.</summary>
-    public const string Profile = "slim@2";
+    public const string Profile = "slim@3";
 
-    // What Docker's slim images of Debian leave out too: documents of packages, but not their licences, and translations. Written into the
-    // root, so that packages installed later leave it out as well.
-    private static readonly string[] s_dpkg =
+    /// <summary>What is left out unless documentation is kept, for people.</summary>
+    public const string LeftOut = "manuals, info pages, documents of packages but their licences, and translations";
+
+    /// <summary>The file of the root that leaves them out of packages which are installed later, too.</summary>
+    public const string Configuration = "/etc/dpkg/dpkg.cfg.d/99mmdebstrap";
+
+    // A root filesystem in the making is thrown away after a crash: nothing in it need be synced.
+    private static readonly string[] s_dpkg = ["force-unsafe-io"];
+
+    // What Docker's slim images of Debian leave out too. Of manuals the pages and not the directories: packages make links in them, and do not install without
+    // (https://bugs.debian.org/cgi-bin/bugreport.cgi?bug=863199). A '*' is any text, with slashes.
+    private static readonly string[] s_withoutDocumentation =
     [
-        "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/info/*", "path-exclude=/usr/share/groff/*", "path-exclude=/usr/share/lintian/*",
+        "path-exclude=/usr/share/man/*.[0-9]*", "path-exclude=/usr/share/man/*.gz", "path-exclude=/usr/share/info/*", "path-exclude=/usr/share/lintian/*",
         "path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright",
         "path-exclude=/usr/share/locale/*", "path-include=/usr/share/locale/locale.alias",
-        // A root filesystem in the making is thrown away after a crash: nothing in it need be synced.
-        "force-unsafe-io",
     ];
 
     // Translations of descriptions are not shown to anyone; lists that stay compressed are a fifth of the bytes.
@@ -28,8 +35,9 @@ public static class Mmdebstrap
     /// <param name="mirror">Where packages come from; null for the program's own default, with security updates.</param>
     /// <param name="directory">The directory, which must not exist or be empty.</param>
     /// <param name="epoch">No file may be younger, in seconds since 1970.</param>
+    /// <param name="keepsDocumentation">Whether nothing is left out of packages, those installed later included; see <see cref="LeftOut"/>.</param>
     /// <param name="hooks">Programs that are run with the directory, before packages are looked for and when all are installed; see <see cref="Listing"/>.</param>
-    public static Command Bootstrap(string suite, IReadOnlyList<string> packages, string? mirror, string directory, long epoch, MmdebstrapHooks? hooks = null) => new(
+    public static Command Bootstrap(string suite, IReadOnlyList<string> packages, string? mirror, string directory, long epoch, bool keepsDocumentation = false, MmdebstrapHooks? hooks = null) => new(
         "mmdebstrap",
         [
             .. hooks?.Setup is { } setup ? [$"--setup-hook={setup}"] : Array.Empty<string>(),
@@ -37,12 +45,12 @@ public static class Mmdebstrap
             "--mode=root", "--variant=minbase", "--format=directory", "--skip=output/dev",
             .. packages.Count == 0 ? Array.Empty<string>() : [$"--include={string.Join(',', packages)}"],
             .. s_apt.Select(line => $"--aptopt={line}"),
-            .. s_dpkg.Select(line => $"--dpkgopt={line}"),
+            .. (keepsDocumentation ? s_dpkg : [.. s_withoutDocumentation, .. s_dpkg]).Select(line => $"--dpkgopt={line}"),
             suite, directory,
             .. mirror is null ? Array.Empty<string>() : [mirror],
         ])
     {
-        Environment = new Dictionary<string, string> { ["SOURCE_DATE_EPOCH"] = epoch.ToString(CultureInfo.InvariantCulture), ["LC_ALL"] = "C.UTF-8" },
+        Environment = new Dictionary<string, string> { ["SOURCE_DATE_EPOCH"] = epoch.ToString(CultureInfo.InvariantCulture), ["FORCE_SOURCE_DATE"] = "1", ["LC_ALL"] = "C.UTF-8" },
     };
 
     /// <summary>A program for <see cref="MmdebstrapHooks.Customize"/>: puts what the mirror says of every installed package, with the digest of its file, into <c>packages</c> beside the program.</summary>

@@ -30,6 +30,14 @@ public sealed record MemoryMount(string Target, long Bytes) : Preparation;
 /// <param name="GroupId">Its group.</param>
 public sealed record NewFile(string Path, ReadOnlyMemory<byte> Content, int Mode, uint UserId = 0, uint GroupId = 0) : Preparation;
 
+/// <summary>A socket through which an SSH agent is lent.</summary>
+/// <param name="Agent">Who lends it, and ends that.</param>
+/// <param name="Path">The socket: relative, for a path of a socket may have 107 bytes.</param>
+/// <param name="Mode">Its permissions.</param>
+/// <param name="UserId">Its owner.</param>
+/// <param name="GroupId">Its group.</param>
+public sealed record AgentSocket(SshAgentProxy Agent, string Path, int Mode, uint UserId, uint GroupId) : Preparation;
+
 /// <summary>A network of the program's own, which a process without privileges carries through the host's sockets (<see cref="Slirp"/>). A file is its namespace.</summary>
 /// <param name="Target">The file, which is made.</param>
 public sealed record CarriedNetwork(string Target) : Preparation;

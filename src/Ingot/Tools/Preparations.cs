@@ -55,6 +55,9 @@ internal sealed class Preparations : IDisposable
             case NewFile file:
                 Write(file);
                 break;
+            case AgentSocket socket:
+                socket.Agent.Listen(socket.Path, socket.Mode, socket.UserId, socket.GroupId);
+                break;
             case CarriedNetwork network:
                 Mounts.NewNetwork(network.Target);
                 _carriers.Add(SlirpProcess.Start(network.Target));

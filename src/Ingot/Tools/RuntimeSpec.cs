@@ -55,7 +55,7 @@ public sealed record RuntimeSpec
         {
             Namespaces =
             [
-                new("pid"), new("ipc"), new("uts"), new("mount"), .. network,
+                new("pid"), new("ipc"), new("uts"), new("mount"), new("cgroup"), .. network,
             ],
         },
     };

@@ -19,33 +19,31 @@ public sealed class SshAgentProxy : IAsyncDisposable
     private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
     private readonly SemaphoreSlim _free = new(MaxConnections);
     private readonly string _agent;
-    private readonly Task _accepting;
+    private Task _accepting = Task.CompletedTask;
 
-    private SshAgentProxy(string agent, string path)
-    {
-        _agent = agent;
-        // A directory reached by a short name: a socket's path may have 107 bytes.
-        _listener.Bind(new UnixDomainSocketEndPoint(path));
-        _listener.Listen();
-        _accepting = Task.Run(AcceptAsync);
-    }
-
-    /// <summary>Begins to listen.</summary>
+    /// <summary>Lends the agent behind a socket, from when <see cref="Listen"/> is called.</summary>
     /// <param name="agent">The agent's socket.</param>
-    /// <param name="path">The new socket, of at most 107 bytes.</param>
-    /// <param name="mode">Its mode.</param>
-    /// <param name="userId">Its owner.</param>
-    /// <param name="groupId">Its group.</param>
-    public static SshAgentProxy Listen(string agent, string path, int mode, uint userId, uint groupId)
+    /// <exception cref="ToolException">There is none.</exception>
+    public SshAgentProxy(string agent)
     {
         if (!File.Exists(agent))
             throw new ToolException("ssh-agent", $"the socket '{agent}' of the SSH agent is not there: start one with 'eval $(ssh-agent)' and 'ssh-add'");
+        _agent = agent;
+    }
 
-        var proxy = new SshAgentProxy(agent, path);
+    /// <summary>Begins to listen, once.</summary>
+    /// <param name="path">The new socket, as the calling thread sees it, of at most 107 bytes.</param>
+    /// <param name="mode">Its mode.</param>
+    /// <param name="userId">Its owner.</param>
+    /// <param name="groupId">Its group.</param>
+    public void Listen(string path, int mode, uint userId, uint groupId)
+    {
+        _listener.Bind(new UnixDomainSocketEndPoint(path));
+        _listener.Listen();
         File.SetUnixFileMode(path, (UnixFileMode)mode);
         if (Libc.LChOwn(LinuxPath.Terminated(path), userId, groupId) != 0)
             throw LinuxError.Failed($"give to {userId}:{groupId}", path);
-        return proxy;
+        _accepting = Task.Run(AcceptAsync);
     }
 
     /// <summary>Ends every connection.</summary>

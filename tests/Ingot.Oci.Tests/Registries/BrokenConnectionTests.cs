@@ -105,6 +105,20 @@ public sealed class BrokenConnectionTests : IAsyncDisposable
         Assert.False(_registry.HasBlob(Repository, s_blob.Digest));
     }
 
+    // A registry that is full is as full the next time, and the blob is large.
+    [Theory]
+    [InlineData(507)]
+    [InlineData(501)]
+    public async Task WhatNoTryCuresIsNotSentAgain(int status)
+    {
+        // Asked for, begun, and then refused.
+        foreach (int answer in (int[])[0, 0, status])
+            _registry.Failures.Enqueue(answer);
+        var e = await Assert.ThrowsAsync<RegistryException>(() => PushAsync(_registry.Client()));
+        Assert.Equal(status, e.Status);
+        Assert.Single(_registry.Requests, r => r.StartsWith("PUT", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task AConnectionThatIsCutIsOpenedAgain()
     {

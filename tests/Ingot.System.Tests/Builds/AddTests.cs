@@ -132,6 +132,31 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
     }
 
     [Fact]
+    public async Task ARepositoryMayBeAContextOfAnyName()
+    {
+        Skip();
+        string repository = Directory.CreateTempSubdirectory("ingot-repository-").FullName;
+        try
+        {
+            Shell(repository, "git init -q -b main . && mkdir d && echo one > d/f && git add . && git -c user.name=t -c user.email=t@example.org commit -q -m one && git update-server-info");
+            await using var server = new StaticServer(path => File.Exists(repository + path) ? File.ReadAllBytes(repository + path) : null);
+            var built = await fixture.BuildWithContextsAsync(
+                """
+                FROM base
+                COPY --from=docker.io/library/source:latest d/f /copied
+                RUN --mount=from=source,target=/m --mount=from=source,source=d/f,target=/f cat /copied /m/d/f /f && ls -A /m
+                """,
+                new Dictionary<string, string> { ["source"] = server.Root + "/.git#main" });
+            Assert.Equal(["one", "one", "one", "d"], built.Progress.Lines);
+            Assert.Equal([Shell(repository, "git rev-parse main").Trim()], built.Image.Record.Materials.Select(m => m.Identity).Distinct());
+        }
+        finally
+        {
+            Directory.Delete(repository, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task WorkingDirectoriesAreTheirUsersWithTheGroupOfTheNumber()
     {
         Skip();

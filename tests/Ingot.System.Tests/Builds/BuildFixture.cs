@@ -137,16 +137,31 @@ public sealed class BuildFixture : IAsyncLifetime
         }
     }
 
-    public async Task<Built> BuildAtAsync(string project, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, Recorder? recorder = null)
+    public async Task<Built> BuildAtAsync(string project, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, Recorder? recorder = null, IReadOnlyDictionary<string, string>? contexts = null)
     {
         var diagnostics = new DiagnosticBag();
         var definition = ProjectParser.Parse(new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(project, "ingot.yaml"), cancellationToken)), diagnostics);
-        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project }, diagnostics, cancellationToken);
+        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project, Contexts = contexts ?? new Dictionary<string, string>() }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
         var settings = change(new BuildSettings { Store = Store, CacheDirectory = Path.Combine(Home, "cache"), WorkDirectory = Path.Combine(Home, "work") });
         var events = recorder ?? new Recorder();
         var images = await new Builder(settings).BuildAsync(plan!, events, cancellationToken);
         return new Built(images.First(i => i.Name == "app"), events, settings.Store);
+    }
+
+    /// <summary>Builds an image <c>app</c> with contexts that have names.</summary>
+    public async Task<Built> BuildWithContextsAsync(string dockerfile, IReadOnlyDictionary<string, string> contexts)
+    {
+        string project = System.IO.Directory.CreateTempSubdirectory("ingot-project-").FullName;
+        try
+        {
+            Write(project, new Dictionary<string, string> { ["ingot.yaml"] = Base + "  app: { dockerfile: Dockerfile }\n", ["Dockerfile"] = dockerfile });
+            return await BuildAtAsync(project, settings => settings, CancellationToken.None, contexts: contexts);
+        }
+        finally
+        {
+            System.IO.Directory.Delete(project, recursive: true);
+        }
     }
 
     /// <summary>Fails when anything of a build is left: directories, mounts, containers, processes with a word on their command line.</summary>
@@ -210,6 +225,13 @@ public sealed record Built(BuiltImage Image, Recorder Progress, IContentStore St
         }
 
         return entries;
+    }
+
+    /// <summary>The files of a layer with the digests of their contents, one text each; the topmost layer is 0.</summary>
+    public async Task<IReadOnlyList<string>> ContentsAsync(int fromTop)
+    {
+        var index = await LayerReader.IndexAsync(Store, Image.Manifest.Layers[^(fromTop + 1)], Image.Config.RootFs.DiffIds[^(fromTop + 1)]);
+        return [.. index.Files.Select(f => $"{f.Path} {f.Size} {f.Digest}")];
     }
 
     public IReadOnlyList<string> History => [.. Image.Config.History.Select(h => $"{h.CreatedBy}{(h.EmptyLayer == true ? " (empty)" : "")}")];

@@ -17,7 +17,7 @@ public sealed class BusyboxProject(string directory)
         Assert.SkipWhen(busybox is null, "needs busybox-static: apt-get install busybox-static");
         System.IO.Directory.CreateDirectory(At("root/bin"));
         File.Copy(Path.Combine(busybox.Location, "bin/busybox"), At("root/bin/busybox"));
-        foreach (var name in (string[])["sh", "cat", "echo", "mkdir", "date", "head", "sleep", "true"])
+        foreach (var name in (string[])["sh", "cat", "echo", "mkdir", "date", "head", "sleep", "true", "gzip"])
             File.CreateSymbolicLink(At("root/bin/" + name), "busybox");
         await File.WriteAllTextAsync(At("root/bin/notes"), "as it was\n");
         await File.WriteAllTextAsync(At("Dockerfile"), $"FROM scratch\nCOPY root/ /\n{instruction}\n");

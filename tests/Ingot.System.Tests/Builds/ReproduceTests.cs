@@ -66,7 +66,8 @@ public sealed class ReproduceTests : IDisposable
         var again = await _ingot.ExpectAsync(1, "-C", _directory.At("project"), "-o", "json", "reproduce", "app");
         var difference = Assert.Single(JsonDocument.Parse(again.Output).RootElement.GetProperty("differences").EnumerateArray());
         Assert.Equal("root/.cache/pip/when", difference.GetProperty("path").GetString());
-        Assert.Equal("the rule 'pip-cache@2' is for it, and is switched off", difference.GetProperty("cure").GetString());
+        Assert.Equal("the rule 'pip-cache@2' is for it, and is switched off", difference.GetProperty("reason").GetString());
+        Assert.Equal("switch the rule 'pip-cache' on", difference.GetProperty("cure").GetString());
 
         // On, it is another step, whose layer has no such file.
         await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app");

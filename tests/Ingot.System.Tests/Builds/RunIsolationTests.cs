@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
 using Ingot.Builds;
 
 namespace Ingot.SystemTests.Builds;
@@ -45,6 +46,51 @@ public sealed class RunIsolationTests(BuildFixture fixture)
         Skip();
         var built = await fixture.BuildAsync($"FROM base\nRUN if ( {attempt} ) >/dev/null 2>&1; then echo reached; else echo refused; fi; rm -f /sda /mem /kmsg /fuse; : {Stopwatch.GetTimestamp()}\n");
         Assert.Equal(["refused"], built.Progress.Lines);
+    }
+
+    // Mounts, maps and sockets name what is in the container, and not where it lies on the host: another place would make another image.
+    // Caches are another matter: they are the host's own directories.
+    [Fact]
+    public async Task NothingOfTheKernelsShowsThePathsOfTheHost()
+    {
+        Skip();
+        using var agent = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        string socket = Path.Combine(fixture.Directory, "agent");
+        agent.Bind(new UnixDomainSocketEndPoint(socket));
+        var built = await fixture.BuildAsync(
+            """
+            FROM base AS other
+            RUN mkdir /d && echo in > /d/f
+            FROM base
+            COPY a /etc/made
+            RUN --mount=type=secret,id=s --mount=type=ssh --mount=type=tmpfs,target=/t --mount=from=other,target=/o --mount=from=other,source=d/f,target=/f --mount=type=bind,target=/c,rw --mount=type=bind,source=a,target=/a <<'EOS'
+            paths='[i]ngot-builds-\|work/build[s]\|cache/moun[t]s\|ingot-[0-9a-f]\{16\}'
+            grep -a -s "$paths" /proc/swaps /proc/partitions /proc/mdstat /proc/mounts /proc/locks /proc/net/* /proc/[0-9]*/mountinfo /proc/[0-9]*/mounts /proc/[0-9]*/mountstats /proc/[0-9]*/task/*/mountinfo
+            grep -a -s "$paths" /proc/[0-9]*/maps /proc/[0-9]*/smaps /proc/[0-9]*/cgroup /proc/[0-9]*/environ /proc/[0-9]*/status
+            ls -l /proc/[0-9]*/fd /proc/[0-9]*/cwd /proc/[0-9]*/exe /proc/[0-9]*/root /proc/[0-9]*/map_files 2>/dev/null | grep "$paths"
+            timeout 60 grep -r -a -s "$paths" /sys/fs /sys/block /sys/class/block /sys/module/loop 2>/dev/null
+            cat /f /a /c/a /run/secrets/s /etc/hosts /etc/resolv.conf > /dev/null && test -S "$SSH_AUTH_SOCK" && echo looked
+            EOS
+            """ + $"\nRUN : {Stopwatch.GetTimestamp()}\n",
+            s => s with { SshAgents = new Dictionary<string, string> { ["default"] = socket }, Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { ["s"] = "hidden secret"u8.ToArray() } },
+            TestContext.Current.CancellationToken,
+            ("a", $"text {Stopwatch.GetTimestamp()}"));
+        Assert.Equal(["looked"], built.Progress.Lines);
+    }
+
+    // As in images of whole systems.
+    [Fact]
+    public async Task FilesOfTheNetworkAreMountedWhereLinksLead()
+    {
+        Skip();
+        var built = await fixture.BuildAsync($"""
+            FROM base AS links
+            RUN mkdir -p /l/etc && ln -s ../run/stub.conf /l/etc/resolv.conf && ln -s ../run/names /l/etc/hosts; : {Stopwatch.GetTimestamp()}
+            FROM base
+            COPY --from=links /l/ /
+            RUN grep -c nameserver /etc/resolv.conf && grep -c 'localhost ingot' /etc/hosts && readlink /etc/resolv.conf /etc/hosts && head -c 9 /run/names
+            """);
+        Assert.Equal(["1", "1", "../run/stub.conf", "../run/names", "127.0.0.1"], built.Progress.Lines);
     }
 
     [Fact]

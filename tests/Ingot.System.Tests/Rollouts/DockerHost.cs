@@ -17,6 +17,8 @@ namespace Ingot.SystemTests.Rollouts;
 /// <summary>A real Engine and a registry with one small image in it, shared by the tests of rollouts. What they made is gone when it is.</summary>
 public sealed class DockerHost : IAsyncLifetime
 {
+    public const string HomeId = "5e1f7e575000";
+
     private const string Repository = "rollouts/instance";
 
     private readonly TemporaryDirectory _home = new();
@@ -24,6 +26,7 @@ public sealed class DockerHost : IAsyncLifetime
     private readonly List<ServiceKey> _services = [];
     private OneImageRegistry? _registry;
     private Digest _digest;
+    private Digest _other;
 
     /// <summary>Why these tests cannot run here; null when they can.</summary>
     public string? Missing { get; private set; }
@@ -42,8 +45,10 @@ public sealed class DockerHost : IAsyncLifetime
         if (Missing is not null)
             return;
 
-        _digest = await BuildAsync();
-        _registry = new OneImageRegistry(_store, _digest);
+        var layer = await BuildAsync();
+        _digest = await ImageAsync(layer, stopSignal: null);
+        _other = await ImageAsync(layer, "SIGUSR1");
+        _registry = new OneImageRegistry(_store, _digest, _other);
     }
 
     public async ValueTask DisposeAsync()
@@ -53,7 +58,8 @@ public sealed class DockerHost : IAsyncLifetime
             await using var target = Target();
             foreach (var key in _services)
                 await target.RemoveServiceAsync(key);
-            await TryRunAsync(new Command("docker", "image", "rm", "-f", $"{_registry!.Address}/{Repository}@{_digest}"));
+            foreach (var digest in (Digest[])[_digest, _other])
+                await TryRunAsync(new Command("docker", "image", "rm", "-f", $"{RepositoryName}@{digest}"));
         }
 
         _registry?.Dispose();
@@ -62,7 +68,7 @@ public sealed class DockerHost : IAsyncLifetime
     }
 
     /// <summary>A target that knows nothing of what an earlier one did.</summary>
-    public DockerTarget Target() => new(Home, TimeProvider.System);
+    public DockerTarget Target(string homeId = HomeId) => new(Home, homeId, TimeProvider.System);
 
     /// <summary>A service of its own on a free port.</summary>
     public (ServiceKey Key, ProxySettings Proxy, Uri Address) Service(string name)
@@ -72,6 +78,11 @@ public sealed class DockerHost : IAsyncLifetime
         int port = FreePort();
         return (key, new ProxySettings(new ListenAddress("127.0.0.1", port), TimeSpan.FromMilliseconds(500)), new Uri($"http://127.0.0.1:{port}/"));
     }
+
+    /// <summary>Another image of the same program, which is to be stopped with SIGUSR1.</summary>
+    public Digest OtherDigest => _other;
+
+    public string RepositoryName => $"{_registry!.Address}/{Repository}";
 
     /// <summary>A generation of the image; settings are the program's environment.</summary>
     public Generation Generation(int number, params (string Name, string Value)[] settings) => new()
@@ -97,7 +108,7 @@ public sealed class DockerHost : IAsyncLifetime
 
     public static Task<CommandResult> TryRunAsync(Command command) => CommandRunner.TryRunAsync(command, onLine: null);
 
-    private async Task<Digest> BuildAsync()
+    private async Task<Layer> BuildAsync()
     {
         string program = _home.At("instance");
         string source = Path.Combine(Testing.Repository.Root, "tests", "Ingot.System.Tests", "Rollouts", "instance.c");
@@ -105,29 +116,33 @@ public sealed class DockerHost : IAsyncLifetime
         byte[] bytes = await File.ReadAllBytesAsync(program);
         await using var writer = await LayerWriter.BeginAsync(_store, LayerCompression.Gzip);
         await writer.WriteAsync(new TarEntry { Path = "instance", Type = TarEntryType.File, Mode = 0b111_101_101, Size = bytes.Length }, bytes);
-        var layer = await writer.FinishAsync();
+        return await writer.FinishAsync();
+    }
+
+    private async Task<Digest> ImageAsync(Layer layer, string? stopSignal)
+    {
         var config = await _store.PutAsync(MediaType.Config, ImageJson.Write(new ImageConfig
         {
             Architecture = "amd64",
             Os = "linux",
             RootFs = new RootFileSystem { DiffIds = [layer.DiffId] },
-            Config = new ContainerConfig { Entrypoint = ["/instance"], User = "65532:65532" },
+            Config = new ContainerConfig { Entrypoint = ["/instance"], User = "65532:65532", StopSignal = stopSignal },
         }));
         var manifest = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = config, Layers = [layer.Blob!] }));
         return manifest.Digest;
     }
 }
 
-/// <summary>As much of a registry as a pull by digest needs, for one image.</summary>
+/// <summary>As much of a registry as a pull by digest needs, for a few images.</summary>
 internal sealed class OneImageRegistry : IDisposable
 {
     private readonly HttpListener _listener = new();
     private readonly MemoryStore _store;
-    private readonly Digest _manifest;
+    private readonly Digest[] _manifests;
 
-    public OneImageRegistry(MemoryStore store, Digest manifest)
+    public OneImageRegistry(MemoryStore store, params Digest[] manifests)
     {
-        (_store, _manifest) = (store, manifest);
+        (_store, _manifests) = (store, manifests);
         Address = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{DockerHost.FreePort()}");
         _listener.Prefixes.Add($"http://{Address}/");
         _listener.Start();
@@ -162,7 +177,7 @@ internal sealed class OneImageRegistry : IDisposable
         var response = context.Response;
         if (Digest.TryParse(last, out var digest) && await _store.OpenAsync(digest) is { } content)
         {
-            response.ContentType = digest == _manifest ? MediaType.Manifest : "application/octet-stream";
+            response.ContentType = _manifests.Contains(digest) ? MediaType.Manifest : "application/octet-stream";
             response.Headers["Docker-Content-Digest"] = digest.ToString();
             response.ContentLength64 = content.Length;
             if (context.Request.HttpMethod == "GET")

@@ -83,7 +83,7 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
         Assert.All(seen.Failures, failure => Assert.Equal("status 500", failure.Key));
         var after = await driver.ObserveAsync(state.Spec.Setup);
         Assert.All(after.Instances.Where(instance => instance.Generation == 2), instance => Assert.Equal(InstanceState.Exited, instance.State));
-        Assert.Contains("version 1.2.0 starts", await host.Target().ReadLogAsync(service.Key, 2, 0, 10), StringComparison.Ordinal);
+        Assert.Contains("version 1.2.0 starts", await host.Engine.LogsAsync(after.Instance(2, 0)!.Id, 10), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 // An instance for the tests of rollouts: one static program, one thread a connection.
 //   VERSION what /version answers   FAIL_PERCENT requests that get 500   BREAK_PERCENT requests whose connection is closed unanswered
 //   HEALTH_PATH the only path that is a health check   HEALTHY 0 to fail it   START_DELAY_MS before it listens   END_AFTER_MS until it ends with 1
+//   IGNORE_TERM 1 to go on after SIGTERM; SIGUSR1 always ends it, with 7
 // GET /version, /slow?MS (answers after MS milliseconds), /self (/proc/self/status), /probe (what the sandbox lets it do)
 #define _GNU_SOURCE
 #include <errno.h>
@@ -118,8 +119,14 @@ static void on_signal(int signal) {
     _exit(0);
 }
 
+static void on_other_signal(int signal) {
+    (void)signal;
+    _exit(7);
+}
+
 int main(void) {
-    signal(SIGTERM, on_signal);
+    signal(SIGTERM, number("IGNORE_TERM", 0) ? SIG_IGN : on_signal);
+    signal(SIGUSR1, on_other_signal);
     signal(SIGPIPE, SIG_IGN);
     pthread_t thread;
     if (number("END_AFTER_MS", 0))

@@ -1,4 +1,5 @@
 using Ingot.Builds;
+using Ingot.Oci.Content;
 
 namespace Ingot.Tests.Builds;
 
@@ -18,7 +19,7 @@ public sealed class CacheDurabilityTests : IDisposable
 
     private CacheDurability Durability => new(_directory);
 
-    private Task RecoverAsync() => Durability.RecoverAsync(s_parts, CancellationToken.None);
+    private Task RecoverAsync() => Durability.RecoverAsync(s_parts, TimeProvider.System, CancellationToken.None);
 
     [Fact]
     public async Task WhileTheMachineRunsEverythingIsBelieved()
@@ -58,7 +59,7 @@ public sealed class CacheDurabilityTests : IDisposable
 
         Parallel.For(0, 64, _ => Durability.Sync());
 
-        Assert.Equal(["boot", "durable", "snapshots", "steps"], Directory.EnumerateFileSystemEntries(_directory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(["boot", "durable", "recovery.lock", "snapshots", "steps"], Directory.EnumerateFileSystemEntries(_directory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -85,6 +86,38 @@ public sealed class CacheDurabilityTests : IDisposable
         if (boot is not null)
             Write("boot", boot);
         await RecoverAsync();
+        Assert.Empty(Entries());
+    }
+
+    // Two builders after a boot: what the first makes is not old because the second is still looking.
+    [Fact]
+    public async Task WhatABuilderMakesStaysWhileAnotherRecovers()
+    {
+        for (int i = 0; i < 40; i++)
+            Write($"steps/old{i}");
+        Restart();
+        var builders = Enumerable.Range(0, 8).Select(i => Task.Run(async () =>
+        {
+            await RecoverAsync();
+            Write($"steps/new{i}");
+        }));
+        await Task.WhenAll(builders);
+        Assert.Equal(Enumerable.Range(0, 8).Select(i => $"steps/new{i}"), Entries());
+    }
+
+    [Fact]
+    public async Task WhoComesSecondWaitsForWhoRecovers()
+    {
+        Write("steps/old");
+        Task second;
+        using (FileLock.TryTake(Path.Combine(_directory, "recovery.lock"), shared: false))
+        {
+            second = RecoverAsync();
+            await Task.WhenAny(second, Task.Delay(200));
+            Assert.False(second.IsCompleted);
+        }
+
+        await second;
         Assert.Empty(Entries());
     }
 

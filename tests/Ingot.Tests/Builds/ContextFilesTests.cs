@@ -6,7 +6,7 @@ using Ingot.Plans;
 
 namespace Ingot.Tests.Builds;
 
-public sealed class ContextFilesTests : IDisposable
+public sealed partial class ContextFilesTests : IDisposable
 {
     private readonly string _outside = Directory.CreateTempSubdirectory("ingot-context-").FullName;
 
@@ -36,6 +36,78 @@ public sealed class ContextFilesTests : IDisposable
         using var files = new ContextFiles(new TreeSource.Context(Root, "web", null) { KeepsModes = true }, Tree.Epoch);
         Assert.Equal([0b111_000_000, 0b100_111_101_101], new[] { "b.sh", "set" }.Select(p => files.Find(p)!.Entry.Mode));
     }
+
+    // Root may read what others may not; what the kernel itself refuses nobody may.
+    [Fact]
+    public void AFileThatCannotBeReadIsSaidWithItsPathAndTheCure()
+    {
+        using var files = new ContextFiles(new TreeSource.Context($"/proc/{Environment.ProcessId}", "kernel", null), Tree.Epoch);
+        var e = Assert.Throws<InvalidInputException>(() => files.Find("mem"));
+        Assert.Contains("'mem' in the context 'kernel' cannot be read: ", e.Message, StringComparison.Ordinal);
+        Assert.Contains("leave it out in '.dockerignore'", Assert.Single(e.Diagnostics).Detail, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    public void FilesThatAreGoneWhenTheyAreReadAreSaid(int parallelism)
+    {
+        for (int i = 0; i < 20; i++)
+            Write($"src/f{i}", "x");
+        using var files = new ContextFiles(new TreeSource.Context(Root, "web", null), Tree.Epoch, Directory.CreateDirectory(Path.Combine(_outside, "kept")).FullName);
+        var selection = new SourceSelection(SourceSelector.Select(files, [new CopySource("src", default)], _ => { }));
+        Assert.Equal(20, selection.Unread.Count());
+        Directory.Delete(Path.Combine(Root, "src"), recursive: true);
+        var e = Assert.Throws<InvalidInputException>(() => files.Read(selection, parallelism));
+        Assert.Contains("in the context 'web' cannot be read", e.Message, StringComparison.Ordinal);
+        Assert.Contains("'src/f", e.Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidInputException>(() => files.Open(new FileOrigin(0, "src/f1")));
+    }
+
+    [Fact]
+    public void WhatAnotherUserMayNotReadIsSaid()
+    {
+        Assert.SkipUnless(Ingot.Testing.LinuxTree.IsRoot, "needs root, to be another user");
+        Write("a", "a", mode: 0);
+        Write("closed/b", "b");
+        File.SetUnixFileMode(_outside, (UnixFileMode)0b111_101_101);
+        File.SetUnixFileMode(Path.Combine(Root, "closed"), UnixFileMode.None);
+        using var files = new ContextFiles(new TreeSource.Context(Root, "web", null), Tree.Epoch, Directory.CreateDirectory(Path.Combine(_outside, "kept")).FullName);
+        AsNobody(() =>
+        {
+            Assert.Contains("'a' in the context 'web' cannot be read", Assert.Throws<InvalidInputException>(() => files.Open(new FileOrigin(0, "a"))).Message, StringComparison.Ordinal);
+            Assert.Contains("'closed' in the context 'web' cannot be read", Assert.Throws<InvalidInputException>(() => SourceSelector.Select(files, [new CopySource("", default)], _ => { })).Message, StringComparison.Ordinal);
+            Assert.Contains("'closed/b' in the context 'web' cannot be read", Assert.Throws<InvalidInputException>(() => files.Find("closed/b")).Message, StringComparison.Ordinal);
+            Assert.Null(files.StampOf(["."]));
+        });
+    }
+
+    [Fact]
+    public void AContextThatIsGoneIsSaid()
+    {
+        var context = new TreeSource.Context(Path.Combine(Root, "gone"), "web", null);
+        Assert.Contains("it is gone", Assert.Throws<InvalidInputException>(() => new ContextFiles(context, Tree.Epoch)).Message, StringComparison.Ordinal);
+        Directory.CreateDirectory(context.Directory);
+        Assert.Contains("it is gone", Assert.Throws<InvalidInputException>(() => new ContextFiles(context with { IgnoreFile = Path.Combine(Root, ".dockerignore") }, Tree.Epoch)).Message, StringComparison.Ordinal);
+    }
+
+    // The calling thread alone, and back again.
+    private static void AsNobody(Action act)
+    {
+        const uint Nobody = 65534;
+        _ = SetFileSystemUser(Nobody);
+        try
+        {
+            act();
+        }
+        finally
+        {
+            _ = SetFileSystemUser(0);
+        }
+    }
+
+    [System.Runtime.InteropServices.LibraryImport("libc", EntryPoint = "setfsuid")]
+    private static partial int SetFileSystemUser(uint user);
 
     [Fact]
     public void TheWholeContextIsADirectory()

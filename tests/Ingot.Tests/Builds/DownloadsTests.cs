@@ -99,6 +99,8 @@ public sealed class DownloadsTests : IDisposable
     [InlineData("204 No Content")]
     [InlineData("304 Not Modified")]
     [InlineData("302 Found")]
+    [InlineData("501 Not Implemented")]
+    [InlineData("507 Insufficient Storage")]
     public async Task WhatIsNoFileIsNotAskedForAgain(string status)
     {
         await using var server = new WebServer((_, _) => WebServer.Status(status));

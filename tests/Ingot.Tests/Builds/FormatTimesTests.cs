@@ -1,7 +1,9 @@
+using System.Formats.Tar;
 using System.IO.Compression;
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
+using Ingot.Builds.Normalisation;
 using Ingot.Builds.Normalisation.Formats;
 using Ingot.Oci.Layers;
 
@@ -11,18 +13,25 @@ public sealed class FormatTimesTests
 {
     private const uint Epoch = 1_700_000_000;
 
+    private static readonly StepTimes s_times = StepTimes.Any(DateTimeOffset.FromUnixTimeSeconds(Epoch));
+
     private static readonly DateTimeOffset s_early = DateTimeOffset.FromUnixTimeSeconds(Epoch - 100_000);
     private static readonly DateTimeOffset s_late = DateTimeOffset.FromUnixTimeSeconds(Epoch + 100_000);
 
     public static TheoryData<string> Formats => [.. s_formats.Keys];
 
-    private static readonly Dictionary<string, (Func<LayerContent, uint, IReadOnlyList<ContentPatch>> Find, Func<DateTimeOffset, byte[]> Make)> s_formats = new()
+    private static readonly Dictionary<string, (Func<LayerContent, StepTimes, IReadOnlyList<ContentPatch>> Find, Func<DateTimeOffset, byte[]> Make)> s_formats = new()
     {
         ["gzip"] = (GzipTimes.Find, Gzip),
         ["pyc"] = (BytecodeTimes.Find, Bytecode),
         ["ar"] = (ArchiveTimes.Find, Library),
         ["zip"] = (ZipTimes.Find, Zip),
-        ["tar"] = (TarTimes.Find, Tar),
+        ["tar"] = (TarTimes.Find, time => Tar(time, TarEntryFormat.Ustar)),
+        ["tar of pax"] = (TarTimes.Find, time => Tar(time, TarEntryFormat.Pax)),
+        ["tar of gnu"] = (TarTimes.Find, time => Tar(time, TarEntryFormat.Gnu)),
+        ["zip of info-zip"] = (ZipTimes.Find, time => ZipWith(time, UnixExtra(time))),
+        ["zip of info-zip before"] = (ZipTimes.Find, time => ZipWith(time, OldUnixExtra(time))),
+        ["zip of windows"] = (ZipTimes.Find, time => ZipWith(time, NtfsExtra(time))),
         ["cpio"] = (CpioTimes.Find, Cpio),
         ["keystore"] = (KeyStoreTimes.Find, KeyStore),
         ["go-cache"] = (GoCacheTimes.Find, GoCacheEntry),
@@ -92,7 +101,7 @@ public sealed class FormatTimesTests
     [Fact]
     public void ATarFileKeepsItsChecksums()
     {
-        var reader = new System.Formats.Tar.TarReader(new MemoryStream(Apply("tar", Tar(s_late))));
+        var reader = new TarReader(new MemoryStream(Apply("tar", Tar(s_late, TarEntryFormat.Ustar))));
         var entry = reader.GetNextEntry();
         Assert.Equal("a", entry!.Name);
         Assert.Equal(Epoch, entry.ModificationTime.ToUnixTimeSeconds());
@@ -107,7 +116,7 @@ public sealed class FormatTimesTests
         Assert.Empty(Find("pyc", module));
     }
 
-    private static IReadOnlyList<ContentPatch> Find(string format, byte[] bytes) => s_formats[format].Find(LayerContent.Of(bytes), Epoch);
+    private static IReadOnlyList<ContentPatch> Find(string format, byte[] bytes) => s_formats[format].Find(LayerContent.Of(bytes), s_times);
 
     private static byte[] Apply(string format, byte[] bytes)
     {
@@ -134,7 +143,7 @@ public sealed class FormatTimesTests
     [Fact]
     public void InodesOfAnArchiveAreNumberedAnewAndNamesOfOneFileStayTogether()
     {
-        byte[] first = Apply("cpio", Cpio(s_early, firstInode: 4711, device: 8)), second = Apply("cpio", Cpio(s_early, firstInode: 12, device: 253));
+        byte[] first = Apply("cpio", Cpio(s_late, firstInode: 4711, device: 8)), second = Apply("cpio", Cpio(s_late, firstInode: 12, device: 253));
         Assert.Equal(first, second);
         string[] inodes = [.. Enumerable.Range(0, 3).Select(i => Encoding.ASCII.GetString(first, (i * CpioMemberBytes) + 6, 8))];
         Assert.Equal(["00000001", "00000002", "00000001"], inodes);
@@ -161,7 +170,7 @@ public sealed class FormatTimesTests
     public void WhatPnpmWritesStaysWhatItWas()
     {
         Assert.Equal($"prunedAt: {s_late:r}\n".Length, $"prunedAt: {DateTimeOffset.FromUnixTimeSeconds(0):r}\n".Length);
-        string after = Encoding.ASCII.GetString(PnpmTimes.Find(LayerContent.Of(PnpmIndex(s_late)), 315532800).Aggregate(PnpmIndex(s_late), (bytes, patch) =>
+        string after = Encoding.ASCII.GetString(PnpmTimes.Find(LayerContent.Of(PnpmIndex(s_late)), StepTimes.Any(Tree.Epoch)).Aggregate(PnpmIndex(s_late), (bytes, patch) =>
         {
             patch.Bytes.CopyTo(bytes, patch.Offset);
             return bytes;
@@ -219,15 +228,130 @@ public sealed class FormatTimesTests
         return bytes.ToArray();
     }
 
-    private static byte[] Tar(DateTimeOffset time)
+    // The writer's own extended headers have the process id in them, which is the same here.
+    private static byte[] Tar(DateTimeOffset time, TarEntryFormat format)
     {
         var bytes = new MemoryStream();
-        using (var writer = new System.Formats.Tar.TarWriter(bytes, System.Formats.Tar.TarEntryFormat.Ustar, leaveOpen: true))
+#pragma warning disable RS0030 // other writers' bytes are what is read here
+        using (var writer = new TarWriter(bytes, format, leaveOpen: true))
+#pragma warning restore RS0030
         {
             foreach (var name in (string[])["a", "b"])
-                writer.WriteEntry(new System.Formats.Tar.UstarTarEntry(System.Formats.Tar.TarEntryType.RegularFile, name) { ModificationTime = time, DataStream = new MemoryStream([1, 2, 3]) });
+            {
+                TarEntry entry = format switch
+                {
+                    TarEntryFormat.Pax => new PaxTarEntry(TarEntryType.RegularFile, name, [new("atime", $"{time.ToUnixTimeSeconds()}.25"), new("comment", "mtime=1 and more")]),
+                    TarEntryFormat.Gnu => new GnuTarEntry(TarEntryType.RegularFile, name),
+                    _ => new UstarTarEntry(TarEntryType.RegularFile, name),
+                };
+                entry.ModificationTime = time.AddMilliseconds(format == TarEntryFormat.Pax ? 123 : 0);
+                entry.DataStream = new MemoryStream([1, 2, 3]);
+                writer.WriteEntry(entry);
+            }
         }
 
+        return bytes.ToArray();
+    }
+
+    private static byte[] UnixExtra(DateTimeOffset time) => [0x55, 0x54, 9, 0, 3, .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()), .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds())];
+
+    private static byte[] OldUnixExtra(DateTimeOffset time) => [0x55, 0x58, 8, 0, .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()), .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds())];
+
+    private static byte[] NtfsExtra(DateTimeOffset time) =>
+        [0x0A, 0, 32, 0, 0, 0, 0, 0, 1, 0, 24, 0, .. Enumerable.Repeat(BitConverter.GetBytes(time.ToFileTime()), 3).SelectMany(b => b)];
+
+    // One stored member, with a field of another program beside its name.
+    private static byte[] ZipWith(DateTimeOffset time, byte[] extra, string name = "a")
+    {
+        byte[] content = [1, 2, 3], dos = DosTime(time), path = Encoding.ASCII.GetBytes(name);
+        byte[] Half(int value) => BitConverter.GetBytes((ushort)value);
+        byte[] common = [20, 0, 0, 0, 0, 0, .. dos, 0, 0, 0, 0, .. BitConverter.GetBytes(3), .. BitConverter.GetBytes(3), .. Half(path.Length), .. Half(extra.Length)];
+        byte[] local = [0x50, 0x4B, 3, 4, .. common, .. path, .. extra, .. content];
+        byte[] central = [0x50, 0x4B, 1, 2, 20, 0, .. common, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, .. path, .. extra];
+        return [.. local, .. central, 0x50, 0x4B, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0, .. BitConverter.GetBytes(central.Length), .. BitConverter.GetBytes(local.Length), 0, 0];
+    }
+
+    private static byte[] DosTime(DateTimeOffset time) =>
+        BitConverter.GetBytes((uint)(((time.Year - 1980) << 25) | (time.Month << 21) | (time.Day << 16) | (time.Hour << 11) | (time.Minute << 5) | (time.Second / 2)));
+
+    // What was fetched or unpacked has times from before the step, and may be checked.
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void ATimeFromBeforeTheStepStaysHoweverLateItIs(string format)
+    {
+        if (format == "pyc")
+            return;
+
+        byte[] file = s_formats[format].Make(s_late);
+        var step = StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddMinutes(1), TimeSpan.FromMinutes(5), s_late.AddMinutes(6));
+        Assert.Empty(s_formats[format].Find(LayerContent.Of(file), step));
+        var itsOwn = StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddMinutes(-1), TimeSpan.FromMinutes(5), s_late.AddMinutes(4));
+        Assert.Equal(Find(format, file), s_formats[format].Find(LayerContent.Of(file), itsOwn), SamePatch);
+    }
+
+    private static bool SamePatch(ContentPatch one, ContentPatch other) => one.Offset == other.Offset && one.Bytes.AsSpan().SequenceEqual(other.Bytes);
+
+    // The source is dated by the layer, whenever it is from.
+    [Fact]
+    public void AModuleGetsTheTimeOfItsSourceHoweverEarlyThatIs() =>
+        Assert.NotEmpty(BytecodeTimes.Find(LayerContent.Of(Bytecode(s_late)), StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddDays(9), TimeSpan.Zero, s_late.AddDays(9))));
+
+    [Theory]
+    [InlineData("META-INF/KEY.SF", false)]
+    [InlineData("META-INF/key.sf", false)]
+    [InlineData("META-INF/KEY.TXT", true)]
+    [InlineData("a/META-INF/KEY.SF", true)]
+    public void ASignedFileStaysAsItIs(string member, bool isChanged) =>
+        Assert.Equal(isChanged, ZipTimes.Find(LayerContent.Of(ZipWith(s_late, [], member)), s_times).Count > 0);
+
+    [Fact]
+    public void AFileWithABlockOfSignaturesStaysAsItIs()
+    {
+        byte[] zip = ZipWith(s_late, []), magic = Encoding.ASCII.GetBytes("APK Sig Block 42");
+        int directory = BitConverter.ToInt32(zip, zip.Length - 6);
+        byte[] signed = [.. zip[..directory], .. magic, .. zip[directory..^6], .. BitConverter.GetBytes(directory + magic.Length), 0, 0];
+        Assert.NotEmpty(ZipTimes.Find(LayerContent.Of(zip), s_times));
+        Assert.Empty(ZipTimes.Find(LayerContent.Of(signed), s_times));
+    }
+
+    [Fact]
+    public void ATarFileOfPaxStaysReadable()
+    {
+        var reader = new TarReader(new MemoryStream(Apply("tar of pax", Tar(s_late, TarEntryFormat.Pax))));
+        var entry = Assert.IsType<PaxTarEntry>(reader.GetNextEntry());
+        Assert.Equal((Epoch, "mtime=1 and more"), (entry.ModificationTime.ToUnixTimeSeconds(), entry.ExtendedAttributes["comment"]));
+        Assert.Equal("b", reader.GetNextEntry()!.Name);
+    }
+
+    [Fact]
+    public void CompressedTarFilesThatDifferInALateTimeBecomeOneAndThenStay()
+    {
+        byte[]? first = GzipTarTimes.Remake(LayerContent.Of(GzipTar(s_late)), s_times), second = GzipTarTimes.Remake(LayerContent.Of(GzipTar(s_late.AddHours(3))), s_times);
+        Assert.Equal(first, second);
+        Assert.Null(GzipTarTimes.Remake(LayerContent.Of(first!), s_times));
+        Assert.Empty(GzipTimes.Find(LayerContent.Of(first!), s_times));
+        using var input = LayerCompression.Gzip.Decompress(new MemoryStream(first!));
+        Assert.Equal(Epoch, new TarReader(input).GetNextEntry()!.ModificationTime.ToUnixTimeSeconds());
+    }
+
+    [Fact]
+    public void ACompressedTarFileThatIsCutOffOrIsNoneStays()
+    {
+        byte[] whole = GzipTar(s_late);
+        for (int length = 0; length < whole.Length; length++)
+            Assert.Null(GzipTarTimes.Remake(LayerContent.Of(whole[..length]), s_times));
+        Assert.Null(GzipTarTimes.Remake(LayerContent.Of([.. whole, 1, 2, 3]), s_times));
+        Assert.Null(GzipTarTimes.Remake(LayerContent.Of(Gzip(s_late)), s_times));
+        Assert.Null(GzipTarTimes.Remake(LayerContent.Of(GzipTar(s_early)), s_times));
+    }
+
+    private static byte[] GzipTar(DateTimeOffset time)
+    {
+        var bytes = new MemoryStream();
+#pragma warning disable RS0030 // as other programs write it
+        using (var output = new GZipStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
+            output.Write(Tar(time, TarEntryFormat.Ustar));
+#pragma warning restore RS0030
         return bytes.ToArray();
     }
 }

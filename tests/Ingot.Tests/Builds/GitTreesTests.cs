@@ -78,14 +78,70 @@ public sealed class GitTreesTests : IAsyncLifetime
         var source = Source("v1") with { KeepGitDirectory = true };
         var tree = await FetchAsync(source);
         var again = await FetchAsync(source);
-        Assert.Equal("", Shell(tree.Directory, "git status --porcelain && git cat-file -t v1 >&2"));
+        Assert.Equal(ListOf(again), ListOf(tree));
+        Assert.Equal("", Shell(tree.Directory, "git status --porcelain && test \"$(git cat-file -t v1)\" = tag"));
         Assert.Equal(_first, Shell(tree.Directory, "git rev-parse HEAD").Trim());
-        string list = "find . -type f | sort | xargs -d '\\n' sha256sum";
-        Shell(tree.Directory, "git update-index -q --refresh; rm .git/index; git read-tree HEAD");
-        Assert.Equal(Shell(again.Directory, "rm .git/index; git read-tree HEAD; " + list), Shell(tree.Directory, list));
         Assert.False(Directory.Exists(Path.Combine(again.Directory, ".git/hooks")));
         Assert.False(Directory.Exists(Path.Combine(again.Directory, ".git/logs")));
+        Assert.Equal("", Shell(again.Directory, "git fsck --full --strict 2>&1 && git log --oneline | wc -l | grep -qx 1"));
     }
+
+    // Loose objects or packs, with differences between them or without, more branches, another default branch, a later time.
+    [Theory]
+    [InlineData("git gc -q --aggressive")]
+    [InlineData("git repack -q -a -d -F --window=0")]
+    [InlineData("git branch later; git tag later; git tag -d light")]
+    [InlineData("git config uploadpack.allowReachableSHA1InWant false; git config uploadpack.allowAnySHA1InWant false; git branch z other; git checkout -q other")]
+    [InlineData("echo more > a; git commit -q -a -m more; git reset -q --hard HEAD~1")]
+    public async Task WhatIsKeptDependsOnTheCommitAlone(string change)
+    {
+        TreeSource.Git[] sources = [.. new[] { "v1", "main", _second, "feature/x" }.Select(r => Source(r) with { KeepGitDirectory = true })];
+        var before = new List<string>();
+        foreach (var source in sources)
+            before.Add(ListOf(await FetchAsync(source)));
+        Shell(_home.At("repository"), change);
+        foreach (var (source, list) in sources.Zip(before))
+        {
+            var tree = await FetchAsync(source);
+            Assert.Equal(list, ListOf(tree));
+            Assert.Equal("", Shell(tree.Directory, "git status --porcelain; git fsck --full --strict 2>&1"));
+        }
+    }
+
+    // So many objects that they are fetched as a pack.
+    [Fact]
+    public async Task ManyObjectsAreKeptTheSame()
+    {
+        string at = _home.At("repository");
+        Shell(at, "for i in $(seq 300); do seq $i > n$i; done; git add . && git commit -q -m many");
+        var source = Source("main") with { KeepGitDirectory = true };
+        string before = ListOf(await FetchAsync(source));
+        Shell(at, "git gc -q --aggressive --prune=now");
+        Assert.Equal(before, ListOf(await FetchAsync(source)));
+    }
+
+    [Fact]
+    public async Task ACommitWithoutHistoryIsNoShallowOne()
+    {
+        var tree = await FetchAsync(Source(_first) with { KeepGitDirectory = true });
+        Assert.Equal("false", Shell(tree.Directory, "git rev-parse --is-shallow-repository").Trim());
+        Assert.Equal("true", Shell((await FetchAsync(Source("main") with { KeepGitDirectory = true })).Directory, "git rev-parse --is-shallow-repository").Trim());
+    }
+
+    [Fact]
+    public async Task WhatIsKeptOfSubmodulesIsTheSameToo()
+    {
+        string outer = _home.Make("outer");
+        Shell(outer, "git init -q -b main && git -c protocol.file.allow=always submodule --quiet add ../repository inner && git commit -q -m outer");
+        var source = new TreeSource.Git("file://" + outer, null, "", KeepGitDirectory: true, Commit: null);
+        var tree = await FetchAsync(source);
+        string before = ListOf(tree);
+        Shell(_home.At("repository"), "git gc -q --aggressive; git branch -m main trunk; git tag later; git branch later");
+        Assert.Equal(before, ListOf(await FetchAsync(source)));
+        Assert.Equal("", Shell(tree.Directory, "git status --porcelain; git -C inner status --porcelain; git -C inner rev-parse -q --verify HEAD > /dev/null"));
+    }
+
+    private static string ListOf(GitTree tree) => Shell(tree.Directory, "find . -printf '%P %y %m %l\\n' | sort; find . -type f | sort | xargs -d '\\n' sha256sum");
 
     [Fact]
     public async Task SubmodulesAreFetchedToo()

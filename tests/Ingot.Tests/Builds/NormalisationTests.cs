@@ -27,7 +27,23 @@ public sealed class NormalisationTests
     [InlineData("root/.bash_history", "ls", null, "shell-history@1")]
     [InlineData("home/web/.python_history", "ls", null, "shell-history@1")]
     [InlineData("root/.wget-hsts", "x", null, "wget-hsts@1")]
-    [InlineData("root/.npm/_logs/2026-01-01T00_00_00_000Z-debug-0.log", "x", null, "npm-logs@1")]
+    [InlineData("root/.npm/_logs/2026-01-01T00_00_00_000Z-debug-0.log", "x", null, "npm-logs@2")]
+    [InlineData("opt/app/.npm/_logs/2026-01-01T00_00_00_000Z-debug-0.log", "x", null, "npm-logs@2")]
+    [InlineData("root/.npm/_update-notifier-last-checked", "", null, "npm-logs@2")]
+    [InlineData("srv/npm-debug.log", "x", null, "npm-logs@2")]
+    [InlineData("srv/build/CMakeFiles/CMakeConfigureLog.yaml", "x", null, "cmake-logs@1")]
+    [InlineData("CMakeFiles/CMakeOutput.log", "x", null, "cmake-logs@1")]
+    [InlineData("srv/build/CMakeFiles/CMakeError.log", "x", null, "cmake-logs@1")]
+    [InlineData("var/lib/texmf/web2c/pdftex/pdflatex.log", "x", null, "tex-logs@1")]
+    [InlineData("usr/local/texlive/2023/texmf-var/web2c/fmtutil.log", "x", null, "tex-logs@1")]
+    [InlineData("srv/_logs/a-debug-0.log", "x", "x", "")]
+    [InlineData("srv/.npm/_logs/deeper/a.log", "x", "x", "")]
+    [InlineData("srv/x.npm/_logs/a.log", "x", "x", "")]
+    [InlineData("srv/build/CMakeOutput.log", "x", "x", "")]
+    [InlineData("srv/build/xCMakeFiles/CMakeOutput.log", "x", "x", "")]
+    [InlineData("srv/a.tar", "not tar", "not tar", "")]
+    [InlineData("srv/a.tar.gz", "not gzip", "not gzip", "")]
+    [InlineData("srv/a.1.tgz", "", "", "")]
     [InlineData("var/log/dnf.rpm.log", "x", null, "dnf-logs@1")]
     [InlineData("var/cache/dnf/a/b/c", "x", null, "dnf-cache@1")]
     [InlineData("var/lib/dnf/history.sqlite-wal", "x", null, "dnf-history@1")]
@@ -93,7 +109,7 @@ public sealed class NormalisationTests
     [InlineData("var/cache/fontconfig/CACHEDIR.TAG", "x", "x", "")]
     public void FilesBeforeAndAfter(string path, string before, string? after, string rules)
     {
-        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: false, []);
+        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []);
         Assert.Equal(after, Apply(normaliser, File(path, before), before));
         Assert.Equal(rules, string.Join(' ', normaliser.Applied));
         Assert.Equal(after is null ? 0 : 1, normaliser.Kept);
@@ -102,7 +118,7 @@ public sealed class NormalisationTests
     [Fact]
     public void WhatACommandDeletedStaysDeleted()
     {
-        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: false, []);
+        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []);
         Assert.Same(FilterResult.Keep, normaliser.Filter(File("var/log/.wh.dpkg.log", ""), LayerContent.Empty));
         Assert.Same(FilterResult.Keep, normaliser.Filter(File("etc/.wh.shadow", ""), LayerContent.Empty));
         Assert.Empty(normaliser.Applied);
@@ -111,7 +127,7 @@ public sealed class NormalisationTests
     [Fact]
     public void LinksAndDirectoriesOfTheNamesAreKept()
     {
-        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: false, []);
+        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []);
         var link = new TarEntry { Path = "var/lib/dbus/machine-id", Type = TarEntryType.SymbolicLink, LinkTarget = "/etc/machine-id" };
         Assert.Same(FilterResult.Keep, normaliser.Filter(link, LayerContent.Empty));
         Assert.Same(FilterResult.Keep, normaliser.Filter(link with { Path = "etc/machine-id" }, LayerContent.Empty));
@@ -121,7 +137,7 @@ public sealed class NormalisationTests
     [Fact]
     public void ASparseLogIsEmptiedWithoutBeingRead()
     {
-        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: false, []);
+        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []);
         var result = normaliser.Filter(File("var/log/lastlog", "") with { Size = 1L << 40 }, null!);
         Assert.Empty(Assert.IsType<FilterResult.Replaced>(result).Content);
     }
@@ -132,7 +148,7 @@ public sealed class NormalisationTests
     [InlineData("etc/resolv.conf", "host-names@1")]
     public void ABootstrapLeavesTheHostBehind(string path, string rule)
     {
-        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: true, []);
+        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: true, []);
         Assert.Same(FilterResult.Drop, normaliser.Filter(File(path, "x"), LayerContent.Empty));
         Assert.Equal([rule], normaliser.Applied);
     }
@@ -140,7 +156,7 @@ public sealed class NormalisationTests
     [Fact]
     public void MountPointsAreNoPartOfALayerAndNoRule()
     {
-        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: false, ["etc/resolv.conf"]);
+        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, ["etc/resolv.conf"]);
         Assert.Same(FilterResult.Drop, normaliser.Filter(File("etc/resolv.conf", ""), LayerContent.Empty));
         Assert.Empty(normaliser.Applied);
     }
@@ -152,10 +168,24 @@ public sealed class NormalisationTests
         Assert.Distinct(NormalisationRule.All.SelectMany(r => r.Paths));
     }
 
+    [Theory]
+    [InlineData("a.tar.gz", "tar-gzip-times@1")]
+    [InlineData("srv/a-1.2.3.tar.gz", "tar-gzip-times@1")]
+    [InlineData("srv/.tgz", "tar-gzip-times@1")]
+    [InlineData("srv/a.x.gz", "gzip-times@2")]
+    [InlineData("srv/tar.gz", "gzip-times@2")]
+    [InlineData("srv/a.tar", "tar-times@1")]
+    [InlineData("srv/a.tar.xz", null)]
+    [InlineData("srv/a.gz.txt", null)]
+    [InlineData("srv.tar.gz/a", null)]
+    [InlineData("srv/a.zip", "zip-times@2")]
+    public void TheLongestEndingDecides(string path, string? rule) =>
+        Assert.Equal(rule, new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []).RuleFor(path)?.ToString());
+
     [Fact]
     public void ARuleThatIsOffDoesNothingAndTheOthersGoOn()
     {
-        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: false, [], ["pip-cache"]);
+        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, [], ["pip-cache"]);
         Assert.Equal("x", Apply(normaliser, File("root/.cache/pip/a", "x"), "x"));
         Assert.Null(Apply(normaliser, File("root/.npm/_cacache/a", "x"), "x"));
         Assert.Equal(["npm-cache@2"], normaliser.Applied);
@@ -193,7 +223,7 @@ public sealed class NormalisationTests
 
     private static string Settled(string database)
     {
-        var normaliser = new Normaliser(Tree.Epoch, isBootstrap: false, []);
+        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []);
         string? after = Apply(normaliser, File("lib/apk/db/installed", database), database);
         Assert.Equal(["apk-virtual@1"], normaliser.Applied);
         return after!;
@@ -204,7 +234,7 @@ public sealed class NormalisationTests
     {
         byte[] before = [0xFF, (byte)':', 0x80, (byte)':', (byte)'9', (byte)'9', (byte)'9', (byte)'9', (byte)'9', (byte)':', 0, 0xC3];
         byte[] after = [0xFF, (byte)':', 0x80, (byte)':', (byte)'3', (byte)'6', (byte)'5', (byte)'2', (byte)':', 0, 0xC3];
-        var result = new Normaliser(Tree.Epoch, isBootstrap: false, []).Filter(new TarEntry { Path = "etc/shadow", Type = TarEntryType.File, Size = before.Length }, LayerContent.Of(before));
+        var result = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []).Filter(new TarEntry { Path = "etc/shadow", Type = TarEntryType.File, Size = before.Length }, LayerContent.Of(before));
         Assert.Equal(after, Assert.IsType<FilterResult.Replaced>(result).Content);
     }
 

@@ -95,6 +95,23 @@ public sealed class RememberedBuildTests : IDisposable
         Assert.NotNull(Find());
     }
 
+    // What had not reached the disk by then may be there in name only.
+    [Fact]
+    public void ItIsForgottenWhenTheMachineStartsAgain()
+    {
+        Keep();
+        string file = Assert.Single(Directory.GetFiles(Path.Combine(Cache, "unchanged")));
+        byte[] bytes = File.ReadAllBytes(file);
+        int at = bytes.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(CacheDurability.Boot));
+        Assert.True(at > 0);
+        bytes[at] ^= 1;
+        File.WriteAllBytes(file, bytes);
+        Assert.Null(Find());
+        bytes[at] ^= 1;
+        File.WriteAllBytes(file, bytes);
+        Assert.NotNull(Find());
+    }
+
     [Fact]
     public void ADamagedMemoryIsNone()
     {

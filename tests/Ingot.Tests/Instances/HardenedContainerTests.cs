@@ -3,21 +3,24 @@ using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Templates.Project;
+using Ingot.Tools;
 
 namespace Ingot.Tests.Instances;
 
 public sealed class HardenedContainerTests
 {
+    private const string Home = "0123456789ab";
+
     private static readonly ServiceKey s_key = new("shop", "web", "production");
 
     [Fact]
     public void AnInstanceRunsItsDigestWithNothingItDoesNotNeed()
     {
-        var spec = HardenedContainer.Spec(s_key, Generation(), 1, "65532:65532");
+        var spec = HardenedContainer.Spec(Home, s_key, Generation(), 1, Image("65532:65532"), "network-id");
         var host = spec.HostConfig;
 
         Assert.Equal("127.0.0.1:7070/shop/web@" + Digest.Of("image"u8), spec.Image);
-        Assert.Equal((true, false, "private", "ingot-shop"), (host.ReadonlyRootfs, host.Privileged, host.IpcMode, host.NetworkMode));
+        Assert.Equal((true, false, "private", "network-id"), (host.ReadonlyRootfs, host.Privileged, host.IpcMode, host.NetworkMode));
         Assert.Equal(["ALL"], host.CapDrop);
         Assert.Equal("no-new-privileges:true", host.SecurityOpt[0]);
         Assert.StartsWith("seccomp={", host.SecurityOpt[1], StringComparison.Ordinal);
@@ -36,7 +39,7 @@ public sealed class HardenedContainerTests
     [InlineData("65532,size=9g", "mode=1777")]
     public void OnlyTheImagesUserMayWriteWhereTheNumberIsKnown(string? user, string owner)
     {
-        var tmpfs = HardenedContainer.Spec(s_key, Generation(), 0, user).HostConfig.Tmpfs;
+        var tmpfs = HardenedContainer.Spec(Home, s_key, Generation(), 0, Image(user), "network-id").HostConfig.Tmpfs;
 
         Assert.Equal($"rw,noexec,nosuid,nodev,size=1048576,{owner}", Assert.Single(tmpfs).Value);
     }
@@ -44,17 +47,18 @@ public sealed class HardenedContainerTests
     [Fact]
     public void NamesAndLabelsTellEverythingNeededToFindAnInstanceAgain()
     {
-        Assert.Equal("ingot-shop.web.production-g7-1", HardenedContainer.Name(s_key, 7, 1));
-        var labels = InstanceLabels.Of(s_key, Generation(), 1);
-        Assert.Equal("digest generation index port project service spec stage version", string.Join(' ', labels.Keys.Select(key => key.Replace("io.ingot.", "", StringComparison.Ordinal))));
+        Assert.Equal("ingot-shop.web.production-g7-1-012345", HardenedContainer.Name(Home, s_key, 7, 1));
+        Assert.Equal("ingot-shop-012345", HardenedContainer.Network(Home, "shop"));
+        var labels = InstanceLabels.Of(Home, s_key, Generation(), 1, "sha256:id");
+        Assert.Equal("digest generation home image index port project service spec stage version", string.Join(' ', labels.Keys.Select(key => key.Replace("io.ingot.", "", StringComparison.Ordinal))));
         Assert.Equal(("7", "1", "8080"), (labels[InstanceLabels.Generation], labels[InstanceLabels.Index], labels[InstanceLabels.Port]));
-        Assert.Equal(["io.ingot.project=shop", "io.ingot.service=web", "io.ingot.stage=production"], InstanceLabels.Filter(s_key));
+        Assert.Equal(["io.ingot.home=0123456789ab", "io.ingot.project=shop", "io.ingot.service=web", "io.ingot.stage=production"], InstanceLabels.Filter(Home, s_key));
     }
 
     [Fact]
     public void ServicesWhoseNamesOnlyDifferInWhereADashStandsShareNoName() => Assert.NotEqual(
-        HardenedContainer.Name(new ServiceKey("shop", "web-api", "test"), 1, 0),
-        HardenedContainer.Name(new ServiceKey("shop-web", "api", "test"), 1, 0));
+        HardenedContainer.Name(Home, new ServiceKey("shop", "web-api", "test"), 1, 0),
+        HardenedContainer.Name(Home, new ServiceKey("shop-web", "api", "test"), 1, 0));
 
     [Fact]
     public void EverySettingOfAnInstanceChangesItsSpecDigest()
@@ -92,6 +96,15 @@ public sealed class HardenedContainerTests
         string[] needed = ["read", "write", "openat", "execve", "futex", "mmap", "epoll_wait", "accept4", "rseq", "getrandom", "clock_nanosleep", "wait4", "exit_group", "rt_sigreturn", "sendfile", "statx", "prlimit64", "arch_prctl"];
         Assert.Empty(needed.Except(allowed));
     }
+
+    [Fact]
+    public void HomesShareNoName()
+    {
+        Assert.NotEqual(HardenedContainer.Name(Home, s_key, 1, 0), HardenedContainer.Name("ba9876543210", s_key, 1, 0));
+        Assert.NotEqual(HardenedContainer.Network(Home, "shop"), HardenedContainer.Network("ba9876543210", "shop"));
+    }
+
+    private static DockerImage Image(string? user) => new("sha256:id", [], new DockerImageConfig(user));
 
     private static Generation Generation() => new()
     {

@@ -9,7 +9,7 @@ using Ingot.Tests.Templates;
 
 namespace Ingot.Tests.Plans;
 
-/// <summary>The files of a project, each after a line <c>-- name --</c>; then diagnostics, plan and configurations. A line <c>argument NAME=value</c> before the first file is one of the command line's.</summary>
+/// <summary>The files of a project, each after a line <c>-- name --</c>; then diagnostics, plan and configurations. A line <c>argument NAME=value</c>, or <c>context NAME=value</c>, before the first file is one of the command line's.</summary>
 public sealed partial class PlanVectorTests : IDisposable
 {
     private const string Area = "plan";
@@ -42,6 +42,7 @@ public sealed partial class PlanVectorTests : IDisposable
             Platform = new Platform { Os = "linux", Architecture = "amd64" },
             Targets = [.. Given(input, "target").Select(g => g.Name)],
             Arguments = [.. Given(input, "argument").Select(g => KeyValuePair.Create(g.Name, g.Value))],
+            Contexts = Given(input, "context").ToDictionary(g => g.Name, g => g.Value),
             FindImage = (reference, _, _) => Task.FromResult(reference == "tools:1" ? Tools() : null),
         }, diagnostics);
     }

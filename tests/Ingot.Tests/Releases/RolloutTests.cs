@@ -563,13 +563,14 @@ public sealed class RolloutTests
 /// <summary>A rollout carried out in a world without faults.</summary>
 public sealed class Run
 {
-    public Run(RolloutSpec spec)
+    public Run(RolloutSpec spec, int seed = 1)
     {
+        World = new World(seed);
         State = Rollout.Begin(spec, World.Now);
         Decision = new RolloutDecision(State, []);
     }
 
-    public World World { get; } = new(seed: 1);
+    public World World { get; }
 
     public RolloutState State { get; set; }
 

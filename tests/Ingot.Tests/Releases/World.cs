@@ -61,6 +61,9 @@ public sealed class World(int seed)
     /// <summary>Requests no instance could answer: what a rollout must not cause.</summary>
     public long Dropped { get; private set; }
 
+    /// <summary>Answers of 5xx that users got, and requests without an answer.</summary>
+    public long Failures => _failures;
+
     /// <summary>Requests cut because their instance was taken away under them.</summary>
     public long Cut { get; private set; }
 
@@ -104,12 +107,15 @@ public sealed class World(int seed)
     public bool Knows(int generation) => _servers.Values.Any(server => server.Generation == generation);
 
     /// <summary>Makes what an earlier rollout would have left: a proxy and ready generations.</summary>
-    public void Serve(int serving, params int[] warm)
+    public void Serve(int serving, params int[] warm) => ServeWith(2, serving, warm);
+
+    /// <summary>The same, with so many instances of each.</summary>
+    public void ServeWith(int replicas, int serving, params int[] warm)
     {
         Apply(new Move.EnsureProxy(Settings, []));
         foreach (int generation in (int[])[serving, .. warm])
         {
-            for (int index = 0; index < 2; index++)
+            for (int index = 0; index < replicas; index++)
             {
                 Apply(new Move.CreateInstance(generation, index, 0));
                 var instance = _instances[InstanceName.Of(generation, index)];
@@ -176,9 +182,18 @@ public sealed class World(int seed)
         if (_instances.GetValueOrDefault(InstanceName.Of(generation, index)) is not { State: InstanceState.Running } instance)
             return;
 
+        Lose(instance);
         End(instance, 137);
         if (instance.Restarts < 3)
             StartAgain(instance);
+    }
+
+    // What was in flight and may not be sent twice has no answer.
+    private void Lose(Instance instance)
+    {
+        if (!_servers.TryGetValue(InstanceName.Of(instance.Generation, instance.Index), out var server) || server.Weight == 0)
+            return;
+        (server.Unanswered, _failures) = (server.Unanswered + 10, _failures + 10);
     }
 
     public void KillProxy()
@@ -345,6 +360,8 @@ public sealed class World(int seed)
     {
         public int Generation => generation;
 
+        public int Index => index;
+
         public string Id => id;
 
         public InstanceState State { get; set; } = InstanceState.Created;
@@ -385,6 +402,8 @@ public sealed class World(int seed)
 
         public long Retries { get; set; }
 
+        public long Unanswered { get; set; }
+
         // As HAProxy: a server that was never checked is used, one failed check takes it out, and `rise` good ones bring it back.
         public void Checked(bool answers, int rise, int fall)
         {
@@ -399,6 +418,6 @@ public sealed class World(int seed)
         }
 
         public ServerObservation Observe() => new(
-            generation, index, address, Weight, ServerAdmin.Ready, Health, Sessions, 0, new ServerCounters(Responses, Errors, 0, 0, Retries));
+            generation, index, address, Weight, ServerAdmin.Ready, Health, Sessions, 0, new ServerCounters(Responses, Errors, 0, Unanswered, Retries));
     }
 }

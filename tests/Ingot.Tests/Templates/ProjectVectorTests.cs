@@ -50,7 +50,7 @@ public class ProjectVectorTests
         text.Append(CultureInfo.InvariantCulture, $"image {image.Name} {image.Span.Line}:{image.Span.Column}+{image.Span.Length}");
         text.Append(image switch
         {
-            DebianImage debian => $" debian {debian.Suite} [{string.Join(", ", debian.Packages)}]{(debian.Mirror is null ? "" : " from " + debian.Mirror)}",
+            DebianImage debian => $" debian {debian.Suite} [{string.Join(", ", debian.Packages)}]{(debian.Mirror is null ? "" : " from " + debian.Mirror)}{(debian.KeepsDocumentation ? " with documentation" : "")}",
             DockerfileImage file => $" dockerfile {file.Dockerfile} in {file.Context}{(file.Target is null ? "" : " to " + file.Target)} [{string.Join(", ", file.Arguments.Select(a => $"{a.Key}={Vector.Quote(a.Value)}"))}]",
             _ => throw new InvalidOperationException(image.GetType().Name),
         });

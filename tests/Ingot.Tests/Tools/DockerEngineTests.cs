@@ -110,7 +110,9 @@ public sealed class DockerEngineTests
         Assert.Null(await missing.FindContainerAsync("a"));
         Assert.Null(await missing.FindImageAsync("a"));
         Assert.Equal("", await missing.LogsAsync("a", 5));
-        var e = await Assert.ThrowsAsync<ToolException>(() => missing.StartAsync("a"));
+        await missing.KillAsync("a", "SIGKILL");
+        Assert.True(await missing.TryRemoveNetworkAsync("a"));
+        var e = await Assert.ThrowsAsync<DockerUnusableException>(() => missing.StartAsync("a"));
         Assert.Equal("starting the container 'a' failed: No such container: a (404)", e.Message);
     }
 
@@ -160,14 +162,16 @@ public sealed class DockerEngineTests
     }
 
     [Fact]
-    public async Task OnlyTheNetworkOfExactlyThatNameIsMeant()
+    public async Task OnlyNetworksOfExactlyThatNameAreMeantAndTheOldestIsFirst()
     {
-        using var peer = Peer(_ => (200, "[{\"Id\":\"1\",\"Name\":\"ingot-shop-web\"},{\"Id\":\"2\",\"Name\":\"ingot-shop\"}]"));
+        const string Networks = """
+            [{"Id":"1","Name":"ingot-shop-web","Created":"2026-01-01T00:00:00Z"},{"Id":"2","Name":"ingot-shop","Created":"2026-01-03T00:00:00Z"},
+             {"Id":"4","Name":"ingot-shop","Created":"2026-01-02T00:00:00Z"},{"Id":"3","Name":"ingot-shop","Created":"2026-01-02T00:00:00Z"}]
+            """;
+        using var peer = Peer(_ => (200, Networks));
         using var engine = new DockerEngine(peer.Path);
 
-        Assert.Equal("2", Assert.Single(await engine.FindNetworksAsync("ingot-shop")).Id);
-        await engine.EnsureNetworkAsync("ingot-shop", new Dictionary<string, string>());
-        Assert.DoesNotContain(Lines(peer), line => line.StartsWith("POST", StringComparison.Ordinal));
+        Assert.Equal(["3", "4", "2"], (await engine.FindNetworksAsync("ingot-shop")).Select(network => network.Id));
     }
 
     [Fact]
@@ -205,12 +209,34 @@ public sealed class DockerEngineTests
     public async Task WhetherAnEnginePullsZstdIsKnownByItsApiNotByHowItsVersionIsWritten(string version, string api, string components, bool pulls)
     {
         using var peer = Peer(_ => (200, $$"""{"Version":"{{version}}","ApiVersion":"{{api}}","Components":{{components}}}"""));
-        await using var target = new DockerTarget("/run/ingot-tests", TimeProvider.System, new DockerEngine(peer.Path));
+        await using var target = new DockerTarget("/run/ingot-tests", "0123456789ab", TimeProvider.System, new DockerEngine(peer.Path));
 
         var description = await target.DescribeAsync();
 
         Assert.Equal($"Docker Engine {version}", description.Name);
         Assert.Equal(pulls ? ["none", "gzip", "zstd"] : ["none", "gzip"], description.Compressions);
+    }
+
+    [Fact]
+    public async Task AListSaidAgainWordForWordIsTheSameList()
+    {
+        string body = """[{"Id":"a","Names":["/n"],"Image":"i","State":"running","Labels":{}}]""";
+        using var peer = Peer(_ => (200, body));
+        using var engine = new DockerEngine(peer.Path);
+
+        var first = await engine.ListAsync(["a=b"], known: null);
+        Assert.Same(first, await engine.ListAsync(["a=b"], first));
+        body = body.Replace("running", "exited", StringComparison.Ordinal);
+        Assert.Equal("exited", Assert.Single((await engine.ListAsync(["a=b"], first)).Containers).State);
+    }
+
+    [Fact]
+    public async Task ANetworkInUseStaysAndIsNoError()
+    {
+        using var peer = Peer(_ => (403, "{\"message\":\"network has active endpoints\"}"));
+        using var engine = new DockerEngine(peer.Path);
+
+        Assert.False(await engine.TryRemoveNetworkAsync("a"));
     }
 
     private static UnixServer Peer(Func<string, (int Status, string Body)> answer, string api = "1.41") => new(IsWhole, request =>

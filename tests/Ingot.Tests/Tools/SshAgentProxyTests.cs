@@ -17,7 +17,7 @@ public sealed class SshAgentProxyTests : IDisposable
     public async Task KeysAreListedAndUsed(byte request)
     {
         await using var agent = new FakeAgent(_directory.At("agent"));
-        await using var proxy = SshAgentProxy.Listen(agent.Path, _directory.At("lent"), 0b110_000_000, 0, 0);
+        await using var proxy = Lend(agent);
         Assert.Equal([12, 1, 2, 3], await AskAsync([request, 7, 7]));
         Assert.Equal([[request, 7, 7]], agent.Seen);
     }
@@ -34,7 +34,7 @@ public sealed class SshAgentProxyTests : IDisposable
     public async Task NothingElseGetsToTheAgent(byte request)
     {
         await using var agent = new FakeAgent(_directory.At("agent"));
-        await using var proxy = SshAgentProxy.Listen(agent.Path, _directory.At("lent"), 0b110_000_000, 0, 0);
+        await using var proxy = Lend(agent);
         Assert.Equal([5], await AskAsync([request, 1]));
         Assert.Empty(agent.Seen);
     }
@@ -46,7 +46,7 @@ public sealed class SshAgentProxyTests : IDisposable
     public async Task AMessageOfNoSensibleLengthEndsTheConnection(uint length)
     {
         await using var agent = new FakeAgent(_directory.At("agent"));
-        await using var proxy = SshAgentProxy.Listen(agent.Path, _directory.At("lent"), 0b110_000_000, 0, 0);
+        await using var proxy = Lend(agent);
         using var socket = await ConnectAsync();
         byte[] header = new byte[4];
         BinaryPrimitives.WriteUInt32BigEndian(header, length);
@@ -59,7 +59,7 @@ public sealed class SshAgentProxyTests : IDisposable
     public async Task AnAgentThatIsGoneEndsTheConnectionAndNoMore()
     {
         var agent = new FakeAgent(_directory.At("agent"));
-        await using var proxy = SshAgentProxy.Listen(agent.Path, _directory.At("lent"), 0b110_000_000, 0, 0);
+        await using var proxy = Lend(agent);
         await agent.DisposeAsync();
         using var socket = await ConnectAsync();
         Assert.Equal(0, await socket.ReceiveAsync(new byte[1]));
@@ -68,8 +68,15 @@ public sealed class SshAgentProxyTests : IDisposable
     [Fact]
     public void AnAgentThatIsNotThereIsSaidWithTheCure()
     {
-        var error = Assert.Throws<ToolException>(() => SshAgentProxy.Listen(_directory.At("absent"), _directory.At("lent"), 0, 0, 0));
+        var error = Assert.Throws<ToolException>(() => new SshAgentProxy(_directory.At("absent")));
         Assert.Contains("ssh-agent", error.Message, StringComparison.Ordinal);
+    }
+
+    private SshAgentProxy Lend(FakeAgent agent)
+    {
+        var proxy = new SshAgentProxy(agent.Path);
+        proxy.Listen(_directory.At("lent"), 0b110_000_000, 0, 0);
+        return proxy;
     }
 
     private async Task<Socket> ConnectAsync()

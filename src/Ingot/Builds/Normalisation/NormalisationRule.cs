@@ -22,16 +22,24 @@ public sealed record NormalisationRule
     /// <summary>The version.</summary>
     public int Version { get; }
 
-    /// <summary>The files it is about, as paths in a layer; <c>*</c> stands for any text without a slash, <c>**/*.x</c> for every file that ends so, <c>**/x</c> for every file of that name, <c>x/**</c> for everything below.</summary>
+    /// <summary>The files it is about, as paths in a layer; <c>*</c> stands for any text without a slash, <c>**/*.x</c> for every file that ends so, <c>**/x</c> for every file of that name, <c>**/x/*</c> for every file in a directory of that name, <c>x/**</c> for everything below.</summary>
     public IReadOnlyList<string> Paths { get; }
+
+    /// <summary>Whether everything below directories is meant, and not single files.</summary>
+    internal bool IsOfTrees => Paths.Any(IsTree);
+
+    internal static bool IsTree(string path) => path.EndsWith("/**", StringComparison.Ordinal);
 
     /// <summary>Whether it is for bootstraps only: the host leaves such files there, and a command's are its own.</summary>
     public bool OnlyBootstrap { get; private init; }
 
     internal RuleAction Action { get; }
 
-    /// <summary>What is to be patched in a file so that no time in it is later than the epoch; null for rules that do something else.</summary>
-    internal Func<LayerContent, uint, IReadOnlyList<ContentPatch>>? Patches { get; private init; }
+    /// <summary>What is to be patched in a file so that no time in it is the step's; null for rules that do something else.</summary>
+    internal Func<LayerContent, StepTimes, IReadOnlyList<ContentPatch>>? Patches { get; private init; }
+
+    /// <summary>What a whole file becomes, where bytes in between change their number; null when it stays as it is, and for rules that do something else.</summary>
+    internal Func<LayerContent, StepTimes, byte[]?>? Remakes { get; private init; }
 
     /// <summary>What a whole text becomes for an epoch in seconds; null for rules that do something else. What is not such a text comes back as it is.</summary>
     internal Func<string, long, string>? Rewrites { get; private init; }
@@ -42,7 +50,12 @@ public sealed record NormalisationRule
         // Texts with the time in them.
         new("apt-logs", 1, RuleAction.Drop, "var/log/apt/history.log", "var/log/apt/term.log", "var/log/apt/eipp.log.xz"),
         new("dpkg-logs", 1, RuleAction.Drop, "var/log/dpkg.log", "var/log/alternatives.log", "var/log/bootstrap.log", "var/log/fontconfig.log"),
-        new("npm-logs", 1, RuleAction.Drop, "root/.npm/_logs/*", "home/*/.npm/_logs/*", "root/.npm/_update-notifier-last-checked", "home/*/.npm/_update-notifier-last-checked"),
+        // Beside the logs of the usual home those of any other, and of older versions.
+        new("npm-logs", 2, RuleAction.Drop, "**/.npm/_logs/*", "**/_update-notifier-last-checked", "**/npm-debug.log"),
+        // What CMake tried on the way, with names of temporary directories; CMakeFiles/CMakeOutput.log and CMakeError.log until version 3.26.
+        new("cmake-logs", 1, RuleAction.Drop, "**/CMakeFiles/CMakeConfigureLog.yaml", "**/CMakeFiles/CMakeOutput.log", "**/CMakeFiles/CMakeError.log"),
+        // Of making formats, with the time; the formats themselves take theirs from the environment.
+        new("tex-logs", 1, RuleAction.Drop, "var/lib/texmf/web2c/*/*.log", "var/lib/texmf/web2c/fmtutil.log", "**/web2c/fmtutil.log"),
         new("apk-logs", 1, RuleAction.Drop, "var/log/apk.log"),
         new("dnf-logs", 1, RuleAction.Drop, "var/log/dnf.log", "var/log/dnf.librepo.log", "var/log/dnf.rpm.log", "var/log/dnf5.log", "var/log/dnf5.log.1", "var/log/hawkey.log", "var/log/yum.log"),
         new("zypper-logs", 1, RuleAction.Drop, "var/log/zypper.log", "var/log/zypp/history"),
@@ -84,20 +97,23 @@ public sealed record NormalisationRule
         new("gradle-daemon", 1, RuleAction.Drop, "root/.gradle/daemon/**", "root/.gradle/notifications/**", "root/.gradle/.tmp/**", "root/.gradle/caches/journal-1/**", "home/*/.gradle/daemon/**", "home/*/.gradle/notifications/**", "home/*/.gradle/.tmp/**", "home/*/.gradle/caches/journal-1/**"),
         new("cargo-use-times", 1, RuleAction.Drop, "root/.cargo/.global-cache", "home/*/.cargo/.global-cache", "usr/local/cargo/.global-cache"),
         new("go-cache-trim", 1, RuleAction.Drop, "root/.cache/go-build/trim.txt"),
-        new("go-cache-times", 1, RuleAction.Patch, "root/.cache/go-build/*/*-a", "home/*/.cache/go-build/*/*-a") { Patches = GoCacheTimes.Find },
+        new("go-cache-times", 2, RuleAction.Patch, "root/.cache/go-build/*/*-a", "home/*/.cache/go-build/*/*-a") { Patches = GoCacheTimes.Find },
         new("journal-catalogue", 1, RuleAction.Drop, "var/lib/systemd/catalog/database"),
 
         // Times in the headers of files that the command made.
-        new("gzip-times", 1, RuleAction.Patch, "**/*.gz", "**/*.tgz") { Patches = GzipTimes.Find },
+        new("gzip-times", 2, RuleAction.Patch, "**/*.gz") { Patches = GzipTimes.Find },
+        new("tar-times", 1, RuleAction.Patch, "**/*.tar") { Patches = TarTimes.Find },
+        // Members are compressed: where one has a time of the step the whole is compressed anew.
+        new("tar-gzip-times", 1, RuleAction.Patch, "**/*.tar.gz", "**/*.tgz") { Remakes = GzipTarTimes.Remake, Patches = GzipTimes.Find },
         // Beside the time, which references of a module are marked: that depends on what else the process that compiled it had loaded.
-        new("pyc", 1, RuleAction.Patch, "**/*.pyc") { Patches = (content, epoch) => [.. BytecodeTimes.Find(content, epoch), .. BytecodeReferences.Find(content)] },
-        new("ar-times", 1, RuleAction.Patch, "**/*.a") { Patches = ArchiveTimes.Find },
-        new("zip-times", 1, RuleAction.Patch, "**/*.jar", "**/*.war", "**/*.ear", "**/*.whl") { Patches = ZipTimes.Find },
-        new("apk-scripts-times", 1, RuleAction.Patch, "lib/apk/db/scripts.tar", "usr/lib/apk/db/scripts.tar") { Patches = TarTimes.Find },
+        new("pyc", 2, RuleAction.Patch, "**/*.pyc") { Patches = (content, times) => [.. BytecodeTimes.Find(content, times), .. BytecodeReferences.Find(content)] },
+        new("ar-times", 2, RuleAction.Patch, "**/*.a") { Patches = ArchiveTimes.Find },
+        new("zip-times", 2, RuleAction.Patch, "**/*.jar", "**/*.war", "**/*.ear", "**/*.aar", "**/*.whl", "**/*.egg", "**/*.zip", "**/*.nupkg") { Patches = ZipTimes.Find },
+        new("apk-scripts-times", 2, RuleAction.Patch, "lib/apk/db/scripts.tar", "usr/lib/apk/db/scripts.tar") { Patches = TarTimes.Find },
 
-        new("cpio-times", 1, RuleAction.Patch, "**/*.cpio", "boot/initrd.img-*", "boot/initramfs-*.img", "usr/lib/modules/*/initramfs.img") { Patches = CpioTimes.Find },
-        new("java-keystore-times", 1, RuleAction.Patch, "**/cacerts", "**/*.jks") { Patches = KeyStoreTimes.Find },
-        new("pnpm-times", 1, RuleAction.Patch, "**/.modules.yaml", "**/.pnpm-workspace-state.json", "root/.local/share/pnpm/store/*/files/*/*-index.json", "root/.local/share/pnpm/store/*/index/*/*.json", "home/*/.local/share/pnpm/store/*/files/*/*-index.json", "home/*/.local/share/pnpm/store/*/index/*/*.json", "pnpm/store/*/files/*/*-index.json", "pnpm/store/*/index/*/*.json") { Patches = PnpmTimes.Find },
+        new("cpio-times", 2, RuleAction.Patch, "**/*.cpio", "boot/initrd.img-*", "boot/initramfs-*.img", "usr/lib/modules/*/initramfs.img") { Patches = CpioTimes.Find },
+        new("java-keystore-times", 2, RuleAction.Patch, "**/cacerts", "**/*.jks") { Patches = KeyStoreTimes.Find },
+        new("pnpm-times", 2, RuleAction.Patch, "**/.modules.yaml", "**/.pnpm-workspace-state.json", "root/.local/share/pnpm/store/*/files/*/*-index.json", "root/.local/share/pnpm/store/*/index/*/*.json", "home/*/.local/share/pnpm/store/*/files/*/*-index.json", "home/*/.local/share/pnpm/store/*/index/*/*.json", "pnpm/store/*/files/*/*-index.json", "pnpm/store/*/index/*/*.json") { Patches = PnpmTimes.Find },
 
         // Random, and shared by every instance of an image that keeps it.
         new("machine-id", 1, RuleAction.Empty, "etc/machine-id"),

@@ -9,23 +9,31 @@ internal sealed class Normaliser
 {
     private const int MaxTextBytes = 64 << 20;
 
-    private readonly DateTimeOffset _epoch;
+    // What is larger is read by no rule that leaves it out.
+    private const int MaxVouchedBytes = 16 << 20;
+
+    private readonly StepTimes _times;
+    private readonly Vouchers _vouchers;
     private readonly Dictionary<string, NormalisationRule> _byPath = [];
     private readonly Dictionary<string, NormalisationRule> _byExtension = [];
     private readonly Dictionary<string, NormalisationRule> _byName = [];
     private readonly List<(string Prefix, NormalisationRule Rule)> _trees = [];
     private readonly List<Pattern> _patterns = [];
+    private readonly List<Pattern> _anywhere = [];
     private readonly HashSet<string> _leftOut;
     private readonly HashSet<NormalisationRule> _applied = [];
+    private readonly RuleNotes _notes = new();
 
-    /// <summary>For a layer of that epoch.</summary>
-    /// <param name="epoch">No time in the layer is later.</param>
+    /// <summary>For a layer of one step.</summary>
+    /// <param name="times">Which times are the step's, and what they become.</param>
     /// <param name="isBootstrap">Whether it is a bootstrap's.</param>
     /// <param name="leftOut">Paths that are no part of the layer, because they were made to mount something there.</param>
     /// <param name="off">Names of rules that are switched off; null for none.</param>
-    public Normaliser(DateTimeOffset epoch, bool isBootstrap, IEnumerable<string> leftOut, IReadOnlyCollection<string>? off = null)
+    /// <param name="vouchers">What vouches for files, which then stay as they are; null for nothing.</param>
+    public Normaliser(StepTimes times, bool isBootstrap, IEnumerable<string> leftOut, IReadOnlyCollection<string>? off = null, Vouchers? vouchers = null)
     {
-        _epoch = epoch;
+        _times = times;
+        _vouchers = vouchers ?? Vouchers.None;
         _leftOut = [.. leftOut];
         foreach (var rule in RulesFor(isBootstrap, off))
         {
@@ -39,6 +47,9 @@ internal sealed class Normaliser
 
     /// <summary>The rules that changed something, in order.</summary>
     public IReadOnlyList<string> Applied => [.. NormalisationRule.All.Where(_applied.Contains).Select(r => r.ToString())];
+
+    /// <summary>What a person should know: what rules took away, and what they left as it is because something vouches for it. A line for each rule.</summary>
+    public IReadOnlyList<string> Notes => _notes.Lines;
 
     /// <summary>The rules that are for such a layer, but those whose names are in <paramref name="off"/>.</summary>
     public static IEnumerable<NormalisationRule> RulesFor(bool isBootstrap, IReadOnlyCollection<string>? off = null) =>
@@ -65,9 +76,26 @@ internal sealed class Normaliser
             return FilterResult.Keep;
 
         var result = Apply(rule, entry, content);
-        if (result is not FilterResult.Kept)
-            _applied.Add(rule);
+        if (result is FilterResult.Kept)
+            return result;
+        if (VoucherOf(rule, entry, content) is { } voucher)
+        {
+            _notes.AddKept(rule, entry.Path, voucher);
+            return FilterResult.Keep;
+        }
+
+        _applied.Add(rule);
+        if (rule.Action is not (RuleAction.Rewrite or RuleAction.Patch))
+            _notes.AddTaken(rule, entry.Path);
         return result;
+    }
+
+    // What is below a directory of a cache goes as a whole, and with it whatever vouches for it there.
+    private string? VoucherOf(NormalisationRule rule, TarEntry entry, LayerContent content)
+    {
+        bool takesAway = rule.Action is not (RuleAction.Rewrite or RuleAction.Patch);
+        bool isAsked = rule.Action != RuleAction.DropAny && !(takesAway && (rule.IsOfTrees || entry.Size > MaxVouchedBytes));
+        return isAsked ? _vouchers.Find(entry.Path, content) : null;
     }
 
     private FilterResult Apply(NormalisationRule rule, TarEntry entry, LayerContent content)
@@ -93,8 +121,10 @@ internal sealed class Normaliser
         if (entry.Type == TarEntryType.HardLink)
             return FilterResult.Keep;
 
-        uint epoch = (uint)Math.Clamp(_epoch.ToUnixTimeSeconds(), 0, uint.MaxValue);
-        var patches = rule.Patches!(content, epoch);
+        if (rule.Remakes?.Invoke(content, _times) is { } remade)
+            return FilterResult.Replace(remade);
+
+        var patches = rule.Patches!(content, _times);
         return patches.Count == 0 ? FilterResult.Keep : FilterResult.Patch(patches);
     }
 
@@ -105,7 +135,7 @@ internal sealed class Normaliser
             return FilterResult.Keep;
 
         string before = Encoding.Latin1.GetString(content.ReadAll());
-        string after = rule.Rewrites!(before, _epoch.ToUnixTimeSeconds());
+        string after = rule.Rewrites!(before, _times.Epoch);
         return before == after ? FilterResult.Keep : FilterResult.Replace(Encoding.Latin1.GetBytes(after));
     }
 
@@ -120,21 +150,42 @@ internal sealed class Normaliser
                 return pattern.Rule;
         }
 
+        foreach (var pattern in _anywhere)
+        {
+            if (path.Contains(pattern.Prefix, StringComparison.Ordinal) && path.Split('/') is var parts && parts.Length >= pattern.Parts.Length && pattern.Matches(parts[^pattern.Parts.Length..]))
+                return pattern.Rule;
+        }
+
         foreach (var (prefix, candidate) in _trees)
         {
             if (path.StartsWith(prefix, StringComparison.Ordinal))
                 return candidate;
         }
 
-        return _byName.GetValueOrDefault(TarPath.Name(path)) ?? _byExtension.GetValueOrDefault(Path.GetExtension(path));
+        string name = TarPath.Name(path);
+        return _byName.GetValueOrDefault(name) ?? OfExtension(name);
+    }
+
+    // The longest first: '.tar.gz' before '.gz'.
+    private NormalisationRule? OfExtension(string name)
+    {
+        for (int dot = name.IndexOf('.', StringComparison.Ordinal); dot >= 0; dot = name.IndexOf('.', dot + 1))
+        {
+            if (_byExtension.TryGetValue(name[dot..], out var rule))
+                return rule;
+        }
+
+        return null;
     }
 
     private void Add(string path, NormalisationRule rule)
     {
         int star = path.IndexOf('*', StringComparison.Ordinal);
-        bool isTree = path.EndsWith("/**", StringComparison.Ordinal);
+        bool isTree = NormalisationRule.IsTree(path);
         if (star < 0)
             _byPath.Add(path, rule);
+        else if (path.StartsWith("**/", StringComparison.Ordinal) && path.IndexOf('/', 3) >= 0)
+            _anywhere.Add(new Pattern(path["**/".Length..path.IndexOf('/', 3)] + "/", [.. path["**/".Length..].Split('/').Select(p => GoPattern.TryParse(p)!)], false, rule));
         else if (path.StartsWith("**/*.", StringComparison.Ordinal))
             _byExtension.Add(path["**/*".Length..], rule);
         else if (path.StartsWith("**/", StringComparison.Ordinal))

@@ -17,14 +17,14 @@ internal static partial class ContentDifference
     private const uint LastTime = 4_102_444_800;
     private const uint OneYear = 366 * 86400;
 
-    /// <summary>The first difference, as each has it, and its cause.</summary>
-    public static (string Before, string After, DifferenceCause Cause) Explain(byte[] before, byte[] after)
+    /// <summary>The first difference, as each has it, its cause, and whether it is in a line of text.</summary>
+    public static (string Before, string After, DifferenceCause Cause, bool IsText) Explain(byte[] before, byte[] after)
     {
         int at = before.AsSpan().CommonPrefixLength(after);
         if (LineAt(before, at) is { } first && LineAt(after, at) is { } second)
-            return (Place(at, first), Place(at, second), CauseOfText(first, second, before, after));
+            return (Place(at, first), Place(at, second), CauseOfText(first, second, before, after), true);
 
-        return (Place(at, Hex(before, at)), Place(at, Hex(after, at)), CauseOfBytes(before, after, at));
+        return (Place(at, Hex(before, at)), Place(at, Hex(after, at)), CauseOfBytes(before, after, at), false);
     }
 
     private static string Place(int at, string text) => string.Create(CultureInfo.InvariantCulture, $"at {at}: {text}");

@@ -41,5 +41,19 @@ public enum DifferenceCause
 /// <param name="Before">As the image has it, in a form for people.</param>
 /// <param name="After">As it was built now.</param>
 /// <param name="Cause">Why, as far as that can be told.</param>
-/// <param name="Cure">What to do about it; null when that is not known.</param>
-public sealed record Difference(Digest? Layer, string? Instruction, string Path, string What, string Before, string After, DifferenceCause Cause, string? Cure);
+/// <param name="Reason">What the file is, in words, where it is something of which that is known; null else.</param>
+/// <param name="Cure">What to do about it; null when nothing is known that surely helps.</param>
+public sealed record Difference(
+    Digest? Layer, string? Instruction, string Path, string What, string Before, string After, DifferenceCause Cause, string? Reason, string? Cure);
+
+/// <summary>How two images differ.</summary>
+/// <param name="Differences">The differences: of every layer that differs the first ones, else of the configuration, else of the compression. Empty when the digests are equal.</param>
+/// <param name="More">How many more there are.</param>
+public sealed record ImageComparison(IReadOnlyList<Difference> Differences, int More)
+{
+    /// <summary>Equal images.</summary>
+    public static ImageComparison Equal { get; } = new([], 0);
+
+    /// <summary>Whether the digests are equal.</summary>
+    public bool IsEqual => Differences.Count == 0;
+}

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
@@ -11,69 +10,90 @@ namespace Ingot.Builds.Reproduction;
 /// <summary>Compares an image with what building it again gave, and says where they differ and why.</summary>
 public sealed class ImageComparer
 {
-    private const int MaxDifferences = 20;
+    private const int MaxDifferences = 100;
+    private const int MaxOfLayer = 20;
     private const int MaxContentBytes = 64 << 20;
 
     private static readonly Comparer<string> s_order = Comparer<string>.Create(TarPath.Compare);
 
     private readonly List<Difference> _differences = [];
     private readonly IReadOnlyList<string> _rulesOff;
+    private int _ofLayer;
+    private int _more;
 
     private ImageComparer(IReadOnlyList<string> rulesOff) => _rulesOff = rulesOff;
 
-    /// <summary>The differences, at most twenty: of the first layer that differs, since the ones above follow from it; else of the configuration, else of the compression. Empty when the digests are equal.</summary>
-    public static async Task<IReadOnlyList<Difference>> CompareAsync(
+    /// <summary>Compares all layers, and the configuration; where both are equal, the compressed bytes. Of each layer at most twenty differences are named, and a hundred in all.</summary>
+    public static async Task<ImageComparison> CompareAsync(
         IContentStore store, Image expected, IContentStore otherStore, Image actual, IReadOnlyList<string>? rulesOff = null, CancellationToken cancellationToken = default)
     {
         if (expected.Digest == actual.Digest)
-            return [];
+            return ImageComparison.Equal;
 
         var comparer = new ImageComparer(rulesOff ?? []);
         await comparer.CompareLayersAsync(store, expected, otherStore, actual, cancellationToken).ConfigureAwait(false);
-        if (comparer._differences.Count == 0)
-            comparer.CompareConfigurations(expected, actual);
+        comparer._ofLayer = 0;
+        comparer.CompareConfigurations(expected, actual);
         if (comparer._differences.Count == 0)
             comparer.CompareBlobs(expected, actual);
-        return comparer._differences;
+        return new ImageComparison(comparer._differences, comparer._more);
     }
 
     private async Task CompareLayersAsync(IContentStore store, Image expected, IContentStore otherStore, Image actual, CancellationToken cancellationToken)
     {
-        var (before, after) = (expected.Config.RootFs.DiffIds, actual.Config.RootFs.DiffIds);
-        int layer = Enumerable.Range(0, Math.Min(before.Count, after.Count)).FirstOrDefault(i => before[i] != after[i], -1);
-        if (layer < 0)
+        foreach (var (before, after, instruction) in LayerPairs.Of(expected.Config, actual.Config))
         {
-            if (before.Count != after.Count)
-                Add(null, null, "", "layers", $"{before.Count} layers", $"{after.Count} layers", DifferenceCause.Input);
-            return;
-        }
+            _ofLayer = 0;
+            if (before is { } first && after is { } second)
+            {
+                var one = new LayerOfImage(store, expected.Manifest.Layers[first], expected.Config.RootFs.DiffIds[first]);
+                var other = new LayerOfImage(otherStore, actual.Manifest.Layers[second], actual.Config.RootFs.DiffIds[second]);
+                await CompareLayerAsync(instruction, one, other, cancellationToken).ConfigureAwait(false);
+                continue;
+            }
 
-        string? instruction = InstructionOf(expected.Config, layer);
-        var first = await ReadAsync(store, expected.Manifest.Layers[layer], before[layer], cancellationToken).ConfigureAwait(false);
-        var second = await ReadAsync(otherStore, actual.Manifest.Layers[layer], after[layer], cancellationToken).ConfigureAwait(false);
-        var changed = CompareEntries(before[layer], instruction, first, second);
-        if (changed.Count == 0 && _differences.Count == 0)
-            Add(before[layer], instruction, "", "order of entries", "the same files", "in another order", DifferenceCause.Order);
+            var layer = before is { } only ? expected.Config.RootFs.DiffIds[only] : actual.Config.RootFs.DiffIds[after!.Value];
+            var (was, isNow) = before is null ? ("no change", "a layer") : ("a layer", "no change");
+            Add(layer, instruction, "", "layer", was, isNow, new KnownCause(DifferenceCause.Unknown, "the instruction changed files in one of the builds, and none in the other", Cure: null));
+        }
+    }
+
+    private async Task CompareLayerAsync(string? instruction, LayerOfImage before, LayerOfImage after, CancellationToken cancellationToken)
+    {
+        if (before.DiffId == after.DiffId)
+            return;
+
+        var first = await before.EntriesAsync(cancellationToken).ConfigureAwait(false);
+        var second = await after.EntriesAsync(cancellationToken).ConfigureAwait(false);
+        int known = _ofLayer;
+        var changed = CompareEntries(before.DiffId, instruction, first, second);
+        if (changed.Count == 0 && _ofLayer == known)
+            Add(before.DiffId, instruction, "", "order of entries", "the same files", "in another order", new KnownCause(DifferenceCause.Order, null, Cure: null));
+
+        // Contents are held in memory: those of the files that are named.
+        var named = changed.Take(MaxOfLayer).ToList();
+        _more += changed.Count - named.Count;
         CompareContents(
-            before[layer], instruction, changed,
-            await ContentsAsync(store, expected.Manifest.Layers[layer], before[layer], changed, cancellationToken).ConfigureAwait(false),
-            await ContentsAsync(otherStore, actual.Manifest.Layers[layer], after[layer], changed, cancellationToken).ConfigureAwait(false));
+            before.DiffId, instruction, named,
+            await before.ContentsAsync(named, MaxContentBytes, cancellationToken).ConfigureAwait(false),
+            await after.ContentsAsync(named, MaxContentBytes, cancellationToken).ConfigureAwait(false));
     }
 
     // What is there on one side only, and other metadata, are said at once; returned are files whose contents differ.
-    private List<string> CompareEntries(Digest layer, string? instruction, Dictionary<string, (TarEntry Entry, Digest? Content)> before, Dictionary<string, (TarEntry Entry, Digest? Content)> after)
+    private List<string> CompareEntries(
+        Digest layer, string? instruction, Dictionary<string, (TarEntry Entry, Digest? Content)> before, Dictionary<string, (TarEntry Entry, Digest? Content)> after)
     {
         var changed = new List<string>();
         foreach (string path in before.Keys.Union(after.Keys).Order(s_order))
         {
             if (!before.TryGetValue(path, out var first))
-                Add(layer, instruction, path, "missing", "is not there", $"a {after[path].Entry.Type}", KnownCauses.CauseOf(path));
+                Add(layer, instruction, path, "missing", "is not there", $"a {after[path].Entry.Type}", KnownCauses.Of(path));
             else if (!after.TryGetValue(path, out var second))
-                Add(layer, instruction, path, "missing", $"a {first.Entry.Type}", "is not there", KnownCauses.CauseOf(path));
+                Add(layer, instruction, path, "missing", $"a {first.Entry.Type}", "is not there", KnownCauses.Of(path));
             else if (first.Content != second.Content)
                 changed.Add(path);
             else if (Describe(first.Entry) is var one && Describe(second.Entry) is var other && one != other)
-                Add(layer, instruction, path, "metadata", one, other, first.Entry.ModifiedTime != second.Entry.ModifiedTime ? DifferenceCause.Timestamp : DifferenceCause.Unknown);
+                Add(layer, instruction, path, "metadata", one, other, new KnownCause(first.Entry.ModifiedTime != second.Entry.ModifiedTime ? DifferenceCause.Timestamp : DifferenceCause.Unknown, null, Cure: null));
         }
 
         return changed;
@@ -87,22 +107,32 @@ public sealed class ImageComparer
     {
         foreach (string path in changed)
         {
-            var (first, second, cause) = before.TryGetValue(path, out var one) && after.TryGetValue(path, out var other)
-                ? ContentDifference.Explain(one, other)
-                : ("content", "other content", DifferenceCause.Unknown);
-            Add(layer, instruction, path, "content", first, second, KnownCauses.CauseOf(path) is var known and not DifferenceCause.Unknown ? known : cause);
+            if (!before.TryGetValue(path, out var one) || !after.TryGetValue(path, out var other))
+            {
+                Add(layer, instruction, path, "content", "content", "other content", KnownCauses.Of(path));
+                continue;
+            }
+
+            var (first, second, cause, isText) = ContentDifference.Explain(one, other);
+            var known = KnownCauses.Of(path, one, other) ?? new KnownCause(cause, null, KnownCauses.CureOf(cause, isText));
+            Add(layer, instruction, path, "content", first, second, known);
         }
     }
 
     private void CompareConfigurations(Image expected, Image actual)
     {
-        byte[] before = Lines(expected.Config), after = Lines(actual.Config);
+        byte[] before = Lines(expected.Config), after = Lines(actual.Config with { RootFs = expected.Config.RootFs, History = History(expected.Config, actual.Config) });
         if (before.AsSpan().SequenceEqual(after))
             return;
 
-        var (first, second, cause) = ContentDifference.Explain(before, after);
-        Add(null, null, "", "configuration", first, second, cause == DifferenceCause.Unknown ? DifferenceCause.Input : cause);
+        var (first, second, cause, _) = ContentDifference.Explain(before, after);
+        Add(null, null, "", "configuration", first, second, new KnownCause(cause == DifferenceCause.Unknown ? DifferenceCause.Input : cause, null, Cure: null));
     }
+
+    // Which instructions made a layer was said of the layers.
+    private static IReadOnlyList<HistoryEntry> History(ImageConfig expected, ImageConfig actual) => expected.History.Count != actual.History.Count
+        ? actual.History
+        : [.. actual.History.Zip(expected.History, (now, was) => now with { EmptyLayer = was.EmptyLayer })];
 
     // A member a line, so that the line that is shown is short.
     private static byte[] Lines(ImageConfig config) =>
@@ -110,56 +140,33 @@ public sealed class ImageComparer
 
     private void CompareBlobs(Image expected, Image actual)
     {
-        int layer = Enumerable.Range(0, expected.Manifest.Layers.Count).FirstOrDefault(i => expected.Manifest.Layers[i] != actual.Manifest.Layers[i], -1);
+        var (before, after) = (expected.Manifest.Layers, actual.Manifest.Layers);
+        int layer = Enumerable.Range(0, before.Count).FirstOrDefault(i => before[i] != after[i], -1);
         if (layer < 0)
-            Add(null, null, "", "manifest", expected.Digest.ToString(), actual.Digest.ToString(), DifferenceCause.Unknown);
-        else
-            Add(expected.Config.RootFs.DiffIds[layer], InstructionOf(expected.Config, layer), "", "compressed bytes", $"{expected.Manifest.Layers[layer].MediaType}, {expected.Manifest.Layers[layer].Size} bytes", $"{actual.Manifest.Layers[layer].MediaType}, {actual.Manifest.Layers[layer].Size} bytes", DifferenceCause.Codec);
-    }
-
-    private void Add(Digest? layer, string? instruction, string path, string what, string before, string after, DifferenceCause cause)
-    {
-        if (_differences.Count < MaxDifferences)
-            _differences.Add(new Difference(layer, instruction, path, what, before, after, cause, KnownCauses.CureFor(path, cause, _rulesOff)));
-    }
-
-    private static string? InstructionOf(ImageConfig config, int layer) => config.History.Where(h => h.EmptyLayer != true).ElementAtOrDefault(layer)?.CreatedBy;
-
-    private static async Task<Dictionary<string, (TarEntry Entry, Digest? Content)>> ReadAsync(IContentStore store, Descriptor blob, Digest diffId, CancellationToken cancellationToken)
-    {
-        var entries = new Dictionary<string, (TarEntry, Digest?)>();
-        var tar = await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false);
-        await using (tar.ConfigureAwait(false))
         {
-            using var reader = new TarReader(tar, leaveOpen: true);
-            while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } entry)
-                entries[entry.Path] = (entry, entry.Type == TarEntryType.File ? Digest.FromHash(await SHA256.HashDataAsync(reader.Content, cancellationToken).ConfigureAwait(false)) : null);
+            Add(null, null, "", "manifest", expected.Digest.ToString(), actual.Digest.ToString(), new KnownCause(DifferenceCause.Unknown, null, Cure: null));
+            return;
         }
 
-        return entries;
+        var codec = new KnownCause(DifferenceCause.Codec, "the files are the same, and were compressed by another codec or another version of its library", Cure: null);
+        Add(expected.Config.RootFs.DiffIds[layer], LayerPairs.InstructionOf(expected.Config, layer), "", "compressed bytes", Text(before[layer]), Text(after[layer]), codec);
     }
 
-    private static async Task<Dictionary<string, byte[]>> ContentsAsync(IContentStore store, Descriptor blob, Digest diffId, List<string> paths, CancellationToken cancellationToken)
-    {
-        var contents = new Dictionary<string, byte[]>();
-        var wanted = paths.Take(MaxDifferences).ToHashSet();
-        if (wanted.Count == 0)
-            return contents;
+    private static string Text(Descriptor layer) => string.Create(CultureInfo.InvariantCulture, $"{layer.MediaType}, {layer.Size} bytes");
 
-        var tar = await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false);
-        await using (tar.ConfigureAwait(false))
+    // What a rule or a download says of a file goes before what the file says of itself.
+    private void Add(Digest? layer, string? instruction, string path, string what, string before, string after, KnownCause? known)
+    {
+        if (_ofLayer++ >= MaxOfLayer || _differences.Count >= MaxDifferences)
         {
-            using var reader = new TarReader(tar, leaveOpen: true);
-            while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } entry)
-            {
-                if (!wanted.Contains(entry.Path) || entry.Size > MaxContentBytes)
-                    continue;
-                byte[] content = new byte[entry.Size];
-                await reader.Content.ReadExactlyAsync(content, cancellationToken).ConfigureAwait(false);
-                contents[entry.Path] = content;
-            }
+            _more++;
+            return;
         }
 
-        return contents;
+        var cause = (path.Length > 0 ? KnownCauses.OfDownload(instruction) : null) ?? known ?? new KnownCause(DifferenceCause.Unknown, null, Cure: null);
+        var off = KnownCauses.RuleOff(path, _rulesOff);
+        string? reason = off?.Reason ?? (cause.IsSeen ? cause.Reason : KnownCauses.ReasonOfRule(path) ?? cause.Reason)
+            ?? (cause.Cause == DifferenceCause.Unknown ? KnownCauses.ReasonOfCopy(instruction) : null);
+        _differences.Add(new Difference(layer, instruction, path, what, before, after, cause.Cause, reason, off?.Cure ?? cause.Cure?.Text));
     }
 }

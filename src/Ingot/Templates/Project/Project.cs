@@ -86,7 +86,11 @@ public sealed record CompressionDefinition(SourceSpan Span, string Name);
 /// <param name="Suite">The release, such as <c>bookworm</c>.</param>
 /// <param name="Packages">Packages beside the minimal set, in the file's order.</param>
 /// <param name="Mirror">Where packages come from; null for the bootstrapper's own default.</param>
-public sealed record DebianImage(string Name, SourceSpan Span, string Suite, IReadOnlyList<string> Packages, string? Mirror) : ImageDefinition(Name, Span);
+public sealed record DebianImage(string Name, SourceSpan Span, string Suite, IReadOnlyList<string> Packages, string? Mirror) : ImageDefinition(Name, Span)
+{
+    /// <summary>Whether packages keep their manuals, documents and translations.</summary>
+    public bool KeepsDocumentation { get; init; }
+}
 
 /// <summary>An image built from a Dockerfile.</summary>
 /// <param name="Name">The image's name.</param>

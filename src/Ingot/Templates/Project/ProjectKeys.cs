@@ -19,7 +19,7 @@ public static class ProjectKeys
     public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims", "epoch", "compression", "normalise", "processors") { Later = ["packer"] };
 
     /// <summary>A bootstrap from Debian packages.</summary>
-    public static KeySection Debian { get; } = new("images/*/debian", "suite", "packages", "mirror");
+    public static KeySection Debian { get; } = new("images/*/debian", "suite", "packages", "mirror", "documentation");
 
     /// <summary>Which normalisation rules are applied.</summary>
     public static KeySection Normalise { get; } = new("images/*/normalise", "off");
@@ -61,6 +61,9 @@ public static class ProjectKeys
     /// <summary>How layers can be compressed, the default first.</summary>
     public static IReadOnlyList<string> Compressions { get; } = ["zstd", "gzip", "none"];
 
+    /// <summary>What becomes of the documentation of packages, the default first.</summary>
+    public static IReadOnlyList<string> Documentation { get; } = ["drop", "keep"];
+
     /// <summary>The name of the rule that gives files of contexts the modes git knows.</summary>
     public const string ModesRule = "context-modes";
 
@@ -68,12 +71,13 @@ public static class ProjectKeys
     public static IReadOnlyList<string> Rules { get; } =
     [
         "account-backups", "apk-cache", "apk-logs", "apk-scripts-times", "apk-virtual", "apt-cache", "apt-logs", "apt-states", "ar-times",
-        "cargo-use-times", "composer-cache", "context-modes", "cpio-times", "dbus-machine-id", "debconf-old", "device-nodes", "dnf-cache",
-        "dnf-history", "dnf-logs", "dpkg-logs", "dpkg-old", "fontconfig-cache", "gem-logs", "gnupg-seed", "go-cache-times", "go-cache-trim",
-        "gradle-daemon", "gzip-times", "host-names", "java-keystore-times", "journal-catalogue", "kernel-autoremove", "ldconfig-aux-cache",
-        "login-logs", "machine-id", "man-cache", "maven-tracking", "npm-cache", "npm-logs", "nuget-cache", "perl-local-log", "pip-cache",
-        "pnpm-times", "pyc", "rpmdb-shared-memory", "run-state", "shadow-last-change", "shell-history", "ssh-host-keys", "systemd-random-seed",
-        "update-notifier", "wget-hsts", "yarn-cache", "zip-times", "zypper-cache", "zypper-logs",
+        "cargo-use-times", "cmake-logs", "composer-cache", "context-modes", "cpio-times", "dbus-machine-id", "debconf-old", "device-nodes",
+        "dnf-cache", "dnf-history", "dnf-logs", "dpkg-logs", "dpkg-old", "fontconfig-cache", "gem-logs", "gnupg-seed", "go-cache-times",
+        "go-cache-trim", "gradle-daemon", "gzip-times", "host-names", "java-keystore-times", "journal-catalogue", "kernel-autoremove",
+        "ldconfig-aux-cache", "login-logs", "machine-id", "man-cache", "maven-tracking", "npm-cache", "npm-logs", "nuget-cache",
+        "perl-local-log", "pip-cache", "pnpm-times", "pyc", "rpmdb-shared-memory", "run-state", "shadow-last-change", "shell-history",
+        "ssh-host-keys", "systemd-random-seed", "tar-gzip-times", "tar-times", "tex-logs", "update-notifier", "wget-hsts", "yarn-cache",
+        "zip-times", "zypper-cache", "zypper-logs",
     ];
 
     /// <summary>Where instances can run.</summary>

@@ -91,8 +91,13 @@ internal sealed partial class ProjectReader
 
         var debian = Optional(field, ProjectKeys.Debian);
         string? suite = field.Node is YamlMap ? Accepted(Required(debian, "suite"), ProjectValues.IsSuite, "a release", "such as bookworm") : null;
-        return new(entry.Name, entry.Key.Span, suite ?? "", ReadPackages(debian["packages"]), ReadMirror(debian["mirror"]));
+        return new(entry.Name, entry.Key.Span, suite ?? "", ReadPackages(debian["packages"]), ReadMirror(debian["mirror"]))
+        {
+            KeepsDocumentation = ReadDocumentation(debian["documentation"]) == "keep",
+        };
     }
+
+    private string? ReadDocumentation(Field? field) => Accepted(field, ProjectKeys.Documentation.Contains, "what becomes of documentation", "keep or drop");
 
     private List<string> ReadPackages(Field? field)
     {

@@ -31,6 +31,104 @@ public sealed class ImageComparerTests
         var difference = Assert.Single(await CompareAsync([(path, before), ("same", "s")], [(path, after), ("same", "s")]));
         Assert.Equal((path, "content", cause, "RUN make"), (difference.Path, difference.What, difference.Cause, difference.Instruction));
         Assert.Equal(cause == DifferenceCause.Unknown, difference.Cure is null);
+        Assert.True(difference.Cure is null || Cure.All.Any(c => c.Text == difference.Cure), difference.Cure);
+    }
+
+    [Theory]
+    [InlineData("srv/tls.pem", "-----BEGIN PRIVATE KEY-----\nMIIE1\n", "-----BEGIN PRIVATE KEY-----\nMIIE2\n", "a private key", "start")]
+    [InlineData("srv/tls.pem", "-----BEGIN RSA PRIVATE KEY-----\nMIIE1\n", "-----BEGIN RSA PRIVATE KEY-----\nMIIE2\n", "a private key", "start")]
+    [InlineData("srv/tls.pem", "-----BEGIN CERTIFICATE-----\nMIIE1\n", "-----BEGIN CERTIFICATE-----\nMIIE2\n", "a certificate", "start")]
+    [InlineData("opt/app/id_ed25519.pub", "ssh-ed25519 AAAAC3a me\n", "ssh-ed25519 AAAAC3b me\n", "a public key", "start")]
+    [InlineData("etc/shadow", "root:*:3652:0:99999:7:::\nweb:$6$abc$defghi:3652::::::\n", "root:*:3652:0:99999:7:::\nweb:$6$xyz$jklmno:3652::::::\n", "another salt", "password")]
+    [InlineData("etc/shadow", "web:$y$j9T$abc$defghi:3652::::::\n", "web:$y$j9T$xyz$jklmno:3652::::::\n", "another salt", "password")]
+    [InlineData("var/lib/postgresql/15/main/global/pg_control", "\u0001a", "\u0001b", "a database", "start")]
+    [InlineData("var/lib/mysql/auto.cnf", "server-uuid=1\n", "server-uuid=2\n", "a database", "start")]
+    [InlineData("srv/a.tar.xz", "\u00FD7zXZ1", "\u00FD7zXZ2", "an archive", "archive")]
+    [InlineData("srv/a.tar.zst", "(\u00B5/\u00FD1", "(\u00B5/\u00FD2", "an archive", "archive")]
+    [InlineData("run/app.pid", "12\n", "17\n", "the number of a process", "delete")]
+    [InlineData("var/lib/rpm/rpmdb.sqlite", "SQLite1", "SQLite2", "RPM's database", null)]
+    public async Task AFileIsNamedAsWhatItIs(string path, string before, string after, string reason, string? cure)
+    {
+        var difference = Assert.Single(await CompareAsync([(path, before)], [(path, after)]));
+        Assert.Contains(reason, difference.Reason, StringComparison.Ordinal);
+        Assert.Equal(cure is null ? null : Cure.All.Single(c => c.Name == cure).Text, difference.Cure);
+    }
+
+    // An account that came or went is no salt.
+    [Fact]
+    public async Task AShadowFileWithAnotherAccountIsNotAboutPasswords()
+    {
+        var difference = Assert.Single(await CompareAsync([("etc/shadow", "web:$6$abc$defghi:3652::::::\n")], [("etc/shadow", "web:$6$xyz$jklmno:3652::::::\nmail:*:3652::::::\n")]));
+        Assert.StartsWith("the rule 'shadow-last-change@1' is for it: this is not what it changes", difference.Reason);
+        Assert.Null(difference.Cure);
+    }
+
+    [Theory]
+    [InlineData("srv/shadow", "web:x\n", "web:y\n")]
+    [InlineData("srv/data.bin", "\u0001\u0002\u0003", "\u0001\u0002\u0004")]
+    public async Task WhatIsNotKnownHasNoCure(string path, string before, string after)
+    {
+        var difference = Assert.Single(await CompareAsync([(path, before)], [(path, after)]));
+        Assert.Equal((DifferenceCause.Unknown, null, null), (difference.Cause, difference.Reason, difference.Cure));
+    }
+
+    [Fact]
+    public async Task ATimeInTheMiddleOfAFormatHasNoCureThatWouldBeAGuess()
+    {
+        string Bytes(uint time) => Encoding.Latin1.GetString([1, 2, 0, .. BitConverter.GetBytes(time), 0, 9]);
+        var difference = Assert.Single(await CompareAsync([("db", Bytes(1_732_204_898))], [("db", Bytes(1_732_209_999))]));
+        Assert.Equal((DifferenceCause.Timestamp, null), (difference.Cause, difference.Cure));
+    }
+
+    [Theory]
+    [InlineData("ADD https://example.org/tool /usr/bin/tool", DifferenceCause.Network, "fetched", "download")]
+    [InlineData("ADD --chown=web https://example.org/tool /usr/bin/tool", DifferenceCause.Network, "fetched", "download")]
+    [InlineData("ADD https://example.org/tool.git#main /src", DifferenceCause.Network, "another commit", null)]
+    [InlineData("ADD git@example.org:tool.git /src", DifferenceCause.Network, "another commit", null)]
+    [InlineData("COPY a /a", DifferenceCause.Unknown, "from a stage that made it anew", null)]
+    [InlineData("ADD a /a", DifferenceCause.Unknown, "from a stage that made it anew", null)]
+    public async Task WhatACopyBroughtIsNotTheCommandsDoing(string instruction, DifferenceCause cause, string reason, string? cure)
+    {
+        var difference = Assert.Single(await CompareAsync([("a", "one")], [("a", "two")], instruction));
+        Assert.Equal(cause, difference.Cause);
+        Assert.Contains(reason, difference.Reason, StringComparison.Ordinal);
+        Assert.Equal(cure is null ? null : Cure.All.Single(c => c.Name == cure).Text, difference.Cure);
+    }
+
+    [Fact]
+    public async Task EveryLayerThatDiffersIsNamed()
+    {
+        var comparison = await ComparisonAsync(
+            [("RUN one", [("a", "1")]), ("RUN same", [("b", "1")]), ("RUN three", [("c", "1"), ("d", "1")])],
+            [("RUN one", [("a", "2")]), ("RUN same", [("b", "1")]), ("RUN three", [("c", "2"), ("d", "2")])]);
+        Assert.Equal(["RUN one a", "RUN three c", "RUN three d"], comparison.Differences.Select(d => $"{d.Instruction} {d.Path}"));
+        Assert.Equal(0, comparison.More);
+    }
+
+    [Fact]
+    public async Task AnInstructionThatMadeALayerOnceAndNotAgainIsNamedAndTheOthersAreStillCompared()
+    {
+        var comparison = await ComparisonAsync(
+            [("RUN maybe", [("a", "1")]), ("RUN same", [("b", "1")]), ("RUN other", [("c", "1")])],
+            [("RUN maybe", null), ("RUN same", [("b", "1")]), ("RUN other", [("c", "2")])]);
+        Assert.Equal(["RUN maybe: layer", "RUN other: content"], comparison.Differences.Select(d => $"{d.Instruction}: {d.What}"));
+    }
+
+    [Fact]
+    public async Task LayersAndConfigurationAreBothSaid()
+    {
+        var comparison = await ComparisonAsync([("RUN one", [("a", "1")]), ("ENV a=1", null)], [("RUN one", [("a", "2")]), ("ENV a=2", null)]);
+        Assert.Equal(["content", "configuration"], comparison.Differences.Select(d => d.What));
+    }
+
+    [Fact]
+    public async Task OfEachLayerTwentyAndInAllAHundredAreNamedAndTheOthersCounted()
+    {
+        (string, (string, string)[]?)[] Layers(string content) =>
+            [.. Enumerable.Range(0, 8).Select(l => ($"RUN {l}", ((string, string)[]?)[.. Enumerable.Range(0, 50).Select(i => ($"f{i:D2}", content + l))]))];
+        var comparison = await ComparisonAsync(Layers("a"), Layers("b"));
+        Assert.Equal((100, 300), (comparison.Differences.Count, comparison.More));
+        Assert.All(comparison.Differences.GroupBy(d => d.Instruction), layer => Assert.Equal(20, layer.Count()));
     }
 
     [Fact]
@@ -46,7 +144,7 @@ public sealed class ImageComparerTests
     public async Task WhatARuleIsForIsSaidWithTheRule()
     {
         var difference = Assert.Single(await CompareAsync([("var/log/dpkg.log", "a")], [("var/log/dpkg.log", "b")]));
-        Assert.Contains("dpkg-logs@1", difference.Cure, StringComparison.Ordinal);
+        Assert.Contains("dpkg-logs@1", difference.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -54,8 +152,8 @@ public sealed class ImageComparerTests
     {
         var before = await ImageAsync([Entry("root/.cache/pip/x", "a")], "RUN make");
         var after = await ImageAsync([Entry("root/.cache/pip/x", "b")], "RUN make");
-        var difference = Assert.Single(await ImageComparer.CompareAsync(_store, before, _store, after, ["pip-cache"]));
-        Assert.Equal("the rule 'pip-cache@2' is for it, and is switched off", difference.Cure);
+        var difference = Assert.Single((await ImageComparer.CompareAsync(_store, before, _store, after, ["pip-cache"])).Differences);
+        Assert.Equal(("the rule 'pip-cache@2' is for it, and is switched off", "switch the rule 'pip-cache' on"), (difference.Reason, difference.Cure));
     }
 
     [Fact]
@@ -70,7 +168,7 @@ public sealed class ImageComparerTests
     {
         var before = await ImageAsync([Entry("a", "x")], "RUN make");
         var after = await ImageAsync([Entry("a", "x") with { Entry = Entry("a", "x").Entry with { Mode = 0b111_101_101, UserId = 7 } }], "RUN make");
-        var difference = Assert.Single(await ImageComparer.CompareAsync(_store, before, _store, after));
+        var difference = Assert.Single((await ImageComparer.CompareAsync(_store, before, _store, after)).Differences);
         Assert.Equal("metadata", difference.What);
         Assert.Contains("644 0:0", difference.Before, StringComparison.Ordinal);
         Assert.Contains("755 7:0", difference.After, StringComparison.Ordinal);
@@ -88,7 +186,7 @@ public sealed class ImageComparerTests
     {
         var before = await ImageAsync([Entry("a", "x")], "RUN make");
         var after = await ImageAsync([Entry("a", "x")], "RUN make all");
-        var difference = Assert.Single(await ImageComparer.CompareAsync(_store, before, _store, after));
+        var difference = Assert.Single((await ImageComparer.CompareAsync(_store, before, _store, after)).Differences);
         Assert.Equal(("", "configuration", DifferenceCause.Input), (difference.Path, difference.What, difference.Cause));
         Assert.Contains("make all", difference.After, StringComparison.Ordinal);
     }
@@ -98,16 +196,8 @@ public sealed class ImageComparerTests
     {
         var before = await ImageAsync([Entry("a", "x")], "RUN make");
         var after = await ImageAsync([Entry("a", "x")], "RUN make", LayerCompression.Zstandard);
-        var difference = Assert.Single(await ImageComparer.CompareAsync(_store, before, _store, after));
+        var difference = Assert.Single((await ImageComparer.CompareAsync(_store, before, _store, after)).Differences);
         Assert.Equal(("compressed bytes", DifferenceCause.Codec), (difference.What, difference.Cause));
-    }
-
-    [Fact]
-    public async Task NoMoreThanTwentyAreNamed()
-    {
-        var before = Enumerable.Range(0, 50).Select(i => ($"f{i:D2}", "a"));
-        var after = Enumerable.Range(0, 50).Select(i => ($"f{i:D2}", "b"));
-        Assert.Equal(20, (await CompareAsync([.. before], [.. after])).Count);
     }
 
     [Fact]
@@ -118,8 +208,19 @@ public sealed class ImageComparerTests
         await Assert.ThrowsAnyAsync<IngotException>(() => ImageComparer.CompareAsync(_store, before, new MemoryStore(), after));
     }
 
-    private async Task<IReadOnlyList<Difference>> CompareAsync((string Path, string Content)[] before, (string Path, string Content)[] after) => await ImageComparer.CompareAsync(
-        _store, await ImageAsync([.. before.Select(f => Entry(f.Path, f.Content))], "RUN make"), _store, await ImageAsync([.. after.Select(f => Entry(f.Path, f.Content))], "RUN make"));
+    private async Task<IReadOnlyList<Difference>> CompareAsync((string Path, string Content)[] before, (string Path, string Content)[] after, string instruction = "RUN make") =>
+        (await ComparisonAsync([(instruction, before)], [(instruction, after)])).Differences;
+
+    private async Task<ImageComparison> ComparisonAsync((string Instruction, (string Path, string Content)[]? Files)[] before, (string Instruction, (string Path, string Content)[]? Files)[] after) =>
+        await ImageComparer.CompareAsync(_store, await LayersAsync(before), _store, await LayersAsync(after));
+
+    private async Task<Image> LayersAsync((string Instruction, (string Path, string Content)[]? Files)[] layers)
+    {
+        var made = new List<Layer>();
+        foreach (var (_, files) in layers.Where(l => l.Files is not null))
+            made.Add(await LayerAsync([.. files!.Select(f => Entry(f.Path, f.Content))], LayerCompression.Gzip));
+        return await ImageOfAsync(made, layers.Select(l => new HistoryEntry { CreatedBy = l.Instruction, EmptyLayer = l.Files is null ? true : null }));
+    }
 
     private static (TarEntry Entry, byte[] Content) Entry(string path, string content)
     {
@@ -127,21 +228,28 @@ public sealed class ImageComparerTests
         return (new TarEntry { Path = path, Type = TarEntryType.File, Mode = 0b110_100_100, Size = bytes.Length }, bytes);
     }
 
-    private async Task<Image> ImageAsync(IReadOnlyList<(TarEntry Entry, byte[] Content)> files, string instruction, LayerCompression? compression = null)
+    private async Task<Image> ImageAsync(IReadOnlyList<(TarEntry Entry, byte[] Content)> files, string instruction, LayerCompression? compression = null) =>
+        await ImageOfAsync([await LayerAsync(files, compression ?? LayerCompression.Gzip)], [new HistoryEntry { CreatedBy = "ENV a=b", EmptyLayer = true }, new HistoryEntry { CreatedBy = instruction }]);
+
+    private async Task<Layer> LayerAsync(IReadOnlyList<(TarEntry Entry, byte[] Content)> files, LayerCompression compression)
     {
-        await using var writer = await LayerWriter.BeginAsync(_store, compression ?? LayerCompression.Gzip);
+        await using var writer = await LayerWriter.BeginAsync(_store, compression);
         foreach (var (entry, content) in files)
             await writer.WriteAsync(entry, content);
-        var layer = await writer.FinishAsync();
+        return await writer.FinishAsync();
+    }
+
+    private async Task<Image> ImageOfAsync(IReadOnlyList<Layer> layers, IEnumerable<HistoryEntry> history)
+    {
         var config = new ImageConfig
         {
             Architecture = "amd64",
             Os = "linux",
-            RootFs = new RootFileSystem { DiffIds = [layer.DiffId] },
-            History = [new HistoryEntry { CreatedBy = "ENV a=b", EmptyLayer = true }, new HistoryEntry { CreatedBy = instruction }],
+            RootFs = new RootFileSystem { DiffIds = [.. layers.Select(l => l.DiffId)] },
+            History = [.. history],
         };
         var configBlob = await _store.PutAsync(MediaType.Config, ImageJson.Write(config));
-        var manifest = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = configBlob, Layers = [layer.Blob!] }));
+        var manifest = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = configBlob, Layers = [.. layers.Select(l => l.Blob!)] }));
         return await Image.LoadAsync(_store, manifest.Digest);
     }
 }

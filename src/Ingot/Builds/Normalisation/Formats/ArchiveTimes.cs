@@ -19,8 +19,8 @@ internal static class ArchiveTimes
 
     private static readonly byte[] s_noOwner = Encoding.ASCII.GetBytes("0     0     ");
 
-    /// <summary>What to change so that no member is later than <paramref name="epoch"/>, and all belong to root. Nothing for what is no whole archive.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, uint epoch)
+    /// <summary>What to change so that no member has a time of the step, and those that had belong to root. Nothing for what is no whole archive.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
         Span<byte> header = stackalloc byte[HeaderBytes];
         if (content.ReadAt(0, header[..8]) != 8 || !header[..8].SequenceEqual("!<arch>\n"u8))
@@ -33,17 +33,19 @@ internal static class ArchiveTimes
             if (members == MaxMembers || content.ReadAt(at, header) != HeaderBytes || header[58..] is not [0x60, 0x0A] || Number(header.Slice(SizeOffset, SizeBytes)) is not { } size)
                 return [];
 
-            Add(patches, header, at, epoch);
+            Add(patches, header, at, times);
             at += HeaderBytes + size + (size & 1);
         }
 
         return patches;
     }
 
-    private static void Add(List<ContentPatch> patches, ReadOnlySpan<byte> header, long at, uint epoch)
+    private static void Add(List<ContentPatch> patches, ReadOnlySpan<byte> header, long at, StepTimes times)
     {
-        if (Number(header.Slice(TimeOffset, TimeBytes)) > epoch)
-            patches.Add(new ContentPatch(at + TimeOffset, Encoding.ASCII.GetBytes(epoch.ToString(CultureInfo.InvariantCulture).PadRight(TimeBytes))));
+        if (Number(header.Slice(TimeOffset, TimeBytes)) is not { } time || !times.IsOfStep(time))
+            return;
+
+        patches.Add(new ContentPatch(at + TimeOffset, Encoding.ASCII.GetBytes(times.Epoch.ToString(CultureInfo.InvariantCulture).PadRight(TimeBytes))));
         var owner = header.Slice(OwnerOffset, OwnerBytes);
         // Members that hold the index have blanks there.
         if (!owner.SequenceEqual(s_noOwner) && owner.ContainsAnyInRange((byte)'0', (byte)'9'))

@@ -11,11 +11,11 @@ internal static class BytecodeTimes
     private const int FlagsOffset = 4;
     private const int TimeOffset = 8;
 
-    /// <summary>What to change so that it is no later than <paramref name="epoch"/>; nothing for a module that names its source by hash.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, uint epoch)
+    /// <summary>What to change so that it is no later than the epoch; nothing for a module that names its source by hash.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
         Span<byte> header = stackalloc byte[HeaderBytes];
         bool isModule = content.ReadAt(0, header) == HeaderBytes && header[2..4] is [0x0D, 0x0A] && BinaryPrimitives.ReadUInt32LittleEndian(header[FlagsOffset..]) == 0;
-        return isModule && BinaryPrimitives.ReadUInt32LittleEndian(header[TimeOffset..]) > epoch ? [new ContentPatch(TimeOffset, Words.Of(epoch))] : [];
+        return isModule && BinaryPrimitives.ReadUInt32LittleEndian(header[TimeOffset..]) > times.Epoch ? [new ContentPatch(TimeOffset, Words.Of(times.Epoch))] : [];
     }
 }

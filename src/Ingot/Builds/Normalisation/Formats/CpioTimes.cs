@@ -20,24 +20,27 @@ internal static class CpioTimes
     private const int DeviceMinor = 70;
     private const int NameSize = 94;
 
-    /// <summary>What to change so that no member is later than <paramref name="epoch"/>, and inodes are numbered in the order in which they come. Nothing for what is no whole archive; what follows its end is not looked at.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, uint epoch)
+    /// <summary>What to change so that no member has a time of the step, and inodes are numbered in the order in which they come. Nothing for what is no whole archive, or has no time of the step; what follows its end is not looked at.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
         var patches = new List<ContentPatch>();
         // Names of one file have one number; whose it was is forgotten.
         var inodes = new Dictionary<(uint, uint, uint), uint>();
         byte[] header = new byte[HeaderBytes];
         long at = 0;
+        bool isOfStep = false;
         for (int members = 0; members < MaxMembers; members++)
         {
             if (content.ReadAt(at, header) != HeaderBytes || !(header.AsSpan().StartsWith("070701"u8) || header.AsSpan().StartsWith("070702"u8)) || Fields(header) is not { } fields)
                 return [];
             if (IsEnd(content, at, fields.Name))
-                return patches;
+                return isOfStep ? patches : [];
 
             if (!inodes.TryGetValue(fields.File, out uint number))
                 inodes[fields.File] = number = (uint)inodes.Count + 1;
-            Add(patches, header, at, (Inode, number), (Time, Math.Min(fields.Time, epoch)), (DeviceMajor, 0u), (DeviceMinor, 0u));
+            bool isLate = times.IsOfStep(fields.Time);
+            isOfStep |= isLate;
+            Add(patches, header, at, (Inode, number), (Time, isLate ? times.Epoch : fields.Time), (DeviceMajor, 0u), (DeviceMinor, 0u));
             at = Aligned(Aligned(at + HeaderBytes + fields.Name) + fields.Size);
         }
 

@@ -11,15 +11,15 @@ internal static class GoCacheTimes
     private const int TimeOffset = 154;
     private const int TimeBytes = 20;
 
-    /// <summary>What to change so that it is no later than <paramref name="epoch"/>. Nothing for what is no such entry.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, uint epoch)
+    /// <summary>What to change so that it is none of the step. Nothing for what is no such entry.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
         Span<byte> line = stackalloc byte[LineBytes];
         if (content.Length != LineBytes || content.ReadAt(0, line) != LineBytes || !line.StartsWith("v1 "u8) || line[^1] != (byte)'\n')
             return [];
 
-        long latest = epoch * 1_000_000_000L;
+        const long second = 1_000_000_000;
         bool isTime = long.TryParse(Encoding.ASCII.GetString(line.Slice(TimeOffset, TimeBytes)), NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture, out long time);
-        return isTime && time > latest ? [new ContentPatch(TimeOffset, Encoding.ASCII.GetBytes(latest.ToString(CultureInfo.InvariantCulture).PadLeft(TimeBytes)))] : [];
+        return isTime && times.IsOfStep(time / second) ? [new ContentPatch(TimeOffset, Encoding.ASCII.GetBytes((times.Epoch * second).ToString(CultureInfo.InvariantCulture).PadLeft(TimeBytes)))] : [];
     }
 }

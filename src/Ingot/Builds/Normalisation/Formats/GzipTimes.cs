@@ -9,11 +9,11 @@ internal static class GzipTimes
     private const int HeaderBytes = 10;
     private const int TimeOffset = 4;
 
-    /// <summary>What to change so that it is no later than <paramref name="epoch"/>.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, uint epoch)
+    /// <summary>What to change so that it is none of the step.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
         Span<byte> header = stackalloc byte[HeaderBytes];
         bool isGzip = content.ReadAt(0, header) == HeaderBytes && header is [0x1F, 0x8B, 8, ..];
-        return isGzip && BinaryPrimitives.ReadUInt32LittleEndian(header[TimeOffset..]) > epoch ? [new ContentPatch(TimeOffset, Words.Of(epoch))] : [];
+        return isGzip && times.IsOfStep(BinaryPrimitives.ReadUInt32LittleEndian(header[TimeOffset..])) ? [new ContentPatch(TimeOffset, Words.Of(times.Epoch))] : [];
     }
 }

@@ -18,8 +18,8 @@ internal static class KeyStoreTimes
 
     private static readonly byte[] s_key = [.. Encoding.BigEndianUnicode.GetBytes(Password), .. "Mighty Aphrodite"u8];
 
-    /// <summary>What to change so that no entry is later than <paramref name="epoch"/>, and the hash is right again. Nothing for what is no such store.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, uint epoch)
+    /// <summary>What to change so that no entry has a time of the step, and the hash is right again. Nothing for what is no such store.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
         Span<byte> head = stackalloc byte[12];
         if (content.Length is < 12 + HashBytes or > MaxBytes || content.ReadAt(0, head) != 12 || BinaryPrimitives.ReadUInt32BigEndian(head) != 0xFEEDFEED)
@@ -31,8 +31,8 @@ internal static class KeyStoreTimes
             return [];
 
         byte[] time = new byte[8];
-        BinaryPrimitives.WriteInt64BigEndian(time, epoch * 1000L);
-        var late = places.Where(at => BinaryPrimitives.ReadInt64BigEndian(store.AsSpan(at)) > epoch * 1000L).ToList();
+        BinaryPrimitives.WriteInt64BigEndian(time, times.Epoch * 1000L);
+        var late = places.Where(at => times.IsOfStep(BinaryPrimitives.ReadInt64BigEndian(store.AsSpan(at)) / 1000)).ToList();
         foreach (int at in late)
             time.CopyTo(store, at);
         return late.Count == 0 ? [] : [.. late.Select(at => new ContentPatch(at, time)), new ContentPatch(end, Hash(store.AsSpan(0, end)))];

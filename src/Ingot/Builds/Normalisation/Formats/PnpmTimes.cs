@@ -10,27 +10,27 @@ internal static partial class PnpmTimes
 {
     private const int MaxBytes = 4 << 20;
 
-    /// <summary>What to change so that no such time is later than <paramref name="epoch"/>.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, uint epoch)
+    /// <summary>What to change so that no such time is of the step.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
         if (content.Length > MaxBytes)
             return [];
 
         string text = Encoding.Latin1.GetString(content.ReadAll());
-        return [.. Milliseconds(text, epoch), .. Dates(text, epoch)];
+        return [.. Milliseconds(text, times), .. Dates(text, times)];
     }
 
-    private static IEnumerable<ContentPatch> Milliseconds(string text, uint epoch) =>
+    private static IEnumerable<ContentPatch> Milliseconds(string text, StepTimes times) =>
         from match in Number().Matches(text)
         let number = match.Groups[1]
-        where long.Parse(number.ValueSpan, CultureInfo.InvariantCulture) > epoch * 1000L
-        select new ContentPatch(number.Index, Encoding.ASCII.GetBytes((epoch * 1000L).ToString(CultureInfo.InvariantCulture).PadRight(number.Length)));
+        where times.IsOfStep(long.Parse(number.ValueSpan, CultureInfo.InvariantCulture) / 1000)
+        select new ContentPatch(number.Index, Encoding.ASCII.GetBytes((times.Epoch * 1000L).ToString(CultureInfo.InvariantCulture).PadRight(number.Length)));
 
-    private static IEnumerable<ContentPatch> Dates(string text, uint epoch) =>
+    private static IEnumerable<ContentPatch> Dates(string text, StepTimes times) =>
         from match in Date().Matches(text)
         let date = match.Groups[1]
-        where DateTimeOffset.TryParseExact(date.Value, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) && time.ToUnixTimeSeconds() > epoch
-        select new ContentPatch(date.Index, Encoding.ASCII.GetBytes(DateTimeOffset.FromUnixTimeSeconds(epoch).ToString("r", CultureInfo.InvariantCulture)));
+        where DateTimeOffset.TryParseExact(date.Value, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) && times.IsOfStep(time.ToUnixTimeSeconds())
+        select new ContentPatch(date.Index, Encoding.ASCII.GetBytes(DateTimeOffset.FromUnixTimeSeconds(times.Epoch).ToString("r", CultureInfo.InvariantCulture)));
 
     [GeneratedRegex("\"(?:checkedAt|lastValidatedTimestamp)\": ?([0-9]{13})(?=[ ,}\\r\\n])")]
     private static partial Regex Number();

@@ -1,11 +1,12 @@
 using System.Buffers.Binary;
+using System.Text;
 using Ingot.Oci.Layers;
 
 namespace Ingot.Builds.Normalisation.Formats;
 
 /// <summary>Times of the members of a zip file, such as a Java archive, in its directory and before each member
-/// (<see href="https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT">APPNOTE</see>, 4.3 to 4.5). A signature over the members' contents stays valid.</summary>
-internal static class ZipTimes
+/// (<see href="https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT">APPNOTE</see>, 4.3 to 4.5). A file that is signed stays as it is.</summary>
+internal sealed class ZipTimes
 {
     private const int EndBytes = 22;
     private const int MaxCommentBytes = 0xFFFF;
@@ -15,36 +16,57 @@ internal static class ZipTimes
     private const uint EndSignature = 0x06054B50;
     private const uint CentralSignature = 0x02014B50;
     private const uint LocalSignature = 0x04034B50;
+
+    // Extra fields: UT of Info-ZIP, its older UX, and NTFS's.
     private const ushort UnixTimes = 0x5455;
+    private const ushort OldUnixTimes = 0x5855;
+    private const ushort NtfsTimes = 0x000A;
+    private const long TicksASecond = 10_000_000;
 
-    /// <summary>What to change so that no member is later than <paramref name="epoch"/>. Nothing for what is no whole zip file, or one of more than 4 GiB.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, uint epoch)
+    private readonly List<ContentPatch> _patches = [];
+    private readonly LayerContent _content;
+    private readonly StepTimes _times;
+
+    private ZipTimes(LayerContent content, StepTimes times) => (_content, _times) = (content, times);
+
+    /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole zip file, is signed, or has more than 4 GiB.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
-        if (Directory(content) is not { } directory)
-            return [];
+        var zip = new ZipTimes(content, times);
+        return Directory(content) is { } directory && !HasSignedBlock(content, directory.Offset) && zip.IsWhole(directory.Offset, directory.Length) ? zip._patches : [];
+    }
 
-        uint dos = DosTime(epoch);
-        var patches = new List<ContentPatch>();
-        byte[] central = new byte[directory.Length];
-        if (content.ReadAt(directory.Offset, central) != central.Length)
-            return [];
+    private bool IsWhole(long offset, int directoryBytes)
+    {
+        byte[] central = new byte[directoryBytes];
+        if (_content.ReadAt(offset, central) != central.Length)
+            return false;
 
         for (int at = 0; at + CentralBytes <= central.Length;)
         {
             var member = central.AsSpan(at);
-            if (Word(member) != CentralSignature)
-                return [];
-
             int name = Half(member[28..]), extra = Half(member[30..]), comment = Half(member[32..]);
             int length = CentralBytes + name + extra + comment;
-            if (length > member.Length || !AddLocal(patches, content, Word(member[42..]), epoch, dos))
-                return [];
-            Add(patches, member[12..], directory.Offset + at + 12, dos);
-            AddExtra(patches, member.Slice(CentralBytes + name, extra), directory.Offset + at + CentralBytes + name, epoch);
+            if (Word(member) != CentralSignature || length > member.Length || IsSignature(member.Slice(CentralBytes, name)) || !AddLocal(Word(member[42..])))
+                return false;
+
+            Add(member[12..], offset + at + 12);
+            AddExtra(member.Slice(CentralBytes + name, extra), offset + at + CentralBytes + name);
             at += length;
         }
 
-        return patches;
+        return true;
+    }
+
+    // https://docs.oracle.com/en/java/javase/21/docs/specs/jar/jar.html#signed-jar-file
+    private static bool IsSignature(ReadOnlySpan<byte> name) =>
+        name.Length < 300 && name.StartsWith("META-INF/"u8) && Encoding.ASCII.GetString(name).EndsWith(".SF", StringComparison.OrdinalIgnoreCase);
+
+    // https://source.android.com/docs/security/features/apksigning/v2
+    private static bool HasSignedBlock(LayerContent content, long directory)
+    {
+        Span<byte> magic = stackalloc byte[16];
+        return directory >= magic.Length && content.ReadAt(directory - magic.Length, magic) == magic.Length && magic.SequenceEqual("APK Sig Block 42"u8);
     }
 
     private static (long Offset, int Length)? Directory(LayerContent content)
@@ -68,46 +90,84 @@ internal static class ZipTimes
         return null;
     }
 
-    private static bool AddLocal(List<ContentPatch> patches, LayerContent content, uint at, uint epoch, uint dos)
+    private bool AddLocal(uint at)
     {
         Span<byte> header = stackalloc byte[LocalBytes];
-        if (content.ReadAt(at, header) != LocalBytes || Word(header) != LocalSignature)
+        if (_content.ReadAt(at, header) != LocalBytes || Word(header) != LocalSignature)
             return false;
 
-        Add(patches, header[10..], at + 10L, dos);
+        Add(header[10..], at + 10L);
         int name = Half(header[26..]);
         byte[] extra = new byte[Half(header[28..])];
         long place = at + (long)LocalBytes + name;
-        if (content.ReadAt(place, extra) != extra.Length)
+        if (_content.ReadAt(place, extra) != extra.Length)
             return false;
-        AddExtra(patches, extra, place, epoch);
+        AddExtra(extra, place);
         return true;
     }
 
-    // The date stands after the time; together they are a number that grows with time.
-    private static void Add(List<ContentPatch> patches, ReadOnlySpan<byte> time, long at, uint dos)
+    private void Add(ReadOnlySpan<byte> time, long at)
     {
-        if (Word(time) > dos)
-            patches.Add(new ContentPatch(at, Words.Of(dos)));
+        if (Seconds(Word(time)) is { } seconds && _times.IsLocalOfStep(seconds))
+            _patches.Add(new ContentPatch(at, Words.Of(DosTime(_times.Epoch))));
     }
 
-    private static void AddExtra(List<ContentPatch> patches, ReadOnlySpan<byte> extra, long at, uint epoch)
+    private void AddExtra(ReadOnlySpan<byte> extra, long at)
     {
         while (extra.Length >= 4)
         {
             int length = Half(extra[2..]);
             if (length + 4 > extra.Length)
                 return;
-            // Flags, then up to three times of four bytes.
-            for (int i = 5; Half(extra) == UnixTimes && i + 4 <= length + 4; i += 4)
+
+            var field = extra.Slice(4, length);
+            switch (Half(extra))
             {
-                if (Word(extra[i..]) is var seconds && seconds > epoch)
-                    patches.Add(new ContentPatch(at + i, Words.Of(epoch)));
+                // Flags, then up to three times of four bytes.
+                case UnixTimes:
+                    AddUnix(field, at + 4, from: 1, count: 3);
+                    break;
+                case OldUnixTimes:
+                    AddUnix(field, at + 4, from: 0, count: 2);
+                    break;
+                // Four bytes for later, the number and the length of a field, and three times.
+                case NtfsTimes when length >= 32 && Half(field[4..]) == 1 && Half(field[6..]) == 24:
+                    AddNtfs(field, at + 4);
+                    break;
             }
 
             extra = extra[(length + 4)..];
             at += length + 4;
         }
+    }
+
+    private void AddUnix(ReadOnlySpan<byte> field, long at, int from, int count)
+    {
+        for (int i = from; i + 4 <= field.Length && i < from + (count * 4); i += 4)
+        {
+            if (_times.IsOfStep(Word(field[i..])))
+                _patches.Add(new ContentPatch(at + i, Words.Of(_times.Epoch)));
+        }
+    }
+
+    private void AddNtfs(ReadOnlySpan<byte> field, long at)
+    {
+        long epoch = DateTimeOffset.FromUnixTimeSeconds(_times.Epoch).ToFileTime();
+        for (int i = 8; i < 32; i += 8)
+        {
+            long seconds = (BinaryPrimitives.ReadInt64LittleEndian(field[i..]) / TicksASecond) - (DateTimeOffset.UnixEpoch.ToFileTime() / TicksASecond);
+            if (_times.IsOfStep(seconds))
+                _patches.Add(new ContentPatch(at + i, BitConverter.GetBytes(epoch)));
+        }
+    }
+
+    // The date stands after the time. Null for what is no date.
+    private static long? Seconds(uint dos)
+    {
+        int year = (int)(dos >> 25) + 1980, month = (int)(dos >> 21) & 15, day = (int)(dos >> 16) & 31;
+        int hour = (int)(dos >> 11) & 31, minute = (int)(dos >> 5) & 63, second = ((int)dos & 31) * 2;
+        bool isDate = month is >= 1 and <= 12 && day >= 1 && day <= DateTime.DaysInMonth(year, month) && hour < 24 && minute < 60 && second < 60;
+        return isDate ? new DateTimeOffset(year, month, day, hour, minute, second, TimeSpan.Zero).ToUnixTimeSeconds() : null;
     }
 
     private static uint DosTime(uint epoch)

@@ -1,0 +1,90 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.RegularExpressions;
+using Ingot.Oci.Layers;
+
+namespace Ingot.Builds.Normalisation;
+
+/// <summary>Checksums that something in an image has of its files, as databases of packages, lock files, lists of checksums and records of installed packages write them.</summary>
+internal sealed partial class Checksums
+{
+    private const int PrefixBytes = 16;
+    private const int ReadBytes = 256 << 10;
+
+    private static readonly (int Bytes, HashAlgorithmName Name)[] s_algorithms =
+    [
+        (16, HashAlgorithmName.MD5), (20, HashAlgorithmName.SHA1), (32, HashAlgorithmName.SHA256), (48, HashAlgorithmName.SHA384), (64, HashAlgorithmName.SHA512),
+    ];
+
+    // By their first bytes: what they are of is asked, not who could forge them.
+    private readonly Dictionary<UInt128, string> _sources = [];
+    private readonly HashSet<int> _lengths = [];
+
+    /// <summary>Takes all that stand in a text.</summary>
+    /// <param name="source">What the text is, for people.</param>
+    /// <param name="text">The text; bytes that are no characters do not matter.</param>
+    public void Add(string source, string text)
+    {
+        foreach (Match match in Hexadecimal().Matches(text))
+            Add(source, Convert.FromHexString(match.ValueSpan));
+        foreach (Match match in Base64().Matches(text))
+        {
+            if (Decode(match.Groups[1].Value) is { } bytes)
+                Add(source, bytes);
+        }
+    }
+
+    /// <summary>What has a checksum of these bytes; null when nothing has.</summary>
+    public string? Find(LayerContent content)
+    {
+        if (_sources.Count == 0)
+            return null;
+
+        var hashes = s_algorithms.Where(a => _lengths.Contains(a.Bytes)).Select(a => IncrementalHash.CreateHash(a.Name)).ToList();
+        try
+        {
+            Read(content, hashes);
+            return hashes.Select(h => _sources.GetValueOrDefault(Prefix(h.GetHashAndReset()))).FirstOrDefault(s => s is not null);
+        }
+        finally
+        {
+            hashes.ForEach(h => h.Dispose());
+        }
+    }
+
+    private static void Read(LayerContent content, List<IncrementalHash> hashes)
+    {
+        byte[] buffer = new byte[(int)Math.Clamp(content.Length, 1, ReadBytes)];
+        int read;
+        for (long at = 0; (read = content.ReadAt(at, buffer)) > 0; at += read)
+        {
+            foreach (var hash in hashes)
+                hash.AppendData(buffer.AsSpan(0, read));
+        }
+    }
+
+    private void Add(string source, byte[] digest)
+    {
+        if (!Array.Exists(s_algorithms, a => a.Bytes == digest.Length))
+            return;
+
+        _lengths.Add(digest.Length);
+        _sources.TryAdd(Prefix(digest), source);
+    }
+
+    private static UInt128 Prefix(byte[] digest) => System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(digest.AsSpan(0, PrefixBytes));
+
+    private static byte[]? Decode(string text)
+    {
+        string plain = text.TrimEnd('=').Replace('-', '+').Replace('_', '/');
+        byte[] bytes = new byte[plain.Length];
+        return Convert.TryFromBase64String(plain.PadRight((plain.Length + 3) / 4 * 4, '='), bytes, out int length) ? bytes[..length] : null;
+    }
+
+    [GeneratedRegex("(?<![0-9A-Za-z])(?:[0-9a-fA-F]{128}|[0-9a-fA-F]{96}|[0-9a-fA-F]{64}|[0-9a-fA-F]{40}|[0-9a-fA-F]{32})(?![0-9A-Za-z])")]
+    private static partial Regex Hexadecimal();
+
+    // Of package-lock.json and its like, of RECORD, of NuGet's locks, of apk's database.
+    [GeneratedRegex("(?:sha(?:1|256|384|512)[-=]|\"contentHash\": ?\"|\\bZ:Q1)([A-Za-z0-9+/_-]{27,86}={0,2})")]
+    private static partial Regex Base64();
+}

@@ -1,0 +1,127 @@
+using System.Globalization;
+using Ingot.Releases;
+using Ingot.Tools;
+
+namespace Ingot.Instances;
+
+/// <summary>Stopping and removing what is this home's, and nothing else.</summary>
+public sealed partial class DockerTarget
+{
+    private static readonly TimeSpan s_removing = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_removalPoll = TimeSpan.FromMilliseconds(100);
+
+    /// <inheritdoc/>
+    public async Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default)
+    {
+        var troubles = new List<string>();
+        await TryAsync(() => StopSyntheticAsync(key), troubles).ConfigureAwait(false);
+        await TryAsync(() => RemoveProxyAsync(key, cancellationToken), troubles).ConfigureAwait(false);
+        await TryAsync(() => RemoveInstancesAsync(key, troubles, cancellationToken), troubles).ConfigureAwait(false);
+        await TryAsync(() => RemoveNetworksAsync(key.Project, cancellationToken), troubles).ConfigureAwait(false);
+        _views.TryRemove(key, out _);
+        if (troubles.Count > 0)
+            throw new ToolException("dockerd", $"something of {key} is left: {string.Join("; ", troubles.Distinct())}");
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default)
+    {
+        var listed = await _engine.ListAsync(InstanceLabels.Filter(_homeId), cancellationToken).ConfigureAwait(false);
+        var proxies = Directory.Exists(_proxies) ? Directory.EnumerateDirectories(_proxies).Select(path => KeyOf(Path.GetFileName(path).Split('.'))) : [];
+        return [.. listed.Select(container => KeyOf(container.Labels)).Concat(proxies).OfType<ServiceKey>().Distinct().OrderBy(key => key.Stem, StringComparer.Ordinal)];
+    }
+
+    private static ServiceKey? KeyOf(string[] parts) => parts is [{ Length: > 0 } project, { Length: > 0 } service, { Length: > 0 } stage] ? new ServiceKey(project, service, stage) : null;
+
+    private static ServiceKey? KeyOf(IReadOnlyDictionary<string, string>? labels) =>
+        KeyOf([.. ((string[])[InstanceLabels.Project, InstanceLabels.Service, InstanceLabels.Stage]).Select(name => labels?.GetValueOrDefault(name) ?? "")]);
+
+    private async Task RemoveProxyAsync(ServiceKey key, CancellationToken cancellationToken)
+    {
+        var config = Config(key, settings: null, []);
+        await Haproxy.StopAsync(config, _time, cancellationToken).ConfigureAwait(false);
+        foreach (string directory in (string[])[config.Directory, Path.GetDirectoryName(config.SocketPath)!])
+        {
+            if (Directory.Exists(directory))
+                Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    // One that cannot be removed keeps no other.
+    private async Task RemoveInstancesAsync(ServiceKey key, List<string> troubles, CancellationToken cancellationToken)
+    {
+        var containers = await _engine.ListAsync(InstanceLabels.Filter(_homeId, key), cancellationToken).ConfigureAwait(false);
+        await Task.WhenAll(containers.Select(container => TryAsync(() => RemoveInstanceAsync(container.Id, cancellationToken), troubles))).ConfigureAwait(false);
+    }
+
+    // The turn is the one in which instances are made: a network that one is about to be on is not taken away.
+    private async Task RemoveNetworksAsync(string project, CancellationToken cancellationToken)
+    {
+        using var turn = await _networks.TakeAsync(HardenedContainer.Network(_homeId, project), cancellationToken).ConfigureAwait(false);
+        var ours = InstanceLabels.Filter(_homeId, project);
+        if ((await _engine.ListAsync(ours, cancellationToken).ConfigureAwait(false)).Count > 0)
+            return;
+        foreach (var network in await _engine.ListNetworksAsync(ours, cancellationToken).ConfigureAwait(false))
+            await _engine.TryRemoveNetworkAsync(network.Id, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task TryAsync(Func<Task> act, List<string> troubles)
+    {
+        try
+        {
+            await act().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IngotException or IOException or UnauthorizedAccessException)
+        {
+            lock (troubles)
+                troubles.Add(e.Message);
+        }
+    }
+
+    private async Task StopInstanceAsync(string id, CancellationToken cancellationToken)
+    {
+        if (await FindOwnAsync(id, cancellationToken).ConfigureAwait(false) is not { } container || IsOver(container))
+            return;
+        try
+        {
+            await _engine.StopAsync(id, HardenedContainer.StopSeconds, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ToolException)
+        {
+            await _engine.KillAsync(id, "SIGKILL", cancellationToken).ConfigureAwait(false);
+        }
+
+        await UntilAsync(id, container => container is null || IsOver(container), "still runs after it was stopped and killed", cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task RemoveInstanceAsync(string id, CancellationToken cancellationToken)
+    {
+        if (await FindOwnAsync(id, cancellationToken).ConfigureAwait(false) is null)
+            return;
+        await StopInstanceAsync(id, cancellationToken).ConfigureAwait(false);
+        await _engine.RemoveAsync(id, force: true, cancellationToken).ConfigureAwait(false);
+        await UntilAsync(id, container => container is null, "is still being removed", cancellationToken).ConfigureAwait(false);
+    }
+
+    private static bool IsOver(DockerContainer container) => container.State.Status is "created" or "exited" or "dead" or "removing";
+
+    /// <summary>A container by its id; null when it is gone. One that is not this home's throws: nobody who names it can mean it.</summary>
+    private async Task<DockerContainer?> FindOwnAsync(string id, CancellationToken cancellationToken)
+    {
+        var container = await _engine.FindContainerAsync(id, cancellationToken).ConfigureAwait(false);
+        return container is null || container.Config.Labels?.GetValueOrDefault(InstanceLabels.Home) == _homeId
+            ? container
+            : throw new ToolException("dockerd", $"the container '{container.Name.TrimStart('/')}' ({id}) is not this home's: it is left alone");
+    }
+
+    private async Task UntilAsync(string id, Func<DockerContainer?, bool> reached, string otherwise, CancellationToken cancellationToken)
+    {
+        long began = _time.GetTimestamp();
+        while (!reached(await _engine.FindContainerAsync(id, cancellationToken).ConfigureAwait(false)))
+        {
+            if (_time.GetElapsedTime(began) > s_removing)
+                throw new ToolException("dockerd", string.Create(CultureInfo.InvariantCulture, $"the container '{id}' {otherwise} ({s_removing.TotalSeconds:0} s): see 'docker inspect {id}'"));
+            await Task.Delay(s_removalPoll, _time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

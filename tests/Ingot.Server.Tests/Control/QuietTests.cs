@@ -1,0 +1,24 @@
+namespace Ingot.Server.Tests.Control;
+
+/// <summary>What stands still writes nothing to the signed log, and signs nothing anew.</summary>
+public sealed class QuietTests
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ARolloutThatStandsWritesNoEntry(bool paused)
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("one"));
+        await control.CanaryAsync(await control.AdmittedAsync("two"));
+        if (paused)
+            await control.Releases.PauseAsync(new Ingot.Server.Api.PauseRequest("shop", "web", ControlFixture.Stage, "lunch", true), "ann", default);
+        await Task.Delay(500);
+        long size = control.Ledger.Size;
+        string? checkpoint = control.Ledger.Checkpoint();
+        await Task.Delay(3000);
+
+        Assert.Equal(size, control.Ledger.Size);
+        Assert.Equal(checkpoint, control.Ledger.Checkpoint());
+    }
+}
