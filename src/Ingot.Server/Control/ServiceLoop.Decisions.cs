@@ -261,10 +261,10 @@ internal sealed partial class ServiceLoop
         };
     }
 
-    private static Return? ReturnOf(RolloutState state, DateTimeOffset now) => state switch
+    private static PastReturn? ReturnOf(RolloutState state, DateTimeOffset now) => state switch
     {
-        { Spec: { IsRollback: true, Previous: { } left }, Phase: RolloutPhase.Done } => new Return(now, left.Number, state.Spec.Next.Number),
-        { Cause: AbortCause.Person, Spec.Previous: { } kept } => new Return(now, state.Spec.Next.Number, kept.Number),
+        { Spec: { IsRollback: true, Previous: { } left }, Phase: RolloutPhase.Done } => new PastReturn(now, left.Number, state.Spec.Next.Number),
+        { Cause: AbortCause.Person, Spec.Previous: { } kept } => new PastReturn(now, state.Spec.Next.Number, kept.Number),
         _ => null,
     };
 

@@ -160,6 +160,8 @@ internal sealed class FakeTarget : ITarget
                 foreach (var server in proxy.Servers)
                     _servers[(server.Generation, server.Index)] = (server.Address, server.Weight);
                 break;
+            case Move.CreateInstance create when _instances.TryGetValue((create.Generation, create.Index), out var there) && there.Id.StartsWith("stranger", StringComparison.Ordinal):
+                throw new Ingot.Tools.ToolException("docker", "the name is taken");
             case Move.CreateInstance create when !_instances.ContainsKey((create.Generation, create.Index)):
                 _instances[(create.Generation, create.Index)] = Create(create, setup.Find(create.Generation)!.Digest);
                 break;
