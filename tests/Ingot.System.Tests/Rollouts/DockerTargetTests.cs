@@ -40,7 +40,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
             engine.Dispose();
     }
 
-    protected override ITarget NewTarget(string home = Home) => Keep(new DockerTarget(Path.Combine(host.Home, home), home, TimeProvider.System));
+    protected override ITarget NewTarget(string home = Home) =>
+        Keep(new DockerTarget(Path.Combine(host.Home, home), home, TimeProvider.System));
 
     protected override ITarget TargetWithHangingEngine()
     {
@@ -50,7 +51,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
         listener.Bind(new UnixDomainSocketEndPoint(path));
         listener.Listen();
         _engines.Add(listener);
-        var patience = new DockerPatience { Answer = TimeSpan.FromMilliseconds(500), Work = TimeSpan.FromMilliseconds(500), Silence = TimeSpan.FromMilliseconds(500) };
+        var patience = new DockerPatience { Answer = TimeSpan.FromMilliseconds(500), Work = TimeSpan.FromMilliseconds(500),
+            Silence = TimeSpan.FromMilliseconds(500) };
         return Keep(new DockerTarget(Path.Combine(host.Home, Home), Home, TimeProvider.System, new DockerEngine(path, patience)));
     }
 
@@ -65,7 +67,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
     {
         var labels = (await host.Engine.FindContainerAsync(instance))!.Config.Labels!;
         string image = sameImage ? $"{host.RepositoryName}@{host.Generation(1).Digest}" : $"{host.RepositoryName}@{host.OtherDigest}";
-        return await PlantAsync([.. labels.SelectMany(label => (string[])["--label", $"{label.Key}={label.Value}"]), "--name", "a-copy-" + instance[..12], image]);
+        return await PlantAsync([.. labels.SelectMany(label => (string[])["--label", $"{label.Key}={label.Value}"]), "--name",
+            "a-copy-" + instance[..12], image]);
     }
 
     protected override Task<string> LabelInPartAsync(ServiceKey key)
@@ -91,7 +94,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
         string? id = await target.CarryOutAsync(setup, new Move.CreateInstance(1, 0, 0));
 
         Assert.NotEqual(made, id);
-        Assert.Equal((id, InstanceState.Running), Assert.Single((await target.ObserveInstancesAsync(setup)).Select(instance => (instance.Id, instance.State))));
+        Assert.Equal((id, InstanceState.Running),
+            Assert.Single((await target.ObserveInstancesAsync(setup)).Select(instance => (instance.Id, instance.State))));
     }
 
     [Fact]
@@ -99,7 +103,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
     {
         var (target, setup) = Begin("unstarted");
         string made = await CreateOnlyAsync(target, setup);
-        Assert.Equal((made, InstanceState.Created), Assert.Single((await target.ObserveInstancesAsync(setup)).Select(instance => (instance.Id, instance.State))));
+        Assert.Equal((made, InstanceState.Created),
+            Assert.Single((await target.ObserveInstancesAsync(setup)).Select(instance => (instance.Id, instance.State))));
 
         Assert.Equal(made, await target.CarryOutAsync(setup, new Move.CreateInstance(1, 0, 0)));
     }
@@ -125,7 +130,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
     {
         var (target, setup) = Begin("shared");
         await target.CarryOutAsync(setup, new Move.CreateInstance(1, 0, 0));
-        string guest = await PlantAsync("--network", HardenedContainer.Network(Home, setup.Key.Project), $"{host.RepositoryName}@{host.OtherDigest}");
+        string guest = await PlantAsync("--network", HardenedContainer.Network(Home, setup.Key.Project),
+            $"{host.RepositoryName}@{host.OtherDigest}");
 
         await target.RemoveServiceAsync(setup.Key);
 
@@ -145,7 +151,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
         await target.CarryOutAsync(setup, new Move.StopInstance(1, 0, id));
 
         Assert.InRange(clock.Elapsed.TotalSeconds, HardenedContainer.StopSeconds - 1, HardenedContainer.StopSeconds + 10);
-        Assert.Equal((InstanceState.Exited, 137), Assert.Single((await target.ObserveInstancesAsync(setup)).Select(instance => (instance.State, instance.ExitCode))));
+        Assert.Equal((InstanceState.Exited, 137),
+            Assert.Single((await target.ObserveInstancesAsync(setup)).Select(instance => (instance.State, instance.ExitCode))));
     }
 
     [Fact]
@@ -238,7 +245,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
     {
         const int Looks = 300;
         using var self = Process.GetCurrentProcess();
-        using var dockerd = Process.GetProcessById(int.Parse((await File.ReadAllTextAsync("/var/run/docker.pid")).Trim(), CultureInfo.InvariantCulture));
+        using var dockerd = Process.GetProcessById(int.Parse((await File.ReadAllTextAsync("/var/run/docker.pid")).Trim(),
+            CultureInfo.InvariantCulture));
         var (before, theirs) = (self.TotalProcessorTime, dockerd.TotalProcessorTime);
         long allocated = GC.GetTotalAllocatedBytes(precise: true);
         for (int i = 0; i < Looks; i++)

@@ -124,7 +124,8 @@ public sealed class DockerTargetTests : IAsyncLifetime
 
         Assert.Equal("a", Assert.Single(await LookAsync()).Id);
         Assert.Contains("'docker rm -f name-stranger'", Assert.Single(_target.Strangers(s_key)), StringComparison.Ordinal);
-        Assert.DoesNotContain(_engine.Asked, line => line.StartsWith("DELETE", StringComparison.Ordinal) || line.Contains("/stop", StringComparison.Ordinal));
+        Assert.DoesNotContain(_engine.Asked, line => line.StartsWith("DELETE", StringComparison.Ordinal)
+            || line.Contains("/stop", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -228,9 +229,11 @@ public sealed class DockerTargetTests : IAsyncLifetime
     }
 
     private Task<IReadOnlyList<InstanceObservation>> LookAsync() =>
-        _target.ObserveInstancesAsync(new ServiceSetup(s_key, new ProxySettings(new ListenAddress("127.0.0.1", 80), TimeSpan.FromSeconds(1)), [Generation]));
+        _target.ObserveInstancesAsync(new ServiceSetup(s_key,
+            new ProxySettings(new ListenAddress("127.0.0.1", 80), TimeSpan.FromSeconds(1)), [Generation]));
 
-    private static Generation Generation { get; } = new() { Number = 1, Repository = "127.0.0.1:7070/shop/web", Digest = Digest.Of("image"u8), Version = "1", Replicas = 2, Port = 80 };
+    private static Generation Generation { get; } = new() { Number = 1, Repository = "127.0.0.1:7070/shop/web",
+        Digest = Digest.Of("image"u8), Version = "1", Replicas = 2, Port = 80 };
 
     private sealed record Container(int Index, IReadOnlyDictionary<string, string> Labels)
     {
@@ -266,9 +269,11 @@ public sealed class DockerTargetTests : IAsyncLifetime
 
         public string? Stuck { get; set; }
 
-        public void Add(string id, int index, Action<SortedDictionary<string, string>>? change = null, string status = "running", bool isListedOnly = false)
+        public void Add(string id, int index, Action<SortedDictionary<string, string>>? change = null, string status = "running",
+            bool isListedOnly = false)
         {
-            var labels = new SortedDictionary<string, string>(InstanceLabels.Of(Home, s_key, Generation, index, ImageId).ToDictionary(), StringComparer.Ordinal);
+            var labels = new SortedDictionary<string,
+                string>(InstanceLabels.Of(Home, s_key, Generation, index, ImageId).ToDictionary(), StringComparer.Ordinal);
             change?.Invoke(labels);
             Containers[id] = new Container(index, labels) { Status = status, IsListedOnly = isListedOnly };
         }
@@ -276,7 +281,8 @@ public sealed class DockerTargetTests : IAsyncLifetime
         public int Count(string what)
         {
             string part = what switch { "list" => "/containers/json?", "events" => "/events?", _ => "/json HTTP" };
-            return _asked.Count(line => line.Contains(part, StringComparison.Ordinal) && !line.Contains("/images/", StringComparison.Ordinal));
+            return _asked.Count(line => line.Contains(part, StringComparison.Ordinal)
+                && !line.Contains("/images/", StringComparison.Ordinal));
         }
 
         public async Task TellAsync(string id, string action) =>
@@ -314,7 +320,8 @@ public sealed class DockerTargetTests : IAsyncLifetime
                 return (method, path) switch
                 {
                     ("GET", ["containers", "json"]) => (200, $"[{string.Join(',', Containers.Select(Row))}]"),
-                    ("GET", ["containers", var id, "json"]) => Containers.TryGetValue(id, out var one) && !one.IsListedOnly ? (200, Inspected(id, one)) : (404, "{}"),
+                    ("GET", ["containers", var id, "json"]) => Containers.TryGetValue(id, out var one) && !one.IsListedOnly
+                        ? (200, Inspected(id, one)) : (404, "{}"),
                     ("GET", ["images", ImageId, "json"]) => (200, Image(ImageId)),
                     ("GET", ["images", ..]) => (404, "{}"),
                     ("GET", ["networks"]) => (200, "[]"),
@@ -333,7 +340,7 @@ public sealed class DockerTargetTests : IAsyncLifetime
              "State":{"Status":"{{one.Status}}","ExitCode":0,"OOMKilled":false,"Error":"","StartedAt":"2026-01-02T03:04:05Z","Pid":1},
              "HostConfig":{"ReadonlyRootfs":{{(one.ReadOnly ? "true" : "false")}},"Privileged":{{(one.Privileged ? "true" : "false")}}},
              "Config":{"Image":"i","User":"","Labels":{{JsonSerializer.Serialize(one.Labels)}}},
-             "NetworkSettings":{"Networks":{"ingot-shop-012345":{"IPAddress":"10.0.0.{{one.Index + 2}}"}}}}
+             "NetworkSettings":{"Networks":{"ingot-shop-012345":{"IPAddress":"10.0.0.{{one.Index + 2}}"} } } }
             """;
 
         private static string Image(string id) => $$"""{"Id":"{{id}}","RepoDigests":["elsewhere/web@{{Generation.Digest}}"]}""";

@@ -19,7 +19,8 @@ public sealed class DockerPatienceTests
 
     private static readonly TimeSpan s_generous = TimeSpan.FromSeconds(10);
 
-    public static TheoryData<string> Answers => ["nothing", "half a head", "a head and nothing", "a byte now and then", "a body without end", "a chunk now and then"];
+    public static TheoryData<string> Answers =>
+        ["nothing", "half a head", "a head and nothing", "a byte now and then", "a body without end", "a chunk now and then"];
 
     [Theory]
     [MemberData(nameof(Answers))]
@@ -151,7 +152,8 @@ public sealed class DockerPatienceTests
     {
         using var directory = new TemporaryDirectory();
         using var peer = new HostileEngine((_, socket, stop) => AnswerAsync("nothing", socket, stop));
-        await using var target = new DockerTarget(directory.Root, "0123456789ab", TimeProvider.System, new DockerEngine(peer.Path, s_patience));
+        await using var target = new DockerTarget(directory.Root, "0123456789ab", TimeProvider.System,
+            new DockerEngine(peer.Path, s_patience));
 
         await Assert.ThrowsAsync<ToolException>(() => target.FindServicesAsync());
         await Assert.ThrowsAsync<ToolException>(() => target.DescribeAsync());
