@@ -81,9 +81,11 @@ public sealed record MemoryContainer(string? Home, ServiceKey Key, int Generatio
 }
 
 /// <summary>A proxy and its servers.</summary>
-public sealed record MemoryProxy(ProxySettings Settings, IReadOnlyDictionary<(int Generation, int Index), (string Address, int Weight)> Servers);
+public sealed record MemoryProxy(ProxySettings Settings, IReadOnlyDictionary<(int Generation, int Index),
+    (string Address, int Weight)> Servers);
 
-/// <summary>A target on a <see cref="MemoryHost"/>. It remembers what was carried out, outlives the controllers that talk to it, and can be made to hang and to fail.</summary>
+/// <summary>A target on a <see cref="MemoryHost"/>. It remembers what was carried out, outlives the controllers that talk to it, and can be
+/// made to hang and to fail.</summary>
 public class MemoryTarget(MemoryHost host, string home) : ITarget
 {
     public MemoryTarget()
@@ -93,7 +95,8 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
 
     public MemoryHost Host => host;
 
-    /// <summary>What happens before a call does anything: it may wait, and it may throw. Calls are named <c>describe</c>, <c>proxy</c>, <c>instances</c>, <c>remove</c>, <c>find</c>, and by a move's key.</summary>
+    /// <summary>What happens before a call does anything: it may wait, and it may throw. Calls are named <c>describe</c>, <c>proxy</c>,
+    /// <c>instances</c>, <c>remove</c>, <c>find</c>, and by a move's key.</summary>
     public Func<string, CancellationToken, Task> Before { get; set; } = (_, _) => Task.CompletedTask;
 
     /// <summary>What happens after a move took effect, before the caller learns of it.</summary>
@@ -108,11 +111,13 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
         .SelectMany(proxy => proxy.Value.Servers).Where(server => server.Key.Generation == generation).Sum(server => server.Value.Weight));
 
     public int RunningOf(int generation) =>
-        host.Read((containers, _) => containers.Count(one => one.Home == home && one.Generation == generation && one.State == InstanceState.Running));
+        host.Read((containers, _) =>
+            containers.Count(one => one.Home == home && one.Generation == generation && one.State == InstanceState.Running));
 
     /// <summary>An instance ends by itself.</summary>
     public void End(int generation) =>
-        host.Change(one => one.Home == home && one.Generation == generation && one.Index == 0, one => one with { State = InstanceState.Exited, ExitCode = 1 });
+        host.Change(one => one.Home == home && one.Generation == generation && one.Index == 0, one =>
+            one with { State = InstanceState.Exited, ExitCode = 1 });
 
     public virtual async Task<TargetDescription> DescribeAsync(CancellationToken cancellationToken = default)
     {
@@ -128,7 +133,8 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
             : ProxyObservation.Down);
     }
 
-    public async Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup,
+        CancellationToken cancellationToken = default)
     {
         await BeginAsync("instances", cancellationToken);
         var ours = host.Read((containers, _) => containers.Where(one => one.IsOf(home, setup.Key) && one.IsReadable).ToList());
@@ -139,7 +145,8 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
     }
 
     public IReadOnlyList<string> Strangers(ServiceKey key) =>
-        host.Read((containers, _) => containers.Where(one => one.IsOf(home, key) && !one.IsReadable).Select(one => $"the container '{one.Id}' has labels that cannot be read").ToList());
+        host.Read((containers, _) => containers.Where(one => one.IsOf(home, key) && !one.IsReadable)
+            .Select(one => $"the container '{one.Id}' has labels that cannot be read").ToList());
 
     public SyntheticObservation? ObserveSynthetic(ServiceKey key) => null;
 
@@ -163,10 +170,12 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
     {
         await BeginAsync("find", cancellationToken);
         return host.Read((containers, proxies) => containers.Where(one => one.Home == home).Select(one => one.Key)
-            .Concat(proxies.Keys.Where(proxy => proxy.Home == home).Select(proxy => proxy.Key)).Distinct().OrderBy(key => key.Stem, StringComparer.Ordinal).ToList());
+            .Concat(proxies.Keys.Where(proxy => proxy.Home == home).Select(proxy => proxy.Key)).Distinct()
+                .OrderBy(key => key.Stem, StringComparer.Ordinal).ToList());
     }
 
-    private Task BeginAsync(string call, CancellationToken cancellationToken) => BoundedAsync(token => Before(call, token), call, cancellationToken);
+    private Task BeginAsync(string call, CancellationToken cancellationToken) =>
+        BoundedAsync(token => Before(call, token), call, cancellationToken);
 
     private async Task BoundedAsync(Func<CancellationToken, Task> act, string call, CancellationToken cancellationToken)
     {
@@ -185,10 +194,13 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
     private InstanceObservation Observe(ServiceSetup setup, MemoryContainer one, List<InstanceObservation> others)
     {
         var promised = setup.Find(one.Generation);
-        string? objection = promised is not null && (one.Runs != promised.Digest || one.Digest != promised.Digest || one.Spec != promised.SpecDigest)
+        string? objection = promised is not null
+            && (one.Runs != promised.Digest || one.Digest != promised.Digest || one.Spec != promised.SpecDigest)
             ? $"the container '{one.Id}' runs '{one.Runs}' and not '{promised.Digest}'"
-            : others.Any(other => (other.Generation, other.Index) == (one.Generation, one.Index) && other.Objection is null) ? $"the container '{one.Id}' is a second one" : null;
-        return new InstanceObservation(one.Generation, one.Index, one.Id, one.State, one.Digest, one.Address, StartedAt: TimeProvider.System.GetUtcNow(), ExitCode: one.ExitCode) { Objection = objection };
+            : others.Any(other => (other.Generation, other.Index) == (one.Generation, one.Index) && other.Objection is null)
+                ? $"the container '{one.Id}' is a second one" : null;
+        return new InstanceObservation(one.Generation, one.Index, one.Id, one.State, one.Digest, one.Address,
+            StartedAt: TimeProvider.System.GetUtcNow(), ExitCode: one.ExitCode) { Objection = objection };
     }
 
     private string? Apply(ServiceSetup setup, Move move)
@@ -199,7 +211,8 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
                 return Create(setup, create);
             case Move.StopInstance stop:
                 RefuseForeign(stop.Id);
-                host.Change(one => one.Id == stop.Id && one.State != InstanceState.Exited, one => one with { State = InstanceState.Exited, ExitCode = 0 });
+                host.Change(one => one.Id == stop.Id && one.State != InstanceState.Exited, one =>
+                    one with { State = InstanceState.Exited, ExitCode = 0 });
                 break;
             case Move.RemoveInstance remove:
                 RefuseForeign(remove.Id);
@@ -218,7 +231,8 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
     private string Create(ServiceSetup setup, Move.CreateInstance create)
     {
         var generation = setup.Find(create.Generation)!;
-        var wanted = new MemoryContainer(home, setup.Key, create.Generation, create.Index, generation.Digest, generation.SpecDigest, generation.Digest);
+        var wanted = new MemoryContainer(home, setup.Key, create.Generation, create.Index, generation.Digest, generation.SpecDigest,
+            generation.Digest);
         var (id, isNew) = host.Add(wanted, one => one with { Id = "", Address = null, State = wanted.State, ExitCode = null } == wanted);
         if (!isNew)
             host.Change(one => one.Id == id, one => one with { State = InstanceState.Running, ExitCode = null });
@@ -234,7 +248,9 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
     private static MemoryProxy? Apply(ServiceSetup setup, MemoryProxy? proxy, Move move)
     {
         if (move is Move.EnsureProxy ensure)
-            return proxy?.Settings == ensure.Settings ? proxy : new MemoryProxy(ensure.Settings, ensure.Servers.ToDictionary(server => (server.Generation, server.Index), server => (server.Address, server.Weight)));
+            return proxy?.Settings == ensure.Settings ? proxy
+                : new MemoryProxy(ensure.Settings, ensure.Servers
+                .ToDictionary(server => (server.Generation, server.Index), server => (server.Address, server.Weight)));
         if (proxy is null)
             throw new ToolException("memory", $"the proxy of {setup.Key} does not run");
 
@@ -258,5 +274,6 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
     }
 
     private static ServerObservation Server(KeyValuePair<(int Generation, int Index), (string Address, int Weight)> server) =>
-        new(server.Key.Generation, server.Key.Index, server.Value.Address, server.Value.Weight, ServerAdmin.Ready, ServerHealth.Up, 0, 0, default);
+        new(server.Key.Generation, server.Key.Index, server.Value.Address, server.Value.Weight, ServerAdmin.Ready, ServerHealth.Up, 0, 0,
+            default);
 }

@@ -7,7 +7,8 @@ using Xunit;
 
 namespace Ingot.Testing;
 
-/// <summary>What every target keeps to. A test class for a target derives from it and says how to make one, and how to plant strangers beside its instances.</summary>
+/// <summary>What every target keeps to. A test class for a target derives from it and says how to make one, and how to plant strangers
+/// beside its instances.</summary>
 public abstract class TargetContract
 {
     protected const string Home = "0a1b2c3d4e5f";
@@ -28,10 +29,12 @@ public abstract class TargetContract
     /// <summary>Starts a container that has every label of an instance, from another image or the same one, and returns its id.</summary>
     protected abstract Task<string> CopyLabelsAsync(string instance, bool sameImage);
 
-    /// <summary>Starts a container that has the home's, project's, service's and stage's labels, and a generation that is no number.</summary>
+    /// <summary>Starts a container that has the home's, project's, service's and stage's labels, and a generation that is no
+    /// number.</summary>
     protected abstract Task<string> LabelInPartAsync(ServiceKey key);
 
-    /// <summary>Starts a container without labels under the name that the home's instance would get; null where containers have no names.</summary>
+    /// <summary>Starts a container without labels under the name that the home's instance would get; null where containers have no
+    /// names.</summary>
     protected abstract Task<string?> TakeNameAsync(ServiceKey key, int generation, int index);
 
     /// <summary>Whether a container runs, whosever it is.</summary>
@@ -57,7 +60,8 @@ public abstract class TargetContract
         var (_, setup) = Begin("race");
         ITarget[] targets = [NewTarget(), NewTarget(), NewTarget(), NewTarget()];
 
-        var ids = await Task.WhenAll(targets.SelectMany(target => Enumerable.Range(0, 2).Select(index => CreateAsync(target, setup, 1, index))));
+        var ids = await Task.WhenAll(targets
+            .SelectMany(target => Enumerable.Range(0, 2).Select(index => CreateAsync(target, setup, 1, index))));
 
         Assert.Equal(2, ids.Distinct().Count());
         var seen = await NewTarget().ObserveInstancesAsync(setup);
@@ -147,7 +151,8 @@ public abstract class TargetContract
         await TwiceAsync(target, setup, new Move.AddServer(1, 0, address));
         await TwiceAsync(target, setup, new Move.SetWeights([new ServerWeight(1, 0, 100)]));
         var proxy = await target.ObserveProxyAsync(setup);
-        Assert.Equal((1, 0, address, 100), Assert.Single(proxy.Servers.Select(server => (server.Generation, server.Index, server.Address, server.Weight))));
+        Assert.Equal((1, 0, address, 100),
+            Assert.Single(proxy.Servers.Select(server => (server.Generation, server.Index, server.Address, server.Weight))));
         await TwiceAsync(target, setup, new Move.SetWeights([new ServerWeight(1, 0, 0)]));
         await TwiceAsync(target, setup, new Move.RemoveServer(1, 0, CutSessions: false));
         Assert.Empty((await target.ObserveProxyAsync(setup)).Servers);
@@ -218,7 +223,8 @@ public abstract class TargetContract
     {
         var (target, setup) = Begin("setup");
         string id = await CreateAsync(target, setup, 1, 0);
-        var other = setup with { Generations = [.. setup.Generations.Select(g => g with { Config = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["OTHER"] = "1" } })] };
+        var other = setup with { Generations = [.. setup.Generations
+            .Select(g => g with { Config = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["OTHER"] = "1" } })] };
 
         Assert.NotNull(Assert.Single(await target.ObserveInstancesAsync(other)).Objection);
         Assert.NotEqual(id, await CreateAsync(target, other, 1, 0));
@@ -341,5 +347,6 @@ public abstract class TargetContract
         await target.CarryOutAsync(setup, move);
     }
 
-    private static (string Id, InstanceState State, string? Objection) Shape(InstanceObservation instance) => (instance.Id, instance.State, instance.Objection);
+    private static (string Id, InstanceState State, string? Objection) Shape(InstanceObservation instance) =>
+        (instance.Id, instance.State, instance.Objection);
 }

@@ -52,18 +52,24 @@ internal static class ReleaseCommands
     public static Command CreateDown(Binder bind)
     {
         var directory = new Argument<string>("DIR") { Description = "The project's directory", Arity = ArgumentArity.ZeroOrOne, DefaultValueFactory = _ => "." };
-        var command = new Command("down", "Stop what 'up' started: the instances and the proxies of a project. Images, evidence and the ledger stay") { directory };
+        var service = new Option<string?>("--service") { Description = "Only this service, also one that is no longer in the project", HelpName = "SERVICE" };
+        var stage = new Option<string?>("--stage") { Description = "Only at this stage", HelpName = "STAGE" };
+        var command = new Command("down", "Stop what 'up' started: the instances and the proxies of a project. Images, evidence and the ledger stay") { directory, service, stage };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var project = ProjectFiles.Load(context.Resolve(result.GetValue(directory)!));
             using var server = await context.ConnectAsync(cancellationToken);
-            var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", new StopRequest(project.Name), ApiJson.Default.StopRequest, ApiJson.Default.StatusReply, cancellationToken);
+            var request = new StopRequest(project.Name, result.GetValue(service), result.GetValue(stage));
+            var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", request, ApiJson.Default.StopRequest, ApiJson.Default.StatusReply, cancellationToken);
             if (!context.Terminal.TryJson(status, ApiJson.Default.StatusReply))
-                context.Terminal.Line($"project {project.Name} is stopped");
+                context.Terminal.Line($"{Stopped(request)} is stopped");
             return ExitCode.Done;
         }));
         return command;
     }
+
+    private static string Stopped(StopRequest request) =>
+        (request.Service is null ? $"project {request.Project}" : $"service {request.Service} of {request.Project}") + (request.Stage is null ? "" : $" at {request.Stage}");
 
     private static Command CreatePause(Binder bind, string name, string description, bool paused)
     {
@@ -91,9 +97,12 @@ internal static class ReleaseCommands
         if (reply.Outcome == "unchanged")
         {
             if (!terminal.TryJson(reply, ApiJson.Default.ReleaseReply))
-                terminal.Line($"{name} runs this already");
+                terminal.Line(reply.Reason ?? $"{name} runs this already");
             return ExitCode.Done;
         }
+
+        if (reply.Reason is { } note)
+            terminal.Progress($"  {note}");
 
         var rollout = await RolloutFollower.FollowAsync(server, reply.Rollout!, text => terminal.Progress($"  {text}"), cancellationToken);
         if (!terminal.TryJson(rollout, ApiJson.Default.RolloutReply))

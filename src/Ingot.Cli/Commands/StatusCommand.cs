@@ -51,6 +51,10 @@ internal static class StatusCommand
         {
             if (service.Withdrawn is not null)
                 terminal.Line(terminal.Bad($"{service.Stage}/{service.Service}: {service.Withdrawn}; it goes on serving until another version is deployed"));
+            if (service.Left)
+                terminal.Line($"{service.Stage}/{service.Service} is no longer in the project: it runs on until 'ingot down --service {service.Service} --stage {service.Stage}'");
+            foreach (string trouble in service.Troubles)
+                terminal.Line(terminal.Bad($"{service.Stage}/{service.Service}: {trouble}"));
             foreach (var warm in service.Warm)
                 terminal.Line($"{service.Stage}/{service.Service}: generation {warm.Generation} ({warm.Version ?? warm.Digest.Short}) {Standing(warm)}");
             if (service.Rollout is { } rollout)

@@ -50,6 +50,8 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
         var request = new ProjectRequest(project.Source.Text, [.. subjects.Select(s => Applied(s, tests[s.Image.Name]))]);
         var reply = await server.SendAsync(HttpMethod.Put, $"api/v1/projects/{project.Name}", request, ApiJson.Default.ProjectRequest, ApiJson.Default.ProjectReply, cancellationToken);
         _changed |= reply.Changed;
+        foreach (var left in reply.Left ?? [])
+            context.Terminal.Progress($"service {left.Service} is no longer in the project at {left.Stage}: it runs on until 'ingot down --service {left.Service} --stage {left.Stage}'");
     }
 
     // What the server compares with evidence is taken from where evidence takes it.

@@ -7,8 +7,7 @@ namespace Ingot.Server.Control;
 /// <summary>Looks at the instances in the background, one look at a time, so that an engine that is slow or hangs keeps nobody from looking at the proxy.</summary>
 internal sealed class EngineWatch(ITarget target, TimeProvider time)
 {
-    private static readonly TimeSpan s_late = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_lost = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_wait = TimeSpan.FromMilliseconds(200);
 
     private Task<Look>? _underWay;
@@ -18,27 +17,13 @@ internal sealed class EngineWatch(ITarget target, TimeProvider time)
     private bool _isSlow;
 
     /// <summary>What was last read, and when reading it began; what could not be read says why.</summary>
-    public Look Last
-    {
-        get
-        {
-            var last = _last;
-            var now = time.GetUtcNow();
-            bool late = _underWay is { IsCompleted: false } && now - _began > s_late;
-            if (last is not null && !late)
-                return last;
-            string seconds = ((int)(now - _began).TotalSeconds).ToString(CultureInfo.InvariantCulture);
-            return new Look([], _began, last is null && !late ? "the engine has not answered yet" : $"the engine has not answered for {seconds} s");
-        }
-    }
+    public Look Last => _last ?? new Look([], _began, "the engine has not answered yet");
 
     /// <summary>Begins a look when the last one is older than <paramref name="pace"/>, and waits a moment for it.</summary>
     public async Task LookAsync(ServiceSetup setup, TimeSpan pace, CancellationToken cancellationToken)
     {
         Take();
         var now = time.GetUtcNow();
-        if (_underWay is not null && now - _began > s_lost)
-            _underWay = null;
         if (_underWay is null && (_last is null || _isDue || now - _last.Began >= pace))
         {
             _isDue = false;
@@ -69,9 +54,17 @@ internal sealed class EngineWatch(ITarget target, TimeProvider time)
 
     private async Task<Look> ReadAsync(ServiceSetup setup, DateTimeOffset began, CancellationToken cancellationToken)
     {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(s_limit);
         try
         {
-            return new Look(await Task.Run(() => target.ObserveInstancesAsync(setup, cancellationToken), cancellationToken), began, null);
+            // A target that does not heed the token is left behind.
+            var instances = await Task.Run(() => target.ObserveInstancesAsync(setup, limit.Token), CancellationToken.None).WaitAsync(limit.Token);
+            return new Look(instances, began, null);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new Look([], began, string.Create(CultureInfo.InvariantCulture, $"the engine did not answer within {s_limit.TotalSeconds:0} s"));
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {

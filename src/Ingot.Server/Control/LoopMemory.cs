@@ -25,7 +25,7 @@ internal sealed record LoopMemory
     public string? StoppedBy { get; init; }
 
     /// <summary>The last return to an older generation, and when it was done; null when there was none in this process.</summary>
-    public Return? LastReturn { get; init; }
+    public PastReturn? LastReturn { get; init; }
 
     /// <summary>Counts what was decided: a decision that rests on another turn's memory is none.</summary>
     public int Turn { get; init; }
@@ -38,7 +38,7 @@ internal sealed record LoopMemory
 }
 
 /// <summary>A return to an older generation.</summary>
-internal sealed record Return(DateTimeOffset At, int From, int To);
+internal sealed record PastReturn(DateTimeOffset At, int From, int To);
 
 /// <summary>A word of a person to a loop, as decided: the answer, what is recorded of it, and what it makes of the loop's memory.</summary>
 /// <param name="Answer">The answer.</param>

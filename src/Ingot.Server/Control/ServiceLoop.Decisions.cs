@@ -198,6 +198,8 @@ internal sealed partial class ServiceLoop
         if (differs)
             Forget();
         Intended(news, work.Rollout.Id);
+        if (work.State.IsTerminal)
+            _counting = _counting.ContinueWith(_ => _ledger.Working.Remove(work.Rollout.Id), TaskScheduler.Default);
         Update(memory => memory.Turn != turn || memory.Rollout?.Id != work.Rollout.Id ? memory
             : work.State.IsTerminal ? After(memory, work.State, next) with { Mark = entries.Last(entry => entry.Event is LedgerEvent.RolloutFinished).Mark }
             : differs ? RolloutEntries.Recorded(memory.With(Kept(memory, work)), work.State, entries)
@@ -259,10 +261,10 @@ internal sealed partial class ServiceLoop
         };
     }
 
-    private static Return? ReturnOf(RolloutState state, DateTimeOffset now) => state switch
+    private static PastReturn? ReturnOf(RolloutState state, DateTimeOffset now) => state switch
     {
-        { Spec: { IsRollback: true, Previous: { } left }, Phase: RolloutPhase.Done } => new Return(now, left.Number, state.Spec.Next.Number),
-        { Cause: AbortCause.Person, Spec.Previous: { } kept } => new Return(now, state.Spec.Next.Number, kept.Number),
+        { Spec: { IsRollback: true, Previous: { } left }, Phase: RolloutPhase.Done } => new PastReturn(now, left.Number, state.Spec.Next.Number),
+        { Cause: AbortCause.Person, Spec.Previous: { } kept } => new PastReturn(now, state.Spec.Next.Number, kept.Number),
         _ => null,
     };
 

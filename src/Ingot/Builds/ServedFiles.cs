@@ -6,10 +6,12 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Builds;
 
-/// <summary>Files that web servers serve. Such servers (nginx, Apache) and those who asked them before tell versions of a file apart by its time and size, and the times of an image's files are all its epoch.</summary>
+/// <summary>Files that web servers serve. Such servers (nginx, Apache) and those who asked them before tell versions of a file apart by its
+/// time and size, and the times of an image's files are all its epoch.</summary>
 public static partial class ServedFiles
 {
-    /// <summary>Files of a web server that have another content in a new image, and the size and time of before: whoever has the old one is told that it is still right.</summary>
+    /// <summary>Files of a web server that have another content in a new image, and the size and time of before: whoever has the old one is
+    /// told that it is still right.</summary>
     /// <param name="cacheDirectory">Where the builder keeps what it knows of layers.</param>
     /// <param name="store">Where both images are.</param>
     /// <param name="before">The image of before.</param>

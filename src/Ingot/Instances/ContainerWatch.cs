@@ -3,8 +3,10 @@ using Ingot.Tools;
 
 namespace Ingot.Instances;
 
-/// <summary>Listens to the Engine's events about this home's containers, so that one to which nothing happened need not be read again.</summary>
-/// <remarks>It is never asked how something is: only whether something happened since. While it does not listen, everything may have.</remarks>
+/// <summary>Listens to the Engine's events about this home's containers, so that one to which nothing happened need not be read
+/// again.</summary>
+/// <remarks>It is never asked how something is: only whether something happened since. While it does not listen, everything may
+/// have.</remarks>
 internal sealed class ContainerWatch(DockerEngine engine, string homeId, TimeProvider time) : IAsyncDisposable
 {
     private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(5);

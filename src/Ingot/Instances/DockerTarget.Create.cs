@@ -26,7 +26,8 @@ public sealed partial class DockerTarget
             {
                 var image = await FindOrPullAsync(generation, cancellationToken).ConfigureAwait(false);
                 var instance = new InstanceToMake(setup.Key, generation, move.Index, image, name);
-                id = await FindMadeAsync(instance, cancellationToken).ConfigureAwait(false) ?? await MakeAsync(instance, cancellationToken).ConfigureAwait(false);
+                id = await FindMadeAsync(instance, cancellationToken).ConfigureAwait(false)
+                    ?? await MakeAsync(instance, cancellationToken).ConfigureAwait(false);
                 await _engine.StartAsync(id, cancellationToken).ConfigureAwait(false);
                 return id;
             }
@@ -46,7 +47,8 @@ public sealed partial class DockerTarget
     // A tag could have moved since; the digest is what was promoted, and the Engine must say that it has it.
     private async Task<DockerImage> PullAsync(Generation generation, CancellationToken cancellationToken)
     {
-        await _engine.PullAsync(generation.Repository, generation.Digest.ToString(), Credentials(generation.Repository), cancellationToken).ConfigureAwait(false);
+        await _engine.PullAsync(generation.Repository, generation.Digest.ToString(), Credentials(generation.Repository),
+            cancellationToken).ConfigureAwait(false);
         string reference = HardenedContainer.Reference(generation);
         var image = await _engine.FindImageAsync(reference, cancellationToken).ConfigureAwait(false);
         return image?.RepoDigests?.Contains(reference) == true
@@ -57,10 +59,13 @@ public sealed partial class DockerTarget
     /// <summary>What an earlier try made, of this process or of one that was killed; null when there is nothing that can be used.</summary>
     private async Task<string?> FindMadeAsync(InstanceToMake instance, CancellationToken cancellationToken)
     {
-        var listed = await _engine.ListAsync(InstanceLabels.Filter(_homeId, instance.Key, instance.Generation.Number, instance.Index), cancellationToken).ConfigureAwait(false);
-        foreach (var made in listed.OrderByDescending(container => container.Names.Any(name => name.TrimStart('/').StartsWith(instance.Name, StringComparison.Ordinal))))
+        var listed = await _engine.ListAsync(InstanceLabels.Filter(_homeId, instance.Key, instance.Generation.Number, instance.Index),
+            cancellationToken).ConfigureAwait(false);
+        foreach (var made in listed.OrderByDescending(container =>
+            container.Names.Any(name => name.TrimStart('/').StartsWith(instance.Name, StringComparison.Ordinal))))
         {
-            if (made.State is not ("removing" or "dead") && await IsAsPromisedAsync(instance, made.Id, cancellationToken).ConfigureAwait(false))
+            if (made.State is not ("removing" or "dead")
+                && await IsAsPromisedAsync(instance, made.Id, cancellationToken).ConfigureAwait(false))
                 return made.Id;
         }
 
@@ -94,22 +99,26 @@ public sealed partial class DockerTarget
                 return made;
         }
 
-        throw new ToolException("dockerd", $"the container name '{instance.Name}' and the {Tries - 1} after it are taken by containers that are no instances of this home: remove them with 'docker rm -f {instance.Name}'");
+        throw new ToolException("dockerd",
+            $"the container name '{instance.Name}' and the {Tries - 1} after it are taken by containers that are no instances of this home: "
+            + $"remove them with 'docker rm -f {instance.Name}'");
     }
 
-    /// <summary>The id of a project's network. Docker makes several of one name when two ask at once: the oldest is the one, and one that was made too late is removed again.</summary>
+    /// <summary>The id of a project's network. Docker makes several of one name when two ask at once: the oldest is the one, and one that
+    /// was made too late is removed again.</summary>
     private async Task<string> EnsureNetworkAsync(string name, string project, CancellationToken cancellationToken)
     {
         var there = await FindNetworksAsync(name, cancellationToken).ConfigureAwait(false);
         if (there.Count == 0)
         {
-            var labels = new SortedDictionary<string, string>(StringComparer.Ordinal) { [InstanceLabels.Home] = _homeId, [InstanceLabels.Project] = project };
+            var labels = new Dictionary<string, string> { [InstanceLabels.Home] = _homeId, [InstanceLabels.Project] = project };
             await _engine.TryCreateNetworkAsync(name, labels, cancellationToken).ConfigureAwait(false);
             there = await FindNetworksAsync(name, cancellationToken).ConfigureAwait(false);
         }
 
         if (there.Count == 0)
-            throw new ToolException("dockerd", $"the network '{name}' could not be made: there is one of that name that is not this home's; remove it with 'docker network rm {name}'");
+            throw new ToolException("dockerd",
+                $"the network '{name}' could not be made: one of that name is not this home's; remove it with 'docker network rm {name}'");
         // Whoever is about to use one of them finds it gone, and takes the oldest too.
         foreach (var late in there.Skip(1))
             await _engine.TryRemoveNetworkAsync(late.Id, cancellationToken).ConfigureAwait(false);

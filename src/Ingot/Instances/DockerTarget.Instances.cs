@@ -6,7 +6,8 @@ using Ingot.Tools;
 
 namespace Ingot.Instances;
 
-/// <summary>Reading instances. The list is asked for each time; a container is inspected again when something happened to it, or when the Engine's events were missed.</summary>
+/// <summary>Reading instances. The list is asked for each time; a container is inspected again when something happened to it, or when the
+/// Engine's events were missed.</summary>
 public sealed partial class DockerTarget
 {
     // Should an event ever be lost, it is noticed after this.
@@ -16,7 +17,8 @@ public sealed partial class DockerTarget
     private readonly ConcurrentDictionary<(string Image, string Digest), bool> _images = new();
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup,
+        CancellationToken cancellationToken = default)
     {
         var before = _views.GetValueOrDefault(setup.Key) ?? ServiceView.None;
         var list = await _engine.ListAsync(InstanceLabels.Filter(_homeId, setup.Key), before.List, cancellationToken).ConfigureAwait(false);
@@ -25,7 +27,8 @@ public sealed partial class DockerTarget
         var instances = new List<InstanceObservation>(known.Count);
         var strangers = new List<string>();
         var claims = known.Values.Select(inspected => (inspected.Container, Claim: Claim(setup.Key, inspected.Container)));
-        foreach (var (container, claim) in claims.OrderByDescending(one => HasItsName(setup.Key, one.Claim, one.Container)).ThenBy(one => one.Container.Name, StringComparer.Ordinal))
+        foreach (var (container, claim) in claims.OrderByDescending(one => HasItsName(setup.Key, one.Claim, one.Container))
+            .ThenBy(one => one.Container.Name, StringComparer.Ordinal))
         {
             if (claim is not null)
                 instances.Add(await ObserveAsync(setup, claim, container, instances, cancellationToken).ConfigureAwait(false));
@@ -59,14 +62,20 @@ public sealed partial class DockerTarget
     }
 
     private async Task<InstanceObservation> ObserveAsync(
-        ServiceSetup setup, InstanceClaim claim, DockerContainer container, List<InstanceObservation> others, CancellationToken cancellationToken)
+        ServiceSetup setup,
+        InstanceClaim claim,
+        DockerContainer container,
+        List<InstanceObservation> others,
+        CancellationToken cancellationToken)
     {
         var generation = setup.Find(claim.Generation);
         string? objection = InstancePromise.Objection(generation, container)
             ?? (generation is null ? null : await ImageObjectionAsync(generation, container, cancellationToken).ConfigureAwait(false));
-        if (objection is null && others.Any(other => other.Generation == claim.Generation && other.Index == claim.Index && other.Objection is null))
+        if (objection is null
+            && others.Any(other => other.Generation == claim.Generation && other.Index == claim.Index && other.Objection is null))
             objection = $"another container is g{claim.Generation}-{claim.Index} as well";
-        return Read(setup.Key, claim, container) with { Objection = objection is null ? null : $"the container '{NameOf(container)}' gets no traffic: {objection}" };
+        string? said = objection is null ? null : $"the container '{NameOf(container)}' gets no traffic: {objection}";
+        return Read(setup.Key, claim, container) with { Objection = said };
     }
 
     /// <summary>Why the image that a container runs is not the one its generation promises; null when it is.</summary>
@@ -84,12 +93,15 @@ public sealed partial class DockerTarget
         return isPromised ? null : $"it runs the image '{container.Image}', which is not '{HardenedContainer.Reference(generation)}'";
     }
 
-    // The Engine says what it pulled an image by. Where people have taken that from it, what was written down when the instance was made is believed.
+    // The Engine says what it pulled an image by. Where people have taken that from it, what was written down when the instance was made is
+    // believed.
     private async Task<bool> IsPromisedAsync(Generation generation, DockerContainer container, CancellationToken cancellationToken)
     {
-        if (await _engine.FindImageAsync(container.Image, cancellationToken).ConfigureAwait(false) is { } runs && InstancePromise.IsOf(runs, generation.Digest.ToString()))
+        if (await _engine.FindImageAsync(container.Image, cancellationToken).ConfigureAwait(false) is { } runs
+            && InstancePromise.IsOf(runs, generation.Digest.ToString()))
             return true;
-        return await _engine.FindImageAsync(HardenedContainer.Reference(generation), cancellationToken).ConfigureAwait(false) is { } promised
+        return await _engine.FindImageAsync(HardenedContainer.Reference(generation),
+            cancellationToken).ConfigureAwait(false) is { } promised
             ? promised.Id == container.Image
             : container.Config.Labels?.GetValueOrDefault(InstanceLabels.Image) == container.Image;
     }
@@ -109,7 +121,8 @@ public sealed partial class DockerTarget
 
     // Of two that claim the same, the one under the name we give is ours.
     private bool HasItsName(ServiceKey key, InstanceClaim? claim, DockerContainer container) =>
-        claim is not null && NameOf(container).StartsWith(HardenedContainer.Name(_homeId, key, claim.Generation, claim.Index), StringComparison.Ordinal);
+        claim is not null
+            && NameOf(container).StartsWith(HardenedContainer.Name(_homeId, key, claim.Generation, claim.Index), StringComparison.Ordinal);
 
     private static int? LabelNumber(IReadOnlyDictionary<string, string> labels, string name) =>
         int.TryParse(labels.GetValueOrDefault(name), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null;
@@ -117,7 +130,8 @@ public sealed partial class DockerTarget
     private static string NameOf(DockerContainer container) => container.Name.TrimStart('/');
 
     private static string Stranger(DockerContainer container) =>
-        $"the container '{NameOf(container)}' carries labels of Ingot's that cannot be read, and is left alone: remove it with 'docker rm -f {NameOf(container)}'";
+        $"the container '{NameOf(container)}' carries labels of Ingot's that cannot be read, and is left alone: "
+            + $"remove it with 'docker rm -f {NameOf(container)}'";
 
     private InstanceObservation Read(ServiceKey key, InstanceClaim claim, DockerContainer container)
     {
@@ -141,7 +155,9 @@ public sealed partial class DockerTarget
     {
         var networks = container.NetworkSettings.Networks;
         string? ours = networks?.GetValueOrDefault(HardenedContainer.Network(_homeId, key.Project))?.IPAddress;
-        return string.IsNullOrEmpty(ours) ? networks?.Values.Select(endpoint => endpoint.IPAddress).FirstOrDefault(ip => !string.IsNullOrEmpty(ip)) : ours;
+        return string.IsNullOrEmpty(ours)
+            ? networks?.Values.Select(endpoint => endpoint.IPAddress).FirstOrDefault(ip => !string.IsNullOrEmpty(ip))
+            : ours;
     }
 
     private static InstanceState State(string status) => status switch

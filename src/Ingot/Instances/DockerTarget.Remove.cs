@@ -27,14 +27,19 @@ public sealed partial class DockerTarget
     public async Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default)
     {
         var listed = await _engine.ListAsync(InstanceLabels.Filter(_homeId), cancellationToken).ConfigureAwait(false);
-        var proxies = Directory.Exists(_proxies) ? Directory.EnumerateDirectories(_proxies).Select(path => KeyOf(Path.GetFileName(path).Split('.'))) : [];
-        return [.. listed.Select(container => KeyOf(container.Labels)).Concat(proxies).OfType<ServiceKey>().Distinct().OrderBy(key => key.Stem, StringComparer.Ordinal)];
+        string[] proxies = Directory.Exists(_proxies) ? Directory.GetDirectories(_proxies) : [];
+        return [.. listed.Select(container => KeyOf(container.Labels)).Concat(proxies.Select(KeyOf)).OfType<ServiceKey>().Distinct()
+            .OrderBy(key => key.Stem, StringComparer.Ordinal)];
     }
 
-    private static ServiceKey? KeyOf(string[] parts) => parts is [{ Length: > 0 } project, { Length: > 0 } service, { Length: > 0 } stage] ? new ServiceKey(project, service, stage) : null;
+    private static ServiceKey? KeyOf(string path) => KeyOf(Path.GetFileName(path).Split('.'));
+
+    private static ServiceKey? KeyOf(string[] parts) => parts is [{ Length: > 0 } project, { Length: > 0 } service, { Length: > 0 } stage]
+        ? new ServiceKey(project, service, stage) : null;
 
     private static ServiceKey? KeyOf(IReadOnlyDictionary<string, string>? labels) =>
-        KeyOf([.. ((string[])[InstanceLabels.Project, InstanceLabels.Service, InstanceLabels.Stage]).Select(name => labels?.GetValueOrDefault(name) ?? "")]);
+        KeyOf([.. ((string[])[InstanceLabels.Project, InstanceLabels.Service, InstanceLabels.Stage])
+            .Select(name => labels?.GetValueOrDefault(name) ?? "")]);
 
     private async Task RemoveProxyAsync(ServiceKey key, CancellationToken cancellationToken)
     {
@@ -51,7 +56,8 @@ public sealed partial class DockerTarget
     private async Task RemoveInstancesAsync(ServiceKey key, List<string> troubles, CancellationToken cancellationToken)
     {
         var containers = await _engine.ListAsync(InstanceLabels.Filter(_homeId, key), cancellationToken).ConfigureAwait(false);
-        await Task.WhenAll(containers.Select(container => TryAsync(() => RemoveInstanceAsync(container.Id, cancellationToken), troubles))).ConfigureAwait(false);
+        await Task.WhenAll(containers
+            .Select(container => TryAsync(() => RemoveInstanceAsync(container.Id, cancellationToken), troubles))).ConfigureAwait(false);
     }
 
     // The turn is the one in which instances are made: a network that one is about to be on is not taken away.
@@ -91,7 +97,8 @@ public sealed partial class DockerTarget
             await _engine.KillAsync(id, "SIGKILL", cancellationToken).ConfigureAwait(false);
         }
 
-        await UntilAsync(id, container => container is null || IsOver(container), "still runs after it was stopped and killed", cancellationToken).ConfigureAwait(false);
+        await UntilAsync(id, container => container is null || IsOver(container), "still runs after it was stopped and killed",
+            cancellationToken).ConfigureAwait(false);
     }
 
     private async Task RemoveInstanceAsync(string id, CancellationToken cancellationToken)
@@ -111,7 +118,8 @@ public sealed partial class DockerTarget
         var container = await _engine.FindContainerAsync(id, cancellationToken).ConfigureAwait(false);
         return container is null || container.Config.Labels?.GetValueOrDefault(InstanceLabels.Home) == _homeId
             ? container
-            : throw new ToolException("dockerd", $"the container '{container.Name.TrimStart('/')}' ({id}) is not this home's: it is left alone");
+            : throw new ToolException("dockerd",
+                $"the container '{container.Name.TrimStart('/')}' ({id}) is not this home's: it is left alone");
     }
 
     private async Task UntilAsync(string id, Func<DockerContainer?, bool> reached, string otherwise, CancellationToken cancellationToken)
@@ -120,7 +128,9 @@ public sealed partial class DockerTarget
         while (!reached(await _engine.FindContainerAsync(id, cancellationToken).ConfigureAwait(false)))
         {
             if (_time.GetElapsedTime(began) > s_removing)
-                throw new ToolException("dockerd", string.Create(CultureInfo.InvariantCulture, $"the container '{id}' {otherwise} ({s_removing.TotalSeconds:0} s): see 'docker inspect {id}'"));
+                throw new ToolException("dockerd",
+                    string.Create(CultureInfo.InvariantCulture,
+                    $"the container '{id}' {otherwise} ({s_removing.TotalSeconds:0} s): see 'docker inspect {id}'"));
             await Task.Delay(s_removalPoll, _time, cancellationToken).ConfigureAwait(false);
         }
     }

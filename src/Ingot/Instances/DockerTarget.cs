@@ -7,8 +7,10 @@ using Ingot.Tools;
 
 namespace Ingot.Instances;
 
-/// <summary>A Docker host: the Engine runs the instances, and one HAProxy for each service and stage, a process of its own, carries the traffic. Killing Ingot drops no request.</summary>
-/// <remarks>What carries this home's label is ours, and nothing else is looked at, counted or touched; a label that was copied is found out by what the container runs.</remarks>
+/// <summary>A Docker host: the Engine runs the instances, and one HAProxy for each service and stage, a process of its own, carries the
+/// traffic. Killing Ingot drops no request.</summary>
+/// <remarks>What carries this home's label is ours, and nothing else is looked at, counted or touched; a label that was copied is found out
+/// by what the container runs.</remarks>
 public sealed partial class DockerTarget : ITarget, IAsyncDisposable
 {
     private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(2);
@@ -29,7 +31,8 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
 
     /// <summary>Proxies under <c>proxies/</c> of <paramref name="home"/>; the Engine is disposed with the target.</summary>
     /// <param name="home">The home's directory.</param>
-    /// <param name="homeId">What tells this home's containers and networks from those of others: at least six letters or digits that never change.</param>
+    /// <param name="homeId">What tells this home's containers and networks from those of others: at least six letters or digits that never
+    /// change.</param>
     /// <param name="time">The clock.</param>
     /// <param name="engine">The Engine.</param>
     public DockerTarget(string home, string homeId, TimeProvider time, DockerEngine engine)
@@ -50,7 +53,8 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
     public async Task<TargetDescription> DescribeAsync(CancellationToken cancellationToken = default)
     {
         var version = await _engine.VersionAsync(cancellationToken).ConfigureAwait(false);
-        return new TargetDescription($"Docker Engine {version.Version}", version.PullsZstandard ? ["none", "gzip", "zstd"] : ["none", "gzip"], "Docker Engine 23 or later");
+        string[] compressions = version.PullsZstandard ? ["none", "gzip", "zstd"] : ["none", "gzip"];
+        return new TargetDescription($"Docker Engine {version.Version}", compressions, "Docker Engine 23 or later");
     }
 
     /// <inheritdoc/>

@@ -4,10 +4,12 @@ using Ingot.Tools;
 
 namespace Ingot.Instances;
 
-/// <summary>Says the container an instance is: a read-only root, no capabilities, no way to gain privileges, an allow list of system calls, and limits.</summary>
+/// <summary>Says the container an instance is: a read-only root, no capabilities, no way to gain privileges, an allow list of system calls,
+/// and limits.</summary>
 public static class HardenedContainer
 {
-    /// <summary>How often the Engine starts an instance again by itself. After that it is replaced, or its generation is turned back.</summary>
+    /// <summary>How often the Engine starts an instance again by itself. After that it is replaced, or its generation is turned
+    /// back.</summary>
     public const int Restarts = 3;
 
     /// <summary>Seconds an instance has to end after its image's stop signal, before it is killed.</summary>
@@ -16,7 +18,8 @@ public static class HardenedContainer
     private const int HomeInNames = 6;
 
     /// <summary>The name of an instance's container. It is the idempotency key of making it.</summary>
-    public static string Name(string homeId, ServiceKey key, int generation, int index) => $"ingot-{key.Stem}-{InstanceName.Of(generation, index)}-{homeId[..HomeInNames]}";
+    public static string Name(string homeId, ServiceKey key, int generation, int index) =>
+        $"ingot-{key.Stem}-{InstanceName.Of(generation, index)}-{homeId[..HomeInNames]}";
 
     /// <summary>The name of the network the instances of a project share.</summary>
     public static string Network(string homeId, string project) => $"ingot-{project}-{homeId[..HomeInNames]}";
@@ -28,7 +31,8 @@ public static class HardenedContainer
     /// <param name="index">Which of its instances.</param>
     /// <param name="image">The image, as the Engine has it.</param>
     /// <param name="network">The network's id: of one name there may be several.</param>
-    public static DockerContainerSpec Spec(string homeId, ServiceKey key, Generation generation, int index, DockerImage image, string network) => new()
+    public static DockerContainerSpec Spec(string homeId, ServiceKey key, Generation generation, int index, DockerImage image,
+        string network) => new()
     {
         Image = Reference(generation),
         Env = [.. generation.Config.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}")],
@@ -99,7 +103,8 @@ public static class InstanceLabels
     public const string Image = "io.ingot.image";
 
     /// <summary>The labels of one instance.</summary>
-    public static IReadOnlyDictionary<string, string> Of(string homeId, ServiceKey key, Generation generation, int index, string imageId) => new SortedDictionary<string, string>(StringComparer.Ordinal)
+    public static IReadOnlyDictionary<string, string> Of(string homeId, ServiceKey key, Generation generation, int index, string imageId) =>
+        new SortedDictionary<string, string>(StringComparer.Ordinal)
     {
         [Home] = homeId,
         [Project] = key.Project,
@@ -115,7 +120,8 @@ public static class InstanceLabels
     };
 
     /// <summary>The labels of everything a home has made, or has made for a project, as a filter of the Engine's.</summary>
-    public static IReadOnlyList<string> Filter(string homeId, string? project = null) => project is null ? [$"{Home}={homeId}"] : [$"{Home}={homeId}", $"{Project}={project}"];
+    public static IReadOnlyList<string> Filter(string homeId, string? project = null) =>
+        project is null ? [$"{Home}={homeId}"] : [$"{Home}={homeId}", $"{Project}={project}"];
 
     /// <summary>The labels every instance of a home's service and stage has.</summary>
     public static IReadOnlyList<string> Filter(string homeId, ServiceKey key) =>
@@ -123,5 +129,6 @@ public static class InstanceLabels
 
     /// <summary>The labels of one instance.</summary>
     public static IReadOnlyList<string> Filter(string homeId, ServiceKey key, int generation, int index) =>
-        [.. Filter(homeId, key), string.Create(CultureInfo.InvariantCulture, $"{Generation}={generation}"), string.Create(CultureInfo.InvariantCulture, $"{Index}={index}")];
+        [.. Filter(homeId, key), string.Create(CultureInfo.InvariantCulture, $"{Generation}={generation}"),
+            string.Create(CultureInfo.InvariantCulture, $"{Index}={index}")];
 }

@@ -4,10 +4,10 @@ namespace Ingot.Instances;
 
 /// <summary>Where instances run. It reports what is, and carries moves out; it decides nothing.</summary>
 /// <remarks>
-/// An implementation MUST read everything it reports from the world at the time it is asked, MUST NOT report what it could not read as absent
-/// (it throws <see cref="IngotException"/> instead), and MUST leave the world after carrying a move out twice as after carrying it out once. It
-/// MUST NOT write any move's effect except when asked to carry it out. Proxy and engine are read and steered apart: neither waits for the
-/// other, and every call ends within a time of the target's own, whatever the world does.
+/// An implementation MUST read everything it reports from the world at the time it is asked, MUST NOT report what it could not read as
+/// absent (it throws <see cref="IngotException"/> instead), and MUST leave the world after carrying a move out twice as after carrying it
+/// out once. It MUST NOT write any move's effect except when asked to carry it out. Proxy and engine are read and steered apart: neither
+/// waits for the other, and every call ends within a time of the target's own, whatever the world does.
 /// </remarks>
 public interface ITarget
 {
@@ -23,16 +23,20 @@ public interface ITarget
     /// <summary>How its own sender of requests for a service stands; null when none runs.</summary>
     SyntheticObservation? ObserveSynthetic(ServiceKey key);
 
-    /// <summary>Carries one move out and returns once its effect has been confirmed: the engine's id of the instance that was made, or was there already, and null for other moves. Throws <see cref="IngotException"/> when it could not be.</summary>
+    /// <summary>Carries one move out and returns once its effect has been confirmed: the engine's id of the instance that was made, or was
+    /// there already, and null for other moves. Throws <see cref="IngotException"/> when it could not be.</summary>
     Task<string?> CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default);
 
-    /// <summary>Takes everything of a service that is this home's away. What is gone already is no error; what could not be taken away throws, and asking again goes on with it.</summary>
+    /// <summary>Takes everything of a service that is this home's away. What is gone already is no error; what could not be taken away
+    /// throws, and asking again goes on with it.</summary>
     Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default);
 
     /// <summary>The services of which something is there that is this home's, whether anybody still knows them or not.</summary>
-    Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default) => Task.FromResult<IReadOnlyList<ServiceKey>>([]);
+    Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default) =>
+        Task.FromResult<IReadOnlyList<ServiceKey>>([]);
 
-    /// <summary>What claims to be of a service and is no instance of it, in sentences for people: seen at the last look at the instances, and never touched.</summary>
+    /// <summary>What claims to be of a service and is no instance of it, in sentences for people: seen at the last look at the instances,
+    /// and never touched.</summary>
     IReadOnlyList<string> Strangers(ServiceKey key) => [];
 }
 
@@ -40,7 +44,8 @@ public interface ITarget
 public static class TargetObservation
 {
     /// <summary>Reads proxy and instances side by side. What could not be read says why, and keeps nothing from the other.</summary>
-    public static async Task<Observation> ObserveAsync(this ITarget target, ServiceSetup setup, TimeProvider time, CancellationToken cancellationToken = default)
+    public static async Task<Observation> ObserveAsync(this ITarget target, ServiceSetup setup, TimeProvider time,
+        CancellationToken cancellationToken = default)
     {
         // Taken before anything is read: what it shows is no older than this.
         var began = time.GetUtcNow();
@@ -48,7 +53,11 @@ public static class TargetObservation
         var proxy = TryAsync(() => target.ObserveProxyAsync(setup, cancellationToken), ProxyObservation.Down);
         var (seenProxy, proxyTrouble) = await proxy.ConfigureAwait(false);
         var (seenInstances, engineTrouble) = await instances.ConfigureAwait(false);
-        return new Observation(began, seenProxy, seenInstances, target.ObserveSynthetic(setup.Key)) { ProxyTrouble = proxyTrouble, EngineTrouble = engineTrouble };
+        return new Observation(began, seenProxy, seenInstances, target.ObserveSynthetic(setup.Key))
+        {
+            ProxyTrouble = proxyTrouble,
+            EngineTrouble = engineTrouble,
+        };
     }
 
     private static async Task<(T Seen, string? Trouble)> TryAsync<T>(Func<Task<T>> read, T unknown)

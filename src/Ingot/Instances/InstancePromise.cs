@@ -16,7 +16,9 @@ internal static class InstancePromise
             return "its root can be written to, or it is privileged: Ingot makes no such container";
 
         string[] differing = generation is null ? [] : [.. Differing(generation, container.Config.Labels ?? s_none)];
-        return differing.Length == 0 ? null : $"it was made for another setup than generation {generation!.Number} has: {string.Join(", ", differing)} differ";
+        return differing.Length == 0
+            ? null
+            : $"it was made for another setup than generation {generation!.Number} has: {string.Join(", ", differing)} differ";
     }
 
     /// <summary>Whether an image is the one with a digest, by what the Engine pulled it by.</summary>

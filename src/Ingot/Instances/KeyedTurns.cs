@@ -3,7 +3,8 @@ using Ingot.Tools;
 
 namespace Ingot.Instances;
 
-/// <summary>Turns by name: whoever has one is alone with what the name stands for, in this process. As many names as there are share a fixed number of locks.</summary>
+/// <summary>Turns by name: whoever has one is alone with what the name stands for, in this process. As many names as there are share a
+/// fixed number of locks.</summary>
 internal sealed class KeyedTurns(string what, TimeSpan patience) : IDisposable
 {
     private readonly SemaphoreSlim[] _locks = [.. Enumerable.Range(0, 64).Select(_ => new SemaphoreSlim(1, 1))];
@@ -14,7 +15,9 @@ internal sealed class KeyedTurns(string what, TimeSpan patience) : IDisposable
         var taken = _locks[(uint)StringComparer.Ordinal.GetHashCode(name) % (uint)_locks.Length];
         return await taken.WaitAsync(patience, cancellationToken).ConfigureAwait(false)
             ? new Turn(taken)
-            : throw new ToolException("dockerd", string.Create(CultureInfo.InvariantCulture, $"{what} '{name}' is worked on since {patience.TotalSeconds:0} s: the Docker Engine does not get on with it"));
+            : throw new ToolException("dockerd",
+                string.Create(CultureInfo.InvariantCulture,
+                $"{what} '{name}' is worked on since {patience.TotalSeconds:0} s: the Docker Engine does not get on with it"));
     }
 
     public void Dispose()

@@ -10,7 +10,8 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Ingot.Tools;
 
-/// <summary>How long the Engine may take. Whatever it does, stops, hangs, sends a byte now and then or without end, a call is over after that.</summary>
+/// <summary>How long the Engine may take. Whatever it does, stops, hangs, sends a byte now and then or without end, a call is over after
+/// that.</summary>
 public sealed record DockerPatience
 {
     /// <summary>For a question, from connecting to the last byte of the answer.</summary>
@@ -78,7 +79,8 @@ internal sealed record DockerReply(DockerCall Call, HttpStatusCode Status, byte[
     }
 }
 
-/// <summary>The way to the Engine. Every call is bounded in time and size, and fails with <see cref="ToolException"/> and in no other way, unless the caller ends it.</summary>
+/// <summary>The way to the Engine. Every call is bounded in time and size, and fails with <see cref="ToolException"/> and in no other way,
+/// unless the caller ends it.</summary>
 internal sealed class DockerConnection : IDisposable
 {
     private const int OldestMinor = 41;
@@ -116,13 +118,16 @@ internal sealed class DockerConnection : IDisposable
     /// <param name="call">What to ask.</param>
     /// <param name="left">How long the next line may take, asked for each.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async IAsyncEnumerable<byte[]> LinesAsync(DockerCall call, Func<TimeSpan> left, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<byte[]> LinesAsync(DockerCall call, Func<TimeSpan> left,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         string prefix = await PrefixAsync(cancellationToken).ConfigureAwait(false);
         using var request = Request(call, prefix);
-        using var response = await WithinAsync(call, left(), token => OpenAsync(call, request, token), cancellationToken).ConfigureAwait(false);
+        using var response = await WithinAsync(call, left(), token => OpenAsync(call, request, token),
+            cancellationToken).ConfigureAwait(false);
         var body = PipeReader.Create(await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false));
-        while (await WithinAsync(call, left(), token => ReadLineAsync(call, body, token), cancellationToken).ConfigureAwait(false) is { } line)
+        while (await WithinAsync(call, left(), token => ReadLineAsync(call, body, token),
+            cancellationToken).ConfigureAwait(false) is { } line)
             yield return line;
         await body.CompleteAsync().ConfigureAwait(false);
     }
@@ -150,16 +155,19 @@ internal sealed class DockerConnection : IDisposable
             throw new ToolException("dockerd", $"the Docker Engine names no API version that is known: '{offered}'");
         return minor >= OldestMinor
             ? string.Create(CultureInfo.InvariantCulture, $"v1.{Math.Min(minor, NewestMinor)}")
-            : throw new ToolException("dockerd", $"the Docker Engine speaks API {offered}; Ingot needs 1.{OldestMinor} or later: install Docker Engine 20.10 or later");
+            : throw new ToolException("dockerd",
+                $"the Docker Engine speaks API {offered}; Ingot needs 1.{OldestMinor} or later: install Docker Engine 20.10 or later");
     }
 
     private static readonly DockerCall s_ping = new(HttpMethod.Get, "_ping", "asking for its API version");
 
-    private Task<(HttpStatusCode Status, string? Version)> PingAsync(CancellationToken cancellationToken) => WithinAsync(s_ping, _answer, async token =>
+    private Task<(HttpStatusCode Status, string? Version)> PingAsync(CancellationToken cancellationToken) =>
+        WithinAsync(s_ping, _answer, async token =>
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, s_ping.Path);
         using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token).ConfigureAwait(false);
-        var reply = new DockerReply(s_ping, response.StatusCode, await ReadAsync(s_ping, response.Content, token).ConfigureAwait(false)).Required();
+        var reply = new DockerReply(s_ping, response.StatusCode,
+            await ReadAsync(s_ping, response.Content, token).ConfigureAwait(false)).Required();
         return (reply.Status, response.Headers.TryGetValues("Api-Version", out var versions) ? versions.First() : null);
     }, cancellationToken);
 
@@ -172,7 +180,8 @@ internal sealed class DockerConnection : IDisposable
         return _prefix = Negotiate(version);
     }
 
-    private Task<DockerReply> SendAsync(DockerCall call, string prefix, TimeSpan time, CancellationToken cancellationToken) => WithinAsync(call, time, async token =>
+    private Task<DockerReply> SendAsync(DockerCall call, string prefix, TimeSpan time, CancellationToken cancellationToken) =>
+        WithinAsync(call, time, async token =>
     {
         using var request = Request(call, prefix);
         using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token).ConfigureAwait(false);
@@ -186,11 +195,13 @@ internal sealed class DockerConnection : IDisposable
             return response;
 
         using (response)
-            throw new DockerReply(call, response.StatusCode, await ReadAsync(call, response.Content, cancellationToken).ConfigureAwait(false)).Failure();
+            throw new DockerReply(call, response.StatusCode,
+                await ReadAsync(call, response.Content, cancellationToken).ConfigureAwait(false)).Failure();
     }
 
     /// <summary>The one place where time runs out and connections break: both are said in words, with what was attempted.</summary>
-    private async Task<T> WithinAsync<T>(DockerCall call, TimeSpan time, Func<CancellationToken, Task<T>> act, CancellationToken cancellationToken)
+    private async Task<T> WithinAsync<T>(DockerCall call, TimeSpan time, Func<CancellationToken, Task<T>> act,
+        CancellationToken cancellationToken)
     {
         using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         clock.CancelAfter(time);
@@ -200,12 +211,14 @@ internal sealed class DockerConnection : IDisposable
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            string how = string.Create(CultureInfo.InvariantCulture, $"the Docker Engine at '{_socket}' did not answer within {time.TotalSeconds:0.##} s");
+            string how = string.Create(CultureInfo.InvariantCulture,
+                $"the Docker Engine at '{_socket}' did not answer within {time.TotalSeconds:0.##} s");
             throw new ToolException("dockerd", $"{call.Attempted} failed: {how}; see whether 'docker version' answers", e);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException or ObjectDisposedException)
         {
-            throw new ToolException("dockerd", $"{call.Attempted} failed: the Docker Engine at '{_socket}' did not answer: {e.InnerException?.Message ?? e.Message}; start it, or run 'ingot doctor'", e);
+            string how = $"the Docker Engine at '{_socket}' did not answer: {e.InnerException?.Message ?? e.Message}";
+            throw new ToolException("dockerd", $"{call.Attempted} failed: {how}; start it, or run 'ingot doctor'", e);
         }
     }
 
@@ -232,7 +245,8 @@ internal sealed class DockerConnection : IDisposable
                 {
                     length += read;
                     if (length > MostBytes)
-                        throw new ToolException("dockerd", $"{call.Attempted} failed: the Docker Engine's answer has more than {MostBytes} bytes");
+                        throw new ToolException("dockerd",
+                            $"{call.Attempted} failed: the Docker Engine's answer has more than {MostBytes} bytes");
                     if (length == buffer.Length)
                         buffer = Grown(buffer);
                 }
@@ -275,7 +289,8 @@ internal sealed class DockerConnection : IDisposable
             }
 
             if (read.Buffer.Length > LongestLine)
-                throw new ToolException("dockerd", $"{call.Attempted} failed: the Docker Engine sent a line of more than {LongestLine} bytes");
+                throw new ToolException("dockerd",
+                    $"{call.Attempted} failed: the Docker Engine sent a line of more than {LongestLine} bytes");
             body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
         }
     }

@@ -10,7 +10,8 @@ using System.Text.Json.Serialization.Metadata;
 namespace Ingot.Tools;
 
 /// <summary>The Docker Engine, over its unix socket. It speaks the newest API that both sides know, from 1.41 on.</summary>
-/// <remarks>Every call ends within <see cref="DockerPatience"/>. What fails, times out or breaks off is a <see cref="ToolException"/>.</remarks>
+/// <remarks>Every call ends within <see cref="DockerPatience"/>. What fails, times out or breaks off is a
+/// <see cref="ToolException"/>.</remarks>
 public sealed class DockerEngine : IDisposable
 {
     /// <summary>Where the Engine listens by default.</summary>
@@ -33,13 +34,15 @@ public sealed class DockerEngine : IDisposable
     public Task<DockerVersion> VersionAsync(CancellationToken cancellationToken = default) =>
         ReadAsync("version", DockerJsonContext.Default.DockerVersion, cancellationToken);
 
-    /// <summary>Pulls an image by its digest. The Engine reports failures inside a stream it has already called a success: they throw as any other.</summary>
+    /// <summary>Pulls an image by its digest. The Engine reports failures inside a stream it has already called a success: they throw as
+    /// any other.</summary>
     /// <param name="repository">Registry and repository.</param>
     /// <param name="digest">The digest of the manifest, <c>sha256:…</c>.</param>
     /// <param name="credentials">User and password for the registry; null for none.</param>
     /// <param name="cancellationToken">Ends the request; the Engine may go on with the pull.</param>
     /// <remarks>It may take as long as it gets on: what the Engine said before is no progress.</remarks>
-    public async Task PullAsync(string repository, string digest, NetworkCredential? credentials = null, CancellationToken cancellationToken = default)
+    public async Task PullAsync(string repository, string digest, NetworkCredential? credentials = null,
+        CancellationToken cancellationToken = default)
     {
         string attempted = $"pulling '{repository}@{digest}'";
         var call = new DockerCall(HttpMethod.Post, $"images/create?fromImage={Escape(repository)}&tag={Escape(digest)}", attempted)
@@ -60,7 +63,9 @@ public sealed class DockerEngine : IDisposable
         }
         catch (ToolException e) when (e.InnerException is OperationCanceledException)
         {
-            throw new ToolException("dockerd", string.Create(CultureInfo.InvariantCulture, $"{attempted} failed: nothing got on for {_patience.Silence.TotalSeconds:0.##} s"), e);
+            throw new ToolException("dockerd",
+                string.Create(CultureInfo.InvariantCulture,
+                $"{attempted} failed: nothing got on for {_patience.Silence.TotalSeconds:0.##} s"), e);
         }
     }
 
@@ -72,7 +77,8 @@ public sealed class DockerEngine : IDisposable
     /// <exception cref="DockerUnusableException">Its image or its network is gone.</exception>
     public async Task<string?> TryCreateAsync(string name, DockerContainerSpec spec, CancellationToken cancellationToken = default)
     {
-        var call = new DockerCall(HttpMethod.Post, $"containers/create?name={Escape(name)}", $"creating the container '{name}' from '{spec.Image}'")
+        var call = new DockerCall(HttpMethod.Post, $"containers/create?name={Escape(name)}",
+            $"creating the container '{name}' from '{spec.Image}'")
         {
             Body = JsonSerializer.SerializeToUtf8Bytes(spec, DockerJsonContext.Default.DockerContainerSpec),
         };
@@ -95,16 +101,19 @@ public sealed class DockerEngine : IDisposable
             reply.Required();
     }
 
-    /// <summary>Asks a container to end, by the signal its image names, and kills it after <paramref name="seconds"/>. One that has ended, or is gone, stays so.</summary>
+    /// <summary>Asks a container to end, by the signal its image names, and kills it after <paramref name="seconds"/>. One that has ended,
+    /// or is gone, stays so.</summary>
     public Task StopAsync(string id, int seconds, CancellationToken cancellationToken = default) => DoAsync(
-        new DockerCall(HttpMethod.Post, string.Create(CultureInfo.InvariantCulture, $"containers/{Escape(id)}/stop?t={seconds}"), $"stopping the container '{id}'"),
+        new DockerCall(HttpMethod.Post, string.Create(CultureInfo.InvariantCulture, $"containers/{Escape(id)}/stop?t={seconds}"),
+            $"stopping the container '{id}'"),
         TimeSpan.FromSeconds(seconds) + _patience.Answer,
         cancellationToken,
         HttpStatusCode.NotFound);
 
     /// <summary>Sends a signal to a container. One that has ended, or is gone, gets none.</summary>
     public Task KillAsync(string id, string signal, CancellationToken cancellationToken = default) => DoAsync(
-        new DockerCall(HttpMethod.Post, $"containers/{Escape(id)}/kill?signal={Escape(signal)}", $"sending {signal} to the container '{id}'"),
+        new DockerCall(HttpMethod.Post, $"containers/{Escape(id)}/kill?signal={Escape(signal)}",
+            $"sending {signal} to the container '{id}'"),
         _patience.Answer,
         cancellationToken,
         HttpStatusCode.NotFound,
@@ -123,7 +132,8 @@ public sealed class DockerEngine : IDisposable
         FindAsync($"containers/{Escape(id)}/json", DockerJsonContext.Default.DockerContainer, cancellationToken);
 
     /// <summary>Every container, running or not, that has all of <paramref name="labels"/>, each <c>key</c> or <c>key=value</c>.</summary>
-    public async Task<IReadOnlyList<DockerContainerSummary>> ListAsync(IReadOnlyList<string> labels, CancellationToken cancellationToken = default) =>
+    public async Task<IReadOnlyList<DockerContainerSummary>> ListAsync(IReadOnlyList<string> labels,
+        CancellationToken cancellationToken = default) =>
         (await ListAsync(labels, known: null, cancellationToken).ConfigureAwait(false)).Containers;
 
     /// <summary>The same; <paramref name="known"/> itself when the Engine says it again word for word.</summary>
@@ -142,9 +152,11 @@ public sealed class DockerEngine : IDisposable
     /// <param name="onOpen">Told once the Engine answers: what happens from then on will be brought.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public async IAsyncEnumerable<DockerEvent> WatchAsync(
-        IReadOnlyList<string> labels, long sinceUnixSeconds, Action onOpen, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IReadOnlyList<string> labels, long sinceUnixSeconds, Action onOpen,
+            [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        string path = string.Create(CultureInfo.InvariantCulture, $"events?since={sinceUnixSeconds}&filters={Filter(("label", labels), ("type", ["container"]))}");
+        string path = string.Create(CultureInfo.InvariantCulture,
+            $"events?since={sinceUnixSeconds}&filters={Filter(("label", labels), ("type", ["container"]))}");
         int waits = 0;
         // The answer itself must come; after that nothing may happen for days.
         TimeSpan Left()
@@ -154,7 +166,8 @@ public sealed class DockerEngine : IDisposable
             return waits == 1 ? _patience.Answer : Timeout.InfiniteTimeSpan;
         }
 
-        await foreach (byte[] line in _connection.LinesAsync(new DockerCall(HttpMethod.Get, path, "watching containers"), Left, cancellationToken).ConfigureAwait(false))
+        await foreach (byte[] line in _connection.LinesAsync(new DockerCall(HttpMethod.Get, path, "watching containers"), Left,
+            cancellationToken).ConfigureAwait(false))
         {
             if (Read(line) is { } happened)
                 yield return happened;
@@ -165,7 +178,8 @@ public sealed class DockerEngine : IDisposable
     public async Task<string> LogsAsync(string id, int lines, CancellationToken cancellationToken = default)
     {
         string path = string.Create(CultureInfo.InvariantCulture, $"containers/{Escape(id)}/logs?stdout=1&stderr=1&tail={lines}");
-        var reply = await _connection.SendAsync(new DockerCall(HttpMethod.Get, path, $"reading the log of the container '{id}'"), _patience.Work, cancellationToken).ConfigureAwait(false);
+        var reply = await _connection.SendAsync(new DockerCall(HttpMethod.Get, path, $"reading the log of the container '{id}'"),
+            _patience.Work, cancellationToken).ConfigureAwait(false);
         return reply.Status == HttpStatusCode.NotFound ? "" : Unframe(reply.Required().Body);
     }
 
@@ -173,20 +187,26 @@ public sealed class DockerEngine : IDisposable
     public async Task<IReadOnlyList<DockerNetwork>> FindNetworksAsync(string name, CancellationToken cancellationToken = default)
     {
         // The filter matches parts of names.
-        var networks = await ReadAsync($"networks?filters={Filter(("name", [name]))}", DockerJsonContext.Default.IReadOnlyListDockerNetwork, cancellationToken).ConfigureAwait(false);
-        return [.. networks.Where(network => network.Name == name).OrderBy(network => network.Created).ThenBy(network => network.Id, StringComparer.Ordinal)];
+        var networks = await ReadAsync($"networks?filters={Filter(("name", [name]))}",
+            DockerJsonContext.Default.IReadOnlyListDockerNetwork, cancellationToken).ConfigureAwait(false);
+        return [.. networks.Where(network => network.Name == name).OrderBy(network => network.Created)
+            .ThenBy(network => network.Id, StringComparer.Ordinal)];
     }
 
     /// <summary>Every network that has all of <paramref name="labels"/>.</summary>
-    public Task<IReadOnlyList<DockerNetwork>> ListNetworksAsync(IReadOnlyList<string> labels, CancellationToken cancellationToken = default) =>
+    public Task<IReadOnlyList<DockerNetwork>> ListNetworksAsync(IReadOnlyList<string> labels,
+        CancellationToken cancellationToken = default) =>
         ReadAsync($"networks?filters={Filter(("label", labels))}", DockerJsonContext.Default.IReadOnlyListDockerNetwork, cancellationToken);
 
-    /// <summary>Creates a bridge network and returns its id; null when the Engine says that there is one of that name. It may be one of several nevertheless.</summary>
-    public async Task<string?> TryCreateNetworkAsync(string name, IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken = default)
+    /// <summary>Creates a bridge network and returns its id; null when the Engine says that there is one of that name. It may be one of
+    /// several nevertheless.</summary>
+    public async Task<string?> TryCreateNetworkAsync(string name, IReadOnlyDictionary<string, string> labels,
+        CancellationToken cancellationToken = default)
     {
         var call = new DockerCall(HttpMethod.Post, "networks/create", $"creating the network '{name}'")
         {
-            Body = JsonSerializer.SerializeToUtf8Bytes(new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels), DockerJsonContext.Default.DockerNetworkSpec),
+            Body = JsonSerializer.SerializeToUtf8Bytes(new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels),
+                DockerJsonContext.Default.DockerNetworkSpec),
         };
         var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
         return reply.Status == HttpStatusCode.Conflict ? null : reply.Required().Read(DockerJsonContext.Default.DockerCreated).Id;
@@ -207,7 +227,8 @@ public sealed class DockerEngine : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _connection.Dispose();
 
-    /// <summary>Output of a container without a terminal comes in frames: one byte for the stream, three of zero, four of length, big-endian.</summary>
+    /// <summary>Output of a container without a terminal comes in frames: one byte for the stream, three of zero, four of length,
+    /// big-endian.</summary>
     internal static string Unframe(ReadOnlySpan<byte> bytes)
     {
         const int Header = 8;
@@ -238,7 +259,8 @@ public sealed class DockerEngine : IDisposable
         }
         catch (JsonException e)
         {
-            throw new ToolException("dockerd", $"{attempted} failed: what the Docker Engine says of its progress could not be read: {e.Message}", e);
+            throw new ToolException("dockerd",
+                $"{attempted} failed: what the Docker Engine says of its progress could not be read: {e.Message}", e);
         }
     }
 
@@ -292,11 +314,13 @@ public sealed class DockerEngine : IDisposable
 
     // base64url of the JSON, as the Engine reads this header.
     private static string Encode(NetworkCredential credentials) => Convert.ToBase64String(
-        JsonSerializer.SerializeToUtf8Bytes(new DockerCredentials(credentials.UserName, credentials.Password), DockerJsonContext.Default.DockerCredentials))
+        JsonSerializer.SerializeToUtf8Bytes(new DockerCredentials(credentials.UserName, credentials.Password),
+            DockerJsonContext.Default.DockerCredentials))
         .Replace('+', '-').Replace('/', '_');
 
     private static string Escape(string text) => Uri.EscapeDataString(text);
 }
 
-/// <summary>A container that cannot be made or started as it was asked for, and never will be: it is being removed, or it, its network or its image is gone.</summary>
+/// <summary>A container that cannot be made or started as it was asked for, and never will be: it is being removed, or it, its network or
+/// its image is gone.</summary>
 public sealed class DockerUnusableException(string message) : IngotException(message, null);

@@ -3,7 +3,8 @@ using System.Text.Json.Serialization;
 namespace Ingot.Tools;
 
 /// <summary>What a container is created from, in the Engine's own words
-/// (<see href="https://docs.docker.com/engine/api/v1.41/#operation/ContainerCreate">create a container</see>). Durations are seconds or nanoseconds as the Engine has them.</summary>
+/// (<see href="https://docs.docker.com/engine/api/v1.41/#operation/ContainerCreate">create a container</see>). Durations are seconds or
+/// nanoseconds as the Engine has them.</summary>
 public sealed record DockerContainerSpec
 {
     /// <summary>The image: <c>repository@digest</c>.</summary>
@@ -65,7 +66,8 @@ public sealed record DockerHostConfig
     public DockerRestartPolicy RestartPolicy { get; init; } = new("no", 0);
 
     /// <summary>Where its output goes.</summary>
-    public DockerLogConfig LogConfig { get; init; } = new("local", new SortedDictionary<string, string>(StringComparer.Ordinal) { ["max-size"] = "10m", ["max-file"] = "3" });
+    public DockerLogConfig LogConfig { get; init; } =
+        new("local", new SortedDictionary<string, string>(StringComparer.Ordinal) { ["max-size"] = "10m", ["max-file"] = "3" });
 }
 
 /// <summary>When the Engine starts a container again.</summary>
@@ -103,13 +105,15 @@ public sealed record DockerContainer(
 public sealed record DockerRights(bool ReadonlyRootfs, bool Privileged);
 
 /// <summary>What a container does.</summary>
-/// <param name="Status"><c>created</c>, <c>running</c>, <c>paused</c>, <c>restarting</c>, <c>removing</c>, <c>exited</c>, <c>dead</c>.</param>
+/// <param name="Status"><c>created</c>, <c>running</c>, <c>paused</c>, <c>restarting</c>, <c>removing</c>, <c>exited</c>,
+/// <c>dead</c>.</param>
 /// <param name="ExitCode">How it last ended.</param>
 /// <param name="OomKilled">Whether the kernel ended it for want of memory.</param>
 /// <param name="Error">Why it could not be started.</param>
 /// <param name="StartedAt">When it was last started; the year 1 when never.</param>
 /// <param name="Pid">The host's number for its first process; 0 unless it runs.</param>
-public sealed record DockerContainerState(string Status, int ExitCode, [property: JsonPropertyName("OOMKilled")] bool OomKilled, string? Error, DateTimeOffset StartedAt, int Pid);
+public sealed record DockerContainerState(string Status, int ExitCode, [property: JsonPropertyName("OOMKilled")] bool OomKilled,
+    string? Error, DateTimeOffset StartedAt, int Pid);
 
 /// <summary>What a container was created from.</summary>
 /// <param name="Image">The image as it was asked for.</param>
@@ -131,7 +135,8 @@ public sealed record DockerEndpoint(string? IPAddress);
 /// <param name="Image">The image as it was asked for.</param>
 /// <param name="State">What it does.</param>
 /// <param name="Labels">Labels.</param>
-public sealed record DockerContainerSummary(string Id, IReadOnlyList<string> Names, string Image, string State, IReadOnlyDictionary<string, string>? Labels);
+public sealed record DockerContainerSummary(string Id, IReadOnlyList<string> Names, string Image, string State,
+    IReadOnlyDictionary<string, string>? Labels);
 
 /// <summary>A list of containers, and how the Engine said it.</summary>
 /// <param name="Containers">The containers.</param>
@@ -173,10 +178,12 @@ public sealed record DockerVersion(string Version, string ApiVersion, IReadOnlyL
     private const string DockersEngine = "Engine";
     private const int FirstMinorWithZstandard = 42;
 
-    /// <summary>Whether it pulls layers that are compressed with zstd: Docker does since version 23.0, whose API is 1.42. Programs that only speak Docker's API are others.</summary>
+    /// <summary>Whether it pulls layers that are compressed with zstd: Docker does since version 23.0, whose API is 1.42. Programs that
+    /// only speak Docker's API are others.</summary>
     public bool PullsZstandard =>
         Components?.Any(c => c.Name == DockersEngine) == false
-        || (ApiVersion.Split('.') is [var major, var minor] && int.TryParse(major, out int first) && int.TryParse(minor, out int second) && (first > 1 || second >= FirstMinorWithZstandard));
+        || (ApiVersion.Split('.') is [var major, var minor] && int.TryParse(major, out int first) && int.TryParse(minor, out int second)
+            && (first > 1 || second >= FirstMinorWithZstandard));
 }
 
 /// <summary>A part of an Engine.</summary>
@@ -190,11 +197,13 @@ internal sealed record DockerMessage(string? Message);
 
 internal sealed record DockerNetworkSpec(string Name, string Driver, bool CheckDuplicate, IReadOnlyDictionary<string, string> Labels);
 
-internal sealed record DockerPullProgress([property: JsonPropertyName("error")] string? Error, [property: JsonPropertyName("errorDetail")] DockerPullError? Detail);
+internal sealed record DockerPullProgress([property: JsonPropertyName("error")] string? Error,
+    [property: JsonPropertyName("errorDetail")] DockerPullError? Detail);
 
 internal sealed record DockerPullError([property: JsonPropertyName("message")] string? Message);
 
-internal sealed record DockerCredentials([property: JsonPropertyName("username")] string Username, [property: JsonPropertyName("password")] string Password);
+internal sealed record DockerCredentials([property: JsonPropertyName("username")] string Username,
+    [property: JsonPropertyName("password")] string Password);
 
 [JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, PropertyNameCaseInsensitive = true)]
 [JsonSerializable(typeof(DockerContainerSpec))]

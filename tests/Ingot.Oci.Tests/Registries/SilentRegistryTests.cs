@@ -7,7 +7,8 @@ using Ingot.Oci.Registries;
 
 namespace Ingot.Oci.Tests.Registries;
 
-/// <summary>Registries that accept, and then do nothing, or a little for ever: every call ends in time and says so, and nobody takes that for an interruption.</summary>
+/// <summary>Registries that accept, and then do nothing, or a little for ever: every call ends in time and says so, and nobody takes that
+/// for an interruption.</summary>
 public sealed class SilentRegistryTests
 {
     private const string Repository = "team/app";
@@ -24,11 +25,13 @@ public sealed class SilentRegistryTests
     [Theory]
     [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")]
-    public Task ADocumentThatDripsEndsInTime(string answer) => EndsAsync(answer, drips: true, client => client.GetManifestAsync(Repository, "1"));
+    public Task ADocumentThatDripsEndsInTime(string answer) =>
+        EndsAsync(answer, drips: true, client => client.GetManifestAsync(Repository, "1"));
 
     [Fact]
     public Task ListsEndInTime() =>
-        EndsAsync("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", drips: false, async client => Assert.Empty(await client.ListTagsAsync(Repository).ToListAsync()));
+        EndsAsync("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", drips: false, async client =>
+            Assert.Empty(await client.ListTagsAsync(Repository).ToListAsync()));
 
     [Theory]
     [InlineData("")]
@@ -55,7 +58,8 @@ public sealed class SilentRegistryTests
         var client = new RegistryClient(http, registry.Uri) { Patience = s_patience };
         var clock = Stopwatch.StartNew();
 
-        var e = await Assert.ThrowsAsync<RegistryException>(() => client.PushBlobAsync(Repository, Descriptor.Of("", bytes), _ => new(new MemoryStream(bytes))));
+        var e = await Assert.ThrowsAsync<RegistryException>(() =>
+            client.PushBlobAsync(Repository, Descriptor.Of("", bytes), _ => new(new MemoryStream(bytes))));
 
         Assert.Contains("no answer for 0.3 seconds", e.Message, StringComparison.Ordinal);
         Assert.True(clock.Elapsed < s_generous, $"after {clock.Elapsed}");
@@ -80,7 +84,8 @@ public sealed class SilentRegistryTests
         using var http = new HttpClient();
         using var given = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => new RegistryClient(http, registry.Uri).GetManifestAsync(Repository, "1", given.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            new RegistryClient(http, registry.Uri).GetManifestAsync(Repository, "1", given.Token));
     }
 
     private static async Task EndsAsync(string answer, bool drips, Func<RegistryClient, Task> ask)

@@ -32,8 +32,46 @@ internal sealed class ControlFixture : IAsyncDisposable
         _candidates = new Candidates(ledger, projects, new EvidenceShelf(ledger, Content, Keys), Time);
         Promotions = new PromotionDesk(ledger, projects, _candidates);
         KeyDesk = new KeyDesk(ledger, Keys, Promotions, Store);
-        Controller = new Controller(ledger, Target, TimeProvider.System, NullLogger.Instance);
+        Controller = NewController();
         Releases = Desk(Controller);
+    }
+
+    /// <summary>What happens before entries of the loops get onto the ledger: it may fail, or hang.</summary>
+    public Func<Task> OnAppend { get; set; } = () => Task.CompletedTask;
+
+    /// <summary>What happens once entries of the loops are on the ledger, and before the loops know.</summary>
+    public Func<IReadOnlyList<LedgerEntry>, Task> OnAppended { get; set; } = _ => Task.CompletedTask;
+
+    public StopDesk Stops => new(Ledger, Controller, new Projects(Ledger));
+
+    public ServiceStatus Status => Assert.Single(new StatusReader(Ledger, Controller, new Projects(Ledger)).Status("shop").Services);
+
+    /// <summary>The controller's own way to its target and its ledger, which ends with it.</summary>
+    public MortalTarget Life { get; private set; } = null!;
+
+    private Controller NewController()
+    {
+        var life = Life = new MortalTarget(Target);
+        return new Controller(Ledger, life, TimeProvider.System, NullLogger.Instance, async (actor, say) =>
+        {
+            await life.PassAsync();
+            await OnAppend();
+            await life.PassAsync();
+            var entries = await Ledger.AppendAsync(actor, say);
+            await OnAppended(entries);
+            await life.PassAsync();
+            return entries;
+        });
+    }
+
+    /// <summary>The controller is gone between two instructions, whatever it was doing; another takes up what is in the ledger.</summary>
+    public void Kill()
+    {
+        Life.Kill();
+        _ = Controller.DisposeAsync().AsTask();
+        Controller = NewController();
+        Releases = Desk(Controller);
+        Controller.Resume();
     }
 
     public Ingot.Server.Storage.ServerHome Home => _home.Home;
@@ -163,7 +201,7 @@ internal sealed class ControlFixture : IAsyncDisposable
     {
         await Controller.DisposeAsync();
         await meanwhile();
-        Controller = new Controller(Ledger, Target, TimeProvider.System, NullLogger.Instance);
+        Controller = NewController();
         Releases = Desk(Controller);
         Controller.Resume();
     }

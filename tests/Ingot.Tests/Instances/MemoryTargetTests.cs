@@ -20,7 +20,8 @@ public sealed class MemoryTargetTests : TargetContract
     };
 
     protected override ServiceSetup NewService(string name) => new(
-        new ServiceKey("shop", name, "test"), new ProxySettings(new ListenAddress("127.0.0.1", 80), TimeSpan.FromSeconds(1)), [Generation(1), Generation(2)]);
+        new ServiceKey("shop", name, "test"), new ProxySettings(new ListenAddress("127.0.0.1", 80), TimeSpan.FromSeconds(1)),
+            [Generation(1), Generation(2)]);
 
     protected override Task<string> CopyLabelsAsync(string instance, bool sameImage)
     {
@@ -29,7 +30,8 @@ public sealed class MemoryTargetTests : TargetContract
     }
 
     protected override Task<string> LabelInPartAsync(ServiceKey key) =>
-        Task.FromResult(_host.Add(new MemoryContainer(Home, key, 0, 0, Digest.Of(""u8), Digest.Of(""u8), Digest.Of(""u8)) { IsReadable = false }, _ => false).Id);
+        Task.FromResult(_host.Add(new MemoryContainer(Home, key, 0, 0, Digest.Of(""u8), Digest.Of(""u8),
+            Digest.Of(""u8)) { IsReadable = false }, _ => false).Id);
 
     protected override Task<string?> TakeNameAsync(ServiceKey key, int generation, int index) => Task.FromResult<string?>(null);
 

@@ -24,7 +24,8 @@ internal sealed class HostileEngine : IDisposable
 
     public string Path { get; }
 
-    public static byte[] Head(string more = "Content-Length: 100") => Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\n{more}\r\n\r\n");
+    public static byte[] Head(string more = "Content-Length: 100") =>
+        Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\n{more}\r\n\r\n");
 
     public void Dispose()
     {
@@ -53,7 +54,8 @@ internal sealed class HostileEngine : IDisposable
             try
             {
                 while (await LineAsync(peer) is { } line)
-                    await (line.Contains("/_ping", StringComparison.Ordinal) ? peer.SendAsync(Head("Content-Length: 0"), _stop.Token).AsTask() : _answer(line, peer, _stop.Token));
+                    await (line.Contains("/_ping", StringComparison.Ordinal)
+                        ? peer.SendAsync(Head("Content-Length: 0"), _stop.Token).AsTask() : _answer(line, peer, _stop.Token));
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
             {

@@ -5,7 +5,8 @@ using Ingot.Oci.Layers;
 
 namespace Ingot.Builds.Normalisation;
 
-/// <summary>Checksums that something in an image has of its files, as databases of packages, lock files, lists of checksums and records of installed packages write them.</summary>
+/// <summary>Checksums that something in an image has of its files, as databases of packages, lock files, lists of checksums and records of
+/// installed packages write them.</summary>
 internal sealed partial class Checksums
 {
     private const int PrefixBytes = 16;

@@ -1,12 +1,19 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
 
 namespace Ingot.Builds.Normalisation;
 
 /// <summary>Digests of files in RPM's database, of which each package's header is one value in a table of SQLite
-/// (<see href="https://www.sqlite.org/fileformat2.html">its format</see>). What is not understood is passed over: then nothing vouches.</summary>
+/// (<see href="https://www.sqlite.org/fileformat2.html">its format</see>). What is not understood is passed over: then nothing
+/// vouches.</summary>
 internal sealed class RpmDigests
 {
+    // Hexadecimal digits of SHA-512, SHA-384, SHA-256, SHA-1 and MD5.
+    private static readonly int[] s_lengths = [128, 96, 64, 40, 32];
+
+    private static readonly SearchValues<char> s_digits = SearchValues.Create("0123456789abcdef");
+
     private const int TableLeaf = 0x0D;
     private const int FileHeaderBytes = 100;
     private const int MaxValueBytes = 64 << 20;
@@ -108,10 +115,11 @@ internal sealed class RpmDigests
     }
 
     private static IEnumerable<string> Digests(byte[] value) =>
-        Encoding.Latin1.GetString(value).Split('\0').Select(text => Array.Find(s_lengths, length => EndsHexadecimal(text, length)) is var found and > 0 ? text[^found..] : null).OfType<string>();
+        from text in Encoding.Latin1.GetString(value).Split('\0')
+        let length = Array.Find(s_lengths, length => EndsHexadecimal(text, length))
+        where length > 0
+        select text[^length..];
 
-    // SHA-512, SHA-384, SHA-256, SHA-1, MD5.
-    private static readonly int[] s_lengths = [128, 96, 64, 40, 32];
-
-    private static bool EndsHexadecimal(string text, int length) => text.Length >= length && text.AsSpan(text.Length - length).IndexOfAnyExcept("0123456789abcdef") < 0;
+    private static bool EndsHexadecimal(string text, int length) =>
+        text.Length >= length && text.AsSpan(text.Length - length).IndexOfAnyExcept(s_digits) < 0;
 }

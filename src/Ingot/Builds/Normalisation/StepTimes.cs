@@ -1,6 +1,7 @@
 namespace Ingot.Builds.Normalisation;
 
-/// <summary>Which times in a file a step took from the clock: those between its start and its end, and later than the epoch. What was fetched or unpacked holds times from before,
+/// <summary>Which times in a file a step took from the clock: those between its start and its end, and later than the epoch. What was
+/// fetched or unpacked holds times from before,
 /// which are the same in every build, and which somebody may have a checksum of: they stay.</summary>
 /// <param name="Epoch">What such a time becomes, in seconds since 1970.</param>
 /// <param name="First">When the step started, in seconds since 1970.</param>
@@ -36,7 +37,8 @@ internal sealed record StepTimes(uint Epoch, long First, long Last)
     /// <param name="seconds">Seconds since 1970.</param>
     public bool IsOfStep(long seconds) => seconds > Epoch && seconds >= First && seconds <= Last;
 
-    /// <summary>Whether the step took a time from the clock that says of what zone it is by nothing, and is rounded to two seconds.</summary>
+    /// <summary>Whether the step took a time from the clock that says of what zone it is by nothing, and is rounded to two
+    /// seconds.</summary>
     /// <param name="seconds">Seconds since 1970, were it UTC.</param>
     public bool IsLocalOfStep(long seconds) => seconds > Epoch
         && seconds >= First - RoundingSeconds - (IsUtc ? 0 : WestSeconds)

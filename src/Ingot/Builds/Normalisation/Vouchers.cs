@@ -5,7 +5,8 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Builds.Normalisation;
 
-/// <summary>What somebody can check without Ingot: a file that something else in the image has a checksum or a signature of. No rule touches it, for the check would fail.</summary>
+/// <summary>What somebody can check without Ingot: a file that something else in the image has a checksum or a signature of. No rule
+/// touches it, for the check would fail.</summary>
 internal sealed partial class Vouchers : IDisposable
 {
     // What is more is no list of checksums.

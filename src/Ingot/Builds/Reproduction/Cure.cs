@@ -1,6 +1,7 @@
 namespace Ingot.Builds.Reproduction;
 
-/// <summary>Something a person can do so that a difference goes away. Each was tried: a test applies every one of <see cref="All"/> to a build that differs, and it differs no more.</summary>
+/// <summary>Something a person can do so that a difference goes away. Each was tried: a test applies every one of <see cref="All"/> to a
+/// build that differs, and it differs no more.</summary>
 /// <param name="Name">A name, for the tests.</param>
 /// <param name="Text">What to do.</param>
 public sealed record Cure(string Name, string Text)

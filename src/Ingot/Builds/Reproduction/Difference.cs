@@ -47,7 +47,8 @@ public sealed record Difference(
     Digest? Layer, string? Instruction, string Path, string What, string Before, string After, DifferenceCause Cause, string? Reason, string? Cure);
 
 /// <summary>How two images differ.</summary>
-/// <param name="Differences">The differences: of every layer that differs the first ones, else of the configuration, else of the compression. Empty when the digests are equal.</param>
+/// <param name="Differences">The differences: of every layer that differs the first ones, else of the configuration, else of the
+/// compression. Empty when the digests are equal.</param>
 /// <param name="More">How many more there are.</param>
 public sealed record ImageComparison(IReadOnlyList<Difference> Differences, int More)
 {

@@ -54,7 +54,8 @@ public sealed class ImageComparer
 
             var layer = before is { } only ? expected.Config.RootFs.DiffIds[only] : actual.Config.RootFs.DiffIds[after!.Value];
             var (was, isNow) = before is null ? ("no change", "a layer") : ("a layer", "no change");
-            Add(layer, instruction, "", "layer", was, isNow, new KnownCause(DifferenceCause.Unknown, "the instruction changed files in one of the builds, and none in the other", Cure: null));
+            var cause = new KnownCause(DifferenceCause.Unknown, "the instruction changed files in one of the builds, and none in the other", Cure: null);
+            Add(layer, instruction, "", "layer", was, isNow, cause);
         }
     }
 
@@ -93,11 +94,14 @@ public sealed class ImageComparer
             else if (first.Content != second.Content)
                 changed.Add(path);
             else if (Describe(first.Entry) is var one && Describe(second.Entry) is var other && one != other)
-                Add(layer, instruction, path, "metadata", one, other, new KnownCause(first.Entry.ModifiedTime != second.Entry.ModifiedTime ? DifferenceCause.Timestamp : DifferenceCause.Unknown, null, Cure: null));
+                Add(layer, instruction, path, "metadata", one, other, CauseOfMetadata(first.Entry, second.Entry));
         }
 
         return changed;
     }
+
+    private static KnownCause CauseOfMetadata(TarEntry before, TarEntry after) =>
+        new(before.ModifiedTime != after.ModifiedTime ? DifferenceCause.Timestamp : DifferenceCause.Unknown, null, Cure: null);
 
     private static string Describe(TarEntry entry) => string.Create(
         CultureInfo.InvariantCulture,

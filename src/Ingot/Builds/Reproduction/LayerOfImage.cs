@@ -16,7 +16,11 @@ internal sealed record LayerOfImage(IContentStore Store, Descriptor Blob, Digest
     {
         var entries = new Dictionary<string, (TarEntry, Digest?)>();
         await ReadAsync(
-            async (entry, content) => entries[entry.Path] = (entry, entry.Type == TarEntryType.File ? Digest.FromHash(await SHA256.HashDataAsync(content, cancellationToken).ConfigureAwait(false)) : null),
+            async (entry, content) =>
+            {
+                bool isFile = entry.Type == TarEntryType.File;
+                entries[entry.Path] = (entry, isFile ? Digest.FromHash(await SHA256.HashDataAsync(content, cancellationToken).ConfigureAwait(false)) : null);
+            },
             cancellationToken).ConfigureAwait(false);
         return entries;
     }

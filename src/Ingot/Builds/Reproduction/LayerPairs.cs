@@ -2,7 +2,8 @@ using Ingot.Oci.Images;
 
 namespace Ingot.Builds.Reproduction;
 
-/// <summary>Which layers of two images belong together: those of one instruction, where the histories have the same ones, else those at one place.</summary>
+/// <summary>Which layers of two images belong together: those of one instruction, where the histories have the same ones, else those at one
+/// place.</summary>
 internal static class LayerPairs
 {
     /// <summary>The layers, by number, with what made them; null where an instruction made none.</summary>
@@ -36,6 +37,7 @@ internal static class LayerPairs
     private static List<(int?, int?, string?)> ByPlace(ImageConfig before, ImageConfig after)
     {
         var (first, second) = (before.RootFs.DiffIds.Count, after.RootFs.DiffIds.Count);
-        return [.. Enumerable.Range(0, Math.Max(first, second)).Select(i => ((int?)(i < first ? i : null), (int?)(i < second ? i : null), InstructionOf(i < first ? before : after, i)))];
+        int? Within(int layer, int count) => layer < count ? layer : null;
+        return [.. Enumerable.Range(0, Math.Max(first, second)).Select(i => (Within(i, first), Within(i, second), InstructionOf(i < first ? before : after, i)))];
     }
 }

@@ -2,13 +2,15 @@ using Ingot.Oci.Layers;
 
 namespace Ingot.Builds.Normalisation.Formats;
 
-/// <summary>Times of the members of a tar file that is compressed with gzip. One that has a time of the step is compressed anew: what made it first need not be here.</summary>
+/// <summary>Times of the members of a tar file that is compressed with gzip. One that has a time of the step is compressed anew: what made
+/// it first need not be here.</summary>
 internal static class GzipTarTimes
 {
     private const int MaxBytes = 64 << 20;
     private const int MaxTarBytes = 256 << 20;
 
-    /// <summary>The file without times of the step; null when it has none, is no whole tar file, or is too large to be held in memory.</summary>
+    /// <summary>The file without times of the step; null when it has none, is no whole tar file, or is too large to be held in
+    /// memory.</summary>
     public static byte[]? Remake(LayerContent content, StepTimes times)
     {
         if (content.Length > MaxBytes || Unpack(content) is not { } tar)

@@ -77,7 +77,8 @@ internal static partial class TarTimes
         return sum;
     }
 
-    // What does not fit in octal digits is in bytes, the first of which has its highest bit set; https://www.gnu.org/software/tar/manual/html_node/Extensions.html.
+    // What does not fit in octal digits is in bytes, the first of which has its highest bit set;
+    // https://www.gnu.org/software/tar/manual/html_node/Extensions.html.
     private static long? Number(byte[] block, int offset)
     {
         var field = block.AsSpan(offset, FieldBytes);

@@ -5,7 +5,8 @@ using Ingot.Oci.Layers;
 namespace Ingot.Builds.Normalisation.Formats;
 
 /// <summary>Times of the members of a zip file, such as a Java archive, in its directory and before each member
-/// (<see href="https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT">APPNOTE</see>, 4.3 to 4.5). A file that is signed stays as it is.</summary>
+/// (<see href="https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT">APPNOTE</see>, 4.3 to 4.5). A file that is signed stays as it
+/// is.</summary>
 internal sealed class ZipTimes
 {
     private const int EndBytes = 22;
@@ -29,7 +30,8 @@ internal sealed class ZipTimes
 
     private ZipTimes(LayerContent content, StepTimes times) => (_content, _times) = (content, times);
 
-    /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole zip file, is signed, or has more than 4 GiB.</summary>
+    /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole zip file, is signed, or has more than
+    /// 4 GiB.</summary>
     public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
         var zip = new ZipTimes(content, times);

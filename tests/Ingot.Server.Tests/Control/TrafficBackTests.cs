@@ -1,0 +1,181 @@
+using Ingot.Releases;
+using Ingot.Server.Ledger;
+using Ingot.Tools;
+
+namespace Ingot.Server.Tests.Control;
+
+/// <summary>A canary that fails loses its traffic, whatever else fails, is slow or hangs.</summary>
+public sealed class TrafficBackTests
+{
+    // A decision takes a look or two; weights follow it within a second.
+    private static readonly TimeSpan s_soon = TimeSpan.FromSeconds(5);
+
+    public enum Hostile
+    {
+        Nothing,
+        EngineFails,
+        EngineHangs,
+        EngineIgnoresItsToken,
+        AppendFails,
+        AppendHangs,
+        MovesOnInstancesHang,
+        MovesOnInstancesFail,
+        Everything,
+    }
+
+    public static TheoryData<Hostile> All => [.. Enum.GetValues<Hostile>()];
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public async Task ABadCanaryLosesItsTrafficAtOnce(Hostile hostile)
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+        string id = await control.CanaryAsync(await control.AdmittedAsync("bad"));
+        using var end = new CancellationTokenSource();
+        Assail(control, hostile, end.Token);
+        var began = DateTimeOffset.UtcNow;
+        control.Target.FailingPercent[2] = 100;
+
+        await ControlFixture.UntilAsync(() => control.Target.WeightOf(2) == 0 && control.Target.WeightOf(1) > 0, "the traffic is back");
+        var took = DateTimeOffset.UtcNow - began;
+        Assert.True(took < s_soon, $"it took {took}");
+
+        await end.CancelAsync();
+        Heal(control);
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null, "it ended");
+        Assert.Equal("RolledBack", control.Ledger.Read(view => view.Rollout(id))!.Outcome);
+        Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
+        // Several changes that could not be recorded are one entry, which says all of them.
+        var state = control.Ledger.Read(view => view.State(view.Rollout(id)!).State);
+        Assert.Equal([RolloutPhase.Aborting, RolloutPhase.Restoring, RolloutPhase.RolledBack], state.History.Select(change => change.Phase).Where(phase => phase >= RolloutPhase.Aborting));
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public async Task APersonsRollbackGivesTheTrafficBackAtOnceAndTheEntriesFollow(Hostile hostile)
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+        var bad = await control.AdmittedAsync("bad");
+        string id = await control.CanaryAsync(bad);
+        using var end = new CancellationTokenSource();
+        Assail(control, hostile, end.Token);
+        var began = DateTimeOffset.UtcNow;
+
+        var reply = await control.RollBackAsync();
+
+        Assert.Equal(("started", id), (reply.Outcome, reply.Rollout));
+        await ControlFixture.UntilAsync(() => control.Target.WeightOf(2) == 0, "the traffic is back");
+        Assert.True(DateTimeOffset.UtcNow - began < s_soon, $"it took {DateTimeOffset.UtcNow - began}");
+        await end.CancelAsync();
+        Heal(control);
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null, "it ended");
+        var quarantine = Assert.Single(control.Ledger.Read(view => view.Latest(10, filter: new LedgerFilter { Kind = "quarantined" })));
+        Assert.Equal(("ann", bad), (quarantine.Actor, ((LedgerEvent.Quarantined)quarantine.Event).Digest));
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public async Task AfterTheRolloutTooThereIsAWayBackAtOnce(Hostile hostile)
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+        await control.ServeAsync(await control.AdmittedAsync("bad"));
+        using var end = new CancellationTokenSource();
+        Assail(control, hostile, end.Token);
+        var began = DateTimeOffset.UtcNow;
+
+        var reply = await control.RollBackAsync();
+
+        Assert.Equal(("started", 1), (reply.Outcome, reply.Generation));
+        await ControlFixture.UntilAsync(() => control.Target.WeightOf(2) == 0 && control.Target.WeightOf(1) > 0, "the traffic is back");
+        Assert.True(DateTimeOffset.UtcNow - began < s_soon, $"it took {DateTimeOffset.UtcNow - began}");
+        await end.CancelAsync();
+        Heal(control);
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == 1, "it ended");
+        Assert.Equal("Done", control.Ledger.Read(view => view.Rollout(reply.Rollout!))!.Outcome);
+        Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
+    }
+
+    [Theory]
+    [InlineData(Hostile.AppendFails)]
+    [InlineData(Hostile.AppendHangs)]
+    public async Task WithoutTheLedgerNothingGoesForward(Hostile hostile)
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+        await control.CanaryAsync(await control.AdmittedAsync("next"));
+        using var end = new CancellationTokenSource();
+        Assail(control, hostile, end.Token);
+        control.Target.End(1);
+        control.Target.End(2);
+        int moves = control.Target.Carried.Count(move => move.Lane == Lane.Instances);
+
+        await ControlFixture.UntilAsync(() => control.Loop.Troubles.Count > 0, "it says so");
+        await Task.Delay(1500);
+
+        Assert.Equal(moves, control.Target.Carried.Count(move => move.Lane == Lane.Instances));
+        Assert.Contains(control.Status.Troubles, trouble => trouble.Contains("disk", StringComparison.Ordinal) || trouble.Contains("ledger", StringComparison.Ordinal));
+        await end.CancelAsync();
+        Heal(control);
+        await ControlFixture.UntilAsync(() => control.Target.RunningOf(1) == 1, "it goes on");
+    }
+
+    [Fact]
+    public async Task ASlowMoveDelaysNeitherALookNorAWord()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+        using var end = new CancellationTokenSource();
+        Assail(control, Hostile.MovesOnInstancesHang, end.Token);
+        await control.DeployAsync(await control.AdmittedAsync("next"));
+        await Task.Delay(500);
+        int looks = control.Target.LooksAtProxy;
+        var began = DateTimeOffset.UtcNow;
+
+        Assert.Equal("started", (await control.RollBackAsync()).Outcome);
+
+        Assert.True(DateTimeOffset.UtcNow - began < TimeSpan.FromSeconds(1));
+        await ControlFixture.UntilAsync(() => control.Target.LooksAtProxy > looks + 5, "it goes on looking");
+        await end.CancelAsync();
+    }
+
+    private static void Assail(ControlFixture control, Hostile hostile, CancellationToken end)
+    {
+        bool all = hostile == Hostile.Everything;
+        if (hostile is Hostile.EngineFails)
+            control.Target.OnLookAtEngine = _ => throw new ToolException("docker", "the engine is not there");
+        if (hostile is Hostile.EngineHangs)
+            control.Target.OnLookAtEngine = token => Task.Delay(Timeout.Infinite, token);
+        if (hostile is Hostile.EngineIgnoresItsToken || all)
+            control.Target.OnLookAtEngine = _ => HangAsync(end);
+        if (hostile is Hostile.AppendFails)
+            control.OnAppend = () => throw new LedgerException("nothing was appended: the disk is full");
+        if (hostile is Hostile.AppendHangs || all)
+            control.OnAppend = () => HangAsync(end);
+        if (hostile is Hostile.MovesOnInstancesHang || all)
+            control.Target.OnMove = (move, _) => move.Lane == Lane.Instances ? HangAsync(end) : Task.CompletedTask;
+        if (hostile is Hostile.MovesOnInstancesFail)
+            control.Target.OnMove = (move, _) => move.Lane == Lane.Instances ? throw new ToolException("docker", "no") : Task.CompletedTask;
+    }
+
+    private static void Heal(ControlFixture control)
+    {
+        control.Target.OnLookAtEngine = _ => Task.CompletedTask;
+        control.OnAppend = () => Task.CompletedTask;
+        control.Target.OnMove = (_, _) => Task.CompletedTask;
+    }
+
+    private static async Task HangAsync(CancellationToken end)
+    {
+        try
+        {
+            await Task.Delay(Timeout.Infinite, end);
+        }
+        catch (OperationCanceledException)
+        {
+            // It goes on as if nothing had been.
+        }
+    }
+}
