@@ -142,6 +142,8 @@ internal sealed class ContextSelection(
     {
         lock (_gate)
         {
+            if (!Current.Unread.Any())
+                return true;
             _selection = files.Learn(Current, contents);
             return _selection.Unread.Any() || IsWhatIsKnown(_selection);
         }
