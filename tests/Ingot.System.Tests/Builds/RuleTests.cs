@@ -170,10 +170,11 @@ public sealed class RuleTests : IDisposable
     {
         var tree = await MergedTree.ReadAsync(new DirectoryStore(_directory.At("home/content")), await ImageAsync());
         var files = tree.Walk().Where(f => f.File.Record.Type is TarEntryType.File or TarEntryType.HardLink && f.Path != "seen").ToDictionary(f => f.Path, f => f.File.Record);
-        var lines = files.Values.OrderBy(f => "/" + f.Path, StringComparer.Ordinal).Select(f =>
+        var lines = files.OrderBy(f => "/" + f.Key, StringComparer.Ordinal).Select(pair =>
         {
+            var (path, f) = pair;
             var file = f.Type == TarEntryType.HardLink ? files[f.LinkTarget!] : f;
-            return $"{f.Digest!.ToString()!.Split(':')[1]}  /{f.Path}\n{Convert.ToString(file.Mode, 8)} {file.UserId} {file.GroupId} {f.Size} {file.ModifiedTime.ToUnixTimeSeconds()}\n";
+            return $"{f.Digest!.ToString()!.Split(':')[1]}  /{path}\n{Convert.ToString(file.Mode, 8)} {file.UserId} {file.GroupId} {f.Size} {file.ModifiedTime.ToUnixTimeSeconds()}\n";
         });
         return string.Concat(lines);
     }
