@@ -14,7 +14,7 @@ public sealed class DependencyTests
         ["src/Ingot.Server"] = ["Ingot", "Microsoft.AspNetCore.App", "Microsoft.Data.Sqlite.Core", "SQLitePCLRaw.provider.e_sqlite3"],
         ["src/Ingot.Cli"] = ["Ingot.Server", "Spectre.Console", "System.CommandLine"],
         ["fuzz/Ingot.Fuzz"] = ["Ingot"],
-        ["benchmarks/Ingot.Benchmarks"] = ["Ingot.Oci"],
+        ["benchmarks/Ingot.Benchmarks"] = ["Ingot", "Ingot.Oci", "Ingot.Server"],
         ["tests/Ingot.Testing"] = ["FsCheck", "Ingot", "xunit.v3.assert", "xunit.v3.extensibility.core"],
         ["tests/Ingot.Oci.Tests"] = ["Ingot.Oci"],
         ["tests/Ingot.Tests"] = ["Ingot"],

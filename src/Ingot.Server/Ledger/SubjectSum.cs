@@ -9,7 +9,7 @@ namespace Ingot.Server.Ledger;
 /// have made rows to cancel out.</summary>
 internal sealed class SubjectSum
 {
-    private const int KeyBytes = 32;
+    private const int KeyBytes = 16;
 
     private readonly byte[] _key;
     private UInt128 _sum;
@@ -46,15 +46,12 @@ internal sealed class SubjectSum
 
     private void Add(ReadOnlySpan<byte> type, ReadOnlySpan<byte> value, long entry)
     {
-        int length = KeyBytes + (2 * sizeof(long)) + type.Length + value.Length;
+        int length = (2 * sizeof(long)) + type.Length + value.Length;
         Span<byte> input = length <= 512 ? stackalloc byte[length] : new byte[length];
-        _key.CopyTo(input);
-        BinaryPrimitives.WriteInt64LittleEndian(input[KeyBytes..], entry);
-        BinaryPrimitives.WriteInt64LittleEndian(input[(KeyBytes + sizeof(long))..], type.Length);
-        type.CopyTo(input[(KeyBytes + (2 * sizeof(long)))..]);
+        BinaryPrimitives.WriteInt64LittleEndian(input, entry);
+        BinaryPrimitives.WriteInt64LittleEndian(input[sizeof(long)..], type.Length);
+        type.CopyTo(input[(2 * sizeof(long))..]);
         value.CopyTo(input[(length - value.Length)..]);
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(input, hash);
-        _sum = unchecked(_sum + BinaryPrimitives.ReadUInt128LittleEndian(hash));
+        _sum = unchecked(_sum + SipHash.Of(_key, input));
     }
 }

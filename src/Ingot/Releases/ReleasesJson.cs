@@ -9,7 +9,19 @@ public static class ReleasesJson
 {
     private const string Spec = "spec";
 
+    private const string Counts = "judgement";
+
     private static readonly SortedDictionary<string, InstanceMemory> s_none = new(StringComparer.Ordinal);
+
+    // What a state must say is not among them.
+    private static readonly Lazy<string> s_defaults = new(() =>
+    {
+        var state = new RolloutState { Spec = null!, StartedAt = default, DecidedAt = default, PhaseSince = default, Deadline = default };
+        var defaults = JsonSerializer.SerializeToNode(state, ReleasesJsonContext.Default.RolloutState)!.AsObject();
+        foreach (string required in (string[])["started_at", "decided_at", "phase_since", "deadline"])
+            defaults.Remove(required);
+        return defaults.ToJsonString();
+    });
 
     /// <summary>The JSON of a rollout's state.</summary>
     public static string Write(RolloutState state) => JsonSerializer.Serialize(state, ReleasesJsonContext.Default.RolloutState);
@@ -53,6 +65,7 @@ public static class ReleasesJson
                 throw new FormatException("the document is not a rollout: it is no object");
             if (!state.ContainsKey(Spec))
                 state[Spec] = JsonNode.Parse(spec);
+            Complete(state, JsonNode.Parse(s_defaults.Value)!.AsObject());
             return state.Deserialize(ReleasesJsonContext.Default.RolloutState) ?? throw new FormatException("null is not a rollout");
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException)
@@ -88,8 +101,20 @@ public static class ReleasesJson
     private static RolloutState WithoutInstances(RolloutState state) => state with
     {
         Instances = s_none,
-        Judgement = state.Judgement with { Counters = new SortedDictionary<string, ServerCounters>(), Epoch = "", LastRequests = 0, LastFailures = 0 },
+        Judgement = state.Judgement with { Counters = new SortedDictionary<string, ServerCounters>(), Held = new SortedDictionary<string, HeldErrors>(), Epoch = "", LastRequests = 0, LastFailures = 0 },
     };
+
+    /// <summary>Members that came later than a record begin as they do in a new rollout: without this the serializer leaves them null.</summary>
+    private static void Complete(JsonObject read, JsonObject defaults)
+    {
+        foreach (var (name, value) in defaults)
+        {
+            if (!read.ContainsKey(name))
+                read[name] = value?.DeepClone();
+            else if (name == Counts && read[name] is JsonObject counts && value is JsonObject none)
+                Complete(counts, none);
+        }
+    }
 
     private static JsonObject Node(RolloutState state)
     {

@@ -49,6 +49,33 @@ public sealed class DocumentTests : IAsyncLifetime
         Assert.InRange(one, 1, 4096);
     }
 
+    /// <summary>Records are for ever, and states have members that came later.</summary>
+    [Fact]
+    public void AMemberThatARecordLacksIsAsInANewRollout()
+    {
+        var state = Releases.Rollout.Begin(State(1, 1).Spec, s_now) with { History = [] };
+        string spec = ReleasesJson.Write(state.Spec);
+        string whole = ReleasesJson.WriteWorking(state);
+        string[] required = ["started_at", "decided_at", "phase_since", "deadline"];
+        foreach (string path in Members(System.Text.Json.Nodes.JsonNode.Parse(whole)!.AsObject()).Except(required))
+        {
+            var record = System.Text.Json.Nodes.JsonNode.Parse(whole)!.AsObject();
+            var parts = path.Split('/');
+            (parts.Length == 1 ? record : record[parts[0]]!.AsObject()).Remove(parts[^1]);
+            Assert.Equal(ReleasesJson.Write(state), ReleasesJson.Write(ReleasesJson.ReadRecord(record.ToJsonString(), spec)));
+        }
+
+        foreach (string member in required)
+        {
+            var record = System.Text.Json.Nodes.JsonNode.Parse(whole)!.AsObject();
+            record.Remove(member);
+            Assert.Throws<FormatException>(() => ReleasesJson.ReadRecord(record.ToJsonString(), spec));
+        }
+    }
+
+    private static IEnumerable<string> Members(System.Text.Json.Nodes.JsonObject state) =>
+        state.Select(member => member.Key).Concat(state["judgement"]!.AsObject().Select(member => $"judgement/{member.Key}"));
+
     [Fact]
     public async Task WhatWasCountedIsReadBackWithItsEntryAndOnlyThen()
     {
@@ -259,6 +286,7 @@ public sealed class DocumentTests : IAsyncLifetime
             Epoch = "e1",
             UserRequests = 1000,
             Evidence = OddsMixture.Empty.Observe(new Arm(100, 3), new Arm(900, 4)),
+            Held = Enumerable.Range(0, replicas).ToDictionary(i => $"g7-{i}", _ => new HeldErrors(3, s_now)),
             Counters = Enumerable.Range(0, replicas).ToDictionary(i => $"g7-{i}", _ => new ServerCounters(1000, 1, 2, 3, 4)),
         },
     };

@@ -15,7 +15,7 @@ public sealed class LedgerEntryTests
     public void EntriesAreWrittenAsTheyAlwaysWere()
     {
         var lines = File.ReadAllLines(Repository.Vector("ledger", "entries.jsonl"));
-        var written = SampleEvents.Life(2).Concat(SampleEvents.Later()).Concat(SampleEvents.Named()).Select((value, i) => Encoding.UTF8.GetString(Entry(i, value).ToBytes())).ToArray();
+        var written = SampleEvents.Life(2).Concat(SampleEvents.Later()).Concat(SampleEvents.Named()).Concat(SampleEvents.Latest()).Select((value, i) => Encoding.UTF8.GetString(Entry(i, value).ToBytes())).ToArray();
 
         Assert.Equal(lines, written);
         Assert.All(lines, line => Assert.Equal(line, Encoding.UTF8.GetString(LedgerEntry.Parse(Encoding.UTF8.GetBytes(line)).ToBytes())));

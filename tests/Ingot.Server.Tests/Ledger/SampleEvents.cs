@@ -11,7 +11,7 @@ internal static class SampleEvents
 {
     public static Digest DigestOf(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
 
-    public static IEnumerable<LedgerEvent> Lives(int count) => [.. Enumerable.Range(1, count).SelectMany(Life), .. count > 0 ? [.. Later(), .. Large()] : (LedgerEvent[])[]];
+    public static IEnumerable<LedgerEvent> Lives(int count) => [.. Enumerable.Range(1, count).SelectMany(Life), .. count > 0 ? [.. Later(), .. Large(), .. Latest()] : (LedgerEvent[])[]];
 
     public static IEnumerable<LedgerEvent> Life(int n)
     {
@@ -54,6 +54,9 @@ internal static class SampleEvents
     /// <summary>Events that are too long for an entry.</summary>
     public static IEnumerable<LedgerEvent> Large() =>
         [new ProjectApplied("large", DigestOf("large"), string.Concat(Enumerable.Range(0, 500).Select(i => $"# line {i}\n")))];
+
+    /// <summary>Kinds that came last.</summary>
+    public static IEnumerable<LedgerEvent> Latest() => [new ServiceStopping("shop", "api", "staging", "no longer needed")];
 
     /// <summary>Events that name documents, which are nowhere.</summary>
     public static IEnumerable<LedgerEvent> Named()
