@@ -80,8 +80,12 @@ public static class Kernel
 
     public const int SYS_pidfd_send_signal = 424;
     public const int SYS_pidfd_open = 434;
+    public const int SYS_pidfd_getfd = 438;
+
+    public const int F_DUPFD_CLOEXEC = 1030;
 
     public const int SIGKILL = 9;
+    public const int SIGUSR1 = 10;
     public const int SIGTERM = 15;
 
     public const int P_PID = 1;

@@ -38,6 +38,27 @@ public static unsafe partial class Libc
         }
     }
 
+    /// <summary>A file of another process, open here too; always with <c>O_CLOEXEC</c>. It takes the right to trace that process.</summary>
+    public static int PidFdGetFd(SafeFileHandle process, int descriptor)
+    {
+        bool held = false;
+        process.DangerousAddRef(ref held);
+        try
+        {
+            return (int)SystemCall(Kernel.SYS_pidfd_getfd, process.DangerousGetHandle(), descriptor, 0, 0);
+        }
+        finally
+        {
+            process.DangerousRelease();
+        }
+    }
+
+    /// <summary>The same open file under a number that is at least <paramref name="least"/>; always with <c>O_CLOEXEC</c>.</summary>
+    public static int DuplicateFrom(int descriptor, int least) => FCntl(descriptor, Kernel.F_DUPFD_CLOEXEC, least);
+
+    [LibraryImport(Library, EntryPoint = "fcntl", SetLastError = true)]
+    private static partial int FCntl(int descriptor, int command, int argument);
+
     [LibraryImport(Library, EntryPoint = "geteuid")]
     private static partial uint EffectiveUser();
 

@@ -220,7 +220,8 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             Limits = service.Limits,
         };
 
-    private static ProxySettings Proxy(ServiceDefinition service, StageDefinition stage) => new(service.Listen[stage.Name], service.Health.Timeout);
+    private static ProxySettings Proxy(ServiceDefinition service, StageDefinition stage) =>
+        new(service.Listen[stage.Name], service.Health.Timeout) { RequestTimeout = service.RequestTimeout };
 
     private static bool Same(Generation running, Generation wanted, ProxySettings runningProxy, ProxySettings wantedProxy) =>
         running.SpecDigest == wanted.SpecDigest && running.Replicas == wanted.Replicas && running.Health == wanted.Health && runningProxy == wantedProxy;

@@ -7,36 +7,7 @@ namespace Ingot.Instances;
 public sealed partial class DockerTarget
 {
     /// <inheritdoc/>
-    public Task<ProxyObservation> ObserveProxyAsync(ServiceSetup setup, CancellationToken cancellationToken = default) => ObserveProxyAsync(setup.Key, cancellationToken);
-
-    /// <inheritdoc/>
     public SyntheticObservation? ObserveSynthetic(ServiceKey key) => _senders.GetValueOrDefault(key)?.Observe();
-
-    // Down is only said when the process is known to be gone. One that runs and does not answer throws.
-    private async Task<ProxyObservation> ObserveProxyAsync(ServiceKey key, CancellationToken cancellationToken)
-    {
-        var config = Config(key, settings: null, []);
-        if (Haproxy.FindProcess(config) is null)
-            return ProxyObservation.Down;
-
-        try
-        {
-            return Read(await new HaproxyRuntime(config.SocketPath).StatusAsync(cancellationToken).ConfigureAwait(false));
-        }
-        catch (ToolException) when (Haproxy.FindProcess(config) is null)
-        {
-            // It died while it was asked.
-            return ProxyObservation.Down;
-        }
-    }
-
-    private static ProxyObservation Read(HaproxyStatus status) => new(
-        true,
-        ProxyDescription.Read(status.Info.Description),
-        string.Create(CultureInfo.InvariantCulture, $"{status.Info.Pid}-{status.Info.StartedAt}"),
-        [.. status.Servers.Select(Read).OfType<ServerObservation>()],
-        Number(status.Frontend, "req_tot"),
-        Number(status.Frontend, "hrsp_5xx"));
 
     private static ServerObservation? Read(HaproxyServerStatus server) => InstanceName.TryParse(server.Name, out int generation, out int index)
         ? new ServerObservation(generation, index, server.Address, server.Weight, Admin(server), Health(server), server.Number("scur"), server.Number("qcur"), Counters(server))
@@ -53,18 +24,25 @@ public sealed partial class DockerTarget
         _ => ServerHealth.Up,
     };
 
-    /// <summary>The counters of a server, each failed attempt once.</summary>
+    /// <summary>The counters of a server: what users saw, once a request, and beside it the attempts that were hidden from them.</summary>
     /// <remarks>
-    /// HAProxy counts an attempt that is tried again after an answer was due in <c>wretr</c> and, when it goes elsewhere, in <c>wredis</c> as
-    /// well, or twice in <c>wretr</c> when it does not; an attempt that never connected is counted once, in either. Half the sum, or the
-    /// attempts that went elsewhere when those are more, is the largest number that counts none twice, and it never falls.
+    /// As HAProxy 2.6 counts, measured (CounterTests). <c>hrsp_*</c>: an answer of the server's own, passed on; every answer is final here, since none is
+    /// asked for again. <c>eresp</c>: the last attempt was sent and no answer came, so that the user got 502 or 504. <c>econ</c>: the last attempt could not be
+    /// sent, so that the user got 503; it stands at the server that was tried last, although those before were tried elsewhere, and is its own failure only as
+    /// far as all were tried there. An attempt that never connected and is made again at the same server is counted in <c>wretr</c>, one that goes elsewhere in
+    /// <c>wredis</c> alone: so many of the first kind as come before one in <c>econ</c> say that there was nobody else.
+    /// An attempt that was sent and is made again is counted in <c>wretr</c> and, when it goes elsewhere, in <c>wredis</c> as well, or twice in <c>wretr</c>
+    /// when it does not. Half the sum, or the attempts that went elsewhere when those are more, is the largest number that counts none twice, and it never
+    /// falls. Failures of HAProxy's own, such as nobody to send to, are in its frontend's <c>hrsp_5xx</c> and at no server.
     /// </remarks>
     private static ServerCounters Counters(HaproxyServerStatus server)
     {
         long responses = s_responses.Sum(server.Number);
         long elsewhere = server.Number("wredis");
-        long retried = Math.Max(elsewhere, (server.Number("wretr") + elsewhere + 1) / 2);
-        return new ServerCounters(responses, server.Number("hrsp_5xx"), server.Number("econ"), server.Number("eresp"), retried);
+        long again = server.Number("wretr");
+        long nobodyElse = Math.Min(server.Number("econ"), again / HaproxyConfig.Retries);
+        long retried = Math.Max(elsewhere, (again + elsewhere + 1) / 2);
+        return new ServerCounters(responses, server.Number("hrsp_5xx"), nobodyElse, server.Number("eresp"), retried);
     }
 
     private static readonly string[] s_responses = ["hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other"];

@@ -41,17 +41,6 @@ public sealed partial class DockerTarget
         KeyOf([.. ((string[])[InstanceLabels.Project, InstanceLabels.Service, InstanceLabels.Stage])
             .Select(name => labels?.GetValueOrDefault(name) ?? "")]);
 
-    private async Task RemoveProxyAsync(ServiceKey key, CancellationToken cancellationToken)
-    {
-        var config = Config(key, settings: null, []);
-        await Haproxy.StopAsync(config, _time, cancellationToken).ConfigureAwait(false);
-        foreach (string directory in (string[])[config.Directory, Path.GetDirectoryName(config.SocketPath)!])
-        {
-            if (Directory.Exists(directory))
-                Directory.Delete(directory, recursive: true);
-        }
-    }
-
     // One that cannot be removed keeps no other.
     private async Task RemoveInstancesAsync(ServiceKey key, List<string> troubles, CancellationToken cancellationToken)
     {

@@ -5,9 +5,12 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Instances;
 
-/// <summary>Sends GET requests through a service's listener at a steady rate, whatever the answers: half over connections that are kept, half over new ones. It follows no redirects and keeps no cookies.</summary>
+/// <summary>Sends GET requests through a service's listener at a steady rate, whatever the answers: half over connections that are kept, half over new ones. It follows no redirects, keeps no cookies, and holds no more than a little of what it is sent.</summary>
 public sealed class SyntheticSender : IAsyncDisposable
 {
+    private const int MostUnanswered = 1000;
+    private const int MostRead = 64 << 10;
+
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_tick = TimeSpan.FromMilliseconds(10);
 
@@ -31,7 +34,7 @@ public sealed class SyntheticSender : IAsyncDisposable
         _time = time;
         _address = Address(listen, path);
         // Two seconds' worth: a service that hangs must not collect requests without end.
-        _mostUnanswered = Math.Max(16, 2 * rate);
+        _mostUnanswered = Math.Clamp(2 * rate, 16, MostUnanswered);
         _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false, AutomaticDecompression = DecompressionMethods.None }) { Timeout = s_timeout };
         _http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("ingot-synthetic", "1"));
         _run = Task.Run(RunAsync);
@@ -66,6 +69,7 @@ public sealed class SyntheticSender : IAsyncDisposable
             {
                 // Open loop: what is due is due, however slow the answers are.
                 long now = (long)(_time.GetElapsedTime(start).TotalSeconds * Rate);
+                due += Skip(now - due);
                 for (; due < now; due++)
                     Begin(keepAlive: due % 2 == 0);
             }
@@ -74,6 +78,14 @@ public sealed class SyntheticSender : IAsyncDisposable
         {
             // It was told to stop.
         }
+    }
+
+    // A process that was stopped for an hour does not make up for it: more than a second's worth is let go.
+    private long Skip(long due)
+    {
+        long late = Math.Max(0, due - Rate);
+        Interlocked.Add(ref _skipped, late);
+        return late;
     }
 
     private void Begin(bool keepAlive)
@@ -95,7 +107,10 @@ public sealed class SyntheticSender : IAsyncDisposable
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, _address);
             request.Headers.ConnectionClose = !keepAlive;
-            using var response = await _http.SendAsync(request, stop).ConfigureAwait(false);
+            using var late = CancellationTokenSource.CreateLinkedTokenSource(stop);
+            late.CancelAfter(s_timeout);
+            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, late.Token).ConfigureAwait(false);
+            await ReadAsync(response.Content, late.Token).ConfigureAwait(false);
             if ((int)response.StatusCode >= 500)
                 Interlocked.Increment(ref _failed);
         }
@@ -108,6 +123,16 @@ public sealed class SyntheticSender : IAsyncDisposable
         {
             Interlocked.Decrement(ref _unanswered);
         }
+    }
+
+    // What is longer is well so far, and its connection is let go with it.
+    private static async Task ReadAsync(HttpContent content, CancellationToken cancellationToken)
+    {
+        using var body = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        var buffer = new byte[4 << 10];
+        int read = 1;
+        for (int total = 0; read > 0 && total < MostRead; total += read)
+            read = await body.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
     }
 
     // Listening on every address includes this host's own.

@@ -69,4 +69,11 @@ public sealed record ServiceSetup(ServiceKey Key, ProxySettings Proxy, IReadOnly
 /// <summary>What cannot be changed in a running proxy: another value takes another process, which takes the sockets over.</summary>
 /// <param name="Listen">Where users reach the service.</param>
 /// <param name="CheckTimeout">For one health check.</param>
-public sealed record ProxySettings(ListenAddress Listen, TimeSpan CheckTimeout);
+public sealed record ProxySettings(ListenAddress Listen, TimeSpan CheckTimeout)
+{
+    /// <summary>Where users reached the service before, kept open beside <see cref="Listen"/> until the generation that moved is in place; null for nowhere.</summary>
+    public ListenAddress? Former { get; init; }
+
+    /// <summary>How long an instance, or a user, may be silent while a request is under way; null for what the target takes by default.</summary>
+    public TimeSpan? RequestTimeout { get; init; }
+}

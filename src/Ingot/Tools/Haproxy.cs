@@ -1,101 +1,196 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Ingot.Oci.Linux;
 
 namespace Ingot.Tools;
 
-/// <summary>HAProxy as a process of its own: it detaches from the one that started it and outlives it.</summary>
+/// <summary>HAProxy as a process of its own, which outlives the one that started it and is started again when it ends.</summary>
 public static class Haproxy
 {
     private const int LongestSocketPath = 107;
 
+    private static readonly TimeSpan s_checkTime = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_startTime = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_returnTime = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_politeTime = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_stopTime = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Checks a configuration without running it.</summary>
-    public static Command Check(HaproxyConfig config) => new("haproxy", "-c", "-q", "-f", config.ConfigPath);
+    public static Command Check(HaproxyConfig config) => new("haproxy", "-c", "-q", "-f", config.NextConfigPath);
 
-    /// <summary>Starts a process that detaches.</summary>
-    public static Command Start(HaproxyConfig config) => new("haproxy", "-D", "-f", config.ConfigPath);
+    /// <summary>Whether a process is started again when it ends.</summary>
+    public static bool IsKept(HaproxyConfig config, int pid) => HaproxyKeeper.Keeps(pid, config);
 
-    /// <summary>Starts a process that takes the listening sockets over from <paramref name="pid"/>, which ends once its requests have.</summary>
-    public static Command Replace(HaproxyConfig config, int pid) =>
-        new("haproxy", "-D", "-f", config.ConfigPath, "-x", config.SocketPath, "-sf", pid.ToString(CultureInfo.InvariantCulture));
-
-    /// <summary>The id of the process that runs with this configuration; null when none does. A process id that now belongs to something else is not taken for it.</summary>
-    public static int? FindProcess(HaproxyConfig config)
-    {
-        // The first line is the one of a single process.
-        string? line = File.Exists(config.PidPath) ? File.ReadLines(config.PidPath).FirstOrDefault() : null;
-        return int.TryParse(line, NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && IsOurs(pid, config.ConfigPath) ? pid : null;
-    }
-
-    /// <summary>Writes the configuration, checks it, and starts a process with it, or one that takes over from the process that runs with it; returns once its command socket answers.</summary>
+    /// <summary>Starts a process with a configuration, or one that takes over from the process that runs with another one; returns once it answers.</summary>
+    /// <remarks>
+    /// The order is what keeps users from noticing. Addresses that are new are taken first, for this service alone: when one is not to be had,
+    /// nothing has changed. Those that are listened to stay open throughout, and an address that is no longer wanted is closed only when the new
+    /// process has taken over.
+    /// </remarks>
     public static async Task RunAsync(HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken = default)
     {
         if (config.SocketPath.Length > LongestSocketPath)
             throw new ToolException("haproxy", $"the socket path '{config.SocketPath}' has {config.SocketPath.Length} characters; the system allows {LongestSocketPath}");
 
-        int? running = FindProcess(config);
-        Directory.CreateDirectory(config.Directory);
-        Directory.CreateDirectory(Path.GetDirectoryName(config.SocketPath)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        await File.WriteAllTextAsync(config.ChecksPath, config.RenderChecks(), cancellationToken).ConfigureAwait(false);
-        await File.WriteAllTextAsync(config.ConfigPath, config.Render(), cancellationToken).ConfigureAwait(false);
-        await CommandRunner.RunAsync(Check(config), cancellationToken).ConfigureAwait(false);
-        await CommandRunner.RunAsync(running is { } pid ? Replace(config, pid) : Start(config), cancellationToken).ConfigureAwait(false);
-        await AnswersAsync(config, running, time, cancellationToken).ConfigureAwait(false);
+        string text = config.Render();
+        var keepers = HaproxyKeeper.Find(config);
+        var before = await ProcessesAsync(config, cancellationToken).ConfigureAwait(false);
+        var sockets = Open(config.Listen, [.. keepers, .. before]);
+        try
+        {
+            Directory.CreateDirectory(config.Directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            WriteWhole(config.ChecksPath, config.RenderChecks());
+            await File.WriteAllTextAsync(config.NextConfigPath, text, cancellationToken).ConfigureAwait(false);
+            SafeHandle[] handles = [.. sockets.Select(socket => socket.Handle)];
+            await CheckAsync(config, handles, time, cancellationToken).ConfigureAwait(false);
+            File.Move(config.NextConfigPath, config.ConfigPath, overwrite: true);
+            HaproxyKeeper.Start(config, handles, keepers, before);
+            int pid = await AnswersAsync(config, before, time, cancellationToken).ConfigureAwait(false);
+            DismissOthers(config, pid);
+        }
+        finally
+        {
+            sockets.ForEach(socket => socket.Dispose());
+        }
     }
 
-    /// <summary>Ends the process that runs with this configuration at once, if one does, and returns when it is gone.</summary>
+    /// <summary>Writes the servers with which a process is started again when it ends.</summary>
+    public static void Save(HaproxyConfig config)
+    {
+        WriteWhole(config.ChecksPath, config.RenderChecks());
+        WriteWhole(config.ConfigPath, config.Render());
+    }
+
+    /// <summary>The servers with which a process would be started again; none when nothing was ever written.</summary>
+    public static IReadOnlyList<HaproxyServer> Saved(HaproxyConfig config) => File.Exists(config.ConfigPath) && File.Exists(config.ChecksPath)
+        ? HaproxyConfig.ReadServers(File.ReadAllText(config.ConfigPath), File.ReadAllText(config.ChecksPath))
+        : [];
+
+    /// <summary>What the process says of itself; one that has just ended and is kept is given the time to come back. Null when none runs.</summary>
+    public static async Task<HaproxyInfo?> FindAsync(HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken = default)
+    {
+        var runtime = new HaproxyRuntime(config.SocketPath, time);
+        long start = time.GetTimestamp();
+        while (true)
+        {
+            if (await runtime.TryInfoAsync(cancellationToken).ConfigureAwait(false) is { } info)
+                return info;
+            if (time.GetElapsedTime(start) > s_returnTime || HaproxyKeeper.Find(config).Count == 0)
+                return null;
+            await Task.Delay(s_poll, time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Ends everything that runs with this configuration, and returns when it is gone: what keeps HAProxy first, then HAProxy.</summary>
     public static async Task StopAsync(HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken = default)
     {
-        if (FindProcess(config) is not { } pid)
-            return;
-
-        var deadline = time.GetUtcNow() + s_stopTime;
-        int signal = Kernel.SIGTERM;
-        while (IsOurs(pid, config.ConfigPath))
+        long start = time.GetTimestamp();
+        IReadOnlyList<int> asked = await AnswererAsync(config, time, cancellationToken).ConfigureAwait(false);
+        while (true)
         {
-            if (Libc.Kill(pid, signal) != 0 && IsOurs(pid, config.ConfigPath))
-                throw new ToolException("haproxy", $"the process {pid} could not be ended: error {LinuxError.Last}; it belongs to another user");
-            await Task.Delay(TimeSpan.FromMilliseconds(20), time, cancellationToken).ConfigureAwait(false);
-            signal = time.GetUtcNow() > deadline ? Kernel.SIGKILL : Kernel.SIGTERM;
+            var elapsed = time.GetElapsedTime(start);
+            var keepers = HaproxyKeeper.Find(config);
+            Signal(keepers, Kernel.SIGKILL);
+            int[] left = [.. HaproxyKeeper.FindProxies(config).Union(asked.Where(IsHaproxy))];
+            Signal(left, elapsed > s_politeTime ? Kernel.SIGKILL : Kernel.SIGTERM);
+            if (keepers.Count + left.Length == 0)
+                return;
+            if (elapsed > s_stopTime)
+                throw new ToolException("haproxy", string.Create(CultureInfo.InvariantCulture, $"the process {left.Concat(keepers).First()} could not be ended within {s_stopTime.TotalSeconds:0} s; end it with 'kill -9'"));
+            await Task.Delay(s_poll, time, cancellationToken).ConfigureAwait(false);
         }
-
-        File.Delete(config.PidPath);
     }
 
-    private static async Task AnswersAsync(HaproxyConfig config, int? replaced, TimeProvider time, CancellationToken cancellationToken)
+    /// <summary>The sockets of some addresses: those that processes hold already, and new ones. All or none.</summary>
+    private static List<ListeningSocket> Open(IReadOnlyList<System.Net.IPEndPoint> addresses, IReadOnlyList<int> holders)
     {
-        var deadline = time.GetUtcNow() + s_startTime;
-        var runtime = new HaproxyRuntime(config.SocketPath);
+        var sockets = new List<ListeningSocket>();
+        try
+        {
+            foreach (var address in addresses)
+                sockets.Add(ListeningSocket.TryTake(address, holders) ?? ListeningSocket.Bind(address));
+            return sockets;
+        }
+        catch
+        {
+            sockets.ForEach(socket => socket.Dispose());
+            throw;
+        }
+    }
+
+    private static async Task CheckAsync(HaproxyConfig config, IReadOnlyList<SafeHandle> sockets, TimeProvider time, CancellationToken cancellationToken)
+    {
+        // The configuration names the sockets by number, and HAProxy looks at them.
+        File.Delete(config.LogPath);
+        var check = ChildProcess.Start(Check(config), config.LogPath, given: sockets);
+        try
+        {
+            int code = await Task.Run(check.Wait, CancellationToken.None).WaitAsync(s_checkTime, time, cancellationToken).ConfigureAwait(false);
+            if (code != 0)
+                throw new ToolException(Check(config), code, HaproxyKeeper.Tail(config));
+        }
+        catch (TimeoutException e)
+        {
+            throw new ToolException("haproxy", $"'{Check(config)}' did not end within {s_checkTime.TotalSeconds:0} s", e);
+        }
+        finally
+        {
+            check.Kill();
+        }
+    }
+
+    private static async Task<int> AnswersAsync(HaproxyConfig config, IReadOnlyList<int> before, TimeProvider time, CancellationToken cancellationToken)
+    {
+        long start = time.GetTimestamp();
+        var runtime = new HaproxyRuntime(config.SocketPath, time);
         while (true)
         {
             var info = await runtime.TryInfoAsync(cancellationToken).ConfigureAwait(false);
-            if (info is not null && info.Pid != replaced && info.Description == config.Description)
-                return;
-            if (time.GetUtcNow() > deadline)
-                throw new ToolException("haproxy", $"HAProxy was started with '{config.ConfigPath}' and does not answer on '{config.SocketPath}' after {s_startTime.TotalSeconds:0} s");
-            await Task.Delay(TimeSpan.FromMilliseconds(20), time, cancellationToken).ConfigureAwait(false);
+            if (info is not null && !before.Contains(info.Pid) && info.Description == config.Description)
+                return info.Pid;
+            if (time.GetElapsedTime(start) > s_startTime)
+                throw new ToolException("haproxy", $"HAProxy was started with '{config.ConfigPath}' and does not answer on '{config.SocketPath}' after {s_startTime.TotalSeconds:0} s; it wrote:\n{HaproxyKeeper.Tail(config)}");
+            await Task.Delay(s_poll, time, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    // A number in a file proves nothing after a reboot: the process must be HAProxy and must have been given our configuration.
-    private static bool IsOurs(int pid, string configPath)
+    // What the keeper before started in its last moment would take requests too, by servers and weights of its own.
+    private static void DismissOthers(HaproxyConfig config, int pid) => Signal(HaproxyKeeper.FindProxies(config).Where(process => process != pid), Kernel.SIGUSR1);
+
+    private static async Task<IReadOnlyList<int>> ProcessesAsync(HaproxyConfig config, CancellationToken cancellationToken)
+    {
+        // The one that answers may be of an older program, which gave it another configuration's path.
+        var info = await new HaproxyRuntime(config.SocketPath, TimeProvider.System).TryInfoAsync(cancellationToken).ConfigureAwait(false);
+        return [.. HaproxyKeeper.FindProxies(config).Union(info is { Pid: var pid } && IsHaproxy(pid) ? [pid] : [])];
+    }
+
+    private static async Task<IReadOnlyList<int>> AnswererAsync(HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken)
     {
         try
         {
-            var words = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/cmdline")).Split('\0');
-            bool alive = !File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/status")).Any(line => line.StartsWith("State:\tZ", StringComparison.Ordinal));
-            return alive && Path.GetFileName(words[0]) == "haproxy" && words.Contains(configPath);
+            return await new HaproxyRuntime(config.SocketPath, time).TryInfoAsync(cancellationToken).ConfigureAwait(false) is { } info ? [info.Pid] : [];
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        catch (ToolException)
         {
-            return false;
+            // One that does not answer is found by its configuration and ended all the same.
+            return [];
         }
-        catch (IOException)
-        {
-            // ESRCH: it ended between opening and reading.
-            return false;
-        }
+    }
+
+    private static bool IsHaproxy(int pid) => Processes.NameOf(pid) == "haproxy" && Processes.WordsOf(pid).Count > 0;
+
+    private static void Signal(IEnumerable<int> processes, int signal)
+    {
+        foreach (int process in processes)
+            _ = Libc.Kill(process, signal);
+    }
+
+    // Whoever reads it at any time, after whatever end of this process, finds the one or the other.
+    private static void WriteWhole(string path, string text)
+    {
+        string next = path + ".new";
+        File.WriteAllText(next, text);
+        File.Move(next, path, overwrite: true);
     }
 }

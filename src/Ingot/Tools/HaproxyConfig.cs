@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Net;
 using System.Text;
 
 namespace Ingot.Tools;
@@ -14,7 +15,7 @@ public sealed record HaproxyCheck(string Path, TimeSpan Interval, int Rise, int 
     private static readonly SearchValues<char> s_pathCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~!$&()*+,=:@%?");
 
-    internal string Keywords => string.Create(CultureInfo.InvariantCulture, $"check inter {(long)Interval.TotalMilliseconds}ms rise {Rise} fall {Fall}");
+    internal string Keywords => string.Create(CultureInfo.InvariantCulture, $"check inter {HaproxyConfig.Milliseconds(Interval)} rise {Rise} fall {Fall}");
 
     /// <summary>The path, if it can be said to HAProxy as it is; otherwise it throws.</summary>
     // It goes into a map file and onto HAProxy's command socket, where blanks, quotes and semicolons end a word.
@@ -39,14 +40,17 @@ public sealed record HaproxyConfig
     /// <summary>The name of the one group of servers.</summary>
     public const string Backend = "be";
 
-    /// <summary>The directory of the configuration, the check paths and the process id.</summary>
+    /// <summary>How often a request is tried again, at most.</summary>
+    public const int Retries = 3;
+
+    /// <summary>The directory of everything a process needs to be started again, its owner's only. It is gone after a boot, as its processes are.</summary>
     public required string Directory { get; init; }
 
-    /// <summary>The command socket; the kernel allows it 107 bytes.</summary>
-    public required string SocketPath { get; init; }
+    /// <summary>Where users connect. The sockets are given to HAProxy by number, from <see cref="ChildProcess.GivenDescriptor"/> on: it neither opens nor closes one.</summary>
+    public required IReadOnlyList<IPEndPoint> Listen { get; init; }
 
-    /// <summary>Where users connect, <c>address:port</c>.</summary>
-    public required string Bind { get; init; }
+    /// <summary>How long an instance, or a user, may be silent while a request is under way.</summary>
+    public required TimeSpan RequestTimeout { get; init; }
 
     /// <summary>For one health check.</summary>
     public required TimeSpan CheckTimeout { get; init; }
@@ -60,21 +64,29 @@ public sealed record HaproxyConfig
     /// <summary>The servers it begins with.</summary>
     public IReadOnlyList<HaproxyServer> Servers { get; init; } = [];
 
+    /// <summary>The command socket; the kernel allows its path 107 bytes.</summary>
+    public string SocketPath => Path.Combine(Directory, "haproxy.sock");
+
     /// <summary>The configuration's file.</summary>
     public string ConfigPath => Path.Combine(Directory, "haproxy.cfg");
+
+    /// <summary>The file of a configuration that is still to be checked.</summary>
+    public string NextConfigPath => Path.Combine(Directory, "haproxy.next.cfg");
 
     /// <summary>The file of check paths by server name.</summary>
     public string ChecksPath => Path.Combine(Directory, "checks.map");
 
-    /// <summary>The file of the process id.</summary>
-    public string PidPath => Path.Combine(Directory, "haproxy.pid");
+    /// <summary>The file of what HAProxy wrote when it was last started.</summary>
+    public string LogPath => Path.Combine(Directory, "haproxy.log");
 
     /// <summary>The check paths: one server a line.</summary>
     public string RenderChecks() => string.Concat(Servers.Select(server => $"{server.Name} {server.Check.SafePath}\n"));
 
     /// <summary>The configuration's text (<see href="https://docs.haproxy.org/2.6/configuration.html">HAProxy 2.6</see>).</summary>
     /// <remarks>
-    /// What cannot be repeated is never tried twice: only idempotent methods are, and then elsewhere. The path of a health check is looked up
+    /// What cannot be repeated is never sent twice: a request that was sent and got no answer is tried again, elsewhere, only when its method is
+    /// idempotent. An answer is an answer, whatever its status, and one that takes long is waited for: neither is asked for again. What was upgraded,
+    /// such as a WebSocket, outlives the process that it began in by an hour. The path of a health check is looked up
     /// by server name, in a map that can be changed at run time, so that two generations with different paths need no restart between them.
     /// Idle connections of users stay open when another process takes over, until their next answer: closing them would race with a request.
     /// </remarks>
@@ -85,29 +97,27 @@ public sealed record HaproxyConfig
         text.Append(CultureInfo.InvariantCulture, $"""
             global
               description {Description}
-              stats socket {SocketPath} mode 600 level admin expose-fd listeners
-              pidfile {PidPath}
+              stats socket {SocketPath} mode 600 level admin
               maxconn 4000
-              hard-stop-after 10m
+              hard-stop-after 1h
             {(User is null ? "" : $"  user {User}\n")}
             defaults
               mode http
               timeout connect 2s
-              timeout client 30s
-              timeout server 30s
+              timeout client {Milliseconds(RequestTimeout)}
+              timeout server {Milliseconds(RequestTimeout)}
               timeout queue 5s
               timeout http-request 10s
               timeout http-keep-alive 10s
               timeout tunnel 1h
-              timeout check {(long)CheckTimeout.TotalMilliseconds}ms
+              timeout check {Milliseconds(CheckTimeout)}
               option redispatch 1
               option forwardfor
-              retries 3
-              retry-on conn-failure empty-response response-timeout 503
+              retries {Retries}
+              retry-on conn-failure empty-response
 
             frontend fe
-              bind {Bind}
-              option idle-close-on-response
+            {string.Concat(Listen.Select((_, i) => string.Create(CultureInfo.InvariantCulture, $"  bind fd@{ChildProcess.GivenDescriptor + i}\n")))}  option idle-close-on-response
               default_backend {Backend}
 
             backend {Backend}
@@ -123,12 +133,32 @@ public sealed record HaproxyConfig
         return text.ToString();
     }
 
+    /// <summary>Reads the servers that <see cref="Render"/> and <see cref="RenderChecks"/> wrote.</summary>
+    public static IReadOnlyList<HaproxyServer> ReadServers(string config, string checks)
+    {
+        var paths = checks.Split('\n').Select(line => line.Split(' ')).Where(words => words.Length == 2).ToDictionary(words => words[0], words => words[1], StringComparer.Ordinal);
+        return [.. config.Split('\n').Select(line => ReadServer(line, paths)).OfType<HaproxyServer>()];
+    }
+
+    private static HaproxyServer? ReadServer(string line, Dictionary<string, string> paths)
+    {
+        static int Number(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : -1;
+
+        return line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is ["server", var name, var address, "weight", var weight, "check", "inter", var interval, "rise", var rise, "fall", var fall]
+            && Number(weight) >= 0 && Number(rise) > 0 && Number(fall) > 0 && interval.EndsWith("ms", StringComparison.Ordinal) && Number(interval[..^2]) > 0
+            ? new HaproxyServer(name, address, Number(weight), new HaproxyCheck(paths.GetValueOrDefault(name, "/"), TimeSpan.FromMilliseconds(Number(interval[..^2])), Number(rise), Number(fall)))
+            : null;
+    }
+
+    // None at all would mean without end.
+    internal static string Milliseconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{Math.Max(1, (long)time.TotalMilliseconds)}ms");
+
     // A word of the file ends at a blank; quotes, '#', '$' and '\' mean something in one; the path of the map stands in an expression in quotes.
     private void CheckWords()
     {
-        string[] words = [SocketPath, PidPath, ChecksPath, Bind, User ?? "", .. Servers.SelectMany(server => new[] { server.Name, server.Address })];
+        string[] words = [SocketPath, ChecksPath, User ?? "", .. Servers.SelectMany(server => new[] { server.Name, server.Address })];
         if (words.FirstOrDefault(word => word.AsSpan().ContainsAny(s_meaning) || word.Any(char.IsControl)) is { } word)
-            throw new ToolException("haproxy", $"'{word}' cannot be said in a configuration of HAProxy: set INGOT_HOME to a directory whose path needs no quoting");
+            throw new ToolException("haproxy", $"'{word}' cannot be said in a configuration of HAProxy: it holds a character that means something there");
         if (Description.AsSpan().ContainsAny(s_meaningInText) || Description.Any(char.IsControl))
             throw new ToolException("haproxy", $"'{Description}' cannot be the description in a configuration of HAProxy");
     }

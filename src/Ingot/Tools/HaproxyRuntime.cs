@@ -31,23 +31,24 @@ public sealed record HaproxyServerStatus(string Name, string Address, int Weight
 /// <param name="Frontend">The statistics of the side users connect to.</param>
 public sealed record HaproxyStatus(HaproxyInfo Info, IReadOnlyList<HaproxyServerStatus> Servers, IReadOnlyDictionary<string, string> Frontend);
 
-/// <summary>HAProxy's command socket (<see href="https://docs.haproxy.org/2.6/management.html#9.3">management guide, unix socket commands</see>). One connection a command.</summary>
-public sealed class HaproxyRuntime(string socketPath)
+/// <summary>HAProxy's command socket (<see href="https://docs.haproxy.org/2.6/management.html#9.3">management guide, unix socket commands</see>). One connection a command. Each ends within a time of its own, whatever HAProxy does.</summary>
+public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
 {
     private const int AdminMaintenance = 0x01;
     private const int AdminDrain = 0x08;
     private const int OperationStopped = 0;
 
-    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_readTime = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_commandTime = TimeSpan.FromSeconds(2);
 
     /// <summary>What HAProxy says of itself; null when nothing listens on the socket.</summary>
     public async Task<HaproxyInfo?> TryInfoAsync(CancellationToken cancellationToken = default)
     {
         try
         {
-            return ReadInfo(await SendAsync("show info", cancellationToken).ConfigureAwait(false));
+            return ReadInfo(await SendAsync("show info", s_readTime, cancellationToken).ConfigureAwait(false));
         }
-        catch (ToolException e) when (e.InnerException is SocketException)
+        catch (ToolException e) when (IsNobody(e))
         {
             return null;
         }
@@ -56,8 +57,21 @@ public sealed class HaproxyRuntime(string socketPath)
     /// <summary>Everything there is to know, read on one connection.</summary>
     public async Task<HaproxyStatus> StatusAsync(CancellationToken cancellationToken = default)
     {
-        string reply = await SendAsync($"show info;show servers state {HaproxyConfig.Backend};show stat", cancellationToken).ConfigureAwait(false);
+        string reply = await SendAsync($"show info;show servers state {HaproxyConfig.Backend};show stat", s_readTime, cancellationToken).ConfigureAwait(false);
         return ReadStatus(reply);
+    }
+
+    /// <summary>Everything there is to know; null when nothing listens on the socket. One that listens and does not answer throws.</summary>
+    public async Task<HaproxyStatus?> TryStatusAsync(CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return await StatusAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (ToolException e) when (IsNobody(e))
+        {
+            return null;
+        }
     }
 
     /// <summary>Makes a server known: in maintenance, unchecked, at weight 0. False when there is one of that name.</summary>
@@ -221,30 +235,41 @@ public sealed class HaproxyRuntime(string socketPath)
             throw Refused(command, reply);
     }
 
-    private async Task<string> SendAsync(string command, CancellationToken cancellationToken)
+    private Task<string> SendAsync(string command, CancellationToken cancellationToken) => SendAsync(command, s_commandTime, cancellationToken);
+
+    private async Task<string> SendAsync(string command, TimeSpan limit, CancellationToken cancellationToken)
     {
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(s_timeout);
+        using var late = new CancellationTokenSource(limit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         try
         {
-            using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), timeout.Token).ConfigureAwait(false);
-            UnixPeer.Of(socket).MustBeTrusted("haproxy", socketPath);
-            using var stream = new NetworkStream(socket);
-            await stream.WriteAsync(Encoding.ASCII.GetBytes(command + "\n"), timeout.Token).ConfigureAwait(false);
-            using var reader = new StreamReader(stream, Encoding.UTF8);
-            string reply = await reader.ReadToEndAsync(timeout.Token).ConfigureAwait(false);
-            return reply.TrimEnd('\n', '\r');
+            return await SendOnceAsync(command, either.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
-            throw new ToolException("haproxy", $"'{command}' could not be sent to HAProxy at '{socketPath}': {e.Message}", e);
+            throw new ToolException("haproxy", $"'{command}' could not be sent to HAProxy at '{socketPath}': {e.Message}", e is IOException { InnerException: SocketException inner } ? inner : e);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new ToolException("haproxy", $"HAProxy at '{socketPath}' did not answer '{command}' within {s_timeout.TotalSeconds:0} s", e);
+            throw new ToolException("haproxy", $"HAProxy at '{socketPath}' did not answer '{command}' within {limit.TotalSeconds:0} s", e);
         }
     }
+
+    private async Task<string> SendOnceAsync(string command, CancellationToken cancellationToken)
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), cancellationToken).ConfigureAwait(false);
+        UnixPeer.Of(socket).MustBeTrusted("haproxy", socketPath);
+        using var stream = new NetworkStream(socket);
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(command + "\n"), cancellationToken).ConfigureAwait(false);
+        using var reader = new StreamReader(stream, Encoding.UTF8);
+        string reply = await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        return reply.TrimEnd('\n', '\r');
+    }
+
+    // A queue that is full, or no answer in time, says nothing of whether it runs.
+    private static bool IsNobody(ToolException e) =>
+        e.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused or SocketError.ConnectionReset or SocketError.AddressNotAvailable };
 
     private static bool IsUnknown(string reply) => reply.StartsWith("No such server", StringComparison.Ordinal);
 

@@ -50,6 +50,45 @@ public sealed class SyntheticSenderTests
     }
 
     [Fact]
+    public async Task AnAnswerWithoutEndIsLetGo()
+    {
+        long sent = 0;
+        using var endless = new Service(context =>
+        {
+            try
+            {
+                for (int i = 0; i < 4000; i++, Interlocked.Add(ref sent, 16 << 10))
+                    context.Response.OutputStream.Write(new byte[16 << 10]);
+            }
+            catch (HttpListenerException)
+            {
+                // The other side went.
+            }
+        });
+        await using var sender = new SyntheticSender(endless.Listen, "/", 2, TimeProvider.System);
+
+        var seen = await Until(sender, s => s.Sent >= 3);
+
+        Assert.Equal(0, seen.Failed);
+        Assert.InRange(Interlocked.Read(ref sent), 1, 48L << 20);
+    }
+
+    [Fact]
+    public async Task WhatABreakDelayedIsNotMadeUpFor()
+    {
+        var time = new JumpingTime();
+        using var service = new Service(_ => { });
+        await using var sender = new SyntheticSender(service.Listen, "/", 50, time);
+
+        await Until(sender, s => s.Sent >= 1);
+        time.Jump(TimeSpan.FromHours(1));
+
+        var seen = await Until(sender, s => s.Skipped > 0);
+        Assert.InRange(seen.Skipped, 50 * 3590, 50 * 3600);
+        Assert.InRange(seen.Sent, 1, 1000);
+    }
+
+    [Fact]
     public async Task AfterDisposingNothingIsSentAnyMore()
     {
         using var service = new Service(_ => { });
@@ -73,6 +112,15 @@ public sealed class SyntheticSenderTests
         while (!reached(sender.Observe()) && clock.Elapsed < TimeSpan.FromSeconds(20))
             await Task.Delay(10);
         return sender.Observe();
+    }
+
+    private sealed class JumpingTime : TimeProvider
+    {
+        private long _ahead;
+
+        public override long GetTimestamp() => System.GetTimestamp() + Interlocked.Read(ref _ahead);
+
+        public void Jump(TimeSpan by) => Interlocked.Add(ref _ahead, (long)(by.TotalSeconds * TimestampFrequency));
     }
 
     private sealed class Service : IDisposable

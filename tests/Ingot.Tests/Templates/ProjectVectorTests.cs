@@ -62,7 +62,7 @@ public class ProjectVectorTests
         var (health, limits, rollout) = (service.Health, service.Limits, service.Rollout);
         text.Append(CultureInfo.InvariantCulture, $"service {service.Name} {service.Span.Line}:{service.Span.Column}+{service.Span.Length} runs {service.Image} port {service.Port}\n");
         text.Append(CultureInfo.InvariantCulture, $"  listen {Pairs(service.Listen)} replicas {Pairs(service.Replicas)}\n");
-        text.Append(CultureInfo.InvariantCulture, $"  health {health.Path} every {health.Interval} for {health.Timeout} healthy {health.Healthy} unhealthy {health.Unhealthy} deadline {health.Deadline}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  health {health.Path} every {health.Interval} for {health.Timeout} healthy {health.Healthy} unhealthy {health.Unhealthy} deadline {health.Deadline}{(service.RequestTimeout is { } time ? $" request {time}" : "")}\n");
         text.Append(CultureInfo.InvariantCulture, $"  config {Pairs(service.Config)} writable {Pairs(service.Writable)} limits {limits.Memory} {limits.Cpus} {limits.Pids}\n");
         text.Append(CultureInfo.InvariantCulture, $"  rollout [{string.Join(", ", rollout.Canary)}] observe {rollout.Observe} deadline {rollout.StepDeadline} drain {rollout.Drain} failed {rollout.FailedRequests}");
         text.Append(CultureInfo.InvariantCulture, $" detect {rollout.Detect} synthetic {(rollout.Synthetic is { } s ? $"{s.Path} {s.Rate}" : "none")} keep {rollout.Keep}\n");

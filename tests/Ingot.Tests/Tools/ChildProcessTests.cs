@@ -98,6 +98,19 @@ public sealed class ChildProcessTests : IDisposable
         Assert.Equal(0, child.Wait());
     }
 
+    [Fact]
+    public void EverythingThatIsGivenHasItsNumberInOrder()
+    {
+        var pipes = Enumerable.Range(0, 5).Select(_ => new AnonymousPipeServerStream(PipeDirection.In)).ToArray();
+        var child = ChildProcess.Start(
+            new Command("sh", "-c", "for i in 3 4 5 6 7; do eval \"echo $i >&$i\"; done"), Log, given: [.. pipes.Select(pipe => pipe.ClientSafePipeHandle)]);
+        foreach (var pipe in pipes)
+            pipe.DisposeLocalCopyOfClientHandle();
+
+        Assert.Equal(0, child.Wait());
+        Assert.Equal(["3\n", "4\n", "5\n", "6\n", "7\n"], pipes.Select(pipe => new StreamReader(pipe).ReadToEnd()));
+    }
+
     [Theory]
     [InlineData("ingot-no-such-program")]
     [InlineData("./true")]

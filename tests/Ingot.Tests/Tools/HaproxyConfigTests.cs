@@ -1,3 +1,4 @@
+using System.Net;
 using Ingot.Tools;
 
 namespace Ingot.Tests.Tools;
@@ -11,17 +12,16 @@ public sealed class HaproxyConfigTests
         """
         global
           description ingot 127.0.0.1 8080
-          stats socket /run/ingot/abc/haproxy.sock mode 600 level admin expose-fd listeners
-          pidfile /home/proxies/web/haproxy.pid
+          stats socket /run/ingot/abc/haproxy.sock mode 600 level admin
           maxconn 4000
-          hard-stop-after 10m
+          hard-stop-after 1h
           user haproxy
 
         defaults
           mode http
           timeout connect 2s
-          timeout client 30s
-          timeout server 30s
+          timeout client 90000ms
+          timeout server 90000ms
           timeout queue 5s
           timeout http-request 10s
           timeout http-keep-alive 10s
@@ -30,10 +30,11 @@ public sealed class HaproxyConfigTests
           option redispatch 1
           option forwardfor
           retries 3
-          retry-on conn-failure empty-response response-timeout 503
+          retry-on conn-failure empty-response
 
         frontend fe
-          bind 127.0.0.1:8080
+          bind fd@3
+          bind fd@4
           option idle-close-on-response
           default_backend be
 
@@ -41,7 +42,7 @@ public sealed class HaproxyConfigTests
           balance roundrobin
           http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE TRACE }
           option httpchk
-          http-check send meth GET uri-lf "%[srv_name,map(/home/proxies/web/checks.map,/)]" ver HTTP/1.1 hdr Host localhost hdr User-Agent ingot hdr Connection close
+          http-check send meth GET uri-lf "%[srv_name,map(/run/ingot/abc/checks.map,/)]" ver HTTP/1.1 hdr Host localhost hdr User-Agent ingot hdr Connection close
           http-check expect status 200-399
           server g1-0 10.0.0.2:8080 weight 19 check inter 1000ms rise 2 fall 3
           server g2-0 10.0.0.3:8080 weight 1 check inter 1000ms rise 2 fall 3
@@ -67,8 +68,6 @@ public sealed class HaproxyConfigTests
         HaproxyConfig[] configs =
         [
             Config() with { Directory = "/home" + more },
-            Config() with { SocketPath = "/s" + more },
-            Config() with { Bind = "127.0.0.1:1" + more },
             Config() with { User = "u" + more },
             Config() with { Servers = [new HaproxyServer("g" + more, "10.0.0.2:1", 1, s_check)] },
             Config() with { Servers = [new HaproxyServer("g", "10.0.0.2:1" + more, 1, s_check)] },
@@ -90,12 +89,30 @@ public sealed class HaproxyConfigTests
         Assert.DoesNotContain("user ", (Config() with { User = null }).Render().Replace("User-Agent ", "", StringComparison.Ordinal), StringComparison.Ordinal);
 
     [Fact]
-    public void StartingDetachesAndReplacingTakesTheSocketsOver()
+    public void WhatIsWrittenIsReadAgain()
     {
-        Assert.Equal("haproxy -c -q -f /home/proxies/web/haproxy.cfg", Haproxy.Check(Config()).ToString());
-        Assert.Equal("haproxy -D -f /home/proxies/web/haproxy.cfg", Haproxy.Start(Config()).ToString());
-        Assert.Equal("haproxy -D -f /home/proxies/web/haproxy.cfg -x /run/ingot/abc/haproxy.sock -sf 42", Haproxy.Replace(Config(), 42).ToString());
+        var servers = Config().Servers;
+
+        Assert.Equal(servers, HaproxyConfig.ReadServers(Config().Render(), Config().RenderChecks()));
+        // A path that was lost leaves the server: it is checked at the root.
+        Assert.Equal(servers.Select(server => server with { Check = server.Check with { Path = "/" } }), HaproxyConfig.ReadServers(Config().Render(), ""));
     }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("server")]
+    [InlineData("server g1-0 10.0.0.2:8080")]
+    [InlineData("server g1-0 10.0.0.2:8080 weight x check inter 1000ms rise 2 fall 3")]
+    [InlineData("server g1-0 10.0.0.2:8080 weight -1 check inter 1000ms rise 2 fall 3")]
+    [InlineData("server g1-0 10.0.0.2:8080 weight 1 check inter 1000 rise 2 fall 3")]
+    [InlineData("server g1-0 10.0.0.2:8080 weight 1 check inter 0ms rise 2 fall 3")]
+    [InlineData("server g1-0 10.0.0.2:8080 weight 1 check inter 1000ms rise 0 fall 3")]
+    [InlineData("server g1-0 10.0.0.2:8080 weight 1 check inter 1000ms rise 2 fall 99999999999")]
+    [InlineData("  server g1-0 10.0.0.2:8080 weight 1 check inter 1000ms rise 2 fa")]
+    public void ALineThatIsNoServerIsNone(string line) => Assert.Empty(HaproxyConfig.ReadServers($"global\n{line}\n", "g1-0 /\n"));
+
+    [Fact]
+    public void CheckingLooksAtWhatIsNotInUseYet() => Assert.Equal("haproxy -c -q -f /run/ingot/abc/haproxy.next.cfg", Haproxy.Check(Config()).ToString());
 
     [Theory]
     [InlineData("healthz")]
@@ -125,42 +142,19 @@ public sealed class HaproxyConfigTests
     [Fact]
     public async Task ASocketPathTheKernelWouldCutIsRefused()
     {
-        var config = Config() with { SocketPath = "/run/" + new string('x', 200) };
+        var config = Config() with { Directory = "/run/" + new string('x', 200) };
 
         var e = await Assert.ThrowsAsync<ToolException>(() => Haproxy.RunAsync(config, TimeProvider.System));
 
-        Assert.Contains("205 characters", e.Message, StringComparison.Ordinal);
-    }
-
-    [Theory]
-    [InlineData("")]
-    [InlineData("not a number\n")]
-    [InlineData("-5\n")]
-    [InlineData("99999999999\n")]
-    public void AFileThatHoldsNoProcessIdIsNoProcess(string content) => Assert.Null(FindWithPidFile(content));
-
-    // This very process is alive and is not HAProxy; process 1 is there and not ours either.
-    [Fact]
-    public void AProcessThatIsSomethingElseIsNotTakenForOurs()
-    {
-        Assert.Null(FindWithPidFile($"{Environment.ProcessId}\n"));
-        Assert.Null(FindWithPidFile("1\n"));
-        Assert.Null(FindWithPidFile("4194304\n"));
-    }
-
-    private static int? FindWithPidFile(string content)
-    {
-        using var directory = new Testing.TemporaryDirectory();
-        File.WriteAllText(directory.At("haproxy.pid"), content);
-        return Haproxy.FindProcess(Config() with { Directory = directory.Root });
+        Assert.Contains("218 characters", e.Message, StringComparison.Ordinal);
     }
 
     private static HaproxyConfig Config() => new()
     {
-        Directory = "/home/proxies/web",
-        SocketPath = "/run/ingot/abc/haproxy.sock",
-        Bind = "127.0.0.1:8080",
+        Directory = "/run/ingot/abc",
+        Listen = [IPEndPoint.Parse("127.0.0.1:8080"), IPEndPoint.Parse("[::1]:8080")],
         CheckTimeout = TimeSpan.FromMilliseconds(500),
+        RequestTimeout = TimeSpan.FromSeconds(90),
         Description = "ingot 127.0.0.1 8080",
         User = "haproxy",
         Servers = [new HaproxyServer("g1-0", "10.0.0.2:8080", 19, s_check), new HaproxyServer("g2-0", "10.0.0.3:8080", 1, s_check)],

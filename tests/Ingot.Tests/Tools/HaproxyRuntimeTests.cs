@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Ingot.Tools;
 
@@ -19,7 +20,7 @@ public sealed class HaproxyRuntimeTests
     {
         using var peer = Peer(_ => Info + States + Stats);
 
-        var status = await new HaproxyRuntime(peer.Path).StatusAsync();
+        var status = await new HaproxyRuntime(peer.Path, TimeProvider.System).StatusAsync();
 
         Assert.Equal("show info;show servers state be;show stat\n", Assert.Single(peer.Requests));
         Assert.Equal(new HaproxyInfo(4711, 1795260570, "ingot 127.0.0.1 8080 5000000"), status.Info);
@@ -35,7 +36,7 @@ public sealed class HaproxyRuntimeTests
     public async Task AddingEnablingAndWeighingSayTheGuidesCommands()
     {
         using var peer = Peer(command => command.StartsWith("add server", StringComparison.Ordinal) ? "New server registered.\n" : "\n");
-        var runtime = new HaproxyRuntime(peer.Path);
+        var runtime = new HaproxyRuntime(peer.Path, TimeProvider.System);
 
         Assert.True(await runtime.TryAddAsync("g2-0", "10.0.0.3:8080", new HaproxyCheck("/", TimeSpan.FromMilliseconds(500), 2, 3)));
         await runtime.EnableAsync("g2-0");
@@ -56,10 +57,10 @@ public sealed class HaproxyRuntimeTests
         using var gone = Peer(_ => "No such server.\n");
         using var missing = Peer(_ => "entry not found.\n");
 
-        Assert.False(await new HaproxyRuntime(there.Path).TryAddAsync("g2-0", "10.0.0.3:8080", new HaproxyCheck("/", TimeSpan.FromSeconds(1), 2, 3)));
-        Assert.False(await new HaproxyRuntime(gone.Path).TryMaintainAsync("g2-0"));
-        Assert.True(await new HaproxyRuntime(gone.Path).TryDeleteAsync("g2-0"));
-        await new HaproxyRuntime(missing.Path).RemoveFromMapAsync("m", "k");
+        Assert.False(await new HaproxyRuntime(there.Path, TimeProvider.System).TryAddAsync("g2-0", "10.0.0.3:8080", new HaproxyCheck("/", TimeSpan.FromSeconds(1), 2, 3)));
+        Assert.False(await new HaproxyRuntime(gone.Path, TimeProvider.System).TryMaintainAsync("g2-0"));
+        Assert.True(await new HaproxyRuntime(gone.Path, TimeProvider.System).TryDeleteAsync("g2-0"));
+        await new HaproxyRuntime(missing.Path, TimeProvider.System).RemoveFromMapAsync("m", "k");
     }
 
     [Fact]
@@ -67,7 +68,7 @@ public sealed class HaproxyRuntimeTests
     {
         using var peer = Peer(_ => "Server still has connections attached to it, cannot remove it.\n");
 
-        Assert.False(await new HaproxyRuntime(peer.Path).TryDeleteAsync("g2-0"));
+        Assert.False(await new HaproxyRuntime(peer.Path, TimeProvider.System).TryDeleteAsync("g2-0"));
     }
 
     [Theory]
@@ -78,7 +79,7 @@ public sealed class HaproxyRuntimeTests
     {
         using var peer = Peer(_ => reply + "\n");
 
-        var e = await Assert.ThrowsAsync<ToolException>(() => new HaproxyRuntime(peer.Path).SetWeightAsync("g2-0", 999));
+        var e = await Assert.ThrowsAsync<ToolException>(() => new HaproxyRuntime(peer.Path, TimeProvider.System).SetWeightAsync("g2-0", 999));
 
         Assert.Equal($"HAProxy refused 'set server be/g2-0 weight 999': {reply}", e.Message);
     }
@@ -88,7 +89,7 @@ public sealed class HaproxyRuntimeTests
     {
         using var peer = Peer(_ => "Only servers in maintenance mode can be deleted.\n");
 
-        await Assert.ThrowsAsync<ToolException>(() => new HaproxyRuntime(peer.Path).TryDeleteAsync("g2-0"));
+        await Assert.ThrowsAsync<ToolException>(() => new HaproxyRuntime(peer.Path, TimeProvider.System).TryDeleteAsync("g2-0"));
     }
 
     [Fact]
@@ -97,8 +98,8 @@ public sealed class HaproxyRuntimeTests
         using var there = Peer(_ => "\n");
         using var missing = Peer(command => command.StartsWith("set map", StringComparison.Ordinal) ? "entry not found.\n" : "\n");
 
-        await new HaproxyRuntime(there.Path).SetMapAsync("/m", "g1-0", "/well");
-        await new HaproxyRuntime(missing.Path).SetMapAsync("/m", "g1-0", "/well");
+        await new HaproxyRuntime(there.Path, TimeProvider.System).SetMapAsync("/m", "g1-0", "/well");
+        await new HaproxyRuntime(missing.Path, TimeProvider.System).SetMapAsync("/m", "g1-0", "/well");
 
         Assert.Equal(["set map /m g1-0 /well\n"], there.Requests);
         Assert.Equal(["set map /m g1-0 /well\n", "add map /m g1-0 /well\n"], missing.Requests);
@@ -116,17 +117,36 @@ public sealed class HaproxyRuntimeTests
     {
         using var peer = Peer(_ => reply);
 
-        await Assert.ThrowsAsync<ToolException>(() => new HaproxyRuntime(peer.Path).StatusAsync());
+        await Assert.ThrowsAsync<ToolException>(() => new HaproxyRuntime(peer.Path, TimeProvider.System).StatusAsync());
     }
 
     [Fact]
     public async Task NothingThatListensIsNoInformationAndAnErrorForEverythingElse()
     {
-        var runtime = new HaproxyRuntime("/run/ingot-tests/nothing.sock");
+        var runtime = new HaproxyRuntime("/run/ingot-tests/nothing.sock", TimeProvider.System);
 
         Assert.Null(await runtime.TryInfoAsync());
+        Assert.Null(await runtime.TryStatusAsync());
         var e = await Assert.ThrowsAsync<ToolException>(() => runtime.StatusAsync());
         Assert.Contains("/run/ingot-tests/nothing.sock", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task OneThatListensAndSaysNothingIsAnErrorInTimeAndNotGone()
+    {
+        using var silent = new UnixServer(_ => false, _ => []);
+        var runtime = new HaproxyRuntime(silent.Path, TimeProvider.System);
+        var clock = Stopwatch.StartNew();
+
+        var e = await Assert.ThrowsAsync<ToolException>(() => runtime.TryStatusAsync());
+        Assert.EndsWith("did not answer 'show info;show servers state be;show stat' within 1 s", e.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<ToolException>(() => runtime.TryInfoAsync());
+        await Assert.ThrowsAsync<ToolException>(() => runtime.SetWeightAsync("g1-0", 1));
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"{clock.Elapsed}");
+
+        // Who does not want to wait any more is told so.
+        using var enough = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => runtime.StatusAsync(enough.Token));
     }
 
     private static UnixServer Peer(Func<string, string> answer) =>

@@ -126,6 +126,9 @@ public sealed record ServiceDefinition(string Name, SourceSpan Span)
     /// <summary>How an instance shows that it is well.</summary>
     public required HealthDefinition Health { get; init; }
 
+    /// <summary>How long an instance, or a user, may be silent while a request is under way; null for five minutes.</summary>
+    public TimeSpan? RequestTimeout { get; init; }
+
     /// <summary>Environment of the instances, part of the generation.</summary>
     public IReadOnlyDictionary<string, string> Config { get; init; } = new SortedDictionary<string, string>(StringComparer.Ordinal);
 

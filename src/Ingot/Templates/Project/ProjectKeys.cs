@@ -25,7 +25,7 @@ public static class ProjectKeys
     public static KeySection Normalise { get; } = new("images/*/normalise", "off");
 
     /// <summary>A service.</summary>
-    public static KeySection Service { get; } = new("services/*", "image", "port", "listen", "replicas", "health", "config", "writable", "limits", "rollout") { Later = ["secrets", "volumes"] };
+    public static KeySection Service { get; } = new("services/*", "image", "port", "listen", "replicas", "health", "request-timeout", "config", "writable", "limits", "rollout") { Later = ["secrets", "volumes"] };
 
     /// <summary>How an instance shows that it is well.</summary>
     public static KeySection Health { get; } = new("services/*/health", "path", "interval", "timeout", "healthy", "unhealthy", "deadline");

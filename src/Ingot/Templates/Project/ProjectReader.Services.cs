@@ -19,6 +19,7 @@ internal sealed partial class ProjectReader
             Listen = ForStages(section["listen"], stages, ReadAddress),
             Replicas = ForStages(section["replicas"], stages, field => Whole(field, 1, 1000)),
             Health = ReadHealth(section["health"]),
+            RequestTimeout = ReadRequestTimeout(section["request-timeout"]),
             Config = ReadConfig(section["config"]),
             Writable = ReadWritable(section["writable"]),
             Limits = ReadLimits(section["limits"]),
@@ -62,6 +63,12 @@ internal sealed partial class ProjectReader
 
     private ListenAddress? ReadAddress(Field field) =>
         Value(field, ProjectValues.Address, "an address to listen on", "a port such as 8080, or 0.0.0.0:8080, or [::1]:8080");
+
+    private TimeSpan? ReadRequestTimeout(Field? field) => Value(
+        field,
+        text => Quantity.Duration(text) is { } duration && duration >= TimeSpan.FromMilliseconds(1) && duration <= TimeSpan.FromDays(1) ? duration : (TimeSpan?)null,
+        "a time for a request",
+        "from 1ms to 24h, such as 30s or 10m");
 
     private HealthDefinition ReadHealth(Field? field)
     {
