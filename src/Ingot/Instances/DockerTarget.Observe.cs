@@ -26,14 +26,16 @@ public sealed partial class DockerTarget
 
     /// <summary>The counters of a server: what users saw, once a request, and beside it the attempts that were hidden from them.</summary>
     /// <remarks>
-    /// As HAProxy 2.6 counts, measured (CounterTests). <c>hrsp_*</c>: an answer of the server's own, passed on; every answer is final here, since none is
-    /// asked for again. <c>eresp</c>: the last attempt was sent and no answer came, so that the user got 502 or 504. <c>econ</c>: the last attempt could not be
-    /// sent, so that the user got 503; it stands at the server that was tried last, although those before were tried elsewhere, and is its own failure only as
-    /// far as all were tried there. An attempt that never connected and is made again at the same server is counted in <c>wretr</c>, one that goes elsewhere in
-    /// <c>wredis</c> alone: so many of the first kind as come before one in <c>econ</c> say that there was nobody else.
-    /// An attempt that was sent and is made again is counted in <c>wretr</c> and, when it goes elsewhere, in <c>wredis</c> as well, or twice in <c>wretr</c>
-    /// when it does not. Half the sum, or the attempts that went elsewhere when those are more, is the largest number that counts none twice, and it never
-    /// falls. Failures of HAProxy's own, such as nobody to send to, are in its frontend's <c>hrsp_5xx</c> and at no server.
+    /// As HAProxy 2.6 counts, measured (CounterTests). <c>hrsp_*</c>: an answer of the server's own, passed on; every answer is final here,
+    /// since none is asked for again. <c>eresp</c>: the last attempt was sent and no answer came, so that the user got 502 or 504.
+    /// <c>econ</c>: the last attempt could not be sent, so that the user got 503; it stands at the server that was tried last, although
+    /// those before were tried elsewhere, and is its own failure only as far as all were tried there. An attempt that never connected and
+    /// is made again at the same server is counted in <c>wretr</c>, one that goes elsewhere in <c>wredis</c> alone: so many of the first
+    /// kind as come before one in <c>econ</c> say that there was nobody else. An attempt that was sent and is made again is counted in
+    /// <c>wretr</c> and, when it goes elsewhere, in <c>wredis</c> as well, or twice in <c>wretr</c> when it does not. Half the sum, or the
+    /// attempts that went elsewhere when those are more, is the largest number that counts none twice, and it never falls. An answer that
+    /// breaks off is in <c>eresp</c> and, since it had begun, in <c>hrsp_*</c> too. Failures of HAProxy's own, such as nobody to send to,
+    /// are in its frontend's <c>hrsp_5xx</c> and at no server.
     /// </remarks>
     private static ServerCounters Counters(HaproxyServerStatus server)
     {

@@ -145,11 +145,15 @@ public sealed partial class DockerTarget
         await proxy.RemoveFromMapAsync(Config(key, settings: null, []).ChecksPath, name, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Ends the proxy of a service and what keeps it, and takes their files away, the mark last. What is gone already is no error.</summary>
-    public async Task RemoveProxyAsync(ServiceKey key, CancellationToken cancellationToken = default)
+    /// <summary>Ends the proxy of a service and what keeps it, and takes their files away, the mark last. What is gone already is no
+    /// error.</summary>
+    public Task RemoveProxyAsync(ServiceKey key, CancellationToken cancellationToken = default) => WithinAsync(
+        s_proxyStartTime, "ending the proxy", token => FileOf(key).ChangeAsync(() => RemoveProxyOnceAsync(key, token), token), cancellationToken);
+
+    private async Task RemoveProxyOnceAsync(ServiceKey key, CancellationToken cancellationToken)
     {
         var config = Config(key, settings: null, []);
-        await FileOf(key).ChangeAsync(() => Haproxy.StopAsync(config, _time, cancellationToken), cancellationToken).ConfigureAwait(false);
+        await Haproxy.StopAsync(config, _time, cancellationToken).ConfigureAwait(false);
         foreach (string directory in (string[])[config.Directory, Mark(key)])
         {
             if (Directory.Exists(directory))
@@ -172,6 +176,10 @@ public sealed partial class DockerTarget
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
             throw new ToolException("haproxy", $"{what} did not end within {limit.TotalSeconds:0} s", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ToolException("haproxy", $"{what} failed: {e.Message}", e);
         }
     }
 
@@ -211,7 +219,8 @@ public sealed partial class DockerTarget
     private static HaproxyCheck CheckOf(HealthDefinition health) => new(health.Path, health.Interval, health.Healthy, health.Unhealthy);
 }
 
-/// <summary>The file with which a proxy is started again when it ends: as it was last told to be. It is written with every move, and follows what is seen, so that nothing that was turned back comes back.</summary>
+/// <summary>The file with which a proxy is started again when it ends: as it was last told to be. It is written with every move, and
+/// follows what is seen, so that nothing that was turned back comes back.</summary>
 #pragma warning disable CA1001 // a semaphore holds nothing as long as nobody asks for its handle
 internal sealed class ProxyFile
 #pragma warning restore CA1001

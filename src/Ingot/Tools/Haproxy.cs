@@ -22,11 +22,12 @@ public static class Haproxy
     /// <summary>Whether a process is started again when it ends.</summary>
     public static bool IsKept(HaproxyConfig config, int pid) => HaproxyKeeper.Keeps(pid, config);
 
-    /// <summary>Starts a process with a configuration, or one that takes over from the process that runs with another one; returns once it answers.</summary>
+    /// <summary>Starts a process with a configuration, or one that takes over from the process that runs with another one; returns once
+    /// it answers.</summary>
     /// <remarks>
-    /// The order is what keeps users from noticing. Addresses that are new are taken first, for this service alone: when one is not to be had,
-    /// nothing has changed. Those that are listened to stay open throughout, and an address that is no longer wanted is closed only when the new
-    /// process has taken over.
+    /// The order is what keeps users from noticing. Addresses that are new are taken first, for this service alone: when one is not to be
+    /// had, nothing has changed. Those that are listened to stay open throughout, and an address that is no longer wanted is closed only
+    /// when the new process has taken over.
     /// </remarks>
     public static async Task RunAsync(HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken = default)
     {
@@ -67,7 +68,8 @@ public static class Haproxy
         ? HaproxyConfig.ReadServers(File.ReadAllText(config.ConfigPath), File.ReadAllText(config.ChecksPath))
         : [];
 
-    /// <summary>What the process says of itself; one that has just ended and is kept is given the time to come back. Null when none runs.</summary>
+    /// <summary>What the process says of itself; one that has just ended and is kept is given the time to come back. Null when none
+    /// runs.</summary>
     public static async Task<HaproxyInfo?> FindAsync(HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken = default)
     {
         var runtime = new HaproxyRuntime(config.SocketPath, time);
@@ -82,7 +84,8 @@ public static class Haproxy
         }
     }
 
-    /// <summary>Ends everything that runs with this configuration, and returns when it is gone: what keeps HAProxy first, then HAProxy.</summary>
+    /// <summary>Ends everything that runs with this configuration, and returns when it is gone: what keeps HAProxy first, then
+    /// HAProxy.</summary>
     public static async Task StopAsync(HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken = default)
     {
         long start = time.GetTimestamp();

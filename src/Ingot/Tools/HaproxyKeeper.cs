@@ -4,21 +4,22 @@ using System.Runtime.InteropServices;
 namespace Ingot.Tools;
 
 /// <summary>
-/// The process that holds a proxy's listening sockets and starts HAProxy on them again whenever it ends. It outlives Ingot, so that a proxy that
-/// is killed comes back with nobody there: connections wait in the sockets' queues meanwhile. It is a shell, which takes less than two megabytes,
-/// reads nothing but its own words and listens to nobody.
+/// The process that holds a proxy's listening sockets and starts HAProxy on them again whenever it ends. It outlives Ingot, so that a
+/// proxy that is killed comes back with nobody there: connections wait in the sockets' queues meanwhile. It is a shell, which takes less
+/// than two megabytes, reads nothing but its own words and listens to nobody.
 /// </summary>
 /// <remarks>
-/// When it is killed itself HAProxy goes on, and is seen not to be kept: its parent is another process then. A new keeper takes the sockets over
-/// from whoever holds them, and nothing is closed in between.
+/// When it is killed itself HAProxy goes on, and is seen not to be kept: its parent is another process then. A new keeper takes the
+/// sockets over from whoever holds them, and nothing is closed in between.
 /// </remarks>
 internal static class HaproxyKeeper
 {
     // The name under which the shell sees itself, and by which it is known.
     private const string Name = "ingot-keep-haproxy";
 
-    // The keeper before ends first: two would each start a HAProxy. Those that it started are replaced by the one started here, which is told them until it
-    // has lived for a while; once more they would be numbers that may mean another process. What it writes is kept until the next start.
+    // The keeper before ends first: two would each start a HAProxy. Those that it started are replaced by the one started here, which is
+    // told them until it has lived for a while; once more they would be numbers that may mean another process. What it writes is kept
+    // until the next start.
     private const string Script = """
         config=$1 log=$2 keepers=$3 before=$4 pause=0.05
         [ -z "$keepers" ] || kill -KILL $keepers

@@ -7,7 +7,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Tools;
 
-/// <summary>A socket on which connections arrive. It is held apart from the program that accepts them: while anybody holds it, connections wait in its queue and none is refused.</summary>
+/// <summary>A socket on which connections arrive. It is held apart from the program that accepts them: while anybody holds it,
+/// connections wait in its queue and none is refused.</summary>
 public sealed class ListeningSocket : IDisposable
 {
     // The kernel takes less where its own limit is lower.
@@ -28,7 +29,8 @@ public sealed class ListeningSocket : IDisposable
     /// <summary>The open file.</summary>
     public SafeHandle Handle { get; }
 
-    /// <summary>Takes an address for itself alone: a second socket on it is refused by the kernel, whoever asks. Throws, and has changed nothing, when somebody has it.</summary>
+    /// <summary>Takes an address for itself alone: a second socket on it is refused by the kernel, whoever asks. Throws, and has changed
+    /// nothing, when somebody has it.</summary>
     public static ListeningSocket Bind(IPEndPoint address)
     {
         // Without SO_REUSEPORT, with which two programs would share an address and neither would notice.
@@ -101,7 +103,8 @@ public sealed class ListeningSocket : IDisposable
     };
 }
 
-/// <summary>The sockets on which this host's processes listen, as the kernel lists them (<see href="https://man7.org/linux/man-pages/man5/proc_pid_net.5.html">proc_pid_net</see>).</summary>
+/// <summary>The sockets on which this host's processes listen, as the kernel lists them
+/// (<see href="https://man7.org/linux/man-pages/man5/proc_pid_net.5.html">proc_pid_net</see>).</summary>
 internal static class ListeningSockets
 {
     private const string Listening = "0A";
