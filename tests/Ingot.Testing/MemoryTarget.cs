@@ -191,7 +191,7 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
         }
     }
 
-    private InstanceObservation Observe(ServiceSetup setup, MemoryContainer one, List<InstanceObservation> others)
+    private static InstanceObservation Observe(ServiceSetup setup, MemoryContainer one, List<InstanceObservation> others)
     {
         var promised = setup.Find(one.Generation);
         string? objection = promised is not null
@@ -200,7 +200,8 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
             : others.Any(other => (other.Generation, other.Index) == (one.Generation, one.Index) && other.Objection is null)
                 ? $"the container '{one.Id}' is a second one" : null;
         return new InstanceObservation(one.Generation, one.Index, one.Id, one.State, one.Digest, one.Address,
-            StartedAt: TimeProvider.System.GetUtcNow(), ExitCode: one.ExitCode) { Objection = objection };
+            StartedAt: TimeProvider.System.GetUtcNow(), ExitCode: one.ExitCode)
+        { Objection = objection };
     }
 
     private string? Apply(ServiceSetup setup, Move move)

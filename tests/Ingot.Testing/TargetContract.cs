@@ -223,8 +223,11 @@ public abstract class TargetContract
     {
         var (target, setup) = Begin("setup");
         string id = await CreateAsync(target, setup, 1, 0);
-        var other = setup with { Generations = [.. setup.Generations
-            .Select(g => g with { Config = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["OTHER"] = "1" } })] };
+        var other = setup with
+        {
+            Generations = [.. setup.Generations
+            .Select(g => g with { Config = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["OTHER"] = "1" } })]
+        };
 
         Assert.NotNull(Assert.Single(await target.ObserveInstancesAsync(other)).Objection);
         Assert.NotEqual(id, await CreateAsync(target, other, 1, 0));

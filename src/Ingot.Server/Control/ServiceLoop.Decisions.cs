@@ -32,7 +32,7 @@ internal sealed partial class ServiceLoop
         await engine;
         var look = _engine.Last;
         var sorted = _owners.Sort(look.Instances, instance => _lane.IsInFlux(instance, look.Began));
-        _strangers = sorted.Strangers;
+        _strangers = [.. sorted.Strangers, .. _target.Strangers(Key)];
         foreach (var adopted in sorted.Adopted)
             _recorder.Owe(Actor, _ => [RolloutEntries.Acknowledgement(Key, adopted.Rollout, adopted.Move, InstanceOwners.Outcome(adopted.Id))]);
         return Seen = new Observation(began, proxy, sorted.Ours, _target.ObserveSynthetic(Key))

@@ -1,3 +1,4 @@
+using Ingot.Instances;
 using Ingot.Releases;
 using Ingot.Server.Api;
 using Ingot.Server.Ledger;
@@ -5,14 +6,15 @@ using Ingot.Server.Ledger;
 namespace Ingot.Server.Control;
 
 /// <summary>Stops what a project runs: instances and proxies go, images, evidence and the ledger stay.</summary>
-internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projects projects)
+internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projects projects, ITarget target)
 {
     private const int AtOnce = 256;
 
     /// <summary>Stops the services asked for. Each is on its own: what cannot be taken away is said once all were tried, and the server goes on with it, also after a restart.</summary>
     public async Task StopAsync(StopRequest request, string by, CancellationToken cancellationToken)
     {
-        var keys = ledger.Read(view => Known(view, request.Project)).Where(key => Asked(request, key)).ToList();
+        var left = await LeftAsync(request.Project, cancellationToken);
+        var keys = ledger.Read(view => Known(view, request.Project)).Union(left).Where(key => Asked(request, key)).ToList();
         if (keys.Count == 0 && request.Service is { } service)
             throw new ApiException("not_found", $"the project '{request.Project}' never had a service '{service}'{(request.Stage is null ? "" : $" in '{request.Stage}'")}");
 
@@ -39,6 +41,19 @@ internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projec
     }
 
     private static bool Asked(StopRequest request, ServiceKey key) => (request.Service ?? key.Service) == key.Service && (request.Stage ?? key.Stage) == key.Stage;
+
+    // What is there, whoever still knows of it. Where that cannot be read, stopping what is known says why.
+    private async Task<IReadOnlyList<ServiceKey>> LeftAsync(string project, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return [.. (await target.FindServicesAsync(cancellationToken)).Where(key => key.Project == project)];
+        }
+        catch (IngotException)
+        {
+            return [];
+        }
+    }
 
     // What runs, what is to run, and what ever ran: something of that may have been left by a server that was killed.
     private IEnumerable<ServiceKey> Known(LedgerView view, string project) => controller.Loops.Select(loop => loop.Key).Where(key => key.Project == project)

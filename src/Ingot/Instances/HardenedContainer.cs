@@ -33,26 +33,26 @@ public static class HardenedContainer
     /// <param name="network">The network's id: of one name there may be several.</param>
     public static DockerContainerSpec Spec(string homeId, ServiceKey key, Generation generation, int index, DockerImage image,
         string network) => new()
-    {
-        Image = Reference(generation),
-        Env = [.. generation.Config.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}")],
-        Labels = InstanceLabels.Of(homeId, key, generation, index, image.Id),
-        StopTimeout = StopSeconds,
-        HostConfig = new DockerHostConfig
         {
-            NetworkMode = network,
-            ReadonlyRootfs = true,
-            CapDrop = ["ALL"],
-            SecurityOpt = ["no-new-privileges:true", $"seccomp={SeccompProfile.Json}"],
-            Tmpfs = Tmpfs(generation, image.Config?.User),
-            Memory = generation.Limits.Memory,
-            // Equal to the memory: no swap.
-            MemorySwap = generation.Limits.Memory,
-            NanoCpus = (long)(generation.Limits.Cpus * 1e9),
-            PidsLimit = generation.Limits.Pids,
-            RestartPolicy = new DockerRestartPolicy("on-failure", Restarts),
-        },
-    };
+            Image = Reference(generation),
+            Env = [.. generation.Config.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}")],
+            Labels = InstanceLabels.Of(homeId, key, generation, index, image.Id),
+            StopTimeout = StopSeconds,
+            HostConfig = new DockerHostConfig
+            {
+                NetworkMode = network,
+                ReadonlyRootfs = true,
+                CapDrop = ["ALL"],
+                SecurityOpt = ["no-new-privileges:true", $"seccomp={SeccompProfile.Json}"],
+                Tmpfs = Tmpfs(generation, image.Config?.User),
+                Memory = generation.Limits.Memory,
+                // Equal to the memory: no swap.
+                MemorySwap = generation.Limits.Memory,
+                NanoCpus = (long)(generation.Limits.Cpus * 1e9),
+                PidsLimit = generation.Limits.Pids,
+                RestartPolicy = new DockerRestartPolicy("on-failure", Restarts),
+            },
+        };
 
     /// <summary>The image by its digest, never by a tag.</summary>
     public static string Reference(Generation generation) => $"{generation.Repository}@{generation.Digest}";
@@ -105,19 +105,19 @@ public static class InstanceLabels
     /// <summary>The labels of one instance.</summary>
     public static IReadOnlyDictionary<string, string> Of(string homeId, ServiceKey key, Generation generation, int index, string imageId) =>
         new SortedDictionary<string, string>(StringComparer.Ordinal)
-    {
-        [Home] = homeId,
-        [Project] = key.Project,
-        [Service] = key.Service,
-        [Stage] = key.Stage,
-        [Generation] = generation.Number.ToString(CultureInfo.InvariantCulture),
-        [Index] = index.ToString(CultureInfo.InvariantCulture),
-        [Port] = generation.Port.ToString(CultureInfo.InvariantCulture),
-        [Digest] = generation.Digest.ToString(),
-        [Version] = generation.Version,
-        [Spec] = generation.SpecDigest.ToString(),
-        [Image] = imageId,
-    };
+        {
+            [Home] = homeId,
+            [Project] = key.Project,
+            [Service] = key.Service,
+            [Stage] = key.Stage,
+            [Generation] = generation.Number.ToString(CultureInfo.InvariantCulture),
+            [Index] = index.ToString(CultureInfo.InvariantCulture),
+            [Port] = generation.Port.ToString(CultureInfo.InvariantCulture),
+            [Digest] = generation.Digest.ToString(),
+            [Version] = generation.Version,
+            [Spec] = generation.SpecDigest.ToString(),
+            [Image] = imageId,
+        };
 
     /// <summary>The labels of everything a home has made, or has made for a project, as a filter of the Engine's.</summary>
     public static IReadOnlyList<string> Filter(string homeId, string? project = null) =>

@@ -51,8 +51,12 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
         listener.Bind(new UnixDomainSocketEndPoint(path));
         listener.Listen();
         _engines.Add(listener);
-        var patience = new DockerPatience { Answer = TimeSpan.FromMilliseconds(500), Work = TimeSpan.FromMilliseconds(500),
-            Silence = TimeSpan.FromMilliseconds(500) };
+        var patience = new DockerPatience
+        {
+            Answer = TimeSpan.FromMilliseconds(500),
+            Work = TimeSpan.FromMilliseconds(500),
+            Silence = TimeSpan.FromMilliseconds(500)
+        };
         return Keep(new DockerTarget(Path.Combine(host.Home, Home), Home, TimeProvider.System, new DockerEngine(path, patience)));
     }
 
@@ -314,12 +318,15 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
     // Docker's own command asks it to refuse a second one of the name.
     private static async Task MakeNetworkAsync(string name, string project)
     {
-        using var http = new HttpClient(new SocketsHttpHandler { ConnectCallback = async (_, cancellationToken) =>
+        using var http = new HttpClient(new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, cancellationToken) =>
         {
             var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(DockerEngine.DefaultSocket), cancellationToken);
             return new NetworkStream(socket, ownsSocket: true);
-        } });
+        }
+        });
         var labels = new Dictionary<string, string> { [InstanceLabels.Home] = Home, [InstanceLabels.Project] = project };
         string body = JsonSerializer.Serialize(new { Name = name, Driver = "bridge", Labels = labels });
         using var content = new StringContent(body, System.Text.Encoding.UTF8, "application/json");

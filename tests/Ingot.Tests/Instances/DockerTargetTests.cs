@@ -232,8 +232,15 @@ public sealed class DockerTargetTests : IAsyncLifetime
         _target.ObserveInstancesAsync(new ServiceSetup(s_key,
             new ProxySettings(new ListenAddress("127.0.0.1", 80), TimeSpan.FromSeconds(1)), [Generation]));
 
-    private static Generation Generation { get; } = new() { Number = 1, Repository = "127.0.0.1:7070/shop/web",
-        Digest = Digest.Of("image"u8), Version = "1", Replicas = 2, Port = 80 };
+    private static Generation Generation { get; } = new()
+    {
+        Number = 1,
+        Repository = "127.0.0.1:7070/shop/web",
+        Digest = Digest.Of("image"u8),
+        Version = "1",
+        Replicas = 2,
+        Port = 80
+    };
 
     private sealed record Container(int Index, IReadOnlyDictionary<string, string> Labels)
     {

@@ -31,7 +31,8 @@ public sealed class MemoryTargetTests : TargetContract
 
     protected override Task<string> LabelInPartAsync(ServiceKey key) =>
         Task.FromResult(_host.Add(new MemoryContainer(Home, key, 0, 0, Digest.Of(""u8), Digest.Of(""u8),
-            Digest.Of(""u8)) { IsReadable = false }, _ => false).Id);
+            Digest.Of(""u8))
+        { IsReadable = false }, _ => false).Id);
 
     protected override Task<string?> TakeNameAsync(ServiceKey key, int generation, int index) => Task.FromResult<string?>(null);
 
