@@ -7,7 +7,7 @@ public static class Invariants
     public static IReadOnlyList<string> Check(RolloutState before, Observation seen, RolloutDecision decision)
     {
         var state = decision.State;
-        var broken = new List<string>(Check(state.Spec.Setup, state.Goals, seen, decision.Moves, state.DecidedAt));
+        var broken = new List<string>(Check(state.Setup, state.Goals, seen, decision.Moves, state.DecidedAt));
         if (state.Phase is RolloutPhase.Done or RolloutPhase.RolledBack && state.FinishedAt is null)
             broken.Add("a rollout has ended without a time");
         if (before.IsTerminal && state.Phase != before.Phase)
@@ -106,6 +106,8 @@ public static class Invariants
             return null;
         if (!seen.KnowsProxy)
             return $"{InstanceName.Of(generation, index)} would be stopped while the proxy may send it requests";
+        if (instance.Objection is not null && seen.Server(generation, index) is null or { Weight: 0, Sessions: 0 })
+            return null;
         return seen.Server(generation, index) is { } server && server.Address == instance.Address && server.Health != ServerHealth.Down
             ? $"{InstanceName.Of(generation, index)} would be stopped while the proxy knows it as healthy"
             : null;

@@ -88,7 +88,7 @@ public static class ReleasesJson
     private static RolloutState WithoutInstances(RolloutState state) => state with
     {
         Instances = s_none,
-        Judgement = state.Judgement with { Counters = new SortedDictionary<string, ServerCounters>(), Epoch = "", LastRequests = 0, LastFailures = 0 },
+        Judgement = state.Judgement with { Counters = new SortedDictionary<string, ServerCounters>(), Held = new SortedDictionary<string, HeldErrors>(), Epoch = "", LastRequests = 0, LastFailures = 0 },
     };
 
     private static JsonObject Node(RolloutState state)

@@ -38,13 +38,13 @@ public static partial class Rollout
     {
         var next = state.Spec.Next;
         int there = !seen.KnowsInstances ? 0 : seen.Instances.Count(instance => instance.Generation == next.Number && instance.State is InstanceState.Running or InstanceState.Restarting);
-        bool proxy = seen.Proxy.Alive && seen.Proxy.Settings == state.Spec.Proxy;
+        bool proxy = seen.Proxy.Alive && seen.Proxy.Settings == state.Setup.Proxy;
         if (there >= next.Replicas && proxy)
             return Enter(state, RolloutPhase.Warming, next.Health.Deadline, "all instances exist", now);
         if (state.Spec.IsRollback && seen.ReadyInstances(next.Number) >= Floor(next.Replicas))
             return Enter(state, RolloutPhase.Warming, next.Health.Deadline, "the generation to go back to stands by", now);
 
-        string missing = proxy ? $"{there} of {next.Replicas} instances run" : $"the proxy does not answer on {state.Spec.Proxy.Listen}";
+        string missing = proxy ? $"{there} of {next.Replicas} instances run" : $"the proxy does not answer on {state.Setup.Proxy.Listen}";
         missing = (seen.EngineTrouble ?? seen.ProxyTrouble) is { } trouble ? $"{missing}: {trouble}" : missing;
         if (state.LastFailure is { } failure)
             missing = $"{missing}: {failure.Message}";
@@ -102,9 +102,11 @@ public static partial class Rollout
 
     private static RolloutState Acknowledging(RolloutState state, Observation seen, DateTimeOffset now, bool last)
     {
-        if (!Upkeep.IsAcknowledged(state.Spec.Setup, state.Goals, seen))
+        if (!Upkeep.IsAcknowledged(state.Setup, state.Goals, seen))
         {
             string waiting = $"the proxy has not confirmed {state.Share} % for generation {state.Spec.Next.Number}";
+            if ((state.LastFailure?.Message ?? seen.ProxyTrouble) is { } trouble)
+                waiting = $"{waiting}: {trouble}";
             return now < state.Deadline ? state with { Waiting = waiting } : GiveUp(state, AbortCause.Target, waiting, now);
         }
 
@@ -126,24 +128,23 @@ public static partial class Rollout
         var windowEnd = state.AcknowledgedAt!.Value + state.Spec.Rollout.Observe;
         if (now < windowEnd)
             return state with { Waiting = $"{state.Share} % is observed until {windowEnd:HH:mm:ss} UTC" };
-        if ((seen.EngineTrouble ?? seen.ProxyTrouble) is { } trouble)
-            return now < state.Deadline ? state with { Waiting = trouble } : Stand(state, PauseCause.Target, $"{trouble}; it goes on by itself once that is mended", now);
+        if (Hindrance(state, seen) is { } hindrance)
+            return now < state.Deadline ? state with { Waiting = hindrance } : Stand(state, PauseCause.Target, $"{hindrance}; it goes on by itself once that is mended", now);
 
-        if (state.Pause?.Cause == PauseCause.Target)
-            state = state with { Pause = null };
-        // More traffic only for a generation that is whole: what died is on its way back.
-        int ready = seen.ReadyInstances(state.Spec.Next.Number);
-        if (ready * 10 < state.Spec.Next.Replicas * 9)
-        {
-            string few = $"only {ready} of {state.Spec.Next.Replicas} instances are ready{Symptoms(state, seen)}";
-            return now < state.Deadline ? state with { Waiting = few } : Stand(state, PauseCause.Target, $"{few}; it goes on by itself once they are", now);
-        }
-
+        state = state.Pause?.Cause == PauseCause.Target ? state with { Pause = null } : state;
         if (state.Verdict is Verdict.NotWorse || state.ProofWaived)
             return Shift(state, state.Step + 1, state.ProofWaived ? "the proof was waived" : "it does not fail more often than before", now);
 
         string missing = TooLittleTraffic(state);
         return now < state.Deadline ? state with { Waiting = missing } : Stand(state, PauseCause.TooLittleTraffic, missing, now);
+    }
+
+    // More traffic only for a generation that is known to be whole: what died is on its way back.
+    private static string? Hindrance(RolloutState state, Observation seen)
+    {
+        int ready = seen.ReadyInstances(state.Spec.Next.Number);
+        string? few = ready * 10 < state.Spec.Next.Replicas * 9 ? $"only {ready} of {state.Spec.Next.Replicas} instances are ready{Symptoms(state, seen)}" : null;
+        return seen.EngineTrouble ?? seen.ProxyTrouble ?? few;
     }
 
     private static string TooLittleTraffic(RolloutState state)
@@ -167,10 +168,12 @@ public static partial class Rollout
         if (now < end)
             return state with { Waiting = $"100 % is observed until {end:HH:mm:ss} UTC" };
         // Nothing is promoted on absent data: the last look must be one.
-        if (seen.KnowsInstances && Upkeep.IsAcknowledged(state.Spec.Setup, state.Goals, seen))
+        if (seen.KnowsInstances && Upkeep.IsAcknowledged(state.Setup, state.Goals, seen))
             return Drain(state, now);
         if (seen.EngineTrouble is { } trouble)
             return now < state.Deadline ? state with { Waiting = trouble } : Stand(state, PauseCause.Target, $"{trouble}; it goes on by itself once that is mended", now);
+        if (state.Pause?.Cause == PauseCause.Target)
+            state = state with { Pause = null, Deadline = now };
 
         const string Waiting = "the proxy does not confirm that generation {0} takes all traffic";
         string reason = string.Format(CultureInfo.InvariantCulture, Waiting, state.Spec.Next.Number);
@@ -205,13 +208,17 @@ public static partial class Rollout
         var goals = new List<GenerationGoal> { new(spec.Next.Number, spec.Next.Replicas, 100, Presence.Running) };
         goals.AddRange(kept.Select(warm => new GenerationGoal(warm.Number, warm.Replicas, 0, Presence.Running)));
         if (spec.IsRollback && spec.Previous is { } left)
-            goals.Add(new(left.Number, left.Replicas, 0, Presence.Stopped, now));
+            goals.Add(new(left.Number, left.Replicas, 0, Presence.Stopped, now + LongestDrain(state)));
 
         var beyond = spec.Setup.Generations.Select(generation => generation.Number).Concat(Strays(state, seen)).Distinct().ToArray();
         foreach (int generation in beyond.Where(number => goals.All(goal => goal.Generation != number)))
-            goals.Add(new(generation, 0, 0, Presence.Removed, now));
+            goals.Add(new(generation, 0, 0, Presence.Removed, now + LongestDrain(state)));
         return goals;
     }
+
+    // What is idle goes at once; connections that outlive every request, such as WebSockets, are cut after their own time.
+    private static TimeSpan LongestDrain(RolloutState state) =>
+        state.Spec.Rollout.DrainConnections > state.Spec.Rollout.Drain ? state.Spec.Rollout.DrainConnections : state.Spec.Rollout.Drain;
 
     /// <summary>The generations that stay warm after the rollout, newest first.</summary>
     internal static IEnumerable<Generation> Kept(RolloutSpec spec)
@@ -231,7 +238,7 @@ public static partial class Rollout
         if (!settled && now < state.Deadline)
             return state with { Waiting = "generations that are not kept are taken away" };
         string reason = settled ? $"generation {state.Spec.Next.Number} serves" : $"generation {state.Spec.Next.Number} serves; what is left of others is removed by the next rollout";
-        return Enter(state, RolloutPhase.Done, TimeSpan.Zero, reason, now) with { FinishedAt = now };
+        return Finish(state, RolloutPhase.Done, reason, now);
     }
 
     private static bool IsLetGo(RolloutState state, Observation seen) => state.Goals.Where(goal => goal.Presence != Presence.Running).All(goal =>
@@ -241,9 +248,9 @@ public static partial class Rollout
 
     private static RolloutState Aborting(RolloutState state, Observation seen, DateTimeOffset now)
     {
-        if (state.Spec.Previous is null || Upkeep.IsAcknowledged(state.Spec.Setup, state.Goals, seen))
+        if (state.Spec.Previous is null || Upkeep.HasWeights(state.Goals, seen))
         {
-            var until = now + state.Spec.Rollout.Drain;
+            var until = now + LongestDrain(state);
             var goals = state.Goals.Select(goal => goal.Generation == state.Spec.Next.Number ? goal with { Presence = Presence.Stopped, DrainUntil = until } : goal);
             return Enter(state with { Goals = [.. goals] }, RolloutPhase.Restoring, state.Spec.Rollout.Drain + s_stopping, "the old generation has its weight back", now);
         }
@@ -260,6 +267,6 @@ public static partial class Rollout
         if (!settled && now < state.Deadline)
             return state with { Waiting = $"generation {state.Spec.Next.Number} is drained and stopped" };
         string reason = state.Spec.Previous is { } previous ? $"generation {previous.Number} serves as before" : "nothing serves: the first deployment failed";
-        return Enter(state, RolloutPhase.RolledBack, TimeSpan.Zero, reason, now) with { FinishedAt = now };
+        return Finish(state, RolloutPhase.RolledBack, reason, now);
     }
 }

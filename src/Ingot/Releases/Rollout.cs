@@ -1,4 +1,5 @@
 using System.Globalization;
+using Ingot.Oci.Content;
 
 namespace Ingot.Releases;
 
@@ -127,9 +128,16 @@ public static partial class Rollout
     public static RolloutState Abort(RolloutState state, string by, string reason, DateTimeOffset now) =>
         CanTurnBack(state) ? TurnBack(state, AbortCause.Person, $"{reason} ({by})", now) : state;
 
-    /// <summary>Makes way for a newer release: the old generation gets its weight back first. A first deployment that serves already has none to go back to, and ends as done; so does a rollout that only drains.</summary>
+    /// <summary>The digest that turning back by a person's word quarantines: what is tried, unless it is another configuration of what serves, or is on its way back already. Null when none.</summary>
+    public static Digest? QuarantinedByAbort(RolloutState state) =>
+        CanTurnBack(state) && !state.IsOfConfiguration && !state.IsTerminal ? state.Spec.Next.Digest : null;
+
+    /// <summary>Makes way for a newer release: the old generation gets its weight back first. A first deployment that serves already has none to go back to, and ends as done; a rollout that only drains goes on, and one that only takes others away ends at once.</summary>
     public static RolloutState Supersede(RolloutState state, string by, DateTimeOffset now)
     {
+        // It serves: what is left of others is let go afterwards.
+        if (state.Phase == RolloutPhase.Retiring)
+            return Finish(state, RolloutPhase.Done, $"generation {state.Spec.Next.Number} serves; superseded by {by}", now);
         if (!CanTurnBack(state) || state.Phase == RolloutPhase.Draining)
             return state;
         return state.Spec.Previous is null && state.Phase == RolloutPhase.Soaking
@@ -238,7 +246,7 @@ public static partial class Rollout
     private static RolloutDecision Enforce(RolloutState state, Observation seen, DateTimeOffset now)
     {
         int? onTrial = state.Phase <= RolloutPhase.Soaking && !state.Spec.IsRollback ? state.Spec.Next.Number : null;
-        var (moves, memory) = Upkeep.Of(state.Spec.Setup, state.Goals, state.Instances, seen, now, onTrial);
+        var (moves, memory) = Upkeep.Of(state.Setup, state.Goals, state.Instances, seen, now, onTrial);
         var all = state.IsTerminal ? [] : moves.Where(move => !Brings(move, state));
         return new RolloutDecision(state with { Instances = memory }, [.. all, .. Traffic(state, seen)]);
     }
@@ -261,6 +269,9 @@ public static partial class Rollout
         state = state with { Phase = phase, DecidedAt = now, PhaseSince = now, Deadline = now + time, Pause = null, Waiting = "", LastFailure = null, FailedTrafficMoves = 0 };
         return state with { History = [.. state.History, new PhaseChange(now, phase, state.Share, reason)] };
     }
+
+    private static RolloutState Finish(RolloutState state, RolloutPhase phase, string reason, DateTimeOffset now) =>
+        Enter(state, phase, TimeSpan.Zero, reason, now) with { FinishedAt = now };
 
     private static RolloutState TurnBack(RolloutState state, AbortCause cause, string reason, DateTimeOffset now)
     {

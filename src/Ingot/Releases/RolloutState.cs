@@ -227,11 +227,15 @@ public sealed record RolloutState
     /// <summary>When it ended; null while it runs.</summary>
     public DateTimeOffset? FinishedAt { get; init; }
 
+    /// <summary>What a target must know to carry out the moves, with the proxy as it is to be set up now.</summary>
+    [JsonIgnore]
+    public ServiceSetup Setup => Spec.Setup with { Proxy = Phase is < RolloutPhase.Shifting or >= RolloutPhase.Aborting ? Spec.ServingProxy ?? Spec.Proxy : Spec.Proxy };
+
     /// <summary>Whether it has ended.</summary>
     [JsonIgnore]
     public bool IsTerminal => Phase is RolloutPhase.Done or RolloutPhase.RolledBack;
 
-    /// <summary>Whether the digest showed itself to be bad: automation must not promote it again.</summary>
+    /// <summary>Whether the digest showed itself to be bad: automation must not promote it again. A target's failure, a person's word of its own and another configuration of what serves show nothing of the kind.</summary>
     [JsonIgnore]
     public bool QuarantinesDigest =>
         Phase is RolloutPhase.Aborting or RolloutPhase.Restoring or RolloutPhase.RolledBack && Cause is AbortCause.Judge or AbortCause.Health && !IsOfConfiguration;

@@ -1,8 +1,14 @@
+using System.Globalization;
+using Ingot.Oci.Content;
+using Ingot.Templates.Project;
+
 namespace Ingot.Releases;
 
 /// <summary>What a service needs between rollouts: its proxy alive, its instances present and healthy, its weights right. As pure as <see cref="Rollout"/>.</summary>
 public static class Steady
 {
+    private static readonly TimeSpan s_away = TimeSpan.FromMinutes(2);
+
     /// <summary>What to keep after a rollout has ended; null when nothing serves, because a first deployment failed.</summary>
     public static SteadyState? After(RolloutState ended)
     {
@@ -15,13 +21,48 @@ public static class Steady
         return serving is null ? null : new SteadyState
         {
             Key = spec.Key,
-            Proxy = spec.Proxy,
+            Proxy = done ? spec.Proxy : spec.ServingProxy ?? spec.Proxy,
             Serving = serving,
             Warm = done ? [.. Rollout.Kept(spec)] : spec.Warm,
             DecidedAt = ended.DecidedAt,
             Instances = ended.Instances,
+            Leaving = [.. ended.Goals.Where(goal => goal.Presence != Presence.Running)],
+            MayReturn = !spec.IsRollback,
         };
     }
+
+    /// <summary>What is kept once a rollout ends that can go one way only, so that a word that comes meanwhile can be answered; null when it can still go either way, or nothing will serve.</summary>
+    public static SteadyState? Expect(RolloutState state) => state.Phase switch
+    {
+        RolloutPhase.Retiring or RolloutPhase.Done => After(state with { Phase = RolloutPhase.Done }),
+        RolloutPhase.Aborting or RolloutPhase.Restoring or RolloutPhase.RolledBack => After(state with { Phase = RolloutPhase.RolledBack }),
+        _ => null,
+    };
+
+    /// <summary>The rollout that returns from what serves to a generation that stands by.</summary>
+    /// <param name="state">What serves, and what stands by.</param>
+    /// <param name="to">One of <see cref="SteadyState.Warm"/>.</param>
+    /// <param name="rollout">Windows and budgets.</param>
+    /// <param name="by">Who asks.</param>
+    /// <param name="reason">Why.</param>
+    public static RolloutSpec GoBack(SteadyState state, Generation to, RolloutDefinition rollout, string by, string reason) => new()
+    {
+        Key = state.Key,
+        Proxy = state.Proxy,
+        Next = to,
+        Previous = state.Serving,
+        Warm = [.. state.Warm.Where(warm => warm.Number != to.Number)],
+        Rollout = rollout,
+        IsRollback = true,
+        By = by,
+        Reason = reason,
+    };
+
+    /// <summary>The digest that a person's word to go back quarantines: what served, unless it goes back to another configuration of the same. Null when none.</summary>
+    public static Digest? QuarantinedByGoingBack(SteadyState state, Generation to) => state.Serving.Digest == to.Digest ? null : state.Serving.Digest;
+
+    /// <summary>Notes that a move could not be carried out: one on an instance is tried again after a while, and others do not wait for it.</summary>
+    public static SteadyState Failed(SteadyState state, Move move, DateTimeOffset now) => state with { Instances = Upkeep.Failed(state.Instances, move, now).Memory };
 
     /// <summary>Decides. The state is to be recorded before any move is carried out.</summary>
     /// <param name="state">Where it stands.</param>
@@ -37,7 +78,42 @@ public static class Steady
 
         seen = Rollout.Fresh(seen);
         var (moves, memory) = Upkeep.Of(state.Setup, Goals(state, withdrawn, now), state.Instances, seen, now, onTrial: null);
-        return new SteadyDecision(state with { DecidedAt = now, Instances = memory }, seen.Synthetic is null ? moves : [.. moves, new Move.StopSynthetic()]);
+        var wellbeing = Wellbeing.Of(state.Serving, memory, seen, now);
+        bool isBelow = seen.Proxy.Alive && wellbeing.IsBelowFloor(state.Serving.Replicas);
+        var since = state.BelowFloorSince is { } earlier && earlier <= now ? earlier : now;
+        var next = state with
+        {
+            DecidedAt = now,
+            Instances = memory,
+            BelowFloorSince = isBelow && now - state.DecidedAt < s_away ? since : null,
+            Leaving = [.. state.Leaving.Where(goal => !IsGone(goal, seen))],
+        };
+        return new SteadyDecision(next, seen.Synthetic is null ? moves : [.. moves, new Move.StopSynthetic()])
+        {
+            Return = isBelow && next.MayReturn && StandsBy(next, seen, withdrawn) is { } warm ? Returns(next, warm, wellbeing, seen, now) : null,
+        };
+    }
+
+    private static bool IsGone(GenerationGoal goal, Observation seen) => seen.Proxy.Alive && seen.KnowsInstances
+        && seen.Proxy.Servers.All(server => server.Generation != goal.Generation)
+        && seen.Instances.Where(instance => instance.Generation == goal.Generation)
+            .All(instance => goal.Presence == Presence.Stopped && instance.State == InstanceState.Exited);
+
+    private static Generation? StandsBy(SteadyState state, Observation seen, IReadOnlySet<int>? withdrawn) => state.Warm.FirstOrDefault(warm =>
+        withdrawn?.Contains(warm.Number) != true && seen.ReadyInstances(warm.Number) >= Rollout.Floor(warm.Replicas));
+
+    // Too few are well, and that has lasted, or they were replaced again and again.
+    private static Return? Returns(SteadyState state, Generation warm, Wellbeing wellbeing, Observation seen, DateTimeOffset now)
+    {
+        int replaced = Upkeep.Streak(state.Instances, state.Serving.Number);
+        bool isLoop = seen.KnowsInstances && replaced >= Rollout.Breaker(state.Serving.Replicas);
+        if (!isLoop && !(now - state.BelowFloorSince >= wellbeing.Patience(state.Serving)))
+            return null;
+
+        string reason = string.Create(
+            CultureInfo.InvariantCulture,
+            $"only {wellbeing.Well} of {state.Serving.Replicas} instances of generation {state.Serving.Number} are healthy, {replaced} were replaced lately, and generation {warm.Number} stands by");
+        return new Return(warm, reason, !wellbeing.IsBlameless && warm.Digest != state.Serving.Digest);
     }
 
     internal static IReadOnlyList<GenerationGoal> Goals(SteadyState state, IReadOnlySet<int>? withdrawn = null, DateTimeOffset? now = null) =>
@@ -46,5 +122,6 @@ public static class Steady
         .. state.Warm.Select(warm => withdrawn?.Contains(warm.Number) == true
             ? new GenerationGoal(warm.Number, warm.Replicas, 0, Presence.Stopped, now)
             : new GenerationGoal(warm.Number, warm.Replicas, 0, Presence.Running)),
+        .. state.Leaving.Where(goal => state.Setup.Find(goal.Generation) is null),
     ];
 }

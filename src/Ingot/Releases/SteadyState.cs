@@ -17,6 +17,15 @@ public sealed record SteadyState
     /// <summary>Generations kept warm at weight 0, newest first.</summary>
     public IReadOnlyList<Generation> Warm { get; init; } = [];
 
+    /// <summary>What is still to be taken away, and when its last connections may be cut.</summary>
+    public IReadOnlyList<GenerationGoal> Leaving { get; init; } = [];
+
+    /// <summary>Whether it returns by itself to a warm generation when what serves keeps failing. Not from where something returned to: it would go to and fro.</summary>
+    public bool MayReturn { get; init; } = true;
+
+    /// <summary>Since when fewer instances of what serves have been well than are needed; null while enough are.</summary>
+    public DateTimeOffset? BelowFloorSince { get; init; }
+
     /// <summary>When the last decision was made. An observation that began earlier is stale.</summary>
     public required DateTimeOffset DecidedAt { get; init; }
 
@@ -31,4 +40,14 @@ public sealed record SteadyState
 /// <summary>An answer of <see cref="Steady.Next"/>: the state to record, then the moves to carry out in order.</summary>
 /// <param name="State">What to record before anything is done.</param>
 /// <param name="Moves">What to do then; empty when all is as it should be.</param>
-public sealed record SteadyDecision(SteadyState State, IReadOnlyList<Move> Moves);
+public sealed record SteadyDecision(SteadyState State, IReadOnlyList<Move> Moves)
+{
+    /// <summary>The generation the traffic should return to, because what serves keeps failing while that one stands by; null when it need not.</summary>
+    public Return? Return { get; init; }
+}
+
+/// <summary>A return to an earlier generation that nobody asked for.</summary>
+/// <param name="To">The warm generation that is to serve.</param>
+/// <param name="Reason">Why, as a sentence.</param>
+/// <param name="QuarantinesDigest">Whether the digest that served showed itself to be bad.</param>
+public sealed record Return(Generation To, string Reason, bool QuarantinesDigest);

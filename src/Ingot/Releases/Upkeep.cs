@@ -57,9 +57,12 @@ internal sealed class Upkeep
     /// <summary>Whether the proxy reports the weights the goals ask for. Instances that are not ready do not count: the proxy sends them nothing.</summary>
     public static bool IsAcknowledged(ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, Observation seen)
     {
-        if (!seen.Proxy.Alive || seen.Proxy.Settings != setup.Proxy)
-            return false;
+        return seen.Proxy.Alive && seen.Proxy.Settings == setup.Proxy && HasWeights(goals, seen);
+    }
 
+    /// <summary>The same of a proxy that may be set up otherwise.</summary>
+    public static bool HasWeights(IReadOnlyList<GenerationGoal> goals, Observation seen)
+    {
         var weights = Weights.Of(goals);
         var takers = seen.Proxy.Servers.Where(server => weights.GetValueOrDefault(server.Generation) > 0 && seen.IsReady(server.Generation, server.Index)).ToArray();
         var others = seen.Proxy.Servers.Where(server => weights.GetValueOrDefault(server.Generation) == 0);
@@ -73,6 +76,10 @@ internal sealed class Upkeep
         bool IsCounted(InstanceObservation instance) => memory.GetValueOrDefault(InstanceName.Of(generation, instance.Index))?.Removing == instance.Id;
         return replaced + seen.Instances.Where(instance => instance.Generation == generation && !IsCounted(instance)).Sum(FailuresOf);
     }
+
+    /// <summary>How many instances of a generation were replaced, each since it last stood for a while.</summary>
+    public static int Streak(IReadOnlyDictionary<string, InstanceMemory> memory, int generation) =>
+        memory.Where(pair => InstanceName.TryParse(pair.Key, out int g, out _) && g == generation).Sum(pair => pair.Value.Streak);
 
     /// <summary>What is remembered after a move on an instance has failed, and how many have since it was last ready; null when it was no move on an instance.</summary>
     public static (IReadOnlyDictionary<string, InstanceMemory> Memory, int? Failed) Failed(IReadOnlyDictionary<string, InstanceMemory> memory, Move move, DateTimeOffset now)
@@ -146,11 +153,15 @@ internal sealed class Upkeep
         return true;
     }
 
-    // Null: nothing is known. What its generation does not promise is replaced like what is ill, while another serves.
+    // Null: nothing is known. What its generation does not promise is replaced like what is ill, while another serves and it is sent nothing.
     private ServerHealth? HealthOf(InstanceObservation instance)
     {
         if (instance.Objection is not null)
-            return _seen.ReadyInstances(instance.Generation) > 0 ? ServerHealth.Down : null;
+        {
+            bool isIdle = _seen.Proxy.Alive && _seen.Server(instance.Generation, instance.Index) is null or { Weight: 0, Sessions: 0, Queued: 0 };
+            return isIdle && _seen.ReadyInstances(instance.Generation) > 0 ? ServerHealth.Down : null;
+        }
+
         return _seen.Proxy.Alive && _seen.Server(instance.Generation, instance.Index) is { } server && server.Address == instance.Address ? server.Health : null;
     }
 

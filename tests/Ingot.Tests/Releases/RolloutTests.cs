@@ -322,6 +322,93 @@ public sealed class RolloutTests
     }
 
     [Fact]
+    public void MovesThatFailByTurnsTurnBackToo()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.Phase == RolloutPhase.Provisioning, carryOut: false);
+
+        for (int i = 0; i < 9; i++)
+            run.State = Rollout.Failed(run.State, new Move.CreateInstance(2, i % 2, i), "the registry is gone", run.World.Now);
+        run.ToTheEnd();
+
+        Assert.Equal((AbortCause.Target, false), (run.State.Cause, run.State.QuarantinesDigest));
+    }
+
+    [Fact]
+    public void AMoveThatFailsWaitsAndTheOthersDoNot()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.Phase == RolloutPhase.Provisioning, carryOut: false);
+        run.State = Rollout.Failed(run.State, new Move.CreateInstance(2, 0, 0), "the registry is gone", run.World.Now);
+
+        run.Pass(1, carryOut: false);
+        Assert.Equal(["create g2-1 attempt 0"], run.Decision.Moves.Select(move => move.Key));
+        run.ToTheEnd();
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+    }
+
+    [Fact]
+    public void AChangedAddressIsTakenOnceTheNextGenerationIsReadyAndGivenBackWhenItTurnsBack()
+    {
+        var other = World.Settings with { Listen = new ListenAddress("127.0.0.1", 9090) };
+        var run = new Run(World.Spec(2, 1, 25) with { Proxy = other, ServingProxy = World.Settings }).Serving(1);
+
+        run.Until(state => state.Phase == RolloutPhase.Warming);
+        Assert.Equal(World.Settings, run.World.Observe().Proxy.Settings);
+        run.Until(state => state.AcknowledgedAt is not null);
+        Assert.Equal(other, run.World.Observe().Proxy.Settings);
+        run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now);
+        run.ToTheEnd();
+
+        Assert.Equal((World.Settings, World.Settings), (run.World.Observe().Proxy.Settings, Steady.After(run.State)!.Proxy));
+        Assert.Equal((200, 0L), (run.World.WeightOf(1), run.World.Dropped));
+    }
+
+    [Fact]
+    public void AnAddressThatCannotBeTakenKeepsNoTrafficFromGoingBack()
+    {
+        var other = World.Settings with { Listen = new ListenAddress("127.0.0.1", 9090) };
+        var run = new Run(World.Spec(2, 1, 25) with { Proxy = other, ServingProxy = World.Settings }).Serving(1);
+        run.World.Taken = other.Listen;
+
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.RolledBack, AbortCause.Target, 200), (run.State.Phase, run.State.Cause, run.World.WeightOf(1)));
+        Assert.Equal(World.Settings, run.World.Observe().Proxy.Settings);
+    }
+
+    [Fact]
+    public void ARolloutThatOnlyTakesOthersAwayMakesWayAtOnce()
+    {
+        var run = new Run(World.Spec(3, 2) with { Warm = [World.Generation(1)] }).Serving(2, 1);
+        run.World.Endless = 1;
+        run.Until(state => state.Phase == RolloutPhase.Retiring);
+
+        Assert.Equal([2], Steady.Expect(run.State)!.Warm.Select(warm => warm.Number));
+        run.State = Rollout.Supersede(run.State, "a rollback", run.World.Now);
+
+        Assert.Equal((RolloutPhase.Done, false), (run.State.Phase, run.State.QuarantinesDigest));
+        Assert.NotNull(run.State.FinishedAt);
+    }
+
+    [Fact]
+    public void APersonsWordQuarantinesWhatIsTriedAndNothingThatIsRestored()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.Phase == RolloutPhase.Shifting);
+        Assert.Equal(run.State.Spec.Next.Digest, Rollout.QuarantinedByAbort(run.State));
+
+        run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now);
+        Assert.Null(Rollout.QuarantinedByAbort(run.State));
+        Assert.Equal(1, Steady.Expect(run.State)!.Serving.Number);
+
+        var back = Rollout.Begin(World.Spec(1, 2) with { IsRollback = true }, World.Start);
+        Assert.Null(Rollout.QuarantinedByAbort(back));
+        var configuration = World.Spec(2, 1);
+        Assert.Null(Rollout.QuarantinedByAbort(Rollout.Begin(configuration with { Previous = configuration.Next with { Number = 1 } }, World.Start)));
+    }
+
+    [Fact]
     public void GenerationsBeyondThoseKeptAreRemovedAndTheOthersStayWarm()
     {
         var spec = World.Spec(4, 3, 50) with { Warm = [World.Generation(2), World.Generation(1)] };

@@ -48,6 +48,20 @@ public sealed class SimulationTests
     }
 
     [Fact]
+    public void TrafficIsBackInTheSameSecondWhereverTheProxyAnswers()
+    {
+        int seen = 0;
+        foreach (int seed in Enumerable.Range(0, Seeds / 4))
+        {
+            var run = new FaultyRun(seed, Faults.Engine | Faults.Target | Faults.People | Faults.Records);
+            run.ToTheEnd();
+            seen += run.WentBack;
+        }
+
+        Assert.True(seen > Seeds / 40, $"only {seen} rollouts turned back");
+    }
+
+    [Fact]
     public void BetweenRolloutsEveryFaultHealsOnceItIsOver()
     {
         foreach (int seed in Enumerable.Range(0, Seeds / 4))
@@ -66,10 +80,16 @@ internal enum Faults
     /// <summary>Instances are killed, and the proxy.</summary>
     Target = 2,
 
+    /// <summary>The engine is silent for a while, slow with every move, fails some, and is seen late; instances turn into something else.</summary>
+    Engine = 8,
+
+    /// <summary>The clock jumps, and what was decided is not recorded: in the safe direction it is carried out all the same, elsewhere it is not.</summary>
+    Records = 16,
+
     /// <summary>People pause, turn back and release again.</summary>
     People = 4,
 
-    All = Controller | Target | People,
+    All = Controller | Target | People | Engine | Records,
 }
 
 internal sealed class FaultyRun
@@ -81,7 +101,9 @@ internal sealed class FaultyRun
     private readonly int? _previous;
     private readonly List<Observation> _earlier = [];
     private readonly List<string> _story = [];
-    private readonly List<(DateTimeOffset At, Move Move)> _late = [];
+    private readonly Dictionary<string, (int At, Move Move)> _slow = [];
+    private readonly Dictionary<string, DateTimeOffset> _touched = [];
+    private Observation? _engineSeen;
 
     public FaultyRun(int seed, Faults faults, bool harmless = false)
     {
@@ -102,6 +124,9 @@ internal sealed class FaultyRun
 
     public World World { get; }
 
+    /// <summary>1 when it turned back while it had traffic.</summary>
+    public int WentBack { get; private set; }
+
     public RolloutState State { get; private set; }
 
     /// <summary>What was decided last, for messages.</summary>
@@ -118,7 +143,7 @@ internal sealed class FaultyRun
             if (faults)
                 Disturb();
             else
-                World.EngineSilent = World.ProxySilent = false;
+                Mend();
             Decide(faults);
             if (i > 250 && State.Pause is { Cause: PauseCause.TooLittleTraffic })
                 State = Rollout.Resume(State, "ada", World.Now);
@@ -133,6 +158,7 @@ internal sealed class FaultyRun
     // What a finished rollout must look like once nothing disturbs it any more.
     private string Settled()
     {
+        Mend();
         var steady = Steady.After(State);
         int? serving = State.Phase == RolloutPhase.Done ? State.Spec.Next.Number : State.Spec.Previous?.Number;
         Assert.Equal(serving, steady?.Serving.Number);
@@ -160,7 +186,7 @@ internal sealed class FaultyRun
     private void Decide(bool faults)
     {
         bool controller = faults && _faults.HasFlag(Faults.Controller);
-        var seen = World.Observe();
+        var seen = Late(World.Observe(), faults);
         _earlier.Add(seen);
         if (controller && Chance(0.1))
             seen = _earlier[_random.Next(Math.Max(0, _earlier.Count - 8), _earlier.Count)];
@@ -171,34 +197,96 @@ internal sealed class FaultyRun
         if (decision.Moves.Count > 0)
             _story.Add($"{World.Elapsed} {decision.State.Phase}: {string.Join(" | ", decision.Moves)}");
 
-        // Killed before the record: the old state decides again.
-        if (controller && Chance(0.05))
-            return;
-        State = controller && Chance(0.3) ? ReleasesJson.ReadRollout(ReleasesJson.Write(decision.State)) : decision.State;
-        foreach (var move in decision.Moves)
-            Carry(move, controller);
-    }
-
-    private void Carry(Move move, bool faults)
-    {
-        if (faults && Chance(0.05))
-            return;
-        if (faults && move is Move.CreateInstance && Chance(0.1))
+        // Killed before the record, or the record did not go in: the old state decides again. Traffic goes back first all the same.
+        bool isSafe = decision.State.Phase is RolloutPhase.Aborting or RolloutPhase.Restoring;
+        bool unrecorded = faults && (_faults.HasFlag(Faults.Records) && Chance(0.05) || controller && !isSafe && Chance(0.05));
+        foreach (var move in unrecorded && isSafe ? decision.Moves.Where(move => move.Lane == Lane.Traffic) : [])
+            World.Apply(move);
+        if (unrecorded)
         {
-            _late.Add((World.Now + TimeSpan.FromSeconds(_random.Next(1, 8)), move));
+            AssertBack(decision.State, seen, controller);
             return;
         }
 
+        State = controller && Chance(0.3) ? ReleasesJson.ReadRollout(ReleasesJson.Write(decision.State)) : decision.State;
+        foreach (var move in decision.Moves)
+            Carry(move, seen, faults);
+        AssertBack(State, seen, controller);
+    }
+
+    // The engine is asked beside the proxy: what it said may be some seconds old.
+    private Observation Late(Observation seen, bool faults)
+    {
+        if (faults && _faults.HasFlag(Faults.Engine) && _engineSeen is { } earlier && World.Now - earlier.Time is var age && age >= TimeSpan.Zero && age < TimeSpan.FromSeconds(8) && Chance(0.7))
+            return seen with { Instances = earlier.Instances, EngineTrouble = earlier.EngineTrouble, InstancesTime = earlier.Time };
+        return _engineSeen = seen;
+    }
+
+    // Nothing that the engine, the clock, the ledger or a slow move does keeps the weight of what is turned back up.
+    private void AssertBack(RolloutState decided, Observation seen, bool movesMayBeLost)
+    {
+        bool answers = seen.Time == World.Now && seen.Proxy.Alive && World.ProxyAlive && !World.ProxySilent && !movesMayBeLost;
+        if (decided.Phase != RolloutPhase.Aborting || !answers || decided.Spec.Previous is not { } previous || seen.ReadyInstances(previous.Number) == 0)
+            return;
+
+        WentBack = 1;
+        int left = World.WeightOf(decided.Spec.Next.Number);
+        Assert.True(left == 0, $"seed {_seed} at {World.Elapsed}: generation {decided.Spec.Next.Number} still has weight {left}\n{Story}");
+    }
+
+    private void Mend()
+    {
+        World.EngineSilent = World.ProxySilent = false;
+        World.Strangers.Clear();
+        foreach (var (_, move) in _slow.Values)
+            World.Apply(move);
+        _slow.Clear();
+    }
+
+    private void Carry(Move move, Observation seen, bool faults)
+    {
+        bool controller = faults && _faults.HasFlag(Faults.Controller);
+        if (controller && Chance(0.05))
+            return;
+        if (move.Subject is { } subject)
+        {
+            // One at a time for each instance, and none that was decided before the last one ended.
+            if (_slow.ContainsKey(subject) || _touched.TryGetValue(subject, out var touched) && seen.InstancesTime < touched && touched <= World.Now)
+                return;
+            if (faults && _faults.HasFlag(Faults.Engine) && Chance(0.05))
+            {
+                State = Rollout.Failed(State, move, "the engine is busy", World.Now);
+                return;
+            }
+
+            if (faults && (_faults.HasFlag(Faults.Engine) && Chance(0.5) || controller && Chance(0.1)))
+            {
+                _slow[subject] = (World.Elapsed + _random.Next(1, 20), move);
+                return;
+            }
+
+            _touched[subject] = World.Now;
+        }
+
         World.Apply(move);
+        faults = controller;
         if (faults && Chance(0.1))
             World.Apply(move);
     }
 
     private void Disturb()
     {
-        foreach (var (_, move) in _late.Where(late => late.At <= World.Now).ToArray())
+        foreach (var (subject, (_, move)) in _slow.Where(slow => slow.Value.At <= World.Elapsed).ToArray())
+        {
             World.Apply(move);
-        _late.RemoveAll(late => late.At <= World.Now);
+            _slow.Remove(subject);
+            _touched[subject] = World.Now;
+        }
+
+        if (_faults.HasFlag(Faults.Engine))
+            DisturbEngine();
+        if (_faults.HasFlag(Faults.Records) && Chance(0.003))
+            World.JumpClock(TimeSpan.FromMinutes(_random.Next(-90, 90)));
         if (_faults.HasFlag(Faults.Controller))
             DisturbController();
         if (_faults.HasFlag(Faults.Target))
@@ -211,6 +299,15 @@ internal sealed class FaultyRun
     {
         if (Chance(0.003))
             World.JumpClock(TimeSpan.FromMinutes(_random.Next(-90, 90)));
+    }
+
+    private void DisturbEngine()
+    {
+        World.EngineSilent = World.EngineSilent ? !Chance(0.1) : Chance(0.01);
+        if (Chance(0.01) && World.Observe().Instances is { Count: > 0 } instances)
+            World.Strangers.Add(instances[_random.Next(instances.Count)].Id);
+        if (Chance(0.1))
+            World.Strangers.Clear();
     }
 
     private void DisturbPeople()
@@ -229,7 +326,6 @@ internal sealed class FaultyRun
             World.Kill(Chance(0.5) ? State.Spec.Next.Number : _previous ?? State.Spec.Next.Number, _random.Next(2));
         if (Chance(0.01))
             World.KillProxy();
-        World.EngineSilent = World.EngineSilent ? !Chance(0.1) : Chance(0.01);
         World.ProxySilent = World.ProxySilent ? !Chance(0.2) : World.ProxyAlive && Chance(0.005);
         World.SharedErrorRate = Chance(0.02) ? _random.NextDouble() * 0.4 : Chance(0.05) ? 0 : World.SharedErrorRate;
     }

@@ -67,13 +67,22 @@ public sealed class World(int seed)
     /// <summary>Requests cut because their instance was taken away under them.</summary>
     public long Cut { get; private set; }
 
+    /// <summary>Instances that run something else than was promised.</summary>
+    public HashSet<string> Strangers { get; } = [];
+
+    /// <summary>An address that something else listens on.</summary>
+    public ListenAddress? Taken { get; set; }
+
+    /// <summary>Requests that never end are in flight at a generation.</summary>
+    public int? Endless { get; set; }
+
     public static RolloutSpec Spec(int next, int? previous, params int[] canary) => new()
     {
         Key = new ServiceKey("shop", "web", "production"),
         Proxy = Settings,
         Next = Generation(next),
         Previous = previous is { } number ? Generation(number) : null,
-        Rollout = new RolloutDefinition { Canary = canary, Observe = TimeSpan.FromSeconds(10), StepDeadline = TimeSpan.FromSeconds(60), Drain = TimeSpan.FromSeconds(20) },
+        Rollout = new RolloutDefinition { Canary = canary, Observe = TimeSpan.FromSeconds(10), StepDeadline = TimeSpan.FromSeconds(60), Drain = TimeSpan.FromSeconds(20), DrainConnections = TimeSpan.FromSeconds(40) },
         By = "ada",
         Reason = "release",
     };
@@ -91,12 +100,15 @@ public sealed class World(int seed)
     public Observation Observe() => new(
         Now,
         ProxyAlive && !ProxySilent ? ObserveProxy() : ProxyObservation.Down,
-        EngineSilent ? [] : [.. _instances.Values.Select(instance => instance.Observe())],
+        EngineSilent ? [] : [.. _instances.Values.Select(Reported)],
         _synthetic is null ? null : new SyntheticObservation(_synthetic.Path, _synthetic.Rate, 0, 0, 0))
     {
         EngineTrouble = EngineSilent ? "the engine does not answer" : null,
         ProxyTrouble = ProxyAlive && ProxySilent ? "the proxy does not answer" : null,
     };
+
+    private InstanceObservation Reported(Instance instance) =>
+        Strangers.Contains(instance.Id) ? instance.Observe() with { Objection = "it runs another image" } : instance.Observe();
 
     public int WeightOf(int generation) => _servers.Values.Where(server => server.Generation == generation).Sum(server => server.Weight);
 
@@ -215,7 +227,7 @@ public sealed class World(int seed)
 
     private void StartProxy(Move.EnsureProxy proxy)
     {
-        if (ProxyAlive && _settings == proxy.Settings)
+        if (ProxyAlive && _settings == proxy.Settings || proxy.Settings.Listen == Taken)
             return;
 
         _servers.Clear();
@@ -300,7 +312,7 @@ public sealed class World(int seed)
     private void Traffic()
     {
         foreach (var server in _servers.Values)
-            server.Sessions /= 2;
+            server.Sessions = server.Generation == Endless ? Math.Max(1, server.Sessions / 2) : server.Sessions / 2;
         for (int i = 0; i < Rate; i++)
             Request();
     }

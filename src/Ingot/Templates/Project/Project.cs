@@ -196,6 +196,9 @@ public sealed record RolloutDefinition
     /// <summary>How long the old generation may take to finish what is in flight.</summary>
     public TimeSpan Drain { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long connections that outlive every request, such as WebSockets, may stay at a generation that is let go before they are cut.</summary>
+    public TimeSpan DrainConnections { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Harm budget: requests that may fail beyond what the share of traffic explains.</summary>
     public int FailedRequests { get; init; } = 20;
 

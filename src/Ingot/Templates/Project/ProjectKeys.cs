@@ -34,7 +34,7 @@ public static class ProjectKeys
     public static KeySection Limits { get; } = new("services/*/limits", "memory", "cpus", "pids");
 
     /// <summary>How a new generation takes over.</summary>
-    public static KeySection Rollout { get; } = new("services/*/rollout", "canary", "blue-green", "observe", "deadline", "drain", "detect", "abort", "synthetic", "keep") { Later = ["rolling"] };
+    public static KeySection Rollout { get; } = new("services/*/rollout", "canary", "blue-green", "observe", "deadline", "drain", "drain-connections", "detect", "abort", "synthetic", "keep") { Later = ["rolling"] };
 
     /// <summary>What ends a rollout beside the judge.</summary>
     public static KeySection Abort { get; } = new("services/*/rollout/abort", "failed-requests");

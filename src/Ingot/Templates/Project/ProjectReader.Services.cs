@@ -152,6 +152,7 @@ internal sealed partial class ProjectReader
             Observe = Duration(section["observe"]) ?? defaults.Observe,
             StepDeadline = Duration(section["deadline"]) ?? defaults.StepDeadline,
             Drain = Duration(section["drain"], positive: false) ?? defaults.Drain,
+            DrainConnections = Duration(section["drain-connections"], positive: false) ?? defaults.DrainConnections,
             FailedRequests = Whole(abort["failed-requests"], 0, 1_000_000) ?? defaults.FailedRequests,
             Detect = ReadDetect(section["detect"]) ?? defaults.Detect,
             Synthetic = ReadSynthetic(section["synthetic"]),
