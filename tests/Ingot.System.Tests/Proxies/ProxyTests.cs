@@ -27,7 +27,7 @@ public sealed class ProxyTests(ITestOutputHelper output)
         // Turned back: this must not come again, whatever is killed.
         await host.WeighAsync(100, 0);
         await host.UntilUpAsync();
-        await host.Target.DisposeAsync();
+        await host.RestartServerAsync();
 
         await using var load = Load.Start(host.Address, Rate);
         for (int i = 0; i < 4; i++)
