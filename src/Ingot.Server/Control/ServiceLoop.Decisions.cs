@@ -281,6 +281,10 @@ internal sealed partial class ServiceLoop
         });
         if (!taken)
             return;
+        // A return that may not be begun keeps no repair from being made.
+        if (decision.Return is { } way && await ReturnByItselfAsync(way, cancellationToken) is not null)
+            return;
+
         if (decision.Moves.Count == 0)
         {
             Forget();

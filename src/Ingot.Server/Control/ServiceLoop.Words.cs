@@ -36,6 +36,27 @@ internal sealed partial class ServiceLoop
         Func<LedgerView, RolloutState, IReadOnlyList<LedgerEvent>> turnBack, Func<LedgerView, SteadyState?, ReleaseOrder> goBack, string why, string actor, CancellationToken cancellationToken) =>
         SayAsync(actor, (view, memory) => ReturnWord(view, memory, turnBack, goBack, why, actor), mayGoAhead: true, cancellationToken);
 
+    /// <summary>What serves keeps failing, and an older generation stands by: the traffic returns to it, as by a person's word.</summary>
+    private Task<OpenRollout?> ReturnByItselfAsync(Return way, CancellationToken cancellationToken) => SayAsync(
+        Actor,
+        (view, memory) => memory is { Rollout: null, StoppedBy: null, Steady: { } steady } && steady.Warm.Any(warm => warm.Number == way.To.Number)
+            && Objection(view, Door.RollBack, way.To) is null
+            ? ReturnByItselfWord(view, steady, way)
+            : Nothing<OpenRollout?>(null),
+        mayGoAhead: true,
+        cancellationToken);
+
+    private Word<OpenRollout?> ReturnByItselfWord(LedgerView view, SteadyState steady, Return way)
+    {
+        var last = view.Rollouts(Key.Project, Key.Service, Key.Stage, 1);
+        var settings = last.Count == 0 ? new() : ReleasesJson.ReadSpec(view.Whole(last[0].Spec).GetRawText()).Rollout;
+        var open = Open(view, Releases.Steady.GoBack(steady, way.To, settings, Actor, way.Reason));
+        IReadOnlyList<LedgerEvent> quarantine = way.QuarantinesDigest
+            ? [new LedgerEvent.Quarantined(Key.Project, Key.Service, Key.Stage, steady.Serving.Digest, way.Reason)]
+            : [];
+        return new Word<OpenRollout?>(open, [.. quarantine, RolloutEntries.Requested(open)], m => m with { Rollout = open });
+    }
+
     private Word<OpenRollout> BeginWord(LedgerView view, LoopMemory memory, Func<LedgerView, SteadyState?, int, ReleaseOrder> ask)
     {
         RequireRunning(memory);
