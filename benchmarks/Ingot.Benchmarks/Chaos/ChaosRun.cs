@@ -77,7 +77,20 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
             Write(s_versions[_version], failPercent: 30);
         else
             Write(s_versions[_version = 1 - _version], failPercent: 0);
-        return await host.IngotAsync("up", host.Project);
+        (int ExitCode, string Output) ended = default;
+        // A daemon or a server that is away when it is asked is no answer yet.
+        for (int attempt = 0; attempt < 10; attempt++)
+        {
+            ended = await host.IngotAsync("up", host.Project);
+            if (ended.ExitCode is 0 or 1)
+                break;
+            await Task.Delay(1000);
+        }
+
+        // A person's rollback quarantined the digest in an earlier round, and a person may lift that.
+        return ended.ExitCode == 1 && ended.Output.Contains("is in quarantine", StringComparison.Ordinal)
+            ? await host.IngotAsync("deploy", "web", "--stage", "production", "--override", "--why", "chaos")
+            : ended;
     }
 
     private async Task RollBackAsync(Task<(int ExitCode, string Output)> rollout)
@@ -150,11 +163,24 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         bool asWanted = change switch
         {
             Change.Healthy => serving == s_versions[_version],
-            Change.Bad => serving == s_versions[_version],
+            Change.Bad => serving == s_versions[_version] && await IsWellAsync(),
             _ => true,
         };
         _version = Math.Max(0, Array.IndexOf(s_versions, serving));
         return asWanted;
+    }
+
+    private async Task<bool> IsWellAsync()
+    {
+        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(10) };
+        for (int request = 0; request < 30; request++)
+        {
+            using var response = await http.GetAsync(host.Service);
+            if (!response.IsSuccessStatusCode)
+                return false;
+        }
+
+        return true;
     }
 
     private async Task<string> ServingAsync()
@@ -174,7 +200,7 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
     private async Task<Round> JudgeAsync(Change change, Fault fault, bool asWanted, ChaosLoad load, DateTimeOffset began, string said)
     {
         var failed = load.Failed();
-        var ofVersion = failed.Where(f => f.OfInstance && change == Change.Bad).ToList();
+        var ofVersion = failed.Where(f => f.OfInstance && change == Change.Bad).OrderBy(f => f.Ended).ToList();
         var cut = failed.Except(ofVersion).Where(f => _proxyDown.Any(down => f.Sent < down.To && f.Ended > down.From)).ToList();
         var lost = failed.Except(ofVersion).Except(cut).ToList();
         TimeSpan? back = ofVersion.Count > 0 && await DecidedAsync(began) is { } decided ? ofVersion[^1].Ended - decided : null;
