@@ -156,6 +156,18 @@ public static partial class Rollout
         return state with { Instances = memory, FailedTrafficMoves = traffic, LastFailure = new MoveFailure(move.Key, failed ?? traffic, message, now) };
     }
 
+    /// <summary>A decision, with the moves that failed while it was made: it was made without knowing of them.</summary>
+    /// <param name="basis">What was decided on.</param>
+    /// <param name="current">What has become of that meanwhile.</param>
+    /// <param name="decided">What was decided.</param>
+    public static RolloutState KeepFailures(RolloutState basis, RolloutState current, RolloutState decided)
+    {
+        decided = decided with { Instances = Upkeep.KeepFailures(basis.Instances, current.Instances, decided.Instances) };
+        // A phase begins with none.
+        bool isNews = current.LastFailure != basis.LastFailure && current.Phase == decided.Phase && current.Step == decided.Step;
+        return isNews ? decided with { LastFailure = current.LastFailure, FailedTrafficMoves = current.FailedTrafficMoves } : decided;
+    }
+
     /// <summary>How many instances must be well for a generation to serve: half, and at least one.</summary>
     public static int Floor(int replicas) => Math.Max(1, (replicas + 1) / 2);
 

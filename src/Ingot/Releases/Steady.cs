@@ -64,6 +64,13 @@ public static class Steady
     /// <summary>Notes that a move could not be carried out: one on an instance is tried again after a while, and others do not wait for it.</summary>
     public static SteadyState Failed(SteadyState state, Move move, DateTimeOffset now) => state with { Instances = Upkeep.Failed(state.Instances, move, now).Memory };
 
+    /// <summary>A decision, with the moves that failed while it was made: it was made without knowing of them.</summary>
+    /// <param name="basis">What was decided on.</param>
+    /// <param name="current">What has become of that meanwhile.</param>
+    /// <param name="decided">What was decided.</param>
+    public static SteadyState KeepFailures(SteadyState basis, SteadyState current, SteadyState decided) =>
+        decided with { Instances = Upkeep.KeepFailures(basis.Instances, current.Instances, decided.Instances) };
+
     /// <summary>Decides. The state is to be recorded before any move is carried out.</summary>
     /// <param name="state">Where it stands.</param>
     /// <param name="seen">What is.</param>

@@ -98,6 +98,28 @@ internal sealed class Upkeep
         return (after, failed);
     }
 
+    /// <summary>What a decision remembers, with the failures that came after its basis was read.</summary>
+    public static IReadOnlyDictionary<string, InstanceMemory> KeepFailures(
+        IReadOnlyDictionary<string, InstanceMemory> basis,
+        IReadOnlyDictionary<string, InstanceMemory> current,
+        IReadOnlyDictionary<string, InstanceMemory> decided)
+    {
+        var news = current.Where(pair => pair.Value.FailedMoves > (basis.GetValueOrDefault(pair.Key)?.FailedMoves ?? 0)).ToArray();
+        if (news.Length == 0)
+            return decided;
+
+        var after = new SortedDictionary<string, InstanceMemory>(StringComparer.Ordinal);
+        foreach (var (name, remembered) in decided)
+            after[name] = remembered;
+        foreach (var (name, failed) in news)
+        {
+            var kept = after.GetValueOrDefault(name) ?? new();
+            after[name] = kept with { FailedMoves = failed.FailedMoves, NotBefore = kept.NotBefore > failed.NotBefore ? kept.NotBefore : failed.NotBefore };
+        }
+
+        return after;
+    }
+
     private static int FailuresOf(InstanceObservation instance) => instance.Restarts + (instance.State == InstanceState.Exited ? 1 : 0);
 
     private void KeepInstances()

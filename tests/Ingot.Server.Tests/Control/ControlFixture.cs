@@ -42,7 +42,7 @@ internal sealed class ControlFixture : IAsyncDisposable
     /// <summary>What happens once entries of the loops are on the ledger, and before the loops know.</summary>
     public Func<IReadOnlyList<LedgerEntry>, Task> OnAppended { get; set; } = _ => Task.CompletedTask;
 
-    public StopDesk Stops => new(Ledger, Controller, new Projects(Ledger));
+    public StopDesk Stops => new(Ledger, Controller, new Projects(Ledger), Target);
 
     public ServiceStatus Status => Assert.Single(new StatusReader(Ledger, Controller, new Projects(Ledger)).Status("shop").Services);
 
