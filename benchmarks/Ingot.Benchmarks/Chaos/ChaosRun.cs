@@ -88,7 +88,7 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         }
 
         // A person's rollback quarantined the digest in an earlier round, and a person may lift that.
-        return ended.ExitCode == 1 && ended.Output.Contains("is in quarantine", StringComparison.Ordinal)
+        return ended.ExitCode == 1 && ended.Output!.Contains("is in quarantine", StringComparison.Ordinal)
             ? await host.IngotAsync("deploy", "web", "--stage", "production", "--override", "--why", "chaos")
             : ended;
     }
