@@ -25,12 +25,23 @@ internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposab
 
     public async Task StartDockerAsync()
     {
-        // Without live-restore a daemon that starts again ends every container: nothing could keep a service up then.
+        // One that was killed leaves its containerd, and the next may give up waiting for that.
+        for (int attempt = 0; attempt < 5 && !await TryStartDockerAsync(); attempt++)
+            await Task.Delay(500);
+    }
+
+    // Without live-restore a daemon that starts again ends every container: nothing could keep a service up then.
+    private async Task<bool> TryStartDockerAsync()
+    {
         _docker = Run("dockerd", Path.Combine(scratch, "dockerd.log"), ["--live-restore", "--log-level", "error"]);
-        for (int i = 0; i < 300 && !File.Exists("/var/run/docker.sock"); i++)
+        for (int i = 0; i < 300 && !_docker.HasExited; i++)
+        {
+            if ((await AskAsync("docker", "version")).ExitCode == 0)
+                return true;
             await Task.Delay(100);
-        for (int i = 0; i < 300 && (await AskAsync("docker", "version")).ExitCode != 0; i++)
-            await Task.Delay(100);
+        }
+
+        return false;
     }
 
     public void KillDocker() => _docker!.Kill();
