@@ -20,7 +20,7 @@ internal sealed class Controller : IAsyncDisposable
     /// <param name="logger">The log.</param>
     /// <param name="append">How entries get onto the ledger; its own way when left out.</param>
     public Controller(LedgerStore ledger, ITarget target, TimeProvider time, ILogger logger, AppendEntries? append = null) =>
-        _world = new LoopWorld(ledger, append ?? ((actor, say) => ledger.AppendAsync(actor, say)), target, new LoopClock(time), logger);
+        _world = new LoopWorld(ledger, append ?? ((actor, say) => ledger.AppendAsync(actor, say)), target, new LoopClock(time), time, logger);
 
     /// <summary>The loops, by stage and service.</summary>
     public IEnumerable<ServiceLoop> Loops => _loops.Values.OrderBy(l => l.Key.Project, StringComparer.Ordinal).ThenBy(l => l.Key.Service, StringComparer.Ordinal).ThenBy(l => l.Key.Stage, StringComparer.Ordinal);

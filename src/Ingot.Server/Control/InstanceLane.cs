@@ -9,6 +9,8 @@ internal sealed class InstanceLane(TimeProvider time) : IAsyncDisposable
     private const int AtOnce = 8;
 
     private static readonly TimeSpan s_parting = TimeSpan.FromSeconds(5);
+    // No look takes that long.
+    private static readonly TimeSpan s_remembered = TimeSpan.FromMinutes(5);
 
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _places = new(AtOnce, AtOnce);
@@ -119,9 +121,16 @@ internal sealed class InstanceLane(TimeProvider time) : IAsyncDisposable
             lock (_gate)
             {
                 _underWay.Remove(instance);
-                _ended[instance] = time.GetUtcNow();
+                Ended(instance, time.GetUtcNow());
             }
         }
+    }
+
+    private void Ended((int Generation, int Index) instance, DateTimeOffset now)
+    {
+        foreach (var old in _ended.Where(ended => now - ended.Value > s_remembered).Select(ended => ended.Key).ToList())
+            _ended.Remove(old);
+        _ended[instance] = now;
     }
 
     private void Forget(Task task)

@@ -11,6 +11,7 @@ internal sealed class InstanceOwners
 
     private readonly Lock _gate = new();
     private readonly Dictionary<(int Generation, int Index), Owned> _owned = [];
+    private long _lowest;
 
     /// <summary>What an acknowledgement of a move says when it was made.</summary>
     public static string Outcome(string? id) => id is null ? Done : $"{Done} {id}";
@@ -22,6 +23,7 @@ internal sealed class InstanceOwners
         var live = view.Generations(key.Project, key.Service, key.Stage).Where(g => !g.IsRetired).Select(g => g.Number).ToHashSet();
         if (live.Count > 0 && First(view, key, live) is { } first)
             owners.Follow(view, key, first);
+        owners._lowest = live.DefaultIfEmpty().Min();
         return owners;
     }
 
@@ -114,7 +116,9 @@ internal sealed class InstanceOwners
             {
                 var at = (instance.Generation, instance.Index);
                 bool isExpected = _owned.TryGetValue(at, out var owned);
-                if (isExpected && (owned!.Id is null || owned.Id == instance.Id))
+                // What was made before the entries that were read is a leftover of ours: nothing runs of it any more, and it can only be taken away.
+                bool isLeft = !isExpected && instance.Generation < _lowest;
+                if (isLeft || (isExpected && (owned!.Id is null || owned.Id == instance.Id)))
                     ours.Add(instance);
                 else
                     strangers.Add($"the container {Short(instance.Id)} has the labels of {InstanceName.Of(instance.Generation, instance.Index)} and was not made by this server: it is left alone and gets no traffic");

@@ -27,6 +27,9 @@ internal sealed record LoopMemory
     /// <summary>The last return to an older generation, and when it was done; null when there was none in this process.</summary>
     public PastReturn? LastReturn { get; init; }
 
+    /// <summary>How many returns were asked for: a release that was decided before the last one and comes after it does not begin.</summary>
+    public int Returns { get; init; }
+
     /// <summary>Counts what was decided: a decision that rests on another turn's memory is none.</summary>
     public int Turn { get; init; }
 
@@ -45,4 +48,8 @@ internal sealed record PastReturn(DateTimeOffset At, int From, int To);
 /// <param name="Events">What is recorded, in one append.</param>
 /// <param name="Apply">What becomes of the memory, which may have been measured on since.</param>
 /// <param name="Said">The state of the rollout under way that is recorded; null when none is.</param>
-internal sealed record Word<T>(T Answer, IReadOnlyList<LedgerEvent> Events, Func<LoopMemory, LoopMemory> Apply, RolloutState? Said = null);
+internal sealed record Word<T>(T Answer, IReadOnlyList<LedgerEvent> Events, Func<LoopMemory, LoopMemory> Apply, RolloutState? Said = null)
+{
+    /// <summary>What is recorded beside it, when the memory it is applied to says so; null for nothing.</summary>
+    public Func<LoopMemory, IReadOnlyList<LedgerEvent>>? Late { get; init; }
+}

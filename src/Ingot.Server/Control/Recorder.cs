@@ -16,6 +16,7 @@ internal sealed class Recorder(AppendEntries append, TimeProvider time) : IAsync
     private readonly CancellationTokenSource _stop = new();
     private Task _payments = Task.CompletedTask;
     private bool _isPaying;
+    private string? _refused;
 
     /// <summary>Why what is owed is not in yet; null when nothing is owed, or it was not tried yet.</summary>
     public string? Trouble { get; private set; }
@@ -130,18 +131,39 @@ internal sealed class Recorder(AppendEntries append, TimeProvider time) : IAsync
             {
                 var entries = await append(owed.Actor, owed.Say);
                 owed.Recorded?.Invoke(entries);
+                Take();
+            }
+            catch (Exception e) when (e is not LedgerException { IsRefused: false })
+            {
+                Refuse(owed, e);
             }
             catch (Exception e)
             {
                 Trouble = $"what was done is not on the ledger yet: {e.Message}";
                 throw;
             }
-
-            lock (_owed)
-                _owed.Dequeue();
         }
 
-        Trouble = null;
+        Trouble = _refused;
+    }
+
+    private void Take()
+    {
+        lock (_owed)
+            _owed.Dequeue();
+    }
+
+    // What is refused for what it says makes way for the rest, which may be what it speaks of. Refused twice it is given up: nothing else may wait for it.
+    private void Refuse(Owed owed, Exception why)
+    {
+        lock (_owed)
+        {
+            _owed.Dequeue();
+            if (owed.IsRefused)
+                _refused = $"something that was done is not on the ledger, which refuses it: {why.Message}";
+            else
+                _owed.Enqueue(owed with { IsRefused = true });
+        }
     }
 
     private Owed? Next()
@@ -150,5 +172,5 @@ internal sealed class Recorder(AppendEntries append, TimeProvider time) : IAsync
             return _owed.TryPeek(out var owed) ? owed : null;
     }
 
-    private sealed record Owed(string Actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> Say, Action<IReadOnlyList<LedgerEntry>>? Recorded);
+    private sealed record Owed(string Actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> Say, Action<IReadOnlyList<LedgerEntry>>? Recorded, bool IsRefused = false);
 }

@@ -51,6 +51,7 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         {
             Key = key,
             Proxy = Proxy(service, stage),
+            ServingProxy = standing is { } s && s.Proxy != Proxy(service, stage) ? s.Proxy : null,
             Next = next,
             Previous = standing?.Serving,
             Warm = standing?.Warm ?? [],

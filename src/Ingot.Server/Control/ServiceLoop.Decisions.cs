@@ -35,7 +35,7 @@ internal sealed partial class ServiceLoop
         _strangers = [.. sorted.Strangers, .. _target.Strangers(Key)];
         foreach (var adopted in sorted.Adopted)
             _recorder.Owe(Actor, _ => [RolloutEntries.Acknowledgement(Key, adopted.Rollout, adopted.Move, InstanceOwners.Outcome(adopted.Id))]);
-        return Seen = new Observation(began, proxy, sorted.Ours, _target.ObserveSynthetic(Key))
+        return Seen = new Observation(began, proxy, _starts.Of(sorted.Ours), _target.ObserveSynthetic(Key))
         {
             InstancesTime = look.Trouble is null ? look.Began : began,
             EngineTrouble = look.Trouble,
@@ -151,20 +151,16 @@ internal sealed partial class ServiceLoop
             });
     }
 
-    // A move that failed meanwhile is remembered, as long as the phase is the same.
-    private static RolloutState Kept(LoopMemory memory, RolloutWork work)
-    {
-        var current = memory.Rollout!.State;
-        bool failed = !ReferenceEquals(current.LastFailure, work.Rollout.State.LastFailure) && current.Phase == work.State.Phase;
-        return failed ? work.State with { LastFailure = current.LastFailure } : work.State;
-    }
+    // A move that failed meanwhile is remembered.
+    private static RolloutState Kept(LoopMemory memory, RolloutWork work) => Releases.Rollout.KeepFailures(work.Rollout.State, memory.Rollout!.State, work.State);
 
     /// <summary>Records a decision and the moves that are about to be made; then it is in memory. False when it is not: then nothing was done, and it is decided anew.</summary>
     private async Task<bool> RecordAsync(RolloutWork work, IReadOnlyList<Move> moves, bool isAhead)
     {
         var news = moves.Where(IsNew).ToList();
         bool differs = work.Differs && !isAhead;
-        if (!differs && news.Count == 0)
+        // What a word ended is to be recorded as ended, although nothing differs any more.
+        if (!differs && news.Count == 0 && !work.State.IsTerminal)
         {
             if (!isAhead)
                 Update(memory => memory.Turn == work.Turn && memory.Rollout?.Id == work.Rollout.Id ? memory.With(Kept(memory, work)) : memory);
@@ -226,8 +222,16 @@ internal sealed partial class ServiceLoop
 
     // What could not be recorded is not done; what was counted meanwhile still counts, and time does not stand still.
     private static RolloutState Measured(RolloutState current, RolloutState decided) => current.AcknowledgedAt == decided.AcknowledgedAt
-        ? current with { DecidedAt = decided.DecidedAt, Judgement = decided.Judgement, Verdict = decided.Verdict }
-        : current with { DecidedAt = decided.DecidedAt };
+        ? Timed(current, decided) with { Judgement = decided.Judgement, Verdict = decided.Verdict }
+        : Timed(current, decided);
+
+    private static RolloutState Timed(RolloutState current, RolloutState decided) => current with
+    {
+        DecidedAt = decided.DecidedAt,
+        ReadySince = decided.ReadySince,
+        PreviousDownSince = decided.PreviousDownSince,
+        BelowFloorSince = decided.BelowFloorSince,
+    };
 
     private IReadOnlyList<LedgerEvent> Finish(LedgerView view, RolloutWork work, out OpenRollout? next)
     {
@@ -241,7 +245,8 @@ internal sealed partial class ServiceLoop
     private OpenRollout Rebased(LedgerView view, OpenRollout waiting, SteadyState? steady)
     {
         var warm = (steady?.Warm ?? []).Where(generation => Objection(view, Door.StandBy, generation) is null);
-        var spec = waiting.State.Spec with { Previous = steady?.Serving, Warm = [.. warm] };
+        var spec = waiting.State.Spec;
+        spec = spec with { ServingProxy = steady is { } s && s.Proxy != spec.Proxy ? s.Proxy : null, Previous = steady?.Serving, Warm = [.. warm] };
         return new OpenRollout(waiting.Id, Releases.Rollout.Begin(spec, _time.GetUtcNow()));
     }
 
@@ -277,7 +282,7 @@ internal sealed partial class ServiceLoop
         Update(memory =>
         {
             taken = memory.Turn == basis.Turn && memory.Rollout is null;
-            return taken ? memory with { Steady = decision.State } : memory;
+            return taken ? memory with { Steady = Releases.Steady.KeepFailures(steady, memory.Steady ?? steady, decision.State) } : memory;
         });
         if (!taken)
             return;

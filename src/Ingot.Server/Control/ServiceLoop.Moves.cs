@@ -41,7 +41,7 @@ internal sealed partial class ServiceLoop
 
     private void Begin(OpenRollout? rollout, Move move) => _lane.Start(move, async token =>
     {
-        var setup = rollout?.State.Spec.Setup ?? _memory.Steady?.Setup;
+        var setup = rollout?.State.Setup ?? _memory.Steady?.Setup;
         if (setup is null)
             return;
         var outcome = await TryAsync(setup, move, limit: null, token);
@@ -53,7 +53,7 @@ internal sealed partial class ServiceLoop
     /// <summary>Weights first: a server that cannot be added keeps no traffic where it should not be.</summary>
     private async Task CarryOutAsync(OpenRollout? rollout, IReadOnlyList<Move> moves, bool isOwed, CancellationToken cancellationToken)
     {
-        if ((rollout?.State.Spec.Setup ?? _memory.Steady?.Setup) is not { } setup)
+        if ((rollout?.State.Setup ?? _memory.Steady?.Setup) is not { } setup)
             return;
         foreach (var move in moves.OrderBy(move => move is Move.SetWeights ? 0 : 1))
         {
@@ -107,17 +107,19 @@ internal sealed partial class ServiceLoop
 
     private bool Failed(OpenRollout? rollout, Move move, string failure)
     {
-        if (rollout is not null)
-        {
-            Update(memory => memory.Rollout is { } open && open.Id == rollout.Id
-                ? memory.With(Releases.Rollout.Failed(open.State, move, failure, _time.GetUtcNow()))
-                : memory);
-        }
-
+        Update(memory => Failed(memory, rollout?.Id, move, failure, _time.GetUtcNow()));
         lock (_acknowledged)
             _acknowledged.Remove(move.Key);
         return _retries.Failed(move, failure);
     }
+
+    // What fails says nothing against what it was tried for, in a rollout and between two.
+    private static LoopMemory Failed(LoopMemory memory, string? rollout, Move move, string failure, DateTimeOffset now) => memory switch
+    {
+        { Rollout: { } open } => open.Id == rollout ? memory.With(Releases.Rollout.Failed(open.State, move, failure, now)) : memory,
+        { Steady: { } steady } => memory with { Steady = Releases.Steady.Failed(steady, move, now) },
+        _ => memory,
+    };
 
     private bool Succeeded(Move move, string? id)
     {

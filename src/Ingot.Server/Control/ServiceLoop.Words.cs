@@ -1,3 +1,4 @@
+using System.Globalization;
 using Ingot.Releases;
 using Ingot.Server.Api;
 using Ingot.Server.Ledger;
@@ -9,6 +10,8 @@ namespace Ingot.Server.Control;
 internal sealed partial class ServiceLoop
 {
     private static readonly TimeSpan s_pressedTwice = TimeSpan.FromSeconds(10);
+
+    private int _lastGiven;
 
     /// <summary>Records a request and begins it, after turning back a rollout that is under way. A release that waited for its turn makes way.</summary>
     /// <param name="ask">Says what is asked for, from the ledger while the request is appended to it, how the service stands, and the number a new generation gets; what it throws refuses the request.</param>
@@ -54,7 +57,7 @@ internal sealed partial class ServiceLoop
         IReadOnlyList<LedgerEvent> quarantine = way.QuarantinesDigest
             ? [new LedgerEvent.Quarantined(Key.Project, Key.Service, Key.Stage, steady.Serving.Digest, way.Reason)]
             : [];
-        return new Word<OpenRollout?>(open, [.. quarantine, RolloutEntries.Requested(open)], m => m with { Rollout = open });
+        return new Word<OpenRollout?>(open, [.. quarantine, RolloutEntries.Requested(open)], m => m with { Rollout = open, Returns = m.Returns + 1 });
     }
 
     private Word<OpenRollout> BeginWord(LedgerView view, LoopMemory memory, Func<LedgerView, SteadyState?, int, ReleaseOrder> ask)
@@ -64,22 +67,37 @@ internal sealed partial class ServiceLoop
         var open = Open(view, order.Spec);
         List<LedgerEvent> events = [.. order.With, RolloutEntries.Requested(open)];
         if (memory.Rollout is not { } current)
-            return new Word<OpenRollout>(open, events, m => m with { Rollout = open });
+            return new Word<OpenRollout>(open, events, m => IsLate(m) ? m : m with { Rollout = open }) { Late = Late };
 
         var superseded = Superseded(current.State, open);
         if (RolloutEntries.Differ(current.State, superseded))
             events.Add(RolloutEntries.Changed(current, superseded));
         events.AddRange(RolloutEntries.Withdrawn(memory.Waiting, $"superseded by rollout {open.Id}", _time.GetUtcNow()));
-        return new Word<OpenRollout>(open, events, m => m.With(Superseded(m.Rollout!.State, open)) with { Waiting = [open] }, superseded);
+        return new Word<OpenRollout>(open, events, m => IsLate(m) ? m : m.With(Superseded(m.Rollout!.State, open)) with { Waiting = [open] }, superseded) { Late = Late };
+
+        // A return that came after this was decided, and went ahead of it, is the last word.
+        bool IsLate(LoopMemory m) => m.Returns != memory.Returns;
+        IReadOnlyList<LedgerEvent> Late(LoopMemory m) =>
+            IsLate(m) ? [.. RolloutEntries.Withdrawn([open], "withdrawn before it began: the service was rolled back meanwhile", _time.GetUtcNow())] : [];
     }
 
     private RolloutState Superseded(RolloutState state, OpenRollout by) => Releases.Rollout.Supersede(state, $"rollout {by.Id}", _time.GetUtcNow());
 
     private OpenRollout Open(LedgerView view, RolloutSpec spec)
     {
-        int count = view.Rollouts(Key.Project, Key.Service, Key.Stage).Count;
+        int number = NextNumber(view);
         spec = spec with { Warm = [.. spec.Warm.Where(warm => Objection(view, Door.StandBy, warm) is null)] };
-        return new OpenRollout($"{Key.Stem}-r{count + 1}", Releases.Rollout.Begin(spec, _time.GetUtcNow()));
+        return new OpenRollout($"{Key.Stem}-r{number}", Releases.Rollout.Begin(spec, _time.GetUtcNow()));
+    }
+
+    // A number that was given is given to no other, whether its rollout came onto the ledger or not: an append may be under way.
+    private int NextNumber(LedgerView view)
+    {
+        string prefix = $"{Key.Stem}-r";
+        int last = view.Rollouts(Key.Project, Key.Service, Key.Stage)
+            .Select(rollout => int.TryParse(rollout.Id.AsSpan(prefix.Length), CultureInfo.InvariantCulture, out int number) ? number : 0).DefaultIfEmpty().Max();
+        lock (_gate)
+            return _lastGiven = Math.Max(last, _lastGiven) + 1;
     }
 
     private Word<OpenRollout?> ChangeWord(
@@ -122,7 +140,7 @@ internal sealed partial class ServiceLoop
             return Nothing(new ReleaseReply("unchanged", open.Id, to, already));
 
         var reply = new ReleaseReply("started", open.Id, to, $"{already}; what waited to be released does not go out");
-        return new Word<ReleaseReply>(reply, [.. Withdrawals(memory, actor)], m => m with { Waiting = [] });
+        return new Word<ReleaseReply>(reply, [.. Withdrawals(memory, actor)], m => m with { Waiting = [], Returns = m.Returns + 1 });
     }
 
     private Word<ReleaseReply> TurnBackWord(LedgerView view, LoopMemory memory, OpenRollout open, IReadOnlyList<LedgerEvent> with, string why, string actor)
@@ -131,7 +149,7 @@ internal sealed partial class ServiceLoop
         return new Word<ReleaseReply>(
             new ReleaseReply("started", open.Id, open.State.Spec.Previous?.Number, null),
             [.. with, RolloutEntries.Changed(open, aborted), .. Withdrawals(memory, actor)],
-            m => m.With(Abort(m.Rollout!.State)) with { Waiting = [] },
+            m => m.With(Abort(m.Rollout!.State)) with { Waiting = [], Returns = m.Returns + 1 },
             aborted);
 
         RolloutState Abort(RolloutState state) => Releases.Rollout.Abort(state, actor, why, _time.GetUtcNow());
@@ -160,7 +178,7 @@ internal sealed partial class ServiceLoop
         var open = Open(view, order.Spec);
         var reply = new ReleaseReply("started", open.Id, open.State.Spec.Next.Number, null);
         return new Word<ReleaseReply>(
-            reply, [.. before, .. order.With, RolloutEntries.Requested(open)], m => m with { Steady = standing, Since = memory.Since, Rollout = open, Waiting = [] });
+            reply, [.. before, .. order.With, RolloutEntries.Requested(open)], m => m with { Steady = standing, Since = memory.Since, Rollout = open, Waiting = [], Returns = m.Returns + 1 });
     }
 
     private IEnumerable<LedgerEvent> Withdrawals(LoopMemory memory, string actor) =>
@@ -177,46 +195,69 @@ internal sealed partial class ServiceLoop
     private async Task<T> SayAsync<T>(string actor, Func<LedgerView, LoopMemory, Word<T>> decide, bool mayGoAhead, CancellationToken cancellationToken)
     {
         var speech = new Speech<T>(this, decide);
-        var work = _recorder.AppendAsync(actor, view => speech.Decide(view).Events, speech.Hear, cancellationToken);
+        var work = _recorder.AppendAsync(actor, speech.Unsaid, speech.Hear, cancellationToken);
         try
         {
             await (mayGoAhead ? work.WaitAsync(s_patience, _time, cancellationToken) : work.WaitAsync(cancellationToken));
         }
-        catch (Exception e) when (mayGoAhead && e is TimeoutException or LedgerException)
+        catch (Exception e) when (mayGoAhead && e is TimeoutException or LedgerException { IsRefused: false })
         {
+            // It is owed before it has an effect: what is owed because of that effect comes after it.
+            _ledger.Read(speech.Prepare);
+            _recorder.Owe(actor, speech.Unsaid, speech.Hear);
             speech.GoAhead();
-            if (e is LedgerException)
-                _recorder.Owe(actor, view => speech.Decide(view).Events, speech.Hear);
-            else
-                _ = work.ContinueWith(_ => _recorder.Owe(actor, view => speech.Decide(view).Events, speech.Hear), default, TaskContinuationOptions.NotOnRanToCompletion, TaskScheduler.Default);
         }
 
         Wake();
         return speech.Answer;
     }
 
-    /// <summary>A word that is decided once, and heard once, whether its entries or its effect come first.</summary>
+    /// <summary>A word that is decided once, recorded once and heard once, whether its entries or its effect come first.</summary>
     private sealed class Speech<T>(ServiceLoop loop, Func<LedgerView, LoopMemory, Word<T>> decide)
     {
         private readonly Lock _once = new();
         private Word<T>? _word;
+        private bool _isRefused;
         private bool _isHeard;
+        private bool _isRecorded;
 
         public T Answer => _word!.Answer;
 
-        public Word<T> Decide(LedgerView view)
+        /// <summary>Decides, when that was not done. A refusal leaves here, and what was refused is not said later.</summary>
+        public Word<T> Prepare(LedgerView view)
         {
             lock (_once)
-                return _word ??= decide(view, loop.Memory);
+            {
+                try
+                {
+                    return _word ??= decide(view, loop.Memory);
+                }
+                catch
+                {
+                    _isRefused = true;
+                    throw;
+                }
+            }
         }
 
-        public void GoAhead()
+        public IReadOnlyList<LedgerEvent> Unsaid(LedgerView view)
         {
-            loop._ledger.Read(Decide);
-            Apply([]);
+            lock (_once)
+                return _isRecorded || _isRefused ? [] : Prepare(view).Events;
         }
 
-        public void Hear(IReadOnlyList<LedgerEntry> entries) => Apply(entries);
+        public void GoAhead() => Apply([]);
+
+        public void Hear(IReadOnlyList<LedgerEntry> entries)
+        {
+            lock (_once)
+            {
+                if (_isRecorded || _word is null)
+                    return;
+                _isRecorded = true;
+                Apply(entries);
+            }
+        }
 
         private void Apply(IReadOnlyList<LedgerEntry> entries)
         {
@@ -224,8 +265,15 @@ internal sealed partial class ServiceLoop
             {
                 if (!_isHeard && _word!.Events.Count > 0)
                 {
-                    loop.Update(memory => _word.Apply(memory) with { Turn = memory.Turn + 1 });
+                    IReadOnlyList<LedgerEvent> late = [];
+                    loop.Update(memory =>
+                    {
+                        late = _word.Late?.Invoke(memory) ?? [];
+                        return _word.Apply(memory) with { Turn = memory.Turn + 1 };
+                    });
                     loop.Forget();
+                    if (late.Count > 0)
+                        loop._recorder.Owe(Actor, _ => late);
                 }
 
                 _isHeard = true;

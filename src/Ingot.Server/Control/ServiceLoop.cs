@@ -30,6 +30,7 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly Recorder _recorder;
     private readonly InstanceLane _lane;
+    private readonly StartTimes _starts;
     private readonly EngineWatch _engine;
     private readonly MoveRetries _retries;
     private readonly InstanceOwners _owners;
@@ -45,6 +46,7 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
         (_ledger, _target, _time, _logger) = (world.Ledger, world.Target, world.Time, world.Logger);
         _recorder = new Recorder(world.Append, _time);
         _lane = new InstanceLane(_time);
+        _starts = new StartTimes(_time, world.Wall);
         _engine = new EngineWatch(_target, _time);
         _retries = new MoveRetries(_time);
         _memory = history.Memory;
@@ -146,7 +148,7 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
             return;
         }
 
-        if ((memory.Rollout?.State.Spec.Setup ?? memory.Steady?.Setup) is not { } setup)
+        if ((memory.Rollout?.State.Setup ?? memory.Steady?.Setup) is not { } setup)
             return;
         var seen = await LookAsync(setup, memory.Rollout is not null, cancellationToken);
         if (memory.Rollout is { } rollout)
@@ -179,5 +181,6 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
 /// <param name="Append">How entries get onto it.</param>
 /// <param name="Target">Where instances run.</param>
 /// <param name="Time">The clock decisions are made by.</param>
+/// <param name="Wall">The clock of the host, which the target tells times by; it may be set.</param>
 /// <param name="Logger">The log.</param>
-internal sealed record LoopWorld(LedgerStore Ledger, AppendEntries Append, ITarget Target, TimeProvider Time, ILogger Logger);
+internal sealed record LoopWorld(LedgerStore Ledger, AppendEntries Append, ITarget Target, TimeProvider Time, TimeProvider Wall, ILogger Logger);

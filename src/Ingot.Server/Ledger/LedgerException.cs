@@ -15,6 +15,9 @@ public sealed class LedgerException : IngotException
     /// <summary>Whether another process has the ledger open: it can be asked instead.</summary>
     public bool IsOpenElsewhere { get; init; }
 
+    /// <summary>Whether the ledger refused the entry for what it says: the same will be refused again.</summary>
+    public bool IsRefused { get; init; }
+
     /// <summary>Whether there was no room on the disk: the same will succeed when there is.</summary>
     public bool IsDiskFull => InnerException is SqliteException { SqliteErrorCode: SQLITE_FULL } or IOException { HResult: Kernel.ENOSPC };
 }

@@ -364,7 +364,9 @@ internal sealed class PendingAppend(string actor, Func<LedgerView, IReadOnlyList
         if (_refusal is OperationCanceledException canceled)
             Done.SetCanceled(canceled.CancellationToken);
         else if (_refusal is SqliteException constraint)
-            Done.SetException(new LedgerException($"an entry of '{actor}' was not appended: it is about something the ledger does not know ({constraint.Message})", constraint));
+            Done.SetException(new LedgerException($"an entry of '{actor}' was not appended: it is about something the ledger does not know ({constraint.Message})", constraint) { IsRefused = true });
+        else if (_refusal is LedgerException refused)
+            Done.SetException(new LedgerException(refused.Message, refused) { IsRefused = true });
         else if (_refusal is not null)
             Done.SetException(_refusal);
         else
