@@ -160,15 +160,23 @@ public sealed class TokenStore : IDisposable
 
     private static void Write(string path, string text, bool replace)
     {
-        string temporary = path + ".new";
-        File.Delete(temporary);
-        using (var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
+        // No token can have that name.
+        string temporary = Path.Combine(Path.GetDirectoryName(path)!, "~" + Path.GetFileName(path));
+        try
         {
-            file.Write(Encoding.ASCII.GetBytes(text + "\n"));
-            file.Flush(flushToDisk: true);
-        }
+            File.Delete(temporary);
+            using (var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
+            {
+                file.Write(Encoding.ASCII.GetBytes(text + "\n"));
+                file.Flush(flushToDisk: true);
+            }
 
-        File.Move(temporary, path, replace);
+            File.Move(temporary, path, replace);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LedgerException($"the token could not be kept in '{path}': {e.Message}", e);
+        }
     }
 
     private static string NewSecret() => Prefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));

@@ -1,3 +1,4 @@
+using Ingot.Oci.Linux;
 using Microsoft.Data.Sqlite;
 using static SQLitePCL.raw;
 
@@ -18,5 +19,5 @@ public sealed class LedgerException : IngotException
     public bool IsRefused { get; init; }
 
     /// <summary>Whether there was no room on the disk: the same will succeed when there is.</summary>
-    public bool IsDiskFull => InnerException is SqliteException { SqliteErrorCode: SQLITE_FULL };
+    public bool IsDiskFull => InnerException is SqliteException { SqliteErrorCode: SQLITE_FULL } or IOException { HResult: Kernel.ENOSPC };
 }

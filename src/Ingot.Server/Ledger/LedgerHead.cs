@@ -1,4 +1,5 @@
 using System.Text;
+using Ingot.Oci.Content;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
 
@@ -7,18 +8,22 @@ namespace Ingot.Server.Ledger;
 /// <summary>What a home remembers of its log's end, beside the log's key: the signed checkpoint of the last commit. A ledger that is shorter, or another one, is not continued.</summary>
 /// <remarks>
 /// The database alone cannot show that its end is gone: without its write-ahead log it is a whole, earlier ledger. Written after each commit, in place, into two blocks in turn,
-/// so that a power cut leaves one of them whole; what it remembers is never ahead of what is on disk.
+/// so that a power cut leaves one of them whole; what it remembers is never ahead of what is on disk. The file itself is made beside and takes its name with its first block
+/// in it, so that there is never one that remembers nothing.
 /// </remarks>
 internal sealed class LedgerHead : IDisposable
 {
     // What a disk writes at once, or more.
     private const int Block = 4096;
 
-    private readonly FileStream _file;
+    private readonly string _path;
+    private FileStream? _file;
     private int _next;
 
-    private LedgerHead(FileStream file, int next)
+    // Without a file, the next block takes the place of what is there.
+    private LedgerHead(string path, FileStream? file = null, int next = 0)
     {
+        _path = path;
         _file = file;
         _next = next;
     }
@@ -26,8 +31,7 @@ internal sealed class LedgerHead : IDisposable
     /// <summary>Begins to remember a log that is made now. Before its key is there: where the key is, something is remembered.</summary>
     public static void Create(ServerHome home, NoteSigner signer)
     {
-        File.Delete(home.LogHead);
-        using var head = Open(home.LogHead, 0);
+        using var head = new LedgerHead(home.LogHead);
         head.Write(new Checkpoint(signer.Verifier.Name, 0, MerkleTree.EmptyRoot).Sign(signer).ToString());
     }
 
@@ -40,6 +44,13 @@ internal sealed class LedgerHead : IDisposable
         byte[] bytes = File.ReadAllBytes(home.LogHead);
         return Enumerable.Range(0, 2).Select(block => ReadBlock(bytes, block, verifier)).OfType<Checkpoint>().MaxBy(checkpoint => checkpoint.Size)
             ?? throw new LedgerException($"what this home remembers of its log in '{home.LogHead}' cannot be read: restore it from a backup together with the ledger, {Accept}");
+    }
+
+    /// <summary>How many entries a home remembers, whoever signed that; 0 when nothing is remembered.</summary>
+    public static long SizeIn(ServerHome home)
+    {
+        byte[] bytes = File.Exists(home.LogHead) ? File.ReadAllBytes(home.LogHead) : [];
+        return Enumerable.Range(0, 2).Select(block => ReadBlock(bytes, block, verifier: null)?.Size ?? 0).Max();
     }
 
     /// <summary>Refuses a ledger that is not the one that is remembered, or not all of it.</summary>
@@ -58,16 +69,25 @@ internal sealed class LedgerHead : IDisposable
         if (size < remembered.Size)
             return $"has {size} entries, and this home remembers {remembered.Size}: its end is lost";
 
-        return view.RootAt(remembered.Size) == remembered.Root ? null : $"is not the one that this home remembers: its first {remembered.Size} entries are others";
+        var root = view.RootAt(remembered.Size)
+            ?? throw new LedgerException($"the ledger '{home.Database}' is damaged: its tree over {remembered.Size} entries cannot be read; run 'ingot log verify'");
+        return root == remembered.Root ? null : $"is not the one that this home remembers: its first {remembered.Size} entries are others";
     }
 
-    /// <summary>Goes on remembering. <paramref name="anew"/> forgets what was remembered.</summary>
-    public static LedgerHead Open(ServerHome home, Checkpoint? remembered, NoteVerifier verifier, bool anew)
+    /// <summary>Goes on remembering, from the ledger's own last checkpoint where nothing is remembered yet. <paramref name="anew"/> forgets what was remembered,
+    /// but only with the next that is.</summary>
+    public static LedgerHead Open(ServerHome home, Checkpoint? remembered, NoteVerifier verifier, LedgerView view, bool anew)
     {
-        if (anew)
-            File.Delete(home.LogHead);
-        int last = !anew && remembered is not null && ReadBlock(File.ReadAllBytes(home.LogHead), 0, verifier)?.Size == remembered.Size ? 0 : 1;
-        return Open(home.LogHead, 1 - last);
+        if (!anew && remembered is not null)
+        {
+            int last = ReadBlock(File.ReadAllBytes(home.LogHead), 0, verifier)?.Size == remembered.Size ? 0 : 1;
+            return new LedgerHead(home.LogHead, Open(home.LogHead, FileMode.OpenOrCreate), 1 - last);
+        }
+
+        var head = new LedgerHead(home.LogHead);
+        if (!anew && view.CheckpointNote(view.Size) is { } note && Parse(note, verifier)?.Root == view.RootAt(view.Size))
+            head.Remember(note);
+        return head;
     }
 
     /// <summary>Remembers a signed checkpoint that is on disk. A disk that fails here takes nothing but the newest memory.</summary>
@@ -77,36 +97,34 @@ internal sealed class LedgerHead : IDisposable
         {
             Write(note);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // The entries are in the ledger all the same, and what is remembered is true, only older.
         }
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => _file?.Dispose();
 
     private const string Accept = "or accept that the entries are lost, on the record, with 'ingot log accept-loss --why \"…\"'";
 
-    private static LedgerHead Open(string path, int next) => new(
-        new FileStream(path, new FileStreamOptions
-        {
-            Mode = FileMode.OpenOrCreate,
-            Access = FileAccess.ReadWrite,
-            Share = FileShare.ReadWrite,
-            BufferSize = 0,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        }),
-        next);
-
-    private static Checkpoint? ReadBlock(byte[] bytes, int block, NoteVerifier verifier)
+    private static FileStream Open(string path, FileMode mode) => new(path, new FileStreamOptions
     {
-        if (bytes.Length <= block * Block)
-            return null;
+        Mode = mode,
+        Access = FileAccess.ReadWrite,
+        Share = FileShare.ReadWrite,
+        BufferSize = 0,
+        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+    });
 
+    private static Checkpoint? ReadBlock(byte[] bytes, int block, NoteVerifier? verifier) => bytes.Length <= block * Block
+        ? null
+        : Parse(Encoding.UTF8.GetString(bytes, block * Block, Math.Min(Block, bytes.Length - (block * Block))).TrimEnd('\0'), verifier);
+
+    private static Checkpoint? Parse(string note, NoteVerifier? verifier)
+    {
         try
         {
-            string text = Encoding.UTF8.GetString(bytes, block * Block, Math.Min(Block, bytes.Length - (block * Block)));
-            return Checkpoint.ParseSigned(text.TrimEnd('\0'), verifier);
+            return verifier is null ? Checkpoint.Parse(SignedNote.Parse(note).Text) : Checkpoint.ParseSigned(note, verifier);
         }
         catch (FormatException)
         {
@@ -118,8 +136,34 @@ internal sealed class LedgerHead : IDisposable
     {
         byte[] block = new byte[Block];
         Encoding.UTF8.GetBytes(note, block);
-        RandomAccess.Write(_file.SafeFileHandle, block, (long)_next * Block);
-        RandomAccess.FlushToDisk(_file.SafeFileHandle);
+        if (_file is null)
+            Replace(block);
+        else
+            Write(_file, block, _next);
         _next = 1 - _next;
+    }
+
+    private void Replace(byte[] block)
+    {
+        string fresh = _path + ".new";
+        var file = Open(fresh, FileMode.Create);
+        try
+        {
+            Write(file, block, _next);
+            File.Move(fresh, _path, overwrite: true);
+            LinuxDirectory.Sync(Path.GetDirectoryName(_path)!);
+            _file = file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static void Write(FileStream file, byte[] block, int at)
+    {
+        RandomAccess.Write(file.SafeFileHandle, block, (long)at * Block);
+        RandomAccess.FlushToDisk(file.SafeFileHandle);
     }
 }

@@ -62,14 +62,14 @@ public sealed partial class LedgerView
         return seq >= 0 && seq < size && CheckpointNote(size) is { } note ? new LogProof(seq, MerkleTree.InclusionProof(seq, size, Node), note) : null;
     }
 
-    /// <summary>The root over the first entries, from the tree as it is stored; null when the ledger is not that long, or parts of its tree are missing.</summary>
+    /// <summary>The root over the first entries, from the tree as it is stored; null when the ledger is not that long, or parts of its tree are missing or damaged.</summary>
     public MerkleHash? RootAt(long size)
     {
         try
         {
             return size < 0 || size > Size ? null : MerkleTree.Root(size, Node);
         }
-        catch (ArgumentOutOfRangeException)
+        catch (Exception e) when (e is ArgumentException or InvalidCastException)
         {
             return null;
         }

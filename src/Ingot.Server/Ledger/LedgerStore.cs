@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Ingot.Oci.Linux;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
 using Microsoft.Data.Sqlite;
@@ -157,7 +158,6 @@ public sealed partial class LedgerStore : IAsyncDisposable
 
     private static (LedgerStore Store, LedgerEvent.LossAccepted? Loss) Open(ServerHome home, TimeProvider time, bool accept)
     {
-        Directory.CreateDirectory(home.Root);
         var held = Hold(home);
         SqliteDatabase? db = null;
         NoteSigner? signer = null;
@@ -172,7 +172,7 @@ public sealed partial class LedgerStore : IAsyncDisposable
             var loss = accept ? Loss(home, remembered, new LedgerView(db)) : null;
             if (!accept)
                 LedgerHead.Check(home, remembered, new LedgerView(db));
-            head = LedgerHead.Open(home, remembered, signer.Verifier, anew: accept);
+            head = LedgerHead.Open(home, remembered, signer.Verifier, new LedgerView(db), anew: accept);
             return (new LedgerStore(home, time, held, signer, db, head), loss);
         }
         catch (Exception e)
@@ -181,11 +181,19 @@ public sealed partial class LedgerStore : IAsyncDisposable
             signer?.Dispose();
             db?.Dispose();
             held.Dispose();
-            if (e is SqliteException)
-                throw new LedgerException($"the ledger '{home.Database}' could not be opened: {e.Message}", e);
+            if (Refusal(home, e) is { } refusal)
+                throw refusal;
             throw;
         }
     }
+
+    private static LedgerException? Refusal(ServerHome home, Exception cause) => cause switch
+    {
+        SqliteException or IOException or UnauthorizedAccessException => new LedgerException($"the ledger '{home.Database}' could not be opened: {cause.Message}", cause),
+        FormatException or ArgumentException or InvalidCastException =>
+            new LedgerException($"the ledger '{home.Database}' is damaged: {cause.Message}; run 'ingot log verify'", cause),
+        _ => null,
+    };
 
     // What cannot be read any more is lost as well.
     private static Checkpoint? ReadHead(ServerHome home, NoteVerifier verifier, bool accept)
@@ -208,12 +216,17 @@ public sealed partial class LedgerStore : IAsyncDisposable
     {
         try
         {
+            Directory.CreateDirectory(home.Root);
             // The kernel lets go of it when the process ends, however it ends.
             return new FileStream(home.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException e)
+        catch (IOException e) when (e.HResult == Kernel.EAGAIN)
         {
             throw new LedgerException($"the ledger in '{home.Root}' is open in another process: stop the other server, or choose another home with INGOT_HOME", e) { IsOpenElsewhere = true };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LedgerException($"the ledger in '{home.Root}' could not be opened: {e.Message}", e);
         }
     }
 

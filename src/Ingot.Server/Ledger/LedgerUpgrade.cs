@@ -17,7 +17,7 @@ internal static class LedgerUpgrade
             return;
 
         string fresh = home.Database + ".upgrade";
-        foreach (string rest in (string[])[fresh, fresh + "-wal", fresh + "-shm"])
+        foreach (string rest in (string[])[fresh, fresh + "-wal", fresh + "-shm", fresh + "-journal"])
             File.Delete(rest);
         using (var db = SqliteDatabase.OpenWriter(fresh))
         {
@@ -33,7 +33,8 @@ internal static class LedgerUpgrade
 
     private static long VersionOf(string path)
     {
-        using var db = SqliteDatabase.OpenReader(path);
+        // Whoever was killed in the middle of the first write left a journal behind, and only a writer may bring back what was before.
+        using var db = SqliteDatabase.OpenWriter(path);
         return db.Number("PRAGMA user_version");
     }
 
@@ -48,7 +49,15 @@ internal static class LedgerUpgrade
             "INSERT INTO checkpoints SELECT size, note FROM old.checkpoints WHERE size % ?1 = 0 OR size = (SELECT max(size) FROM old.checkpoints) ORDER BY size",
             LedgerWriter.CheckpointInterval);
         Replay(db);
+        CopyDocuments(db);
         db.ExecuteScript("COMMIT");
+    }
+
+    // The first schema has none; a database that only says so does.
+    private static void CopyDocuments(SqliteDatabase db)
+    {
+        if (db.Exists("SELECT 1 FROM old.sqlite_schema WHERE name = 'document_bytes'"))
+            db.Execute("INSERT INTO document_bytes SELECT digest, bytes FROM old.document_bytes WHERE digest IN (SELECT digest FROM documents)");
     }
 
     private static void Replay(SqliteDatabase db)

@@ -40,11 +40,16 @@ public sealed partial class LedgerVerifier
         _writer = new LedgerWriter(replay, signer: null);
     }
 
-    /// <summary>Verifies a home's ledger, which may be in use. <paramref name="known"/> are checkpoints kept from before: the ledger must continue each.</summary>
+    /// <summary>Verifies a home's ledger, which may be in use. <paramref name="known"/> are checkpoints kept from before: the ledger must continue each, and what the home remembers itself.</summary>
     public static async Task<LedgerReport> VerifyAsync(ServerHome home, IReadOnlyList<Checkpoint>? known = null, CancellationToken cancellationToken = default)
     {
         using var key = LogKey.ReadVerifier(home);
-        return await VerifyAsync(home.Database, key, known, cancellationToken);
+        var problems = new List<LedgerProblem>();
+        Checkpoint? remembered = null;
+        // Before the ledger is opened: what is remembered then is in it.
+        Guard(problems, "what the home remembers of its log cannot be compared", () => remembered = LedgerHead.Read(home, key));
+        var report = await VerifyAsync(home.Database, key, remembered is null ? known : [.. known ?? [], remembered], cancellationToken);
+        return report with { Problems = [.. problems, .. report.Problems] };
     }
 
     /// <summary>Verifies a ledger's database with the key its checkpoints are to be signed by. Damage is reported, not thrown; a file that is not there is thrown.</summary>
@@ -55,7 +60,7 @@ public sealed partial class LedgerVerifier
     public static Checkpoint ReadKnown(ServerHome home, string note)
     {
         using var key = LogKey.ReadVerifier(home);
-        return Checkpoint.ParseSigned(note, key);
+        return note is null ? throw new FormatException("null is no checkpoint") : Checkpoint.ParseSigned(note, key);
     }
 
     private static LedgerReport Verify(string path, NoteVerifier key, IReadOnlyList<Checkpoint> known, CancellationToken cancellationToken)
@@ -118,6 +123,8 @@ public sealed partial class LedgerVerifier
         long entries = _db.Number("SELECT coalesce(max(seq) + 1, 0) FROM entries");
         long checkpoints = _db.Number("SELECT coalesce(max(size), 0) FROM checkpoints");
         long rows = _db.Number("SELECT count(*) FROM entries");
+        if (_db.Number("SELECT count(*) FROM checkpoints WHERE typeof(size) <> 'integer' OR size < 1") is > 0 and var planted)
+            Add(null, $"the ledger has {planted} checkpoints of a size that none can have");
         long size = Math.Max(entries, checkpoints);
         if (rows != size)
             Add(null, $"the ledger should have {size} entries and its table has {rows}");

@@ -68,7 +68,7 @@ public sealed partial class LedgerView
     {
         try
         {
-            return ReleasesJson.ReadRecord(json, spec);
+            return ReleasesJson.ReadWorking(json, spec);
         }
         catch (FormatException)
         {
@@ -79,5 +79,5 @@ public sealed partial class LedgerView
     private byte[] DocumentBytes(DocumentName name) =>
         Document(name.Document) is { } bytes && bytes.Length == name.Size && Digest.Of(bytes) == name.Document
             ? bytes
-            : throw new FormatException($"the ledger names the document {name.Document}, and what it has of it is not that");
+            : throw new LedgerException($"the ledger names the document {name.Document}, and what it has of it is not that: run 'ingot log verify'");
 }

@@ -35,8 +35,8 @@ public sealed partial class LedgerView
     /// <summary>What says something about <paramref name="subject"/> in a repository, and who published it.</summary>
     public IReadOnlyList<(Digest Digest, string Actor)> ReferrerActors(string repository, Digest subject) =>
         _db.Query(
-            "SELECT m.digest, json_extract(CAST(e.json AS TEXT), '$.actor') FROM manifests AS m JOIN entries AS e ON e.seq = m.entry WHERE m.repository = ?1 AND m.subject = ?2 AND m.subject <> ''",
-            r => (DigestAt(r, 0), r.GetString(1)), repository, subject.ToString());
+            "SELECT e.seq, e.json, e.leaf, m.digest FROM manifests AS m JOIN entries AS e ON e.seq = m.entry WHERE m.repository = ?1 AND m.subject = ?2 AND m.subject <> ''",
+            r => (DigestAt(r, 3), EntryAt(r).Actor), repository, subject.ToString());
 
     /// <summary>What a tag names; null when there is no such tag.</summary>
     public BoundTag? Tag(string repository, string tag) =>

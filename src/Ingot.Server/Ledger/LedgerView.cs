@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Ingot.Oci.Content;
 using Ingot.Server.Storage;
+using Ingot.Transparency;
 using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
@@ -18,8 +19,7 @@ public sealed partial class LedgerView
     public long Size => _db.Number("SELECT coalesce(max(seq) + 1, 0) FROM entries");
 
     /// <summary>An entry; null when the log is not that long.</summary>
-    public LedgerEntry? Entry(long seq) =>
-        _db.First("SELECT json FROM entries WHERE seq = ?1", r => r.GetFieldValue<byte[]>(0), seq) is { } json ? LedgerEntry.Parse(json) : null;
+    public LedgerEntry? Entry(long seq) => _db.First("SELECT seq, json, leaf FROM entries WHERE seq = ?1", EntryAt, seq);
 
     /// <summary>The bytes of an entry, which the tree is over; null when the log is not that long.</summary>
     public byte[]? EntryBytes(long seq) => _db.First("SELECT json FROM entries WHERE seq = ?1", r => r.GetFieldValue<byte[]>(0), seq);
@@ -28,14 +28,14 @@ public sealed partial class LedgerView
     public IReadOnlyList<LedgerEntry> Entries(long from, int count, LedgerFilter? filter = null)
     {
         var (sql, arguments) = Select(filter, ">= ?1", "ASC", from, count);
-        return _db.Query(sql, r => LedgerEntry.Parse(r.GetFieldValue<byte[]>(0)), arguments);
+        return _db.Query(sql, EntryAt, arguments);
     }
 
     /// <summary>Entries that match, the latest first, from before <paramref name="before"/> (null: from the end), <paramref name="count"/> at most.</summary>
     public IReadOnlyList<LedgerEntry> Latest(int count, long? before = null, LedgerFilter? filter = null)
     {
         var (sql, arguments) = Select(filter, "< ?1", "DESC", before ?? long.MaxValue, count);
-        return _db.Query(sql, r => LedgerEntry.Parse(r.GetFieldValue<byte[]>(0)), arguments);
+        return _db.Query(sql, EntryAt, arguments);
     }
 
     /// <summary>The subjects' primary key holds the entries of a subject in order: the first term drives the search, the others are looked up.</summary>
@@ -46,12 +46,31 @@ public sealed partial class LedgerView
         foreach (var (type, value) in terms)
             arguments.AddRange([type, value]);
         if (terms.Count == 0)
-            return ($"SELECT json FROM entries WHERE seq {range} ORDER BY seq {order} LIMIT ?2", [.. arguments]);
+            return ($"SELECT seq, json, leaf FROM entries WHERE seq {range} ORDER BY seq {order} LIMIT ?2", [.. arguments]);
 
-        var sql = new StringBuilder($"SELECT json FROM subjects AS s CROSS JOIN entries ON seq = s.entry WHERE s.type = ?3 AND s.value = ?4 AND s.entry {range}");
+        var sql = new StringBuilder($"SELECT seq, json, leaf FROM subjects AS s CROSS JOIN entries ON seq = s.entry WHERE s.type = ?3 AND s.value = ?4 AND s.entry {range}");
         for (int i = 1; i < terms.Count; i++)
             sql.Append(CultureInfo.InvariantCulture, $" AND EXISTS (SELECT 1 FROM subjects WHERE type = ?{(2 * i) + 3} AND value = ?{(2 * i) + 4} AND entry = s.entry)");
         return ($"{sql} ORDER BY s.entry {order} LIMIT ?2", [.. arguments]);
+    }
+
+    // What is acted on is what the tree is over: bytes that are not those of their leaf say nothing.
+    private static LedgerEntry EntryAt(SqliteDataReader row)
+    {
+        long seq = row.GetInt64(0);
+        try
+        {
+            byte[] json = row.GetFieldValue<byte[]>(1);
+            if (!row.GetFieldValue<byte[]>(2).AsSpan().SequenceEqual(MerkleTree.HashLeaf(json).ToArray()))
+                throw new FormatException("its bytes are not those of its leaf");
+
+            var entry = LedgerEntry.Parse(json);
+            return entry.Seq == seq ? entry : throw new FormatException($"it says that it is entry {entry.Seq}");
+        }
+        catch (Exception e) when (e is FormatException or InvalidCastException)
+        {
+            throw new LedgerException($"entry {seq} of the ledger is damaged: {e.Message}; run 'ingot log verify'", e);
+        }
     }
 
     private static JsonElement Json(SqliteDataReader row, int column)

@@ -155,9 +155,14 @@ internal sealed class LedgerWriter
     {
         var tree = db.First("SELECT size, hashes FROM edge", r => CompactTree.TryRead(r.GetInt64(0), r.GetFieldValue<byte[]>(1)));
         long size = tree?.Size ?? 0;
-        long entries = new LedgerView(db).Size;
-        return size == entries
-            ? tree ?? CompactTree.Empty
-            : throw new LedgerException($"the ledger has {entries} entries and its tree {size}: run 'ingot log verify'");
+        var view = new LedgerView(db);
+        if (size != view.Size)
+            throw new LedgerException($"the ledger has {view.Size} entries and its tree {size}: run 'ingot log verify'");
+
+        tree ??= CompactTree.Empty;
+        // What is signed next builds on it.
+        return view.RootAt(size) == tree.Root
+            ? tree
+            : throw new LedgerException($"the edge of the ledger's tree is not that of its {size} entries: run 'ingot log verify'");
     }
 }

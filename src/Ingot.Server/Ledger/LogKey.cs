@@ -18,6 +18,9 @@ internal static class LogKey
         if (!isNewLedger)
             throw new LedgerException($"the ledger '{home.Database}' cannot be continued: its key '{home.LogKey}' is missing; restore it from a backup");
 
+        if (LedgerHead.SizeIn(home) is > 0 and var remembered)
+            throw new LedgerException($"this home remembers {remembered} entries of its log, and the ledger '{home.Database}' and its key '{home.LogKey}' are missing: restore both from a backup, or choose another home with INGOT_HOME");
+
         Create(home);
         return Read(home);
     }

@@ -25,9 +25,12 @@ internal sealed class SubjectSum
 
     public void Add(string type, string value, long entry) => Add(Encoding.UTF8.GetBytes(type), Encoding.UTF8.GetBytes(value), entry);
 
-    /// <summary>Adds the rows of a table up to <paramref name="size"/> entries; false when one of them is of another form than any row that is written.</summary>
+    /// <summary>Adds the rows of a table up to <paramref name="size"/> entries; false when one of them is of another form than any row that is written, or about no entry.</summary>
     public bool AddTable(SqliteDatabase db, long size)
     {
+        // The ledger may have grown since its size was read; what is beyond this is about nothing.
+        db.Execute("BEGIN");
+        long end = Math.Max(size, db.Number("SELECT coalesce(max(seq) + 1, 0) FROM entries"));
         using var rows = db.Read("SELECT type, value, entry FROM subjects");
         while (rows.Read())
         {
@@ -35,6 +38,8 @@ internal sealed class SubjectSum
                 return false;
 
             long entry = rows.GetInt64(2);
+            if (entry >= end)
+                return false;
             if (entry < size)
                 Add(rows.GetFieldValue<byte[]>(0), rows.GetFieldValue<byte[]>(1), entry);
         }

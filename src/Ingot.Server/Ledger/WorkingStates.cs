@@ -8,7 +8,7 @@ namespace Ingot.Server.Ledger;
 /// <summary>What changes because something was counted: one small file for each rollout and service, overwritten in place.</summary>
 /// <remarks>
 /// It is no record: nothing of it is signed or synced, and a full disk, a power cut or a restored backup may take it. It is believed only when it was written on top
-/// of the entry that is still the last of its kind, so that losing it costs what was counted since that entry and nothing else.
+/// of the entry that is still the last of its kind, and when it is all that was written, so that losing it costs what was counted since that entry and nothing else.
 /// </remarks>
 public sealed class WorkingStates
 {
@@ -23,7 +23,7 @@ public sealed class WorkingStates
     /// <param name="json">The state.</param>
     public bool Write(string key, string basedOn, string json)
     {
-        string text = $"{key}\n{basedOn}\n{json}";
+        string text = Head(key, basedOn, json) + json;
         if (_written.TryGetValue(key, out string? last) && last == text)
             return true;
 
@@ -47,9 +47,10 @@ public sealed class WorkingStates
     {
         try
         {
-            string head = $"{key}\n{basedOn}\n";
             string text = File.ReadAllText(PathOf(key));
-            return text.StartsWith(head, StringComparison.Ordinal) ? text[head.Length..] : null;
+            int length = Head(key, basedOn, "").Length;
+            string json = text.Length > length ? text[length..] : "";
+            return text == Head(key, basedOn, json) + json ? json : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -70,6 +71,9 @@ public sealed class WorkingStates
             // It is not believed any more anyway.
         }
     }
+
+    // A file that was cut short may still be JSON.
+    private static string Head(string key, string basedOn, string json) => $"{key}\n{basedOn}\n{Digest.Of(Encoding.UTF8.GetBytes(json)).Hex}\n";
 
     // Names of services may be as long as a file's name, or longer together.
     private string PathOf(string key) => Path.Combine(_directory, Digest.Of(Encoding.UTF8.GetBytes(key)).Hex);

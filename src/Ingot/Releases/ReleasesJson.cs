@@ -11,6 +11,8 @@ public static class ReleasesJson
 
     private const string Counts = "judgement";
 
+    private static readonly JsonDocumentOptions s_strict = new() { AllowDuplicateProperties = false };
+
     private static readonly SortedDictionary<string, InstanceMemory> s_none = new(StringComparer.Ordinal);
 
     // What a state must say is not among them.
@@ -55,32 +57,31 @@ public static class ReleasesJson
     /// <summary>All of a state but what was asked for: what is kept beside the ledger while a rollout goes on.</summary>
     public static string WriteWorking(RolloutState state) => Node(state).ToJsonString();
 
-    /// <summary>Puts what was asked for into what <see cref="WriteRecord"/> or <see cref="WriteWorking"/> wrote, or throws <see cref="FormatException"/>.
+    /// <summary>Puts what was asked for into what <see cref="WriteRecord"/> wrote, or throws <see cref="FormatException"/>.
     /// What earlier versions wrote is whole and stays as it is.</summary>
-    public static RolloutState ReadRecord(string record, string spec)
-    {
-        try
-        {
-            if (JsonNode.Parse(record) is not JsonObject state)
-                throw new FormatException("the document is not a rollout: it is no object");
-            if (!state.ContainsKey(Spec))
-                state[Spec] = JsonNode.Parse(spec);
-            Complete(state, JsonNode.Parse(s_defaults.Value)!.AsObject());
-            return state.Deserialize(ReleasesJsonContext.Default.RolloutState) ?? throw new FormatException("null is not a rollout");
-        }
-        catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException)
-        {
-            throw new FormatException($"the document is not a rollout: {e.Message}", e);
-        }
-    }
+    public static RolloutState ReadRecord(string record, string spec) => ReadState(record, spec, mayBeWhole: true);
+
+    /// <summary>Puts what was asked for into what <see cref="WriteWorking"/> wrote, or throws <see cref="FormatException"/>. It is no record: what was asked for
+    /// is never taken from it.</summary>
+    public static RolloutState ReadWorking(string working, string spec) => ReadState(working, spec, mayBeWhole: false);
 
     /// <summary>The JSON of what is remembered of instances.</summary>
     public static string WriteMemory(IReadOnlyDictionary<string, InstanceMemory> memory) =>
         JsonSerializer.Serialize(memory, ReleasesJsonContext.Default.IReadOnlyDictionaryStringInstanceMemory);
 
-    /// <summary>Reads what is remembered of instances, or throws <see cref="FormatException"/>.</summary>
-    public static IReadOnlyDictionary<string, InstanceMemory> ReadMemory(string json) =>
-        Read(json, ReleasesJsonContext.Default.IReadOnlyDictionaryStringInstanceMemory, "what is remembered of instances");
+    /// <summary>Reads what is remembered of instances; nothing when it cannot be read, as it may be lost at any time.</summary>
+    public static IReadOnlyDictionary<string, InstanceMemory> ReadMemory(string json)
+    {
+        try
+        {
+            var memory = Read(json, ReleasesJsonContext.Default.IReadOnlyDictionaryStringInstanceMemory, "what is remembered of instances");
+            return memory.Values.Any(instance => instance is null) ? s_none : memory;
+        }
+        catch (FormatException)
+        {
+            return s_none;
+        }
+    }
 
     /// <summary>Reads a rollout's state, or throws <see cref="FormatException"/>.</summary>
     public static RolloutState ReadRollout(string json) => Read(json, ReleasesJsonContext.Default.RolloutState, "a rollout");
@@ -115,6 +116,34 @@ public static class ReleasesJson
                 Complete(counts, none);
         }
     }
+
+    private static RolloutState ReadState(string json, string spec, bool mayBeWhole)
+    {
+        try
+        {
+            if (JsonNode.Parse(json, documentOptions: s_strict) is not JsonObject state)
+                throw new FormatException("the document is not a rollout: it is no object");
+            if (!mayBeWhole && (HasNull(state) || state.ContainsKey(Spec)))
+                throw new FormatException($"the document is not what was counted of a rollout: it has a null or a '{Spec}'");
+            if (!state.ContainsKey(Spec))
+                state[Spec] = JsonNode.Parse(spec);
+            Complete(state, JsonNode.Parse(s_defaults.Value)!.AsObject());
+            return state.Deserialize(ReleasesJsonContext.Default.RolloutState) ?? throw new FormatException("null is not a rollout");
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException or ArgumentException)
+        {
+            throw new FormatException($"the document is not a rollout: {e.Message}", e);
+        }
+    }
+
+    // What is absent is left out when it is written.
+    private static bool HasNull(JsonNode? node) => node switch
+    {
+        null => true,
+        JsonObject members => members.Any(member => HasNull(member.Value)),
+        JsonArray elements => elements.Any(HasNull),
+        _ => false,
+    };
 
     private static JsonObject Node(RolloutState state)
     {
