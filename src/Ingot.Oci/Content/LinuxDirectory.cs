@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Ingot.Oci.Content;
 
 /// <summary>The one thing to do with a directory that .NET cannot.</summary>
-internal static class LinuxDirectory
+public static class LinuxDirectory
 {
     /// <summary>Waits until the names in a directory are on disk.</summary>
     public static void Sync(string directory)
