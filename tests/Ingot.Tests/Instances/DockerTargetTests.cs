@@ -196,7 +196,7 @@ public sealed class DockerTargetTests : IAsyncLifetime
     [Fact]
     public async Task ContainersOfVersionsThatDidNotTellHomesApartAreNamedAndLeftAlone()
     {
-        _engine.Add("a", 0);
+        _engine.Add("a", 0, status: "exited");
         _engine.Add("old", 1, change: labels => labels.Remove(InstanceLabels.Home), name: "ingot-shop.web.test-g1-1");
         _engine.Add("other", 1, change: labels => labels[InstanceLabels.Home] = "another12345", name: "ingot-shop.web.test-g1-1");
         _engine.Add("copy", 1, change: labels => labels.Remove(InstanceLabels.Home), name: "mine");
