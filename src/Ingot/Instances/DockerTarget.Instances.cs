@@ -13,6 +13,8 @@ public sealed partial class DockerTarget
     // Should an event ever be lost, it is noticed after this.
     private static readonly TimeSpan s_longestTrust = TimeSpan.FromSeconds(30);
 
+    private const int MostImages = 1024;
+
     private readonly ConcurrentDictionary<ServiceKey, ServiceView> _views = new();
     private readonly ConcurrentDictionary<(string Image, string Digest), bool> _images = new();
 
@@ -36,7 +38,8 @@ public sealed partial class DockerTarget
                 strangers.Add(Stranger(container));
         }
 
-        _views[setup.Key] = new ServiceView(list, known, strangers);
+        var earlier = await ReadEarlierAsync(setup.Key, before.Earlier, cancellationToken).ConfigureAwait(false);
+        _views[setup.Key] = new ServiceView(list, known, [.. strangers, .. earlier.Sentences], earlier);
         return [.. instances.OrderBy(instance => instance.Generation).ThenBy(instance => instance.Index)];
     }
 
@@ -87,10 +90,18 @@ public sealed partial class DockerTarget
             isPromised = await IsPromisedAsync(generation, container, cancellationToken).ConfigureAwait(false);
             // What an id and a digest name never changes, so that it is asked once; what is not known may be later.
             if (isPromised)
-                _images[(container.Image, digest)] = true;
+                Believe(container.Image, digest);
         }
 
         return isPromised ? null : $"it runs the image '{container.Image}', which is not '{HardenedContainer.Reference(generation)}'";
+    }
+
+    // Every release brings its own, for as long as the server runs: what is forgotten is asked again.
+    private void Believe(string image, string digest)
+    {
+        if (_images.Count >= MostImages)
+            _images.Clear();
+        _images[(image, digest)] = true;
     }
 
     // The Engine says what it pulled an image by. Where people have taken that from it, what was written down when the instance was made is
@@ -175,8 +186,9 @@ public sealed partial class DockerTarget
     private sealed record Inspected(DockerContainer Container, ContainerWatch.Mark Mark, long At);
 
     /// <summary>A service's containers as they were last read.</summary>
-    private sealed record ServiceView(DockerList? List, IReadOnlyDictionary<string, Inspected> Known, IReadOnlyList<string> Strangers)
+    private sealed record ServiceView(DockerList? List, IReadOnlyDictionary<string, Inspected> Known, IReadOnlyList<string> Strangers,
+        EarlierContainers? Earlier)
     {
-        public static ServiceView None { get; } = new(null, new Dictionary<string, Inspected>(), []);
+        public static ServiceView None { get; } = new(null, new Dictionary<string, Inspected>(), [], null);
     }
 }

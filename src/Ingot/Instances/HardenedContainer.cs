@@ -21,6 +21,9 @@ public static class HardenedContainer
     public static string Name(string homeId, ServiceKey key, int generation, int index) =>
         $"ingot-{key.Stem}-{InstanceName.Of(generation, index)}-{homeId[..HomeInNames]}";
 
+    /// <summary>The name that versions gave which did not tell homes apart.</summary>
+    public static string EarlierName(ServiceKey key, int generation, int index) => $"ingot-{key.Stem}-{InstanceName.Of(generation, index)}";
+
     /// <summary>The name of the network the instances of a project share.</summary>
     public static string Network(string homeId, string project) => $"ingot-{project}-{homeId[..HomeInNames]}";
 
@@ -124,8 +127,11 @@ public static class InstanceLabels
         project is null ? [$"{Home}={homeId}"] : [$"{Home}={homeId}", $"{Project}={project}"];
 
     /// <summary>The labels every instance of a home's service and stage has.</summary>
-    public static IReadOnlyList<string> Filter(string homeId, ServiceKey key) =>
-        [$"{Home}={homeId}", $"{Project}={key.Project}", $"{Service}={key.Service}", $"{Stage}={key.Stage}"];
+    public static IReadOnlyList<string> Filter(string homeId, ServiceKey key) => [$"{Home}={homeId}", .. FilterOfAnyHome(key)];
+
+    /// <summary>The labels every instance of a service and stage has, whoever made it, and whether that was written down or not.</summary>
+    public static IReadOnlyList<string> FilterOfAnyHome(ServiceKey key) =>
+        [$"{Project}={key.Project}", $"{Service}={key.Service}", $"{Stage}={key.Stage}"];
 
     /// <summary>The labels of one instance.</summary>
     public static IReadOnlyList<string> Filter(string homeId, ServiceKey key, int generation, int index) =>

@@ -132,7 +132,9 @@ public static class Invariants
     // 8: no unbounded wait.
     private static IEnumerable<string> Bounded(RolloutState state)
     {
-        if (!state.IsTerminal && state.Pause is null && state.DecidedAt > state.Deadline + TimeSpan.FromMinutes(1))
-            yield return $"{state.Phase} should have been left at {state.Deadline:O}";
+        var watched = state.Phase == RolloutPhase.Warming ? state.ReadySince + Rollout.Watched(state.Spec.Next) : null;
+        var deadline = watched > state.Deadline ? watched.Value : state.Deadline;
+        if (!state.IsTerminal && state.Pause is null && state.DecidedAt > deadline + TimeSpan.FromMinutes(1))
+            yield return $"{state.Phase} should have been left at {deadline:O}";
     }
 }

@@ -60,7 +60,7 @@ public static partial class Rollout
             return Shift(state, 0, "the generation to go back to is ready", now);
 
         state = state with { ReadySince = ready >= next.Replicas ? state.ReadySince ?? now : null };
-        if (seen.KnowsInstances && state.ReadySince is { } since && now - since >= next.Health.Interval * next.Health.Healthy)
+        if (seen.KnowsInstances && state.ReadySince is { } since && now - since >= Watched(next))
             return Shift(state, 0, "all instances are ready", now);
 
         string missing = string.Create(CultureInfo.InvariantCulture, $"{ready} of {next.Replicas} instances are ready{Symptoms(state, seen)}");
@@ -71,6 +71,9 @@ public static partial class Rollout
         var cause = seen.Proxy.Alive && seen.KnowsInstances && !Objects(state, seen) ? AbortCause.Health : AbortCause.Target;
         return GiveUp(state, cause, $"{missing} after {next.Health.Deadline.TotalSeconds:0} s", now);
     }
+
+    /// <summary>How long ready instances are watched before they take traffic.</summary>
+    internal static TimeSpan Watched(Generation generation) => generation.Health.Interval * generation.Health.Healthy;
 
     private static bool Objects(RolloutState state, Observation seen) =>
         seen.Instances.Any(instance => instance.Generation == state.Spec.Next.Number && instance.Objection is not null);

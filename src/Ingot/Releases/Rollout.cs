@@ -24,6 +24,7 @@ public static partial class Rollout
     private static readonly TimeSpan s_stopping = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_previousDown = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_away = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_moment = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_oldest = TimeSpan.FromSeconds(60);
 
     /// <summary>A rollout that has been recorded and not begun.</summary>
@@ -44,18 +45,19 @@ public static partial class Rollout
     /// <param name="withdrawn">What may not run any more; null when everything may.</param>
     public static RolloutDecision Next(RolloutState state, Observation seen, DateTimeOffset now, Withdrawn? withdrawn = null)
     {
-        // Read before the last decision, or before the clock went back: what it shows may be gone.
-        var followed = FollowClock(state, now);
-        bool stale = seen.Time < followed.DecidedAt || seen.Time > now;
-        if (state.IsTerminal || stale)
+        if (state.IsTerminal || IsStale(state.DecidedAt, seen, now))
             return new RolloutDecision(state, []);
 
         seen = Fresh(seen);
 
-        var watched = Watch(followed, seen, now) with { DecidedAt = now };
+        var watched = Watch(FollowClock(state, now), seen, now) with { DecidedAt = now };
         var decided = Go(Withdraw(Guard(Loosen(watched), seen, withdrawn, now), withdrawn, now), seen, now);
         return Enforce(MayNotTurnBack(watched, decided, withdrawn) ? Hold(watched, decided.Reason, withdrawn!.Previous!, now) : decided, seen, now);
     }
+
+    // Read before the last decision, or before the clock went back: what it shows may be gone. A decision of a time that is yet to come was made
+    // before the clock went back, and every look begins before its own decision.
+    internal static bool IsStale(DateTimeOffset decided, Observation seen, DateTimeOffset now) => seen.Time > now || decided <= now && seen.Time < decided;
 
     /// <summary>What was read of the instances long ago says nothing of now.</summary>
     internal static Observation Fresh(Observation seen) => !seen.KnowsInstances || seen.Time - seen.InstancesTime <= s_oldest
@@ -148,12 +150,28 @@ public static partial class Rollout
     /// <summary>
     /// Notes that a move could not be carried out. One on an instance is tried again after a while, each time a longer one; other instances do not
     /// wait for it. When it fails time and again, before the generation has any traffic, the rollout turns back instead of waiting for the deadline.
+    /// What fails at the proxy at once counts as one, and what fails at instances of other generations is not held against the one on trial.
     /// </summary>
     public static RolloutState Failed(RolloutState state, Move move, string message, DateTimeOffset now)
     {
         var (memory, failed) = Upkeep.Failed(state.Instances, move, now);
-        int traffic = failed is null ? state.FailedTrafficMoves + 1 : state.FailedTrafficMoves;
-        return state with { Instances = memory, FailedTrafficMoves = traffic, LastFailure = new MoveFailure(move.Key, failed ?? traffic, message, now) };
+        if (failed is null)
+            return TrafficFailed(state, move, message, now);
+        bool isNext = InstanceName.TryParse(move.Subject!, out int generation, out _) && generation == state.Spec.Next.Number;
+        return state with { Instances = memory, LastFailure = isNext ? new MoveFailure(move.Key, failed.Value, message, now) : state.LastFailure };
+    }
+
+    // A proxy that is gone for a moment fails every move that was made in it.
+    private static RolloutState TrafficFailed(RolloutState state, Move move, string message, DateTimeOffset now)
+    {
+        bool isSame = now - state.TrafficFailedAt < s_moment;
+        int count = isSame ? state.FailedTrafficMoves : state.FailedTrafficMoves + 1;
+        return state with
+        {
+            FailedTrafficMoves = count,
+            TrafficFailedAt = isSame ? state.TrafficFailedAt : now,
+            LastFailure = new MoveFailure(move.Key, count, message, now),
+        };
     }
 
     /// <summary>A decision, with the moves that failed while it was made: it was made without knowing of them.</summary>
@@ -165,7 +183,7 @@ public static partial class Rollout
         decided = decided with { Instances = Upkeep.KeepFailures(basis.Instances, current.Instances, decided.Instances) };
         // A phase begins with none.
         bool isNews = current.LastFailure != basis.LastFailure && current.Phase == decided.Phase && current.Step == decided.Step;
-        return isNews ? decided with { LastFailure = current.LastFailure, FailedTrafficMoves = current.FailedTrafficMoves } : decided;
+        return isNews ? decided with { LastFailure = current.LastFailure, FailedTrafficMoves = current.FailedTrafficMoves, TrafficFailedAt = current.TrafficFailedAt } : decided;
     }
 
     /// <summary>How many instances must be well for a generation to serve: half, and at least one.</summary>
@@ -198,6 +216,7 @@ public static partial class Rollout
             AcknowledgedAt = state.AcknowledgedAt + passed,
             PreviousDownSince = state.PreviousDownSince + passed,
             BelowFloorSince = state.BelowFloorSince + passed,
+            TrafficFailedAt = state.TrafficFailedAt + passed,
             Probe = state.Probe is { } probe ? probe with { QuietSince = probe.QuietSince + passed } : null,
             Pause = state.Pause is { } pause ? pause with { Since = pause.Since + passed, Until = pause.Until + passed } : null,
             Goals = [.. state.Goals.Select(goal => goal with { DrainUntil = goal.DrainUntil + passed })],
@@ -278,7 +297,7 @@ public static partial class Rollout
 
     private static RolloutState Enter(RolloutState state, RolloutPhase phase, TimeSpan time, string reason, DateTimeOffset now)
     {
-        state = state with { Phase = phase, DecidedAt = now, PhaseSince = now, Deadline = now + time, Pause = null, Waiting = "", LastFailure = null, FailedTrafficMoves = 0 };
+        state = state with { Phase = phase, DecidedAt = now, PhaseSince = now, Deadline = now + time, Pause = null, Waiting = "", LastFailure = null, FailedTrafficMoves = 0, TrafficFailedAt = null };
         return state with { History = [.. state.History, new PhaseChange(now, phase, state.Share, reason)] };
     }
 

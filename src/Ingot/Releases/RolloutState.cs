@@ -212,8 +212,11 @@ public sealed record RolloutState
     /// <summary>The move that last failed; null when none did in this phase.</summary>
     public MoveFailure? LastFailure { get; init; }
 
-    /// <summary>How many moves on the proxy have failed in this phase.</summary>
+    /// <summary>How often moves on the proxy have failed in this phase; those that fail at once are counted once.</summary>
     public int FailedTrafficMoves { get; init; }
+
+    /// <summary>When that was last counted; null when none has failed in this phase.</summary>
+    public DateTimeOffset? TrafficFailedAt { get; init; }
 
     /// <summary>What happened, in order.</summary>
     public IReadOnlyList<PhaseChange> History { get; init; } = [];
@@ -229,7 +232,15 @@ public sealed record RolloutState
 
     /// <summary>What a target must know to carry out the moves, with the proxy as it is to be set up now.</summary>
     [JsonIgnore]
-    public ServiceSetup Setup => Spec.Setup with { Proxy = Phase is < RolloutPhase.Shifting or >= RolloutPhase.Aborting ? Spec.ServingProxy ?? Spec.Proxy : Spec.Proxy };
+    public ServiceSetup Setup => Spec.Setup with { Proxy = Proxy };
+
+    // While traffic moves it is taken on both addresses; the earlier one is closed once the next generation is in place, the new one when it turns back.
+    private ProxySettings Proxy => (Spec.ServingProxy, Phase) switch
+    {
+        (null, _) or (_, RolloutPhase.Retiring or RolloutPhase.Done) => Spec.Proxy,
+        (var serving, < RolloutPhase.Shifting or >= RolloutPhase.Aborting) => serving,
+        var (serving, _) => serving.Listen == Spec.Proxy.Listen ? Spec.Proxy : Spec.Proxy with { Former = serving.Listen },
+    };
 
     /// <summary>Whether it has ended.</summary>
     [JsonIgnore]

@@ -7,6 +7,7 @@ namespace Ingot.Releases;
 /// <summary>What a service needs between rollouts: its proxy alive, its instances present and healthy, its weights right. As pure as <see cref="Rollout"/>.</summary>
 public static class Steady
 {
+    private static readonly TimeSpan s_strays = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_away = TimeSpan.FromMinutes(2);
 
     /// <summary>What to keep after a rollout has ended; null when nothing serves, because a first deployment failed.</summary>
@@ -78,12 +79,12 @@ public static class Steady
     /// <param name="withdrawn">The warm generations that may not run any more: they are stopped, and come back when they may. What serves goes on.</param>
     public static SteadyDecision Next(SteadyState state, Observation seen, DateTimeOffset now, IReadOnlySet<int>? withdrawn = null)
     {
-        // A clock that went back must not make every observation look stale.
-        var decided = state.DecidedAt < now ? state.DecidedAt : now;
-        if (seen.Time < decided || seen.Time > now)
+        if (Rollout.IsStale(state.DecidedAt, seen, now))
             return new SteadyDecision(state, []);
 
         seen = Rollout.Fresh(seen);
+        state = FollowClock(state, now);
+        state = state with { Leaving = [.. state.Leaving, .. Strays(state, seen, now)] };
         var (moves, memory) = Upkeep.Of(state.Setup, Goals(state, withdrawn, now), state.Instances, seen, now, onTrial: null);
         var wellbeing = Wellbeing.Of(state.Serving, memory, seen, now);
         bool isBelow = seen.Proxy.Alive && wellbeing.IsBelowFloor(state.Serving.Replicas);
@@ -99,6 +100,23 @@ public static class Steady
         {
             Return = isBelow && next.MayReturn && StandsBy(next, seen, withdrawn) is { } warm ? Returns(next, warm, wellbeing, seen, now) : null,
         };
+    }
+
+    // A clock that went back takes the times of what is leaving with it; other times are taken as none.
+    private static SteadyState FollowClock(SteadyState state, DateTimeOffset now) => now - state.DecidedAt is var passed && passed >= TimeSpan.Zero
+        ? state
+        : state with { Leaving = [.. state.Leaving.Select(goal => goal with { DrainUntil = goal.DrainUntil + passed })] };
+
+    // What nobody asked for and still runs, such as an instance that was only made after its rollout had turned back.
+    private static IEnumerable<GenerationGoal> Strays(SteadyState state, Observation seen, DateTimeOffset now)
+    {
+        var known = Goals(state).Select(goal => goal.Generation).ToHashSet();
+        return seen.Instances.Select(instance => instance.Generation)
+            .Concat(seen.Proxy.Servers.Select(server => server.Generation))
+            .Distinct()
+            .Where(generation => !known.Contains(generation))
+            .Select(generation => new GenerationGoal(generation, 0, 0, Presence.Stopped, now + s_strays))
+            .Where(goal => !IsGone(goal, seen));
     }
 
     private static bool IsGone(GenerationGoal goal, Observation seen) => seen.Proxy.Alive && seen.KnowsInstances

@@ -193,6 +193,20 @@ public sealed class DockerTargetTests : IAsyncLifetime
         Assert.Equal([new ServiceKey("shop", "api", "test"), s_key], await _target.FindServicesAsync());
     }
 
+    [Fact]
+    public async Task ContainersOfVersionsThatDidNotTellHomesApartAreNamedAndLeftAlone()
+    {
+        _engine.Add("a", 0, status: "exited");
+        _engine.Add("old", 1, change: labels => labels.Remove(InstanceLabels.Home), name: "ingot-shop.web.test-g1-1");
+        _engine.Add("other", 1, change: labels => labels[InstanceLabels.Home] = "another12345", name: "ingot-shop.web.test-g1-1");
+        _engine.Add("copy", 1, change: labels => labels.Remove(InstanceLabels.Home), name: "mine");
+
+        Assert.Equal("a", Assert.Single(await LookAsync()).Id);
+        Assert.Contains("'docker rm -f ingot-shop.web.test-g1-1'", Assert.Single(_target.Strangers(s_key)), StringComparison.Ordinal);
+        await _target.RemoveServiceAsync(s_key);
+        Assert.Equal(["copy", "old", "other"], _engine.Containers.Keys);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("short")]
@@ -255,6 +269,8 @@ public sealed class DockerTargetTests : IAsyncLifetime
         public bool Privileged { get; init; }
 
         public bool IsListedOnly { get; init; }
+
+        public string? Name { get; init; }
     }
 
     /// <summary>As much of an Engine as looking and removing need.</summary>
@@ -277,12 +293,12 @@ public sealed class DockerTargetTests : IAsyncLifetime
         public string? Stuck { get; set; }
 
         public void Add(string id, int index, Action<SortedDictionary<string, string>>? change = null, string status = "running",
-            bool isListedOnly = false)
+            bool isListedOnly = false, string? name = null)
         {
             var labels = new SortedDictionary<string,
                 string>(InstanceLabels.Of(Home, s_key, Generation, index, ImageId).ToDictionary(), StringComparer.Ordinal);
             change?.Invoke(labels);
-            Containers[id] = new Container(index, labels) { Status = status, IsListedOnly = isListedOnly };
+            Containers[id] = new Container(index, labels) { Status = status, IsListedOnly = isListedOnly, Name = name };
         }
 
         public int Count(string what)
@@ -314,19 +330,20 @@ public sealed class DockerTargetTests : IAsyncLifetime
                 await Task.Delay(Timeout.Infinite, stop);
             }
 
-            var (status, body) = Answer(line.Split(' ')[0], path.Split('?')[0].Split('/')[2..]);
+            bool isOfHome = path.Contains(InstanceLabels.Home, StringComparison.Ordinal);
+            var (status, body) = Answer(line.Split(' ')[0], path.Split('?')[0].Split('/')[2..], isOfHome);
             byte[] bytes = Encoding.UTF8.GetBytes(body);
             byte[] answer = [.. Encoding.ASCII.GetBytes($"HTTP/1.1 {status} X\r\nContent-Length: {bytes.Length}\r\n\r\n"), .. bytes];
             await socket.SendAsync(answer, stop);
         }
 
-        private (int Status, string Body) Answer(string method, string[] path)
+        private (int Status, string Body) Answer(string method, string[] path, bool isOfHome)
         {
             lock (Containers)
             {
                 return (method, path) switch
                 {
-                    ("GET", ["containers", "json"]) => (200, $"[{string.Join(',', Containers.Select(Row))}]"),
+                    ("GET", ["containers", "json"]) => (200, $"[{string.Join(',', Containers.Where(one => !isOfHome || IsOfHome(one.Value)).Select(Row))}]"),
                     ("GET", ["containers", var id, "json"]) => Containers.TryGetValue(id, out var one) && !one.IsListedOnly
                         ? (200, Inspected(id, one)) : (404, "{}"),
                     ("GET", ["images", ImageId, "json"]) => (200, Image(ImageId)),
@@ -339,8 +356,10 @@ public sealed class DockerTargetTests : IAsyncLifetime
             }
         }
 
+        private static bool IsOfHome(Container container) => container.Labels.GetValueOrDefault(InstanceLabels.Home) == Home;
+
         private static string Row(KeyValuePair<string, Container> one) =>
-            $$"""{"Id":"{{one.Key}}","Names":["/name-{{one.Key}}"],"Image":"i","State":"{{one.Value.Status}}","Labels":{{JsonSerializer.Serialize(one.Value.Labels)}}}""";
+            $$"""{"Id":"{{one.Key}}","Names":["/{{one.Value.Name ?? $"name-{one.Key}"}}"],"Image":"i","State":"{{one.Value.Status}}","Labels":{{JsonSerializer.Serialize(one.Value.Labels)}}}""";
 
         private static string Inspected(string id, Container one) => $$"""
             {"Id":"{{id}}","Name":"/name-{{id}}","RestartCount":{{one.Restarts}},"Image":"{{one.Image}}",

@@ -102,9 +102,9 @@ public sealed class BlameTests
     [InlineData(new[] { 10, 50 }, 100)]
     public void ABrownOutWithAllTrafficOnTheNextGenerationTurnsAlmostNothingBack(int[] canary, int rate)
     {
-        const int Runs = 200;
+        int runs = Seeds.Of(100);
         int aborted = 0;
-        for (int seed = 0; seed < Runs; seed++)
+        for (int seed = 0; seed < runs; seed++)
         {
             var run = new Run(World.Spec(2, 1, canary), seed).Serving(1);
             run.World.Rate = rate;
@@ -112,8 +112,8 @@ public sealed class BlameTests
             aborted += run.State.Phase == RolloutPhase.Done ? 0 : 1;
         }
 
-        TestContext.Current.SendDiagnosticMessage($"[{string.Join(' ', canary)}] {rate}/s: {aborted} of {Runs} turned back by a shared brown-out");
-        Assert.True(aborted <= Runs / 100, $"{aborted} of {Runs}");
+        TestContext.Current.SendDiagnosticMessage($"[{string.Join(' ', canary)}] {rate}/s: {aborted} of {runs} turned back by a shared brown-out");
+        Assert.True(aborted <= Math.Max(2, runs / 100), $"{aborted} of {runs}");
     }
 
     [Theory]
@@ -127,7 +127,7 @@ public sealed class BlameTests
     {
         var times = new List<int>();
         var failed = new List<long>();
-        for (int seed = 0; seed < 60; seed++)
+        for (int seed = 0; seed < Seeds.Of(20); seed++)
         {
             var spec = World.Spec(2, 1);
             var run = new Run(spec with { Rollout = spec.Rollout with { Observe = TimeSpan.FromSeconds(60) } }, seed).Serving(1);
@@ -144,9 +144,9 @@ public sealed class BlameTests
 
         times.Sort();
         failed.Sort();
-        string figures = string.Create(CultureInfo.InvariantCulture, $"{rate}/s at {failures:P0}: {times[30]} s and {failed[30]} failed requests in the median, {times[57]} s and {failed[57]} in 19 of 20");
+        string figures = string.Create(CultureInfo.InvariantCulture, $"{rate}/s at {failures:P0}: {times[times.Count / 2]} s and {failed[times.Count / 2]} failed requests in the median, {times[times.Count * 19 / 20]} s and {failed[times.Count * 19 / 20]} in 19 of 20");
         TestContext.Current.SendDiagnosticMessage(figures);
-        Assert.True(times[30] <= seconds, figures);
+        Assert.True(times[times.Count / 2] <= seconds, figures);
     }
 
     [Fact]

@@ -348,6 +348,97 @@ public sealed class RolloutTests
     }
 
     [Fact]
+    public void AProxyThatIsGoneForAMomentIsNotHeldAgainstTheNextGenerationHoweverManyMovesItFails()
+    {
+        var spec = World.Spec(2, 1, 50);
+        var run = new Run(spec with { Next = spec.Next with { Replicas = 8 } }).Serving(1);
+        run.Until(state => state.Phase == RolloutPhase.Provisioning);
+        run.Pass(1, carryOut: false);
+        foreach (var move in run.Decision.Moves.Where(move => move.Lane == Lane.Traffic))
+            run.State = Rollout.Failed(run.State, move, "the proxy does not answer", run.World.Now);
+        Assert.Equal((1, 8), (run.State.FailedTrafficMoves, run.Decision.Moves.Count(move => move is Move.AddServer)));
+
+        run.ToTheEnd();
+        Assert.Equal(RolloutPhase.Done, run.State.Phase);
+    }
+
+    [Fact]
+    public void AProxyThatStaysGoneTurnsTheReleaseBackSoon()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.World.Behaviours[2] = new() { ReadyAfter = null };
+        run.Until(state => state.Phase == RolloutPhase.Warming);
+        var from = run.World.Now;
+        while (run.State.Cause is null && run.World.Now - from < TimeSpan.FromSeconds(30))
+        {
+            run.State = Rollout.Failed(run.State, new Move.AddServer(2, 0, "10.0.0.2:80"), "the proxy does not answer", run.World.Now);
+            run.Pass(1);
+        }
+
+        Assert.Equal(AbortCause.Target, run.State.Cause);
+        Assert.InRange(run.World.Now - from, TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(12));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void WhatFailsAtInstancesOfOtherGenerationsIsNotHeldAgainstTheNext(int generation)
+    {
+        var run = new Run(World.Spec(4, 3, 50) with { Warm = [World.Generation(1)] }).Serving(3, 1);
+        run.Until(state => state.Phase == RolloutPhase.Provisioning);
+        for (int i = 0; i < 20; i++)
+            run.State = Rollout.Failed(run.State, new Move.CreateInstance(generation, i % 2, i), "its image was pruned", run.World.Now);
+        run.ToTheEnd();
+
+        Assert.Equal((RolloutPhase.Done, (AbortCause?)null), (run.State.Phase, run.State.Cause));
+    }
+
+    [Fact]
+    public void AMoveThatFailsWhileSomethingIsDecidedIsRememberedInThePhaseItFailedIn()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.Phase == RolloutPhase.Provisioning, carryOut: false);
+        var basis = run.State;
+        run.Pass(1, carryOut: false);
+        var current = Rollout.Failed(basis, new Move.CreateInstance(2, 0, 0), "the registry is gone", run.World.Now);
+        current = Rollout.Failed(current, new Move.AddServer(2, 1, "10.0.0.2:80"), "the proxy does not answer", run.World.Now);
+
+        var kept = Rollout.KeepFailures(basis, current, run.State);
+        Assert.Equal((1, current.Instances["g2-0"].NotBefore), (kept.Instances["g2-0"].FailedMoves, kept.Instances["g2-0"].NotBefore));
+        Assert.Equal((1, current.LastFailure), (kept.FailedTrafficMoves, kept.LastFailure));
+        Assert.Equal(run.State, Rollout.KeepFailures(current, current, run.State));
+
+        var elsewhere = Rollout.KeepFailures(basis, current, run.State with { Phase = RolloutPhase.Warming });
+        Assert.Equal((1, 0, (MoveFailure?)null), (elsewhere.Instances["g2-0"].FailedMoves, elsewhere.FailedTrafficMoves, elsewhere.LastFailure));
+    }
+
+    [Fact]
+    public void WhatIsRememberedOfAReplacedInstanceStaysWhenItsNextCannotBeMade()
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.AcknowledgedAt is not null);
+        var basis = run.State;
+        run.Pass(1, carryOut: false);
+        var remembered = new InstanceMemory(Replaced: 1, Removing: "id9");
+        var decided = run.State with { Instances = new Dictionary<string, InstanceMemory> { ["g2-0"] = remembered } };
+        var kept = Rollout.KeepFailures(basis, Rollout.Failed(basis, new Move.CreateInstance(2, 0, 1), "no space left", run.World.Now), decided);
+
+        Assert.Equal(remembered with { FailedMoves = 1, NotBefore = run.World.Now + TimeSpan.FromSeconds(2) }, kept.Instances["g2-0"]);
+    }
+
+    [Fact]
+    public void InstancesThatAreWatchedForLongAreNoUnboundedWait()
+    {
+        var spec = World.Spec(2, 1, 50);
+        var health = spec.Next.Health with { Interval = TimeSpan.FromSeconds(60), Healthy = 5, Deadline = TimeSpan.FromSeconds(30) };
+        var run = new Run(spec with { Next = spec.Next with { Health = health } }).Serving(1);
+
+        run.Until(state => state.Phase == RolloutPhase.Shifting);
+
+        Assert.True(run.World.Elapsed > 300);
+    }
+
+    [Fact]
     public void AChangedAddressIsTakenOnceTheNextGenerationIsReadyAndGivenBackWhenItTurnsBack()
     {
         var other = World.Settings with { Listen = new ListenAddress("127.0.0.1", 9090) };
@@ -356,12 +447,31 @@ public sealed class RolloutTests
         run.Until(state => state.Phase == RolloutPhase.Warming);
         Assert.Equal(World.Settings, run.World.Observe().Proxy.Settings);
         run.Until(state => state.AcknowledgedAt is not null);
-        Assert.Equal(other, run.World.Observe().Proxy.Settings);
+        Assert.Equal(other with { Former = World.Settings.Listen }, run.World.Observe().Proxy.Settings);
         run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now);
         run.ToTheEnd();
 
         Assert.Equal((World.Settings, World.Settings), (run.World.Observe().Proxy.Settings, Steady.After(run.State)!.Proxy));
         Assert.Equal((200, 0L), (run.World.WeightOf(1), run.World.Dropped));
+    }
+
+    [Theory]
+    [InlineData(9090)]
+    [InlineData(8080)]
+    public void UsersOfTheEarlierAddressAreServedUntilTheNextGenerationIsInPlace(int port)
+    {
+        var other = World.Settings with { Listen = new ListenAddress("127.0.0.1", port), CheckTimeout = TimeSpan.FromSeconds(1) };
+        var run = new Run(World.Spec(2, 1, 25) with { Proxy = other, ServingProxy = World.Settings }).Serving(1);
+        run.World.Used = World.Settings.Listen;
+        run.Until(state => state.Phase == RolloutPhase.Soaking);
+        Assert.Equal((port == 8080 ? null : World.Settings.Listen, 0L), (run.World.Observe().Proxy.Settings!.Former, run.World.Dropped));
+
+        run.World.Used = other.Listen;
+        run.ToTheEnd();
+        run.World.Pass(1);
+        foreach (var move in Steady.Next(Steady.After(run.State)!, run.World.Observe(), run.World.Now).Moves)
+            run.World.Apply(move);
+        Assert.Equal((RolloutPhase.Done, other, 0L), (run.State.Phase, run.World.Observe().Proxy.Settings, run.World.Dropped));
     }
 
     [Fact]
@@ -472,6 +582,23 @@ public sealed class RolloutTests
 
         Assert.Same(run.State, decision.State);
         Assert.Empty(decision.Moves);
+    }
+
+    [Theory]
+    [InlineData(-3)]
+    [InlineData(-10800)]
+    public void AfterTheClockWentBackTheNextLookIsDecidedOn(int seconds)
+    {
+        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
+        run.Until(state => state.AcknowledgedAt is not null);
+        run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now);
+
+        run.World.JumpClock(TimeSpan.FromSeconds(seconds));
+        run.Pass(1);
+
+        Assert.Equal((RolloutPhase.Aborting, run.World.Now, 0), (run.State.Phase, run.State.DecidedAt, run.World.WeightOf(2)));
+        run.Pass(1);
+        Assert.Equal(RolloutPhase.Restoring, run.State.Phase);
     }
 
     [Fact]

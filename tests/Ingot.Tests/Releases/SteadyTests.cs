@@ -161,6 +161,73 @@ public sealed class SteadyTests
         Assert.Equal((0, 2, 0), (run.World.RunningOf(2), run.World.InstancesOf(2), steady.Leaving.Count));
     }
 
+    [Theory]
+    [InlineData(-3)]
+    [InlineData(-10800)]
+    public void AfterTheClockWentBackWhatServesIsKeptUp(int seconds)
+    {
+        _world.Serve(2, 1);
+        Step();
+        _world.KillProxy();
+        _world.JumpClock(TimeSpan.FromSeconds(seconds));
+
+        Assert.Contains(Step().Moves, move => move is Move.EnsureProxy);
+        Assert.True(_world.ProxyAlive);
+    }
+
+    [Fact]
+    public void WhatIsMadeAfterItsRolloutHasTurnedBackIsTakenAway()
+    {
+        var run = new Run(World.Spec(2, 1, 10)).Serving(1);
+        run.Until(state => state.Phase == RolloutPhase.Provisioning, carryOut: false);
+        run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now);
+        while (!run.State.IsTerminal)
+            run.Pass(1);
+        var steady = Steady.After(run.State)!;
+        Assert.Equal(0, run.World.InstancesOf(2));
+
+        for (int i = 0; i < 8; i++)
+        {
+            run.World.Pass(1);
+            if (i == 3)
+                run.World.Apply(new Move.CreateInstance(2, 0, 0));
+            var seen = run.World.Observe();
+            var decision = Steady.Next(steady, seen, run.World.Now);
+            Assert.Empty(Invariants.Check(seen, decision));
+            steady = decision.State;
+            foreach (var move in decision.Moves)
+                run.World.Apply(move);
+        }
+
+        Assert.Equal((0, 1, 0), (run.World.RunningOf(2), run.World.InstancesOf(2), steady.Leaving.Count));
+    }
+
+    [Fact]
+    public void AForgottenGenerationThatTheProxySendsRequestsToIsDrainedAndThenStopped()
+    {
+        _world.Serve(2, 1, 7);
+        _world.Endless = 7;
+        int from = _world.Elapsed;
+        while (_world.RunningOf(7) > 0 && _world.Elapsed - from < 200)
+            Step();
+
+        Assert.InRange(_world.Elapsed - from, 55, 80);
+        Assert.Equal((0, false, 2, 0L), (_world.WeightOf(7), _world.Knows(7), _world.InstancesOf(7), _world.Dropped));
+        Assert.Empty(Step().Moves);
+    }
+
+    [Fact]
+    public void AMoveThatFailsWhileSomethingIsDecidedIsRemembered()
+    {
+        _world.Serve(2, 1);
+        var basis = _state;
+        var decided = Step().State;
+        var current = Steady.Failed(basis, new Move.CreateInstance(2, 1, 1), _world.Now);
+
+        Assert.Equal(1, Steady.KeepFailures(basis, current, decided).Instances["g2-1"].FailedMoves);
+        Assert.Empty(Steady.KeepFailures(current, current, decided).Instances);
+    }
+
     [Fact]
     public void AMoveThatFailsIsTriedAgainLaterAndKeepsNoOtherBack()
     {

@@ -23,6 +23,9 @@ public sealed class World(int seed)
     public static readonly DateTimeOffset Start = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
     public static readonly ProxySettings Settings = new(new ListenAddress("127.0.0.1", 8080), TimeSpan.FromMilliseconds(500));
 
+    /// <summary>How long a look takes.</summary>
+    public static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
+
     private const int Rise = 2;
     private const int Fall = 3;
 
@@ -73,6 +76,9 @@ public sealed class World(int seed)
     /// <summary>An address that something else listens on.</summary>
     public ListenAddress? Taken { get; set; }
 
+    /// <summary>The address that users use; null for any that is open.</summary>
+    public ListenAddress? Used { get; set; }
+
     /// <summary>Requests that never end are in flight at a generation.</summary>
     public int? Endless { get; set; }
 
@@ -97,8 +103,9 @@ public sealed class World(int seed)
         Port = 8080,
     };
 
+    // A look begins before the decision that it is for.
     public Observation Observe() => new(
-        Now,
+        Now - Look,
         ProxyAlive && !ProxySilent ? ObserveProxy() : ProxyObservation.Down,
         EngineSilent ? [] : [.. _instances.Values.Select(Reported)],
         _synthetic is null ? null : new SyntheticObservation(_synthetic.Path, _synthetic.Rate, 0, 0, 0))
@@ -353,7 +360,7 @@ public sealed class World(int seed)
         int total = 0;
         foreach (var server in _servers.Values)
             total += Takes(server, except) ? server.Weight : 0;
-        if (!ProxyAlive || total == 0)
+        if (!ProxyAlive || total == 0 || !IsOpen(Used))
             return null;
 
         int at = _random.Next(total);
@@ -365,6 +372,8 @@ public sealed class World(int seed)
 
         return null;
     }
+
+    private bool IsOpen(ListenAddress? address) => address is null || address == _settings?.Listen || address == _settings?.Former;
 
     private static bool Takes(Server server, Server? except) => server.Health != ServerHealth.Down && server != except;
 
