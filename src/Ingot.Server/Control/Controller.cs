@@ -30,7 +30,20 @@ internal sealed class Controller : IAsyncDisposable
     {
         var keys = _world.Ledger.Read(view => view.LiveGenerations().Select(g => new ServiceKey(g.Project, g.Service, g.Stage)).Distinct().ToList());
         foreach (var key in keys)
+            Resume(key);
+    }
+
+    // What is damaged about one service keeps no other from going on.
+    private void Resume(ServiceKey key)
+    {
+        try
+        {
             Get(key);
+        }
+        catch (Exception e) when (e is FormatException or LedgerException)
+        {
+            _world.Logger.LogError(e, "{Service} is not taken up, because what the ledger says of it cannot be read: {Message}; run 'ingot log verify'", key, e.Message);
+        }
     }
 
     /// <summary>The loop of a service, begun when there is none yet.</summary>

@@ -1,7 +1,8 @@
 using System.Text;
-using Ingot.Oci.Content;
+using Ingot.Oci.Linux;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
+using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Server.Ledger;
 
@@ -151,7 +152,7 @@ internal sealed class LedgerHead : IDisposable
         {
             Write(file, block, _next);
             File.Move(fresh, _path, overwrite: true);
-            LinuxDirectory.Sync(Path.GetDirectoryName(_path)!);
+            SyncDirectory();
             _file = file;
         }
         catch
@@ -159,6 +160,14 @@ internal sealed class LedgerHead : IDisposable
             file.Dispose();
             throw;
         }
+    }
+
+    private void SyncDirectory()
+    {
+        string directory = Path.GetDirectoryName(_path)!;
+        using var handle = new SafeFileHandle(Libc.Open(LinuxPath.Terminated(directory), LinuxAbi.Host.O_DIRECTORY | Kernel.O_CLOEXEC), ownsHandle: true);
+        if (handle.IsInvalid || Libc.FSync(handle) != 0)
+            throw LinuxError.Failed("sync the directory", directory);
     }
 
     private static void Write(FileStream file, byte[] block, int at)

@@ -171,6 +171,49 @@ public sealed class TokenStoreTests : IAsyncLifetime
         Assert.False(await _tokens.RevokeAsync("bob", "nobody", "never was", CancellationToken.None));
     }
 
+    [Theory]
+    [InlineData("bob", "bob.new")]
+    [InlineData("bob.new", "bob")]
+    public async Task MakingATokenTakesNobodyElsesAway(string first, string second)
+    {
+        string token = await CreateAsync(first, Role.Viewer);
+        await CreateAsync(second, Role.Viewer);
+        Assert.Equal(first, _tokens.Find(null, token)?.Name);
+        Assert.Equal(2, Directory.GetFiles(_test.Home.Tokens).Length);
+    }
+
+    [Fact]
+    public async Task AnEntryThatSaysOtherThanItsLeafLetsNobodyIn()
+    {
+        await CreateAsync("ann", Role.Viewer);
+        using (var db = Ingot.Server.Storage.SqliteDatabase.OpenWriter(_test.Home.Database))
+            db.ExecuteScript("UPDATE entries SET json = CAST(replace(CAST(json AS TEXT), 'viewer', 'administrator') AS BLOB)");
+
+        var e = Assert.Throws<LedgerException>(() => new TokenStore(_test.Home, _ledger, _clock));
+        Assert.Contains("ingot log verify", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AnEntryThatIsNoneEndsWithASentence()
+    {
+        await CreateAsync("ann", Role.Viewer);
+        using (var db = Ingot.Server.Storage.SqliteDatabase.OpenWriter(_test.Home.Database))
+            db.ExecuteScript("UPDATE entries SET json = x'7b'");
+
+        Assert.Contains("is damaged", Assert.Throws<LedgerException>(() => new TokenStore(_test.Home, _ledger, _clock)).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A directory in the file's place stands for a disk that does not take it.</summary>
+    [Fact]
+    public async Task ATokenThatCannotBeKeptIsNotMade()
+    {
+        Directory.CreateDirectory(Path.Combine(_test.Home.Tokens, "ann", "full"));
+        var e = await Assert.ThrowsAsync<LedgerException>(() => CreateAsync("ann", Role.Viewer));
+
+        Assert.Contains("could not be kept", e.Message, StringComparison.Ordinal);
+        Assert.Empty(_tokens.List());
+    }
+
     [Fact]
     public async Task TheServerMakesListsAndRevokesThem()
     {

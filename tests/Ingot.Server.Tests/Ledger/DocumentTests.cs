@@ -99,12 +99,74 @@ public sealed class DocumentTests : IAsyncLifetime
     [InlineData("null")]
     [InlineData("{\"phase\":\"Nowhere\"}")]
     [InlineData("[1]")]
+    [InlineData("{\"judgement\":null}")]
+    [InlineData("{\"history\":[null]}")]
+    [InlineData("{\"phase\":\"Soaking\",\"phase\":\"Done\"}")]
     public async Task AWorkingStateThatWasCutShortIsAsGoodAsNone(string json)
     {
         var entry = await BeginAsync(State(3, 10));
         _ledger.Working.Write("r1", entry.Mark, json);
 
         Assert.Equal(RolloutPhase.Shifting, Read().State.Phase);
+    }
+
+    [Theory]
+    [InlineData("judgement", "null")]
+    [InlineData("instances", "{\"g7-0\":null}")]
+    [InlineData("spec", "{}")]
+    public async Task AWorkingStateWithAMemberThatNoneHasIsAsGoodAsNone(string member, string json)
+    {
+        var state = State(3, 10);
+        var entry = await BeginAsync(state);
+        var working = System.Text.Json.Nodes.JsonNode.Parse(ReleasesJson.WriteWorking(state with { Phase = RolloutPhase.Soaking }))!.AsObject();
+        working[member] = System.Text.Json.Nodes.JsonNode.Parse(json);
+        _ledger.Working.Write("r1", entry.Mark, working.ToJsonString());
+
+        Assert.Equal(RolloutPhase.Shifting, Read().State.Phase);
+    }
+
+    /// <summary>What is released is what was asked for on the record.</summary>
+    [Fact]
+    public async Task AWorkingStateDoesNotSayWhatIsReleased()
+    {
+        var state = State(3, 10);
+        var entry = await BeginAsync(state);
+        var forged = state with { Spec = state.Spec with { Next = state.Spec.Next with { Number = 666 } } };
+        _ledger.Working.Write("r1", entry.Mark, ReleasesJson.Write(forged));
+
+        Assert.Equal(7, Read().State.Spec.Next.Number);
+    }
+
+    [Fact]
+    public async Task AWorkingFileThatIsNotAllThatWasWrittenIsAsGoodAsNone()
+    {
+        var state = State(3, 10);
+        var entry = await BeginAsync(state);
+        _ledger.Working.Write("r1", entry.Mark, ReleasesJson.WriteWorking(state with { Waiting = "for 1000 requests" }));
+        Assert.Equal("for 1000 requests", Read().State.Waiting);
+        string file = Assert.Single(Directory.GetFiles(_test.Home.Working));
+        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file)).Replace("for 1000", "for 9000", StringComparison.Ordinal));
+
+        Assert.NotEqual("for 9000 requests", Read().State.Waiting);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("{\"web-1\":{\"unhealthy")]
+    [InlineData("{\"web-1\":null}")]
+    [InlineData("null")]
+    [InlineData("[]")]
+    public void AMemoryOfInstancesThatCannotBeReadIsNone(string json) => Assert.Empty(ReleasesJson.ReadMemory(json));
+
+    [Fact]
+    public async Task ADocumentThatIsNotWhatItsNameSaysIsSaidAndNotParsed()
+    {
+        await BeginAsync(State(3, 250_000));
+        using (var db = Ingot.Server.Storage.SqliteDatabase.OpenWriter(_test.Home.Database))
+            db.ExecuteScript("UPDATE document_bytes SET bytes = CAST(replace(CAST(bytes AS TEXT), 'ccc', 'ddd') AS BLOB)");
+
+        var e = Assert.Throws<LedgerException>(Read);
+        Assert.Contains("ingot log verify", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]

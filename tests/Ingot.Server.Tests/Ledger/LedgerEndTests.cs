@@ -196,6 +196,161 @@ public sealed class LedgerEndTests : IDisposable
         Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home)).Problems);
     }
 
+    /// <summary>The first schema remembered nothing: a program that only opened the home, or was killed before its first entry, has to have begun.</summary>
+    [Fact]
+    public async Task AHomeOfTheFirstSchemaThatWasOnlyOpenedIsOpenedAgainAndRemembered()
+    {
+        await AppendAsync(3);
+        File.Delete(_test.Home.LogHead);
+        MakeFirstSchema();
+        for (int i = 0; i < 3; i++)
+            await AppendAsync(0);
+        DeleteDatabase();
+
+        await ExpectLossAsync("has 0 entries, and this home remembers 3");
+    }
+
+    /// <summary>Nothing is forgotten before the loss is on the record: the acceptance is made to fail.</summary>
+    [Fact]
+    public async Task ALossThatCouldNotBeRecordedIsNotForgotten()
+    {
+        await AppendAsync(3);
+        var known = Remembered();
+        DeleteDatabase();
+        var e = await Assert.ThrowsAsync<LedgerException>(() => LedgerStore.AcceptLossAsync(_test.Home, TimeProvider.System, "alice", new string('x', LedgerEntry.MaxBytes)));
+        Assert.Contains("bytes", e.Message, StringComparison.Ordinal);
+
+        await ExpectLossAsync("this home remembers 3");
+        var entry = await LedgerStore.AcceptLossAsync(_test.Home, TimeProvider.System, "alice", "the disk broke");
+        Assert.Equal(new LossAccepted(0, 3, known.Root.ToString(), "the disk broke"), entry.Event);
+        Assert.Equal(1, Remembered().Size);
+    }
+
+    [Fact]
+    public async Task WhatTheHomeRemembersIsVerifiedToo()
+    {
+        await AppendAsync(40);
+        File.Copy(_test.Home.Database, _test.Home.Database + ".backup");
+        await AppendAsync(1);
+        DeleteDatabase();
+        File.Move(_test.Home.Database + ".backup", _test.Home.Database);
+        Assert.Contains((await LedgerVerifier.VerifyAsync(_test.Home)).Problems, problem => problem.Problem.Contains("it had 41 entries and has 40", StringComparison.Ordinal));
+
+        await File.WriteAllTextAsync(_test.Home.LogHead, "nothing");
+        Assert.Contains((await LedgerVerifier.VerifyAsync(_test.Home)).Problems, problem => problem.Problem.Contains("cannot be read", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task ALogWhoseKeyAndLedgerAreGoneIsNotBegunAnewWhileItIsRemembered()
+    {
+        await AppendAsync(3);
+        DeleteDatabase();
+        File.Delete(_test.Home.LogKey);
+
+        var e = await Assert.ThrowsAsync<LedgerException>(() => LedgerStore.OpenAsync(_test.Home, TimeProvider.System));
+        Assert.Contains("remembers 3 entries", e.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(_test.Home.LogKey));
+        Assert.Equal(3, Remembered().Size);
+    }
+
+    [Fact]
+    public async Task AProgramThatWasKilledBeforeItsKeyWasWholeStarts()
+    {
+        await AppendAsync(0);
+        DeleteDatabase();
+        File.Delete(_test.Home.LogKey);
+        await AppendAsync(1);
+
+        Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home)).Problems);
+    }
+
+    /// <summary>A kill in the middle of the first write leaves a database with a journal that says how to undo it.</summary>
+    [Fact]
+    public async Task AFirstStartThatWasKilledInTheMiddleOfAWriteIsUndone()
+    {
+        MakeHotJournal();
+        await AppendAsync(1);
+
+        Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home)).Problems);
+    }
+
+    [Fact]
+    public async Task ALedgerThatOnlySaysThatItIsOfTheFirstSchemaKeepsItsDocuments()
+    {
+        await using (var ledger = await LedgerStore.OpenAsync(_test.Home, TimeProvider.System))
+            await ledger.AppendAsync("x", new ProjectApplied("shop", SampleEvents.DigestOf("x"), new string('x', 100_000)));
+        using (var db = SqliteDatabase.OpenWriter(_test.Home.Database))
+            db.ExecuteScript("PRAGMA user_version = 1");
+        await AppendAsync(1);
+
+        Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home)).Problems);
+    }
+
+    [Fact]
+    public async Task AnEdgeThatIsNotThatOfTheEntriesIsNotSigned()
+    {
+        await AppendAsync(7);
+        using (var db = SqliteDatabase.OpenWriter(_test.Home.Database))
+            db.ExecuteScript("UPDATE edge SET hashes = randomblob(length(hashes))");
+
+        await ExpectDamageAsync();
+    }
+
+    [Theory]
+    [InlineData("UPDATE entries SET leaf = x'00' WHERE seq = 6")]
+    [InlineData("UPDATE entries SET leaf = 'text' WHERE seq = 6")]
+    [InlineData("UPDATE entries SET leaf = 7 WHERE seq = 6")]
+    [InlineData("UPDATE edge SET hashes = 7")]
+    public async Task ALedgerThatIsDamagedIsNotOpenedAndNoFault(string sql)
+    {
+        await AppendAsync(7);
+        using (var db = SqliteDatabase.OpenWriter(_test.Home.Database))
+            db.ExecuteScript(sql);
+
+        await ExpectDamageAsync();
+    }
+
+    [Fact]
+    public async Task ALockThatCannotBeMadeIsNotThatOfAnotherProcess()
+    {
+        File.CreateSymbolicLink(_test.Home.Lock, _test.Home.Lock);
+        var e = await Assert.ThrowsAsync<LedgerException>(() => LedgerStore.OpenAsync(_test.Home, TimeProvider.System));
+        Assert.False(e.IsOpenElsewhere, e.Message);
+        File.Delete(_test.Home.Lock);
+
+        await using var held = await LedgerStore.OpenAsync(_test.Home, TimeProvider.System);
+        e = await Assert.ThrowsAsync<LedgerException>(() => LedgerStore.OpenAsync(_test.Home, TimeProvider.System));
+        Assert.True(e.IsOpenElsewhere, e.Message);
+    }
+
+    private async Task ExpectDamageAsync()
+    {
+        var e = await Assert.ThrowsAsync<LedgerException>(() => LedgerStore.OpenAsync(_test.Home, TimeProvider.System));
+        Assert.Contains("ingot log verify", e.Message, StringComparison.Ordinal);
+    }
+
+    private Checkpoint Remembered()
+    {
+        using var key = NoteVerifier.Parse(File.ReadAllText(_test.Home.LogPublicKey).Trim());
+        return LedgerHead.Read(_test.Home, key)!;
+    }
+
+    /// <summary>Copies a database and its journal while more of a transaction is in the file than fits into memory.</summary>
+    private void MakeHotJournal()
+    {
+        string file = _test.Home.Database;
+        using (var db = SqliteDatabase.OpenCache(file + ".made"))
+        {
+            db.ExecuteScript("PRAGMA journal_mode = DELETE; PRAGMA cache_size = 2; BEGIN; CREATE TABLE t (x)");
+            for (int i = 0; i < 200; i++)
+                db.ExecuteScript("INSERT INTO t VALUES (randomblob(3000))");
+            File.Copy(file + ".made", file);
+            File.Copy(file + ".made-journal", file + "-journal");
+        }
+
+        Assert.NotEqual(0, new FileInfo(file).Length);
+    }
+
     /// <summary>What the first schema lacks is taken away: documents, and the entry of a rollout's state.</summary>
     private void MakeFirstSchema()
     {
