@@ -64,7 +64,12 @@ public sealed class RuleTests : IDisposable
         await File.WriteAllBytesAsync(Project.At("root/fetched/app.jar"), jar);
         await File.WriteAllBytesAsync(Project.At("root/fetched/data.gz"), gzip);
         await Task.Delay(TimeSpan.FromSeconds(6), TestContext.Current.CancellationToken);
-        await Project.WriteAsync("RUN --mount=type=cache,target=/c cat /c/kept && cat /fetched/app.jar > /app.jar && cat /fetched/data.gz > /data.gz\nRUN busybox sha256sum /app.jar /data.gz > /seen\n");
+        await File.WriteAllTextAsync(Project.At("Dockerfile"), """
+            FROM scratch
+            COPY root/ /
+            RUN --mount=type=cache,target=/c cat /c/kept && cat /fetched/app.jar > /app.jar && cat /fetched/data.gz > /data.gz
+            RUN busybox sha256sum /app.jar /data.gz > /seen
+            """);
         await BuildAsync();
         Assert.Equal($"{Hex(jar)}  /app.jar\n{Hex(gzip)}  /data.gz\n", await SeenAsync());
     }
