@@ -67,7 +67,7 @@ internal sealed partial class Vouchers : IDisposable
                 bool isNamed = IsSource(path);
                 ref long left = ref (isNamed ? ref named : ref others);
                 if ((left -= Math.Min(bytes, MaxTextBytes)) >= 0)
-                    Take(checksums, layer, path, isNamed);
+                    Take(checksums, layer, path, bytes, isNamed);
             }
         }
 
@@ -75,23 +75,26 @@ internal sealed partial class Vouchers : IDisposable
     }
 
     // Databases of RPM are binary, everything else is text.
-    private static void Take(Checksums checksums, IVouchingFiles layer, string path, bool isNamed)
+    private static void Take(Checksums checksums, IVouchingFiles layer, string path, long bytes, bool isNamed)
     {
         using var content = layer.Open(path);
         if (path.EndsWith(".sqlite", StringComparison.Ordinal))
             checksums.Add("/" + path, RpmDigests.Read(Bytes(content)));
         else
-            TakeText(checksums, "/" + path, content, isNamed);
+            TakeText(checksums, "/" + path, content, bytes, isNamed);
     }
 
     // In parts that overlap by more than a checksum is long.
-    private static void TakeText(Checksums checksums, string source, Stream content, bool isNamed)
+    private static void TakeText(Checksums checksums, string source, Stream content, long bytes, bool isNamed)
     {
         const int overlap = 200;
-        byte[] window = new byte[(int)Math.Clamp(content.CanSeek ? content.Length + overlap + 1 : WindowBytes, 1, WindowBytes)];
+        byte[] window = new byte[(int)Math.Clamp(bytes + overlap + 1, overlap + 1, WindowBytes)];
         int kept = 0, read;
-        for (long total = 0; total < MaxTextBytes && (read = content.ReadAtLeast(window.AsSpan(kept), window.Length - kept, throwOnEndOfStream: false)) > 0; total += read)
+        for (long total = 0; total < MaxTextBytes; total += read)
         {
+            read = content.ReadAtLeast(window.AsSpan(kept), window.Length - kept, throwOnEndOfStream: false);
+            if (read == 0)
+                return;
             var filled = window.AsSpan(0, kept + read);
             // What has no name of a list counts when it is a text.
             if (!isNamed && filled.Contains((byte)0))
