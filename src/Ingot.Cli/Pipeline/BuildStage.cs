@@ -14,8 +14,6 @@ namespace Ingot.Cli.Pipeline;
 /// <summary>Plans and builds the images of a project, and names them in the local store.</summary>
 internal sealed class BuildStage(CommandContext context, BuildOptions options)
 {
-    private const int MaxCompared = 5;
-
     private IReadOnlyList<string> _warnings = [];
     private readonly Dictionary<string, BuildRecipe> _recipes = new(StringComparer.Ordinal);
     private IReadOnlyList<ContextLook>? _looks;
@@ -138,20 +136,18 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             context.Terminal.Line(line);
     }
 
-    // Held against the image that the name stood for, or else the other versions that are here.
+    // Held against the image that the name stood for, or else the version that was named last.
     private async Task WarnOfServedAsync(OciLayout layout, ProjectDefinition project, BuiltImage image, CancellationToken cancellationToken)
     {
         var names = await layout.NamesAsync(cancellationToken);
-        var others = names.TryGetValue(NameOf(project, image), out var last) ? [last] : names.Where(n => n.Key.StartsWith($"{project.Name}/{image.Name}:", StringComparison.Ordinal)).Select(n => n.Value);
-        var after = await Image.LoadAsync(layout.Store, image.Digest, cancellationToken: cancellationToken);
-        var files = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (var other in others.Select(o => o.Digest).Distinct().Where(d => d != image.Digest).Take(MaxCompared))
-        {
-            if (await layout.Store.SizeAsync(other, cancellationToken) is not null)
-                files.UnionWith(await ServedFiles.ChangedUnseenAsync(options.Cache ?? context.Home.Cache, layout.Store, await Image.LoadAsync(layout.Store, other, cancellationToken: cancellationToken), after, cancellationToken));
-        }
+        var other = names.TryGetValue(NameOf(project, image), out var same) ? same : names.LastOrDefault(n => n.Key.StartsWith($"{project.Name}/{image.Name}:", StringComparison.Ordinal)).Value;
+        if (other is null || other.Digest == image.Digest || await layout.Store.SizeAsync(other.Digest, cancellationToken) is null)
+            return;
 
-        if (ServedFiles.Warning(image.Name, [.. files]) is { } warning)
+        var before = await Image.LoadAsync(layout.Store, other.Digest, cancellationToken: cancellationToken);
+        var after = await Image.LoadAsync(layout.Store, image.Digest, cancellationToken: cancellationToken);
+        var files = await ServedFiles.ChangedUnseenAsync(options.Cache ?? context.Home.Cache, layout.Store, before, after, cancellationToken);
+        if (ServedFiles.Warning(image.Name, files) is { } warning)
             context.Terminal.Progress($"build    {context.Terminal.Bad("warning")}: {warning}");
     }
 

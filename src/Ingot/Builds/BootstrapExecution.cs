@@ -36,7 +36,7 @@ internal static class BootstrapExecution
             session.Note($"left out: {Mmdebstrap.LeftOut}; {Mmdebstrap.Configuration} leaves them out of packages installed later too. 'documentation: keep' keeps them");
         using var vouchers = new Vouchers([new StepFiles(directory)], step.ToString());
         var times = StepTimes.Between(session.Settings.Epoch, started, session.Settings.TimeProvider.GetElapsedTime(start), session.Settings.TimeProvider.GetUtcNow());
-        var normaliser = new Normaliser(times, isBootstrap: true, leftOut: [], session.RulesOff, vouchers);
+        var normaliser = new Normaliser(times, isBootstrap: true, leftOut: [], session.RulesOff, vouchers) { Cancellation = cancellationToken };
         var made = await DirectoryResult.WriteAsync(session, directory, DirectoryForm.Plain, normaliser, RootMode, export, cancellationToken).ConfigureAwait(false);
         return made with { Packages = packages };
     }

@@ -87,18 +87,14 @@ internal sealed class CommandExecution
         {
             byte[] config = MakeBundle(account, usual, mounts, network);
             await ExecuteAsync(SnapshotStack.In(_directory, "l", snapshots), mounts, network, config, onLine, cancellationToken).ConfigureAwait(false);
-            started = Earlier(started, mounts.CachesSince);
         }
 
         var clock = _session.Settings.TimeProvider;
-        var times = StepTimes.Between(_session.Settings.Epoch, started, clock.GetElapsedTime(start), clock.GetUtcNow()) with { IsUtc = IsUtc };
+        var times = StepTimes.Between(_session.Settings.Epoch, started, clock.GetElapsedTime(start), clock.GetUtcNow()) with { IsUtc = IsUtc, CachesFirst = mounts.CachesSince?.ToUnixTimeSeconds() };
         using var vouchers = new Vouchers([new StepFiles(Upper), new ChainFiles(tree, snapshots)], _step.ToString());
-        var normaliser = new Normaliser(times, isBootstrap: false, [.. usual.Keys, .. mounts.Points], _session.RulesOff, vouchers);
+        var normaliser = new Normaliser(times, isBootstrap: false, [.. usual.Keys, .. mounts.Points], _session.RulesOff, vouchers) { Cancellation = cancellationToken };
         return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken).ConfigureAwait(false);
     }
-
-    // What a cache keeps an earlier build's step made, and took its times from the clock then.
-    private static DateTimeOffset Earlier(DateTimeOffset started, DateTimeOffset? caches) => caches < started ? caches.Value : started;
 
     private async Task<ProcessIdentity> AccountAsync(CancellationToken cancellationToken)
     {

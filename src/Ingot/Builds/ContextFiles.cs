@@ -180,10 +180,27 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         }
     }
 
-    private InvalidInputException Unreadable(string path, IOException e) => new(
+    private InvalidInputException Unreadable(string path, IOException e) => IsGone(path) ? Vanished(path) : new(
         "copy-unreadable",
         $"{(path.Length == 0 ? _name : $"'{path}' in {_name}")} cannot be read: {e.Message}",
         $"make it readable for who builds, or leave it out in '{(_ignoreName.Length == 0 ? ".dockerignore" : _ignoreName)}'");
+
+    private bool IsGone(string path)
+    {
+        try
+        {
+            return path.Length > 0 && _files.Find(path) is null;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private InvalidInputException Vanished(string path) => new(
+        "copy-vanished",
+        $"{(path.Length == 0 ? _name : $"'{path}' in {_name}")} vanished while the image was being built",
+        "build again when nothing changes the files any more");
 
     public IEnumerable<SelectedFile> Below(string path, CopyFilter filter)
     {

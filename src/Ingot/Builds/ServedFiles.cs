@@ -27,12 +27,12 @@ public static partial class ServedFiles
     /// <summary>As <see cref="ChangedUnseenAsync"/>, of layers that the other image does not have, the lowest first.</summary>
     public static IReadOnlyList<string> ChangedUnseen(IEnumerable<LayerIndex> before, IEnumerable<LayerIndex> after)
     {
-        var was = Served(before);
+        var was = Topmost(before);
         return
         [
-            .. from file in Served(after).Values
+            .. from file in Topmost(after).Values
                let old = was.GetValueOrDefault(file.Path)
-               where old is not null && old.Digest != file.Digest && old.Size == file.Size && old.ModifiedTime == file.ModifiedTime
+               where old is not null && old.Digest != file.Digest && old.Size == file.Size && old.ModifiedTime == file.ModifiedTime && WebRoot().IsMatch(file.Path)
                orderby file.Path
                select file.Path,
         ];
@@ -50,10 +50,10 @@ public static partial class ServedFiles
             + "Web servers will tell browsers that theirs are still right: set 'epoch: commit', or name the files by their content";
     }
 
-    private static Dictionary<string, FileRecord> Served(IEnumerable<LayerIndex> layers)
+    private static Dictionary<string, FileRecord> Topmost(IEnumerable<LayerIndex> layers)
     {
         var files = new Dictionary<string, FileRecord>();
-        foreach (var file in layers.SelectMany(l => l.Files).Where(f => f.Type is TarEntryType.File or TarEntryType.HardLink && WebRoot().IsMatch(f.Path)))
+        foreach (var file in layers.SelectMany(l => l.Files).Where(f => f.Type is TarEntryType.File or TarEntryType.HardLink))
             files[file.Path] = file;
         return files;
     }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Ingot.Builds;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
@@ -137,16 +138,34 @@ public sealed class BuildFixture : IAsyncLifetime
         }
     }
 
-    public async Task<Built> BuildAtAsync(string project, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, Recorder? recorder = null, IReadOnlyDictionary<string, string>? contexts = null)
+    public async Task<Built> BuildAtAsync(string project, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, Recorder? recorder = null, IReadOnlyDictionary<string, string>? contexts = null, ImageFinder? find = null)
     {
         var diagnostics = new DiagnosticBag();
         var definition = ProjectParser.Parse(new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(project, "ingot.yaml"), cancellationToken)), diagnostics);
-        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project, Contexts = contexts ?? new Dictionary<string, string>() }, diagnostics, cancellationToken);
+        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project, Contexts = contexts ?? new Dictionary<string, string>(), FindImage = find ?? ((_, _, _) => Task.FromResult<StoredImage?>(null)) }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
         var settings = change(new BuildSettings { Store = Store, CacheDirectory = Path.Combine(Home, "cache"), WorkDirectory = Path.Combine(Home, "work") });
         var events = recorder ?? new Recorder();
         var images = await new Builder(settings).BuildAsync(plan!, events, cancellationToken);
         return new Built(images.First(i => i.Name == "app"), events, settings.Store);
+    }
+
+    /// <summary>Builds an image <c>app</c> upon the base that is in the store already: a build without the cache then makes only what is of the Dockerfile.</summary>
+    public async Task<Built> BuildOnBaseAsync(string dockerfile, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, params (string Name, string Text)[] files)
+    {
+        string project = System.IO.Directory.CreateTempSubdirectory("ingot-project-").FullName;
+        try
+        {
+            const string definition = "ingot: 1\nproject: p\nimages:\n  app: { dockerfile: Dockerfile }\n";
+            Write(project, files.Append(("ingot.yaml", definition)).Append(("Dockerfile", dockerfile)).ToDictionary(f => f.Item1, f => f.Item2));
+            var digest = Digest.Parse(First.EnumerateArray().Single(i => i.GetProperty("name").GetString() == "base").GetProperty("digest").GetString()!);
+            var image = await Image.LoadAsync(Store, digest, cancellationToken: cancellationToken);
+            return await BuildAtAsync(project, change, cancellationToken, find: (name, _, _) => Task.FromResult(name == "base" ? new StoredImage(digest, image.Config) : null));
+        }
+        finally
+        {
+            System.IO.Directory.Delete(project, recursive: true);
+        }
     }
 
     /// <summary>Builds an image <c>app</c> with contexts that have names.</summary>

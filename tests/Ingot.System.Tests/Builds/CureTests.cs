@@ -50,7 +50,7 @@ public sealed class CureTests(BuildFixture fixture)
         using var http = new HttpClient(new ChangingServer());
         async Task<Image> BuildAsync()
         {
-            var built = await fixture.BuildAsync(
+            var built = await fixture.BuildOnBaseAsync(
                 $"FROM base\n{instruction}\n", settings => settings with { NoCache = true, Http = http }, TestContext.Current.CancellationToken, ("tool", "of the repository\n"));
             return await Image.LoadAsync(fixture.Store, built.Image.Digest);
         }

@@ -52,6 +52,28 @@ public sealed class RuleTests : IDisposable
         await BuildAsync();
     }
 
+    // The cache is older than the file, and the file older than the step.
+    [Fact]
+    public async Task WhatWasFetchedStillHasItsChecksumBesideACache()
+    {
+        await Project.WriteAsync("RUN --mount=type=cache,target=/c echo kept > /c/kept\n");
+        await BuildAsync();
+        await Task.Delay(TimeSpan.FromSeconds(4), TestContext.Current.CancellationToken);
+        byte[] jar = Jar(DateTimeOffset.UtcNow), gzip = [.. Gzip((uint)DateTimeOffset.UtcNow.ToUnixTimeSeconds()), 1];
+        Directory.CreateDirectory(Project.At("root/fetched"));
+        await File.WriteAllBytesAsync(Project.At("root/fetched/app.jar"), jar);
+        await File.WriteAllBytesAsync(Project.At("root/fetched/data.gz"), gzip);
+        await Task.Delay(TimeSpan.FromSeconds(6), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Project.At("Dockerfile"), """
+            FROM scratch
+            COPY root/ /
+            RUN --mount=type=cache,target=/c cat /c/kept && cat /fetched/app.jar > /app.jar && cat /fetched/data.gz > /data.gz
+            RUN busybox sha256sum /app.jar /data.gz > /seen
+            """);
+        await BuildAsync();
+        Assert.Equal($"{Hex(jar)}  /app.jar\n{Hex(gzip)}  /data.gz\n", await SeenAsync());
+    }
+
     [Fact]
     public async Task WhatAStepMadeAndRecordedStillHasItsChecksumInTheNextStepAndTheBuildSaysWhy()
     {
@@ -61,8 +83,8 @@ public sealed class RuleTests : IDisposable
             """);
         Directory.CreateDirectory(Project.At("root/etc"));
         string said = await BuildAsync();
-        Assert.Contains("the rule 'tar-gzip-times@1' did not touch what something has a checksum or a signature of: /a.tar.gz (of /SHA256SUMS)", said, StringComparison.Ordinal);
-        Assert.Contains("the rule 'tar-times@1' did not touch what something has a checksum or a signature of: /b.tar (of /b.tar.md5)", said, StringComparison.Ordinal);
+        Assert.Contains("the rule 'tar-gzip-times@2' did not touch what something has a checksum or a signature of: /a.tar.gz (of /SHA256SUMS)", said, StringComparison.Ordinal);
+        Assert.Contains("the rule 'tar-times@2' did not touch what something has a checksum or a signature of: /b.tar (of /b.tar.md5)", said, StringComparison.Ordinal);
     }
 
     // The first step makes a file of which it says that it is from the time of the second.

@@ -59,8 +59,9 @@ public sealed partial class ContextFilesTests : IDisposable
         Assert.Equal(20, selection.Unread.Count());
         Directory.Delete(Path.Combine(Root, "src"), recursive: true);
         var e = Assert.Throws<InvalidInputException>(() => files.Read(selection, parallelism));
-        Assert.Contains("in the context 'web' cannot be read", e.Message, StringComparison.Ordinal);
+        Assert.Contains("in the context 'web' vanished while the image was being built", e.Message, StringComparison.Ordinal);
         Assert.Contains("'src/f", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("readable", Assert.Single(e.Diagnostics).Detail, StringComparison.Ordinal);
         Assert.Throws<InvalidInputException>(() => files.Open(new FileOrigin(0, "src/f1")));
     }
 

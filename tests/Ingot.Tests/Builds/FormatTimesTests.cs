@@ -229,14 +229,14 @@ public sealed class FormatTimesTests
     }
 
     // The writer's own extended headers have the process id in them, which is the same here.
-    private static byte[] Tar(DateTimeOffset time, TarEntryFormat format)
+    private static byte[] Tar(DateTimeOffset time, TarEntryFormat format, string first = "a")
     {
         var bytes = new MemoryStream();
 #pragma warning disable RS0030 // other writers' bytes are what is read here
         using (var writer = new TarWriter(bytes, format, leaveOpen: true))
 #pragma warning restore RS0030
         {
-            foreach (var name in (string[])["a", "b"])
+            foreach (var name in (string[])[first, "b"])
             {
                 TarEntry entry = format switch
                 {
@@ -289,6 +289,48 @@ public sealed class FormatTimesTests
         Assert.Equal(Find(format, file), s_formats[format].Find(LayerContent.Of(file), itsOwn), SamePatch);
     }
 
+    // A file that somebody made and fetched after the cache was there is not the cache's.
+    [Theory]
+    [MemberData(nameof(Formats))]
+    public void OnlyWhatAProgramKeepsAboutItsCacheMayHaveATimeSinceTheCacheIsThere(string format)
+    {
+        if (format == "pyc")
+            return;
+
+        var step = StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddMinutes(1), TimeSpan.FromMinutes(5), s_late.AddMinutes(6));
+        step = step with { CachesFirst = s_late.AddDays(-1).ToUnixTimeSeconds() };
+        bool isOfCaches = format is "go-cache" or "pnpm-index" or "pnpm-modules";
+        Assert.Equal(isOfCaches, s_formats[format].Find(LayerContent.Of(s_formats[format].Make(s_late)), step).Count > 0);
+    }
+
+    [Theory]
+    [InlineData(0x0001)]
+    [InlineData(0x0009)]
+    [InlineData(0x0040)]
+    [InlineData(0x2000)]
+    public void AnEncryptedZipFileStaysAsItIs(int flags)
+    {
+        byte[] zip = ZipWith(s_late, []);
+        int directory = BitConverter.ToInt32(zip, zip.Length - 6);
+        BitConverter.GetBytes((ushort)flags).CopyTo(zip, directory + 8);
+        Assert.Empty(ZipTimes.Find(LayerContent.Of(zip), s_times));
+    }
+
+    // Few bytes that would be read two thousand times.
+    [Fact]
+    public void AZipFileOfWhichManyMembersAreOneIsNotReadForEach()
+    {
+        byte[] extra = [.. Enumerable.Repeat(UnixExtra(s_late), 5000).SelectMany(e => e)], whole = ZipWith(s_late, extra);
+        int directory = BitConverter.ToInt32(whole, whole.Length - 6);
+        byte[] member = [.. whole[directory..(directory + 46 + 1)]];
+        (member[30], member[31]) = (0, 0);
+        byte[] members = [.. Enumerable.Repeat(member, 2000).SelectMany(m => m)];
+        byte[] hostile = [.. whole[..directory], .. members, 0x50, 0x4B, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, .. BitConverter.GetBytes(members.Length), .. BitConverter.GetBytes(directory), 0, 0];
+        byte[] honest = [.. whole[..directory], .. member, 0x50, 0x4B, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, .. BitConverter.GetBytes(member.Length), .. BitConverter.GetBytes(directory), 0, 0];
+        Assert.NotEmpty(ZipTimes.Find(LayerContent.Of(honest), s_times));
+        Assert.Empty(ZipTimes.Find(LayerContent.Of(hostile), s_times));
+    }
+
     private static bool SamePatch(ContentPatch one, ContentPatch other) => one.Offset == other.Offset && one.Bytes.AsSpan().SequenceEqual(other.Bytes);
 
     // The source is dated by the layer, whenever it is from.
@@ -299,6 +341,8 @@ public sealed class FormatTimesTests
     [Theory]
     [InlineData("META-INF/KEY.SF", false)]
     [InlineData("META-INF/key.sf", false)]
+    [InlineData(".signature.p7s", false)]
+    [InlineData("a/.signature.p7s", true)]
     [InlineData("META-INF/KEY.TXT", true)]
     [InlineData("a/META-INF/KEY.SF", true)]
     public void ASignedFileStaysAsItIs(string member, bool isChanged) =>
@@ -345,12 +389,50 @@ public sealed class FormatTimesTests
         Assert.Null(GzipTarTimes.Remake(LayerContent.Of(GzipTar(s_early)), s_times));
     }
 
-    private static byte[] GzipTar(DateTimeOffset time)
+    // Alpine's: the signature is a part of its own, which is compressed for itself, before what it signs.
+    [Fact]
+    public void ACompressedTarFileThatIsSignedStays()
+    {
+        byte[] parts = [.. WithTime(GzipTar(s_late), s_late), .. GzipTar(s_late)];
+        Assert.Null(GzipTarTimes.Remake(LayerContent.Of(parts), s_times));
+        Assert.Empty(GzipTarTimes.Find(LayerContent.Of(parts), s_times));
+        byte[] signed = WithTime(GzipTar(s_late, ".SIGN.RSA.key"), s_late);
+        Assert.Null(GzipTarTimes.Remake(LayerContent.Of(signed), s_times));
+        Assert.Empty(GzipTarTimes.Find(LayerContent.Of(signed), s_times));
+        Assert.NotEmpty(GzipTarTimes.Find(LayerContent.Of(WithTime(GzipTar(s_early), s_late)), s_times));
+    }
+
+    // A small file that would take a gigabyte.
+    [Fact]
+    public void ACompressedTarFileThatIsFarLargerUnpackedIsNotHeldInMemory()
     {
         var bytes = new MemoryStream();
 #pragma warning disable RS0030 // as other programs write it
         using (var output = new GZipStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
-            output.Write(Tar(time, TarEntryFormat.Ustar));
+#pragma warning restore RS0030
+        {
+            output.Write(Tar(s_late, TarEntryFormat.Ustar));
+            for (int i = 0; i < 129; i++)
+                output.Write(new byte[1 << 20]);
+        }
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Null(GzipTarTimes.Remake(LayerContent.Of(bytes.ToArray()), s_times));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 16 << 20);
+    }
+
+    private static byte[] WithTime(byte[] gzip, DateTimeOffset time)
+    {
+        BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()).CopyTo(gzip, 4);
+        return gzip;
+    }
+
+    private static byte[] GzipTar(DateTimeOffset time, string first = "a")
+    {
+        var bytes = new MemoryStream();
+#pragma warning disable RS0030 // as other programs write it
+        using (var output = new GZipStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
+            output.Write(Tar(time, TarEntryFormat.Ustar, first));
 #pragma warning restore RS0030
         return bytes.ToArray();
     }

@@ -42,6 +42,17 @@ public sealed class ServedFilesTests
         Assert.Equal(["srv/a"], ServedFiles.ChangedUnseen([Layer(("srv/a", "two", 0)), Layer(("srv/a", "one", 0))], [Layer(("srv/a", "two", 0))]));
     }
 
+    // Of tens of thousands of files a few changed: only of those it is asked where they are.
+    [Fact]
+    public void ManyFilesThatDidNotChangeCostLittle()
+    {
+        var before = Layer([.. Enumerable.Range(0, 50_000).Select(i => ($"opt/shop/node_modules/package-{i}/lib/public/app.js", "one", 0))]);
+        var after = new LayerIndex([.. before.Files.Skip(1), .. Layer((before.Files[0].Path, "two", 0)).Files], []);
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        Assert.Equal([before.Files[0].Path], ServedFiles.ChangedUnseen([before], [after]));
+        Assert.InRange(watch.ElapsedMilliseconds, 0, 400);
+    }
+
     [Fact]
     public void FewAreNamedAndTheOthersCounted()
     {

@@ -34,6 +34,22 @@ public sealed class StepTimesTests
         }
     }
 
+    // A cache may be months older than the step: only what a program keeps about it is from then.
+    [Theory]
+    [InlineData(-86400, true)]
+    [InlineData(-90000, false)]
+    [InlineData(30, true)]
+    [InlineData(65, false)]
+    public void ACacheStretchesTheTimeOfItsOwnRecordsAndNotTheSteps(int seconds, bool isOfCaches)
+    {
+        long time = s_noon.AddSeconds(seconds).ToUnixTimeSeconds();
+        var times = StepTimes.Between(Tree.Epoch, s_noon, TimeSpan.FromSeconds(60), s_noon.AddSeconds(60)) with { CachesFirst = s_noon.AddDays(-1).ToUnixTimeSeconds() };
+        Assert.Equal(isOfCaches, times.IsOfStepOrItsCaches(time));
+        Assert.Equal(seconds == 30, times.IsOfStep(time));
+        Assert.Equal(seconds == 30, times.IsLocalOfStep(time));
+        Assert.Equal(seconds == 30, (times with { CachesFirst = null }).IsOfStepOrItsCaches(time));
+    }
+
     [Fact]
     public void NoTimeUpToTheEpochIsTheSteps()
     {

@@ -22,6 +22,15 @@ public sealed class VouchersTests : IDisposable
         { "srv/a.gz.sha512", "SHA512  a.gz\n" },
         { "srv/SHA256SUMS", "0000000000000000000000000000000000000000000000000000000000000000  other\nSHA256  a.gz\n" },
         { "srv/MD5SUMS", "MD5 *a.gz\n" },
+        { "srv/sha256sums.txt", "SHA256  a.gz\n" },
+        { "srv/md5sum.txt", "MD5  a.gz\n" },
+        { "srv/CHECKSUM", "SHA256 (BSD) = SHA256\n" },
+        { "srv/all.sums", "SHA256  a.gz\n" },
+        { "srv/dists/stable/Release", "SHA256:\n SHA256 20 main/a.gz\n" },
+        { "srv/repodata/repomd.xml", "<checksum type=\"sha256\">SHA256</checksum>" },
+        { "srv/charts/index.yaml", "    digest: SHA256\n" },
+        { "srv/notes", "SHA256 a.gz\n" },
+        { "etc/app/settings.toml", "[model]\nhash = \"SHA256\"\n" },
         { "srv/SHA1SUMS.txt", "SHA1  a.gz\n" },
         { "srv/checksums.txt", "SHA256 (BSD) = SHA256\n" },
         { "srv/myapp_1.0_checksums.txt", "SHA384  a.gz\n" },
@@ -63,6 +72,68 @@ public sealed class VouchersTests : IDisposable
         Assert.Null(vouchers.Find("srv/a", LayerContent.Of("file 331"u8.ToArray())));
     }
 
+    // What has another name is read when it is small, whatever it is called.
+    [Fact]
+    public void ALargeTextThatHasNoNameOfAListIsNotRead()
+    {
+        Write("srv/notes", Filled("SHA256 a.gz\n").PadRight((1 << 20) + 1));
+        Assert.Null(Find("srv/a.gz", s_file));
+    }
+
+    // Wherever the parts end in which it is read, and without the whole of it in memory.
+    [Theory]
+    [InlineData((1 << 20) - 30)]
+    [InlineData((1 << 20) - 64)]
+    [InlineData((2 << 20) - 230)]
+    [InlineData(20 << 20)]
+    public void ALongListIsReadInParts(int at)
+    {
+        Write("srv/SHA256SUMS", new string('\n', at) + Filled("SHA256  a.gz\n"));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Equal("/srv/SHA256SUMS", Find("srv/a.gz", s_file));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64 << 20);
+    }
+
+    [Fact]
+    public void AListThatIsLongerThanAnyIsReadSoFar()
+    {
+        Write("srv/x.checksums", new string('\n', 33 << 20) + Filled("SHA256  a.gz\n"));
+        Assert.Null(Find("srv/a.gz", s_file));
+    }
+
+    [Fact]
+    public void WhoEndsABuildNeedNotWaitForIt()
+    {
+        Write("srv/SHA256SUMS", "");
+        using var vouchers = new Vouchers([new StepFiles(_directory.At(""))], "");
+        Assert.Throws<OperationCanceledException>(() => vouchers.Find("srv/a.gz", LayerContent.Of(s_file), new CancellationToken(canceled: true)));
+        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []) { Cancellation = new CancellationToken(canceled: true) };
+        Assert.Throws<OperationCanceledException>(() => normaliser.Filter(Entry("srv/a.gz", s_file), LayerContent.Of(s_file)));
+    }
+
+    // Each of a page's cells claims a value of the file's length, in pages that name each other.
+    [Fact]
+    public void ADatabaseOfRpmOfWhichPagesGoInACircleIsNotReadForEachCell()
+    {
+        const int page = 65536, cells = 1500;
+        byte[] file = new byte[3 * page];
+        "SQLite format 3\0"u8.CopyTo(file);
+        (file[16], file[17]) = (0, 1);
+        var leaf = file.AsSpan(page, page);
+        leaf[0] = 0x0D;
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(leaf[3..], cells);
+        for (int i = 0; i < cells; i++)
+            System.Buffers.Binary.BinaryPrimitives.WriteUInt16BigEndian(leaf[(8 + (i * 2))..], 8000);
+        // 48 MiB, of row 1, and on in page 3 after what stands here; which goes on in itself.
+        ((byte[])[0x98, 0x80, 0x80, 0x00, 1]).CopyTo(leaf[8000..]);
+        for (int at = 8005; at + 4 <= page; at += 4)
+            leaf[at + 3] = 3;
+        file[(2 * page) + 3] = 3;
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        RpmDigests.Read(file);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64 << 20);
+    }
+
     [Fact]
     public void ADamagedDatabaseOfRpmIsNoReasonToFail()
     {
@@ -85,6 +156,10 @@ public sealed class VouchersTests : IDisposable
     [InlineData("a.gz.minisig")]
     [InlineData("a.gz.sigstore.json")]
     [InlineData("a.gz.b2")]
+    [InlineData("a.gz.gpg")]
+    [InlineData("a.gz.pgp")]
+    [InlineData("a.gz.prov")]
+    [InlineData("a.gz.bundle")]
     public void ASignatureBesideAFileVouchesForIt(string name)
     {
         Write("srv/" + name, "-----BEGIN PGP SIGNATURE-----\n");
@@ -94,7 +169,7 @@ public sealed class VouchersTests : IDisposable
     }
 
     [Theory]
-    [InlineData("srv/notes.txt", "SHA256 a.gz\n")]
+    [InlineData("srv/notes.bin", "\u0001\0SHA256 a.gz\n")]
     [InlineData("srv/SHA256SUMS", "xSHA256 a.gz\n")]
     [InlineData("srv/SHA256SUMS", "SHA256f a.gz\n")]
     [InlineData("srv/a.gz.sha256", "not a checksum\n")]
@@ -134,12 +209,12 @@ public sealed class VouchersTests : IDisposable
         Assert.Same(FilterResult.Drop, normaliser.Filter(Entry("opt/gem/gem_make.out", "x"u8.ToArray()), LayerContent.Of("x"u8.ToArray())));
         byte[] other = [.. s_file[..^1], 1];
         Assert.IsType<FilterResult.Patched>(normaliser.Filter(Entry("srv/b.gz", other), LayerContent.Of(other)));
-        Assert.Equal(["gem-logs@1", "gzip-times@2"], normaliser.Applied);
+        Assert.Equal(["gem-logs@1", "gzip-times@3"], normaliser.Applied);
         Assert.Equal(
             [
                 "the rule 'gem-logs@1' left out /opt/gem/gem_make.out",
                 "the rule 'gem-logs@1' did not touch what something has a checksum or a signature of: /opt/gem/mkmf.log (of /opt/gem/SHA256SUMS)",
-                "the rule 'gzip-times@2' did not touch what something has a checksum or a signature of: /srv/a.gz (of /srv/SHA256SUMS)",
+                "the rule 'gzip-times@3' did not touch what something has a checksum or a signature of: /srv/a.gz (of /srv/SHA256SUMS)",
             ],
             normaliser.Notes);
     }

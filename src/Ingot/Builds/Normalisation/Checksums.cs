@@ -24,13 +24,13 @@ internal sealed partial class Checksums
     /// <summary>Takes all that stand in a text.</summary>
     /// <param name="source">What the text is, for people.</param>
     /// <param name="text">The text; bytes that are no characters do not matter.</param>
-    public void Add(string source, string text)
+    public void Add(string source, ReadOnlySpan<char> text)
     {
-        foreach (Match match in Hexadecimal().Matches(text))
-            Add(source, Convert.FromHexString(match.ValueSpan));
-        foreach (Match match in Base64().Matches(text))
+        foreach (var match in Hexadecimal().EnumerateMatches(text))
+            Add(source, Convert.FromHexString(text.Slice(match.Index, match.Length)));
+        foreach (var match in Base64().EnumerateMatches(text))
         {
-            if (Decode(match.Groups[1].Value) is { } bytes)
+            if (Decode(Digits(text.Slice(match.Index, match.Length))) is { } bytes)
                 Add(source, bytes);
         }
     }
@@ -75,9 +75,17 @@ internal sealed partial class Checksums
 
     private static UInt128 Prefix(byte[] digest) => System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(digest.AsSpan(0, PrefixBytes));
 
-    private static byte[]? Decode(string text)
+    // Without what says that it is one.
+    private static ReadOnlySpan<char> Digits(ReadOnlySpan<char> match) => match[0] switch
     {
-        string plain = text.TrimEnd('=').Replace('-', '+').Replace('_', '/');
+        's' => match[(match.IndexOfAny('-', '=') + 1)..],
+        'Z' => match["Z:Q1".Length..],
+        _ => match[(match.LastIndexOf('"') + 1)..],
+    };
+
+    private static byte[]? Decode(ReadOnlySpan<char> text)
+    {
+        string plain = text.TrimEnd('=').ToString().Replace('-', '+').Replace('_', '/');
         byte[] bytes = new byte[plain.Length];
         return Convert.TryFromBase64String(plain.PadRight((plain.Length + 3) / 4 * 4, '='), bytes, out int length) ? bytes[..length] : null;
     }
@@ -86,6 +94,6 @@ internal sealed partial class Checksums
     private static partial Regex Hexadecimal();
 
     // Of package-lock.json and its like, of RECORD, of NuGet's locks, of apk's database.
-    [GeneratedRegex("(?:sha(?:1|256|384|512)[-=]|\"contentHash\": ?\"|\\bZ:Q1)([A-Za-z0-9+/_-]{27,86}={0,2})")]
+    [GeneratedRegex("(?:sha(?:1|256|384|512)[-=]|\"contentHash\": ?\"|\\bZ:Q1)[A-Za-z0-9+/_-]{27,86}={0,2}")]
     private static partial Regex Base64();
 }

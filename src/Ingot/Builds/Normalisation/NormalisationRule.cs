@@ -101,18 +101,18 @@ public sealed record NormalisationRule
         new("journal-catalogue", 1, RuleAction.Drop, "var/lib/systemd/catalog/database"),
 
         // Times in the headers of files that the command made.
-        new("gzip-times", 2, RuleAction.Patch, "**/*.gz") { Patches = GzipTimes.Find },
-        new("tar-times", 1, RuleAction.Patch, "**/*.tar") { Patches = TarTimes.Find },
+        new("gzip-times", 3, RuleAction.Patch, "**/*.gz") { Patches = GzipTimes.Find },
+        new("tar-times", 2, RuleAction.Patch, "**/*.tar") { Patches = TarTimes.Find },
         // Members are compressed: where one has a time of the step the whole is compressed anew.
-        new("tar-gzip-times", 1, RuleAction.Patch, "**/*.tar.gz", "**/*.tgz") { Remakes = GzipTarTimes.Remake, Patches = GzipTimes.Find },
+        new("tar-gzip-times", 2, RuleAction.Patch, "**/*.tar.gz", "**/*.tgz") { Remakes = GzipTarTimes.Remake, Patches = GzipTarTimes.Find },
         // Beside the time, which references of a module are marked: that depends on what else the process that compiled it had loaded.
         new("pyc", 2, RuleAction.Patch, "**/*.pyc") { Patches = (content, times) => [.. BytecodeTimes.Find(content, times), .. BytecodeReferences.Find(content)] },
-        new("ar-times", 2, RuleAction.Patch, "**/*.a") { Patches = ArchiveTimes.Find },
-        new("zip-times", 2, RuleAction.Patch, "**/*.jar", "**/*.war", "**/*.ear", "**/*.aar", "**/*.whl", "**/*.egg", "**/*.zip", "**/*.nupkg") { Patches = ZipTimes.Find },
-        new("apk-scripts-times", 2, RuleAction.Patch, "lib/apk/db/scripts.tar", "usr/lib/apk/db/scripts.tar") { Patches = TarTimes.Find },
+        new("ar-times", 3, RuleAction.Patch, "**/*.a") { Patches = ArchiveTimes.Find },
+        new("zip-times", 3, RuleAction.Patch, "**/*.jar", "**/*.war", "**/*.ear", "**/*.aar", "**/*.whl", "**/*.egg", "**/*.zip", "**/*.nupkg") { Patches = ZipTimes.Find },
+        new("apk-scripts-times", 3, RuleAction.Patch, "lib/apk/db/scripts.tar", "usr/lib/apk/db/scripts.tar") { Patches = TarTimes.Find },
 
-        new("cpio-times", 2, RuleAction.Patch, "**/*.cpio", "boot/initrd.img-*", "boot/initramfs-*.img", "usr/lib/modules/*/initramfs.img") { Patches = CpioTimes.Find },
-        new("java-keystore-times", 2, RuleAction.Patch, "**/cacerts", "**/*.jks") { Patches = KeyStoreTimes.Find },
+        new("cpio-times", 3, RuleAction.Patch, "**/*.cpio", "boot/initrd.img-*", "boot/initramfs-*.img", "usr/lib/modules/*/initramfs.img") { Patches = CpioTimes.Find },
+        new("java-keystore-times", 3, RuleAction.Patch, "**/cacerts", "**/*.jks") { Patches = KeyStoreTimes.Find },
         new("pnpm-times", 2, RuleAction.Patch, "**/.modules.yaml", "**/.pnpm-workspace-state.json", "root/.local/share/pnpm/store/*/files/*/*-index.json", "root/.local/share/pnpm/store/*/index/*/*.json", "home/*/.local/share/pnpm/store/*/files/*/*-index.json", "home/*/.local/share/pnpm/store/*/index/*/*.json", "pnpm/store/*/files/*/*-index.json", "pnpm/store/*/index/*/*.json") { Patches = PnpmTimes.Find },
 
         // Random, and shared by every instance of an image that keeps it.

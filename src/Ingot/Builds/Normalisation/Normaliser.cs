@@ -42,6 +42,9 @@ internal sealed class Normaliser
         }
     }
 
+    /// <summary>Ends it between two files.</summary>
+    public CancellationToken Cancellation { get; init; }
+
     /// <summary>Entries that were kept.</summary>
     public int Kept { get; private set; }
 
@@ -61,6 +64,7 @@ internal sealed class Normaliser
     /// <summary>Decides about one file.</summary>
     public FilterResult Filter(TarEntry entry, LayerContent content)
     {
+        Cancellation.ThrowIfCancellationRequested();
         // That a file was deleted is something the command meant.
         var result = Whiteout.IsWhiteout(entry.Path) ? FilterResult.Keep : Decide(entry, content);
         if (result is not FilterResult.Dropped)
@@ -95,7 +99,7 @@ internal sealed class Normaliser
     {
         bool takesAway = rule.Action is not (RuleAction.Rewrite or RuleAction.Patch);
         bool isAsked = rule.Action != RuleAction.DropAny && !(takesAway && (rule.IsOfTrees || entry.Size > MaxVouchedBytes));
-        return isAsked ? _vouchers.Find(entry.Path, content) : null;
+        return isAsked ? _vouchers.Find(entry.Path, content, Cancellation) : null;
     }
 
     private FilterResult Apply(NormalisationRule rule, TarEntry entry, LayerContent content)

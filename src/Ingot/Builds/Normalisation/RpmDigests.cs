@@ -21,10 +21,12 @@ internal sealed class RpmDigests
     private readonly byte[] _file;
     private readonly int _pageBytes;
     private readonly int _usableBytes;
+    private long _left;
 
     private RpmDigests(byte[] file)
     {
         _file = file;
+        _left = file.Length;
         int size = BinaryPrimitives.ReadUInt16BigEndian(file.AsSpan(16));
         _pageBytes = size == 1 ? 65536 : size;
         _usableBytes = _pageBytes - file[20];
@@ -69,7 +71,11 @@ internal sealed class RpmDigests
         int here = HereBytes((int)length), rest = (int)length - here;
         if (at + here + (rest > 0 ? 4 : 0) > _usableBytes)
             return null;
+        // Values do not share pages: all of them are not longer than the file.
+        if (length > _left)
+            return null;
 
+        _left -= length;
         byte[] value = new byte[length];
         page.AsSpan(at, here).CopyTo(value);
         uint next = rest > 0 ? BinaryPrimitives.ReadUInt32BigEndian(page.AsSpan(at + here)) : 0;

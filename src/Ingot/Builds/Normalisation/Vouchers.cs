@@ -9,14 +9,23 @@ namespace Ingot.Builds.Normalisation;
 /// touches it, for the check would fail.</summary>
 internal sealed partial class Vouchers : IDisposable
 {
-    // What is more is no list of checksums.
-    private const int MaxSourceBytes = 256 << 20;
+    // What is more is no list of checksums; a database of RPM is read as a whole.
+    private const int MaxTextBytes = 32 << 20;
+    private const int MaxDatabaseBytes = 256 << 20;
+
+    // Of all texts together, and of the step's own that have no name of such a list. Files come in the order of their names, so that it is
+    // the same ones each time.
+    private const long MaxNamedBytes = 256 << 20;
+    private const int MaxOtherBytes = 1 << 20;
+    private const long MaxOthersBytes = 32 << 20;
+    private const int WindowBytes = 1 << 20;
 
     // Signatures stand beside what they are of, and so do checksums of kinds that are not computed here.
-    private static readonly string[] s_signatures = [".asc", ".sig", ".sign", ".minisig", ".p7s", ".sigstore", ".sigstore.json", ".b2", ".b3", ".sha224", ".sha3"];
+    private static readonly string[] s_signatures = [".asc", ".sig", ".sign", ".minisig", ".p7s", ".gpg", ".pgp", ".prov", ".bundle", ".sigstore", ".sigstore.json", ".b2", ".b3", ".sha224", ".sha3"];
 
     private readonly IReadOnlyList<IVouchingFiles> _layers;
-    private readonly Lazy<Checksums> _checksums;
+    private readonly string _step;
+    private Checksums? _checksums;
 
     /// <summary>Looks in files when it is asked, and not before.</summary>
     /// <param name="layers">The step's own files, and those below; owned.</param>
@@ -24,15 +33,15 @@ internal sealed partial class Vouchers : IDisposable
     public Vouchers(IReadOnlyList<IVouchingFiles> layers, string step)
     {
         _layers = layers;
-        _checksums = new(() => Gather(step));
+        _step = step;
     }
 
     /// <summary>Nobody vouches for anything.</summary>
     public static Vouchers None { get; } = new([], "");
 
     /// <summary>What vouches for a file, for people; null when nothing does.</summary>
-    public string? Find(string path, LayerContent content) =>
-        SignatureOf(path) is { } signature ? "/" + signature : _checksums.Value.Find(content);
+    public string? Find(string path, LayerContent content, CancellationToken cancellationToken = default) =>
+        SignatureOf(path) is { } signature ? "/" + signature : (_checksums ??= Gather(cancellationToken)).Find(content);
 
     /// <summary>Whether a file is one that holds checksums of others, by its path.</summary>
     public static bool IsSource(string path) => Source().IsMatch(path);
@@ -45,16 +54,20 @@ internal sealed partial class Vouchers : IDisposable
 
     private string? SignatureOf(string path) => s_signatures.Select(ending => path + ending).FirstOrDefault(name => _layers.Any(layer => layer.Has(name)));
 
-    private Checksums Gather(string step)
+    private Checksums Gather(CancellationToken cancellationToken)
     {
         var checksums = new Checksums();
-        checksums.Add("the instruction", step);
+        checksums.Add("the instruction", _step);
+        long named = MaxNamedBytes, others = MaxOthersBytes;
         foreach (var layer in _layers)
         {
-            foreach (string path in layer.Sources(IsSource))
+            foreach (var (path, bytes) in layer.Sources((path, bytes) => IsSource(path) || (layer.IsOfStep && bytes <= MaxOtherBytes)))
             {
-                using var content = layer.Open(path);
-                checksums.Add("/" + path, Text(path, content));
+                cancellationToken.ThrowIfCancellationRequested();
+                bool isNamed = IsSource(path);
+                ref long left = ref (isNamed ? ref named : ref others);
+                if ((left -= Math.Min(bytes, MaxTextBytes)) >= 0)
+                    Take(checksums, layer, path, bytes, isNamed);
             }
         }
 
@@ -62,27 +75,51 @@ internal sealed partial class Vouchers : IDisposable
     }
 
     // Databases of RPM are binary, everything else is text.
-    private static string Text(string path, Stream content)
+    private static void Take(Checksums checksums, IVouchingFiles layer, string path, long bytes, bool isNamed)
     {
-        byte[] bytes = Bytes(content);
-        return path.EndsWith(".sqlite", StringComparison.Ordinal) ? RpmDigests.Read(bytes) : Encoding.Latin1.GetString(bytes);
+        using var content = layer.Open(path);
+        if (path.EndsWith(".sqlite", StringComparison.Ordinal))
+            checksums.Add("/" + path, RpmDigests.Read(Bytes(content)));
+        else
+            TakeText(checksums, "/" + path, content, bytes, isNamed);
+    }
+
+    // In parts that overlap by more than a checksum is long.
+    private static void TakeText(Checksums checksums, string source, Stream content, long bytes, bool isNamed)
+    {
+        const int overlap = 200;
+        byte[] window = new byte[(int)Math.Clamp(bytes + overlap + 1, overlap + 1, WindowBytes)];
+        int kept = 0, read;
+        for (long total = 0; total < MaxTextBytes; total += read)
+        {
+            read = content.ReadAtLeast(window.AsSpan(kept), window.Length - kept, throwOnEndOfStream: false);
+            if (read == 0)
+                return;
+            var filled = window.AsSpan(0, kept + read);
+            // What has no name of a list counts when it is a text.
+            if (!isNamed && filled.Contains((byte)0))
+                return;
+            checksums.Add(source, Encoding.Latin1.GetString(filled));
+            kept = Math.Min(overlap, filled.Length);
+            filled[^kept..].CopyTo(window);
+        }
     }
 
     private static byte[] Bytes(Stream content)
     {
         var bytes = new MemoryStream();
         byte[] buffer = new byte[64 << 10];
-        for (int read; bytes.Length < MaxSourceBytes && (read = content.Read(buffer)) > 0;)
+        for (int read; bytes.Length < MaxDatabaseBytes && (read = content.Read(buffer)) > 0;)
             bytes.Write(buffer, 0, read);
         return bytes.ToArray();
     }
 
     // Lists of checksums, records of what a package manager installed, locks of what it is to install.
     [GeneratedRegex(
-        @"(?:^|/)(?:[^/]*\.(?:md5|sha1|sha256|sha384|sha512)(?:sums?)?(?:\.txt)?|[^/]*(?:MD5|SHA)[0-9-]*SUMS?[^/]*|[^/]*checksums?[^/]*|[^/]*\.md5sums|[^/]*\.dist-info/RECORD|conda-meta/[^/]*\.json"
+        @"(?:^|/)(?:[^/]*\.(?:md5|sha1|sha256|sha384|sha512)(?:sums?)?(?:\.txt)?|[^/]*(?:MD5|SHA)[0-9_-]*SUMS?[^/]*|[^/]*checksums?[^/]*|[^/]*\.sums?|[^/]*\.(?:digests?|hash(?:es)?)|[^/]*\.dist-info/RECORD|conda-meta/[^/]*\.json"
         + @"|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lock|Cargo\.lock|go\.sum|Pipfile\.lock|poetry\.lock|uv\.lock|pdm\.lock|pylock[^/]*\.toml|requirements[^/]*\.txt"
-        + @"|composer\.lock|packages\.lock\.json|verification-metadata\.xml|\.package-lock\.json)$|^var/lib/dpkg/status$|^(?:usr/)?lib/apk/db/installed$|^(?:var/lib|usr/lib/sysimage|usr/share)/rpm/rpmdb\.sqlite$",
-        RegexOptions.CultureInvariant)]
+        + @"|composer\.lock|packages\.lock\.json|verification-metadata\.xml|(?:In)?Release|repomd\.xml|index\.yaml|\.package-lock\.json)$|^var/lib/dpkg/status$|^(?:usr/)?lib/apk/db/installed$|^(?:var/lib|usr/lib/sysimage|usr/share)/rpm/rpmdb\.sqlite$",
+        RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
     private static partial Regex Source();
 }
 
@@ -92,8 +129,11 @@ internal interface IVouchingFiles : IDisposable
     /// <summary>Whether there is a regular file.</summary>
     bool Has(string path);
 
-    /// <summary>The regular files that are wanted by their paths.</summary>
-    IEnumerable<string> Sources(Func<string, bool> isWanted);
+    /// <summary>Whether the step itself left them.</summary>
+    bool IsOfStep { get; }
+
+    /// <summary>The regular files that are wanted by their paths and sizes, with their sizes, in an order that does not change.</summary>
+    IEnumerable<(string Path, long Bytes)> Sources(Func<string, long, bool> isWanted);
 
     /// <summary>The content of a regular file.</summary>
     Stream Open(string path);
@@ -109,7 +149,9 @@ internal sealed class StepFiles(string directory) : IVouchingFiles
 
     public bool Has(string path) => _files.Find(path) is { Type: TarEntryType.File };
 
-    public IEnumerable<string> Sources(Func<string, bool> isWanted)
+    public bool IsOfStep => true;
+
+    public IEnumerable<(string Path, long Bytes)> Sources(Func<string, long, bool> isWanted)
     {
         var directories = new Stack<(string Path, int Depth)>([("", 0)]);
         while (directories.TryPop(out var directory))
@@ -119,8 +161,8 @@ internal sealed class StepFiles(string directory) : IVouchingFiles
                 string path = TarPath.Join(directory.Path, name);
                 if (file.Type == TarEntryType.Directory && directory.Depth < MaxDepth)
                     directories.Push((path, directory.Depth + 1));
-                else if (file.Type == TarEntryType.File && isWanted(path))
-                    yield return path;
+                else if (file.Type == TarEntryType.File && isWanted(path, file.Size))
+                    yield return (path, file.Size);
             }
         }
     }
@@ -139,8 +181,10 @@ internal sealed class ChainFiles(FileTree tree, IReadOnlyList<Snapshot> snapshot
 
     public bool Has(string path) => tree.Find(path) is { Record.Type: TarEntryType.File or TarEntryType.HardLink };
 
-    public IEnumerable<string> Sources(Func<string, bool> isWanted) =>
-        tree.Files.Where(f => f.Record.Type is TarEntryType.File or TarEntryType.HardLink && isWanted(f.Record.Path)).Select(f => f.Record.Path);
+    public bool IsOfStep => false;
+
+    public IEnumerable<(string Path, long Bytes)> Sources(Func<string, long, bool> isWanted) =>
+        tree.Files.Where(f => f.Record.Type is TarEntryType.File or TarEntryType.HardLink && isWanted(f.Record.Path, f.Record.Size)).Select(f => (f.Record.Path, f.Record.Size));
 
     public Stream Open(string path) => _layers.Value[tree.Find(path)!.Value.Layer].OpenRead(path);
 

@@ -43,7 +43,12 @@ internal static partial class KnownCauses
     private static readonly Normaliser s_normaliser = new(StepTimes.Any(BuildSettings.DefaultEpoch), isBootstrap: true, []);
 
     /// <summary>What a file is, by its path; null when that does not tell.</summary>
-    public static KnownCause? Of(string path) => Array.Find(s_byPath, known => known.Path.IsMatch(path)).Cause;
+    public static KnownCause? Of(string path)
+    {
+        var cause = Array.Find(s_byPath, known => known.Path.IsMatch(path)).Cause;
+        // Times of members are what the rule sees to: it is something else that differs.
+        return cause == s_archive && RuleFor(path) is not null ? null : cause;
+    }
 
     /// <summary>What a file is, by its path and both contents; null when they do not tell.</summary>
     public static KnownCause? Of(string path, byte[] before, byte[] after)

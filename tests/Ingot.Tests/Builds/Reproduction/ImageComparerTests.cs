@@ -54,6 +54,19 @@ public sealed class ImageComparerTests
         Assert.Equal(cure is null ? null : Cure.All.Single(c => c.Name == cure).Text, difference.Cure);
     }
 
+    // Their members' times are what the rule sees to: setting them helps nothing when it is on.
+    [Theory]
+    [InlineData("srv/a.jar")]
+    [InlineData("srv/a.zip")]
+    [InlineData("srv/a.tar.gz")]
+    [InlineData("srv/a.tar")]
+    public async Task AnArchiveThatARuleIsForIsNotCuredByTheTimesOfItsMembers(string path)
+    {
+        var difference = Assert.Single(await CompareAsync([(path, "PK\u0003\u0004one\u0001")], [(path, "PK\u0003\u0004two\u0002")]));
+        Assert.Contains("is for it: this is not what it changes", difference.Reason, StringComparison.Ordinal);
+        Assert.Null(difference.Cure);
+    }
+
     // An account that came or went is no salt.
     [Fact]
     public async Task AShadowFileWithAnotherAccountIsNotAboutPasswords()

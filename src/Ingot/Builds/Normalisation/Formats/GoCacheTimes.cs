@@ -20,6 +20,6 @@ internal static class GoCacheTimes
 
         const long second = 1_000_000_000;
         bool isTime = long.TryParse(Encoding.ASCII.GetString(line.Slice(TimeOffset, TimeBytes)), NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture, out long time);
-        return isTime && times.IsOfStep(time / second) ? [new ContentPatch(TimeOffset, Encoding.ASCII.GetBytes((times.Epoch * second).ToString(CultureInfo.InvariantCulture).PadLeft(TimeBytes)))] : [];
+        return isTime && times.IsOfStepOrItsCaches(time / second) ? [new ContentPatch(TimeOffset, Encoding.ASCII.GetBytes((times.Epoch * second).ToString(CultureInfo.InvariantCulture).PadLeft(TimeBytes)))] : [];
     }
 }

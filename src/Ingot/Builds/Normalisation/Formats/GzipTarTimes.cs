@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Ingot.Oci.Layers;
 
 namespace Ingot.Builds.Normalisation.Formats;
@@ -7,13 +8,14 @@ namespace Ingot.Builds.Normalisation.Formats;
 internal static class GzipTarTimes
 {
     private const int MaxBytes = 64 << 20;
-    private const int MaxTarBytes = 256 << 20;
+    private const int MaxTarBytes = 128 << 20;
+    private const int BufferBytes = 128 << 10;
 
-    /// <summary>The file without times of the step; null when it has none, is no whole tar file, or is too large to be held in
+    /// <summary>The file without times of the step; null when it has none, is no whole tar file, is signed, or is too large to be held in
     /// memory.</summary>
     public static byte[]? Remake(LayerContent content, StepTimes times)
     {
-        if (content.Length > MaxBytes || Unpack(content) is not { } tar)
+        if (Unpack(content) is not { } tar || IsSigned(content, tar))
             return null;
 
         var patches = TarTimes.Find(LayerContent.Of(tar), times);
@@ -23,6 +25,22 @@ internal static class GzipTarTimes
         foreach (var patch in patches)
             patch.Bytes.CopyTo(tar, patch.Offset);
         return PackAsync(tar).GetAwaiter().GetResult();
+    }
+
+    /// <summary>What to change in the header of one that is not made anew. Nothing in one that is signed.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
+    {
+        var patches = GzipTimes.Find(content, times);
+        return patches.Count > 0 && Unpack(content) is { } tar && IsSigned(content, tar) ? [] : patches;
+    }
+
+    // A signature of Alpine is a member of its own before what it signs, compressed for itself; the end says how long the last such part is.
+    // https://wiki.alpinelinux.org/wiki/Apk_spec#Package_Format_V2
+    private static bool IsSigned(LayerContent content, byte[] tar)
+    {
+        Span<byte> length = stackalloc byte[4];
+        bool isWhole = content.ReadAt(content.Length - length.Length, length) == length.Length;
+        return !isWhole || BinaryPrimitives.ReadUInt32LittleEndian(length) != tar.Length || tar.AsSpan().StartsWith(".SIGN."u8);
     }
 
     // In memory: nothing is waited for but processors.
@@ -35,30 +53,43 @@ internal static class GzipTarTimes
         return packed.ToArray();
     }
 
+    // Twice, so that what is far larger unpacked takes no memory.
     private static byte[]? Unpack(LayerContent content)
     {
         Span<byte> magic = stackalloc byte[3];
-        if (content.ReadAt(0, magic) != 3 || magic is not [0x1F, 0x8B, 8])
+        if (content.Length > MaxBytes || content.ReadAt(0, magic) != 3 || magic is not [0x1F, 0x8B, 8])
             return null;
 
+        byte[] packed = content.ReadAll();
         try
         {
-            using var input = LayerCompression.Gzip.Decompress(new MemoryStream(content.ReadAll()));
-            var tar = new MemoryStream();
-            byte[] buffer = new byte[128 << 10];
-            for (int read; (read = input.Read(buffer)) > 0;)
-            {
-                tar.Write(buffer, 0, read);
-                if (tar.Length > MaxTarBytes)
-                    return null;
-            }
+            if (Length(packed) is not { } length)
+                return null;
 
-            return tar.ToArray();
+            byte[] tar = new byte[length];
+            using var input = LayerCompression.Gzip.Decompress(new MemoryStream(packed));
+            input.ReadExactly(tar);
+            return tar;
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException or LayerException)
         {
             // Not what its name says.
             return null;
         }
+    }
+
+    private static int? Length(byte[] packed)
+    {
+        using var input = LayerCompression.Gzip.Decompress(new MemoryStream(packed));
+        byte[] buffer = new byte[BufferBytes];
+        int length = 0;
+        for (int read; (read = input.Read(buffer)) > 0;)
+        {
+            length += read;
+            if (length > MaxTarBytes)
+                return null;
+        }
+
+        return length;
     }
 }

@@ -23,13 +23,13 @@ internal static partial class PnpmTimes
     private static IEnumerable<ContentPatch> Milliseconds(string text, StepTimes times) =>
         from match in Number().Matches(text)
         let number = match.Groups[1]
-        where times.IsOfStep(long.Parse(number.ValueSpan, CultureInfo.InvariantCulture) / 1000)
+        where times.IsOfStepOrItsCaches(long.Parse(number.ValueSpan, CultureInfo.InvariantCulture) / 1000)
         select new ContentPatch(number.Index, Encoding.ASCII.GetBytes((times.Epoch * 1000L).ToString(CultureInfo.InvariantCulture).PadRight(number.Length)));
 
     private static IEnumerable<ContentPatch> Dates(string text, StepTimes times) =>
         from match in Date().Matches(text)
         let date = match.Groups[1]
-        where DateTimeOffset.TryParseExact(date.Value, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) && times.IsOfStep(time.ToUnixTimeSeconds())
+        where DateTimeOffset.TryParseExact(date.Value, "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) && times.IsOfStepOrItsCaches(time.ToUnixTimeSeconds())
         select new ContentPatch(date.Index, Encoding.ASCII.GetBytes(DateTimeOffset.FromUnixTimeSeconds(times.Epoch).ToString("r", CultureInfo.InvariantCulture)));
 
     [GeneratedRegex("\"(?:checkedAt|lastValidatedTimestamp)\": ?([0-9]{13})(?=[ ,}\\r\\n])")]

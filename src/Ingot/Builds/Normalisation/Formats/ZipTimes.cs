@@ -24,14 +24,21 @@ internal sealed class ZipTimes
     private const ushort NtfsTimes = 0x000A;
     private const long TicksASecond = 10_000_000;
 
+    // More than any honest zip file of that directory has.
+    private const int MaxPatches = 4_000_000;
+
+    // Encrypted, strongly encrypted, with a masked directory: the password is checked against the time.
+    private const int Encrypted = 0x2041;
+
     private readonly List<ContentPatch> _patches = [];
     private readonly LayerContent _content;
     private readonly StepTimes _times;
+    private long _localBytes;
 
     private ZipTimes(LayerContent content, StepTimes times) => (_content, _times) = (content, times);
 
-    /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole zip file, is signed, or has more than
-    /// 4 GiB.</summary>
+    /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole zip file, is signed or encrypted, or has
+    /// more than 4 GiB.</summary>
     public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
         var zip = new ZipTimes(content, times);
@@ -49,7 +56,9 @@ internal sealed class ZipTimes
             var member = central.AsSpan(at);
             int name = Half(member[28..]), extra = Half(member[30..]), comment = Half(member[32..]);
             int length = CentralBytes + name + extra + comment;
-            if (Word(member) != CentralSignature || length > member.Length || IsSignature(member.Slice(CentralBytes, name)) || !AddLocal(Word(member[42..])))
+            if (Word(member) != CentralSignature || length > member.Length || (Half(member[8..]) & Encrypted) != 0 || _patches.Count > MaxPatches)
+                return false;
+            if (IsSignature(member.Slice(CentralBytes, name)) || !AddLocal(Word(member[42..])))
                 return false;
 
             Add(member[12..], offset + at + 12);
@@ -61,8 +70,9 @@ internal sealed class ZipTimes
     }
 
     // https://docs.oracle.com/en/java/javase/21/docs/specs/jar/jar.html#signed-jar-file
-    private static bool IsSignature(ReadOnlySpan<byte> name) =>
-        name.Length < 300 && name.StartsWith("META-INF/"u8) && Encoding.ASCII.GetString(name).EndsWith(".SF", StringComparison.OrdinalIgnoreCase);
+    // https://learn.microsoft.com/en-us/nuget/reference/signed-packages-reference
+    private static bool IsSignature(ReadOnlySpan<byte> name) => name.SequenceEqual(".signature.p7s"u8)
+        || (name.Length < 300 && name.StartsWith("META-INF/"u8) && Encoding.ASCII.GetString(name).EndsWith(".SF", StringComparison.OrdinalIgnoreCase));
 
     // https://source.android.com/docs/security/features/apksigning/v2
     private static bool HasSignedBlock(LayerContent content, long directory)
@@ -99,8 +109,12 @@ internal sealed class ZipTimes
             return false;
 
         Add(header[10..], at + 10L);
-        int name = Half(header[26..]);
-        byte[] extra = new byte[Half(header[28..])];
+        int name = Half(header[26..]), more = Half(header[28..]);
+        // Members do not overlap: one that many name would be read as often.
+        if ((_localBytes += LocalBytes + name + more) > _content.Length)
+            return false;
+
+        byte[] extra = new byte[more];
         long place = at + (long)LocalBytes + name;
         if (_content.ReadAt(place, extra) != extra.Length)
             return false;
