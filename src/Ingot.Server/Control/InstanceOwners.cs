@@ -9,6 +9,8 @@ internal sealed class InstanceOwners
     private const int AtOnce = 256;
     private const string Done = "done";
 
+    private static readonly TimeSpan s_roundedAway = TimeSpan.FromMilliseconds(50);
+
     private readonly Lock _gate = new();
     private readonly Dictionary<(int Generation, int Index), Owned> _owned = [];
     private long _lowest;
@@ -41,13 +43,13 @@ internal sealed class InstanceOwners
             switch (entry.Event)
             {
                 case LedgerEvent.RolloutIntent x when x.Rollout.StartsWith(rollouts, StringComparison.Ordinal):
-                    Intended(x.Key, x.Rollout);
+                    Intended(x.Key, x.Rollout, entry.Time);
                     break;
                 case LedgerEvent.RolloutAcknowledged x when x.Rollout.StartsWith(rollouts, StringComparison.Ordinal):
                     Acknowledged(x.Key, x.Outcome);
                     break;
                 case LedgerEvent.RepairIntended x when x.Stage == key.Stage:
-                    Intended(x.Key, null);
+                    Intended(x.Key, null, entry.Time);
                     break;
                 case LedgerEvent.RepairAcknowledged x when x.Stage == key.Stage:
                     Acknowledged(x.Key, x.Outcome);
@@ -71,12 +73,12 @@ internal sealed class InstanceOwners
     }
 
     /// <summary>A move is about to be made; <paramref name="rollout"/> is null for a repair.</summary>
-    public void Intended(string move, string? rollout)
+    public void Intended(string move, string? rollout, DateTimeOffset now)
     {
         if (Parse(move) is ("create", var instance, _))
         {
             lock (_gate)
-                _owned[instance] = new Owned(null, move, rollout);
+                _owned[instance] = new Owned(null, move, rollout, now);
         }
     }
 
@@ -91,7 +93,7 @@ internal sealed class InstanceOwners
                 _owned.Remove(parsed.Instance);
             // An acknowledgement of an earlier version names no id: what stands there is taken on when it is seen.
             else if (parsed.Verb == "create" && outcome.Length > Done.Length)
-                _owned[parsed.Instance] = new Owned(outcome[(Done.Length + 1)..], move, null);
+                _owned[parsed.Instance] = new Owned(outcome[(Done.Length + 1)..], move, null, default);
         }
     }
 
@@ -118,11 +120,11 @@ internal sealed class InstanceOwners
                 bool isExpected = _owned.TryGetValue(at, out var owned);
                 // What was made before the entries that were read is a leftover of ours: nothing runs of it any more, and it can only be taken away.
                 bool isLeft = !isExpected && instance.Generation < _lowest;
-                if (isLeft || (isExpected && (owned!.Id is null || owned.Id == instance.Id)))
+                if (isLeft || (isExpected && MayBe(owned!, instance)))
                     ours.Add(instance);
                 else
                     strangers.Add($"the container {Short(instance.Id)} has the labels of {InstanceName.Of(instance.Generation, instance.Index)} and was not made by this server: it is left alone and gets no traffic");
-                if (isExpected && owned!.Id is null && instance.Objection is null && instance.State != InstanceState.Created && !isInFlux(at))
+                if (isExpected && owned!.Id is null && MayBe(owned, instance) && instance.Objection is null && instance.State != InstanceState.Created && !isInFlux(at))
                 {
                     _owned[at] = owned with { Id = instance.Id };
                     adopted.Add(new Adoption(owned.Move, owned.Rollout, instance.Id));
@@ -132,6 +134,10 @@ internal sealed class InstanceOwners
 
         return new Sorted(ours, strangers, adopted);
     }
+
+    // What ran before it was to be made was made by somebody else. One of ours that is doubted is found when making it is tried again.
+    private static bool MayBe(Owned owned, InstanceObservation instance) => owned.Id == instance.Id
+        || (owned.Id is null && (instance.StartedAt is not { } started || started >= owned.Since - s_roundedAway));
 
     private static string Short(string id) => id[..Math.Min(12, id.Length)];
 
@@ -147,5 +153,5 @@ internal sealed class InstanceOwners
     /// <summary>An instance that was made, and whose making was not acknowledged: the server ended in between.</summary>
     internal sealed record Adoption(string Move, string? Rollout, string Id);
 
-    private sealed record Owned(string? Id, string Move, string? Rollout);
+    private sealed record Owned(string? Id, string Move, string? Rollout, DateTimeOffset Since);
 }

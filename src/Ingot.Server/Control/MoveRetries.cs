@@ -30,11 +30,16 @@ internal sealed class MoveRetries(TimeProvider time)
             return _failures.TryGetValue(move.Key, out var failure) && time.GetUtcNow() < failure.NotBefore;
     }
 
-    /// <summary>A move was made.</summary>
+    /// <summary>A move was made: what failed at the same instance before is over.</summary>
     public void Succeeded(Move move)
     {
+        var instance = InstanceLane.InstanceOf(move);
         lock (_gate)
+        {
             _failures.Remove(move.Key);
+            foreach (string key in _failures.Where(pair => instance is not null && pair.Value.Instance == instance).Select(pair => pair.Key).ToList())
+                _failures.Remove(key);
+        }
     }
 
     /// <summary>A move failed; true when that says something new.</summary>
@@ -47,7 +52,7 @@ internal sealed class MoveRetries(TimeProvider time)
             var wait = TimeSpan.FromTicks(Math.Min(s_longest.Ticks, s_first.Ticks << Math.Min(count - 1, 20)));
             if (_failures.Count >= Remembered)
                 _failures.Clear();
-            _failures[move.Key] = new Failure(count, message, time.GetUtcNow() + wait);
+            _failures[move.Key] = new Failure(count, message, time.GetUtcNow() + wait, InstanceLane.InstanceOf(move));
             return last?.Message != message;
         }
     }
@@ -59,7 +64,7 @@ internal sealed class MoveRetries(TimeProvider time)
             _failures.Clear();
     }
 
-    /// <summary>Forgets what is not asked for any more.</summary>
+    /// <summary>Forgets what has not been asked for since long after it could have been: decisions wait between two tries as well.</summary>
     public void KeepOnly(IEnumerable<Move> wanted)
     {
         lock (_gate)
@@ -67,10 +72,11 @@ internal sealed class MoveRetries(TimeProvider time)
             if (_failures.Count == 0)
                 return;
             var keys = wanted.Select(move => move.Key).ToHashSet(StringComparer.Ordinal);
-            foreach (string key in _failures.Keys.Where(key => !keys.Contains(key)).ToList())
+            var longAgo = time.GetUtcNow() - s_longest;
+            foreach (string key in _failures.Where(pair => !keys.Contains(pair.Key) && pair.Value.NotBefore < longAgo).Select(pair => pair.Key).ToList())
                 _failures.Remove(key);
         }
     }
 
-    private sealed record Failure(int Count, string Message, DateTimeOffset NotBefore);
+    private sealed record Failure(int Count, string Message, DateTimeOffset NotBefore, (int Generation, int Index)? Instance);
 }

@@ -31,11 +31,11 @@ internal sealed partial class ServiceLoop
         var (proxy, trouble) = await ProxyAsync(setup, cancellationToken);
         await engine;
         var look = _engine.Last;
-        var sorted = _owners.Sort(look.Instances, instance => _lane.IsInFlux(instance, look.Began));
+        var sorted = _owners.Sort(_starts.Of(look.Instances), instance => _lane.IsInFlux(instance, look.Began));
         _strangers = [.. sorted.Strangers, .. _target.Strangers(Key)];
         foreach (var adopted in sorted.Adopted)
             _recorder.Owe(Actor, _ => [RolloutEntries.Acknowledgement(Key, adopted.Rollout, adopted.Move, InstanceOwners.Outcome(adopted.Id))]);
-        return Seen = new Observation(began, proxy, _starts.Of(sorted.Ours), _target.ObserveSynthetic(Key))
+        return Seen = new Observation(began, proxy, sorted.Ours, _target.ObserveSynthetic(Key))
         {
             InstancesTime = look.Trouble is null ? look.Began : began,
             EngineTrouble = look.Trouble,

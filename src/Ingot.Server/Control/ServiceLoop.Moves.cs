@@ -21,7 +21,7 @@ internal sealed partial class ServiceLoop
         lock (_intended)
             _intended.UnionWith(moves.Select(move => move.Key));
         foreach (var move in moves)
-            _owners.Intended(move.Key, rollout);
+            _owners.Intended(move.Key, rollout, _time.GetUtcNow());
     }
 
     private void Forget()

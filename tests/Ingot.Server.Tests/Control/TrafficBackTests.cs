@@ -98,6 +98,72 @@ public sealed class TrafficBackTests
         Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
     }
 
+    // The append takes longer than anybody waits for it, and fails then.
+    [Fact]
+    public async Task AReturnThatWasNotRecordedWhenItBeganIsRecordedBeforeWhatFollowsFromIt()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+        await control.ServeAsync(await control.AdmittedAsync("bad"));
+        int appends = 0;
+        control.OnAppend = async () =>
+        {
+            if (Interlocked.Increment(ref appends) > 2)
+                return;
+            await Task.Delay(1200);
+            throw new LedgerException("nothing was appended: the disk is full");
+        };
+
+        var reply = await control.RollBackAsync();
+
+        Assert.Equal(("started", 1), (reply.Outcome, reply.Generation));
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == 1, "it ended");
+        Assert.Equal("Done", control.Ledger.Read(view => view.Rollout(reply.Rollout!))!.Outcome);
+        Assert.Single(control.Ledger.Read(view => view.Latest(10, filter: new LedgerFilter { Kind = "quarantined" })));
+        Assert.Equal(3, control.Ledger.Read(view => view.Rollouts("shop", "web", ControlFixture.Stage)).Count);
+        await control.Stops.StopAsync(new Ingot.Server.Api.StopRequest("shop"), "ann", default);
+        Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
+    }
+
+    // The release is decided, and its entries take long to come onto the disk; the person goes back before that.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AReturnThatComesWhileAReleaseIsBeingRecordedIsTheLastWord(bool canary)
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+        await control.ServeAsync(await control.AdmittedAsync("bad"));
+        if (canary)
+            await control.CanaryAsync(await control.AdmittedAsync("canary"));
+        var next = await control.AdmittedAsync("next");
+        using var end = new CancellationTokenSource();
+        var reached = new TaskCompletionSource();
+        control.OnAppended = entries =>
+        {
+            if (!entries.Any(entry => entry.Event is LedgerEvent.ReleaseRequested request && request.Digest == next))
+                return Task.CompletedTask;
+            reached.TrySetResult();
+            return HangAsync(end.Token);
+        };
+        var deploy = control.DeployAsync(next);
+        await reached.Task;
+
+        var reply = await control.RollBackAsync();
+
+        int serves = canary ? 2 : 1;
+        Assert.Equal(("started", serves), (reply.Outcome, reply.Generation));
+        await ControlFixture.UntilAsync(() => control.Target.WeightOf(canary ? 3 : 2) == 0 && control.Target.WeightOf(serves) > 0, "the traffic is back");
+        await end.CancelAsync();
+        var late = await deploy;
+        Assert.NotEqual(reply.Rollout, late.Rollout);
+        await ControlFixture.UntilAsync(() => control.Ledger.Read(view => view.Rollout(late.Rollout!))!.Outcome == "RolledBack", "it is withdrawn");
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == serves, "it ended");
+        Assert.DoesNotContain(control.Target.Carried, move => move is Move.CreateInstance create && create.Generation == (canary ? 4 : 3));
+        await ControlFixture.UntilAsync(() => control.Loop.Troubles.Count == 0, "nothing is wrong any more");
+        Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
+    }
+
     [Theory]
     [InlineData(Hostile.AppendFails)]
     [InlineData(Hostile.AppendHangs)]

@@ -108,6 +108,31 @@ public sealed class WordTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ADeployWhileTheOldIsClearedAwayGoesOutAlsoAfterAKill(bool kill)
+    {
+        await using var control = await ControlFixture.StartAsync("{ observe: 10ms, keep: 1 }");
+        foreach (string version in (string[])["first", "second"])
+            await control.ServeAsync(await control.AdmittedAsync(version));
+        using var end = new CancellationTokenSource();
+        control.Target.OnMove = (move, _) => move is Move.RemoveInstance or Move.StopInstance ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default) : Task.CompletedTask;
+        var third = await control.DeployAsync(await control.AdmittedAsync("third"));
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout?.State.Phase == RolloutPhase.Retiring, "the first is being cleared away");
+
+        Assert.Equal(("started", 4), Told(await control.DeployAsync(await control.AdmittedAsync("fourth"))));
+        if (kill)
+            control.Kill();
+
+        await ControlFixture.UntilAsync(() => control.Target.WeightOf(4) > 0, "the fourth has traffic");
+        await end.CancelAsync();
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady!.Serving.Number == 4, "it serves");
+        Assert.Equal("Done", control.Ledger.Read(view => view.Rollout(third.Rollout!))!.Outcome);
+        await ControlFixture.UntilAsync(() => control.Target.RunningOf(1) == 0, "the first is gone");
+        Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
+    }
+
+    [Theory]
     [InlineData(Word.Revoked)]
     [InlineData(Word.Rejected)]
     public async Task AReleaseThatWaitsAndWasTakenBackDoesNotGoOut(Word word)
