@@ -8,11 +8,11 @@ public sealed class MostUsedPackagesTests(BuildFixture fixture)
 {
     private const int AtATime = 70;
 
-    // Archives, libraries and logs with times of their own.
+    // Archives, libraries and logs with times of their own; none within another.
     private const string Programs = """
         RUN mkdir -p /out/c && cd /out/c && printf 'cmake_minimum_required(VERSION 3.13)\nproject(a C)\nadd_library(a STATIC a.c)\n' > CMakeLists.txt \
          && echo 'int a(void) { return 1; }' > a.c && cmake -S . -B build && cmake --build build \
-         && cd /out && echo 'class A {}' > A.java && javac A.java && jar cf a.jar A.class && zip -r a.zip A.java a.jar && tar czf a.tar.gz A.java a.jar && tar cf a.tar a.zip \
+         && cd /out && echo 'class A {}' > A.java && javac A.java && jar cf a.jar A.class && zip -r a.zip A.java && tar czf a.tar.gz A.java && tar cf a.tar A.java \
          && tar --format=pax -cf pax.tar A.class && tar czf b.tgz c/a.c && echo 'print(1)' > p.py && python3 -m compileall -q p.py && ar rcU u.a c/build/CMakeFiles/a.dir/a.c.o
         """;
 
