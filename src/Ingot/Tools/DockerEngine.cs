@@ -94,7 +94,9 @@ public sealed class DockerEngine : IDisposable
     {
         var call = new DockerCall(HttpMethod.Post, $"containers/{Escape(id)}/start", $"starting the container '{id}'");
         var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
-        if (reply.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
+        // 400: several networks have the name of its own, and the Engine looks for it by name.
+        bool isAmbiguous = reply.Status == HttpStatusCode.BadRequest && reply.Failure().Message.Contains("is ambiguous", StringComparison.Ordinal);
+        if (isAmbiguous || reply.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
             throw new DockerUnusableException(reply.Failure().Message);
         // 304: it was so already.
         if (reply.Status != HttpStatusCode.NotModified)
