@@ -160,7 +160,7 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
         if (rollout.Succeeded)
             return true;
 
-        string quarantine = rollout.State == "RolledBack" ? $"; {digest.Short} is quarantined for {name}: see 'ingot log show'" : "";
+        string quarantine = rollout is { State: "RolledBack", Quarantined: true } ? $"; {digest.Short} is quarantined for {name}: see 'ingot log show'" : "";
         _terminal.Progress(rollout.State == "Paused"
             ? $"release  {name} {_terminal.Bad("is paused")}: {rollout.Reason}"
             : $"release  {name} {_terminal.Bad("went back")}: {rollout.Reason}{quarantine}");

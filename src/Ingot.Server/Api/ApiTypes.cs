@@ -96,7 +96,8 @@ public sealed record KeyRetirementReply(KeyReply Key, IReadOnlyList<string> Fall
 public sealed record ReleaseReply(string Outcome, string? Rollout, int? Generation, string? Reason);
 
 /// <summary>A rollout as it stands: <c>GET /api/v1/rollouts/ID</c>. <see cref="Events"/> are the ledger's sentences after the entry asked for.</summary>
-public sealed record RolloutReply(string Id, string Project, string Service, string Stage, int Generation, Digest Digest, string? Version, string State, string? Reason, bool Finished, bool Succeeded, int Share, IReadOnlyList<RolloutEvent> Events);
+public sealed record RolloutReply(string Id, string Project, string Service, string Stage, int Generation, Digest Digest, string? Version, string State, string? Reason, bool Finished, bool Succeeded, int Share, IReadOnlyList<RolloutEvent> Events,
+    bool Quarantined = false);
 
 /// <summary>One sentence of a rollout's story.</summary>
 public sealed record RolloutEvent(long Entry, DateTimeOffset Time, string Text);

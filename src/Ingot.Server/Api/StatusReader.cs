@@ -31,7 +31,8 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
         return new RolloutReply(
             rollout.Id, rollout.Project, rollout.Service, rollout.Stage, (int)rollout.Generation, rollout.Digest, rollout.Version,
             phase, reason, rollout.Outcome is not null, rollout.Outcome == "Done", state?.Share ?? 0,
-            [.. events.Select(e => new RolloutEvent(e.Seq, e.Time, Story.Tell(e.Event, view)))]);
+            [.. events.Select(e => new RolloutEvent(e.Seq, e.Time, Story.Tell(e.Event, view)))],
+            view.Quarantine(rollout.Project, rollout.Service, rollout.Stage, rollout.Digest) is not null);
     });
 
     private ServiceStatus? Service(ServiceLoop loop, ProjectDefinition? definition)
