@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
@@ -19,6 +20,10 @@ internal sealed partial class Workspace : IAsyncDisposable
 
     // A container that is being started has an empty group, for as long as a blink.
     private static readonly TimeSpan s_abandoned = TimeSpan.FromHours(1);
+
+    // What was killed leaves its group when it is dead to the last thread, and runc does not wait for that long.
+    private static readonly TimeSpan s_dying = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_pace = TimeSpan.FromMilliseconds(50);
 
     private readonly string _parent;
     private readonly string _name = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
@@ -90,6 +95,7 @@ internal sealed partial class Workspace : IAsyncDisposable
         {
             foreach (var container in Directory.EnumerateDirectories(runc.StateDirectory))
                 await CommandRunner.TryRunAsync(runc.Delete(Path.GetFileName(container)), onLine: null, cancellationToken).ConfigureAwait(false);
+            await RemoveControlGroupsAsync(Path.GetFileName(directory), cancellationToken).ConfigureAwait(false);
         }
 
         foreach (var mount in Mounts.Below(directory))
@@ -107,6 +113,13 @@ internal sealed partial class Workspace : IAsyncDisposable
         {
             // Another build looked just now, and takes it away or has.
         }
+    }
+
+    private static async Task RemoveControlGroupsAsync(string build, CancellationToken cancellationToken)
+    {
+        var waiting = Stopwatch.StartNew();
+        while (!ControlGroups.Remove(name => name.StartsWith($"ingot-{build}-", StringComparison.Ordinal), DateTimeOffset.MaxValue) && waiting.Elapsed < s_dying)
+            await Task.Delay(s_pace, cancellationToken).ConfigureAwait(false);
     }
 
     private void Open()

@@ -9,16 +9,20 @@ public static class ControlGroups
     /// <summary>Removes groups that have neither processes nor groups of their own, and that were made before a time. Where it may not, it does nothing.</summary>
     /// <param name="isAbandoned">Which names are meant.</param>
     /// <param name="before">Groups that are younger stay: a container that is being started has an empty one.</param>
-    public static void Remove(Func<string, bool> isAbandoned, DateTimeOffset before)
+    /// <returns>Whether none of them is left.</returns>
+    public static bool Remove(Func<string, bool> isAbandoned, DateTimeOffset before)
     {
         if (!File.Exists(MountInfo) || !File.Exists(Own))
-            return;
+            return true;
 
-        foreach (string place in Places(File.ReadAllLines(MountInfo), File.ReadAllLines(Own)).Where(Directory.Exists))
-        {
-            foreach (var group in new DirectoryInfo(place).EnumerateDirectories().Where(d => isAbandoned(d.Name) && d.LastWriteTimeUtc < before.UtcDateTime).ToList())
-                TryRemove(group);
-        }
+        var abandoned = Places(File.ReadAllLines(MountInfo), File.ReadAllLines(Own)).Where(Directory.Exists)
+            .SelectMany(place => new DirectoryInfo(place).EnumerateDirectories())
+            .Where(group => isAbandoned(group.Name) && group.LastWriteTimeUtc < before.UtcDateTime)
+            .ToList();
+        bool areGone = true;
+        foreach (var group in abandoned)
+            areGone &= TryRemove(group);
+        return areGone;
     }
 
     /// <summary>Where a runtime puts the groups of containers for which it is told no place: below the group of who starts it, and with version 2 beside that.</summary>
@@ -49,15 +53,20 @@ public static class ControlGroups
     }
 
     // The kernel refuses when something is in it.
-    private static void TryRemove(DirectoryInfo group)
+    private static bool TryRemove(DirectoryInfo group)
     {
         try
         {
             group.Delete();
+            return true;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // It is in use, or gone.
+            return false;
         }
     }
 }
