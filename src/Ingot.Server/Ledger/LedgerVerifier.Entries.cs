@@ -1,5 +1,7 @@
+using Ingot.Server.Storage;
 using Ingot.Transparency;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Ingot.Server.Ledger;
 
@@ -12,18 +14,24 @@ public sealed partial class LedgerVerifier
 
     private void CheckEntries(long size, CancellationToken cancellationToken)
     {
-        var next = Task.Run(() => ReadChunk(0, size), cancellationToken);
-        for (long from = 0; from < size; from += Chunk)
+        var next = Task.Run(() => ReadChunk(0, size), CancellationToken.None);
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var chunk = next.GetAwaiter().GetResult();
-            long following = from + Chunk;
-            next = Task.Run(() => ReadChunk(following, size), cancellationToken);
-            _problems.AddRange(chunk.Problems.Take(Math.Max(0, MaxProblems - _problems.Count)));
-            CheckChunk(chunk, size);
+            for (long from = 0; from < size; from += Chunk)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var chunk = next.GetAwaiter().GetResult();
+                long following = from + Chunk;
+                next = Task.Run(() => ReadChunk(following, size), CancellationToken.None);
+                _problems.AddRange(chunk.Problems.Take(Math.Max(0, MaxProblems - _problems.Count)));
+                CheckChunk(chunk, size);
+            }
         }
-
-        next.GetAwaiter().GetResult();
+        finally
+        {
+            // It reads on the connection that is closed next.
+            next.GetAwaiter().GetResult();
+        }
     }
 
     /// <summary>Reads what lies between two places, and does with it all that needs nothing from before.</summary>
@@ -45,8 +53,9 @@ public sealed partial class LedgerVerifier
     {
         try
         {
-            foreach (var (seq, row) in _db.Query("SELECT seq, json, leaf FROM entries WHERE seq >= ?1 AND seq < ?2", r => (r.GetInt64(0), RowOf(r, 1)), chunk.From, chunk.End))
-                chunk.Rows[seq - chunk.From] = row;
+            using var rows = _db.Read("SELECT seq, json, leaf FROM entries WHERE seq >= ?1 AND seq < ?2", chunk.From, chunk.End);
+            while (rows.Read())
+                chunk.Rows[rows.Integer(0) - chunk.From] = RowOf(rows);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -59,15 +68,20 @@ public sealed partial class LedgerVerifier
     private EntryRow ReadRow(EntryChunk chunk, long seq)
     {
         var row = new EntryRow { IsUnreadable = true };
-        Guard(chunk.Problems, "it cannot be read", () => row = _db.First("SELECT json, leaf FROM entries WHERE seq = ?1", r => RowOf(r, 0), seq), seq);
+        Guard(chunk.Problems, "it cannot be read", () =>
+        {
+            using var rows = _db.Read("SELECT seq, json, leaf FROM entries WHERE seq = ?1", seq);
+            row = rows.Read() ? RowOf(rows) : default;
+        }, seq);
         return row;
     }
 
-    private static EntryRow RowOf(SqliteDataReader row, int column) => new(Bytes(row, column), Bytes(row, column + 1) is { Length: MerkleHash.Size } leaf ? new MerkleHash(leaf) : null);
+    private static EntryRow RowOf(SqliteStatement row) =>
+        new(Bytes(row, 1).ToArray(), Bytes(row, 2) is { Length: MerkleHash.Size } leaf ? new MerkleHash(leaf) : null);
 
     // The type is asked for too: bytes that became text would read alike.
-    private static byte[] Bytes(SqliteDataReader row, int column) =>
-        row.GetFieldType(column) == typeof(byte[]) ? row.GetFieldValue<byte[]>(column) : throw new FormatException($"column {column} does not hold bytes");
+    private static ReadOnlySpan<byte> Bytes(SqliteStatement row, int column) =>
+        row.TypeOf(column) == raw.SQLITE_BLOB ? row.Bytes(column) : throw new FormatException($"column {column} does not hold bytes");
 
     private void ReadNotes(EntryChunk chunk) => Guard(chunk.Problems, "the checkpoints cannot be read", () => chunk.Notes.AddRange(_db.Query(
         "SELECT size, note FROM checkpoints WHERE size > ?1 AND size <= ?2 ORDER BY size", r => new SignedSize(r.GetInt64(0), r.GetString(1)), chunk.From, chunk.End)));
@@ -183,11 +197,13 @@ public sealed partial class LedgerVerifier
         }
     }
 
-    /// <summary>Replays a chunk at once, and one by one when something in it cannot be.</summary>
     private void Replay(EntryChunk chunk)
     {
-        bool isWhole = Enumerable.Range(0, chunk.Rows.Length).All(i => chunk.Rows[i].Entry?.Seq == chunk.From + i);
-        if (!isWhole || !TryReplay(chunk))
+        if (!_isCareful)
+        {
+            ReplayTogether(chunk);
+        }
+        else
         {
             for (int i = 0; i < chunk.Rows.Length; i++)
                 Replay(chunk.From + i, chunk.Rows[i]);
@@ -200,20 +216,21 @@ public sealed partial class LedgerVerifier
         }
     }
 
-    private bool TryReplay(EntryChunk chunk)
+    /// <summary>Replays a chunk without a way back: what each entry changes need not be kept. Ends everything where one cannot be replayed.</summary>
+    private void ReplayTogether(EntryChunk chunk)
     {
         try
         {
-            return _writer.Together(() =>
+            for (int i = 0; i < chunk.Rows.Length; i++)
             {
-                foreach (var row in chunk.Rows)
-                    Projections.ApplyWithoutIndex(_replay, row.Entry!);
-                return true;
-            });
+                if (chunk.Rows[i].Entry is not { } entry || entry.Seq != chunk.From + i)
+                    throw new CareNeededException();
+                Projections.ApplyWithoutIndex(_replay, entry);
+            }
         }
         catch (Exception e) when (e is SqliteException or LedgerException)
         {
-            return false;
+            throw new CareNeededException();
         }
     }
 
@@ -274,6 +291,9 @@ public sealed partial class LedgerVerifier
 
         public string? Problem { get; init; }
     }
+
+    /// <summary>Something cannot be replayed: all is to be read again, one by one, to say what.</summary>
+    private sealed class CareNeededException : Exception;
 
     private sealed record EntryChunk(long From, EntryRow[] Rows, List<SignedSize> Notes, List<LedgerProblem> Problems)
     {

@@ -1,5 +1,6 @@
 using Ingot.Oci.Content;
 using Ingot.Server.Storage;
+using SQLitePCL;
 
 namespace Ingot.Server.Ledger;
 
@@ -68,9 +69,9 @@ public sealed partial class LedgerVerifier
         {
             while (rows.Read())
             {
-                string name = rows.GetString(0);
+                string name = rows.Text(0);
                 there.Add(name);
-                CheckDocument(name, rows.GetFieldType(1) == typeof(byte[]) ? rows.GetFieldValue<byte[]>(1) : null);
+                CheckDocument(name, rows.TypeOf(1) == raw.SQLITE_BLOB ? rows.Bytes(1).ToArray() : null);
             }
         }
 

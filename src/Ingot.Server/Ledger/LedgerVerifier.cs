@@ -11,8 +11,10 @@ namespace Ingot.Server.Ledger;
 public sealed partial class LedgerVerifier
 {
     private const int MaxProblems = 1000;
-    private const int Chunk = 16 * LedgerWriter.CheckpointInterval;
+    private const int Chunk = 32 * LedgerWriter.CheckpointInterval;
     private const int ReplayCache = 64 << 10;
+
+    private static readonly string[] s_indexesOfReaders = ["manifests_by_subject", "manifests_by_digest", "rollouts_by_service"];
 
     private readonly string _path;
     private readonly SqliteDatabase _db;
@@ -20,13 +22,14 @@ public sealed partial class LedgerVerifier
     private readonly NoteVerifier _key;
     private readonly List<LedgerProblem> _problems;
     private readonly ILookup<long, Checkpoint> _known;
+    private readonly bool _isCareful;
     private readonly HashSet<long> _notReplayed = [];
     private readonly LedgerWriter _writer;
     private readonly SubjectSum _subjects;
     private readonly SubjectSum _subjectsFound;
     private bool _isTreeLost;
 
-    private LedgerVerifier(string path, SqliteDatabase db, SqliteDatabase replay, NoteVerifier key, IReadOnlyList<Checkpoint> known, List<LedgerProblem> problems)
+    private LedgerVerifier(string path, SqliteDatabase db, SqliteDatabase replay, NoteVerifier key, IReadOnlyList<Checkpoint> known, List<LedgerProblem> problems, bool isCareful)
     {
         _path = path;
         _db = db;
@@ -34,6 +37,7 @@ public sealed partial class LedgerVerifier
         _key = key;
         _known = known.ToLookup(checkpoint => checkpoint.Size);
         _problems = problems;
+        _isCareful = isCareful;
         (_subjects, _subjectsFound) = SubjectSum.Pair();
         replay.Execute($"PRAGMA cache_size = -{ReplayCache}");
         Projections.Create(replay);
@@ -68,12 +72,24 @@ public sealed partial class LedgerVerifier
         if (!File.Exists(path))
             throw new LedgerException($"there is no ledger at '{path}'");
 
+        try
+        {
+            return Verify(path, key, known, isCareful: false, cancellationToken);
+        }
+        catch (CareNeededException)
+        {
+            return Verify(path, key, known, isCareful: true, cancellationToken);
+        }
+    }
+
+    private static LedgerReport Verify(string path, NoteVerifier key, IReadOnlyList<Checkpoint> known, bool isCareful, CancellationToken cancellationToken)
+    {
         var problems = new List<LedgerProblem>();
         using var replay = SqliteDatabase.OpenTemporary();
         using var db = TryOpen(path, problems);
         return db is null
             ? new LedgerReport(0, MerkleTree.EmptyRoot.ToString(), problems)
-            : new LedgerVerifier(path, db, replay, key, known, problems).Run(cancellationToken);
+            : new LedgerVerifier(path, db, replay, key, known, problems, isCareful).Run(cancellationToken);
     }
 
     private static SqliteDatabase? TryOpen(string path, List<LedgerProblem> problems)
@@ -97,9 +113,21 @@ public sealed partial class LedgerVerifier
         Guard("the schema cannot be read", CheckSchema);
         long size = 0;
         Guard("the size of the ledger cannot be read", () => size = FindSize());
-        var found = Task.Run(() => AddSubjects(size), cancellationToken);
+        var found = Task.Run(() => AddSubjects(size), CancellationToken.None);
+        // Nothing asks the replay by them, and keeping them costs as much as the tables.
+        foreach (string index in s_indexesOfReaders)
+            _replay.Execute($"DROP INDEX {index}");
         _replay.Execute("BEGIN");
-        CheckEntries(size, cancellationToken);
+        try
+        {
+            CheckEntries(size, cancellationToken);
+        }
+        catch
+        {
+            found.GetAwaiter().GetResult();
+            throw;
+        }
+
         CheckContinues(size);
         _writer.Commit();
         CheckTables(size, found, cancellationToken);

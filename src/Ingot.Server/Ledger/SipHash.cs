@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Ingot.Server.Ledger;
 
@@ -12,6 +13,8 @@ internal struct SipHash
     private ulong _v3;
 
     /// <summary>The hash of some bytes under a key of 16.</summary>
+    // It is called by the million from loops that are never compiled again.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static UInt128 Of(ReadOnlySpan<byte> key, ReadOnlySpan<byte> input)
     {
         ulong k0 = BinaryPrimitives.ReadUInt64LittleEndian(key);
@@ -34,6 +37,7 @@ internal struct SipHash
         return new UInt128(state.Finish(0xdd, more: true), low);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Take(ulong word)
     {
         _v3 ^= word;
@@ -42,6 +46,7 @@ internal struct SipHash
         _v0 ^= word;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ulong Finish(ulong mark, bool more = false)
     {
         if (more)
@@ -53,6 +58,7 @@ internal struct SipHash
         return _v0 ^ _v1 ^ _v2 ^ _v3;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Round()
     {
         _v0 += _v1;

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using Ingot.Server.Storage;
+using SQLitePCL;
 
 namespace Ingot.Server.Ledger;
 
@@ -10,6 +11,7 @@ namespace Ingot.Server.Ledger;
 internal sealed class SubjectSum
 {
     private const int KeyBytes = 16;
+    private const int StackBytes = 1024;
 
     private readonly byte[] _key;
     private UInt128 _sum;
@@ -23,7 +25,14 @@ internal sealed class SubjectSum
         return (new SubjectSum(key), new SubjectSum(key));
     }
 
-    public void Add(string type, string value, long entry) => Add(Encoding.UTF8.GetBytes(type), Encoding.UTF8.GetBytes(value), entry);
+    public void Add(string type, string value, long entry)
+    {
+        int most = Encoding.UTF8.GetMaxByteCount(type.Length + value.Length);
+        Span<byte> bytes = most <= StackBytes ? stackalloc byte[most] : new byte[most];
+        int split = Encoding.UTF8.GetBytes(type, bytes);
+        int end = split + Encoding.UTF8.GetBytes(value, bytes[split..]);
+        Add(bytes[..split], bytes[split..end], entry);
+    }
 
     /// <summary>Adds the rows of a table up to <paramref name="size"/> entries; false when one of them is of another form than any row that is written, or about no entry.</summary>
     public bool AddTable(SqliteDatabase db, long size)
@@ -34,14 +43,14 @@ internal sealed class SubjectSum
         using var rows = db.Read("SELECT type, value, entry FROM subjects");
         while (rows.Read())
         {
-            if (rows.GetFieldType(0) != typeof(string) || rows.GetFieldType(1) != typeof(string) || rows.GetFieldType(2) != typeof(long))
+            if ((rows.TypeOf(0), rows.TypeOf(1), rows.TypeOf(2)) != (raw.SQLITE_TEXT, raw.SQLITE_TEXT, raw.SQLITE_INTEGER))
                 return false;
 
-            long entry = rows.GetInt64(2);
+            long entry = rows.Integer(2);
             if (entry >= end)
                 return false;
             if (entry < size)
-                Add(rows.GetFieldValue<byte[]>(0), rows.GetFieldValue<byte[]>(1), entry);
+                Add(rows.Bytes(0), rows.Bytes(1), entry);
         }
 
         return true;

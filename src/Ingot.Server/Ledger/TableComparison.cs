@@ -1,6 +1,6 @@
-using System.Text;
+using System.Globalization;
 using Ingot.Server.Storage;
-using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Ingot.Server.Ledger;
 
@@ -32,52 +32,40 @@ internal sealed class TableComparison
     public IEnumerable<LedgerProblem> Compare(SqliteDatabase actual, SqliteDatabase expected, IReadOnlySet<long> unknown)
     {
         string sql = $"SELECT * FROM {Name} ORDER BY {string.Join(", ", _key.Select(i => _columns[i]))}";
-        using var left = actual.Read(sql);
-        using var right = expected.Read(sql);
-        var have = Next(left);
-        var want = Next(right);
-        while (have is not null || want is not null)
+        using var have = actual.Read(sql);
+        using var want = expected.Read(sql);
+        bool isThere = have.Read(), isWanted = want.Read();
+        while (isThere || isWanted)
         {
-            int order = have is null ? 1 : want is null ? -1 : CompareKeys(have, want);
-            bool isUnknown = order <= 0 && EntryOf(have!) is { } writer && unknown.Contains(writer);
+            int order = !isThere ? 1 : !isWanted ? -1 : CompareKeys(have, want);
+            bool isUnknown = order <= 0 && EntryOf(have) is { } writer && unknown.Contains(writer);
             if (!isUnknown && Difference(order, have, want) is { } problem)
                 yield return problem;
 
             if (order <= 0)
-                have = Next(left);
+                isThere = have.Read();
             if (order >= 0)
-                want = Next(right);
+                isWanted = want.Read();
         }
     }
 
-    private LedgerProblem? Difference(int order, Value[]? have, Value[]? want)
+    private LedgerProblem? Difference(int order, SqliteStatement have, SqliteStatement want)
     {
         if (order < 0)
-            return new LedgerProblem(EntryOf(have!), $"the table '{Name}' has a row that no entry wrote: {Describe(have!)}");
+            return new LedgerProblem(EntryOf(have), $"the table '{Name}' has a row that no entry wrote: {Describe(have)}");
         if (order > 0)
-            return new LedgerProblem(EntryOf(want!), $"the table '{Name}' lacks the row {Describe(want!)}");
+            return new LedgerProblem(EntryOf(want), $"the table '{Name}' lacks the row {Describe(want)}");
 
-        return FirstDifference(have!, want!) is { } column
-            ? new LedgerProblem(EntryOf(want!), $"the table '{Name}', row {Describe(want!)}: '{_columns[column]}' is '{(column < have!.Length ? have[column] : "missing")}' and the entries say '{want![column]}'")
+        return FirstDifference(have, want) is { } column
+            ? new LedgerProblem(EntryOf(want), $"the table '{Name}', row {Describe(want)}: '{_columns[column]}' is '{(column < have.Columns ? Show(have, column) : "missing")}' and the entries say '{Show(want, column)}'")
             : null;
     }
 
-    private static Value[]? Next(SqliteDataReader reader)
-    {
-        if (!reader.Read())
-            return null;
-
-        var row = new Value[reader.FieldCount];
-        for (int i = 0; i < row.Length; i++)
-            row[i] = Value.Read(reader, i);
-        return row;
-    }
-
-    private int CompareKeys(Value[] left, Value[] right)
+    private int CompareKeys(SqliteStatement left, SqliteStatement right)
     {
         foreach (int i in _key)
         {
-            int order = left[i].CompareTo(right[i]);
+            int order = Compare(left, right, i);
             if (order != 0)
                 return order;
         }
@@ -85,60 +73,53 @@ internal sealed class TableComparison
         return 0;
     }
 
-    private static int? FirstDifference(Value[] left, Value[] right)
+    private static int? FirstDifference(SqliteStatement left, SqliteStatement right)
     {
-        for (int i = 0; i < right.Length; i++)
+        int columns = left.Columns;
+        for (int i = 0; i < right.Columns; i++)
         {
-            if (i >= left.Length || left[i].CompareTo(right[i]) != 0)
+            if (i >= columns || Compare(left, right, i) != 0)
                 return i;
         }
 
         return null;
     }
 
-    private long? EntryOf(Value[] row) => _entry >= 0 && _entry < row.Length ? row[_entry].Number : null;
+    private long? EntryOf(SqliteStatement row) => _entry >= 0 && _entry < row.Columns && row.TypeOf(_entry) == raw.SQLITE_INTEGER ? row.Integer(_entry) : null;
 
-    private string Describe(Value[] row) => string.Join(", ", _key.Where(i => i < row.Length).Select(i => $"{_columns[i]} '{row[i]}'"));
+    private string Describe(SqliteStatement row) => string.Join(", ", _key.Where(i => i < row.Columns).Select(i => $"{_columns[i]} '{Show(row, i)}'"));
 
-    /// <summary>A value as SQLite stores it. Text is compared as bytes: malformed UTF-8 must not read like its replacement.</summary>
-    private readonly struct Value(int rank, long number, byte[] bytes) : IComparable<Value>
+    /// <summary>In SQLite's own order. Text is compared as bytes: malformed UTF-8 must not read like its replacement.</summary>
+    // https://sqlite.org/datatype3.html#comparisons
+    private static int Compare(SqliteStatement left, SqliteStatement right, int column)
     {
-        public long? Number => rank == 0 ? number : null;
+        int type = left.TypeOf(column);
+        int order = RankOf(type).CompareTo(RankOf(right.TypeOf(column)));
+        if (order != 0)
+            return order;
 
-        public static Value Read(SqliteDataReader reader, int column)
+        return type switch
         {
-            if (reader.IsDBNull(column))
-                return new Value(-1, 0, []);
-
-            var type = reader.GetFieldType(column);
-            if (type == typeof(long))
-                return new Value(0, reader.GetInt64(column), []);
-            if (type == typeof(double))
-                return new Value(1, BitConverter.DoubleToInt64Bits(reader.GetDouble(column)), []);
-
-            return new Value(type == typeof(string) ? 2 : 3, 0, reader.GetFieldValue<byte[]>(column));
-        }
-
-        // SQLite's own order of types: numbers, text, bytes.
-        public int CompareTo(Value other)
-        {
-            int order = rank.CompareTo(other.Rank);
-            if (order == 0)
-                order = number.CompareTo(other.Raw);
-            return order != 0 ? order : bytes.AsSpan().SequenceCompareTo(other.Bytes);
-        }
-
-        public override string ToString() => rank switch
-        {
-            0 => number.ToString(System.Globalization.CultureInfo.InvariantCulture),
-            2 => Encoding.UTF8.GetString(bytes),
-            _ => Convert.ToBase64String(bytes),
+            raw.SQLITE_NULL => 0,
+            raw.SQLITE_INTEGER => left.Integer(column).CompareTo(right.Integer(column)),
+            raw.SQLITE_FLOAT => BitConverter.DoubleToInt64Bits(left.Float(column)).CompareTo(BitConverter.DoubleToInt64Bits(right.Float(column))),
+            _ => left.Bytes(column).SequenceCompareTo(right.Bytes(column)),
         };
-
-        private int Rank => rank;
-
-        private long Raw => number;
-
-        private byte[] Bytes => bytes;
     }
+
+    private static int RankOf(int type) => type switch
+    {
+        raw.SQLITE_NULL => 0,
+        raw.SQLITE_INTEGER => 1,
+        raw.SQLITE_FLOAT => 2,
+        raw.SQLITE_TEXT => 3,
+        _ => 4,
+    };
+
+    private static string Show(SqliteStatement row, int column) => row.TypeOf(column) switch
+    {
+        raw.SQLITE_INTEGER => row.Integer(column).ToString(CultureInfo.InvariantCulture),
+        raw.SQLITE_TEXT => row.Text(column),
+        _ => Convert.ToBase64String(row.Bytes(column)),
+    };
 }

@@ -9,6 +9,7 @@ public sealed class SqliteDatabase : IDisposable
 {
     private readonly SqliteConnection _connection;
     private readonly Dictionary<string, SqliteCommand> _statements = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SqliteStatement> _prepared = new(StringComparer.Ordinal);
 
     private SqliteDatabase(SqliteConnection connection) => _connection = connection;
 
@@ -66,7 +67,12 @@ public sealed class SqliteDatabase : IDisposable
     }
 
     /// <summary>Runs a statement; returns how many rows it changed.</summary>
-    public int Execute(string sql, params ReadOnlySpan<object> arguments) => Bind(sql, arguments).ExecuteNonQuery();
+    public int Execute(string sql, params ReadOnlySpan<object> arguments)
+    {
+        if (!_prepared.TryGetValue(sql, out var statement))
+            _prepared.Add(sql, statement = new SqliteStatement(_connection.Handle!, sql));
+        return statement.Run(arguments);
+    }
 
     /// <summary>Runs a query and reads every row.</summary>
     public List<T> Query<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<object> arguments)
@@ -96,8 +102,13 @@ public sealed class SqliteDatabase : IDisposable
         return reader.Read();
     }
 
-    /// <summary>A cursor over a query; the caller disposes it before the same query runs again.</summary>
-    public SqliteDataReader Read(string sql) => Bind(sql, []).ExecuteReader();
+    /// <summary>A cursor over a query, for tables too large for <see cref="Query"/>. The caller disposes it.</summary>
+    internal SqliteStatement Read(string sql, params ReadOnlySpan<object> arguments)
+    {
+        var statement = new SqliteStatement(_connection.Handle!, sql);
+        statement.Bind(arguments);
+        return statement;
+    }
 
     /// <summary>Runs statements that are used once, such as a schema.</summary>
     public void ExecuteScript(string sql)
@@ -110,6 +121,8 @@ public sealed class SqliteDatabase : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        foreach (var statement in _prepared.Values)
+            statement.Dispose();
         foreach (var statement in _statements.Values)
             statement.Dispose();
         _connection.Dispose();
