@@ -12,8 +12,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.SystemTests.Builds;
 
-/// <summary>A home with a Debian base in its cache, made once by the program itself.</summary>
-public sealed class BuildFixture : IAsyncLifetime
+/// <summary>A home with a Debian base in its cache, made by the program itself.</summary>
+public sealed class BuildFixture(BuildSeed seed) : IAsyncLifetime
 {
     /// <summary>What every project here begins with.</summary>
     public const string Base = "ingot: 1\nproject: p\nimages:\n  base: { debian: { suite: bookworm, packages: [netbase] } }\n";
@@ -71,9 +71,7 @@ public sealed class BuildFixture : IAsyncLifetime
         if (Missing is not null)
             return;
 
-        string place = Path.Combine(Directory, "place");
-        Write(place, Ordinary);
-        First = await ProgramAsync(place, Home, umask: "022", noCache: false);
+        First = await seed.CopyToAsync(Directory);
         Store = new DirectoryStore(Path.Combine(Home, "content"));
     }
 

@@ -9,6 +9,8 @@ namespace Ingot.SystemTests.Examples;
 /// <summary>The example's web server, compiled once with the command of its Dockerfile.</summary>
 public sealed partial class ShopProgram : IDisposable
 {
+    private static readonly TimeSpan s_runLimit = TimeSpan.FromSeconds(30);
+
     private readonly string _directory = Directory.CreateTempSubdirectory("ingot-shop-").FullName;
 
     public ShopProgram()
@@ -44,6 +46,8 @@ public sealed partial class ShopProgram : IDisposable
     public (int ExitCode, string Output, string Error) Run(string argument, params (string Name, string Value)[] settings)
     {
         using var process = Start(argument.Length == 0 ? [] : [argument], FreePort(), settings);
+        // One that serves where it should refuse would be waited for without end.
+        using var limit = new Timer(_ => process.Kill(), null, s_runLimit, Timeout.InfiniteTimeSpan);
         string output = process.StandardOutput.ReadToEnd();
         string error = process.StandardError.ReadToEnd();
         process.WaitForExit();

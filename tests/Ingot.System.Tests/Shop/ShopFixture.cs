@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
@@ -9,6 +10,8 @@ namespace Ingot.SystemTests.Shop;
 /// <summary>The example shop in a home, a server and ports of its own, brought up once at version 1.0.0.</summary>
 public sealed class ShopFixture : IAsyncLifetime
 {
+    private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(60);
+
     private Process? _server;
     private int _minor;
 
@@ -70,10 +73,12 @@ public sealed class ShopFixture : IAsyncLifetime
     public async Task StartServerAsync()
     {
         _server = Ingot.Start("serve", "--listen", $"127.0.0.1:{ServerPort}");
-        _ = DrainAsync(_server.StandardOutput);
-        _ = DrainAsync(_server.StandardError);
+        var said = new ConcurrentQueue<string>();
+        _ = DrainAsync(_server.StandardOutput, said);
+        _ = DrainAsync(_server.StandardError, said);
         using var http = new HttpClient();
-        for (int attempt = 0; attempt < 200; attempt++)
+        var waiting = Stopwatch.StartNew();
+        while (waiting.Elapsed < s_startLimit && !_server.HasExited)
         {
             try
             {
@@ -86,7 +91,7 @@ public sealed class ShopFixture : IAsyncLifetime
             }
         }
 
-        Assert.Fail("the server did not answer within 10 s");
+        Assert.Fail($"the server {(_server.HasExited ? $"ended with {_server.ExitCode}" : "did not answer")} after {waiting.Elapsed.TotalSeconds:0.0} s: {string.Join('\n', said)}");
     }
 
     /// <summary>SIGKILL: nothing of the server gets to say goodbye.</summary>
@@ -147,11 +152,10 @@ public sealed class ShopFixture : IAsyncLifetime
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    private static async Task DrainAsync(StreamReader reader)
+    private static async Task DrainAsync(StreamReader reader, ConcurrentQueue<string> said)
     {
-        while (await reader.ReadLineAsync() is not null)
-        {
-        }
+        while (await reader.ReadLineAsync() is { } line)
+            said.Enqueue(line);
     }
 
     private static bool OnPath(string program) => new[] { "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin" }.Any(d => File.Exists(Path.Combine(d, program)));

@@ -115,7 +115,7 @@ public sealed class FullDiskTests : IDisposable
     {
         using var disk = await SmallDisk.MakeAsync(_directory, 64 * DiskBytes);
         string file = Path.Combine(disk.Path, "f");
-        var command = new Command("sh", "-c", $"while :; do head -c 2000000 /dev/zero >> {file}; sleep 0.05; done");
+        var command = new Command("sh", "-c", $"while :; do head -c 200000 /dev/zero >> {file}; sleep 0.05; done");
         await Assert.ThrowsAsync<DiskException>(() => FillingCommand.RunAsync(command, disk.Path, reserve: 1L << 30, "'x'", CancellationToken.None));
         long length = new FileInfo(file).Length;
         await Task.Delay(200);
