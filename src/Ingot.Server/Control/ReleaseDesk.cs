@@ -159,18 +159,8 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             throw new ApiException("refused", $"{string.Join("; ", objections.Select(o => $"generation {o.Warm.Number}: {o.Objection!.Reason}"))}; {Alternatives(view, key, service, standing.Serving.Digest)}");
 
         bool sameDigest = target.Digest == standing.Serving.Digest;
-        return new ReleaseOrder(new RolloutSpec
-        {
-            Key = key,
-            Proxy = standing.Proxy,
-            Next = target,
-            Previous = standing.Serving,
-            Warm = [.. standing.Warm.Where(warm => warm.Number != target.Number)],
-            Rollout = service.Rollout,
-            IsRollback = true,
-            By = by,
-            Reason = request.Why,
-        }, sameDigest ? [] : [Quarantine(key, standing.Serving.Digest, by, request.Why)]);
+        return new ReleaseOrder(
+            Steady.GoBack(standing, target, service.Rollout, by, request.Why), sameDigest ? [] : [Quarantine(key, standing.Serving.Digest, by, request.Why)]);
     }
 
     private static IReadOnlyList<LedgerEvent> Paused(OpenRollout open, RolloutState after, PauseRequest request, string by) => after.Pause is null

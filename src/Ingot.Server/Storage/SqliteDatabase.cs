@@ -103,7 +103,7 @@ public sealed class SqliteDatabase : IDisposable
     }
 
     /// <summary>A cursor over a query, for tables too large for <see cref="Query"/>. The caller disposes it.</summary>
-    internal SqliteStatement Read(string sql, params ReadOnlySpan<object> arguments)
+    public SqliteStatement Read(string sql, params ReadOnlySpan<object> arguments)
     {
         var statement = new SqliteStatement(_connection.Handle!, sql);
         statement.Bind(arguments);

@@ -6,14 +6,14 @@ namespace Ingot.Server.Storage;
 
 /// <summary>A prepared statement without the ADO.NET layer, which costs several times what SQLite does: for statements that run a million times and rows that are read by the million.</summary>
 /// <remarks>Text is bytes in UTF-8, as it is stored: malformed text does not read like its replacement. For one thread at a time.</remarks>
-internal sealed class SqliteStatement : IDisposable
+public sealed class SqliteStatement : IDisposable
 {
     private const int StackBytes = 1024;
 
     private readonly sqlite3 _database;
     private readonly sqlite3_stmt _statement;
 
-    public SqliteStatement(sqlite3 database, string sql)
+    internal SqliteStatement(sqlite3 database, string sql)
     {
         _database = database;
         Check(raw.sqlite3_prepare_v2(database, sql, out _statement));

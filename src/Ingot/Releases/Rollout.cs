@@ -130,10 +130,6 @@ public static partial class Rollout
     public static RolloutState Abort(RolloutState state, string by, string reason, DateTimeOffset now) =>
         CanTurnBack(state) ? TurnBack(state, AbortCause.Person, $"{reason} ({by})", now) : state;
 
-    /// <summary>The digest that turning back by a person's word quarantines: what is tried, unless it is another configuration of what serves, or is on its way back already. Null when none.</summary>
-    public static Digest? QuarantinedByAbort(RolloutState state) =>
-        CanTurnBack(state) && !state.IsOfConfiguration && !state.IsTerminal ? state.Spec.Next.Digest : null;
-
     /// <summary>Makes way for a newer release: the old generation gets its weight back first. A first deployment that serves already has none to go back to, and ends as done; a rollout that only drains goes on, and one that only takes others away ends at once.</summary>
     public static RolloutState Supersede(RolloutState state, string by, DateTimeOffset now)
     {

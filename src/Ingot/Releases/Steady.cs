@@ -32,14 +32,6 @@ public static class Steady
         };
     }
 
-    /// <summary>What is kept once a rollout ends that can go one way only, so that a word that comes meanwhile can be answered; null when it can still go either way, or nothing will serve.</summary>
-    public static SteadyState? Expect(RolloutState state) => state.Phase switch
-    {
-        RolloutPhase.Retiring or RolloutPhase.Done => After(state with { Phase = RolloutPhase.Done }),
-        RolloutPhase.Aborting or RolloutPhase.Restoring or RolloutPhase.RolledBack => After(state with { Phase = RolloutPhase.RolledBack }),
-        _ => null,
-    };
-
     /// <summary>The rollout that returns from what serves to a generation that stands by.</summary>
     /// <param name="state">What serves, and what stands by.</param>
     /// <param name="to">One of <see cref="SteadyState.Warm"/>.</param>
@@ -58,9 +50,6 @@ public static class Steady
         By = by,
         Reason = reason,
     };
-
-    /// <summary>The digest that a person's word to go back quarantines: what served, unless it goes back to another configuration of the same. Null when none.</summary>
-    public static Digest? QuarantinedByGoingBack(SteadyState state, Generation to) => state.Serving.Digest == to.Digest ? null : state.Serving.Digest;
 
     /// <summary>Notes that a move could not be carried out: one on an instance is tried again after a while, and others do not wait for it.</summary>
     public static SteadyState Failed(SteadyState state, Move move, DateTimeOffset now) => state with { Instances = Upkeep.Failed(state.Instances, move, now).Memory };

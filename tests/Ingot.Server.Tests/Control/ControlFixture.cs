@@ -44,6 +44,8 @@ internal sealed class ControlFixture : IAsyncDisposable
 
     public StopDesk Stops => new(Ledger, Controller, new Projects(Ledger), Target);
 
+    public RolloutReply RolloutReply(string id) => new StatusReader(Ledger, Controller, new Projects(Ledger)).Rollout(id, -1)!;
+
     public ServiceStatus Status => Assert.Single(new StatusReader(Ledger, Controller, new Projects(Ledger)).Status("shop").Services);
 
     /// <summary>The controller's own way to its target and its ledger, which ends with it.</summary>

@@ -82,6 +82,7 @@ public sealed class WordTests
         Assert.Equal("unchanged", twice.Outcome);
         await ControlFixture.UntilAsync(() => control.Loop.Rollout is null, "it is back");
         Assert.Equal("RolledBack", control.Ledger.Read(view => view.Rollout(id))!.Outcome);
+        Assert.True(control.RolloutReply(id).Quarantined);
         Assert.Single(control.Ledger.Read(view => view.Quarantined("shop", "web", ControlFixture.Stage)));
         Assert.Equal(1, control.Loop.Steady!.Serving.Number);
     }

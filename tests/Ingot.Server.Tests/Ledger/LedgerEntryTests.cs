@@ -56,6 +56,15 @@ public sealed class LedgerEntryTests
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T04:04:05.678+01:00","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-13-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
+    [InlineData("""{"v":1,"seq":0,"time":"2026-02-29T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
+    [InlineData("""{"v":1,"seq":0,"time":"0000-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
+    [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T24:00:00.000Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
+    [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:60.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
+    [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.67aZ","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
+    [InlineData("""{"v":1,"seq":0,"time":"2026-01-02 03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
+    [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
+    [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z0","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
+    [InlineData("""{"v":1,"seq":0,"time":"٢026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"\u0061","event":{"kind":"server-started","version":"1"}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"tag-bound","repository":"r","tag":"t","digest":"sha256:00"}}""")]
     public void WhatIsNotTheOneFormOfAnEntryIsRefused(string json) =>
@@ -80,4 +89,16 @@ public sealed class LedgerEntryTests
     }
 
     private static LedgerEntry Entry(long seq, LedgerEvent value) => new(LedgerEntry.CurrentFormat, seq, DateTimeOffset.UnixEpoch.AddMilliseconds(seq), "tester", value);
+
+    [Theory]
+    [InlineData("0001-01-01T00:00:00.000Z")]
+    [InlineData("9999-12-31T23:59:59.999Z")]
+    [InlineData("2024-02-29T12:30:01.070Z")]
+    public void TimesAreWrittenAsTheyAreRead(string text)
+    {
+        var time = Rfc3339Converter.Parse(text);
+        Assert.Equal(DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture), time);
+        Assert.Equal(text, Rfc3339Converter.Format(time));
+        Assert.Equal(text, Rfc3339Converter.Format(time.AddTicks(9999)));
+    }
 }

@@ -494,28 +494,10 @@ public sealed class RolloutTests
         run.World.Endless = 1;
         run.Until(state => state.Phase == RolloutPhase.Retiring);
 
-        Assert.Equal([2], Steady.Expect(run.State)!.Warm.Select(warm => warm.Number));
         run.State = Rollout.Supersede(run.State, "a rollback", run.World.Now);
 
         Assert.Equal((RolloutPhase.Done, false), (run.State.Phase, run.State.QuarantinesDigest));
         Assert.NotNull(run.State.FinishedAt);
-    }
-
-    [Fact]
-    public void APersonsWordQuarantinesWhatIsTriedAndNothingThatIsRestored()
-    {
-        var run = new Run(World.Spec(2, 1, 50)).Serving(1);
-        run.Until(state => state.Phase == RolloutPhase.Shifting);
-        Assert.Equal(run.State.Spec.Next.Digest, Rollout.QuarantinedByAbort(run.State));
-
-        run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now);
-        Assert.Null(Rollout.QuarantinedByAbort(run.State));
-        Assert.Equal(1, Steady.Expect(run.State)!.Serving.Number);
-
-        var back = Rollout.Begin(World.Spec(1, 2) with { IsRollback = true }, World.Start);
-        Assert.Null(Rollout.QuarantinedByAbort(back));
-        var configuration = World.Spec(2, 1);
-        Assert.Null(Rollout.QuarantinedByAbort(Rollout.Begin(configuration with { Previous = configuration.Next with { Number = 1 } }, World.Start)));
     }
 
     [Fact]

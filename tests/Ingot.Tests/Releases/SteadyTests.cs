@@ -108,7 +108,6 @@ public sealed class SteadyTests
         _world.Behaviours[2] = new() { ReadyAfter = null };
 
         Assert.False(Until(decision => decision.Return is not null, 200).Return!.QuarantinesDigest);
-        Assert.Null(Steady.QuarantinedByGoingBack(_state, _state.Warm[0]));
     }
 
     [Fact]
