@@ -28,7 +28,7 @@ internal sealed class Controller : IAsyncDisposable
     /// <summary>Takes up everything that the ledger says is under way or runs.</summary>
     public void Resume()
     {
-        var keys = _world.Ledger.Read(view => view.LiveGenerations().Select(g => new ServiceKey(g.Project, g.Service, g.Stage)).Distinct().ToList());
+        var keys = _world.Ledger.Read(view => view.LiveServices().Select(s => new ServiceKey(s.Project, s.Service, s.Stage)).ToList());
         foreach (var key in keys)
             Resume(key);
     }
@@ -40,7 +40,7 @@ internal sealed class Controller : IAsyncDisposable
         {
             Get(key);
         }
-        catch (Exception e) when (e is FormatException or LedgerException)
+        catch (Exception e) when (e is FormatException or LedgerException or ArgumentException or InvalidCastException)
         {
             _world.Logger.LogError(e, "{Service} is not taken up, because what the ledger says of it cannot be read: {Message}; run 'ingot log verify'", key, e.Message);
         }

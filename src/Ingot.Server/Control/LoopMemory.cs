@@ -52,4 +52,7 @@ internal sealed record Word<T>(T Answer, IReadOnlyList<LedgerEvent> Events, Func
 {
     /// <summary>What is recorded beside it, when the memory it is applied to says so; null for nothing.</summary>
     public Func<LoopMemory, IReadOnlyList<LedgerEvent>>? Late { get; init; }
+
+    /// <summary>Whether it asks for the traffic to go back: it counts also where nothing is to be recorded.</summary>
+    public bool IsReturn { get; init; }
 }

@@ -71,7 +71,7 @@ internal sealed class Projects(LedgerStore ledger)
         && (project.Services.All(s => s.Name != service) || project.Stages.All(s => s.Name != stage || s.Target is null));
 
     private static List<LeftService>? Left(LedgerView view, ProjectDefinition project) =>
-        view.LiveGenerations().Where(g => g.Project == project.Name && IsLeft(project, g.Service, g.Stage)).Select(g => new LeftService(g.Service, g.Stage)).Distinct().ToList() is { Count: > 0 } left
+        view.LiveServices().Where(g => g.Project == project.Name && IsLeft(project, g.Service, g.Stage)).Select(g => new LeftService(g.Service, g.Stage)).ToList() is { Count: > 0 } left
             ? left
             : null;
 

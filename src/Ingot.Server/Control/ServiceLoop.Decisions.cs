@@ -31,7 +31,7 @@ internal sealed partial class ServiceLoop
         var (proxy, trouble) = await ProxyAsync(setup, cancellationToken);
         await engine;
         var look = _engine.Last;
-        var sorted = _owners.Sort(_starts.Of(look.Instances), instance => _lane.IsInFlux(instance, look.Began));
+        var sorted = _owners.Sort(_starts.Of(look.Instances, isKnown: look.Trouble is null), instance => _lane.IsInFlux(instance, look.Began));
         _strangers = [.. sorted.Strangers, .. _target.Strangers(Key)];
         foreach (var adopted in sorted.Adopted)
             _recorder.Owe(Actor, _ => [RolloutEntries.Acknowledgement(Key, adopted.Rollout, adopted.Move, InstanceOwners.Outcome(adopted.Id))]);
@@ -181,13 +181,13 @@ internal sealed partial class ServiceLoop
                     events.AddRange(Finish(view, work, out next));
                 return [.. events, .. news.Select(move => RolloutEntries.Intent(Key, work.Rollout.Id, move))];
             },
-            entries => Recorded(work, turn, differs, news, next, entries));
+            entries => Recorded(work, turn, differs, isAhead, news, next, entries));
         if (!done && !isAhead)
             Update(memory => memory.Turn == turn && memory.Rollout is { } open ? memory.With(Measured(open.State, work.State)) : memory);
         return done && _memory.Turn == turn && !work.State.IsTerminal;
     }
 
-    private void Recorded(RolloutWork work, int turn, bool differs, IReadOnlyList<Move> news, OpenRollout? next, IReadOnlyList<LedgerEntry> entries)
+    private void Recorded(RolloutWork work, int turn, bool differs, bool isAhead, IReadOnlyList<Move> news, OpenRollout? next, IReadOnlyList<LedgerEntry> entries)
     {
         if (entries.Count == 0)
             return;
@@ -199,7 +199,8 @@ internal sealed partial class ServiceLoop
         Update(memory => memory.Turn != turn || memory.Rollout?.Id != work.Rollout.Id ? memory
             : work.State.IsTerminal ? After(memory, work.State, next) with { Mark = entries.Last(entry => entry.Event is LedgerEvent.RolloutFinished).Mark }
             : differs ? RolloutEntries.Recorded(memory.With(Kept(memory, work)), work.State, entries)
-            : memory);
+            : isAhead ? memory
+            : memory.With(Kept(memory, work)));
     }
 
     /// <summary>Keeps what was counted, once a second, beside the ledger and without waiting: losing it costs only that.</summary>
@@ -221,17 +222,17 @@ internal sealed partial class ServiceLoop
     }
 
     // What could not be recorded is not done; what was counted meanwhile still counts, and time does not stand still.
-    private static RolloutState Measured(RolloutState current, RolloutState decided) => current.AcknowledgedAt == decided.AcknowledgedAt
-        ? Timed(current, decided) with { Judgement = decided.Judgement, Verdict = decided.Verdict }
-        : Timed(current, decided);
-
-    private static RolloutState Timed(RolloutState current, RolloutState decided) => current with
+    private static RolloutState Measured(RolloutState current, RolloutState decided)
     {
-        DecidedAt = decided.DecidedAt,
-        ReadySince = decided.ReadySince,
-        PreviousDownSince = decided.PreviousDownSince,
-        BelowFloorSince = decided.BelowFloorSince,
-    };
+        var timed = Releases.Rollout.FollowClock(current, decided.DecidedAt) with
+        {
+            DecidedAt = decided.DecidedAt,
+            ReadySince = decided.ReadySince,
+            PreviousDownSince = decided.PreviousDownSince,
+            BelowFloorSince = decided.BelowFloorSince,
+        };
+        return timed.AcknowledgedAt == decided.AcknowledgedAt ? timed with { Judgement = decided.Judgement, Verdict = decided.Verdict } : timed;
+    }
 
     private IReadOnlyList<LedgerEvent> Finish(LedgerView view, RolloutWork work, out OpenRollout? next)
     {

@@ -113,15 +113,29 @@ internal sealed partial class ServiceLoop
         LedgerView view, LoopMemory memory, Func<LedgerView, RolloutState, IReadOnlyList<LedgerEvent>> turnBack, Func<LedgerView, SteadyState?, ReleaseOrder> goBack, string why, string actor)
     {
         RequireRunning(memory);
-        return memory.Rollout switch
+        var word = memory.Rollout switch
         {
-            null when PressedTwice(memory) is { } reply => Nothing(reply),
+            null when PressedTwice(memory) is { } reply => Unchanged(reply),
             null => GoBackWord(view, memory, [], memory.Steady, goBack),
             { State.Spec.IsRollback: true } or { State.Phase: RolloutPhase.Aborting or RolloutPhase.Restoring } => GoingBackWord(memory, memory.Rollout, actor),
-            { State.Phase: RolloutPhase.Retiring } retiring => FinishAndGoBackWord(view, memory, retiring, goBack, actor),
+            { State.Phase: RolloutPhase.Retiring or RolloutPhase.Done } retiring => FinishAndGoBackWord(view, memory, retiring, goBack, actor),
             var open => TurnBackWord(view, memory, open, turnBack(view, open.State), why, actor),
         };
+        return word with { IsReturn = true, Late = m => Missed(memory, m, memory.Rollout is null or { State.Phase: RolloutPhase.Retiring or RolloutPhase.Done } && word.Events.Count > 0, actor) };
     }
+
+    // A return is the last word also over what was asked for since it was decided: that is dropped from memory, and is not to stay open on the ledger.
+    private IReadOnlyList<LedgerEvent> Missed(LoopMemory before, LoopMemory now, bool replacesRollout, string actor)
+    {
+        IEnumerable<OpenRollout> dropped = replacesRollout && now.Rollout is { State.Spec.IsRollback: false } begun ? [begun, .. now.Waiting] : now.Waiting;
+        return [.. RolloutEntries.Withdrawn(
+            [.. dropped.Where(rollout => rollout.Id != before.Rollout?.Id && before.Waiting.All(waiting => waiting.Id != rollout.Id))],
+            $"withdrawn before it began: {actor} rolled the service back",
+            _time.GetUtcNow())];
+    }
+
+    // What is being recorded meanwhile is not to go out afterwards.
+    private static Word<ReleaseReply> Unchanged(ReleaseReply reply) => new(reply, [], m => m with { Waiting = [], Returns = m.Returns + 1 });
 
     private ReleaseReply? PressedTwice(LoopMemory memory)
     {
@@ -137,7 +151,7 @@ internal sealed partial class ServiceLoop
         int? to = spec.IsRollback ? spec.Next.Number : spec.Previous?.Number;
         string already = to is null ? $"{Key} is being taken back already" : $"{Key} is on its way back to generation {to} already";
         if (memory.Waiting.Count == 0)
-            return Nothing(new ReleaseReply("unchanged", open.Id, to, already));
+            return Unchanged(new ReleaseReply("unchanged", open.Id, to, already));
 
         var reply = new ReleaseReply("started", open.Id, to, $"{already}; what waited to be released does not go out");
         return new Word<ReleaseReply>(reply, [.. Withdrawals(memory, actor)], m => m with { Waiting = [], Returns = m.Returns + 1 });
@@ -263,7 +277,7 @@ internal sealed partial class ServiceLoop
         {
             lock (_once)
             {
-                if (!_isHeard && _word!.Events.Count > 0)
+                if (!_isHeard && (_word!.Events.Count > 0 || _word.IsReturn))
                 {
                     IReadOnlyList<LedgerEvent> late = [];
                     loop.Update(memory =>

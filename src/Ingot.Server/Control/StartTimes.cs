@@ -8,12 +8,15 @@ internal sealed class StartTimes(TimeProvider time, TimeProvider wall)
     private Dictionary<(string Id, DateTimeOffset Said), DateTimeOffset> _known = [];
 
     /// <summary>The instances with their starts by the clock of decisions.</summary>
-    public IReadOnlyList<InstanceObservation> Of(IReadOnlyList<InstanceObservation> seen)
+    /// <param name="seen">The instances as the engine says.</param>
+    /// <param name="isKnown">Whether it said so: one that is silent has not lost its instances.</param>
+    public IReadOnlyList<InstanceObservation> Of(IReadOnlyList<InstanceObservation> seen, bool isKnown = true)
     {
         var ahead = time.GetUtcNow() - wall.GetUtcNow();
         var known = new Dictionary<(string Id, DateTimeOffset Said), DateTimeOffset>();
         List<InstanceObservation> told = [.. seen.Select(Tell)];
-        _known = known;
+        if (isKnown)
+            _known = known;
         return told;
 
         InstanceObservation Tell(InstanceObservation instance)

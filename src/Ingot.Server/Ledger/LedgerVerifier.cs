@@ -14,7 +14,7 @@ public sealed partial class LedgerVerifier
     private const int Chunk = 32 * LedgerWriter.CheckpointInterval;
     private const int ReplayCache = 64 << 10;
 
-    private static readonly string[] s_indexesOfReaders = ["manifests_by_subject", "manifests_by_digest", "rollouts_by_service"];
+    private static readonly string[] s_indexesOfReaders = ["manifests_by_subject", "manifests_by_digest"];
 
     private readonly string _path;
     private readonly SqliteDatabase _db;

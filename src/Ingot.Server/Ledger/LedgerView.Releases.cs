@@ -90,9 +90,9 @@ public sealed partial class LedgerView
         _db.Query(
             $"SELECT {GenerationColumns} FROM generations WHERE project = ?1 AND service = ?2 AND stage = ?3 ORDER BY generation DESC", ReadGeneration, project, service, stage);
 
-    /// <summary>Every generation that is not retired, by service.</summary>
-    public IReadOnlyList<Generation> LiveGenerations() =>
-        _db.Query($"SELECT {GenerationColumns} FROM generations WHERE status = 'live' ORDER BY project, service, stage, generation", ReadGeneration);
+    /// <summary>Every service with a generation that is not retired, in its stage.</summary>
+    public IReadOnlyList<(string Project, string Service, string Stage)> LiveServices() =>
+        _db.Query("SELECT DISTINCT project, service, stage FROM generations WHERE status = 'live' ORDER BY project, service, stage", r => (r.GetString(0), r.GetString(1), r.GetString(2)));
 
     /// <summary>The number the next generation of a service gets; the first is 1.</summary>
     public long NextGeneration(string project, string service, string stage) =>

@@ -76,8 +76,15 @@ public sealed partial class LedgerView
     private static JsonElement Json(SqliteDataReader row, int column)
     {
         string text = row.GetString(column);
-        using var document = JsonDocument.Parse(text.Length == 0 ? "null" : text);
-        return document.RootElement.Clone();
+        try
+        {
+            using var document = JsonDocument.Parse(text.Length == 0 ? "null" : text);
+            return document.RootElement.Clone();
+        }
+        catch (JsonException e)
+        {
+            throw new LedgerException($"a table of the ledger is damaged: {e.Message}; run 'ingot log verify'", e);
+        }
     }
 
     private static string? Optional(SqliteDataReader row, int column) => row.GetString(column) is { Length: > 0 } text ? text : null;

@@ -109,7 +109,8 @@ public static partial class Projections
                 break;
             case RolloutStateChanged e:
                 MustExist(db.Execute(
-                    "UPDATE rollouts SET state = ?2, state_reason = ?3, state_detail = ?4, state_entry = ?6, time = ?5, entry = ?6 WHERE rollout = ?1",
+                    // One that was recorded as done and is given back meanwhile is under way again.
+                    "UPDATE rollouts SET state = ?2, state_reason = ?3, state_detail = ?4, state_entry = ?6, outcome = CASE WHEN outcome = 'Done' AND ?2 <> 'Done' THEN '' ELSE outcome END, time = ?5, entry = ?6 WHERE rollout = ?1",
                     e.Rollout, e.State, e.Reason, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
                 break;
             case RolloutMeasured e:

@@ -191,9 +191,9 @@ public static partial class Rollout
     /// <summary>Whether a rollout can still turn back: it is no rollback, and the old generation is still there.</summary>
     public static bool CanTurnBack(RolloutState state) => !state.Spec.IsRollback && state.Phase <= RolloutPhase.Draining;
 
-    // A clock that went back would freeze every deadline until it had caught up: all times go back with it. A controller that was away, or a
-    // clock that went ahead, has used up time in which nothing could be done: the deadline moves on.
-    private static RolloutState FollowClock(RolloutState state, DateTimeOffset now)
+    /// <summary>A clock that went back would freeze every deadline until it had caught up: all times go back with it. A controller that was away, or
+    /// a clock that went ahead, has used up time in which nothing could be done: the deadline moves on.</summary>
+    public static RolloutState FollowClock(RolloutState state, DateTimeOffset now)
     {
         var passed = now - state.DecidedAt;
         if (passed >= TimeSpan.Zero)

@@ -20,8 +20,8 @@ internal readonly record struct Wellbeing(int Well, int Pending, bool IsBlameles
             else if (seen.KnowsInstances && IsPending(generation, seen, instance, now))
                 pending++;
 
-            // An instance that cannot be made says nothing of its image; one that was made and dies does.
-            isBlameless |= instance?.Objection is not null || instance is null && memory.GetValueOrDefault(InstanceName.Of(generation.Number, index)) is { FailedMoves: > 0 };
+            // An instance that cannot be made or started says nothing of its image; one that ran and died does.
+            isBlameless |= instance?.Objection is not null || instance is null or { State: InstanceState.Created } && memory.GetValueOrDefault(InstanceName.Of(generation.Number, index)) is { FailedMoves: > 0 };
         }
 
         return new Wellbeing(well, pending, isBlameless);

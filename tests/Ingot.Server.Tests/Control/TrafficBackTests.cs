@@ -126,6 +126,70 @@ public sealed class TrafficBackTests
     }
 
     // The release is decided, and its entries take long to come onto the disk; the person goes back before that.
+    // It goes back already, and nothing waits: the word counts all the same.
+    [Fact]
+    public async Task AReturnThatIsSaidAgainWhileAReleaseIsBeingRecordedIsTheLastWord()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+        await control.CanaryAsync(await control.AdmittedAsync("bad"));
+        var next = await control.AdmittedAsync("next");
+        using var end = new CancellationTokenSource();
+        var reached = new TaskCompletionSource();
+        control.Target.OnMove = (move, _) => move is Move.StopInstance ? HangAsync(end.Token) : Task.CompletedTask;
+        Assert.Equal("started", (await control.RollBackAsync()).Outcome);
+        control.OnAppended = entries =>
+        {
+            if (!entries.Any(entry => entry.Event is LedgerEvent.ReleaseRequested request && request.Digest == next))
+                return Task.CompletedTask;
+            reached.TrySetResult();
+            return HangAsync(end.Token);
+        };
+        var deploy = control.DeployAsync(next);
+        await reached.Task;
+
+        Assert.Equal("unchanged", (await control.RollBackAsync()).Outcome);
+
+        await end.CancelAsync();
+        var late = await deploy;
+        await ControlFixture.UntilAsync(() => control.Ledger.Read(view => view.Rollout(late.Rollout!))!.Outcome == "RolledBack", "it is withdrawn");
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == 1, "it ended");
+        Assert.DoesNotContain(control.Target.Carried, move => move is Move.CreateInstance { Generation: 3 });
+        Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
+    }
+
+    // The rollout was done when that was written, and what it says was taken back before the writing ended.
+    [Fact]
+    public async Task AReturnWhileTheEndOfARolloutIsBeingRecordedOutlivesAKill()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+        using var end = new CancellationTokenSource();
+        var reached = new TaskCompletionSource();
+        control.OnAppended = entries =>
+        {
+            if (!entries.Any(entry => entry.Event is LedgerEvent.RolloutFinished { Outcome: "Done" }))
+                return Task.CompletedTask;
+            reached.TrySetResult();
+            return HangAsync(end.Token);
+        };
+        var bad = await control.DeployAsync(await control.AdmittedAsync("bad"));
+        await reached.Task;
+        using var stopped = new CancellationTokenSource();
+        control.Target.OnMove = (move, _) => move is Move.StopInstance ? HangAsync(stopped.Token) : Task.CompletedTask;
+
+        await control.RollBackAsync();
+        await end.CancelAsync();
+        await ControlFixture.UntilAsync(() => control.Target.WeightOf(2) == 0 && control.Target.WeightOf(1) > 0, "the traffic is back");
+        await ControlFixture.UntilAsync(() => control.Loop.Troubles.Count == 0, "what is owed is on the ledger");
+        control.Kill();
+        await stopped.CancelAsync();
+
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == 1, "the good one serves");
+        Assert.NotNull(control.Ledger.Read(view => view.Rollout(bad.Rollout!))!.Outcome);
+        Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

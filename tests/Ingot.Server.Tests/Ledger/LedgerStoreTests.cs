@@ -52,7 +52,7 @@ public sealed class LedgerStoreTests : IAsyncLifetime
             Assert.Equal("done", view.Move("r001", "start-1")!.Outcome);
             Assert.Single(view.Moves("r001"));
             Assert.True(view.Generations("shop", "web", "production").Single().IsRetired);
-            Assert.Empty(view.LiveGenerations());
+            Assert.Empty(view.LiveServices());
             Assert.Equal(2, view.NextGeneration("shop", "web", "production"));
             Assert.Equal(1, view.NextGeneration("shop", "web", "staging"));
 
