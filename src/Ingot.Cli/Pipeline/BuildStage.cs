@@ -136,11 +136,13 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             context.Terminal.Line(line);
     }
 
-    // Held against the image that the name stood for, or else the version that was named last.
+    // Held against the image that the name stood for, or else the version that was built last.
     private async Task WarnOfServedAsync(OciLayout layout, ProjectDefinition project, BuiltImage image, CancellationToken cancellationToken)
     {
         var names = await layout.NamesAsync(cancellationToken);
-        var other = names.TryGetValue(NameOf(project, image), out var same) ? same : names.LastOrDefault(n => n.Key.StartsWith($"{project.Name}/{image.Name}:", StringComparison.Ordinal)).Value;
+        var other = names.TryGetValue(NameOf(project, image), out var same) ? same : names
+            .Where(n => n.Key.StartsWith($"{project.Name}/{image.Name}:", StringComparison.Ordinal))
+            .MaxBy(n => File.GetLastWriteTimeUtc(layout.Store.PathOf(n.Value.Digest))).Value;
         if (other is null || other.Digest == image.Digest || await layout.Store.SizeAsync(other.Digest, cancellationToken) is null)
             return;
 

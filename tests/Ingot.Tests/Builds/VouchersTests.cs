@@ -60,6 +60,32 @@ public sealed class VouchersTests : IDisposable
         Assert.Null(Find("srv/a.gz", [.. s_file, 0]));
     }
 
+    // Of kinds that are not computed the name counts.
+    [Theory]
+    [InlineData("srv/SHA224SUMS", 56, "{0}  a.gz\n")]
+    [InlineData("srv/B2SUMS", 128, "x\n{0} *main/a.gz\n")]
+    [InlineData("srv/list", 128, "{0}  a.gz\r\n")]
+    [InlineData("srv/list", 64, "BLAKE2b-256 (/srv/a.gz) = {0}\n")]
+    [InlineData("srv/all.b3sums", 64, "{0}  a.gz\n")]
+    public void WhoHasAChecksumOfAnotherKindVouchesForTheName(string path, int digits, string text)
+    {
+        Write(path, string.Format(System.Globalization.CultureInfo.InvariantCulture, text, new string('0', digits)));
+        Assert.Equal("/" + path, Find("srv/a.gz", s_file));
+        Assert.Null(Find("srv/b.gz", s_file));
+    }
+
+    // What is no text takes nothing from what texts may have, and directories come in the order of their names.
+    [Fact]
+    public void ManyFilesThatAreNoTextsHideNoList()
+    {
+        for (int i = 0; i < 40; i++)
+            Write($"a/{i}", "\0".PadRight(1_000_000));
+        for (int i = 0; i < 40; i++)
+            Write($"z/{i}", "text".PadRight(1_000_000));
+        Write("srv/list", Filled("SHA256  a.gz\n"));
+        Assert.Equal("/srv/list", Find("srv/a.gz", s_file));
+    }
+
     // Each of 330 files, in values that are longer than a page and lie in pages between others.
     [Fact]
     public void WhatTheDatabaseOfRpmHasIsVouchedFor()

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Tar;
 
 namespace Ingot.Builds.Normalisation;
 
@@ -21,6 +22,9 @@ internal sealed partial class Checksums
     private readonly Dictionary<UInt128, string> _sources = [];
     private readonly HashSet<int> _lengths = [];
 
+    // Of kinds that are not computed here what counts is the name of what they are of.
+    private readonly Dictionary<string, string> _names = new(StringComparer.Ordinal);
+
     /// <summary>Takes all that stand in a text.</summary>
     /// <param name="source">What the text is, for people.</param>
     /// <param name="text">The text; bytes that are no characters do not matter.</param>
@@ -28,6 +32,8 @@ internal sealed partial class Checksums
     {
         foreach (var match in Hexadecimal().EnumerateMatches(text))
             Add(source, Convert.FromHexString(text.Slice(match.Index, match.Length)));
+        foreach (var match in ListedIn(source).EnumerateMatches(text))
+            _names.TryAdd(NameIn(text.Slice(match.Index, match.Length)), source);
         foreach (var match in Base64().EnumerateMatches(text))
         {
             if (Decode(Digits(text.Slice(match.Index, match.Length))) is { } bytes)
@@ -36,8 +42,10 @@ internal sealed partial class Checksums
     }
 
     /// <summary>What has a checksum of these bytes; null when nothing has.</summary>
-    public string? Find(LayerContent content)
+    public string? Find(string path, LayerContent content)
     {
+        if (_names.TryGetValue(TarPath.Name(path), out string? list))
+            return list;
         if (_sources.Count == 0)
             return null;
 
@@ -75,6 +83,17 @@ internal sealed partial class Checksums
 
     private static UInt128 Prefix(byte[] digest) => System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(digest.AsSpan(0, PrefixBytes));
 
+    private static Regex ListedIn(string source) =>
+        OfOtherKinds().IsMatch(source) ? ListedByOtherKinds() : source.Contains("512", StringComparison.Ordinal) ? ListedBesideSha512() : Listed();
+
+    // 'HEX  NAME' or 'KIND (NAME) = HEX'.
+    private static string NameIn(ReadOnlySpan<char> line)
+    {
+        int end = line.LastIndexOf(") = ");
+        var name = end >= 0 ? line[(line.IndexOf('(') + 1)..end] : line[(line.IndexOf(' ') + 2)..];
+        return name[(name.LastIndexOf('/') + 1)..].TrimEnd('\r').ToString();
+    }
+
     // Without what says that it is one.
     private static ReadOnlySpan<char> Digits(ReadOnlySpan<char> match) => match[0] switch
     {
@@ -92,6 +111,20 @@ internal sealed partial class Checksums
 
     [GeneratedRegex("(?<![0-9A-Za-z])(?:[0-9a-fA-F]{128}|[0-9a-fA-F]{96}|[0-9a-fA-F]{64}|[0-9a-fA-F]{40}|[0-9a-fA-F]{32})(?![0-9A-Za-z])")]
     private static partial Regex Hexadecimal();
+
+    [GeneratedRegex("(?:^|[/._-])(?:b[23]|blake|sha3(?!84))[^/]*$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex OfOtherKinds();
+
+    // As sha224sum and b2sum write them; as long as a SHA-512 are those of BLAKE2.
+    [GeneratedRegex(@"(?m)^\\?[0-9a-fA-F]{56} [ *][^\n]+")]
+    private static partial Regex ListedBesideSha512();
+
+    [GeneratedRegex(@"(?m)^\\?(?:[0-9a-fA-F]{56}|[0-9a-fA-F]{128}) [ *][^\n]+|(?m)^(?:BLAKE|SHA224|SHA3|SHA512/)[^(\n]* \([^\n]+\) = [0-9a-fA-F]{32,128}")]
+    private static partial Regex Listed();
+
+    // In a list of such a name those of other lengths are too.
+    [GeneratedRegex(@"(?m)^\\?[0-9a-fA-F]{32,128} [ *][^\n]+|(?m)^[A-Za-z0-9/-]+ \([^\n]+\) = [0-9a-fA-F]{32,128}")]
+    private static partial Regex ListedByOtherKinds();
 
     // Of package-lock.json and its like, of RECORD, of NuGet's locks, of apk's database.
     [GeneratedRegex("(?:sha(?:1|256|384|512)[-=]|\"contentHash\": ?\"|\\bZ:Q1)[A-Za-z0-9+/_-]{27,86}={0,2}")]

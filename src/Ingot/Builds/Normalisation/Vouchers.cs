@@ -19,6 +19,7 @@ internal sealed partial class Vouchers : IDisposable
     private const int MaxOtherBytes = 1 << 20;
     private const long MaxOthersBytes = 32 << 20;
     private const int WindowBytes = 1 << 20;
+    private const int StartBytes = 4 << 10;
 
     // Signatures stand beside what they are of, and so do checksums of kinds that are not computed here.
     private static readonly string[] s_signatures = [".asc", ".sig", ".sign", ".minisig", ".p7s", ".gpg", ".pgp", ".prov", ".bundle", ".sigstore", ".sigstore.json", ".b2", ".b3", ".sha224", ".sha3"];
@@ -41,7 +42,7 @@ internal sealed partial class Vouchers : IDisposable
 
     /// <summary>What vouches for a file, for people; null when nothing does.</summary>
     public string? Find(string path, LayerContent content, CancellationToken cancellationToken = default) =>
-        SignatureOf(path) is { } signature ? "/" + signature : (_checksums ??= Gather(cancellationToken)).Find(content);
+        SignatureOf(path) is { } signature ? "/" + signature : (_checksums ??= Gather(cancellationToken)).Find(path, content);
 
     /// <summary>Whether a file is one that holds checksums of others, by its path.</summary>
     public static bool IsSource(string path) => Source().IsMatch(path);
@@ -65,6 +66,9 @@ internal sealed partial class Vouchers : IDisposable
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 bool isNamed = IsSource(path);
+                // What is no text takes nothing from what texts may have.
+                if (!isNamed && IsBinary(layer, path))
+                    continue;
                 ref long left = ref (isNamed ? ref named : ref others);
                 if ((left -= Math.Min(bytes, MaxTextBytes)) >= 0)
                     Take(checksums, layer, path, bytes, isNamed);
@@ -72,6 +76,13 @@ internal sealed partial class Vouchers : IDisposable
         }
 
         return checksums;
+    }
+
+    private static bool IsBinary(IVouchingFiles layer, string path)
+    {
+        Span<byte> start = stackalloc byte[StartBytes];
+        using var content = layer.Open(path);
+        return start[..content.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)].Contains((byte)0);
     }
 
     // Databases of RPM are binary, everything else is text.
@@ -116,7 +127,7 @@ internal sealed partial class Vouchers : IDisposable
 
     // Lists of checksums, records of what a package manager installed, locks of what it is to install.
     [GeneratedRegex(
-        @"(?:^|/)(?:[^/]*\.(?:md5|sha1|sha256|sha384|sha512)(?:sums?)?(?:\.txt)?|[^/]*(?:MD5|SHA)[0-9_-]*SUMS?[^/]*|[^/]*checksums?[^/]*|[^/]*\.sums?|[^/]*\.(?:digests?|hash(?:es)?)|[^/]*\.dist-info/RECORD|conda-meta/[^/]*\.json"
+        @"(?:^|/)(?:[^/]*\.(?:md5|sha1|sha224|sha256|sha384|sha512|b2|b3|sha3)(?:sums?)?(?:\.txt)?|[^/]*(?:MD5|SHA|B2|B3|BLAKE2?[bs]?)[0-9_-]*SUMS?[^/]*|[^/]*checksums?[^/]*|[^/]*\.sums?|[^/]*\.(?:digests?|hash(?:es)?)|[^/]*\.dist-info/RECORD|conda-meta/[^/]*\.json"
         + @"|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lock|Cargo\.lock|go\.sum|Pipfile\.lock|poetry\.lock|uv\.lock|pdm\.lock|pylock[^/]*\.toml|requirements[^/]*\.txt"
         + @"|composer\.lock|packages\.lock\.json|verification-metadata\.xml|(?:In)?Release|repomd\.xml|index\.yaml|\.package-lock\.json)$|^var/lib/dpkg/status$|^(?:usr/)?lib/apk/db/installed$|^(?:var/lib|usr/lib/sysimage|usr/share)/rpm/rpmdb\.sqlite$",
         RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
@@ -156,14 +167,19 @@ internal sealed class StepFiles(string directory) : IVouchingFiles
         var directories = new Stack<(string Path, int Depth)>([("", 0)]);
         while (directories.TryPop(out var directory))
         {
+            var below = new List<(string Path, int Depth)>();
             foreach (var (name, file) in _files.List(directory.Path))
             {
                 string path = TarPath.Join(directory.Path, name);
                 if (file.Type == TarEntryType.Directory && directory.Depth < MaxDepth)
-                    directories.Push((path, directory.Depth + 1));
+                    below.Add((path, directory.Depth + 1));
                 else if (file.Type == TarEntryType.File && isWanted(path, file.Size))
                     yield return (path, file.Size);
             }
+
+            // The first of them is popped first.
+            foreach (var next in Enumerable.Reverse(below))
+                directories.Push(next);
         }
     }
 
