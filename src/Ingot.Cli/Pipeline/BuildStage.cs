@@ -142,7 +142,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         var names = await layout.NamesAsync(cancellationToken);
         var other = names.TryGetValue(NameOf(project, image), out var same) ? same : names
             .Where(n => n.Key.StartsWith($"{project.Name}/{image.Name}:", StringComparison.Ordinal))
-            .MaxBy(n => File.GetLastWriteTimeUtc(layout.Store.PathOf(n.Value.Digest))).Value;
+            .Select(n => n.Value)
+            .MaxBy(version => File.GetLastWriteTimeUtc(layout.Store.PathOf(version.Digest)));
         if (other is null || other.Digest == image.Digest || await layout.Store.SizeAsync(other.Digest, cancellationToken) is null)
             return;
 
