@@ -96,7 +96,9 @@ public sealed class DockerEngine : IDisposable
         var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
         // 400: several networks have the name of its own, and the Engine looks for it by name.
         bool isAmbiguous = reply.Status == HttpStatusCode.BadRequest && reply.Failure().Message.Contains("is ambiguous", StringComparison.Ordinal);
-        if (isAmbiguous || reply.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
+        // 500: an Engine that was killed while it started the container has left its task with containerd, and knows nothing of it.
+        bool isLeftOver = reply.Status == HttpStatusCode.InternalServerError && reply.Failure().Message.Contains(": already exists", StringComparison.Ordinal);
+        if (isAmbiguous || isLeftOver || reply.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
             throw new DockerUnusableException(reply.Failure().Message);
         // 304: it was so already.
         if (reply.Status != HttpStatusCode.NotModified)

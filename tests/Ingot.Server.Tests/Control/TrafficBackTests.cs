@@ -126,6 +126,27 @@ public sealed class TrafficBackTests
     }
 
     // The release is decided, and its entries take long to come onto the disk; the person goes back before that.
+    [Theory]
+    [InlineData("UPDATE generations SET spec = '{'")]
+    [InlineData("UPDATE generations SET digest = 'x'")]
+    [InlineData("UPDATE generations SET time = 'x'")]
+    [InlineData("UPDATE rollouts SET state_detail = '{'")]
+    [InlineData("UPDATE rollouts SET spec = '[]'")]
+    public async Task ADamagedTableEndsNoServer(string damage)
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+
+        await control.RestartAsync(() =>
+        {
+            using var db = Ingot.Server.Storage.SqliteDatabase.OpenWriter(control.Home.Database);
+            Assert.NotEqual(0, db.Execute(damage));
+            return Task.CompletedTask;
+        });
+
+        Assert.NotEmpty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
+    }
+
     // It goes back already, and nothing waits: the word counts all the same.
     [Fact]
     public async Task AReturnThatIsSaidAgainWhileAReleaseIsBeingRecordedIsTheLastWord()

@@ -117,6 +117,21 @@ public sealed class DockerEngineTests
     }
 
     [Theory]
+    [InlineData(404, "No such container: a", true)]
+    [InlineData(409, "container is marked for removal and cannot be started", true)]
+    [InlineData(400, "network shop is ambiguous (2 matches found on name)", true)]
+    [InlineData(500, "task 39e1: already exists", true)]
+    [InlineData(500, "the disk is full", false)]
+    [InlineData(400, "no", false)]
+    public async Task WhatCanNeverBeStartedIsToldFromWhatCannotBeNow(int status, string message, bool isUnusable)
+    {
+        using var peer = Peer(_ => (status, $"{{\"message\":\"{message}\"}}"));
+        using var engine = new DockerEngine(peer.Path);
+
+        Assert.Equal(isUnusable, await Record.ExceptionAsync(() => engine.StartAsync("a")) is DockerUnusableException);
+    }
+
+    [Theory]
     [InlineData(500, "{\"message\":\"the disk is full\"}", "the disk is full (500)")]
     [InlineData(500, "not JSON\n", "not JSON (500)")]
     [InlineData(400, "{}", "{} (400)")]
