@@ -20,8 +20,8 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
     private const string Actor = "ingot";
 
     private static readonly TimeSpan s_rolloutPace = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan s_steadyPace = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan s_steadyEnginePace = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_steadyPace = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_steadyEnginePace = TimeSpan.FromSeconds(6);
     private static readonly TimeSpan s_parting = TimeSpan.FromSeconds(5);
 
     private readonly LedgerStore _ledger;
