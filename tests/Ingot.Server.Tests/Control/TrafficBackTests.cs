@@ -125,7 +125,6 @@ public sealed class TrafficBackTests
         Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
     }
 
-    // The release is decided, and its entries take long to come onto the disk; the person goes back before that.
     [Theory]
     [InlineData("UPDATE generations SET spec = '{'")]
     [InlineData("UPDATE generations SET digest = 'x'")]
@@ -159,13 +158,7 @@ public sealed class TrafficBackTests
         var reached = new TaskCompletionSource();
         control.Target.OnMove = (move, _) => move is Move.StopInstance ? HangAsync(end.Token) : Task.CompletedTask;
         Assert.Equal("started", (await control.RollBackAsync()).Outcome);
-        control.OnAppended = entries =>
-        {
-            if (!entries.Any(entry => entry.Event is LedgerEvent.ReleaseRequested request && request.Digest == next))
-                return Task.CompletedTask;
-            reached.TrySetResult();
-            return HangAsync(end.Token);
-        };
+        control.OnAppended = HangAt(e => e is LedgerEvent.ReleaseRequested request && request.Digest == next, reached, end.Token);
         var deploy = control.DeployAsync(next);
         await reached.Task;
 
@@ -187,13 +180,7 @@ public sealed class TrafficBackTests
         await control.ServeAsync(await control.AdmittedAsync("good"));
         using var end = new CancellationTokenSource();
         var reached = new TaskCompletionSource();
-        control.OnAppended = entries =>
-        {
-            if (!entries.Any(entry => entry.Event is LedgerEvent.RolloutFinished { Outcome: "Done" }))
-                return Task.CompletedTask;
-            reached.TrySetResult();
-            return HangAsync(end.Token);
-        };
+        control.OnAppended = HangAt(e => e is LedgerEvent.RolloutFinished { Outcome: "Done" }, reached, end.Token);
         var bad = await control.DeployAsync(await control.AdmittedAsync("bad"));
         await reached.Task;
         using var stopped = new CancellationTokenSource();
@@ -211,6 +198,7 @@ public sealed class TrafficBackTests
         Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
     }
 
+    // The release is decided, and its entries take long to come onto the disk; the person goes back before that.
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -224,13 +212,7 @@ public sealed class TrafficBackTests
         var next = await control.AdmittedAsync("next");
         using var end = new CancellationTokenSource();
         var reached = new TaskCompletionSource();
-        control.OnAppended = entries =>
-        {
-            if (!entries.Any(entry => entry.Event is LedgerEvent.ReleaseRequested request && request.Digest == next))
-                return Task.CompletedTask;
-            reached.TrySetResult();
-            return HangAsync(end.Token);
-        };
+        control.OnAppended = HangAt(e => e is LedgerEvent.ReleaseRequested request && request.Digest == next, reached, end.Token);
         var deploy = control.DeployAsync(next);
         await reached.Task;
 
@@ -317,6 +299,15 @@ public sealed class TrafficBackTests
         control.OnAppend = () => Task.CompletedTask;
         control.Target.OnMove = (_, _) => Task.CompletedTask;
     }
+
+    // Entries are on the ledger, and whoever wrote them does not hear of it until the end.
+    private static Func<IReadOnlyList<LedgerEntry>, Task> HangAt(Predicate<LedgerEvent> isMeant, TaskCompletionSource reached, CancellationToken end) => entries =>
+    {
+        if (!entries.Any(entry => isMeant(entry.Event)))
+            return Task.CompletedTask;
+        reached.TrySetResult();
+        return HangAsync(end);
+    };
 
     private static async Task HangAsync(CancellationToken end)
     {
