@@ -229,7 +229,7 @@ public sealed class FormatTimesTests
     }
 
     // The writer's own extended headers have the process id in them, which is the same here.
-    private static byte[] Tar(DateTimeOffset time, TarEntryFormat format, string first = "a")
+    private static byte[] Tar(DateTimeOffset time, TarEntryFormat format, string first = "a", string fraction = ".25", string comment = "mtime=1 and more")
     {
         var bytes = new MemoryStream();
 #pragma warning disable RS0030 // other writers' bytes are what is read here
@@ -240,7 +240,7 @@ public sealed class FormatTimesTests
             {
                 TarEntry entry = format switch
                 {
-                    TarEntryFormat.Pax => new PaxTarEntry(TarEntryType.RegularFile, name, [new("atime", $"{time.ToUnixTimeSeconds()}.25"), new("comment", "mtime=1 and more")]),
+                    TarEntryFormat.Pax => new PaxTarEntry(TarEntryType.RegularFile, name, [new("atime", $"{time.ToUnixTimeSeconds()}{fraction}"), new("comment", comment)]),
                     TarEntryFormat.Gnu => new GnuTarEntry(TarEntryType.RegularFile, name),
                     _ => new UstarTarEntry(TarEntryType.RegularFile, name),
                 };
@@ -356,6 +356,32 @@ public sealed class FormatTimesTests
         byte[] signed = [.. zip[..directory], .. magic, .. zip[directory..^6], .. BitConverter.GetBytes(directory + magic.Length), 0, 0];
         Assert.NotEmpty(ZipTimes.Find(LayerContent.Of(zip), s_times));
         Assert.Empty(ZipTimes.Find(LayerContent.Of(signed), s_times));
+    }
+
+    // GNU tar leaves out the zeros at the end of a fraction: one time in ten is a digit shorter.
+    [Theory]
+    [InlineData("")]
+    [InlineData(".5")]
+    [InlineData(".123456789")]
+    public void TimesOfAsManyDigitsAsTheyNeedBecomeOne(string fraction)
+    {
+        byte[] one = Apply("tar of pax", Tar(s_late, TarEntryFormat.Pax, fraction: ".12345678"));
+        byte[] other = Apply("tar of pax", Tar(s_late.AddHours(1), TarEntryFormat.Pax, fraction: fraction));
+        Assert.Equal(one, other);
+        var entry = Assert.IsType<PaxTarEntry>(new TarReader(new MemoryStream(other)).GetNextEntry());
+        Assert.Equal(($"{Epoch}", "mtime=1 and more"), (entry.ExtendedAttributes["atime"], entry.ExtendedAttributes["comment"]));
+    }
+
+    // A value of more lines is one record, whatever its lines look like.
+    [Fact]
+    public void WhatOnlyLooksLikeATimeInAnExtendedHeaderStays()
+    {
+        string comment = $"a~27 mtime={s_late.ToUnixTimeSeconds()}.000000~b";
+        byte[] tar = Tar(s_late, TarEntryFormat.Pax, comment: comment);
+        tar.AsSpan().Replace((byte)'~', (byte)'\n');
+        string text = Encoding.Latin1.GetString(Apply("tar of pax", tar));
+        Assert.Contains(comment.Replace('~', '\n'), text, StringComparison.Ordinal);
+        Assert.Contains($" mtime={Epoch}\n", text, StringComparison.Ordinal);
     }
 
     [Fact]

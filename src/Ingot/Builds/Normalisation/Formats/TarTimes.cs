@@ -14,6 +14,7 @@ internal static partial class TarTimes
     private const int TimeOffset = 136;
     private const int FieldBytes = 12;
     private const int ChecksumOffset = 148;
+    private const int ChecksumBytes = 8;
     private const int TypeOffset = 156;
     private const int MaxMembers = 1_000_000;
     private const int MaxExtendedBytes = 1 << 20;
@@ -28,52 +29,83 @@ internal static partial class TarTimes
         {
             if (!block.AsSpan().ContainsAnyExcept((byte)0))
                 return patches;
-            if (Number(block, SizeOffset) is not { } size || Number(block, TimeOffset) is not { } time || Octal(block.AsSpan(ChecksumOffset, 8)) != Checksum(block))
+            if (Number(block, SizeOffset) is not { } size || Number(block, TimeOffset) is not { } time || Octal(block.AsSpan(ChecksumOffset, ChecksumBytes)) != Checksum(block))
                 return [];
 
-            if (block[TypeOffset] is (byte)'x' or (byte)'g' && size <= MaxExtendedBytes)
-                AddExtended(patches, content, at + BlockBytes, (int)size, times);
+            bool isExtended = block[TypeOffset] is (byte)'x' or (byte)'g' && size <= MaxExtendedBytes;
+            byte[]? records = isExtended ? RecordsWithout(content, at + BlockBytes, (int)size, times) : null;
+            if (records is not null)
+                Octal(block, SizeOffset, records.Length);
             if (times.IsOfStep(time))
-                Add(patches, block, at, times.Epoch);
+                Octal(block, TimeOffset, times.Epoch);
+            if (records is not null || times.IsOfStep(time))
+                patches.Add(HeaderOf(block, at));
+            if (records is not null)
+                patches.Add(new ContentPatch(at + BlockBytes, [.. records, .. new byte[size - records.Length]]));
             at += BlockBytes + ((size + BlockBytes - 1) / BlockBytes * BlockBytes);
         }
 
         return at == content.Length ? patches : [];
     }
 
-    private static void Add(List<ContentPatch> patches, byte[] block, long at, uint epoch)
+    // Size, time and checksum: what lies between them has not changed.
+    private static ContentPatch HeaderOf(byte[] block, long at)
     {
-        byte[] time = Encoding.ASCII.GetBytes(Convert.ToString(epoch, 8).PadLeft(FieldBytes - 1, '0') + "\0");
-        time.CopyTo(block, TimeOffset);
-        patches.Add(new ContentPatch(at + TimeOffset, time));
-        patches.Add(new ContentPatch(at + ChecksumOffset, Encoding.ASCII.GetBytes(Convert.ToString(Checksum(block), 8).PadLeft(6, '0') + "\0 ")));
+        Encoding.ASCII.GetBytes(Convert.ToString(Checksum(block), 8).PadLeft(6, '0') + "\0 ").CopyTo(block, ChecksumOffset);
+        return new ContentPatch(at + SizeOffset, block[SizeOffset..(ChecksumOffset + ChecksumBytes)]);
     }
 
-    // A record says how long it is: a time is written as long as the one it takes the place of.
-    private static void AddExtended(List<ContentPatch> patches, LayerContent content, long at, int size, StepTimes times)
+    // A time is written with as many digits as its fraction needs: without fractions all are equally long, and what the header says of
+    // their size is, too. The zeros after them are those that fill up a block.
+    private static byte[]? RecordsWithout(LayerContent content, long at, int size, StepTimes times)
     {
         byte[] records = new byte[size];
         if (content.ReadAt(at, records) != size)
-            return;
+            return null;
 
-        foreach (Match match in TimeRecord().Matches(Encoding.Latin1.GetString(records)))
+        var result = new MemoryStream(size);
+        bool isChanged = false;
+        for (int start = 0; start < size;)
         {
-            var (whole, fraction) = (match.Groups[2], match.Groups[3]);
-            string text = times.Epoch.ToString(CultureInfo.InvariantCulture);
-            if (!long.TryParse(whole.ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out long seconds) || !times.IsOfStep(seconds) || text.Length > whole.Length)
-                continue;
-
-            patches.Add(new ContentPatch(at + whole.Index, Encoding.ASCII.GetBytes(text.PadLeft(whole.Length, '0'))));
-            if (fraction.Length > 0)
-                patches.Add(new ContentPatch(at + fraction.Index, Encoding.ASCII.GetBytes(new string('0', fraction.Length))));
+            if (RecordAt(records.AsSpan(start)) is not { } length)
+                return null;
+            byte[]? other = WithoutTime(records.AsSpan(start, length), times);
+            isChanged |= other is not null;
+            result.Write(other ?? records.AsSpan(start, length));
+            start += length;
         }
+
+        return isChanged && result.Length <= size ? result.ToArray() : null;
     }
+
+    // "27 mtime=1700000000.000000\n": how long it is, a key, and a value of any bytes.
+    private static int? RecordAt(ReadOnlySpan<byte> records)
+    {
+        int digits = records.IndexOf((byte)' ');
+        if (digits is < 1 or > 7 || !int.TryParse(records[..digits], NumberStyles.None, CultureInfo.InvariantCulture, out int length))
+            return null;
+        return length > digits + 2 && length <= records.Length && records[length - 1] == '\n' ? length : null;
+    }
+
+    private static byte[]? WithoutTime(ReadOnlySpan<byte> record, StepTimes times)
+    {
+        var match = TimeRecord().Match(Encoding.Latin1.GetString(record));
+        if (!match.Success || !times.IsOfStep(long.Parse(match.Groups["seconds"].ValueSpan, CultureInfo.InvariantCulture)))
+            return null;
+
+        string text = string.Create(CultureInfo.InvariantCulture, $" {match.Groups["key"].ValueSpan}={times.Epoch}\n");
+        int length = text.Length + 2;
+        return Encoding.ASCII.GetBytes(length.ToString(CultureInfo.InvariantCulture) + text);
+    }
+
+    private static void Octal(byte[] block, int offset, long value) =>
+        Encoding.ASCII.GetBytes(Convert.ToString(value, 8).PadLeft(FieldBytes - 1, '0') + "\0").CopyTo(block, offset);
 
     private static long Checksum(byte[] block)
     {
         long sum = 8 * ' ';
         for (int i = 0; i < BlockBytes; i++)
-            sum += i is >= ChecksumOffset and < ChecksumOffset + 8 ? 0 : block[i];
+            sum += i is >= ChecksumOffset and < ChecksumOffset + ChecksumBytes ? 0 : block[i];
         return sum;
     }
 
@@ -97,6 +129,6 @@ internal static partial class TarTimes
         return text.Length <= 12 && text.All(c => c is >= '0' and <= '7') ? Convert.ToInt64(text, 8) : null;
     }
 
-    [GeneratedRegex(@"(?<=^|\n)([0-9]+) (?:mtime|atime|ctime|LIBARCHIVE\.creationtime)=([0-9]{1,18})(?:\.([0-9]+))?\n")]
+    [GeneratedRegex(@"^[0-9]+ (?<key>mtime|atime|ctime|LIBARCHIVE\.creationtime)=(?<seconds>[0-9]{1,18})(?:\.[0-9]*)?\n\z", RegexOptions.ExplicitCapture)]
     private static partial Regex TimeRecord();
 }
