@@ -212,6 +212,17 @@ internal static class Dockerd
         .Where(pair => !string.IsNullOrEmpty(pair.Value))
         .ToDictionary(pair => pair.Name, pair => pair.Value!);
 
+    /// <summary>What to start <c>dockerd</c> with. Instances outlive an engine that was killed, and one that starts without <c>--live-restore</c> would end them all;
+    /// a swarm refuses that option, and so does an engine whose settings name it already
+    /// (<see href="https://docs.docker.com/engine/daemon/live-restore/">Live restore</see>).</summary>
+    /// <param name="settings">The engine's settings, which need not exist.</param>
+    /// <param name="swarm">What an engine keeps that belongs to a swarm.</param>
+    public static IReadOnlyList<string> Arguments(string settings, string swarm)
+    {
+        bool isSet = File.Exists(settings) && File.ReadAllText(settings).Contains("\"live-restore\"", StringComparison.Ordinal);
+        return isSet || File.Exists(swarm) ? [] : ["--live-restore"];
+    }
+
     /// <summary>Starts <c>dockerd</c> when no engine answers.</summary>
     public static async Task EnsureAsync(Home home, Terminal terminal, CancellationToken cancellationToken)
     {
@@ -220,7 +231,7 @@ internal static class Dockerd
 
         Directory.CreateDirectory(home.Logs);
         string log = Path.Combine(home.Logs, "dockerd.log");
-        Detached.Start("dockerd", [], log, Proxies());
+        Detached.Start("dockerd", Arguments("/etc/docker/daemon.json", "/var/lib/docker/swarm/docker-state.json"), log, Proxies());
         var clock = Stopwatch.StartNew();
         while (!Answers())
         {

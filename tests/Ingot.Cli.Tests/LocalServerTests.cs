@@ -15,6 +15,24 @@ public sealed class LocalServerTests
 {
     private const string Secret = "0123456789abcdef0123456789abcdef0123456789abcdef";
 
+    // An engine that is started after another was killed must not end what that one ran.
+    [Theory]
+    [InlineData(null, false, "--live-restore")]
+    [InlineData("""{"dns": ["192.0.2.1"]}""", false, "--live-restore")]
+    [InlineData("""{"live-restore": false}""", false, null)]
+    [InlineData(null, true, null)]
+    public async Task AnEngineIsStartedSoThatInstancesGoOn(string? settings, bool isSwarm, string? expected)
+    {
+        string directory = Directory.CreateTempSubdirectory("dockerd-").FullName;
+        string file = Path.Combine(directory, "daemon.json"), swarm = Path.Combine(directory, "docker-state.json");
+        if (settings is not null)
+            await File.WriteAllTextAsync(file, settings, TestContext.Current.CancellationToken);
+        if (isSwarm)
+            await File.WriteAllTextAsync(swarm, "{}", TestContext.Current.CancellationToken);
+        Assert.Equal(expected is null ? [] : [expected], Dockerd.Arguments(file, swarm));
+        Directory.Delete(directory, recursive: true);
+    }
+
     [Fact]
     public async Task AConfiguredServerIsShownTheTokenThatWasGivenAndNeverTheHomes()
     {
