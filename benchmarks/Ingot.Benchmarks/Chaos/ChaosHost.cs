@@ -8,7 +8,8 @@ namespace Ingot.Benchmarks.Chaos;
 /// <summary>The parts that are killed: a Docker daemon, Ingot's server, its proxies and its instances, each started here and known by its process.</summary>
 internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposable
 {
-    private Process? _docker;
+    private const string DockerIdFile = "/var/run/docker.pid";
+
     private Process? _server;
 
     public int ServerPort { get; } = FreePort();
@@ -25,18 +26,18 @@ internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposab
 
     public async Task StartDockerAsync()
     {
-        // One that was killed leaves its containerd, and the next may give up waiting for that.
-        for (int attempt = 0; attempt < 5 && !await TryStartDockerAsync(); attempt++)
+        // One that was killed leaves its containerd, and the next may give up waiting for that; "ingot up" starts one, too, when none answers.
+        for (int attempt = 0; attempt < 5 && !await DockerAnswersAsync() && !await TryStartDockerAsync(); attempt++)
             await Task.Delay(500);
     }
 
     // Without live-restore a daemon that starts again ends every container: nothing could keep a service up then.
     private async Task<bool> TryStartDockerAsync()
     {
-        _docker = Run("dockerd", Path.Combine(scratch, "dockerd.log"), ["--live-restore", "--log-level", "error"]);
-        for (int i = 0; i < 300 && !_docker.HasExited; i++)
+        var docker = Run("dockerd", Path.Combine(scratch, "dockerd.log"), ["--live-restore", "--log-level", "error"]);
+        for (int i = 0; i < 300 && !docker.HasExited; i++)
         {
-            if ((await AskAsync("docker", "version")).ExitCode == 0)
+            if (await DockerAnswersAsync())
                 return true;
             await Task.Delay(100);
         }
@@ -44,9 +45,12 @@ internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposab
         return false;
     }
 
-    public void KillDocker() => _docker!.Kill();
+    private async Task<bool> DockerAnswersAsync() => (await AskAsync("docker", "version")).ExitCode == 0;
 
-    public int DockerId => _docker!.Id;
+    public static void KillDocker() => Signal(DockerId, "KILL");
+
+    /// <summary>The daemon that runs: after one was killed that may be one that <c>ingot up</c> started.</summary>
+    public static int DockerId => Number(File.ReadAllText(DockerIdFile));
 
     public async Task StartServerAsync()
     {
@@ -103,11 +107,12 @@ internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposab
             Signal(_server.Id, "TERM");
         foreach (int proxy in Proxies())
             Signal(proxy, "KILL");
-        if (_docker is { HasExited: false })
+        if (await DockerAnswersAsync())
         {
             await RemoveInstancesAsync();
-            Signal(_docker.Id, "TERM");
-            await _docker.WaitForExitAsync();
+            Signal(DockerId, "TERM");
+            for (int i = 0; i < 100 && File.Exists(DockerIdFile); i++)
+                await Task.Delay(100);
         }
     }
 

@@ -131,10 +131,10 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
                 await StopForAsync(proxy);
                 break;
             case Fault.DockerStopped:
-                await StopForAsync(host.DockerId);
+                await StopForAsync(ChaosHost.DockerId);
                 break;
             case Fault.DockerKilled:
-                host.KillDocker();
+                ChaosHost.KillDocker();
                 await Task.Delay(_random.Next(100, 3000));
                 await host.StartDockerAsync();
                 break;
