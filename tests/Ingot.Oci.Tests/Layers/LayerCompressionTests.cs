@@ -47,7 +47,7 @@ public sealed class LayerCompressionTests
         var expected = Digest.Of(await CompressAsync(compression, bytes));
         Prop.ForAll(Arb.From(Gen.NonEmptyListOf(Gen.Choose(1, 1_500_000))), async pieces =>
             Digest.Of(await CompressAsync(compression, bytes, [.. pieces])) == expected)
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(8));
+            .Holds(8);
     }
 
     [Theory]
@@ -134,7 +134,7 @@ public sealed class LayerCompressionTests
             {
                 return true;
             }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
+        }).Holds(1000);
     }
 
     [Theory]

@@ -3,6 +3,7 @@ using FsCheck.Fluent;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
+using Ingot.Testing;
 
 namespace Ingot.Oci.Tests.Layers;
 
@@ -70,7 +71,7 @@ public sealed class LayerIndexTests
             catch (FormatException)
             {
             }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+        }).Holds(3000);
     }
 
     private static async Task<LayerIndex> MakeAsync() => (await MakeLayerAsync(new MemoryStore())).Index;

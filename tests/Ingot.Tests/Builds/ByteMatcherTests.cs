@@ -2,6 +2,7 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Builds;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Builds;
 
@@ -18,7 +19,7 @@ public sealed class ByteMatcherTests
         Prop.ForAll(
             text.Zip(patterns).Zip(cuts).ToArbitrary(),
             input => Assert.Equal(Simple(input.Item1.Item1, input.Item1.Item2), Found(input.Item1.Item1, input.Item1.Item2, input.Item2)))
-            .QuickCheckThrowOnFailure();
+            .Holds();
     }
 
     [Theory]

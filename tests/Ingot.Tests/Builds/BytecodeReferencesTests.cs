@@ -42,7 +42,7 @@ public sealed class BytecodeReferencesTests
     {
         byte[] module = [.. s_module[..16], .. bytes ?? []];
         Assert.All(BytecodeReferences.Find(LayerContent.Of(module)), p => Assert.InRange(p.Offset, 16, module.Length - p.Bytes.Length));
-    }).QuickCheckThrowOnFailure();
+    }).Holds();
 
     [Fact]
     public async Task ModulesWhoseObjectsSomethingElseReferredToBecomeOneAndStillRun()

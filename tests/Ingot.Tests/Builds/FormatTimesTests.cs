@@ -6,6 +6,7 @@ using FsCheck.Fluent;
 using Ingot.Builds.Normalisation;
 using Ingot.Builds.Normalisation.Formats;
 using Ingot.Oci.Layers;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Builds;
 
@@ -77,13 +78,13 @@ public sealed class FormatTimesTests
             changed[places.Item1] = value;
             changed[places.Item2] ^= value;
             AreWithin(Find(format, changed), changed.Length);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+        }).Holds(500);
     }
 
     [Theory]
     [MemberData(nameof(Formats))]
     public void AnyBytesAreNoReasonToFail(string format) =>
-        Prop.ForAll(ArbMap.Default.ArbFor<byte[]>(), bytes => AreWithin(Find(format, bytes ?? []), bytes?.Length ?? 0)).QuickCheckThrowOnFailure();
+        Prop.ForAll(ArbMap.Default.ArbFor<byte[]>(), bytes => AreWithin(Find(format, bytes ?? []), bytes?.Length ?? 0)).Holds();
 
     [Fact]
     public void AZipFileStaysReadable()

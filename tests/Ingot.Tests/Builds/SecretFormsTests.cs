@@ -2,6 +2,7 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Builds;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Builds;
 
@@ -28,7 +29,7 @@ public sealed class SecretFormsTests
             byte[] bytes = Encoding.UTF8.GetBytes(before + secret.Trim() + after);
             foreach (string hiding in Hidings(bytes))
                 Assert.NotEqual(hiding, GuardOf(secret).Cover(hiding));
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
     }
 
     [Theory]
