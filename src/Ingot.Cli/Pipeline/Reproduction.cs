@@ -1,4 +1,3 @@
-using Ingot.Builds;
 using Ingot.Builds.Reproduction;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
