@@ -6,6 +6,7 @@ using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
 using Ingot.Templates.Project;

@@ -3,6 +3,7 @@ using Ingot.Builds.Cache;
 using Ingot.Builds.Files;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Layers.Erofs;
 using Ingot.Oci.Tar;
 

@@ -3,6 +3,7 @@ using Ingot.Builds.Cache;
 using Ingot.Builds.Steps;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Builds.Running;
 

@@ -6,7 +6,7 @@ using Ingot.Builds.Steps;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Plans;
 
 namespace Ingot.Builds.Running;

@@ -6,6 +6,7 @@ using Ingot.Builds.Remote;
 using Ingot.Builds.Secrets;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
 

@@ -7,6 +7,7 @@ using Ingot.Builds.Layers;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Registries;
 using Ingot.Plans;
 

@@ -2,6 +2,7 @@ using System.Text;
 using Ingot.Builds;
 using Ingot.Builds.Files;
 using Ingot.Oci.Content;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Tests.Builds.Files;

@@ -2,6 +2,7 @@ using Ingot.Builds.Cache;
 using Ingot.Builds.Layers;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Testing;
 using Ingot.Tools;
 

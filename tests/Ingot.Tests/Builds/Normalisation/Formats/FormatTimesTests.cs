@@ -6,6 +6,7 @@ using FsCheck.Fluent;
 using Ingot.Builds.Normalisation;
 using Ingot.Builds.Normalisation.Formats;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Tests.Builds.Normalisation.Formats;
 

@@ -1,4 +1,4 @@
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>Writes through to another stream, and leaves that open.</summary>
 internal sealed class UncompressedStream(Stream output) : Stream

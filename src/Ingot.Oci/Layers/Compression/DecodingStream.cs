@@ -1,4 +1,6 @@
-namespace Ingot.Oci.Layers;
+using Ingot.Oci.Content;
+
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>Reads what another stream decodes to. Owns that stream; memory is bounded by the decoder's window.</summary>
 internal abstract class DecodingStream : Stream

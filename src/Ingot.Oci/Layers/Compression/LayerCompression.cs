@@ -1,6 +1,6 @@
 using Ingot.Oci.Content;
 
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>A way to compress a layer. The same codec, version and input give the same bytes.</summary>
 public sealed record LayerCompression

@@ -1,4 +1,6 @@
-namespace Ingot.Oci.Layers;
+using Ingot.Oci.Content;
+
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>Reads what is compressed, or not, by what its first bytes say: gzip, bzip2, xz or zstd.</summary>
 public static class CompressedStream

@@ -1,7 +1,8 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using Ingot.Oci.Content;
 
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>Compresses into one gzip member, in blocks of a fixed size on several processors.</summary>
 /// <remarks>

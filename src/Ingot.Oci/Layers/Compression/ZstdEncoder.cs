@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>A frame of a compressed layer.</summary>
 /// <param name="Start">Where what it holds begins, uncompressed.</param>

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Ingot.Oci.Content;
 
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>The system's liblzma (<see href="https://tukaani.org/xz/liblzma-api/">manual</see>), its decoder of <c>.xz</c> files.</summary>
 internal static unsafe partial class Xz

@@ -1,4 +1,4 @@
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Content;
 
 /// <summary>A layer cannot be read, written or unpacked safely.</summary>
 public sealed class LayerException : IngotException

@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>A compressed block, in a rented array, and the checksum and length of what it was.</summary>
 internal readonly record struct EncodedBlock(ArraySegment<byte> Bytes, uint Checksum, int Length);

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Ingot.Oci.Content;
 
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>The system's zstd (<see href="https://facebook.github.io/zstd/zstd_manual.html">manual</see>), as far as layers need it.</summary>
 internal static unsafe partial class Zstd

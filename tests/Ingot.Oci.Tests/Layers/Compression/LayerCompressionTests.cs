@@ -3,10 +3,10 @@ using System.Security.Cryptography;
 using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Oci.Content;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Testing;
 
-namespace Ingot.Oci.Tests.Layers;
+namespace Ingot.Oci.Tests.Layers.Compression;
 
 public sealed class LayerCompressionTests
 {

@@ -1,4 +1,6 @@
-namespace Ingot.Oci.Layers;
+using Ingot.Oci.Content;
+
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>Reads zstd frames one after the other (<see href="https://www.rfc-editor.org/rfc/rfc8878#section-3">RFC 8878, 3</see>).</summary>
 internal sealed unsafe class ZstdDecoder : DecodingStream

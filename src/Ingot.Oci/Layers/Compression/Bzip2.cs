@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Ingot.Oci.Content;
 
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>The system's libbz2 (<see href="https://sourceware.org/bzip2/manual/manual.html#libprog">manual</see>), its decoder.</summary>
 internal static unsafe partial class Bzip2

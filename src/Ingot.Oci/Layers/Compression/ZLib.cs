@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Ingot.Oci.Content;
 
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>The system's zlib (<see href="https://zlib.net/manual.html">manual</see>): its deflate does not change with the .NET version.</summary>
 internal static unsafe partial class ZLib

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Ingot.Oci.Content;
 
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>Reads gzip members one after the other (<see href="https://www.rfc-editor.org/rfc/rfc1952#section-2.2">RFC 1952, 2.2</see>).</summary>
 internal sealed unsafe class GzipDecoder : DecodingStream

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Ingot.Oci.Layers;
+namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>Memory of a native library, freed once, at the latest by the garbage collector.</summary>
 internal sealed class NativeState : SafeHandle
