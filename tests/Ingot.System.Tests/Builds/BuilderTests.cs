@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Ingot.Builds;
+using Ingot.Builds.Running;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
 using Ingot.Templates.Project;
