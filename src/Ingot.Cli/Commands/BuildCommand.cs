@@ -27,7 +27,9 @@ internal static class BuildCommand
             var options = settings.Read(result, context.Directory) with { Explain = result.GetValue(explain) };
             long began = RememberedBuild.Now(context.Home.Cache);
             await using var source = await BuildContext.FindAsync(context, result.GetValue(settings.Contexts) ?? [], options, cancellationToken);
-            var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile, source) : ProjectFiles.Load(context.Directory);
+            var project = result.GetValue(file) is { } dockerfile ? Single(context, dockerfile, source) : ProjectFiles.Load(context);
+            if (result.GetValue(file) is null)
+                context = context.AtProject();
             string[] names = result.GetValue(targets) ?? [];
             CheckTargets(project, names);
             if (result.GetValue(target) is { } chosen)
@@ -38,6 +40,8 @@ internal static class BuildCommand
             context.Terminal.RefuseSarif();
             var stage = new BuildStage(context, options);
             var images = await stage.RunAsync(project, context.Directory, cancellationToken, names);
+            foreach (var image in context.Terminal is { IsQuiet: true, Json: false } ? images : [])
+                context.Terminal.Line(BuildStage.Named(image));
             if (!source.IsRepository && !context.Terminal.Json)
                 stage.Remember(project, images, began);
             context.Terminal.TryJson(new BuildReport([.. images.Select(i => Report(i, project, stage.Elapsed))]) { Steps = options.Explain ? [.. stage.Explained.Select(Row)] : null }, ReportJson.Default.BuildReport);
@@ -49,7 +53,7 @@ internal static class BuildCommand
     private static void CheckTargets(ProjectDefinition project, string[] names)
     {
         foreach (var name in names.Where(n => project.Images.All(i => i.Name != n)))
-            throw new InvalidInputException("no-image", $"the project '{project.Name}' has no image '{name}'", Suggestion.For(name, project.Images.Select(i => i.Name)));
+            throw new InvalidInputException("no-image", $"the project '{project.Name}' has no image '{name}'", Suggestion.Among(name, "images", [.. project.Images.Select(i => i.Name)]));
     }
 
     private static ProjectDefinition WithTarget(ProjectDefinition project, IReadOnlyList<string> names, string target)

@@ -148,7 +148,7 @@ internal sealed class BuildSymbols
 
     private static Platform ReadPlatform(string? text) => text is null
         ? Platform.Host
-        : Platform.TryParse(text) ?? throw new InvalidInputException("platform", $"'{text}' is not a platform", "one such as linux/amd64 or linux/arm64");
+        : Symbols.ParsePlatform(text);
 
     private static Dictionary<string, string> Named(IEnumerable<string> contexts)
     {

@@ -40,7 +40,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
     public void Remember(ProjectDefinition project, IReadOnlyList<BuiltImage> images, long began)
     {
         if (UnchangedBuild.CanRemember(project, options))
-            UnchangedBuild.Remember(context, project, images, _looks, [.. _warnings, .. images.Select(i => Said(i, i.Record.Steps))], began);
+            UnchangedBuild.Remember(context, project, images, _looks, context.Terminal.IsQuiet ? [.. images.Select(Named)] : [.. _warnings, .. images.Select(i => Said(i, i.Record.Steps))], began);
     }
 
     public async Task<IReadOnlyList<BuiltImage>> RunAsync(ProjectDefinition project, string directory, CancellationToken cancellationToken, params IReadOnlyList<string> targets)
@@ -125,6 +125,9 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             context.Terminal.Progress(Said(image, image.Record.CachedSteps));
         return images;
     }
+
+    /// <summary>What the quiet are told of an image.</summary>
+    public static string Named(BuiltImage image) => $"{image.Name} {image.Digest}";
 
     private static string Said(BuiltImage image, int cached) => $"build    {image.Name} is {image.Digest} ({cached} of {image.Record.Steps} steps from the cache)";
 

@@ -68,7 +68,7 @@ internal static class UnchangedBuild
         var dockerfiles = project.Images.OfType<DockerfileImage>().Where(i => i.Dockerfile != PlanSettings.StandardInputName).ToList();
         string At(string path) => Path.Combine(context.Directory, path);
         // A link says the same when what it leads to changed.
-        string[] files = [At(ProjectDefinition.FileName), .. dockerfiles.SelectMany(d => FilesOf(At(d.Dockerfile), At(d.Context))).Distinct()];
+        string[] files = [.. ProjectDefinition.FileNames.Select(At), .. dockerfiles.SelectMany(d => FilesOf(At(d.Dockerfile), At(d.Context))).Distinct()];
         if (looks is null || !files.All(file => IsNoLink(context.Directory, file)) || !AreSame(looks, [.. dockerfiles.Select(d => new ImageFiles(context.Directory, d))]))
             return;
 
