@@ -124,9 +124,13 @@ internal static class Application
             // Nobody stopped it.
             return Fail(terminal, ExitCode.WrongEnvironment, "environment", $"something took too long and was given up: {e.Message.TrimEnd('.')}");
         }
+        catch (LeftRunningException e)
+        {
+            return Fail(terminal, ExitCode.Interrupted, "cancelled", e.Message);
+        }
         catch (OperationCanceledException)
         {
-            return Fail(terminal, 130, "cancelled", "stopped before the end; what was acknowledged stands, the rest was cleaned up");
+            return Fail(terminal, ExitCode.Interrupted, "cancelled", "stopped before the end; what was acknowledged stands, the rest was cleaned up");
         }
         catch (Exception e) when (e is IngotException or IOException or UnauthorizedAccessException or HttpRequestException or SocketException)
         {

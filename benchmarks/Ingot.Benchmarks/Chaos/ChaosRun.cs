@@ -82,7 +82,7 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         for (int attempt = 0; attempt < 10; attempt++)
         {
             ended = await host.IngotAsync("up", host.Project);
-            if (ended.ExitCode is 0 or 1)
+            if (ended.ExitCode is 0 or 1 or 5)
                 break;
             await Task.Delay(1000);
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -28,6 +29,10 @@ internal static class GenerateDocsCommand
         ("test", ReportJson.Default.TestReply),
         ("scan", ReportJson.Default.ScanReport),
         ("status", ApiJson.Default.StatusReply),
+        ("ps", PsJson.Default.PsReport),
+        ("logs", ApiJson.Default.LogLineReply),
+        ("up", UpJson.Default.UpReport),
+        ("up-dry-run", UpJson.Default.UpPreviewReport),
         ("explain", ApiJson.Default.DecisionReply),
         ("rollout", ApiJson.Default.RolloutReply),
         ("log-show", ApiJson.Default.LogReply),
@@ -75,7 +80,9 @@ internal static class GenerateDocsCommand
     {
         var text = new StringBuilder("# Commands\n\n*Made by `scripts/generate-docs` from the program; change that.*\n\n");
         text.Append("`-C DIR` before any command chooses the project's directory; `--output json` prints data as JSON, in the shapes of `docs/schemas/`.\n");
-        text.Append("Exit codes: 0 done; 1 the answer is no; 2 the input is wrong; 3 the environment is wrong.\n");
+        text.Append("\n| Exit code | Says |\n|---|---|\n");
+        foreach (var (code, meaning) in ExitCode.All)
+            text.Append(CultureInfo.InvariantCulture, $"| {code} | {meaning} |\n");
         foreach (var command in root.Subcommands.Where(c => !c.Hidden))
             Describe(text, "ingot", command);
         return text.ToString();
