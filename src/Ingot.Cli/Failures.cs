@@ -50,9 +50,13 @@ internal static class Failures
             // Nobody stopped it.
             return Fail(terminal, ExitCode.WrongEnvironment, "environment", "something took too long; --verbose shows what");
         }
+        catch (LeftRunningException e)
+        {
+            return Fail(terminal, ExitCode.Interrupted, "cancelled", e.Message);
+        }
         catch (OperationCanceledException)
         {
-            return Fail(terminal, 130, "cancelled", "interrupted: acknowledged changes remain, everything else was cleaned up");
+            return Fail(terminal, ExitCode.Interrupted, "cancelled", "interrupted: acknowledged changes remain, everything else was cleaned up");
         }
         catch (UnavailableException e)
         {

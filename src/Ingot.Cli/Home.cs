@@ -35,10 +35,13 @@ internal sealed class Home
     public string Token => _server.Token;
 
     /// <summary>Keeps other processes of this host away from a thing, by any name of it, while it is held.</summary>
-    public Task<FileLock> LockAsync(string thing, CancellationToken cancellationToken)
+    /// <param name="thing">The thing.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    /// <param name="waiting">Called once when somebody else holds it.</param>
+    public Task<FileLock> LockAsync(string thing, CancellationToken cancellationToken, Action? waiting = null)
     {
         string locks = System.IO.Directory.CreateDirectory(Path.Combine(Work, "locks")).FullName;
-        return FileLock.TakeAsync(Path.Combine(locks, Digest.Of(System.Text.Encoding.UTF8.GetBytes(thing)).Hex), shared: false, TimeProvider.System, waiting: null, cancellationToken);
+        return FileLock.TakeAsync(Path.Combine(locks, Digest.Of(System.Text.Encoding.UTF8.GetBytes(thing)).Hex), shared: false, TimeProvider.System, waiting, cancellationToken);
     }
 
     /// <summary>Makes it its owner's only, and refuses one that is another's. Returns a note when that changed anything.</summary>

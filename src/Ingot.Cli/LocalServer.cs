@@ -36,14 +36,26 @@ internal sealed class LocalServer(Home home, Terminal terminal)
         {
             // The traffic does not pass through it, so a server of an older program can be replaced at any time.
             terminal.Progress($"server   replacing version {health.Version} (process {probe.Peer!.Pid})");
-            await StopAsync(probe.Peer, client, cancellationToken);
+            if (!Unit.Runs(home))
+                await StopAsync(probe.Peer, client, cancellationToken);
             health = null;
         }
 
         if (health is null && start)
-            health = await StartAsync(client, cancellationToken);
+            health = await StartAsync(probe, client, cancellationToken);
         return new ServerClient(new HomeConnection(home, AddressOf(health?.Listen)), GivenToken ?? ReadToken()) { Runs = health is not null };
     }
+
+    /// <summary>Ends the server of this home, when one runs.</summary>
+    public async Task EndAsync(CancellationToken cancellationToken)
+    {
+        var probe = new HomeConnection(home);
+        using var client = new ServerClient(probe, token: null);
+        if (await FindAsync(probe, client, cancellationToken) is not null && !Unit.Runs(home))
+            await StopAsync(probe.Peer!, client, cancellationToken);
+    }
+
+    private ServerUnit Unit => new(new Systemd(), terminal);
 
     /// <summary>Names this build of the program: a server that says another one is of another build.</summary>
     public static string BuildId { get; } = string.Join('-', s_assemblies.Select(a => a.ManifestModule.ModuleVersionId.ToString("N", CultureInfo.InvariantCulture)[..8]));
@@ -100,29 +112,49 @@ internal sealed class LocalServer(Home home, Terminal terminal)
 
     private string? ReadToken() => File.Exists(home.Token) ? File.ReadAllText(home.Token).Trim() : null;
 
-    private async Task<HealthReply> StartAsync(ServerClient probe, CancellationToken cancellationToken)
+    private async Task<HealthReply> StartAsync(HomeConnection probe, ServerClient client, CancellationToken cancellationToken)
     {
-        string listen = new Uri(Home.DefaultServer).Authority;
         HomeDirectory.Prepare(home.Directory);
         Directory.CreateDirectory(home.Logs);
+        var clock = Stopwatch.StartNew();
+        if (Unit.Runs(home))
+        {
+            await ServerUnit.RestartAsync(cancellationToken);
+            return await UntilAnswersAsync(probe, client, clock, () => null, () => $"see 'journalctl -u {ServerUnit.Name}'", cancellationToken);
+        }
+
         string log = Path.Combine(home.Logs, "server.log");
         long before = File.Exists(log) ? new FileInfo(log).Length : 0;
-        // Mapping compiled code twice, once to write and once to run, would cost the server a sixth of its memory,
-        // and a nursery as large as the processor's cache more than that.
-        Detached.Start(Environment.ProcessPath!, ["serve", "--listen", listen], log, new() { ["INGOT_HOME"] = home.Directory, ["DOTNET_EnableWriteXorExecute"] = "0", ["DOTNET_GCgen0size"] = "600000" });
-        var clock = Stopwatch.StartNew();
+        var server = Detached.Start(
+            Environment.ProcessPath!, ["serve", "--listen", new Uri(Home.DefaultServer).Authority], log, new(Detached.Surroundings) { ["INGOT_HOME"] = home.Directory });
+        try
+        {
+            return await UntilAnswersAsync(probe, client, clock, () => ErrorIn(log, before), () => $"the end of its log '{log}':\n{Detached.Tail(log)}", cancellationToken);
+        }
+        catch
+        {
+            // One that does not answer, or that nobody waited for, is not left behind on the port.
+            server.Kill();
+            throw;
+        }
+    }
+
+    private async Task<HealthReply> UntilAnswersAsync(
+        HomeConnection probe, ServerClient client, Stopwatch clock, Func<string?> error, Func<string> more, CancellationToken cancellationToken)
+    {
         while (true)
         {
-            if (await probe.TryHealthAsync(cancellationToken) is { } health)
+            probe.Forget();
+            if (await client.TryHealthAsync(cancellationToken) is { } health)
             {
                 terminal.Progress($"server   started at {AddressOf(health.Listen)} ({clock.Elapsed.TotalSeconds:0.0} s), data in {home.Directory}");
                 return health;
             }
 
-            if (ErrorIn(log, before) is { } error)
-                throw new ServerException("unreachable", $"the server could not start: {error} (from its log '{log}')");
+            if (error() is { } said)
+                throw new ServerException("unreachable", $"the server could not start: {said} ({more()})");
             if (clock.Elapsed > s_startLimit)
-                throw new ServerException("unreachable", $"the server did not answer within {s_startLimit.TotalSeconds:0} s; the end of its log '{log}':\n{Detached.Tail(log)}");
+                throw new ServerException("unreachable", $"the server did not answer within {s_startLimit.TotalSeconds:0} s; {more()}");
             await Task.Delay(50, cancellationToken);
         }
     }
@@ -164,20 +196,21 @@ internal sealed class LocalServer(Home home, Terminal terminal)
 internal static class Detached
 {
     /// <summary>Starts <paramref name="program"/> in a session of its own, with both streams appended to <paramref name="log"/>.</summary>
-    public static void Start(string program, IReadOnlyList<string> arguments, string log, Dictionary<string, string> environment)
-    {
-        // Out of the terminal's session, so that Ctrl-C does not reach it.
-        var all = Surroundings.Concat(environment).ToDictionary();
-        ChildProcess.Start(new Command(program, arguments) { Environment = all }, log, newSession: true);
-    }
+    // Out of the terminal's session, so that Ctrl-C does not reach it.
+    public static ChildProcess Start(string program, IReadOnlyList<string> arguments, string log, Dictionary<string, string> environment) =>
+        ChildProcess.Start(new Command(program, arguments) { Environment = environment }, log, newSession: true);
 
     /// <summary>What a daemon is given of an environment: nothing of the person's who happened to start it.</summary>
-    private static Dictionary<string, string> Surroundings => new()
+    public static IReadOnlyDictionary<string, string> Surroundings => new Dictionary<string, string>
     {
         ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         ["HOME"] = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
         // The runtime that runs this, wherever it is installed.
         ["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")),
+        // Mapping compiled code twice, once to write and once to run, would cost the server a sixth of its memory,
+        // and a nursery as large as the processor's cache more than that.
+        ["DOTNET_EnableWriteXorExecute"] = "0",
+        ["DOTNET_GCgen0size"] = "600000",
     };
 
     /// <summary>The last lines of a log.</summary>
@@ -188,6 +221,8 @@ internal static class Detached
 internal static class Dockerd
 {
     public const string Socket = "/var/run/docker.sock";
+
+    private const string Unit = "docker.service";
 
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(30);
 
@@ -207,6 +242,8 @@ internal static class Dockerd
     }
 
     // An engine reaches other people's registries as the person does; its own addresses it never asks a proxy for.
+    private static Dictionary<string, string> Surroundings() => Detached.Surroundings.Concat(Proxies()).ToDictionary();
+
     private static Dictionary<string, string> Proxies() => new[] { "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy" }
         .Select(name => (Name: name, Value: Environment.GetEnvironmentVariable(name)))
         .Where(pair => !string.IsNullOrEmpty(pair.Value))
@@ -223,23 +260,52 @@ internal static class Dockerd
         return isSet || File.Exists(swarm) ? [] : ["--live-restore"];
     }
 
-    /// <summary>Starts <c>dockerd</c> when no engine answers.</summary>
+    /// <summary>Starts an engine when none answers: as a service where the host has it as one, and otherwise by itself.</summary>
     public static async Task EnsureAsync(Home home, Terminal terminal, CancellationToken cancellationToken)
     {
         if (Answers())
             return;
 
+        var clock = Stopwatch.StartNew();
+        var systemd = new Systemd();
+        if (systemd.IsRunning && systemd.Has(Unit))
+        {
+            await CommandRunner.RunAsync(Systemd.Start(Unit), cancellationToken);
+            await UntilAnswersAsync(clock, () => $"see 'journalctl -u {Unit}'", cancellationToken);
+            terminal.Progress($"docker   {Unit} started ({clock.Elapsed.TotalSeconds:0.0} s)");
+            return;
+        }
+
         Directory.CreateDirectory(home.Logs);
         string log = Path.Combine(home.Logs, "dockerd.log");
-        Detached.Start("dockerd", Arguments("/etc/docker/daemon.json", "/var/lib/docker/swarm/docker-state.json"), log, Proxies());
-        var clock = Stopwatch.StartNew();
+        Detached.Start("dockerd", Arguments("/etc/docker/daemon.json", "/var/lib/docker/swarm/docker-state.json"), log, Surroundings());
+        await UntilAnswersAsync(clock, () => $"the end of its log '{log}':\n{Detached.Tail(log)}", cancellationToken);
+        terminal.Progress($"docker   dockerd started ({clock.Elapsed.TotalSeconds:0.0} s)");
+    }
+
+    /// <summary>Starts an engine when this home ran services before: after the host started nobody else may. Where it cannot be, the server says so as long as it is so.</summary>
+    public static async Task BringBackAsync(Home home, Terminal terminal, CancellationToken cancellationToken)
+    {
+        string proxies = Path.Combine(home.Directory, "proxies");
+        if (UnixPeer.OwnUserId != 0 || !Directory.Exists(proxies) || !Directory.EnumerateFileSystemEntries(proxies).Any())
+            return;
+        try
+        {
+            await EnsureAsync(home, terminal, cancellationToken);
+        }
+        catch (ToolException e)
+        {
+            terminal.Progress($"docker   {e.Message}");
+        }
+    }
+
+    private static async Task UntilAnswersAsync(Stopwatch clock, Func<string> more, CancellationToken cancellationToken)
+    {
         while (!Answers())
         {
             if (clock.Elapsed > s_startLimit)
-                throw new ToolException("dockerd", $"dockerd did not answer at '{Socket}' within {s_startLimit.TotalSeconds:0} s; the end of its log '{log}':\n{Detached.Tail(log)}");
+                throw new ToolException("dockerd", $"the Docker Engine did not answer at '{Socket}' within {s_startLimit.TotalSeconds:0} s; {more()}");
             await Task.Delay(100, cancellationToken);
         }
-
-        terminal.Progress($"docker   dockerd started ({clock.Elapsed.TotalSeconds:0.0} s)");
     }
 }

@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Ingot.Server.Api;
@@ -55,6 +56,26 @@ internal sealed class ServerClient : IDisposable
         using var response = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), cancellationToken);
         return await response.Content.ReadAsStringAsync(cancellationToken);
     }, cancellationToken);
+
+    /// <summary>A reply of one value a line, as they come and for as long as they come.</summary>
+    public async IAsyncEnumerable<T> LinesAsync<T>(string path, JsonTypeInfo<T> type, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var http = NewHttp();
+        http.BaseAddress = _connection.Address;
+        using var response = await ReachAsync(async () =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, path);
+            var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            if (answer.IsSuccessStatusCode)
+                return answer;
+            using (answer)
+                throw await ErrorAsync(request, answer, cancellationToken);
+        }, cancellationToken);
+        await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
+        using var reader = new StreamReader(body);
+        while (await ReachAsync(() => reader.ReadLineAsync(cancellationToken).AsTask(), cancellationToken) is { } line)
+            yield return JsonSerializer.Deserialize(line, type) ?? throw new ServerException("unreachable", $"'{Server}' answered '{path}' with a line of nothing");
+    }
 
     /// <summary>Whether a server answers, and which; null when none does.</summary>
     public async Task<HealthReply?> TryHealthAsync(CancellationToken cancellationToken)

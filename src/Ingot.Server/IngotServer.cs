@@ -66,6 +66,7 @@ public static class IngotServer
             ReferrerNotes = home.ReferrerNotes,
             Trusted = shelf.BelievedAsync,
         });
+        var instances = new InstanceDesk(ledger, target, logger);
         app.MapApi(new ApiServices(
             options, home, time.GetUtcNow(), ledger, projects,
             promotions,
@@ -75,6 +76,8 @@ public static class IngotServer
             new TagDesk(ledger, candidates.IsVersionAsync),
             target,
             new StatusReader(ledger, controller, projects),
+            instances,
+            new FailureReader(ledger, projects, instances),
             tokens, logger));
 
         if (tightened is not null)

@@ -86,7 +86,7 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         for (int attempt = 0; ; attempt++)
         {
             var ended = await host.IngotAsync("up", host.Project);
-            if (ended.ExitCode is 0 or 1 || attempt == 10)
+            if (ended.ExitCode is 0 or 1 or 5 || attempt == 10)
                 return ended;
             await Task.Delay(1000);
         }

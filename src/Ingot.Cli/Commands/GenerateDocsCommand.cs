@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -28,6 +29,10 @@ internal static class GenerateDocsCommand
         ("test", ReportJson.Default.TestReply),
         ("scan", ReportJson.Default.ScanReport),
         ("status", ApiJson.Default.StatusReply),
+        ("ps", PsJson.Default.PsReport),
+        ("logs", ApiJson.Default.LogLineReply),
+        ("up", UpJson.Default.UpReport),
+        ("up-dry-run", UpJson.Default.UpPreviewReport),
         ("explain", ApiJson.Default.DecisionReply),
         ("rollout", ApiJson.Default.RolloutReply),
         ("log-show", ApiJson.Default.LogReply),
@@ -80,9 +85,11 @@ internal static class GenerateDocsCommand
     private static string Commands(IReadOnlyList<CommandPage> pages)
     {
         var text = new StringBuilder("# Commands\n\n*Made by `scripts/generate-docs` from the program; change that.*\n\n");
-        text.Append("Exit codes: 0 done; 1 the answer is no; 2 the input is wrong; 3 the environment is wrong. ");
         text.Append("`--output json` prints data as JSON, in the shapes of `docs/schemas/`, and so every error.\n");
         text.Append("An option that a command does not have is an error; `--` before an argument that begins with a dash says that it is one.\n");
+        text.Append("\n| Exit code | Says |\n|---|---|\n");
+        foreach (var (code, meaning) in ExitCode.All)
+            text.Append(CultureInfo.InvariantCulture, $"| {code} | {meaning} |\n");
         text.Append("\n## Every command\n");
         Rows(text, [], pages[0].Options.Where(o => o.Recursive));
         foreach (var page in pages.Where(p => p.Path.Length > 0 && p.Subcommands.Count == 0))

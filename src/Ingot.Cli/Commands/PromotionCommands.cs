@@ -61,7 +61,16 @@ internal static class PromotionCommands
     {
         if (!terminal.TryJson(decision, ApiJson.Default.DecisionReply))
             Print(terminal, decision);
-        return decision.Decision == "admitted" ? ExitCode.Done : ExitCode.No;
+        return CodeOf(decision);
+    }
+
+    /// <summary>Whether a digest was admitted, was refused, or only waits: for people, or for time to pass.</summary>
+    internal static int CodeOf(DecisionReply decision)
+    {
+        if (decision.Decision == "admitted")
+            return ExitCode.Done;
+        var open = decision.Gates.Where(gate => gate.Verdict != "pass").ToList();
+        return open.Count > 0 && open.All(gate => gate is { Gate: "approvals", Verdict: "unknown" } or { Gate: "soak" }) ? ExitCode.Waiting : ExitCode.No;
     }
 
     public static void Print(Terminal terminal, DecisionReply decision, bool toProgress = false)
@@ -81,6 +90,13 @@ internal static class PromotionCommands
                 say(terminal.Faint($"          {new string(' ', width)}evidence {evidence}"));
             if (gate.Verdict != "pass" && gate.Cure is not null)
                 say($"          {new string(' ', width)}-> {gate.Cure}");
+        }
+
+        foreach (var quarantine in decision.Quarantines ?? [])
+        {
+            say(terminal.Bad($"  it failed in {decision.Stage}/{quarantine.Service} and is not released there again{(quarantine.WithSettings ? " with the settings it had" : "")}: {quarantine.Reason}"));
+            foreach (string symptom in SymptomText.Of(quarantine.Symptoms))
+                say($"    {symptom}");
         }
     }
 

@@ -15,8 +15,11 @@ internal static class ReleaseCommands
         var overrideQuarantine = new Option<bool>("--override") { Description = "Release a digest although it is quarantined; recorded with your name" };
         var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", DefaultValueFactory = _ => "deployed by hand" };
         var command = new Command("deploy", "Roll an admitted image out to a service") { service, stage, image, overrideQuarantine, why };
+        var wait = new WaitSymbols();
+        wait.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
+            var options = wait.Read(result);
             var project = ProjectFiles.Load(context);
             using var server = await context.ConnectAsync(cancellationToken);
             string name = result.GetRequiredValue(service);
@@ -24,7 +27,7 @@ internal static class ReleaseCommands
             var target = await ImageArgument.ResolveAsync(context, server, text, cancellationToken);
             var request = new ReleaseRequest(project.Name, name, result.GetRequiredValue(stage), target.Digest, result.GetValue(why)!, result.GetValue(overrideQuarantine));
             var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases", request, ApiJson.Default.ReleaseRequest, ApiJson.Default.ReleaseReply, cancellationToken);
-            return await FollowAsync(context.Terminal, server, reply, $"{request.Stage}/{name}", cancellationToken);
+            return await FollowAsync(context.Terminal, server, options, reply, $"{request.Stage}/{name}", isEnough: null, cancellationToken);
         }));
         return command;
     }
@@ -33,14 +36,15 @@ internal static class ReleaseCommands
     {
         var (service, stage) = Symbols();
         var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", DefaultValueFactory = _ => "rolled back by hand" };
-        var command = new Command("rollback", "Give the traffic back to the generation before, at once; the digest left is quarantined") { service, stage, why };
+        var command = new Command("rollback", "Give the traffic back to the generation before, at once; the digest left is quarantined with its settings") { service, stage, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var project = ProjectFiles.Load(context);
             using var server = await context.ConnectAsync(cancellationToken);
             var request = new RollbackRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), result.GetValue(why)!);
             var reply = await server.SendAsync(HttpMethod.Post, "api/v1/rollbacks", request, ApiJson.Default.RollbackRequest, ApiJson.Default.ReleaseReply, cancellationToken);
-            return await FollowAsync(context.Terminal, server, reply, $"{request.Stage}/{request.Service}", cancellationToken);
+            // What is left after the traffic is back is clearing away: nobody waits for that.
+            return await FollowAsync(context.Terminal, server, new WaitOptions(), reply, $"{request.Stage}/{request.Service}", rollout => rollout.TrafficBack, cancellationToken);
         }));
         return command;
     }
@@ -89,7 +93,8 @@ internal static class ReleaseCommands
         return command;
     }
 
-    private static async Task<int> FollowAsync(Terminal terminal, ServerClient server, ReleaseReply reply, string name, CancellationToken cancellationToken)
+    private static async Task<int> FollowAsync(
+        Terminal terminal, ServerClient server, WaitOptions options, ReleaseReply reply, string name, Func<RolloutReply, bool>? isEnough, CancellationToken cancellationToken)
     {
         if (reply.Outcome == "refused")
             throw new RefusedException(reply.Reason!);
@@ -104,10 +109,29 @@ internal static class ReleaseCommands
         if (reply.Reason is { } note)
             terminal.Progress($"  {note}");
 
-        var rollout = await RolloutFollower.FollowAsync(server, reply.Rollout!, text => terminal.Progress($"  {text}"), cancellationToken);
-        if (!terminal.TryJson(rollout, ApiJson.Default.RolloutReply))
-            terminal.Line(rollout.Succeeded ? terminal.Good($"{name} serves generation {rollout.Generation}") : terminal.Bad($"{name}: {rollout.State}: {rollout.Reason}"));
-        return rollout.Succeeded ? ExitCode.Done : ExitCode.No;
+        var followed = await new RolloutFollower(server, options, text => terminal.Progress($"  {text}"), TimeProvider.System).FollowAsync(reply.Rollout!, isEnough, cancellationToken);
+        bool isReturn = isEnough is not null;
+        if (!terminal.TryJson(followed.Reply, ApiJson.Default.RolloutReply))
+            Print(terminal, followed, name, isReturn ? reply.Generation : null);
+        // A rollout that was taken back did what a rollback asks for.
+        return isReturn && followed.End == RolloutEnd.WentBack ? ExitCode.Done : followed.ExitCode;
+    }
+
+    private static void Print(Terminal terminal, FollowedRollout followed, string name, int? returnedTo)
+    {
+        var rollout = followed.Rollout;
+        string text = followed.End switch
+        {
+            RolloutEnd.Done or RolloutEnd.WentBack when returnedTo is { } generation => terminal.Good($"{name}: generation {generation} has the traffic again"),
+            RolloutEnd.Done => terminal.Good($"{name} serves generation {rollout.Generation}"),
+            RolloutEnd.Detached => $"{name}: rollout {rollout.Id} goes on; {RolloutFollower.WaysOf(rollout)}",
+            RolloutEnd.TimedOut => terminal.Bad($"{name}: the time is over while rollout {rollout.Id} is in {rollout.State} at {rollout.Share} %; it goes on; {RolloutFollower.WaysOf(rollout)}"),
+            RolloutEnd.Paused => terminal.Bad($"{name}: paused: {rollout.Reason}"),
+            _ => terminal.Bad($"{name}: went back: {rollout.Reason}"),
+        };
+        terminal.Line(text);
+        foreach (string symptom in SymptomText.Of(rollout.Symptoms))
+            terminal.Line($"  {symptom}");
     }
 
     private static (Argument<string> Service, Option<string> Stage) Symbols() => (

@@ -3,6 +3,8 @@ using System.Net;
 using Ingot.Diagnostics;
 using Ingot.Server;
 using Ingot.Server.Storage;
+using Ingot.Tools;
+using Command = System.CommandLine.Command;
 
 namespace Ingot.Cli.Commands;
 
@@ -17,12 +19,26 @@ internal static class ServeCommand
         var hosts = new Option<string[]>("--host") { Description = "A name by which a proxy on this host reaches the server; without it a loopback address answers to addresses and 'localhost' only", HelpName = "NAME" };
         var sparse = new Option<string[]>("--sparse") { Description = "Repositories (a pattern with *) whose indexes may name images that are not there; by default none", HelpName = "PATTERN" };
         var command = new Command("serve", "Run the registry, the ledger, the API and the controller in this process") { listen, mutable, sparse, closed, hosts };
+        var install = new Option<bool>("--install") { Description = "Have systemd run the server, with these options, now and after every start of the host" };
+        var uninstall = new Option<bool>("--uninstall") { Description = "Undo '--install': the server ends, services go on, the data stays" };
+        command.Add(install);
+        command.Add(uninstall);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             string text = result.GetValue(listen)!;
             if (!IPEndPoint.TryParse(text, out var endpoint) || endpoint.Port == 0)
                 throw new InvalidInputException("listen", $"'{text}' is not an address and port to listen on", "expected for example 127.0.0.1:7070");
+            if (result.GetValue(install) && result.GetValue(uninstall))
+                throw new InvalidInputException("install", "'--install' and '--uninstall' contradict each other", "one of them");
+            var unit = new ServerUnit(new Systemd(), context.Terminal);
+            if (result.GetValue(uninstall))
+                await unit.UninstallAsync(context.Home, cancellationToken);
+            if (result.GetValue(install))
+                await unit.InstallAsync(context.Home, Given(result), () => new LocalServer(context.Home, context.Terminal).EndAsync(cancellationToken), cancellationToken);
+            if (result.GetValue(install) || result.GetValue(uninstall))
+                return ExitCode.Done;
 
+            await Dockerd.BringBackAsync(context.Home, context.Terminal, cancellationToken);
             HomeDirectory.KeepPrivate();
             await IngotServer.RunAsync(new ServerOptions(context.Home.Directory, endpoint, Application.Version, LocalServer.BuildId, result.GetValue(mutable) ?? [])
             {
@@ -33,5 +49,14 @@ internal static class ServeCommand
             return ExitCode.Done;
         }));
         return command;
+
+        IReadOnlyList<string> Given(ParseResult result) =>
+        [
+            "--listen", result.GetValue(listen)!,
+            .. Each(result, mutable), .. Each(result, sparse), .. Each(result, hosts),
+            .. result.GetValue(closed) ? (string[])[closed.Name] : [],
+        ];
     }
+
+    private static IEnumerable<string> Each(ParseResult result, Option<string[]> option) => (result.GetValue(option) ?? []).SelectMany(value => (string[])[option.Name, value]);
 }

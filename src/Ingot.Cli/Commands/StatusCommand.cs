@@ -31,7 +31,7 @@ internal static class StatusCommand
         {
             var status = await FetchAsync(context, result.GetValue(service), cancellationToken);
             if (!context.Terminal.TryJson(status, ApiJson.Default.StatusReply))
-                PrintInstances(context.Terminal, status);
+                PsCommand.Print(context.Terminal, PsCommand.Rows(status, stage: null));
             return ExitCode.Done;
         }));
         return command;
@@ -58,16 +58,25 @@ internal static class StatusCommand
                 terminal.Line(terminal.Bad($"{service.Stage}/{service.Service}: {trouble}"));
             foreach (var warm in service.Warm)
                 terminal.Line($"{service.Stage}/{service.Service}: generation {warm.Generation} ({warm.Version ?? warm.Digest.Short}) {Standing(warm)}");
+            if (service.Failure is { } failure)
+                Print(terminal, service, failure);
             if (service.Rollout is { } rollout)
                 terminal.Line($"{service.Stage}/{service.Service}: rollout {rollout.Id} of {rollout.Version ?? rollout.Digest.Short} is {rollout.State} at {rollout.Share} %{(rollout.Reason is null ? "" : ": " + rollout.Reason)}");
         }
+    }
+
+    private static void Print(Terminal terminal, ServiceStatus service, FailedRollout failure)
+    {
+        terminal.Line(terminal.Bad($"{service.Stage}/{service.Service}: rollout {failure.Rollout} of {failure.Version ?? failure.Digest.Short} went back: {failure.Reason}"));
+        foreach (string symptom in SymptomText.Of(failure.Symptoms))
+            terminal.Line($"  {symptom}");
     }
 
     private static string Standing(GenerationStatus warm) => warm.Withdrawn is null
         ? $"stands warm with {warm.Instances} instances"
         : $"cannot be gone back to: {warm.Withdrawn}";
 
-    private static async Task<StatusReply> FetchAsync(CommandContext context, string? service, CancellationToken cancellationToken)
+    internal static async Task<StatusReply> FetchAsync(CommandContext context, string? service, CancellationToken cancellationToken)
     {
         using var server = await context.ConnectAsync(cancellationToken, start: false);
         var status = await server.GetAsync("api/v1/status", ApiJson.Default.StatusReply, cancellationToken);
@@ -93,10 +102,4 @@ internal static class StatusCommand
         $"{s.Instances.Count(i => i.Generation == s.Generation && i.Health == "healthy")}/{s.Instances.Count(i => i.Generation == s.Generation)}",
         $"{s.Share} %", s.Since?.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "-", s.Url ?? "-",
     ];
-
-    private static void PrintInstances(Terminal terminal, StatusReply status) => terminal.Table(
-        ["STAGE", "SERVICE", "GENERATION", "INSTANCE", "ADDRESS", "STATE", "HEALTH", "DIGEST"],
-        from s in status.Services
-        from i in s.Instances
-        select (string[])[s.Stage, s.Service, i.Generation.ToString(CultureInfo.InvariantCulture), i.Id, i.Address ?? "-", i.State, i.Health, i.Digest.Short]);
 }

@@ -12,10 +12,19 @@ internal static class UpCommand
         var settings = new BuildSymbols();
         var command = new Command("up", "From source to running: build, test, scan, sign, publish, promote as far as the gates allow, roll out") { directory };
         settings.AddTo(command);
+        var wait = new WaitSymbols();
+        wait.AddTo(command);
+        var dryRun = new Option<bool>("--dry-run") { Description = "Say what would be built, what the stages would answer and what would be moved, and change nothing" };
+        command.Add(dryRun);
         command.SetAction(bind((context, result, cancellationToken) =>
         {
-            string project = result.GetValue(directory) is { } given ? context.Resolve(given) : context.ProjectDirectory;
-            return new UpPipeline(context, settings.Read(result, result.GetValue(directory) is null ? context.Directory : project)).RunAsync(project, cancellationToken);
+            bool isGiven = result.GetValue(directory) is not null;
+            string project = isGiven ? context.Resolve(result.GetValue(directory)!) : context.ProjectDirectory;
+            var options = settings.Read(result, isGiven ? project : context.Directory);
+            var waiting = wait.Read(result);
+            return result.GetValue(dryRun)
+                ? new UpPreview(context).RunAsync(project, cancellationToken)
+                : new UpPipeline(context, options, waiting).RunAsync(project, cancellationToken);
         }));
         return command;
     }

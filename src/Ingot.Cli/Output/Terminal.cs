@@ -96,6 +96,9 @@ internal sealed class Terminal
     /// <summary>A text that is data as a whole, such as a key or a document: its lines stay its own.</summary>
     public void Document(string text) => Write(_out, PlainText.VisibleLines(text));
 
+    /// <summary>A line as it is, whatever it does to a terminal: only for who asks for that.</summary>
+    public void Raw(string text) => Write(_out, text);
+
     /// <summary>A line of progress, which the quiet do without.</summary>
     public void Progress(string text)
     {

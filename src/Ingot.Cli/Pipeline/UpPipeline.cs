@@ -11,9 +11,11 @@ using Ingot.Tools;
 namespace Ingot.Cli.Pipeline;
 
 /// <summary>From source to running: build, test, scan, sign, publish, promote as far as the gates allow, roll out.</summary>
-internal sealed class UpPipeline(CommandContext context, BuildOptions options)
+internal sealed class UpPipeline(CommandContext context, BuildOptions options, WaitOptions wait)
 {
     private readonly Terminal _terminal = context.Terminal;
+    private readonly List<DecisionReply> _decisions = [];
+    private readonly List<UpRelease> _releases = [];
     private bool _changed;
 
     public async Task<int> RunAsync(string directory, CancellationToken cancellationToken)
@@ -21,10 +23,12 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
         var clock = Stopwatch.StartNew();
         var project = ProjectFiles.Load(directory);
         var tests = GossFiles.Load(directory, project);
-        CheckHost();
-        using var server = await context.ConnectAsync(cancellationToken);
-        if (project.Stages.Any(s => s.Target == "docker"))
+        CheckHost(project);
+        using var turn = await context.Home.LockAsync($"up {project.Name}", cancellationToken, () => _terminal.Progress(
+            $"up       another 'ingot up' of project {project.Name} is under way on this host: this one begins when that has ended"));
+        if (RunsHere(project))
             await Dockerd.EnsureAsync(context.Home, _terminal, cancellationToken);
+        using var server = await context.ConnectAsync(cancellationToken);
 
         var build = new BuildStage(context, options) { Consider = (plan, token) => TargetCheck.RunAsync(context, server, project, plan, token) };
         var built = await build.RunAsync(project, directory, cancellationToken);
@@ -37,8 +41,14 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
         return exitCode;
     }
 
-    private static void CheckHost()
+    // A configured server runs them on its own host.
+    private static bool RunsHere(ProjectDefinition project) => LocalServer.Configured is null && project.Stages.Any(s => s.Target == "docker");
+
+    private static void CheckHost(ProjectDefinition project)
     {
+        if (RunsHere(project) && UnixPeer.OwnUserId != 0)
+            throw new ToolException("ingot", $"services of this host are run by root, and this is the user '{Environment.UserName}': "
+                + "run 'sudo ingot up', or name a server with INGOT_SERVER and INGOT_TOKEN; nothing was started");
         var missing = Prerequisites.Missing();
         if (missing.Count > 0)
             throw new ToolException(missing[0].Package, $"this host lacks {string.Join(", ", missing.Select(m => m.Package))}; install with '{Prerequisites.Install(missing)}', or run 'ingot doctor'");
@@ -102,80 +112,127 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
 
     private async Task<int> ReleaseAsync(ServerClient server, ProjectDefinition project, Dictionary<string, Digest> published, CancellationToken cancellationToken)
     {
+        var follower = new RolloutFollower(server, wait, text => _terminal.Progress($"release  {text}"), TimeProvider.System);
         var stopped = new HashSet<string>(StringComparer.Ordinal);
         int exitCode = ExitCode.Done;
         foreach (var stage in project.Stages)
         {
             foreach (var (image, digest) in published.Where(p => !stopped.Contains(p.Key)))
-            {
-                if (await PromoteAsync(server, project, stage, image, digest, cancellationToken))
-                    continue;
-                stopped.Add(image);
-                exitCode = ExitCode.No;
-            }
+                Take(image, await PromoteAsync(server, project, stage, image, digest, cancellationToken), goesOn: true);
 
             if (stage.Target is null)
                 continue;
             foreach (var service in project.Services.Where(s => published.ContainsKey(s.Image) && !stopped.Contains(s.Image)))
             {
-                if (await RollOutAsync(server, project, stage, service, published[service.Image], cancellationToken))
-                    continue;
-                stopped.Add(service.Image);
-                exitCode = ExitCode.No;
+                var release = await RollOutAsync(server, follower, project, stage, service, published[service.Image], cancellationToken);
+                _releases.Add(release);
+                // What is not known to serve here is not asked of the next stage.
+                Take(service.Image, CodeOf(release), goesOn: release.Outcome is "done" or "unchanged");
             }
         }
 
         return exitCode;
+
+        void Take(string image, int code, bool goesOn)
+        {
+            if (code != ExitCode.Done || !goesOn)
+                stopped.Add(image);
+            exitCode = ExitCode.Worse(exitCode, code);
+        }
     }
 
-    private async Task<bool> PromoteAsync(ServerClient server, ProjectDefinition project, StageDefinition stage, string image, Digest digest, CancellationToken cancellationToken)
+    private async Task<int> PromoteAsync(ServerClient server, ProjectDefinition project, StageDefinition stage, string image, Digest digest, CancellationToken cancellationToken)
     {
         var decision = await server.SendAsync(HttpMethod.Post, "api/v1/promotions", new PromotionRequest(project.Name, image, stage.Name, digest), ApiJson.Default.PromotionRequest, ApiJson.Default.DecisionReply, cancellationToken);
-        bool admitted = decision.Decision == "admitted";
-        if (!admitted)
-        {
+        _decisions.Add(decision);
+        int code = PromotionCommands.CodeOf(decision);
+        if (code == ExitCode.Done)
+            _terminal.Progress($"promote  {image} {_terminal.Good("admitted")} to {stage.Name} ({string.Join(", ", decision.Gates.Select(g => g.Gate))})");
+        else
             PromotionCommands.Print(_terminal, decision, toProgress: true);
-            return false;
-        }
-
-        _terminal.Progress($"promote  {image} {_terminal.Good("admitted")} to {stage.Name} ({string.Join(", ", decision.Gates.Select(g => g.Gate))})");
-        return true;
+        return code;
     }
 
-    private async Task<bool> RollOutAsync(ServerClient server, ProjectDefinition project, StageDefinition stage, ServiceDefinition service, Digest digest, CancellationToken cancellationToken)
+    private async Task<UpRelease> RollOutAsync(
+        ServerClient server, RolloutFollower follower, ProjectDefinition project, StageDefinition stage, ServiceDefinition service, Digest digest, CancellationToken cancellationToken)
     {
         string name = $"{stage.Name}/{service.Name}";
         var request = new ReleaseRequest(project.Name, service.Name, stage.Name, digest, "ingot up", Override: false);
         var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases", request, ApiJson.Default.ReleaseRequest, ApiJson.Default.ReleaseReply, cancellationToken);
-        if (reply.Outcome == "unchanged")
-            return true;
         if (reply.Outcome == "refused")
-        {
             _terminal.Result($"release  {name} {_terminal.Bad("refused")}: {reply.Reason}");
-            return false;
-        }
+        if (reply.Outcome != "started")
+            return new UpRelease(stage.Name, service.Name, digest, reply.Outcome, null, reply.Generation, reply.Reason, null);
 
         _changed = true;
-        var rollout = await RolloutFollower.FollowAsync(server, reply.Rollout!, text => _terminal.Progress($"release  {text}"), cancellationToken);
-        if (rollout.Succeeded)
-            return true;
-
-        string quarantine = rollout is { State: "RolledBack", Quarantined: true } ? $"; {digest.Short} is quarantined for {name}: see 'ingot log show'" : "";
-        _terminal.Result(rollout.State == "Paused"
-            ? $"release  {name} {_terminal.Bad("is paused")}: {rollout.Reason}"
-            : $"release  {name} {_terminal.Bad("went back")}: {rollout.Reason}{quarantine}");
-        return false;
+        if (reply.Reason is { } note)
+            _terminal.Progress($"release  {name}: {note}");
+        var followed = await follower.FollowAsync(reply.Rollout!, isEnough: null, cancellationToken);
+        Say(name, followed);
+        var rollout = followed.Rollout;
+        return new UpRelease(stage.Name, service.Name, digest, followed.Name, rollout.Id, rollout.Generation, rollout.Reason, rollout.Symptoms);
     }
+
+    private void Say(string name, FollowedRollout followed)
+    {
+        var rollout = followed.Rollout;
+        string? text = followed.End switch
+        {
+            RolloutEnd.Paused => $"{_terminal.Bad("is paused")}: {rollout.Reason}",
+            RolloutEnd.WentBack => $"{_terminal.Bad("went back")}: {rollout.Reason}{Quarantined(name, rollout)}",
+            RolloutEnd.TimedOut => $"{_terminal.Bad("is not done in time")}: rollout {rollout.Id} is in {rollout.State} at {rollout.Share} % and goes on; {RolloutFollower.WaysOf(rollout)}",
+            RolloutEnd.Detached => $"goes on without this command: {RolloutFollower.WaysOf(rollout)}; stages after this one are asked by another 'ingot up'",
+            _ => null,
+        };
+        if (text is not null)
+            _terminal.Progress($"release  {name} {text}");
+        foreach (string symptom in SymptomText.Of(rollout.Symptoms))
+            _terminal.Progress($"release    {symptom}");
+    }
+
+    private static string Quarantined(string name, RolloutReply rollout) => rollout.Quarantined
+        ? $"; {rollout.Digest.Short} is quarantined for {name} with these settings: mend the settings, or build a new version; see 'ingot log show'"
+        : "";
+
+    private static int CodeOf(UpRelease release) => release.Outcome switch
+    {
+        "done" or "unchanged" or "detached" => ExitCode.Done,
+        "refused" => ExitCode.No,
+        "paused" => ExitCode.Waiting,
+        "timed_out" => ExitCode.TimedOut,
+        _ => ExitCode.WentBack,
+    };
 
     private async Task ReportAsync(ServerClient server, ProjectDefinition project, TimeSpan elapsed, int exitCode, CancellationToken cancellationToken)
     {
         var status = await server.GetAsync($"api/v1/status?project={project.Name}", ApiJson.Default.StatusReply, cancellationToken);
-        if (_terminal.TryJson(status, ApiJson.Default.StatusReply))
+        string outcome = Outcome(exitCode);
+        if (_terminal.TryJson(new UpReport(outcome, _decisions, _releases, status.Services), UpJson.Default.UpReport))
             return;
 
         _terminal.Line();
-        StatusCommand.Print(_terminal, status);
-        string what = exitCode != ExitCode.Done ? _terminal.Bad("stopped") : _changed ? _terminal.Good("up") : _terminal.Good("nothing to do");
+        // What failed just now was told.
+        StatusCommand.Print(_terminal, new StatusReply([.. status.Services.Select(s => _releases.Any(r => r.Rollout == s.Failure?.Rollout) ? s with { Failure = null } : s)]));
+        string what = outcome switch
+        {
+            "done" => _terminal.Good("up"),
+            "unchanged" => _terminal.Good("nothing to do"),
+            "detached" => _terminal.Good("begun"),
+            "waiting" => _terminal.Bad("waiting"),
+            "timed_out" => _terminal.Bad("not done in time"),
+            "rolled_back" => _terminal.Bad("rolled back"),
+            _ => _terminal.Bad("stopped"),
+        };
         _terminal.Line($"{what} ({elapsed.TotalSeconds:0.0} s)");
     }
+
+    private string Outcome(int exitCode) => exitCode switch
+    {
+        ExitCode.Done when _releases.Any(release => release.Outcome == "detached") => "detached",
+        ExitCode.Done => _changed ? "done" : "unchanged",
+        ExitCode.Waiting => "waiting",
+        ExitCode.WentBack => "rolled_back",
+        ExitCode.TimedOut => "timed_out",
+        _ => "refused",
+    };
 }

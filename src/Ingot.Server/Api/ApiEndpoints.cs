@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Ingot.Evidence.Signatures;
@@ -19,7 +20,8 @@ namespace Ingot.Server.Api;
 
 /// <summary>What the API needs to answer.</summary>
 internal sealed record ApiServices(
-    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, TagDesk Tags, ITarget Target, StatusReader Status, TokenStore Tokens, ILogger Logger);
+    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, TagDesk Tags, ITarget Target, StatusReader Status,
+    InstanceDesk Instances, FailureReader Failures, TokenStore Tokens, ILogger Logger);
 
 /// <summary>The HTTP API under <c>/api/v1</c>. Who may call what stands in <see cref="ApiRoles"/>; every entry of the ledger is by the caller's token.</summary>
 internal static class ApiEndpoints
@@ -73,8 +75,7 @@ internal static class ApiEndpoints
             http, await services.Promotions.ResolveAsync(Query(http, "project"), Query(http, "image"), http.Request.Query["tag"], http.Request.Query["digest"], http.RequestAborted), ApiJson.Default.ResolveReply));
         api.MapPost("promotions", async (HttpContext http) =>
             await ReplyAsync(http, await services.Promotions.PromoteAsync(await BodyAsync(http, ApiJson.Default.PromotionRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
-        api.MapGet("explain", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Promotions.ExplainAsync(Query(http, "project"), Query(http, "image"), Query(http, "stage"), DigestQuery(http), http.RequestAborted), ApiJson.Default.DecisionReply));
+        api.MapGet("explain", (HttpContext http) => ExplainAsync(http, services));
         api.MapPost("approvals", async (HttpContext http) =>
             await ReplyAsync(http, await services.Promotions.ApproveAsync(await BodyAsync(http, ApiJson.Default.ApprovalRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
         api.MapPost("tags/deletions", async (HttpContext http) =>
@@ -85,9 +86,16 @@ internal static class ApiEndpoints
 
     private static void MapReleases(RouteGroupBuilder api, ApiServices services)
     {
-        api.MapGet("status", (HttpContext http) => ReplyAsync(http, services.Status.Status(http.Request.Query["project"]), ApiJson.Default.StatusReply));
+        api.MapGet("status", async (HttpContext http) =>
+        {
+            string? project = http.Request.Query["project"];
+            await ReplyAsync(http, await services.Failures.WithFailuresAsync(services.Status.Status(project), project, http.RequestAborted), ApiJson.Default.StatusReply);
+        });
+        api.MapGet("logs", (HttpContext http) => InstanceLogAsync(http, services));
         api.MapPost("releases", async (HttpContext http) =>
             await ReplyAsync(http, await services.Releases.ReleaseAsync(await BodyAsync(http, ApiJson.Default.ReleaseRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.ReleaseReply));
+        api.MapPost("releases/preview", async (HttpContext http) =>
+            await ReplyAsync(http, services.Releases.Preview(await BodyAsync(http, ApiJson.Default.ReleasePreviewRequest, r => r.Digest)), ApiJson.Default.ReleasePreviewReply));
         api.MapPost("rollbacks", async (HttpContext http) =>
             await ReplyAsync(http, await services.Releases.RollBackAsync(await BodyAsync(http, ApiJson.Default.RollbackRequest), By(http).Name, http.RequestAborted), ApiJson.Default.ReleaseReply));
         api.MapPost("pauses", async (HttpContext http) =>
@@ -227,8 +235,46 @@ internal static class ApiEndpoints
             until = services.Status.Rollout(id, after)!;
         }
 
-        await ReplyAsync(http, until, ApiJson.Default.RolloutReply);
+        await ReplyAsync(http, await services.Failures.WithSymptomsAsync(until, http.RequestAborted), ApiJson.Default.RolloutReply);
     }
+
+    private static async Task ExplainAsync(HttpContext http, ApiServices services)
+    {
+        var (project, image, stage, digest) = (Query(http, "project"), Query(http, "image"), Query(http, "stage"), DigestQuery(http));
+        var decision = await services.Promotions.ExplainAsync(project, image, stage, digest, http.RequestAborted);
+        var quarantines = await services.Failures.QuarantinesAsync(project, image, stage, digest, http.RequestAborted);
+        await ReplyAsync(http, decision with { Quarantines = quarantines }, ApiJson.Default.DecisionReply);
+    }
+
+    /// <summary>The output of a service's instances, one object a line, for as long as the caller listens.</summary>
+    private static async Task InstanceLogAsync(HttpContext http, ApiServices services)
+    {
+        var query = new LogQuery(TailQuery(http), SinceQuery(http), http.Request.Query["follow"] == "true");
+        string? stage = http.Request.Query.ContainsKey("stage") ? Query(http, "stage") : null;
+        var lines = services.Instances.LogAsync(services.Projects.Get(Query(http, "project")), Query(http, "service"), stage, query, http.RequestAborted);
+        http.Response.ContentType = "application/x-ndjson";
+        await foreach (var line in lines)
+        {
+            await JsonSerializer.SerializeAsync(http.Response.Body, line, ApiJson.Default.LogLineReply, http.RequestAborted);
+            await http.Response.Body.WriteAsync("\n"u8.ToArray(), http.RequestAborted);
+            if (query.Follow)
+                await http.Response.Body.FlushAsync(http.RequestAborted);
+        }
+    }
+
+    private static int? TailQuery(HttpContext http) => http.Request.Query["tail"].ToString() switch
+    {
+        "" or "all" => null,
+        var text when int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int tail) => tail,
+        var text => throw new ApiException("invalid", $"the parameter 'tail' is '{ApiText.Short(text)}': it is a number of lines, or 'all'"),
+    };
+
+    private static DateTimeOffset? SinceQuery(HttpContext http) => http.Request.Query["since"].ToString() switch
+    {
+        "" => null,
+        var text when DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var since) => since,
+        var text => throw new ApiException("invalid", $"the parameter 'since' is '{ApiText.Short(text)}': it is a time such as 2026-01-31T12:00:00Z"),
+    };
 
     private static async ValueTask<object?> GuardAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next, ApiServices services)
     {

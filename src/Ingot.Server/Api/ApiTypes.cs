@@ -29,7 +29,14 @@ public sealed record PromotionRequest(string Project, string Image, string Stage
 /// <summary>What the policy answered: <c>admitted</c>, or <c>refused</c> with the gates that say why.</summary>
 /// <remarks><see cref="Fallen"/> says why an earlier admission counts no more; what runs already goes on running.</remarks>
 public sealed record DecisionReply(
-    string Project, string Image, Digest Digest, string? Version, string Stage, string Decision, DateTimeOffset? Since, IReadOnlyList<GateReply> Gates, string? Fallen = null);
+    string Project, string Image, Digest Digest, string? Version, string Stage, string Decision, DateTimeOffset? Since, IReadOnlyList<GateReply> Gates, string? Fallen = null)
+{
+    /// <summary>The services of the stage in which the digest failed and to which automation does not release it again; null when there are none.</summary>
+    public IReadOnlyList<QuarantineReply>? Quarantines { get; init; }
+}
+
+/// <summary>A digest failed in a service. <see cref="WithSettings"/> says whether it is kept away only with the settings it had then.</summary>
+public sealed record QuarantineReply(string Service, string Reason, DateTimeOffset Time, bool WithSettings, IReadOnlyList<InstanceSymptom> Symptoms);
 
 /// <summary>One gate of a decision. The verdict is <c>pass</c>, <c>fail</c> or <c>unknown</c>; a gate that does not pass says what to do.</summary>
 public sealed record GateReply(string Gate, string Verdict, string Reason, string? Cure, IReadOnlyList<Digest> Evidence);
@@ -48,6 +55,12 @@ public sealed record TagReply(string Repository, string Tag, Digest Digest);
 
 /// <summary>Asks for a service to run a digest: <c>POST /api/v1/releases</c>.</summary>
 public sealed record ReleaseRequest(string Project, string Service, string Stage, Digest Digest, string Reason, bool Override = false);
+
+/// <summary>Asks what a release would do, with the project as it is given: <c>POST /api/v1/releases/preview</c>. It changes nothing.</summary>
+public sealed record ReleasePreviewRequest(string Yaml, string Service, string Stage, Digest Digest);
+
+/// <summary>What a release would come to: <c>started</c>, <c>unchanged</c> or <c>refused</c> with the reason, and what would be moved, in order.</summary>
+public sealed record ReleasePreviewReply(string Outcome, int? Generation, string? Reason, IReadOnlyList<string> Moves);
 
 /// <summary>Asks for the generation before: <c>POST /api/v1/rollbacks</c>.</summary>
 public sealed record RollbackRequest(string Project, string Service, string Stage, string Why);
@@ -97,7 +110,38 @@ public sealed record ReleaseReply(string Outcome, string? Rollout, int? Generati
 
 /// <summary>A rollout as it stands: <c>GET /api/v1/rollouts/ID</c>. <see cref="Events"/> are the ledger's sentences after the entry asked for.</summary>
 public sealed record RolloutReply(string Id, string Project, string Service, string Stage, int Generation, Digest Digest, string? Version, string State, string? Reason, bool Finished, bool Succeeded, int Share, IReadOnlyList<RolloutEvent> Events,
-    bool Quarantined = false);
+    bool Quarantined = false)
+{
+    /// <summary>Whether the traffic is where a rollback, or a rollout that turns back, takes it, as the proxy has confirmed; what is left of the other generation is cleared away afterwards.</summary>
+    public bool TrafficBack { get; init; }
+
+    /// <summary>Who asked for it.</summary>
+    public string? By { get; init; }
+
+    /// <summary>How a command that followed it left it: <c>done</c>, <c>rolled_back</c>, <c>paused</c>, <c>timed_out</c> or <c>detached</c>; the server does not say.</summary>
+    public string? Outcome { get; init; }
+
+    /// <summary>What is left of the instances of a generation that failed; null when it did not.</summary>
+    public IReadOnlyList<InstanceSymptom>? Symptoms { get; init; }
+}
+
+/// <summary>An instance that failed, as it is kept for a look until the next rollout.</summary>
+/// <param name="Instance">Its name, such as <c>g2-0</c>.</param>
+/// <param name="Container">The engine's id of it.</param>
+/// <param name="ExitCode">How it ended, when it ended by itself again and again.</param>
+/// <param name="OutOfMemory">Whether the kernel ended it for want of memory.</param>
+/// <param name="Log">The last lines it wrote: cleaned of control characters and of secrets that are recognised, and cut where they are long.</param>
+public sealed record InstanceSymptom(string Instance, string Container, int? ExitCode, bool OutOfMemory, IReadOnlyList<string> Log);
+
+/// <summary>A line that an instance wrote, as it was written: <c>GET /api/v1/logs</c> answers with one such object a line.</summary>
+/// <param name="Stage">The stage.</param>
+/// <param name="Service">The service.</param>
+/// <param name="Instance">The instance's name, such as <c>g2-0</c>.</param>
+/// <param name="Container">The engine's id of it.</param>
+/// <param name="Time">When it was written; null when the engine does not say.</param>
+/// <param name="Stream"><c>stdout</c> or <c>stderr</c>.</param>
+/// <param name="Text">The line.</param>
+public sealed record LogLineReply(string Stage, string Service, string Instance, string Container, DateTimeOffset? Time, string Stream, string Text);
 
 /// <summary>One sentence of a rollout's story.</summary>
 public sealed record RolloutEvent(long Entry, DateTimeOffset Time, string Text);
@@ -147,10 +191,39 @@ public sealed record ServiceStatus
 
     /// <summary>What does not go as it should, one sentence each.</summary>
     public IReadOnlyList<string> Troubles { get; init; } = [];
+
+    /// <summary>The last rollout, when it went back by itself; null when it did not, or another is under way.</summary>
+    public FailedRollout? Failure { get; init; }
 }
 
+/// <summary>A rollout that went back by itself.</summary>
+/// <param name="Rollout">Its id.</param>
+/// <param name="Generation">The generation that failed.</param>
+/// <param name="Digest">What it ran.</param>
+/// <param name="Version">Its version, for people.</param>
+/// <param name="Reason">Why, with what was seen of the instances.</param>
+/// <param name="Time">When.</param>
+/// <param name="Symptoms">What is left of its instances.</param>
+public sealed record FailedRollout(string Rollout, int Generation, Digest Digest, string? Version, string Reason, DateTimeOffset Time, IReadOnlyList<InstanceSymptom> Symptoms);
+
 /// <summary>One instance.</summary>
-public sealed record InstanceStatus(string Id, string? Address, string State, string Health, Digest Digest, int Generation);
+public sealed record InstanceStatus(string Id, string? Address, string State, string Health, Digest Digest, int Generation)
+{
+    /// <summary>Its name in its service, such as <c>g2-0</c>.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>The version of its image, for people.</summary>
+    public string? Version { get; init; }
+
+    /// <summary>When it was last started; null when it never was.</summary>
+    public DateTimeOffset? Since { get; init; }
+
+    /// <summary>How it ended; null while it runs.</summary>
+    public int? ExitCode { get; init; }
+
+    /// <summary>What the last health check got instead of a good answer; null when it passed.</summary>
+    public string? Check { get; init; }
+}
 
 /// <summary>An old generation that stands ready to take the traffic back; <paramref name="Withdrawn"/> when nothing goes back to it any more.</summary>
 public sealed record GenerationStatus(int Generation, Digest Digest, string? Version, int Instances, string? Withdrawn = null);
@@ -196,6 +269,8 @@ public sealed record ErrorReply(string Code, string Message);
 [JsonSerializable(typeof(TagReply))]
 [JsonSerializable(typeof(ReleaseRequest))]
 [JsonSerializable(typeof(ReleaseReply))]
+[JsonSerializable(typeof(ReleasePreviewRequest))]
+[JsonSerializable(typeof(ReleasePreviewReply))]
 [JsonSerializable(typeof(RollbackRequest))]
 [JsonSerializable(typeof(PauseRequest))]
 [JsonSerializable(typeof(StopRequest))]
@@ -216,5 +291,6 @@ public sealed record ErrorReply(string Code, string Message);
 [JsonSerializable(typeof(KeyReply))]
 [JsonSerializable(typeof(KeyRetirementRequest))]
 [JsonSerializable(typeof(KeyRetirementReply))]
+[JsonSerializable(typeof(LogLineReply))]
 [JsonSerializable(typeof(ErrorReply))]
 public sealed partial class ApiJson : JsonSerializerContext;

@@ -32,8 +32,20 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
             rollout.Id, rollout.Project, rollout.Service, rollout.Stage, (int)rollout.Generation, rollout.Digest, rollout.Version,
             phase, reason, rollout.Outcome is not null, rollout.Outcome == "Done", state?.Share ?? 0,
             [.. events.Select(e => new RolloutEvent(e.Seq, e.Time, Story.Tell(e.Event, view)))],
-            view.Quarantine(rollout.Project, rollout.Service, rollout.Stage, rollout.Digest) is not null);
+            state is not null && IsQuarantined(view, state.Spec))
+        {
+            TrafficBack = state is not null && IsTrafficBack(state),
+            By = state?.Spec.By,
+        };
     });
+
+    private static bool IsQuarantined(LedgerView view, RolloutSpec spec) =>
+        view.Quarantine(spec.Key.Project, spec.Key.Service, spec.Key.Stage, spec.Next.Digest, spec.Next.SettingsDigest) is not null;
+
+    // What follows is clearing away.
+    private static bool IsTrafficBack(RolloutState state) => state.Spec.IsRollback
+        ? state.Phase is RolloutPhase.Draining or RolloutPhase.Retiring or RolloutPhase.Done
+        : state.Phase is RolloutPhase.Restoring or RolloutPhase.RolledBack;
 
     private ServiceStatus? Service(ServiceLoop loop, ProjectDefinition? definition)
     {
@@ -60,7 +72,7 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
             Share = share,
             Since = loop.SteadySince,
             Url = $"http://{(listen.Address == "0.0.0.0" ? "127.0.0.1" : listen.Address)}:{listen.Port}/",
-            Instances = [.. (seen?.Instances ?? []).OrderBy(i => i.Generation).ThenBy(i => i.Index).Select(i => Instance(i, seen!))],
+            Instances = [.. (seen?.Instances ?? []).OrderBy(i => i.Generation).ThenBy(i => i.Index).Select(i => Instance(loop, i, seen!))],
             Warm = [.. (steady?.Warm ?? []).Select(w => new GenerationStatus(w.Number, w.Digest, w.Version, w.Replicas, Withdrawn(loop.Key, w, Door.RollBack)))],
             Rollout = rollout is null ? null : Status(rollout),
             Withdrawn = serving is null ? null : Withdrawn(loop.Key, serving, Door.Serve),
@@ -92,10 +104,18 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
         return ready == shown.Replicas ? "healthy" : ready > 0 ? "degraded" : loop.Rollout is null ? "down" : "starting";
     }
 
-    private static InstanceStatus Instance(InstanceObservation i, Observation seen)
+    private static InstanceStatus Instance(ServiceLoop loop, InstanceObservation i, Observation seen)
     {
-        string health = seen.Server(i.Generation, i.Index)?.Health switch { ServerHealth.Up => "healthy", ServerHealth.Down => "unhealthy", _ => "unknown" };
-        return new InstanceStatus($"{i.Id[..Math.Min(12, i.Id.Length)]}", i.Address, i.State.ToString().ToLowerInvariant(), health, i.Digest, i.Generation);
+        var server = seen.Server(i.Generation, i.Index);
+        string health = server?.Health switch { ServerHealth.Up => "healthy", ServerHealth.Down => "unhealthy", _ => "unknown" };
+        return new InstanceStatus($"{i.Id[..Math.Min(12, i.Id.Length)]}", i.Address, i.State.ToString().ToLowerInvariant(), health, i.Digest, i.Generation)
+        {
+            Name = InstanceName.Of(i.Generation, i.Index),
+            Version = (loop.Rollout?.State.Setup ?? loop.Steady?.Setup)?.Find(i.Generation)?.Version,
+            Since = i.StartedAt,
+            ExitCode = i.ExitCode,
+            Check = server?.Check,
+        };
     }
 
     private static string Repository(Generation generation) => generation.Repository[(generation.Repository.IndexOf('/', StringComparison.Ordinal) + 1)..];

@@ -37,7 +37,7 @@ internal static class Story
         Approved x => $"{x.Who} approved {x.Project}/{x.Image}@{x.Digest.Short} for {x.Stage}{(x.OwnImage is true ? ", having published it" : "")}: {x.Reason}",
         Rejected x => $"{x.Who} rejected {x.Project}/{x.Image}@{x.Digest.Short} for {x.Stage}: {x.Reason}",
         Revoked x => $"{x.Project}/{x.Image}@{x.Digest.Short} revoked: {x.Reason}",
-        Quarantined x => $"{x.Digest.Short} quarantined for {x.Stage}/{x.Service}: {x.Reason}",
+        Quarantined x => $"{x.Digest.Short} quarantined for {x.Stage}/{x.Service}{(x.Settings is null ? "" : " with the settings it had")}: {x.Reason}",
         QuarantineLifted x => $"quarantine of {x.Digest.Short} for {x.Stage}/{x.Service} lifted: {x.Reason}",
         ReleaseRequested x => $"{x.Stage}/{x.Service}: rollout {x.Rollout} of {x.Version ?? x.Digest.Short} ({x.Digest.Short}) as generation {x.Generation}: {x.Reason}",
         RolloutIntent x => $"{Service(x.Rollout, view)}: is about to {x.Key}",

@@ -154,7 +154,7 @@ internal sealed class Projects(LedgerStore ledger)
             .Concat(project.Images.Select(i => (string[])["image", i.Name, .. i.Claims])).ToArray(),
         RulesJson.Default.StringArrayArray);
 
-    private static ProjectDefinition Parse(string yaml)
+    internal static ProjectDefinition Parse(string yaml)
     {
         var diagnostics = new DiagnosticBag();
         var project = ProjectParser.Parse(new SourceText(ProjectDefinition.FileName, yaml), diagnostics);

@@ -20,18 +20,14 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         var key = new ServiceKey(project.Name, service.Name, stage.Name);
         if (await ReconsiderAsync(project, image, stage, request.Digest, by, cancellationToken) is { } unknown)
             return Refused(unknown);
-        if (ledger.Read(view => Objection(view, request, key, image, stage)) is { } objection)
+        var wanted = Generation(project, service, stage, image, request.Digest);
+        if (ledger.Read(view => Objection(view, request, key, wanted, stage)) is { } objection)
             return Refused(objection);
 
         var loop = controller.Get(key);
-        string? version = await candidates.VersionAsync(project.Name, image.Name, request.Digest, cancellationToken);
-        var wanted = Generation(project, service, stage, image, request.Digest, version);
-        if (loop.Rollout is { State: { IsTerminal: false, Cause: null } current } open && Same(current.Spec.Next, wanted, current.Spec.Proxy, Proxy(service, stage)))
-            return new ReleaseReply("started", open.Id, current.Spec.Next.Number, null);
-        if (loop.Rollout is { State: { Cause: { } cause, IsTerminal: false } turning } && turning.Spec.Next.Digest == request.Digest && cause is not (AbortCause.Superseded or AbortCause.Target) && !request.Override)
-            return Refused($"{request.Digest} is being turned back just now: {turning.Reason}; build a new version, or release it all the same with '--override' when it is done");
-        if (loop.Rollout is null && loop.Steady is { } steady && Same(steady.Serving, wanted, steady.Proxy, Proxy(service, stage)))
-            return new ReleaseReply("unchanged", null, steady.Serving.Number, null);
+        wanted = wanted with { Version = await candidates.VersionAsync(project.Name, image.Name, request.Digest, cancellationToken) ?? wanted.Version };
+        if (Known(loop, wanted, Proxy(service, stage), request.Override) is { } known)
+            return known;
 
         if (await pulls.ObjectionAsync(project, stage, image, request.Digest, cancellationToken) is { } unreadable)
             return Refused(unreadable);
@@ -41,25 +37,60 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         {
             if (view.Project(project.Name)?.Entry != applied)
                 throw new ApiException("refused", $"the project '{project.Name}' was applied anew meanwhile: ask again");
-            if (Objection(view, request, key, image, stage) is { } late)
+            if (Objection(view, request, key, wanted, stage) is { } late)
                 throw new ApiException("refused", late);
 
-            return new ReleaseOrder(Spec(standing, wanted with { Number = number }), Lifted(view, key, request));
+            var spec = Spec(key, service, Proxy(service, stage), standing, wanted with { Number = number }) with { By = by, Reason = request.Reason };
+            return new ReleaseOrder(spec, Lifted(view, key, wanted, request));
         }, by, cancellationToken);
-
-        RolloutSpec Spec(SteadyState? standing, Generation next) => new()
-        {
-            Key = key,
-            Proxy = Proxy(service, stage),
-            ServingProxy = standing is { } s && s.Proxy != Proxy(service, stage) ? s.Proxy : null,
-            Next = next,
-            Previous = standing?.Serving,
-            Warm = standing?.Warm ?? [],
-            Rollout = service.Rollout,
-            By = by,
-            Reason = request.Reason,
-        };
     }
+
+    /// <summary>What a release of a project as it is given would come to, now. Nothing is recorded, and nothing is asked of the target.</summary>
+    public ReleasePreviewReply Preview(ReleasePreviewRequest request)
+    {
+        var (project, service, stage) = Find(Projects.Parse(request.Yaml), request.Service, request.Stage);
+        var image = project.Images.First(i => i.Name == service.Image);
+        var key = new ServiceKey(project.Name, service.Name, stage.Name);
+        var wanted = Generation(project, service, stage, image, request.Digest);
+        var release = new ReleaseRequest(project.Name, service.Name, stage.Name, request.Digest, "");
+        if (ledger.Read(view => Objection(view, release, key, wanted, stage)) is { } objection)
+            return new ReleasePreviewReply("refused", null, objection, []);
+
+        var loop = controller.Find(key);
+        if (loop is not null && Known(loop, wanted, Proxy(service, stage), allTheSame: false) is { } known)
+            return new ReleasePreviewReply(known.Outcome, known.Generation, known.Reason, []);
+        int number = (int)ledger.Read(view => view.NextGeneration(key.Project, key.Service, key.Stage));
+        var spec = Spec(key, service, Proxy(service, stage), loop?.Steady, wanted with { Number = number });
+        return new ReleasePreviewReply("started", number, loop is null ? null : Before(loop), RolloutPlan.Of(spec));
+    }
+
+    /// <summary>The answer to a release of what runs already, or is on its way to; null when it is news.</summary>
+    private static ReleaseReply? Known(ServiceLoop loop, Generation wanted, ProxySettings proxy, bool allTheSame) => loop switch
+    {
+        { Rollout: { State: { IsTerminal: false, Cause: null } current } open } when Same(current.Spec.Next, wanted, current.Spec.Proxy, proxy) =>
+            new ReleaseReply("started", open.Id, current.Spec.Next.Number, $"rollout {open.Id} of the same release, which {current.Spec.By} began, is under way: it is joined"),
+        { Rollout.State: { Cause: { } cause, IsTerminal: false } turning } when turning.Spec.Next.IsLike(wanted) && cause is not (AbortCause.Superseded or AbortCause.Target) && !allTheSame =>
+            Refused($"{wanted.Digest} is being turned back just now: {turning.Reason}; build a new version, or release it all the same with '--override' when it is done"),
+        { Rollout: null, Steady: { } steady } when Same(steady.Serving, wanted, steady.Proxy, proxy) => new ReleaseReply("unchanged", null, steady.Serving.Number, null),
+        _ => null,
+    };
+
+    private static RolloutSpec Spec(ServiceKey key, ServiceDefinition service, ProxySettings proxy, SteadyState? standing, Generation next) => new()
+    {
+        Key = key,
+        Proxy = proxy,
+        ServingProxy = standing is { } s && s.Proxy != proxy ? s.Proxy : null,
+        Next = next,
+        Previous = standing?.Serving,
+        Warm = standing?.Warm ?? [],
+        Rollout = service.Rollout,
+        By = "",
+        Reason = "",
+    };
+
+    private static string? Before(ServiceLoop loop) => loop.Rollout is { State: { IsTerminal: false } current } open
+        ? $"rollout {open.Id} of {current.Spec.Next.Version} is under way: it makes way first, and this one begins then"
+        : null;
 
     /// <summary>The traffic goes back to the generation before; what is left is quarantined, and no release that waits goes out afterwards.</summary>
     public async Task<ReleaseReply> RollBackAsync(RollbackRequest request, string by, CancellationToken cancellationToken)
@@ -91,8 +122,9 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
     {
         try
         {
+            string? before = Before(loop);
             var begun = await loop.BeginAsync(ask, by, cancellationToken);
-            return new ReleaseReply("started", begun.Id, begun.State.Spec.Next.Number, null);
+            return new ReleaseReply("started", begun.Id, begun.State.Spec.Next.Number, before);
         }
         catch (ApiException e) when (e.Code == "refused")
         {
@@ -102,12 +134,12 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
 
     private static ReleaseReply Refused(string reason) => new("refused", null, null, reason);
 
-    private static string? Objection(LedgerView view, ReleaseRequest request, ServiceKey key, ImageDefinition image, StageDefinition stage) => Standing.Objection(
-        view, request.Override ? Door.DeployAllTheSame : Door.Deploy, new Standpoint(key.Project, image.Name, key.Stage, request.Digest, key.Service), stage)?.ToString();
+    private static string? Objection(LedgerView view, ReleaseRequest request, ServiceKey key, Generation wanted, StageDefinition stage) => Standing.Objection(
+        view, request.Override ? Door.DeployAllTheSame : Door.Deploy, Standpoint.Of(key, wanted), stage)?.ToString();
 
-    private static IReadOnlyList<LedgerEvent> Lifted(LedgerView view, ServiceKey key, ReleaseRequest request) =>
-        request.Override && view.Quarantine(key.Project, key.Service, key.Stage, request.Digest) is not null
-            ? [new LedgerEvent.QuarantineLifted(key.Project, key.Service, key.Stage, request.Digest, request.Reason)]
+    private static IReadOnlyList<LedgerEvent> Lifted(LedgerView view, ServiceKey key, Generation wanted, ReleaseRequest request) =>
+        request.Override && view.Quarantine(key.Project, key.Service, key.Stage, wanted.Digest, wanted.SettingsDigest) is not null
+            ? [new LedgerEvent.QuarantineLifted(key.Project, key.Service, key.Stage, wanted.Digest, request.Reason, wanted.SettingsDigest)]
             : [];
 
     /// <summary>Evidence that came after a digest was admitted may speak against it: the stages that admitted it are asked again.</summary>
@@ -143,7 +175,7 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         var withdrawn = ServiceLoop.Withdrawn(view, state.Spec);
         if (Rollout.MayNotTurnBack(state, withdrawn))
             throw new ApiException("refused", $"{withdrawn.Previous}: nothing goes back to it; {Alternatives(view, key, service, state.Spec.Next.Digest)}");
-        return state.IsOfConfiguration ? [] : [Quarantine(key, state.Spec.Next.Digest, by, request.Why)];
+        return state.IsOfWhatServes ? [] : [Quarantine(key, state.Spec.Next, by, request.Why)];
     }
 
     /// <summary>The newest warm generation that may run takes the traffic.</summary>
@@ -158,9 +190,8 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         if (objections.FirstOrDefault(o => o.Objection is null).Warm is not { } target)
             throw new ApiException("refused", $"{string.Join("; ", objections.Select(o => $"generation {o.Warm.Number}: {o.Objection!.Reason}"))}; {Alternatives(view, key, service, standing.Serving.Digest)}");
 
-        bool sameDigest = target.Digest == standing.Serving.Digest;
         return new ReleaseOrder(
-            Steady.GoBack(standing, target, service.Rollout, by, request.Why), sameDigest ? [] : [Quarantine(key, standing.Serving.Digest, by, request.Why)]);
+            Steady.GoBack(standing, target, service.Rollout, by, request.Why), target.IsLike(standing.Serving) ? [] : [Quarantine(key, standing.Serving, by, request.Why)]);
     }
 
     private static IReadOnlyList<LedgerEvent> Paused(OpenRollout open, RolloutState after, PauseRequest request, string by) => after.Pause is null
@@ -185,12 +216,14 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             : $"deploy one that is admitted: {string.Join(" or ", standing.Select(image => $"'{command} {image}'"))}";
     }
 
-    private static LedgerEvent.Quarantined Quarantine(ServiceKey key, Digest digest, string by, string why) =>
-        new(key.Project, key.Service, key.Stage, digest, $"rolled back by {by}: {why}");
+    private static LedgerEvent.Quarantined Quarantine(ServiceKey key, Generation left, string by, string why) =>
+        RolloutEntries.Quarantined(key, left, $"rolled back by {by}: {why}");
 
-    private (ProjectDefinition Project, ServiceDefinition Service, StageDefinition Stage) Find(string projectName, string serviceName, string stageName)
+    private (ProjectDefinition Project, ServiceDefinition Service, StageDefinition Stage) Find(string projectName, string serviceName, string stageName) =>
+        Find(projects.Get(projectName), serviceName, stageName);
+
+    private static (ProjectDefinition Project, ServiceDefinition Service, StageDefinition Stage) Find(ProjectDefinition project, string serviceName, string stageName)
     {
-        var project = projects.Get(projectName);
         var service = project.Services.FirstOrDefault(s => s.Name == serviceName) 
             ?? throw new ApiException("not_found", ApiText.NoSuch($"the project '{project.Name}' has no service '{serviceName}'", serviceName, "services", project.Services.Select(s => s.Name)));
         var stage = project.Stages.FirstOrDefault(s => s.Name == stageName) 
@@ -198,13 +231,13 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         return stage.Target is null ? throw new ApiException("invalid", $"stage '{stage.Name}' of '{project.Name}' has no target: nothing runs there") : (project, service, stage);
     }
 
-    private Generation Generation(ProjectDefinition project, ServiceDefinition service, StageDefinition stage, ImageDefinition image, Digest digest, string? version) =>
+    private Generation Generation(ProjectDefinition project, ServiceDefinition service, StageDefinition stage, ImageDefinition image, Digest digest) =>
         new()
         {
             Number = 0,
             Repository = $"{registry}/{project.Name}/{image.Name}",
             Digest = digest,
-            Version = version ?? digest.Short,
+            Version = digest.Short,
             Replicas = service.Replicas.GetValueOrDefault(stage.Name, 1),
             Port = service.Port,
             Health = service.Health,

@@ -33,6 +33,10 @@ internal static class RolloutEntries
         ? new LedgerEvent.RepairAcknowledged(key.Project, key.Service, key.Stage, move, outcome)
         : new LedgerEvent.RolloutAcknowledged(rollout, move, outcome);
 
+    /// <summary>What a generation runs, with the settings it runs with, is not to be released by automation again.</summary>
+    public static LedgerEvent.Quarantined Quarantined(ServiceKey key, Releases.Generation generation, string reason) =>
+        new(key.Project, key.Service, key.Stage, generation.Digest, reason, generation.SettingsDigest);
+
     /// <summary>A rollout came to its end: what is left of generations that are not kept is retired.</summary>
     public static IReadOnlyList<LedgerEvent> Finished(LedgerView view, OpenRollout rollout, RolloutState state, IEnumerable<OpenRollout> waiting)
     {
@@ -40,8 +44,8 @@ internal static class RolloutEntries
         var live = view.Generations(project, service, stage).Where(g => !g.IsRetired).Select(g => (int)g.Number);
         var kept = (Steady.After(state)?.Setup.Generations ?? []).Select(g => g.Number).Concat(waiting.Select(w => w.State.Spec.Next.Number));
         List<LedgerEvent> events = [];
-        if (state.QuarantinesDigest)
-            events.Add(new LedgerEvent.Quarantined(project, service, stage, state.Spec.Next.Digest, state.Reason));
+        if (state.Quarantines)
+            events.Add(Quarantined(state.Spec.Key, state.Spec.Next, state.Reason));
         events.AddRange(live.Except(kept).Select(number => new LedgerEvent.GenerationRetired(project, service, stage, number, $"after rollout {rollout.Id}")));
         events.Add(new LedgerEvent.RolloutFinished(rollout.Id, state.Phase.ToString(), state.Reason, Receipt(state)));
         return events;
@@ -70,6 +74,17 @@ internal static class RolloutEntries
             && entries.LastOrDefault(entry => entry.Event is LedgerEvent.RolloutStateChanged changed && changed.Rollout == open.Id) is { } entry
             ? memory with { Rollout = open with { ChangesRecorded = state.History.Count, Mark = entry.Mark } }
             : memory;
+
+    /// <summary>The last rollout of a service, when it went back by itself and the service was not stopped since; null otherwise.</summary>
+    public static Ledger.Rollout? LastFailed(LedgerView view, ServiceKey key) =>
+        view.Rollouts(key.Project, key.Service, key.Stage, 1) is [{ Outcome: nameof(RolloutPhase.RolledBack), StateDetail: not null } last]
+            && view.State(last).State.Cause is AbortCause.Health or AbortCause.Judge or AbortCause.Target && !WasStopped(view, key, last.Entry)
+            ? last
+            : null;
+
+    private static bool WasStopped(LedgerView view, ServiceKey key, long after) =>
+        view.Entries(after + 1, int.MaxValue, new LedgerFilter { Service = $"{key.Project}/{key.Service}", Kind = "service-stopped" })
+            .Any(entry => entry.Event is LedgerEvent.ServiceStopped stopped && stopped.Stage == key.Stage);
 
     private static string Name(Move move) => move.GetType().Name;
 

@@ -16,16 +16,18 @@ internal sealed partial class ServiceLoop
     public async Task StopAsync(string actor, CancellationToken cancellationToken)
     {
         var attempt = _takenAway;
-        bool isUnderWay = await SayAsync(actor, (_, memory) => StopWord(memory, actor), mayGoAhead: false, cancellationToken);
+        bool isUnderWay = await SayAsync(actor, (view, memory) => StopWord(view, memory, actor), mayGoAhead: false, cancellationToken);
         string? failure = isUnderWay ? await AttemptAsync(attempt, cancellationToken) : await TryTakeAwayAsync(cancellationToken);
         if (failure is not null)
             throw new ApiException("failed", $"{Key} is not taken away yet: {failure}{(isUnderWay ? "; the server goes on trying, and asking again says how that stands" : "; ask again once that is mended")}");
     }
 
-    private Word<bool> StopWord(LoopMemory memory, string actor) => memory switch
+    private Word<bool> StopWord(LedgerView view, LoopMemory memory, string actor) => memory switch
     {
         { StoppedBy: not null } => Nothing(true),
-        // Nothing is known of it: what an earlier version left is taken away all the same.
+        // Nothing runs: what an earlier version, or a first rollout that failed, has left is taken away all the same.
+        { IsEmpty: true } when RolloutEntries.LastFailed(view, Key) is not null =>
+            new Word<bool>(false, [new LedgerEvent.ServiceStopped(Key.Project, Key.Service, Key.Stage, $"stopped by {actor}")], m => m),
         { IsEmpty: true } => Nothing(false),
         _ => new Word<bool>(true, [new LedgerEvent.ServiceStopping(Key.Project, Key.Service, Key.Stage, $"stopped by {actor}")], m => m with { StoppedBy = actor }),
     };

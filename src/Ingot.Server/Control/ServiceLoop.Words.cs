@@ -54,9 +54,7 @@ internal sealed partial class ServiceLoop
         var last = view.Rollouts(Key.Project, Key.Service, Key.Stage, 1);
         var settings = last.Count == 0 ? new() : ReleasesJson.ReadSpec(view.Whole(last[0].Spec).GetRawText()).Rollout;
         var open = Open(view, Releases.Steady.GoBack(steady, way.To, settings, Actor, way.Reason));
-        IReadOnlyList<LedgerEvent> quarantine = way.QuarantinesDigest
-            ? [new LedgerEvent.Quarantined(Key.Project, Key.Service, Key.Stage, steady.Serving.Digest, way.Reason)]
-            : [];
+        IReadOnlyList<LedgerEvent> quarantine = way.Quarantines ? [RolloutEntries.Quarantined(Key, steady.Serving, way.Reason)] : [];
         return new Word<OpenRollout?>(open, [.. quarantine, RolloutEntries.Requested(open)], m => m with { Rollout = open, Returns = m.Returns + 1 });
     }
 

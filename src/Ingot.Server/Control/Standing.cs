@@ -55,10 +55,11 @@ internal sealed record Objection(ObjectionKind Kind, string Reason, string Cure)
     public override string ToString() => $"{Reason}; {Cure}";
 }
 
-/// <summary>A digest, as an image of a project, in a stage; and where it is asked about a service, in which.</summary>
-internal sealed record Standpoint(string Project, string Image, string Stage, Digest Digest, string? Service = null)
+/// <summary>A digest, as an image of a project, in a stage; and where it is asked about a service, in which and with what settings.</summary>
+internal sealed record Standpoint(string Project, string Image, string Stage, Digest Digest, string? Service = null, Digest? Settings = null)
 {
-    public static Standpoint Of(ServiceKey key, Generation generation) => new(key.Project, ImageOf(generation), key.Stage, generation.Digest, key.Service);
+    public static Standpoint Of(ServiceKey key, Generation generation) =>
+        new(key.Project, ImageOf(generation), key.Stage, generation.Digest, key.Service, generation.SettingsDigest);
 
     // REGISTRY/PROJECT/IMAGE: a service may have had another image when the generation was made.
     private static string ImageOf(Generation generation) => generation.Repository[(generation.Repository.LastIndexOf('/') + 1)..];
@@ -187,11 +188,11 @@ internal static class Standing
         view.Manifest($"{at.Project}/{at.Image}", at.Digest) is { } manifest && view.Entry(manifest.Entry)?.Actor == who;
 
     private static Objection? Quarantined(Question q) =>
-        q.At.Service is { } service && q.View.Quarantine(q.At.Project, service, q.At.Stage, q.At.Digest) is { } quarantine
+        q.At.Service is { } service && q.View.Quarantine(q.At.Project, service, q.At.Stage, q.At.Digest, q.At.Settings) is { } quarantine
             ? new Objection(
                 ObjectionKind.Quarantined,
-                $"{q.At.Digest} is in quarantine for {q.At.Stage}/{service}: {quarantine.Reason}",
-                $"build a new version, or release it all the same with 'ingot deploy {service} --stage {q.At.Stage} --image {q.At.Image}@{q.At.Digest} --override --why \"…\"'")
+                $"{q.At.Digest} is in quarantine for {q.At.Stage}/{service}{(quarantine.Settings is null ? "" : " with these settings")}: {quarantine.Reason}",
+                $"{(quarantine.Settings is null ? "" : $"mend what is wrong with the settings of service '{service}' in ingot.yaml, ")}build a new version, or release it all the same with 'ingot deploy {service} --stage {q.At.Stage} --image {q.At.Image}@{q.At.Digest} --override --why \"…\"'")
             : null;
 
     private sealed record Question(LedgerView View, KeyRing Ring, Standpoint At, StageDefinition? Stage)

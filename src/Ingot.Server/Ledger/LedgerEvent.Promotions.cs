@@ -19,11 +19,11 @@ public abstract partial record LedgerEvent
     /// <summary>A digest may enter no stage any more.</summary>
     public sealed record Revoked(string Project, string Image, Digest Digest, string Reason) : LedgerEvent, IAboutProject, IAboutDigest;
 
-    /// <summary>Automation may not release a digest to a service again.</summary>
-    public sealed record Quarantined(string Project, string Service, string Stage, Digest Digest, string Reason) : LedgerEvent, IAboutService, IAboutDigest;
+    /// <summary>Automation may not release a digest to a service again, with the <paramref name="Settings"/> it failed with; with none where they are null, as earlier versions recorded it.</summary>
+    public sealed record Quarantined(string Project, string Service, string Stage, Digest Digest, string Reason, Digest? Settings = null) : LedgerEvent, IAboutService, IAboutDigest;
 
-    /// <summary>A person lifted a quarantine.</summary>
-    public sealed record QuarantineLifted(string Project, string Service, string Stage, Digest Digest, string Reason) : LedgerEvent, IAboutService, IAboutDigest;
+    /// <summary>A person lifted the quarantine of a digest with these <paramref name="Settings"/>, and the one with any; all of them where they are null.</summary>
+    public sealed record QuarantineLifted(string Project, string Service, string Stage, Digest Digest, string Reason, Digest? Settings = null) : LedgerEvent, IAboutService, IAboutDigest;
 }
 
 /// <summary>What one gate answered.</summary>

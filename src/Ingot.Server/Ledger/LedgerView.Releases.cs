@@ -55,14 +55,20 @@ public sealed partial class LedgerView
             r => new Revocation(r.GetString(0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3)), project, digest.ToString());
 
     /// <summary>Why a digest may not be released to a service by automation; null when it may.</summary>
-    public Quarantine? Quarantine(string project, string service, string stage, Digest digest) =>
+    /// <param name="project">The project.</param>
+    /// <param name="service">The service.</param>
+    /// <param name="stage">The stage.</param>
+    /// <param name="digest">The digest.</param>
+    /// <param name="settings">What it is to run with; null for anything.</param>
+    public Quarantine? Quarantine(string project, string service, string stage, Digest digest, Digest? settings = null) =>
         _db.First(
-            "SELECT digest, reason, time, entry FROM quarantine WHERE project = ?1 AND service = ?2 AND stage = ?3 AND digest = ?4",
-            ReadQuarantine, project, service, stage, digest.ToString());
+            "SELECT digest, settings, reason, time, entry FROM quarantine"
+                + " WHERE project = ?1 AND service = ?2 AND stage = ?3 AND digest = ?4 AND (?5 = '' OR settings IN ('', ?5)) ORDER BY entry DESC LIMIT 1",
+            ReadQuarantine, project, service, stage, digest.ToString(), settings?.ToString() ?? "");
 
     /// <summary>The digests quarantined for a service, oldest first.</summary>
     public IReadOnlyList<Quarantine> Quarantined(string project, string service, string stage) =>
-        _db.Query("SELECT digest, reason, time, entry FROM quarantine WHERE project = ?1 AND service = ?2 AND stage = ?3 ORDER BY entry", ReadQuarantine, project, service, stage);
+        _db.Query("SELECT digest, settings, reason, time, entry FROM quarantine WHERE project = ?1 AND service = ?2 AND stage = ?3 ORDER BY entry", ReadQuarantine, project, service, stage);
 
     /// <summary>A rollout; null when there is none of that id.</summary>
     public Rollout? Rollout(string id) => _db.First($"SELECT {RolloutColumns} FROM rollouts WHERE rollout = ?1", ReadRollout, id);
@@ -108,7 +114,7 @@ public sealed partial class LedgerView
         r.GetString(0), r.GetString(1), r.GetString(2), DigestAt(r, 3), r.GetString(4), r.GetInt64(5) != 0,
         Whole(Json(r, 6)).Deserialize(LedgerJson.Entries.IReadOnlyListGateRecord) ?? [], TimeAt(r, 7), r.GetInt64(8));
 
-    private static Quarantine ReadQuarantine(SqliteDataReader r) => new(DigestAt(r, 0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3));
+    private static Quarantine ReadQuarantine(SqliteDataReader r) => new(DigestAt(r, 0), Optional(r, 1) is { } settings ? Digest.Parse(settings) : null, r.GetString(2), TimeAt(r, 3), r.GetInt64(4));
 
     private static Rollout ReadRollout(SqliteDataReader r) => new()
     {
@@ -161,8 +167,8 @@ public sealed record Approval(string Who, bool IsApproved, string Reason, DateTi
 /// <summary>Why a digest may enter no stage.</summary>
 public sealed record Revocation(string Reason, string Actor, DateTimeOffset Time, long Entry);
 
-/// <summary>Why automation may not release a digest to a service.</summary>
-public sealed record Quarantine(Digest Digest, string Reason, DateTimeOffset Time, long Entry);
+/// <summary>Why automation may not release a digest to a service, with these settings or, where they are null, with any.</summary>
+public sealed record Quarantine(Digest Digest, Digest? Settings, string Reason, DateTimeOffset Time, long Entry);
 
 /// <summary>A rollout as the ledger knows it.</summary>
 public sealed record Rollout

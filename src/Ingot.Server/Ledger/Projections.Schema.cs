@@ -3,7 +3,7 @@ namespace Ingot.Server.Ledger;
 public static partial class Projections
 {
     /// <summary>Raised when a table changes: a database with another number is not opened.</summary>
-    internal const int SchemaVersion = 2;
+    internal const int SchemaVersion = 3;
 
     /// <summary>Marks a file as a ledger of Ingot, for <c>file(1)</c> and for us.</summary>
     internal const int ApplicationId = 0x496e676f;
@@ -49,8 +49,9 @@ public static partial class Projections
             project TEXT NOT NULL, image TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
             PRIMARY KEY (project, image, digest)) WITHOUT ROWID;
         CREATE TABLE quarantine (
-            project TEXT NOT NULL, service TEXT NOT NULL, stage TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
-            PRIMARY KEY (project, service, stage, digest)) WITHOUT ROWID;
+            project TEXT NOT NULL, service TEXT NOT NULL, stage TEXT NOT NULL, digest TEXT NOT NULL, settings TEXT NOT NULL, reason TEXT NOT NULL,
+            time TEXT NOT NULL, entry INTEGER NOT NULL,
+            PRIMARY KEY (project, service, stage, digest, settings)) WITHOUT ROWID;
 
         CREATE TABLE rollouts (
             rollout TEXT NOT NULL PRIMARY KEY, project TEXT NOT NULL, service TEXT NOT NULL, stage TEXT NOT NULL, repository TEXT NOT NULL, digest TEXT NOT NULL,

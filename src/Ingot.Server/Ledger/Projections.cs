@@ -92,10 +92,14 @@ public static partial class Projections
                 db.Execute("INSERT OR REPLACE INTO revocations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", e.Project, e.Image, Text(e.Digest), e.Reason, entry.Actor, time, seq);
                 break;
             case Quarantined e:
-                db.Execute("INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", e.Project, e.Service, e.Stage, Text(e.Digest), e.Reason, time, seq);
+                db.Execute(
+                    "INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    e.Project, e.Service, e.Stage, Text(e.Digest), Text(e.Settings), e.Reason, time, seq);
                 break;
             case QuarantineLifted e:
-                db.Execute("DELETE FROM quarantine WHERE project = ?1 AND service = ?2 AND stage = ?3 AND digest = ?4", e.Project, e.Service, e.Stage, Text(e.Digest));
+                db.Execute(
+                    "DELETE FROM quarantine WHERE project = ?1 AND service = ?2 AND stage = ?3 AND digest = ?4 AND (?5 = '' OR settings IN ('', ?5))",
+                    e.Project, e.Service, e.Stage, Text(e.Digest), Text(e.Settings));
                 break;
 
             case ReleaseRequested e:
@@ -235,6 +239,8 @@ public static partial class Projections
     }
 
     private static string Text(Digest digest) => digest.ToString();
+
+    private static string Text(Digest? digest) => digest?.ToString() ?? "";
 }
 
 /// <summary>What a rollout's entries are about, beside the rollout.</summary>

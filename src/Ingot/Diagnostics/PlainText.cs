@@ -1,11 +1,12 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Ingot.Diagnostics;
 
 /// <summary>Text from elsewhere, made safe to show: control and formatting characters could move the cursor, turn the direction of the text, hide some of it or begin a line that looks
 /// like one of ours.</summary>
-public static class PlainText
+public static partial class PlainText
 {
     /// <summary>Whether a text is one line in which every character can be seen.</summary>
     public static bool IsPlain(ReadOnlySpan<char> text)
@@ -41,6 +42,13 @@ public static class PlainText
 
     /// <summary>Each line of a text made visible; what breaks lines elsewhere than <c>\n</c> does is written out.</summary>
     public static string VisibleLines(string text) => string.Join('\n', text.Split('\n').Select(Visible));
+
+    /// <summary>What a program wrote, as a line for people: what only moves, colours or titles a terminal is left out, and what else cannot be seen is written out.</summary>
+    public static string Cleaned(string text) => IsPlain(text) ? text : Visible(TerminalSequence().Replace(text, "").TrimEnd('\r'));
+
+    // ECMA-48: control sequences, strings such as a title, which end with BEL or ST, and escapes of two characters.
+    [GeneratedRegex(@"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]", RegexOptions.CultureInvariant)]
+    private static partial Regex TerminalSequence();
 
     private static bool IsPlainSlowly(ReadOnlySpan<char> text)
     {

@@ -85,9 +85,9 @@ public sealed partial class DockerTarget
     /// <summary>Makes the container under the first name that is free: one that somebody else has must hold nothing up.</summary>
     private async Task<string> MakeAsync(InstanceToMake instance, CancellationToken cancellationToken)
     {
-        string name = HardenedContainer.Network(_homeId, instance.Key.Project);
+        string name = HardenedContainer.Network(_homeId, instance.Key);
         using var turn = await _networks.TakeAsync(name, cancellationToken).ConfigureAwait(false);
-        string network = await EnsureNetworkAsync(name, instance.Key.Project, cancellationToken).ConfigureAwait(false);
+        string network = await EnsureNetworkAsync(name, instance.Key, cancellationToken).ConfigureAwait(false);
         var spec = HardenedContainer.Spec(_homeId, instance.Key, instance.Generation, instance.Index, instance.Image, network);
         for (int number = 1; number <= Tries; number++)
         {
@@ -104,14 +104,19 @@ public sealed partial class DockerTarget
             + $"remove them with 'docker rm -f {instance.Name}'");
     }
 
-    /// <summary>The id of a project's network. Docker makes several of one name when two ask at once: the oldest is the one, and one that
+    /// <summary>The id of the network of a project's stage. Docker makes several of one name when two ask at once: the oldest is the one, and one that
     /// was made too late is removed again.</summary>
-    private async Task<string> EnsureNetworkAsync(string name, string project, CancellationToken cancellationToken)
+    private async Task<string> EnsureNetworkAsync(string name, ServiceKey key, CancellationToken cancellationToken)
     {
         var there = await FindNetworksAsync(name, cancellationToken).ConfigureAwait(false);
         if (there.Count == 0)
         {
-            var labels = new Dictionary<string, string> { [InstanceLabels.Home] = _homeId, [InstanceLabels.Project] = project };
+            var labels = new Dictionary<string, string>
+            {
+                [InstanceLabels.Home] = _homeId,
+                [InstanceLabels.Project] = key.Project,
+                [InstanceLabels.Stage] = key.Stage,
+            };
             await _engine.TryCreateNetworkAsync(name, labels, cancellationToken).ConfigureAwait(false);
             there = await FindNetworksAsync(name, cancellationToken).ConfigureAwait(false);
         }

@@ -161,11 +161,11 @@ public sealed partial class DockerTarget
             container.State.OomKilled);
     }
 
-    // A person may have connected it to others too.
+    // A person may have connected it to others too, and versions before this one had one network for all stages.
     private string? AddressOf(ServiceKey key, DockerContainer container)
     {
         var networks = container.NetworkSettings.Networks;
-        string? ours = networks?.GetValueOrDefault(HardenedContainer.Network(_homeId, key.Project))?.IPAddress;
+        string? ours = networks?.GetValueOrDefault(HardenedContainer.Network(_homeId, key))?.IPAddress;
         return string.IsNullOrEmpty(ours)
             ? networks?.Values.Select(endpoint => endpoint.IPAddress).FirstOrDefault(ip => !string.IsNullOrEmpty(ip))
             : ours;

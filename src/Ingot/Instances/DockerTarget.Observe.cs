@@ -11,7 +11,22 @@ public sealed partial class DockerTarget
 
     private static ServerObservation? Read(HaproxyServerStatus server) => InstanceName.TryParse(server.Name, out int generation, out int index)
         ? new ServerObservation(generation, index, server.Address, server.Weight, Admin(server), Health(server), server.Number("scur"), server.Number("qcur"), Counters(server))
+        {
+            Check = CheckResult(server),
+        }
         : null;
+
+    /// <summary>What a check got, by HAProxy's names for it (<see href="https://docs.haproxy.org/2.6/management.html#9.1">statistics, check_status</see>).</summary>
+    internal static string? CheckResult(HaproxyServerStatus server) => server.CheckStatus switch
+    {
+        "L4CON" => "refused the connection",
+        "L4TOUT" => "took no connection in time",
+        "L7TOUT" => "did not answer in time",
+        "L7RSP" => "answered with something that is not HTTP",
+        "L7STS" => $"answered {server.Number("check_code")}",
+        "SOCKERR" or "PROCERR" or "PROCTOUT" => "could not be asked by the proxy",
+        _ => null,
+    };
 
     private static ServerAdmin Admin(HaproxyServerStatus server) =>
         server.IsMaintenance ? ServerAdmin.Maintenance : server.IsDraining ? ServerAdmin.Drain : ServerAdmin.Ready;

@@ -17,7 +17,7 @@ public sealed partial class DockerTarget
         await TryAsync(() => StopSyntheticAsync(key), troubles).ConfigureAwait(false);
         await TryAsync(() => RemoveProxyAsync(key, cancellationToken), troubles).ConfigureAwait(false);
         await TryAsync(() => RemoveInstancesAsync(key, troubles, cancellationToken), troubles).ConfigureAwait(false);
-        await TryAsync(() => RemoveNetworksAsync(key.Project, cancellationToken), troubles).ConfigureAwait(false);
+        await TryAsync(() => RemoveNetworksAsync(key, cancellationToken), troubles).ConfigureAwait(false);
         _views.TryRemove(key, out _);
         if (troubles.Count > 0)
             throw new ToolException("dockerd", $"something of {key} is left: {string.Join("; ", troubles.Distinct())}");
@@ -50,14 +50,19 @@ public sealed partial class DockerTarget
     }
 
     // The turn is the one in which instances are made: a network that one is about to be on is not taken away.
-    private async Task RemoveNetworksAsync(string project, CancellationToken cancellationToken)
+    private async Task RemoveNetworksAsync(ServiceKey key, CancellationToken cancellationToken)
     {
-        using var turn = await _networks.TakeAsync(HardenedContainer.Network(_homeId, project), cancellationToken).ConfigureAwait(false);
-        var ours = InstanceLabels.Filter(_homeId, project);
-        if ((await _engine.ListAsync(ours, cancellationToken).ConfigureAwait(false)).Count > 0)
-            return;
+        using var turn = await _networks.TakeAsync(HardenedContainer.Network(_homeId, key), cancellationToken).ConfigureAwait(false);
+        var ours = InstanceLabels.Filter(_homeId, key.Project);
+        var left = await _engine.ListAsync(ours, cancellationToken).ConfigureAwait(false);
         foreach (var network in await _engine.ListNetworksAsync(ours, cancellationToken).ConfigureAwait(false))
-            await _engine.TryRemoveNetworkAsync(network.Id, cancellationToken).ConfigureAwait(false);
+        {
+            // Of a version before this one, for all stages, where it names none.
+            string? stage = network.Labels?.GetValueOrDefault(InstanceLabels.Stage);
+            bool isLeft = left.Any(container => stage is null || container.Labels?.GetValueOrDefault(InstanceLabels.Stage) == stage);
+            if (!isLeft && (stage is null || stage == key.Stage))
+                await _engine.TryRemoveNetworkAsync(network.Id, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private static async Task TryAsync(Func<Task> act, List<string> troubles)

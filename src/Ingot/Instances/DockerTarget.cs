@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using Ingot.Releases;
@@ -76,6 +77,15 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
             _ => throw new ArgumentException($"a Docker host does not know the move '{move}'", nameof(move)),
         }).ConfigureAwait(false);
         return null;
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var asked = new DockerLogQuery(query.Tail, query.Since, query.Follow);
+        await foreach (var line in _engine.ReadLogAsync(id, asked, cancellationToken).ConfigureAwait(false))
+            yield return new LogLine(line.Time, line.IsError, line.Text);
     }
 
     /// <summary>Stops sending requests. Instances and proxies go on.</summary>

@@ -31,6 +31,13 @@ public interface ITarget
     /// throws, and asking again goes on with it.</summary>
     Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default);
 
+    /// <summary>The lines an instance wrote, in the order they came; none when it is gone.</summary>
+    /// <param name="id">The engine's id of the instance.</param>
+    /// <param name="query">Which of them.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, CancellationToken cancellationToken = default) =>
+        AsyncEnumerable.Empty<LogLine>();
+
     /// <summary>The services of which something is there that is this home's, whether anybody still knows them or not.</summary>
     Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default) =>
         Task.FromResult<IReadOnlyList<ServiceKey>>([]);
@@ -39,6 +46,18 @@ public interface ITarget
     /// and never touched.</summary>
     IReadOnlyList<string> Strangers(ServiceKey key) => [];
 }
+
+/// <summary>Which lines of an instance's log.</summary>
+/// <param name="Tail">How many of the last; null for all.</param>
+/// <param name="Since">From when on; null for the beginning.</param>
+/// <param name="Follow">Whether to wait for more until the instance ends.</param>
+public sealed record LogQuery(int? Tail = null, DateTimeOffset? Since = null, bool Follow = false);
+
+/// <summary>A line an instance wrote.</summary>
+/// <param name="Time">When; null when the target does not say.</param>
+/// <param name="IsError">Whether it was written to standard error.</param>
+/// <param name="Text">The line, as it was written.</param>
+public sealed record LogLine(DateTimeOffset? Time, bool IsError, string Text);
 
 /// <summary>Observations of a target as a whole.</summary>
 public static class TargetObservation

@@ -41,13 +41,22 @@ public sealed record Generation
 
     /// <summary>The digest of everything that makes an instance what it is, beside its number and index. Two generations with the same one would run alike.</summary>
     [JsonIgnore]
-    public Digest SpecDigest => Digest.Of(Encoding.UTF8.GetBytes(Canonical()));
+    public Digest SpecDigest => Digest.Of(Encoding.UTF8.GetBytes($"digest {Digest}\n{Surroundings()}"));
 
-    // One fact a line, sorted where order means nothing: equal settings have equal bytes.
-    private string Canonical()
+    /// <summary>The digest of everything but the image that decides whether an instance is well: its configuration, its limits, its port and how it is checked.</summary>
+    [JsonIgnore]
+    public Digest SettingsDigest => Digest.Of(Encoding.UTF8.GetBytes(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Surroundings()}path {Health.Path.Length} {Health.Path}\nchecks {Health.Interval.Ticks} {Health.Timeout.Ticks} {Health.Healthy} {Health.Unhealthy} {Health.Deadline.Ticks}\n")));
+
+    /// <summary>Whether another generation runs the same image with the same settings: what is wrong with one is wrong with the other.</summary>
+    public bool IsLike(Generation other) => Digest == other.Digest && SettingsDigest == other.SettingsDigest;
+
+    // One fact a line, sorted where order means nothing: equal settings have equal bytes. A fact that comes later has a line only where it is not the default.
+    private string Surroundings()
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"digest {Digest}\nport {Port}\nmemory {Limits.Memory}\ncpus {Limits.Cpus:R}\npids {Limits.Pids}\n");
+        text.Append(CultureInfo.InvariantCulture, $"port {Port}\nmemory {Limits.Memory}\ncpus {Limits.Cpus:R}\npids {Limits.Pids}\n");
         foreach (var (name, value) in Config.OrderBy(pair => pair.Key, StringComparer.Ordinal))
             text.Append(CultureInfo.InvariantCulture, $"env {name.Length} {name} {value.Length} {value}\n");
         foreach (var (path, size) in Writable.OrderBy(pair => pair.Key, StringComparer.Ordinal))

@@ -126,7 +126,11 @@ public sealed record ServerObservation(
     ServerHealth Health,
     long Sessions,
     long Queued,
-    ServerCounters Counters);
+    ServerCounters Counters)
+{
+    /// <summary>What the last check got instead of a good answer, for people: <c>answered 404</c>; null when it passed, or none was made.</summary>
+    public string? Check { get; init; }
+}
 
 /// <summary>What the proxy was told to do with a server.</summary>
 public enum ServerAdmin

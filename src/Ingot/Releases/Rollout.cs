@@ -17,6 +17,7 @@ namespace Ingot.Releases;
 public static partial class Rollout
 {
     private const int LongestChain = 16;
+    private const int MostSymptoms = 4;
     private const int FailedMovesAllowed = 5;
 
     private static readonly TimeSpan s_provisioning = TimeSpan.FromMinutes(5);
@@ -331,9 +332,16 @@ public static partial class Rollout
     {
         if (seen.EngineTrouble is { } trouble)
             return $": {trouble}";
-        var symptoms = seen.Instances.Where(instance => instance.Generation == state.Spec.Next.Number).Select(Symptom).OfType<string>().ToArray();
-        return symptoms.Length == 0 ? "" : $": {string.Join(", ", symptoms)}";
+        var next = state.Spec.Next;
+        var symptoms = seen.Instances.Where(instance => instance.Generation == next.Number)
+            .Select(instance => Symptom(instance) ?? CheckSymptom(next, seen.Server(instance.Generation, instance.Index))).OfType<string>().ToArray();
+        string more = symptoms.Length > MostSymptoms ? string.Create(CultureInfo.InvariantCulture, $", and {symptoms.Length - MostSymptoms} more") : "";
+        return symptoms.Length == 0 ? "" : $": {string.Join(", ", symptoms.Take(MostSymptoms))}{more}";
     }
+
+    private static string? CheckSymptom(Generation generation, ServerObservation? server) => server is { Health: ServerHealth.Down, Check: { } check }
+        ? $"{InstanceName.Of(server.Generation, server.Index)} {check} when asked for {generation.Health.Path}"
+        : null;
 
     private static string? Symptom(InstanceObservation instance)
     {

@@ -42,10 +42,10 @@ public enum RolloutPhase
 /// <summary>Why a rollout turned back.</summary>
 public enum AbortCause
 {
-    /// <summary>The judge: it fails more often than the old generation, or more than the budget allows. The digest is to be quarantined.</summary>
+    /// <summary>The judge: it fails more often than the old generation, or more than the budget allows. The digest is to be quarantined with its settings.</summary>
     Judge,
 
-    /// <summary>Its instances did not become healthy, or did not stay so. The digest is to be quarantined.</summary>
+    /// <summary>Its instances did not become healthy, or did not stay so. The digest is to be quarantined with its settings.</summary>
     Health,
 
     /// <summary>The target did not do what was asked in time; nothing is known against the digest.</summary>
@@ -246,14 +246,14 @@ public sealed record RolloutState
     [JsonIgnore]
     public bool IsTerminal => Phase is RolloutPhase.Done or RolloutPhase.RolledBack;
 
-    /// <summary>Whether the digest showed itself to be bad: automation must not promote it again. A target's failure, a person's word of its own and another configuration of what serves show nothing of the kind.</summary>
+    /// <summary>Whether the digest, with the settings it was tried with, showed itself to be bad: automation must not release the two together again. A target's failure and a person's word of its own show nothing of the kind.</summary>
     [JsonIgnore]
-    public bool QuarantinesDigest =>
-        Phase is RolloutPhase.Aborting or RolloutPhase.Restoring or RolloutPhase.RolledBack && Cause is AbortCause.Judge or AbortCause.Health && !IsOfConfiguration;
+    public bool Quarantines =>
+        Phase is RolloutPhase.Aborting or RolloutPhase.Restoring or RolloutPhase.RolledBack && Cause is AbortCause.Judge or AbortCause.Health && !IsOfWhatServes;
 
-    /// <summary>Whether the generation before runs the same digest: what is tried is another configuration, and nothing of it speaks against the digest.</summary>
+    /// <summary>Whether the generation before is the same image with the same settings, such as when only their number changes: nothing of it speaks against what serves.</summary>
     [JsonIgnore]
-    public bool IsOfConfiguration => Spec.Previous?.Digest == Spec.Next.Digest;
+    public bool IsOfWhatServes => Spec.Previous?.IsLike(Spec.Next) == true;
 
     /// <summary>Percent of the traffic the next generation is to have now.</summary>
     [JsonIgnore]

@@ -127,7 +127,7 @@ public static class Steady
         string reason = string.Create(
             CultureInfo.InvariantCulture,
             $"only {wellbeing.Well} of {state.Serving.Replicas} instances of generation {state.Serving.Number} are healthy, {replaced} were replaced lately, and generation {warm.Number} stands by");
-        return new Return(warm, reason, !wellbeing.IsBlameless && warm.Digest != state.Serving.Digest);
+        return new Return(warm, reason, !wellbeing.IsBlameless && !warm.IsLike(state.Serving));
     }
 
     internal static IReadOnlyList<GenerationGoal> Goals(SteadyState state, IReadOnlySet<int>? withdrawn = null, DateTimeOffset? now = null) =>

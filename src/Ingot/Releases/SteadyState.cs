@@ -49,5 +49,5 @@ public sealed record SteadyDecision(SteadyState State, IReadOnlyList<Move> Moves
 /// <summary>A return to an earlier generation that nobody asked for.</summary>
 /// <param name="To">The warm generation that is to serve.</param>
 /// <param name="Reason">Why, as a sentence.</param>
-/// <param name="QuarantinesDigest">Whether the digest that served showed itself to be bad.</param>
-public sealed record Return(Generation To, string Reason, bool QuarantinesDigest);
+/// <param name="Quarantines">Whether the digest that served showed itself to be bad, with the settings it served with.</param>
+public sealed record Return(Generation To, string Reason, bool Quarantines);

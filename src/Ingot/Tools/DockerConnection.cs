@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Net;
@@ -79,6 +80,9 @@ internal sealed record DockerReply(DockerCall Call, HttpStatusCode Status, byte[
     }
 }
 
+/// <summary>A piece of what a container wrote.</summary>
+internal sealed record DockerFrame(bool IsError, byte[] Bytes);
+
 /// <summary>The way to the Engine. Every call is bounded in time and size, and fails with <see cref="ToolException"/> and in no other way,
 /// unless the caller ends it.</summary>
 internal sealed class DockerConnection : IDisposable
@@ -129,6 +133,26 @@ internal sealed class DockerConnection : IDisposable
         while (await WithinAsync(call, left(), token => ReadLineAsync(call, body, token),
             cancellationToken).ConfigureAwait(false) is { } line)
             yield return line;
+        await body.CompleteAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>The frames in which an answer brings the output of a container, as they come; none when there is no such container.</summary>
+    /// <param name="call">What to ask.</param>
+    /// <param name="left">How long the next frame may take, asked for each.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async IAsyncEnumerable<DockerFrame> FramesAsync(DockerCall call, Func<TimeSpan> left,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        string prefix = await PrefixAsync(cancellationToken).ConfigureAwait(false);
+        using var request = Request(call, prefix);
+        using var response = await WithinAsync(call, left(), token => OpenAsync(call, request, token, HttpStatusCode.NotFound),
+            cancellationToken).ConfigureAwait(false);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+            yield break;
+        var body = PipeReader.Create(await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false));
+        while (await WithinAsync(call, left(), token => ReadFrameAsync(call, body, token),
+            cancellationToken).ConfigureAwait(false) is { } frame)
+            yield return frame;
         await body.CompleteAsync().ConfigureAwait(false);
     }
 
@@ -188,10 +212,11 @@ internal sealed class DockerConnection : IDisposable
         return new DockerReply(call, response.StatusCode, await ReadAsync(call, response.Content, token).ConfigureAwait(false));
     }, cancellationToken);
 
-    private async Task<HttpResponseMessage> OpenAsync(DockerCall call, HttpRequestMessage request, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> OpenAsync(DockerCall call, HttpRequestMessage request, CancellationToken cancellationToken,
+        HttpStatusCode? harmless = null)
     {
         var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
-        if (response.IsSuccessStatusCode)
+        if (response.IsSuccessStatusCode || response.StatusCode == harmless)
             return response;
 
         using (response)
@@ -292,6 +317,33 @@ internal sealed class DockerConnection : IDisposable
                 throw new ToolException("dockerd",
                     $"{call.Attempted} failed: the Docker Engine sent a line of more than {LongestLine} bytes");
             body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+    }
+
+    // One byte for the stream, three of zero, four of length, big-endian. Null at the end, also in the middle of a frame: the container is gone.
+    private static async Task<DockerFrame?> ReadFrameAsync(DockerCall call, PipeReader body, CancellationToken cancellationToken)
+    {
+        const int Header = 8;
+        int needed = Header;
+        while (true)
+        {
+            var read = await body.ReadAtLeastAsync(needed, cancellationToken).ConfigureAwait(false);
+            if (read.Buffer.Length < needed)
+                return null;
+
+            byte[] header = read.Buffer.Slice(0, Header).ToArray();
+            uint length = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(4));
+            if (header[0] > 2 || header[1] != 0 || length > LongestLine)
+                throw new ToolException("dockerd", $"{call.Attempted} failed: the Docker Engine sent something that is no output of a container");
+            needed = Header + (int)length;
+            if (read.Buffer.Length >= needed)
+            {
+                byte[] bytes = read.Buffer.Slice(Header, length).ToArray();
+                body.AdvanceTo(read.Buffer.GetPosition(needed));
+                return new DockerFrame(header[0] == 2, bytes);
+            }
+
+            body.AdvanceTo(read.Buffer.Start);
         }
     }
 

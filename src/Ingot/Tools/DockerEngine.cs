@@ -192,6 +192,30 @@ public sealed class DockerEngine : IDisposable
         return reply.Status == HttpStatusCode.NotFound ? "" : Unframe(reply.Required().Body);
     }
 
+    /// <summary>The lines a container wrote, both streams in the order they came; none when it is gone.</summary>
+    /// <param name="id">The container.</param>
+    /// <param name="query">Which of them.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async IAsyncEnumerable<DockerLogLine> ReadLogAsync(string id, DockerLogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        string tail = query.Tail?.ToString(CultureInfo.InvariantCulture) ?? "all";
+        string since = query.Since is { } from ? string.Create(CultureInfo.InvariantCulture, $"&since={from.ToUnixTimeMilliseconds() / 1000.0:F3}") : "";
+        string path = $"containers/{Escape(id)}/logs?stdout=1&stderr=1&timestamps=1&tail={tail}{since}{(query.Follow ? "&follow=1" : "")}";
+        var call = new DockerCall(HttpMethod.Get, path, $"reading the log of the container '{id}'");
+        bool isOpen = false;
+        TimeSpan Left() => query.Follow && isOpen ? Timeout.InfiniteTimeSpan : _patience.Work;
+        var lines = new DockerLogLines();
+        await foreach (var frame in _connection.FramesAsync(call, Left, cancellationToken).ConfigureAwait(false))
+        {
+            isOpen = true;
+            foreach (var line in lines.Add(frame.IsError, frame.Bytes))
+                yield return line;
+        }
+
+        foreach (var rest in lines.Rest())
+            yield return rest;
+    }
+
     /// <summary>The networks whose name is <paramref name="name"/>, the oldest first: the Engine allows several.</summary>
     public async Task<IReadOnlyList<DockerNetwork>> FindNetworksAsync(string name, CancellationToken cancellationToken = default)
     {

@@ -17,7 +17,7 @@ public sealed class ApiRolesTests
         var options = new ServerOptions(test.Home.Root, new IPEndPoint(IPAddress.Loopback, 1), "0", "0", []);
         using var app = (IDisposable)IngotServer.Build(options, test.Home, test.Home.Socket);
         var routes = (IEndpointRouteBuilder)app;
-        routes.MapApi(new ApiServices(options, test.Home, default, null!, null!, null!, null!, null!, null!, null!, null!, null!, null!, NullLogger.Instance));
+        routes.MapApi(new ApiServices(options, test.Home, default, null!, null!, null!, null!, null!, null!, null!, null!, null!, null!, null!, null!, NullLogger.Instance));
 
         var endpoints = routes.DataSources.SelectMany(source => source.Endpoints).Cast<RouteEndpoint>()
             .SelectMany(e => e.Metadata.GetRequiredMetadata<IHttpMethodMetadata>().HttpMethods, (e, method) => $"{method} /{e.RoutePattern.RawText!.TrimStart('/')}")

@@ -84,6 +84,24 @@ public sealed class ApiEndpointsTests
         Assert.Contains(expected, error.GetProperty("message").GetString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("project=shop&service=web", HttpStatusCode.NotFound, "knows no project 'shop'")]
+    [InlineData("service=web", HttpStatusCode.BadRequest, "'project' is missing")]
+    [InlineData("project=shop", HttpStatusCode.NotFound, "knows no project 'shop'")]
+    [InlineData("project=shop&service=web&tail=many", HttpStatusCode.BadRequest, "'tail' is 'many'")]
+    [InlineData("project=shop&service=web&tail=-1", HttpStatusCode.BadRequest, "'tail' is '-1'")]
+    [InlineData("project=shop&service=web&since=once", HttpStatusCode.BadRequest, "'since' is 'once'")]
+    [InlineData("project=shop&service=web&stage=", HttpStatusCode.BadRequest, "'stage' is missing")]
+    [InlineData("project=%1b%5b2J&service=web", HttpStatusCode.BadRequest, "characters that cannot be seen")]
+    public async Task LogsOfWhatIsNotNamedRightAreRefused(string query, HttpStatusCode status, string expected)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
+        using var answer = await owner.GetAsync(new Uri("api/v1/logs?" + query, UriKind.Relative));
+        Assert.Equal(status, answer.StatusCode);
+        Assert.Contains(expected, (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
     private static async Task<string> InvalidAsync(HttpClient http, string path, string body, string? type)
     {
         using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));

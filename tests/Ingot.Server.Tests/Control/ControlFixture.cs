@@ -46,6 +46,8 @@ internal sealed class ControlFixture : IAsyncDisposable
 
     public RolloutReply RolloutReply(string id) => new StatusReader(Ledger, Controller, new Projects(Ledger)).Rollout(id, -1)!;
 
+    public StatusReply StatusReply => new StatusReader(Ledger, Controller, new Projects(Ledger)).Status(null);
+
     public ServiceStatus Status => Assert.Single(new StatusReader(Ledger, Controller, new Projects(Ledger)).Status("shop").Services);
 
     /// <summary>The controller's own way to its target and its ledger, which ends with it.</summary>
@@ -128,6 +130,14 @@ internal sealed class ControlFixture : IAsyncDisposable
               production: { {{production}}, target: docker }
 
             """;
+        return AppendAsync(new LedgerEvent.ProjectApplied("shop", Digest.Of(System.Text.Encoding.UTF8.GetBytes(yaml)), yaml));
+    }
+
+    /// <summary>Applies the project as it is, with another configuration of its service.</summary>
+    public Task ConfigureAsync(string config)
+    {
+        var lines = Ledger.Read(view => view.Project("shop"))!.Text.Split('\n').Where(line => !line.StartsWith("    config:", StringComparison.Ordinal));
+        string yaml = string.Join('\n', lines.SelectMany(line => line == "    port: 80" ? (string[])[line, $"    config: {config}"] : [line]));
         return AppendAsync(new LedgerEvent.ProjectApplied("shop", Digest.Of(System.Text.Encoding.UTF8.GetBytes(yaml)), yaml));
     }
 

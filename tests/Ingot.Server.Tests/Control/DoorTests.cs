@@ -154,19 +154,22 @@ public sealed class RollbackDoorTests
     }
 
     [Fact]
-    public async Task AnotherConfigurationIsGoneBackToAndTheDigestIsNotQuarantined()
+    public async Task AnotherConfigurationIsGoneBackToAndOnlyWhatWasLeftIsQuarantined()
     {
         await using var control = await ControlFixture.StartAsync();
         var digest = await control.AdmittedAsync("one");
         int first = await control.ServeAsync(digest);
-        string yaml = control.Ledger.Read(view => view.Project("shop"))!.Text.Replace("port: 80\n", "port: 80\n    config: { LEVEL: debug }\n", StringComparison.Ordinal);
-        await control.AppendAsync(new LedgerEvent.ProjectApplied("shop", Digest.Of(System.Text.Encoding.UTF8.GetBytes(yaml)), yaml));
+        await control.ConfigureAsync("{ LEVEL: debug }");
         Assert.Equal("started", (await control.DeployAsync(digest)).Outcome);
         await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == first + 1, "the other configuration serves");
 
         Assert.Equal("started", (await control.RollBackAsync()).Outcome);
         await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == first, "it went back");
-        Assert.Empty(control.Ledger.Read(view => view.Quarantined("shop", "web", ControlFixture.Stage)));
+        var quarantine = Assert.Single(control.Ledger.Read(view => view.Quarantined("shop", "web", ControlFixture.Stage)));
+        Assert.Equal((digest, false), (quarantine.Digest, quarantine.Settings == control.Loop.Steady!.Serving.SettingsDigest));
+        Assert.Equal("refused", (await control.DeployAsync(digest)).Outcome);
+        await control.ConfigureAsync("{}");
+        Assert.Equal("unchanged", (await control.DeployAsync(digest)).Outcome);
     }
 }
 

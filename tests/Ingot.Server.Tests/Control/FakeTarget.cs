@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Releases;
@@ -39,6 +40,15 @@ internal sealed class FakeTarget : ITarget
 
     /// <summary>Of every hundred requests each server has answered, these many failed, by generation.</summary>
     public ConcurrentDictionary<int, int> FailingPercent { get; } = new();
+
+    /// <summary>What instances wrote, by their ids.</summary>
+    public ConcurrentDictionary<string, string[]> Logs { get; } = new();
+
+    /// <summary>What happens before the log of an instance is read.</summary>
+    public Func<string, Task> OnReadLog { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>Generations whose instances end by themselves, again and again.</summary>
+    public HashSet<int> Sick { get; } = [];
 
     public int LooksAtProxy { get; private set; }
 
@@ -140,6 +150,13 @@ internal sealed class FakeTarget : ITarget
         return id;
     }
 
+    public async IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        await OnReadLog(id);
+        foreach (string line in Logs.GetValueOrDefault(id, []).TakeLast(query.Tail ?? int.MaxValue))
+            yield return new LogLine(DateTimeOffset.UnixEpoch, false, line);
+    }
+
     public async Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default)
     {
         await OnRemove(cancellationToken);
@@ -191,6 +208,8 @@ internal sealed class FakeTarget : ITarget
     private InstanceObservation Create(Move.CreateInstance create, Digest digest)
     {
         int id = ++_ids;
+        if (Sick.Contains(create.Generation))
+            return new InstanceObservation(create.Generation, create.Index, $"id-{id}", InstanceState.Exited, digest, null, Restarts: 3, StartedAt: DateTimeOffset.UtcNow, ExitCode: 3);
         return new InstanceObservation(create.Generation, create.Index, $"id-{id}", InstanceState.Running, digest, $"10.0.0.{id}:80", StartedAt: DateTimeOffset.UtcNow);
     }
 

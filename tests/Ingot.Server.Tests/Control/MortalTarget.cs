@@ -27,6 +27,8 @@ internal sealed class MortalTarget(ITarget target) : ITarget
     public Task<string?> CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default) =>
         GoAsync(() => target.CarryOutAsync(setup, move, cancellationToken));
 
+    public IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, CancellationToken cancellationToken = default) => target.ReadLogAsync(id, query, cancellationToken);
+
     public async Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default)
     {
         await PassAsync();

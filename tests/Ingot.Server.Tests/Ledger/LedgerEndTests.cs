@@ -186,6 +186,21 @@ public sealed class LedgerEndTests : IDisposable
     }
 
     [Fact]
+    public async Task AQuarantineOfTheSecondSchemaIsOfTheDigestWhateverTheSettings()
+    {
+        var (digest, settings) = (Oci.Content.Digest.Of([1]), Oci.Content.Digest.Of([2]));
+        await using (var ledger = await LedgerStore.OpenAsync(_test.Home, TimeProvider.System))
+            await ledger.AppendAsync("tester", new Quarantined("shop", "web", "production", digest, "failed"));
+        MakeSecondSchema();
+
+        await using var upgraded = await LedgerStore.OpenAsync(_test.Home, TimeProvider.System);
+
+        var quarantine = upgraded.Read(view => view.Quarantine("shop", "web", "production", digest, settings));
+        Assert.Equal(("failed", null), (quarantine?.Reason, quarantine?.Settings));
+        Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home)).Problems);
+    }
+
+    [Fact]
     public async Task AnUpgradeThatWasKilledBeginsAgain()
     {
         await AppendAsync(3);
@@ -356,6 +371,20 @@ public sealed class LedgerEndTests : IDisposable
     {
         using var db = SqliteDatabase.OpenWriter(_test.Home.Database);
         db.ExecuteScript("DROP TABLE document_bytes; DROP TABLE documents; ALTER TABLE rollouts DROP COLUMN state_entry; PRAGMA user_version = 1");
+        db.Number("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    /// <summary>What the second schema lacks is taken away: the settings that a quarantine is about.</summary>
+    private void MakeSecondSchema()
+    {
+        using var db = SqliteDatabase.OpenWriter(_test.Home.Database);
+        db.ExecuteScript("""
+            DROP TABLE quarantine;
+            CREATE TABLE quarantine (
+                project TEXT NOT NULL, service TEXT NOT NULL, stage TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
+                PRIMARY KEY (project, service, stage, digest)) WITHOUT ROWID;
+            PRAGMA user_version = 2
+            """);
         db.Number("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 

@@ -92,7 +92,7 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
         var (target, setup) = Begin("netless");
         // As after a crash between creating and starting, and a 'docker network prune'.
         string made = await CreateOnlyAsync(target, setup);
-        foreach (var network in await host.Engine.FindNetworksAsync(HardenedContainer.Network(Home, setup.Key.Project)))
+        foreach (var network in await host.Engine.FindNetworksAsync(HardenedContainer.Network(Home, setup.Key)))
             Assert.True(await host.Engine.TryRemoveNetworkAsync(network.Id));
 
         string? id = await target.CarryOutAsync(setup, new Move.CreateInstance(1, 0, 0));
@@ -117,7 +117,7 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
     public async Task SeveralNetworksOfOneNameAreCured()
     {
         var (target, setup) = Begin("networks");
-        string name = HardenedContainer.Network(Home, setup.Key.Project);
+        string name = HardenedContainer.Network(Home, setup.Key);
         await target.RemoveServiceAsync(setup.Key);
         foreach (int _ in Enumerable.Range(0, 3))
             await MakeNetworkAsync(name, setup.Key.Project);
@@ -134,7 +134,7 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
     {
         var (target, setup) = Begin("shared");
         await target.CarryOutAsync(setup, new Move.CreateInstance(1, 0, 0));
-        string guest = await PlantAsync("--network", HardenedContainer.Network(Home, setup.Key.Project),
+        string guest = await PlantAsync("--network", HardenedContainer.Network(Home, setup.Key),
             $"{host.RepositoryName}@{host.OtherDigest}");
 
         await target.RemoveServiceAsync(setup.Key);
@@ -329,7 +329,7 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
         // The image and the network are there after this.
         string first = (await target.CarryOutAsync(setup, new Move.CreateInstance(1, 0, 0)))!;
         await target.CarryOutAsync(setup, new Move.RemoveInstance(1, 0, first));
-        var network = (await host.Engine.FindNetworksAsync(HardenedContainer.Network(Home, setup.Key.Project)))[0];
+        var network = (await host.Engine.FindNetworksAsync(HardenedContainer.Network(Home, setup.Key)))[0];
         var image = (await host.Engine.FindImageAsync(HardenedContainer.Reference(setup.Generations[0])))!;
         var spec = HardenedContainer.Spec(Home, setup.Key, setup.Generations[0], 0, image, network.Id);
         return (await host.Engine.TryCreateAsync(HardenedContainer.Name(Home, setup.Key, 1, 0), spec))!;

@@ -24,6 +24,31 @@ public sealed class PlainTextTests
         Assert.Equal(text == visible, PlainText.IsPlain(text));
     }
 
+    [Theory]
+    [InlineData("plain 漢字\tx", "plain 漢字\tx")]
+    [InlineData("\u001b[1;31mred\u001b[0m", "red")]
+    [InlineData("\u009b2Jcleared", "cleared")]
+    [InlineData("\u001b]0;a title\ashown", "shown")]
+    [InlineData("\u001b]8;;https://example.org\u001b\\link\u001b]8;;\u001b\\", "link")]
+    [InlineData("\u001b]0;a string that never ends", "0;a string that never ends")]
+    [InlineData("\u001b(Bcharset\u001bc", "charset")]
+    [InlineData("end of line\r", "end of line")]
+    [InlineData("over\rwritten", "over\\x0dwritten")]
+    [InlineData("\u001b", "\\x1b")]
+    [InlineData("a\u202eb\0c", "a\\u202eb\\x00c")]
+    public void WhatOnlySteersATerminalIsLeftOutOfWhatProgramsWrote(string text, string cleaned)
+    {
+        Assert.Equal(cleaned, PlainText.Cleaned(text));
+        Assert.True(PlainText.IsPlain(PlainText.Cleaned(text)));
+    }
+
+    [Fact]
+    public void CleaningTakesTimeInProportionAndHidesNoPlainText()
+    {
+        string text = string.Concat(Enumerable.Repeat("\u001b]x", 200_000)) + "seen";
+        Assert.EndsWith("seen", PlainText.Cleaned(text), StringComparison.Ordinal);
+    }
+
     // An attribute cannot hold half a character.
     [Fact]
     public void BytesThatAreNoTextAndHalfCharactersAreWrittenOut()

@@ -48,7 +48,7 @@ public sealed class HardenedContainerTests
     public void NamesAndLabelsTellEverythingNeededToFindAnInstanceAgain()
     {
         Assert.Equal("ingot-shop.web.production-g7-1-012345", HardenedContainer.Name(Home, s_key, 7, 1));
-        Assert.Equal("ingot-shop-012345", HardenedContainer.Network(Home, "shop"));
+        Assert.Equal("ingot-shop.production-012345", HardenedContainer.Network(Home, s_key));
         var labels = InstanceLabels.Of(Home, s_key, Generation(), 1, "sha256:id");
         Assert.Equal("digest generation home image index port project service spec stage version", string.Join(' ', labels.Keys.Select(key => key.Replace("io.ingot.", "", StringComparison.Ordinal))));
         Assert.Equal(("7", "1", "8080"), (labels[InstanceLabels.Generation], labels[InstanceLabels.Index], labels[InstanceLabels.Port]));
@@ -101,8 +101,19 @@ public sealed class HardenedContainerTests
     public void HomesShareNoName()
     {
         Assert.NotEqual(HardenedContainer.Name(Home, s_key, 1, 0), HardenedContainer.Name("ba9876543210", s_key, 1, 0));
-        Assert.NotEqual(HardenedContainer.Network(Home, "shop"), HardenedContainer.Network("ba9876543210", "shop"));
+        Assert.NotEqual(HardenedContainer.Network(Home, s_key), HardenedContainer.Network("ba9876543210", s_key));
     }
+
+    [Theory]
+    [InlineData("shop", "staging")]
+    [InlineData("shop-production", "x")]
+    [InlineData("sho", "p-production")]
+    public void StagesShareNoNetwork(string project, string stage) =>
+        Assert.NotEqual(HardenedContainer.Network(Home, s_key), HardenedContainer.Network(Home, new ServiceKey(project, "web", stage)));
+
+    [Fact]
+    public void ServicesOfAStageShareOne() =>
+        Assert.Equal(HardenedContainer.Network(Home, s_key), HardenedContainer.Network(Home, s_key with { Service = "api" }));
 
     private static DockerImage Image(string? user) => new("sha256:id", [], new DockerImageConfig(user));
 

@@ -57,7 +57,7 @@ public sealed class BlameTests
         Assert.Null(run.State.Cause);
 
         run.ToTheEnd();
-        Assert.Equal((RolloutPhase.RolledBack, AbortCause.Health, true), (run.State.Phase, run.State.Cause, run.State.QuarantinesDigest));
+        Assert.Equal((RolloutPhase.RolledBack, AbortCause.Health, true), (run.State.Phase, run.State.Cause, run.State.Quarantines));
     }
 
     [Fact]

@@ -54,7 +54,7 @@ public sealed class RolloutTests
         run.ToTheEnd();
 
         Assert.Equal((RolloutPhase.RolledBack, AbortCause.Judge), (run.State.Phase, run.State.Cause));
-        Assert.True(run.State.QuarantinesDigest);
+        Assert.True(run.State.Quarantines);
         Assert.Equal((200, 0, 0, 2), (run.World.WeightOf(1), run.World.RunningOf(2), run.World.WeightOf(2), run.World.InstancesOf(2)));
         Assert.False(run.World.Knows(2));
     }
@@ -242,7 +242,7 @@ public sealed class RolloutTests
         run.ToTheEnd();
 
         Assert.Equal((RolloutPhase.RolledBack, AbortCause.Superseded, 200), (run.State.Phase, run.State.Cause, run.World.WeightOf(1)));
-        Assert.False(run.State.QuarantinesDigest);
+        Assert.False(run.State.Quarantines);
         Assert.Equal((0L, 0L), (run.World.Dropped, run.World.Cut));
     }
 
@@ -318,7 +318,7 @@ public sealed class RolloutTests
         run.ToTheEnd();
 
         Assert.Equal((AbortCause.Target, "the image is not in the registry"), (run.State.Cause, run.State.Reason));
-        Assert.False(run.State.QuarantinesDigest);
+        Assert.False(run.State.Quarantines);
     }
 
     [Fact]
@@ -331,7 +331,7 @@ public sealed class RolloutTests
             run.State = Rollout.Failed(run.State, new Move.CreateInstance(2, i % 2, i), "the registry is gone", run.World.Now);
         run.ToTheEnd();
 
-        Assert.Equal((AbortCause.Target, false), (run.State.Cause, run.State.QuarantinesDigest));
+        Assert.Equal((AbortCause.Target, false), (run.State.Cause, run.State.Quarantines));
     }
 
     [Fact]
@@ -496,7 +496,7 @@ public sealed class RolloutTests
 
         run.State = Rollout.Supersede(run.State, "a rollback", run.World.Now);
 
-        Assert.Equal((RolloutPhase.Done, false), (run.State.Phase, run.State.QuarantinesDigest));
+        Assert.Equal((RolloutPhase.Done, false), (run.State.Phase, run.State.Quarantines));
         Assert.NotNull(run.State.FinishedAt);
     }
 

@@ -23,7 +23,7 @@ public sealed class SteadyTests
 
         var found = Until(decision => decision.Return is not null, 180);
 
-        Assert.Equal((1, true), (found.Return!.To.Number, found.Return.QuarantinesDigest));
+        Assert.Equal((1, true), (found.Return!.To.Number, found.Return.Quarantines));
         Assert.Matches("^only [01] of 2 instances of generation 2 are healthy, [0-9]+ were replaced lately, and generation 1 stands by$", found.Return.Reason);
     }
 
@@ -65,7 +65,7 @@ public sealed class SteadyTests
         var found = Until(decision => decision.Return is not null, 90);
 
         Assert.InRange(_world.Elapsed - from, 8, 80);
-        Assert.Equal(!silent, found.Return!.QuarantinesDigest);
+        Assert.Equal(!silent, found.Return!.Quarantines);
     }
 
     [Fact]
@@ -101,13 +101,20 @@ public sealed class SteadyTests
     }
 
     [Fact]
-    public void TheDigestThatServesAgainIsNotQuarantinedForAnotherConfiguration()
+    public void WhatServesAgainIsNotQuarantined() => ReturnsTo(1024, quarantines: false);
+
+    [Fact]
+    public void TheDigestThatServesAgainIsQuarantinedWithAnotherConfigurationOnly() => ReturnsTo(2048, quarantines: true);
+
+    private void ReturnsTo(int processes, bool quarantines)
     {
         _world.Serve(2, 1);
-        _state = _state with { Warm = [World.Generation(1) with { Digest = _state.Serving.Digest }] };
+        var serving = _state.Serving with { Limits = _state.Serving.Limits with { Pids = 1024 } };
+        var warm = serving with { Number = 1, Limits = serving.Limits with { Pids = processes } };
+        _state = _state with { Serving = serving, Warm = [warm] };
         _world.Behaviours[2] = new() { ReadyAfter = null };
 
-        Assert.False(Until(decision => decision.Return is not null, 200).Return!.QuarantinesDigest);
+        Assert.Equal(quarantines, Until(decision => decision.Return is not null, 200).Return!.Quarantines);
     }
 
     [Fact]

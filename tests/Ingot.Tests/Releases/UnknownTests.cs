@@ -65,7 +65,7 @@ public sealed class UnknownTests
         run.World.Behaviours[2] = new() { ReadyAfter = null };
         run.Until(state => state.Phase == RolloutPhase.Aborting);
 
-        Assert.Equal((AbortCause.Target, false, 200), (run.State.Cause, run.State.QuarantinesDigest, run.World.WeightOf(1)));
+        Assert.Equal((AbortCause.Target, false, 200), (run.State.Cause, run.State.Quarantines, run.World.WeightOf(1)));
     }
 
     [Fact]

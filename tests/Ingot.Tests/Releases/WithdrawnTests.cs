@@ -27,7 +27,7 @@ public sealed class WithdrawnTests
 
         Assert.Equal((RolloutPhase.RolledBack, AbortCause.Withdrawn, "generation 2 was revoked"), (run.State.Phase, run.State.Cause, run.State.Reason));
         Assert.Equal((200, 0, 0L, 0L), (run.World.WeightOf(1), run.World.RunningOf(2), run.World.Dropped, run.World.Cut));
-        Assert.False(run.State.QuarantinesDigest);
+        Assert.False(run.State.Quarantines);
     }
 
     [Fact]
@@ -170,13 +170,24 @@ public sealed class WithdrawnTests
     }
 
     [Fact]
-    public void AnotherConfigurationOfTheSameDigestIsNotQuarantinedWhenItFails()
+    public void AnotherConfigurationOfTheSameDigestIsQuarantinedWhenItFails()
+    {
+        var next = Failed(next => next with { Config = new SortedDictionary<string, string> { ["LEVEL"] = "debug" } }, quarantines: true);
+        Assert.NotEqual(World.Generation(2).SettingsDigest, next.SettingsDigest);
+    }
+
+    [Fact]
+    public void WhatIsLikeWhatServesIsNotQuarantinedWhenItFails() => Failed(next => next with { Replicas = 3, Version = "other" }, quarantines: false);
+
+    // The digest of what serves, changed and failing.
+    private static Generation Failed(Func<Generation, Generation> change, bool quarantines)
     {
         var spec = World.Spec(2, 1, 10);
-        var run = new Run(spec with { Next = spec.Next with { Digest = spec.Previous!.Digest } }).Serving(1);
+        var run = new Run(spec with { Next = change(spec.Next with { Digest = spec.Previous!.Digest }) }).Serving(1);
         run.World.Behaviours[2] = new() { ErrorRate = 0.5 };
         run.ToTheEnd();
-        Assert.Equal((AbortCause.Judge, false), (run.State.Cause, run.State.QuarantinesDigest));
+        Assert.Equal((AbortCause.Judge, quarantines), (run.State.Cause, run.State.Quarantines));
+        return run.State.Spec.Next;
     }
 
     [Fact]

@@ -79,6 +79,9 @@ public sealed class World(int seed)
     /// <summary>The address that users use; null for any that is open.</summary>
     public ListenAddress? Used { get; set; }
 
+    /// <summary>What checks that fail get.</summary>
+    public string? CheckGets { get; set; }
+
     /// <summary>Requests that never end are in flight at a generation.</summary>
     public int? Endless { get; set; }
 
@@ -225,7 +228,7 @@ public sealed class World(int seed)
         true,
         _settings,
         _epoch.ToString(CultureInfo.InvariantCulture),
-        [.. _servers.Values.Select(server => server.Observe())],
+        [.. _servers.Values.Select(server => server.Observe() with { Check = server.Health == ServerHealth.Down ? CheckGets : null })],
         _requests,
         _failures);
 
