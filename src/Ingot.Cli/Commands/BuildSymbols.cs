@@ -59,6 +59,9 @@ internal sealed record BuildOptions
     /// <summary>Whether images get their names in the local store, and recipes are kept.</summary>
     public bool Names { get; init; } = true;
 
+    /// <summary>How the build is shown while it runs.</summary>
+    public BuildProgressMode Progress { get; init; }
+
     public bool AllowInsecure { get; init; }
 
     public bool AllowHostNetwork { get; init; }
@@ -93,6 +96,7 @@ internal sealed class BuildSymbols
     private readonly Option<string[]> _contexts = new("--context", "--build-context") { Description = "What FROM, --from and --mount find under a name: a directory, a git repository, docker-image://NAME or oci-layout://DIR", HelpName = "NAME=SOURCE" };
     private readonly Option<string> _platform = new("--platform") { Description = "What the images run on; this host's platform when left out", HelpName = "OS/ARCH[/VARIANT]" };
     private readonly Option<string> _compression = new("--compression") { Description = "How layers are compressed, over what ingot.yaml says: zstd, the default; gzip, which Docker before 23 needs; or none", HelpName = "CODEC" };
+    private readonly Option<string> _progress = new("--progress") { Description = "How the build is shown: plain, everything that steps write, each line with its step; tty, the last lines below each step that runs; quiet, only digests; auto, tty on a terminal, and elsewhere a line for each step that ends", HelpName = "MODE" };
     private readonly StepAccessSymbols _access = new();
 
     private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, and the mirrors what packages there are, for every base image and bootstrap or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
@@ -105,7 +109,7 @@ internal sealed class BuildSymbols
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_noCache, _epoch, _noRule, _arguments, _labels, _contexts, _access.Secrets, _access.Ssh, _platform, _compression, _access.Allow, _update, _locked, _insecure])
+        foreach (var option in (Option[])[_noCache, _epoch, _noRule, _arguments, _labels, _contexts, _access.Secrets, _access.Ssh, _platform, _compression, _access.Allow, _update, _locked, _insecure, _progress])
             command.Add(option);
         _caches.AddTo(command);
     }
@@ -127,6 +131,7 @@ internal sealed class BuildSymbols
             SshAgents = access.SshAgents,
             Platform = ReadPlatform(result.GetValue(_platform)),
             Compression = ReadCompression(result.GetValue(_compression)),
+            Progress = BuildProgressModes.Parse(result.GetValue(_progress)),
             AllowInsecure = access.AllowInsecure,
             AllowHostNetwork = access.AllowHostNetwork,
             Bases = ReadBases(result),

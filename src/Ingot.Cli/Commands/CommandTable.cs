@@ -37,6 +37,7 @@ internal static class CommandTable
         ReleaseCommands.CreateResume,
         StatusCommand.Create,
         StatusCommand.CreateInstances,
+        LogsCommand.Create,
         LogCommands.Create,
         PruneCommand.Create,
         KeysCommands.Create,

@@ -72,7 +72,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             context.Terminal.Progress(warning);
 
         plan = await ImageEpochs.SettleAsync(plan, project, options, cancellationToken);
-        var display = new BuildDisplay(context.Terminal);
+        using var log = options.Cache is null ? new BuildLog(context.Home.Cache, plan, TimeProvider.System) : null;
+        var display = new BuildDisplay(context.Terminal, options.Progress, log);
         using var caches = new SharedCaches(context, options);
         var builder = new Builder(new BuildSettings
         {
@@ -97,6 +98,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         finally
         {
             display.Dispose();
+            EndLog(log);
             var stages = plan.Stages.Select(s => s.Name).ToList();
             Explained = [.. display.Explained.OrderBy(e => stages.IndexOf(e.Step.Stage)).ThenBy(e => e.Step.Number)];
             ShowExplained();
@@ -121,6 +123,14 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         foreach (var image in images)
             context.Terminal.Progress(Said(image, image.Record.CachedSteps));
         return images;
+    }
+
+    private void EndLog(BuildLog? log)
+    {
+        if (log is not { IsKept: true })
+            return;
+        log.Dispose();
+        BuildLogs.Prune(context.Home.Cache);
     }
 
     private static string Said(BuiltImage image, int cached) => $"build    {image.Name} is {image.Digest} ({cached} of {image.Record.Steps} steps from the cache)";
