@@ -41,9 +41,10 @@ internal static class Application
         format.AcceptOnlyFromAmong("text", "json", "sarif");
         Func<ParseResult, CancellationToken, Task<int>> Bind(Func<CommandContext, ParseResult, CancellationToken, Task<int>> act) => async (result, cancellationToken) =>
         {
-            bool json = result.GetValue(format) == "json";
+            string data = BuildOutputSymbols.FormatOf(result) ?? result.GetValue(format)!;
+            bool json = data == "json";
             bool noColor = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
-            var terminal = new Terminal(output, error, json, outputIsTerminal, errorIsTerminal, noColor) { Sarif = result.GetValue(format) == "sarif" };
+            var terminal = new Terminal(output, error, json, outputIsTerminal, errorIsTerminal, noColor) { Sarif = data == "sarif" };
             return await GuardAsync(terminal, () =>
             {
                 if (result.CommandResult.Command.Name != "build")

@@ -16,7 +16,8 @@ internal static class BuildLogsCommand
     {
         var name = new Argument<string>("IMAGE") { Description = "An image of a build, or the id of a build; the newest build when left out", Arity = ArgumentArity.ZeroOrOne };
         var list = new Option<bool>("--list") { Description = "List the builds of which something is kept" };
-        var command = new Command("build", $"What the steps of a build wrote: of the newest {BuildLogs.MaxLogs} builds in which a step ran") { name, list };
+        var command = new Command("build",
+            $"What the steps of a build wrote: of the newest {BuildLogs.MaxLogs} builds in which a step ran") { name, list };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             if (result.GetValue(list))
@@ -41,11 +42,13 @@ internal static class BuildLogsCommand
 
         var digests = await DigestsAsync(context, text, cancellationToken);
         // A build that failed has no digest, only the name that it was to make.
-        return BuildLogs.Find(cache, b => b.Images.Any(i => digests.Contains(i.Digest)) || (b.Images.Count == 0 && IsNameOf(context, b, text))) ?? throw Missing(text, ids);
+        return BuildLogs.Find(cache, b => b.Images.Any(i => digests.Contains(i.Digest))
+            || (b.Images.Count == 0 && IsNameOf(context, b, text))) ?? throw Missing(text, ids);
     }
 
     private static bool IsNameOf(CommandContext context, LoggedBuild build, string text) =>
-        build.Targets.Any(t => text == $"{build.Project}/{t}" || (text == t && (build.Directory == context.Directory || build.Project == t)));
+        build.Targets.Any(t => text == $"{build.Project}/{t}"
+            || (text == t && (build.Directory == context.Directory || build.Project == t)));
 
     private static async Task<IReadOnlyList<Digest>> DigestsAsync(CommandContext context, string text, CancellationToken cancellationToken)
     {
@@ -59,14 +62,19 @@ internal static class BuildLogsCommand
     }
 
     private static InvalidInputException Missing(string text, IEnumerable<string> ids) =>
-        new("no-log", $"no log is kept of a build of '{text}'", Suggestion.For(text, ids) ?? "'ingot logs build --list' names those that are");
+        new("no-log", $"no log is kept of a build of '{text}'",
+            Suggestion.For(text, ids) ?? "'ingot logs build --list' names those that are");
 
     private static void ShowList(CommandContext context)
     {
-        var builds = BuildLogs.Ids(context.Home.Cache).Select(id => BuildLogs.TryRead(context.Home.Cache, id)).OfType<LoggedBuild>().ToList();
-        if (context.Terminal.TryJson(new BuildLogList([.. builds.Select(b => Row(b, withSteps: false))]), BuildLogReportJson.Default.BuildLogList))
+        string cache = context.Home.Cache;
+        var builds = BuildLogs.Ids(cache).Select(id => BuildLogs.TryRead(cache, id)).OfType<LoggedBuild>().ToList();
+        if (context.Terminal.TryJson(new BuildLogList([.. builds.Select(b => Row(b, withSteps: false))]),
+            BuildLogReportJson.Default.BuildLogList))
             return;
-        context.Terminal.Table(["ID", "STARTED", "IMAGES", "OUTCOME"], builds.Select(b => (string[])[b.Id, Time(b.Started), string.Join(", ", b.Targets.Select(t => $"{b.Project}/{t}")), Outcome(b)]));
+        context.Terminal.Table(["ID", "STARTED", "IMAGES", "OUTCOME"],
+            builds.Select(b => (string[])[b.Id, Time(b.Started), string.Join(", ", b.Targets.Select(t => $"{b.Project}/{t}")),
+                Outcome(b)]));
     }
 
     private static void Show(Terminal terminal, LoggedBuild build)
@@ -89,12 +97,14 @@ internal static class BuildLogsCommand
             terminal.Line($"{image.Name} is {image.Digest}");
     }
 
-    private static string Outcome(LoggedBuild build) => build.Steps.Any(s => s.Outcome == "failed") ? "failed" : build.Images.Count > 0 ? "done" : "stopped";
+    private static string Outcome(LoggedBuild build) =>
+        build.Steps.Any(s => s.Outcome == "failed") ? "failed" : build.Images.Count > 0 ? "done" : "stopped";
 
     private static string Time(DateTimeOffset time) => time.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
 
     private static BuildLogReport Row(LoggedBuild build, bool withSteps) =>
-        new(build.Id, build.Project, build.Directory, build.Started, Outcome(build), build.Targets, build.Images, withSteps ? build.Steps : null, build.IsCut);
+        new(build.Id, build.Project, build.Directory, build.Started, Outcome(build), build.Targets, build.Images,
+            withSteps ? build.Steps : null, build.IsCut);
 }
 
 /// <summary>What <c>ingot logs build --list --output json</c> prints.</summary>
@@ -102,7 +112,8 @@ internal sealed record BuildLogList(IReadOnlyList<BuildLogReport> Builds);
 
 /// <summary>What <c>ingot logs build --output json</c> prints; steps are null in a list.</summary>
 internal sealed record BuildLogReport(
-    string Id, string Project, string Directory, DateTimeOffset Started, string Outcome, IReadOnlyList<string> Targets, IReadOnlyList<LoggedImage> Images, IReadOnlyList<LoggedStep>? Steps, bool IsCut);
+    string Id, string Project, string Directory, DateTimeOffset Started, string Outcome, IReadOnlyList<string> Targets,
+    IReadOnlyList<LoggedImage> Images, IReadOnlyList<LoggedStep>? Steps, bool IsCut);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(BuildLogList))]

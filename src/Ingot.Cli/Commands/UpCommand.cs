@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ingot.Cli.Pipeline;
+using Ingot.Diagnostics;
 
 namespace Ingot.Cli.Commands;
 
@@ -13,7 +14,14 @@ internal static class UpCommand
         var command = new Command("up", "From source to running: build, test, scan, sign, publish, promote as far as the gates allow, roll out") { directory };
         settings.AddTo(command);
         command.SetAction(bind((context, result, cancellationToken) =>
-            new UpPipeline(context, settings.Read(result, context.Resolve(result.GetValue(directory)!))).RunAsync(context.Resolve(result.GetValue(directory)!), cancellationToken)));
+        {
+            string project = context.Resolve(result.GetValue(directory)!);
+            var options = settings.Read(result, project);
+            if (options.Platforms.Count > 1)
+                throw new InvalidInputException("platform", "'ingot up' runs images for one platform",
+                    "'ingot build' makes an index for several");
+            return new UpPipeline(context, options).RunAsync(project, cancellationToken);
+        }));
         return command;
     }
 }

@@ -2,7 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace Ingot.Cli.Output;
 
-/// <summary>What a program in a build wrote, as lines that people read: without colours, and a line that was written over as several. <see cref="Terminal"/> makes harmless what is left.</summary>
+/// <summary>What a program in a build wrote, as lines that people read: without colours, and a line that was written over as several.
+/// <see cref="Terminal"/> makes harmless what is left.</summary>
 internal static partial class OutputText
 {
     /// <summary>The lines that one line of output shows one after the other.</summary>
@@ -12,7 +13,8 @@ internal static partial class OutputText
     /// <summary>What of a line a terminal would show in the end.</summary>
     public static string Last(string line) => Lines(line) is [.., var last] ? last : "";
 
-    private static string Plain(string line) => line.Contains('\u001b', StringComparison.Ordinal) ? ControlSequence().Replace(line, "") : line;
+    private static string Plain(string line) =>
+        line.Contains('\u001b', StringComparison.Ordinal) ? ControlSequence().Replace(line, "") : line;
 
     // https://ecma-international.org/publications-and-standards/standards/ecma-48: CSI, parameters, a final byte.
     [GeneratedRegex("\u001b\\[[0-?]*[ -/]*[@-~]")]

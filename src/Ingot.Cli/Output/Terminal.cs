@@ -104,7 +104,8 @@ internal sealed class Terminal
     /// <summary>Replaces the line that shows what is going on now; nothing where the output is not a terminal.</summary>
     public void Status(string? text) => Show(text is null ? [] : [text]);
 
-    /// <summary>Replaces what is going on now by several lines, as many of them as fit; nothing where the output is not a terminal.</summary>
+    /// <summary>Replaces what is going on now by several lines, as many of them as fit; nothing where the output is not a
+    /// terminal.</summary>
     public void Show(IReadOnlyList<string> lines)
     {
         if (!_live)

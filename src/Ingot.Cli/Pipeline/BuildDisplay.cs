@@ -6,7 +6,8 @@ using Ingot.Cli.Output;
 
 namespace Ingot.Cli.Pipeline;
 
-/// <summary>Shows a build while it runs: a line for each step that ends, what steps write when that is asked for, and on a terminal what is going on now.</summary>
+/// <summary>Shows a build while it runs: a line for each step that ends, what steps write when that is asked for, and on a terminal what is
+/// going on now.</summary>
 internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 {
     private const int MaxLinesOfStep = 6;
@@ -90,7 +91,8 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
         DidWork = true;
         _running[started.Step] = new RunningStep();
         // That a step before it changed is only a consequence: that step has said why.
-        var reasons = started.Reasons.Where(r => !r.StartsWith("parent ", StringComparison.Ordinal)).Select(r => LongDigest().Replace(r, "$1")).ToList();
+        var own = started.Reasons.Where(r => !r.StartsWith("parent ", StringComparison.Ordinal));
+        var reasons = own.Select(r => LongDigest().Replace(r, "$1")).ToList();
         if (reasons.Count > 0)
             Say(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", reasons)}"));
         else if (_mode == BuildProgressMode.Plain)
@@ -165,7 +167,10 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
     }
 
     private static IEnumerable<string> Shown(StepLabel step, RunningStep running, int lines) =>
-        [$"building {Label(step)} {running.Clock.Elapsed.TotalSeconds:0} s", .. running.Lines(lines).Select(line => $"         {OutputText.Last(line)}")];
+    [
+        $"building {Label(step)} {running.Clock.Elapsed.TotalSeconds:0} s",
+        .. running.Lines(lines).Select(line => $"         {OutputText.Last(line)}"),
+    ];
 
     /// <summary>A step that runs, with the end of what it wrote.</summary>
     private sealed class RunningStep

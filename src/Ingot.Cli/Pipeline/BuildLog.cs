@@ -11,7 +11,8 @@ namespace Ingot.Cli.Pipeline;
 /// <summary>One line of the file in which the log of a build is kept.</summary>
 internal sealed record BuildLogLine
 {
-    /// <summary><c>build</c>, which comes first; <c>cached</c>, <c>started</c>, <c>output</c>, <c>finished</c> or <c>failed</c> of a step; <c>image</c>; <c>cut</c> where no more was kept.</summary>
+    /// <summary><c>build</c>, which comes first; <c>cached</c>, <c>started</c>, <c>output</c>, <c>finished</c> or <c>failed</c> of a step;
+    /// <c>image</c>; <c>cut</c> where no more was kept.</summary>
     public required string Kind { get; init; }
 
     /// <summary>The step, <c>stage 2/5</c>.</summary>
@@ -38,7 +39,8 @@ internal sealed record BuildLogLine
     public Digest? Digest { get; init; }
 }
 
-/// <summary>Keeps what a build in which something ran said, a line at a time: what is there when it is killed can be read. Secrets are covered before they get here.</summary>
+/// <summary>Keeps what a build in which something ran said, a line at a time: what is there when it is killed can be read. Secrets are
+/// covered before they get here.</summary>
 internal sealed class BuildLog : IBuildProgress, IDisposable
 {
     /// <summary>What ends the name of a log.</summary>
@@ -59,7 +61,8 @@ internal sealed class BuildLog : IBuildProgress, IDisposable
         var now = time.GetUtcNow();
         Id = $"{now.ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))}";
         _path = Path.Combine(BuildLogs.DirectoryOf(cache), Id + Extension);
-        _before = [new() { Kind = "build", Project = plan.Project, Directory = plan.Directory, Started = now, Images = [.. plan.Images.Select(i => i.Name)] }];
+        IReadOnlyList<string> images = [.. plan.Images.Select(i => i.Name)];
+        _before = [new() { Kind = "build", Project = plan.Project, Directory = plan.Directory, Started = now, Images = images }];
     }
 
     /// <summary>What the log is called.</summary>
@@ -106,8 +109,10 @@ internal sealed class BuildLog : IBuildProgress, IDisposable
         BuildEvent.StepCached cached => new() { Kind = "cached", Step = NameOf(cached.Step), Text = cached.Step.Text },
         BuildEvent.StepStarted started => new() { Kind = "started", Step = NameOf(started.Step), Text = started.Step.Text },
         BuildEvent.StepOutput output => new() { Kind = "output", Step = NameOf(output.Step), Text = output.Line },
-        BuildEvent.StepFinished finished => new() { Kind = "finished", Step = NameOf(finished.Step), Seconds = Math.Round(finished.Elapsed.TotalSeconds, 3) },
-        BuildEvent.StepFailed failed => new() { Kind = "failed", Step = NameOf(failed.Step), Seconds = Math.Round(failed.Elapsed.TotalSeconds, 3) },
+        BuildEvent.StepFinished finished =>
+            new() { Kind = "finished", Step = NameOf(finished.Step), Seconds = Math.Round(finished.Elapsed.TotalSeconds, 3) },
+        BuildEvent.StepFailed failed =>
+            new() { Kind = "failed", Step = NameOf(failed.Step), Seconds = Math.Round(failed.Elapsed.TotalSeconds, 3) },
         BuildEvent.ImageFinished image => new() { Kind = "image", Name = image.Name, Digest = image.Digest },
         _ => null,
     };
@@ -162,6 +167,7 @@ internal sealed class BuildLog : IBuildProgress, IDisposable
     }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(BuildLogLine))]
 internal sealed partial class BuildLogJson : JsonSerializerContext;

@@ -25,7 +25,8 @@ internal sealed record LoggedImage(string Name, Digest Digest);
 /// <param name="Steps">Its steps, as they began.</param>
 /// <param name="IsCut">Whether more was written than is kept.</param>
 internal sealed record LoggedBuild(
-    string Id, string Project, string Directory, DateTimeOffset Started, IReadOnlyList<string> Targets, IReadOnlyList<LoggedImage> Images, IReadOnlyList<LoggedStep> Steps, bool IsCut);
+    string Id, string Project, string Directory, DateTimeOffset Started, IReadOnlyList<string> Targets, IReadOnlyList<LoggedImage> Images,
+    IReadOnlyList<LoggedStep> Steps, bool IsCut);
 
 /// <summary>The logs of builds that are kept with the cache.</summary>
 internal static class BuildLogs
@@ -56,9 +57,11 @@ internal static class BuildLogs
     }
 
     /// <summary>The newest log that <paramref name="wanted"/> takes; null when there is none.</summary>
-    public static LoggedBuild? Find(string cache, Func<LoggedBuild, bool> wanted) => Ids(cache).Select(id => TryRead(cache, id)).OfType<LoggedBuild>().FirstOrDefault(wanted);
+    public static LoggedBuild? Find(string cache, Func<LoggedBuild, bool> wanted) =>
+        Ids(cache).Select(id => TryRead(cache, id)).OfType<LoggedBuild>().FirstOrDefault(wanted);
 
-    /// <summary>Reads a log; null when there is none of that id, or nobody can read it. Lines that a killed build left half are left out.</summary>
+    /// <summary>Reads a log; null when there is none of that id, or nobody can read it. Lines that a killed build left half are left
+    /// out.</summary>
     public static LoggedBuild? TryRead(string cache, string id)
     {
         try
@@ -91,7 +94,8 @@ internal static class LoggedBuildReader
         foreach (var line in lines.Select(Parse).OfType<BuildLogLine>())
         {
             if (line is { Kind: "build", Project: { } project })
-                build = new LoggedBuild(id, project, line.Directory ?? "", line.Started ?? default, line.Images ?? [], images, [], IsCut: false);
+                build = new LoggedBuild(id, project, line.Directory ?? "", line.Started ?? default, line.Images ?? [], images, [],
+                    IsCut: false);
             else if (line is { Kind: "image", Name: { } name, Digest: { } digest })
                 images.Add(new LoggedImage(name, digest));
             else if (line.Step is { } step)
@@ -102,7 +106,8 @@ internal static class LoggedBuildReader
         return build is null ? null : build with { IsCut = isCut, Steps = [.. steps.Values] };
     }
 
-    private static void Take(OrderedDictionary<string, LoggedStep> steps, Dictionary<string, List<string>> output, string step, BuildLogLine line)
+    private static void Take(OrderedDictionary<string, LoggedStep> steps, Dictionary<string, List<string>> output, string step,
+        BuildLogLine line)
     {
         if (line.Kind is "cached" or "started")
         {

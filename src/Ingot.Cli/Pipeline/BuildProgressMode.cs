@@ -29,6 +29,7 @@ internal static class BuildProgressModes
         "plain" => BuildProgressMode.Plain,
         "tty" => BuildProgressMode.Tty,
         "quiet" => BuildProgressMode.Quiet,
-        _ => throw new InvalidInputException("progress", $"'{name}' is not a way to show progress", Suggestion.For(name, Names) ?? string.Join(", ", Names)),
+        _ => throw new InvalidInputException("progress", $"'{name}' is not a way to show progress",
+            Suggestion.For(name, Names) ?? string.Join(", ", Names)),
     };
 }

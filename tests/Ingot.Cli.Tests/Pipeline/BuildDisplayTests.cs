@@ -75,7 +75,8 @@ public sealed class BuildDisplayTests : IDisposable
             display.Report(new BuildEvent.StepFailed(s_step, TimeSpan.Zero));
         }
 
-        string said = _output.ToString().Replace("\r\u001b[K", "", StringComparison.Ordinal).Replace("\u001b[31m", "", StringComparison.Ordinal).Replace("\u001b[0m", "", StringComparison.Ordinal);
+        string said = _output.ToString().Replace("\r\u001b[K", "", StringComparison.Ordinal).Replace("\u001b[31m", "",
+            StringComparison.Ordinal).Replace("\u001b[0m", "", StringComparison.Ordinal);
         Assert.DoesNotContain(said, c => c != '\n' && char.IsControl(c));
         Assert.DoesNotContain('\u202e', said);
         Assert.DoesNotContain("\nbuild    app is", said, StringComparison.Ordinal);
@@ -87,13 +88,16 @@ public sealed class BuildDisplayTests : IDisposable
     [InlineData("\r", "")]
     [InlineData("\u001b[", "\u001b[")]
     [InlineData("a\u001b]0;t\ab", "a\u001b]0;t\ab")]
-    public void ColoursGoAndWhatWasWrittenOverIsSeveralLines(string line, string expected) => Assert.Equal(expected, string.Join('|', OutputText.Lines(line)));
+    public void ColoursGoAndWhatWasWrittenOverIsSeveralLines(string line, string expected) =>
+        Assert.Equal(expected, string.Join('|', OutputText.Lines(line)));
 
     [Theory]
     [InlineData("plan", "'plain'")]
     [InlineData("", "auto, plain, tty, quiet")]
     public void AnUnknownWayIsSaid(string mode, string said) =>
-        Assert.Contains(said, Assert.Throws<Ingot.Diagnostics.InvalidInputException>(() => BuildProgressModes.Parse(mode)).Diagnostics[0].Detail, StringComparison.Ordinal);
+        Assert.Contains(said,
+            Assert.Throws<Ingot.Diagnostics.InvalidInputException>(() => BuildProgressModes.Parse(mode)).Diagnostics[0].Detail,
+                StringComparison.Ordinal);
 
     private static void Run(BuildDisplay display, params string[] lines)
     {

@@ -58,7 +58,8 @@ public sealed class BuildLogTests : IDisposable
             log.Report(new BuildEvent.StepStarted(s_second, []));
             log.Report(new BuildEvent.StepOutput(s_second, "one"));
         });
-        File.AppendAllText(FileOf(id), "\0\0\n[]\nnull\n{\"kind\":\"output\",\"step\":\"nobody 1/1\"}\n{\"kind\":\"output\",\"step\":\"web 2/2\",\"te");
+        File.AppendAllText(FileOf(id),
+            "\0\0\n[]\nnull\n{\"kind\":\"output\",\"step\":\"nobody 1/1\"}\n{\"kind\":\"output\",\"step\":\"web 2/2\",\"te");
 
         var step = Assert.Single(BuildLogs.TryRead(_directory.Root, id)!.Steps);
 
