@@ -10,6 +10,9 @@ namespace Ingot.Cli.Pipeline;
 /// <summary>Gives built images their names in the local store.</summary>
 internal sealed class BuiltNames(CommandContext context, OciLayout layout, ProjectDefinition project, BuildOptions options)
 {
+    // Of a name in the local store, which no other program asks.
+    private const string DirectoryAnnotation = "io.ingot.directory";
+
     /// <summary>The names that an image of the project gets.</summary>
     public static IReadOnlyList<string> Of(ProjectDefinition project, string image, BuildOptions options)
     {
@@ -36,30 +39,33 @@ internal sealed class BuiltNames(CommandContext context, OciLayout layout, Proje
             {
                 if (other.Digest == descriptor.Digest)
                     continue;
-                await WarnOfOtherDirectoryAsync(name, other.Digest, cancellationToken);
+                WarnOfOtherDirectory(name, other);
             }
 
-            await layout.SetAsync(name, descriptor, cancellationToken);
+            await layout.SetAsync(name, Described(descriptor), cancellationToken);
         }
     }
 
     // A directory with a Dockerfile and no ingot.yaml is a project of one image.
     private static bool IsOfDirectory(ProjectDefinition project) => Path.GetFileName(project.Source.Name) != ProjectDefinition.FileName;
 
-    // Directories of one name are no rare thing, and who built in the other one would not know.
-    private async Task WarnOfOtherDirectoryAsync(string name, Digest digest, CancellationToken cancellationToken)
-    {
-        if (!IsOfDirectory(project) || options.Tags.Count > 0 || project.Images is not [DockerfileImage image])
-            return;
+    private string? OwnDirectory => IsOfDirectory(project) && options.Tags.Count == 0 && project.Images is [DockerfileImage image]
+        ? Path.GetFullPath(image.Context, context.Directory)
+        : null;
 
-        string here = Path.GetFullPath(image.Context, context.Directory);
-        if (await BuildRecipe.FindAsync(context.Home, digest, cancellationToken) is not { Directory: { } directory, Context: { } path })
-            return;
-        string there = Path.GetFullPath(path, directory);
-        if (there == here)
+    private Descriptor Described(Descriptor descriptor) => OwnDirectory is { } directory
+        ? descriptor with { Annotations = new(StringComparer.Ordinal) { [DirectoryAnnotation] = directory } }
+        : descriptor;
+
+    // Directories of one name are no rare thing, and who built in the other one would not know.
+    private void WarnOfOtherDirectory(string name, Descriptor other)
+    {
+        string? there = other.Annotations?.GetValueOrDefault(DirectoryAnnotation);
+        if (OwnDirectory is not { } here || there is null || there == here)
             return;
         context.Terminal.Progress(
-            $"build    {context.Terminal.Bad("warning")}: '{name}' was the image of '{there}' until now, which is still in the store as {digest}; give each directory's image a name of its own with -t");
+            $"build    {context.Terminal.Bad("warning")}: '{name}' was the image of '{there}' until now, which is still in the store as "
+            + $"{other.Digest}; give each directory's image a name of its own with -t");
     }
 
     // Held against the image that the name stood for, or else the version that was built last.

@@ -24,7 +24,7 @@ public sealed class BuildOptionTests
     [InlineData("'files=1' is not a limit", "build", "--ulimit", "files=1")]
     [InlineData("'nofile=2:1' is not a limit", "build", "--ulimit", "nofile=2:1")]
     [InlineData("'nofile=-2' is not a limit", "build", "--ulimit", "nofile=-2")]
-    [InlineData("'linux' is not a platform", "build", "--platform", "linux/amd64,linux")]
+    [InlineData("'x/' is not a platform", "build", "--platform", "linux/amd64,x/")]
     [InlineData("'x' is not an annotation", "build", "--annotation", "x")]
     [InlineData("'--locked' and '--pull' contradict", "build", "--locked", "--pull")]
     [InlineData("runs images for one platform", "up", "--platform", "linux/amd64,linux/arm64")]

@@ -103,7 +103,8 @@ public sealed class StepKeyTests
     // What was built with earlier versions stays in caches.
     [Fact]
     public void TheKeyOfACommandThatUsesNothingOfLateIsWhatItWas() =>
-        Assert.Equal("KEY", StepKeys.Of(s_run with { Network = StepNetwork.Default }, s_base, null, Tree.Epoch).Digest.ToString());
+        Assert.StartsWith("sha256:8bc20c99838a51c375b16c9b99eff84c0329b6d4cee", StepKeys.Of(s_run, s_base, null, Tree.Epoch).Digest.ToString(),
+            StringComparison.Ordinal);
 
     [Fact]
     public void LengthsKeepPartsApart()
