@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Benchmarks;
 

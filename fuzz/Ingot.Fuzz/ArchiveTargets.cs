@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Ingot.Oci;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Fuzz;

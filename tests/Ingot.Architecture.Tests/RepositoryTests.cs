@@ -49,7 +49,7 @@ public sealed partial class RepositoryTests
         ["src/Ingot/Templates/Dockerfile/Checks/CommandRules.cs"] = "what commands of a Dockerfile are looked at for; nothing is run",
         ["src/Ingot/Evidence/Tests/GossParser.cs"] = "commands of a goss file, run in the sandbox",
         ["src/Ingot/Evidence/Claims/Shells.cs"] = "what is looked for in an image; nothing is run",
-        ["src/Ingot/Builds/BootstrapExecution.cs"] = "a file of the image",
+        ["src/Ingot/Builds/Steps/BootstrapExecution.cs"] = "a file of the image",
         ["src/Ingot/Tools/HaproxyKeeper.cs"] = "what starts HAProxy again when nobody is there: a constant, given numbers and paths made of a hash (decision 11)",
         ["src/Ingot/Tools/Mmdebstrap.cs"] = "hooks of mmdebstrap: constants, run by their path, which read what they need from files",
     };

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Layouts;
 using Ingot.Server.Storage;
 using Ingot.Testing;

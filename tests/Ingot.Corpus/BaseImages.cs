@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Tar;
 using Ingot.Tools;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 using Ingot.Tools;
 

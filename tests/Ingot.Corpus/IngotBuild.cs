@@ -1,5 +1,6 @@
 using System.Text;
 using Ingot.Builds;
+using Ingot.Builds.Running;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Testing;
 

@@ -38,18 +38,17 @@ internal sealed record Round(Change Change, Fault Fault, bool AsWanted, int Requ
 /// <summary>Rollouts of <c>examples/shop</c> under load, in each of which something is killed, stopped or resumed at random; the same seed gives the same faults.</summary>
 internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeProvider time)
 {
-    private static readonly string[] s_versions = ["1.0.0", "2.0.0"];
-
     private readonly Random _random = new(seed);
     private readonly List<(DateTimeOffset From, DateTimeOffset To)> _proxyDown = [];
-    private int _version;
+    private int _newest = 1;
+    private int _version = 1;
 
     /// <summary>Brings the service up at its first version.</summary>
     public async Task PrepareAsync()
     {
         await host.StartDockerAsync();
         await host.StartServerAsync();
-        Write(s_versions[0], failPercent: 0);
+        Write(failPercent: 0);
         await ExpectAsync("up", host.Project);
     }
 
@@ -58,9 +57,10 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         var change = _random.Next(10) switch { < 6 => Change.Healthy, < 8 => Change.Bad, _ => Change.RolledBackByHand };
         var fault = (Fault)_random.Next(Enum.GetValues<Fault>().Length);
         var when = TimeSpan.FromMilliseconds(_random.Next(200, 6000));
+        await MakeAsync(change);
         var began = time.GetUtcNow();
         await using var load = ChaosLoad.Start(host.Service, rate, time);
-        var rollout = BeginAsync(change);
+        var rollout = BeginAsync();
         var disturbance = DisturbAsync(fault, when);
         if (change == Change.RolledBackByHand)
             await RollBackAsync(rollout);
@@ -71,26 +71,25 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         return await JudgeAsync(change, fault, asWanted, load, began, said);
     }
 
-    private async Task<(int ExitCode, string Output)> BeginAsync(Change change)
+    // A version of its own each time: one that was turned back is in quarantine. Built before anything is killed, so that faults fall into the rollout.
+    private async Task MakeAsync(Change change)
     {
-        if (change == Change.Bad)
-            Write(s_versions[_version], failPercent: 30);
-        else
-            Write(s_versions[_version = 1 - _version], failPercent: 0);
-        (int ExitCode, string Output) ended = default;
-        // A daemon or a server that is away when it is asked is no answer yet.
-        for (int attempt = 0; attempt < 10; attempt++)
+        if (change != Change.Bad)
+            _version = ++_newest;
+        Write(change == Change.Bad ? 30 : 0);
+        await ExpectAsync("build", "web");
+    }
+
+    // A daemon or a server that is away when it is asked is no answer yet.
+    private async Task<(int ExitCode, string Output)> BeginAsync()
+    {
+        for (int attempt = 0; ; attempt++)
         {
-            ended = await host.IngotAsync("up", host.Project);
-            if (ended.ExitCode is 0 or 1)
-                break;
+            var ended = await host.IngotAsync("up", host.Project);
+            if (ended.ExitCode is 0 or 1 || attempt == 10)
+                return ended;
             await Task.Delay(1000);
         }
-
-        // A person's rollback quarantined the digest in an earlier round, and a person may lift that.
-        return ended.ExitCode == 1 && ended.Output!.Contains("is in quarantine", StringComparison.Ordinal)
-            ? await host.IngotAsync("deploy", "web", "--stage", "production", "--override", "--why", "chaos")
-            : ended;
     }
 
     private async Task RollBackAsync(Task<(int ExitCode, string Output)> rollout)
@@ -162,11 +161,11 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         string serving = await ServingAsync();
         bool asWanted = change switch
         {
-            Change.Healthy => serving == s_versions[_version],
-            Change.Bad => serving == s_versions[_version] && await IsWellAsync(),
+            Change.Healthy => serving == NameOf(_version),
+            Change.Bad => serving == NameOf(_version) && await IsWellAsync(),
             _ => true,
         };
-        _version = Math.Max(0, Array.IndexOf(s_versions, serving));
+        _version = Enumerable.Range(1, _newest).FirstOrDefault(version => NameOf(version) == serving, _version);
         return asWanted;
     }
 
@@ -227,8 +226,11 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
             throw new InvalidOperationException($"'ingot {string.Join(' ', arguments)}' ended with {code}: {output}");
     }
 
-    private void Write(string version, int failPercent)
+    private static string NameOf(int version) => string.Create(CultureInfo.InvariantCulture, $"{version}.0.0");
+
+    private void Write(int failPercent)
     {
+        string version = NameOf(_version);
         string path = Path.Combine(host.Project, "ingot.yaml");
         string text = File.ReadAllText(path);
         text = Project().Replace(text, "project: chaos");

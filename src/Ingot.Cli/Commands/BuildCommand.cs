@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ingot.Builds;
+using Ingot.Builds.Running;
 using Ingot.Cli.Output;
 using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;

@@ -3,7 +3,7 @@ using System.Globalization;
 using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Plans;
 using Ingot.Templates.Project;
 

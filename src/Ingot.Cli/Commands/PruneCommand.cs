@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Serialization;
-using Ingot.Builds;
+using Ingot.Builds.Cache;
 using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
 using Ingot.Server.Registry;

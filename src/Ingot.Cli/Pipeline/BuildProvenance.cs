@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ingot.Builds;
+using Ingot.Builds.Running;
 using Ingot.Diagnostics;
 using Ingot.Evidence.Provenance;
 using Ingot.Oci.Content;

@@ -1,5 +1,8 @@
 using System.Diagnostics;
 using Ingot.Builds;
+using Ingot.Builds.Files;
+using Ingot.Builds.Layers;
+using Ingot.Builds.Running;
 using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;

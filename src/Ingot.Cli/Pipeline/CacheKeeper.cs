@@ -1,4 +1,4 @@
-using Ingot.Builds;
+using Ingot.Builds.Cache;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layouts;

@@ -1,4 +1,4 @@
-using Ingot.Builds;
+using Ingot.Builds.Remote;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
 using Ingot.Plans;

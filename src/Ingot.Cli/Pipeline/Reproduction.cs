@@ -1,10 +1,9 @@
-using Ingot.Builds;
 using Ingot.Builds.Reproduction;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Plans;
 using Ingot.Templates.Project;
 

@@ -1,4 +1,5 @@
 using Ingot.Builds;
+using Ingot.Builds.Cache;
 using Ingot.Cli.Commands;
 
 namespace Ingot.Cli.Pipeline;

@@ -3,7 +3,7 @@ using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Plans;
 using Ingot.Server.Api;
 using Ingot.Templates.Project;

@@ -1,6 +1,8 @@
 using System.Collections;
 using System.Text;
 using Ingot.Builds;
+using Ingot.Builds.Files;
+using Ingot.Builds.Running;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;

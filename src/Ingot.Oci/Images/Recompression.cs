@@ -1,5 +1,6 @@
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Oci.Images;
 

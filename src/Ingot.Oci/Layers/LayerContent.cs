@@ -1,3 +1,4 @@
+using Ingot.Oci.Content;
 using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Layers;

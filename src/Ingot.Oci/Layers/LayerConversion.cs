@@ -1,4 +1,5 @@
 using Ingot.Oci.Content;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Oci.Layers;
 

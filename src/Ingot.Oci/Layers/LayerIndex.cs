@@ -124,8 +124,14 @@ public sealed class LayerIndex
 
         var whiteouts = new List<string>();
         for (int left = reader.Read7BitEncodedInt(); left > 0; left--)
-            whiteouts.Add(TarPath.Decode(ReadBytes(reader)));
+            whiteouts.Add(ReadWhiteout(reader));
         return new LayerIndex(files, whiteouts);
+    }
+
+    private static string ReadWhiteout(BinaryReader reader)
+    {
+        string path = TarPath.Decode(ReadBytes(reader));
+        return Whiteout.IsWhiteout(path) ? path : throw new FormatException($"the bytes are not an index of a layer: '{path}' is no whiteout");
     }
 
     // A path is what it shares with the one before, and the rest: most of an index is paths.

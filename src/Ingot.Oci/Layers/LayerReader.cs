@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using Ingot.Oci.Content;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Layers;

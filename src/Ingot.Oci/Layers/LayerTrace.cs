@@ -1,5 +1,6 @@
 using System.Text;
 using Ingot.Oci.Content;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Oci.Layers;
 

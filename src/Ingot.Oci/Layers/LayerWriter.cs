@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Ingot.Oci.Content;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Layers;

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Oci.Layouts;
 

@@ -1,7 +1,7 @@
 using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Templates.Project;
 
 namespace Ingot.Server.Control;

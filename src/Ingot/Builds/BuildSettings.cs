@@ -1,5 +1,5 @@
 using Ingot.Oci.Content;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Builds;
 

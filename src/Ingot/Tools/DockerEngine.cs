@@ -17,6 +17,11 @@ public sealed class DockerEngine : IDisposable
     /// <summary>Where the Engine listens by default.</summary>
     public const string DefaultSocket = "/var/run/docker.sock";
 
+    // What changes a container. Health checks run as "exec" does, three events each time, and change nothing;
+    // https://docs.docker.com/reference/cli/docker/system/events/#containers.
+    private static readonly string[] s_changes =
+        ["create", "destroy", "die", "health_status", "kill", "oom", "pause", "rename", "restart", "start", "stop", "unpause", "update"];
+
     private readonly DockerPatience _patience;
     private readonly DockerConnection _connection;
 
@@ -150,7 +155,7 @@ public sealed class DockerEngine : IDisposable
             : new DockerList(reply.Read(DockerJsonContext.Default.IReadOnlyListDockerContainerSummary), reply.Body);
     }
 
-    /// <summary>What happens to containers with all of <paramref name="labels"/>, until the Engine ends.</summary>
+    /// <summary>What changes containers with all of <paramref name="labels"/>, until the Engine ends.</summary>
     /// <param name="labels">The labels.</param>
     /// <param name="sinceUnixSeconds">From when on; the Engine remembers a little.</param>
     /// <param name="onOpen">Told once the Engine answers: what happens from then on will be brought.</param>
@@ -160,7 +165,7 @@ public sealed class DockerEngine : IDisposable
             [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         string path = string.Create(CultureInfo.InvariantCulture,
-            $"events?since={sinceUnixSeconds}&filters={Filter(("label", labels), ("type", ["container"]))}");
+            $"events?since={sinceUnixSeconds}&filters={Filter(("label", labels), ("type", ["container"]), ("event", s_changes))}");
         int waits = 0;
         // The answer itself must come; after that nothing may happen for days.
         TimeSpan Left()

@@ -112,13 +112,37 @@ public sealed class SuitesTests : IDisposable
         Assert.Equal((0, "1 passed, 0 failed, 0 skipped"), Run("a"));
     }
 
+    [Fact]
+    public void OneProgramMayBeMoreSuites()
+    {
+        Suite("a", Result(passed: 3), 0, "of $*");
+        Suite("b", Result(passed: 5, failed: 1), 1, "of $*");
+
+        Assert.Equal((1, "11 passed, 1 failed, 0 skipped"), Run("a#first -class A", "a#second", "b -class B"));
+        Assert.Contains("first: 3 passed", _output, StringComparison.Ordinal);
+        Assert.Contains("second: 3 passed", _output, StringComparison.Ordinal);
+        Assert.Matches("of -noColor -noLogo -xml [^ ]*b.xml -class B\n", _output);
+    }
+
+    // Each waits for what the other does.
+    [Fact]
+    public void TwoSuitesRunAtTheSameTime()
+    {
+        static string Wait(string mine, string other) => $"touch $HERE/{mine}; for i in 1 2 3 4 5 6 7 8 9; do [ -f $HERE/{other} ] && break; sleep 0.1; done; [ -f $HERE/{other} ] || exit 1";
+        _script.Write("a.result", Result(passed: 1));
+        _script.WriteProgram("a", $"{Wait("a.began", "b.began")}\ncp \"$HERE/a.result\" \"$4\"");
+        _script.WriteProgram("b", $"{Wait("b.began", "a.began")}\ncp \"$HERE/a.result\" \"$4\"");
+
+        Assert.Equal((0, "2 passed, 0 failed, 0 skipped"), Run("a", "+b"));
+    }
+
     private string _output = "";
 
     private (int ExitCode, string LastLine) Run(params string[] suites) => RunAfter(0, suites);
 
     private (int ExitCode, string LastLine) RunAfter(int failures, params string[] suites)
     {
-        var result = _script.Run("scripts/run-suites", [_script.PathOf("results"), $"{failures}", .. suites.Select(_script.PathOf)]);
+        var result = _script.Run("scripts/run-suites", [_script.PathOf("results"), $"{failures}", .. suites.Select(suite => suite.StartsWith('+') ? "+" + _script.PathOf(suite[1..]) : _script.PathOf(suite))]);
         _output = result.Output;
         return (result.ExitCode, result.Output.TrimEnd('\n').Split('\n')[^1]);
     }
@@ -128,7 +152,7 @@ public sealed class SuitesTests : IDisposable
     {
         _script.Write(name + ".result", result);
         string copy = result.Length == 0 ? "" : $"cp \"$HERE/{name}.result\" \"$4\"";
-        _script.WriteProgram(name, $"echo '{says}'\n{copy}\nexit {exitCode}");
+        _script.WriteProgram(name, $"echo \"{says}\"\n{copy}\nexit {exitCode}");
     }
 
     private static string Result(int passed, int failed = 0, int skipped = 0, int errors = 0, string tests = "") =>

@@ -45,6 +45,22 @@ public sealed class AssemblyUsesTests
         Assert.Empty(FaultsIn("ByInternalType", "| `Ingot.Sample` | – |"));
 
     [Theory]
+    [InlineData("| `Ingot.Sample` | – |", "`Ingot.Sample`", "`Ingot.Sample`", true)]
+    [InlineData("| `Ingot.Sample` | `Ingot.Sample.Lower`, `Ingot.Sample.Upper` |", "", "–", true)]
+    [InlineData("| `Ingot.Sample` | `Ingot.Sample.Lower` |", "", "`Ingot.Sample`", true)]
+    [InlineData("| `Ingot.Sample` | `Ingot.Sample.Lower` |", "", "–", false)]
+    [InlineData("| `Ingot.Sample` | `Ingot.*` |", "", "–", false)]
+    [InlineData("| `Ingot.Sample` | – |", "`Ingot.*`", "–", false)]
+    [InlineData("| `Ingot` | – |", "`Ingot.Sample`", "`Ingot.Sample`", false)]
+    public void RoomsOfARowShareWhatIsInternal(string around, string lower, string upper, bool shared)
+    {
+        var faults = FaultsIn("ByInternalType", around, $"| `{Lower}` | {lower}, `{Upper}` |", $"| `{Upper}` | {upper} |");
+
+        Assert.Equal(shared, faults.Count == 0);
+        Assert.All(faults, fault => Assert.EndsWith($"which is internal to {Upper}", fault, StringComparison.Ordinal));
+    }
+
+    [Theory]
     [InlineData("| `Ingot.Sample.Upper` | – |", "the namespace Ingot.Sample.Lower has no row in the table")]
     [InlineData("| `Ingot.Sample.Lower` | – |", "whose namespace Ingot.Sample.Upper has no row in the table")]
     public void ANamespaceWithoutARowIsAFault(string row, string expected) =>

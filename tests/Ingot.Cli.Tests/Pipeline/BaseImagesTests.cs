@@ -3,7 +3,7 @@ using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Registries;
 using Ingot.Plans;

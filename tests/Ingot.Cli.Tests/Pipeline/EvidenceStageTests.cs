@@ -8,7 +8,7 @@ using Ingot.Evidence.Signatures;
 using Ingot.Evidence.Tests;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Plans;
 using Ingot.Templates.Project;
 using Ingot.Testing;

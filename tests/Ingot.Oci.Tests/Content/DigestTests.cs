@@ -2,6 +2,7 @@ using System.Text.Json;
 using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Oci.Content;
+using Ingot.Testing;
 
 namespace Ingot.Oci.Tests.Content;
 
@@ -67,7 +68,7 @@ public sealed class DigestTests
     {
         var (a, b) = (Digest.Of(left), Digest.Of(right));
         return Math.Sign(a.CompareTo(b)) == Math.Sign(string.CompareOrdinal(a.Hex, b.Hex)) && (a < b) == (b > a) && (a <= b) != (a > b);
-    }).QuickCheckThrowOnFailure();
+    }).Holds();
 
     [Fact]
     public void DigestsGoThroughJson()

@@ -1,7 +1,7 @@
 using System.Text;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Testing;
 
 namespace Ingot.Oci.Tests.Images;

@@ -1,6 +1,6 @@
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Registries;
 using Ingot.Oci.Tests.Layouts;

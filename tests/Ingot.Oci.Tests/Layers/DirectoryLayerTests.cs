@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 using Ingot.Oci.Tests.Tar;
 using Ingot.Testing;

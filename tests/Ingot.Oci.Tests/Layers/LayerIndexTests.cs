@@ -2,7 +2,9 @@ using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
+using Ingot.Testing;
 
 namespace Ingot.Oci.Tests.Layers;
 
@@ -70,7 +72,7 @@ public sealed class LayerIndexTests
             catch (FormatException)
             {
             }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+        }).Holds(3000);
     }
 
     private static async Task<LayerIndex> MakeAsync() => (await MakeLayerAsync(new MemoryStore())).Index;

@@ -1,6 +1,8 @@
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
+using Ingot.Oci.Tests.Layers.Compression;
 using Ingot.Testing;
 
 namespace Ingot.Oci.Tests.Layers;

@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Oci.Content;
 using Ingot.Oci.Registries;
+using Ingot.Testing;
 
 namespace Ingot.Oci.Tests.Registries;
 
@@ -109,7 +110,7 @@ public sealed class ReferenceTests
                     from tag in Gen.Elements("", ":latest", ":1.2.3-rc_1", ":_")
                     from digest in Gen.Elements("", "@sha256:" + Hex)
                     select registry + "x/" + Bounded(string.Join('/', path.Take(4))) + tag + digest;
-        Prop.ForAll(Arb.From(texts), text => Reference.Parse(text).ToString() == text).QuickCheckThrowOnFailure();
+        Prop.ForAll(Arb.From(texts), text => Reference.Parse(text).ToString() == text).Holds();
     }
 
     // A repository's name has at most 255 characters; a cut name may end in what only stands between letters.
@@ -120,5 +121,5 @@ public sealed class ReferenceTests
     {
         _ = Reference.TryParse(text ?? "", out _);
         _ = Reference.TryParse(string.Concat(Enumerable.Repeat("a-", 5000)) + text, out _);
-    }).QuickCheckThrowOnFailure();
+    }).Holds();
 }

@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Oci.Tar;
+using Ingot.Testing;
 
 namespace Ingot.Oci.Tests.Tar;
 
@@ -14,17 +15,17 @@ public sealed class TarPathTests
     [Fact]
     public void EveryNameComesBackByteForByte() =>
         Prop.ForAll(Arb.From(s_names), name => TarPath.Encode(TarPath.Decode(name)).SequenceEqual(name))
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+            .Holds(5000);
 
     [Fact]
     public void DifferentNamesAreDifferentTexts() =>
         Prop.ForAll(Arb.From(s_names.Zip(s_names)), pair => pair.Item1.SequenceEqual(pair.Item2) == (TarPath.Decode(pair.Item1) == TarPath.Decode(pair.Item2)))
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(2000));
+            .Holds(2000);
 
     [Fact]
     public void TheOrderIsThatOfTheBytesOfEachComponent() =>
         Prop.ForAll(Arb.From(s_names.Zip(s_names)), pair => Math.Sign(TarPath.Compare(TarPath.Decode(pair.Item1), TarPath.Decode(pair.Item2))) == Math.Sign(CompareComponents(pair.Item1, pair.Item2)))
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+            .Holds(5000);
 
     [Theory]
     [InlineData("a", "a/b")]

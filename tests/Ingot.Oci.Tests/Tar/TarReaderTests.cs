@@ -87,7 +87,7 @@ public sealed class TarReaderTests
                      from fix in Gen.Choose(0, 1)
                      select Damage(archive, changes, length, fix == 1);
         Prop.ForAll(Arb.From(damage), bytes => OutcomeAsync(new MemoryStream(bytes)).Wait(TimeSpan.FromSeconds(20)))
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(2000));
+            .Holds(2000);
     }
 
     private static byte[] Damage(byte[] archive, IEnumerable<(int At, int Value)> changes, int length, bool fixChecksums)

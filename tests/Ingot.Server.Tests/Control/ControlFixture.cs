@@ -1,7 +1,7 @@
 using Ingot.Evidence.Signatures;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Releases;
 using Ingot.Server.Api;
 using Ingot.Server.Control;

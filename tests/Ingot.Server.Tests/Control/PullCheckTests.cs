@@ -2,7 +2,7 @@ using Ingot.Diagnostics;
 using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Releases;
 using Ingot.Server.Control;
 using Ingot.Templates.Project;

@@ -75,7 +75,7 @@ public sealed class LedgerEntryTests
     {
         var bytes = (Entry(0, new LedgerEvent.KeyRetired("k", reason ?? "")) with { Actor = actor ?? "" }).ToBytes();
         return LedgerEntry.Parse(bytes).ToBytes().AsSpan().SequenceEqual(bytes);
-    }).QuickCheckThrowOnFailure();
+    }).Holds();
 
     [Fact]
     public void TheSmallestEntryIsRead() =>

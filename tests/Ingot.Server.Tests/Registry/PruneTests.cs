@@ -1,5 +1,5 @@
 using System.Text;
-using Ingot.Builds;
+using Ingot.Builds.Cache;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layouts;
 using Ingot.Server.Ledger;

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
 using Ingot.Builds;
+using Ingot.Builds.Running;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;

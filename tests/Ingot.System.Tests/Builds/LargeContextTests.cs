@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Ingot.Builds;
 using Ingot.Oci.Content;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.SystemTests.Builds;
 

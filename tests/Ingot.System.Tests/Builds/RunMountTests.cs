@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
-using Ingot.Builds;
 using Ingot.Diagnostics;
 
 namespace Ingot.SystemTests.Builds;

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Ingot.Builds;
 using Ingot.Diagnostics;
 
 namespace Ingot.SystemTests.Builds;

@@ -7,6 +7,7 @@ using Ingot.Evidence.Secrets;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.SystemTests.Evidence;
 

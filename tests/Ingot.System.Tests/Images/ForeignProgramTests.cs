@@ -4,6 +4,7 @@ using Ingot.Builds;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Registries;
 using Ingot.Oci.Tar;

@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 using Ingot.Testing;
 
@@ -38,7 +39,7 @@ public sealed class OverlayTests : IDisposable
             {
                 await LinuxTree.RunAsync(root, "umount", merged);
             }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(60));
+        }).Holds(60);
     }
 
     // What programs did to a mounted root file system, taken from the upper directory and applied elsewhere, is what they saw.
@@ -75,7 +76,7 @@ public sealed class OverlayTests : IDisposable
             var layer = await writer.FinishAsync();
             await LayerExtractor.ExtractAsync(store, layer.Blob!, layer.DiffId, applied, new ExtractOptions());
             Assert.Equal(seen, await LinuxTree.ListAsync(applied));
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(25));
+        }).Holds(25);
     }
 
     private static async Task ExtractAsync(byte[] tar, string directory, ExtractOptions options) =>

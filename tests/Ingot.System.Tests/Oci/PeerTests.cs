@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Registries;
 using Ingot.Testing;

@@ -6,6 +6,7 @@ using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 using Ingot.Releases;
 using Ingot.Templates.Project;

@@ -245,6 +245,26 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
         Assert.True(milliseconds / 20 < 0.2, $"{milliseconds} ms a look");
     }
 
+    // An image's own check runs as "exec" does, again and again: whoever is told of each reads each container again.
+    [Fact]
+    public async Task ACommandRunInAContainerIsNoChange()
+    {
+        var (target, setup) = Begin("checked");
+        string id = (await target.CarryOutAsync(setup, new Move.CreateInstance(1, 0, 0)))!;
+        var isOpen = new TaskCompletionSource();
+        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await using var events = host.Engine.WatchAsync(
+            [$"{InstanceLabels.Home}={Home}"], DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 1, isOpen.SetResult, stop.Token).GetAsyncEnumerator();
+        var next = events.MoveNextAsync().AsTask();
+        await isOpen.Task;
+        await Task.Delay(TimeSpan.FromSeconds(2), stop.Token);
+        await CommandRunner.TryRunAsync(new Command("docker", "exec", id, "/instance", "--check"), onLine: null, stop.Token);
+        await CommandRunner.RunAsync(new Command("docker", "pause", id), stop.Token);
+        Assert.True(await next);
+        Assert.Equal((id, "pause"), (events.Current.Actor?.Id, events.Current.Action));
+        await CommandRunner.RunAsync(new Command("docker", "unpause", id), stop.Token);
+    }
+
     private async Task<double> MeasureAsync(string what, Func<Task> look)
     {
         const int Looks = 300;

@@ -1,5 +1,5 @@
 using System.Text;
-using Ingot.Builds;
+using Ingot.Builds.Files;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 

@@ -2,6 +2,7 @@ using System.Text;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Tests.Evidence;

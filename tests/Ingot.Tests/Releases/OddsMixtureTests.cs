@@ -2,6 +2,7 @@ using System.Text.Json;
 using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Releases;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Releases;
 
@@ -86,7 +87,7 @@ public sealed class OddsMixtureTests
             double other = OddsMixture.Empty.Observe(canary2, baseline2).Observe(canary, baseline).LogE;
             double whole = OddsMixture.Empty.Observe(canary + canary2, baseline + baseline2).LogE;
             return Math.Abs(one - other) < 1e-9 && Math.Abs(one - whole) < 1e-9;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void TheEvidenceSurvivesSerialisationToTheLastBit() => Prop.ForAll(
@@ -98,7 +99,7 @@ public sealed class OddsMixtureTests
                 .Observe(new Arm(1001 + numbers[4], numbers[5]), new Arm(777, 3));
             string json = JsonSerializer.Serialize(mixture, ReleasesJsonContext.Default.OddsMixture);
             return JsonSerializer.Deserialize(json, ReleasesJsonContext.Default.OddsMixture)!.Terms.SequenceEqual(mixture.Terms);
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     // Shares are kept exact by making the trials large multiples of them.
     private static Arm NextArm(double share, int errors) => new((long)Math.Round(share * 100_000), errors);

@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Releases;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Releases;
 
@@ -35,7 +36,7 @@ public sealed class WeightsTests
             double got = (double)n1 * w1 / ((n1 * w1) + (n2 * w2));
             double wanted = Math.Clamp(share / 100.0, smallest, largest);
             return w1 is >= 1 and <= 256 && w2 is >= 1 and <= 256 && Math.Abs(got - wanted) < 0.005;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Theory]
     [InlineData(-1, 1, 1)]

@@ -3,6 +3,7 @@ using FsCheck.Fluent;
 using Ingot.Diagnostics;
 using Ingot.Templates.Dockerfile;
 using Ingot.Templates.Dockerfile.Checks;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Templates;
 
@@ -19,15 +20,15 @@ public class DockerfilePropertyTests
 
     [Fact]
     public void ArbitraryTextGivesDiagnosticsAndNeverAnException() =>
-        Prop.ForAll<string>(text => IsSound(text ?? "")).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
+        Prop.ForAll<string>(text => IsSound(text ?? "")).Holds(1000);
 
     [Fact]
     public void ArbitraryFragmentsGiveDiagnosticsAndNeverAnException() =>
-        Prop.ForAll(Gen.Elements(s_fragments).ListOf().Select(string.Concat).ToArbitrary(), IsSound).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+        Prop.ForAll(Gen.Elements(s_fragments).ListOf().Select(string.Concat).ToArbitrary(), IsSound).Holds(5000);
 
     [Fact]
     public void MutatedFilesGiveDiagnosticsAndNeverAnException() =>
-        Prop.ForAll(Mutations().ToArbitrary(), IsSound).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+        Prop.ForAll(Mutations().ToArbitrary(), IsSound).Holds(5000);
 
     [Fact]
     public void WhateverIsExpandedIsExpandedWithoutAnException() =>
@@ -40,7 +41,7 @@ public class DockerfilePropertyTests
             VariableExpander.ExpandWords(word, _ => "a b", diagnostics, '`');
             VariableExpander.ExpandContent(new Heredoc("x", true, text, word.Span), _ => null, diagnostics);
             return diagnostics.All(d => Inside(d.Span, source));
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+        }).Holds(3000);
 
     [Fact]
     public void WhatIsRefusedForAFileIsRefusedForItsExpansion() =>
@@ -55,7 +56,7 @@ public class DockerfilePropertyTests
             foreach (var word in words)
                 VariableExpander.Expand(word, _ => "v", diagnostics, syntax.Escape);
             return !diagnostics.HasErrors;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+        }).Holds(3000);
 
     [Theory]
     [InlineData("RUN x\n")]
@@ -107,7 +108,7 @@ public class DockerfilePropertyTests
     public void MountsAreReadWithoutAnExceptionAndStandInTheFile()
     {
         string[] parts = ["type=", "cache", "bind", "secret", "ssh", "tmpfs", ",", "=", "\\\"", "'", "\\", "target=/x", "dst", "from=a", "ro", "rw=false", "required", "mode=0400", "uid=1", "size=1g", "sharing=locked", "id=$x", "${", "}", "🦊", "\ud800", "A", "env="];
-        Prop.ForAll(Gen.Elements(parts).ListOf().Select(string.Concat).ToArbitrary(), text => IsSound($"FROM debian\nRUN --mount={text} make\n")).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+        Prop.ForAll(Gen.Elements(parts).ListOf().Select(string.Concat).ToArbitrary(), text => IsSound($"FROM debian\nRUN --mount={text} make\n")).Holds(5000);
     }
 
     [Fact]
@@ -121,7 +122,7 @@ public class DockerfilePropertyTests
 
             List<string> triggers = [.. syntax.Stages.SelectMany(stage => stage.Instructions).OfType<OnbuildInstruction>().Select(onbuild => onbuild.Trigger)];
             return DockerfileParser.ParseTriggers(triggers, "image", diagnostics).Count == triggers.Count && !diagnostics.HasErrors;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+        }).Holds(5000);
 
     [Fact]
     public void ArbitraryTriggersGiveDiagnosticsAndNeverAnException() =>
@@ -131,7 +132,7 @@ public class DockerfilePropertyTests
             var read = DockerfileParser.ParseTriggers([text, "RUN a", text], "image", diagnostics);
             int length = (2 * text.Length) + 8;
             return read.Any(i => i.Text == "RUN a") && diagnostics.All(d => d.Span is { } s && s.Start >= 0 && s.Start + s.Length <= length);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+        }).Holds(3000);
 
     // Twice the text may take twice the memory, and not four times: copying what was read again and again shows there, whatever the clock says.
     [Theory]

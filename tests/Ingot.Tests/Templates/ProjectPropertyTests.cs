@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Diagnostics;
 using Ingot.Templates.Project;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Templates;
 
@@ -16,15 +17,15 @@ public class ProjectPropertyTests
 
     [Fact]
     public void ArbitraryTextGivesDiagnosticsAndNeverAnException() =>
-        Prop.ForAll<string>(text => IsSound(text ?? "")).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
+        Prop.ForAll<string>(text => IsSound(text ?? "")).Holds(1000);
 
     [Fact]
     public void ArbitraryFragmentsGiveDiagnosticsAndNeverAnException() =>
-        Prop.ForAll(Gen.Elements(s_fragments).ListOf().Select(string.Concat).ToArbitrary(), IsSound).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+        Prop.ForAll(Gen.Elements(s_fragments).ListOf().Select(string.Concat).ToArbitrary(), IsSound).Holds(5000);
 
     [Fact]
     public void MutatedFilesGiveDiagnosticsAndNeverAnException() =>
-        Prop.ForAll(Mutations().ToArbitrary(), IsSound).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
+        Prop.ForAll(Mutations().ToArbitrary(), IsSound).Holds(5000);
 
     [Theory]
     [InlineData("[", 200_000)]

@@ -3,6 +3,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Diagnostics;
 using Ingot.Templates.Dockerfile;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Templates;
 
@@ -22,13 +23,13 @@ public class SubstitutionPropertyTests
                 && Expand($"${{v##{pattern}}}", text) == (atStart.Count == 0 ? text : text[atStart[^1]..])
                 && Expand($"${{v%{pattern}}}", text) == (atEnd.Count == 0 ? text : text[..atEnd[^1]])
                 && Expand($"${{v%%{pattern}}}", text) == (atEnd.Count == 0 ? text : text[..atEnd[0]]);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+        }).Holds(3000);
 
     [Fact]
     public void WhatIsReplacedIsTheFirstLongestMatchOrAllOfThem() =>
         Prop.ForAll(Patterns().Where(pattern => pattern.Length > 0).ToArbitrary(), Texts().ToArbitrary(), (pattern, text) =>
             Expand($"${{v/{pattern}/+}}", text) == Replace(pattern, text, all: false) && Expand($"${{v//{pattern}/+}}", text) == Replace(pattern, text, all: true))
-            .Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+            .Holds(3000);
 
     [Theory]
     [InlineData("${v//a/b}", 1 << 20)]

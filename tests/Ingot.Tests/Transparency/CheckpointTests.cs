@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using FsCheck;
 using FsCheck.Fluent;
+using Ingot.Testing;
 using Ingot.Transparency;
 
 namespace Ingot.Tests.Transparency;
@@ -18,7 +19,7 @@ public sealed class CheckpointTests : IDisposable
     {
         var checkpoint = new Checkpoint("origin", (long)size.Get << 20, MerkleTree.EmptyRoot);
         return Checkpoint.Parse(checkpoint.ToString()).ToString() == checkpoint.ToString();
-    }).QuickCheckThrowOnFailure();
+    }).Holds();
 
     [Fact]
     public void ExtensionLinesAreKept()

@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Ingot.Testing;
 using Ingot.Transparency;
 
 namespace Ingot.Tests.Transparency;
@@ -39,7 +40,7 @@ public sealed class MerkleTreeTests
     {
         var leaves = Leaves(size);
         return Grow(leaves).Root == Definition(leaves) && MerkleTree.Root(size, Nodes(leaves)) == Definition(leaves);
-    }).QuickCheckThrowOnFailure();
+    }).Holds();
 
     [Fact]
     public void EveryLeafOfEverySmallTreeHasAProofThatVerifiesNowhereElse()
@@ -95,7 +96,7 @@ public sealed class MerkleTreeTests
         return holds
             && (inclusion.Count == 0 || !MerkleTree.VerifyInclusion(leaves[index], index, size, root, inclusion))
             && (consistency.Count == 0 || !MerkleTree.VerifyConsistency(index + 1, oldRoot, size, root, consistency));
-    }).QuickCheckThrowOnFailure();
+    }).Holds();
 
     [Fact]
     public void ATreeReadBackFromItsEdgeGrowsOnAsIfNothingHadHappened() => Prop.ForAll(Sizes(), size =>
@@ -106,7 +107,7 @@ public sealed class MerkleTreeTests
         foreach (var leaf in leaves[size..])
             again = again.Append(leaf);
         return again.Root == Definition(leaves);
-    }).QuickCheckThrowOnFailure();
+    }).Holds();
 
     [Theory]
     [InlineData(-1, 0)]

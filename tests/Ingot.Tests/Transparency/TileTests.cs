@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using Ingot.Testing;
 using Ingot.Transparency;
 
 namespace Ingot.Tests.Transparency;
@@ -28,7 +29,7 @@ public sealed class TileTests
         {
             var tile = new Tile(level, index, width);
             return Tile.TryParse(tile.Path, out var parsed) && parsed == tile;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Theory]
     [InlineData("")]
@@ -81,7 +82,7 @@ public sealed class TileTests
         byte[][] given = [.. (entries ?? []).Select(entry => entry ?? [])];
         var read = Tile.ReadEntries(Tile.WriteEntries(given));
         return read.Count == given.Length && read.Zip(given).All(pair => pair.First.AsSpan().SequenceEqual(pair.Second));
-    }).QuickCheckThrowOnFailure();
+    }).Holds();
 
     [Fact]
     public void AnEntryTooLongForItsLengthIsRefused() => Assert.Throws<OverflowException>(() => Tile.WriteEntries([new byte[65536]]));

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Ingot.Oci.Content;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Layers.Erofs;

@@ -1,3 +1,4 @@
+using Ingot.Oci.Content;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Layers.Erofs;

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using Ingot.Oci.Content;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Layers.Erofs;

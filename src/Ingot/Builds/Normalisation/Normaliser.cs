@@ -1,4 +1,5 @@
 using System.Text;
+using Ingot.Builds.Files;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 

@@ -1,5 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Ingot.Builds.Files;
+using Ingot.Builds.Layers;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
 

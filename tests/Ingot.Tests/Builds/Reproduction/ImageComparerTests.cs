@@ -3,6 +3,7 @@ using Ingot.Builds.Reproduction;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 
 namespace Ingot.Tests.Builds.Reproduction;

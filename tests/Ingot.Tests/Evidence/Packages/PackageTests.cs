@@ -2,6 +2,7 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using Ingot.Evidence.Packages;
+using Ingot.Testing;
 
 namespace Ingot.Tests.Evidence.Packages;
 
@@ -179,7 +180,7 @@ public sealed class PackageTests
             List<string> problems = [];
             var read = DpkgDatabase.Parse(string.Join('\n', entries.Select(Print)), problems.Add).ToList();
             return problems.Count == 0 && read.SequenceEqual(entries);
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void NoTextMakesTheReaderThrow() => Prop.ForAll(
@@ -189,7 +190,7 @@ public sealed class PackageTests
             _ = DpkgDatabase.Parse(text.Get, _ => { }).Count();
             _ = DpkgDatabase.Parse("Package: x\nVersion:" + text.Get + "\nSource:(" + text.Get, _ => { }).Count();
             OsRelease.Parse(text.Get.Split('\n'));
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     private static Gen<DpkgEntry> Entry()
     {

@@ -144,7 +144,7 @@ public sealed class EnvelopeTests
                     AssertReadsOrRefuses(() => Envelope.Parse(input));
                     AssertReadsOrRefuses(() => Statement.Parse(input));
                 }
-            }).QuickCheckThrowOnFailure();
+            }).Holds();
     }
 
     private static void AssertReadsOrRefuses(Action read)

@@ -83,7 +83,7 @@ public sealed class GossVectorTests
         {
             GossFile.Parse(new SourceText("x", text.Get), new DiagnosticBag());
             GossFile.Parse(new SourceText("x", "file:\n  /x:\n    exists: " + text.Get), new DiagnosticBag());
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     // Pieces of the language in any order come nearer to its corners than any text does.
     [Fact]
@@ -92,7 +92,7 @@ public sealed class GossVectorTests
         string[] pieces = ["file:", "\n", "  ", "/x:", " {", "}", "exists: true", ", ", "[", "]", "- ", "&a ", "*a", "<<: *a", "not: ", "and: ", "'", "\"", "!x", "/re/", "command:", "exec: ", "~", "|", "?", ": ", "#", "---", "\t", "contents:", "{have-len: ", "port:", "80"];
         Prop.ForAll(
             Gen.ListOf(Gen.Elements(pieces)).ToArbitrary(),
-            parts => { GossFile.Parse(new SourceText("x", string.Concat(parts)), new DiagnosticBag()); }).Check(Config.QuickThrowOnFailure.WithMaxTest(2000));
+            parts => { GossFile.Parse(new SourceText("x", string.Concat(parts)), new DiagnosticBag()); }).Holds(2000);
     }
 
     [Fact]
@@ -102,7 +102,7 @@ public sealed class GossVectorTests
             var plain = expected.Match(actual);
             var negated = new Matcher.Not(expected).Match(actual);
             return plain.Problem is null ? plain.Holds != negated.Holds : !plain.Holds && !negated.Holds;
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void ConsistOfIsContainElementsAndTheLength() => Prop.ForAll(
@@ -112,7 +112,7 @@ public sealed class GossVectorTests
             List<Matcher> elements = [.. wanted.Select(w => (Matcher)new Matcher.HasPrefix(w))];
             bool contains = new Matcher.ContainsElements(elements, SplitsText: true).Match(value).Holds;
             return new Matcher.ConsistsOf(elements).Match(value).Holds == (contains && actual.Count == wanted.Count);
-        }).QuickCheckThrowOnFailure();
+        }).Holds();
 
     [Fact]
     public void ElementsAreGivenOutWithoutGreed()

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
+using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Builds.Normalisation.Formats;
 

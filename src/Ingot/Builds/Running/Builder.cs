@@ -1,0 +1,145 @@
+using Ingot.Builds.Cache;
+using Ingot.Builds.Files;
+using Ingot.Builds.Layers;
+using Ingot.Builds.Remote;
+using Ingot.Builds.Secrets;
+using Ingot.Builds.Steps;
+using Ingot.Plans;
+
+namespace Ingot.Builds.Running;
+
+/// <summary>Carries plans out: runs what is not in the cache, several steps at a time, and puts images into the store. Needs root, runc and overlayfs.</summary>
+/// <remarks>Whatever ends it, no half image is in the store and nothing runs on; what a killed builder left is taken away by the next one with the same work directory.</remarks>
+public sealed class Builder
+{
+    private const int PrivateMode = 0b111_000_000;
+
+    private static readonly TimeSpan s_syncPatience = TimeSpan.FromSeconds(2);
+    private static readonly string[] s_parts = ["snapshots", "archives", "layers", "steps", "last", "selections", "stamps", "downloads", "copied", "unchanged"];
+
+    private readonly BuildSettings _settings;
+    private readonly string _workDirectory;
+
+    /// <summary>Makes the cache's directories when they are missing.</summary>
+    public Builder(BuildSettings settings)
+    {
+        _settings = settings;
+        string cache = Path.GetFullPath(settings.CacheDirectory);
+        // Its own directory: everything in it that no living build holds is taken away.
+        _workDirectory = Path.Combine(settings.WorkDirectory is null ? Path.Combine(cache, "work") : Path.GetFullPath(settings.WorkDirectory), "builds");
+        if (settings.Epoch.Ticks % TimeSpan.TicksPerSecond != 0)
+            throw new ArgumentException($"the epoch '{settings.Epoch:O}' is not a whole second", nameof(settings));
+    }
+
+    /// <summary>What the contexts of the last build looked like before it read any of their files; null when that says too little, or none was finished.</summary>
+    public IReadOnlyList<ContextLook>? Looks { get; private set; }
+
+    /// <summary>Builds the images of a plan, in its order. A failed command throws <see cref="BuildException"/>, a mistake in a person's files that only shows now
+    /// <see cref="Diagnostics.InvalidInputException"/>, a missing program <see cref="Tools.ToolException"/>, a secret that would have got into an image <see cref="SecretLeakException"/>; other steps are then stopped.</summary>
+    public async Task<IReadOnlyList<BuiltImage>> BuildAsync(Plan plan, IBuildProgress progress, CancellationToken cancellationToken = default)
+    {
+        await Workspace.SweepAsync(_workDirectory, cancellationToken).ConfigureAwait(false);
+        var guard = new SecretGuard(_settings.Secrets.Where(s => !_settings.ExemptSecrets.Contains(s.Key)).ToDictionary());
+        guard.Check(plan);
+        var started = _settings.TimeProvider.GetUtcNow();
+        var source = _settings.Source is { } known ? Task.FromResult<SourceRevision?>(known)
+            : SourceRevisions.FindAsync(plan.Directory, warning => progress.Report(new BuildEvent.Warning(warning)), cancellationToken);
+        string cache = Path.GetFullPath(_settings.CacheDirectory);
+        // Snapshots hold the programs of images, set-id bits and all.
+        HostFiles.MakeDirectory(cache, PrivateMode);
+        using var use = await CacheUse.BeginAsync(cache, _settings.TimeProvider, cancellationToken).ConfigureAwait(false);
+        var durability = new CacheDurability(cache);
+        await durability.RecoverAsync(s_parts, _settings.TimeProvider, cancellationToken).ConfigureAwait(false);
+        StepCache.SweepLocks(cache);
+        var workspace = new Workspace(_workDirectory);
+        await using (workspace.ConfigureAwait(false))
+        {
+            using var client = _settings.Http is null ? Downloads.NewClient() : null;
+            using var slots = new StepSlots(_settings.Commands, _settings.Parallelism);
+            var layers = new LayerCache(cache, _settings.Store) { Use = use };
+            var session = new BuildSession(_settings, layers, workspace, Path.Combine(cache, "logs"))
+            {
+                Guard = guard,
+                Slots = slots,
+                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Secrets) { Use = use },
+                Repositories = new GitTrees(GitAccess.Of(_settings)),
+                Copied = new CopiedFiles(cache),
+                Use = use,
+            };
+            return await BuildAsync(plan, session, durability, (results, current) => WriterAsync(plan, current, results, source, started), progress, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<ImageWriter> WriterAsync(Plan plan, BuildSession session, IReadOnlyDictionary<string, StageResult> results, Task<SourceRevision?> source, DateTimeOffset started) =>
+        new(plan, session, results, await source.ConfigureAwait(false), started);
+
+    // A shared cache that turns out not to hold what it says is left out, and all is looked at again: what was made stays.
+    private async Task<IReadOnlyList<BuiltImage>> BuildAsync(
+        Plan plan, BuildSession session, CacheDurability durability, Func<IReadOnlyDictionary<string, StageResult>, BuildSession, Task<ImageWriter>> writer, IBuildProgress progress, CancellationToken cancellationToken)
+    {
+        var places = _settings.NoCache ? [] : _settings.CacheFrom.ToList();
+        while (true)
+        {
+            var imported = places.Count == 0 ? null : await CacheImport.ReadAsync(places, progress, cancellationToken).ConfigureAwait(false);
+            string cache = Path.GetFullPath(_settings.CacheDirectory);
+            var current = imported is null ? session : session with { Imported = imported, Layers = new LayerCache(cache, _settings.Store) { Use = session.Use, Imported = imported } };
+            var steps = new StepCache(cache) { Imported = imported };
+            using var build = new PlanExecution(plan, current, steps, progress, cancellationToken);
+            try
+            {
+                var results = await build.RunAsync().ConfigureAwait(false);
+                var images = await WriteAsync(plan, await writer(results, current).ConfigureAwait(false), progress, cancellationToken).ConfigureAwait(false);
+                build.Adopt();
+                Looks = build.Looks;
+                await ExportAsync(build, current, steps, progress, cancellationToken).ConfigureAwait(false);
+                if (build.HasExecuted)
+                {
+                    CacheSize.Add(cache, build.AddedBytes);
+                    Workspace.SweepControlGroups(_settings.TimeProvider.GetUtcNow());
+                    await SyncAsync(durability).ConfigureAwait(false);
+                }
+
+                return images;
+            }
+            catch (SharedCacheException e) when (places.Remove(e.Place))
+            {
+                progress.Report(new BuildEvent.CacheNote($"{e.Message}; the build goes on without that cache", IsWarning: true));
+            }
+        }
+    }
+
+    private async Task ExportAsync(PlanExecution build, BuildSession session, StepCache steps, IBuildProgress progress, CancellationToken cancellationToken)
+    {
+        if (_settings.CacheTo.Count == 0)
+            return;
+
+        var export = new CacheExport(session, build.Used, steps.AskedSelections, await build.CacheMountsAsync().ConfigureAwait(false));
+        foreach (var target in _settings.CacheTo)
+            progress.Report(await export.RunAsync(target, cancellationToken).ConfigureAwait(false));
+    }
+
+    private static async Task<IReadOnlyList<BuiltImage>> WriteAsync(Plan plan, ImageWriter writer, IBuildProgress progress, CancellationToken cancellationToken)
+    {
+        var images = new List<BuiltImage>();
+        foreach (var image in plan.Images)
+        {
+            var built = await writer.WriteAsync(image, images, cancellationToken).ConfigureAwait(false);
+            progress.Report(new BuildEvent.ImageFinished(image.Name, built.Digest, built.Manifest.Layers.Sum(l => l.Size)));
+            images.Add(built);
+        }
+
+        return images;
+    }
+
+    // Without it a power failure costs the results of this build, and no more: a busy disk must not hold up the person.
+    private async Task SyncAsync(CacheDurability durability)
+    {
+        try
+        {
+            await Task.Run(durability.Sync).WaitAsync(s_syncPatience, _settings.TimeProvider).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+        }
+    }
+}

@@ -1,0 +1,203 @@
+using Ingot.Builds.Cache;
+using Ingot.Builds.Files;
+using Ingot.Builds.Layers;
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+using Ingot.Oci.Images;
+using Ingot.Oci.Layers;
+using Ingot.Oci.Tar;
+using Ingot.Plans;
+
+namespace Ingot.Builds.Steps;
+
+/// <summary>Copies files, and makes directories: layers that are written from where their files are, without a root filesystem.</summary>
+internal static class CopyExecution
+{
+    private const int FileMode = 0b110_100_100;
+    private const int DirectoryMode = 0b111_101_101;
+
+    /// <summary>Whether the layer of a copy is made as if over nothing. As in Docker's builder not when it sets modes too.</summary>
+    public static bool IsLinked(CopyStep step) => step.Link && step.Mode is null;
+
+    /// <summary>Makes the layer of a copy.</summary>
+    public static async Task<StepResult> RunAsync(BuildSession session, CopyStep step, StepWork work, CancellationToken cancellationToken)
+    {
+        var (chain, input) = (work.Chain, work.Input!);
+        var target = IsLinked(step) ? FileTree.Empty : await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
+        var owner = await OwnerAsync(session, step, chain, cancellationToken).ConfigureAwait(false);
+        var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
+        var selection = await input.SelectAsync(cancellationToken).ConfigureAwait(false);
+        using var reading = new CopyReading(session, input);
+        var placed = await PlaceAsync(session, step, target, selection, options, reading, cancellationToken).ConfigureAwait(false);
+        if (placed.Any(p => p.Source?.Unread is not null) && placed.All(file => IsThereAlready(target, file)))
+        {
+            // Unread files look as if they were: now it matters whether they are.
+            selection = await input.ReadAsync(cancellationToken).ConfigureAwait(false);
+            placed = await PlaceAsync(session, step, target, selection, options, reading, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (placed.All(file => IsThereAlready(target, file)))
+            return new StepResult();
+
+        var result = await PatchAsync(session, work, placed, input, reading, cancellationToken).ConfigureAwait(false)
+            ?? await WriteAsync(session, work.Export, placed, input, reading, cancellationToken).ConfigureAwait(false);
+        return result with { Rules = step.From is TreeSource.Context { KeepsModes: false } ? [ContextFiles.ModesRule] : [], Materials = input.Materials, Copied = session.Copied.Keep(selection, reading.Read) };
+    }
+
+    private static async Task<StepResult> WriteAsync(BuildSession session, bool export, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading, CancellationToken cancellationToken)
+    {
+        var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
+        await using (writer.ConfigureAwait(false))
+        {
+            foreach (var file in placed)
+                await WriteAsync(writer, file, reading, cancellationToken).ConfigureAwait(false);
+            return await session.FinishAsync(writer, layer => IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    // From the layer of the last time, when that is mostly the same. Null when it is not; and when somebody must see all of it.
+    private static async Task<StepResult?> PatchAsync(BuildSession session, StepWork work, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading, CancellationToken cancellationToken)
+    {
+        if (!work.Export || work.Earlier is not { } earlier || session.NewObserver() is not null || session.Settings.Store is not DirectoryStore store
+            || await session.Layers.FindWrittenAsync(earlier, cancellationToken).ConfigureAwait(false) is not { } before
+            || LayerPatch.Of(before.Index, before.Trace, session.Settings.Codec, [.. placed.Select(p => new LayerEntry(p.Entry, p.Source?.Content))]) is not { } patch)
+            return null;
+
+        var (layer, archive) = await patch.WriteAsync(store, before.Archive, session.NewArchive(), i => OpenAsync(placed[i], reading, cancellationToken), cancellationToken).ConfigureAwait(false);
+        if (LayerArchives.IsScattered(archive))
+            archive = archive.Gather(session.NewArchive());
+        return await session.KeepAsync(layer, archive, IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<Stream> OpenAsync(PlacedFile file, CopyReading reading, CancellationToken cancellationToken) =>
+        file.Source is null ? Stream.Null : await reading.OpenAsync(file.Source, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Makes the layer with the directories of a path that are missing in <paramref name="chain"/>; nothing when all are there.</summary>
+    public static async Task<StepResult> RunAsync(BuildSession session, DirectoryStep step, LayerChain chain, bool export, CancellationToken cancellationToken)
+    {
+        var tree = await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
+        string path = tree.Resolve(ImagePath.ToLayer(step.Path)) ?? throw Problem(step, "build-directory", $"the links in '{step.Path}' go round in a circle");
+        var missing = new List<TarEntry>();
+        for (; path.Length > 0 && !tree.IsDirectory(path); path = TarPath.Parent(path))
+        {
+            if (tree.Find(path) is { } file)
+                throw Problem(step, "build-directory", $"'/{path}' is a {file.Record.Type} and not a directory");
+            missing.Insert(0, new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = DirectoryMode, ModifiedTime = session.Settings.Epoch });
+        }
+
+        if (missing.Count == 0)
+            return new StepResult();
+
+        var owner = await OwnerAsync(session, step, step.User, chain, cancellationToken).ConfigureAwait(false);
+        var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
+        await using (writer.ConfigureAwait(false))
+        {
+            foreach (var entry in missing)
+                await writer.WriteAsync(entry with { UserId = owner.UserId, GroupId = owner.GroupId }, cancellationToken).ConfigureAwait(false);
+            return await session.FinishAsync(writer, _ => true, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<IReadOnlyList<PlacedFile>> PlaceAsync(
+        BuildSession session, CopyStep step, FileTree target, SourceSelection selection, CopyOptions options, CopyReading reading,
+        CancellationToken cancellationToken)
+    {
+        var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken).ConfigureAwait(false);
+        return Place(step, target, [.. sources.Select(s => Dated(s, step, options.Epoch)), .. Inline(session, step)], options);
+    }
+
+    private static IReadOnlyList<PlacedFile> Place(CopyStep step, FileTree target, IReadOnlyList<SelectedSource> sources, CopyOptions options)
+    {
+        try
+        {
+            return CopyLayout.Of(target, sources, options);
+        }
+        catch (CopyConflictException e)
+        {
+            throw Problem(step, "build-copy-conflict", e.Message);
+        }
+    }
+
+    // A layer that would change nothing is none. A directory's time is that of its last change, which this is not.
+    private static bool IsThereAlready(FileTree target, PlacedFile file)
+    {
+        if (target.Find(file.Entry.Path) is not { Record: { } there } || there.Entry.ExtendedAttributes is { Count: > 0 } || file.Entry.ExtendedAttributes is { Count: > 0 })
+            return false;
+
+        var entry = file.Entry;
+        bool isSame = (there.Type, there.Mode, there.UserId, there.GroupId, there.LinkTarget, there.Entry.DeviceMajor, there.Entry.DeviceMinor)
+            == (entry.Type, entry.Mode, entry.UserId, entry.GroupId, entry.LinkTarget, entry.DeviceMajor, entry.DeviceMinor);
+        return isSame && entry.Type switch
+        {
+            TarEntryType.Directory => true,
+            TarEntryType.File => file.Source is { } source && (source.Unread is not null || source.Content == there.Digest) && entry.Size == there.Size && entry.ModifiedTime == there.ModifiedTime,
+            _ => entry.ModifiedTime == there.ModifiedTime,
+        };
+    }
+
+    private static async Task WriteAsync(LayerWriter writer, PlacedFile file, CopyReading reading, CancellationToken cancellationToken)
+    {
+        if (file.Entry.Type != TarEntryType.File || file.Source is null)
+        {
+            await writer.WriteAsync(file.Entry, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var content = await reading.OpenAsync(file.Source, cancellationToken).ConfigureAwait(false);
+        await using (content.ConfigureAwait(false))
+            await writer.WriteAsync(file.Entry, content, cancellationToken).ConfigureAwait(false);
+    }
+
+    // Between the key and the layer the person may have saved the file again: the layer must be what the key says. Of a file that was unread, the layer says what it holds.
+    private static bool IsWhatWasSelected(LayerIndex index, IReadOnlyList<PlacedFile> placed, CopyInput input, Dictionary<FileOrigin, Digest> read)
+    {
+        foreach (var file in placed)
+        {
+            if (file.Source is not { } source || index.Find(file.Entry.Path)?.Digest is not { } written)
+                continue;
+            if (source.Content is { } content && content != written)
+                return false;
+            if (source.Unread is not null && !read.TryAdd(source.Origin, written) && read[source.Origin] != written)
+                return false;
+        }
+
+        return input.Learn(read);
+    }
+
+    private static async Task<(uint, uint)?> OwnerAsync(BuildSession session, CopyStep step, LayerChain chain, CancellationToken cancellationToken)
+    {
+        if (step.Owner is not { } owner)
+            return null;
+        if (!IsLinked(step))
+            return await OwnerAsync(session, step, owner, chain, cancellationToken).ConfigureAwait(false);
+
+        return Accounts.None.FindOwner(owner, out var unknown)
+            ?? throw Problem(step, "build-unknown-user", $"{unknown} is a name, and with --link nothing is below in which it could be looked up", "write numbers, or leave --link out");
+    }
+
+    private static async Task<(uint UserId, uint GroupId)> OwnerAsync(BuildSession session, Step step, string text, LayerChain chain, CancellationToken cancellationToken)
+    {
+        if (Accounts.None.FindOwner(text, out _) is { } numbers)
+            return numbers;
+
+        var accounts = await session.AccountsAsync(chain, cancellationToken).ConfigureAwait(false);
+        return accounts.FindOwner(text, out var unknown)
+            ?? throw Problem(step, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(text, accounts.Names) ?? "make the account in a RUN before, or write a number");
+    }
+
+    // What is not of another tree is selected once, for images of several epochs.
+    private static SelectedSource Dated(SelectedSource source, CopyStep step, DateTimeOffset epoch) =>
+        step.From is TreeSource.Stage or TreeSource.Image || source.IsArchive || source.Files.All(f => f.Entry.ModifiedTime == epoch)
+            ? source
+            : source with { Files = [.. source.Files.Select(f => f with { Entry = f.Entry with { ModifiedTime = epoch } })] };
+
+    private static IEnumerable<SelectedSource> Inline(BuildSession session, CopyStep step) => step.Inline.Select(file =>
+    {
+        byte[] content = System.Text.Encoding.UTF8.GetBytes(file.Content);
+        var entry = new TarEntry { Path = "", Type = TarEntryType.File, Mode = FileMode, Size = content.Length, ModifiedTime = session.Settings.Epoch };
+        return new SelectedSource(file.Name, [new SelectedFile(entry, Content: null, new FileOrigin(0, file.Name)) { Open = () => new MemoryStream(content, writable: false) }]);
+    });
+
+    internal static InvalidInputException Problem(Step step, string code, string summary, string? detail = null) =>
+        new([new Diagnostic(Severity.Error, code, summary, detail, step.Span)]);
+}

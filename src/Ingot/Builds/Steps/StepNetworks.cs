@@ -1,0 +1,60 @@
+using System.Net;
+using System.Net.Sockets;
+using Ingot.Plans;
+using Ingot.Tools;
+
+namespace Ingot.Builds.Steps;
+
+/// <summary>The network of one step.</summary>
+/// <param name="Preparations">What is made ready for it.</param>
+/// <param name="Namespaces">The network namespace, for the step's directory; none for that of the host.</param>
+/// <param name="ResolverFile">The text of <c>/etc/resolv.conf</c>.</param>
+internal sealed record NetworkOfStep(IReadOnlyList<Preparation> Preparations, Func<string, IReadOnlyList<RuntimeNamespace>> Namespaces, string ResolverFile);
+
+/// <summary>Decides what network a step gets.</summary>
+internal static class StepNetworks
+{
+    private const string HostResolver = "/etc/resolv.conf";
+    private const int MaxResolvers = 3;
+
+    // The file in the directory of the step that is its network namespace.
+    private const string Namespace = "network";
+
+    /// <summary>The network: by default one of its own from which the host's loopback cannot be reached.</summary>
+    public static NetworkOfStep Of(RunStep step, BuildSettings settings, Action<string> onLine)
+    {
+        string host = File.Exists(HostResolver) ? File.ReadAllText(HostResolver) : "";
+        if (step.Network == StepNetwork.None)
+            return new NetworkOfStep([], _ => [new RuntimeNamespace("network")], "");
+        if (step.Network == StepNetwork.Host)
+            return HostNetwork(host);
+        if (Slirp.Obstacle() is not { } obstacle)
+            return new NetworkOfStep([new CarriedNetwork(Namespace)], directory => [new("network", NamespaceIn(directory))], ResolverFile(host));
+        if (!settings.AllowHostNetwork)
+            throw new ToolException("slirp4netns", $"'{step.Text}' needs a network of its own: {obstacle}; or allow builds the host's with --allow network.host");
+
+        onLine($"this command uses the host's network, as --allow network.host lets it: {obstacle}");
+        return HostNetwork(host);
+    }
+
+    /// <summary>The text for a network of its own: who carries its packets resolves names too. Resolvers that everyone can reach stay as further ones.</summary>
+    internal static string ResolverFile(string host)
+    {
+        var lines = host.Split('\n').Select(l => l.Trim()).ToList();
+        var others = lines.Where(l => Words(l) is ["nameserver", var address, ..] && IsReachable(address)).Skip(1);
+        var rest = lines.Where(l => Words(l) is ["search" or "domain" or "options", ..]);
+        return string.Concat(others.Prepend("nameserver " + Slirp.Resolver).Take(MaxResolvers).Concat(rest).Select(l => l + "\n"));
+    }
+
+    // The runtime hands paths of namespaces on as one list.
+    internal static string NamespaceIn(string directory) => !directory.Contains(',', StringComparison.Ordinal)
+        ? Path.Combine(directory, Namespace)
+        : throw new ToolException("runc", $"runc takes no network whose path has a comma, and steps run in '{directory}': set INGOT_HOME to another directory");
+
+    private static NetworkOfStep HostNetwork(string resolverFile) => new([], _ => [], resolverFile);
+
+    private static string[] Words(string line) => line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
+
+    private static bool IsReachable(string address) =>
+        IPAddress.TryParse(address, out var parsed) && parsed.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(parsed);
+}

@@ -1,0 +1,128 @@
+using Ingot.Builds.Layers;
+using Ingot.Builds.Running;
+using Ingot.Diagnostics;
+using Ingot.Oci.Content;
+using Ingot.Plans;
+
+namespace Ingot.Tests.Builds.Running;
+
+public sealed class StepKeyTests
+{
+    private static readonly SourceSpan s_here = new(new SourceText("Dockerfile", "RUN make"), 0, 8);
+    private static readonly SourceSpan s_there = new(new SourceText("other", "\n\nRUN make"), 2, 8);
+    private static readonly LayerChain s_base = LayerChain.Empty.With(new ChainLayer(Digest.Of("base"u8), null));
+    private static readonly RunStep s_run = new("RUN make", s_here, ["/bin/sh", "-c", "make"], ["PATH=/bin", "A=1"], "", "/");
+    private static readonly CopyStep s_copy = new("COPY a /b", s_here, new TreeSource.Context("/home/me/web", "web", null), [new CopySource("a", s_here)], "/b");
+    private static readonly BootstrapStep s_bootstrap = new("DEBIAN bookworm", s_here, "bookworm", ["tzdata"], null);
+
+    public static TheoryData<string, Step, Step> Different => new()
+    {
+        { "argument", s_run, s_run with { Arguments = ["/bin/sh", "-c", "make all"] } },
+        { "words", s_run, s_run with { Arguments = ["/bin/sh", "-c make"] } },
+        { "shell", s_run, s_run with { Arguments = ["/bin/bash", "-c", "make"] } },
+        { "variable's value", s_run, s_run with { Environment = ["PATH=/bin", "A=2"] } },
+        { "variable's name", s_run, s_run with { Environment = ["PATH=/bin", "B=1"] } },
+        { "a variable more", s_run, s_run with { Environment = ["PATH=/bin", "A=1", "B="] } },
+        { "user", s_run, s_run with { User = "web" } },
+        { "directory", s_run, s_run with { Directory = "/src" } },
+        { "processors", s_run, s_run with { Processors = 4 } },
+        { "network", s_run, s_run with { Network = StepNetwork.None } },
+        { "hosts", s_run, s_run with { Hosts = ["10.0.0.7\tmirror"] } },
+        { "shared memory", s_run, s_run with { SharedMemory = 1 << 20 } },
+        { "limits", s_run, s_run with { Limits = [new StepLimit("nofile", 1, 2)] } },
+        { "no limit", s_run with { Limits = [new StepLimit("nofile", 1, 2)] }, s_run with { Limits = [new StepLimit("nofile", 1, null)] } },
+        { "script", s_run, s_run with { Script = new InlineFile("EOF", "#!/bin/sh\n") } },
+        { "destination", s_copy, s_copy with { Destination = "/c" } },
+        { "directory or not", s_copy, s_copy with { DestinationIsDirectory = true } },
+        { "owner", s_copy, s_copy with { Owner = "0:0" } },
+        { "mode", s_copy, s_copy with { Mode = ModeChange.TryParse("644") } },
+        { "source", s_copy, s_copy with { Sources = [new CopySource("b", s_here)] } },
+        { "context or stage", s_copy, s_copy with { From = new TreeSource.Stage("build") } },
+        { "inline text", s_copy, s_copy with { Inline = [new InlineFile("motd", "hello")] } },
+        { "modes of the host", s_copy, s_copy with { From = new TreeSource.Context("/home/me/web", "web", null) { KeepsModes = true } } },
+        { "suite", s_bootstrap, s_bootstrap with { Suite = "trixie" } },
+        { "packages", s_bootstrap, s_bootstrap with { Packages = ["curl", "tzdata"] } },
+        { "mirror", s_bootstrap, s_bootstrap with { Mirror = "http://mirror" } },
+        { "lock", s_bootstrap, s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("1"u8))], IsWhole: true) } },
+        { "file of a locked package", s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("1"u8))], IsWhole: true) }, s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("2"u8))], IsWhole: true) } },
+        { "kind", s_run, s_copy },
+    };
+
+    public static TheoryData<string, Step, Step> Same => new()
+    {
+        { "where it is written", s_run, s_run with { Span = s_there, Text = "RUN  make" } },
+        { "where the proxy is", s_run, s_run with { Transparent = ["http_proxy=http://proxy"] } },
+        { "where the context is", s_copy, s_copy with { From = new TreeSource.Context("/srv/ci/17", "web2", "/srv/.dockerignore") } },
+        { "which stage has the files", s_copy with { From = new TreeSource.Stage("a") }, s_copy with { From = new TreeSource.Stage("b") } },
+        { "how an image with the files is called", s_copy with { From = new TreeSource.Stage("a") }, s_copy with { From = new TreeSource.Image("x:1", Digest.Of("x"u8)) } },
+    };
+
+    [Theory]
+    [MemberData(nameof(Different))]
+    public void WhatCanChangeAResultChangesItsKey(string what, Step one, Step other) => Assert.True(Key(one).Digest != Key(other).Digest, what);
+
+    [Theory]
+    [MemberData(nameof(Same))]
+    public void WhatCannotChangeAResultDoesNotChangeItsKey(string what, Step one, Step other) => Assert.True(Key(one).Digest == Key(other).Digest, what);
+
+    [Fact]
+    public void TheLayersBelowTheContentAndTheEpochAreInTheKey()
+    {
+        var key = Key(s_copy);
+        Assert.NotEqual(key.Digest, StepKeys.Of(s_copy, s_base, Digest.Of("other"u8), Tree.Epoch).Digest);
+        Assert.NotEqual(key.Digest, StepKeys.Of(s_copy, s_base.With(new ChainLayer(Digest.Of("x"u8), null)), Digest.Of("content"u8), Tree.Epoch).Digest);
+        Assert.NotEqual(key.Digest, StepKeys.Of(s_copy, s_base, Digest.Of("content"u8), Tree.Epoch.AddSeconds(1)).Digest);
+    }
+
+    [Fact]
+    public void RulesAreInTheKeysOfWhatTheyChange()
+    {
+        Assert.Contains(new KeyPart("rule", "apt-logs@1"), Key(s_run).Parts);
+        Assert.Contains(new KeyPart("rule", "device-nodes@1"), Key(s_bootstrap).Parts);
+        Assert.DoesNotContain(new KeyPart("rule", "device-nodes@1"), Key(s_run).Parts);
+        Assert.DoesNotContain(Key(s_copy).Parts, p => p.Name == "rule");
+    }
+
+    [Fact]
+    public void ARuleThatIsOffIsMissingInTheKeysOfWhatItWouldChange()
+    {
+        var key = StepKeys.Of(s_run, s_base, null, Tree.Epoch, ["apt-logs"]);
+        Assert.DoesNotContain(key.Parts, p => p.Value.StartsWith("apt-logs", StringComparison.Ordinal));
+        Assert.Equal(["rule is new: 'apt-logs@1'"], StepKeys.Of(s_run, s_base, null, Tree.Epoch).DifferencesFrom(key));
+        Assert.Equal(Key(s_copy).Digest, StepKeys.Of(s_copy, s_base, Digest.Of("content"u8), Tree.Epoch, ["apt-logs"]).Digest);
+        Assert.Equal(StepKeys.Of(s_run, s_base, null, Tree.Epoch).Digest, StepKeys.Of(s_run, s_base, null, Tree.Epoch, ["device-nodes"]).Digest);
+    }
+
+    [Fact]
+    public void ABootstrapStandsOnNothing() =>
+        Assert.Equal(StepKeys.Of(s_bootstrap, s_base, null, Tree.Epoch).Digest, StepKeys.Of(s_bootstrap, LayerChain.Empty, null, Tree.Epoch).Digest);
+
+    [Fact]
+    public void KeysAreTheSameInEveryProcess() =>
+        Assert.Equal("sha256:14027c8b7b61b41a8ad72dded5a474ae147e9e010cb0de810db57621aef89565", StepKey.Of([new("a", "b"), new("", "c")]).Digest.ToString());
+
+    // What was built with earlier versions stays in caches.
+    [Fact]
+    public void TheKeyOfACommandThatUsesNothingOfLateIsWhatItWas() =>
+        Assert.StartsWith("sha256:8bc20c99838a51c375b16c9b99eff84c0329b6d4cee", StepKeys.Of(s_run, s_base, null, Tree.Epoch).Digest.ToString(),
+            StringComparison.Ordinal);
+
+    [Fact]
+    public void LengthsKeepPartsApart()
+    {
+        Assert.NotEqual(StepKey.Of([new("a", "bc")]).Digest, StepKey.Of([new("ab", "c")]).Digest);
+        Assert.NotEqual(StepKey.Of([new("a", "b"), new("c", "d")]).Digest, StepKey.Of([new("a", "b\u0000c\u0000d")]).Digest);
+    }
+
+    [Fact]
+    public void AMissSaysWhatIsDifferent()
+    {
+        var key = Key(s_run with { Environment = ["PATH=/bin", "A=2", "NEW=x"], User = "web" });
+        Assert.Equal(
+            ["variable was 'A=1' and is 'A=2'", "variable is new: 'NEW=x'", "user was '' and is 'web'"],
+            key.DifferencesFrom(Key(s_run)));
+        Assert.Equal(["the order of its parts changed"], StepKey.Of([new("a", "1"), new("b", "2")]).DifferencesFrom(StepKey.Of([new("b", "2"), new("a", "1")])));
+    }
+
+    private static StepKey Key(Step step) => StepKeys.Of(step, s_base, Digest.Of("content"u8), Tree.Epoch);
+}
