@@ -1,4 +1,5 @@
 using Ingot.Builds;
+using Ingot.Builds.Running;
 using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;

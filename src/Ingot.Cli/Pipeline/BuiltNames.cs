@@ -1,4 +1,5 @@
 using Ingot.Builds;
+using Ingot.Builds.Layers;
 using Ingot.Cli.Commands;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;

@@ -1,3 +1,4 @@
+using Ingot.Builds;
 using Ingot.Builds.Reproduction;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;

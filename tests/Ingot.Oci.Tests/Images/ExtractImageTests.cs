@@ -1,6 +1,7 @@
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Tar;
 using Ingot.Testing;
 

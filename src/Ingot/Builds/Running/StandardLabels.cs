@@ -2,7 +2,7 @@ using System.Globalization;
 using Ingot.Oci.Images;
 using Ingot.Plans;
 
-namespace Ingot.Builds;
+namespace Ingot.Builds.Running;
 
 /// <summary>The labels of the image specification that a project can ask for, where it is known what they have to say
 /// (<see href="https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys">keys</see>). They
