@@ -196,7 +196,7 @@ internal sealed class Terminal
     }
 
     /// <summary>How many lines there are to show what is going on now.</summary>
-    public int Rows => Math.Max(1, Dimension(() => Console.WindowHeight, 24) - 2);
+    public static int Rows => Math.Max(1, Dimension(() => Console.WindowHeight, 24) - 2);
 
     private static int ConsoleWidth() => Dimension(() => Console.WindowWidth, 80);
 

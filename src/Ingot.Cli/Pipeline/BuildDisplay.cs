@@ -162,7 +162,7 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
         if (running.Count == 0 || _mode != BuildProgressMode.Tty)
             return;
 
-        int each = Math.Clamp((_terminal.Rows / running.Count) - 1, 0, MaxLinesOfStep);
+        int each = Math.Clamp((Terminal.Rows / running.Count) - 1, 0, MaxLinesOfStep);
         _terminal.Show([.. running.SelectMany(r => Shown(r.Key, r.Value, each))]);
     }
 

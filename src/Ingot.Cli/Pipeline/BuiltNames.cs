@@ -36,12 +36,11 @@ internal sealed class BuiltNames(CommandContext context, OciLayout layout, Proje
     {
         foreach (string name in Of(project, image, options))
         {
-            if (await layout.FindAsync(name, cancellationToken) is { } other)
-            {
-                if (other.Digest == descriptor.Digest)
-                    continue;
+            var other = await layout.FindAsync(name, cancellationToken);
+            if (other?.Digest == descriptor.Digest && DirectoryOf(other) == OwnDirectory)
+                continue;
+            if (other is not null && other.Digest != descriptor.Digest)
                 WarnOfOtherDirectory(name, other);
-            }
 
             await layout.SetAsync(name, Described(descriptor), cancellationToken);
         }
@@ -54,6 +53,8 @@ internal sealed class BuiltNames(CommandContext context, OciLayout layout, Proje
         ? Path.GetFullPath(image.Context, context.Directory)
         : null;
 
+    private static string? DirectoryOf(Descriptor? named) => named?.Annotations?.GetValueOrDefault(DirectoryAnnotation);
+
     private Descriptor Described(Descriptor descriptor) => OwnDirectory is { } directory
         ? descriptor with { Annotations = new(StringComparer.Ordinal) { [DirectoryAnnotation] = directory } }
         : descriptor;
@@ -61,8 +62,7 @@ internal sealed class BuiltNames(CommandContext context, OciLayout layout, Proje
     // Directories of one name are no rare thing, and who built in the other one would not know.
     private void WarnOfOtherDirectory(string name, Descriptor other)
     {
-        string? there = other.Annotations?.GetValueOrDefault(DirectoryAnnotation);
-        if (OwnDirectory is not { } here || there is null || there == here)
+        if (OwnDirectory is not { } here || DirectoryOf(other) is not { } there || there == here)
             return;
         context.Terminal.Progress(
             $"build    {context.Terminal.Bad("warning")}: '{name}' was the image of '{there}' until now, which is still in the store as "

@@ -76,6 +76,7 @@ public sealed class BuildDirectoryTests : IDisposable
     [Fact]
     public async Task AnotherDirectoryOfTheNameIsSaid()
     {
+        Write("app/file", _directory.Root);
         string first = await DigestAsync("build", "app");
         Write("more/app/Dockerfile", "FROM scratch\nLABEL of=more\n");
         var run = await RunAsync("build", "more/app");
