@@ -3,7 +3,6 @@ using Ingot.Testing;
 namespace Ingot.SystemTests.Builds;
 
 /// <summary>What commands run with, given on the command line.</summary>
-[Collection("builds of commands")]
 public sealed class RunSettingsTests : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
