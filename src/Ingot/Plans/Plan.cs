@@ -107,6 +107,9 @@ public sealed record PlannedImage(
     /// <summary>The name of how its layers are compressed, such as <c>gzip</c>; null for the build's own way.</summary>
     public string? Compression { get; init; }
 
+    /// <summary>Its version; null when it has none.</summary>
+    public string? Version => Definition.Version;
+
     /// <summary>Labels of the image specification that it gets by itself, the ends of their names.</summary>
     public IReadOnlyList<string> StandardLabels { get; init; } = [];
 }

@@ -33,7 +33,7 @@ internal static class StandardLabels
 
     private static string? ValueOf(string name, PlannedImage image, SourceRevision? source, DateTimeOffset epoch) => name switch
     {
-        "version" => image.Definition.Version,
+        "version" => image.Version,
         // Of files that differ from every commit nothing can be said.
         "revision" => source is { IsDirty: false } ? source.Commit : null,
         "source" => AddressOf(source?.Remote),
