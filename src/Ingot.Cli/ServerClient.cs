@@ -105,7 +105,7 @@ internal sealed class ServerClient : IDisposable
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
-            throw new ServerException("unreachable", $"no server answers at '{Server}': {e.Message}; start one with 'ingot serve'", e);
+            throw new ServerException("unreachable", $"no server answers at '{Server}': {IngotException.ReasonOf(e)}; start one with 'ingot serve'", e);
         }
     }
 

@@ -44,6 +44,7 @@ public sealed partial class RepositoryTests
     // A shell makes commands of what a name holds. Who names one in the sources says why it is none between us and a program of the host.
     private static readonly Dictionary<string, string> s_shells = new()
     {
+        ["src/Ingot.Cli/Commands/CompletionCommand.cs"] = "the shells for which scripts are printed; nothing is run",
         ["src/Ingot/Plans/StagePlanner.cs"] = "the default of SHELL, run in the container of a step",
         ["src/Ingot/Plans/Planner.cs"] = "the Cmd of an image, run in a container",
         ["src/Ingot/Templates/Dockerfile/Checks/CommandRules.cs"] = "what commands of a Dockerfile are looked at for; nothing is run",

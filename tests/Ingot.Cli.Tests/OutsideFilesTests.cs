@@ -81,10 +81,17 @@ public sealed class OutsideFilesTests : IDisposable
     public void ATestFileOfAProjectIsOneOfItsFiles()
     {
         Shell("ln -sf ../outside/secret goss.yaml");
-        var problem = Assert.Throws<Ingot.Diagnostics.InvalidInputException>(() => Ingot.Cli.Pipeline.GossFiles.Load(_directory.At("project"), ["goss.yaml"]));
+        var problem = Assert.Throws<Ingot.Diagnostics.InvalidInputException>(() => LoadTests("goss.yaml"));
         Assert.Contains("leads out of", problem.Message, StringComparison.Ordinal);
-        Assert.Throws<Ingot.Diagnostics.InvalidInputException>(() => Ingot.Cli.Pipeline.GossFiles.Load(_directory.At("project"), ["../outside/goss.yaml"]));
-        Assert.Throws<Ingot.Diagnostics.InvalidInputException>(() => Ingot.Cli.Pipeline.GossFiles.Load(_directory.At("project"), ["/etc/passwd"]));
+        Assert.Throws<Ingot.Diagnostics.InvalidInputException>(() => LoadTests("../outside/goss.yaml"));
+        Assert.Throws<Ingot.Diagnostics.InvalidInputException>(() => LoadTests("/etc/passwd"));
+    }
+
+    private void LoadTests(string path)
+    {
+        var source = new Ingot.Diagnostics.SourceText("ingot.yaml", "");
+        var image = new Ingot.Templates.Project.DockerfileImage("app", source.Span(0, 0), "Dockerfile", ".", null, []) { Tests = [path] };
+        Ingot.Cli.Pipeline.GossFiles.Load(_directory.At("project"), new Ingot.Templates.Project.ProjectDefinition("app", [image], [], [], source));
     }
 
     [Theory]

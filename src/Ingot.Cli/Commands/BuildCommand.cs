@@ -64,7 +64,8 @@ internal static class BuildCommand
         if (options.Progress == BuildProgressMode.Tty && !terminal.IsLive)
             throw new InvalidInputException("progress",
                 "'--progress tty' shows what goes on where there is a terminal, and the output is none", "--progress plain");
-        return options.Progress == BuildProgressMode.Quiet ? terminal.Quiet() : wanted.TakesOutput ? terminal.ForValue() : terminal;
+        terminal.IsQuiet |= options.Progress == BuildProgressMode.Quiet;
+        return wanted.TakesOutput ? terminal.ForValue() : terminal;
     }
 
     private static ProjectDefinition WithTarget(ProjectDefinition project, IReadOnlyList<string> names, string target)

@@ -50,11 +50,6 @@ internal sealed class BuildOutputSymbols
             command.Add(option);
     }
 
-    /// <summary>How data is printed, when the command's own option says it.</summary>
-    public static string? FormatOf(ParseResult result) =>
-        result.CommandResult.Command.Options.FirstOrDefault(o => o.Name == "--output") is Option<string[]> own
-            ? (result.GetValue(own) ?? []).LastOrDefault(s_formats.Contains) : null;
-
     public BuildOutputs Read(ParseResult result, CommandContext context)
     {
         string? At(string? path) => path is null ? null : context.Resolve(path);

@@ -119,7 +119,7 @@ internal static class BuildSecrets
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw Wrong(option, $"'{file}' cannot be read: {e.Message}", "make it readable for who builds");
+            throw Wrong(option, $"'{file}' cannot be read: {IngotException.ReasonOf(e)}", "make it readable for who builds");
         }
     }
 

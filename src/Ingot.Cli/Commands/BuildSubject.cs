@@ -15,8 +15,8 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
 {
     private const string Dockerfile = "Dockerfile";
 
-    /// <summary>The file whose presence decided what the words meant: names of a project, or places.</summary>
-    public string Asked { get; init; } = "";
+    /// <summary>Files whose presence decided what the words meant: names of a project, or places.</summary>
+    public IReadOnlyList<string> Asked { get; init; } = [];
 
     private const string LayoutScheme = "oci-layout://";
 
@@ -31,8 +31,9 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
         CommandContext context, IReadOnlyList<string> words, string? file, IReadOnlyList<string> contexts, BuildOptions options,
             CancellationToken cancellationToken)
     {
-        string asked = Path.Combine(context.Directory, ProjectDefinition.FileName);
-        return await FindAsync(context, File.Exists(asked), words, file, contexts, options, cancellationToken) with { Asked = asked };
+        string project = context.ProjectDirectory;
+        var found = await FindAsync(context, ProjectFiles.IsIn(project), words, file, contexts, options, cancellationToken);
+        return found with { Asked = [.. From(context.Directory, project).SelectMany(d => ProjectDefinition.FileNames.Select(n => Path.Combine(d, n)))] };
     }
 
     private static async Task<BuildSubject> FindAsync(
@@ -51,7 +52,7 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
                 $"'{places[0]}' and '{places[1]}' are two directories, and one is built at a time", "run 'ingot build' for each");
         var source = await BuildContext.FindAsync(context, contexts, options, cancellationToken);
         if (file is null && (isProject || words.Count > 0 || !File.Exists(Path.Combine(context.Directory, Dockerfile))))
-            return new BuildSubject(context, Checked(ProjectFiles.Load(context.Directory), words), words, source);
+            return new BuildSubject(context.AtProject(), Checked(ProjectFiles.Load(context), words), words, source);
         return OfDockerfile(context, file ?? Dockerfile, source, words);
     }
 
@@ -64,6 +65,13 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
         };
 
     public ValueTask DisposeAsync() => Source.DisposeAsync();
+
+    // A nearer project would be another one.
+    private static IEnumerable<string> From(string directory, string above)
+    {
+        for (string? at = directory; at is not null; at = at == above ? null : Path.GetDirectoryName(at))
+            yield return at;
+    }
 
     private static string Absolute(string source, string directory)
     {
@@ -98,11 +106,11 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
         if (source.IsRepository)
             return OfDockerfile(context, file ?? Dockerfile, source, []);
 
-        var there = context with { Directory = source.Directory };
+        var there = context with { Directory = source.Directory, IsDirectoryGiven = true };
         if (file is not null)
             return OfDockerfile(there, file == PlanSettings.StandardInputName ? file
                 : Path.GetRelativePath(source.Directory, context.Resolve(file)), source, []);
-        if (File.Exists(Path.Combine(source.Directory, ProjectDefinition.FileName)))
+        if (ProjectFiles.IsIn(source.Directory))
             return new BuildSubject(there, ProjectFiles.Load(source.Directory), [], source);
         if (!File.Exists(Path.Combine(source.Directory, Dockerfile)))
             throw new InvalidInputException("no-project",
@@ -115,7 +123,7 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
     {
         foreach (var name in names.Where(n => project.Images.All(i => i.Name != n)))
             throw new InvalidInputException("no-image", $"the project '{project.Name}' has no image '{name}'",
-                Suggestion.For(name, project.Images.Select(i => i.Name)));
+                Suggestion.Among(name, "images", [.. project.Images.Select(i => i.Name)]));
         return project;
     }
 

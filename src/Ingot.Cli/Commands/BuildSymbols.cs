@@ -150,7 +150,7 @@ internal sealed class BuildSymbols
     public BuildOptions Read(ParseResult result, string directory)
     {
         var access = _access.Read(result, directory);
-        var named = (result.GetValue(_platform) ?? []).SelectMany(p => p.Split(',')).Select(ReadPlatform);
+        var named = (result.GetValue(_platform) ?? []).SelectMany(p => p.Split(',')).Select(Symbols.ParsePlatform);
         IReadOnlyList<Platform> platforms = [.. named.DefaultIfEmpty(Platform.Host).Distinct()];
         var annotations = (result.GetValue(_annotations) ?? []).Select(ReadAnnotation).ToList();
         return new BuildOptions
@@ -199,14 +199,9 @@ internal sealed class BuildSymbols
     private static (bool IsIndex, KeyValuePair<string, string> Pair) ReadAnnotation(string text)
     {
         bool isIndex = text.StartsWith("index:", StringComparison.Ordinal);
-        string rest = isIndex ? text["index:".Length..] : text.StartsWith("manifest:", StringComparison.Ordinal)
-            ? text["manifest:".Length..] : text;
-        return (isIndex, Pair(rest, "annotation"));
+        string kind = isIndex ? "index:" : text.StartsWith("manifest:", StringComparison.Ordinal) ? "manifest:" : "";
+        return (isIndex, Pair(text[kind.Length..], "annotation"));
     }
-
-    private static Platform ReadPlatform(string text) =>
-        Platform.TryParse(text)
-            ?? throw new InvalidInputException("platform", $"'{text}' is not a platform", "one such as linux/amd64 or linux/arm64");
 
     private static Dictionary<string, string> Named(IEnumerable<string> contexts)
     {

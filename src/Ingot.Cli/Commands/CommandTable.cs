@@ -10,6 +10,7 @@ internal static class CommandTable
 {
     public static IReadOnlyList<Func<Binder, Command>> All { get; } =
     [
+        InitCommand.Create,
         UpCommand.Create,
         ReleaseCommands.CreateDown,
         BuildCommand.Create,
@@ -44,6 +45,19 @@ internal static class CommandTable
         TokensCommands.Create,
         ServeCommand.Create,
         DoctorCommand.Create,
+        VersionCommand.Create,
+        HelpCommand.Create,
+        CompletionCommand.Create,
         GenerateDocsCommand.Create,
     ];
+
+    /// <summary>The commands beneath the program's name, with the options that all of them have.</summary>
+    public static RootCommand Root(GlobalSymbols symbols, IReadOnlyList<Func<Binder, Command>> commands, Binder bind)
+    {
+        var root = new RootCommand("Ingot casts golden images once, proves what they are, promotes them by policy, and replaces running instances; it never patches them");
+        symbols.AddTo(root);
+        foreach (var create in commands)
+            root.Add(create(bind));
+        return root;
+    }
 }

@@ -19,8 +19,9 @@ internal static class ExportCommand
         var command = new Command("export", "Write an image of the local store for other programs; the same image gives the same bytes") { name, destination, format, platform };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
+            var wanted = Symbols.ReadPlatform(result, platform);
             var found = await LocalImages.FindAsync(context, result.GetRequiredValue(name), cancellationToken);
-            var export = new ImageExport(context, found, result.GetRequiredValue(format), Symbols.ReadPlatform(result, platform));
+            var export = new ImageExport(context, found, result.GetRequiredValue(format), wanted);
             var report = await export.RunAsync(result.GetRequiredValue(destination), cancellationToken);
             if (!context.Terminal.TryJson(report, ImageJsonOutput.Default.ExportReport) && report.Destination != "-")
                 context.Terminal.Line($"export   {report.Name} ({report.Digest}) as {report.Format} to {report.Destination}, {BuildDisplay.Bytes(report.Size)}");

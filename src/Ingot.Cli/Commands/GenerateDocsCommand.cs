@@ -35,6 +35,8 @@ internal static class GenerateDocsCommand
         ("logs-build", BuildLogReportJson.Default.BuildLogReport),
         ("prune", PruneJson.Default.PruneReport),
         ("doctor", DoctorJson.Default.DoctorReport),
+        ("init", InitJson.Default.InitReport),
+        ("version", VersionJson.Default.VersionReport),
         ("keys", ApiJson.Default.KeysReply),
         ("error", OutputJson.Default.ErrorDocument),
     ];
@@ -49,7 +51,11 @@ internal static class GenerateDocsCommand
             string target = context.Resolve(result.GetRequiredValue(directory));
             string schemas = Path.Combine(target, "schemas");
             Directory.CreateDirectory(schemas);
-            File.WriteAllText(Path.Combine(target, "cli.md"), Commands(result.RootCommandResult.Command));
+            CommandPage[] pages = [.. CommandPage.Of(result.RootCommandResult.Command)];
+            File.WriteAllText(Path.Combine(target, "cli.md"), Commands(pages));
+            string manual = Directory.CreateDirectory(Path.Combine(target, "man")).FullName;
+            foreach (var (file, text) in ManualPages.Of(pages))
+                File.WriteAllText(Path.Combine(manual, file), text);
             foreach (var (name, type) in s_shapes)
                 File.WriteAllText(Path.Combine(schemas, name + ".schema.json"), Schema(name, type));
             return Task.FromResult(ExitCode.Done);
@@ -72,33 +78,31 @@ internal static class GenerateDocsCommand
         return document.ToJsonString(new JsonSerializerOptions { WriteIndented = true, IndentSize = 2, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n";
     }
 
-    private static string Commands(Command root)
+    private static string Commands(IReadOnlyList<CommandPage> pages)
     {
         var text = new StringBuilder("# Commands\n\n*Made by `scripts/generate-docs` from the program; change that.*\n\n");
-        text.Append("`-C DIR` before any command chooses the project's directory; `--output json` prints data as JSON, in the shapes of `docs/schemas/`.\n");
-        text.Append("Exit codes: 0 done; 1 the answer is no; 2 the input is wrong; 3 the environment is wrong.\n");
-        foreach (var command in root.Subcommands.Where(c => !c.Hidden))
-            Describe(text, "ingot", command);
+        text.Append("Exit codes: 0 done; 1 the answer is no; 2 the input is wrong; 3 the environment is wrong. ");
+        text.Append("`--output json` prints data as JSON, in the shapes of `docs/schemas/`, and so every error.\n");
+        text.Append("An option that a command does not have is an error; `--` before an argument that begins with a dash says that it is one.\n");
+        text.Append("\n## Every command\n");
+        Rows(text, [], pages[0].Options.Where(o => o.Recursive));
+        foreach (var page in pages.Where(p => p.Path.Length > 0 && p.Subcommands.Count == 0))
+        {
+            text.Append($"\n## ingot {page.Path}{page.Arguments}\n\n{page.Command.Description}.\n");
+            Rows(text, page.Command.Arguments, page.Options);
+        }
+
         return text.ToString();
     }
 
-    private static void Describe(StringBuilder text, string path, Command command)
+    private static void Rows(StringBuilder text, IEnumerable<Argument> arguments, IEnumerable<Option> options)
     {
-        path = $"{path} {command.Name}";
-        if (command.Subcommands.Count > 0)
-        {
-            foreach (var sub in command.Subcommands)
-                Describe(text, path, sub);
-            return;
-        }
-
-        string arguments = string.Concat(command.Arguments.Select(a => a.Arity.MinimumNumberOfValues == 0 ? $" [{a.Name}]" : $" {a.Name}"));
-        text.Append('\n').Append("## ").Append(path).Append(arguments).Append("\n\n").Append(command.Description).Append(".\n");
-        if (command.Arguments.Count + command.Options.Count > 0)
-            text.Append("\n| | |\n|---|---|\n");
-        foreach (var argument in command.Arguments)
-            text.Append("| `").Append(argument.Name).Append("` | ").Append(argument.Description).Append(" |\n");
-        foreach (var option in command.Options.Where(o => o is not System.CommandLine.Help.HelpOption))
-            text.Append("| `").Append(option.Name).Append(option.HelpName is null ? "" : " " + option.HelpName).Append("` | ").Append(option.Description).Append(option.Required ? " (required)" : "").Append(" |\n");
+        string[] rows =
+        [
+            .. arguments.Select(a => $"| `{a.Name}` | {a.Description} |"),
+            .. options.Select(o => $"| {string.Join(", ", CommandPage.NamesOf(o).Select(n => $"`{n}{CommandPage.Value(o).Replace("|", "\\|", StringComparison.Ordinal)}`"))} | {o.Description}{(o.Required ? " (required)" : "")} |"),
+        ];
+        if (rows.Length > 0)
+            text.Append("\n| | |\n|---|---|\n").Append(string.Join('\n', rows)).Append('\n');
     }
 }

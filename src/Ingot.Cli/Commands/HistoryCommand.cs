@@ -19,8 +19,9 @@ internal static class HistoryCommand
         var command = new Command("history", "The instructions an image was made by, with the layer each left; the first first") { name, platform, full };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
+            var wanted = Symbols.ReadPlatform(result, platform);
             var found = await LocalImages.FindAsync(context, result.GetRequiredValue(name), cancellationToken);
-            var image = await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), found.Descriptor.Digest, Symbols.ReadPlatform(result, platform), cancellationToken);
+            var image = await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), found.Descriptor.Digest, wanted, cancellationToken);
             var steps = ImageHistory.Of(image).Select(s => new HistoryRow(s.Instruction, s.Created, s.Comment, s.Layer, s.DiffId, s.Size)).ToList();
             var report = new HistoryReport(found.Name, image.Digest, $"{image.Config.Os}/{image.Config.Architecture}", image.Manifest.Layers.Sum(l => l.Size), steps);
             if (!context.Terminal.TryJson(report, ImageJsonOutput.Default.HistoryReport))

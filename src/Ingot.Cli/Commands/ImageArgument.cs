@@ -2,7 +2,6 @@ using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Server.Api;
-using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Commands;
 
@@ -23,10 +22,10 @@ internal sealed record ImageArgument(string Project, string Image, string? Versi
         }
         else
         {
-            var definition = ProjectFiles.Load(context.Directory);
+            var definition = ProjectFiles.Load(context);
             project = definition.Name;
             var image = definition.Images.FirstOrDefault(i => i.Name == name)
-                ?? throw new InvalidInputException("no-image", $"the project '{project}' has no image '{name}'", Suggestion.For(name, definition.Images.Select(i => i.Name)));
+                ?? throw new InvalidInputException("no-image", $"the project '{project}' has no image '{name}'", Suggestion.Among(name, "images", [.. definition.Images.Select(i => i.Name)]));
             if (digest is null)
                 tag ??= image.Version;
         }
@@ -53,28 +52,5 @@ internal sealed record ImageArgument(string Project, string Image, string? Versi
         if (name.Length == 0 || tag == "")
             throw new InvalidInputException("image", $"'{text}' does not name an image", "expected name[:tag][@sha256:…]");
         return (name, tag, digest);
-    }
-}
-
-/// <summary>Finds and reads a project's <c>ingot.yaml</c>.</summary>
-internal static class ProjectFiles
-{
-    /// <summary>The project in <paramref name="directory"/>, checked; wrong files throw with every diagnostic.</summary>
-    public static ProjectDefinition Load(string directory)
-    {
-        using var files = new ProjectDirectory(directory);
-        var source = files.FindText(ProjectDefinition.FileName, Name(Path.Combine(directory, ProjectDefinition.FileName)))
-            ?? throw new InvalidInputException("no-project", $"there is no {ProjectDefinition.FileName} in '{directory}'", "name the project's directory: 'ingot up DIR' or 'ingot -C DIR …'");
-        var diagnostics = new DiagnosticBag();
-        var project = ProjectParser.Parse(source, diagnostics);
-        diagnostics.ThrowIfErrors();
-        return project!;
-    }
-
-    /// <summary>A file's name as the person knows it: relative to where they are.</summary>
-    public static string Name(string path)
-    {
-        string relative = Path.GetRelativePath(Directory.GetCurrentDirectory(), path);
-        return relative.StartsWith("..", StringComparison.Ordinal) ? path : relative;
     }
 }

@@ -41,7 +41,7 @@ internal static class KeysCommands
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new InvalidInputException(
-                code, $"{who} '{path}', which cannot be read: {e.Message}", "make it readable for who runs this");
+                code, $"{who} '{path}', which cannot be read: {IngotException.ReasonOf(e)}", "make it readable for who runs this");
         }
     }
 

@@ -34,7 +34,9 @@ internal static class LogCommands
             var log = new LogReader(await context.ConnectAsync(cancellationToken, start: false), context.Terminal, result.GetValue(all));
             using (log)
             {
-                long next = result.GetValue(from) is { } first ? await log.ShowFromAsync(first, cancellationToken) : await log.ShowTailAsync(TailOf(result.GetValue(tail)), cancellationToken);
+                long next = result.GetValue(from) is { } first
+                    ? await log.ShowFromAsync(first, result.GetValue(follow), cancellationToken)
+                    : await log.ShowTailAsync(TailOf(result.GetValue(tail)), cancellationToken);
                 if (result.GetValue(follow))
                     await log.FollowAsync(next, cancellationToken);
             }
@@ -71,7 +73,7 @@ internal static class LogCommands
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InvalidInputException("against", $"the checkpoint '{file.FullName}' could not be read: {e.Message}", "a file that 'ingot log checkpoint' printed");
+            throw new InvalidInputException("against", $"the checkpoint '{file.FullName}' could not be read: {IngotException.ReasonOf(e)}", "a file that 'ingot log checkpoint' printed");
         }
     }
 
@@ -174,8 +176,9 @@ internal static class LogCommands
         public void Dispose() => server.Dispose();
 
         /// <summary>Tells everything from an entry on; returns where it goes on.</summary>
-        public async Task<long> ShowFromAsync(long from, CancellationToken cancellationToken)
+        public async Task<long> ShowFromAsync(long from, bool isFollowed, CancellationToken cancellationToken)
         {
+            RequireRange(from, isFollowed, (await GetAsync($"from=0&count=1", cancellationToken)).Size);
             var entries = new List<LogEntryReply>();
             long next = from;
             long size;
@@ -193,6 +196,16 @@ internal static class LogCommands
 
             terminal.TryJson(new LogReply(size, entries), ApiJson.Default.LogReply);
             return size;
+        }
+
+        // What comes next may be waited for; what comes after that cannot be meant.
+        private static void RequireRange(long from, bool isFollowed, long size)
+        {
+            if (from >= 0 && (from < size || (from == size && isFollowed)))
+                return;
+
+            string entries = size == 0 ? "has no entries yet" : size == 1 ? "has one entry, number 0" : $"has the entries 0 to {size - 1}";
+            throw new InvalidInputException("from", $"there is nothing from entry {from} on: the ledger {entries}", "'--from 0' shows all");
         }
 
         /// <summary>Tells the newest entries, and how many there are before them; returns where it goes on.</summary>

@@ -66,7 +66,7 @@ internal static class PromotionCommands
 
     public static void Print(Terminal terminal, DecisionReply decision, bool toProgress = false)
     {
-        Action<string> say = toProgress ? terminal.Progress : terminal.Line;
+        Action<string> say = toProgress ? terminal.Result : terminal.Line;
         bool admitted = decision.Decision == "admitted";
         string name = $"{decision.Project}/{decision.Image}{(decision.Version is null ? "" : ":" + decision.Version)} ({decision.Digest.Short})";
         say($"{name} {(admitted ? terminal.Good("is admitted") : terminal.Bad("is refused"))} in stage {decision.Stage}");

@@ -17,7 +17,7 @@ internal static class ReleaseCommands
         var command = new Command("deploy", "Roll an admitted image out to a service") { service, stage, image, overrideQuarantine, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var project = ProjectFiles.Load(context.Directory);
+            var project = ProjectFiles.Load(context);
             using var server = await context.ConnectAsync(cancellationToken);
             string name = result.GetRequiredValue(service);
             string text = result.GetValue(image) ?? project.Services.FirstOrDefault(s => s.Name == name)?.Image ?? name;
@@ -36,7 +36,7 @@ internal static class ReleaseCommands
         var command = new Command("rollback", "Give the traffic back to the generation before, at once; the digest left is quarantined") { service, stage, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var project = ProjectFiles.Load(context.Directory);
+            var project = ProjectFiles.Load(context);
             using var server = await context.ConnectAsync(cancellationToken);
             var request = new RollbackRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), result.GetValue(why)!);
             var reply = await server.SendAsync(HttpMethod.Post, "api/v1/rollbacks", request, ApiJson.Default.RollbackRequest, ApiJson.Default.ReleaseReply, cancellationToken);
@@ -51,13 +51,13 @@ internal static class ReleaseCommands
 
     public static Command CreateDown(Binder bind)
     {
-        var directory = new Argument<string>("DIR") { Description = "The project's directory", Arity = ArgumentArity.ZeroOrOne, DefaultValueFactory = _ => "." };
+        var directory = new Argument<string?>("DIR") { Description = "The project's directory; the nearest above when left out", Arity = ArgumentArity.ZeroOrOne };
         var service = new Option<string?>("--service") { Description = "Only this service, also one that is no longer in the project", HelpName = "SERVICE" };
         var stage = new Option<string?>("--stage") { Description = "Only at this stage", HelpName = "STAGE" };
         var command = new Command("down", "Stop what 'up' started: the instances and the proxies of a project. Images, evidence and the ledger stay") { directory, service, stage };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var project = ProjectFiles.Load(context.Resolve(result.GetValue(directory)!));
+            var project = result.GetValue(directory) is { } given ? ProjectFiles.Load(context.Resolve(given)) : ProjectFiles.Load(context);
             using var server = await context.ConnectAsync(cancellationToken);
             var request = new StopRequest(project.Name, result.GetValue(service), result.GetValue(stage));
             var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", request, ApiJson.Default.StopRequest, ApiJson.Default.StatusReply, cancellationToken);
@@ -78,7 +78,7 @@ internal static class ReleaseCommands
         var command = new Command(name, description) { service, stage, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var project = ProjectFiles.Load(context.Directory);
+            var project = ProjectFiles.Load(context);
             using var server = await context.ConnectAsync(cancellationToken);
             var request = new PauseRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), result.GetValue(why)!, paused);
             var rollout = await server.SendAsync(HttpMethod.Post, "api/v1/pauses", request, ApiJson.Default.PauseRequest, ApiJson.Default.RolloutReply, cancellationToken);

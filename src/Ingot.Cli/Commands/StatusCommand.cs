@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Ingot.Cli.Output;
+using Ingot.Diagnostics;
 using Ingot.Server.Api;
 
 namespace Ingot.Cli.Commands;
@@ -70,7 +71,20 @@ internal static class StatusCommand
     {
         using var server = await context.ConnectAsync(cancellationToken, start: false);
         var status = await server.GetAsync("api/v1/status", ApiJson.Default.StatusReply, cancellationToken);
-        return service is null ? status : new StatusReply([.. status.Services.Where(s => s.Service == service)]);
+        if (service is null)
+            return status;
+
+        RequireKnown(context, status, service);
+        return new StatusReply([.. status.Services.Where(s => s.Service == service)]);
+    }
+
+    // A service of the project here may not have run yet.
+    private static void RequireKnown(CommandContext context, StatusReply status, string service)
+    {
+        string[] here = ProjectFiles.IsIn(context.ProjectDirectory) ? [.. ProjectFiles.Load(context).Services.Select(s => s.Name)] : [];
+        string[] known = [.. status.Services.Select(s => s.Service).Union(here).Order(StringComparer.Ordinal)];
+        if (!known.Contains(service))
+            throw new InvalidInputException("no-service", $"there is no service '{service}'", Suggestion.Among(service, "services", known));
     }
 
     private static string[] Row(ServiceStatus s) =>

@@ -14,5 +14,16 @@ internal static class Symbols
     /// <summary>The platform that was given; null when none was.</summary>
     public static Platform? ReadPlatform(ParseResult result, Option<string?> option) => result.GetValue(option) is not { } text
         ? null
-        : Oci.Content.Platform.TryParse(text) ?? throw new InvalidInputException("platform", $"'{text}' is not a platform", "one such as linux/amd64 or linux/arm64");
+        : ParsePlatform(text);
+
+    /// <summary>A platform as it was typed; what nothing runs on is an error.</summary>
+    public static Platform ParsePlatform(string text)
+    {
+        var platform = Oci.Content.Platform.TryParse(text);
+        if (platform is { IsKnown: true })
+            return platform;
+
+        string near = Suggestion.For(text, Oci.Content.Platform.KnownNames) is { } likely ? likely + " " : "";
+        throw new InvalidInputException("platform", $"'{text}' is not a platform", $"{near}platforms: {string.Join(", ", Oci.Content.Platform.KnownNames)}");
+    }
 }

@@ -42,19 +42,24 @@ internal sealed class Terminal
         _progress = progress;
         Json = other.Json;
         Error = other.Error;
+        IsQuiet = other.IsQuiet;
+        IsVerbose = other.IsVerbose;
     }
 
     /// <summary>The same with all progress on standard error: for a command whose output is one value that scripts take as it is.</summary>
     public Terminal ForValue() => new(this, Error);
-
-    /// <summary>The same without any progress.</summary>
-    public Terminal Quiet() => new(this, TextWriter.Null);
 
     /// <summary>Whether what is going on now can be shown.</summary>
     public bool IsLive => _live;
 
     /// <summary>Whether data is printed as JSON.</summary>
     public bool Json { get; }
+
+    /// <summary>Whether progress is left out: results and errors only.</summary>
+    public bool IsQuiet { get; set; }
+
+    /// <summary>Whether the programs that are run and the requests that are made are shown.</summary>
+    public bool IsVerbose { get; set; }
 
     /// <summary>Whether findings are printed as SARIF, which only one command can.</summary>
     public bool Sarif { get; init; }
@@ -98,8 +103,22 @@ internal sealed class Terminal
     /// <summary>A text that is data as a whole, such as a key or a document: its lines stay its own.</summary>
     public void Document(string text) => Write(_out, PlainText.VisibleLines(text));
 
-    /// <summary>A line of progress.</summary>
-    public void Progress(string text) => Write(_progress, Safe(text));
+    /// <summary>A line of progress, which the quiet do without.</summary>
+    public void Progress(string text)
+    {
+        if (!IsQuiet)
+            Write(_progress, Safe(text));
+    }
+
+    /// <summary>A line that is the answer for people and no data: where progress goes, also for the quiet.</summary>
+    public void Result(string text) => Write(_progress, Safe(text));
+
+    /// <summary>A line of what is done in detail, on standard error, for those who asked for it.</summary>
+    public void Detail(string text)
+    {
+        if (IsVerbose)
+            Write(Error, Safe(text));
+    }
 
     /// <summary>Replaces the line that shows what is going on now; nothing where the output is not a terminal.</summary>
     public void Status(string? text) => Show(text is null ? [] : [text]);
@@ -108,7 +127,7 @@ internal sealed class Terminal
     /// terminal.</summary>
     public void Show(IReadOnlyList<string> lines)
     {
-        if (!_live)
+        if (!_live || IsQuiet)
             return;
 
         lock (_gate)

@@ -56,7 +56,7 @@ internal static class BuildProvenance
         }
         catch (Exception e) when (e is JsonException or FormatException)
         {
-            throw Lacking(image, $"its parameters are not those of this version of Ingot: {e.Message}");
+            throw Lacking(image, $"its parameters are not those of this version of Ingot: {IngotException.ReasonOf(e)}");
         }
     }
 

@@ -167,7 +167,7 @@ internal sealed record BuildRecipe
     public static BuildRecipe Of(ProjectDefinition project, Plan plan, BuiltImage built, BuildOptions options, string directory)
     {
         var definition = project.Images.First(i => i.Name == built.Name);
-        var single = Path.GetFileName(project.Source.Name) == ProjectDefinition.FileName ? null : definition as DockerfileImage;
+        var single = project.IsOfFile ? null : definition as DockerfileImage;
         return new BuildRecipe
         {
             Project = project.Name,
@@ -184,7 +184,7 @@ internal sealed record BuildRecipe
             Bootstraps = built.Record.Bootstraps.ToDictionary(b => b.Image, b => b.Packages),
             Codec = built.Record.Codec,
             Template = built.Record.Template,
-            ProjectFile = Path.GetFileName(project.Source.Name) == ProjectDefinition.FileName ? Digest.Of(Encoding.UTF8.GetBytes(project.Source.Text)) : null,
+            ProjectFile = project.IsOfFile ? Digest.Of(Encoding.UTF8.GetBytes(project.Source.Text)) : null,
             Commit = built.Record.Source?.Commit,
             IsDirty = built.Record.Source?.IsDirty == true,
             Remote = built.Record.Source?.Remote,

@@ -138,8 +138,8 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
         if (_context.Terminal.TryJson(new BuildReport([.. rows]) { Steps = explained is null ? null : [.. explained] },
             ReportJson.Default.BuildReport))
             return;
-        foreach (var result in options.Progress == BuildProgressMode.Quiet && !wanted.TakesOutput ? results : [])
-            _context.Terminal.Line(result.Descriptor.Digest.ToString());
+        foreach (var result in _context.Terminal.IsQuiet && !wanted.TakesOutput ? results : [])
+            _context.Terminal.Line($"{result.Name} {result.Descriptor.Digest}");
     }
 
     private static StepExplanationRow Row((StepLabel Step, StepExplanation Explanation) explained)

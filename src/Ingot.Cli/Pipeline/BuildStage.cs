@@ -38,13 +38,15 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
     /// <summary>Remembers the build that was just done, if it can be known to be the same another time.</summary>
     /// <param name="project">The project.</param>
     /// <param name="images">What was built.</param>
-    /// <param name="asked">The file whose presence decided what was meant.</param>
+    /// <param name="asked">Files whose presence decided what was meant.</param>
     /// <param name="began">What <see cref="RememberedBuild.Now"/> said before any of it was read.</param>
-    public void Remember(ProjectDefinition project, IReadOnlyList<BuiltImage> images, string asked, long began)
+    public void Remember(ProjectDefinition project, IReadOnlyList<BuiltImage> images, IReadOnlyList<string> asked, long began)
     {
         if (UnchangedBuild.CanRemember(project, options))
-            UnchangedBuild.Remember(context, project, images, _looks, [.. _warnings, .. images.Select(i => Said(i, i.Record.Steps))],
-                asked, began);
+        {
+            string[] said = [.. _warnings, .. images.Select(i => Said(i, i.Record.Steps))];
+            UnchangedBuild.Remember(context, project, images, _looks, context.Terminal.IsQuiet ? [.. images.Select(Named)] : said, asked, began);
+        }
     }
 
     public async Task<IReadOnlyList<BuiltImage>> RunAsync(ProjectDefinition project, string directory, CancellationToken cancellationToken, params IReadOnlyList<string> targets)
@@ -144,6 +146,9 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         log.Dispose();
         BuildLogs.Prune(context.Home.Cache);
     }
+
+    /// <summary>What the quiet are told of an image.</summary>
+    public static string Named(BuiltImage image) => $"{image.Name} {image.Digest}";
 
     private static string Said(BuiltImage image, int cached) => $"build    {image.Name} is {image.Digest} ({cached} of {image.Record.Steps} steps from the cache)";
 

@@ -17,7 +17,7 @@ internal sealed class BuiltNames(CommandContext context, OciLayout layout, Proje
     /// <summary>The names that an image of the project gets.</summary>
     public static IReadOnlyList<string> Of(ProjectDefinition project, string image, BuildOptions options)
     {
-        if (IsOfDirectory(project) && options.Tags.Count > 0)
+        if (!project.IsOfFile && options.Tags.Count > 0)
             return options.Tags;
         return [$"{project.Name}/{image}:{project.Images.First(i => i.Name == image).Version ?? "latest"}", .. options.Tags];
     }
@@ -47,9 +47,7 @@ internal sealed class BuiltNames(CommandContext context, OciLayout layout, Proje
     }
 
     // A directory with a Dockerfile and no ingot.yaml is a project of one image.
-    private static bool IsOfDirectory(ProjectDefinition project) => Path.GetFileName(project.Source.Name) != ProjectDefinition.FileName;
-
-    private string? OwnDirectory => IsOfDirectory(project) && options.Tags.Count == 0 && project.Images is [DockerfileImage image]
+    private string? OwnDirectory => !project.IsOfFile && options.Tags.Count == 0 && project.Images is [DockerfileImage image]
         ? Path.GetFullPath(image.Context, context.Directory)
         : null;
 

@@ -54,7 +54,7 @@ internal static class CacheKeeper
         catch (Exception e) when (e is IOException or IngotException)
         {
             // The image is built all the same.
-            context.Terminal.Progress($"cache    could not be pruned: {e.Message}");
+            context.Terminal.Progress($"cache    could not be pruned: {IngotException.ReasonOf(e)}");
         }
     }
 

@@ -69,7 +69,7 @@ internal sealed class EvidenceStage(CommandContext context, Uri server)
         if (files.Count > 0)
         {
             var tests = await Examination.TestAsync(image, files, ImageQuestions.SandboxOf(subject.Project, subject.Image, context.Home.Work), cancellationToken);
-            Examination.Print(_terminal, subject.Image.Name, tests);
+            Examination.Print(_terminal, subject.Image.Name, tests, isResult: false);
             found.Add((PredicateType.TestResult, tests.ToPredicate()));
             if (!tests.Succeeded)
                 return (Bind(subject, found), $"{tests.Failed} of {tests.Results.Count} checks of {subject.Image.Name} failed");
@@ -82,7 +82,7 @@ internal sealed class EvidenceStage(CommandContext context, Uri server)
         found.Add((PredicateType.CycloneDx, CycloneDx.ToPredicate(new SbomSubject(subject.Name, subject.Built.Digest, subject.Built.Config.Created), packages)));
         found.Add((PredicateType.SecretScan, secrets.ToPredicate()));
         found.Add((PredicateType.Claims, claims.ToPredicate()));
-        Examination.Print(_terminal, subject.Image.Name, packages, secrets, claims);
+        Examination.Print(_terminal, subject.Image.Name, packages, secrets, claims, isResult: false);
         return ([Statement.Signature(subject.Built.Digest, subject.Name), .. Bind(subject, found)], null);
     }
 
@@ -136,33 +136,51 @@ internal static class GossFiles
     /// <summary>The files as the project's questions name them. A goss file includes no other: that key is refused, so its own text is all that is asked.</summary>
     public static IReadOnlyList<TestFile> Described(IReadOnlyList<GossFile> files) => [.. files.Select(f => new TestFile(f.Name, f.Digest))];
 
-    /// <summary>Those that a project names, which are its files.</summary>
-    public static IReadOnlyList<GossFile> Load(string directory, IReadOnlyList<string> names)
+    /// <summary>Those that a project names, which are its files, by image. All that is wrong with any of them is said at once.</summary>
+    public static Dictionary<string, IReadOnlyList<GossFile>> Load(string directory, ProjectDefinition project)
     {
-        using var project = new ProjectDirectory(directory);
-        return Load(directory, names, name => project.FindText(name, ProjectFiles.Name(Path.Combine(directory, name))));
+        using var root = new ProjectDirectory(directory);
+        var diagnostics = new DiagnosticBag();
+        var files = project.Images.ToDictionary(
+            i => i.Name,
+            i => Load(directory, i.Tests, name => root.FindText(name, ProjectFiles.Name(Path.Combine(directory, name))), diagnostics, i),
+            StringComparer.Ordinal);
+        diagnostics.ThrowIfErrors();
+        return files;
     }
 
     /// <summary>Those that a person typed.</summary>
-    public static IReadOnlyList<GossFile> LoadTyped(string directory, IReadOnlyList<string> names) => Load(directory, names, name =>
-    {
-        using var files = ProjectDirectory.OfTyped(directory, name, out string path);
-        return files.FindText(path, ProjectFiles.Name(Path.GetFullPath(name, directory)));
-    });
-
-    private static List<GossFile> Load(string directory, IReadOnlyList<string> names, Func<string, SourceText?> find)
+    public static IReadOnlyList<GossFile> LoadTyped(string directory, IReadOnlyList<string> names)
     {
         var diagnostics = new DiagnosticBag();
+        var loaded = Load(directory, names, Find, diagnostics, image: null);
+        diagnostics.ThrowIfErrors();
+        return loaded;
+
+        SourceText? Find(string name)
+        {
+            using var files = ProjectDirectory.OfTyped(directory, name, out string path);
+            return files.FindText(path, ProjectFiles.Name(Path.GetFullPath(name, directory)));
+        }
+    }
+
+    private static IReadOnlyList<GossFile> Load(
+        string directory, IReadOnlyList<string> names, Func<string, SourceText?> find, DiagnosticBag diagnostics, ImageDefinition? image)
+    {
         List<GossFile> files = [];
-        foreach (var name in names)
+        foreach (var (index, name) in names.Index())
         {
             if (find(name) is { } source)
+            {
                 files.Add(GossFile.Parse(source, diagnostics) with { Name = name });
-            else
-                diagnostics.Error("no-file", $"there is no test file '{ProjectFiles.Name(Path.GetFullPath(name, directory))}'");
+                continue;
+            }
+
+            string shown = ProjectFiles.Name(Path.GetFullPath(name, directory));
+            string? path = image is null ? null : $"images/{image.Name}/tests";
+            diagnostics.Error("no-file", $"there is no test file '{shown}'", image?.TestSpans.ElementAtOrDefault(index), path: path);
         }
 
-        diagnostics.ThrowIfErrors();
         return files;
     }
 }

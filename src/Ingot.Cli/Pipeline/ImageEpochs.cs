@@ -36,14 +36,14 @@ internal static class ImageEpochs
         if (epoch is null || epoch.Time is not null)
             return epoch?.Time ?? BuildSettings.DefaultEpoch;
 
-        return await SourceEpochs.OfNewestCommitAsync(plan.Directory, FilesOf(image), epoch == options.Epoch ? null : epoch.Span, cancellationToken);
+        return await SourceEpochs.OfNewestCommitAsync(plan.Directory, FilesOf(project, image), epoch == options.Epoch ? null : epoch.Span, cancellationToken);
     }
 
     // What it is made of that is the person's own.
-    private static IReadOnlyList<string> FilesOf(ImageDefinition image) => image switch
+    private static IReadOnlyList<string> FilesOf(ProjectDefinition project, ImageDefinition image) => image switch
     {
         DockerfileImage { Dockerfile: PlanSettings.StandardInputName } dockerfile => [dockerfile.Context],
         DockerfileImage dockerfile => [dockerfile.Dockerfile, dockerfile.Context],
-        _ => [ProjectDefinition.FileName],
+        _ => [Path.GetFileName(project.Source.Name)],
     };
 }

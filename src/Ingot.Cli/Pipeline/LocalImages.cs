@@ -72,10 +72,10 @@ internal static class LocalImages
         // A Dockerfile that belongs to no project is one of its own name.
         if (!text.Contains('/', StringComparison.Ordinal))
             yield return $"{text}/{text}:latest";
-        if (text.Contains('/', StringComparison.Ordinal) || !File.Exists(Path.Combine(context.Directory, ProjectDefinition.FileName)))
+        if (text.Contains('/', StringComparison.Ordinal) || !ProjectFiles.IsIn(context.ProjectDirectory))
             yield break;
 
-        var project = ProjectFiles.Load(context.Directory);
+        var project = ProjectFiles.Load(context);
         yield return $"{project.Name}/{text}";
         var image = project.Images.FirstOrDefault(i => i.Name == text);
         if (image is not null)

@@ -69,7 +69,7 @@ internal sealed class RecipeSources(CommandContext context, BuildRecipe recipe, 
         }
         catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException && !Directory.Exists(checkout))
         {
-            context.Terminal.Progress($"fetch    {e.Message}");
+            context.Terminal.Progress($"fetch    {IngotException.ReasonOf(e)}");
             return false;
         }
     }

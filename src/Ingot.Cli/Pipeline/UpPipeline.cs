@@ -20,6 +20,7 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
     {
         var clock = Stopwatch.StartNew();
         var project = ProjectFiles.Load(directory);
+        var tests = GossFiles.Load(directory, project);
         CheckHost();
         using var server = await context.ConnectAsync(cancellationToken);
         if (project.Stages.Any(s => s.Target == "docker"))
@@ -29,7 +30,6 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
         var built = await build.RunAsync(project, directory, cancellationToken);
         _changed |= build.DidWork;
         var subjects = project.Images.Where(i => i.Version is not null).Select(i => new Subject(project, i, built.First(b => b.Name == i.Name), build.Recipes[i.Name])).ToList();
-        var tests = project.Images.ToDictionary(i => i.Name, i => GossFiles.Load(directory, i.Tests), StringComparer.Ordinal);
         await ApplyAsync(server, project, subjects, tests, cancellationToken);
         var published = await PublishAsync(server, project, subjects, tests, cancellationToken);
         int exitCode = await ReleaseAsync(server, project, published, cancellationToken);
@@ -151,7 +151,7 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
             return true;
         if (reply.Outcome == "refused")
         {
-            _terminal.Progress($"release  {name} {_terminal.Bad("refused")}: {reply.Reason}");
+            _terminal.Result($"release  {name} {_terminal.Bad("refused")}: {reply.Reason}");
             return false;
         }
 
@@ -161,7 +161,7 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options)
             return true;
 
         string quarantine = rollout is { State: "RolledBack", Quarantined: true } ? $"; {digest.Short} is quarantined for {name}: see 'ingot log show'" : "";
-        _terminal.Progress(rollout.State == "Paused"
+        _terminal.Result(rollout.State == "Paused"
             ? $"release  {name} {_terminal.Bad("is paused")}: {rollout.Reason}"
             : $"release  {name} {_terminal.Bad("went back")}: {rollout.Reason}{quarantine}");
         return false;

@@ -31,6 +31,25 @@ public sealed record Platform
         },
     };
 
+    /// <summary>The platforms that images are made for, by their usual names.</summary>
+    public static IReadOnlyList<string> KnownNames { get; } =
+    [
+        "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386", "linux/ppc64le", "linux/s390x", "linux/riscv64", "linux/mips64le",
+        "linux/loong64", "windows/amd64", "windows/arm64",
+    ];
+
+    /// <summary>Whether images are made for such a system and processor; the variant may be any that the processor has.</summary>
+    [JsonIgnore]
+    public bool IsKnown
+    {
+        get
+        {
+            var usual = Normalise();
+            bool isVariant = usual.Variant is null || (usual.Architecture is "amd64" or "arm" or "arm64" && usual.Variant is ['v', >= '1' and <= '9', ..]);
+            return isVariant && KnownNames.Any(name => name == $"{usual.Os}/{usual.Architecture}" || name.StartsWith($"{usual.Os}/{usual.Architecture}/", StringComparison.Ordinal));
+        }
+    }
+
     /// <summary>Reads <c>os/architecture[/variant]</c>, or an architecture alone, with the names that people use for them; null when it is none.</summary>
     public static Platform? TryParse(string text)
     {

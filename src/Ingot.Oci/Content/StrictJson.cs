@@ -32,7 +32,7 @@ public static class StrictJson
         }
         catch (JsonException e)
         {
-            throw new FormatException($"the document is not JSON: {e.Message}", e);
+            throw new FormatException($"the document is not JSON: {IngotException.ReasonOf(e)}", e);
         }
         catch (InvalidOperationException e)
         {

@@ -130,7 +130,7 @@ public static class ImageJson
         }
         catch (JsonException e)
         {
-            throw new FormatException($"the document is not {what}: {e.Message}", e);
+            throw new FormatException($"the document is not {what}: {IngotException.ReasonOf(e)}", e);
         }
     }
 }

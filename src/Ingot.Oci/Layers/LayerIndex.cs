@@ -93,7 +93,7 @@ public sealed class LayerIndex
         }
         catch (Exception e) when (e is EndOfStreamException or ArgumentException or OverflowException)
         {
-            throw new FormatException($"the bytes are not an index of a layer: {e.Message}", e);
+            throw new FormatException($"the bytes are not an index of a layer: {IngotException.ReasonOf(e)}", e);
         }
     }
 

@@ -167,7 +167,7 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
         }
         catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException)
         {
-            throw new ImageException($"'{what}' in '{files.Name}' is not understood: {e.Message}", e);
+            throw new ImageException($"'{what}' in '{files.Name}' is not understood: {IngotException.ReasonOf(e)}", e);
         }
     }
 }

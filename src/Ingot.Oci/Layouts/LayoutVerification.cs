@@ -159,7 +159,7 @@ public sealed class LayoutVerification
         }
         catch (Exception e) when (e is FormatException or ImageException)
         {
-            Doubt(descriptor.Digest, context, e.Message);
+            Doubt(descriptor.Digest, context, IngotException.ReasonOf(e));
         }
     }
 

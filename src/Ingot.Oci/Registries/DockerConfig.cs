@@ -29,7 +29,7 @@ public sealed class DockerConfig
         }
         catch (JsonException e)
         {
-            throw new RegistryException(0, code: null, repository: "", $"could not read credentials from '{path}': {e.Message}", e);
+            throw new RegistryException(0, code: null, repository: "", $"could not read credentials from '{path}': {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -43,7 +43,7 @@ public sealed class DockerConfig
         }
         catch (FormatException e)
         {
-            throw new RegistryException(0, code: null, repository: "", $"could not read credentials for '{registry}' from '{_path}': {e.Message}", e);
+            throw new RegistryException(0, code: null, repository: "", $"could not read credentials for '{registry}' from '{_path}': {IngotException.ReasonOf(e)}", e);
         }
     }
 

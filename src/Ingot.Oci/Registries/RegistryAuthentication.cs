@@ -61,7 +61,7 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
         }
         catch (Exception e) when (e is JsonException or FormatException)
         {
-            throw Failed(repository, 200, $"the token server's answer is not a token: {e.Message}");
+            throw Failed(repository, 200, $"the token server's answer is not a token: {IngotException.ReasonOf(e)}");
         }
     }
 
@@ -75,11 +75,11 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw Unreachable(request, repository, e.InnerException is TimeoutException ? e.Message.TrimEnd('.') : $"no answer for {patience().TotalSeconds:0.##} seconds", e);
+            throw Unreachable(request, repository, $"no answer for {(e.InnerException is TimeoutException ? http.Timeout : patience()).TotalSeconds:0.##} seconds", e);
         }
         catch (HttpRequestException e)
         {
-            throw Unreachable(request, repository, e.Message, e);
+            throw Unreachable(request, repository, IngotException.ReasonOf(e), e);
         }
     }
 
@@ -144,7 +144,7 @@ internal static class HttpContentLimits
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' broke off: {e.Message}", e);
+            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' broke off: {IngotException.ReasonOf(e)}", e);
         }
     }
 

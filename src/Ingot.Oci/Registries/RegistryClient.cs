@@ -441,14 +441,14 @@ public sealed class RegistryClient
         }
         catch (HttpRequestException e)
         {
-            throw new RegistryException(0, code: null, repository, $"could not {request.Method} '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': {e.Message}{CureOf(e, request.RequestUri)}", e);
+            throw new RegistryException(0, code: null, repository, $"could not {request.Method} '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': {IngotException.ReasonOf(e)}{CureOf(e, request.RequestUri)}", e);
         }
     }
 
     // The client may have a timeout of its own, which is shorter.
     private RegistryException Silent(HttpRequestMessage request, string repository, OperationCanceledException e)
     {
-        string how = e.InnerException is TimeoutException ? e.Message.TrimEnd('.') : $"no answer for {Patience.TotalSeconds:0.##} seconds";
+        string how = $"no answer for {(e.InnerException is TimeoutException ? _http.Timeout : Patience).TotalSeconds:0.##} seconds";
         return new RegistryException(0, code: null, repository, $"could not {request.Method} '{request.RequestUri!.GetLeftPart(UriPartial.Path)}': {how}", e);
     }
 
@@ -507,7 +507,7 @@ public sealed class RegistryClient
         }
         catch (Exception e) when (e is JsonException or FormatException)
         {
-            throw new RegistryException(200, code: null, repository, $"the registry's answer about '{repository}' is not understood: {e.Message}", e);
+            throw new RegistryException(200, code: null, repository, $"the registry's answer about '{repository}' is not understood: {IngotException.ReasonOf(e)}", e);
         }
     }
 }

@@ -37,7 +37,7 @@ internal sealed class ResumingStream(Stream first, Descriptor blob, string repos
             }
             catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
             {
-                await BrokeAsync(e is OperationCanceledException ? $"nothing came for {s_standstill.TotalSeconds:0} seconds" : e.Message, e, cancellationToken).ConfigureAwait(false);
+                await BrokeAsync(e is OperationCanceledException ? $"nothing came for {s_standstill.TotalSeconds:0} seconds" : IngotException.ReasonOf(e), e, cancellationToken).ConfigureAwait(false);
             }
         }
     }

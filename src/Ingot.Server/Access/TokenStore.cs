@@ -175,7 +175,7 @@ public sealed class TokenStore : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new LedgerException($"the token could not be kept in '{path}': {e.Message}", e);
+            throw new LedgerException($"the token could not be kept in '{path}': {IngotException.ReasonOf(e)}", e);
         }
     }
 

@@ -248,7 +248,7 @@ internal static class ApiEndpoints
         }
         catch (JsonException e)
         {
-            return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request does not parse: {ApiText.Short(e.Message, 300)}");
+            return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request does not parse: {ApiText.Short(IngotException.ReasonOf(e), 300)}");
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
@@ -256,7 +256,7 @@ internal static class ApiEndpoints
         }
         catch (BadHttpRequestException e)
         {
-            return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request could not be read: {ApiText.Short(e.Message, 300)}");
+            return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request could not be read: {ApiText.Short(IngotException.ReasonOf(e), 300)}");
         }
         catch (FormatException e)
         {

@@ -37,6 +37,13 @@ internal static class ApiText
         ? text
         : throw new ApiException("invalid", $"'{name}' is '{PlainText.Visible(Short(text))}', which has characters that cannot be seen: write one line without control characters");
 
+    /// <summary>That something is not there, with what may have been meant and what there is.</summary>
+    public static string NoSuch(string sentence, string word, string kind, IEnumerable<string> known)
+    {
+        string rest = Suggestion.Among(Short(word), kind, [.. known]);
+        return $"{sentence}; {rest}";
+    }
+
     /// <summary>As much of what a caller sent as an answer repeats.</summary>
     public static string Short(string text, int max = MaxShown) => text.Length <= max ? text : text[..max] + "…";
 

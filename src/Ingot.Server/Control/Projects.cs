@@ -60,7 +60,7 @@ internal sealed class Projects(LedgerStore ledger)
     {
         foreach (var service in project.Services)
         {
-            int size = service.Config.Sum(pair => JsonSerializer.SerializeToUtf8Bytes(pair.Key, RulesJson.Default.String).Length + JsonSerializer.SerializeToUtf8Bytes(pair.Value, RulesJson.Default.String).Length);
+            int size = project.Stages.Select(stage => service.ConfigOf(stage.Name)).Append(service.Config).Max(config => config.Sum(pair => JsonSerializer.SerializeToUtf8Bytes(pair.Key, RulesJson.Default.String).Length + JsonSerializer.SerializeToUtf8Bytes(pair.Value, RulesJson.Default.String).Length));
             if (size > MaxConfiguration)
                 throw new ApiException("invalid", $"the configuration of the service '{service.Name}' has {size} bytes: it may have {MaxConfiguration}; put what is large into the image");
         }

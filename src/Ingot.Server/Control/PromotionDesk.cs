@@ -145,7 +145,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
     private (ProjectDefinition, ImageDefinition) FindImage(string projectName, string imageName)
     {
         var project = projects.Get(projectName);
-        return (project, project.Images.FirstOrDefault(i => i.Name == imageName) ?? throw new ApiException("not_found", $"the project '{project.Name}' has no image '{imageName}'"));
+        return (project, project.Images.FirstOrDefault(i => i.Name == imageName) ?? throw new ApiException("not_found", ApiText.NoSuch($"the project '{project.Name}' has no image '{imageName}'", imageName, "images", project.Images.Select(i => i.Name))));
     }
 
     private (ProjectDefinition, ImageDefinition, StageDefinition) Find(string projectName, string imageName, string stageName)
@@ -153,7 +153,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
         var (project, image) = FindImage(projectName, imageName);
         var stage = project.Stages.FirstOrDefault(s => s.Name == stageName);
         return stage is null
-            ? throw new ApiException("not_found", $"the project '{project.Name}' has no stage '{stageName}'; its stages are {string.Join(", ", project.Stages.Select(s => s.Name))}")
+            ? throw new ApiException("not_found", ApiText.NoSuch($"the project '{project.Name}' has no stage '{stageName}'", stageName, "stages", project.Stages.Select(s => s.Name)))
             : (project, image, stage);
     }
 

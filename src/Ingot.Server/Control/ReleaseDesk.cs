@@ -191,8 +191,10 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
     private (ProjectDefinition Project, ServiceDefinition Service, StageDefinition Stage) Find(string projectName, string serviceName, string stageName)
     {
         var project = projects.Get(projectName);
-        var service = project.Services.FirstOrDefault(s => s.Name == serviceName) ?? throw new ApiException("not_found", $"the project '{project.Name}' has no service '{serviceName}'");
-        var stage = project.Stages.FirstOrDefault(s => s.Name == stageName) ?? throw new ApiException("not_found", $"the project '{project.Name}' has no stage '{stageName}'");
+        var service = project.Services.FirstOrDefault(s => s.Name == serviceName) 
+            ?? throw new ApiException("not_found", ApiText.NoSuch($"the project '{project.Name}' has no service '{serviceName}'", serviceName, "services", project.Services.Select(s => s.Name)));
+        var stage = project.Stages.FirstOrDefault(s => s.Name == stageName) 
+            ?? throw new ApiException("not_found", ApiText.NoSuch($"the project '{project.Name}' has no stage '{stageName}'", stageName, "stages", project.Stages.Select(s => s.Name)));
         return stage.Target is null ? throw new ApiException("invalid", $"stage '{stage.Name}' of '{project.Name}' has no target: nothing runs there") : (project, service, stage);
     }
 
@@ -206,7 +208,7 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
             Replicas = service.Replicas.GetValueOrDefault(stage.Name, 1),
             Port = service.Port,
             Health = service.Health,
-            Config = service.Config,
+            Config = service.ConfigOf(stage.Name),
             Writable = service.Writable,
             Limits = service.Limits,
         };

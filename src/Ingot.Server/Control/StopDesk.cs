@@ -14,9 +14,10 @@ internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projec
     public async Task StopAsync(StopRequest request, string by, CancellationToken cancellationToken)
     {
         var left = await LeftAsync(request.Project, cancellationToken);
-        var keys = ledger.Read(view => Known(view, request.Project)).Union(left).Where(key => Asked(request, key)).ToList();
-        if (keys.Count == 0 && request.Service is { } service)
-            throw new ApiException("not_found", $"the project '{request.Project}' never had a service '{service}'{(request.Stage is null ? "" : $" in '{request.Stage}'")}");
+        var known = ledger.Read(view => Known(view, request.Project)).Union(left).ToList();
+        var keys = known.Where(key => Asked(request, key)).ToList();
+        if (keys.Count == 0)
+            RefuseUnknown(request, known);
 
         var failures = await Task.WhenAll(keys.Select(key => TryStopAsync(key, by, cancellationToken)));
         if (failures.OfType<string>().ToList() is { Count: > 0 } said)
@@ -37,6 +38,21 @@ internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projec
         catch (IngotException e)
         {
             return $"{key} is not stopped: {e.Message}";
+        }
+    }
+
+    private static void RefuseUnknown(StopRequest request, List<ServiceKey> known)
+    {
+        if (request.Service is { } service && known.All(key => key.Service != service))
+        {
+            throw new ApiException("not_found", ApiText.NoSuch(
+                $"the project '{request.Project}' never had a service '{service}'", service, "services", known.Select(key => key.Service).Distinct()));
+        }
+
+        if (request.Stage is { } stage)
+        {
+            string what = request.Service is null ? $"nothing of the project '{request.Project}'" : $"the service '{request.Service}' never";
+            throw new ApiException("not_found", ApiText.NoSuch($"{what} ran at '{stage}'", stage, "stages", known.Select(key => key.Stage).Distinct()));
         }
     }
 

@@ -131,7 +131,7 @@ internal static class Documents
         }
         catch (JsonException e)
         {
-            throw new FormatException($"a document of the ledger does not parse: {e.Message}", e);
+            throw new FormatException($"a document of the ledger does not parse: {IngotException.ReasonOf(e)}", e);
         }
     }
 }

@@ -89,7 +89,7 @@ public sealed class KeyRing
         }
         catch (Exception e) when (e is Microsoft.Data.Sqlite.SqliteException or FormatException)
         {
-            throw new LedgerException($"could not read which keys '{home.Database}' trusts: {e.Message}", e);
+            throw new LedgerException($"could not read which keys '{home.Database}' trusts: {IngotException.ReasonOf(e)}", e);
         }
     }
 

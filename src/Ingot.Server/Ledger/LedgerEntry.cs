@@ -36,7 +36,7 @@ public sealed record LedgerEntry(
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or FormatException)
         {
-            throw new FormatException($"the bytes are not an entry of the ledger: {e.Message}", e);
+            throw new FormatException($"the bytes are not an entry of the ledger: {IngotException.ReasonOf(e)}", e);
         }
 
         if (entry is null || entry.Format != CurrentFormat)

@@ -33,7 +33,7 @@ public static class LedgerRoots
         }
         catch (Exception e) when (e is SqliteException or FormatException)
         {
-            throw new LedgerException($"could not read what images '{home.Database}' speaks of: {e.Message}", e);
+            throw new LedgerException($"could not read what images '{home.Database}' speaks of: {IngotException.ReasonOf(e)}", e);
         }
     }
 }

@@ -22,7 +22,7 @@ public sealed partial class LedgerStore
         }
         catch (SqliteException e)
         {
-            throw new LedgerException($"the checkpoint of '{home.Database}' could not be read: {e.Message}", e);
+            throw new LedgerException($"the checkpoint of '{home.Database}' could not be read: {IngotException.ReasonOf(e)}", e);
         }
     }
 

@@ -189,9 +189,9 @@ public sealed partial class LedgerStore : IAsyncDisposable
 
     private static LedgerException? Refusal(ServerHome home, Exception cause) => cause switch
     {
-        SqliteException or IOException or UnauthorizedAccessException => new LedgerException($"the ledger '{home.Database}' could not be opened: {cause.Message}", cause),
+        SqliteException or IOException or UnauthorizedAccessException => new LedgerException($"the ledger '{home.Database}' could not be opened: {IngotException.ReasonOf(cause)}", cause),
         FormatException or ArgumentException or InvalidCastException =>
-            new LedgerException($"the ledger '{home.Database}' is damaged: {cause.Message}; run 'ingot log verify'", cause),
+            new LedgerException($"the ledger '{home.Database}' is damaged: {IngotException.ReasonOf(cause)}; run 'ingot log verify'", cause),
         _ => null,
     };
 
@@ -226,7 +226,7 @@ public sealed partial class LedgerStore : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new LedgerException($"the ledger in '{home.Root}' could not be opened: {e.Message}", e);
+            throw new LedgerException($"the ledger in '{home.Root}' could not be opened: {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -315,12 +315,12 @@ public sealed partial class LedgerStore : IAsyncDisposable
                 return;
             }
 
-            reported = new LedgerException($"nothing was appended to the ledger '{_home.Database}': {cause.Message}{Cure(cause)}", cause);
+            reported = new LedgerException($"nothing was appended to the ledger '{_home.Database}': {IngotException.ReasonOf(cause)}{Cure(cause)}", cause);
         }
         catch (Exception e)
         {
             // Whatever it is, the writer must not end with it: it looks again before the next append.
-            reported = new LedgerException($"whether anything was appended to the ledger '{_home.Database}' cannot be seen, because it cannot be read: {e.Message}{Cure(e)}", e);
+            reported = new LedgerException($"whether anything was appended to the ledger '{_home.Database}' cannot be seen, because it cannot be read: {IngotException.ReasonOf(e)}{Cure(e)}", e);
         }
 
         foreach (var pending in batch)

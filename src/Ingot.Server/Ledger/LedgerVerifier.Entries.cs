@@ -260,7 +260,7 @@ public sealed partial class LedgerVerifier
         }
         catch (Exception e) when (e is SqliteException or LedgerException)
         {
-            return e.Message;
+            return IngotException.ReasonOf(e);
         }
     }
 

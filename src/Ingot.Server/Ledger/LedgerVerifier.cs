@@ -184,7 +184,7 @@ public sealed partial class LedgerVerifier
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            Add(problems, seq, $"{what}: {e.Message}");
+            Add(problems, seq, $"{what}: {IngotException.ReasonOf(e)}");
         }
     }
 

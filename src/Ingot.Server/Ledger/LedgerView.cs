@@ -69,7 +69,7 @@ public sealed partial class LedgerView
         }
         catch (Exception e) when (e is FormatException or InvalidCastException)
         {
-            throw new LedgerException($"entry {seq} of the ledger is damaged: {e.Message}; run 'ingot log verify'", e);
+            throw new LedgerException($"entry {seq} of the ledger is damaged: {IngotException.ReasonOf(e)}; run 'ingot log verify'", e);
         }
     }
 
@@ -83,7 +83,7 @@ public sealed partial class LedgerView
         }
         catch (JsonException e)
         {
-            throw new LedgerException($"a table of the ledger is damaged: {e.Message}; run 'ingot log verify'", e);
+            throw new LedgerException($"a table of the ledger is damaged: {IngotException.ReasonOf(e)}; run 'ingot log verify'", e);
         }
     }
 

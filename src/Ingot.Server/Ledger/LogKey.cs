@@ -34,7 +34,7 @@ internal static class LogKey
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {
-            throw new LedgerException($"the log's verifier key could not be read from '{home.LogPublicKey}': {e.Message}", e);
+            throw new LedgerException($"the log's verifier key could not be read from '{home.LogPublicKey}': {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -56,7 +56,7 @@ internal static class LogKey
         catch (Exception e) when (e is CryptographicException or ArgumentException or FormatException or IOException)
         {
             key.Dispose();
-            throw new LedgerException($"the log's key could not be read from '{home.LogKey}': {e.Message}", e);
+            throw new LedgerException($"the log's key could not be read from '{home.LogKey}': {IngotException.ReasonOf(e)}", e);
         }
     }
 

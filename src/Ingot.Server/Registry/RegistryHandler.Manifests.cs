@@ -224,7 +224,7 @@ internal sealed partial class RegistryHandler
         catch (RegistryRefusal e)
         {
             // Taken when less was refused: what it holds cannot be told, and so not be kept.
-            throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: what is stored there, '{former}', cannot be read any more ({e.Message}); an administrator can free the tag with 'ingot untag', and then push again");
+            throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: what is stored there, '{former}', cannot be read any more ({IngotException.ReasonOf(e)}); an administrator can free the tag with 'ingot untag', and then push again");
         }
     }
 

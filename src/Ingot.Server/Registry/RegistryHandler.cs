@@ -60,7 +60,7 @@ internal sealed partial class RegistryHandler : IDisposable
         }
         catch (BadHttpRequestException e)
         {
-            await RefuseAsync(http, e.StatusCode, e.StatusCode == 413 ? ErrorCode.SizeInvalid : ErrorCode.BlobUploadInvalid, e.Message);
+            await RefuseAsync(http, e.StatusCode, e.StatusCode == 413 ? ErrorCode.SizeInvalid : ErrorCode.BlobUploadInvalid, IngotException.ReasonOf(e));
         }
         catch (Exception e) when (http.RequestAborted.IsCancellationRequested && e is (OperationCanceledException or IOException))
         {
@@ -69,7 +69,7 @@ internal sealed partial class RegistryHandler : IDisposable
         catch (Exception e) when (e is IOException or IngotException)
         {
             _log.StorageFailed(http.Request.Method, http.Request.Path, e);
-            await RefuseAsync(http, IsFull(e) ? 507 : 500, ErrorCode.BlobUploadInvalid, IsFull(e) ? $"the registry's disk is full: {e.Message}" : e.Message);
+            await RefuseAsync(http, IsFull(e) ? 507 : 500, ErrorCode.BlobUploadInvalid, IsFull(e) ? $"the registry's disk is full: {IngotException.ReasonOf(e)}" : IngotException.ReasonOf(e));
         }
     }
 

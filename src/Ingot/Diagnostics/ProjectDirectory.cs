@@ -22,7 +22,7 @@ public sealed class ProjectDirectory : IDisposable
         }
         catch (IOException e)
         {
-            throw new InvalidInputException("no-directory", $"'{directory}' is not a directory", e.Message);
+            throw new InvalidInputException("no-directory", $"'{directory}' is not a directory", IngotException.ReasonOf(e));
         }
     }
 
@@ -116,7 +116,7 @@ public sealed class ProjectDirectory : IDisposable
         }
         catch (IOException e)
         {
-            throw new InvalidInputException("unreadable", $"'{path}' cannot be read", e.Message);
+            throw new InvalidInputException("unreadable", $"'{path}' cannot be read", IngotException.ReasonOf(e));
         }
     }
 
@@ -142,7 +142,7 @@ public sealed class ProjectDirectory : IDisposable
         }
         catch (IOException e)
         {
-            throw new InvalidInputException("unreadable", $"'{name}' cannot be read", e.Message);
+            throw new InvalidInputException("unreadable", $"'{name}' cannot be read", IngotException.ReasonOf(e));
         }
     }
 
@@ -168,7 +168,7 @@ public sealed class ProjectDirectory : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InvalidInputException("unreadable", $"'{name}' cannot be read", e.Message);
+            throw new InvalidInputException("unreadable", $"'{name}' cannot be read", IngotException.ReasonOf(e));
         }
     }
 }

@@ -3,6 +3,8 @@ namespace Ingot.Diagnostics;
 /// <summary>What a person may have meant.</summary>
 public static class Suggestion
 {
+    private const int MostShown = 20;
+
     /// <summary><c>did you mean 'x'?</c> with the candidate nearest to <paramref name="word"/>; null when none is near.</summary>
     public static string? For(string word, IEnumerable<string> candidates)
     {
@@ -16,6 +18,19 @@ public static class Suggestion
         }
 
         return best is null ? null : $"did you mean '{best}'?";
+    }
+
+    /// <summary>What a person may have meant, and everything there is to choose from: <c>did you mean 'web'? services: api, web</c>.</summary>
+    /// <param name="word">What was written.</param>
+    /// <param name="kind">What is chosen, in the plural.</param>
+    /// <param name="known">What there is.</param>
+    public static string Among(string word, string kind, IReadOnlyCollection<string> known)
+    {
+        if (known.Count == 0)
+            return $"there are no {kind}";
+
+        string all = $"{kind}: {string.Join(", ", known.Take(MostShown))}{(known.Count > MostShown ? ", …" : "")}";
+        return For(word, known) is { } near ? $"{near} {all}" : all;
     }
 
     // Damerau-Levenshtein with adjacent transpositions; words are short.

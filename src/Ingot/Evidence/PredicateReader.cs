@@ -16,7 +16,7 @@ internal static class PredicateReader
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or NotSupportedException or ArgumentException)
         {
-            throw new FormatException($"the predicate is not {what}: {e.Message}", e);
+            throw new FormatException($"the predicate is not {what}: {IngotException.ReasonOf(e)}", e);
         }
     }
 

@@ -179,7 +179,7 @@ public sealed partial class DockerTarget
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ToolException("haproxy", $"{what} failed: {e.Message}", e);
+            throw new ToolException("haproxy", $"{what} failed: {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -210,7 +210,7 @@ public sealed partial class DockerTarget
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new ToolException("haproxy", $"what HAProxy was told could not be written down, and would be lost if it ended now: {e.Message}", e);
+            return new ToolException("haproxy", $"what HAProxy was told could not be written down, and would be lost if it ended now: {IngotException.ReasonOf(e)}", e);
         }
     }
 

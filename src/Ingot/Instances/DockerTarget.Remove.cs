@@ -69,7 +69,7 @@ public sealed partial class DockerTarget
         catch (Exception e) when (e is IngotException or IOException or UnauthorizedAccessException)
         {
             lock (troubles)
-                troubles.Add(e.Message);
+                troubles.Add(IngotException.ReasonOf(e));
         }
     }
 

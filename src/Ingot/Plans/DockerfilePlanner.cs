@@ -1,6 +1,7 @@
 using System.Text;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Oci.Registries;
 using Ingot.Templates.Dockerfile;
 using Ingot.Templates.Project;
 
@@ -126,6 +127,17 @@ internal sealed class DockerfilePlanner
         {
             Diagnostics.Error(e.Code, e.Message, span, e.Cure ?? Suggestion.For(name, _syntax.Stages.Select(s => s.Name).OfType<string>()));
             return null;
+        }
+        catch (RegistryException e) when (e.Status is 401 or 403 or 404)
+        {
+            // Docker Hub, for one, answers so for repositories that are not there.
+            Diagnostics.Error("image-unknown", $"the image '{name}' could not be had: {e.Message}", span, "name one that is there, and that you may read");
+            return null;
+        }
+        catch (RegistryException e)
+        {
+            var diagnostic = new Diagnostic(Severity.Error, "image-unreachable", $"the image '{name}' could not be had: {e.Message}", null, span);
+            throw new UnavailableException(diagnostic, e);
         }
 
         if (stored is null)

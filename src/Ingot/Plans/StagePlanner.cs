@@ -68,7 +68,7 @@ internal sealed partial class StagePlanner
             return true;
 
         string wanted = VariableExpander.Expand(word, _file.FindGlobal, Diagnostics, _file.Escape);
-        if (Platform.TryParse(wanted) is not { } platform)
+        if (Platform.TryParse(wanted) is not { IsKnown: true } platform)
         {
             Diagnostics.Error("plan-platform", wanted.Length == 0 ? $"the platform '{word.Text}' is empty" : $"'{wanted}' is not a platform", word.Span, "such as linux/amd64 or linux/arm64, or $BUILDPLATFORM for this host's");
             return false;

@@ -132,7 +132,7 @@ public static class ReleasesJson
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException or ArgumentException)
         {
-            throw new FormatException($"the document is not a rollout: {e.Message}", e);
+            throw new FormatException($"the document is not a rollout: {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -162,7 +162,7 @@ public static class ReleasesJson
         // A move without its kind is not supported rather than malformed, as the serializer sees it.
         catch (Exception e) when (e is JsonException or NotSupportedException)
         {
-            throw new FormatException($"the document is not {what}: {e.Message}", e);
+            throw new FormatException($"the document is not {what}: {IngotException.ReasonOf(e)}", e);
         }
     }
 }

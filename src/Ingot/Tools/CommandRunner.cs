@@ -16,6 +16,12 @@ public static class CommandRunner
     /// <summary>A line that is longer comes in pieces of this many characters.</summary>
     public const int MaxLineCharacters = 64 << 10;
 
+    /// <summary>Under which name each run is told to whoever listens: the command line as its display name, the exit code as the tag
+    /// <c>process.exit.code</c> (<see href="https://opentelemetry.io/docs/specs/semconv/resource/process/">OpenTelemetry's name</see>).</summary>
+    public const string Activities = "Ingot.Tools";
+
+    private static readonly ActivitySource s_activities = new(Activities);
+
     /// <summary>Where a command runs that says nothing of it: not where this process does, whose directory anybody may have filled.</summary>
     internal const string NoDirectory = "/";
 
@@ -43,6 +49,7 @@ public static class CommandRunner
     /// <summary>Runs to the end whatever the exit code. <paramref name="onLine"/> gets each line of both streams as it comes, from any thread. Cancelling kills the program and everything it started.</summary>
     public static async Task<CommandResult> TryRunAsync(Command command, Action<string>? onLine, CancellationToken cancellationToken = default)
     {
+        using var activity = Begin(command);
         using var process = Start(command);
         var output = new StringBuilder();
         var tail = new Queue<(int Number, string Line)>();
@@ -79,6 +86,7 @@ public static class CommandRunner
             throw;
         }
 
+        activity?.SetTag("process.exit.code", process.ExitCode);
         return new CommandResult(process.ExitCode, output.ToString(), string.Join('\n', errors.Union(tail).OrderBy(l => l.Number).Select(l => l.Line)));
     }
 
@@ -92,6 +100,7 @@ public static class CommandRunner
     /// <summary>Runs to the end whatever the exit code and keeps the first <paramref name="maxBytes"/> of each stream as they are; the rest is read and dropped. Cancelling kills the program and everything it started.</summary>
     public static async Task<CapturedOutput> CaptureAsync(Command command, int maxBytes, CancellationToken cancellationToken = default)
     {
+        using var activity = Begin(command);
         using var process = Start(command);
         try
         {
@@ -99,6 +108,7 @@ public static class CommandRunner
             var error = ReadBytesAsync(process.StandardError.BaseStream, maxBytes, cancellationToken);
             await Task.WhenAll(GiveAsync(process, command.Input, cancellationToken), output, error).ConfigureAwait(false);
             await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+            activity?.SetTag("process.exit.code", process.ExitCode);
             return new CapturedOutput(process.ExitCode, await output.ConfigureAwait(false), await error.ConfigureAwait(false));
         }
         catch (OperationCanceledException)
@@ -132,6 +142,14 @@ public static class CommandRunner
         return kept.ToArray();
     }
 
+    private static Activity? Begin(Command command)
+    {
+        var activity = s_activities.StartActivity(command.Program);
+        if (activity is not null)
+            activity.DisplayName = command.ToString();
+        return activity;
+    }
+
     private static Process Start(Command command)
     {
         var environment = EnvironmentOf(command);
@@ -152,7 +170,7 @@ public static class CommandRunner
         }
         catch (Win32Exception e)
         {
-            throw NotStarted(command, e.Message, e);
+            throw NotStarted(command, IngotException.ReasonOf(e), e);
         }
     }
 

@@ -74,7 +74,7 @@ internal sealed record DockerReply(DockerCall Call, HttpStatusCode Status, byte[
         }
         catch (JsonException e)
         {
-            throw new ToolException("dockerd", $"the Docker Engine's answer to '/{Call.Path}' could not be read: {e.Message}", e);
+            throw new ToolException("dockerd", $"the Docker Engine's answer to '/{Call.Path}' could not be read: {IngotException.ReasonOf(e)}", e);
         }
     }
 }
@@ -217,7 +217,7 @@ internal sealed class DockerConnection : IDisposable
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException or ObjectDisposedException)
         {
-            string how = $"the Docker Engine at '{_socket}' did not answer: {e.InnerException?.Message ?? e.Message}";
+            string how = $"the Docker Engine at '{_socket}' did not answer: {IngotException.ReasonOf(e)}";
             throw new ToolException("dockerd", $"{call.Attempted} failed: {how}; start it, or run 'ingot doctor'", e);
         }
     }

@@ -269,7 +269,7 @@ public sealed class DockerEngine : IDisposable
         catch (JsonException e)
         {
             throw new ToolException("dockerd",
-                $"{attempted} failed: what the Docker Engine says of its progress could not be read: {e.Message}", e);
+                $"{attempted} failed: what the Docker Engine says of its progress could not be read: {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -281,7 +281,7 @@ public sealed class DockerEngine : IDisposable
         }
         catch (JsonException e)
         {
-            throw new ToolException("dockerd", $"what the Docker Engine says of its containers could not be read: {e.Message}", e);
+            throw new ToolException("dockerd", $"what the Docker Engine says of its containers could not be read: {IngotException.ReasonOf(e)}", e);
         }
     }
 

@@ -247,7 +247,7 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
-            throw new ToolException("haproxy", $"'{command}' could not be sent to HAProxy at '{socketPath}': {e.Message}", e is IOException { InnerException: SocketException inner } ? inner : e);
+            throw new ToolException("haproxy", $"'{command}' could not be sent to HAProxy at '{socketPath}': {IngotException.ReasonOf(e)}", e is IOException { InnerException: SocketException inner } ? inner : e);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {

@@ -99,7 +99,7 @@ public sealed class ListeningSocket : IDisposable
         SocketError.AddressAlreadyInUse => $"could not listen at '{address}': {ListeningSockets.HolderOf(address)}; end it, or give the service another 'listen'",
         SocketError.AddressNotAvailable => $"could not listen at '{address}': this host has no such address; give the service another 'listen'",
         SocketError.AccessDenied => $"could not listen at '{address}': this user may not; run the server as root, or give the service a port from 1024 on",
-        _ => $"could not listen at '{address}': {e.Message}",
+        _ => $"could not listen at '{address}': {IngotException.ReasonOf(e)}",
     };
 }
 

@@ -115,10 +115,10 @@ public sealed class BuildDirectoryTests : IDisposable
     }
 
     [Fact]
-    public async Task QuietSaysTheDigestAlone()
+    public async Task QuietSaysNameAndDigestAlone()
     {
         var run = await RunAsync("build", "app", "--progress", "quiet");
-        Assert.Matches("^sha256:[0-9a-f]{64}\n$", run.Output);
+        Assert.Matches("^app sha256:[0-9a-f]{64}\n$", run.Output);
         Assert.Equal("", run.Error);
     }
 

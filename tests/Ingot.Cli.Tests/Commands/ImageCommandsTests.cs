@@ -153,7 +153,7 @@ public sealed class ImageCommandsTests : IAsyncDisposable
     [InlineData(2, "has a digest", "push", "IMAGE", "127.0.0.1:9/a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     [InlineData(2, "has no image 'nothing-of-the-kind'", "push", "nothing-of-the-kind", "127.0.0.1:9/a:1")]
     [InlineData(2, "contradict", "push", "IMAGE", "127.0.0.1:9/a:1", "--platform", "linux/amd64", "--all-platforms")]
-    [InlineData(2, "not recognized", "push", "IMAGE", "127.0.0.1:9/a:1", "--compression", "lzma")]
+    [InlineData(2, "is not a value of '--compression'", "push", "IMAGE", "127.0.0.1:9/a:1", "--compression", "lzma")]
     [InlineData(3, "127.0.0.1:9", "push", "IMAGE", "127.0.0.1:9/a:1")]
     [InlineData(3, "127.0.0.1:9", "pull", "127.0.0.1:9/a:1")]
     [InlineData(2, "is not a name", "pull", "127.0.0.1:9/a:1", "--name", "A B")]

@@ -22,6 +22,17 @@ public class ProjectVectorTests
         Assert.Equal(diagnostics.HasErrors, project is null);
     }
 
+    [Theory]
+    [InlineData("staging", "ALL=x LOG_LEVEL=debug")]
+    [InlineData("live", "ALL=x LOG_LEVEL=info ONLY=")]
+    [InlineData("test", "ALL=x")]
+    [InlineData("no-such-stage", "ALL=x")]
+    public void AStageHasItsOwnValuesOfVariables(string stage, string expected)
+    {
+        var project = ProjectParser.Parse(new SourceText("ingot.yaml", Vector.Read(Area, "config_for_stages").Input), [])!;
+        Assert.Equal(expected, string.Join(' ', project.Services[0].ConfigOf(stage).Select(v => $"{v.Key}={v.Value}")));
+    }
+
     [Fact]
     public void HostileVectorsOutnumberGoodOnes()
     {
@@ -63,10 +74,13 @@ public class ProjectVectorTests
         text.Append(CultureInfo.InvariantCulture, $"service {service.Name} {service.Span.Line}:{service.Span.Column}+{service.Span.Length} runs {service.Image} port {service.Port}\n");
         text.Append(CultureInfo.InvariantCulture, $"  listen {Pairs(service.Listen)} replicas {Pairs(service.Replicas)}\n");
         text.Append(CultureInfo.InvariantCulture, $"  health {health.Path} every {health.Interval} for {health.Timeout} healthy {health.Healthy} unhealthy {health.Unhealthy} deadline {health.Deadline}{(service.RequestTimeout is { } time ? $" request {time}" : "")}\n");
-        text.Append(CultureInfo.InvariantCulture, $"  config {Pairs(service.Config)} writable {Pairs(service.Writable)} limits {limits.Memory} {limits.Cpus} {limits.Pids}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  config {Pairs(service.Config)}{Print(service.StageConfig)} writable {Pairs(service.Writable)} limits {limits.Memory} {limits.Cpus} {limits.Pids}\n");
         text.Append(CultureInfo.InvariantCulture, $"  rollout [{string.Join(", ", rollout.Canary)}] observe {rollout.Observe} deadline {rollout.StepDeadline} drain {rollout.Drain} failed {rollout.FailedRequests}");
         text.Append(CultureInfo.InvariantCulture, $" detect {rollout.Detect} synthetic {(rollout.Synthetic is { } s ? $"{s.Path} {s.Rate}" : "none")} keep {rollout.Keep}\n");
     }
+
+    private static string Print(IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> stages) =>
+        string.Concat(stages.Select(variable => $" {variable.Key} {Pairs(variable.Value)}"));
 
     private static void Print(StringBuilder text, StageDefinition stage)
     {

@@ -34,7 +34,7 @@ internal sealed class CacheImport
             }
             catch (Exception e) when (e is FormatException or IngotException or IOException or HttpRequestException)
             {
-                progress.Report(new BuildEvent.CacheNote($"the cache '{place.Name}' cannot be read and is not used: {e.Message}", IsWarning: true));
+                progress.Report(new BuildEvent.CacheNote($"the cache '{place.Name}' cannot be read and is not used: {IngotException.ReasonOf(e)}", IsWarning: true));
             }
         }
 
@@ -106,7 +106,7 @@ internal sealed class CacheImport
         }
         catch (Exception e) when (e is not DiskException && e is IngotException or IOException or InvalidDataException)
         {
-            throw new SharedCacheException(place, $"{what} of the cache '{place.Name}' is not what it should be: {e.Message}", e);
+            throw new SharedCacheException(place, $"{what} of the cache '{place.Name}' is not what it should be: {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -124,7 +124,7 @@ internal sealed class CacheImport
         }
         catch (Exception e) when (e is not (SharedCacheException or DiskException) && e is IngotException or IOException or HttpRequestException)
         {
-            throw new SharedCacheException(place, $"{what} of the cache '{place.Name}' could not be fetched: {e.Message}", e);
+            throw new SharedCacheException(place, $"{what} of the cache '{place.Name}' could not be fetched: {IngotException.ReasonOf(e)}", e);
         }
     }
 }

@@ -127,7 +127,7 @@ internal static class SharedCache
         }
         catch (JsonException e)
         {
-            throw new FormatException($"the configuration cannot be read: {e.Message}", e);
+            throw new FormatException($"the configuration cannot be read: {IngotException.ReasonOf(e)}", e);
         }
     }
 

@@ -182,7 +182,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
 
     private InvalidInputException Unreadable(string path, IOException e) => IsGone(path) ? Vanished(path) : new(
         "copy-unreadable",
-        $"{(path.Length == 0 ? _name : $"'{path}' in {_name}")} cannot be read: {e.Message}",
+        $"{(path.Length == 0 ? _name : $"'{path}' in {_name}")} cannot be read: {IngotException.ReasonOf(e)}",
         $"make it readable for who builds, or leave it out in '{(_ignoreName.Length == 0 ? ".dockerignore" : _ignoreName)}'");
 
     private bool IsGone(string path)

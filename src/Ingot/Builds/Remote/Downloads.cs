@@ -109,7 +109,7 @@ internal sealed class Downloads
             }
             catch (Exception e) when (IsPassing(e, cancellationToken))
             {
-                throw new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}' in {i} attempts: {Reason(e)}", e);
+                throw new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}' in {i} attempts: {IngotException.ReasonOf(e)}", e);
             }
         }
     }
@@ -118,8 +118,6 @@ internal sealed class Downloads
     private static bool IsPassing(Exception e, CancellationToken cancellationToken) =>
         !cancellationToken.IsCancellationRequested && e is not DiskException
         && e is HttpRequestException or IOException or PassingException or TimeoutException;
-
-    private static string Reason(Exception e) => e is HttpRequestException { InnerException: { } inner } ? inner.Message : e.Message;
 
     private TimeSpan PauseAfter(int attempt, Exception e)
     {

@@ -31,7 +31,7 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
         }
         catch (Exception e) when (e is IngotException or IOException or HttpRequestException)
         {
-            string message = $"the cache could not be exported to '{target.Place.Name}': {e.Message}";
+            string message = $"the cache could not be exported to '{target.Place.Name}': {IngotException.ReasonOf(e)}";
             return new BuildEvent.CacheExported(target.Place.Name, 0, 0, 0, new SharedCacheException(target.Place, message, e));
         }
     }

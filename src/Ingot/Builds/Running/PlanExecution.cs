@@ -187,13 +187,26 @@ internal sealed partial class PlanExecution : IDisposable
             }
 
             var label = new StepLabel(stage.Name, steps.Count(s => s.Result is not null) + 1, count, step.Text);
-            var (result, isCached) = await RunStepAsync(stage, step, label, chain).ConfigureAwait(false);
+            var (result, isCached) = await AtAsync(step, RunStepAsync(stage, step, label, chain)).ConfigureAwait(false);
             steps.Add(new ExecutedStep(step, result, isCached));
             if (result.DiffId is { } diffId)
                 chain = chain.With(new ChainLayer(diffId, Foreign: null));
         }
 
         return new StageResult(chain, below, steps);
+    }
+
+    // Where the template asks for what could not be fetched.
+    private static async Task<T> AtAsync<T>(Step step, Task<T> work)
+    {
+        try
+        {
+            return await work.ConfigureAwait(false);
+        }
+        catch (DownloadException e)
+        {
+            throw new UnavailableException(new Diagnostic(Severity.Error, "build-unavailable", e.Message, null, step.Span), e);
+        }
     }
 
     private async Task<LayerChain> ChainAsync(TreeSource source)

@@ -47,7 +47,7 @@ public static class SourceEpochs
         }
         catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
         {
-            throw Problem("epoch-repository", $"the epoch is to be the time of a commit, and {e.Message}", $"or {Otherwise}", span);
+            throw Problem("epoch-repository", $"the epoch is to be the time of a commit, and {IngotException.ReasonOf(e)}", $"or {Otherwise}", span);
         }
     }
 

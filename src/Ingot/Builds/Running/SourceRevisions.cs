@@ -25,7 +25,7 @@ internal static class SourceRevisions
         }
         catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
         {
-            warn($"which commit this is cannot be said: {e.Message}");
+            warn($"which commit this is cannot be said: {IngotException.ReasonOf(e)}");
             return null;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)

@@ -202,7 +202,7 @@ internal sealed class RunMounts : IAsyncDisposable
         }
         catch (Exception e) when (e is IngotException or InvalidDataException)
         {
-            _onLine($"the cache '{shared.Id}' begins empty: {e.Message}");
+            _onLine($"the cache '{shared.Id}' begins empty: {IngotException.ReasonOf(e)}");
             return null;
         }
         finally

@@ -92,7 +92,7 @@ public static class DpkgDatabase
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            unreadable.Add($"'{path}': {e.Message}");
+            unreadable.Add($"'{path}': {IngotException.ReasonOf(e)}");
         }
     }
 

@@ -73,7 +73,7 @@ public sealed record Envelope(string PayloadType, ReadOnlyMemory<byte> Payload, 
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new FormatException($"the envelope is not JSON: {e.Message}", e);
+            throw new FormatException($"the envelope is not JSON: {IngotException.ReasonOf(e)}", e);
         }
     }
 

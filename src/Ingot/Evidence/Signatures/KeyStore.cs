@@ -150,7 +150,7 @@ public sealed class KeyStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new KeyException($"'{path}' could not be written: {e.Message}", e);
+            throw new KeyException($"'{path}' could not be written: {IngotException.ReasonOf(e)}", e);
         }
         finally
         {

@@ -36,7 +36,7 @@ public sealed class PublicKey : IEquatable<PublicKey>
         }
         catch (CryptographicException e)
         {
-            throw new KeyException($"'{name}' is not an ECDSA P-256 public key: {e.Message}", e);
+            throw new KeyException($"'{name}' is not an ECDSA P-256 public key: {IngotException.ReasonOf(e)}", e);
         }
 
         return ecdsa.KeySize == CurveBits ? Of(ecdsa) : throw new KeyException($"'{name}' is an ECDSA key of {ecdsa.KeySize} bits: expected P-256");

@@ -43,7 +43,7 @@ public static class SigstoreBundle
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new FormatException($"the bundle is not JSON: {e.Message}", e);
+            throw new FormatException($"the bundle is not JSON: {IngotException.ReasonOf(e)}", e);
         }
     }
 

@@ -76,7 +76,7 @@ public sealed record Statement
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new FormatException($"the payload is not JSON: {e.Message}", e);
+            throw new FormatException($"the payload is not JSON: {IngotException.ReasonOf(e)}", e);
         }
     }
 

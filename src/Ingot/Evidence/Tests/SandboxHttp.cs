@@ -29,7 +29,7 @@ internal static class SandboxHttp
         }
         catch (HttpRequestException e)
         {
-            return Failed(request, e.InnerException is IOException or System.Net.Sockets.SocketException or System.Security.Authentication.AuthenticationException ? e.InnerException.Message : e.Message);
+            return Failed(request, IngotException.ReasonOf(e));
         }
         catch (OperationCanceledException) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {

@@ -18,6 +18,12 @@ public sealed record ProjectDefinition(
     /// <summary>The file's name in a project's directory.</summary>
     public const string FileName = "ingot.yaml";
 
+    /// <summary>The names a project's file may have; a directory has one of them.</summary>
+    public static IReadOnlyList<string> FileNames { get; } = [FileName, "ingot.yml"];
+
+    /// <summary>Whether it was read from a project's file; a Dockerfile that is built on its own has none.</summary>
+    public bool IsOfFile => FileNames.Contains(Path.GetFileName(Source.Name));
+
     /// <summary>Where the times in images come from that say nothing themselves; null for the fixed default.</summary>
     public EpochDefinition? Epoch { get; init; }
 
@@ -43,6 +49,9 @@ public abstract record ImageDefinition(string Name, SourceSpan Span)
 
     /// <summary>The goss files, relative to the project's directory.</summary>
     public IReadOnlyList<string> Tests { get; init; } = [];
+
+    /// <summary>Where each of <see cref="Tests"/> is named.</summary>
+    public IReadOnlyList<SourceSpan> TestSpans { get; init; } = [];
 
     /// <summary>Where the times in it come from; null for what the project says.</summary>
     public EpochDefinition? Epoch { get; init; }
@@ -136,8 +145,25 @@ public sealed record ServiceDefinition(string Name, SourceSpan Span)
     /// <summary>How long an instance, or a user, may be silent while a request is under way; null for five minutes.</summary>
     public TimeSpan? RequestTimeout { get; init; }
 
-    /// <summary>Environment of the instances, part of the generation.</summary>
+    /// <summary>Environment of the instances in every stage, part of the generation.</summary>
     public IReadOnlyDictionary<string, string> Config { get; init; } = new SortedDictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Variables that have a value for each stage, by their names; a stage that is not named has none.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> StageConfig { get; init; } =
+        new SortedDictionary<string, IReadOnlyDictionary<string, string>>(StringComparer.Ordinal);
+
+    /// <summary>Environment of the instances in a stage.</summary>
+    public IReadOnlyDictionary<string, string> ConfigOf(string stage)
+    {
+        SortedDictionary<string, string> config = new(Config.ToDictionary(), StringComparer.Ordinal);
+        foreach (var (name, values) in StageConfig)
+        {
+            if (values.TryGetValue(stage, out string? value))
+                config[name] = value;
+        }
+
+        return config;
+    }
 
     /// <summary>Writable paths and their tmpfs sizes in bytes; all else is read-only.</summary>
     public IReadOnlyDictionary<string, long> Writable { get; init; } = new SortedDictionary<string, long>(StringComparer.Ordinal);

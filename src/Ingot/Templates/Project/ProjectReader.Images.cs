@@ -12,10 +12,12 @@ internal sealed partial class ProjectReader
             return null;
 
         var image = ReadTemplate(entry, section);
+        var tests = ReadTests(section["tests"]);
         return image is null ? null : image with
         {
             Version = ReadVersion(section["version"]),
-            Tests = ReadTests(section["tests"]),
+            Tests = [.. tests.Select(t => t.Path)],
+            TestSpans = [.. tests.Select(t => t.Span)],
             Claims = Choices(section["claims"], ProjectKeys.Claims, "claim"),
             Epoch = ReadEpoch(section["epoch"]),
             Compression = ReadCompression(section["compression"]),
@@ -131,13 +133,9 @@ internal sealed partial class ProjectReader
         return null;
     }
 
-    private List<string> ReadTests(Field? field)
+    private List<(string Path, SourceSpan Span)> ReadTests(Field? field)
     {
-        if (field is null)
-            return [];
-        if (field.Node is not YamlList)
-            return RelativePath(field) is { } only ? [only] : [];
-
-        return [.. Items(field).Select(RelativePath).OfType<string>()];
+        IEnumerable<Field> fields = field is null ? [] : field.Node is YamlList ? Items(field) : [field];
+        return [.. from item in fields let path = RelativePath(item) where path is not null select (path, item.Span)];
     }
 }

@@ -20,7 +20,8 @@ internal sealed partial class ProjectReader
             Replicas = ForStages(section["replicas"], stages, field => Whole(field, 1, 1000)),
             Health = ReadHealth(section["health"]),
             RequestTimeout = ReadRequestTimeout(section["request-timeout"]),
-            Config = ReadConfig(section["config"]),
+            Config = ReadConfig(section["config"], stages, out var stageConfig),
+            StageConfig = stageConfig,
             Writable = ReadWritable(section["writable"]),
             Limits = ReadLimits(section["limits"]),
             Rollout = ReadRollout(section["rollout"]),
@@ -87,21 +88,45 @@ internal sealed partial class ProjectReader
 
     private string? ReadUrlPath(Field? field) => Accepted(field, ProjectValues.IsUrlPath, "a path to ask for", "such as /healthz");
 
-    private SortedDictionary<string, string> ReadConfig(Field? field)
+    private SortedDictionary<string, string> ReadConfig(
+        Field? field, IReadOnlyList<StageDefinition> stages, out SortedDictionary<string, IReadOnlyDictionary<string, string>> stageConfig)
     {
         SortedDictionary<string, string> config = new(StringComparer.Ordinal);
+        stageConfig = new(StringComparer.Ordinal);
         foreach (var entry in Pairs(field))
         {
             if (!ProjectValues.IsEnvironmentName(entry.Name))
                 diagnostics.Error(ProjectCodes.BadName, $"'{Show(entry.Name)}' cannot name a variable", entry.Key.Span, "a letter or '_', then letters, digits, '_', '.' or '-'", entry.Value.Path);
-            if (AnyText(entry.Value) is not { } value)
-                continue;
-            if (value.Contains('\0', StringComparison.Ordinal))
-                Bad(entry.Value, "a variable cannot hold a zero byte", null);
-            config[entry.Name] = value;
+            if (entry.Value.Node is YamlMap)
+                stageConfig[entry.Name] = ReadVariableOfStages(entry.Value, stages);
+            else if (ReadVariable(entry.Value) is { } value)
+                config[entry.Name] = value;
         }
 
         return config;
+    }
+
+    private SortedDictionary<string, string> ReadVariableOfStages(Field field, IReadOnlyList<StageDefinition> stages)
+    {
+        SortedDictionary<string, string> values = new(StringComparer.Ordinal);
+        foreach (var entry in Pairs(field))
+        {
+            if (CheckStage(entry, stages) && ReadVariable(entry.Value) is { } value)
+                values[entry.Name] = value;
+        }
+
+        if (field.Node is YamlMap { Entries.Count: 0 })
+            Bad(field, "the variable has no value in any stage", "write { staging: debug, production: info }, or one text for all stages");
+        return values;
+    }
+
+    private string? ReadVariable(Field field)
+    {
+        if (AnyText(field) is not { } value)
+            return null;
+        if (value.Contains('\0', StringComparison.Ordinal))
+            Bad(field, "a variable cannot hold a zero byte", null);
+        return value;
     }
 
     private SortedDictionary<string, long> ReadWritable(Field? field)

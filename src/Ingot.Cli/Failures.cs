@@ -1,0 +1,118 @@
+using System.Net.Sockets;
+using Ingot.Cli.Output;
+using Ingot.Diagnostics;
+
+namespace Ingot.Cli;
+
+/// <summary>Makes messages and exit codes of what goes wrong: as text for people, as a document in JSON mode.</summary>
+internal static class Failures
+{
+    /// <summary>Does something, and answers with its exit code or with that of what went wrong.</summary>
+    public static async Task<int> GuardAsync(Terminal terminal, Func<Task<int>> act, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await act();
+        }
+        catch (AggregateException e) when (e.Flatten().InnerExceptions is [{ } first, ..])
+        {
+            // What several threads met is what one of them met.
+            return await GuardAsync(terminal, () => Task.FromException<int>(first), cancellationToken);
+        }
+        catch (InvalidInputException e)
+        {
+            return Fail(terminal, ExitCode.WrongInput, "invalid-input", e.Message, e.Diagnostics);
+        }
+        catch (RefusedException e)
+        {
+            return Fail(terminal, ExitCode.No, "refused", e.Message);
+        }
+        catch (Builds.BuildException e)
+        {
+            return Fail(terminal, ExitCode.No, "build-failed", e.Message);
+        }
+        catch (Builds.SecretLeakException e)
+        {
+            return Fail(terminal, ExitCode.No, "secret-leak", e.Message);
+        }
+        catch (ServerException e)
+        {
+            int code = e.Code switch
+            {
+                "refused" or "forbidden" => ExitCode.No,
+                "invalid" or "not_found" => ExitCode.WrongInput,
+                _ => ExitCode.WrongEnvironment,
+            };
+            return Fail(terminal, code, e.Code, e.Message);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested && e.InnerException is TimeoutException)
+        {
+            // Nobody stopped it.
+            return Fail(terminal, ExitCode.WrongEnvironment, "environment", "something took too long; --verbose shows what");
+        }
+        catch (OperationCanceledException)
+        {
+            return Fail(terminal, 130, "cancelled", "interrupted: acknowledged changes remain, everything else was cleaned up");
+        }
+        catch (UnavailableException e)
+        {
+            return Fail(terminal, ExitCode.WrongEnvironment, "unavailable", e.Message, [e.Diagnostic]);
+        }
+        catch (Exception e) when (e is IngotException or IOException or UnauthorizedAccessException or HttpRequestException or SocketException)
+        {
+            return Fail(terminal, ExitCode.WrongEnvironment, "environment", IngotException.ReasonOf(e));
+        }
+        catch (Exception e)
+        {
+            string message = $"ingot has a fault and could not go on; please report it with the file '{WriteFault(e)}'";
+            return Fail(terminal, ExitCode.WrongEnvironment, "fault", message);
+        }
+    }
+
+    /// <summary>Says what is wrong with a command line, and where its help is.</summary>
+    public static int Usage(Terminal terminal, IReadOnlyList<Diagnostic> wrong, string command)
+    {
+        if (TryJson(terminal, "usage", string.Join('\n', wrong.Select(Sentence)), wrong))
+            return ExitCode.WrongInput;
+
+        foreach (var diagnostic in wrong)
+            terminal.Fault($"error: {Sentence(diagnostic)}");
+        terminal.Fault($"see '{command} --help'");
+        return ExitCode.WrongInput;
+    }
+
+    private static string Sentence(Diagnostic diagnostic) => diagnostic.Detail switch
+    {
+        null => diagnostic.Summary,
+        ['d', 'i', 'd', ' ', ..] question => $"{diagnostic.Summary}; {question}",
+        var detail => $"{diagnostic.Summary} ({detail})",
+    };
+
+    // The stack, for whoever mends it; the person gets none of it.
+    private static string WriteFault(Exception e)
+    {
+        // A name nobody knows before, in a directory of our own: a fixed one where all can write could be a link to another's file.
+        string path = Path.Combine(Directory.CreateTempSubdirectory("ingot-fault-").FullName, "fault.log");
+        File.WriteAllText(path, $"ingot {Application.Version}\n{e}\n");
+        return path;
+    }
+
+    private static int Fail(Terminal terminal, int exitCode, string code, string message, IReadOnlyList<Diagnostic>? diagnostics = null)
+    {
+        terminal.Status(null);
+        if (TryJson(terminal, code, message, diagnostics ?? []))
+            return exitCode;
+
+        if (diagnostics is { Count: > 0 })
+            terminal.Fault(diagnostics);
+        else
+            terminal.Fault($"error: {message}");
+        return exitCode;
+    }
+
+    private static bool TryJson(Terminal terminal, string code, string message, IReadOnlyList<Diagnostic> diagnostics)
+    {
+        var body = new ErrorBody(code, message, [.. diagnostics.Select(DiagnosticBody.Of)]);
+        return terminal.TryJson(new ErrorDocument(body), OutputJson.Default.ErrorDocument);
+    }
+}
