@@ -38,7 +38,6 @@ public abstract class IngotException : Exception
         FormatException when e.Message.Contains("Base-64", StringComparison.Ordinal) => "it is not Base64",
         ObjectDisposedException => "the connection was closed",
         Win32Exception native => Plain(Marshal.GetPInvokeErrorMessage(native.NativeErrorCode)),
-        TimeoutException => "it took too long",
         OperationCanceledException { InnerException: TimeoutException } => "it did not answer in time",
         IOException { InnerException: SocketException socket } => ReasonOf(socket),
         AggregateException { InnerException: { } inner } => ReasonOf(inner),
@@ -69,7 +68,8 @@ public abstract class IngotException : Exception
             "there is no route to it",
         SocketError.AccessDenied => "permission denied",
         SocketError.AddressAlreadyInUse => "the address is in use",
-        SocketError.AddressNotAvailable => "this host does not have that address",
+        // Also a socket in a file that is not there.
+        SocketError.AddressNotAvailable => "there is nothing at that address",
         // Without the address that the platform adds to it.
         _ => Plain(Marshal.GetPInvokeErrorMessage(e.NativeErrorCode)),
     };
@@ -89,7 +89,7 @@ public abstract class IngotException : Exception
         int start = e.Message.IndexOf('\'', StringComparison.Ordinal);
         int end = e.Message.LastIndexOf('\'');
         string path = end > start ? $" '{e.Message[(start + 1)..end]}'" : "";
-        return e is UnauthorizedAccessException ? $"permission denied{(path.Length == 0 ? "" : ":")}{path}" : $"there is no file{path}";
+        return e is UnauthorizedAccessException ? $"permission denied{(path.Length == 0 ? "" : ":")}{path}" : $"there is no file{(e is DirectoryNotFoundException ? " or directory" : "")}{path}";
     }
 
     private static string Plain(string sentence)

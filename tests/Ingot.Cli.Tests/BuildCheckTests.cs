@@ -42,7 +42,7 @@ public sealed class BuildCheckTests : IDisposable
         var report = JsonDocument.Parse((await CheckAsync("FROM debian\nUSER root\nCMD [\"a\"]\n", "-o", "json")).Output).RootElement;
         Assert.Equal((0, 2), (report.GetProperty("errors").GetInt32(), report.GetProperty("warnings").GetInt32()));
         var finding = report.GetProperty("findings")[0];
-        Assert.Equal(("FloatingBase", "warning", "Dockerfile", "docs/checks/FloatingBase.md"), (Text(finding, "code"), Text(finding, "severity"), Text(finding, "file"), Text(finding, "page")));
+        Assert.Equal(("FloatingBase", "warning", Path.Combine(_directory, "Dockerfile"), "docs/checks/FloatingBase.md"), (Text(finding, "code"), Text(finding, "severity"), Text(finding, "file"), Text(finding, "page")));
         Assert.Equal([1, 6, 1, 12], new[] { "line", "column", "end_line", "end_column" }.Select(name => finding.GetProperty(name).GetInt32()));
     }
 
@@ -81,7 +81,7 @@ public sealed class BuildCheckTests : IDisposable
         var run = await ProgramRun.Of("-C", _directory, "build", "--check", "-o", "json");
         Assert.Equal("", run.Error);
         var findings = JsonDocument.Parse(run.Output).RootElement.GetProperty("findings").EnumerateArray().Select(f => $"{Text(f, "file")} {Text(f, "code")}");
-        Assert.Equal([".dockerignore dockerignore-bad-pattern", "a.Dockerfile CopyIgnoredFile"], findings);
+        Assert.Equal([$"{_directory}/.dockerignore dockerignore-bad-pattern", $"{_directory}/a.Dockerfile CopyIgnoredFile"], findings);
 
         Assert.Equal(0, (await ProgramRun.Of("-C", _directory, "build", "a", "--check")).ExitCode);
         Assert.Equal(2, (await ProgramRun.Of("-C", _directory, "build", "c", "--check")).ExitCode);

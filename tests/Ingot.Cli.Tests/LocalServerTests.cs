@@ -33,6 +33,26 @@ public sealed class LocalServerTests
         Directory.Delete(directory, recursive: true);
     }
 
+    [Theory]
+    [InlineData("log show --from 900", "there is nothing from entry 900 on: the ledger has")]
+    [InlineData("log show --from 900 --follow", "there is nothing from entry 900 on")]
+    [InlineData("log show --from -1", "there is nothing from entry -1 on")]
+    [InlineData("log prove 900", "there is no entry 900")]
+    [InlineData("status nothing", "there is no service 'nothing'")]
+    [InlineData("instances nothing", "there are no services")]
+    public async Task WhatTheServerDoesNotHaveIsAnError(string line, string expected)
+    {
+        await using var program = new ChildProgram();
+        await program.ServeAsync();
+        var run = await program.RunAsync(line.Split(' '));
+        Assert.Equal((2, ""), (run.ExitCode, run.Output));
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+
+        var json = await program.RunAsync([.. line.Split(' '), "-o", "json"]);
+        Assert.Equal((2, ""), (json.ExitCode, json.Error));
+        Assert.Contains("\"error\":{", json.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task AConfiguredServerIsShownTheTokenThatWasGivenAndNeverTheHomes()
     {

@@ -19,11 +19,11 @@ internal static partial class ManualPages
 
     /// <summary>Each page by its file's name.</summary>
     public static IEnumerable<(string File, string Text)> Of(IReadOnlyList<CommandPage> pages) =>
-        pages.Select(page => ($"{NameOf(page)}.1", Write(page, pages[0])));
+        pages.Select(page => ($"{NameOf(page)}.1", Write(page)));
 
     private static string NameOf(CommandPage page) => page.Path.Length == 0 ? "ingot" : $"ingot-{page.Path.Replace(' ', '-')}";
 
-    private static string Write(CommandPage page, CommandPage root)
+    private static string Write(CommandPage page)
     {
         StringBuilder text = new();
         text.Append(".\\\" Made by scripts/generate-docs from the program; change that.\n");
@@ -36,9 +36,7 @@ internal static partial class ManualPages
             text.Append(".SH ARGUMENTS\n");
         foreach (var argument in page.Command.Arguments)
             Item(text, $"\\fI{Escape(argument.Name)}\\fR", argument.Description);
-        WriteOptions(text, "OPTIONS", page.Options);
-        if (page != root)
-            WriteOptions(text, "OPTIONS OF EVERY COMMAND", [.. root.Options.Where(o => o.Recursive)]);
+        WriteOptions(text, page);
         text.Append(".SH EXIT STATUS\n");
         foreach (var (code, meaning) in s_exitCodes)
             Item(text, $"\\fB{code}\\fR", meaning);
@@ -54,11 +52,12 @@ internal static partial class ManualPages
             Item(text, $"\\fB{Escape(command.Name)}\\fR", command.Description);
     }
 
-    private static void WriteOptions(StringBuilder text, string title, IReadOnlyList<Option> options)
+    private static void WriteOptions(StringBuilder text, CommandPage page)
     {
-        if (options.Count > 0)
-            text.Append($".SH {title}\n");
-        foreach (var option in options)
+        text.Append(".SH OPTIONS\n");
+        if (page.Path.Length > 0)
+            text.Append("Those of\n.BR ingot (1)\nbelong to every command.\n");
+        foreach (var option in page.Options)
         {
             string names = string.Join(", ", CommandPage.NamesOf(option).Select(name => $"\\fB{Escape(name)}\\fR"));
             string value = CommandPage.IsSwitch(option) ? "" : $" \\fI{Escape(CommandPage.Value(option).Trim())}\\fR";

@@ -69,6 +69,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             Run = options.Run,
             FreshStages = options.FreshStages,
             StandardInput = project.Images.OfType<DockerfileImage>().Any(i => i.Dockerfile == PlanSettings.StandardInputName) ? await Console.In.ReadToEndAsync(cancellationToken) : "",
+            NameOf = ProjectFiles.Name,
             Runs = Emulators.Runs,
             FindImage = (name, platform, token) => options.Pinned.TryGetValue(name, out var pinned) ? bases.FindPinnedAsync(name, pinned, platform, token) : bases.FindAsync(name, platform, token),
         }, diagnostics, cancellationToken);

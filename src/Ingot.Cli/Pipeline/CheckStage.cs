@@ -45,12 +45,15 @@ internal sealed class CheckStage(CommandContext context, BuildOptions options)
         if (image.Dockerfile == PlanSettings.StandardInputName)
             return new SourceText("standard input", await Console.In.ReadToEndAsync(cancellationToken));
 
-        return new ImageFiles(context.Directory, image).FindDockerfile()
+        return new ImageFiles(context.Directory, image) { NameOf = NameOf }.FindDockerfile()
             ?? throw new InvalidInputException([new Diagnostic(Severity.Error, "plan-no-dockerfile", $"the Dockerfile '{image.Dockerfile}' of image '{image.Name}' is not there", Span: image.Span)]);
     }
 
+    // Code hosts know files by their place in the project.
+    private string NameOf(string path) => context.Terminal.Sarif ? Path.GetRelativePath(context.Directory, path) : ProjectFiles.Name(path);
+
     private IgnoreFile Ignored(DockerfileImage image, DiagnosticBag diagnostics) => new ImageFiles(context.Directory, image).FindContext()?.IgnoreFile is { } path
-        ? IgnoreFile.Parse(new SourceText(Path.GetRelativePath(context.Directory, path), ProjectDirectory.ReadResolved(path)), diagnostics)
+        ? IgnoreFile.Parse(new SourceText(NameOf(path), ProjectDirectory.ReadResolved(path)), diagnostics)
         : IgnoreFile.Empty;
 
     private void Print(List<Diagnostic> diagnostics)

@@ -9,13 +9,16 @@ namespace Ingot.Plans;
 /// <param name="Image">The image.</param>
 public sealed record ImageFiles(string Directory, DockerfileImage Image)
 {
+    /// <summary>What people know a file by, from its absolute path; as the project has it when left out.</summary>
+    public Func<string, string>? NameOf { get; init; }
+
     private bool IsStandardInput => Image.Dockerfile == PlanSettings.StandardInputName;
 
     /// <summary>The Dockerfile; null when it is not there. What is outside throws <see cref="InvalidInputException"/>.</summary>
     public SourceText? FindDockerfile()
     {
         using var files = OpenDockerfileRoot(out string name);
-        return files.FindText(name, Image.Dockerfile);
+        return files.FindText(name, NameOf?.Invoke(Path.GetFullPath(Image.Dockerfile, Directory)) ?? Image.Dockerfile);
     }
 
     /// <summary>What the Dockerfile may have been called instead; null for nothing.</summary>

@@ -52,6 +52,9 @@ public sealed record PlanSettings
     /// <summary>Finds the images that templates name.</summary>
     public ImageFinder FindImage { get; init; } = (_, _, _) => Task.FromResult<StoredImage?>(null);
 
+    /// <summary>What people know a Dockerfile by, from its absolute path; as the project has it when left out.</summary>
+    public Func<string, string>? NameOf { get; init; }
+
     /// <summary>Whether programs of a platform run on this host.</summary>
     public Func<Platform, bool> Runs { get; init; } = static platform => platform.Architecture == Platform.Host.Architecture;
 }

@@ -185,7 +185,7 @@ public sealed class Planner
 
         try
         {
-            var files = new ImageFiles(_settings.Directory, image);
+            var files = new ImageFiles(_settings.Directory, image) { NameOf = _settings.NameOf };
             if (files.FindDockerfile() is { } found)
                 return found;
             _diagnostics.Error("plan-no-dockerfile", $"the Dockerfile '{image.Dockerfile}' of image '{image.Name}' is not there", image.Span, files.Near());

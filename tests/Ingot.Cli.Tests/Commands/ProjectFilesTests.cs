@@ -51,6 +51,20 @@ public sealed class ProjectFilesTests : IDisposable
     }
 
     [Fact]
+    public async Task ADockerfileIsNamedAsOneWouldTypeItToo()
+    {
+        Write("ingot.yaml", Project);
+        Write("web/Dockerfile", "FROM scratch\nCOPPY . .\n");
+        await using var below = Program(Below("web/src"));
+        Assert.StartsWith("../Dockerfile:2:1: error:", (await below.RunAsync("build")).Error, StringComparison.Ordinal);
+        Assert.StartsWith("../Dockerfile:2:1: error:", (await below.RunAsync("build", "--check")).Output, StringComparison.Ordinal);
+
+        await using var above = Program(Path.GetDirectoryName(_directory)!);
+        string name = Path.GetFileName(_directory);
+        Assert.StartsWith($"{name}/web/Dockerfile:2:1: error:", (await above.RunAsync("-C", name, "build")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task ADirectoryThatIsGivenIsExact()
     {
         Write("ingot.yaml", Broken);

@@ -61,6 +61,29 @@ public sealed class ApiEndpointsTests
             Assert.InRange((await InvalidAsync(owner, "tokens", $$"""{"name":"{{name}}"}""", "application/json")).Length, 100, 500);
     }
 
+    [Theory]
+    [InlineData("releases", "wbe", "live", "the project 'shop' has no service 'wbe'; did you mean 'web'? services: api, web")]
+    [InlineData("releases", "web", "prod", "the project 'shop' has no stage 'prod'; stages: test, live")]
+    [InlineData("rollbacks", "", "live", "has no service ''; services: api, web")]
+    [InlineData("stops", "wbe", null, "the project 'shop' never had a service 'wbe'; did you mean 'web'? services: ")]
+    [InlineData("stops", "web", "liev", "the service 'web' never ran at 'liev'; did you mean 'live'? stages: live")]
+    [InlineData("stops", null, "test", "nothing of the project 'shop' ran at 'test'; stages: live")]
+    public async Task WhatIsNotThereIsAnsweredWithWhatIs(string path, string? service, string? stage, string expected)
+    {
+        const string Project = "ingot: 1\nproject: shop\nimages:\n  web: { dockerfile: Dockerfile, version: 1.0.0 }\nstages:\n  test: {}\n  live: { target: docker }\n"
+            + "services:\n  api: { image: web, port: 80, listen: 8080 }\n  web: { image: web, port: 80, listen: 8081 }\n";
+        await using var server = await RunningServer.StartAsync();
+        using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
+        using var applied = await owner.PutAsJsonAsync(new Uri("api/v1/projects/shop", UriKind.Relative), new { yaml = Project });
+        Assert.Equal(HttpStatusCode.OK, applied.StatusCode);
+
+        var body = new { project = "shop", image = "web", service, stage, digest = "sha256:" + new string('a', 64), why = "w", reason = "w" };
+        using var answer = await owner.PostAsJsonAsync(new Uri("api/v1/" + path, UriKind.Relative), body);
+        var error = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.Equal((HttpStatusCode.NotFound, "not_found"), (answer.StatusCode, error.GetProperty("code").GetString()));
+        Assert.Contains(expected, error.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
     private static async Task<string> InvalidAsync(HttpClient http, string path, string body, string? type)
     {
         using var content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
