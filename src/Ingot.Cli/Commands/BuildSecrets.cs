@@ -9,7 +9,10 @@ internal static class BuildSecrets
     // https://docs.docker.com/build/building/secrets: larger ones are refused there too.
     private const int MaxBytes = 500 << 10;
 
-    private static readonly string[] s_keys = ["id", "src", "source", "env", "type"];
+    // Ours: the value is an ordinary word, and not looked for.
+    private const string ExemptKey = "exempt";
+
+    private static readonly string[] s_keys = ["id", "src", "source", "env", "type", ExemptKey];
 
     public static IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Read(IEnumerable<string> options, string directory)
     {
@@ -24,6 +27,23 @@ internal static class BuildSecrets
 
         return secrets;
     }
+
+    /// <summary>The ids of those that <c>exempt</c> is said of.</summary>
+    public static IReadOnlyList<string> ReadExempt(IEnumerable<string> options) =>
+    [
+        .. options
+            .Where(o => Fields(o).TryGetValue(ExemptKey, out string? value) && IsExempt(o, value))
+            .Select(o => Fields(o)["id"])
+            .Order(StringComparer.Ordinal),
+    ];
+
+    private static bool IsExempt(string option, string value) => value switch
+    {
+        ExemptKey or "true" => true,
+        "false" => false,
+        _ => throw Wrong(option, $"'{value}' says neither that it is exempt nor that it is not",
+            "write exempt, exempt=true or exempt=false"),
+    };
 
     public static IReadOnlyDictionary<string, string> ReadAgents(IEnumerable<string> options, string directory)
     {
@@ -49,7 +69,7 @@ internal static class BuildSecrets
         foreach (var field in option.Split(','))
         {
             int equals = field.IndexOf('=', StringComparison.Ordinal);
-            string key = equals < 0 ? "id" : field[..equals];
+            string key = equals >= 0 ? field[..equals] : field == ExemptKey && fields.Count > 0 ? ExemptKey : "id";
             if (!s_keys.Contains(key))
                 throw Wrong(option, $"'{key}' is no part of it", Suggestion.For(key, s_keys));
             if (!fields.TryAdd(key == "source" ? "src" : key, field[(equals + 1)..]))

@@ -43,9 +43,36 @@ internal sealed record BuildOptions
 
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Secrets { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
 
+    /// <summary>Ids of secrets whose values are ordinary words.</summary>
+    public IReadOnlyList<string> ExemptSecrets { get; init; } = [];
+
+    /// <summary>The commit that the sources are of; null to look where they are.</summary>
+    public Builds.SourceRevision? PinnedSource { get; init; }
+
     public IReadOnlyDictionary<string, string> SshAgents { get; init; } = new Dictionary<string, string>();
 
     public Platform Platform { get; init; } = Platform.Host;
+
+    /// <summary>What the images are built for, <see cref="Platform"/> the first.</summary>
+    public IReadOnlyList<Platform> Platforms { get; init; } = [Platform.Host];
+
+    /// <summary>What commands of steps run with.</summary>
+    public RunSettings Run { get; init; } = new();
+
+    /// <summary>Stages that are made anew.</summary>
+    public IReadOnlyList<string> FreshStages { get; init; } = [];
+
+    /// <summary>Annotations of every manifest.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Annotations { get; init; } = [];
+
+    /// <summary>Annotations of every index.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> IndexAnnotations { get; init; } = [];
+
+    /// <summary>Names for the image, each with a tag.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
+    /// <summary>Whether what is built is a part of something that gets the names.</summary>
+    public bool IsPart { get; init; }
 
     /// <summary>Where results of steps are kept; null for this host's cache.</summary>
     public string? Cache { get; init; }
@@ -58,6 +85,9 @@ internal sealed record BuildOptions
 
     /// <summary>Whether images get their names in the local store, and recipes are kept.</summary>
     public bool Names { get; init; } = true;
+
+    /// <summary>How the build is shown while it runs.</summary>
+    public BuildProgressMode Progress { get; init; }
 
     public bool AllowInsecure { get; init; }
 
@@ -91,11 +121,16 @@ internal sealed class BuildSymbols
     private readonly Option<string[]> _arguments = new("--build-arg") { Description = "A build argument for every image, over what ingot.yaml says; a name alone takes the variable's value", HelpName = "NAME=VALUE" };
     private readonly Option<string[]> _labels = new("--label") { Description = "A label for every image, over what its template says", HelpName = "NAME=VALUE" };
     private readonly Option<string[]> _contexts = new("--context", "--build-context") { Description = "What FROM, --from and --mount find under a name: a directory, a git repository, docker-image://NAME or oci-layout://DIR", HelpName = "NAME=SOURCE" };
-    private readonly Option<string> _platform = new("--platform") { Description = "What the images run on; this host's platform when left out", HelpName = "OS/ARCH[/VARIANT]" };
+    private readonly Option<string[]> _platform = new("--platform") { Description = "What the images run on; this host's platform when left out. With several, also after commas, 'build' makes an index of an image for each", HelpName = "OS/ARCH[/VARIANT]" };
+    private readonly Option<string[]> _annotations = new("--annotation") { Description = "An annotation for the manifest of every image; 'index:' before the name for the index of several platforms", HelpName = "[index:]NAME=VALUE" };
+    private readonly Option<string[]> _fresh = new("--no-cache-filter") { Description = "Run every step of a stage again, and use the cache for the others", HelpName = "STAGE" };
     private readonly Option<string> _compression = new("--compression") { Description = "How layers are compressed, over what ingot.yaml says: zstd, the default; gzip, which Docker before 23 needs; or none", HelpName = "CODEC" };
+    private readonly Option<string> _progress = new("--progress") { Description = "How the build is shown: plain, everything that steps write, each line with its step; tty, the last lines below each step that runs; quiet, only digests; auto, tty on a terminal, and elsewhere a line for each step that ends", HelpName = "MODE" };
     private readonly StepAccessSymbols _access = new();
+    private readonly RunSymbols _run = new();
 
     private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, and the mirrors what packages there are, for every base image and bootstrap or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
+    private readonly Option<bool> _pull = new("--pull") { Description = "As --update without a name: Docker's word for it" };
     private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image or a bootstrap is not in ingot.lock: for continuous integration" };
     private readonly Option<string[]> _insecure = Symbols.InsecureRegistry();
     private readonly CacheSymbols _caches = new();
@@ -105,14 +140,19 @@ internal sealed class BuildSymbols
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_noCache, _epoch, _noRule, _arguments, _labels, _contexts, _access.Secrets, _access.Ssh, _platform, _compression, _access.Allow, _update, _locked, _insecure])
+        foreach (var option in (Option[])[_noCache, _fresh, _epoch, _noRule, _arguments, _labels, _annotations, _contexts, _access.Secrets,
+            _access.Ssh, _platform, _compression, _access.Allow, _update, _pull, _locked, _insecure, _progress])
             command.Add(option);
+        _run.AddTo(command);
         _caches.AddTo(command);
     }
 
     public BuildOptions Read(ParseResult result, string directory)
     {
         var access = _access.Read(result, directory);
+        var named = (result.GetValue(_platform) ?? []).SelectMany(p => p.Split(',')).Select(Symbols.ParsePlatform);
+        IReadOnlyList<Platform> platforms = [.. named.DefaultIfEmpty(Platform.Host).Distinct()];
+        var annotations = (result.GetValue(_annotations) ?? []).Select(ReadAnnotation).ToList();
         return new BuildOptions
         {
             NoCache = result.GetValue(_noCache),
@@ -124,9 +164,16 @@ internal sealed class BuildSymbols
             Labels = [.. (result.GetValue(_labels) ?? []).Select(text => Pair(text, "label"))],
             Contexts = Named(result.GetValue(_contexts) ?? []),
             Secrets = access.Secrets,
+            ExemptSecrets = access.ExemptSecrets,
             SshAgents = access.SshAgents,
-            Platform = ReadPlatform(result.GetValue(_platform)),
+            Platform = platforms[0],
+            Platforms = platforms,
+            Run = _run.Read(result),
+            FreshStages = [.. (result.GetValue(_fresh) ?? []).SelectMany(f => f.Split(','))],
+            Annotations = [.. annotations.Where(a => !a.IsIndex).Select(a => a.Pair)],
+            IndexAnnotations = [.. annotations.Where(a => a.IsIndex).Select(a => a.Pair)],
             Compression = ReadCompression(result.GetValue(_compression)),
+            Progress = BuildProgressModes.Parse(result.GetValue(_progress)),
             AllowInsecure = access.AllowInsecure,
             AllowHostNetwork = access.AllowHostNetwork,
             Bases = ReadBases(result),
@@ -135,10 +182,12 @@ internal sealed class BuildSymbols
 
     private BaseImageOptions ReadBases(ParseResult result)
     {
-        string? update = result.GetResult(_update) is null ? null : result.GetValue(_update) ?? "";
+        string? update = result.GetResult(_update) is null ? result.GetValue(_pull) ? "" : null : result.GetValue(_update) ?? "";
         bool locked = result.GetValue(_locked);
         return update is not null && locked
-            ? throw new InvalidInputException("locked", "'--locked' and '--update' contradict each other", "'--update' changes ingot.lock, '--locked' forbids that")
+            ? throw new InvalidInputException("locked",
+                $"'--locked' and '{(result.GetValue(_pull) ? "--pull" : "--update")}' contradict each other",
+                    "what is asked for anew changes ingot.lock, and '--locked' forbids that")
             : new BaseImageOptions(update, locked, result.GetValue(_insecure));
     }
 
@@ -146,9 +195,13 @@ internal sealed class BuildSymbols
         ? null
         : LayerCompression.Find(name) ?? throw new InvalidInputException("compression", $"'{name}' is no way to compress layers", Suggestion.For(name, ProjectKeys.Compressions) ?? "zstd, gzip or none");
 
-    private static Platform ReadPlatform(string? text) => text is null
-        ? Platform.Host
-        : Symbols.ParsePlatform(text);
+    // https://docs.docker.com/reference/cli/docker/buildx/build/#annotation: of the kinds there, those that are written here.
+    private static (bool IsIndex, KeyValuePair<string, string> Pair) ReadAnnotation(string text)
+    {
+        bool isIndex = text.StartsWith("index:", StringComparison.Ordinal);
+        string kind = isIndex ? "index:" : text.StartsWith("manifest:", StringComparison.Ordinal) ? "manifest:" : "";
+        return (isIndex, Pair(text[kind.Length..], "annotation"));
+    }
 
     private static Dictionary<string, string> Named(IEnumerable<string> contexts)
     {
@@ -178,7 +231,8 @@ internal sealed class BuildSymbols
     private static KeyValuePair<string, string> Pair(string text, string what)
     {
         int equals = text.IndexOf('=', StringComparison.Ordinal);
-        return equals > 0 ? new(text[..equals], text[(equals + 1)..]) : throw new InvalidInputException(what, $"'{text}' is not a {what}", "expected NAME=VALUE");
+        return equals > 0 ? new(text[..equals], text[(equals + 1)..])
+            : throw new InvalidInputException(what, $"'{text}' is not {(what[0] == 'a' ? "an" : "a")} {what}", "expected NAME=VALUE");
     }
 
     private static KeyValuePair<string, string> Argument(string text) => text.Contains('=', StringComparison.Ordinal)

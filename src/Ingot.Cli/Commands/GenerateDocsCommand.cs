@@ -37,6 +37,7 @@ internal static class GenerateDocsCommand
         ("rollout", ApiJson.Default.RolloutReply),
         ("log-show", ApiJson.Default.LogReply),
         ("log-verify", ApiJson.Default.VerifyReply),
+        ("logs-build", BuildLogReportJson.Default.BuildLogReport),
         ("prune", PruneJson.Default.PruneReport),
         ("doctor", DoctorJson.Default.DoctorReport),
         ("init", InitJson.Default.InitReport),

@@ -6,6 +6,7 @@ namespace Ingot.Cli.Commands;
 internal sealed class GlobalSymbols
 {
     private static readonly string[] s_formatNames = ["--output", "-o"];
+    private static readonly string[] s_formats = ["text", "json", "sarif"];
 
     public Option<string?> Directory { get; } = new("-C")
     {
@@ -30,7 +31,7 @@ internal sealed class GlobalSymbols
         Recursive = true,
     };
 
-    public GlobalSymbols() => Format.AcceptOnlyFromAmong("text", "json", "sarif");
+    public GlobalSymbols() => Format.AcceptOnlyFromAmong(s_formats);
 
     public void AddTo(Command root)
     {
@@ -43,7 +44,12 @@ internal sealed class GlobalSymbols
     {
         string? format = null;
         for (int i = 0; i < words.Count && words[i] != "--"; i++)
-            format = AttachedFormat(words[i]) ?? (s_formatNames.Contains(words[i]) && i + 1 < words.Count ? words[i + 1] : format);
+        {
+            string? said = AttachedFormat(words[i]) ?? (s_formatNames.Contains(words[i]) && i + 1 < words.Count ? words[i + 1] : null);
+            // 'build' has an option of that name that may be given more than once, also for something else.
+            format = said is not null && s_formats.Contains(said) ? said : format;
+        }
+
         return format;
     }
 

@@ -9,6 +9,7 @@ internal static class LogsCommand
     {
         var command = new Command("logs", "What the instances of a service wrote, with the instance before each line");
         ServiceLogs.AddTo(command, bind);
+        command.Add(BuildLogsCommand.Create(bind));
         return command;
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ingot.Cli.Pipeline;
+using Ingot.Diagnostics;
 
 namespace Ingot.Cli.Commands;
 
@@ -21,6 +22,8 @@ internal static class UpCommand
             bool isGiven = result.GetValue(directory) is not null;
             string project = isGiven ? context.Resolve(result.GetValue(directory)!) : context.ProjectDirectory;
             var options = settings.Read(result, isGiven ? project : context.Directory);
+            if (options.Platforms.Count > 1)
+                throw new InvalidInputException("platform", "'ingot up' runs images for one platform", "'ingot build' makes an index for several");
             var waiting = wait.Read(result);
             return result.GetValue(dryRun)
                 ? new UpPreview(context).RunAsync(project, cancellationToken)

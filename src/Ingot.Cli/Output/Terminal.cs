@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -11,6 +12,9 @@ namespace Ingot.Cli.Output;
 /// our own colours, and a line break in it begins no line of ours, but an indented one.</remarks>
 internal sealed class Terminal
 {
+    // https://www.unicode.org/reports/tr11: nothing below is wide.
+    private const char FirstWide = '\u1100';
+
     private readonly TextWriter _out;
     private readonly TextWriter _progress;
     private readonly bool _live;
@@ -19,7 +23,7 @@ internal sealed class Terminal
 
     // Stands around a colour until the text is written. Nobody who writes a text knows it.
     private readonly string _mark = "\u0001" + Convert.ToHexString(RandomNumberGenerator.GetBytes(8));
-    private string? _status;
+    private IReadOnlyList<string> _shown = [];
 
     public Terminal(TextWriter output, TextWriter error, bool json, bool outputIsTerminal, bool errorIsTerminal, bool noColor)
     {
@@ -32,10 +36,10 @@ internal sealed class Terminal
         Error = error;
     }
 
-    private Terminal(Terminal other)
+    private Terminal(Terminal other, TextWriter progress)
     {
         _out = other._out;
-        _progress = other.Error;
+        _progress = progress;
         Json = other.Json;
         Error = other.Error;
         IsQuiet = other.IsQuiet;
@@ -43,7 +47,10 @@ internal sealed class Terminal
     }
 
     /// <summary>The same with all progress on standard error: for a command whose output is one value that scripts take as it is.</summary>
-    public Terminal ForValue() => new(this);
+    public Terminal ForValue() => new(this, Error);
+
+    /// <summary>Whether what is going on now can be shown.</summary>
+    public bool IsLive => _live;
 
     /// <summary>Whether data is printed as JSON.</summary>
     public bool Json { get; }
@@ -117,18 +124,19 @@ internal sealed class Terminal
     }
 
     /// <summary>Replaces the line that shows what is going on now; nothing where the output is not a terminal.</summary>
-    public void Status(string? text)
+    public void Status(string? text) => Show(text is null ? [] : [text]);
+
+    /// <summary>Replaces what is going on now by several lines, as many of them as fit; nothing where the output is not a
+    /// terminal.</summary>
+    public void Show(IReadOnlyList<string> lines)
     {
         if (!_live || IsQuiet)
             return;
 
         lock (_gate)
         {
-            _status = text is null ? null : PlainText.Visible(text);
-            int width = Math.Max(20, ConsoleWidth() - 1);
-            _progress.Write("\r\u001b[K");
-            if (_status is not null)
-                _progress.Write(_status.Length > width ? _status[..width] : _status);
+            Erase();
+            Draw([.. lines.Take(Rows).Select(PlainText.Visible)]);
             _progress.Flush();
         }
     }
@@ -169,24 +177,60 @@ internal sealed class Terminal
     {
         lock (_gate)
         {
-            if (_live && _status is not null)
-                _progress.Write("\r\u001b[K");
+            bool redraw = _live && _shown.Count > 0;
+            if (redraw)
+                Erase();
             writer.WriteLine(text);
-            if (_live && _status is not null)
-                _progress.Write(_status.Length >= ConsoleWidth() ? _status[..(ConsoleWidth() - 1)] : _status);
+            if (redraw)
+                Draw(_shown);
             writer.Flush();
         }
     }
 
-    private static int ConsoleWidth()
+    // The cursor stands at the end of the last line.
+    private void Erase()
+    {
+        if (_shown.Count > 1)
+            _progress.Write(string.Create(CultureInfo.InvariantCulture, $"\u001b[{_shown.Count - 1}A"));
+        _progress.Write(_shown.Count > 1 ? "\r\u001b[J" : "\r\u001b[K");
+    }
+
+    private void Draw(IReadOnlyList<string> lines)
+    {
+        _shown = lines;
+        int width = Math.Max(20, ConsoleWidth() - 1);
+        _progress.Write(string.Join('\n', lines.Select(line => Fit(line, width))));
+    }
+
+    // A line that the terminal breaks could not be taken away again: no character is believed to be narrow that may be wide.
+    private static string Fit(string line, int width)
+    {
+        line = line.Replace('\t', ' ');
+        int cells = 0;
+        for (int i = 0; i < line.Length; i++)
+        {
+            cells += line[i] < FirstWide ? 1 : 2;
+            if (cells > width)
+                return line[..i];
+        }
+
+        return line;
+    }
+
+    /// <summary>How many lines there are to show what is going on now.</summary>
+    public static int Rows => Math.Max(1, Dimension(() => Console.WindowHeight, 24) - 2);
+
+    private static int ConsoleWidth() => Dimension(() => Console.WindowWidth, 80);
+
+    private static int Dimension(Func<int> ask, int otherwise)
     {
         try
         {
-            return Console.WindowWidth > 0 ? Console.WindowWidth : 80;
+            return ask() is > 0 and var found ? found : otherwise;
         }
         catch (IOException)
         {
-            return 80;
+            return otherwise;
         }
     }
 }

@@ -34,7 +34,7 @@ internal sealed class BuildContext : IAsyncDisposable
         if (given is not null && GitReference.TryParse(given) is { } repository)
             return await FetchAsync(context, repository, options, cancellationToken);
 
-        string directory = given is null ? context.Directory : context.Resolve(given);
+        string directory = Path.TrimEndingDirectorySeparator(given is null ? context.Directory : context.Resolve(given));
         return System.IO.Directory.Exists(directory)
             ? new BuildContext(directory, Path.GetFileName(directory), fetched: null)
             : throw new InvalidInputException("no-context", $"the context '{given}' is neither a directory nor a git repository", "a repository is written https://host/path.git#ref:subdirectory");

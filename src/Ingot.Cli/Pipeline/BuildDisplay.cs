@@ -6,19 +6,26 @@ using Ingot.Cli.Output;
 
 namespace Ingot.Cli.Pipeline;
 
-/// <summary>Shows a build while it runs: a line for each step that ends, and on a terminal what is going on now.</summary>
+/// <summary>Shows a build while it runs: a line for each step that ends, what steps write when that is asked for, and on a terminal what is
+/// going on now.</summary>
 internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 {
+    private const int MaxLinesOfStep = 6;
+
     private static readonly TimeSpan s_pace = TimeSpan.FromMilliseconds(200);
 
     private readonly Terminal _terminal;
-    private readonly ConcurrentDictionary<StepLabel, (Stopwatch Clock, string Line)> _running = new();
+    private readonly BuildProgressMode _mode;
+    private readonly BuildLog? _log;
+    private readonly ConcurrentDictionary<StepLabel, RunningStep> _running = new();
     private readonly ConcurrentQueue<(StepLabel Step, StepExplanation Explanation)> _explained = new();
     private readonly Timer _timer;
 
-    public BuildDisplay(Terminal terminal)
+    public BuildDisplay(Terminal terminal, BuildProgressMode mode, BuildLog? log = null)
     {
         _terminal = terminal;
+        _mode = mode == BuildProgressMode.Auto && terminal.IsLive ? BuildProgressMode.Tty : mode;
+        _log = log;
         _timer = new Timer(_ => Refresh(), null, s_pace, s_pace);
     }
 
@@ -33,44 +40,42 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 
     public void Report(BuildEvent progress)
     {
+        _log?.Report(progress);
         switch (progress)
         {
+            case BuildEvent.StepCached cached when _mode == BuildProgressMode.Plain:
+                Say($"build    {Label(cached.Step)} (from the cache)");
+                break;
             case BuildEvent.StepStarted started:
-                DidWork = true;
-                _running[started.Step] = (Stopwatch.StartNew(), "");
-                // That a step before it changed is only a consequence: that step has said why.
-                var reasons = started.Reasons.Where(r => !r.StartsWith("parent ", StringComparison.Ordinal)).Select(r => LongDigest().Replace(r, "$1")).ToList();
-                if (reasons.Count > 0)
-                    _terminal.Progress(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", reasons)}"));
+                Start(started);
                 break;
             case BuildEvent.Warning warning:
-                _terminal.Progress($"build    {_terminal.Bad("warning")}: {warning.Text}");
+                Say($"build    {_terminal.Bad("warning")}: {warning.Text}");
                 break;
             case BuildEvent.CacheNote note:
-                _terminal.Progress($"cache    {(note.IsWarning ? _terminal.Bad("warning") + ": " : "")}{note.Text}");
+                Say($"cache    {(note.IsWarning ? _terminal.Bad("warning") + ": " : "")}{note.Text}");
                 break;
             case BuildEvent.CacheExported { Failure: { } failure }:
                 ExportFailure ??= failure;
                 break;
             case BuildEvent.CacheExported exported:
-                _terminal.Progress($"cache    {exported.Records} results are shared in '{exported.Name}', {exported.Moved} blobs were new ({Bytes(exported.Bytes)})");
+                Say($"cache    {exported.Records} results are shared in '{exported.Name}', {exported.Moved} blobs were new ({Bytes(exported.Bytes)})");
                 break;
             case BuildEvent.StepExplained explained:
                 _explained.Enqueue((explained.Step, explained.Explanation));
                 break;
-            case BuildEvent.StepOutput output when _running.TryGetValue(output.Step, out var running):
-                _running[output.Step] = running with { Line = output.Line };
+            case BuildEvent.StepOutput output:
+                Take(output);
                 break;
             case BuildEvent.StepNote note:
-                _terminal.Progress(_terminal.Faint($"build    {Place(note.Step)}: {note.Text}"));
+                Say(_terminal.Faint($"build    {Place(note.Step)}: {note.Text}"));
                 break;
             case BuildEvent.StepFinished finished:
                 _running.TryRemove(finished.Step, out _);
-                _terminal.Progress($"build    {Label(finished.Step)} ({finished.Elapsed.TotalSeconds:0.0} s, {Bytes(finished.Bytes)})");
+                Say($"build    {Label(finished.Step)} ({finished.Elapsed.TotalSeconds:0.0} s, {Bytes(finished.Bytes)})");
                 break;
             case BuildEvent.StepFailed failed:
-                _running.TryRemove(failed.Step, out _);
-                _terminal.Progress($"build    {Label(failed.Step)} {_terminal.Bad("failed")} ({failed.Elapsed.TotalSeconds:0.0} s)");
+                Fail(failed);
                 break;
         }
     }
@@ -79,6 +84,52 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
     {
         _timer.Dispose();
         _terminal.Status(null);
+    }
+
+    private void Start(BuildEvent.StepStarted started)
+    {
+        DidWork = true;
+        _running[started.Step] = new RunningStep();
+        // That a step before it changed is only a consequence: that step has said why.
+        var own = started.Reasons.Where(r => !r.StartsWith("parent ", StringComparison.Ordinal));
+        var reasons = own.Select(r => LongDigest().Replace(r, "$1")).ToList();
+        if (reasons.Count > 0)
+            Say(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", reasons)}"));
+        else if (_mode == BuildProgressMode.Plain)
+            Say($"build    {Label(started.Step)}");
+    }
+
+    private void Take(BuildEvent.StepOutput output)
+    {
+        if (_mode == BuildProgressMode.Plain)
+            SayOutput(output.Step, output.Line);
+        else if (_mode == BuildProgressMode.Tty && _running.TryGetValue(output.Step, out var running))
+            running.Add(output.Line);
+    }
+
+    // On a terminal what it wrote was there and went: now all of it is wanted.
+    private void Fail(BuildEvent.StepFailed failed)
+    {
+        if (_running.TryRemove(failed.Step, out var running) && running.Lines(int.MaxValue) is { Count: > 0 } lines)
+        {
+            Say($"build    {Label(failed.Step)} wrote{(running.IsCut ? $" more than is shown here; all of it: ingot logs build {_log?.Id}" : ":")}");
+            foreach (string line in lines)
+                SayOutput(failed.Step, line);
+        }
+
+        Say($"build    {Label(failed.Step)} {_terminal.Bad("failed")} ({failed.Elapsed.TotalSeconds:0.0} s)");
+    }
+
+    private void SayOutput(StepLabel step, string line)
+    {
+        foreach (string shown in OutputText.Lines(line))
+            Say($"build    {Place(step)} {shown}");
+    }
+
+    private void Say(string text)
+    {
+        if (_mode != BuildProgressMode.Quiet)
+            _terminal.Progress(text);
     }
 
     /// <summary>Bytes as people read them.</summary>
@@ -106,12 +157,53 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 
     private void Refresh()
     {
-        var running = _running.ToArray();
-        if (running.Length == 0)
+        _log?.Flush();
+        var running = _running.OrderByDescending(r => r.Value.Clock.Elapsed).ToList();
+        if (running.Count == 0 || _mode != BuildProgressMode.Tty)
             return;
 
-        var (step, (clock, line)) = running.MaxBy(r => r.Value.Clock.Elapsed);
-        string more = running.Length > 1 ? $" (+{running.Length - 1})" : "";
-        _terminal.Status($"building {Label(step)}{more} {clock.Elapsed.TotalSeconds:0} s {line}");
+        int each = Math.Clamp((Terminal.Rows / running.Count) - 1, 0, MaxLinesOfStep);
+        _terminal.Show([.. running.SelectMany(r => Shown(r.Key, r.Value, each))]);
+    }
+
+    private static IEnumerable<string> Shown(StepLabel step, RunningStep running, int lines) =>
+    [
+        $"building {Label(step)} {running.Clock.Elapsed.TotalSeconds:0} s",
+        .. running.Lines(lines).Select(line => $"         {OutputText.Last(line)}"),
+    ];
+
+    /// <summary>A step that runs, with the end of what it wrote.</summary>
+    private sealed class RunningStep
+    {
+        private const int MaxCharacters = 4 << 20;
+
+        private readonly Queue<string> _lines = new();
+        private int _characters;
+
+        public Stopwatch Clock { get; } = Stopwatch.StartNew();
+
+        /// <summary>Whether it wrote more than is remembered.</summary>
+        public bool IsCut { get; private set; }
+
+        public void Add(string line)
+        {
+            lock (_lines)
+            {
+                _lines.Enqueue(line);
+                _characters += line.Length + 1;
+                while (_characters > MaxCharacters)
+                {
+                    _characters -= _lines.Dequeue().Length + 1;
+                    IsCut = true;
+                }
+            }
+        }
+
+        /// <summary>The last lines.</summary>
+        public IReadOnlyList<string> Lines(int count)
+        {
+            lock (_lines)
+                return [.. _lines.TakeLast(count)];
+        }
     }
 }

@@ -77,6 +77,12 @@ internal static class BuildProvenance
         Secrets = NotEmpty(recipe.Secrets),
         SshAgents = NotEmpty(recipe.SshAgents),
         Allow = NotEmpty(recipe.Allow),
+        Network = recipe.Network,
+        Hosts = NotEmpty(recipe.Hosts),
+        SharedMemory = recipe.SharedMemory,
+        Limits = NotEmpty(recipe.Limits),
+        Annotations = Pairs(recipe.Annotations),
+        ExemptSecrets = NotEmpty(recipe.ExemptSecrets),
     };
 
     private static ChosenParameters ChosenOf(BuildRecipe recipe) => new()
@@ -163,9 +169,20 @@ internal static class BuildProvenance
             Secrets = asked.Secrets ?? [],
             SshAgents = asked.SshAgents ?? [],
             Allow = asked.Allow ?? [],
+            Network = asked.Network is null or "none" or "host" ? asked.Network
+                : throw new FormatException($"'{asked.Network}' is no network"),
+            Hosts = (asked.Hosts ?? []).All(IsOneLine) ? asked.Hosts ?? [] : throw new FormatException("a line of /etc/hosts is several"),
+            SharedMemory = asked.SharedMemory is null or > 0 ? asked.SharedMemory
+                : throw new FormatException("the shared memory has no size"),
+            Limits = (asked.Limits ?? []).All(l => StepLimit.TryParse(l) is not null) ? asked.Limits ?? []
+                : throw new FormatException("a limit of processes is none"),
+            Annotations = Pairs(asked.Annotations),
+            ExemptSecrets = asked.ExemptSecrets ?? [],
             Ingot = provenance.RunDetails.Builder.Version?.GetValueOrDefault("ingot"),
         };
     }
+
+    private static bool IsOneLine(string text) => !text.AsSpan().ContainsAny('\n', '\r', '\0');
 
     private static InstalledPackage PackageOf(ResourceDescriptor descriptor) =>
         new(descriptor.Name ?? throw new FormatException("a package has no name"), Note(descriptor, ArchitectureKey), Note(descriptor, VersionKey), DigestOf(descriptor));
@@ -276,6 +293,19 @@ internal sealed record AskedParameters
     public IReadOnlyList<string>? SshAgents { get; init; }
 
     public IReadOnlyList<string>? Allow { get; init; }
+
+    public string? Network { get; init; }
+
+    public IReadOnlyList<string>? Hosts { get; init; }
+
+    public long? SharedMemory { get; init; }
+
+    public IReadOnlyList<string>? Limits { get; init; }
+
+    public IReadOnlyList<string>? Annotations { get; init; }
+
+    /// <summary>Ids of those secrets that were not looked for in what the build made: their values are ordinary words.</summary>
+    public IReadOnlyList<string>? ExemptSecrets { get; init; }
 }
 
 /// <summary>What the builder chose, or read from the project.</summary>

@@ -12,6 +12,8 @@ namespace Ingot.Cli.Pipeline;
 /// <summary>What it takes to build an image again, beside its sources: kept on the host for every image that was built there.</summary>
 internal sealed record BuildRecipe
 {
+    private const string NoNetwork = "none";
+
     [JsonPropertyName("project")]
     public required string Project { get; init; }
 
@@ -97,6 +99,40 @@ internal sealed record BuildRecipe
     [JsonPropertyName("allow")]
     public IReadOnlyList<string> Allow { get; init; } = [];
 
+    /// <summary>The network of commands that name none; null for the usual.</summary>
+    [JsonPropertyName("network")]
+    public string? Network { get; init; }
+
+    /// <summary>Further lines of <c>/etc/hosts</c> that commands had.</summary>
+    [JsonPropertyName("hosts")]
+    public IReadOnlyList<string> Hosts { get; init; } = [];
+
+    /// <summary>The size of <c>/dev/shm</c> in bytes; null for the usual.</summary>
+    [JsonPropertyName("shared_memory")]
+    public long? SharedMemory { get; init; }
+
+    /// <summary>Limits of processes, as <c>name=soft:hard</c>.</summary>
+    [JsonPropertyName("limits")]
+    public IReadOnlyList<string> Limits { get; init; } = [];
+
+    /// <summary>Annotations of the manifest.</summary>
+    [JsonPropertyName("annotations")]
+    public IReadOnlyList<KeyValuePair<string, string>> Annotations { get; init; } = [];
+
+    /// <summary>Secrets that were given and whose values were not looked for, being ordinary words.</summary>
+    [JsonPropertyName("exempt_secrets")]
+    public IReadOnlyList<string> ExemptSecrets { get; init; } = [];
+
+    /// <summary>What commands ran with.</summary>
+    [JsonIgnore]
+    public RunSettings Run => new()
+    {
+        Network = Network switch { null => StepNetwork.Default, NoNetwork => StepNetwork.None, _ => StepNetwork.Host },
+        Hosts = Hosts,
+        SharedMemory = SharedMemory,
+        Limits = [.. Limits.Select(StepLimit.TryParse).OfType<StepLimit>()],
+    };
+
     /// <summary>The image's version in the project; null for none.</summary>
     [JsonPropertyName("version")]
     public string? Version { get; init; }
@@ -158,6 +194,12 @@ internal sealed record BuildRecipe
             Secrets = Used<StepMount.Secret>(plan, built, options.Secrets.Keys, m => m.Id),
             SshAgents = Used<StepMount.Ssh>(plan, built, options.SshAgents.Keys, m => m.Id),
             Allow = [.. Steps(plan, built).OfType<RunStep>().SelectMany(Rights).Distinct().Order(StringComparer.Ordinal)],
+            Network = options.Run.Network switch { StepNetwork.None => NoNetwork, StepNetwork.Host => "host", _ => null },
+            Hosts = options.Run.Hosts,
+            SharedMemory = options.Run.SharedMemory,
+            Limits = [.. options.Run.Limits.Select(l => l.ToString())],
+            Annotations = options.Annotations,
+            ExemptSecrets = [.. options.ExemptSecrets.Union(project.ExemptSecrets).Intersect(options.Secrets.Keys).Order(StringComparer.Ordinal)],
             Version = definition.Version,
             Given = built.Record.Arguments,
             Rules = built.Record.Rules,

@@ -7,7 +7,6 @@ using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
-using Ingot.Oci.Images;
 using Ingot.Oci.Layouts;
 using Ingot.Plans;
 using Ingot.Templates.Project;
@@ -37,10 +36,17 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
     public IReadOnlyList<(StepLabel Step, StepExplanation Explanation)> Explained { get; private set; } = [];
 
     /// <summary>Remembers the build that was just done, if it can be known to be the same another time.</summary>
-    public void Remember(ProjectDefinition project, IReadOnlyList<BuiltImage> images, long began)
+    /// <param name="project">The project.</param>
+    /// <param name="images">What was built.</param>
+    /// <param name="asked">Files whose presence decided what was meant.</param>
+    /// <param name="began">What <see cref="RememberedBuild.Now"/> said before any of it was read.</param>
+    public void Remember(ProjectDefinition project, IReadOnlyList<BuiltImage> images, IReadOnlyList<string> asked, long began)
     {
         if (UnchangedBuild.CanRemember(project, options))
-            UnchangedBuild.Remember(context, project, images, _looks, context.Terminal.IsQuiet ? [.. images.Select(Named)] : [.. _warnings, .. images.Select(i => Said(i, i.Record.Steps))], began);
+        {
+            string[] said = [.. _warnings, .. images.Select(i => Said(i, i.Record.Steps))];
+            UnchangedBuild.Remember(context, project, images, _looks, context.Terminal.IsQuiet ? [.. images.Select(Named)] : said, asked, began);
+        }
     }
 
     public async Task<IReadOnlyList<BuiltImage>> RunAsync(ProjectDefinition project, string directory, CancellationToken cancellationToken, params IReadOnlyList<string> targets)
@@ -60,6 +66,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             Labels = options.Labels,
             Contexts = options.Contexts,
             Platform = options.Platform,
+            Run = options.Run,
+            FreshStages = options.FreshStages,
             StandardInput = project.Images.OfType<DockerfileImage>().Any(i => i.Dockerfile == PlanSettings.StandardInputName) ? await Console.In.ReadToEndAsync(cancellationToken) : "",
             NameOf = ProjectFiles.Name,
             Runs = Emulators.Runs,
@@ -76,7 +84,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             context.Terminal.Progress(warning);
 
         plan = await ImageEpochs.SettleAsync(plan, project, options, cancellationToken);
-        var display = new BuildDisplay(context.Terminal);
+        using var log = options.Cache is null ? new BuildLog(context.Home.Cache, plan, TimeProvider.System) : null;
+        var display = new BuildDisplay(context.Terminal, options.Progress, log);
         using var caches = new SharedCaches(context, options);
         var builder = new Builder(new BuildSettings
         {
@@ -84,10 +93,13 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             CacheDirectory = options.Cache ?? context.Home.Cache,
             WorkDirectory = options.Cache is null ? context.Home.Work : null,
             NoCache = options.NoCache,
+            Annotations = options.Annotations.GroupBy(a => a.Key).ToDictionary(g => g.Key, g => g.Last().Value),
             Explain = options.Explain,
             CacheFrom = await caches.FromAsync(cancellationToken),
             CacheTo = await caches.ToAsync(cancellationToken),
             Secrets = options.Secrets,
+            ExemptSecrets = [.. options.ExemptSecrets.Union(project.ExemptSecrets)],
+            Source = options.PinnedSource,
             SshAgents = options.SshAgents,
             AllowInsecure = options.AllowInsecure,
             AllowHostNetwork = options.AllowHostNetwork,
@@ -101,6 +113,7 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         finally
         {
             display.Dispose();
+            EndLog(log);
             var stages = plan.Stages.Select(s => s.Name).ToList();
             Explained = [.. display.Explained.OrderBy(e => stages.IndexOf(e.Step.Stage)).ThenBy(e => e.Step.Number)];
             ShowExplained();
@@ -110,8 +123,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             await bootstraps.SaveAsync(plan, images, context.Home, context.Terminal, cancellationToken);
         foreach (var image in options.Names ? images : [])
         {
-            await WarnOfServedAsync(layout, project, image, cancellationToken);
-            await NameAsync(layout, project, image, cancellationToken);
+            if (!options.IsPart)
+                await new BuiltNames(context, layout, project, options).SetAsync(image, cancellationToken);
             _recipes[image.Name] = BuildRecipe.Of(project, plan, image, options, directory);
             await _recipes[image.Name].SaveAsync(context.Home, image.Digest, cancellationToken);
         }
@@ -125,6 +138,14 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         foreach (var image in images)
             context.Terminal.Progress(Said(image, image.Record.CachedSteps));
         return images;
+    }
+
+    private void EndLog(BuildLog? log)
+    {
+        if (log is not { IsKept: true })
+            return;
+        log.Dispose();
+        BuildLogs.Prune(context.Home.Cache);
     }
 
     /// <summary>What the quiet are told of an image.</summary>
@@ -141,36 +162,5 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             return;
         foreach (var line in Explained.SelectMany(e => ExplanationText.Of(e.Step, e.Explanation)))
             context.Terminal.Line(line);
-    }
-
-    // Held against the image that the name stood for, or else the version that was built last.
-    private async Task WarnOfServedAsync(OciLayout layout, ProjectDefinition project, BuiltImage image, CancellationToken cancellationToken)
-    {
-        var names = await layout.NamesAsync(cancellationToken);
-        var other = names.TryGetValue(NameOf(project, image), out var same) ? same : names
-            .Where(n => n.Key.StartsWith($"{project.Name}/{image.Name}:", StringComparison.Ordinal))
-            .Select(n => n.Value)
-            .MaxBy(version => File.GetLastWriteTimeUtc(layout.Store.PathOf(version.Digest)));
-        if (other is null || other.Digest == image.Digest || await layout.Store.SizeAsync(other.Digest, cancellationToken) is null)
-            return;
-
-        var before = await Image.LoadAsync(layout.Store, other.Digest, cancellationToken: cancellationToken);
-        var after = await Image.LoadAsync(layout.Store, image.Digest, cancellationToken: cancellationToken);
-        var files = await ServedFiles.ChangedUnseenAsync(options.Cache ?? context.Home.Cache, layout.Store, before, after, cancellationToken);
-        if (ServedFiles.Warning(image.Name, files) is { } warning)
-            context.Terminal.Progress($"build    {context.Terminal.Bad("warning")}: {warning}");
-    }
-
-    private static string NameOf(ProjectDefinition project, BuiltImage image) =>
-        $"{project.Name}/{image.Name}:{project.Images.First(i => i.Name == image.Name).Version ?? "latest"}";
-
-    private static async Task NameAsync(OciLayout layout, ProjectDefinition project, BuiltImage image, CancellationToken cancellationToken)
-    {
-        string name = NameOf(project, image);
-        if ((await layout.FindAsync(name, cancellationToken))?.Digest == image.Digest)
-            return;
-
-        long size = await layout.Store.SizeAsync(image.Digest, cancellationToken) ?? 0;
-        await layout.SetAsync(name, new Descriptor { MediaType = image.Manifest.MediaType, Digest = image.Digest, Size = size }, cancellationToken);
     }
 }

@@ -1,3 +1,4 @@
+using Ingot.Builds;
 using Ingot.Builds.Reproduction;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
@@ -33,6 +34,11 @@ internal sealed class Reproduction(CommandContext context, BuildRecipe recipe, D
             Compression = LayerCompression.Find(recipe.Codec.Split(' ')[0]) ?? throw new InvalidInputException("codec", $"the image was compressed with '{recipe.Codec}', which is not known here"),
             Arguments = recipe.Arguments,
             Labels = recipe.Labels,
+            Run = recipe.Run,
+            Annotations = recipe.Annotations,
+            ExemptSecrets = [.. recipe.ExemptSecrets, .. access.ExemptSecrets],
+            PinnedSource = recipe.Commit is { } commit
+                ? new SourceRevision(commit, recipe.IsDirty, recipe.Remote) { Prefix = recipe.Prefix ?? "" } : null,
             Contexts = recipe.Contexts,
             Platform = Platform.TryParse(recipe.Platform) ?? Platform.Host,
             Pinned = recipe.Bases,

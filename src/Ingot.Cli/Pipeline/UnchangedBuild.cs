@@ -50,7 +50,9 @@ internal static class UnchangedBuild
 
     /// <summary>Whether what a build comes to is decided by files that can be looked at: not by what is elsewhere, was said to be secret, or is to be done again.</summary>
     public static bool CanRemember(ProjectDefinition project, BuildOptions options) =>
-        options is { NoCache: false, Explain: false, Names: true, Cache: null, CacheFrom: [], CacheTo: [], Contexts.Count: 0, Secrets.Count: 0, SshAgents.Count: 0, Bases.Update: null }
+        options is { NoCache: false, FreshStages: [], Platforms.Count: 1, Explain: false }
+        && options is { Names: true, Cache: null, CacheFrom: [], CacheTo: [], Contexts.Count: 0, Secrets.Count: 0, SshAgents.Count: 0 }
+        && options.Bases.Update is null
         && options.Platform == Platform.Host
         && IsFixed(options.Epoch) && IsFixed(project.Epoch) && project.Images.All(i => IsFixed(i.Epoch) && i is not DockerfileImage { Dockerfile: PlanSettings.StandardInputName });
 
@@ -62,13 +64,16 @@ internal static class UnchangedBuild
     /// <param name="images">What was built.</param>
     /// <param name="looks">What the contexts looked like; null when that says too little.</param>
     /// <param name="said">What is said when all is as it was.</param>
+    /// <param name="asked">Files whose presence decided what the words meant.</param>
     /// <param name="began">What <see cref="RememberedBuild.Now"/> said before any of it was read.</param>
-    public static void Remember(CommandContext context, ProjectDefinition project, IReadOnlyList<BuiltImage> images, IReadOnlyList<ContextLook>? looks, IReadOnlyList<string> said, long began)
+    public static void Remember(CommandContext context, ProjectDefinition project, IReadOnlyList<BuiltImage> images,
+        IReadOnlyList<ContextLook>? looks, IReadOnlyList<string> said, IReadOnlyList<string> asked, long began)
     {
         var dockerfiles = project.Images.OfType<DockerfileImage>().Where(i => i.Dockerfile != PlanSettings.StandardInputName).ToList();
         string At(string path) => Path.Combine(context.Directory, path);
         // A link says the same when what it leads to changed.
-        string[] files = [.. ProjectDefinition.FileNames.Select(At), .. dockerfiles.SelectMany(d => FilesOf(At(d.Dockerfile), At(d.Context))).Distinct()];
+        string[] files = [.. ProjectDefinition.FileNames.Select(At), .. asked, .. dockerfiles.SelectMany(d => FilesOf(At(d.Dockerfile), At(d.Context)))];
+        files = [.. files.Distinct()];
         if (looks is null || !files.All(file => IsNoLink(context.Directory, file)) || !AreSame(looks, [.. dockerfiles.Select(d => new ImageFiles(context.Directory, d))]))
             return;
 

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
 using Ingot.Oci.Tar;
@@ -9,24 +10,79 @@ namespace Ingot.Oci.Images;
 public static class FileSystemArchive
 {
     private const int MaxSmallFile = 64 << 20;
+    private const int SetIdBits = 0b110_000_000_000;
 
     /// <summary>Writes the archive; the output stays open.</summary>
-    public static async Task WriteAsync(IContentStore store, Image image, Stream output, CancellationToken cancellationToken = default)
+    public static Task WriteAsync(IContentStore store, Image image, Stream output, CancellationToken cancellationToken = default) =>
+        WriteAsync(store, image, output, static (_, entry) => entry, cancellationToken);
+
+    /// <summary>Writes the files of an image into a directory, over what is there: as the caller's own, without the bits and capabilities
+    /// that would give others the caller's rights.
+    /// Links are made and never followed, those in the directory neither. Needs root; devices are refused.</summary>
+    public static async Task ExtractAsync(IContentStore store, Image image, string directory, CancellationToken cancellationToken = default)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var pipe = new Pipe();
+        var writing = WriteToAsync(pipe.Writer, store, image, stop.Token);
+        try
+        {
+            await LayerExtractor.ExtractAsync(pipe.Reader.AsStream(), directory, new ExtractOptions(),
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
+
+        await writing.ConfigureAwait(false);
+    }
+
+    private static async Task WriteToAsync(PipeWriter writer, IContentStore store, Image image, CancellationToken cancellationToken)
+    {
+        Exception? failure = null;
+        try
+        {
+            await WriteAsync(store, image, writer.AsStream(leaveOpen: true), Own, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // Whoever reads gets it.
+            failure = e;
+        }
+
+        await writer.CompleteAsync(failure).ConfigureAwait(false);
+    }
+
+    // The directory itself stays as it is.
+    private static TarEntry? Own(string path, TarEntry entry) => path.Length == 0 ? null : entry with
+    {
+        UserId = 0,
+        GroupId = 0,
+        Mode = entry.Type == TarEntryType.Directory ? entry.Mode : entry.Mode & ~SetIdBits,
+        ExtendedAttributes = null,
+    };
+
+    private static async Task WriteAsync(IContentStore store, Image image, Stream output, Func<string, TarEntry, TarEntry?> change,
+        CancellationToken cancellationToken)
     {
         var tree = await MergedTree.ReadAsync(store, image, cancellationToken).ConfigureAwait(false);
         var names = Names.Of(tree);
         var tar = new TarWriter(output, leaveOpen: true);
         await using (tar.ConfigureAwait(false))
         {
-            foreach (var (path, file) in names.Directories)
-                await tar.WriteAsync(Entry(path, file.Record.Entry), cancellationToken).ConfigureAwait(false);
+            foreach (var entry in names.Directories.Select(d => change(d.Path, Entry(d.Path, d.File.Record.Entry))).OfType<TarEntry>())
+                await tar.WriteAsync(entry, cancellationToken).ConfigureAwait(false);
             for (int i = 0; i < image.Manifest.Layers.Count; i++)
             {
-                await VisitAsync(store, image, i, names.Contents(i), (path, record, content) => tar.WriteAsync(Entry(path, record.Entry), content, cancellationToken), cancellationToken).ConfigureAwait(false);
+                Task Write(string path, FileRecord record, Stream content) =>
+                    tar.WriteAsync(change(path, Entry(path, record.Entry))!, content, cancellationToken);
+                await VisitAsync(store, image, i, names.Contents(i), Write, cancellationToken).ConfigureAwait(false);
             }
 
             foreach (var (path, entry) in names.Rest)
-                await tar.WriteAsync(entry with { Path = path }, cancellationToken).ConfigureAwait(false);
+                await tar.WriteAsync(change(path, entry with { Path = path })!, cancellationToken).ConfigureAwait(false);
             await tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
         }
     }

@@ -45,8 +45,18 @@ public sealed record BuildSettings
     /// <summary>How the layers of images are compressed for which the plan does not say it.</summary>
     public LayerCompression Codec { get; init; } = DefaultCodec;
 
+    /// <summary>Notes that the manifests of images get.</summary>
+    public IReadOnlyDictionary<string, string> Annotations { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Values of secrets that steps may mount, by id. They get into no layer, record or log: a build whose output holds one fails.</summary>
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Secrets { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
+
+    /// <summary>Ids of secrets whose values are ordinary words: they are neither looked for nor covered.</summary>
+    public IReadOnlyCollection<string> ExemptSecrets { get; init; } = [];
+
+    /// <summary>The commit that the sources are of, where it is known otherwise than from the plan's directory; null to look
+    /// there.</summary>
+    public SourceRevision? Source { get; init; }
 
     /// <summary>Sockets of SSH agents that steps may mount, absolute paths by id.</summary>
     public IReadOnlyDictionary<string, string> SshAgents { get; init; } = new Dictionary<string, string>();

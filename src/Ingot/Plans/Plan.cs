@@ -60,6 +60,15 @@ public sealed record PlannedStage(string Name, TreeSource Base, IReadOnlyList<St
     /// <summary>Names of normalisation rules that are switched off for its steps, sorted.</summary>
     public IReadOnlyList<string> RulesOff { get; init; } = [];
 
+    /// <summary>What its template calls it; null when it has no name.</summary>
+    public string? Alias { get; init; }
+
+    /// <summary>Whether its steps are made anew, whatever the cache holds.</summary>
+    public bool IsFresh { get; init; }
+
+    /// <summary>The labels that its template or the person set, and not something it stands on.</summary>
+    public IReadOnlyCollection<string> OwnLabels { get; init; } = [];
+
     /// <summary>Who made it, as MAINTAINER says; null when that is not said.</summary>
     public string? Author { get; init; }
 
@@ -97,4 +106,10 @@ public sealed record PlannedImage(
 {
     /// <summary>The name of how its layers are compressed, such as <c>gzip</c>; null for the build's own way.</summary>
     public string? Compression { get; init; }
+
+    /// <summary>Its version; null when it has none.</summary>
+    public string? Version => Definition.Version;
+
+    /// <summary>Labels of the image specification that it gets by itself, the ends of their names.</summary>
+    public IReadOnlyList<string> StandardLabels { get; init; } = [];
 }

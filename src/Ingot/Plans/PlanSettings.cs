@@ -33,6 +33,13 @@ public sealed record PlanSettings
     /// <summary>Labels for every image; they win over the template's.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Labels { get; init; } = [];
 
+    /// <summary>What commands run with.</summary>
+    public RunSettings Run { get; init; } = new();
+
+    /// <summary>Stages that are made anew, whatever the cache holds: names of the Dockerfile, of the project's images, or
+    /// <c>image/stage</c>.</summary>
+    public IReadOnlyList<string> FreshStages { get; init; } = [];
+
     /// <summary>What the images run on.</summary>
     public Platform Platform { get; init; } = Platform.Host;
 

@@ -50,12 +50,13 @@ public sealed class Planner
         }
 
         planner.WarnOfUnusedArguments();
+        planner.CheckFreshStages();
         return diagnostics.HasErrors && !hadErrors ? null : new Plan
         {
             Project = project.Name,
             Directory = planner._settings.Directory,
             Stages = [.. planner._stages.Select(s => planner.Labelled(planner.Settled(s), images))],
-            Images = [.. images.Select(i => i with { Compression = project.CompressionOf(i.Definition)?.Name })],
+            Images = [.. images.Select(planner.Settled)],
             Platform = settings.Platform,
         };
     }
@@ -93,7 +94,11 @@ public sealed class Planner
         var labels = new SortedDictionary<string, string>(stage.Config.Labels ?? [], StringComparer.Ordinal);
         foreach (var (name, value) in _settings.Labels)
             labels[name] = value;
-        return stage with { Config = stage.Config with { Labels = labels } };
+        return stage with
+        {
+            Config = stage.Config with { Labels = labels },
+            OwnLabels = [.. stage.OwnLabels, .. _settings.Labels.Select(l => l.Key)],
+        };
     }
 
     // What the project says of all stages of an image; they are named after it.
@@ -102,10 +107,29 @@ public sealed class Planner
         var image = _project.Images.FirstOrDefault(i => i.Name == stage.Name.Split('/')[0]);
         return image is null ? stage : stage with
         {
+            IsFresh = _settings.FreshStages.Any(f => IsNameOf(f, stage)),
             RulesOff = [.. image.RulesOff.Distinct().Order(StringComparer.Ordinal)],
             Steps = image.Processors is null ? stage.Steps : [.. stage.Steps.Select(s => s is RunStep run ? run with { Processors = image.Processors } : s)],
         };
     }
+
+    private static bool IsNameOf(string name, PlannedStage stage) =>
+        new[] { stage.Name, stage.Name[(stage.Name.IndexOf('/', StringComparison.Ordinal) + 1)..], stage.Alias }
+            .Contains(name, StringComparer.OrdinalIgnoreCase);
+
+    private void CheckFreshStages()
+    {
+        foreach (string name in _settings.FreshStages.Where(f => !_diagnostics.HasErrors && !_stages.Exists(s => IsNameOf(f, s))))
+            _diagnostics.Error("plan-unknown-stage", $"no stage of this build is called '{name}'",
+                detail: Suggestion.For(name, _stages.SelectMany(s => new[] { s.Alias, s.Name }).OfType<string>())
+                    ?? "a stage that no image needs is not built");
+    }
+
+    private PlannedImage Settled(PlannedImage image) => image with
+    {
+        Compression = _project.CompressionOf(image.Definition)?.Name,
+        StandardLabels = _project.StandardLabels,
+    };
 
     internal PlannedStage Stage(string name) => _stages.First(s => s.Name == name);
 

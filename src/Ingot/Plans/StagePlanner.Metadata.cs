@@ -49,6 +49,7 @@ internal sealed partial class StagePlanner
         var labels = new SortedDictionary<string, string>(_config.Labels ?? [], StringComparer.Ordinal);
         foreach (var (name, value) in pairs)
             labels[name] = value;
+        _ownLabels.UnionWith(pairs.Select(p => p.Name));
         _config = _config with { Labels = labels };
         return HistoryText.Pairs("LABEL", pairs);
     }

@@ -27,15 +27,20 @@ internal sealed partial class StagePlanner
             Script = run.Script is { } script ? new InlineFile(script.Name, script.Content) : null,
             Transparent = [.. _file.Arguments.Proxies(_scope)],
             Mounts = mounts,
-            Network = NetworkOf(run.Network),
+            Network = run.Network is null ? Settings.Network : NetworkOf(run.Network),
             Insecure = IsInsecure(run.Security),
+            Hosts = Settings.Hosts,
+            SharedMemory = Settings.SharedMemory,
+            Limits = Settings.Limits,
         });
         return mounts.Count == run.Mounts.Count;
     }
 
-    private StepNetwork NetworkOf(Word? word)
+    private RunSettings Settings => _file.Owner.Settings.Run;
+
+    private StepNetwork NetworkOf(Word word)
     {
-        switch (word is null ? "default" : Expand(word))
+        switch (Expand(word))
         {
             case "default":
                 return StepNetwork.Default;
@@ -44,7 +49,7 @@ internal sealed partial class StagePlanner
             case "host":
                 return StepNetwork.Host;
             default:
-                Diagnostics.Error("plan-network", $"'{word!.Text}' is not a network", word.Span, "default, none or host");
+                Diagnostics.Error("plan-network", $"'{word.Text}' is not a network", word.Span, "default, none or host");
                 return StepNetwork.Default;
         }
     }

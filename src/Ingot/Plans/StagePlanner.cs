@@ -20,6 +20,7 @@ internal sealed partial class StagePlanner
     private Platform _platform;
     private string? _author;
     private bool _setCommand;
+    private readonly HashSet<string> _ownLabels = new(StringComparer.Ordinal);
     private IReadOnlyList<HistoryEntry> _history = [];
 
     public StagePlanner(DockerfilePlanner file, int index, StageSyntax syntax)
@@ -49,7 +50,13 @@ internal sealed partial class StagePlanner
         foreach (var instruction in ReplacesStage ? [] : Triggers().Concat(_syntax.Instructions))
             complete &= await TakeAsync(instruction, cancellationToken).ConfigureAwait(false);
 
-        _file.Owner.Add(new PlannedStage(Name, from, _steps, _config with { Env = _scope.Environment }, _history) { Platform = _platform, Author = _author });
+        _file.Owner.Add(new PlannedStage(Name, from, _steps, _config with { Env = _scope.Environment }, _history)
+        {
+            Platform = _platform,
+            Author = _author,
+            Alias = _syntax.Name,
+            OwnLabels = _ownLabels,
+        });
         return complete;
     }
 
@@ -97,6 +104,7 @@ internal sealed partial class StagePlanner
         {
             case TreeSource.Stage { Name: var name } when _file.Planned(name) is { } stage:
                 (_config, _author) = (stage._config, stage._author);
+                _ownLabels.UnionWith(stage._ownLabels);
                 _platform = _syntax.From.Platform is null ? stage._platform : _platform;
                 _scope = new Scope(stage._scope);
                 return;

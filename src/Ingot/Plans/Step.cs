@@ -104,6 +104,15 @@ public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string>
     /// <summary>How many processors it sees; null for the host's.</summary>
     public int? Processors { get; init; }
 
+    /// <summary>Further lines of <c>/etc/hosts</c>, as <c>address name</c>.</summary>
+    public IReadOnlyList<string> Hosts { get; init; } = [];
+
+    /// <summary>The size of <c>/dev/shm</c> in bytes; null for the usual.</summary>
+    public long? SharedMemory { get; init; }
+
+    /// <summary>Limits of its processes.</summary>
+    public IReadOnlyList<StepLimit> Limits { get; init; } = [];
+
     /// <summary>Whether it runs with all privileges (<c>--security=insecure</c>), which the person must have allowed.</summary>
     public bool Insecure { get; init; }
 
@@ -118,6 +127,9 @@ public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string>
         .. Network == StepNetwork.Default ? Array.Empty<KeyPart>() : [new("network", Network == StepNetwork.None ? "none" : "host")],
         .. Processors is { } processors ? [new("processors", processors.ToString(CultureInfo.InvariantCulture))] : Array.Empty<KeyPart>(),
         .. Insecure ? [new("security", "insecure")] : Array.Empty<KeyPart>(),
+        .. Hosts.Select(h => new KeyPart("host", h)),
+        .. SharedMemory is { } size ? [new("shared memory", size.ToString(CultureInfo.InvariantCulture))] : Array.Empty<KeyPart>(),
+        .. Limits.Select(l => new KeyPart("limit", l.ToString())),
     ];
 }
 

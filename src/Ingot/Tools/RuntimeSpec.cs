@@ -124,7 +124,11 @@ public sealed record RuntimeProcess
 public sealed record RuntimeLimit(
     [property: JsonPropertyName("type")] string Type,
     [property: JsonPropertyName("soft")] ulong Soft,
-    [property: JsonPropertyName("hard")] ulong Hard);
+    [property: JsonPropertyName("hard")] ulong Hard)
+{
+    /// <summary>No limit.</summary>
+    public const ulong Unlimited = ulong.MaxValue;
+}
 
 /// <summary>Numeric ids; the runtime reads no <c>/etc/passwd</c>.</summary>
 public sealed record RuntimeUser
@@ -228,10 +232,16 @@ public sealed record RuntimeMount
         new() { Destination = "/proc", Type = "proc", Source = "proc", Options = ["nosuid", "noexec", "nodev"] },
         Tmpfs("/dev", 64 << 20, "nosuid", "strictatime", "mode=755"),
         new() { Destination = "/dev/pts", Type = "devpts", Source = "devpts", Options = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"] },
-        Tmpfs("/dev/shm", 64 << 20, "nosuid", "noexec", "nodev", "mode=1777"),
+        SharedMemoryOf(64 << 20),
         new() { Destination = "/dev/mqueue", Type = "mqueue", Source = "mqueue", Options = ["nosuid", "noexec", "nodev"] },
         new() { Destination = "/sys", Type = "sysfs", Source = "sysfs", Options = ["nosuid", "noexec", "nodev", "ro"] },
     ];
+
+    /// <summary>Where programs share memory.</summary>
+    public const string SharedMemory = "/dev/shm";
+
+    /// <summary>Memory that programs share, of at most <paramref name="size"/> bytes.</summary>
+    public static RuntimeMount SharedMemoryOf(long size) => Tmpfs(SharedMemory, size, "nosuid", "noexec", "nodev", "mode=1777");
 
     /// <summary>A file or directory of the host, without what is mounted below it.</summary>
     public static RuntimeMount BindAlone(string source, string destination, bool readOnly) => new()

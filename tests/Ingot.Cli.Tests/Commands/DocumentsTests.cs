@@ -21,7 +21,7 @@ public sealed partial class DocumentsTests : IDisposable
     [InlineData("ingot log sh", "show")]
     [InlineData("ingot -o json log ver", "verify")]
     [InlineData("ingot --output=json keys ro", "rotate")]
-    [InlineData("ingot build --no-ca", "--no-cache")]
+    [InlineData("ingot build --no-ca", "--no-cache --no-cache-filter")]
     [InlineData("ingot build --verb", "--verbose")]
     [InlineData("ingot log show --fol", "--follow")]
     [InlineData("ingot status -o js", "json")]
@@ -34,7 +34,7 @@ public sealed partial class DocumentsTests : IDisposable
     [InlineData("ingot log sta", "")]
     [InlineData("ingot generate", "")]
     [InlineData("ingot status --no-ca", "")]
-    [InlineData("ingot --why log", "log")]
+    [InlineData("ingot --why log", "logs log")]
     [InlineData("ingot promote --why log sh", "")]
     public async Task BashCompletes(string line, string expected)
     {

@@ -52,6 +52,22 @@ public sealed class TerminalTests : IDisposable
     }
 
     [Fact]
+    public void SeveralLinesAreTakenAwayBeforeALineOfProgressAndDrawnAgain()
+    {
+        var terminal = New(isTerminal: true);
+        terminal.Show(["one", "two\u001b[9A\tx", new string('\u6f22', 300)]);
+        _output.GetStringBuilder().Clear();
+        terminal.Progress("done");
+        string[] parts = _output.ToString().Split("done\n");
+        Assert.Equal("\u001b[2A\r\u001b[J", parts[0]);
+        Assert.Equal(["one", "two\\x1b[9A x"], parts[1].Split('\n').Take(2));
+        Assert.True(parts[1].Split('\n')[2].Length < 300);
+        _output.GetStringBuilder().Clear();
+        terminal.Status(null);
+        Assert.Equal("\u001b[2A\r\u001b[J", _output.ToString());
+    }
+
+    [Fact]
     public void TheLinesOfADocumentStayItsOwn()
     {
         New(isTerminal: false).Document("{\n  \"a\": \"\u001b\"\n}");

@@ -39,10 +39,11 @@ public sealed class Builder
     public async Task<IReadOnlyList<BuiltImage>> BuildAsync(Plan plan, IBuildProgress progress, CancellationToken cancellationToken = default)
     {
         await Workspace.SweepAsync(_workDirectory, cancellationToken).ConfigureAwait(false);
-        var guard = new SecretGuard(_settings.Secrets);
+        var guard = new SecretGuard(_settings.Secrets.Where(s => !_settings.ExemptSecrets.Contains(s.Key)).ToDictionary());
         guard.Check(plan);
         var started = _settings.TimeProvider.GetUtcNow();
-        var source = SourceRevisions.FindAsync(plan.Directory, warning => progress.Report(new BuildEvent.Warning(warning)), cancellationToken);
+        var source = _settings.Source is { } known ? Task.FromResult<SourceRevision?>(known)
+            : SourceRevisions.FindAsync(plan.Directory, warning => progress.Report(new BuildEvent.Warning(warning)), cancellationToken);
         string cache = Path.GetFullPath(_settings.CacheDirectory);
         // Snapshots hold the programs of images, set-id bits and all.
         HostFiles.MakeDirectory(cache, PrivateMode);

@@ -26,12 +26,15 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
         foreach (var layer in result.Chain.Layers)
             layers.Add(await session.Layers.BlobAsync(layer, codec, cancellationToken).ConfigureAwait(false));
 
-        var config = ConfigOf(stage, result);
+        var config = ConfigOf(stage, result) with { Config = StandardLabels.Over(stage.Config, image, stage, source, EpochOf(stage)) };
         var configBlob = await PutAsync(MediaType.Config, ImageJson.Write(config), cancellationToken).ConfigureAwait(false);
-        var manifest = new Manifest { Config = configBlob, Layers = layers };
+        var manifest = new Manifest { Config = configBlob, Layers = layers, Annotations = Annotations() };
         var descriptor = await PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken).ConfigureAwait(false);
         return new BuiltImage(image.Name, descriptor.Digest, manifest, config, RecordOf(image, finished));
     }
+
+    private SortedDictionary<string, string>? Annotations() =>
+        Settings.Annotations.Count == 0 ? null : new(Settings.Annotations.ToDictionary(), StringComparer.Ordinal);
 
     // It may be there already, named by nobody.
     private async Task<Descriptor> PutAsync(string mediaType, byte[] document, CancellationToken cancellationToken)

@@ -230,14 +230,23 @@ internal sealed partial class PlanExecution : IDisposable
         string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
         var input = step is CopyStep copy ? await _copies.OfAsync(copy, Stopped).ConfigureAwait(false) : null;
         // An archive is read to be unpacked, and what comes out says nothing of what it was.
-        bool isUnread = input is not null && step is CopyStep { Unpacking: Unpacking.None } && input.Unread() > MaxReadAhead && (_session.Settings.NoCache || !_cache.HasLast(place));
+        bool isUnread = input is not null && step is CopyStep { Unpacking: Unpacking.None } && input.Unread() > MaxReadAhead
+            && (IsFresh(stage) || !_cache.HasLast(place));
         var content = step is RunStep run ? await MountedContentAsync(run).ConfigureAwait(false)
             : input is null ? (Digest?)null
             : isUnread ? (await input.SelectAsync(Stopped).ConfigureAwait(false)).Digest
             : await input.DigestAsync(Stopped).ConfigureAwait(false);
-        var work = new StepWork(step, label, chain, input, _exported.ContainsKey(stage.Name)) { Stage = stage, IsUnread = isUnread, Earlier = _session.Settings.NoCache ? null : _cache.LastLayer(place), Origin = OriginOf(place, step, stage.Base) };
+        var work = new StepWork(step, label, chain, input, _exported.ContainsKey(stage.Name))
+        {
+            Stage = stage,
+            IsUnread = isUnread,
+            Earlier = IsFresh(stage) ? null : _cache.LastLayer(place),
+            Origin = OriginOf(place, step, stage.Base),
+        };
         return await OnceAsync(work, KeyOf(work, content)).ConfigureAwait(false);
     }
+
+    private bool IsFresh(PlannedStage stage) => stage.IsFresh || _session.Settings.NoCache;
 
     private StepKey KeyOf(StepWork work, Digest? content) => StepKeys.Of(work.Step, work.Chain, content, EpochOf(work.Stage), work.Stage.RulesOff);
 
@@ -270,7 +279,7 @@ internal sealed partial class PlanExecution : IDisposable
 
         // Before anything is held: what is mounted may have to be made, which is work like this.
         var trees = work.Step is RunStep run ? await MountTreesAsync(run, work).ConfigureAwait(false) : [];
-        if (_session.Settings.NoCache)
+        if (IsFresh(work.Stage))
             return (await RunInSlotAsync(work, trees, key).ConfigureAwait(false), false);
 
         // Another builder may be making just this; then its result is waited for and used.
@@ -293,7 +302,7 @@ internal sealed partial class PlanExecution : IDisposable
     {
         using var slot = await SlotAsync(work.Step).ConfigureAwait(false);
         HasExecuted = true;
-        _progress.Report(new BuildEvent.StepStarted(work.Label, _session.Settings.NoCache ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
+        _progress.Report(new BuildEvent.StepStarted(work.Label, IsFresh(work.Stage) ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
         var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees))).ConfigureAwait(false);
         var final = await FinalKeyAsync(work, key).ConfigureAwait(false);
         var origin = work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() };
@@ -324,7 +333,8 @@ internal sealed partial class PlanExecution : IDisposable
         finally
         {
             var explanation = _explainer.Miss(result is null ? key : await FinalKeyAsync(work, key).ConfigureAwait(false), work.Origin, before, result);
-            _progress.Report(new BuildEvent.StepExplained(work.Label, _session.Settings.NoCache ? explanation with { Remark = "the cache was not to be used" } : explanation));
+            explanation = IsFresh(work.Stage) ? explanation with { Remark = "the cache was not to be used" } : explanation;
+            _progress.Report(new BuildEvent.StepExplained(work.Label, explanation));
         }
     }
 
@@ -368,7 +378,7 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<StepResult?> FindAsync(StepWork work, StepKey key)
     {
-        if (_session.Settings.NoCache || work.Step is BootstrapStep { IsFresh: true })
+        if (IsFresh(work.Stage) || work.Step is BootstrapStep { IsFresh: true })
             return null;
         await _session.Use.MarkAsync(key.Digest, Stopped).ConfigureAwait(false);
         foreach (var (record, isImported) in _cache.Candidates(key))

@@ -140,7 +140,7 @@ internal sealed class CommandExecution
 
     private byte[] MakeBundle(ProcessIdentity account, Dictionary<string, bool> usual, RunMounts mounts, NetworkOfStep network)
     {
-        string[] contents = ["127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n", network.ResolverFile];
+        string[] contents = ["127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n" + string.Concat(_step.Hosts.Select(h => h + "\n")), network.ResolverFile];
         RuntimeMount Mount(string point, int i) =>
             RuntimeMount.Bind(AddFile(TarPath.Name(s_mountedFiles[i]), contents[i], ReadableMode), "/" + point, readOnly: false);
         var files = usual.Where(m => m.Value).Select((m, i) => Mount(m.Key, i)).ToList();
@@ -148,11 +148,14 @@ internal sealed class CommandExecution
         var spec = RuntimeSpec.Container(Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) }, network.Namespaces(_directory));
         spec = spec with
         {
-            Mounts = [.. spec.Mounts, .. files, .. Processors(), .. Script(), .. mounts.Mounts],
+            Mounts = [.. spec.Mounts.Select(Resized), .. files, .. Processors(), .. Script(), .. mounts.Mounts],
             Linux = spec.Linux with { Resources = spec.Linux.Resources with { Pids = new RuntimePids(Processes), Processors = StepProcessors.Take(_step.Processors) }, Seccomp = RuntimeSeccomp.Build },
         };
         return (_step.Insecure ? spec.Privileged() : spec).ToJson();
     }
+
+    private RuntimeMount Resized(RuntimeMount mount) =>
+        _step.SharedMemory is { } size && mount.Destination == RuntimeMount.SharedMemory ? RuntimeMount.SharedMemoryOf(size) : mount;
 
     // Which of two variables of one name counts is every program's own choice.
     private static List<string> WithMounted(IReadOnlyList<string> environment, IReadOnlyList<string> mounted) =>
@@ -195,8 +198,12 @@ internal sealed class CommandExecution
             AdditionalGroupIds = [account.GroupId, .. account.FurtherGroupIds],
         },
         // What a program leaves that crashes is the host's memory, at another place each time.
-        Limits = [new RuntimeLimit("RLIMIT_CORE", 0, 0)],
+        Limits = [.. _step.Limits.Any(l => l.Name == "core") ? Array.Empty<RuntimeLimit>() : [new RuntimeLimit("RLIMIT_CORE", 0, 0)],
+            .. _step.Limits.Select(LimitOf)],
     };
+
+    private static RuntimeLimit LimitOf(StepLimit limit) =>
+        new("RLIMIT_" + limit.Name.ToUpperInvariant(), limit.Soft ?? RuntimeLimit.Unlimited, limit.Hard ?? RuntimeLimit.Unlimited);
 
     // What many programs would otherwise take from the clock, the host or chance. It is for the command, and does not get into the image's configuration.
     private List<string> EnvironmentOf(ProcessIdentity account)

@@ -30,6 +30,13 @@ public sealed record ProjectDefinition(
     /// <summary>How the layers of images are compressed that say nothing themselves; null for the default.</summary>
     public CompressionDefinition? Compression { get; init; }
 
+    /// <summary>Labels of the image specification that every image gets by itself: the ends of their names, some of
+    /// <see cref="ProjectKeys.StandardLabels"/>.</summary>
+    public IReadOnlyList<string> StandardLabels { get; init; } = [];
+
+    /// <summary>Ids of build secrets whose values are ordinary words: they are not looked for in what builds make.</summary>
+    public IReadOnlyList<string> ExemptSecrets { get; init; } = [];
+
     /// <summary>How the layers of an image are compressed: what it says itself, else what the project says; null for the default.</summary>
     public CompressionDefinition? CompressionOf(ImageDefinition image) => image.Compression ?? Compression;
 }

@@ -13,7 +13,8 @@ public sealed record KeySection(string Path, params IReadOnlyList<string> Keys)
 public static class ProjectKeys
 {
     /// <summary>The document itself; keys that start with <c>x-</c> are free, for anchors.</summary>
-    public static KeySection Root { get; } = new("", "ingot", "project", "epoch", "compression", "images", "services", "stages") { Later = ["gates", "lifecycle"] };
+    public static KeySection Root { get; } = new("", "ingot", "project", "epoch", "compression", "standard-labels", "exempt-secrets",
+        "images", "services", "stages") { Later = ["gates", "lifecycle"] };
 
     /// <summary>An image.</summary>
     public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims", "epoch", "compression", "normalise", "processors") { Later = ["packer"] };
@@ -60,6 +61,9 @@ public static class ProjectKeys
 
     /// <summary>How layers can be compressed, the default first.</summary>
     public static IReadOnlyList<string> Compressions { get; } = ["zstd", "gzip", "none"];
+
+    /// <summary>The labels of the image specification that images can get by themselves.</summary>
+    public static IReadOnlyList<string> StandardLabels { get; } = ["version", "revision", "source", "created"];
 
     /// <summary>What becomes of the documentation of packages, the default first.</summary>
     public static IReadOnlyList<string> Documentation { get; } = ["drop", "keep"];

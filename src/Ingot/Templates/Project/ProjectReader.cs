@@ -42,6 +42,8 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         {
             Epoch = ReadEpoch(section["epoch"]),
             Compression = ReadCompression(section["compression"]),
+            StandardLabels = Choices(section["standard-labels"], ProjectKeys.StandardLabels, "label"),
+            ExemptSecrets = Texts(section["exempt-secrets"]),
         };
     }
 
@@ -127,6 +129,9 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         WrongKind(field, "a list");
         return [];
     }
+
+    private List<string> Texts(Field? field) =>
+        [.. (field is null ? [] : Items(field)).Select(item => Text(item)).OfType<string>().Distinct()];
 
     // A list of texts, each one of a known few.
     private List<string> Choices(Field? field, IReadOnlyList<string> known, string what)

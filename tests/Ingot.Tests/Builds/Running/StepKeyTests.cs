@@ -26,6 +26,11 @@ public sealed class StepKeyTests
         { "user", s_run, s_run with { User = "web" } },
         { "directory", s_run, s_run with { Directory = "/src" } },
         { "processors", s_run, s_run with { Processors = 4 } },
+        { "network", s_run, s_run with { Network = StepNetwork.None } },
+        { "hosts", s_run, s_run with { Hosts = ["10.0.0.7\tmirror"] } },
+        { "shared memory", s_run, s_run with { SharedMemory = 1 << 20 } },
+        { "limits", s_run, s_run with { Limits = [new StepLimit("nofile", 1, 2)] } },
+        { "no limit", s_run with { Limits = [new StepLimit("nofile", 1, 2)] }, s_run with { Limits = [new StepLimit("nofile", 1, null)] } },
         { "script", s_run, s_run with { Script = new InlineFile("EOF", "#!/bin/sh\n") } },
         { "destination", s_copy, s_copy with { Destination = "/c" } },
         { "directory or not", s_copy, s_copy with { DestinationIsDirectory = true } },
@@ -95,6 +100,12 @@ public sealed class StepKeyTests
     [Fact]
     public void KeysAreTheSameInEveryProcess() =>
         Assert.Equal("sha256:14027c8b7b61b41a8ad72dded5a474ae147e9e010cb0de810db57621aef89565", StepKey.Of([new("a", "b"), new("", "c")]).Digest.ToString());
+
+    // What was built with earlier versions stays in caches.
+    [Fact]
+    public void TheKeyOfACommandThatUsesNothingOfLateIsWhatItWas() =>
+        Assert.StartsWith("sha256:8bc20c99838a51c375b16c9b99eff84c0329b6d4cee", StepKeys.Of(s_run, s_base, null, Tree.Epoch).Digest.ToString(),
+            StringComparison.Ordinal);
 
     [Fact]
     public void LengthsKeepPartsApart()
