@@ -23,7 +23,7 @@ internal static class ServiceLogs
         command.Add(service);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var query = new LogRequest(result.GetRequiredValue(service), result.GetValue(stage), result.GetValue(follow), Tail(result.GetValue(tail)!), Since(result.GetValue(since), DateTimeOffset.UtcNow));
+            var query = new LogRequest(result.GetRequiredValue(service), result.GetValue(stage), result.GetValue(follow), Tail(result.GetValue(tail)!), Since(result.GetValue(since), TimeProvider.System.GetUtcNow()));
             return await ShowAsync(context, query, new LogStyle(result.GetValue(times), result.GetValue(raw)), cancellationToken);
         }));
     }
