@@ -25,7 +25,7 @@ internal sealed class InstanceOwners
         var live = view.Generations(key.Project, key.Service, key.Stage).Where(g => !g.IsRetired).Select(g => g.Number).ToHashSet();
         if (live.Count > 0 && First(view, key, live) is { } first)
             owners.Follow(view, key, first);
-        owners._lowest = live.DefaultIfEmpty().Min();
+        owners._lowest = live.Count > 0 ? live.Min() : view.NextGeneration(key.Project, key.Service, key.Stage);
         return owners;
     }
 

@@ -63,6 +63,22 @@ public sealed class InstanceDeskTests
     }
 
     [Fact]
+    public async Task WhatAFirstRolloutThatFailedHasLeftIsRemovedByTheNextOneAlsoAfterARestart()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        control.Target.Sick.Add(1);
+        string rollout = (await control.DeployAsync(await control.AdmittedAsync("bad"))).Rollout!;
+        await ControlFixture.UntilAsync(() => control.RolloutReply(rollout).Finished, "it went back");
+        Assert.Equal(1, control.Target.Containers);
+        await control.RestartAsync(() => Task.CompletedTask);
+
+        await control.ServeAsync(await control.AdmittedAsync("good"));
+
+        Assert.Equal(1, control.Target.Containers);
+        Assert.Empty(control.Loop.Troubles);
+    }
+
+    [Fact]
     public async Task ARolloutThatAPersonTookBackHasNoSymptoms()
     {
         await using var control = await ControlFixture.StartAsync();
