@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.Diagnostics;
 using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;
@@ -62,8 +63,11 @@ internal sealed class Invocation
             if (home.Prepare() is { } note)
                 _terminal.Fault($"note: {note}");
             using var details = _terminal.IsVerbose ? new Details(_terminal) : null;
+            var clock = Stopwatch.StartNew();
             var context = new CommandContext(directory, home, _terminal) { Arguments = _words, IsDirectoryGiven = given is not null };
-            return await act(context, result, cancellationToken);
+            int exitCode = await act(context, result, cancellationToken);
+            _terminal.Detail($"+ ingot {result.CommandResult.Command.Name} (exit code {exitCode}, {clock.Elapsed.TotalSeconds:0.00} s)");
+            return exitCode;
         }, cancellationToken);
 
     private static string WorkingDirectory(string given)

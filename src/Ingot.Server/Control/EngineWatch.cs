@@ -68,7 +68,7 @@ internal sealed class EngineWatch(ITarget target, TimeProvider time)
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
-            return new Look([], began, e.Message);
+            return new Look([], began, IngotException.ReasonOf(e));
         }
     }
 

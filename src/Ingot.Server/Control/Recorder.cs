@@ -139,7 +139,7 @@ internal sealed class Recorder(AppendEntries append, TimeProvider time) : IAsync
             }
             catch (Exception e)
             {
-                Trouble = $"what was done is not on the ledger yet: {e.Message}";
+                Trouble = $"what was done is not on the ledger yet: {IngotException.ReasonOf(e)}";
                 throw;
             }
         }

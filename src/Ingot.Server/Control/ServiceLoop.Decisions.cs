@@ -336,7 +336,7 @@ internal sealed partial class ServiceLoop
         }
         catch (Exception e) when (!_stop.IsCancellationRequested)
         {
-            _recordTrouble = e.Message;
+            _recordTrouble = IngotException.ReasonOf(e);
             _recordNotBefore = _time.GetUtcNow() + s_recordAgain;
             return false;
         }

@@ -85,7 +85,7 @@ internal sealed partial class ServiceLoop
         catch (Exception e)
         {
             // Each move is on its own: what fails, in whatever way, is said and tried again, and keeps no other from being made.
-            return new MoveOutcome(null, e.Message);
+            return new MoveOutcome(null, IngotException.ReasonOf(e));
         }
     }
 

@@ -105,7 +105,7 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
             catch (Exception e)
             {
                 // The world failed, or we did: the loop must not end with it. It looks again and goes on.
-                fault = e.Message;
+                fault = IngotException.ReasonOf(e);
                 _logger.LogDebug(e, "{Service}", Key);
             }
 
