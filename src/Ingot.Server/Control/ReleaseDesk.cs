@@ -224,9 +224,9 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
 
     private static (ProjectDefinition Project, ServiceDefinition Service, StageDefinition Stage) Find(ProjectDefinition project, string serviceName, string stageName)
     {
-        var service = project.Services.FirstOrDefault(s => s.Name == serviceName) 
+        var service = project.Services.FirstOrDefault(s => s.Name == serviceName)
             ?? throw new ApiException("not_found", ApiText.NoSuch($"the project '{project.Name}' has no service '{serviceName}'", serviceName, "services", project.Services.Select(s => s.Name)));
-        var stage = project.Stages.FirstOrDefault(s => s.Name == stageName) 
+        var stage = project.Stages.FirstOrDefault(s => s.Name == stageName)
             ?? throw new ApiException("not_found", ApiText.NoSuch($"the project '{project.Name}' has no stage '{stageName}'", stageName, "stages", project.Stages.Select(s => s.Name)));
         return stage.Target is null ? throw new ApiException("invalid", $"stage '{stage.Name}' of '{project.Name}' has no target: nothing runs there") : (project, service, stage);
     }

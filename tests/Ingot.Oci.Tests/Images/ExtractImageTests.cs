@@ -90,8 +90,13 @@ public sealed class ExtractImageTests : IDisposable
     public async Task NothingGivesOthersTheRightsOfTheCaller()
     {
         await ExtractAsync(
-            FileOf("su", "x") with { Mode = 0b110_111_101_101, UserId = 12345, GroupId = 12345,
-                ExtendedAttributes = new(StringComparer.Ordinal) { ["security.capability"] = new byte[20] } },
+            FileOf("su", "x") with
+            {
+                Mode = 0b110_111_101_101,
+                UserId = 12345,
+                GroupId = 12345,
+                ExtendedAttributes = new(StringComparer.Ordinal) { ["security.capability"] = new byte[20] }
+            },
             new TarEntry { Path = "again", Type = TarEntryType.HardLink, LinkTarget = "su", Mode = 0b110_111_101_101 });
 
         foreach (string path in (string[])["su", "again"])
@@ -102,8 +107,13 @@ public sealed class ExtractImageTests : IDisposable
     [Fact]
     public async Task ADeviceIsRefused()
     {
-        var e = await Assert.ThrowsAsync<LayerException>(() => ExtractAsync(new TarEntry { Path = "dev/sda",
-            Type = TarEntryType.BlockDevice, DeviceMajor = 8, Mode = Plain }));
+        var e = await Assert.ThrowsAsync<LayerException>(() => ExtractAsync(new TarEntry
+        {
+            Path = "dev/sda",
+            Type = TarEntryType.BlockDevice,
+            DeviceMajor = 8,
+            Mode = Plain
+        }));
         Assert.Contains("'dev/sda' is a device", e.Message, StringComparison.Ordinal);
     }
 
@@ -134,8 +144,12 @@ public sealed class ExtractImageTests : IDisposable
             await writer.WriteAsync(entry,
                 System.Text.Encoding.UTF8.GetBytes(entry.Type == TarEntryType.File ? _contents[entry.Path] : ""));
         var layer = await writer.FinishAsync();
-        var config = new ImageConfig { Architecture = Platform.Host.Architecture, Os = Platform.Host.Os,
-            RootFs = new RootFileSystem { DiffIds = [layer.DiffId] } };
+        var config = new ImageConfig
+        {
+            Architecture = Platform.Host.Architecture,
+            Os = Platform.Host.Os,
+            RootFs = new RootFileSystem { DiffIds = [layer.DiffId] }
+        };
         var manifest = new Manifest { Config = await _store.PutAsync(MediaType.Config, ImageJson.Write(config)), Layers = [layer.Blob!] };
         return await Image.LoadAsync(_store, (await _store.PutAsync(MediaType.Manifest, ImageJson.Write(manifest))).Digest);
     }

@@ -14,7 +14,8 @@ public static class ProjectKeys
 {
     /// <summary>The document itself; keys that start with <c>x-</c> are free, for anchors.</summary>
     public static KeySection Root { get; } = new("", "ingot", "project", "epoch", "compression", "standard-labels", "exempt-secrets",
-        "images", "services", "stages") { Later = ["gates", "lifecycle"] };
+        "images", "services", "stages")
+    { Later = ["gates", "lifecycle"] };
 
     /// <summary>An image.</summary>
     public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims", "epoch", "compression", "normalise", "processors") { Later = ["packer"] };
