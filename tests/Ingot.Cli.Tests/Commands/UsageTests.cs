@@ -16,7 +16,7 @@ public sealed class UsageTests : IDisposable
 
     public static TheoryData<string> Paths => [.. Pages().Where(p => p.Path.Length > 0 && p.Subcommands.Count == 0).Select(p => p.Path)];
 
-    public static TheoryData<string> Groups => [.. Pages().Where(p => p.Subcommands.Count > 0).Select(p => p.Path)];
+    public static TheoryData<string> Groups => [.. Pages().Where(p => p.Subcommands.Count > 0 && p.Command.Arguments.Count == 0).Select(p => p.Path)];
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
