@@ -11,7 +11,7 @@ internal static class DoctorCommand
     public static Command Create(Binder bind)
     {
         var fix = new Option<bool>("--fix") { Description = "Install what is missing (the launcher does it before the program starts)" };
-        var command = new Command("doctor", "What this host lacks and the command that mends it; where the data lies") { fix };
+        var command = new Command("doctor", "Check prerequisites and show how to fix what is missing; show where the data lies") { fix };
         command.SetAction(bind(async (context, _, cancellationToken) =>
         {
             using var server = await ConnectQuietlyAsync(context, cancellationToken);

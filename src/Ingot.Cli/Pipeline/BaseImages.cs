@@ -127,7 +127,7 @@ internal sealed class BaseImages(CommandContext context, OciLayout layout, strin
         catch (RegistryException e) when (IsBareWord(name) && e.Status is 0 or 401 or 403)
         {
             // Most likely the name of a stage, written wrongly.
-            throw new ImageLookupException("image-unknown", $"'{name}' is no earlier stage, no image of this project, not in the local store, and could not be had as '{reference}': {e.Message}", inner: e);
+            throw new ImageLookupException("image-unknown", $"'{name}' is neither an earlier stage, nor an image of this project, nor in the local store, and could not be had as '{reference}': {e.Message}", inner: e);
         }
         finally
         {

@@ -30,7 +30,7 @@ internal sealed class SignedProvenance(CommandContext context)
             return Best(name, found!);
 
         if (evidence.Unverified.FirstOrDefault(u => manifests[u.Manifest] == PredicateType.Provenance) is { } refused)
-            throw new RefusedException($"the provenance of '{name}' is not believed: {refused.Reason}; 'ingot keys trust NAME FILE --role builder' makes a key trusted");
+            throw new RefusedException($"the provenance of '{name}' is not trusted: {refused.Reason}; 'ingot keys trust NAME FILE --role builder' makes a key trusted");
         return null;
     }
 

@@ -89,7 +89,7 @@ public sealed record TokenStatus(string Name, IReadOnlyList<string> Roles, DateT
 /// <summary>Who is asking: <c>GET /api/v1/principal</c>.</summary>
 public sealed record PrincipalReply(string Name, IReadOnlyList<string> Roles);
 
-/// <summary>Every key the ledger knows, and what is not believed: <c>GET /api/v1/keys</c>.</summary>
+/// <summary>Every key the ledger knows, and what is not trusted: <c>GET /api/v1/keys</c>.</summary>
 public sealed record KeysReply(IReadOnlyList<KeyReply> Keys, IReadOnlyList<string> Notes);
 
 /// <summary>A key. The state is <c>in use</c> or <c>retired</c>; <see cref="Purpose"/> is <c>evidence</c> or <c>log</c>.</summary>

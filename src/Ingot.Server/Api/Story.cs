@@ -68,7 +68,7 @@ internal static class Story
         return state.Phase switch
         {
             RolloutPhase.Planned => "planned",
-            RolloutPhase.Provisioning => $"making {state.Spec.Next.Replicas} instances of {next}",
+            RolloutPhase.Provisioning => $"creating {state.Spec.Next.Replicas} instance{(state.Spec.Next.Replicas == 1 ? "" : "s")} of {next}",
             RolloutPhase.Warming => $"waiting until {next} is healthy",
             RolloutPhase.Shifting => state.AcknowledgedAt is null ? $"giving {state.Share} % of the traffic to {next}" : $"the proxy confirms {state.Share} % for {next}; watching",
             RolloutPhase.Soaking => state.Spec.Previous is { } old ? $"{next} takes all traffic; generation {old.Number} stands by" : $"{next} takes all traffic",

@@ -64,7 +64,7 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
     }
 
     /// <summary>Records the keys that were made here and that the ledger does not know: the log's, and the signing key while no other one is in use.</summary>
-    /// <remarks>A public key that replaces the file of one that is in use is not believed: that one is retired first, on the record.</remarks>
+    /// <remarks>A public key that replaces the file of one that is in use is not trusted: that one is retired first, on the record.</remarks>
     public async Task TakeUpAsync(CancellationToken cancellationToken = default)
     {
         await TakeUpLogAsync(cancellationToken);

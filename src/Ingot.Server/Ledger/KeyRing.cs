@@ -55,7 +55,7 @@ public sealed class KeyRing
     {
         var ring = Read(home);
         List<TrustedKey> trusted = [.. ring?.Trusted ?? []];
-        // Where the ledger has an own key, a file that says otherwise is not believed, as KeyBook does not take it up.
+        // Where the ledger has an own key, a file that says otherwise is not trusted, as KeyBook does not take it up.
         if (await store.PublicKeyAsync(cancellationToken) is { } own && (ring is null || (ring.Own is null && ring.Find(own.Id) is null)))
             trusted.Insert(0, new TrustedKey(own, OwnName));
         return trusted;

@@ -68,7 +68,7 @@ public sealed class WorkingStates
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // It is not believed any more anyway.
+            // It is not trusted any more anyway.
         }
     }
 

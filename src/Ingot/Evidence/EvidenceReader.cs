@@ -12,7 +12,7 @@ namespace Ingot.Evidence;
 /// </remarks>
 public sealed class EvidenceReader
 {
-    /// <summary>The most of what is not believed that is named. What is believed is always found, however much lies around it.</summary>
+    /// <summary>The most of what is not trusted that is named. What is believed is always found, however much lies around it.</summary>
     public const int MaxUnverified = 1000;
 
     /// <summary>The largest manifest read, in bytes.</summary>

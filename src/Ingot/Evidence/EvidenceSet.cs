@@ -58,7 +58,7 @@ public sealed record EvidenceRecord(EvidenceKind Kind, Digest Manifest, TrustedK
     public Digest StatementDigest { get; } = Digest.Of(Envelope.Payload.Span);
 }
 
-/// <summary>Something attached to an image that is not believed.</summary>
+/// <summary>Something attached to an image that is not trusted.</summary>
 /// <param name="Manifest">The digest of its manifest.</param>
 /// <param name="Reason">Why not.</param>
 /// <param name="PredicateType">What it says it is, when that could be read; no proof of anything.</param>

@@ -32,7 +32,7 @@ public sealed class EvidenceVerdicts
     }
 
     /// <summary>What was found.</summary>
-    /// <param name="Reason">Why the manifest is not believed; null when it is.</param>
+    /// <param name="Reason">Why the manifest is not trusted; null when it is.</param>
     /// <param name="Bundle">What it holds when it is believed.</param>
     internal sealed record Verdict(string? Reason, Digest? Bundle = null);
 

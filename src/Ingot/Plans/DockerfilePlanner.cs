@@ -158,7 +158,7 @@ internal sealed class DockerfilePlanner
     {
         string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), .. Settings.Contexts.Keys, "scratch"];
         Diagnostics.Error(
-            "plan-unknown-base", $"'{name}' is no earlier stage, no image of this project, and not in the local store", span,
+            "plan-unknown-base", $"'{name}' is neither an earlier stage, nor an image of this project, nor in the local store", span,
             Suggestion.For(name, known) ?? "name an image of the project, of the local store ('ingot images'), or of a registry");
     }
 

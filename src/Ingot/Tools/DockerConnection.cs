@@ -171,17 +171,24 @@ internal sealed class DockerConnection : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    /// <summary>The newest API both sides speak; throws when the Engine's is older than 1.41.</summary>
-    internal static string Negotiate(string? offered)
+    /// <summary>The newest API both sides speak; throws when there is none.</summary>
+    /// <param name="newest">The newest the Engine speaks.</param>
+    /// <param name="oldest">The oldest it speaks, where it says so.</param>
+    internal static string Negotiate(string? newest, string? oldest = null)
     {
-        var parts = (offered ?? "").Split('.');
-        if (parts.Length != 2 || parts[0] != "1" || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int minor))
-            throw new ToolException("dockerd", $"the Docker Engine names no API version that is known: '{offered}'");
-        return minor >= OldestMinor
-            ? string.Create(CultureInfo.InvariantCulture, $"v1.{Math.Min(minor, NewestMinor)}")
-            : throw new ToolException("dockerd",
-                $"the Docker Engine speaks API {offered}; Ingot needs 1.{OldestMinor} or later: install Docker Engine 20.10 or later");
+        int last = Minor(newest) ?? throw new ToolException("dockerd", $"the Docker Engine names no API version that is known: '{newest}'");
+        if (last < OldestMinor)
+            throw new ToolException("dockerd",
+                $"the Docker Engine speaks API {newest}; Ingot needs 1.{OldestMinor} or later: install Docker Engine 20.10 or later");
+        if (Minor(oldest) > NewestMinor)
+            throw new ToolException("dockerd",
+                $"the Docker Engine speaks API {oldest} to {newest}, and Ingot 1.{OldestMinor} to 1.{NewestMinor}: set \"min-api-version\": "
+                + $"\"1.{NewestMinor}\" in /etc/docker/daemon.json, or use a newer Ingot");
+        return string.Create(CultureInfo.InvariantCulture, $"v1.{Math.Min(last, NewestMinor)}");
     }
+
+    private static int? Minor(string? version) =>
+        version?.Split('.') is ["1", var text] && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int minor) ? minor : null;
 
     private static readonly DockerCall s_ping = new(HttpMethod.Get, "_ping", "asking for its API version");
 
@@ -201,7 +208,17 @@ internal sealed class DockerConnection : IDisposable
             return known;
 
         var (_, version) = await PingAsync(cancellationToken).ConfigureAwait(false);
-        return _prefix = Negotiate(version);
+        // An Engine that is no newer than this speaks its own newest.
+        string? oldest = Minor(version) > NewestMinor ? await OldestAsync(cancellationToken).ConfigureAwait(false) : null;
+        return _prefix = Negotiate(version, oldest);
+    }
+
+    // Asked without a version, which each Engine answers; https://docs.docker.com/reference/api/engine/version/v1.47/#tag/System/operation/SystemVersion.
+    private async Task<string?> OldestAsync(CancellationToken cancellationToken)
+    {
+        var call = new DockerCall(HttpMethod.Get, "version", "asking which API versions it speaks");
+        var reply = await SendAsync(call, "", _answer, cancellationToken).ConfigureAwait(false);
+        return reply.Required().Read(DockerJsonContext.Default.DockerVersion).MinApiVersion;
     }
 
     private Task<DockerReply> SendAsync(DockerCall call, string prefix, TimeSpan time, CancellationToken cancellationToken) =>

@@ -31,6 +31,8 @@ public sealed class InitTests : IDisposable
 
         var project = Parse(File.ReadAllText(Path.Combine(_directory, "ingot.yaml")));
         Assert.Equal("my-shop", project.Name);
+        // Without it the Docker of Debian 12 pulls nothing.
+        Assert.Equal("gzip", project.Compression?.Name);
         Assert.Equal(["my-shop", "api", "worker"], project.Images.Select(i => i.Name));
         Assert.Equal([("my-shop", 9000), ("api", 80)], project.Services.Select(s => (s.Name, s.Port)));
         Assert.Equal([9000, 8080], project.Services.Select(s => s.Listen["production"].Port));

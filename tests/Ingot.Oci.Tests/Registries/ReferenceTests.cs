@@ -117,7 +117,7 @@ public sealed class ReferenceTests
     private static string Bounded(string path) => path.Length <= 200 ? path : path[..200] + "z";
 
     [Fact]
-    public void AnyTextIsAnsweredQuickly() => Prop.ForAll<string>(text =>
+    public void AnyTextIsAnsweredWithoutAnException() => Prop.ForAll<string>(text =>
     {
         _ = Reference.TryParse(text ?? "", out _);
         _ = Reference.TryParse(string.Concat(Enumerable.Repeat("a-", 5000)) + text, out _);

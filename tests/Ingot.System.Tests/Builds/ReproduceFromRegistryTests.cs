@@ -85,7 +85,7 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
         await CommittedAsync("RUN true");
         string digest = await PushAsync();
         var refused = await _other.ExpectAsync(1, "-C", _directory.At("nowhere"), "reproduce", $"{Reference}@{digest}");
-        Assert.Contains("is not believed", refused.Error + refused.Output, StringComparison.Ordinal);
+        Assert.Contains("is not trusted", refused.Error + refused.Output, StringComparison.Ordinal);
         Assert.Contains("keys trust", refused.Error + refused.Output, StringComparison.Ordinal);
 
         await _builder.ExpectAsync(0, "-C", _project.Directory, "push", "again/app", $"{_registry.Host}/bare/app:1", "--no-evidence");

@@ -12,7 +12,6 @@ public sealed class DockerEngineTests
     [Theory]
     [InlineData("1.41", "v1.41")]
     [InlineData("1.44", "v1.44")]
-    [InlineData("1.60", "v1.47")]
     public async Task TheNewestApiBothSidesKnowIsSpoken(string offered, string spoken)
     {
         using var peer = Peer(_ => (200, "[]"), offered);
@@ -21,6 +20,32 @@ public sealed class DockerEngineTests
         await engine.ListAsync(["a=b"]);
 
         Assert.Equal(["GET /_ping", $"GET /{spoken}/containers/json?all=1&filters=%7B%22label%22%3A%5B%22a%3Db%22%5D%7D"], Lines(peer));
+    }
+
+    // Docker 29.0 to 29.2 refused all below 1.44, 29.3 and later take 1.40, and an operator may ask for more.
+    [Theory]
+    [InlineData("1.52", "1.44", "v1.47")]
+    [InlineData("1.57", "1.40", "v1.47")]
+    [InlineData("1.60", "1.47", "v1.47")]
+    [InlineData("1.60", null, "v1.47")]
+    [InlineData("1.70", "1.60", null)]
+    [InlineData("1.57", "1.48", null)]
+    public async Task AnEngineThatHasForgottenWhatIsSpokenHereIsRefused(string newest, string? oldest, string? spoken)
+    {
+        string version = JsonSerializer.Serialize(new { Version = "29.1.0", ApiVersion = newest, MinAPIVersion = oldest });
+        using var peer = Peer(request => (200, request.StartsWith("GET /version", StringComparison.Ordinal) ? version : "[]"), newest);
+        using var engine = new DockerEngine(peer.Path);
+
+        if (spoken is null)
+        {
+            var e = await Assert.ThrowsAsync<ToolException>(() => engine.ListAsync(["a=b"]));
+            Assert.Contains($"speaks API {oldest} to {newest}, and Ingot 1.41 to 1.47", e.Message, StringComparison.Ordinal);
+            return;
+        }
+
+        await engine.ListAsync(["a=b"]);
+        Assert.Equal(["GET /_ping", "GET /version"], Lines(peer)[..2]);
+        Assert.StartsWith($"GET /{spoken}/containers/json", Lines(peer)[2], StringComparison.Ordinal);
     }
 
     [Theory]

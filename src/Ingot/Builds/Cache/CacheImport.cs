@@ -15,7 +15,7 @@ internal sealed class CacheImport
     private readonly Dictionary<string, (ICachePlace Place, SharedMount Mount)> _mounts = [];
     private readonly ConcurrentDictionary<Digest, Lazy<Task<Layer>>> _fetched = new();
 
-    /// <summary>Reads the records of shared caches, the first of several that know something being believed. What is not there is a remark, what cannot be read a warning.</summary>
+    /// <summary>Reads the records of shared caches, the first of several that know something being believed. A missing cache is noted; an unreadable one causes a warning.</summary>
     public static async Task<CacheImport> ReadAsync(IEnumerable<ICachePlace> places, IBuildProgress progress, CancellationToken cancellationToken)
     {
         var import = new CacheImport();

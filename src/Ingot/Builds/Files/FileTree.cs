@@ -57,7 +57,7 @@ internal sealed class FileTree
     /// <summary>What is in a directory, in order, and not what is below that.</summary>
     public IEnumerable<TreeFile> Children(string directory) => Below(directory).Where(f => TarPath.Parent(f.Record.Path) == directory);
 
-    /// <summary>Where a path leads when links are followed, never above the root; what does not exist stays as it is written. Null when links go round in a circle.</summary>
+    /// <summary>Where a path leads when links are followed, never above the root; what does not exist stays as it is written. Null for a symlink loop.</summary>
     /// <param name="path">A path below the root, without <c>.</c>.</param>
     public string? Resolve(string path) => LinkResolver.Resolve(path, p => Find(p) is { Record.Type: TarEntryType.SymbolicLink } link ? link.Record.LinkTarget : null, MaxLinks);
 

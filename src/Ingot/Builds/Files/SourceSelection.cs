@@ -157,7 +157,7 @@ internal interface ISelectable
     /// <summary>The names in a directory, in order.</summary>
     IEnumerable<string> Children(string path);
 
-    /// <summary>Where a path leads when links are followed, never out of the tree; null when they go round in a circle.</summary>
+    /// <summary>Where a path leads when links are followed, never out of the tree; null for a symlink loop.</summary>
     string? Resolve(string path);
 
     /// <summary>What is in a directory at any depth, in the order of layers, with paths below that directory; what the filter cannot take may be left out.</summary>

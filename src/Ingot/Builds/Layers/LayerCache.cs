@@ -433,5 +433,5 @@ internal sealed class LayerCache
 
     private string FactsPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".json");
 
-    private static BuildCacheException Lost(Digest diffId) => new($"the layer '{diffId}' went from the cache while it was used: build again");
+    private static BuildCacheException Lost(Digest diffId) => new($"the layer '{diffId}' disappeared from the cache while in use: build again");
 }

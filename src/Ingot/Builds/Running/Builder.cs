@@ -9,7 +9,7 @@ using Ingot.Plans;
 namespace Ingot.Builds.Running;
 
 /// <summary>Carries plans out: runs what is not in the cache, several steps at a time, and puts images into the store. Needs root, runc and overlayfs.</summary>
-/// <remarks>Whatever ends it, no half image is in the store and nothing runs on; what a killed builder left is taken away by the next one with the same work directory.</remarks>
+/// <remarks>However it ends, the store holds no partial image and no process is left; what a killed builder left is removed by the next one with the same work directory.</remarks>
 public sealed class Builder
 {
     private const int PrivateMode = 0b111_000_000;

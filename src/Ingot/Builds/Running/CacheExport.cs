@@ -96,7 +96,7 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
     };
 
     private static Func<CancellationToken, ValueTask<Stream>> Opener(IContentStore store, Descriptor blob) => async token =>
-        new VerifyingStream(await store.OpenAsync(blob.Digest, token).ConfigureAwait(false) ?? throw new BuildCacheException($"the blob '{blob.Digest}' went from the cache while it was exported"), blob.Digest, blob.Size);
+        new VerifyingStream(await store.OpenAsync(blob.Digest, token).ConfigureAwait(false) ?? throw new BuildCacheException($"the blob '{blob.Digest}' disappeared from the cache while it was exported"), blob.Digest, blob.Size);
 
     private async Task<IReadOnlyList<SharedMount>> MountsAsync(CancellationToken cancellationToken)
     {

@@ -76,7 +76,7 @@ internal static class CopyExecution
     public static async Task<StepResult> RunAsync(BuildSession session, DirectoryStep step, LayerChain chain, bool export, CancellationToken cancellationToken)
     {
         var tree = await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
-        string path = tree.Resolve(ImagePath.ToLayer(step.Path)) ?? throw Problem(step, "build-directory", $"the links in '{step.Path}' go round in a circle");
+        string path = tree.Resolve(ImagePath.ToLayer(step.Path)) ?? throw Problem(step, "build-directory", $"'{step.Path}' contains a symlink loop");
         var missing = new List<TarEntry>();
         for (; path.Length > 0 && !tree.IsDirectory(path); path = TarPath.Parent(path))
         {

@@ -197,7 +197,7 @@ internal sealed class CopyLayout
     {
         string parent = TarPath.Parent(path);
         string resolved = LinkResolver.Resolve(parent, p => LinkAt(TarPath.Join(destination, p)), MaxLinks)
-            ?? throw new CopyConflictException($"'{path}' in '{archive.Name}' cannot be unpacked: the links in '{parent}' go round in a circle");
+            ?? throw new CopyConflictException($"'{path}' in '{archive.Name}' cannot be unpacked: '{parent}' contains a symlink loop");
 
         string at = destination;
         foreach (string part in resolved.Split('/', StringSplitOptions.RemoveEmptyEntries))
@@ -262,7 +262,7 @@ internal sealed class CopyLayout
     }
 
     private string Resolve(string path) =>
-        LinkResolver.Resolve(path, LinkAt, MaxLinks) ?? throw new CopyConflictException($"the links in '/{path}' go round in a circle");
+        LinkResolver.Resolve(path, LinkAt, MaxLinks) ?? throw new CopyConflictException($"'/{path}' contains a symlink loop");
 
     // Of several names of one file the first in the layer is the file.
     private List<PlacedFile> Finish()

@@ -53,7 +53,7 @@ internal sealed class MountTable
     /// <summary>Puts a view over those that are there.</summary>
     public void Add(MountView view) => _views.Add(view);
 
-    /// <summary>Where a path leads when the links of all that is mounted are followed, never out of the root; null when they go round in a circle.</summary>
+    /// <summary>Where a path leads when the links of all that is mounted are followed, never out of the root; null for a symlink loop.</summary>
     public string? Resolve(string path) => LinkResolver.Resolve(path, LinkAt, MaxLinks);
 
     /// <summary>What is at a path; null for nothing.</summary>

@@ -313,7 +313,7 @@ internal sealed class RunMounts : IAsyncDisposable
     {
         target ??= mount.Target;
         if (_table.Resolve(ImagePath.ToLayer(target)) is not { } point)
-            throw Problem(mount, "build-mount-target", $"the links in '{target}' go round in a circle", cure: null);
+            throw Problem(mount, "build-mount-target", $"'{target}' contains a symlink loop", cure: null);
         if ((ReasonAgainst(point) ?? _table.MakePoint(point, isFile)) is { } reason)
             throw Problem(mount, "build-mount-target", $"nothing can be mounted on '{target}'{(point == ImagePath.ToLayer(target) ? "" : $", which is '/{point}'")}: {reason}", "choose another target");
 

@@ -73,7 +73,7 @@ public sealed record TrustedKey(PublicKey Key, string Name)
     /// <summary>The predicate types the key may issue; null for all.</summary>
     public IReadOnlySet<string>? Predicates { get; init; }
 
-    /// <summary>Why the key is believed no longer; null while it is.</summary>
+    /// <summary>Why the key is no longer trusted; null while it is.</summary>
     public string? Retired { get; init; }
 
     /// <summary>Whether the key may issue statements of this predicate type.</summary>

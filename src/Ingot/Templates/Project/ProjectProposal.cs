@@ -33,7 +33,10 @@ public static partial class ProjectProposal
         Image[] services = [.. images.Where(i => i.Port is not null)];
 
         StringBuilder text = new();
-        text.Append("ingot: 1\nproject: ").Append(Quoted(project)).Append("\n\nimages:\n");
+        text.Append("ingot: 1\nproject: ").Append(Quoted(project)).Append('\n');
+        if (services.Length > 0)
+            text.Append("compression: gzip    # Docker before version 23 pulls nothing newer; zstd when left out\n");
+        text.Append("\nimages:\n");
         foreach (var image in images)
             WriteImage(text, image);
         if (services.Length > 0)

@@ -81,7 +81,7 @@ public sealed class CopyLayoutTests
 
     [Theory]
     [InlineData("f x", "f a", "/x", "'/x' is a File, and the copy needs a directory there")]
-    [InlineData("", "l a a; f a/b", "/", "'a/b' in 'a.tar' cannot be unpacked: the links in 'a' go round in a circle")]
+    [InlineData("", "l a a; f a/b", "/", "'a/b' in 'a.tar' cannot be unpacked: 'a' contains a symlink loop")]
     [InlineData("", "f a; f a/b", "/", "'a/b' in 'a.tar' cannot be unpacked: '/a' is a File")]
     [InlineData("f etc", "f etc/passwd", "/", "'etc/passwd' in 'a.tar' cannot be unpacked: '/etc' is a File")]
     [InlineData("d etc; f etc/shadow", "h mine etc/shadow", "/", "the hard link 'mine' in 'a.tar' names 'etc/shadow', which is not a file that the archive brought before")]
@@ -143,7 +143,7 @@ public sealed class CopyLayoutTests
     [InlineData("f a", "src: d src/a", "/", "the directory 'a' cannot replace '/a', which is a File")]
     [InlineData("l a b; f b", "src: d src/a", "/", "the directory 'a' cannot replace '/a', which is a SymbolicLink")]
     [InlineData("l a nothing", "src: d src/a", "/", "the directory 'a' cannot replace '/a', which is a SymbolicLink")]
-    [InlineData("l x x", "f a", "/x/y", "the links in '/x/y' go round in a circle")]
+    [InlineData("l x x", "f a", "/x/y", "'/x/y' contains a symlink loop")]
     [InlineData("", "f a; f b", "/x", "several sources are copied to '/x', which is no directory: write '/x/'")]
     public async Task WhatCannotBeIsSaid(string target, string sources, string destination, string expected)
     {
