@@ -1,11 +1,12 @@
 using System.Net.Sockets;
+using System.Text.RegularExpressions;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 
 namespace Ingot.Cli;
 
 /// <summary>Makes messages and exit codes of what goes wrong: as text for people, as a document in JSON mode.</summary>
-internal static class Failures
+internal static partial class Failures
 {
     /// <summary>Does something, and answers with its exit code or with that of what went wrong.</summary>
     public static async Task<int> GuardAsync(Terminal terminal, Func<Task<int>> act, CancellationToken cancellationToken)
@@ -62,7 +63,15 @@ internal static class Failures
         {
             return Fail(terminal, ExitCode.WrongEnvironment, "unavailable", e.Message, [e.Diagnostic]);
         }
-        catch (Exception e) when (e is IngotException or IOException or UnauthorizedAccessException or HttpRequestException or SocketException)
+        catch (Exception e) when (e is HttpRequestException or SocketException)
+        {
+            // Nobody said whom was asked: the platform does, mostly.
+            string reason = IngotException.ReasonOf(e);
+            if (Address().Match(e.Message) is { Success: true } found)
+                reason = $"{found.Groups[1].Value}: {reason.Replace(found.Value, "", StringComparison.Ordinal)}";
+            return Fail(terminal, ExitCode.WrongEnvironment, "environment", reason);
+        }
+        catch (Exception e) when (e is IngotException or IOException or UnauthorizedAccessException)
         {
             return Fail(terminal, ExitCode.WrongEnvironment, "environment", IngotException.ReasonOf(e));
         }
@@ -72,6 +81,10 @@ internal static class Failures
             return Fail(terminal, ExitCode.WrongEnvironment, "fault", message);
         }
     }
+
+    // "Connection refused (127.0.0.1:7070)", and of a socket without the brackets.
+    [GeneratedRegex(@" \(?([^\s()]+:[0-9]+)\)?$")]
+    private static partial Regex Address();
 
     /// <summary>Says what is wrong with a command line, and where its help is.</summary>
     public static int Usage(Terminal terminal, IReadOnlyList<Diagnostic> wrong, string command)

@@ -72,7 +72,8 @@ internal sealed class Invocation
 
     private static string WorkingDirectory(string given)
     {
-        string path = Path.GetFullPath(given);
+        // The platform takes an empty path for a fault of the program.
+        string? path = given.Length == 0 ? null : Path.GetFullPath(given);
         return Directory.Exists(path) ? path : throw new InvalidInputException("no-directory", $"'{given}' is not a directory");
     }
 }

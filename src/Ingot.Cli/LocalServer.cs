@@ -19,6 +19,8 @@ namespace Ingot.Cli;
 internal sealed class LocalServer(Home home, Terminal terminal)
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(20);
+    // Bringing a large ledger up to date takes minutes, and is not to be begun anew.
+    private static readonly TimeSpan s_longestStart = TimeSpan.FromMinutes(30);
     private static readonly TimeSpan s_stopLimit = TimeSpan.FromSeconds(30);
     private static readonly Assembly[] s_assemblies = [typeof(LocalServer).Assembly, typeof(HealthReply).Assembly, typeof(Command).Assembly, typeof(IngotException).Assembly];
 
@@ -32,27 +34,79 @@ internal sealed class LocalServer(Home home, Terminal terminal)
         var probe = new HomeConnection(home);
         using var client = new ServerClient(probe, token: null);
         var health = await FindAsync(probe, client, cancellationToken);
-        if (health is not null && health.Build != BuildId && start)
+        if (health?.Build != BuildId && start)
+            health = await StartOnceAsync(probe, client, cancellationToken);
+        var connection = new HomeConnection(home, AddressOf(health?.Listen));
+        return new ServerClient(connection, GivenToken ?? ReadToken()) { Runs = health is not null };
+    }
+
+    /// <summary>Ends the server of this home, when one runs that systemd does not. Whether it did.</summary>
+    public async Task<bool> EndAsync(CancellationToken cancellationToken)
+    {
+        var probe = new HomeConnection(home);
+        using var client = new ServerClient(probe, token: null);
+        if (await FindAsync(probe, client, cancellationToken) is null || Unit.Runs(home))
+            return false;
+        await StopAsync(probe.Peer!, client, cancellationToken);
+        return true;
+    }
+
+    // Of commands that start one at the same time, one does, and the others find it.
+    private async Task<HealthReply> StartOnceAsync(HomeConnection probe, ServerClient client, CancellationToken cancellationToken)
+    {
+        HomeDirectory.Prepare(home.Directory);
+        using var turn = await home.LockAsync("start of the server", cancellationToken, () =>
+            terminal.Progress("server   another command starts it: waiting"));
+        var health = await FindAsync(probe, client, cancellationToken);
+        if (health is not null && health.Build == BuildId)
+            return health;
+
+        if (health is not null)
         {
+            if (Unit.Runs(home) && !Unit.Starts(Environment.ProcessPath!))
+                throw OtherProgram();
             // The traffic does not pass through it, so a server of an older program can be replaced at any time.
             terminal.Progress($"server   replacing version {health.Version} (process {probe.Peer!.Pid})");
             if (!Unit.Runs(home))
                 await StopAsync(probe.Peer, client, cancellationToken);
-            health = null;
         }
 
-        if (health is null && start)
-            health = await StartAsync(probe, client, cancellationToken);
-        return new ServerClient(new HomeConnection(home, AddressOf(health?.Listen)), GivenToken ?? ReadToken()) { Runs = health is not null };
+        return Unit.Runs(home)
+            ? await StartUnitAsync(probe, client, isThere: health is not null, cancellationToken)
+            : await StartAsync(probe, client, cancellationToken);
     }
 
-    /// <summary>Ends the server of this home, when one runs.</summary>
-    public async Task EndAsync(CancellationToken cancellationToken)
+    private async Task<HealthReply> StartUnitAsync(
+        HomeConnection probe, ServerClient client, bool isThere, CancellationToken cancellationToken)
     {
-        var probe = new HomeConnection(home);
-        using var client = new ServerClient(probe, token: null);
-        if (await FindAsync(probe, client, cancellationToken) is not null && !Unit.Runs(home))
-            await StopAsync(probe.Peer!, client, cancellationToken);
+        if (!isThere)
+        {
+            // One that runs and does not answer yet is at work: it is waited for, and not started again.
+            await ServerUnit.StartAsync(cancellationToken);
+            if (await UntilUnitAnswersAsync(probe, client, cancellationToken) is var found && found.Build == BuildId)
+                return found;
+            if (!Unit.Starts(Environment.ProcessPath!))
+                throw OtherProgram();
+        }
+
+        await ServerUnit.RestartAsync(cancellationToken);
+        var health = await UntilUnitAnswersAsync(probe, client, cancellationToken);
+        return health.Build == BuildId ? health : throw OtherProgram();
+    }
+
+    private async Task<HealthReply> UntilUnitAnswersAsync(HomeConnection probe, ServerClient client, CancellationToken cancellationToken)
+    {
+        var clock = Stopwatch.StartNew();
+        return await UntilAnswersAsync(
+            probe, client, clock, () => null,
+            () => clock.Elapsed < s_startLimit ? Task.FromResult(true) : ServerUnit.IsActiveAsync(cancellationToken),
+            () => $"see 'journalctl -u {ServerUnit.Name}'", cancellationToken);
+    }
+
+    private static ToolException OtherProgram()
+    {
+        string program = ServerUnit.Program(Environment.ProcessPath!);
+        return new ToolException("systemd", $"systemd runs another program than this one: run 'sudo {program} serve --install'");
     }
 
     private ServerUnit Unit => new(new Systemd(), terminal);
@@ -114,36 +168,36 @@ internal sealed class LocalServer(Home home, Terminal terminal)
 
     private async Task<HealthReply> StartAsync(HomeConnection probe, ServerClient client, CancellationToken cancellationToken)
     {
-        HomeDirectory.Prepare(home.Directory);
         Directory.CreateDirectory(home.Logs);
         var clock = Stopwatch.StartNew();
-        if (Unit.Runs(home))
-        {
-            await ServerUnit.RestartAsync(cancellationToken);
-            return await UntilAnswersAsync(probe, client, clock, () => null, () => $"see 'journalctl -u {ServerUnit.Name}'", cancellationToken);
-        }
-
         string log = Path.Combine(home.Logs, "server.log");
         long before = File.Exists(log) ? new FileInfo(log).Length : 0;
         var server = Detached.Start(
             Environment.ProcessPath!, ["serve", "--listen", new Uri(Home.DefaultServer).Authority], log, new(Detached.Surroundings) { ["INGOT_HOME"] = home.Directory });
+        var process = new UnixPeer(server.Id, UnixPeer.OwnUserId);
         try
         {
-            return await UntilAnswersAsync(probe, client, clock, () => ErrorIn(log, before), () => $"the end of its log '{log}':\n{Detached.Tail(log)}", cancellationToken);
+            return await UntilAnswersAsync(
+                probe, client, clock, () => ErrorIn(log, before), () => Task.FromResult(process.IsRunning()),
+                () => $"the end of its log '{log}':\n{Detached.Tail(log)}", cancellationToken);
         }
-        catch
+        catch when (cancellationToken.IsCancellationRequested || ErrorIn(log, before) is not null)
         {
-            // One that does not answer, or that nobody waited for, is not left behind on the port.
+            // One that nobody waits for, or that has failed, is not left behind on the port. One that is slow is at work.
             server.Kill();
             throw;
         }
     }
 
     private async Task<HealthReply> UntilAnswersAsync(
-        HomeConnection probe, ServerClient client, Stopwatch clock, Func<string?> error, Func<string> more, CancellationToken cancellationToken)
+        HomeConnection probe, ServerClient client, Stopwatch clock, Func<string?> error, Func<Task<bool>> lives, Func<string> more,
+        CancellationToken cancellationToken)
     {
+        var next = s_startLimit;
         while (true)
         {
+            // Asked first: one that answered and ended at once is not taken for one that never did.
+            bool isAlive = await lives();
             probe.Forget();
             if (await client.TryHealthAsync(cancellationToken) is { } health)
             {
@@ -153,9 +207,22 @@ internal sealed class LocalServer(Home home, Terminal terminal)
 
             if (error() is { } said)
                 throw new ServerException("unreachable", $"the server could not start: {said} ({more()})");
-            if (clock.Elapsed > s_startLimit)
-                throw new ServerException("unreachable", $"the server did not answer within {s_startLimit.TotalSeconds:0} s; {more()}");
-            await Task.Delay(50, cancellationToken);
+            if (!isAlive)
+                throw new ServerException("unreachable", $"the server ended before it answered; {more()}");
+            if (clock.Elapsed > s_longestStart)
+            {
+                throw new ServerException("unreachable",
+                    $"the server did not answer within {s_longestStart.TotalMinutes:0} minutes, and goes on; {more()}");
+            }
+
+            if (clock.Elapsed > next)
+            {
+                terminal.Progress(
+                    $"server   still starting ({clock.Elapsed.TotalSeconds:0} s): a large ledger takes a while to be brought up to date");
+                next = clock.Elapsed + s_startLimit;
+            }
+
+            await Task.Delay(clock.Elapsed < s_startLimit ? 50 : 500, cancellationToken);
         }
     }
 
@@ -276,6 +343,10 @@ internal static class Dockerd
             return;
         }
 
+        // The server and a command may both be about to.
+        using var turn = await home.LockAsync("start of dockerd", cancellationToken);
+        if (Answers())
+            return;
         Directory.CreateDirectory(home.Logs);
         string log = Path.Combine(home.Logs, "dockerd.log");
         Detached.Start("dockerd", Arguments("/etc/docker/daemon.json", "/var/lib/docker/swarm/docker-state.json"), log, Surroundings());
@@ -283,19 +354,23 @@ internal static class Dockerd
         terminal.Progress($"docker   dockerd started ({clock.Elapsed.TotalSeconds:0.0} s)");
     }
 
-    /// <summary>Starts an engine when this home ran services before: after the host started nobody else may. Where it cannot be, the server says so as long as it is so.</summary>
+    /// <summary>Starts an engine when this home ran services before: after the host started nobody else may. Where it cannot be, the server
+    /// says so as long as it is so. It runs beside the server, throws nothing, and ends when it is cancelled.</summary>
     public static async Task BringBackAsync(Home home, Terminal terminal, CancellationToken cancellationToken)
     {
-        string proxies = Path.Combine(home.Directory, "proxies");
-        if (UnixPeer.OwnUserId != 0 || !Directory.Exists(proxies) || !Directory.EnumerateFileSystemEntries(proxies).Any())
-            return;
         try
         {
-            await EnsureAsync(home, terminal, cancellationToken);
+            string proxies = Path.Combine(home.Directory, "proxies");
+            if (UnixPeer.OwnUserId == 0 && Directory.Exists(proxies) && Directory.EnumerateFileSystemEntries(proxies).Any())
+                await EnsureAsync(home, terminal, cancellationToken);
         }
-        catch (ToolException e)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            terminal.Progress($"docker   {e.Message}");
+            // The server ends.
+        }
+        catch (Exception e)
+        {
+            terminal.Progress($"docker   {IngotException.ReasonOf(e)}");
         }
     }
 

@@ -17,8 +17,23 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
     /// <summary>Whether systemd runs the server of this home: then it is the one to start and to restart it.</summary>
     public bool Runs(Home home) => systemd.IsRunning && IsOf(home.Directory);
 
-    /// <summary>Has systemd start the server of this home, or start it again with the program as it is now.</summary>
+    /// <summary>Has systemd start the server of this home; one that runs goes on.</summary>
+    public static Task StartAsync(CancellationToken cancellationToken) => CommandRunner.RunAsync(Systemd.Start(Name), cancellationToken);
+
+    /// <summary>Has systemd start the server of this home again, with the program as it is now.</summary>
     public static Task RestartAsync(CancellationToken cancellationToken) => CommandRunner.RunAsync(Systemd.Restart(Name), cancellationToken);
+
+    /// <summary>Whether systemd has the server running, and not ended or waiting to start it again.</summary>
+    public static async Task<bool> IsActiveAsync(CancellationToken cancellationToken) =>
+        (await CommandRunner.TryRunAsync(Systemd.IsActive(Name), onLine: null, cancellationToken)).ExitCode == 0;
+
+    /// <summary>Whether the unit starts the program at <paramref name="path"/>.</summary>
+    public bool Starts(string path)
+    {
+        string start = "ExecStart=" + Systemd.Quote(Program(path));
+        return System.IO.File.Exists(File)
+            && System.IO.File.ReadLines(File).Any(line => line == start || line.StartsWith(start + ' ', StringComparison.Ordinal));
+    }
 
     /// <summary>Writes the unit, and has it started now and with the host.</summary>
     /// <param name="home">The home.</param>
@@ -30,7 +45,9 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
         RequireRoot("--install");
         if (System.IO.File.Exists(File) && !IsOf(home.Directory))
             throw new RefusedException($"'{File}' is of another home than '{home.Directory}': a host has one; take it away with 'ingot serve --uninstall' under that home");
-        await beforeStart();
+        // Where systemd does not run nothing is started in its place. Once the unit is there, the server is taken for systemd's.
+        if (systemd.IsRunning)
+            await beforeStart();
         string text = Text(Program(Environment.ProcessPath!), home.Directory, Detached.Surroundings, arguments);
         Directory.CreateDirectory(Path.GetDirectoryName(File)!);
         await System.IO.File.WriteAllTextAsync(File, text, cancellationToken);
@@ -49,12 +66,16 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
     }
 
     /// <summary>Ends the server and takes the unit away. What it runs goes on running.</summary>
-    public async Task UninstallAsync(Home home, CancellationToken cancellationToken)
+    /// <param name="home">The home.</param>
+    /// <param name="end">Ends a server of the home that was started by hand, and says whether there was one.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    public async Task UninstallAsync(Home home, Func<Task<bool>> end, CancellationToken cancellationToken)
     {
         RequireRoot("--uninstall");
         if (!System.IO.File.Exists(File))
         {
-            terminal.Line($"there is no {File}: nothing to take away");
+            string ended = await end() ? $"; the server of {home.Directory}, which was started by hand, was ended" : "";
+            terminal.Line($"there is no {File}: nothing to take away{ended}");
             return;
         }
 
@@ -65,6 +86,7 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
         System.IO.File.Delete(File);
         if (systemd.IsRunning)
             await CommandRunner.RunAsync(Systemd.Reload(), cancellationToken);
+        await end();
         terminal.Line($"removed {File}; services go on, and nobody repairs them until a server runs again ('ingot down' ends them); the data stays in {home.Directory}");
     }
 
@@ -78,7 +100,9 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
         var environment = new Dictionary<string, string>(surroundings) { [HomeVariable] = home };
         var text = new StringBuilder();
         text.Append("# Written by 'ingot serve --install'.\n[Unit]\nDescription=Ingot: registry, ledger and controller\n");
-        text.Append("Wants=network-online.target docker.service\nAfter=network-online.target docker.service\n\n[Service]\nType=exec\n");
+        text.Append("Wants=network-online.target docker.service\nAfter=network-online.target docker.service\n");
+        // However often it ends, it is started again: RestartSec bounds how often that is.
+        text.Append("StartLimitIntervalSec=0\n\n[Service]\nType=exec\n");
         foreach (var (name, value) in environment.OrderBy(pair => pair.Key, StringComparer.Ordinal))
             text.Append("Environment=").Append(Systemd.QuoteVariable(name, value)).Append('\n');
         text.Append("ExecStart=").AppendJoin(' ', arguments.Prepend("serve").Prepend(program).Select(Systemd.Quote)).Append('\n');

@@ -13,7 +13,21 @@ namespace Ingot;
 public abstract class IngotException : Exception
 {
     private const string NoHost = "there is no host of that name, or the name service does not answer";
+    private const string UnknownIssuer = "the issuer of its certificate is unknown here";
+    private const string Withdrawn = "its certificate was withdrawn by its issuer";
     private const string NoTls = "the TLS handshake failed: its certificate is not trusted, or it does not speak TLS";
+
+    private static readonly (string Word, string Text)[] s_certificateFaults =
+    [
+        ("RemoteCertificateNotAvailable", "it shows no certificate"),
+        ("RemoteCertificateNameMismatch", "its certificate is for another name"),
+        ("NotTimeValid", "its certificate has expired or is not valid yet, or the clock here is wrong"),
+        ("UntrustedRoot", UnknownIssuer),
+        ("PartialChain", UnknownIssuer),
+        (": Revoked", Withdrawn),
+        (", Revoked", Withdrawn),
+        ("RemoteCertificateChainErrors", "its certificate is not trusted"),
+    ];
 
     /// <summary>Carries the sentence, and what caused it.</summary>
     protected IngotException(string message, Exception? inner = null)
@@ -28,7 +42,7 @@ public abstract class IngotException : Exception
         HttpRequestException http => ReasonOf(http.HttpRequestError, http),
         HttpIOException http => ReasonOf(http.HttpRequestError, http),
         SocketException socket => ReasonOf(socket),
-        AuthenticationException => NoTls,
+        AuthenticationException => ReasonOfTls(e),
         UnauthorizedAccessException or FileNotFoundException or DirectoryNotFoundException => ReasonOfFile(e),
         // What converters of ours say is said well.
         JsonException json when json.Message.Contains("LineNumber:", StringComparison.Ordinal) => ReasonOf(json),
@@ -48,7 +62,7 @@ public abstract class IngotException : Exception
     private static string ReasonOf(HttpRequestError error, Exception e) => error switch
     {
         HttpRequestError.NameResolutionError => NoHost,
-        HttpRequestError.SecureConnectionError => NoTls,
+        HttpRequestError.SecureConnectionError => ReasonOfTls(e),
         HttpRequestError.ResponseEnded => "it closed the connection before its answer was complete",
         HttpRequestError.InvalidResponse => "its answer is not HTTP",
         HttpRequestError.ProxyTunnelError => "the proxy did not connect to it",
@@ -57,6 +71,17 @@ public abstract class IngotException : Exception
         _ when e.InnerException is { } inner => ReasonOf(inner),
         _ => Plain(e.Message),
     };
+
+    // The platform names what is wrong with a certificate by X509ChainStatusFlags and SslPolicyErrors in its sentence, and nowhere else.
+    private static string ReasonOfTls(Exception e)
+    {
+        string said = "";
+        for (Exception? at = e; at is not null; at = at.InnerException)
+            said += at.Message + "\n";
+        var wrong = s_certificateFaults.Where(fault => said.Contains(fault.Word, StringComparison.Ordinal));
+        string text = string.Join(", and ", wrong.Select(fault => fault.Text).Distinct());
+        return text.Length == 0 ? NoTls : $"the TLS handshake failed: {text}";
+    }
 
     private static string ReasonOf(SocketException e) => e.SocketErrorCode switch
     {

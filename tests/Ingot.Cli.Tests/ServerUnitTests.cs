@@ -27,6 +27,8 @@ public sealed class ServerUnitTests : IDisposable
         Assert.Contains("KillMode=process", lines);
         Assert.Contains("After=network-online.target docker.service", lines);
         Assert.Contains("WantedBy=multi-user.target", lines);
+        // systemd gives up after five starts in ten seconds unless this stands in [Unit].
+        Assert.InRange(Array.IndexOf(lines, "StartLimitIntervalSec=0"), Array.IndexOf(lines, "[Unit]"), Array.IndexOf(lines, "[Service]"));
     }
 
     [Fact]
@@ -39,7 +41,8 @@ public sealed class ServerUnitTests : IDisposable
         Assert.SkipUnless(UnixPeer.OwnUserId == 0, "writing units takes root");
         bool ended = false;
         await Unit().InstallAsync(Home.At("/srv/ingot"), ["--listen", "127.0.0.1:7070"], () => Task.FromResult(ended = true), default);
-        Assert.True(ended);
+        // The server that runs is not ended where nothing takes its place.
+        Assert.False(ended);
         Assert.Contains("Environment=\"INGOT_HOME=/srv/ingot\"", await File.ReadAllTextAsync(UnitFile, TestContext.Current.CancellationToken), StringComparison.Ordinal);
         Assert.Contains("systemd does not run here", _said.ToString(), StringComparison.Ordinal);
         Assert.Contains("systemctl enable --now ingot.service", _said.ToString(), StringComparison.Ordinal);
@@ -48,10 +51,31 @@ public sealed class ServerUnitTests : IDisposable
         await Unit().InstallAsync(Home.At("/srv/ingot"), ["--listen", "127.0.0.1:7071"], () => Task.CompletedTask, default);
         Assert.Contains("7071", await File.ReadAllTextAsync(UnitFile, TestContext.Current.CancellationToken), StringComparison.Ordinal);
 
-        await Unit().UninstallAsync(Home.At("/srv/ingot"), default);
+        await Unit().UninstallAsync(Home.At("/srv/ingot"), () => Task.FromResult(false), default);
         Assert.False(File.Exists(UnitFile));
-        await Unit().UninstallAsync(Home.At("/srv/ingot"), default);
+        await Unit().UninstallAsync(Home.At("/srv/ingot"), () => Task.FromResult(false), default);
         Assert.Contains("nothing to take away", _said.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("was ended", _said.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WithoutAUnitTheServerThatWasStartedByHandIsEnded()
+    {
+        Assert.SkipUnless(UnixPeer.OwnUserId == 0, "writing units takes root");
+        bool ended = false;
+        await Unit().UninstallAsync(Home.At("/srv/ingot"), () => Task.FromResult(ended = true), default);
+        Assert.True(ended);
+        Assert.Contains("the server of /srv/ingot, which was started by hand, was ended", _said.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AUnitOfAnotherProgramIsKnown()
+    {
+        Assert.SkipUnless(UnixPeer.OwnUserId == 0, "writing units takes root");
+        await Unit().InstallAsync(Home.At("/srv/ingot"), ["--listen", "127.0.0.1:7070"], () => Task.CompletedTask, default);
+        Assert.True(Unit().Starts(Environment.ProcessPath!));
+        Assert.False(Unit().Starts(Environment.ProcessPath! + "2"));
+        Assert.False(Unit().Starts("/opt/ingot"));
     }
 
     [Fact]
@@ -61,7 +85,8 @@ public sealed class ServerUnitTests : IDisposable
         await Unit().InstallAsync(Home.At("/srv/ingot"), [], () => Task.CompletedTask, default);
         var refused = await Assert.ThrowsAsync<RefusedException>(() => Unit().InstallAsync(Home.At("/srv/other"), [], () => throw new InvalidOperationException(), default));
         Assert.Contains("is of another home than '/srv/other'", refused.Message, StringComparison.Ordinal);
-        await Assert.ThrowsAsync<RefusedException>(() => Unit().UninstallAsync(Home.At("/srv/ing"), default));
+        await Assert.ThrowsAsync<RefusedException>(() =>
+            Unit().UninstallAsync(Home.At("/srv/ing"), () => throw new InvalidOperationException(), default));
         Assert.True(File.Exists(UnitFile));
     }
 

@@ -1,5 +1,8 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 
 namespace Ingot.Oci.Tests;
@@ -47,6 +50,38 @@ public sealed class IngotExceptionTests
         using var http = new HttpClient();
         string reason = await ReasonAsync(() => http.GetByteArrayAsync(new Uri($"{scheme}://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/")));
         Assert.StartsWith(expected, reason, StringComparison.Ordinal);
+        listener.Stop();
+        await serving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1", 2020, 2021, "its certificate has expired or is not valid yet")]
+    [InlineData("127.0.0.1", 2098, 2099, "its certificate has expired or is not valid yet")]
+    [InlineData("127.0.0.1", 2020, 2099, "the issuer of its certificate is unknown here")]
+    [InlineData("127.0.0.2", 2020, 2099, "its certificate is for another name")]
+    public async Task ACertificateIsRefusedWithWhatIsWrongWithIt(string name, int begins, int ends, string expected)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Parse(name));
+        request.CertificateExtensions.Add(names.Build());
+        using var certificate = request.CreateSelfSigned(
+            new DateTimeOffset(begins, 1, 1, 0, 0, 0, TimeSpan.Zero), new DateTimeOffset(ends, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var serving = Task.Run(async () =>
+        {
+            using var client = await listener.AcceptTcpClientAsync();
+            await using var stream = new SslStream(client.GetStream());
+            await stream.AuthenticateAsServerAsync(certificate);
+            _ = await stream.ReadAsync(new byte[4096]);
+        });
+        using var http = new HttpClient();
+        int port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        string reason = await ReasonAsync(() => http.GetByteArrayAsync(new Uri($"https://127.0.0.1:{port}/")));
+        Assert.StartsWith("the TLS handshake failed: ", reason, StringComparison.Ordinal);
+        Assert.Contains(expected, reason, StringComparison.Ordinal);
         listener.Stop();
         await serving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
     }

@@ -46,9 +46,10 @@ internal static class BuildLogsCommand
             || (b.Images.Count == 0 && IsNameOf(context, b, text))) ?? throw Missing(text, ids);
     }
 
-    private static bool IsNameOf(CommandContext context, LoggedBuild build, string text) =>
+    /// <summary>Whether a text names an image that a build was to make, as it is meant where the command is given.</summary>
+    internal static bool IsNameOf(CommandContext context, LoggedBuild build, string text) =>
         build.Targets.Any(t => text == $"{build.Project}/{t}"
-            || (text == t && (build.Directory == context.Directory || build.Project == t)));
+            || (text == t && (build.Directory == context.Directory || build.Directory == context.ProjectDirectory || build.Project == t)));
 
     private static async Task<IReadOnlyList<Digest>> DigestsAsync(CommandContext context, string text, CancellationToken cancellationToken)
     {

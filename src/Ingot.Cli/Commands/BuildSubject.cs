@@ -57,7 +57,11 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
     }
 
     /// <summary>The options with the contexts as they were meant where they were said.</summary>
-    public BuildOptions Options(BuildOptions options, string said) => said == Context.Directory
+    public BuildOptions Options(BuildOptions options, string said) => Resolved(options, said, Context.Directory);
+
+    /// <summary>The options for a build in <paramref name="directory"/>, with the contexts as they were meant where they were
+    /// <paramref name="said"/>.</summary>
+    public static BuildOptions Resolved(BuildOptions options, string said, string directory) => said == directory
         ? options
         : options with
         {

@@ -49,6 +49,9 @@ internal sealed record BuildOptions
     /// <summary>The commit that the sources are of; null to look where they are.</summary>
     public Builds.SourceRevision? PinnedSource { get; init; }
 
+    /// <summary>Where a repository was fetched to that is built; null for a directory of a person's.</summary>
+    public string? Repository { get; init; }
+
     public IReadOnlyDictionary<string, string> SshAgents { get; init; } = new Dictionary<string, string>();
 
     public Platform Platform { get; init; } = Platform.Host;

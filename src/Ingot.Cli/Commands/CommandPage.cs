@@ -17,7 +17,10 @@ internal sealed record CommandPage(string Path, Command Command)
 
     /// <summary>What is typed: <c>ingot promote IMAGE --stage STAGE</c>.</summary>
     public string Synopsis =>
-        $"ingot{(Path.Length == 0 ? "" : " " + Path)}{Arguments}{Required}{(Subcommands.Count > 0 ? " COMMAND" : "")}";
+        $"ingot{(Path.Length == 0 ? "" : " " + Path)}{Arguments}{Required}{(IsGroup ? " COMMAND" : "")}";
+
+    /// <summary>Whether it does nothing itself: <c>log</c>, and not <c>logs</c>, behind which there is <c>logs build</c> all the same.</summary>
+    public bool IsGroup => Subcommands.Count > 0 && Command.Action is null;
 
     /// <summary>Its arguments: <c> SOURCE [DEST]</c>.</summary>
     public string Arguments => string.Concat(Command.Arguments.Select(a => a.Arity switch

@@ -14,7 +14,9 @@ internal static class ExecCommand
         command.TreatUnmatchedTokensAsErrors = false;
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            string name = result.GetValue(service) ?? "SERVICE";
+            // Options of theirs may stand before it: exec -it web sh.
+            string[] words = [result.GetValue(service) ?? "", .. result.GetValue(rest) ?? [], .. result.UnmatchedTokens];
+            string name = words.FirstOrDefault(word => word.Length > 0 && word[0] != '-') ?? "SERVICE";
             throw new RefusedException(
                 "nothing is run in an instance: it is never changed after it was made, and what is done in it by hand would be on no record and gone with the next release; "
                 + $"see what it wrote with 'ingot logs {name}', how it is with 'ingot ps {name}', "

@@ -86,14 +86,14 @@ internal static class GenerateDocsCommand
     private static string Commands(IReadOnlyList<CommandPage> pages)
     {
         var text = new StringBuilder("# Commands\n\n*Made by `scripts/generate-docs` from the program; change that.*\n\n");
-        text.Append("`--output json` prints data as JSON, in the shapes of `docs/schemas/`, and so every error.\n");
+        text.Append("`--output json` prints data as JSON, in the shapes of `docs/schemas/`, and so every error of the program.\n");
         text.Append("An option that a command does not have is an error; `--` before an argument that begins with a dash says that it is one.\n");
         text.Append("\n| Exit code | Says |\n|---|---|\n");
         foreach (var (code, meaning) in ExitCode.All)
             text.Append(CultureInfo.InvariantCulture, $"| {code} | {meaning} |\n");
         text.Append("\n## Every command\n");
         Rows(text, [], pages[0].Options.Where(o => o.Recursive));
-        foreach (var page in pages.Where(p => p.Path.Length > 0 && p.Subcommands.Count == 0))
+        foreach (var page in pages.Where(p => p.Path.Length > 0 && !p.IsGroup))
         {
             text.Append($"\n## ingot {page.Path}{page.Arguments}\n\n{page.Command.Description}.\n");
             Rows(text, page.Command.Arguments, page.Options);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -9,14 +10,6 @@ namespace Ingot.Cli.Commands;
 /// has the same manual.</remarks>
 internal static partial class ManualPages
 {
-    private static readonly (string Code, string Meaning)[] s_exitCodes =
-    [
-        ("0", "Done."),
-        ("1", "The answer is no: a test failed, a gate refused, a rollout went back."),
-        ("2", "The input is wrong: usage, or a file that does not parse."),
-        ("3", "The environment is wrong: a missing program, no permission, no server."),
-    ];
-
     /// <summary>Each page by its file's name.</summary>
     public static IEnumerable<(string File, string Text)> Of(IReadOnlyList<CommandPage> pages) =>
         pages.Select(page => ($"{NameOf(page)}.1", Write(page)));
@@ -38,8 +31,12 @@ internal static partial class ManualPages
             Item(text, $"\\fI{Escape(argument.Name)}\\fR", argument.Description);
         WriteOptions(text, page);
         text.Append(".SH EXIT STATUS\n");
-        foreach (var (code, meaning) in s_exitCodes)
-            Item(text, $"\\fB{code}\\fR", meaning);
+        foreach (var (code, meaning) in ExitCode.All)
+        {
+            string sentence = char.ToUpperInvariant(meaning[0]) + meaning[1..].Replace("`", "", StringComparison.Ordinal);
+            Item(text, $"\\fB{code.ToString(CultureInfo.InvariantCulture)}\\fR", sentence);
+        }
+
         WriteSeeAlso(text, page);
         return text.ToString();
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Ingot.Diagnostics;
 using Ingot.Oci.Linux;
 using Ingot.Templates.Project;
@@ -8,7 +9,11 @@ namespace Ingot.Cli.Commands;
 internal static class ProjectFiles
 {
     /// <summary>The project the command is about, checked; wrong files throw with every diagnostic.</summary>
-    public static ProjectDefinition Load(CommandContext context) => Load(context.ProjectDirectory, context.IsDirectoryGiven);
+    public static ProjectDefinition Load(CommandContext context) => Load(DirectoryFor(context), context.IsDirectoryGiven);
+
+    /// <summary>The directory for a command that needs a project; a project that is not carried out unasked throws, with why.</summary>
+    public static string DirectoryFor(CommandContext context) =>
+        !context.IsDirectoryGiven && Nearest(context.Directory) is { Refusal: { } refusal } ? throw refusal : context.ProjectDirectory;
 
     /// <summary>The project in <paramref name="directory"/>, checked; wrong files throw with every diagnostic.</summary>
     public static ProjectDefinition Load(string directory) => Load(directory, isExact: true);
@@ -18,22 +23,9 @@ internal static class ProjectFiles
 
     /// <summary>The nearest directory with a project, from <paramref name="directory"/> upwards; null when there is none.</summary>
     /// <remarks>What a project says is carried out with the rights of whoever runs Ingot, and above a directory of theirs may be one that
-    /// others write to, such as <c>/tmp</c>: there a file of somebody else is an error, as with git.</remarks>
-    public static string? Search(string directory)
-    {
-        if (IsIn(directory))
-            return directory;
-
-        for (string? above = Path.GetDirectoryName(directory); above is not null; above = Path.GetDirectoryName(above))
-        {
-            if (FileIn(above) is not { } file)
-                continue;
-            RefuseForeign(Path.Combine(above, file));
-            return above;
-        }
-
-        return null;
-    }
+    /// others write to, such as <c>/tmp</c>: there a file of somebody else, or a link to a file, is no project, as with git. Who needs a
+    /// project asks for it with <see cref="DirectoryFor"/>, and is told.</remarks>
+    public static string? Search(string directory) => Nearest(directory) is { Refusal: null } found ? found.Directory : null;
 
     /// <summary>A file's name as the person would type it: relative to where they are, unless that is the longer one.</summary>
     public static string Name(string path)
@@ -67,16 +59,51 @@ internal static class ProjectFiles
     private static string? FileIn(string directory) =>
         ProjectDefinition.FileNames.FirstOrDefault(name => File.Exists(Path.Combine(directory, name)));
 
-    private static void RefuseForeign(string path)
+    private static FoundProject? Nearest(string directory)
     {
-        using var found = RootedDirectory.FindNamed(path);
-        uint user = Libc.GetEUid();
-        if (found is null || found.Status.UserId == user || found.Status.UserId == 0)
-            return;
+        if (IsIn(directory))
+            return new FoundProject(directory, Refusal: null);
 
-        throw new InvalidInputException(
-            "foreign-project",
-            $"'{path}' belongs to the user {found.Status.UserId}, and this is the user {user}: what it says is not carried out unasked",
-            $"if you trust it, name its directory: ingot -C {Path.GetDirectoryName(path)} …");
+        for (string? above = Path.GetDirectoryName(directory); above is not null; above = Path.GetDirectoryName(above))
+        {
+            if (FileIn(above) is { } file)
+                return new FoundProject(above, RefusalOf(above, file));
+        }
+
+        return null;
     }
+
+    // The name itself is looked at: whoever may write a link there says with it which file of anybody's is meant.
+    private static InvalidInputException? RefusalOf(string directory, string file)
+    {
+        string path = Path.Combine(directory, file);
+        using var root = new RootedDirectory(directory);
+        using var found = root.Find(file, out var answer, followsLinks: false);
+        if (answer == PathAnswer.Outside)
+            return Refusal("is a link: what it leads to");
+
+        uint user = Libc.GetEUid();
+        if (found is null || IsTrusted(found.Status.UserId, user))
+            return null;
+        return Refusal(string.Create(
+            CultureInfo.InvariantCulture, $"belongs to the user {found.Status.UserId}, and this is the user {user}: what it says"));
+
+        InvalidInputException Refusal(string what) => new(
+            "foreign-project",
+            $"'{path}' {what} is not carried out unasked",
+            $"if you trust it, name its directory: ingot -C {directory} …");
+    }
+
+    // Under sudo a person is root for a moment, and their files stay theirs.
+    private static bool IsTrusted(uint owner, uint user) => owner == user || owner == 0 || (user == 0 && owner == SudoUser());
+
+    private static uint? SudoUser() =>
+        uint.TryParse(Environment.GetEnvironmentVariable("SUDO_UID"), NumberStyles.None, CultureInfo.InvariantCulture, out uint user)
+            ? user
+            : null;
+
+    /// <summary>The nearest directory with a project's file.</summary>
+    /// <param name="Directory">It.</param>
+    /// <param name="Refusal">Why what stands there is not carried out unasked; null when it is.</param>
+    private sealed record FoundProject(string Directory, InvalidInputException? Refusal);
 }

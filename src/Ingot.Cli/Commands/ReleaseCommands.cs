@@ -112,17 +112,29 @@ internal static class ReleaseCommands
         var followed = await new RolloutFollower(server, options, text => terminal.Progress($"  {text}"), TimeProvider.System).FollowAsync(reply.Rollout!, isEnough, cancellationToken);
         bool isReturn = isEnough is not null;
         if (!terminal.TryJson(followed.Reply, ApiJson.Default.RolloutReply))
-            Print(terminal, followed, name, isReturn ? reply.Generation : null);
-        // A rollout that was taken back did what a rollback asks for.
-        return isReturn && followed.End == RolloutEnd.WentBack ? ExitCode.Done : followed.ExitCode;
+            Print(terminal, followed, name, isReturn, reply.Generation);
+        return isReturn ? CodeOfReturn(followed) : followed.ExitCode;
     }
 
-    private static void Print(Terminal terminal, FollowedRollout followed, string name, int? returnedTo)
+    /// <summary>A rollout that was taken back did what a rollback asks for; one that ended with the traffic elsewhere did not, however it
+    /// ended.</summary>
+    internal static int CodeOfReturn(FollowedRollout followed) =>
+        followed.Rollout.TrafficBack ? ExitCode.Done : followed.End == RolloutEnd.Done ? ExitCode.WentBack : followed.ExitCode;
+
+    /// <summary>What is said of a rollback that has given the traffic back.</summary>
+    internal static string Returned(string name, int? generation) => generation is { } number
+        ? $"{name}: generation {number} has the traffic again"
+        : $"{name}: nothing serves: the first deployment was taken back";
+
+    private static void Print(Terminal terminal, FollowedRollout followed, string name, bool isReturn, int? returnedTo)
     {
         var rollout = followed.Rollout;
         string text = followed.End switch
         {
-            RolloutEnd.Done or RolloutEnd.WentBack when returnedTo is { } generation => terminal.Good($"{name}: generation {generation} has the traffic again"),
+            _ when isReturn && rollout.TrafficBack => terminal.Good(Returned(name, returnedTo)),
+            RolloutEnd.Done or RolloutEnd.WentBack when isReturn =>
+                terminal.Bad($"{name}: the traffic was not given back: rollout {rollout.Id} ended as {rollout.State}"
+                    + (rollout.Reason is { } why ? $": {why}" : "")),
             RolloutEnd.Done => terminal.Good($"{name} serves generation {rollout.Generation}"),
             RolloutEnd.Detached => $"{name}: rollout {rollout.Id} goes on; {RolloutFollower.WaysOf(rollout)}",
             RolloutEnd.TimedOut => terminal.Bad($"{name}: the time is over while rollout {rollout.Id} is in {rollout.State} at {rollout.Share} %; it goes on; {RolloutFollower.WaysOf(rollout)}"),

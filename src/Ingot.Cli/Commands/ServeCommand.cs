@@ -31,21 +31,35 @@ internal static class ServeCommand
             if (result.GetValue(install) && result.GetValue(uninstall))
                 throw new InvalidInputException("install", "'--install' and '--uninstall' contradict each other", "one of them");
             var unit = new ServerUnit(new Systemd(), context.Terminal);
+            var local = new LocalServer(context.Home, context.Terminal);
             if (result.GetValue(uninstall))
-                await unit.UninstallAsync(context.Home, cancellationToken);
+                await unit.UninstallAsync(context.Home, () => local.EndAsync(cancellationToken), cancellationToken);
             if (result.GetValue(install))
-                await unit.InstallAsync(context.Home, Given(result), () => new LocalServer(context.Home, context.Terminal).EndAsync(cancellationToken), cancellationToken);
+                await unit.InstallAsync(context.Home, Given(result), () => local.EndAsync(cancellationToken), cancellationToken);
             if (result.GetValue(install) || result.GetValue(uninstall))
                 return ExitCode.Done;
 
-            await Dockerd.BringBackAsync(context.Home, context.Terminal, cancellationToken);
             HomeDirectory.KeepPrivate();
-            await IngotServer.RunAsync(new ServerOptions(context.Home.Directory, endpoint, Application.Version, LocalServer.BuildId, result.GetValue(mutable) ?? [])
+            using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            // Beside it: an engine that takes its time keeps nobody from the registry and the ledger.
+            var engine = Task.Run(() => Dockerd.BringBackAsync(context.Home, context.Terminal, end.Token), CancellationToken.None);
+            try
             {
-                AnonymousRead = !result.GetValue(closed),
-                Hosts = result.GetValue(hosts) ?? [],
-                SparseRepositories = result.GetValue(sparse) ?? [],
-            }, cancellationToken);
+                string[] moved = result.GetValue(mutable) ?? [];
+                string home = context.Home.Directory;
+                await IngotServer.RunAsync(new ServerOptions(home, endpoint, Application.Version, LocalServer.BuildId, moved)
+                {
+                    AnonymousRead = !result.GetValue(closed),
+                    Hosts = result.GetValue(hosts) ?? [],
+                    SparseRepositories = result.GetValue(sparse) ?? [],
+                }, cancellationToken);
+            }
+            finally
+            {
+                await end.CancelAsync();
+                await engine;
+            }
+
             return ExitCode.Done;
         }));
         return command;

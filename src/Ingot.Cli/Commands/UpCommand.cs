@@ -20,8 +20,8 @@ internal static class UpCommand
         command.SetAction(bind((context, result, cancellationToken) =>
         {
             bool isGiven = result.GetValue(directory) is not null;
-            string project = isGiven ? context.Resolve(result.GetValue(directory)!) : context.ProjectDirectory;
-            var options = settings.Read(result, isGiven ? project : context.Directory);
+            string project = isGiven ? context.Resolve(result.GetValue(directory)!) : ProjectFiles.DirectoryFor(context);
+            var options = BuildSubject.Resolved(settings.Read(result, context.Directory), context.Directory, project);
             if (options.Platforms.Count > 1)
                 throw new InvalidInputException("platform", "'ingot up' runs images for one platform", "'ingot build' makes an index for several");
             var waiting = wait.Read(result);

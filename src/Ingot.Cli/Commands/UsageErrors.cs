@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.CommandLine.Parsing;
 using Ingot.Diagnostics;
 
@@ -23,6 +24,9 @@ internal sealed class UsageErrors
 
     private string Invocation => NameOf(Command);
 
+    // 'logs' has a command behind it and does something itself.
+    private bool IsGroup => Command.Subcommands.Count > 0 && Command.Action is null;
+
     /// <summary>Everything that is wrong; empty when nothing is.</summary>
     /// <param name="parsed">What the parser made of it.</param>
     /// <param name="words">The words as they were typed.</param>
@@ -45,17 +49,20 @@ internal sealed class UsageErrors
 
     private void FindUnknown(IReadOnlyList<string> words)
     {
+        // 'exec' answers the same whatever is behind it.
+        if (!Command.TreatUnmatchedTokensAsErrors)
+            return;
         var typed = words.TakeWhile(word => word != "--").ToHashSet();
         FindMisread(typed);
         foreach (string word in _parsed.UnmatchedTokens)
         {
             if (IsOption(word) && typed.Contains(word))
                 AddUnknownOption(word);
-            else if (Command.Subcommands.Count > 0)
+            else if (IsGroup)
                 AddUnknownCommand(word);
             else if (_found.Count == 0)
                 Add($"'{word}' is one argument too many for '{Invocation}'");
-            if (Command.Subcommands.Count > 0)
+            if (IsGroup)
                 return;
         }
     }
@@ -126,6 +133,9 @@ internal sealed class UsageErrors
             case ArgumentResult { Tokens: [] } argument:
                 Add($"'{Invocation}' needs {argument.Argument.Name}", Text(argument.Argument.Description));
                 break;
+            case ArgumentResult argument when HasWordsOfItsOwn(argument.Argument):
+                Add(error.Message);
+                break;
             case ArgumentResult argument:
                 Add($"'{argument.Tokens[^1].Value}' is not {Kind(argument.Argument.ValueType)}", Text(argument.Argument.Description));
                 break;
@@ -134,6 +144,10 @@ internal sealed class UsageErrors
                 break;
         }
     }
+
+    // What only takes values of a list is checked by the platform, in its words.
+    private static bool HasWordsOfItsOwn(Argument argument) =>
+        argument.Validators.Count > 0 && !argument.GetCompletions(CompletionContext.Empty).Any();
 
     private void ExplainOption(OptionResult result)
     {

@@ -20,7 +20,8 @@ internal sealed record UpPreviewReport(IReadOnlyList<PlannedImage> Images, IRead
 /// <summary>An image that would be built. The digest is the one this version was last built with on this host; null when it was not.</summary>
 internal sealed record PlannedImage(string Image, string? Version, string From, Digest? Digest, string? Conflict);
 
-/// <summary>A release that would be asked for: <c>started</c>, <c>unchanged</c>, <c>refused</c>, or <c>unknown</c> as long as the digest, or the server, is.</summary>
+/// <summary>A release that would be asked for: <c>started</c>, <c>unchanged</c>, <c>refused</c>, or <c>unknown</c> as long as the digest, the
+/// server, or the answer of the gates is.</summary>
 internal sealed record PlannedRelease(string Stage, string Service, string Outcome, string? Reason, IReadOnlyList<string> Moves);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]

@@ -1,3 +1,4 @@
+using Ingot.Builds;
 using Ingot.Builds.Remote;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
@@ -23,6 +24,9 @@ internal sealed class BuildContext : IAsyncDisposable
 
     /// <summary>What the image is named after.</summary>
     public string Name { get; }
+
+    /// <summary>The commit of a repository; null for a directory.</summary>
+    public SourceRevision? Revision { get; private init; }
 
     /// <summary>Whether it was fetched.</summary>
     public bool IsRepository => _fetched is not null;
@@ -51,13 +55,20 @@ internal sealed class BuildContext : IAsyncDisposable
             var trees = new GitTrees(new GitAccess { Secrets = options.Secrets, SshAgents = options.SshAgents });
             var tree = await trees.MaterialiseAsync(repository, fetched.Path, cancellationToken);
             context.Terminal.Progress($"build    the context is {SafeAddress.OfRepository(repository.Repository)} at {tree.Commit}");
-            return new BuildContext(tree.Directory, NameOf(repository), fetched);
+            return new BuildContext(tree.Directory, NameOf(repository), fetched) { Revision = RevisionOf(repository, tree) };
         }
         catch
         {
             await fetched.DisposeAsync();
             throw;
         }
+    }
+
+    private static SourceRevision RevisionOf(TreeSource.Git repository, GitTree tree)
+    {
+        string inside = repository.Subdirectory.Trim('/');
+        string remote = SafeAddress.OfRepository(repository.Repository);
+        return new SourceRevision(tree.Commit, IsDirty: false, remote) { Prefix = inside.Length == 0 ? "" : inside + "/" };
     }
 
     private static string NameOf(TreeSource.Git repository)

@@ -71,9 +71,9 @@ internal static class BuildFiles
     {
         try
         {
-            string partial = $"{path}.{Environment.ProcessId}.partial";
-            File.WriteAllBytes(partial, bytes);
-            File.Move(partial, path, overwrite: true);
+            using var file = OutputFile.Open(path);
+            file.Stream.Write(bytes);
+            file.Finish();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ingot.Builds;
@@ -47,14 +48,14 @@ internal sealed class BuildLog : IBuildProgress, IDisposable
     public const string Extension = ".build";
 
     // Of the output of one build; a program that writes without end must not fill the disk.
-    private const long MaxCharacters = 64 << 20;
+    private const long MaxBytes = 64 << 20;
 
     private readonly string _path;
     private readonly Lock _gate = new();
     private readonly List<BuildLogLine> _before;
     private StreamWriter? _writer;
     private bool _isBroken;
-    private long _characters;
+    private long _bytes;
 
     public BuildLog(string cache, Plan plan, TimeProvider time)
     {
@@ -127,19 +128,24 @@ internal sealed class BuildLog : IBuildProgress, IDisposable
             {
                 _writer = Open();
                 foreach (var earlier in _before)
-                    Put(earlier);
+                    _writer.WriteLine(TextOf(earlier));
             }
 
-            if (line.Kind != "output" || (_characters += line.Text!.Length + 1) <= MaxCharacters)
-                Put(line);
-            else if (_characters - line.Text!.Length - 1 <= MaxCharacters)
-                Put(new BuildLogLine { Kind = "cut" });
+            // As it is written: what is no letter of English takes six.
+            string text = TextOf(line);
+            int bytes = line.Kind == "output" ? Encoding.UTF8.GetByteCount(text) + 1 : 0;
+            bool wasCut = _bytes > MaxBytes;
+            _bytes += bytes;
+            if (bytes == 0 || _bytes <= MaxBytes)
+                _writer.WriteLine(text);
+            else if (!wasCut)
+                _writer.WriteLine(TextOf(new BuildLogLine { Kind = "cut" }));
             if (flush)
                 _writer.Flush();
         });
     }
 
-    private void Put(BuildLogLine line) => _writer!.WriteLine(JsonSerializer.Serialize(line, BuildLogJson.Default.BuildLogLine));
+    private static string TextOf(BuildLogLine line) => JsonSerializer.Serialize(line, BuildLogJson.Default.BuildLogLine);
 
     private StreamWriter Open()
     {

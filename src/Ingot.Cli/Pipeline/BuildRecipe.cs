@@ -172,8 +172,8 @@ internal sealed record BuildRecipe
         {
             Project = project.Name,
             Image = built.Name,
-            Dockerfile = single?.Dockerfile,
-            Context = single?.Context,
+            Dockerfile = single is null ? null : InRepository(single.Dockerfile, options, directory),
+            Context = single is null ? null : InRepository(single.Context, options, directory),
             Target = (definition as DockerfileImage)?.Target,
             Arguments = options.Arguments,
             Labels = options.Labels,
@@ -210,6 +210,12 @@ internal sealed record BuildRecipe
             Ingot = Application.Version,
         };
     }
+
+    // A repository is somewhere else each time that it is fetched.
+    private static string InRepository(string path, BuildOptions options, string directory) =>
+        options.Repository is { } repository && path != PlanSettings.StandardInputName
+            ? Path.GetRelativePath(repository, Path.GetFullPath(path, directory))
+            : path;
 
     // Also those of images of the project that it starts from.
     private static Dictionary<string, Digest> BasesOf(Plan plan, BuiltImage built)

@@ -23,16 +23,25 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
     public async Task RunAsync(long began, CancellationToken cancellationToken)
     {
         CheckOne();
+        CheckDestinations();
         var stages = new List<(BuildStage Stage, IReadOnlyList<BuiltImage> Images)>();
+        // Of a repository its commit is the source, whatever the directory is in that this was said in.
+        var sourced = subject.Source.Revision is { } revision && !subject.Project.IsOfFile
+            ? options with { PinnedSource = revision, Repository = subject.Source.Directory }
+            : options;
         foreach (var platform in options.Platforms)
         {
-            var stage = new BuildStage(_context, options with { Platform = platform, IsPart = options.Platforms.Count > 1 });
+            var stage = new BuildStage(_context, sourced with { Platform = platform, IsPart = options.Platforms.Count > 1 });
             stages.Add((stage, await stage.RunAsync(subject.Project, _context.Directory, cancellationToken, subject.Names)));
         }
 
         IReadOnlyList<BuildResult> results = options.Platforms.Count > 1
             ? await JoinAsync([.. stages.SelectMany(s => s.Images)], cancellationToken)
             : [.. stages[0].Images.Select(Alone)];
+        if (options.Platforms.Count > 1 && options.Cache is null && stages.Any(s => s.Stage.DidWork))
+            await CacheKeeper.AfterBuildAsync(_context, cancellationToken);
+        // Once more: a build takes time.
+        CheckDestinations();
         foreach (var export in wanted.Exports)
             await ExportAsync(export, results[0], cancellationToken);
         BuildFiles.Write(wanted, results);
@@ -59,6 +68,23 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
                 "give several platforms with --platform, or leave out 'index:'");
     }
 
+    // A project may have made a link of what is in it.
+    private void CheckDestinations()
+    {
+        var destinations = wanted.Exports.Select(e => e.Destination).Where(d => d != BuildExport.StandardOutput)
+            .Concat(new[] { wanted.IdFile, wanted.MetadataFile }.OfType<string>()).ToList();
+        string?[] roots =
+        [
+            subject.Project.IsOfFile ? _context.Directory : null,
+            subject.Source.IsRepository ? null : subject.Source.Directory,
+        ];
+        foreach (string root in roots.OfType<string>().Distinct())
+        {
+            foreach (string destination in destinations)
+                ProjectDirectory.CheckDestination(root, destination, destination);
+        }
+    }
+
     private BuildResult Alone(BuiltImage image)
     {
         long size = ImageJson.Write(image.Manifest).Length;
@@ -70,9 +96,15 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
     private async Task<IReadOnlyList<BuildResult>> JoinAsync(IReadOnlyList<BuiltImage> images, CancellationToken cancellationToken)
     {
         var layout = new OciLayout(_context.Home.Content);
-        var names = new BuiltNames(_context, layout, subject.Project, options);
+        var named = options with { Repository = subject.Source.IsRepository ? subject.Source.Directory : null };
+        var names = new BuiltNames(_context, layout, subject.Project, named);
         var results = new List<BuildResult>();
-        foreach (var group in images.GroupBy(i => i.Name))
+        var groups = images.GroupBy(i => i.Name).ToList();
+        foreach (var group in groups)
+            CheckPlatforms(group.Key, [.. group]);
+        foreach (var part in images)
+            await CheckThereAsync(layout.Store, part, cancellationToken);
+        foreach (var group in groups)
         {
             var index = new ImageIndex
             {
@@ -86,6 +118,27 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
         }
 
         return results;
+    }
+
+    // Who takes an image out of an index takes the first of its platform, and would never see the other.
+    private void CheckPlatforms(string name, IReadOnlyList<BuiltImage> parts)
+    {
+        if (parts.GroupBy(i => PlatformOf(i).ToString()).FirstOrDefault(g => g.Count() > 1) is not { } same)
+            return;
+        throw new InvalidInputException("platform",
+            $"'{name}' was asked for on {string.Join(" and ", options.Platforms)}, and {same.Count()} of its images are for {same.Key}",
+            "leave platforms out of its FROM, or build it for one platform");
+    }
+
+    // Another program may have pruned the store meanwhile.
+    private static async Task CheckThereAsync(DirectoryStore store, BuiltImage part, CancellationToken cancellationToken)
+    {
+        foreach (var digest in new[] { part.Digest, part.Manifest.Config.Digest })
+        {
+            if (await store.SizeAsync(digest, cancellationToken) is null)
+                throw new InvalidInputException("gone",
+                    $"'{part.Name}' for {PlatformOf(part)} is no longer whole in the local store: {digest} is gone", "build again");
+        }
     }
 
     private SortedDictionary<string, string>? IndexAnnotations()

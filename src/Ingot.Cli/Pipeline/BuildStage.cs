@@ -42,7 +42,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
     /// <param name="began">What <see cref="RememberedBuild.Now"/> said before any of it was read.</param>
     public void Remember(ProjectDefinition project, IReadOnlyList<BuiltImage> images, IReadOnlyList<string> asked, long began)
     {
-        if (UnchangedBuild.CanRemember(project, options))
+        // Whoever asks for details is to see what is done, and not what was said before.
+        if (!context.Terminal.IsVerbose && UnchangedBuild.CanRemember(project, options))
         {
             string[] said = [.. _warnings, .. images.Select(i => Said(i, i.Record.Steps))];
             UnchangedBuild.Remember(context, project, images, _looks, context.Terminal.IsQuiet ? [.. images.Select(Named)] : said, asked, began);
@@ -129,7 +130,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
             await _recipes[image.Name].SaveAsync(context.Home, image.Digest, cancellationToken);
         }
 
-        if (options.Cache is null && display.DidWork)
+        // Of several parts the names come last, and what no name needs may be pruned.
+        if (options.Cache is null && display.DidWork && !options.IsPart)
             await CacheKeeper.AfterBuildAsync(context, cancellationToken);
         if (display.ExportFailure is { } failure)
             throw failure;

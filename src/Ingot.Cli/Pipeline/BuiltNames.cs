@@ -46,8 +46,9 @@ internal sealed class BuiltNames(CommandContext context, OciLayout layout, Proje
         }
     }
 
-    // A directory with a Dockerfile and no ingot.yaml is a project of one image.
-    private string? OwnDirectory => !project.IsOfFile && options.Tags.Count == 0 && project.Images is [DockerfileImage image]
+    // A directory with a Dockerfile and no ingot.yaml is a project of one image. A repository is fetched to another place each time.
+    private string? OwnDirectory =>
+        !project.IsOfFile && options.Repository is null && options.Tags.Count == 0 && project.Images is [DockerfileImage image]
         ? Path.GetFullPath(image.Context, context.Directory)
         : null;
 

@@ -66,25 +66,13 @@ internal sealed class ImageExport(CommandContext context, LocalImage found, stri
         if (Directory.Exists(path))
             throw new InvalidInputException("destination", $"'{path}' is a directory", $"--format {format} writes a file");
 
-        string partial = $"{path}.{Environment.ProcessId}.partial";
-        try
-        {
-            long size;
-            await using (var output = new FileStream(partial, FileMode.Create, FileAccess.Write))
-            {
-                await WriteAsync(descriptor, image, output, cancellationToken);
-                // Not to the disk: what is written for other programs is in the store, and can be written again.
-                await output.FlushAsync(cancellationToken);
-                size = output.Length;
-            }
-
-            File.Move(partial, path, overwrite: true);
-            return size;
-        }
-        finally
-        {
-            File.Delete(partial);
-        }
+        using var file = OutputFile.Open(path);
+        await WriteAsync(descriptor, image, file.Stream, cancellationToken);
+        // Not to the disk: what is written for other programs is in the store, and can be written again.
+        await file.Stream.FlushAsync(cancellationToken);
+        long size = file.Size;
+        file.Finish();
+        return size;
     }
 
     private async Task<long> WriteLayoutAsync(Descriptor descriptor, string path, CancellationToken cancellationToken)
@@ -101,7 +89,7 @@ internal sealed class ImageExport(CommandContext context, LocalImage found, stri
             return SizeOf(path);
         }
 
-        string partial = $"{path}.{Environment.ProcessId}.partial";
+        string partial = OutputFile.PartialOf(path);
         try
         {
             var layout = new OciLayout(partial);

@@ -69,16 +69,19 @@ internal static class LocalImages
         yield return text + ":latest";
         if (Reference.TryParse(text, out var reference))
             yield return reference.WithDockerDefaults().ToString();
-        // A Dockerfile that belongs to no project is one of its own name.
-        if (!text.Contains('/', StringComparison.Ordinal))
-            yield return $"{text}/{text}:latest";
-        if (text.Contains('/', StringComparison.Ordinal) || !ProjectFiles.IsIn(context.ProjectDirectory))
+        if (text.Contains('/', StringComparison.Ordinal))
             yield break;
 
-        var project = ProjectFiles.Load(context);
-        yield return $"{project.Name}/{text}";
-        var image = project.Images.FirstOrDefault(i => i.Name == text);
-        if (image is not null)
-            yield return $"{project.Name}/{text}:{image.Version ?? "latest"}";
+        if (ProjectFiles.IsIn(context.ProjectDirectory))
+        {
+            var project = ProjectFiles.Load(context);
+            yield return $"{project.Name}/{text}";
+            var image = project.Images.FirstOrDefault(i => i.Name == text);
+            if (image is not null)
+                yield return $"{project.Name}/{text}:{image.Version ?? "latest"}";
+        }
+
+        // A Dockerfile that belongs to no project is one of its own name.
+        yield return $"{text}/{text}:latest";
     }
 }

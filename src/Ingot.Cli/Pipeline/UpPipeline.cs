@@ -168,26 +168,28 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options, W
         if (reply.Reason is { } note)
             _terminal.Progress($"release  {name}: {note}");
         var followed = await follower.FollowAsync(reply.Rollout!, isEnough: null, cancellationToken);
-        Say(name, followed);
+        Say(_terminal, name, followed);
         var rollout = followed.Rollout;
         return new UpRelease(stage.Name, service.Name, digest, followed.Name, rollout.Id, rollout.Generation, rollout.Reason, rollout.Symptoms);
     }
 
-    private void Say(string name, FollowedRollout followed)
+    /// <summary>Says how a rollout was left, when it was not done: the quiet are told, too.</summary>
+    internal static void Say(Terminal terminal, string name, FollowedRollout followed)
     {
         var rollout = followed.Rollout;
+        Action<string> say = followed.End is RolloutEnd.Done or RolloutEnd.Detached ? terminal.Progress : terminal.Result;
         string? text = followed.End switch
         {
-            RolloutEnd.Paused => $"{_terminal.Bad("is paused")}: {rollout.Reason}",
-            RolloutEnd.WentBack => $"{_terminal.Bad("went back")}: {rollout.Reason}{Quarantined(name, rollout)}",
-            RolloutEnd.TimedOut => $"{_terminal.Bad("is not done in time")}: rollout {rollout.Id} is in {rollout.State} at {rollout.Share} % and goes on; {RolloutFollower.WaysOf(rollout)}",
+            RolloutEnd.Paused => $"{terminal.Bad("is paused")}: {rollout.Reason}",
+            RolloutEnd.WentBack => $"{terminal.Bad("went back")}: {rollout.Reason}{Quarantined(name, rollout)}",
+            RolloutEnd.TimedOut => $"{terminal.Bad("is not done in time")}: rollout {rollout.Id} is in {rollout.State} at {rollout.Share} % and goes on; {RolloutFollower.WaysOf(rollout)}",
             RolloutEnd.Detached => $"goes on without this command: {RolloutFollower.WaysOf(rollout)}; stages after this one are asked by another 'ingot up'",
             _ => null,
         };
         if (text is not null)
-            _terminal.Progress($"release  {name} {text}");
+            say($"release  {name} {text}");
         foreach (string symptom in SymptomText.Of(rollout.Symptoms))
-            _terminal.Progress($"release    {symptom}");
+            say($"release    {symptom}");
     }
 
     private static string Quarantined(string name, RolloutReply rollout) => rollout.Quarantined

@@ -174,10 +174,19 @@ internal static class LinuxFiles
             throw Failed("set the owner of", name);
     }
 
-    // fchmodat follows links, and has no flag against it: never called for one.
+    // Never called for a link. Older C libraries have no flag against following one, and sandboxes may refuse the system call that has: then it
+    // is looked at first.
     public static void SetMode(SafeFileHandle parent, ReadOnlySpan<byte> name, int mode)
     {
-        int result = name.IsEmpty ? Libc.FChMod(parent, (uint)mode) : Libc.FChModAt(parent, Z(name), (uint)mode, 0);
+        int result = name.IsEmpty ? Libc.FChMod(parent, (uint)mode) : Libc.FChModAt(parent, Z(name), (uint)mode, Kernel.AT_SYMLINK_NOFOLLOW);
+        bool isRefused = result != 0 && !name.IsEmpty && LinuxError.Last is Kernel.EOPNOTSUPP or Kernel.ENOSYS or Kernel.EPERM or Kernel.EINVAL;
+        if (isRefused)
+        {
+            if (TryStatus(parent, name) is { IsSymbolicLink: true })
+                throw new IOException($"could not set the mode of '{TarPath.Decode(name)}': it is a symbolic link");
+            result = Libc.FChModAt(parent, Z(name), (uint)mode, 0);
+        }
+
         if (result != 0)
             throw Failed("set the mode of", name);
     }

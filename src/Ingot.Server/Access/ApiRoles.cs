@@ -26,7 +26,8 @@ internal static class ApiRoles
         ["POST /api/v1/keys/retirements"] = Role.Administrator,
         ["POST /api/v1/tags/deletions"] = Role.Administrator,
         ["GET /api/v1/status"] = Anyone,
-        ["GET /api/v1/logs"] = Anyone,
+        // What programs write is nobody's to see who may not run them: it is not cleaned of secrets.
+        ["GET /api/v1/logs"] = Role.Releaser,
         ["POST /api/v1/releases"] = Role.Releaser,
         ["POST /api/v1/releases/preview"] = Anyone,
         ["POST /api/v1/rollbacks"] = Role.Releaser,

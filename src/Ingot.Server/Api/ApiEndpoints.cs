@@ -13,6 +13,8 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Net.Http.Headers;
 
@@ -164,7 +166,7 @@ internal static class ApiEndpoints
 
     private static async Task WaitAsync(HttpContext http, LedgerStore ledger, long beyond)
     {
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        using var timeout = Listening(http);
         timeout.CancelAfter(WaitOf(http));
         try
         {
@@ -175,6 +177,11 @@ internal static class ApiEndpoints
             // What there is, is the answer.
         }
     }
+
+    /// <summary>Cancelled when the caller goes, and when the server is about to end: whoever waits for something does not hold that
+    /// up.</summary>
+    private static CancellationTokenSource Listening(HttpContext http) => CancellationTokenSource.CreateLinkedTokenSource(
+        http.RequestAborted, http.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
 
     private static TimeSpan WaitOf(HttpContext http) => TimeSpan.FromMilliseconds(Math.Clamp(Number(http, "wait", 0), 0, (long)s_longestWait.TotalMilliseconds));
 
@@ -218,7 +225,7 @@ internal static class ApiEndpoints
     {
         long after = Number(http, "after", -1);
         var until = services.Status.Rollout(id, after) ?? throw new ApiException("not_found", $"there is no rollout '{ApiText.Short(id)}'");
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        using var timeout = Listening(http);
         timeout.CancelAfter(WaitOf(http));
         while (until is { Events.Count: 0, Finished: false } && until.State != "Paused" && !timeout.IsCancellationRequested)
         {
@@ -251,14 +258,26 @@ internal static class ApiEndpoints
     {
         var query = new LogQuery(TailQuery(http), SinceQuery(http), http.Request.Query["follow"] == "true");
         string? stage = http.Request.Query.ContainsKey("stage") ? Query(http, "stage") : null;
-        var lines = services.Instances.LogAsync(services.Projects.Get(Query(http, "project")), Query(http, "service"), stage, query, http.RequestAborted);
+        using var listening = Listening(http);
+        var project = services.Projects.Get(Query(http, "project"));
+        var lines = services.Instances.LogAsync(project, Query(http, "service"), stage, query, listening.Token);
         http.Response.ContentType = "application/x-ndjson";
-        await foreach (var line in lines)
+        try
         {
-            await JsonSerializer.SerializeAsync(http.Response.Body, line, ApiJson.Default.LogLineReply, http.RequestAborted);
-            await http.Response.Body.WriteAsync("\n"u8.ToArray(), http.RequestAborted);
-            if (query.Follow)
-                await http.Response.Body.FlushAsync(http.RequestAborted);
+            await foreach (var line in lines)
+            {
+                await JsonSerializer.SerializeAsync(http.Response.Body, line, ApiJson.Default.LogLineReply, listening.Token);
+                await http.Response.Body.WriteAsync("\n"u8.ToArray(), listening.Token);
+                if (query.Follow)
+                    await http.Response.Body.FlushAsync(listening.Token);
+            }
+
+            listening.Token.ThrowIfCancellationRequested();
+        }
+        catch (OperationCanceledException) when (listening.IsCancellationRequested)
+        {
+            // The caller went, or the server ends: then the caller sees that there was more to come.
+            http.Abort();
         }
     }
 
@@ -318,6 +337,13 @@ internal static class ApiEndpoints
 
     private static async Task<IResult> FailAsync(HttpContext http, int status, string code, string message)
     {
+        if (http.Response.HasStarted)
+        {
+            // It is too late for another status: an answer that is cut short is not taken for a whole one.
+            http.Abort();
+            return Results.Empty;
+        }
+
         http.Response.StatusCode = status;
         await http.Response.WriteAsJsonAsync(new ErrorReply(code, message), ApiJson.Default.ErrorReply);
         return Results.Empty;

@@ -59,7 +59,8 @@ public sealed record ReleaseRequest(string Project, string Service, string Stage
 /// <summary>Asks what a release would do, with the project as it is given: <c>POST /api/v1/releases/preview</c>. It changes nothing.</summary>
 public sealed record ReleasePreviewRequest(string Yaml, string Service, string Stage, Digest Digest);
 
-/// <summary>What a release would come to: <c>started</c>, <c>unchanged</c> or <c>refused</c> with the reason, and what would be moved, in order.</summary>
+/// <summary>What a release would come to: <c>started</c>, <c>unchanged</c>, <c>refused</c> with the reason, or <c>unknown</c> as long as
+/// gates are to be asked first; and what would be moved, in order.</summary>
 public sealed record ReleasePreviewReply(string Outcome, int? Generation, string? Reason, IReadOnlyList<string> Moves);
 
 /// <summary>Asks for the generation before: <c>POST /api/v1/rollbacks</c>.</summary>

@@ -18,7 +18,10 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
     public const int SymptomLines = 10;
 
     private const int SymptomInstances = 3;
+    // More are read than are shown: a key is recognised by its first line.
+    private const int SymptomLinesRead = 200;
     private const int LongestSymptomLine = 300;
+    private const int MostSequencePasses = 8;
     private const int MostPending = 1024;
 
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
@@ -31,38 +34,72 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
         return query.Follow ? FollowAsync(keys, query, cancellationToken) : ReadAsync(keys, query, cancellationToken);
     }
 
-    /// <summary>What is left of the instances of a generation that failed, with the last lines each wrote. What cannot be read in a moment is left out.</summary>
+    /// <summary>What is left of the instances of a generation that failed, with the last lines each wrote. What cannot be read in a moment
+    /// is left out, and that is said in its place.</summary>
     public async Task<IReadOnlyList<InstanceSymptom>> SymptomsAsync(ServiceKey key, int generation, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(s_patience);
         try
         {
-            var instances = (await InstancesAsync(key, limit.Token)).Where(instance => instance.Generation == generation).Take(SymptomInstances);
-            return await Task.WhenAll(instances.Select(instance => SymptomAsync(instance, limit.Token))).WaitAsync(limit.Token);
+            var seen = await InstancesAsync(key, limit.Token).WaitAsync(limit.Token);
+            var instances = seen.Where(instance => instance.Generation == generation).Take(SymptomInstances);
+            return await Task.WhenAll(instances.Select(instance => SymptomAsync(key, instance, limit.Token, cancellationToken)));
         }
-        catch (Exception e) when (e is IngotException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
-            logger.LogDebug(e, "{Service}: what generation {Generation} wrote could not be read", key, generation);
+            // A status is answered whatever is the matter with what it is about.
+            logger.LogWarning(e, "{Service}: what is left of generation {Generation} could not be seen", key, generation);
             return [];
         }
     }
 
-    private async Task<InstanceSymptom> SymptomAsync(InstanceObservation instance, CancellationToken cancellationToken)
+    private async Task<InstanceSymptom> SymptomAsync(
+        ServiceKey key, InstanceObservation instance, CancellationToken limit, CancellationToken cancellationToken)
     {
-        var lines = new List<string>();
-        await foreach (var line in target.ReadLogAsync(instance.Id, new LogQuery(SymptomLines), cancellationToken))
-            lines.Add(Shown(line.Text));
+        IReadOnlyList<string> lines;
+        try
+        {
+            lines = await LastLinesAsync(instance.Id, limit).WaitAsync(limit);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            logger.LogDebug(e, "{Service}: what {Instance} wrote could not be read", key, NameOf(instance));
+            string why = limit.IsCancellationRequested ? "it was not answered in time" : PlainText.Visible(IngotException.ReasonOf(e));
+            lines = [$"(what it wrote could not be read: {why})"];
+        }
+
         // One that we stopped ended because of that.
         int? ended = instance.Restarts > 0 && instance.ExitCode is not (null or 0 or 137 or 143) ? instance.ExitCode : null;
         return new InstanceSymptom(NameOf(instance), ShortId(instance), ended, instance.OutOfMemory, lines);
     }
 
-    // It is seen by more people than an instance's log is, and kept in the logs of pipelines.
-    private static string Shown(string line)
+    private async Task<IReadOnlyList<string>> LastLinesAsync(string id, CancellationToken cancellationToken)
     {
-        string text = PlainText.Cleaned(SecretScanner.Redact(line));
-        return text.Length <= LongestSymptomLine ? text : text[..LongestSymptomLine] + "…";
+        var lines = new List<string>();
+        await foreach (var line in target.ReadLogAsync(id, new LogQuery(SymptomLinesRead), cancellationToken))
+            lines.Add(line.Text);
+        return lines.Count == 0 ? [] : Shown(lines);
+    }
+
+    // They are seen by more people than an instance's log is, and kept in the logs of pipelines. A colour within a secret hides it, and a
+    // key has several lines. Nothing that could join two halves is taken out after secrets are.
+    internal static IReadOnlyList<string> Shown(IEnumerable<string> lines) =>
+    [
+        .. SecretScanner.Redact(string.Join('\n', lines.Select(Bare))).Split('\n').TakeLast(SymptomLines).Select(PlainText.Visible)
+            .Select(text => text.Length <= LongestSymptomLine ? text : text[..LongestSymptomLine] + "…"),
+    ];
+
+    // What is left when a sequence is taken out may be one as well.
+    private static string Bare(string line)
+    {
+        for (int i = 0, length = -1; i < MostSequencePasses && length != line.Length; i++)
+        {
+            length = line.Length;
+            line = PlainText.WithoutSequences(line);
+        }
+
+        return line.TrimEnd('\r');
     }
 
     private List<ServiceKey> Keys(ProjectDefinition project, string service, string? stage)
@@ -88,7 +125,7 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
             foreach (var key in keys)
             {
                 foreach (var instance in await InstancesAsync(key, cancellationToken))
-                    readers.Add(LinesAsync(key, instance, query, cancellationToken).GetAsyncEnumerator(cancellationToken));
+                    readers.Add(ToldAsync(key, instance, query, cancellationToken).GetAsyncEnumerator(cancellationToken));
             }
 
             // Of all instances the line that was written first comes first; lines of one stay in their order.
@@ -115,11 +152,31 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
             next.Enqueue(reader, (reader.Current.Time ?? DateTimeOffset.MinValue, index));
     }
 
-    private async IAsyncEnumerable<LogLineReply> LinesAsync(
+    // Where a log cannot be read, that is its last line: it ends no other instance's.
+    private async IAsyncEnumerable<LogLineReply> ToldAsync(
         ServiceKey key, InstanceObservation instance, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var line in target.ReadLogAsync(instance.Id, query, cancellationToken))
-            yield return Reply(key, instance, line);
+        await using var lines = target.ReadLogAsync(instance.Id, query, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        bool isRead = true;
+        while (isRead)
+        {
+            LogLineReply? next;
+            try
+            {
+                next = await lines.MoveNextAsync() ? Reply(key, instance, lines.Current) : null;
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                logger.LogWarning(e, "{Service}: the log of {Instance} could not be read", key, NameOf(instance));
+                string why = PlainText.Visible(IngotException.ReasonOf(e));
+                next = Reply(key, instance, new LogLine(null, IsError: true, $"(its log could not be read: {why})"));
+                isRead = false;
+            }
+
+            if (next is null)
+                yield break;
+            yield return next;
+        }
     }
 
     private async IAsyncEnumerable<LogLineReply> FollowAsync(IReadOnlyList<ServiceKey> keys, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -139,10 +196,10 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
         }
     }
 
-    // Those that come later are read from their beginning.
+    // Those that come later are read from their beginning, and one that was started again from where it ended.
     private async Task WatchAsync(IReadOnlyList<ServiceKey> keys, LogQuery query, ChannelWriter<LogLineReply> lines, CancellationToken cancellationToken)
     {
-        var readers = new Dictionary<string, Task>(StringComparer.Ordinal);
+        var readers = new Dictionary<string, LogReader>(StringComparer.Ordinal);
         Exception? fault = null;
         try
         {
@@ -151,8 +208,14 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
                 bool isFirst = readers.Count == 0;
                 foreach (var key in keys)
                 {
-                    foreach (var instance in (await InstancesAsync(key, cancellationToken)).Where(i => !readers.ContainsKey(i.Id)))
-                        readers[instance.Id] = CopyAsync(key, instance, isFirst ? query : query with { Tail = null }, lines, cancellationToken);
+                    foreach (var instance in await InstancesAsync(key, cancellationToken))
+                    {
+                        if (!readers.TryGetValue(instance.Id, out var reader))
+                            readers[instance.Id] = reader = new LogReader(isFirst ? query : query with { Tail = null });
+                        else if (!reader.Reading.IsCompleted || instance.State != InstanceState.Running)
+                            continue;
+                        reader.Reading = CopyAsync(key, instance, reader, lines, cancellationToken);
+                    }
                 }
 
                 await Task.Delay(s_look, cancellationToken);
@@ -167,20 +230,67 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
             fault = e;
         }
 
-        await Task.WhenAll(readers.Values);
+        // Also when the instances cannot be seen any more: nobody is left waiting for lines.
         lines.TryComplete(fault);
+        await Task.WhenAll(readers.Values.Select(reader => reader.Reading));
     }
 
-    private async Task CopyAsync(ServiceKey key, InstanceObservation instance, LogQuery query, ChannelWriter<LogLineReply> lines, CancellationToken cancellationToken)
+    // Whatever the matter is, it is tried again at the next look as long as the instance runs.
+    private async Task CopyAsync(
+        ServiceKey key, InstanceObservation instance, LogReader reader, ChannelWriter<LogLineReply> lines,
+        CancellationToken cancellationToken)
     {
         try
         {
-            await foreach (var line in LinesAsync(key, instance, query, cancellationToken))
-                await lines.WriteAsync(line, cancellationToken);
+            await foreach (var line in target.ReadLogAsync(instance.Id, reader.Next(instance), cancellationToken))
+            {
+                if (reader.IsNew(line))
+                    await lines.WriteAsync(Reply(key, instance, line), cancellationToken);
+            }
         }
-        catch (Exception e) when (e is IngotException or OperationCanceledException or ChannelClosedException)
+        catch (Exception e)
         {
             logger.LogDebug(e, "{Service}: the log of {Instance} is not read any more", key, NameOf(instance));
+        }
+    }
+
+    /// <summary>How far the log of an instance was read: one that is started again keeps its container, and its log goes on.</summary>
+    private sealed class LogReader(LogQuery query)
+    {
+        private bool _hasBegun;
+        private bool _hasLines;
+        private DateTimeOffset? _last;
+        private DateTimeOffset? _before;
+
+        public Task Reading { get; set; } = Task.CompletedTask;
+
+        /// <summary>What to ask for now.</summary>
+        public LogQuery Next(InstanceObservation instance)
+        {
+            bool isFirst = !_hasBegun;
+            _hasBegun = true;
+            _before = _last;
+            if (isFirst)
+                return query;
+            if (_last is { } last)
+                return query with { Tail = null, Since = last };
+            // Lines without a time cannot be told from new ones.
+            if (_hasLines)
+                return query with { Tail = 0 };
+            // Where nothing old was asked for, what was written since it started is new.
+            return query with { Tail = null, Since = query.Tail == 0 ? instance.StartedAt ?? query.Since : query.Since };
+        }
+
+        /// <summary>Whether a line was not read before.</summary>
+        public bool IsNew(LogLine line)
+        {
+            _hasLines = true;
+            if (line.Time is not { } time)
+                return true;
+            if (time <= _before)
+                return false;
+            _last = time > _last ? time : _last ?? time;
+            return true;
         }
     }
 

@@ -52,9 +52,16 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         var image = project.Images.First(i => i.Name == service.Image);
         var key = new ServiceKey(project.Name, service.Name, stage.Name);
         var wanted = Generation(project, service, stage, image, request.Digest);
-        var release = new ReleaseRequest(project.Name, service.Name, stage.Name, request.Digest, "");
-        if (ledger.Read(view => Objection(view, release, key, wanted, stage)) is { } objection)
-            return new ReleasePreviewReply("refused", null, objection, []);
+        var at = Standpoint.Of(key, wanted);
+        if (ledger.Read(view => Standing.Objection(view, Door.Preview, at, stage)) is { } objection)
+            return new ReleasePreviewReply("refused", null, objection.ToString(), []);
+
+        // What else speaks against it now is asked anew by whoever releases it.
+        if (ledger.Read(view => Standing.Objection(view, Door.Deploy, at, stage)) is { } open)
+        {
+            string now = open.Kind == ObjectionKind.NotAdmitted ? "not admitted yet" : open.Reason;
+            return new ReleasePreviewReply("unknown", null, $"{now}: 'ingot up' asks the gates first", []);
+        }
 
         var loop = controller.Find(key);
         if (loop is not null && Known(loop, wanted, Proxy(service, stage), allTheSame: false) is { } known)

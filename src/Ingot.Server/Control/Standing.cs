@@ -19,6 +19,9 @@ internal enum Door
     /// <summary>A release of a digest although it is quarantined, which is on the record.</summary>
     DeployAllTheSame,
 
+    /// <summary>A release that is only thought of: the gates would be asked first.</summary>
+    Preview,
+
     /// <summary>A return, by hand, to a generation that stands warm.</summary>
     RollBack,
 
@@ -86,6 +89,7 @@ internal static class Standing
         [Door.Promote] = [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.NotAdmitted, ObjectionKind.Lapsed, ObjectionKind.Outgrown],
         [Door.Deploy] = [.. Enum.GetValues<ObjectionKind>()],
         [Door.DeployAllTheSame] = [.. Enum.GetValues<ObjectionKind>().Except([ObjectionKind.Quarantined])],
+        [Door.Preview] = [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.Quarantined],
         // What was admitted by the rules of its time may be gone back to: rules that came later must not take a rollback away.
         [Door.RollBack] = [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.NotAdmitted, ObjectionKind.Lapsed, ObjectionKind.Quarantined],
         // It took all traffic a moment ago and still runs: only a word against this very digest keeps traffic from it.

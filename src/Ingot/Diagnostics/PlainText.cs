@@ -44,7 +44,10 @@ public static partial class PlainText
     public static string VisibleLines(string text) => string.Join('\n', text.Split('\n').Select(Visible));
 
     /// <summary>What a program wrote, as a line for people: what only moves, colours or titles a terminal is left out, and what else cannot be seen is written out.</summary>
-    public static string Cleaned(string text) => IsPlain(text) ? text : Visible(TerminalSequence().Replace(text, "").TrimEnd('\r'));
+    public static string Cleaned(string text) => IsPlain(text) ? text : Visible(WithoutSequences(text).TrimEnd('\r'));
+
+    /// <summary>The text without what only moves, colours or titles a terminal. What else cannot be seen is still in it.</summary>
+    public static string WithoutSequences(string text) => IsPlain(text) ? text : TerminalSequence().Replace(text, "");
 
     // ECMA-48: control sequences, strings such as a title, which end with BEL or ST, and escapes of two characters.
     [GeneratedRegex(@"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]", RegexOptions.CultureInvariant)]

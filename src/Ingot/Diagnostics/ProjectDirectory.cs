@@ -50,6 +50,38 @@ public sealed class ProjectDirectory : IDisposable
         return parent;
     }
 
+    /// <summary>Refuses a place to write to that is beneath a directory by its name, and leads out of it over a link: whoever made the
+    /// directory's files would say what is overwritten.</summary>
+    /// <param name="directory">A project's, or that of a context.</param>
+    /// <param name="path">Absolute: a file or directory that need not be there yet.</param>
+    /// <param name="said">What people know it by.</param>
+    public static void CheckDestination(string directory, string path, string said)
+    {
+        string root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
+        string inside = Path.GetRelativePath(root, path);
+        if (root == "/" || inside == ".." || inside.StartsWith("../", StringComparison.Ordinal) || !Directory.Exists(root))
+            return;
+
+        try
+        {
+            using var files = new RootedDirectory(root);
+            // What is not there yet is made where the nearest directory above it is.
+            for (string at = inside; at.Length > 0; at = Path.GetDirectoryName(at) ?? "")
+            {
+                using var found = files.Find(at, out var answer);
+                if (answer == PathAnswer.Outside)
+                    throw new InvalidInputException("outside-project", $"'{said}' leads out of '{root}' over a link, and would be written there",
+                        "name the place itself that the link leads to");
+                if (answer == PathAnswer.Found)
+                    return;
+            }
+        }
+        catch (IOException e)
+        {
+            throw new InvalidInputException("output", $"'{said}' cannot be written", IngotException.ReasonOf(e));
+        }
+    }
+
     /// <summary>As <see cref="RootOfTyped"/>, opened.</summary>
     public static ProjectDirectory OfTyped(string directory, string path, out string name) => new(RootOfTyped(directory, path, out name));
 

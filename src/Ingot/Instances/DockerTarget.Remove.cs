@@ -102,6 +102,34 @@ public sealed partial class DockerTarget
         await StopInstanceAsync(id, cancellationToken).ConfigureAwait(false);
         await _engine.RemoveAsync(id, force: true, cancellationToken).ConfigureAwait(false);
         await UntilAsync(id, container => container is null, "is still being removed", cancellationToken).ConfigureAwait(false);
+        await TryRemoveEarlierNetworksAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes networks of versions that had one for all stages of a project, where no container of this home is on them any more.
+    /// The Engine itself keeps only those on which something runs, and what is stopped may be started again.</summary>
+    private async Task TryRemoveEarlierNetworksAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var networks = await _engine.ListNetworksAsync(InstanceLabels.Filter(_homeId), cancellationToken).ConfigureAwait(false);
+            var earlier = networks.Where(network => network.Labels?.GetValueOrDefault(InstanceLabels.Stage) is null).ToList();
+            if (earlier.Count == 0)
+                return;
+
+            var used = new HashSet<string>(StringComparer.Ordinal);
+            foreach (var left in await _engine.ListAsync(InstanceLabels.Filter(_homeId), cancellationToken).ConfigureAwait(false))
+            {
+                if (await _engine.FindContainerAsync(left.Id, cancellationToken).ConfigureAwait(false) is { } container)
+                    used.UnionWith(container.NetworkSettings.Networks?.Keys ?? []);
+            }
+
+            foreach (var network in earlier.Where(network => !used.Contains(network.Name) && !used.Contains(network.Id)))
+                await _engine.TryRemoveNetworkAsync(network.Id, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ToolException)
+        {
+            // The instance is gone, which is what was asked for; the network is tried again with the next one.
+        }
     }
 
     private static bool IsOver(DockerContainer container) => container.State.Status is "created" or "exited" or "dead" or "removing";

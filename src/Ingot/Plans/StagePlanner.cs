@@ -47,7 +47,12 @@ internal sealed partial class StagePlanner
 
         bool complete = true;
         // A context that was given in place of the stage is all of it.
-        foreach (var instruction in ReplacesStage ? [] : Triggers().Concat(_syntax.Instructions))
+        foreach (var instruction in ReplacesStage ? [] : Triggers())
+            complete &= await TakeAsync(instruction, cancellationToken).ConfigureAwait(false);
+        // What the base wants done is the base's word; unless that is a stage of the same file.
+        if (from is not TreeSource.Stage { Name: var stage } || _file.Planned(stage) is null)
+            _ownLabels.Clear();
+        foreach (var instruction in ReplacesStage ? [] : _syntax.Instructions)
             complete &= await TakeAsync(instruction, cancellationToken).ConfigureAwait(false);
 
         _file.Owner.Add(new PlannedStage(Name, from, _steps, _config with { Env = _scope.Environment }, _history)

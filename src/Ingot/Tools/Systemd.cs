@@ -30,6 +30,9 @@ public sealed class Systemd(string root = "/")
     /// <summary>Ends a unit, and has it started with the host no more.</summary>
     public static Command Disable(string unit) => new("systemctl", "disable", "--now", unit);
 
+    /// <summary>Asks whether a unit runs: it does when this ends with 0.</summary>
+    public static Command IsActive(string unit) => new("systemctl", "is-active", "--quiet", unit);
+
     /// <summary>Has units read that were written since.</summary>
     public static Command Reload() => new("systemctl", "daemon-reload");
 

@@ -225,6 +225,8 @@ public sealed class LauncherTests : IDisposable
     [InlineData("--help")]
     [InlineData("up --help")]
     [InlineData("up -h")]
+    [InlineData("up --dry-run")]
+    [InlineData("-C examples/shop up --dry-run")]
     [InlineData("up -?")]
     [InlineData("status")]
     [InlineData("-C up status")]

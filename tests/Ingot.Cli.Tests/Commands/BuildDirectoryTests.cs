@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
@@ -114,6 +115,60 @@ public sealed class BuildDirectoryTests : IDisposable
         Assert.Equal(2, (await RunAsync("build", "app", "-o", $"type={type},dest={_directory.Root}")).ExitCode);
     }
 
+    [Theory]
+    [InlineData("--iidfile", "")]
+    [InlineData("--metadata-file", "")]
+    [InlineData("-o", "type=oci,dest=")]
+    public async Task WhatLiesBesideAFileIsNotWritten(string option, string before)
+    {
+        Write("mine", "mine");
+        string file = _directory.At("result");
+        File.CreateSymbolicLink($"{file}.{Environment.ProcessId}.partial", _directory.At("mine"));
+        Assert.Equal(0, (await RunAsync("build", "app", option, before + file)).ExitCode);
+        Assert.Equal("mine", File.ReadAllText(_directory.At("mine")));
+        Assert.True(new FileInfo(file).Length > 0);
+        Assert.Single(Directory.GetFiles(_directory.Root, "*.partial"));
+    }
+
+    [Theory]
+    [InlineData("--iidfile", "")]
+    [InlineData("-o", "type=tar,dest=")]
+    public async Task APipeIsWrittenAndStays(string option, string before)
+    {
+        await LinuxTree.RunAsync(_directory.Root, "mkfifo", "pipe");
+        string pipe = _directory.At("pipe");
+        var reader = Task.Run(() => File.ReadAllBytes(pipe), TestContext.Current.CancellationToken);
+        Assert.Equal(0, (await RunAsync("build", "app", option, before + pipe)).ExitCode);
+        Assert.NotEmpty(await reader);
+        await LinuxTree.RunAsync(_directory.Root, "test", "-p", "pipe");
+    }
+
+    [Theory]
+    [InlineData("--iidfile", "", "id")]
+    [InlineData("--metadata-file", "", "metadata")]
+    [InlineData("-o", "type=local,dest=", "")]
+    [InlineData("-o", "type=local,dest=", "new/directory")]
+    [InlineData("-o", "type=tar,dest=", "file.tar")]
+    public async Task ALinkOfTheContextLeadsNothingOutOfIt(string option, string before, string name)
+    {
+        _directory.Make("elsewhere");
+        Directory.CreateSymbolicLink(_directory.At("app", "out"), _directory.At("elsewhere"));
+        var run = await RunAsync("build", "app", option, before + Path.Combine(_directory.At("app", "out"), name));
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains("over a link", run.Error, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(_directory.At("elsewhere")));
+    }
+
+    [Fact]
+    public async Task TwoImagesOfOnePlatformMakeNoIndex()
+    {
+        Write("app/Dockerfile", "FROM --platform=linux/amd64 scratch\nCOPY file /file\n");
+        var run = await RunAsync("build", "app", "-t", "tests/twice", "--platform", "linux/amd64,linux/arm64");
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains("asked for on linux/amd64 and linux/arm64, and 2 of its images are for linux/amd64", run.Error,
+            StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task QuietSaysNameAndDigestAlone()
     {
@@ -181,6 +236,40 @@ public sealed class BuildDirectoryTests : IDisposable
         Assert.Contains("did you mean 'version'?", (await RunAsync("build")).Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task ALabelThatTheBaseAsksForGivesWayToThatOfTheProject()
+    {
+        const string version = "org.opencontainers.image.version";
+        Write("base/Dockerfile", $"FROM scratch\nCOPY file /file\nONBUILD LABEL {version}=base\n");
+        Write("base/file", "one");
+        await DigestAsync("build", "./base", "-t", "tests/onbuild");
+        Write("ingot.yaml", "ingot: 1\nproject: triggered\nstandard-labels: [version]\nimages:\n"
+            + "  web: { dockerfile: Dockerfile, version: 1.2.3 }\n");
+        Write("Dockerfile", "FROM tests/onbuild\n");
+        Assert.Equal("version=1.2.3", await StandardAsync(await DigestAsync("build")));
+        Write("Dockerfile", $"FROM tests/onbuild\nLABEL {version}=mine\n");
+        Assert.Equal("version=mine", await StandardAsync(await DigestAsync("build")));
+        Write("Dockerfile", $"FROM tests/onbuild AS one\nONBUILD LABEL {version}=mine\nFROM one\n");
+        Assert.Equal("version=mine", await StandardAsync(await DigestAsync("build")));
+    }
+
+    [Fact]
+    public async Task AnImageOfARepositoryIsOfItsCommit()
+    {
+        Write("theirs/Dockerfile", "FROM scratch\nCOPY file /file\n");
+        Write("theirs/file", "one");
+        await GitAsync("cd theirs && git init -q -b main && git add . && git commit -qm theirs && git update-server-info");
+        await GitAsync("git init -q -b main && git add app && git commit -qm mine");
+        string commit = (await LinuxTree.RunAsync(_directory.At("theirs"), "git", "rev-parse", "HEAD")).Trim();
+        await using var server = new FileServer(_directory.At("theirs"));
+
+        string recipe = RecipeOf(await DigestAsync("build", server.Root + "/.git#main"));
+
+        Assert.Contains($"\"commit\":\"{commit}\"", recipe, StringComparison.Ordinal);
+        Assert.Contains($"\"remote\":\"{server.Root}/.git\"", recipe, StringComparison.Ordinal);
+        Assert.Contains("\"dockerfile\":\"Dockerfile\",\"context\":\".\"", recipe, StringComparison.Ordinal);
+    }
+
     private async Task GitAsync(string script) =>
         await LinuxTree.RunAsync(_directory.Root, "sh", "-ec",
             "git config --global --get user.name >/dev/null || export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@example.org GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@example.org; " + script);
@@ -222,5 +311,54 @@ public sealed class BuildDirectoryTests : IDisposable
     {
         Directory.CreateDirectory(Path.GetDirectoryName(_directory.At(path))!);
         File.WriteAllText(_directory.At(path), text);
+    }
+
+    /// <summary>Serves the files of a directory.</summary>
+    private sealed class FileServer : IAsyncDisposable
+    {
+        private readonly HttpListener _listener = new();
+        private readonly Task _serving;
+
+        public FileServer(string directory)
+        {
+            Root = $"http://127.0.0.1:{FreePort()}";
+            _listener.Prefixes.Add(Root + "/");
+            _listener.Start();
+            _serving = ServeAsync(directory);
+        }
+
+        public string Root { get; }
+
+        public async ValueTask DisposeAsync()
+        {
+            _listener.Stop();
+            await _serving;
+            _listener.Close();
+        }
+
+        private async Task ServeAsync(string directory)
+        {
+            while (_listener.IsListening)
+            {
+                try
+                {
+                    var context = await _listener.GetContextAsync();
+                    string path = directory + context.Request.Url!.AbsolutePath;
+                    context.Response.StatusCode = File.Exists(path) ? 200 : 404;
+                    context.Response.Close(File.Exists(path) ? File.ReadAllBytes(path) : [], willBlock: true);
+                }
+                catch (Exception e) when (e is HttpListenerException or ObjectDisposedException or InvalidOperationException)
+                {
+                    return;
+                }
+            }
+        }
+
+        private static int FreePort()
+        {
+            using var socket = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+            socket.Start();
+            return ((IPEndPoint)socket.LocalEndpoint).Port;
+        }
     }
 }

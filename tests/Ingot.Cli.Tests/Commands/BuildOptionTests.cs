@@ -7,6 +7,20 @@ namespace Ingot.Cli.Tests.Commands;
 public sealed class BuildOptionTests
 {
     [Theory]
+    [InlineData("./lib", "/home/ann/shop/web/lib")]
+    [InlineData("../lib", "/home/ann/shop/lib")]
+    [InlineData("/srv/lib", "/srv/lib")]
+    [InlineData("oci-layout://lib", "oci-layout:///home/ann/shop/web/lib")]
+    [InlineData("docker-image://debian:12", "docker-image://debian:12")]
+    [InlineData("https://git.example/lib.git", "https://git.example/lib.git")]
+    public void ANamedContextIsMeantWhereItWasSaidAndNotWhereTheProjectIs(string said, string expected)
+    {
+        var options = new BuildOptions { Contexts = new Dictionary<string, string> { ["lib"] = said } };
+        Assert.Equal(expected, BuildSubject.Resolved(options, "/home/ann/shop/web", "/home/ann/shop").Contexts["LIB"]);
+        Assert.Same(options, BuildSubject.Resolved(options, "/home/ann/shop", "/home/ann/shop"));
+    }
+
+    [Theory]
     [InlineData("'Web' is not a name for an image", "build", "-t", "Web")]
     [InlineData("is not a name for an image", "build", "-t", "web@sha256:0000000000000000000000000000000000000000000000000000000000000000")]
     [InlineData("is not a name for an image", "build", "-t", "")]

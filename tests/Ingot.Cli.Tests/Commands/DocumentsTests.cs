@@ -77,6 +77,14 @@ public sealed partial class DocumentsTests : IDisposable
         string[] files = [.. Directory.GetFiles(Path.Combine(_directory, "man")).Order(StringComparer.Ordinal)];
         Assert.Equal(expected, files.Select(Path.GetFileName));
         Assert.Contains("\\-\\-no\\-cache", File.ReadAllText(Path.Combine(_directory, "man", "ingot-build.1")), StringComparison.Ordinal);
+        string logs = File.ReadAllText(Path.Combine(_directory, "man", "ingot-logs.1"));
+        Assert.Contains(".B ingot logs SERVICE\n", logs, StringComparison.Ordinal);
+        Assert.DoesNotContain('`', logs);
+        foreach (var (code, _) in ExitCode.All)
+            Assert.Contains(FormattableString.Invariant($"\\fB{code}\\fR\n"), logs, StringComparison.Ordinal);
+        string commands = File.ReadAllText(Path.Combine(_directory, "cli.md"));
+        Assert.Contains("\n## ingot logs SERVICE\n", commands, StringComparison.Ordinal);
+        Assert.Contains("\n## ingot logs build [IMAGE]\n", commands, StringComparison.Ordinal);
         Assert.SkipUnless(Has("groff"), "groff is not here");
         foreach (string file in files)
             Assert.Equal((0, "", ""), Run("groff", ["-man", "-Kutf8", "-ww", "-z", file], _directory));

@@ -57,6 +57,18 @@ public sealed class ImageCommandsTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task AnImageOfTheProjectHereComesBeforeThatOfADirectoryOfItsName()
+    {
+        await ImportAsync($"{_name}/{_name}:latest", ("a", "a directory's"));
+        Assert.Equal($"{_name}/{_name}:latest", (await JsonAsync("-C", _directory.Root, "inspect", _name)).GetProperty("name").GetString());
+        await ImportAsync($"p{_name}/{_name}:1.0.0", ("a", "a project's"));
+        string image = $"{_name}: {{ dockerfile: Dockerfile, version: 1.0.0 }}";
+        File.WriteAllText(_directory.At("ingot.yaml"), $"ingot: 1\nproject: p{_name}\nimages:\n  {image}\n");
+        Assert.Equal($"p{_name}/{_name}:1.0.0", (await JsonAsync("-C", _directory.Root, "inspect", _name)).GetProperty("name").GetString());
+        Assert.Equal($"{_name}/{_name}:latest", (await JsonAsync("inspect", $"{_name}/{_name}")).GetProperty("name").GetString());
+    }
+
+    [Fact]
     public async Task HistoryAndInspectSpeakOfTheLayer()
     {
         string image = await ImportAsync($"{_name}:1", ("a", "1"));

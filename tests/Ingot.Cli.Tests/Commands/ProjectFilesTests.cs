@@ -101,6 +101,50 @@ public sealed class ProjectFilesTests : IDisposable
     }
 
     [Fact]
+    public async Task ALinkAboveIsNotFollowedUnaskedWhoeverOwnsWhatItLeadsTo()
+    {
+        Write("elsewhere/ingot.yaml", Project);
+        File.CreateSymbolicLink(Path.Combine(_directory, "ingot.yaml"), Path.Combine(_directory, "elsewhere", "ingot.yaml"));
+        await using var program = Program(Below("web"));
+        foreach (string command in (string[])["build", "up", "down", "logs web"])
+        {
+            var run = await program.RunAsync(command.Split(' '));
+            Assert.Equal(2, run.ExitCode);
+            Assert.Contains($"'{_directory}/ingot.yaml' is a link", run.Error, StringComparison.Ordinal);
+            Assert.Contains($"ingot -C {_directory}", run.Error, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task UnderSudoThePersonsOwnProjectIsTheirs()
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, "only root can give a file to somebody else");
+        Write("ingot.yaml", Broken);
+        Assert.Equal(0, Libc.LChOwn(LinuxPath.Terminated(Path.Combine(_directory, "ingot.yaml")), 12345, 12345));
+        await using var program = Program(Below("web"));
+        program.Environment["SUDO_UID"] = "12345";
+        Assert.Contains("ingot.yaml:2:10: error:", (await program.RunAsync("build")).Error, StringComparison.Ordinal);
+        foreach (string other in (string[])["12346", "", "-1", "root"])
+        {
+            program.Environment["SUDO_UID"] = other;
+            Assert.Contains("belongs to the user 12345", (await program.RunAsync("build")).Error, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task WhatNeedsNoProjectDoesWithoutAForeignOneAbove()
+    {
+        Write("elsewhere/ingot.yaml", Broken);
+        File.CreateSymbolicLink(Path.Combine(_directory, "ingot.yaml"), Path.Combine(_directory, "elsewhere", "ingot.yaml"));
+        Write("web/Dockerfile", "FROM scratch\nLABEL a=b\n");
+        await using var program = Program(Below("web"));
+        Assert.DoesNotContain("is a link", (await program.RunAsync("build", "--check")).Error, StringComparison.Ordinal);
+        var inspect = await program.RunAsync("inspect", "nothing");
+        Assert.Contains("the local store has no image 'nothing'", inspect.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("is a link", (await program.RunAsync("status", "web")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task ATestFileThatIsMissingIsFoundBeforeAnythingIsBuilt()
     {
         Write("ingot.yaml", Project);

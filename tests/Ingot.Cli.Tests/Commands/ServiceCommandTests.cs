@@ -113,6 +113,28 @@ public sealed class ServiceCommandTests
         ],
         SymptomText.Of([new("g2-0", "0123456789ab", 3, false, ["cannot bind\0"]), new("g2-1", "ba9876543210", null, true, [])]));
 
+    [Theory]
+    [InlineData(true, RolloutEnd.Done, ExitCode.Done)]
+    [InlineData(true, RolloutEnd.WentBack, ExitCode.Done)]
+    [InlineData(false, RolloutEnd.Done, ExitCode.WentBack)]
+    [InlineData(false, RolloutEnd.WentBack, ExitCode.WentBack)]
+    [InlineData(false, RolloutEnd.Paused, ExitCode.Waiting)]
+    [InlineData(false, RolloutEnd.TimedOut, ExitCode.TimedOut)]
+    internal void ARollbackIsDoneOnlyWhereTheTrafficIsBack(bool isBack, RolloutEnd end, int expected)
+    {
+        var rollout = new RolloutReply("shop.web.production-r3", "shop", "web", "production", 1, Digest.Of([1]), null, "Done", null, true, true, 0, [])
+        {
+            TrafficBack = isBack,
+        };
+        Assert.Equal(expected, ReleaseCommands.CodeOfReturn(new FollowedRollout(rollout, end)));
+    }
+
+    [Theory]
+    [InlineData(1, "production/web: generation 1 has the traffic again")]
+    [InlineData(null, "production/web: nothing serves: the first deployment was taken back")]
+    public void ARollbackSaysWhatServes(int? generation, string expected) =>
+        Assert.Equal(expected, ReleaseCommands.Returned("production/web", generation));
+
     [Fact]
     public void InstancesAreRowsOfWhatIsObserved()
     {

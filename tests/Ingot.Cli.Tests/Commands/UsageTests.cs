@@ -14,14 +14,17 @@ public sealed class UsageTests : IDisposable
 
     private readonly string _directory = Directory.CreateTempSubdirectory("ingot-usage-").FullName;
 
-    public static TheoryData<string> Paths => [.. Pages().Where(p => p.Path.Length > 0 && p.Subcommands.Count == 0).Select(p => p.Path)];
+    public static TheoryData<string> Paths => [.. Commands().Select(p => p.Path)];
+
+    /// <summary>Those that take only what they know; 'exec' refuses whatever it is given.</summary>
+    public static TheoryData<string> StrictPaths => [.. Commands().Where(p => p.Command.TreatUnmatchedTokensAsErrors).Select(p => p.Path)];
 
     public static TheoryData<string> Groups => [.. Pages().Where(p => p.Subcommands.Count > 0 && p.Command.Arguments.Count == 0).Select(p => p.Path)];
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
     [Theory]
-    [MemberData(nameof(Paths))]
+    [MemberData(nameof(StrictPaths))]
     public async Task AnUnknownOptionIsAnErrorOfEveryCommand(string path)
     {
         var run = await ProgramRun.Of([.. path.Split(' '), "--no-such-option"]);
@@ -31,7 +34,7 @@ public sealed class UsageTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Paths))]
+    [MemberData(nameof(StrictPaths))]
     public async Task InJsonModeItIsADocumentOfEveryCommand(string path)
     {
         var run = await ProgramRun.Of(["-o", "json", .. path.Split(' '), "-Z"]);
@@ -85,6 +88,9 @@ public sealed class UsageTests : IDisposable
     [InlineData("log show --tail 99999999999999999999", "is not a whole number")]
     [InlineData("status -o xml", "'xml' is not a value of '-o' (one of: json, sarif, text)")]
     [InlineData("status -o jsno", "did you mean 'json'?")]
+    [InlineData("logs web extra", "'extra' is one argument too many for 'ingot logs'")]
+    [InlineData("logs web --stge x", "did you mean '--stage'?")]
+    [InlineData("tokens create Ann --role reader", "'Ann' is not a name for a token: use lower-case letters")]
     [InlineData("status a b", "'b' is one argument too many for 'ingot status'")]
     [InlineData("export x y --format zip", "one of: docker-archive, oci, oci-archive, rootfs")]
     [InlineData("log", "'ingot log' needs a command (one of: show, verify")]
@@ -192,7 +198,36 @@ public sealed class UsageTests : IDisposable
         Assert.Contains(expected, run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("exec -it web sh")]
+    [InlineData("exec web sh -c id")]
+    [InlineData("exec web -- sh -c id")]
+    [InlineData("exec --user root --tty")]
+    [InlineData("exec")]
+    public async Task ExecIsRefusedWithItsReasonWhateverItIsGiven(string line)
+    {
+        var run = await ProgramRun.Of(line.Split(' '));
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("nothing is run in an instance: it is never changed", run.Error, StringComparison.Ordinal);
+        if (line.Contains(" web", StringComparison.Ordinal))
+            Assert.Contains("'ingot logs web'", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("status")]
+    [InlineData("build")]
+    [InlineData("version")]
+    public async Task ADirectoryWithoutANameIsWrongInput(string command)
+    {
+        var run = await ProgramRun.Of("-C", "", command);
+        Assert.Equal((2, ""), (run.ExitCode, run.Output));
+        Assert.Contains("'' is not a directory", run.Error, StringComparison.Ordinal);
+    }
+
     private static JsonElement ErrorOf(ProgramRun run) => JsonDocument.Parse(run.Output).RootElement.GetProperty("error");
+
+    // 'logs' does something itself and has a command behind it.
+    private static IEnumerable<CommandPage> Commands() => Pages().Where(p => p.Path.Length > 0 && !p.IsGroup);
 
     private static List<CommandPage> Pages() =>
         [.. CommandPage.Of(CommandTable.Root(new GlobalSymbols(), CommandTable.All, act => (_, _) => Task.FromResult(0)))];

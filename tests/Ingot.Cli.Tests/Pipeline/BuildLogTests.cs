@@ -110,6 +110,24 @@ public sealed class BuildLogTests : IDisposable
         Assert.InRange(new FileInfo(FileOf(id)).Length, 60 << 20, 65 << 20);
     }
 
+    // As it is in the file one of these characters is six.
+    [Theory]
+    [InlineData('\u001b')]
+    [InlineData('\u202e')]
+    public void AFloodOfWhatIsWrittenLongerIsCutToo(char character)
+    {
+        string id = Keep(log =>
+        {
+            log.Report(new BuildEvent.StepStarted(s_second, []));
+            for (int i = 0; i < 30; i++)
+                log.Report(new BuildEvent.StepOutput(s_second, new string(character, 1 << 19)));
+            log.Report(new BuildEvent.StepFailed(s_second, TimeSpan.Zero));
+        });
+
+        Assert.True(BuildLogs.TryRead(_directory.Root, id)!.IsCut);
+        Assert.InRange(new FileInfo(FileOf(id)).Length, 56 << 20, 65 << 20);
+    }
+
     [Fact]
     public void TheOldestGoAndTheNewestStays()
     {

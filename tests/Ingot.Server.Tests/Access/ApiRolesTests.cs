@@ -28,6 +28,23 @@ public sealed class ApiRolesTests
     [Fact]
     public void OnlyHealthIsOpen() => Assert.Equal(["GET /api/v1/health"], ApiRoles.Rows.Where(row => row.Value == Role.None).Select(row => row.Key));
 
+    [Fact]
+    public void WhatInstancesWroteIsForThoseWhoRunThem() => Assert.Equal(Role.Releaser, ApiRoles.Find("GET", "/api/v1/logs"));
+
+    [Theory]
+    [InlineData("viewer", HttpStatusCode.Forbidden)]
+    [InlineData("publisher", HttpStatusCode.Forbidden)]
+    [InlineData("approver", HttpStatusCode.Forbidden)]
+    [InlineData("releaser", HttpStatusCode.NotFound)]
+    [InlineData("administrator", HttpStatusCode.NotFound)]
+    public async Task LogsAreShownToReleasersAndAdministratorsAlone(string role, HttpStatusCode expected)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var http = server.Client(RunningServer.Bearer(await server.TokenAsync("one", role)));
+        using var answer = await http.GetAsync(new Uri("api/v1/logs?project=shop&service=web", UriKind.Relative));
+        Assert.Equal(expected, answer.StatusCode);
+    }
+
     [Theory]
     [InlineData("POST", "/api/v1/somewhere")]
     [InlineData("DELETE", "/api/v1/health")]

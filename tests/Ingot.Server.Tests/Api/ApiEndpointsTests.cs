@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text;
@@ -100,6 +101,20 @@ public sealed class ApiEndpointsTests
         using var answer = await owner.GetAsync(new Uri("api/v1/logs?" + query, UriKind.Relative));
         Assert.Equal(status, answer.StatusCode);
         Assert.Contains(expected, (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WhoeverWaitsForSomethingDoesNotHoldUpTheServersEnd()
+    {
+        var server = await RunningServer.StartAsync();
+        using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
+        var waiting = owner.GetAsync(new Uri("api/v1/log?from=1000000&wait=20000", UriKind.Relative));
+        await Task.Delay(500);
+        Assert.False(waiting.IsCompleted);
+        var clock = Stopwatch.StartNew();
+        await server.DisposeAsync();
+        Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(12));
+        await waiting.ContinueWith(answer => answer.IsCompletedSuccessfully ? (int)answer.Result.StatusCode : 0, TaskScheduler.Default);
     }
 
     private static async Task<string> InvalidAsync(HttpClient http, string path, string body, string? type)

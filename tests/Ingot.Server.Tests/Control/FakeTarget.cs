@@ -44,6 +44,9 @@ internal sealed class FakeTarget : ITarget
     /// <summary>What instances wrote, by their ids.</summary>
     public ConcurrentDictionary<string, string[]> Logs { get; } = new();
 
+    /// <summary>When a line was written.</summary>
+    public Func<string, DateTimeOffset> LogTime { get; set; } = _ => DateTimeOffset.UnixEpoch;
+
     /// <summary>What happens before the log of an instance is read.</summary>
     public Func<string, Task> OnReadLog { get; set; } = _ => Task.CompletedTask;
 
@@ -154,7 +157,7 @@ internal sealed class FakeTarget : ITarget
     {
         await OnReadLog(id);
         foreach (string line in Logs.GetValueOrDefault(id, []).TakeLast(query.Tail ?? int.MaxValue))
-            yield return new LogLine(DateTimeOffset.UnixEpoch, false, line);
+            yield return new LogLine(LogTime(line), false, line);
     }
 
     public async Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default)

@@ -104,7 +104,82 @@ public sealed class InstanceDeskTests
 
         var reply = await Failures(control).WithSymptomsAsync(control.RolloutReply(rollout), default).WaitAsync(TimeSpan.FromSeconds(20));
 
-        Assert.Empty(reply.Symptoms!);
+        string line = Assert.Single(Assert.Single(reply.Symptoms!).Log);
+        Assert.Contains(hangs ? "it was not answered in time" : "it does not answer", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ALogThatFailsInAWayNobodyThoughtOfFailsNoStatus()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        control.Target.Sick.Add(1);
+        string rollout = (await control.DeployAsync(await control.AdmittedAsync("bad"))).Rollout!;
+        await ControlFixture.UntilAsync(() => control.RolloutReply(rollout).Finished, "it went back");
+        control.Target.OnReadLog = _ => throw new InvalidOperationException("something\nelse\u001b[2J");
+
+        var status = Assert.Single((await Failures(control).WithFailuresAsync(control.StatusReply, null, default)).Services);
+
+        string line = Assert.Single(Assert.Single(status.Failure!.Symptoms).Log);
+        Assert.Contains("could not be read", line, StringComparison.Ordinal);
+        Assert.DoesNotContain(line, c => char.IsControl(c));
+    }
+
+    [Theory]
+    [InlineData("AKIA\u001b[1m")]
+    [InlineData("\u001b[32mAKIA\u001b[0m")]
+    [InlineData("\rAKIA")]
+    [InlineData("AKIA\u001b\u001b[0m[0m")]
+    public void ASecretThatIsColouredIsNotShown(string beginning)
+    {
+        string shown = Assert.Single(InstanceDesk.Shown([$"key {beginning}{Secret[4..]}\r"]));
+        Assert.DoesNotContain(Secret[4..], shown, StringComparison.Ordinal);
+        Assert.DoesNotContain(shown, c => char.IsControl(c));
+    }
+
+    [Fact]
+    public void AKeyOverSeveralLinesIsNotShownAlsoWhenItsFirstLineIsNotAmongTheLast()
+    {
+        string body = string.Concat(Enumerable.Repeat("Ab3/", 16));
+        string[] key = [$"-----BEGIN RSA {"PRIVATE"} KEY-----", .. Enumerable.Repeat(body, 25), $"-----END RSA {"PRIVATE"} KEY-----"];
+        foreach (string[] lines in (string[][])[key, ["begins", .. key, "ends"], [.. key, "ends"], [.. key.Select(line => line + "\r")]])
+            Assert.DoesNotContain(InstanceDesk.Shown(lines), line => line.Contains("Ab3/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task ALogThatCannotBeReadEndsNoOther()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("first"));
+        await control.ServeAsync(await control.AdmittedAsync("second"));
+        var instances = await control.Target.ObserveInstancesAsync(null!);
+        foreach (var instance in instances)
+            control.Target.Logs[instance.Id] = [$"one of {instance.Generation}", $"two of {instance.Generation}"];
+        string broken = instances.Single(instance => instance.Generation == 1).Id;
+        control.Target.OnReadLog = id => id == broken ? throw new ToolException("dockerd", "its log is damaged") : Task.CompletedTask;
+
+        var all = await Desk(control).LogAsync(Project(control), "web", null, new LogQuery(), default).ToListAsync();
+        Assert.Equal(
+            ["g1-0 (its log could not be read: its log is damaged)", "g2-0 one of 2", "g2-0 two of 2"],
+            all.Select(line => $"{line.Instance} {line.Text}").Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task FollowingGoesOnWithAnInstanceThatIsStartedAgain()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        await control.ServeAsync(await control.AdmittedAsync("first"));
+        string id = Assert.Single(await control.Target.ObserveInstancesAsync(null!)).Id;
+        control.Target.Logs[id] = ["early", "late"];
+        control.Target.LogTime = line => DateTimeOffset.UnixEpoch + TimeSpan.FromSeconds(line == "again" ? 1 : 0);
+        using var end = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var query = new LogQuery(Tail: 1, Follow: true);
+        await using var lines = Desk(control).LogAsync(Project(control), "web", null, query, end.Token).GetAsyncEnumerator(end.Token);
+        Assert.True(await lines.MoveNextAsync());
+        Assert.Equal("late", lines.Current.Text);
+
+        control.Target.Logs[id] = ["early", "late", "again"];
+        Assert.True(await lines.MoveNextAsync());
+        Assert.Equal(("g1-0", "again"), (lines.Current.Instance, lines.Current.Text));
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Server.Api;
 using Ingot.Server.Control;
+using Ingot.Server.Ledger;
 
 namespace Ingot.Server.Tests.Control;
 
@@ -41,8 +42,41 @@ public sealed class ReleasePreviewTests
     {
         await using var control = await ControlFixture.StartAsync();
         var preview = Preview(control, await control.PublishAsync("unknown"));
+        Assert.Equal(("unknown", 0), (preview.Outcome, preview.Moves.Count));
+        Assert.Equal("not admitted yet: 'ingot up' asks the gates first", preview.Reason);
+    }
+
+    [Fact]
+    public async Task APreviewOfWhatItsStageHasOutgrownLeavesItToTheGates()
+    {
+        await using var control = await ControlFixture.StartAsync();
+        var digest = await control.AdmittedAsync("first");
+        await control.ApplyAsync(production: "gates: [tests-passed, no-secrets]");
+        var preview = Preview(control, digest);
+        Assert.Equal(("unknown", 0), (preview.Outcome, preview.Moves.Count));
+        Assert.Contains("asks for no-secrets since it admitted", preview.Reason, StringComparison.Ordinal);
+        Assert.EndsWith(": 'ingot up' asks the gates first", preview.Reason, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("revoked")]
+    [InlineData("rejected")]
+    [InlineData("quarantine")]
+    public async Task WhatNoGateTakesBackIsRefusedAlsoBeforeItIsAdmitted(string word)
+    {
+        await using var control = await ControlFixture.StartAsync();
+        var digest = await control.PublishAsync("bad");
+        if (word == "revoked")
+            await control.AppendAsync(new LedgerEvent.Revoked("shop", "web", digest, "a hole"));
+        else if (word == "rejected")
+            await control.SayAsync(digest, "bob", approved: false);
+        else
+            await control.AppendAsync(new LedgerEvent.Quarantined("shop", "web", ControlFixture.Stage, digest, "it failed"));
+
+        var preview = Preview(control, digest);
+
         Assert.Equal(("refused", 0), (preview.Outcome, preview.Moves.Count));
-        Assert.Contains("is not admitted to production", preview.Reason, StringComparison.Ordinal);
+        Assert.Contains(word, preview.Reason, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -102,7 +102,8 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
         Assert.DoesNotContain(Directory.EnumerateFiles(Path.Combine(fixture.Home, "cache", "steps")), f => File.ReadAllText(f).Contains("hidden", StringComparison.Ordinal));
 
         string wrong = new('0', 64);
-        var e = await Assert.ThrowsAsync<DownloadException>(() => fixture.BuildAsync($"FROM base\nADD --checksum=sha256:{wrong} {server.Root}/file /opt/\n"));
+        var e = await Assert.ThrowsAsync<UnavailableException>(() => fixture.BuildAsync($"FROM base\nADD --checksum=sha256:{wrong} {server.Root}/file /opt/\n"));
+        Assert.StartsWith("Dockerfile:2:1: error: ", e.Message, StringComparison.Ordinal);
         Assert.Contains(wrong, e.Message, StringComparison.Ordinal);
     }
 

@@ -83,8 +83,8 @@ public sealed class RuleTests : IDisposable
             """);
         Directory.CreateDirectory(Project.At("root/etc"));
         string said = await BuildAsync();
-        Assert.Contains("the rule 'tar-gzip-times@3' did not touch what something has a checksum or a signature of: /a.tar.gz (of /SHA256SUMS)", said, StringComparison.Ordinal);
-        Assert.Contains("the rule 'tar-times@3' did not touch what something has a checksum or a signature of: /b.tar (of /b.tar.md5)", said, StringComparison.Ordinal);
+        Assert.Contains("the rule 'tar-gzip-times@4' did not touch what something has a checksum or a signature of: /a.tar.gz (of /SHA256SUMS)", said, StringComparison.Ordinal);
+        Assert.Contains("the rule 'tar-times@4' did not touch what something has a checksum or a signature of: /b.tar (of /b.tar.md5)", said, StringComparison.Ordinal);
     }
 
     // The first step makes a file of which it says that it is from the time of the second.

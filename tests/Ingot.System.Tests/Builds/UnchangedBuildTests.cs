@@ -48,9 +48,11 @@ public sealed class UnchangedBuildTests(BuildFixture fixture) : IClassFixture<Bu
         File.WriteAllText(Path.Combine(project, "alone/file"), "2");
         Assert.NotEqual(one.Split('\n')[^2].Split(" (")[0], (await RunAsync(project, alone)).Output.Split('\n')[^2].Split(" (")[0]);
 
-        // What is to be explained, or done again, is never answered from memory, nor is a mistake.
+        // What is to be explained, shown in detail or done again is never answered from memory, nor is a mistake.
         int count = Directory.GetFiles(remembered).Length;
         await RunAsync(project, "build", "app", "--explain");
+        Assert.Equal(count, Directory.GetFiles(remembered).Length);
+        await RunAsync(project, "build", "app", "--verbose");
         Assert.Equal(count, Directory.GetFiles(remembered).Length);
         Assert.Equal(2, (await RunAsync(project, "build", "ap")).ExitCode);
         Assert.Equal(2, (await RunAsync(project, "build", "ap")).ExitCode);

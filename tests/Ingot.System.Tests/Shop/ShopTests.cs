@@ -133,9 +133,9 @@ public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
         shop.Edit("ingot.yaml", text => text.Replace("gates: [claims-hold], target: docker }", "gates: [claims-hold], target: docker, approvals: { count: 1 } }", StringComparison.Ordinal));
         try
         {
-            var refused = await shop.Ingot.ExpectAsync(1, "up", shop.Project);
+            var refused = await shop.Ingot.ExpectAsync(4, "up", shop.Project);
             Assert.Contains("ingot approve", refused.Output + refused.Error, StringComparison.Ordinal);
-            await shop.Ingot.ExpectAsync(1, "-C", shop.Project, "explain", $"web:{version}", "--stage", "production");
+            await shop.Ingot.ExpectAsync(4, "-C", shop.Project, "explain", $"web:{version}", "--stage", "production");
             await shop.Ingot.ExpectAsync(0, "-C", shop.Project, "approve", $"web:{version}", "--stage", "production", "--why", "looked at staging");
             await shop.Ingot.ExpectAsync(0, "up", shop.Project);
             var explained = await shop.Ingot.ExpectAsync(0, "-C", shop.Project, "explain", $"web:{version}", "--stage", "production", "--output", "json");

@@ -39,6 +39,29 @@ public sealed class ProjectDirectoryTests : IDisposable
     }
 
     [Theory]
+    [InlineData("x", "../outside", "outside-project")]
+    [InlineData("x/new/file", "../outside", "outside-project")]
+    [InlineData("x/secret", "../outside", "outside-project")]
+    [InlineData("sub/../x/new", "/tmp", "outside-project")]
+    [InlineData("x", "/dev/stdout", "outside-project")]
+    [InlineData("x", "/nowhere/at/all", "outside-project")]
+    [InlineData("x/file", "sub", null)]
+    [InlineData("x", "file", null)]
+    [InlineData("sub/new/file", null, null)]
+    [InlineData("file", null, null)]
+    [InlineData("../outside/new", null, null)]
+    [InlineData("/tmp", null, null)]
+    [InlineData(".", null, null)]
+    public void NothingIsWrittenOverALinkThatLeadsOut(string path, string? link, string? code)
+    {
+        if (link is not null)
+            Link("x", link);
+        string project = _directory.At("project"), full = Path.GetFullPath(path, project);
+        var thrown = Record.Exception(() => ProjectDirectory.CheckDestination(project, full, path));
+        Assert.Equal(code, (thrown as InvalidInputException)?.Diagnostics[0].Code);
+    }
+
+    [Theory]
     [InlineData("x", "../outside/secret")]
     [InlineData("x", "/etc/passwd")]
     [InlineData("x", "sub/../../outside/secret")]

@@ -183,6 +183,24 @@ public sealed class DockerTargetTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task TheNetworkOfAnEarlierVersionGoesWithTheLastContainerOnItAndNoOtherDoes()
+    {
+        foreach (string id in (string[])["a", "b"])
+            _engine.Add(id, 0, status: "exited");
+        var setup = new ServiceSetup(s_key, new ProxySettings(new ListenAddress("127.0.0.1", 0), TimeSpan.Zero), []);
+        _engine.Networks.Add(("old", "ingot-shop-012345", new() { [InstanceLabels.Home] = Home, [InstanceLabels.Project] = "shop" }));
+        _engine.Networks.Add(("new", "ingot-shop.test-012345",
+            new() { [InstanceLabels.Home] = Home, [InstanceLabels.Project] = "shop", [InstanceLabels.Stage] = "test" }));
+
+        // Nothing runs on it, and what is stopped may be started again.
+        await _target.CarryOutAsync(setup, new Move.RemoveInstance(Generation.Number, 0, "a"));
+        Assert.Equal(["old", "new"], _engine.Networks.Select(network => network.Id));
+
+        await _target.CarryOutAsync(setup, new Move.RemoveInstance(Generation.Number, 0, "b"));
+        Assert.Equal(["new"], _engine.Networks.Select(network => network.Id));
+    }
+
+    [Fact]
     public async Task ServicesAreFoundByTheirContainersAndByWhatIsLeftOfTheirProxies()
     {
         _engine.Add("a", 0);
@@ -288,6 +306,8 @@ public sealed class DockerTargetTests : IAsyncLifetime
 
         public IEnumerable<string> Asked => _asked;
 
+        public List<(string Id, string Name, Dictionary<string, string> Labels)> Networks { get; } = [];
+
         public bool TellsEvents { get; set; } = true;
 
         public string? Stuck { get; set; }
@@ -348,7 +368,8 @@ public sealed class DockerTargetTests : IAsyncLifetime
                         ? (200, Inspected(id, one)) : (404, "{}"),
                     ("GET", ["images", ImageId, "json"]) => (200, Image(ImageId)),
                     ("GET", ["images", ..]) => (404, "{}"),
-                    ("GET", ["networks"]) => (200, "[]"),
+                    ("GET", ["networks"]) => (200, JsonSerializer.Serialize(Networks.Select(one => new { one.Id, one.Name, one.Labels }))),
+                    ("DELETE", ["networks", var id]) => (Networks.RemoveAll(one => one.Id == id) > 0 ? 204 : 404, ""),
                     ("DELETE", ["containers", var id]) when id == Stuck => (500, "{\"message\":\"it is stuck\"}"),
                     ("DELETE", ["containers", var id]) => (Containers.Remove(id) ? 204 : 404, ""),
                     _ => (500, "{\"message\":\"not here\"}"),

@@ -44,9 +44,10 @@ public sealed class SyntheticSenderTests
         silent.Start();
         await using var sender = new SyntheticSender(new ListenAddress("127.0.0.1", ((IPEndPoint)silent.LocalEndpoint).Port), "/", 50, TimeProvider.System);
 
-        var seen = await Until(sender, s => s.Skipped > 0);
+        var seen = await Until(sender, s => s is { Skipped: > 0, Sent: >= 100 });
 
-        Assert.InRange(seen.Sent, 100, 130);
+        // What was given up has failed; the rest is unanswered, two seconds' worth at most.
+        Assert.InRange(seen.Sent - seen.Failed, 0, 100);
     }
 
     [Fact]

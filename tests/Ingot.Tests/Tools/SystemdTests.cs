@@ -35,5 +35,6 @@ public sealed class SystemdTests : IDisposable
         File.WriteAllText(Path.Combine(_root, "lib/systemd/system/docker.service"), "");
         Assert.Equal((true, true, false), (systemd.IsRunning, systemd.Has("docker.service"), systemd.Has("docker")));
         Assert.Equal("systemctl start docker.service", Systemd.Start("docker.service").ToString());
+        Assert.Equal("systemctl is-active --quiet docker.service", Systemd.IsActive("docker.service").ToString());
     }
 }

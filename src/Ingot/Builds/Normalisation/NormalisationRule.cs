@@ -102,14 +102,14 @@ public sealed record NormalisationRule
 
         // Times in the headers of files that the command made.
         new("gzip-times", 3, RuleAction.Patch, "**/*.gz") { Patches = GzipTimes.Find },
-        new("tar-times", 3, RuleAction.Patch, "**/*.tar") { Patches = TarTimes.Find },
+        new("tar-times", 4, RuleAction.Patch, "**/*.tar") { Patches = TarTimes.Find },
         // Members are compressed: where one has a time of the step the whole is compressed anew.
-        new("tar-gzip-times", 3, RuleAction.Patch, "**/*.tar.gz", "**/*.tgz") { Remakes = GzipTarTimes.Remake, Patches = GzipTarTimes.Find },
+        new("tar-gzip-times", 4, RuleAction.Patch, "**/*.tar.gz", "**/*.tgz") { Remakes = GzipTarTimes.Remake, Patches = GzipTarTimes.Find },
         // Beside the time, which references of a module are marked: that depends on what else the process that compiled it had loaded.
         new("pyc", 2, RuleAction.Patch, "**/*.pyc") { Patches = (content, times) => [.. BytecodeTimes.Find(content, times), .. BytecodeReferences.Find(content)] },
         new("ar-times", 3, RuleAction.Patch, "**/*.a") { Patches = ArchiveTimes.Find },
         new("zip-times", 3, RuleAction.Patch, "**/*.jar", "**/*.war", "**/*.ear", "**/*.aar", "**/*.whl", "**/*.egg", "**/*.zip", "**/*.nupkg") { Patches = ZipTimes.Find },
-        new("apk-scripts-times", 4, RuleAction.Patch, "lib/apk/db/scripts.tar", "usr/lib/apk/db/scripts.tar") { Patches = TarTimes.Find },
+        new("apk-scripts-times", 5, RuleAction.Patch, "lib/apk/db/scripts.tar", "usr/lib/apk/db/scripts.tar") { Patches = TarTimes.Find },
 
         new("cpio-times", 3, RuleAction.Patch, "**/*.cpio", "boot/initrd.img-*", "boot/initramfs-*.img", "usr/lib/modules/*/initramfs.img") { Patches = CpioTimes.Find },
         new("java-keystore-times", 3, RuleAction.Patch, "**/cacerts", "**/*.jks") { Patches = KeyStoreTimes.Find },

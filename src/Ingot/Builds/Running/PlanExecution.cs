@@ -248,7 +248,9 @@ internal sealed partial class PlanExecution : IDisposable
 
     private bool IsFresh(PlannedStage stage) => stage.IsFresh || _session.Settings.NoCache;
 
-    private StepKey KeyOf(StepWork work, Digest? content) => StepKeys.Of(work.Step, work.Chain, content, EpochOf(work.Stage), work.Stage.RulesOff);
+    private StepKey KeyOf(StepWork work, Digest? content) => StepKeys.Of(work.Step, work.Chain, content, EpochOf(work.Stage), work.Stage.RulesOff, ExemptSecrets);
+
+    private IReadOnlyCollection<string> ExemptSecrets => [.. _session.Settings.ExemptSecrets.Where(_session.Settings.Secrets.ContainsKey)];
 
     private DateTimeOffset EpochOf(PlannedStage stage) => stage.Epoch ?? _session.Settings.Epoch;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 
@@ -44,10 +45,22 @@ public static class SecretScanner
     /// <summary>The text with every secret that is recognised in it taken out.</summary>
     public static string Redact(string text)
     {
-        var matches = SecretMatcher.Find(text, rule => rule.AppliesTo(SecretPlace.History, "", isText: true));
-        foreach (var match in matches.OrderByDescending(m => m.Start))
-            text = string.Concat(text.AsSpan(0, (int)match.Start), "…", text.AsSpan((int)match.Start + match.Length));
-        return text;
+        // All that any rule sees counts, also where a generic one reaches further than the one whose finding it would be.
+        List<(int Start, int End)> secrets = [];
+        SecretMatcher.Find(text, 0, text.Length, rule => rule.AppliesTo(SecretPlace.History, "", isText: true), (_, start, secret, _) =>
+            secrets.Add((start, start + secret.Length)));
+
+        var redacted = new StringBuilder(text.Length);
+        int done = 0;
+        foreach (var (start, end) in secrets.OrderBy(secret => secret.Start))
+        {
+            // What overlaps one before it is taken out together with that.
+            if (start >= done)
+                redacted.Append(text, done, start - done).Append('…');
+            done = Math.Max(done, end);
+        }
+
+        return redacted.Append(text, done, text.Length - done).ToString();
     }
 
     private static string Name(string variable) => variable.IndexOf('=', StringComparison.Ordinal) is var equals and >= 0 ? variable[..equals] : variable;

@@ -94,6 +94,17 @@ public sealed class StepKeyTests
     }
 
     [Fact]
+    public void ACommandThatHasASecretWhichIsNotLookedForIsAnother()
+    {
+        var step = s_run with { Mounts = [new StepMount.Secret("/run/secrets/db", s_here, "db", null, IsRequired: false)] };
+        var key = StepKeys.Of(step, s_base, null, Tree.Epoch);
+        Assert.Equal(["exempt secret is new: 'db'"], StepKeys.Of(step, s_base, null, Tree.Epoch, exempt: ["db", "other"]).DifferencesFrom(key));
+        Assert.Equal(key.Digest, StepKeys.Of(step, s_base, null, Tree.Epoch, exempt: ["other"]).Digest);
+        Assert.Equal(key.Digest, StepKeys.Of(step, s_base, null, Tree.Epoch, exempt: []).Digest);
+        Assert.Equal(StepKeys.Of(s_run, s_base, null, Tree.Epoch).Digest, StepKeys.Of(s_run, s_base, null, Tree.Epoch, exempt: ["db"]).Digest);
+    }
+
+    [Fact]
     public void ABootstrapStandsOnNothing() =>
         Assert.Equal(StepKeys.Of(s_bootstrap, s_base, null, Tree.Epoch).Digest, StepKeys.Of(s_bootstrap, LayerChain.Empty, null, Tree.Epoch).Digest);
 

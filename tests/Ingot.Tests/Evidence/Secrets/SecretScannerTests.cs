@@ -13,6 +13,16 @@ public sealed class SecretScannerTests
 {
     private static readonly string s_token = "ghp_" + "Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4zAb7d";
 
+    // The forms of secrets, and nobody's.
+    private static readonly string[] s_shapes =
+    [
+        s_token,
+        "glpat-" + "k3J9xQ2mZ8vR1tY6wB4n",
+        "AKIA" + "Q7ZT3MXK2VWPR4JY",
+        "npm_" + "Zx8Cv3Bn7Mq1We5Rt9Yu2Io6Pa4Sd0Fg8Hj3",
+        "hvs." + "CAESIJx7Kq2Lm9Rt4Wy8Pz3Vb6Nc1D",
+    ];
+
     public static TheoryData<string, string, string> Found() => Vectors("found.txt", 3, f => (f[0], f[1], f[2]));
 
     public static TheoryData<string, string, string> NotFound() => Vectors("not-found.txt", 2, f => ("", f[0], f[1]));
@@ -174,6 +184,36 @@ public sealed class SecretScannerTests
     public void NoTextMakesTheRedactionThrowOrGrow() => Prop.ForAll(
         ArbMap.Default.ArbFor<string>().Filter(s => s is not null),
         text => SecretScanner.Redact(text).Length <= text.Length).Holds();
+
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("got ", " and went on")]
+    public void SecretsOfTwoKindsThatOverlapAreTakenOutTogether(string before, string after)
+    {
+        string text = "glpat-" + "k3J9xQ2mZ8vR1tY6wB4n." + "AKIA" + "Q7ZT3MXK2VWPR4JY";
+        Assert.Equal($"{before}…{after}", SecretScanner.Redact(before + text + after));
+    }
+
+    [Fact]
+    public void NoTextMadeOfSecretsMakesTheRedactionThrowOrGrow() => Prop.ForAll(
+        ArbMap.Default.ArbFor<NonNull<byte[]>>(),
+        bytes =>
+        {
+            string text = Composed(bytes.Get, ["", ".", "-", "_", "=", "/", "+", "~", ":", "\n", " PASSWORD=", "://", "@", "\""]);
+            return SecretScanner.Redact(text).Length <= text.Length;
+        }).Holds();
+
+    [Fact]
+    public void SecretsBesideEachOtherAreAllTakenOut() => Prop.ForAll(
+        ArbMap.Default.ArbFor<NonNull<byte[]>>(),
+        bytes =>
+        {
+            string redacted = SecretScanner.Redact(Composed(bytes.Get, [" ", "\n", "; "]));
+            return s_shapes.All(shape => !redacted.Contains(shape, StringComparison.Ordinal));
+        }).Holds();
+
+    private static string Composed(byte[] choices, string[] separators) => string.Concat(choices.Select(choice =>
+        s_shapes[choice % s_shapes.Length] + separators[choice / s_shapes.Length % separators.Length]));
 
     [Fact]
     public void AnythingMayStandAroundASecret() => Prop.ForAll(

@@ -18,13 +18,20 @@ internal static partial class TarTimes
     private const int TypeOffset = 156;
     private const int MaxMembers = 1_000_000;
     private const int MaxExtendedBytes = 1 << 20;
+    private const long MaxPatchBytes = 64 << 20;
 
-    /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole tar file.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
+    // What a change of a header takes in memory, about.
+    private const int PatchOverhead = 128;
+
+    /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole tar file, and where it would be more
+    /// than is held in memory.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times) => Find(content, times, MaxPatchBytes);
+
+    internal static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times, long maxBytes)
     {
         var patches = new List<ContentPatch>();
         byte[] block = new byte[BlockBytes];
-        long at = 0;
+        long at = 0, held = 0;
         for (int members = 0; members < MaxMembers && content.ReadAt(at, block) == BlockBytes; members++)
         {
             if (!block.AsSpan().ContainsAnyExcept((byte)0))
@@ -38,15 +45,21 @@ internal static partial class TarTimes
                 Octal(block, SizeOffset, records.Length);
             if (times.IsOfStep(time))
                 Octal(block, TimeOffset, times.Epoch);
-            if (records is not null || times.IsOfStep(time))
+            bool isChanged = records is not null || times.IsOfStep(time);
+            held += (isChanged ? PatchOverhead : 0) + (records is not null ? PatchOverhead + InBlocks(size) : 0);
+            if (held > maxBytes)
+                return [];
+            if (isChanged)
                 patches.Add(HeaderOf(block, at));
             if (records is not null)
-                patches.Add(new ContentPatch(at + BlockBytes, [.. records, .. new byte[size - records.Length]]));
-            at += BlockBytes + ((size + BlockBytes - 1) / BlockBytes * BlockBytes);
+                patches.Add(new ContentPatch(at + BlockBytes, [.. records, .. new byte[(int)InBlocks(size) - records.Length]]));
+            at += BlockBytes + InBlocks(size);
         }
 
         return at == content.Length ? patches : [];
     }
+
+    private static long InBlocks(long size) => (size + BlockBytes - 1) / BlockBytes * BlockBytes;
 
     // Size, time and checksum: what lies between them has not changed.
     private static ContentPatch HeaderOf(byte[] block, long at)
@@ -56,7 +69,8 @@ internal static partial class TarTimes
     }
 
     // A time is written with as many digits as its fraction needs: without fractions all are equally long, and what the header says of
-    // their size is, too. The zeros after them are those that fill up a block.
+    // their size is, too. The zeros after them are those that fill up a block. Where fewer blocks would do, a record of filler takes up the
+    // others: a block of zeros between members is the end of the archive for whoever reads it.
     private static byte[]? RecordsWithout(LayerContent content, long at, int size, StepTimes times)
     {
         byte[] records = new byte[size];
@@ -75,8 +89,24 @@ internal static partial class TarTimes
             start += length;
         }
 
-        return isChanged && result.Length <= size ? result.ToArray() : null;
+        long blocks = InBlocks(size);
+        if (!isChanged || result.Length > blocks)
+            return null;
+        if (InBlocks(result.Length) < blocks)
+            result.Write(Filler((int)(blocks - result.Length), FillerKey(records)));
+        return result.ToArray();
     }
+
+    // At least a block is to be filled, so that there is always room for the key.
+    private static byte[] Filler(int length, string key)
+    {
+        string start = string.Create(CultureInfo.InvariantCulture, $"{length} {key}=");
+        return Encoding.ASCII.GetBytes(start.PadRight(length - 1, '-') + "\n");
+    }
+
+    // A comment is for nobody's eyes; but some readers take no two records of one key.
+    private static string FillerKey(byte[] records) =>
+        records.AsSpan().IndexOf(" comment="u8) < 0 ? "comment" : "INGOT.filler";
 
     // "27 mtime=1700000000.000000\n": how long it is, a key, and a value of any bytes.
     private static int? RecordAt(ReadOnlySpan<byte> records)

@@ -374,6 +374,75 @@ public sealed class FormatTimesTests
         Assert.Equal(($"{Epoch}", "mtime=1 and more"), (entry.ExtendedAttributes["atime"], entry.ExtendedAttributes["comment"]));
     }
 
+    // Extended headers of every size around the ends of one block and of two: a block of zeros that is left over would be the end of the
+    // archive.
+    [Theory]
+    [InlineData(360, null)]
+    [InlineData(870, null)]
+    [InlineData(340, "mtime=1 and more")]
+    [InlineData(850, "mtime=1 and more")]
+    public void ExtendedHeadersKeepTheirBlocks(int first, string? comment)
+    {
+        int filled = 0;
+        foreach (int length in Enumerable.Range(first, 160))
+        {
+            byte[] tar = LongTar(s_late, length, ".123456789", comment), other = LongTar(s_late.AddHours(1), length, ".5", comment);
+            byte[] changed = Apply("tar of pax", tar);
+            Assert.Empty(Find("tar of pax", changed));
+            AreWithin(Find("tar of pax", tar), tar.Length);
+            if (tar.Length == other.Length)
+                Assert.Equal(changed, Apply("tar of pax", other));
+            var reader = new TarReader(new MemoryStream(changed));
+            foreach (char name in "ab")
+            {
+                var entry = Assert.IsType<PaxTarEntry>(reader.GetNextEntry());
+                Assert.Equal(new string(name, length), entry.Name);
+                Assert.Equal((Epoch, $"{Epoch}"), (entry.ModificationTime.ToUnixTimeSeconds(), entry.ExtendedAttributes["atime"]));
+                string? filler = entry.ExtendedAttributes.GetValueOrDefault(comment is null ? "comment" : "INGOT.filler");
+                filled += filler is null ? 0 : 1;
+                if (comment is not null)
+                    Assert.Equal(comment, entry.ExtendedAttributes["comment"]);
+            }
+
+            Assert.Null(reader.GetNextEntry());
+        }
+
+        Assert.InRange(filled, 2, 100);
+    }
+
+    private static byte[] LongTar(DateTimeOffset time, int length, string fraction, string? comment)
+    {
+        var bytes = new MemoryStream();
+#pragma warning disable RS0030 // other writers' bytes are what is read here
+        using (var writer = new TarWriter(bytes, TarEntryFormat.Pax, leaveOpen: true))
+#pragma warning restore RS0030
+        {
+            foreach (char name in "ab")
+            {
+                var attributes = new Dictionary<string, string> { ["atime"] = $"{time.ToUnixTimeSeconds()}{fraction}" };
+                if (comment is not null)
+                    attributes["comment"] = comment;
+                writer.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, new string(name, length), attributes)
+                {
+                    ModificationTime = time.AddMilliseconds(123),
+                    DataStream = new MemoryStream([1, 2, 3]),
+                });
+            }
+        }
+
+        return bytes.ToArray();
+    }
+
+    [Theory]
+    [InlineData(TarEntryFormat.Ustar)]
+    [InlineData(TarEntryFormat.Pax)]
+    public void ATarFileOfWhichMoreWouldChangeThanIsHeldInMemoryStays(TarEntryFormat format)
+    {
+        var tar = LayerContent.Of(Tar(s_late, format));
+        Assert.NotEmpty(TarTimes.Find(tar, s_times, 64 << 10));
+        Assert.Empty(TarTimes.Find(tar, s_times, 150));
+    }
+
     // A value of more lines is one record, whatever its lines look like.
     [Fact]
     public void WhatOnlyLooksLikeATimeInAnExtendedHeaderStays()
