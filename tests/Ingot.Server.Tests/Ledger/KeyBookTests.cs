@@ -140,7 +140,7 @@ public sealed class KeyBookTests : IAsyncDisposable
         Assert.Equal(own.Id, ring.Own!.Id);
         Assert.Contains("is not trusted", ring.Objection(dropped.Id, PredicateType.TestResult), StringComparison.Ordinal);
         Assert.Equal(own.Id, Assert.Single(await KeyRing.TrustedAsync(_home.Home, _store)).Key.Id);
-        Assert.Contains(await KeyReports.NotesAsync(ring, _store, default), note => note.Contains(dropped.Id[..12], StringComparison.Ordinal) && note.Contains("not believed", StringComparison.Ordinal));
+        Assert.Contains(await KeyReports.NotesAsync(ring, _store, default), note => note.Contains(dropped.Id[..12], StringComparison.Ordinal) && note.Contains("not trusted", StringComparison.Ordinal));
     }
 
     [Fact]
