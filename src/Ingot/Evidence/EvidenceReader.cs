@@ -51,7 +51,7 @@ public sealed class EvidenceReader
         {
             var digest = Digest.Of(bytes.Span);
             if (found.IsNew(digest))
-                found.Add(digest, await ReadOneAsync(subject, digest, bytes, readBlob, cancellationToken).ConfigureAwait(false));
+                found.Add(digest, await ReadOneAsync(subject, digest, bytes, readBlob, cancellationToken));
         }
 
         return found.ToSet();
@@ -62,7 +62,7 @@ public sealed class EvidenceReader
     {
         var found = new Found(subject);
         foreach (var manifest in manifests.Where(m => found.IsNew(m) && !found.Holds(_verdicts.Find(_keySet, subject, m)?.Bundle)))
-            found.Add(manifest, await ReadStoredAsync(subject, store, manifest, cancellationToken).ConfigureAwait(false));
+            found.Add(manifest, await ReadStoredAsync(subject, store, manifest, cancellationToken));
 
         return found.ToSet();
     }
@@ -76,7 +76,7 @@ public sealed class EvidenceReader
         {
             var bundle = _verdicts.Find(_keySet, subject, manifest) is { } known
                 ? known.Bundle
-                : (await ReadStoredAsync(subject, store, manifest, cancellationToken).ConfigureAwait(false) as Outcome.Believed)?.Bundle;
+                : (await ReadStoredAsync(subject, store, manifest, cancellationToken) as Outcome.Believed)?.Bundle;
             if (bundle is { } holds && bundles.Add(holds))
                 believed.Add(manifest);
         }
@@ -90,9 +90,9 @@ public sealed class EvidenceReader
             return new Outcome.Refused(reason);
 
         // Whoever pushes decides how large it is: that must not be a reason to believe nothing at all.
-        var outcome = await store.SizeAsync(manifest, cancellationToken).ConfigureAwait(false) > MaxManifestBytes
+        var outcome = await store.SizeAsync(manifest, cancellationToken) > MaxManifestBytes
             ? new Outcome.Refused($"the manifest has more than {MaxManifestBytes} bytes") { IsFinal = true }
-            : await ReadOneAsync(subject, manifest, await store.ReadRequiredAsync(manifest, cancellationToken).ConfigureAwait(false), (blob, stop) => store.ReadAsync(blob.Digest, stop), cancellationToken).ConfigureAwait(false);
+            : await ReadOneAsync(subject, manifest, await store.ReadRequiredAsync(manifest, cancellationToken), (blob, stop) => store.ReadAsync(blob.Digest, stop), cancellationToken);
         if (outcome is Outcome.Believed believed)
             _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.Verdict(Reason: null, believed.Bundle));
         else if (outcome is Outcome.Refused { IsFinal: true } refused)
@@ -106,7 +106,7 @@ public sealed class EvidenceReader
         try
         {
             var layer = BundleOf(subject, bytes);
-            var blob = await readBlob(layer, cancellationToken).ConfigureAwait(false);
+            var blob = await readBlob(layer, cancellationToken);
             if (blob is null)
                 return new Outcome.Refused($"the bundle '{layer.Digest}' is missing");
             if (blob.Length != layer.Size || Digest.Of(blob) != layer.Digest)

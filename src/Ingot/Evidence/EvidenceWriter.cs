@@ -52,16 +52,16 @@ public sealed class EvidenceWriter
             if (envelope is null)
             {
                 envelope = StatementSigner.Sign(statement, _key);
-                toPublish.Add(await WriteBundleAsync(subject, statement.PredicateType, envelope, cancellationToken).ConfigureAwait(false));
+                toPublish.Add(await WriteBundleAsync(subject, statement.PredicateType, envelope, cancellationToken));
             }
 
             envelopes.Add((statement.PredicateType, envelope));
         }
 
-        if (await WriteAttestationsAsync(subject, envelopes, existing?.AttestationManifest, cancellationToken).ConfigureAwait(false) is { } attestations)
+        if (await WriteAttestationsAsync(subject, envelopes, existing?.AttestationManifest, cancellationToken) is { } attestations)
             toPublish.Add(attestations);
         if (envelopes.Any(e => e.PredicateType == PredicateType.Signature)
-            && await WriteSignatureAsync(subject, reference, existing?.SignatureManifest, cancellationToken).ConfigureAwait(false) is { } signature)
+            && await WriteSignatureAsync(subject, reference, existing?.SignatureManifest, cancellationToken) is { } signature)
         {
             toPublish.Add(signature);
         }
@@ -80,8 +80,8 @@ public sealed class EvidenceWriter
 
     private async Task<EvidenceManifest> WriteBundleAsync(Descriptor subject, string predicateType, Envelope envelope, CancellationToken cancellationToken)
     {
-        var config = await _store.PutAsync(MediaType.Empty, "{}"u8.ToArray(), cancellationToken).ConfigureAwait(false);
-        var layer = await _store.PutAsync(SigstoreBundle.MediaType, SigstoreBundle.Write(envelope, _key.PublicKey), cancellationToken).ConfigureAwait(false);
+        var config = await _store.PutAsync(MediaType.Empty, "{}"u8.ToArray(), cancellationToken);
+        var layer = await _store.PutAsync(SigstoreBundle.MediaType, SigstoreBundle.Write(envelope, _key.PublicKey), cancellationToken);
         var manifest = new Manifest
         {
             ArtifactType = SigstoreBundle.MediaType,
@@ -95,7 +95,7 @@ public sealed class EvidenceWriter
                 ["org.opencontainers.image.created"] = _time.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
             },
         };
-        var descriptor = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken).ConfigureAwait(false);
+        var descriptor = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken);
         return new EvidenceManifest(descriptor with { ArtifactType = SigstoreBundle.MediaType }, Tag: null, predicateType, [config, layer]);
     }
 
@@ -105,12 +105,12 @@ public sealed class EvidenceWriter
         List<Descriptor> layers = [];
         foreach (var (predicateType, envelope) in envelopes.Where(e => e.PredicateType != PredicateType.Signature))
         {
-            var layer = await _store.PutAsync(SimpleSigning.EnvelopeMediaType, envelope.ToBytes(), cancellationToken).ConfigureAwait(false);
+            var layer = await _store.PutAsync(SimpleSigning.EnvelopeMediaType, envelope.ToBytes(), cancellationToken);
             // cosign asks each layer for this annotation, although an envelope carries its signature inside.
             layers.Add(layer with { Annotations = new(StringComparer.Ordinal) { [SimpleSigning.SignatureAnnotation] = "", ["predicateType"] = predicateType } });
         }
 
-        return await WriteOlderAsync(SimpleSigning.AttestationTag(subject.Digest), layers, existing, cancellationToken).ConfigureAwait(false);
+        return await WriteOlderAsync(SimpleSigning.AttestationTag(subject.Digest), layers, existing, cancellationToken);
     }
 
     private async Task<EvidenceManifest?> WriteSignatureAsync(Descriptor subject, string reference, byte[]? existing, CancellationToken cancellationToken)
@@ -119,9 +119,9 @@ public sealed class EvidenceWriter
         if (existing is { } bytes && ReadOlder(bytes).Layers.Any(l => IsOurs(l, payload)))
             return null;
 
-        var layer = await _store.PutAsync(SimpleSigning.MediaType, payload, cancellationToken).ConfigureAwait(false);
+        var layer = await _store.PutAsync(SimpleSigning.MediaType, payload, cancellationToken);
         var signed = layer with { Annotations = new(StringComparer.Ordinal) { [SimpleSigning.SignatureAnnotation] = Convert.ToBase64String(_key.Sign(payload)) } };
-        return await WriteOlderAsync(SimpleSigning.SignatureTag(subject.Digest), [signed], existing, cancellationToken).ConfigureAwait(false);
+        return await WriteOlderAsync(SimpleSigning.SignatureTag(subject.Digest), [signed], existing, cancellationToken);
     }
 
     private bool IsOurs(Descriptor layer, byte[] payload)
@@ -142,7 +142,7 @@ public sealed class EvidenceWriter
             return null;
 
         Descriptor[] all = [.. kept, .. added];
-        var (config, manifest) = await StoreOlderAsync(_store, all, cancellationToken).ConfigureAwait(false);
+        var (config, manifest) = await StoreOlderAsync(_store, all, cancellationToken);
         return new EvidenceManifest(manifest, tag, PredicateType: null, [config, .. all]);
     }
 
@@ -151,13 +151,13 @@ public sealed class EvidenceWriter
     {
         var kept = ReadOlder(existing).Layers;
         var lacking = ReadOlder(added).Layers.Where(l => !kept.Any(k => k.Digest == l.Digest && SameSignature(k, l))).ToList();
-        return lacking.Count == 0 ? null : (await StoreOlderAsync(store, [.. kept, .. lacking], cancellationToken).ConfigureAwait(false)).Manifest;
+        return lacking.Count == 0 ? null : (await StoreOlderAsync(store, [.. kept, .. lacking], cancellationToken)).Manifest;
     }
 
     private static async Task<(Descriptor Config, Descriptor Manifest)> StoreOlderAsync(IContentStore store, Descriptor[] layers, CancellationToken cancellationToken)
     {
-        var config = await store.PutAsync(MediaType.Config, ImageJson.Write(ConfigOf(layers)), cancellationToken).ConfigureAwait(false);
-        return (config, await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = config, Layers = layers }), cancellationToken).ConfigureAwait(false));
+        var config = await store.PutAsync(MediaType.Config, ImageJson.Write(ConfigOf(layers)), cancellationToken);
+        return (config, await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = config, Layers = layers }), cancellationToken));
     }
 
     private static bool SameSignature(Descriptor a, Descriptor b) =>

@@ -29,18 +29,18 @@ public sealed class ImageUnderTest : IAsyncDisposable
     /// <summary>Unpacks the image of a manifest below <paramref name="scratchDirectory"/>, in a directory of its own.</summary>
     public static async Task<ImageUnderTest> UnpackAsync(IContentStore store, Digest manifest, string scratchDirectory, CancellationToken cancellationToken = default)
     {
-        var image = await Image.LoadAsync(store, manifest, platform: null, cancellationToken).ConfigureAwait(false);
-        var scratch = await ScratchDirectory.CreateAsync(scratchDirectory, "image", cancellationToken).ConfigureAwait(false);
+        var image = await Image.LoadAsync(store, manifest, platform: null, cancellationToken);
+        var scratch = await ScratchDirectory.CreateAsync(scratchDirectory, "image", cancellationToken);
         try
         {
             string root = Path.Combine(scratch.Path, "root");
             // Nothing here ever opens a device, and nobody else can reach the directory: an image with devices can be judged too.
-            await ImageRootFileSystem.UnpackAsync(store, image.Manifest, root, new ExtractOptions { AllowDevices = true }, cancellationToken).ConfigureAwait(false);
+            await ImageRootFileSystem.UnpackAsync(store, image.Manifest, root, new ExtractOptions { AllowDevices = true }, cancellationToken);
             return new ImageUnderTest(store, image, scratch, new ImageRoot(root));
         }
         catch
         {
-            await scratch.DisposeAsync().ConfigureAwait(false);
+            await scratch.DisposeAsync();
             throw;
         }
     }
@@ -49,6 +49,6 @@ public sealed class ImageUnderTest : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Root.Dispose();
-        await _scratch.DisposeAsync().ConfigureAwait(false);
+        await _scratch.DisposeAsync();
     }
 }

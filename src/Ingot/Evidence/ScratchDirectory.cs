@@ -26,7 +26,7 @@ public sealed class ScratchDirectory : IAsyncDisposable
     {
         parent = System.IO.Path.GetFullPath(parent);
         Directory.CreateDirectory(parent);
-        await RemoveLeftoversAsync(parent, cancellationToken).ConfigureAwait(false);
+        await RemoveLeftoversAsync(parent, cancellationToken);
         for (int attempt = 1; ; attempt++)
         {
             string path = System.IO.Path.Combine(parent, $"{prefix}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}");
@@ -50,16 +50,16 @@ public sealed class ScratchDirectory : IAsyncDisposable
             if (TryLock(held) is not { } file)
                 continue;
 
-            await using (file.ConfigureAwait(false))
-                await RemoveAsync(held[..^LockSuffix.Length]).ConfigureAwait(false);
+            await using (file)
+                await RemoveAsync(held[..^LockSuffix.Length]);
         }
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await RemoveAsync(Path).ConfigureAwait(false);
-        await _lock.DisposeAsync().ConfigureAwait(false);
+        await RemoveAsync(Path);
+        await _lock.DisposeAsync();
     }
 
     private static FileStream? TryLock(string path)
@@ -82,10 +82,10 @@ public sealed class ScratchDirectory : IAsyncDisposable
         if (Directory.Exists(state))
         {
             foreach (var container in Directory.EnumerateDirectories(state))
-                await CommandRunner.TryRunAsync(new Runc(state).Delete(System.IO.Path.GetFileName(container)), onLine: null, CancellationToken.None).ConfigureAwait(false);
+                await CommandRunner.TryRunAsync(new Runc(state).Delete(System.IO.Path.GetFileName(container)), onLine: null, CancellationToken.None);
         }
 
-        await CommandRunner.RunAsync(new Command("rm", "--recursive", "--force", "--one-file-system", path), CancellationToken.None).ConfigureAwait(false);
+        await CommandRunner.RunAsync(new Command("rm", "--recursive", "--force", "--one-file-system", path), CancellationToken.None);
         File.Delete(path + LockSuffix);
     }
 

@@ -35,8 +35,8 @@ internal sealed class ContainerWatch(DockerEngine engine, string homeId, TimePro
 
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync().ConfigureAwait(false);
-        await _run.ConfigureAwait(false);
+        await _stop.CancelAsync();
+        await _run;
         _stop.Dispose();
     }
 
@@ -65,7 +65,7 @@ internal sealed class ContainerWatch(DockerEngine engine, string homeId, TimePro
         try
         {
             var events = engine.WatchAsync([$"{InstanceLabels.Home}={homeId}"], since, onOpen: () => _life = life, _stop.Token);
-            await foreach (var happened in events.ConfigureAwait(false))
+            await foreach (var happened in events)
                 life.Note(happened);
         }
         catch (Exception e) when (e is IngotException or OperationCanceledException)

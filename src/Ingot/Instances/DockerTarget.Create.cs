@@ -18,39 +18,39 @@ public sealed partial class DockerTarget
     {
         var generation = Generation(setup, move.Generation);
         string name = HardenedContainer.Name(_homeId, setup.Key, move.Generation, move.Index);
-        using var turn = await _instances.TakeAsync(name, cancellationToken).ConfigureAwait(false);
+        using var turn = await _instances.TakeAsync(name, cancellationToken);
         for (int attempt = 1; ; attempt++)
         {
             string? id = null;
             try
             {
-                var image = await FindOrPullAsync(generation, cancellationToken).ConfigureAwait(false);
+                var image = await FindOrPullAsync(generation, cancellationToken);
                 var instance = new InstanceToMake(setup.Key, generation, move.Index, image, name);
-                id = await FindMadeAsync(instance, cancellationToken).ConfigureAwait(false)
-                    ?? await MakeAsync(instance, cancellationToken).ConfigureAwait(false);
-                await _engine.StartAsync(id, cancellationToken).ConfigureAwait(false);
+                id = await FindMadeAsync(instance, cancellationToken)
+                    ?? await MakeAsync(instance, cancellationToken);
+                await _engine.StartAsync(id, cancellationToken);
                 return id;
             }
             catch (DockerUnusableException) when (attempt < Tries)
             {
                 // It is on its way out, or the network it was made for is gone: it does not run, and nothing is lost.
                 if (id is not null)
-                    await RemoveInstanceAsync(id, cancellationToken).ConfigureAwait(false);
+                    await RemoveInstanceAsync(id, cancellationToken);
             }
         }
     }
 
     private async Task<DockerImage> FindOrPullAsync(Generation generation, CancellationToken cancellationToken) =>
-        await _engine.FindImageAsync(HardenedContainer.Reference(generation), cancellationToken).ConfigureAwait(false)
-            ?? await PullAsync(generation, cancellationToken).ConfigureAwait(false);
+        await _engine.FindImageAsync(HardenedContainer.Reference(generation), cancellationToken)
+            ?? await PullAsync(generation, cancellationToken);
 
     // A tag could have moved since; the digest is what was promoted, and the Engine must say that it has it.
     private async Task<DockerImage> PullAsync(Generation generation, CancellationToken cancellationToken)
     {
         await _engine.PullAsync(generation.Repository, generation.Digest.ToString(), Credentials(generation.Repository),
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken);
         string reference = HardenedContainer.Reference(generation);
-        var image = await _engine.FindImageAsync(reference, cancellationToken).ConfigureAwait(false);
+        var image = await _engine.FindImageAsync(reference, cancellationToken);
         return image?.RepoDigests?.Contains(reference) == true
             ? image
             : throw new ToolException("dockerd", $"'{reference}' was pulled and the Docker Engine does not know it by that digest");
@@ -60,12 +60,12 @@ public sealed partial class DockerTarget
     private async Task<string?> FindMadeAsync(InstanceToMake instance, CancellationToken cancellationToken)
     {
         var listed = await _engine.ListAsync(InstanceLabels.Filter(_homeId, instance.Key, instance.Generation.Number, instance.Index),
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken);
         foreach (var made in listed.OrderByDescending(container =>
             container.Names.Any(name => name.TrimStart('/').StartsWith(instance.Name, StringComparison.Ordinal))))
         {
             if (made.State is not ("removing" or "dead")
-                && await IsAsPromisedAsync(instance, made.Id, cancellationToken).ConfigureAwait(false))
+                && await IsAsPromisedAsync(instance, made.Id, cancellationToken))
                 return made.Id;
         }
 
@@ -74,28 +74,28 @@ public sealed partial class DockerTarget
 
     private async Task<bool> IsAsPromisedAsync(InstanceToMake instance, string id, CancellationToken cancellationToken)
     {
-        var container = await _engine.FindContainerAsync(id, cancellationToken).ConfigureAwait(false);
+        var container = await _engine.FindContainerAsync(id, cancellationToken);
         return container is not null
             && InstancePromise.Objection(instance.Generation, container) is null
             && InstanceLabels.Of(_homeId, instance.Key, instance.Generation, instance.Index, container.Image)
                 .All(label => label.Key == InstanceLabels.Version || container.Config.Labels?.GetValueOrDefault(label.Key) == label.Value)
-            && await ImageObjectionAsync(instance.Generation, container, cancellationToken).ConfigureAwait(false) is null;
+            && await ImageObjectionAsync(instance.Generation, container, cancellationToken) is null;
     }
 
     /// <summary>Makes the container under the first name that is free: one that somebody else has must hold nothing up.</summary>
     private async Task<string> MakeAsync(InstanceToMake instance, CancellationToken cancellationToken)
     {
         string name = HardenedContainer.Network(_homeId, instance.Key);
-        using var turn = await _networks.TakeAsync(name, cancellationToken).ConfigureAwait(false);
-        string network = await EnsureNetworkAsync(name, instance.Key, cancellationToken).ConfigureAwait(false);
+        using var turn = await _networks.TakeAsync(name, cancellationToken);
+        string network = await EnsureNetworkAsync(name, instance.Key, cancellationToken);
         var spec = HardenedContainer.Spec(_homeId, instance.Key, instance.Generation, instance.Index, instance.Image, network);
         for (int number = 1; number <= Tries; number++)
         {
             string candidate = number == 1 ? instance.Name : $"{instance.Name}-{number}";
-            if (await _engine.TryCreateAsync(candidate, spec, cancellationToken).ConfigureAwait(false) is { } id)
+            if (await _engine.TryCreateAsync(candidate, spec, cancellationToken) is { } id)
                 return id;
             // Another process of this home may have been faster.
-            if (await FindMadeAsync(instance, cancellationToken).ConfigureAwait(false) is { } made)
+            if (await FindMadeAsync(instance, cancellationToken) is { } made)
                 return made;
         }
 
@@ -108,7 +108,7 @@ public sealed partial class DockerTarget
     /// was made too late is removed again.</summary>
     private async Task<string> EnsureNetworkAsync(string name, ServiceKey key, CancellationToken cancellationToken)
     {
-        var there = await FindNetworksAsync(name, cancellationToken).ConfigureAwait(false);
+        var there = await FindNetworksAsync(name, cancellationToken);
         if (there.Count == 0)
         {
             var labels = new Dictionary<string, string>
@@ -117,8 +117,8 @@ public sealed partial class DockerTarget
                 [InstanceLabels.Project] = key.Project,
                 [InstanceLabels.Stage] = key.Stage,
             };
-            await _engine.TryCreateNetworkAsync(name, labels, cancellationToken).ConfigureAwait(false);
-            there = await FindNetworksAsync(name, cancellationToken).ConfigureAwait(false);
+            await _engine.TryCreateNetworkAsync(name, labels, cancellationToken);
+            there = await FindNetworksAsync(name, cancellationToken);
         }
 
         if (there.Count == 0)
@@ -126,13 +126,13 @@ public sealed partial class DockerTarget
                 $"the network '{name}' could not be made: one of that name is not this home's; remove it with 'docker network rm {name}'");
         // Whoever is about to use one of them finds it gone, and takes the oldest too.
         foreach (var late in there.Skip(1))
-            await _engine.TryRemoveNetworkAsync(late.Id, cancellationToken).ConfigureAwait(false);
+            await _engine.TryRemoveNetworkAsync(late.Id, cancellationToken);
         return there[0].Id;
     }
 
     private async Task<IReadOnlyList<DockerNetwork>> FindNetworksAsync(string name, CancellationToken cancellationToken)
     {
-        var there = await _engine.FindNetworksAsync(name, cancellationToken).ConfigureAwait(false);
+        var there = await _engine.FindNetworksAsync(name, cancellationToken);
         return [.. there.Where(network => network.Labels?.GetValueOrDefault(InstanceLabels.Home) == _homeId)];
     }
 

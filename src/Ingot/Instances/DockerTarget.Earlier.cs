@@ -14,7 +14,7 @@ public sealed partial class DockerTarget
         if (before is not null && _time.GetElapsedTime(before.At) < s_earlier)
             return before;
         long at = _time.GetTimestamp();
-        var listed = await _engine.ListAsync(InstanceLabels.FilterOfAnyHome(key), cancellationToken).ConfigureAwait(false);
+        var listed = await _engine.ListAsync(InstanceLabels.FilterOfAnyHome(key), cancellationToken);
         return new EarlierContainers(at, [.. listed.Select(container => EarlierName(key, container)).OfType<string>()
             .Order(StringComparer.Ordinal).Select(Earlier)]);
     }

@@ -23,8 +23,8 @@ public sealed partial class DockerTarget
         CancellationToken cancellationToken = default)
     {
         var before = _views.GetValueOrDefault(setup.Key) ?? ServiceView.None;
-        var list = await _engine.ListAsync(InstanceLabels.Filter(_homeId, setup.Key), before.List, cancellationToken).ConfigureAwait(false);
-        var read = await Task.WhenAll(list.Containers.Select(row => InspectAsync(before, row, cancellationToken))).ConfigureAwait(false);
+        var list = await _engine.ListAsync(InstanceLabels.Filter(_homeId, setup.Key), before.List, cancellationToken);
+        var read = await Task.WhenAll(list.Containers.Select(row => InspectAsync(before, row, cancellationToken)));
         var known = read.OfType<Inspected>().ToDictionary(inspected => inspected.Container.Id, StringComparer.Ordinal);
         var instances = new List<InstanceObservation>(known.Count);
         var strangers = new List<string>();
@@ -33,12 +33,12 @@ public sealed partial class DockerTarget
             .ThenBy(one => one.Container.Name, StringComparer.Ordinal))
         {
             if (claim is not null)
-                instances.Add(await ObserveAsync(setup, claim, container, instances, cancellationToken).ConfigureAwait(false));
+                instances.Add(await ObserveAsync(setup, claim, container, instances, cancellationToken));
             else
                 strangers.Add(Stranger(container));
         }
 
-        var earlier = await ReadEarlierAsync(setup.Key, before.Earlier, cancellationToken).ConfigureAwait(false);
+        var earlier = await ReadEarlierAsync(setup.Key, before.Earlier, cancellationToken);
         _views[setup.Key] = new ServiceView(list, known, [.. strangers, .. earlier.Sentences], earlier);
         return [.. instances.OrderBy(instance => instance.Generation).ThenBy(instance => instance.Index)];
     }
@@ -60,7 +60,7 @@ public sealed partial class DockerTarget
         // Taken first: what happens while it is read counts as happening later.
         var mark = _watch.Now();
         long at = _time.GetTimestamp();
-        var container = await _engine.FindContainerAsync(row.Id, cancellationToken).ConfigureAwait(false);
+        var container = await _engine.FindContainerAsync(row.Id, cancellationToken);
         return container is null ? null : new Inspected(container, mark, at);
     }
 
@@ -73,7 +73,7 @@ public sealed partial class DockerTarget
     {
         var generation = setup.Find(claim.Generation);
         string? objection = InstancePromise.Objection(generation, container)
-            ?? (generation is null ? null : await ImageObjectionAsync(generation, container, cancellationToken).ConfigureAwait(false));
+            ?? (generation is null ? null : await ImageObjectionAsync(generation, container, cancellationToken));
         if (objection is null
             && others.Any(other => other.Generation == claim.Generation && other.Index == claim.Index && other.Objection is null))
             objection = $"another container is g{claim.Generation}-{claim.Index} as well";
@@ -87,7 +87,7 @@ public sealed partial class DockerTarget
         string digest = generation.Digest.ToString();
         if (!_images.TryGetValue((container.Image, digest), out bool isPromised))
         {
-            isPromised = await IsPromisedAsync(generation, container, cancellationToken).ConfigureAwait(false);
+            isPromised = await IsPromisedAsync(generation, container, cancellationToken);
             // What an id and a digest name never changes, so that it is asked once; what is not known may be later.
             if (isPromised)
                 Believe(container.Image, digest);
@@ -108,11 +108,11 @@ public sealed partial class DockerTarget
     // believed.
     private async Task<bool> IsPromisedAsync(Generation generation, DockerContainer container, CancellationToken cancellationToken)
     {
-        if (await _engine.FindImageAsync(container.Image, cancellationToken).ConfigureAwait(false) is { } runs
+        if (await _engine.FindImageAsync(container.Image, cancellationToken) is { } runs
             && InstancePromise.IsOf(runs, generation.Digest.ToString()))
             return true;
         return await _engine.FindImageAsync(HardenedContainer.Reference(generation),
-            cancellationToken).ConfigureAwait(false) is { } promised
+            cancellationToken) is { } promised
             ? promised.Id == container.Image
             : container.Config.Labels?.GetValueOrDefault(InstanceLabels.Image) == container.Image;
     }

@@ -23,7 +23,7 @@ public sealed partial class DockerTarget
     public async Task<ProxyObservation> ObserveProxyAsync(ServiceSetup setup, CancellationToken cancellationToken = default)
     {
         var config = Config(setup.Key, settings: null, []);
-        if (await Proxy(setup.Key).TryStatusAsync(cancellationToken).ConfigureAwait(false) is not { } status)
+        if (await Proxy(setup.Key).TryStatusAsync(cancellationToken) is not { } status)
             return ProxyObservation.Down;
 
         // One that nobody would start again is set up anew, which gives it a keeper.
@@ -64,40 +64,40 @@ public sealed partial class DockerTarget
     private async Task EnsureProxyOnceAsync(ServiceSetup setup, Move.EnsureProxy move, CancellationToken cancellationToken)
     {
         var config = Config(setup.Key, move.Settings, []);
-        var info = await Haproxy.FindAsync(config, _time, cancellationToken).ConfigureAwait(false);
+        var info = await Haproxy.FindAsync(config, _time, cancellationToken);
         if (info is not null && info.Description == config.Description && Haproxy.IsKept(config, info.Pid))
             return;
 
         // The engine may not have said where all of them are: what takes traffic goes on taking it.
-        var known = info is null ? Haproxy.Saved(config) : Servers(setup, await Proxy(setup.Key).StatusAsync(cancellationToken).ConfigureAwait(false));
+        var known = info is null ? Haproxy.Saved(config) : Servers(setup, await Proxy(setup.Key).StatusAsync(cancellationToken));
         var asked = move.Servers.Select(server => new HaproxyServer(
             InstanceName.Of(server.Generation, server.Index), server.Address, server.Weight, CheckOf(Generation(setup, server.Generation)))).ToArray();
         var others = known.Where(server => asked.All(other => other.Name != server.Name));
         _ = Try(() => Directory.CreateDirectory(Mark(setup.Key)));
-        await Haproxy.RunAsync(config with { Servers = [.. asked, .. others] }, _time, cancellationToken).ConfigureAwait(false);
+        await Haproxy.RunAsync(config with { Servers = [.. asked, .. others] }, _time, cancellationToken);
     }
 
     private Task AddServerAsync(ServiceSetup setup, Move.AddServer move, CancellationToken cancellationToken) => ChangeAsync(setup, async (proxy, token) =>
     {
         var check = CheckOf(Generation(setup, move.Generation));
         string name = InstanceName.Of(move.Generation, move.Index);
-        var status = await proxy.StatusAsync(token).ConfigureAwait(false);
+        var status = await proxy.StatusAsync(token);
         if (status.Servers.FirstOrDefault(server => server.Name == name) is { } known && known.Address != move.Address)
-            await RemoveServerAsync(proxy, setup.Key, name, cut: true, token).ConfigureAwait(false);
+            await RemoveServerAsync(proxy, setup.Key, name, cut: true, token);
 
-        await proxy.SetMapAsync(Config(setup.Key, settings: null, []).ChecksPath, name, check.SafePath, token).ConfigureAwait(false);
-        await proxy.TryAddAsync(name, move.Address, check, token).ConfigureAwait(false);
-        await proxy.EnableAsync(name, token).ConfigureAwait(false);
-        Save(setup, await proxy.StatusAsync(token).ConfigureAwait(false), servers => servers);
+        await proxy.SetMapAsync(Config(setup.Key, settings: null, []).ChecksPath, name, check.SafePath, token);
+        await proxy.TryAddAsync(name, move.Address, check, token);
+        await proxy.EnableAsync(name, token);
+        Save(setup, await proxy.StatusAsync(token), servers => servers);
     }, move, cancellationToken);
 
     private Task SetWeightsAsync(ServiceSetup setup, Move.SetWeights move, CancellationToken cancellationToken) => ChangeAsync(setup, async (proxy, token) =>
     {
         var wanted = move.Servers.ToDictionary(change => InstanceName.Of(change.Generation, change.Index), change => change.Weight, StringComparer.Ordinal);
-        var before = await proxy.StatusAsync(token).ConfigureAwait(false);
+        var before = await proxy.StatusAsync(token);
         // Written before it is done: a process that is started again in between must not begin with weights that were turned back.
         var unsaved = Try(() => Save(setup, before, servers => servers.Select(server => server with { Weight = wanted.GetValueOrDefault(server.Name, server.Weight) })));
-        await WeighAsync(proxy, wanted, before, token).ConfigureAwait(false);
+        await WeighAsync(proxy, wanted, before, token);
         if (unsaved is not null)
             throw unsaved;
     }, move, cancellationToken);
@@ -106,9 +106,9 @@ public sealed partial class DockerTarget
     {
         // Those that rise come first: there must never be none.
         foreach (var (name, weight) in wanted.OrderByDescending(change => change.Value > (WeightOf(before, change.Key) ?? 0)))
-            await proxy.SetWeightAsync(name, weight, cancellationToken).ConfigureAwait(false);
+            await proxy.SetWeightAsync(name, weight, cancellationToken);
 
-        var after = await proxy.StatusAsync(cancellationToken).ConfigureAwait(false);
+        var after = await proxy.StatusAsync(cancellationToken);
         foreach (var (name, weight) in wanted)
         {
             if (WeightOf(after, name) != weight)
@@ -121,9 +121,9 @@ public sealed partial class DockerTarget
     private Task RemoveServerAsync(ServiceSetup setup, Move.RemoveServer move, CancellationToken cancellationToken) => ChangeAsync(setup, async (proxy, token) =>
     {
         string name = InstanceName.Of(move.Generation, move.Index);
-        var before = await proxy.StatusAsync(token).ConfigureAwait(false);
+        var before = await proxy.StatusAsync(token);
         var unsaved = Try(() => Save(setup, before, servers => servers.Where(server => server.Name != name)));
-        await RemoveServerAsync(proxy, setup.Key, name, move.CutSessions, token).ConfigureAwait(false);
+        await RemoveServerAsync(proxy, setup.Key, name, move.CutSessions, token);
         if (unsaved is not null)
             throw unsaved;
     }, move, cancellationToken);
@@ -131,18 +131,18 @@ public sealed partial class DockerTarget
     private async Task RemoveServerAsync(HaproxyRuntime proxy, ServiceKey key, string name, bool cut, CancellationToken cancellationToken)
     {
         long start = _time.GetTimestamp();
-        if (!await proxy.TryMaintainAsync(name, cancellationToken).ConfigureAwait(false))
+        if (!await proxy.TryMaintainAsync(name, cancellationToken))
             return;
         if (cut)
-            await proxy.CutSessionsAsync(name, cancellationToken).ConfigureAwait(false);
-        while (!await proxy.TryDeleteAsync(name, cancellationToken).ConfigureAwait(false))
+            await proxy.CutSessionsAsync(name, cancellationToken);
+        while (!await proxy.TryDeleteAsync(name, cancellationToken))
         {
             if (_time.GetElapsedTime(start) > s_settling)
                 throw new ToolException("haproxy", $"'{name}' still has connections after {s_settling.TotalSeconds:0} s and stays in maintenance");
-            await Task.Delay(s_poll, _time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(s_poll, _time, cancellationToken);
         }
 
-        await proxy.RemoveFromMapAsync(Config(key, settings: null, []).ChecksPath, name, cancellationToken).ConfigureAwait(false);
+        await proxy.RemoveFromMapAsync(Config(key, settings: null, []).ChecksPath, name, cancellationToken);
     }
 
     /// <summary>Ends the proxy of a service and what keeps it, and takes their files away, the mark last. What is gone already is no
@@ -153,7 +153,7 @@ public sealed partial class DockerTarget
     private async Task RemoveProxyOnceAsync(ServiceKey key, CancellationToken cancellationToken)
     {
         var config = Config(key, settings: null, []);
-        await Haproxy.StopAsync(config, _time, cancellationToken).ConfigureAwait(false);
+        await Haproxy.StopAsync(config, _time, cancellationToken);
         foreach (string directory in (string[])[config.Directory, Mark(key)])
         {
             if (Directory.Exists(directory))
@@ -171,7 +171,7 @@ public sealed partial class DockerTarget
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         try
         {
-            await act(either.Token).ConfigureAwait(false);
+            await act(either.Token);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -231,12 +231,12 @@ internal sealed class ProxyFile
     /// <summary>Changes the proxy; one change at a time.</summary>
     public async Task ChangeAsync(Func<Task> change, CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.WaitAsync(cancellationToken);
         try
         {
             // What it comes to is seen at the next look.
             _written = null;
-            await change().ConfigureAwait(false);
+            await change();
         }
         finally
         {

@@ -14,10 +14,10 @@ public sealed partial class DockerTarget
     public async Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default)
     {
         var troubles = new List<string>();
-        await TryAsync(() => StopSyntheticAsync(key), troubles).ConfigureAwait(false);
-        await TryAsync(() => RemoveProxyAsync(key, cancellationToken), troubles).ConfigureAwait(false);
-        await TryAsync(() => RemoveInstancesAsync(key, troubles, cancellationToken), troubles).ConfigureAwait(false);
-        await TryAsync(() => RemoveNetworksAsync(key, cancellationToken), troubles).ConfigureAwait(false);
+        await TryAsync(() => StopSyntheticAsync(key), troubles);
+        await TryAsync(() => RemoveProxyAsync(key, cancellationToken), troubles);
+        await TryAsync(() => RemoveInstancesAsync(key, troubles, cancellationToken), troubles);
+        await TryAsync(() => RemoveNetworksAsync(key, cancellationToken), troubles);
         _views.TryRemove(key, out _);
         if (troubles.Count > 0)
             throw new ToolException("dockerd", $"something of {key} is left: {string.Join("; ", troubles.Distinct())}");
@@ -26,7 +26,7 @@ public sealed partial class DockerTarget
     /// <inheritdoc/>
     public async Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default)
     {
-        var listed = await _engine.ListAsync(InstanceLabels.Filter(_homeId), cancellationToken).ConfigureAwait(false);
+        var listed = await _engine.ListAsync(InstanceLabels.Filter(_homeId), cancellationToken);
         string[] proxies = Directory.Exists(_proxies) ? Directory.GetDirectories(_proxies) : [];
         return [.. listed.Select(container => KeyOf(container.Labels)).Concat(proxies.Select(KeyOf)).OfType<ServiceKey>().Distinct()
             .OrderBy(key => key.Stem, StringComparer.Ordinal)];
@@ -44,24 +44,24 @@ public sealed partial class DockerTarget
     // One that cannot be removed keeps no other.
     private async Task RemoveInstancesAsync(ServiceKey key, List<string> troubles, CancellationToken cancellationToken)
     {
-        var containers = await _engine.ListAsync(InstanceLabels.Filter(_homeId, key), cancellationToken).ConfigureAwait(false);
+        var containers = await _engine.ListAsync(InstanceLabels.Filter(_homeId, key), cancellationToken);
         await Task.WhenAll(containers
-            .Select(container => TryAsync(() => RemoveInstanceAsync(container.Id, cancellationToken), troubles))).ConfigureAwait(false);
+            .Select(container => TryAsync(() => RemoveInstanceAsync(container.Id, cancellationToken), troubles)));
     }
 
     // The turn is the one in which instances are made: a network that one is about to be on is not taken away.
     private async Task RemoveNetworksAsync(ServiceKey key, CancellationToken cancellationToken)
     {
-        using var turn = await _networks.TakeAsync(HardenedContainer.Network(_homeId, key), cancellationToken).ConfigureAwait(false);
+        using var turn = await _networks.TakeAsync(HardenedContainer.Network(_homeId, key), cancellationToken);
         var ours = InstanceLabels.Filter(_homeId, key.Project);
-        var left = await _engine.ListAsync(ours, cancellationToken).ConfigureAwait(false);
-        foreach (var network in await _engine.ListNetworksAsync(ours, cancellationToken).ConfigureAwait(false))
+        var left = await _engine.ListAsync(ours, cancellationToken);
+        foreach (var network in await _engine.ListNetworksAsync(ours, cancellationToken))
         {
             // Of a version before this one, for all stages, where it names none.
             string? stage = network.Labels?.GetValueOrDefault(InstanceLabels.Stage);
             bool isLeft = left.Any(container => stage is null || container.Labels?.GetValueOrDefault(InstanceLabels.Stage) == stage);
             if (!isLeft && (stage is null || stage == key.Stage))
-                await _engine.TryRemoveNetworkAsync(network.Id, cancellationToken).ConfigureAwait(false);
+                await _engine.TryRemoveNetworkAsync(network.Id, cancellationToken);
         }
     }
 
@@ -69,7 +69,7 @@ public sealed partial class DockerTarget
     {
         try
         {
-            await act().ConfigureAwait(false);
+            await act();
         }
         catch (Exception e) when (e is IngotException or IOException or UnauthorizedAccessException)
         {
@@ -80,29 +80,29 @@ public sealed partial class DockerTarget
 
     private async Task StopInstanceAsync(string id, CancellationToken cancellationToken)
     {
-        if (await FindOwnAsync(id, cancellationToken).ConfigureAwait(false) is not { } container || IsOver(container))
+        if (await FindOwnAsync(id, cancellationToken) is not { } container || IsOver(container))
             return;
         try
         {
-            await _engine.StopAsync(id, HardenedContainer.StopSeconds, cancellationToken).ConfigureAwait(false);
+            await _engine.StopAsync(id, HardenedContainer.StopSeconds, cancellationToken);
         }
         catch (ToolException)
         {
-            await _engine.KillAsync(id, "SIGKILL", cancellationToken).ConfigureAwait(false);
+            await _engine.KillAsync(id, "SIGKILL", cancellationToken);
         }
 
         await UntilAsync(id, container => container is null || IsOver(container), "still runs after it was stopped and killed",
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken);
     }
 
     private async Task RemoveInstanceAsync(string id, CancellationToken cancellationToken)
     {
-        if (await FindOwnAsync(id, cancellationToken).ConfigureAwait(false) is null)
+        if (await FindOwnAsync(id, cancellationToken) is null)
             return;
-        await StopInstanceAsync(id, cancellationToken).ConfigureAwait(false);
-        await _engine.RemoveAsync(id, force: true, cancellationToken).ConfigureAwait(false);
-        await UntilAsync(id, container => container is null, "is still being removed", cancellationToken).ConfigureAwait(false);
-        await TryRemoveEarlierNetworksAsync(cancellationToken).ConfigureAwait(false);
+        await StopInstanceAsync(id, cancellationToken);
+        await _engine.RemoveAsync(id, force: true, cancellationToken);
+        await UntilAsync(id, container => container is null, "is still being removed", cancellationToken);
+        await TryRemoveEarlierNetworksAsync(cancellationToken);
     }
 
     /// <summary>Removes networks of versions that had one for all stages of a project, where no container of this home is on them any more.
@@ -111,20 +111,20 @@ public sealed partial class DockerTarget
     {
         try
         {
-            var networks = await _engine.ListNetworksAsync(InstanceLabels.Filter(_homeId), cancellationToken).ConfigureAwait(false);
+            var networks = await _engine.ListNetworksAsync(InstanceLabels.Filter(_homeId), cancellationToken);
             var earlier = networks.Where(network => network.Labels?.GetValueOrDefault(InstanceLabels.Stage) is null).ToList();
             if (earlier.Count == 0)
                 return;
 
             var used = new HashSet<string>(StringComparer.Ordinal);
-            foreach (var left in await _engine.ListAsync(InstanceLabels.Filter(_homeId), cancellationToken).ConfigureAwait(false))
+            foreach (var left in await _engine.ListAsync(InstanceLabels.Filter(_homeId), cancellationToken))
             {
-                if (await _engine.FindContainerAsync(left.Id, cancellationToken).ConfigureAwait(false) is { } container)
+                if (await _engine.FindContainerAsync(left.Id, cancellationToken) is { } container)
                     used.UnionWith(container.NetworkSettings.Networks?.Keys ?? []);
             }
 
             foreach (var network in earlier.Where(network => !used.Contains(network.Name) && !used.Contains(network.Id)))
-                await _engine.TryRemoveNetworkAsync(network.Id, cancellationToken).ConfigureAwait(false);
+                await _engine.TryRemoveNetworkAsync(network.Id, cancellationToken);
         }
         catch (ToolException)
         {
@@ -137,7 +137,7 @@ public sealed partial class DockerTarget
     /// <summary>A container by its id; null when it is gone. One that is not this home's throws: nobody who names it can mean it.</summary>
     private async Task<DockerContainer?> FindOwnAsync(string id, CancellationToken cancellationToken)
     {
-        var container = await _engine.FindContainerAsync(id, cancellationToken).ConfigureAwait(false);
+        var container = await _engine.FindContainerAsync(id, cancellationToken);
         return container is null || container.Config.Labels?.GetValueOrDefault(InstanceLabels.Home) == _homeId
             ? container
             : throw new ToolException("dockerd",
@@ -147,13 +147,13 @@ public sealed partial class DockerTarget
     private async Task UntilAsync(string id, Func<DockerContainer?, bool> reached, string otherwise, CancellationToken cancellationToken)
     {
         long began = _time.GetTimestamp();
-        while (!reached(await _engine.FindContainerAsync(id, cancellationToken).ConfigureAwait(false)))
+        while (!reached(await _engine.FindContainerAsync(id, cancellationToken)))
         {
             if (_time.GetElapsedTime(began) > s_removing)
                 throw new ToolException("dockerd",
                     string.Create(CultureInfo.InvariantCulture,
                     $"the container '{id}' {otherwise} ({s_removing.TotalSeconds:0} s): see 'docker inspect {id}'"));
-            await Task.Delay(s_removalPoll, _time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(s_removalPoll, _time, cancellationToken);
         }
     }
 }

@@ -53,7 +53,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
     /// <inheritdoc/>
     public async Task<TargetDescription> DescribeAsync(CancellationToken cancellationToken = default)
     {
-        var version = await _engine.VersionAsync(cancellationToken).ConfigureAwait(false);
+        var version = await _engine.VersionAsync(cancellationToken);
         string[] compressions = version.PullsZstandard ? ["none", "gzip", "zstd"] : ["none", "gzip"];
         return new TargetDescription($"Docker Engine {version.Version}", compressions, "Docker Engine 23 or later");
     }
@@ -62,7 +62,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
     public async Task<string?> CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default)
     {
         if (move is Move.CreateInstance create)
-            return await CreateAsync(setup, create, cancellationToken).ConfigureAwait(false);
+            return await CreateAsync(setup, create, cancellationToken);
 
         await (move switch
         {
@@ -75,7 +75,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
             Move.StartSynthetic start => StartSyntheticAsync(setup, start),
             Move.StopSynthetic => StopSyntheticAsync(setup.Key),
             _ => throw new ArgumentException($"a Docker host does not know the move '{move}'", nameof(move)),
-        }).ConfigureAwait(false);
+        });
         return null;
     }
 
@@ -84,7 +84,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var asked = new DockerLogQuery(query.Tail, query.Since, query.Follow);
-        await foreach (var line in _engine.ReadLogAsync(id, asked, cancellationToken).ConfigureAwait(false))
+        await foreach (var line in _engine.ReadLogAsync(id, asked, cancellationToken))
             yield return new LogLine(line.Time, line.IsError, line.Text);
     }
 
@@ -92,8 +92,8 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         foreach (var key in _senders.Keys)
-            await StopSyntheticAsync(key).ConfigureAwait(false);
-        await _watch.DisposeAsync().ConfigureAwait(false);
+            await StopSyntheticAsync(key);
+        await _watch.DisposeAsync();
         _engine.Dispose();
         _instances.Dispose();
         _networks.Dispose();
@@ -107,7 +107,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
 
         async Task ReplaceAsync()
         {
-            await StopSyntheticAsync(setup.Key).ConfigureAwait(false);
+            await StopSyntheticAsync(setup.Key);
             _senders[setup.Key] = new SyntheticSender(setup.Proxy.Listen, move.Path, move.Rate, _time);
         }
     }
@@ -115,7 +115,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
     private async Task StopSyntheticAsync(ServiceKey key)
     {
         if (_senders.TryRemove(key, out var sender))
-            await sender.DisposeAsync().ConfigureAwait(false);
+            await sender.DisposeAsync();
     }
 
     private static Generation Generation(ServiceSetup setup, int number) =>

@@ -70,8 +70,8 @@ public static class TargetObservation
         var began = time.GetUtcNow();
         var instances = TryAsync(() => target.ObserveInstancesAsync(setup, cancellationToken), []);
         var proxy = TryAsync(() => target.ObserveProxyAsync(setup, cancellationToken), ProxyObservation.Down);
-        var (seenProxy, proxyTrouble) = await proxy.ConfigureAwait(false);
-        var (seenInstances, engineTrouble) = await instances.ConfigureAwait(false);
+        var (seenProxy, proxyTrouble) = await proxy;
+        var (seenInstances, engineTrouble) = await instances;
         return new Observation(began, seenProxy, seenInstances, target.ObserveSynthetic(setup.Key))
         {
             ProxyTrouble = proxyTrouble,
@@ -83,7 +83,7 @@ public static class TargetObservation
     {
         try
         {
-            return (await read().ConfigureAwait(false), null);
+            return (await read(), null);
         }
         catch (IngotException e)
         {

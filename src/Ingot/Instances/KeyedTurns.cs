@@ -13,7 +13,7 @@ internal sealed class KeyedTurns(string what, TimeSpan patience) : IDisposable
     public async Task<IDisposable> TakeAsync(string name, CancellationToken cancellationToken)
     {
         var taken = _locks[(uint)StringComparer.Ordinal.GetHashCode(name) % (uint)_locks.Length];
-        return await taken.WaitAsync(patience, cancellationToken).ConfigureAwait(false)
+        return await taken.WaitAsync(patience, cancellationToken)
             ? new Turn(taken)
             : throw new ToolException("dockerd",
                 string.Create(CultureInfo.InvariantCulture,

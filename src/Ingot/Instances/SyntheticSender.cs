@@ -52,8 +52,8 @@ public sealed class SyntheticSender : IAsyncDisposable
     /// <summary>Ends sending; what is unanswered is let go.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync().ConfigureAwait(false);
-        await _run.ConfigureAwait(false);
+        await _stop.CancelAsync();
+        await _run;
         _http.Dispose();
         _stop.Dispose();
     }
@@ -65,7 +65,7 @@ public sealed class SyntheticSender : IAsyncDisposable
         using var timer = new PeriodicTimer(s_tick, _time);
         try
         {
-            while (await timer.WaitForNextTickAsync(_stop.Token).ConfigureAwait(false))
+            while (await timer.WaitForNextTickAsync(_stop.Token))
             {
                 // Open loop: what is due is due, however slow the answers are.
                 long now = (long)(_time.GetElapsedTime(start).TotalSeconds * Rate);
@@ -109,8 +109,8 @@ public sealed class SyntheticSender : IAsyncDisposable
             request.Headers.ConnectionClose = !keepAlive;
             using var late = CancellationTokenSource.CreateLinkedTokenSource(stop);
             late.CancelAfter(s_timeout);
-            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, late.Token).ConfigureAwait(false);
-            await ReadAsync(response.Content, late.Token).ConfigureAwait(false);
+            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, late.Token);
+            await ReadAsync(response.Content, late.Token);
             if ((int)response.StatusCode >= 500)
                 Interlocked.Increment(ref _failed);
         }
@@ -128,11 +128,11 @@ public sealed class SyntheticSender : IAsyncDisposable
     // What is longer is well so far, and its connection is let go with it.
     private static async Task ReadAsync(HttpContent content, CancellationToken cancellationToken)
     {
-        using var body = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        using var body = await content.ReadAsStreamAsync(cancellationToken);
         var buffer = new byte[4 << 10];
         int read = 1;
         for (int total = 0; read > 0 && total < MostRead; total += read)
-            read = await body.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            read = await body.ReadAsync(buffer, cancellationToken);
     }
 
     // Listening on every address includes this host's own.

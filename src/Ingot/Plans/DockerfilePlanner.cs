@@ -55,7 +55,7 @@ internal sealed class DockerfilePlanner
     {
         DeclareGlobals();
         WarnOfUnusedArguments();
-        if (_target < 0 || await StageAsync(_target, cancellationToken).ConfigureAwait(false) is not { } stage)
+        if (_target < 0 || await StageAsync(_target, cancellationToken) is not { } stage)
             return null;
 
         var template = Digest.Of(Encoding.UTF8.GetBytes(_syntax.Source.Text));
@@ -67,16 +67,16 @@ internal sealed class DockerfilePlanner
     public async Task<TreeSource?> FindSourceAsync(string name, int before, Platform platform, SourceSpan span, CancellationToken cancellationToken)
     {
         if (NamedContext(name) is { } context)
-            return await FindContextAsync(name, context, platform, span, cancellationToken).ConfigureAwait(false);
+            return await FindContextAsync(name, context, platform, span, cancellationToken);
         if (FindStage(name, before) is { } index)
-            return await StageAsync(index, cancellationToken).ConfigureAwait(false) is { } stage ? new TreeSource.Stage(stage.Name) : null;
+            return await StageAsync(index, cancellationToken) is { } stage ? new TreeSource.Stage(stage.Name) : null;
         if (name == "scratch")
             return new TreeSource.Scratch();
 
         if (_planner.Project.Images.FirstOrDefault(i => i.Name == name) is { } image)
-            return await _planner.ImageAsync(image, cancellationToken).ConfigureAwait(false) is { } planned ? new TreeSource.Stage(planned.Stage) : null;
+            return await _planner.ImageAsync(image, cancellationToken) is { } planned ? new TreeSource.Stage(planned.Stage) : null;
 
-        return await FindImageAsync(name, platform, span, () => SayUnknown(name, before, span), cancellationToken).ConfigureAwait(false);
+        return await FindImageAsync(name, platform, span, () => SayUnknown(name, before, span), cancellationToken);
     }
 
     /// <summary>What the person gave in place of a name; null when nothing was given.</summary>
@@ -92,7 +92,7 @@ internal sealed class DockerfilePlanner
             if (image == "scratch")
                 return new TreeSource.Scratch();
             void SayUnknown() => Diagnostics.Error("plan-unknown-context", $"the context '{name}' is '{value}', and no such image was found", span);
-            return await FindImageAsync(image, platform, span, SayUnknown, cancellationToken).ConfigureAwait(false);
+            return await FindImageAsync(image, platform, span, SayUnknown, cancellationToken);
         }
 
         try
@@ -121,7 +121,7 @@ internal sealed class DockerfilePlanner
         StoredImage? stored;
         try
         {
-            stored = await Settings.FindImage(name, platform, cancellationToken).ConfigureAwait(false);
+            stored = await Settings.FindImage(name, platform, cancellationToken);
         }
         catch (ImageLookupException e)
         {
@@ -179,7 +179,7 @@ internal sealed class DockerfilePlanner
             return known;
 
         var stage = new StagePlanner(this, index, _syntax.Stages[index]);
-        bool planned = await stage.PlanAsync(cancellationToken).ConfigureAwait(false);
+        bool planned = await stage.PlanAsync(cancellationToken);
         return _stages[index] = planned ? stage : null;
     }
 

@@ -45,7 +45,7 @@ public sealed class Planner
         var images = new List<PlannedImage>();
         foreach (var definition in planner.Targets())
         {
-            if (await planner.ImageAsync(definition, cancellationToken).ConfigureAwait(false) is { } image)
+            if (await planner.ImageAsync(definition, cancellationToken) is { } image)
                 images.Add(image);
         }
 
@@ -78,7 +78,7 @@ public sealed class Planner
         var image = definition switch
         {
             DebianImage debian => Bootstrap(debian),
-            DockerfileImage dockerfile => await DockerfileAsync(dockerfile, cancellationToken).ConfigureAwait(false),
+            DockerfileImage dockerfile => await DockerfileAsync(dockerfile, cancellationToken),
             _ => throw new InvalidOperationException($"no planning for '{definition.GetType().Name}'"),
         };
         _unfinished.Remove(definition.Name);
@@ -175,7 +175,7 @@ public sealed class Planner
         FailOnFindings(syntax, image);
         var planner = new DockerfilePlanner(this, image, syntax, context);
         _declaredArguments.UnionWith(planner.DeclaredArguments);
-        return await planner.PlanAsync(cancellationToken).ConfigureAwait(false);
+        return await planner.PlanAsync(cancellationToken);
     }
 
     private SourceText? Read(DockerfileImage image)

@@ -14,7 +14,7 @@ internal sealed partial class StagePlanner
         {
             if (name.Text.Contains('$', StringComparison.Ordinal))
                 Diagnostics.Error("plan-copy-from", $"'--from={name.Text}' cannot hold a variable", name.Span, "write FROM with the variable AS a stage of its own, and name that");
-            from = await _file.FindSourceAsync(name.Text, _index, _platform, name.Span, cancellationToken).ConfigureAwait(false);
+            from = await _file.FindSourceAsync(name.Text, _index, _platform, name.Span, cancellationToken);
         }
 
         if (from is null)

@@ -16,7 +16,7 @@ internal sealed partial class StagePlanner
         var mounts = new List<StepMount>();
         foreach (var syntax in run.Mounts)
         {
-            if (await MountAsync(syntax, cancellationToken).ConfigureAwait(false) is { } mount)
+            if (await MountAsync(syntax, cancellationToken) is { } mount)
                 mounts.Add(mount);
         }
 
@@ -69,7 +69,7 @@ internal sealed partial class StagePlanner
         TreeSource? from = null;
         if (options.From is { } name)
         {
-            from = await _file.FindSourceAsync(name.Text, _index, _platform, name.Span, cancellationToken).ConfigureAwait(false);
+            from = await _file.FindSourceAsync(name.Text, _index, _platform, name.Span, cancellationToken);
             if (from is null)
                 return null;
         }

@@ -42,18 +42,18 @@ internal sealed partial class StagePlanner
     /// <summary>Plans the stage after those it uses; false when that cannot be done, and then it was said why.</summary>
     public async Task<bool> PlanAsync(CancellationToken cancellationToken)
     {
-        if (!ReadPlatform() || await BaseAsync(cancellationToken).ConfigureAwait(false) is not { } from)
+        if (!ReadPlatform() || await BaseAsync(cancellationToken) is not { } from)
             return false;
 
         bool complete = true;
         // A context that was given in place of the stage is all of it.
         foreach (var instruction in ReplacesStage ? [] : Triggers())
-            complete &= await TakeAsync(instruction, cancellationToken).ConfigureAwait(false);
+            complete &= await TakeAsync(instruction, cancellationToken);
         // What the base wants done is the base's word; unless that is a stage of the same file.
         if (from is not TreeSource.Stage { Name: var stage } || _file.Planned(stage) is null)
             _ownLabels.Clear();
         foreach (var instruction in ReplacesStage ? [] : _syntax.Instructions)
-            complete &= await TakeAsync(instruction, cancellationToken).ConfigureAwait(false);
+            complete &= await TakeAsync(instruction, cancellationToken);
 
         _file.Owner.Add(new PlannedStage(Name, from, _steps, _config with { Env = _scope.Environment }, _history)
         {
@@ -93,7 +93,7 @@ internal sealed partial class StagePlanner
             return null;
         }
 
-        var source = await _file.FindSourceAsync(name, _index, _platform, word.Span, cancellationToken).ConfigureAwait(false);
+        var source = await _file.FindSourceAsync(name, _index, _platform, word.Span, cancellationToken);
         Inherit(source);
         if (source is null or TreeSource.Stage or TreeSource.Image or TreeSource.Scratch)
             return source;
@@ -145,9 +145,9 @@ internal sealed partial class StagePlanner
         switch (instruction)
         {
             case TransferInstruction transfer:
-                return await TransferAsync(transfer, cancellationToken).ConfigureAwait(false);
+                return await TransferAsync(transfer, cancellationToken);
             case RunInstruction run:
-                return await RunAsync(run, cancellationToken).ConfigureAwait(false);
+                return await RunAsync(run, cancellationToken);
             case WorkdirInstruction workdir:
                 Workdir(workdir);
                 return true;

@@ -42,7 +42,7 @@ public static class CommandRunner
     /// <summary>Runs to the end and returns the output; a non-zero exit code throws <see cref="ToolException"/>.</summary>
     public static async Task<string> RunAsync(Command command, CancellationToken cancellationToken = default)
     {
-        var result = await TryRunAsync(command, onLine: null, cancellationToken).ConfigureAwait(false);
+        var result = await TryRunAsync(command, onLine: null, cancellationToken);
         return result.ExitCode == 0 ? result.Output : throw new ToolException(command, result.ExitCode, result.Tail);
     }
 
@@ -77,8 +77,8 @@ public static class CommandRunner
             await Task.WhenAll(
                 GiveAsync(process, command.Input, cancellationToken),
                 ReadLinesAsync(process.StandardOutput, (line, isEnded) => Take(line, isEnded, isOutput: true), cancellationToken),
-                ReadLinesAsync(process.StandardError, (line, isEnded) => Take(line, isEnded, isOutput: false), cancellationToken)).ConfigureAwait(false);
-            await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+                ReadLinesAsync(process.StandardError, (line, isEnded) => Take(line, isEnded, isOutput: false), cancellationToken));
+            await process.WaitForExitAsync(cancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -106,10 +106,10 @@ public static class CommandRunner
         {
             var output = ReadBytesAsync(process.StandardOutput.BaseStream, maxBytes, cancellationToken);
             var error = ReadBytesAsync(process.StandardError.BaseStream, maxBytes, cancellationToken);
-            await Task.WhenAll(GiveAsync(process, command.Input, cancellationToken), output, error).ConfigureAwait(false);
-            await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+            await Task.WhenAll(GiveAsync(process, command.Input, cancellationToken), output, error);
+            await process.WaitForExitAsync(cancellationToken);
             activity?.SetTag("process.exit.code", process.ExitCode);
-            return new CapturedOutput(process.ExitCode, await output.ConfigureAwait(false), await error.ConfigureAwait(false));
+            return new CapturedOutput(process.ExitCode, await output, await error);
         }
         catch (OperationCanceledException)
         {
@@ -122,7 +122,7 @@ public static class CommandRunner
     {
         try
         {
-            await process.StandardInput.BaseStream.WriteAsync(input, cancellationToken).ConfigureAwait(false);
+            await process.StandardInput.BaseStream.WriteAsync(input, cancellationToken);
             process.StandardInput.Close();
         }
         catch (IOException)
@@ -136,7 +136,7 @@ public static class CommandRunner
         using var kept = new MemoryStream();
         var buffer = new byte[16 << 10];
         int read;
-        while ((read = await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        while ((read = await stream.ReadAsync(buffer, cancellationToken)) > 0)
             kept.Write(buffer, 0, (int)Math.Min(read, maxBytes - kept.Length));
 
         return kept.ToArray();
@@ -211,7 +211,7 @@ public static class CommandRunner
         var line = new StringBuilder();
         var buffer = new char[4 << 10];
         int read;
-        while ((read = await reader.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        while ((read = await reader.ReadAsync(buffer, cancellationToken)) > 0)
         {
             foreach (char c in buffer.AsSpan(0, read))
             {

@@ -114,8 +114,8 @@ internal sealed class DockerConnection : IDisposable
     /// <summary>Asks, and reads the answer whole.</summary>
     public async Task<DockerReply> SendAsync(DockerCall call, TimeSpan time, CancellationToken cancellationToken)
     {
-        string prefix = await PrefixAsync(cancellationToken).ConfigureAwait(false);
-        return await SendAsync(call, prefix, time, cancellationToken).ConfigureAwait(false);
+        string prefix = await PrefixAsync(cancellationToken);
+        return await SendAsync(call, prefix, time, cancellationToken);
     }
 
     /// <summary>The lines of an answer, as they come.</summary>
@@ -125,15 +125,15 @@ internal sealed class DockerConnection : IDisposable
     public async IAsyncEnumerable<byte[]> LinesAsync(DockerCall call, Func<TimeSpan> left,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        string prefix = await PrefixAsync(cancellationToken).ConfigureAwait(false);
+        string prefix = await PrefixAsync(cancellationToken);
         using var request = Request(call, prefix);
         using var response = await WithinAsync(call, left(), token => OpenAsync(call, request, token),
-            cancellationToken).ConfigureAwait(false);
-        var body = PipeReader.Create(await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false));
+            cancellationToken);
+        var body = PipeReader.Create(await response.Content.ReadAsStreamAsync(cancellationToken));
         while (await WithinAsync(call, left(), token => ReadLineAsync(call, body, token),
-            cancellationToken).ConfigureAwait(false) is { } line)
+            cancellationToken) is { } line)
             yield return line;
-        await body.CompleteAsync().ConfigureAwait(false);
+        await body.CompleteAsync();
     }
 
     /// <summary>The frames in which an answer brings the output of a container, as they come; none when there is no such container.</summary>
@@ -143,17 +143,17 @@ internal sealed class DockerConnection : IDisposable
     public async IAsyncEnumerable<DockerFrame> FramesAsync(DockerCall call, Func<TimeSpan> left,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        string prefix = await PrefixAsync(cancellationToken).ConfigureAwait(false);
+        string prefix = await PrefixAsync(cancellationToken);
         using var request = Request(call, prefix);
         using var response = await WithinAsync(call, left(), token => OpenAsync(call, request, token, HttpStatusCode.NotFound),
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken);
         if (response.StatusCode == HttpStatusCode.NotFound)
             yield break;
-        var body = PipeReader.Create(await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false));
+        var body = PipeReader.Create(await response.Content.ReadAsStreamAsync(cancellationToken));
         while (await WithinAsync(call, left(), token => ReadFrameAsync(call, body, token),
-            cancellationToken).ConfigureAwait(false) is { } frame)
+            cancellationToken) is { } frame)
             yield return frame;
-        await body.CompleteAsync().ConfigureAwait(false);
+        await body.CompleteAsync();
     }
 
     /// <summary>Whether an Engine answers.</summary>
@@ -161,7 +161,7 @@ internal sealed class DockerConnection : IDisposable
     {
         try
         {
-            return (await PingAsync(cancellationToken).ConfigureAwait(false)).Status == HttpStatusCode.OK;
+            return (await PingAsync(cancellationToken)).Status == HttpStatusCode.OK;
         }
         catch (ToolException)
         {
@@ -196,9 +196,9 @@ internal sealed class DockerConnection : IDisposable
         WithinAsync(s_ping, _answer, async token =>
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, s_ping.Path);
-        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token).ConfigureAwait(false);
+        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
         var reply = new DockerReply(s_ping, response.StatusCode,
-            await ReadAsync(s_ping, response.Content, token).ConfigureAwait(false)).Required();
+            await ReadAsync(s_ping, response.Content, token)).Required();
         return (reply.Status, response.Headers.TryGetValues("Api-Version", out var versions) ? versions.First() : null);
     }, cancellationToken);
 
@@ -207,9 +207,9 @@ internal sealed class DockerConnection : IDisposable
         if (_prefix is { } known)
             return known;
 
-        var (_, version) = await PingAsync(cancellationToken).ConfigureAwait(false);
+        var (_, version) = await PingAsync(cancellationToken);
         // An Engine that is no newer than this speaks its own newest.
-        string? oldest = Minor(version) > NewestMinor ? await OldestAsync(cancellationToken).ConfigureAwait(false) : null;
+        string? oldest = Minor(version) > NewestMinor ? await OldestAsync(cancellationToken) : null;
         return _prefix = Negotiate(version, oldest);
     }
 
@@ -217,7 +217,7 @@ internal sealed class DockerConnection : IDisposable
     private async Task<string?> OldestAsync(CancellationToken cancellationToken)
     {
         var call = new DockerCall(HttpMethod.Get, "version", "asking which API versions it speaks");
-        var reply = await SendAsync(call, "", _answer, cancellationToken).ConfigureAwait(false);
+        var reply = await SendAsync(call, "", _answer, cancellationToken);
         return reply.Required().Read(DockerJsonContext.Default.DockerVersion).MinApiVersion;
     }
 
@@ -225,20 +225,20 @@ internal sealed class DockerConnection : IDisposable
         WithinAsync(call, time, async token =>
     {
         using var request = Request(call, prefix);
-        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token).ConfigureAwait(false);
-        return new DockerReply(call, response.StatusCode, await ReadAsync(call, response.Content, token).ConfigureAwait(false));
+        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
+        return new DockerReply(call, response.StatusCode, await ReadAsync(call, response.Content, token));
     }, cancellationToken);
 
     private async Task<HttpResponseMessage> OpenAsync(DockerCall call, HttpRequestMessage request, CancellationToken cancellationToken,
         HttpStatusCode? harmless = null)
     {
-        var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+        var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         if (response.IsSuccessStatusCode || response.StatusCode == harmless)
             return response;
 
         using (response)
             throw new DockerReply(call, response.StatusCode,
-                await ReadAsync(call, response.Content, cancellationToken).ConfigureAwait(false)).Failure();
+                await ReadAsync(call, response.Content, cancellationToken)).Failure();
     }
 
     /// <summary>The one place where time runs out and connections break: both are said in words, with what was attempted.</summary>
@@ -249,7 +249,7 @@ internal sealed class DockerConnection : IDisposable
         clock.CancelAfter(time);
         try
         {
-            return await act(clock.Token).ConfigureAwait(false);
+            return await act(clock.Token);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -276,14 +276,14 @@ internal sealed class DockerConnection : IDisposable
 
     private static async Task<byte[]> ReadAsync(DockerCall call, HttpContent content, CancellationToken cancellationToken)
     {
-        var body = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-        await using (body.ConfigureAwait(false))
+        var body = await content.ReadAsStreamAsync(cancellationToken);
+        await using (body)
         {
             byte[] buffer = ArrayPool<byte>.Shared.Rent(16 << 10);
             try
             {
                 int length = 0;
-                while (await body.ReadAsync(buffer.AsMemory(length), cancellationToken).ConfigureAwait(false) is > 0 and var read)
+                while (await body.ReadAsync(buffer.AsMemory(length), cancellationToken) is > 0 and var read)
                 {
                     length += read;
                     if (length > MostBytes)
@@ -315,7 +315,7 @@ internal sealed class DockerConnection : IDisposable
     {
         while (true)
         {
-            var read = await body.ReadAsync(cancellationToken).ConfigureAwait(false);
+            var read = await body.ReadAsync(cancellationToken);
             if (read.Buffer.PositionOf((byte)'\n') is { } end)
             {
                 byte[] line = read.Buffer.Slice(0, end).ToArray();
@@ -344,7 +344,7 @@ internal sealed class DockerConnection : IDisposable
         int needed = Header;
         while (true)
         {
-            var read = await body.ReadAtLeastAsync(needed, cancellationToken).ConfigureAwait(false);
+            var read = await body.ReadAtLeastAsync(needed, cancellationToken);
             if (read.Buffer.Length < needed)
                 return null;
 
@@ -369,7 +369,7 @@ internal sealed class DockerConnection : IDisposable
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(_socket), cancellationToken).ConfigureAwait(false);
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(_socket), cancellationToken);
             UnixPeer.Of(socket).MustBeTrusted("dockerd", _socket);
             return new NetworkStream(socket, ownsSocket: true);
         }

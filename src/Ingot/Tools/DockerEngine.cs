@@ -59,7 +59,7 @@ public sealed class DockerEngine : IDisposable
         TimeSpan Left() => _patience.Silence - clock.Elapsed is { Ticks: > 0 } left ? left : TimeSpan.Zero;
         try
         {
-            await foreach (byte[] line in _connection.LinesAsync(call, Left, cancellationToken).ConfigureAwait(false))
+            await foreach (byte[] line in _connection.LinesAsync(call, Left, cancellationToken))
             {
                 ThrowIfFailed(attempted, line);
                 if (said.Add(HashOf(line)))
@@ -87,7 +87,7 @@ public sealed class DockerEngine : IDisposable
         {
             Body = JsonSerializer.SerializeToUtf8Bytes(spec, DockerJsonContext.Default.DockerContainerSpec),
         };
-        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
+        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken);
         if (reply.Status == HttpStatusCode.NotFound)
             throw new DockerUnusableException(reply.Failure().Message);
         return reply.Status == HttpStatusCode.Conflict ? null : reply.Required().Read(DockerJsonContext.Default.DockerCreated).Id;
@@ -98,7 +98,7 @@ public sealed class DockerEngine : IDisposable
     public async Task StartAsync(string id, CancellationToken cancellationToken = default)
     {
         var call = new DockerCall(HttpMethod.Post, $"containers/{Escape(id)}/start", $"starting the container '{id}'");
-        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
+        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken);
         // 400: several networks have the name of its own, and the Engine looks for it by name.
         bool isAmbiguous = reply.Status == HttpStatusCode.BadRequest && reply.Failure().Message.Contains("is ambiguous", StringComparison.Ordinal);
         // 500: an Engine that was killed while it started the container has left its task with containerd, and knows nothing of it.
@@ -143,12 +143,12 @@ public sealed class DockerEngine : IDisposable
     /// <summary>Every container, running or not, that has all of <paramref name="labels"/>, each <c>key</c> or <c>key=value</c>.</summary>
     public async Task<IReadOnlyList<DockerContainerSummary>> ListAsync(IReadOnlyList<string> labels,
         CancellationToken cancellationToken = default) =>
-        (await ListAsync(labels, known: null, cancellationToken).ConfigureAwait(false)).Containers;
+        (await ListAsync(labels, known: null, cancellationToken)).Containers;
 
     /// <summary>The same; <paramref name="known"/> itself when the Engine says it again word for word.</summary>
     public async Task<DockerList> ListAsync(IReadOnlyList<string> labels, DockerList? known, CancellationToken cancellationToken = default)
     {
-        var reply = await AskAsync($"containers/json?all=1&filters={Filter(("label", labels))}", cancellationToken).ConfigureAwait(false);
+        var reply = await AskAsync($"containers/json?all=1&filters={Filter(("label", labels))}", cancellationToken);
         reply.Required();
         return known is not null && known.Bytes.AsSpan().SequenceEqual(reply.Body)
             ? known
@@ -176,7 +176,7 @@ public sealed class DockerEngine : IDisposable
         }
 
         await foreach (byte[] line in _connection.LinesAsync(new DockerCall(HttpMethod.Get, path, "watching containers"), Left,
-            cancellationToken).ConfigureAwait(false))
+            cancellationToken))
         {
             if (Read(line) is { } happened)
                 yield return happened;
@@ -188,7 +188,7 @@ public sealed class DockerEngine : IDisposable
     {
         string path = string.Create(CultureInfo.InvariantCulture, $"containers/{Escape(id)}/logs?stdout=1&stderr=1&tail={lines}");
         var reply = await _connection.SendAsync(new DockerCall(HttpMethod.Get, path, $"reading the log of the container '{id}'"),
-            _patience.Work, cancellationToken).ConfigureAwait(false);
+            _patience.Work, cancellationToken);
         return reply.Status == HttpStatusCode.NotFound ? "" : Unframe(reply.Required().Body);
     }
 
@@ -205,7 +205,7 @@ public sealed class DockerEngine : IDisposable
         bool isOpen = false;
         TimeSpan Left() => query.Follow && isOpen ? Timeout.InfiniteTimeSpan : _patience.Work;
         var lines = new DockerLogLines();
-        await foreach (var frame in _connection.FramesAsync(call, Left, cancellationToken).ConfigureAwait(false))
+        await foreach (var frame in _connection.FramesAsync(call, Left, cancellationToken))
         {
             isOpen = true;
             foreach (var line in lines.Add(frame.IsError, frame.Bytes))
@@ -221,7 +221,7 @@ public sealed class DockerEngine : IDisposable
     {
         // The filter matches parts of names.
         var networks = await ReadAsync($"networks?filters={Filter(("name", [name]))}",
-            DockerJsonContext.Default.IReadOnlyListDockerNetwork, cancellationToken).ConfigureAwait(false);
+            DockerJsonContext.Default.IReadOnlyListDockerNetwork, cancellationToken);
         return [.. networks.Where(network => network.Name == name).OrderBy(network => network.Created)
             .ThenBy(network => network.Id, StringComparer.Ordinal)];
     }
@@ -241,7 +241,7 @@ public sealed class DockerEngine : IDisposable
             Body = JsonSerializer.SerializeToUtf8Bytes(new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels),
                 DockerJsonContext.Default.DockerNetworkSpec),
         };
-        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
+        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken);
         return reply.Status == HttpStatusCode.Conflict ? null : reply.Required().Read(DockerJsonContext.Default.DockerCreated).Id;
     }
 
@@ -249,7 +249,7 @@ public sealed class DockerEngine : IDisposable
     public async Task<bool> TryRemoveNetworkAsync(string id, CancellationToken cancellationToken = default)
     {
         var call = new DockerCall(HttpMethod.Delete, $"networks/{Escape(id)}", $"removing the network '{id}'");
-        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken).ConfigureAwait(false);
+        var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken);
         if (reply.Status == HttpStatusCode.Forbidden)
             return false;
         if (reply.Status != HttpStatusCode.NotFound)
@@ -318,7 +318,7 @@ public sealed class DockerEngine : IDisposable
 
     private async Task DoAsync(DockerCall call, TimeSpan time, CancellationToken cancellationToken, params HttpStatusCode[] harmless)
     {
-        var reply = await _connection.SendAsync(call, time, cancellationToken).ConfigureAwait(false);
+        var reply = await _connection.SendAsync(call, time, cancellationToken);
         // 304: it was so already.
         if (reply.Status != HttpStatusCode.NotModified && !harmless.Contains(reply.Status))
             reply.Required();
@@ -328,12 +328,12 @@ public sealed class DockerEngine : IDisposable
         _connection.SendAsync(new DockerCall(HttpMethod.Get, path, $"asking for '{path}'"), _patience.Answer, cancellationToken);
 
     private async Task<T> ReadAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
-        where T : class => (await AskAsync(path, cancellationToken).ConfigureAwait(false)).Required().Read(type);
+        where T : class => (await AskAsync(path, cancellationToken)).Required().Read(type);
 
     private async Task<T?> FindAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class
     {
-        var reply = await AskAsync(path, cancellationToken).ConfigureAwait(false);
+        var reply = await AskAsync(path, cancellationToken);
         return reply.Status == HttpStatusCode.NotFound ? null : reply.Required().Read(type);
     }
 

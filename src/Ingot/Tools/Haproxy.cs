@@ -36,18 +36,18 @@ public static class Haproxy
 
         string text = config.Render();
         var keepers = HaproxyKeeper.Find(config);
-        var before = await ProcessesAsync(config, cancellationToken).ConfigureAwait(false);
+        var before = await ProcessesAsync(config, cancellationToken);
         var sockets = Open(config.Listen, [.. keepers, .. before]);
         try
         {
             Directory.CreateDirectory(config.Directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             WriteWhole(config.ChecksPath, config.RenderChecks());
-            await File.WriteAllTextAsync(config.NextConfigPath, text, cancellationToken).ConfigureAwait(false);
+            await File.WriteAllTextAsync(config.NextConfigPath, text, cancellationToken);
             SafeHandle[] handles = [.. sockets.Select(socket => socket.Handle)];
-            await CheckAsync(config, handles, time, cancellationToken).ConfigureAwait(false);
+            await CheckAsync(config, handles, time, cancellationToken);
             File.Move(config.NextConfigPath, config.ConfigPath, overwrite: true);
             HaproxyKeeper.Start(config, handles, keepers, before);
-            int pid = await AnswersAsync(config, before, time, cancellationToken).ConfigureAwait(false);
+            int pid = await AnswersAsync(config, before, time, cancellationToken);
             DismissOthers(config, pid);
         }
         finally
@@ -76,11 +76,11 @@ public static class Haproxy
         long start = time.GetTimestamp();
         while (true)
         {
-            if (await runtime.TryInfoAsync(cancellationToken).ConfigureAwait(false) is { } info)
+            if (await runtime.TryInfoAsync(cancellationToken) is { } info)
                 return info;
             if (time.GetElapsedTime(start) > s_returnTime || HaproxyKeeper.Find(config).Count == 0)
                 return null;
-            await Task.Delay(s_poll, time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(s_poll, time, cancellationToken);
         }
     }
 
@@ -89,7 +89,7 @@ public static class Haproxy
     public static async Task StopAsync(HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken = default)
     {
         long start = time.GetTimestamp();
-        IReadOnlyList<int> asked = await AnswererAsync(config, time, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<int> asked = await AnswererAsync(config, time, cancellationToken);
         while (true)
         {
             var elapsed = time.GetElapsedTime(start);
@@ -101,7 +101,7 @@ public static class Haproxy
                 return;
             if (elapsed > s_stopTime)
                 throw new ToolException("haproxy", string.Create(CultureInfo.InvariantCulture, $"the process {left.Concat(keepers).First()} could not be ended within {s_stopTime.TotalSeconds:0} s; end it with 'kill -9'"));
-            await Task.Delay(s_poll, time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(s_poll, time, cancellationToken);
         }
     }
 
@@ -129,7 +129,7 @@ public static class Haproxy
         var check = ChildProcess.Start(Check(config), config.LogPath, given: sockets);
         try
         {
-            int code = await Task.Run(check.Wait, CancellationToken.None).WaitAsync(s_checkTime, time, cancellationToken).ConfigureAwait(false);
+            int code = await Task.Run(check.Wait, CancellationToken.None).WaitAsync(s_checkTime, time, cancellationToken);
             if (code != 0)
                 throw new ToolException(Check(config), code, HaproxyKeeper.Tail(config));
         }
@@ -149,12 +149,12 @@ public static class Haproxy
         var runtime = new HaproxyRuntime(config.SocketPath, time);
         while (true)
         {
-            var info = await runtime.TryInfoAsync(cancellationToken).ConfigureAwait(false);
+            var info = await runtime.TryInfoAsync(cancellationToken);
             if (info is not null && !before.Contains(info.Pid) && info.Description == config.Description)
                 return info.Pid;
             if (time.GetElapsedTime(start) > s_startTime)
                 throw new ToolException("haproxy", $"HAProxy was started with '{config.ConfigPath}' and does not answer on '{config.SocketPath}' after {s_startTime.TotalSeconds:0} s; it wrote:\n{HaproxyKeeper.Tail(config)}");
-            await Task.Delay(s_poll, time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(s_poll, time, cancellationToken);
         }
     }
 
@@ -164,7 +164,7 @@ public static class Haproxy
     private static async Task<IReadOnlyList<int>> ProcessesAsync(HaproxyConfig config, CancellationToken cancellationToken)
     {
         // The one that answers may be of an older program, which gave it another configuration's path.
-        var info = await new HaproxyRuntime(config.SocketPath, TimeProvider.System).TryInfoAsync(cancellationToken).ConfigureAwait(false);
+        var info = await new HaproxyRuntime(config.SocketPath, TimeProvider.System).TryInfoAsync(cancellationToken);
         return [.. HaproxyKeeper.FindProxies(config).Union(info is { Pid: var pid } && IsHaproxy(pid) ? [pid] : [])];
     }
 
@@ -172,7 +172,7 @@ public static class Haproxy
     {
         try
         {
-            return await new HaproxyRuntime(config.SocketPath, time).TryInfoAsync(cancellationToken).ConfigureAwait(false) is { } info ? [info.Pid] : [];
+            return await new HaproxyRuntime(config.SocketPath, time).TryInfoAsync(cancellationToken) is { } info ? [info.Pid] : [];
         }
         catch (ToolException)
         {

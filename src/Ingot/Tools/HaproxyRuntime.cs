@@ -46,7 +46,7 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     {
         try
         {
-            return ReadInfo(await SendAsync("show info", s_readTime, cancellationToken).ConfigureAwait(false));
+            return ReadInfo(await SendAsync("show info", s_readTime, cancellationToken));
         }
         catch (ToolException e) when (IsNobody(e))
         {
@@ -57,7 +57,7 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     /// <summary>Everything there is to know, read on one connection.</summary>
     public async Task<HaproxyStatus> StatusAsync(CancellationToken cancellationToken = default)
     {
-        string reply = await SendAsync($"show info;show servers state {HaproxyConfig.Backend};show stat", s_readTime, cancellationToken).ConfigureAwait(false);
+        string reply = await SendAsync($"show info;show servers state {HaproxyConfig.Backend};show stat", s_readTime, cancellationToken);
         return ReadStatus(reply);
     }
 
@@ -66,7 +66,7 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     {
         try
         {
-            return await StatusAsync(cancellationToken).ConfigureAwait(false);
+            return await StatusAsync(cancellationToken);
         }
         catch (ToolException e) when (IsNobody(e))
         {
@@ -78,7 +78,7 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     public async Task<bool> TryAddAsync(string name, string address, HaproxyCheck check, CancellationToken cancellationToken = default)
     {
         string command = $"add server {Server(name)} {address} weight 0 {check.Keywords}";
-        string reply = await SendAsync(command, cancellationToken).ConfigureAwait(false);
+        string reply = await SendAsync(command, cancellationToken);
         return reply switch
         {
             _ when reply.StartsWith("New server registered", StringComparison.Ordinal) => true,
@@ -90,8 +90,8 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     /// <summary>Checks a server and lets it take requests by its weight.</summary>
     public async Task EnableAsync(string name, CancellationToken cancellationToken = default)
     {
-        await DoAsync($"enable health {Server(name)}", cancellationToken).ConfigureAwait(false);
-        await DoAsync($"set server {Server(name)} state ready", cancellationToken).ConfigureAwait(false);
+        await DoAsync($"enable health {Server(name)}", cancellationToken);
+        await DoAsync($"set server {Server(name)} state ready", cancellationToken);
     }
 
     /// <summary>Sets a server's weight, 0 to 256, at once.</summary>
@@ -105,7 +105,7 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     public async Task<bool> TryMaintainAsync(string name, CancellationToken cancellationToken = default)
     {
         string command = $"set server {Server(name)} state maint";
-        string reply = await SendAsync(command, cancellationToken).ConfigureAwait(false);
+        string reply = await SendAsync(command, cancellationToken);
         return reply.Length == 0 || (IsUnknown(reply) ? false : throw Refused(command, reply));
     }
 
@@ -116,7 +116,7 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     public async Task<bool> TryDeleteAsync(string name, CancellationToken cancellationToken = default)
     {
         string command = $"del server {Server(name)}";
-        string reply = await SendAsync(command, cancellationToken).ConfigureAwait(false);
+        string reply = await SendAsync(command, cancellationToken);
         if (reply.StartsWith("Server deleted", StringComparison.Ordinal) || IsUnknown(reply))
             return true;
         return reply.Contains("connections", StringComparison.Ordinal) ? false : throw Refused(command, reply);
@@ -126,16 +126,16 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     public async Task SetMapAsync(string map, string key, string value, CancellationToken cancellationToken = default)
     {
         // Adding a key that is there would keep both.
-        string reply = await SendAsync($"set map {map} {key} {value}", cancellationToken).ConfigureAwait(false);
+        string reply = await SendAsync($"set map {map} {key} {value}", cancellationToken);
         if (reply.Length > 0)
-            await DoAsync($"add map {map} {key} {value}", cancellationToken).ConfigureAwait(false);
+            await DoAsync($"add map {map} {key} {value}", cancellationToken);
     }
 
     /// <summary>Removes a key from a map; one that is gone is no error.</summary>
     public async Task RemoveFromMapAsync(string map, string key, CancellationToken cancellationToken = default)
     {
         string command = $"del map {map} {key}";
-        string reply = await SendAsync(command, cancellationToken).ConfigureAwait(false);
+        string reply = await SendAsync(command, cancellationToken);
         if (reply.Length > 0 && !reply.Contains("not found", StringComparison.OrdinalIgnoreCase))
             throw Refused(command, reply);
     }
@@ -230,7 +230,7 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
 
     private async Task DoAsync(string command, CancellationToken cancellationToken)
     {
-        string reply = await SendAsync(command, cancellationToken).ConfigureAwait(false);
+        string reply = await SendAsync(command, cancellationToken);
         if (reply.Length > 0)
             throw Refused(command, reply);
     }
@@ -243,7 +243,7 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         try
         {
-            return await SendOnceAsync(command, either.Token).ConfigureAwait(false);
+            return await SendOnceAsync(command, either.Token);
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
@@ -258,12 +258,12 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     private async Task<string> SendOnceAsync(string command, CancellationToken cancellationToken)
     {
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), cancellationToken).ConfigureAwait(false);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), cancellationToken);
         UnixPeer.Of(socket).MustBeTrusted("haproxy", socketPath);
         using var stream = new NetworkStream(socket);
-        await stream.WriteAsync(Encoding.ASCII.GetBytes(command + "\n"), cancellationToken).ConfigureAwait(false);
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(command + "\n"), cancellationToken);
         using var reader = new StreamReader(stream, Encoding.UTF8);
-        string reply = await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+        string reply = await reader.ReadToEndAsync(cancellationToken);
         return reply.TrimEnd('\n', '\r');
     }
 

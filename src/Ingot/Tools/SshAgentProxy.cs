@@ -49,7 +49,7 @@ public sealed class SshAgentProxy : IAsyncDisposable
     /// <summary>Ends every connection.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync().ConfigureAwait(false);
+        await _stop.CancelAsync();
         _listener.Dispose();
         await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();
@@ -59,8 +59,8 @@ public sealed class SshAgentProxy : IAsyncDisposable
     {
         while (!_stop.IsCancellationRequested)
         {
-            await _free.WaitAsync(_stop.Token).ConfigureAwait(false);
-            var client = await _listener.AcceptAsync(_stop.Token).ConfigureAwait(false);
+            await _free.WaitAsync(_stop.Token);
+            var client = await _listener.AcceptAsync(_stop.Token);
             _ = ServeAsync(client, _stop.Token);
         }
     }
@@ -71,21 +71,21 @@ public sealed class SshAgentProxy : IAsyncDisposable
         try
         {
             using var agent = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            await agent.ConnectAsync(new UnixDomainSocketEndPoint(_agent), cancellationToken).ConfigureAwait(false);
+            await agent.ConnectAsync(new UnixDomainSocketEndPoint(_agent), cancellationToken);
             using var near = new NetworkStream(client, ownsSocket: true);
             using var far = new NetworkStream(agent);
-            while (await ReadAsync(near, cancellationToken).ConfigureAwait(false) is { } question)
+            while (await ReadAsync(near, cancellationToken) is { } question)
             {
                 byte[]? answer = s_failure;
                 if (question[4] is RequestIdentities or SignRequest)
                 {
-                    await far.WriteAsync(question, cancellationToken).ConfigureAwait(false);
-                    answer = await ReadAsync(far, cancellationToken).ConfigureAwait(false);
+                    await far.WriteAsync(question, cancellationToken);
+                    answer = await ReadAsync(far, cancellationToken);
                 }
 
                 if (answer is null)
                     return;
-                await near.WriteAsync(answer, cancellationToken).ConfigureAwait(false);
+                await near.WriteAsync(answer, cancellationToken);
             }
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
@@ -103,7 +103,7 @@ public sealed class SshAgentProxy : IAsyncDisposable
     private static async Task<byte[]?> ReadAsync(NetworkStream stream, CancellationToken cancellationToken)
     {
         byte[] length = new byte[4];
-        if (await stream.ReadAtLeastAsync(length, length.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) < length.Length)
+        if (await stream.ReadAtLeastAsync(length, length.Length, throwOnEndOfStream: false, cancellationToken) < length.Length)
             return null;
 
         uint bytes = BinaryPrimitives.ReadUInt32BigEndian(length);
@@ -111,7 +111,7 @@ public sealed class SshAgentProxy : IAsyncDisposable
             return null;
 
         byte[] message = [.. length, .. new byte[bytes]];
-        await stream.ReadExactlyAsync(message.AsMemory(length.Length), cancellationToken).ConfigureAwait(false);
+        await stream.ReadExactlyAsync(message.AsMemory(length.Length), cancellationToken);
         return message;
     }
 }

@@ -37,7 +37,7 @@ public sealed record UnixPeer(int Pid, uint UserId)
         try
         {
             using var directory = ShortDirectory.Of(path);
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(directory.Path), cancellationToken).ConfigureAwait(false);
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(directory.Path), cancellationToken);
             var peer = Of(socket);
             return peer.UserId == user
                 ? (socket, peer)
@@ -58,7 +58,7 @@ public sealed record UnixPeer(int Pid, uint UserId)
             return false;
 
         using var process = new SafeFileHandle(handle, ownsHandle: true);
-        return await stillThere().ConfigureAwait(false) && Libc.PidFdSendSignal(process, Kernel.SIGTERM) == 0;
+        return await stillThere() && Libc.PidFdSendSignal(process, Kernel.SIGTERM) == 0;
     }
 
     /// <summary>Whether the process runs still; one that ended and was not waited for does not.</summary>

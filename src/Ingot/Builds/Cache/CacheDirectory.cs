@@ -65,14 +65,14 @@ internal sealed class CacheDirectory : IDisposable
     {
         HostFiles.MakeDirectory(places, 0b111_000_000);
         var (path, taken) = sharing == CacheSharing.Locked
-            ? (PlaceOf(places, 0), await FileLock.TakeAsync(PlaceOf(places, 0) + ".lock", shared: false, time, waiting, cancellationToken).ConfigureAwait(false))
+            ? (PlaceOf(places, 0), await FileLock.TakeAsync(PlaceOf(places, 0) + ".lock", shared: false, time, waiting, cancellationToken))
             : FirstFree(places, sharing == CacheSharing.Shared);
         try
         {
             // Who prunes goes by it: the times of what is in the directory are the step's.
             File.SetLastWriteTimeUtc(path + ".lock", time.GetUtcNow().UtcDateTime);
             if (!Directory.Exists(path))
-                MoveUnlessThere(await make().ConfigureAwait(false), path);
+                MoveUnlessThere(await make(), path);
             return new CacheDirectory(path, taken);
         }
         catch

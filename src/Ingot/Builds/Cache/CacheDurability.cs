@@ -36,9 +36,9 @@ internal sealed class CacheDurability
             return;
 
         string file = Path.Combine(_directory, "recovery.lock");
-        using var alone = await FileLock.TakeAsync(file, shared: false, time, waiting: null, cancellationToken).ConfigureAwait(false);
+        using var alone = await FileLock.TakeAsync(file, shared: false, time, waiting: null, cancellationToken);
         if (!IsRecovered())
-            await RemoveAsync(parts, cancellationToken).ConfigureAwait(false);
+            await RemoveAsync(parts, cancellationToken);
     }
 
     private bool IsRecovered() => File.Exists(BootFile) && File.ReadAllText(BootFile) == Boot;
@@ -49,7 +49,7 @@ internal sealed class CacheDurability
         foreach (var entry in parts.Select(p => Path.Combine(_directory, p)).Where(Directory.Exists).SelectMany(p => Directory.EnumerateFileSystemEntries(p)))
         {
             if (HostFiles.Times(entry) is { } times && times.Changed >= until)
-                await Workspace.DeleteAsync(entry, cancellationToken).ConfigureAwait(false);
+                await Workspace.DeleteAsync(entry, cancellationToken);
         }
 
         AtomicFile.Write(BootFile, System.Text.Encoding.ASCII.GetBytes(Boot));

@@ -23,7 +23,7 @@ internal sealed class CacheImport
         {
             try
             {
-                if (await ReadAsync(place, cancellationToken).ConfigureAwait(false) is not { } document)
+                if (await ReadAsync(place, cancellationToken) is not { } document)
                 {
                     progress.Report(new BuildEvent.CacheNote($"there is no cache '{place.Name}' yet", IsWarning: false));
                     continue;
@@ -64,20 +64,20 @@ internal sealed class CacheImport
     public async Task FetchMountAsync(string name, IContentStore store, CancellationToken cancellationToken)
     {
         var (place, mount) = _mounts[name];
-        await BringAsync(place, mount.Blob, store, $"the cache mount '{mount.Id}'", cancellationToken).ConfigureAwait(false);
+        await BringAsync(place, mount.Blob, store, $"the cache mount '{mount.Id}'", cancellationToken);
     }
 
     private static async Task<SharedCacheDocument?> ReadAsync(ICachePlace place, CancellationToken cancellationToken)
     {
-        if (await place.ReadManifestAsync(cancellationToken).ConfigureAwait(false) is not { } manifest)
+        if (await place.ReadManifestAsync(cancellationToken) is not { } manifest)
             return null;
 
         var config = SharedCache.ConfigOf(manifest);
-        var stream = await place.OpenAsync(config, cancellationToken).ConfigureAwait(false) ?? throw new FormatException($"its configuration '{config.Digest}' is not there");
-        await using (stream.ConfigureAwait(false))
+        var stream = await place.OpenAsync(config, cancellationToken) ?? throw new FormatException($"its configuration '{config.Digest}' is not there");
+        await using (stream)
         {
             using var bytes = new MemoryStream((int)config.Size);
-            await stream.CopyToAsync(bytes, cancellationToken).ConfigureAwait(false);
+            await stream.CopyToAsync(bytes, cancellationToken);
             return SharedCache.Read(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
         }
     }
@@ -98,10 +98,10 @@ internal sealed class CacheImport
     {
         var (place, shared) = _layers[diffId];
         string what = $"the layer '{diffId}'";
-        await BringAsync(place, shared.Blob, store, what, cancellationToken).ConfigureAwait(false);
+        await BringAsync(place, shared.Blob, store, what, cancellationToken);
         try
         {
-            var index = await LayerReader.IndexAsync(store, shared.Blob, diffId, limits: null, cancellationToken).ConfigureAwait(false);
+            var index = await LayerReader.IndexAsync(store, shared.Blob, diffId, limits: null, cancellationToken);
             return new Layer(diffId, shared.Bytes, index, shared.Blob);
         }
         catch (Exception e) when (e is not DiskException && e is IngotException or IOException or InvalidDataException)
@@ -112,15 +112,15 @@ internal sealed class CacheImport
 
     private static async Task BringAsync(ICachePlace place, Descriptor blob, IContentStore store, string what, CancellationToken cancellationToken)
     {
-        if (await store.SizeAsync(blob.Digest, cancellationToken).ConfigureAwait(false) == blob.Size)
+        if (await store.SizeAsync(blob.Digest, cancellationToken) == blob.Size)
             return;
 
         try
         {
-            var stream = await place.OpenAsync(blob, cancellationToken).ConfigureAwait(false)
+            var stream = await place.OpenAsync(blob, cancellationToken)
                 ?? throw new SharedCacheException(place, $"{what} of the cache '{place.Name}' is not there any more: the blob '{blob.Digest}' is missing");
-            await using (stream.ConfigureAwait(false))
-                await SharedCache.CopyAsync(stream, store, blob, cancellationToken).ConfigureAwait(false);
+            await using (stream)
+                await SharedCache.CopyAsync(stream, store, blob, cancellationToken);
         }
         catch (Exception e) when (e is not (SharedCacheException or DiskException) && e is IngotException or IOException or HttpRequestException)
         {

@@ -67,8 +67,8 @@ internal sealed class CacheInventory
             inventory.AddPart(directory, kind);
         inventory.AddMounts();
         if (live is not null)
-            await inventory.AddBlobsAsync(store, live, cancellationToken).ConfigureAwait(false);
-        await inventory.MeasureAsync(cancellationToken).ConfigureAwait(false);
+            await inventory.AddBlobsAsync(store, live, cancellationToken);
+        await inventory.MeasureAsync(cancellationToken);
         return [.. inventory._items.Values];
     }
 
@@ -147,7 +147,7 @@ internal sealed class CacheInventory
     private async Task AddBlobsAsync(DirectoryStore store, IReadOnlySet<Digest> live, CancellationToken cancellationToken)
     {
         var owners = Owners();
-        await foreach (var digest in store.ListAsync(cancellationToken).ConfigureAwait(false))
+        await foreach (var digest in store.ListAsync(cancellationToken))
         {
             if (live.Contains(digest) || HostFiles.DiskUsage(store.PathOf(digest)) is not { } usage)
                 continue;
@@ -183,7 +183,7 @@ internal sealed class CacheInventory
             return;
 
         var command = new Command("du", "-s", "-x", "-l", "-0", "--block-size=1", "--files0-from=-") { Input = Encoding.UTF8.GetBytes(string.Concat(_unmeasured.Select(u => u.Path + "\0"))) };
-        var answer = await CommandRunner.CaptureAsync(command, 64 << 20, cancellationToken).ConfigureAwait(false);
+        var answer = await CommandRunner.CaptureAsync(command, 64 << 20, cancellationToken);
         // What goes away meanwhile it complains of, and goes on.
         var sizes = new Dictionary<string, long>();
         foreach (var line in Encoding.UTF8.GetString(answer.Output).Split('\0', StringSplitOptions.RemoveEmptyEntries))

@@ -76,19 +76,19 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
     {
         // A host that only serves has never built, and has blobs all the same.
         Directory.CreateDirectory(_cache);
-        using var only = await FileLock.TakeAsync(Path.Combine(_cache, "prune.lock"), shared: false, _time, waiting: null, cancellationToken).ConfigureAwait(false);
+        using var only = await FileLock.TakeAsync(Path.Combine(_cache, "prune.lock"), shared: false, _time, waiting: null, cancellationToken);
         if (!policy.DryRun)
         {
             Directory.CreateDirectory(CacheUse.MarksOf(_cache));
-            await EmptyTrashAsync(cancellationToken).ConfigureAwait(false);
+            await EmptyTrashAsync(cancellationToken);
         }
 
-        var needed = live is null ? null : await live(cancellationToken).ConfigureAwait(false);
-        var items = await CacheInventory.ReadAsync(_cache, store, needed, keepSizes: !policy.DryRun, cancellationToken).ConfigureAwait(false);
-        var (victims, inUse) = await ChooseAsync(items, policy, cancellationToken).ConfigureAwait(false);
-        var gone = policy.DryRun ? victims : await TakeAsync(victims, policy, cancellationToken).ConfigureAwait(false);
+        var needed = live is null ? null : await live(cancellationToken);
+        var items = await CacheInventory.ReadAsync(_cache, store, needed, keepSizes: !policy.DryRun, cancellationToken);
+        var (victims, inUse) = await ChooseAsync(items, policy, cancellationToken);
+        var gone = policy.DryRun ? victims : await TakeAsync(victims, policy, cancellationToken);
         if (!policy.DryRun)
-            await FinishAsync(gone, cancellationToken).ConfigureAwait(false);
+            await FinishAsync(gone, cancellationToken);
 
         long bytes = gone.Sum(i => i.Bytes), kept = items.Sum(i => i.Bytes) - bytes;
         if (!policy.DryRun)
@@ -99,7 +99,7 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
 
     private async Task<(List<CacheItem> Victims, long InUse)> ChooseAsync(IReadOnlyList<CacheItem> items, CachePolicy policy, CancellationToken cancellationToken)
     {
-        var barrier = await BarrierAsync(cancellationToken).ConfigureAwait(false);
+        var barrier = await BarrierAsync(cancellationToken);
         var now = _time.GetUtcNow();
         long total = items.Sum(i => i.Bytes), inUse = 0;
         var victims = new List<CacheItem>();
@@ -137,7 +137,7 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
     // What was used since the oldest living build began stays.
     private async Task<DateTimeOffset?> BarrierAsync(CancellationToken cancellationToken)
     {
-        using var gate = await FileLock.TakeAsync(CacheUse.GateOf(_cache), shared: false, _time, waiting: null, cancellationToken).ConfigureAwait(false);
+        using var gate = await FileLock.TakeAsync(CacheUse.GateOf(_cache), shared: false, _time, waiting: null, cancellationToken);
         return CacheUse.OldestUser(_cache, sweep: false) - s_margin;
     }
 
@@ -149,13 +149,13 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
         {
             cancellationToken.ThrowIfCancellationRequested();
             string trash = Directory.CreateDirectory(Path.Combine(Trash, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)))).FullName;
-            using (await FileLock.TakeAsync(CacheUse.GateOf(_cache), shared: false, _time, waiting: null, cancellationToken).ConfigureAwait(false))
+            using (await FileLock.TakeAsync(CacheUse.GateOf(_cache), shared: false, _time, waiting: null, cancellationToken))
             {
                 var barrier = CacheUse.OldestUser(_cache, sweep: true) - s_margin;
                 gone.AddRange(batch.Where(item => Take(item, barrier, trash, policy)));
             }
 
-            await Workspace.DeleteAsync(trash, cancellationToken).ConfigureAwait(false);
+            await Workspace.DeleteAsync(trash, cancellationToken);
         }
 
         return gone;
@@ -204,7 +204,7 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
         store.RemoveAbandoned(abandoned);
         if (Directory.Exists(Path.Combine(_cache, "store")))
             new DirectoryStore(Path.Combine(_cache, "store")).RemoveAbandoned(abandoned);
-        await EmptyTrashAsync(cancellationToken).ConfigureAwait(false);
+        await EmptyTrashAsync(cancellationToken);
     }
 
     // Of what is no thing of the cache, such as an image.
@@ -222,6 +222,6 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
     private async Task EmptyTrashAsync(CancellationToken cancellationToken)
     {
         if (Directory.Exists(Trash))
-            await Workspace.DeleteAsync(Trash, cancellationToken).ConfigureAwait(false);
+            await Workspace.DeleteAsync(Trash, cancellationToken);
     }
 }

@@ -44,7 +44,7 @@ internal sealed class CacheUse : IDisposable
         Directory.CreateDirectory(MarksOf(cache));
         string file = Path.Combine(UsersOf(cache), Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)));
         // Who prunes must see a new build before the build sees anything.
-        using var gate = await FileLock.TakeAsync(GateOf(cache), shared: true, time, waiting: null, cancellationToken).ConfigureAwait(false);
+        using var gate = await FileLock.TakeAsync(GateOf(cache), shared: true, time, waiting: null, cancellationToken);
         var user = FileLock.TryTake(file, shared: false) ?? throw new BuildCacheException($"could not lock '{file}', which nobody else should know");
         File.SetLastWriteTimeUtc(file, time.GetUtcNow().UtcDateTime);
         return new CacheUse(cache, time, file, user);
@@ -77,7 +77,7 @@ internal sealed class CacheUse : IDisposable
         var mark = _marked.GetOrAdd(name, _ => new(() => MarkInGateAsync(name)));
         try
         {
-            await mark.Value.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await mark.Value.WaitAsync(cancellationToken);
         }
         catch when (mark.Value.IsFaulted)
         {
@@ -91,7 +91,7 @@ internal sealed class CacheUse : IDisposable
     private async Task MarkInGateAsync(string name)
     {
         string file = GateOf(_directory);
-        using var gate = await FileLock.TakeAsync(file, shared: true, _time, waiting: null, CancellationToken.None).ConfigureAwait(false);
+        using var gate = await FileLock.TakeAsync(file, shared: true, _time, waiting: null, CancellationToken.None);
         Mark(name);
     }
 

@@ -23,15 +23,15 @@ public sealed class LayoutCachePlace : ICachePlace
         if (!File.Exists(Path.Combine(_directory, "index.json")))
             return null;
         var layout = new OciLayout(_directory);
-        return await layout.FindAsync(CacheName, cancellationToken).ConfigureAwait(false) is { } manifest
-            ? await layout.Store.ReadAsync(manifest.Digest, cancellationToken).ConfigureAwait(false)
+        return await layout.FindAsync(CacheName, cancellationToken) is { } manifest
+            ? await layout.Store.ReadAsync(manifest.Digest, cancellationToken)
             : null;
     }
 
     /// <inheritdoc/>
     public async Task<Stream?> OpenAsync(Descriptor blob, CancellationToken cancellationToken)
     {
-        var stream = await new DirectoryStore(_directory).OpenAsync(blob.Digest, cancellationToken).ConfigureAwait(false);
+        var stream = await new DirectoryStore(_directory).OpenAsync(blob.Digest, cancellationToken);
         return stream is null ? null : new VerifyingStream(stream, blob.Digest, blob.Size);
     }
 
@@ -39,12 +39,12 @@ public sealed class LayoutCachePlace : ICachePlace
     public async Task<bool> PutAsync(Descriptor blob, Func<CancellationToken, ValueTask<Stream>> open, CancellationToken cancellationToken)
     {
         var store = new DirectoryStore(_directory);
-        if (await store.SizeAsync(blob.Digest, cancellationToken).ConfigureAwait(false) is not null)
+        if (await store.SizeAsync(blob.Digest, cancellationToken) is not null)
             return false;
 
-        var stream = await open(cancellationToken).ConfigureAwait(false);
-        await using (stream.ConfigureAwait(false))
-            await SharedCache.CopyAsync(stream, store, blob, cancellationToken).ConfigureAwait(false);
+        var stream = await open(cancellationToken);
+        await using (stream)
+            await SharedCache.CopyAsync(stream, store, blob, cancellationToken);
         return true;
     }
 
@@ -52,7 +52,7 @@ public sealed class LayoutCachePlace : ICachePlace
     public async Task PutManifestAsync(byte[] manifest, CancellationToken cancellationToken)
     {
         var layout = new OciLayout(_directory);
-        var descriptor = await layout.Store.PutAsync(MediaType.Manifest, manifest, cancellationToken).ConfigureAwait(false);
-        await layout.SetAsync(CacheName, descriptor with { ArtifactType = SharedCache.ArtifactType }, cancellationToken).ConfigureAwait(false);
+        var descriptor = await layout.Store.PutAsync(MediaType.Manifest, manifest, cancellationToken);
+        await layout.SetAsync(CacheName, descriptor with { ArtifactType = SharedCache.ArtifactType }, cancellationToken);
     }
 }

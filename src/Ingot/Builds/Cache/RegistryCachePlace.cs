@@ -15,7 +15,7 @@ public sealed class RegistryCachePlace(RegistryClient client, string repository,
 
     /// <inheritdoc/>
     public async Task<byte[]?> ReadManifestAsync(CancellationToken cancellationToken) =>
-        (await client.GetManifestAsync(repository, tag, cancellationToken).ConfigureAwait(false))?.Bytes;
+        (await client.GetManifestAsync(repository, tag, cancellationToken))?.Bytes;
 
     /// <inheritdoc/>
     public Task<Stream?> OpenAsync(Descriptor blob, CancellationToken cancellationToken) => client.OpenBlobAsync(repository, blob, cancellationToken);

@@ -135,11 +135,11 @@ internal static class SharedCache
     public static async Task CopyAsync(Stream stream, IContentStore store, Descriptor blob, CancellationToken cancellationToken)
     {
         (store as DirectoryStore)?.RequireSpace(blob.Digest, blob.Size);
-        var writer = await store.BeginAsync(cancellationToken).ConfigureAwait(false);
-        await using (writer.ConfigureAwait(false))
+        var writer = await store.BeginAsync(cancellationToken);
+        await using (writer)
         {
-            await stream.CopyToAsync(writer, cancellationToken).ConfigureAwait(false);
-            await writer.CommitAsync(blob.Digest, cancellationToken).ConfigureAwait(false);
+            await stream.CopyToAsync(writer, cancellationToken);
+            await writer.CommitAsync(blob.Digest, cancellationToken);
         }
     }
 

@@ -184,7 +184,7 @@ internal sealed class StepCache
         // What is offered is not kept: it would outlive the trust in who offers it.
         if ((FindSelection(chain, patterns) ?? Imported?.FindSelection(name)) is not { } digest)
         {
-            digest = await select().ConfigureAwait(false);
+            digest = await select();
             AddSelection(chain, patterns, digest);
         }
 

@@ -68,7 +68,7 @@ internal sealed partial class Workspace : IAsyncDisposable
             if (!Path.GetFileName(directory).StartsWith('.') && TryLock(directory) is { } held)
             {
                 using (held)
-                    await RemoveAsync(directory, cancellationToken).ConfigureAwait(false);
+                    await RemoveAsync(directory, cancellationToken);
             }
         }
     }
@@ -78,15 +78,15 @@ internal sealed partial class Workspace : IAsyncDisposable
 
     /// <summary>Removes a directory with everything in it, whatever the names are.</summary>
     public static async Task DeleteAsync(string directory, CancellationToken cancellationToken) =>
-        await CommandRunner.RunAsync(new Command("rm", "-rf", "--one-file-system", "--", directory), cancellationToken).ConfigureAwait(false);
+        await CommandRunner.RunAsync(new Command("rm", "-rf", "--one-file-system", "--", directory), cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
         if (_lock is null)
             return;
 
-        await RemoveAsync(Root, CancellationToken.None).ConfigureAwait(false);
-        await _lock.DisposeAsync().ConfigureAwait(false);
+        await RemoveAsync(Root, CancellationToken.None);
+        await _lock.DisposeAsync();
     }
 
     private static async Task RemoveAsync(string directory, CancellationToken cancellationToken)
@@ -95,8 +95,8 @@ internal sealed partial class Workspace : IAsyncDisposable
         if (Directory.Exists(runc.StateDirectory))
         {
             foreach (var container in Directory.EnumerateDirectories(runc.StateDirectory))
-                await CommandRunner.TryRunAsync(runc.Delete(Path.GetFileName(container)), onLine: null, cancellationToken).ConfigureAwait(false);
-            await RemoveControlGroupsAsync(Path.GetFileName(directory), cancellationToken).ConfigureAwait(false);
+                await CommandRunner.TryRunAsync(runc.Delete(Path.GetFileName(container)), onLine: null, cancellationToken);
+            await RemoveControlGroupsAsync(Path.GetFileName(directory), cancellationToken);
         }
 
         foreach (var mount in Mounts.Below(directory))
@@ -104,7 +104,7 @@ internal sealed partial class Workspace : IAsyncDisposable
         // The lock last: without it the directory would be taken for a dead build's.
         string[] contents = [.. Directory.EnumerateFileSystemEntries(directory).Where(entry => Path.GetFileName(entry) != LockFile)];
         if (contents.Length > 0)
-            await CommandRunner.RunAsync(new Command("rm", ["-rf", "--one-file-system", "--", .. contents]), cancellationToken).ConfigureAwait(false);
+            await CommandRunner.RunAsync(new Command("rm", ["-rf", "--one-file-system", "--", .. contents]), cancellationToken);
         try
         {
             File.Delete(Path.Combine(directory, LockFile));
@@ -120,7 +120,7 @@ internal sealed partial class Workspace : IAsyncDisposable
     {
         var waiting = Stopwatch.StartNew();
         while (!ControlGroups.Remove(name => name.StartsWith($"ingot-{build}-", StringComparison.Ordinal), DateTimeOffset.MaxValue) && waiting.Elapsed < s_dying)
-            await Task.Delay(s_pace, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(s_pace, cancellationToken);
     }
 
     private void Open()

@@ -45,14 +45,14 @@ internal sealed class ArchiveFiles : IDisposable
     /// <param name="cancellationToken">Ends it.</param>
     public static async Task<bool> IsArchiveAsync(Func<Stream> open, CancellationToken cancellationToken)
     {
-        byte[] magic = await MagicAsync(open, cancellationToken).ConfigureAwait(false);
+        byte[] magic = await MagicAsync(open, cancellationToken);
         var file = CompressedStream.Open(open(), magic);
-        await using (file.ConfigureAwait(false))
+        await using (file)
         {
             byte[] block = new byte[BlockBytes];
             try
             {
-                return await file.ReadAtLeastAsync(block, BlockBytes, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) == BlockBytes && IsHeader(block);
+                return await file.ReadAtLeastAsync(block, BlockBytes, throwOnEndOfStream: false, cancellationToken) == BlockBytes && IsHeader(block);
             }
             catch (LayerException)
             {
@@ -72,7 +72,7 @@ internal sealed class ArchiveFiles : IDisposable
     /// <param name="cancellationToken">Ends it.</param>
     public static async Task<ArchiveFiles> ReadAsync(string name, Func<Stream> open, SelectedFile file, string spool, DateTimeOffset epoch, ArchiveLimits limits, CancellationToken cancellationToken)
     {
-        byte[] magic = await MagicAsync(open, cancellationToken).ConfigureAwait(false);
+        byte[] magic = await MagicAsync(open, cancellationToken);
         var contents = File.OpenHandle(spool, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
         try
         {
@@ -80,7 +80,7 @@ internal sealed class ArchiveFiles : IDisposable
             var stream = open();
             var verified = file.Content is { } digest ? new VerifyingStream(stream, digest, file.Entry.Size) : stream;
             using var reader = new TarReader(new LimitedStream(CompressedStream.Open(verified, magic), limits.MaxBytes), new TarLimits { MaxEntries = limits.MaxEntries });
-            archive.Files = await archive.ReadAsync(reader, epoch, limits.MaxParts, cancellationToken).ConfigureAwait(false);
+            archive.Files = await archive.ReadAsync(reader, epoch, limits.MaxParts, cancellationToken);
             return archive;
         }
         catch (ContentMismatchException e)
@@ -104,13 +104,13 @@ internal sealed class ArchiveFiles : IDisposable
     {
         var files = new List<SelectedFile>();
         long offset = 0;
-        while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } entry)
+        while (await reader.NextAsync(cancellationToken) is { } entry)
         {
             Check(entry);
             parts -= entry.Path.AsSpan().Count('/') + 1;
             if (parts < 0)
                 throw new ArchiveException("its paths are too long, and too many");
-            await SpoolAsync(reader.Content, offset, cancellationToken).ConfigureAwait(false);
+            await SpoolAsync(reader.Content, offset, cancellationToken);
             files.Add(FileOf(entry, offset, epoch));
             offset += entry.Size;
         }
@@ -128,9 +128,9 @@ internal sealed class ArchiveFiles : IDisposable
     {
         byte[] buffer = new byte[128 << 10];
         int read;
-        while ((read = await content.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        while ((read = await content.ReadAsync(buffer, cancellationToken)) > 0)
         {
-            await RandomAccess.WriteAsync(_contents, buffer.AsMemory(0, read), offset, cancellationToken).ConfigureAwait(false);
+            await RandomAccess.WriteAsync(_contents, buffer.AsMemory(0, read), offset, cancellationToken);
             offset += read;
         }
     }
@@ -156,10 +156,10 @@ internal sealed class ArchiveFiles : IDisposable
     private static async Task<byte[]> MagicAsync(Func<Stream> open, CancellationToken cancellationToken)
     {
         var file = open();
-        await using (file.ConfigureAwait(false))
+        await using (file)
         {
             byte[] magic = new byte[CompressedStream.MagicBytes];
-            int read = await file.ReadAtLeastAsync(magic, magic.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+            int read = await file.ReadAtLeastAsync(magic, magic.Length, throwOnEndOfStream: false, cancellationToken);
             return magic[..read];
         }
     }
@@ -196,7 +196,7 @@ internal sealed class ArchiveFiles : IDisposable
         public override int Read(Span<byte> buffer) => Account(input.Read(buffer));
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            Account(await input.ReadAsync(buffer, cancellationToken).ConfigureAwait(false));
+            Account(await input.ReadAsync(buffer, cancellationToken));
 
         protected override void Dispose(bool disposing)
         {

@@ -68,24 +68,24 @@ internal sealed class LayerCache
     /// <summary>Fetches a layer that is not here, if it may be had elsewhere, and checks it.</summary>
     public async Task EnsureAsync(Digest diffId, CancellationToken cancellationToken)
     {
-        if (Imported?.FindLayer(diffId) is { } shared && !await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false))
-            Remember(await Imported.FetchAsync(diffId, _store, cancellationToken).ConfigureAwait(false), shared.Codec, shared.IsPacked);
+        if (Imported?.FindLayer(diffId) is { } shared && !await IsHereAsync(diffId, cancellationToken))
+            Remember(await Imported.FetchAsync(diffId, _store, cancellationToken), shared.Codec, shared.IsPacked);
     }
 
     /// <summary>A layer as others may have it: its blob as an image has it, compressed now only when it never was. One that is not here is not fetched for that.</summary>
     public async Task<SharedLayer> ShareAsync(Digest diffId, LayerCompression compression, CancellationToken cancellationToken)
     {
-        if (!await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false) && Imported?.FindLayer(diffId) is { } elsewhere)
+        if (!await IsHereAsync(diffId, cancellationToken) && Imported?.FindLayer(diffId) is { } elsewhere)
             return elsewhere;
 
         var facts = Facts(diffId) ?? throw Lost(diffId);
         foreach (var (codec, blob) in facts.Blobs.Where(b => b.Value.MediaType != MediaType.Layer).OrderBy(b => b.Key != compression.Codec))
         {
-            if (await _store.SizeAsync(blob.Digest, cancellationToken).ConfigureAwait(false) is not null)
+            if (await _store.SizeAsync(blob.Digest, cancellationToken) is not null)
                 return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = codec, Blob = blob, IsPacked = facts.IsPacked };
         }
 
-        var made = await BlobAsync(new ChainLayer(diffId, Foreign: null), compression, cancellationToken).ConfigureAwait(false);
+        var made = await BlobAsync(new ChainLayer(diffId, Foreign: null), compression, cancellationToken);
         return new SharedLayer { DiffId = diffId, Bytes = facts.Bytes, Codec = compression.Codec, Blob = made, IsPacked = facts.IsPacked };
     }
 
@@ -118,26 +118,26 @@ internal sealed class LayerCache
     /// <summary>A layer with everything that another can be written from; null when something of it is gone.</summary>
     public async Task<WrittenLayer?> FindWrittenAsync(Digest diffId, CancellationToken cancellationToken)
     {
-        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
+        await MarkAsync(diffId, cancellationToken);
         if (_archives.FindTrace(diffId) is not { } trace || _archives.Find(diffId) is not { } archive || !File.Exists(IndexPath(diffId))
-            || await _store.SizeAsync(trace.Blob.Digest, cancellationToken).ConfigureAwait(false) != trace.Blob.Size)
+            || await _store.SizeAsync(trace.Blob.Digest, cancellationToken) != trace.Blob.Size)
             return null;
 
-        return new WrittenLayer(await IndexOfAsync(diffId, cancellationToken).ConfigureAwait(false), trace, archive);
+        return new WrittenLayer(await IndexOfAsync(diffId, cancellationToken), trace, archive);
     }
 
     /// <summary>Whether everything can be made from what there is of a layer.</summary>
     public async Task<bool> HasAsync(Digest diffId, CancellationToken cancellationToken)
     {
-        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
-        return await IsHereAsync(diffId, cancellationToken).ConfigureAwait(false) || Imported?.FindLayer(diffId) is not null;
+        await MarkAsync(diffId, cancellationToken);
+        return await IsHereAsync(diffId, cancellationToken) || Imported?.FindLayer(diffId) is not null;
     }
 
     private async Task<bool> IsHereAsync(Digest diffId, CancellationToken cancellationToken)
     {
         if (Facts(diffId) is not { } facts || !File.Exists(IndexPath(diffId)))
             return false;
-        return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || _archives.Find(diffId) is not null || await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) is not null;
+        return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || _archives.Find(diffId) is not null || await FindBlobAsync(facts, cancellationToken) is not null;
     }
 
     /// <summary>The blob of a layer in the store, compressed as asked; made from what there is when it is missing. A foreign layer keeps the blob it has.</summary>
@@ -146,16 +146,16 @@ internal sealed class LayerCache
         if (layer.Foreign is { } foreign)
             return foreign;
 
-        await EnsureAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+        await EnsureAsync(layer.DiffId, cancellationToken);
         var facts = Facts(layer.DiffId) ?? throw Lost(layer.DiffId);
-        if (facts.Blobs.TryGetValue(compression.Codec, out var known) && await _store.SizeAsync(known.Digest, cancellationToken).ConfigureAwait(false) is not null)
+        if (facts.Blobs.TryGetValue(compression.Codec, out var known) && await _store.SizeAsync(known.Digest, cancellationToken) is not null)
             return known;
 
-        var writer = await LayerWriter.BeginAsync(_store, compression, cancellationToken).ConfigureAwait(false);
-        await using (writer.ConfigureAwait(false))
+        var writer = await LayerWriter.BeginAsync(_store, compression, cancellationToken);
+        await using (writer)
         {
-            await RewriteAsync(layer.DiffId, facts, writer, cancellationToken).ConfigureAwait(false);
-            var written = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
+            await RewriteAsync(layer.DiffId, facts, writer, cancellationToken);
+            var written = await writer.FinishAsync(cancellationToken);
             if (written.DiffId != layer.DiffId)
                 throw new BuildCacheException($"the layer '{layer.DiffId}' was damaged in the cache and became '{written.DiffId}'; build again with --no-cache");
 
@@ -172,14 +172,14 @@ internal sealed class LayerCache
     {
         var snapshots = new List<Snapshot>();
         for (int count = 1; count <= chain.Layers.Count; count++)
-            snapshots.Insert(0, await SnapshotAsync(chain.Take(count), mayBePacked: true, workspace, cancellationToken).ConfigureAwait(false));
+            snapshots.Insert(0, await SnapshotAsync(chain.Take(count), mayBePacked: true, workspace, cancellationToken));
         return snapshots;
     }
 
     /// <summary>Opens files of a chain by where they are.</summary>
     public async Task<FileOpener> OpenerAsync(LayerChain chain, Workspace workspace, CancellationToken cancellationToken)
     {
-        var snapshots = await SnapshotsAsync(chain, workspace, cancellationToken).ConfigureAwait(false);
+        var snapshots = await SnapshotsAsync(chain, workspace, cancellationToken);
         var readers = snapshots.Reverse().Select(LayerFiles.Open).ToList();
         return new FileOpener(origin => readers[origin.Layer].OpenRead(origin.Path), readers);
     }
@@ -189,7 +189,7 @@ internal sealed class LayerCache
     {
         try
         {
-            return LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(Path.Combine(directory, LayersDirectory), diffId), cancellationToken).ConfigureAwait(false));
+            return LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(Path.Combine(directory, LayersDirectory), diffId), cancellationToken));
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or FormatException)
         {
@@ -208,8 +208,8 @@ internal sealed class LayerCache
         if (_trees.TryGetValue(chain.Id, out var known))
             return known;
 
-        var below = await TreeAsync(chain.Take(chain.Layers.Count - 1), workspace, cancellationToken).ConfigureAwait(false);
-        return _trees[chain.Id] = below.With(await IndexAsync(chain, workspace, cancellationToken).ConfigureAwait(false));
+        var below = await TreeAsync(chain.Take(chain.Layers.Count - 1), workspace, cancellationToken);
+        return _trees[chain.Id] = below.With(await IndexAsync(chain, workspace, cancellationToken));
     }
 
     // Of the topmost layer. An image of the store was not made here: unpacking its layers is what reads them.
@@ -219,40 +219,40 @@ internal sealed class LayerCache
         if (_indexes.TryGetValue(diffId, out var known))
             return known;
 
-        await MarkAsync(diffId, cancellationToken).ConfigureAwait(false);
+        await MarkAsync(diffId, cancellationToken);
         if (chain.Layers[^1].Foreign is null)
-            await EnsureAsync(diffId, cancellationToken).ConfigureAwait(false);
+            await EnsureAsync(diffId, cancellationToken);
         if (!File.Exists(IndexPath(diffId)))
-            await SnapshotsAsync(chain, workspace, cancellationToken).ConfigureAwait(false);
-        return await IndexOfAsync(diffId, cancellationToken).ConfigureAwait(false);
+            await SnapshotsAsync(chain, workspace, cancellationToken);
+        return await IndexOfAsync(diffId, cancellationToken);
     }
 
     private async Task<LayerIndex> IndexOfAsync(Digest diffId, CancellationToken cancellationToken) =>
-        _indexes.TryGetValue(diffId, out var known) ? known : _indexes[diffId] = LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(diffId), cancellationToken).ConfigureAwait(false));
+        _indexes.TryGetValue(diffId, out var known) ? known : _indexes[diffId] = LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(diffId), cancellationToken));
 
     // Of the topmost layer.
     private async Task<Snapshot> SnapshotAsync(LayerChain chain, bool mayBePacked, Workspace workspace, CancellationToken cancellationToken)
     {
         var layer = chain.Layers[^1];
-        await MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
-        await MarkAsync(chain.Id, cancellationToken).ConfigureAwait(false);
+        await MarkAsync(layer.DiffId, cancellationToken);
+        await MarkAsync(chain.Id, cancellationToken);
         if (layer.Foreign is null)
-            await EnsureAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+            await EnsureAsync(layer.DiffId, cancellationToken);
         var facts = Facts(layer.DiffId);
         // Otherwise the snapshot depends on what is below.
         bool isOwn = facts is { IsComplete: true };
         string directory = Path.Combine(_snapshots, isOwn ? layer.DiffId.Hex : chain.Id.Hex);
         var gate = _making.GetOrAdd(directory, _ => new SemaphoreSlim(1));
-        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await gate.WaitAsync(cancellationToken);
         try
         {
             if (Directory.Exists(directory) && File.Exists(IndexPath(layer.DiffId)))
                 return new Snapshot.Unpacked(directory);
-            if (mayBePacked && (layer.Foreign is not null || facts is { IsPacked: true }) && await CanMountAsync(workspace, cancellationToken).ConfigureAwait(false)
-                && await PackAsync(chain, facts, workspace, cancellationToken).ConfigureAwait(false) is { } packed)
+            if (mayBePacked && (layer.Foreign is not null || facts is { IsPacked: true }) && await CanMountAsync(workspace, cancellationToken)
+                && await PackAsync(chain, facts, workspace, cancellationToken) is { } packed)
                 return packed;
 
-            await UnpackAsync(chain, directory, isOwn, workspace, cancellationToken).ConfigureAwait(false);
+            await UnpackAsync(chain, directory, isOwn, workspace, cancellationToken);
             return new Snapshot.Unpacked(directory);
         }
         finally
@@ -276,13 +276,13 @@ internal sealed class LayerCache
         try
         {
             var archive = facts is null || layer.Foreign is not null
-                ? await ForeignArchiveAsync(layer, workspace, cancellationToken).ConfigureAwait(false)
-                : await ArchiveAsync(layer.DiffId, facts, workspace, cancellationToken).ConfigureAwait(false);
-            var index = await IndexOfAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+                ? await ForeignArchiveAsync(layer, workspace, cancellationToken)
+                : await ArchiveAsync(layer.DiffId, facts, workspace, cancellationToken);
+            var index = await IndexOfAsync(layer.DiffId, cancellationToken);
             bool isComplete = facts?.IsComplete ?? index.ImpliedDirectories().Count == 0;
             string image = _archives.ImagePath(isComplete ? layer.DiffId : chain.Id, archive);
             if (!File.Exists(image))
-                WriteImage(image, archive, isComplete ? index : await WholeAsync(chain, index, workspace, cancellationToken).ConfigureAwait(false), allowDevices: layer.Foreign is null);
+                WriteImage(image, archive, isComplete ? index : await WholeAsync(chain, index, workspace, cancellationToken), allowDevices: layer.Foreign is null);
             return new Snapshot.Packed(image, archive, index);
         }
         catch (LayerException)
@@ -294,7 +294,7 @@ internal sealed class LayerCache
     // Directories that the layer does not describe are as they are below it.
     private async Task<LayerIndex> WholeAsync(LayerChain chain, LayerIndex index, Workspace workspace, CancellationToken cancellationToken)
     {
-        var below = await TreeAsync(chain.Take(chain.Layers.Count - 1), workspace, cancellationToken).ConfigureAwait(false);
+        var below = await TreeAsync(chain.Take(chain.Layers.Count - 1), workspace, cancellationToken);
         return index.With(index.ImpliedDirectories().Select(path => below.Find(path)?.Record.Entry).OfType<TarEntry>().Where(e => e.Type == TarEntryType.Directory));
     }
 
@@ -315,7 +315,7 @@ internal sealed class LayerCache
         string made = Path.Combine(workspace.NewDirectory("archive"), "layer.tar");
         using (var file = new UncachedFile(made))
         {
-            var index = await LayerReader.IndexAsync(_store, layer.Foreign!, layer.DiffId, file, cancellationToken: cancellationToken).ConfigureAwait(false);
+            var index = await LayerReader.IndexAsync(_store, layer.Foreign!, layer.DiffId, file, cancellationToken: cancellationToken);
             file.Flush();
             AtomicFile.Write(IndexPath(layer.DiffId), index.Write());
         }
@@ -331,11 +331,11 @@ internal sealed class LayerCache
             return known;
 
         string made = Path.Combine(workspace.NewDirectory("archive"), "layer.tar");
-        var tar = await OpenTarAsync(diffId, facts, cancellationToken).ConfigureAwait(false);
-        await using (tar.ConfigureAwait(false))
+        var tar = await OpenTarAsync(diffId, facts, cancellationToken);
+        await using (tar)
         {
             using var file = new UncachedFile(made);
-            await tar.CopyToAsync(file, CopyBytes, cancellationToken).ConfigureAwait(false);
+            await tar.CopyToAsync(file, CopyBytes, cancellationToken);
             file.Flush();
         }
 
@@ -349,8 +349,8 @@ internal sealed class LayerCache
         if (_archives.Find(diffId) is { } archive)
             return LayerBlob.OpenArchive(archive, diffId);
 
-        var (store, blob) = await FindBlobAsync(facts, cancellationToken).ConfigureAwait(false) ?? throw Lost(diffId);
-        return await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false);
+        var (store, blob) = await FindBlobAsync(facts, cancellationToken) ?? throw Lost(diffId);
+        return await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken);
     }
 
     private async Task UnpackAsync(LayerChain chain, string snapshot, bool isOwn, Workspace workspace, CancellationToken cancellationToken)
@@ -358,7 +358,7 @@ internal sealed class LayerCache
         var layer = chain.Layers[^1];
         var lower = new List<string>();
         for (int count = 1; count < chain.Layers.Count && !isOwn; count++)
-            lower.Insert(0, ((Snapshot.Unpacked)await SnapshotAsync(chain.Take(count), mayBePacked: false, workspace, cancellationToken).ConfigureAwait(false)).Directory);
+            lower.Insert(0, ((Snapshot.Unpacked)await SnapshotAsync(chain.Take(count), mayBePacked: false, workspace, cancellationToken)).Directory);
 
         string directory = workspace.NewDirectory("unpack");
         var options = new ExtractOptions
@@ -369,11 +369,11 @@ internal sealed class LayerCache
             AllowDevices = layer.Foreign is null,
         };
         var tar = layer.Foreign is { } foreign
-            ? await LayerBlob.OpenAsync(_store, foreign, layer.DiffId, cancellationToken).ConfigureAwait(false)
-            : await OpenTarAsync(layer.DiffId, Facts(layer.DiffId) ?? throw Lost(layer.DiffId), cancellationToken).ConfigureAwait(false);
-        await using (tar.ConfigureAwait(false))
+            ? await LayerBlob.OpenAsync(_store, foreign, layer.DiffId, cancellationToken)
+            : await OpenTarAsync(layer.DiffId, Facts(layer.DiffId) ?? throw Lost(layer.DiffId), cancellationToken);
+        await using (tar)
         {
-            var index = await LayerExtractor.ExtractAsync(tar, directory, options, cancellationToken).ConfigureAwait(false);
+            var index = await LayerExtractor.ExtractAsync(tar, directory, options, cancellationToken);
             AtomicFile.Write(IndexPath(layer.DiffId), index.Write());
         }
 
@@ -386,16 +386,16 @@ internal sealed class LayerCache
         if (facts.IsComplete && Directory.Exists(snapshot))
         {
             var options = new DirectoryLayerOptions { Form = DirectoryForm.OverlayUpper };
-            await DirectoryLayer.WriteAsync(writer, snapshot, options, cancellationToken).ConfigureAwait(false);
+            await DirectoryLayer.WriteAsync(writer, snapshot, options, cancellationToken);
             return;
         }
 
-        var tar = await OpenTarAsync(diffId, facts, cancellationToken).ConfigureAwait(false);
-        await using (tar.ConfigureAwait(false))
+        var tar = await OpenTarAsync(diffId, facts, cancellationToken);
+        await using (tar)
         {
             using var reader = new TarReader(tar, leaveOpen: true);
-            while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } entry)
-                await writer.WriteAsync(entry, reader.Content, cancellationToken).ConfigureAwait(false);
+            while (await reader.NextAsync(cancellationToken) is { } entry)
+                await writer.WriteAsync(entry, reader.Content, cancellationToken);
         }
     }
 
@@ -405,7 +405,7 @@ internal sealed class LayerCache
         {
             foreach (var store in (IContentStore[])[_local, _store])
             {
-                if (await store.SizeAsync(blob.Digest, cancellationToken).ConfigureAwait(false) is not null)
+                if (await store.SizeAsync(blob.Digest, cancellationToken) is not null)
                     return (store, blob);
             }
         }

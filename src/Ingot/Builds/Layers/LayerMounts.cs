@@ -25,10 +25,10 @@ internal static class LayerMounts
     public static async Task<bool> AreSupportedAsync(string cache, Func<string> newDirectory, CancellationToken cancellationToken)
     {
         string place = Place(), file = Path.Combine(cache, AnswerFile);
-        if (File.Exists(file) && await File.ReadAllLinesAsync(file, cancellationToken).ConfigureAwait(false) is [var known, var answer] && known == place)
+        if (File.Exists(file) && await File.ReadAllLinesAsync(file, cancellationToken) is [var known, var answer] && known == place)
             return answer == Yes;
 
-        string found = await TryAsync(newDirectory(), cancellationToken).ConfigureAwait(false);
+        string found = await TryAsync(newDirectory(), cancellationToken);
         AtomicFile.Write(file, Encoding.UTF8.GetBytes($"{place}\n{found}\n"));
         return found == Yes;
     }
@@ -67,10 +67,10 @@ internal static class LayerMounts
         {
             foreach (string name in (string[])["lower", "middle", "upper", "work", "root"])
                 HostFiles.MakeDirectory(Path.Combine(directory, name), DirectoryMode);
-            var lower = await WriteAsync(directory, "lower", ["gone", "hidden/gone", "kept"], cancellationToken).ConfigureAwait(false);
-            var middle = await WriteAsync(directory, "middle", [".wh.gone", "hidden/.wh..wh..opq", "new"], cancellationToken).ConfigureAwait(false);
+            var lower = await WriteAsync(directory, "lower", ["gone", "hidden/gone", "kept"], cancellationToken);
+            var middle = await WriteAsync(directory, "middle", [".wh.gone", "hidden/.wh..wh..opq", "new"], cancellationToken);
             IReadOnlyList<Preparation> mounts = [lower, middle, new OverlayMount(["middle", "lower"], "upper", "work", "root")];
-            return await Mounts.SecludedAsync(directory, mounts, () => IsRight("root")).ConfigureAwait(false) ? Yes : "no: the mounted files are wrong";
+            return await Mounts.SecludedAsync(directory, mounts, () => IsRight("root")) ? Yes : "no: the mounted files are wrong";
         }
         catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
         {
@@ -86,22 +86,22 @@ internal static class LayerMounts
     {
         string tar = Path.Combine(directory, name + ".tar");
         var output = new FileStream(tar, FileMode.CreateNew, FileAccess.ReadWrite);
-        await using (output.ConfigureAwait(false))
+        await using (output)
         {
             var writer = new TarWriter(output, leaveOpen: true);
-            await using (writer.ConfigureAwait(false))
+            await using (writer)
             {
                 foreach (string path in paths)
                 {
                     byte[] content = Whiteout.IsWhiteout(path) ? [] : s_content;
-                    await writer.WriteAsync(new TarEntry { Path = path, Type = TarEntryType.File, Mode = DirectoryMode, Size = content.Length }, content, cancellationToken).ConfigureAwait(false);
+                    await writer.WriteAsync(new TarEntry { Path = path, Type = TarEntryType.File, Mode = DirectoryMode, Size = content.Length }, content, cancellationToken);
                 }
 
-                await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
+                await writer.CompleteAsync(cancellationToken);
             }
 
             output.Position = 0;
-            var index = await LayerReader.IndexAsync(output, cancellationToken: cancellationToken).ConfigureAwait(false);
+            var index = await LayerReader.IndexAsync(output, cancellationToken: cancellationToken);
             string image = Path.Combine(directory, name + ".image");
             WriteImage(index, [tar], image, options: null);
             return new ImageMount(image, [tar], name);

@@ -19,8 +19,8 @@ public static partial class ServedFiles
     /// <param name="cancellationToken">Ends it.</param>
     public static async Task<IReadOnlyList<string>> ChangedUnseenAsync(string cacheDirectory, IContentStore store, Image before, Image after, CancellationToken cancellationToken = default)
     {
-        var was = await OwnAsync(cacheDirectory, store, before, after, cancellationToken).ConfigureAwait(false);
-        var isNow = await OwnAsync(cacheDirectory, store, after, before, cancellationToken).ConfigureAwait(false);
+        var was = await OwnAsync(cacheDirectory, store, before, after, cancellationToken);
+        var isNow = await OwnAsync(cacheDirectory, store, after, before, cancellationToken);
         return ChangedUnseen(was, isNow);
     }
 
@@ -64,8 +64,8 @@ public static partial class ServedFiles
         var indexes = new List<LayerIndex>();
         foreach (var (diffId, blob) in image.Config.RootFs.DiffIds.Zip(image.Manifest.Layers).Where(l => !shared.Contains(l.First)))
         {
-            indexes.Add(await LayerCache.KnownIndexAsync(cacheDirectory, diffId, cancellationToken).ConfigureAwait(false)
-                ?? await LayerReader.IndexAsync(store, blob, diffId, cancellationToken: cancellationToken).ConfigureAwait(false));
+            indexes.Add(await LayerCache.KnownIndexAsync(cacheDirectory, diffId, cancellationToken)
+                ?? await LayerReader.IndexAsync(store, blob, diffId, cancellationToken: cancellationToken));
         }
 
         return indexes;

@@ -91,21 +91,21 @@ internal sealed class Downloads
     private async Task<DownloadedFile> FindOrFetchAsync(TreeSource.Download source, CancellationToken cancellationToken)
     {
         if (source.Checksum is { } wanted)
-            await MarkAsync(wanted, cancellationToken).ConfigureAwait(false);
-        if (source.Checksum is { } checksum && await _store.SizeAsync(checksum, cancellationToken).ConfigureAwait(false) is { } size)
+            await MarkAsync(wanted, cancellationToken);
+        if (source.Checksum is { } checksum && await _store.SizeAsync(checksum, cancellationToken) is { } size)
             return new DownloadedFile(checksum, size);
 
-        var known = await KnownAsync(source, cancellationToken).ConfigureAwait(false);
+        var known = await KnownAsync(source, cancellationToken);
         await using var attempt = new Attempt();
         for (int i = 1; ; i++)
         {
             try
             {
-                return await FetchAsync(source, known, attempt, cancellationToken).ConfigureAwait(false);
+                return await FetchAsync(source, known, attempt, cancellationToken);
             }
             catch (Exception e) when (i < _settings.Attempts && IsPassing(e, cancellationToken))
             {
-                await Task.Delay(PauseAfter(i, e), _time, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(PauseAfter(i, e), _time, cancellationToken);
             }
             catch (Exception e) when (IsPassing(e, cancellationToken))
             {
@@ -127,15 +127,15 @@ internal sealed class Downloads
 
     private async Task<DownloadedFile> FetchAsync(TreeSource.Download source, DownloadRecord? known, Attempt attempt, CancellationToken cancellationToken)
     {
-        using var response = await FollowAsync(source, known, attempt, cancellationToken).ConfigureAwait(false);
+        using var response = await FollowAsync(source, known, attempt, cancellationToken);
         if (response.StatusCode == HttpStatusCode.NotModified && known is not null)
             return new DownloadedFile(known.Digest, known.Size);
         if (response.StatusCode == HttpStatusCode.PartialContent && IsTheRest(response, attempt))
-            return await ReadAsync(source, response, attempt, cancellationToken).ConfigureAwait(false);
+            return await ReadAsync(source, response, attempt, cancellationToken);
 
-        await attempt.BeginAsync(_store, response, cancellationToken).ConfigureAwait(false);
+        await attempt.BeginAsync(_store, response, cancellationToken);
         return response.StatusCode == HttpStatusCode.OK
-            ? await ReadAsync(source, response, attempt, cancellationToken).ConfigureAwait(false)
+            ? await ReadAsync(source, response, attempt, cancellationToken)
             : throw Refused(source, response);
     }
 
@@ -161,12 +161,12 @@ internal sealed class Downloads
 
         var pace = new Pace(_settings, _time);
         long looked = blob.Written;
-        var body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-        await using (body.ConfigureAwait(false))
+        var body = await response.Content.ReadAsStreamAsync(cancellationToken);
+        await using (body)
         {
             byte[] buffer = new byte[128 << 10];
             int read;
-            while ((read = await WithPatienceAsync(token => body.ReadAsync(buffer, token).AsTask(), cancellationToken).ConfigureAwait(false)) > 0)
+            while ((read = await WithPatienceAsync(token => body.ReadAsync(buffer, token).AsTask(), cancellationToken)) > 0)
             {
                 if (blob.Written + read > _settings.MaxBytes)
                     throw TooLarge(source);
@@ -181,14 +181,14 @@ internal sealed class Downloads
                     looked = blob.Written;
                 }
 
-                await blob.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+                await blob.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
                 attempt.Append(buffer.AsSpan(0, read));
             }
         }
 
         if (response.Content.Headers.ContentLength is not null && blob.Written != expected)
             throw new PassingException($"the server promised {expected} bytes and sent {blob.Written}", retryAfter: null);
-        return await FinishAsync(source, attempt, cancellationToken).ConfigureAwait(false);
+        return await FinishAsync(source, attempt, cancellationToken);
     }
 
     private async Task<DownloadedFile> FinishAsync(TreeSource.Download source, Attempt attempt, CancellationToken cancellationToken)
@@ -199,7 +199,7 @@ internal sealed class Downloads
         if (source.Checksum is { } checksum && checksum != actual)
             throw new DownloadException($"'{SafeAddress.Of(source.Address)}' has the checksum '{actual}', and '{checksum}' was asked for: it is another file by now, or was tampered with");
 
-        var digest = await blob.CommitAsync(actual, cancellationToken).ConfigureAwait(false);
+        var digest = await blob.CommitAsync(actual, cancellationToken);
         var record = new DownloadRecord { Digest = digest, Size = size, ETag = attempt.ETag?.ToString(), LastModified = attempt.LastModified };
         AtomicFile.Write(RecordOf(source), JsonSerializer.SerializeToUtf8Bytes(record, DownloadContext.Default.DownloadRecord));
         return new DownloadedFile(digest, size);
@@ -215,7 +215,7 @@ internal sealed class Downloads
         for (int redirects = 0; ; redirects++)
         {
             using var request = Request(source, address, known, attempt);
-            var response = await WithPatienceAsync(token => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token), cancellationToken).ConfigureAwait(false);
+            var response = await WithPatienceAsync(token => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token), cancellationToken);
             if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect)
                 || response.Headers.Location is not { } location)
             {
@@ -282,7 +282,7 @@ internal sealed class Downloads
         using var both = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
         try
         {
-            return await act(both.Token).ConfigureAwait(false);
+            return await act(both.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -295,11 +295,11 @@ internal sealed class Downloads
     {
         try
         {
-            var record = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(RecordOf(source), cancellationToken).ConfigureAwait(false), DownloadContext.Default.DownloadRecord);
+            var record = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(RecordOf(source), cancellationToken), DownloadContext.Default.DownloadRecord);
             if (record is not null)
-                await MarkAsync(record.Digest, cancellationToken).ConfigureAwait(false);
+                await MarkAsync(record.Digest, cancellationToken);
             Use?.Note(Path.GetFileNameWithoutExtension(RecordOf(source)));
-            return record is not null && source.Checksum is null && await _store.SizeAsync(record.Digest, cancellationToken).ConfigureAwait(false) == record.Size ? record : null;
+            return record is not null && source.Checksum is null && await _store.SizeAsync(record.Digest, cancellationToken) == record.Size ? record : null;
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException)
         {
@@ -354,9 +354,9 @@ internal sealed class Downloads
         public async Task BeginAsync(IContentStore store, HttpResponseMessage response, CancellationToken cancellationToken)
         {
             if (Blob is not null)
-                await Blob.DisposeAsync().ConfigureAwait(false);
+                await Blob.DisposeAsync();
             _hash.GetHashAndReset();
-            Blob = await store.BeginAsync(cancellationToken).ConfigureAwait(false);
+            Blob = await store.BeginAsync(cancellationToken);
             ETag = response.Headers.ETag;
             LastModified = response.Content.Headers.LastModified;
         }
@@ -368,7 +368,7 @@ internal sealed class Downloads
         public async ValueTask DisposeAsync()
         {
             if (Blob is not null)
-                await Blob.DisposeAsync().ConfigureAwait(false);
+                await Blob.DisposeAsync();
             _hash.Dispose();
         }
     }

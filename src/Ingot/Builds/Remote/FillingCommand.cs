@@ -32,17 +32,17 @@ internal static class FillingCommand
         var running = CommandRunner.TryRunAsync(command, onLine: null, stop.Token);
         try
         {
-            while (await Task.WhenAny(running, Task.Delay(s_betweenLooks, CancellationToken.None)).ConfigureAwait(false) != running)
+            while (await Task.WhenAny(running, Task.Delay(s_betweenLooks, CancellationToken.None)) != running)
                 DiskException.RequireReserve(directory, reserve, what);
         }
         catch
         {
-            await stop.CancelAsync().ConfigureAwait(false);
+            await stop.CancelAsync();
             await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw;
         }
 
-        var result = await running.ConfigureAwait(false);
+        var result = await running;
         return result.ExitCode != 0 && ErrorIn(result.Tail) is { } error
             ? throw DiskException.Of(directory, bytes: 0, new IOException(result.Tail, error))!
             : result;

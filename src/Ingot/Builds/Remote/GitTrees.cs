@@ -29,17 +29,17 @@ public sealed class GitTrees(GitAccess access)
     /// <summary>Writes the files of a repository into an empty directory, with their submodules. A repository that cannot be reached, or does not have what is asked for, throws
     /// <see cref="DownloadException"/>; a missing git <see cref="ToolException"/>.</summary>
     public async Task<GitTree> MaterialiseAsync(TreeSource.Git source, string directory, CancellationToken cancellationToken = default) =>
-        await MaterialiseAsync(source, await ResolveAsync(source, cancellationToken).ConfigureAwait(false), directory, cancellationToken).ConfigureAwait(false);
+        await MaterialiseAsync(source, await ResolveAsync(source, cancellationToken), directory, cancellationToken);
 
     /// <summary>Writes the files of a commit that a repository of this host has into an empty directory, without submodules. What was fetched was hashed: it is of that commit, whatever the repository says.
     /// A failure throws <see cref="ToolException"/>.</summary>
     public static async Task MaterialiseAsync(GitView view, string commit, string directory, CancellationToken cancellationToken)
     {
         var git = new GitFetch(new GitConnection { Protocols = ["file"] });
-        await CommandRunner.RunAsync(git.Begin(directory, commit.Length == 64 ? "sha256" : "sha1"), cancellationToken).ConfigureAwait(false);
-        await CommandRunner.RunAsync(git.Fetch(directory, view, commit), cancellationToken).ConfigureAwait(false);
-        await CommandRunner.RunAsync(git.Checkout(directory, commit), cancellationToken).ConfigureAwait(false);
-        await CommandRunner.RunAsync(new Command("rm", "-rf", "--", Path.Combine(directory, ".git")), cancellationToken).ConfigureAwait(false);
+        await CommandRunner.RunAsync(git.Begin(directory, commit.Length == 64 ? "sha256" : "sha1"), cancellationToken);
+        await CommandRunner.RunAsync(git.Fetch(directory, view, commit), cancellationToken);
+        await CommandRunner.RunAsync(git.Checkout(directory, commit), cancellationToken);
+        await CommandRunner.RunAsync(new Command("rm", "-rf", "--", Path.Combine(directory, ".git")), cancellationToken);
     }
 
     /// <summary>The commit that is meant; one build asks once.</summary>
@@ -50,19 +50,19 @@ public sealed class GitTrees(GitAccess access)
     internal async Task<GitTree> MaterialiseAsync(TreeSource.Git source, GitCommit commit, string directory, CancellationToken cancellationToken)
     {
         var git = Connect(source, out string repository);
-        await RunAsync(source, git.Begin(directory, commit.Id.Length == 64 ? "sha256" : "sha1"), cancellationToken).ConfigureAwait(false);
+        await RunAsync(source, git.Begin(directory, commit.Id.Length == 64 ? "sha256" : "sha1"), cancellationToken);
         // Submodules may be named as seen from here.
-        await RunAsync(source, git.SetOrigin(directory, repository), cancellationToken).ConfigureAwait(false);
-        await FetchAsync(source, git, repository, commit, directory, cancellationToken).ConfigureAwait(false);
-        await FillAsync(source, git.Checkout(directory, commit.Id), directory, cancellationToken).ConfigureAwait(false);
-        await FillAsync(source, git.Submodules(directory), directory, cancellationToken).ConfigureAwait(false);
+        await RunAsync(source, git.SetOrigin(directory, repository), cancellationToken);
+        await FetchAsync(source, git, repository, commit, directory, cancellationToken);
+        await FillAsync(source, git.Checkout(directory, commit.Id), directory, cancellationToken);
+        await FillAsync(source, git.Submodules(directory), directory, cancellationToken);
         if (source is { KeepGitDirectory: true, Subdirectory: "" })
         {
             string origin = SafeAddress.OfRepository(source.Repository);
-            await KeptRepository.TidyAsync(git, directory, origin, commit, command => RunAsync(source, command, cancellationToken)).ConfigureAwait(false);
+            await KeptRepository.TidyAsync(git, directory, origin, commit, command => RunAsync(source, command, cancellationToken));
         }
         else
-            await CommandRunner.RunAsync(new Command("find", directory, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"), cancellationToken).ConfigureAwait(false);
+            await CommandRunner.RunAsync(new Command("find", directory, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"), cancellationToken);
         return new GitTree(commit.Id, Subdirectory(source, directory));
     }
 
@@ -73,7 +73,7 @@ public sealed class GitTrees(GitAccess access)
 
         var git = Connect(source, out string repository);
         string name = source.Revision ?? "HEAD";
-        string listed = await RunAsync(source, git.List(repository, name, name + "^{}"), cancellationToken).ConfigureAwait(false);
+        string listed = await RunAsync(source, git.List(repository, name, name + "^{}"), cancellationToken);
         return Checked(source, GitReferences.Find(listed, source.Revision)
             ?? throw new DownloadException($"'{SafeAddress.OfRepository(source.Repository)}' has no {(source.Revision is null ? "default branch" : $"branch or tag '{source.Revision}'")}"));
     }
@@ -89,23 +89,23 @@ public sealed class GitTrees(GitAccess access)
         TreeSource.Git source, GitFetch git, string repository, GitCommit commit, string directory, CancellationToken cancellationToken)
     {
         string what = commit.Reference is { } reference ? $"+{reference}:{reference}" : commit.Id;
-        var fetched = await TryFillAsync(source, git.Fetch(directory, repository, what), directory, cancellationToken).ConfigureAwait(false);
-        if (fetched.ExitCode == 0 && await HasAsync(git, directory, commit, cancellationToken).ConfigureAwait(false))
+        var fetched = await TryFillAsync(source, git.Fetch(directory, repository, what), directory, cancellationToken);
+        if (fetched.ExitCode == 0 && await HasAsync(git, directory, commit, cancellationToken))
             return;
 
         // The name was moved since it was asked for, or the server hands out no single commit.
         var fetch = git.Fetch(directory, repository, commit.Id);
-        var single = await TryFillAsync(source, fetch, directory, cancellationToken).ConfigureAwait(false);
-        if (single.ExitCode == 0 && await HasAsync(git, directory, commit, cancellationToken).ConfigureAwait(false))
+        var single = await TryFillAsync(source, fetch, directory, cancellationToken);
+        if (single.ExitCode == 0 && await HasAsync(git, directory, commit, cancellationToken))
             return;
 
-        await FillAsync(source, git.FetchAll(directory, repository), directory, cancellationToken).ConfigureAwait(false);
-        if (!await HasAsync(git, directory, commit, cancellationToken).ConfigureAwait(false))
+        await FillAsync(source, git.FetchAll(directory, repository), directory, cancellationToken);
+        if (!await HasAsync(git, directory, commit, cancellationToken))
             throw new DownloadException($"'{SafeAddress.OfRepository(source.Repository)}' does not have the commit '{commit.Id}'");
     }
 
     private static async Task<bool> HasAsync(GitFetch git, string directory, GitCommit commit, CancellationToken cancellationToken) =>
-        (await TryRunAsync(git.Commit(directory, commit.Id), cancellationToken).ConfigureAwait(false)).ExitCode == 0;
+        (await TryRunAsync(git.Commit(directory, commit.Id), cancellationToken)).ExitCode == 0;
 
     private static string Subdirectory(TreeSource.Git source, string directory)
     {
@@ -135,7 +135,7 @@ public sealed class GitTrees(GitAccess access)
 
     private static async Task<string> RunAsync(TreeSource.Git source, Command command, CancellationToken cancellationToken)
     {
-        var result = await TryRunAsync(command, cancellationToken).ConfigureAwait(false);
+        var result = await TryRunAsync(command, cancellationToken);
         return result.ExitCode == 0 ? result.Output : throw Failed(source, command, result);
     }
 
@@ -144,7 +144,7 @@ public sealed class GitTrees(GitAccess access)
 
     private async Task FillAsync(TreeSource.Git source, Command command, string directory, CancellationToken cancellationToken)
     {
-        var result = await TryFillAsync(source, command, directory, cancellationToken).ConfigureAwait(false);
+        var result = await TryFillAsync(source, command, directory, cancellationToken);
         if (result.ExitCode != 0)
             throw Failed(source, command, result);
     }

@@ -31,31 +31,31 @@ internal static class KeptRepository
     {
         foreach (string submodule in SubmodulesOf(directory))
         {
-            string id = (await run(git.Commit(submodule, "HEAD")).ConfigureAwait(false)).Trim();
-            await TidyAsync(git, submodule, new GitCommit(id, Reference: null, Tag: null), run).ConfigureAwait(false);
-            await ForgetBranchesAsync(git, submodule, run).ConfigureAwait(false);
+            string id = (await run(git.Commit(submodule, "HEAD"))).Trim();
+            await TidyAsync(git, submodule, new GitCommit(id, Reference: null, Tag: null), run);
+            await ForgetBranchesAsync(git, submodule, run);
         }
 
-        await run(git.SetOrigin(directory, origin)).ConfigureAwait(false);
-        await TidyAsync(git, directory, commit, run).ConfigureAwait(false);
+        await run(git.SetOrigin(directory, origin));
+        await TidyAsync(git, directory, commit, run);
     }
 
     private static async Task TidyAsync(GitFetch git, string directory, GitCommit commit, Func<Command, Task<string>> run)
     {
-        string repository = (await run(git.RepositoryOf(directory)).ConfigureAwait(false)).Trim();
-        bool hasHistory = HasParent(await run(git.Object(directory, commit.Id)).ConfigureAwait(false));
+        string repository = (await run(git.RepositoryOf(directory))).Trim();
+        bool hasHistory = HasParent(await run(git.Object(directory, commit.Id)));
         foreach (string name in s_passing)
             Remove(Path.Combine(repository, name));
         Directory.CreateDirectory(Path.Combine(repository, "refs"));
-        await File.WriteAllTextAsync(Path.Combine(repository, "HEAD"), commit.Id + "\n").ConfigureAwait(false);
+        await File.WriteAllTextAsync(Path.Combine(repository, "HEAD"), commit.Id + "\n");
         // The history that came along with it, where a server hands out no single commit, is not kept.
         if (hasHistory)
-            await File.WriteAllTextAsync(Path.Combine(repository, "shallow"), commit.Id + "\n").ConfigureAwait(false);
+            await File.WriteAllTextAsync(Path.Combine(repository, "shallow"), commit.Id + "\n");
         if (commit.Reference is { } reference)
-            await run(git.SetReference(directory, reference, commit.Tag ?? commit.Id)).ConfigureAwait(false);
-        await run(git.FreshIndex(directory)).ConfigureAwait(false);
-        await run(git.Repack(directory)).ConfigureAwait(false);
-        await run(git.Prune(directory)).ConfigureAwait(false);
+            await run(git.SetReference(directory, reference, commit.Tag ?? commit.Id));
+        await run(git.FreshIndex(directory));
+        await run(git.Repack(directory));
+        await run(git.Prune(directory));
         Remove(Path.Combine(repository, "objects", "info"));
         Remove(Path.Combine(repository, "logs"));
     }
@@ -63,10 +63,10 @@ internal static class KeptRepository
     // A server's default branch is another one day.
     private static async Task ForgetBranchesAsync(GitFetch git, string directory, Func<Command, Task<string>> run)
     {
-        await run(git.SetFetched(directory)).ConfigureAwait(false);
-        string names = await run(git.Configuration(directory)).ConfigureAwait(false);
+        await run(git.SetFetched(directory));
+        string names = await run(git.Configuration(directory));
         foreach (string branch in names.Split('\n').Where(n => n.StartsWith("branch.", StringComparison.Ordinal)).Select(SectionOf).Distinct())
-            await run(git.RemoveSection(directory, branch)).ConfigureAwait(false);
+            await run(git.RemoveSection(directory, branch));
     }
 
     // In the lines before its message.

@@ -31,7 +31,7 @@ public sealed class ImageComparer
             return ImageComparison.Equal;
 
         var comparer = new ImageComparer(rulesOff ?? []);
-        await comparer.CompareLayersAsync(store, expected, otherStore, actual, cancellationToken).ConfigureAwait(false);
+        await comparer.CompareLayersAsync(store, expected, otherStore, actual, cancellationToken);
         comparer._ofLayer = 0;
         comparer.CompareConfigurations(expected, actual);
         if (comparer._differences.Count == 0)
@@ -48,7 +48,7 @@ public sealed class ImageComparer
             {
                 var one = new LayerOfImage(store, expected.Manifest.Layers[first], expected.Config.RootFs.DiffIds[first]);
                 var other = new LayerOfImage(otherStore, actual.Manifest.Layers[second], actual.Config.RootFs.DiffIds[second]);
-                await CompareLayerAsync(instruction, one, other, cancellationToken).ConfigureAwait(false);
+                await CompareLayerAsync(instruction, one, other, cancellationToken);
                 continue;
             }
 
@@ -64,8 +64,8 @@ public sealed class ImageComparer
         if (before.DiffId == after.DiffId)
             return;
 
-        var first = await before.EntriesAsync(cancellationToken).ConfigureAwait(false);
-        var second = await after.EntriesAsync(cancellationToken).ConfigureAwait(false);
+        var first = await before.EntriesAsync(cancellationToken);
+        var second = await after.EntriesAsync(cancellationToken);
         int known = _ofLayer;
         var changed = CompareEntries(before.DiffId, instruction, first, second);
         if (changed.Count == 0 && _ofLayer == known)
@@ -76,8 +76,8 @@ public sealed class ImageComparer
         _more += changed.Count - named.Count;
         CompareContents(
             before.DiffId, instruction, named,
-            await before.ContentsAsync(named, MaxContentBytes, cancellationToken).ConfigureAwait(false),
-            await after.ContentsAsync(named, MaxContentBytes, cancellationToken).ConfigureAwait(false));
+            await before.ContentsAsync(named, MaxContentBytes, cancellationToken),
+            await after.ContentsAsync(named, MaxContentBytes, cancellationToken));
     }
 
     // What is there on one side only, and other metadata, are said at once; returned are files whose contents differ.

@@ -19,9 +19,9 @@ internal sealed record LayerOfImage(IContentStore Store, Descriptor Blob, Digest
             async (entry, content) =>
             {
                 bool isFile = entry.Type == TarEntryType.File;
-                entries[entry.Path] = (entry, isFile ? Digest.FromHash(await SHA256.HashDataAsync(content, cancellationToken).ConfigureAwait(false)) : null);
+                entries[entry.Path] = (entry, isFile ? Digest.FromHash(await SHA256.HashDataAsync(content, cancellationToken)) : null);
             },
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken);
         return entries;
     }
 
@@ -39,21 +39,21 @@ internal sealed record LayerOfImage(IContentStore Store, Descriptor Blob, Digest
                 if (!wanted.Contains(entry.Path) || entry.Size > maxBytes)
                     return;
                 byte[] content = new byte[entry.Size];
-                await stream.ReadExactlyAsync(content, cancellationToken).ConfigureAwait(false);
+                await stream.ReadExactlyAsync(content, cancellationToken);
                 contents[entry.Path] = content;
             },
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken);
         return contents;
     }
 
     private async Task ReadAsync(Func<TarEntry, Stream, Task> take, CancellationToken cancellationToken)
     {
-        var tar = await LayerBlob.OpenAsync(Store, Blob, DiffId, cancellationToken).ConfigureAwait(false);
-        await using (tar.ConfigureAwait(false))
+        var tar = await LayerBlob.OpenAsync(Store, Blob, DiffId, cancellationToken);
+        await using (tar)
         {
             using var reader = new TarReader(tar, leaveOpen: true);
-            while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } entry)
-                await take(entry, reader.Content).ConfigureAwait(false);
+            while (await reader.NextAsync(cancellationToken) is { } entry)
+                await take(entry, reader.Content);
         }
     }
 }

@@ -38,7 +38,7 @@ public sealed class Builder
     /// <see cref="Diagnostics.InvalidInputException"/>, a missing program <see cref="Tools.ToolException"/>, a secret that would have got into an image <see cref="SecretLeakException"/>; other steps are then stopped.</summary>
     public async Task<IReadOnlyList<BuiltImage>> BuildAsync(Plan plan, IBuildProgress progress, CancellationToken cancellationToken = default)
     {
-        await Workspace.SweepAsync(_workDirectory, cancellationToken).ConfigureAwait(false);
+        await Workspace.SweepAsync(_workDirectory, cancellationToken);
         var guard = new SecretGuard(_settings.Secrets.Where(s => !_settings.ExemptSecrets.Contains(s.Key)).ToDictionary());
         guard.Check(plan);
         var started = _settings.TimeProvider.GetUtcNow();
@@ -47,12 +47,12 @@ public sealed class Builder
         string cache = Path.GetFullPath(_settings.CacheDirectory);
         // Snapshots hold the programs of images, set-id bits and all.
         HostFiles.MakeDirectory(cache, PrivateMode);
-        using var use = await CacheUse.BeginAsync(cache, _settings.TimeProvider, cancellationToken).ConfigureAwait(false);
+        using var use = await CacheUse.BeginAsync(cache, _settings.TimeProvider, cancellationToken);
         var durability = new CacheDurability(cache);
-        await durability.RecoverAsync(s_parts, _settings.TimeProvider, cancellationToken).ConfigureAwait(false);
+        await durability.RecoverAsync(s_parts, _settings.TimeProvider, cancellationToken);
         StepCache.SweepLocks(cache);
         var workspace = new Workspace(_workDirectory);
-        await using (workspace.ConfigureAwait(false))
+        await using (workspace)
         {
             using var client = _settings.Http is null ? Downloads.NewClient() : null;
             using var slots = new StepSlots(_settings.Commands, _settings.Parallelism);
@@ -66,12 +66,12 @@ public sealed class Builder
                 Copied = new CopiedFiles(cache),
                 Use = use,
             };
-            return await BuildAsync(plan, session, durability, (results, current) => WriterAsync(plan, current, results, source, started), progress, cancellationToken).ConfigureAwait(false);
+            return await BuildAsync(plan, session, durability, (results, current) => WriterAsync(plan, current, results, source, started), progress, cancellationToken);
         }
     }
 
     private static async Task<ImageWriter> WriterAsync(Plan plan, BuildSession session, IReadOnlyDictionary<string, StageResult> results, Task<SourceRevision?> source, DateTimeOffset started) =>
-        new(plan, session, results, await source.ConfigureAwait(false), started);
+        new(plan, session, results, await source, started);
 
     // A shared cache that turns out not to hold what it says is left out, and all is looked at again: what was made stays.
     private async Task<IReadOnlyList<BuiltImage>> BuildAsync(
@@ -80,23 +80,23 @@ public sealed class Builder
         var places = _settings.NoCache ? [] : _settings.CacheFrom.ToList();
         while (true)
         {
-            var imported = places.Count == 0 ? null : await CacheImport.ReadAsync(places, progress, cancellationToken).ConfigureAwait(false);
+            var imported = places.Count == 0 ? null : await CacheImport.ReadAsync(places, progress, cancellationToken);
             string cache = Path.GetFullPath(_settings.CacheDirectory);
             var current = imported is null ? session : session with { Imported = imported, Layers = new LayerCache(cache, _settings.Store) { Use = session.Use, Imported = imported } };
             var steps = new StepCache(cache) { Imported = imported };
             using var build = new PlanExecution(plan, current, steps, progress, cancellationToken);
             try
             {
-                var results = await build.RunAsync().ConfigureAwait(false);
-                var images = await WriteAsync(plan, await writer(results, current).ConfigureAwait(false), progress, cancellationToken).ConfigureAwait(false);
+                var results = await build.RunAsync();
+                var images = await WriteAsync(plan, await writer(results, current), progress, cancellationToken);
                 build.Adopt();
                 Looks = build.Looks;
-                await ExportAsync(build, current, steps, progress, cancellationToken).ConfigureAwait(false);
+                await ExportAsync(build, current, steps, progress, cancellationToken);
                 if (build.HasExecuted)
                 {
                     CacheSize.Add(cache, build.AddedBytes);
                     Workspace.SweepControlGroups(_settings.TimeProvider.GetUtcNow());
-                    await SyncAsync(durability).ConfigureAwait(false);
+                    await SyncAsync(durability);
                 }
 
                 return images;
@@ -113,9 +113,9 @@ public sealed class Builder
         if (_settings.CacheTo.Count == 0)
             return;
 
-        var export = new CacheExport(session, build.Used, steps.AskedSelections, await build.CacheMountsAsync().ConfigureAwait(false));
+        var export = new CacheExport(session, build.Used, steps.AskedSelections, await build.CacheMountsAsync());
         foreach (var target in _settings.CacheTo)
-            progress.Report(await export.RunAsync(target, cancellationToken).ConfigureAwait(false));
+            progress.Report(await export.RunAsync(target, cancellationToken));
     }
 
     private static async Task<IReadOnlyList<BuiltImage>> WriteAsync(Plan plan, ImageWriter writer, IBuildProgress progress, CancellationToken cancellationToken)
@@ -123,7 +123,7 @@ public sealed class Builder
         var images = new List<BuiltImage>();
         foreach (var image in plan.Images)
         {
-            var built = await writer.WriteAsync(image, images, cancellationToken).ConfigureAwait(false);
+            var built = await writer.WriteAsync(image, images, cancellationToken);
             progress.Report(new BuildEvent.ImageFinished(image.Name, built.Digest, built.Manifest.Layers.Sum(l => l.Size)));
             images.Add(built);
         }
@@ -136,7 +136,7 @@ public sealed class Builder
     {
         try
         {
-            await Task.Run(durability.Sync).WaitAsync(s_syncPatience, _settings.TimeProvider).ConfigureAwait(false);
+            await Task.Run(durability.Sync).WaitAsync(s_syncPatience, _settings.TimeProvider);
         }
         catch (TimeoutException)
         {

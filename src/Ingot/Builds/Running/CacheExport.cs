@@ -27,7 +27,7 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
     {
         try
         {
-            return await ExportAsync(target, cancellationToken).ConfigureAwait(false);
+            return await ExportAsync(target, cancellationToken);
         }
         catch (Exception e) when (e is IngotException or IOException or HttpRequestException)
         {
@@ -42,18 +42,18 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
             .DistinctBy(r => r.StepKey.Digest).OrderBy(r => r.StepKey.Digest).ToList();
         var layers = new List<SharedLayer>();
         foreach (var diffId in records.Select(r => r.Result.DiffId).OfType<Digest>().Distinct().Order())
-            layers.Add(await session.Layers.ShareAsync(diffId, session.Settings.Codec, cancellationToken).ConfigureAwait(false));
-        var shared = target.Mounts ? await MountsAsync(cancellationToken).ConfigureAwait(false) : [];
+            layers.Add(await session.Layers.ShareAsync(diffId, session.Settings.Codec, cancellationToken));
+        var shared = target.Mounts ? await MountsAsync(cancellationToken) : [];
 
         var moved = new ConcurrentBag<long>();
         var blobs = layers.Select(l => (l.Blob, Open: Opener(l))).Concat(shared.Select(m => (m.Blob, Open: Opener(session.Layers.Local, m.Blob)))).DistinctBy(b => b.Blob.Digest).ToList();
         await Parallel.ForEachAsync(blobs, new ParallelOptions { MaxDegreeOfParallelism = MaxParallel, CancellationToken = cancellationToken }, async (blob, token) =>
         {
-            if (await target.Place.PutAsync(blob.Blob, blob.Open, token).ConfigureAwait(false))
+            if (await target.Place.PutAsync(blob.Blob, blob.Open, token))
                 moved.Add(blob.Blob.Size);
-        }).ConfigureAwait(false);
+        });
         foreach (var mount in shared)
-            await session.Layers.Local.DeleteAsync(mount.Blob.Digest, cancellationToken).ConfigureAwait(false);
+            await session.Layers.Local.DeleteAsync(mount.Blob.Digest, cancellationToken);
 
         var document = new SharedCacheDocument
         {
@@ -62,7 +62,7 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
             Selections = target.AllStages ? [.. selections.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => new SharedSelection(s.Key, s.Value))] : [],
             Mounts = shared,
         };
-        await PutAsync(target.Place, document, [.. blobs.Select(b => b.Blob)], cancellationToken).ConfigureAwait(false);
+        await PutAsync(target.Place, document, [.. blobs.Select(b => b.Blob)], cancellationToken);
         return new BuildEvent.CacheExported(target.Place.Name, records.Count, moved.Count, moved.Sum(), Failure: null);
     }
 
@@ -76,27 +76,27 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
             throw new BuildCacheException($"the records have {bytes.Length} bytes, and {SharedCache.MaxConfigBytes} would be read: export fewer images at a time");
 
         var config = Descriptor.Of(SharedCache.ConfigType, bytes);
-        await place.PutAsync(config, _ => new(new MemoryStream(bytes, writable: false)), cancellationToken).ConfigureAwait(false);
+        await place.PutAsync(config, _ => new(new MemoryStream(bytes, writable: false)), cancellationToken);
         if (blobs.Count == 0)
         {
             // Some registries want at least one.
             byte[] empty = "{}"u8.ToArray();
             blobs = [Descriptor.Of(MediaType.Empty, empty)];
-            await place.PutAsync(blobs[0], _ => new(new MemoryStream(empty, writable: false)), cancellationToken).ConfigureAwait(false);
+            await place.PutAsync(blobs[0], _ => new(new MemoryStream(empty, writable: false)), cancellationToken);
         }
 
-        await place.PutManifestAsync(SharedCache.WriteManifest(config, blobs), cancellationToken).ConfigureAwait(false);
+        await place.PutManifestAsync(SharedCache.WriteManifest(config, blobs), cancellationToken);
     }
 
     // A layer that came from another shared cache, and was not needed, is only fetched when this one lacks it.
     private Func<CancellationToken, ValueTask<Stream>> Opener(SharedLayer layer) => async token =>
     {
-        await session.Layers.EnsureAsync(layer.DiffId, token).ConfigureAwait(false);
-        return await Opener(session.Settings.Store, layer.Blob)(token).ConfigureAwait(false);
+        await session.Layers.EnsureAsync(layer.DiffId, token);
+        return await Opener(session.Settings.Store, layer.Blob)(token);
     };
 
     private static Func<CancellationToken, ValueTask<Stream>> Opener(IContentStore store, Descriptor blob) => async token =>
-        new VerifyingStream(await store.OpenAsync(blob.Digest, token).ConfigureAwait(false) ?? throw new BuildCacheException($"the blob '{blob.Digest}' disappeared from the cache while it was exported"), blob.Digest, blob.Size);
+        new VerifyingStream(await store.OpenAsync(blob.Digest, token) ?? throw new BuildCacheException($"the blob '{blob.Digest}' disappeared from the cache while it was exported"), blob.Digest, blob.Size);
 
     private async Task<IReadOnlyList<SharedMount>> MountsAsync(CancellationToken cancellationToken)
     {
@@ -106,7 +106,7 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
         {
             using var held = CacheDirectory.TryRead(Path.Combine(root, name));
             if (held is not null)
-                shared.Add(await ArchiveAsync(name, id, held.Path, cancellationToken).ConfigureAwait(false));
+                shared.Add(await ArchiveAsync(name, id, held.Path, cancellationToken));
         }
 
         return shared;
@@ -115,11 +115,11 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
     // Times stay: tools go by them.
     private async Task<SharedMount> ArchiveAsync(string name, string id, string directory, CancellationToken cancellationToken)
     {
-        var writer = await LayerWriter.BeginAsync(session.Layers.Local, LayerCompression.Zstandard, cancellationToken).ConfigureAwait(false);
-        await using (writer.ConfigureAwait(false))
+        var writer = await LayerWriter.BeginAsync(session.Layers.Local, LayerCompression.Zstandard, cancellationToken);
+        await using (writer)
         {
-            await DirectoryLayer.WriteAsync(writer, directory, new DirectoryLayerOptions { Form = DirectoryForm.Plain }, cancellationToken).ConfigureAwait(false);
-            var layer = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
+            await DirectoryLayer.WriteAsync(writer, directory, new DirectoryLayerOptions { Form = DirectoryForm.Plain }, cancellationToken);
+            var layer = await writer.FinishAsync(cancellationToken);
             return new SharedMount { Name = name, Id = id, DiffId = layer.DiffId, Blob = layer.Blob! };
         }
     }

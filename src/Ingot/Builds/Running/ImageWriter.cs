@@ -20,16 +20,16 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
         var stage = plan.Stage(image.Stage);
         var result = results[image.Stage];
         await Parallel.ForEachAsync(result.Chain.Layers.Where(l => l.Foreign is null), new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = cancellationToken },
-            async (layer, token) => await session.Layers.EnsureAsync(layer.DiffId, token).ConfigureAwait(false)).ConfigureAwait(false);
+            async (layer, token) => await session.Layers.EnsureAsync(layer.DiffId, token));
         var codec = session.CodecOf(image);
         var layers = new List<Descriptor>();
         foreach (var layer in result.Chain.Layers)
-            layers.Add(await session.Layers.BlobAsync(layer, codec, cancellationToken).ConfigureAwait(false));
+            layers.Add(await session.Layers.BlobAsync(layer, codec, cancellationToken));
 
         var config = ConfigOf(stage, result) with { Config = StandardLabels.Over(stage.Config, image, stage, source, EpochOf(stage)) };
-        var configBlob = await PutAsync(MediaType.Config, ImageJson.Write(config), cancellationToken).ConfigureAwait(false);
+        var configBlob = await PutAsync(MediaType.Config, ImageJson.Write(config), cancellationToken);
         var manifest = new Manifest { Config = configBlob, Layers = layers, Annotations = Annotations() };
-        var descriptor = await PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken).ConfigureAwait(false);
+        var descriptor = await PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken);
         return new BuiltImage(image.Name, descriptor.Digest, manifest, config, RecordOf(image, finished));
     }
 
@@ -39,8 +39,8 @@ internal sealed class ImageWriter(Plan plan, BuildSession session, IReadOnlyDict
     // It may be there already, named by nobody.
     private async Task<Descriptor> PutAsync(string mediaType, byte[] document, CancellationToken cancellationToken)
     {
-        await session.Use.MarkAsync(Digest.Of(document), cancellationToken).ConfigureAwait(false);
-        return await Settings.Store.PutAsync(mediaType, document, cancellationToken).ConfigureAwait(false);
+        await session.Use.MarkAsync(Digest.Of(document), cancellationToken);
+        return await Settings.Store.PutAsync(mediaType, document, cancellationToken);
     }
 
     private ImageConfig ConfigOf(PlannedStage stage, StageResult result) => new()

@@ -21,7 +21,7 @@ internal sealed partial class PlanExecution
         var mounts = new List<(string, string)>();
         foreach (var mount in _plan.Stages.SelectMany(s => s.Steps).OfType<RunStep>().SelectMany(s => s.Mounts).OfType<StepMount.Cache>())
         {
-            Digest? initial = CopyOf(mount) is { } copy ? await (await _copies.OfAsync(copy, Stopped).ConfigureAwait(false)).DigestAsync(Stopped).ConfigureAwait(false) : null;
+            Digest? initial = CopyOf(mount) is { } copy ? await (await _copies.OfAsync(copy, Stopped)).DigestAsync(Stopped) : null;
             mounts.Add((CacheDirectory.Of("", mount.Id, initial), mount.Id));
         }
 
@@ -71,8 +71,8 @@ internal sealed partial class PlanExecution
         {
             if (CopyOf(mount) is not { } copy)
                 continue;
-            var input = await _copies.OfAsync(copy, Stopped).ConfigureAwait(false);
-            content.Append(await input.DigestAsync(Stopped).ConfigureAwait(false)).Append('\n');
+            var input = await _copies.OfAsync(copy, Stopped);
+            content.Append(await input.DigestAsync(Stopped)).Append('\n');
         }
 
         return content.Length == 0 ? null : Digest.FromHash(SHA256.HashData(Encoding.ASCII.GetBytes(content.ToString())));
@@ -84,7 +84,7 @@ internal sealed partial class PlanExecution
         foreach (var mount in step.Mounts)
         {
             if (CopyOf(mount) is { } copy)
-                trees[mount] = await MountTreeAsync(mount, copy, work).ConfigureAwait(false);
+                trees[mount] = await MountTreeAsync(mount, copy, work);
             else if (mount is StepMount.Bind)
                 trees[mount] = new MountTree(LayerChain.Empty, "", Digest.Of([]));
         }
@@ -94,15 +94,15 @@ internal sealed partial class PlanExecution
 
     private async Task<MountTree> MountTreeAsync(StepMount mount, CopyStep copy, StepWork user)
     {
-        var input = await _copies.OfAsync(copy, Stopped).ConfigureAwait(false);
-        var digest = await input.DigestAsync(Stopped).ConfigureAwait(false);
+        var input = await _copies.OfAsync(copy, Stopped);
+        var digest = await input.DigestAsync(Stopped);
         if (copy.From is TreeSource.Stage or TreeSource.Image)
-            return new MountTree(await ChainAsync(copy.From).ConfigureAwait(false), mount is StepMount.Bind bind ? bind.Source : ((StepMount.Cache)mount).Source, digest);
+            return new MountTree(await ChainAsync(copy.From), mount is StepMount.Bind bind ? bind.Source : ((StepMount.Cache)mount).Source, digest);
 
         var label = user.Label;
         var origin = OriginOf($"{_plan.Project}\n{label.Stage}\n{label.Number}\n{mount.Target}", copy, new TreeSource.Scratch());
         var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, input, Export: false) { IsMounted = true, Stage = user.Stage, Origin = origin };
-        var (result, _) = await OnceAsync(work, KeyOf(work, digest)).ConfigureAwait(false);
+        var (result, _) = await OnceAsync(work, KeyOf(work, digest));
         var chain = result.DiffId is { } diffId ? LayerChain.Empty.With(new ChainLayer(diffId, Foreign: null)) : LayerChain.Empty;
         return new MountTree(chain, MountedPath[1..], digest);
     }

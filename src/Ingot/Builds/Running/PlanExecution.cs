@@ -91,7 +91,7 @@ internal sealed partial class PlanExecution : IDisposable
         try
         {
             _copies.SelectContextFiles(_plan.Stages.SelectMany(s => s.Steps).SelectMany(CopiesOf));
-            return await RunStagesAsync().ConfigureAwait(false);
+            return await RunStagesAsync();
         }
         finally
         {
@@ -102,9 +102,9 @@ internal sealed partial class PlanExecution : IDisposable
     // An image that nothing was built upon here will be read, and may be while the contexts are looked at. What is wrong with it the step says that needs it.
     private async Task ReadAheadAsync(TreeSource.Image image)
     {
-        var chain = await ChainAsync(image).ConfigureAwait(false);
+        var chain = await ChainAsync(image);
         if (_session.Imported is null && !chain.Layers.All(l => _session.Layers.IsIndexed(l.DiffId)))
-            await _session.Layers.TreeAsync(chain, _session.Workspace, Stopped).ConfigureAwait(false);
+            await _session.Layers.TreeAsync(chain, _session.Workspace, Stopped);
     }
 
     private async Task<IReadOnlyDictionary<string, StageResult>> RunStagesAsync()
@@ -112,7 +112,7 @@ internal sealed partial class PlanExecution : IDisposable
         var tasks = _plan.Stages.ToDictionary(s => s.Name, s => StopOnFailureAsync(_stages[s.Name].Value));
         try
         {
-            await Task.WhenAll(tasks.Values).ConfigureAwait(false);
+            await Task.WhenAll(tasks.Values);
         }
         catch (Exception) when (tasks.Values.Select(t => t.Exception?.InnerException).FirstOrDefault(e => e is not (null or OperationCanceledException)) is { } first)
         {
@@ -122,7 +122,7 @@ internal sealed partial class PlanExecution : IDisposable
 
         var results = new Dictionary<string, StageResult>();
         foreach (var (name, task) in tasks)
-            results[name] = await task.ConfigureAwait(false);
+            results[name] = await task;
         return results;
     }
 
@@ -144,11 +144,11 @@ internal sealed partial class PlanExecution : IDisposable
     {
         try
         {
-            return await stage.ConfigureAwait(false);
+            return await stage;
         }
         catch
         {
-            await _stop.CancelAsync().ConfigureAwait(false);
+            await _stop.CancelAsync();
             throw;
         }
     }
@@ -173,8 +173,8 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<StageResult> RunStageAsync(PlannedStage stage)
     {
-        var below = stage.Base is TreeSource.Stage { Name: var name } ? await _stages[name].Value.ConfigureAwait(false) : null;
-        var chain = below?.Chain ?? await ChainAsync(stage.Base).ConfigureAwait(false);
+        var below = stage.Base is TreeSource.Stage { Name: var name } ? await _stages[name].Value : null;
+        var chain = below?.Chain ?? await ChainAsync(stage.Base);
         int count = stage.Steps.Count(s => s is not MetadataStep);
         var steps = new List<ExecutedStep>();
         foreach (var step in stage.Steps)
@@ -187,7 +187,7 @@ internal sealed partial class PlanExecution : IDisposable
             }
 
             var label = new StepLabel(stage.Name, steps.Count(s => s.Result is not null) + 1, count, step.Text);
-            var (result, isCached) = await AtAsync(step, RunStepAsync(stage, step, label, chain)).ConfigureAwait(false);
+            var (result, isCached) = await AtAsync(step, RunStepAsync(stage, step, label, chain));
             steps.Add(new ExecutedStep(step, result, isCached));
             if (result.DiffId is { } diffId)
                 chain = chain.With(new ChainLayer(diffId, Foreign: null));
@@ -201,7 +201,7 @@ internal sealed partial class PlanExecution : IDisposable
     {
         try
         {
-            return await work.ConfigureAwait(false);
+            return await work;
         }
         catch (DownloadException e)
         {
@@ -214,9 +214,9 @@ internal sealed partial class PlanExecution : IDisposable
         switch (source)
         {
             case TreeSource.Stage { Name: var name }:
-                return (await _stages[name].Value.ConfigureAwait(false)).Chain;
+                return (await _stages[name].Value).Chain;
             case TreeSource.Image { Manifest: var digest }:
-                var image = await Image.LoadAsync(_session.Settings.Store, digest, cancellationToken: Stopped).ConfigureAwait(false);
+                var image = await Image.LoadAsync(_session.Settings.Store, digest, cancellationToken: Stopped);
                 return image.Config.RootFs.DiffIds.Zip(image.Manifest.Layers).Aggregate(LayerChain.Empty, (chain, pair) => chain.With(new ChainLayer(pair.First, pair.Second)));
             case TreeSource.Scratch:
                 return LayerChain.Empty;
@@ -228,14 +228,14 @@ internal sealed partial class PlanExecution : IDisposable
     private async Task<(StepResult Result, bool IsCached)> RunStepAsync(PlannedStage stage, Step step, StepLabel label, LayerChain chain)
     {
         string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
-        var input = step is CopyStep copy ? await _copies.OfAsync(copy, Stopped).ConfigureAwait(false) : null;
+        var input = step is CopyStep copy ? await _copies.OfAsync(copy, Stopped) : null;
         // An archive is read to be unpacked, and what comes out says nothing of what it was.
         bool isUnread = input is not null && step is CopyStep { Unpacking: Unpacking.None } && input.Unread() > MaxReadAhead
             && (IsFresh(stage) || !_cache.HasLast(place));
-        var content = step is RunStep run ? await MountedContentAsync(run).ConfigureAwait(false)
+        var content = step is RunStep run ? await MountedContentAsync(run)
             : input is null ? (Digest?)null
-            : isUnread ? (await input.SelectAsync(Stopped).ConfigureAwait(false)).Digest
-            : await input.DigestAsync(Stopped).ConfigureAwait(false);
+            : isUnread ? (await input.SelectAsync(Stopped)).Digest
+            : await input.DigestAsync(Stopped);
         var work = new StepWork(step, label, chain, input, _exported.ContainsKey(stage.Name))
         {
             Stage = stage,
@@ -243,7 +243,7 @@ internal sealed partial class PlanExecution : IDisposable
             Earlier = IsFresh(stage) ? null : _cache.LastLayer(place),
             Origin = OriginOf(place, step, stage.Base),
         };
-        return await OnceAsync(work, KeyOf(work, content)).ConfigureAwait(false);
+        return await OnceAsync(work, KeyOf(work, content));
     }
 
     private bool IsFresh(PlannedStage stage) => stage.IsFresh || _session.Settings.NoCache;
@@ -262,13 +262,13 @@ internal sealed partial class PlanExecution : IDisposable
 
     // The key under which others find the result: with what was read, not with what it looked like.
     private async Task<StepKey> FinalKeyAsync(StepWork work, StepKey key) =>
-        work.IsUnread ? KeyOf(work, await work.Input!.DigestAsync(Stopped).ConfigureAwait(false)) : key;
+        work.IsUnread ? KeyOf(work, await work.Input!.DigestAsync(Stopped)) : key;
 
     private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work, StepKey key)
     {
         var mine = new Lazy<Task<(StepResult Result, bool IsCached)>>(() => FindOrRunAsync(work, key));
         var one = _results.GetOrAdd(key.Digest, mine);
-        var made = await one.Value.ConfigureAwait(false);
+        var made = await one.Value;
         if (_session.Settings.Explain && !ReferenceEquals(one, mine))
             _progress.Report(new BuildEvent.StepExplained(work.Label, new StepExplanation { IsHit = made.IsCached, Remark = "the same as another step of this build" }));
         return made;
@@ -276,23 +276,23 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<(StepResult Result, bool IsCached)> FindOrRunAsync(StepWork work, StepKey key)
     {
-        if (await FindAsync(work, key).ConfigureAwait(false) is { } known)
+        if (await FindAsync(work, key) is { } known)
             return (known, true);
 
         // Before anything is held: what is mounted may have to be made, which is work like this.
-        var trees = work.Step is RunStep run ? await MountTreesAsync(run, work).ConfigureAwait(false) : [];
+        var trees = work.Step is RunStep run ? await MountTreesAsync(run, work) : [];
         if (IsFresh(work.Stage))
-            return (await RunInSlotAsync(work, trees, key).ConfigureAwait(false), false);
+            return (await RunInSlotAsync(work, trees, key), false);
 
         // Another builder may be making just this; then its result is waited for and used.
         string lockFile = _cache.LockOf(key);
         bool hasWaited = false;
-        var held = await FileLock.TakeAsync(lockFile, shared: false, _session.Settings.TimeProvider, () => hasWaited = true, Stopped).ConfigureAwait(false);
+        var held = await FileLock.TakeAsync(lockFile, shared: false, _session.Settings.TimeProvider, () => hasWaited = true, Stopped);
         try
         {
             if (hasWaited)
-                key = await FinalKeyAsync(work, key).ConfigureAwait(false);
-            return await FindAsync(work, key).ConfigureAwait(false) is { } made ? (made, true) : (await RunInSlotAsync(work, trees, key).ConfigureAwait(false), false);
+                key = await FinalKeyAsync(work, key);
+            return await FindAsync(work, key) is { } made ? (made, true) : (await RunInSlotAsync(work, trees, key), false);
         }
         finally
         {
@@ -302,11 +302,11 @@ internal sealed partial class PlanExecution : IDisposable
 
     private async Task<StepResult> RunInSlotAsync(StepWork work, Dictionary<StepMount, MountTree> trees, StepKey key)
     {
-        using var slot = await SlotAsync(work.Step).ConfigureAwait(false);
+        using var slot = await SlotAsync(work.Step);
         HasExecuted = true;
         _progress.Report(new BuildEvent.StepStarted(work.Label, IsFresh(work.Stage) ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
-        var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees))).ConfigureAwait(false);
-        var final = await FinalKeyAsync(work, key).ConfigureAwait(false);
+        var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees)));
+        var final = await FinalKeyAsync(work, key);
         var origin = work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() };
         Note(work, _cache.Add(final, work.Origin.Place, result, origin));
         Interlocked.Add(ref _addedBytes, work.Step is CopyStep ? result.Bytes : result.Bytes + (result.Bytes / 2));
@@ -323,18 +323,18 @@ internal sealed partial class PlanExecution : IDisposable
     private async Task<StepResult> ExplainAsync(StepWork work, StepKey key, Func<Task<StepResult>> run)
     {
         if (!_session.Settings.Explain)
-            return await run().ConfigureAwait(false);
+            return await run();
 
         var others = _plan.Stages.SelectMany(s => s.Steps).Select(s => s.Text).Where(t => t != work.Origin.Text).ToHashSet();
         var before = _explainer.Nearest(key, work.Origin, others);
         StepResult? result = null;
         try
         {
-            return result = await run().ConfigureAwait(false);
+            return result = await run();
         }
         finally
         {
-            var explanation = _explainer.Miss(result is null ? key : await FinalKeyAsync(work, key).ConfigureAwait(false), work.Origin, before, result);
+            var explanation = _explainer.Miss(result is null ? key : await FinalKeyAsync(work, key), work.Origin, before, result);
             explanation = IsFresh(work.Stage) ? explanation with { Remark = "the cache was not to be used" } : explanation;
             _progress.Report(new BuildEvent.StepExplained(work.Label, explanation));
         }
@@ -348,7 +348,7 @@ internal sealed partial class PlanExecution : IDisposable
         long started = _session.Settings.TimeProvider.GetTimestamp();
         try
         {
-            var result = await run().ConfigureAwait(false);
+            var result = await run();
             _progress.Report(new BuildEvent.StepFinished(label, _session.Settings.TimeProvider.GetElapsedTime(started), result.Bytes));
             return result;
         }
@@ -382,10 +382,10 @@ internal sealed partial class PlanExecution : IDisposable
     {
         if (IsFresh(work.Stage) || work.Step is BootstrapStep { IsFresh: true })
             return null;
-        await _session.Use.MarkAsync(key.Digest, Stopped).ConfigureAwait(false);
+        await _session.Use.MarkAsync(key.Digest, Stopped);
         foreach (var (record, isImported) in _cache.Candidates(key))
         {
-            if (record.Result.DiffId is { } diffId && !await _session.Layers.HasAsync(diffId, Stopped).ConfigureAwait(false))
+            if (record.Result.DiffId is { } diffId && !await _session.Layers.HasAsync(diffId, Stopped))
                 continue;
 
             _progress.Report(new BuildEvent.StepCached(work.Label));

@@ -24,7 +24,7 @@ public static class SourceEpochs
             throw Problem("epoch-no-commit", $"the epoch is to be the time of a commit, and none changed {names}: there is none yet", $"commit them, or {Otherwise}", span);
 
         using var view = new GitView(repository);
-        var log = await CommandRunner.TryRunAsync(view.NewestCommit(paths), onLine: null, cancellationToken).ConfigureAwait(false);
+        var log = await CommandRunner.TryRunAsync(view.NewestCommit(paths), onLine: null, cancellationToken);
         string[] commit = log.Output.Trim().Split(' ');
         if (log.ExitCode != 0 || commit.Length != 2 || !long.TryParse(commit[1], NumberStyles.None, CultureInfo.InvariantCulture, out long seconds))
             throw Problem("epoch-no-commit", $"the epoch is to be the time of a commit, and none changed {names}{Said(log)}", $"commit them, or {Otherwise}", span);

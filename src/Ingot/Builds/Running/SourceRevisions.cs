@@ -20,7 +20,7 @@ internal static class SourceRevisions
         {
             // A repository without a commit has no revision.
             return GitRepository.Find(directory) is { Commit: { } commit } repository
-                ? new SourceRevision(commit, await IsChangedAsync(repository, depth: 0, bound.Token).ConfigureAwait(false), WithoutSecrets(repository.Remote ?? "")) { Prefix = repository.Prefix }
+                ? new SourceRevision(commit, await IsChangedAsync(repository, depth: 0, bound.Token), WithoutSecrets(repository.Remote ?? "")) { Prefix = repository.Prefix }
                 : null;
         }
         catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
@@ -47,13 +47,13 @@ internal static class SourceRevisions
         }
 
         var listing = CommandRunner.TryRunAsync(view.Index(), Take, cancellationToken);
-        var status = await CommandRunner.TryRunAsync(view.Changes(), onLine: null, cancellationToken).ConfigureAwait(false);
-        var listed = await listing.ConfigureAwait(false);
+        var status = await CommandRunner.TryRunAsync(view.Changes(), onLine: null, cancellationToken);
+        var listed = await listing;
         if ((status.ExitCode != 0 ? status : listed) is { ExitCode: not 0 } failed)
             throw new ToolException("git", $"git could not say what changed in '{repository.Directory}': {failed.Tail}");
 
         // What cannot be looked at, which git only complains of, is not as it was committed for all we know.
-        return status.Tail.Length > 0 || await AnyAsync(submodules, path => IsSubmoduleChangedAsync(repository, path, depth, cancellationToken)).ConfigureAwait(false);
+        return status.Tail.Length > 0 || await AnyAsync(submodules, path => IsSubmoduleChangedAsync(repository, path, depth, cancellationToken));
     }
 
     // git would ask in a submodule with the submodule's configuration.
@@ -65,14 +65,14 @@ internal static class SourceRevisions
             return false;
         if (directory is null || depth >= MaxSubmodules)
             return true;
-        return GitRepository.Find(directory.Path) is { } repository && repository.Top == repository.Directory && await IsChangedAsync(repository, depth + 1, cancellationToken).ConfigureAwait(false);
+        return GitRepository.Find(directory.Path) is { } repository && repository.Top == repository.Directory && await IsChangedAsync(repository, depth + 1, cancellationToken);
     }
 
     private static async Task<bool> AnyAsync(IEnumerable<string> items, Func<string, Task<bool>> isSo)
     {
         foreach (string item in items)
         {
-            if (await isSo(item).ConfigureAwait(false))
+            if (await isSo(item))
                 return true;
         }
 

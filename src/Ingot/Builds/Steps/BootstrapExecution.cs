@@ -25,11 +25,11 @@ internal static class BootstrapExecution
         string hooks = session.Workspace.NewDirectory("bootstrap-hooks");
         var programs = WriteHooks(hooks, step.Lock);
         var command = Mmdebstrap.Bootstrap(step.Suite, step.Packages, step.Mirror, directory, session.Settings.Epoch.ToUnixTimeSeconds(), step.KeepsDocumentation, programs);
-        var result = await Tether.RunAsync(command, onLine, cancellationToken).ConfigureAwait(false);
+        var result = await Tether.RunAsync(command, onLine, cancellationToken);
         if (result.ExitCode != 0)
-            throw await ReasonAsync(step, image, directory, cancellationToken).ConfigureAwait(false) ?? (IngotException)new ToolException(command, result.ExitCode, result.Tail);
+            throw await ReasonAsync(step, image, directory, cancellationToken) ?? (IngotException)new ToolException(command, result.ExitCode, result.Tail);
 
-        var packages = BootstrapPackages.Read(await File.ReadAllTextAsync(Path.Combine(hooks, "packages"), cancellationToken).ConfigureAwait(false));
+        var packages = BootstrapPackages.Read(await File.ReadAllTextAsync(Path.Combine(hooks, "packages"), cancellationToken));
         if (step.Lock is not null)
             BootstrapPackages.Check(image, step.Lock, packages);
         ForbidServices(directory);
@@ -38,7 +38,7 @@ internal static class BootstrapExecution
         using var vouchers = new Vouchers([new StepFiles(directory)], step.ToString());
         var times = StepTimes.Between(session.Settings.Epoch, started, session.Settings.TimeProvider.GetElapsedTime(start), session.Settings.TimeProvider.GetUtcNow());
         var normaliser = new Normaliser(times, isBootstrap: true, leftOut: [], session.RulesOff, vouchers) { Cancellation = cancellationToken };
-        var made = await DirectoryResult.WriteAsync(session, directory, DirectoryForm.Plain, normaliser, RootMode, export, cancellationToken).ConfigureAwait(false);
+        var made = await DirectoryResult.WriteAsync(session, directory, DirectoryForm.Plain, normaliser, RootMode, export, cancellationToken);
         return made with { Packages = packages };
     }
 
@@ -66,7 +66,7 @@ internal static class BootstrapExecution
         if (step.Lock is not { Packages.Count: > 0 } locked)
             return null;
 
-        var versions = await CommandRunner.TryRunAsync(Mmdebstrap.Versions(directory, [.. locked.Packages.Select(p => p.Name).Distinct()]), onLine: null, cancellationToken).ConfigureAwait(false);
+        var versions = await CommandRunner.TryRunAsync(Mmdebstrap.Versions(directory, [.. locked.Packages.Select(p => p.Name).Distinct()]), onLine: null, cancellationToken);
         // Nothing at all is what it says when the lists could not be had.
         return versions.ExitCode == 0 && versions.Output.Length > 0 && BootstrapPackages.Missing(locked, versions.Output) is { Count: > 0 } missing ? BootstrapPackages.Gone(image, missing) : null;
     }

@@ -58,12 +58,12 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>The accounts of a root filesystem.</summary>
     public async Task<Accounts> AccountsAsync(LayerChain chain, CancellationToken cancellationToken)
     {
-        var tree = await Layers.TreeAsync(chain, Workspace, cancellationToken).ConfigureAwait(false);
+        var tree = await Layers.TreeAsync(chain, Workspace, cancellationToken);
         if (tree.Find("etc/passwd") is null && tree.Find("etc/group") is null)
             return Accounts.None;
 
-        byte[] passwd = await BytesAsync(chain, tree, "etc/passwd", cancellationToken).ConfigureAwait(false);
-        byte[] group = await BytesAsync(chain, tree, "etc/group", cancellationToken).ConfigureAwait(false);
+        byte[] passwd = await BytesAsync(chain, tree, "etc/passwd", cancellationToken);
+        byte[] group = await BytesAsync(chain, tree, "etc/group", cancellationToken);
         return Accounts.Parse(passwd, group);
     }
 
@@ -77,8 +77,8 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Finishes a layer of <see cref="WriterAsync"/> and remembers it.</summary>
     public async Task<StepResult> FinishAsync(LayerWriter writer, Func<Layer, bool> isWhole, CancellationToken cancellationToken)
     {
-        var layer = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
-        return await KeepAsync(layer, LayerArchive.Whole(writer.Archive!), isWhole(layer), cancellationToken).ConfigureAwait(false);
+        var layer = await writer.FinishAsync(cancellationToken);
+        return await KeepAsync(layer, LayerArchive.Whole(writer.Archive!), isWhole(layer), cancellationToken);
     }
 
     /// <summary>Remembers a layer.</summary>
@@ -87,7 +87,7 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
         if (!isWhole)
             throw new BuildCacheException("files changed while they were copied: build again");
 
-        await Use.MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+        await Use.MarkAsync(layer.DiffId, cancellationToken);
         Layers.Add(layer, Settings.Codec, archive);
         return new StepResult { DiffId = layer.DiffId, Bytes = layer.TarSize };
     }
@@ -102,10 +102,10 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
         if (tree.Resolve(path) is not { } resolved || tree.Find(resolved) is not { Record.Type: TarEntryType.File or TarEntryType.HardLink } file || file.Record.Size > MaxAccountBytes)
             return [];
 
-        using var files = await Layers.OpenerAsync(chain, Workspace, cancellationToken).ConfigureAwait(false);
+        using var files = await Layers.OpenerAsync(chain, Workspace, cancellationToken);
         using var content = files.Open(new FileOrigin(file.Layer, resolved));
         var bytes = new MemoryStream();
-        await content.CopyToAsync(bytes, cancellationToken).ConfigureAwait(false);
+        await content.CopyToAsync(bytes, cancellationToken);
         return bytes.ToArray();
     }
 }

@@ -67,42 +67,42 @@ internal sealed class CommandExecution
         var execution = new CommandExecution(session, step, chain, trees);
         try
         {
-            return await execution.RunAsync(export, onLine, cancellationToken).ConfigureAwait(false);
+            return await execution.RunAsync(export, onLine, cancellationToken);
         }
         finally
         {
-            await Workspace.DeleteAsync(execution._directory, CancellationToken.None).ConfigureAwait(false);
+            await Workspace.DeleteAsync(execution._directory, CancellationToken.None);
         }
     }
 
     private async Task<StepResult> RunAsync(bool export, Action<string> onLine, CancellationToken cancellationToken)
     {
         var network = StepNetworks.Of(_step, _session.Settings, onLine);
-        var tree = await _session.Layers.TreeAsync(_chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
-        var account = await AccountAsync(cancellationToken).ConfigureAwait(false);
-        var snapshots = await _session.Layers.SnapshotsAsync(_chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
+        var tree = await _session.Layers.TreeAsync(_chain, _session.Workspace, cancellationToken);
+        var account = await AccountAsync(cancellationToken);
+        var snapshots = await _session.Layers.SnapshotsAsync(_chain, _session.Workspace, cancellationToken);
         int rootMode = MakeDirectories(tree);
         long start = _session.Settings.TimeProvider.GetTimestamp();
         var started = _session.Settings.TimeProvider.GetUtcNow();
         var table = new MountTable();
         var usual = MountUsual(tree, table);
-        var mounts = await RunMounts.PrepareAsync(_session, _step, _directory, table, _trees, onLine, cancellationToken).ConfigureAwait(false);
-        await using (mounts.ConfigureAwait(false))
+        var mounts = await RunMounts.PrepareAsync(_session, _step, _directory, table, _trees, onLine, cancellationToken);
+        await using (mounts)
         {
             byte[] config = MakeBundle(account, usual, mounts, network);
-            await ExecuteAsync(SnapshotStack.In(_directory, "l", snapshots), mounts, network, config, onLine, cancellationToken).ConfigureAwait(false);
+            await ExecuteAsync(SnapshotStack.In(_directory, "l", snapshots), mounts, network, config, onLine, cancellationToken);
         }
 
         var clock = _session.Settings.TimeProvider;
         var times = StepTimes.Between(_session.Settings.Epoch, started, clock.GetElapsedTime(start), clock.GetUtcNow()) with { IsUtc = IsUtc, CachesFirst = mounts.CachesSince?.ToUnixTimeSeconds() };
         using var vouchers = new Vouchers([new StepFiles(Upper), new ChainFiles(tree, snapshots)], _step.ToString());
         var normaliser = new Normaliser(times, isBootstrap: false, [.. usual.Keys, .. mounts.Points], _session.RulesOff, vouchers) { Cancellation = cancellationToken };
-        return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken).ConfigureAwait(false);
+        return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken);
     }
 
     private async Task<ProcessIdentity> AccountAsync(CancellationToken cancellationToken)
     {
-        var accounts = await _session.AccountsAsync(_chain, cancellationToken).ConfigureAwait(false);
+        var accounts = await _session.AccountsAsync(_chain, cancellationToken);
         return accounts.Resolve(_step.User, out var unknown)
             ?? throw new InvalidInputException([new(Severity.Error, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(_step.User, accounts.Names) ?? "make the account in a RUN before, or write a number", _step.Span)]);
     }
@@ -248,12 +248,12 @@ internal sealed class CommandExecution
         {
             using var log = new StreamWriter(Log);
             var gate = new Lock();
-            result = await Tether.RunAsync(run, preparations, line => Take(_search.Take(line), log, gate, onLine), cancellationToken).ConfigureAwait(false);
+            result = await Tether.RunAsync(run, preparations, line => Take(_search.Take(line), log, gate, onLine), cancellationToken);
         }
         catch (OperationCanceledException)
         {
             // The container must be gone before its files are.
-            await CommandRunner.TryRunAsync(_session.Workspace.Runc.Delete(_container), onLine: null, CancellationToken.None).ConfigureAwait(false);
+            await CommandRunner.TryRunAsync(_session.Workspace.Runc.Delete(_container), onLine: null, CancellationToken.None);
             throw;
         }
 
@@ -291,21 +291,21 @@ internal static class DirectoryResult
     /// <summary>Writes the layer through the rules, which change the directory too, and moves the directory to the snapshots.</summary>
     public static async Task<StepResult> WriteAsync(BuildSession session, string directory, DirectoryForm form, Normaliser normaliser, int rootMode, bool export, CancellationToken cancellationToken)
     {
-        using var slot = await session.Slots.WorkAsync(cancellationToken).ConfigureAwait(false);
+        using var slot = await session.Slots.WorkAsync(cancellationToken);
         var options = new DirectoryLayerOptions { Form = form, Epoch = session.Settings.Epoch, Filter = normaliser.Filter, ApplyToSource = true };
         var writer = export
-            ? await LayerWriter.BeginAsync(session.Settings.Store, session.Settings.Codec, session.NewObserver(), cancellationToken).ConfigureAwait(false)
+            ? await LayerWriter.BeginAsync(session.Settings.Store, session.Settings.Codec, session.NewObserver(), cancellationToken)
             : LayerWriter.HashOnly(session.NewObserver());
-        await using (writer.ConfigureAwait(false))
+        await using (writer)
         {
-            await DirectoryLayer.WriteAsync(writer, directory, options, cancellationToken).ConfigureAwait(false);
+            await DirectoryLayer.WriteAsync(writer, directory, options, cancellationToken);
             foreach (string note in normaliser.Notes)
                 session.Note(note);
             if (normaliser.Kept == 0 && RootModeOf(directory) == rootMode)
                 return new StepResult { Rules = normaliser.Applied };
 
-            var layer = await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
-            await session.Use.MarkAsync(layer.DiffId, cancellationToken).ConfigureAwait(false);
+            var layer = await writer.FinishAsync(cancellationToken);
+            await session.Use.MarkAsync(layer.DiffId, cancellationToken);
             session.Layers.AddSnapshot(layer.DiffId, directory);
             session.Layers.Add(layer, session.Settings.Codec);
             return new StepResult { DiffId = layer.DiffId, Bytes = layer.TarSize, Rules = normaliser.Applied };

@@ -23,35 +23,35 @@ internal static class CopyExecution
     public static async Task<StepResult> RunAsync(BuildSession session, CopyStep step, StepWork work, CancellationToken cancellationToken)
     {
         var (chain, input) = (work.Chain, work.Input!);
-        var target = IsLinked(step) ? FileTree.Empty : await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
-        var owner = await OwnerAsync(session, step, chain, cancellationToken).ConfigureAwait(false);
+        var target = IsLinked(step) ? FileTree.Empty : await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken);
+        var owner = await OwnerAsync(session, step, chain, cancellationToken);
         var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
-        var selection = await input.SelectAsync(cancellationToken).ConfigureAwait(false);
+        var selection = await input.SelectAsync(cancellationToken);
         using var reading = new CopyReading(session, input);
-        var placed = await PlaceAsync(session, step, target, selection, options, reading, cancellationToken).ConfigureAwait(false);
+        var placed = await PlaceAsync(session, step, target, selection, options, reading, cancellationToken);
         if (placed.Any(p => p.Source?.Unread is not null) && placed.All(file => IsThereAlready(target, file)))
         {
             // Unread files look as if they were: now it matters whether they are.
-            selection = await input.ReadAsync(cancellationToken).ConfigureAwait(false);
-            placed = await PlaceAsync(session, step, target, selection, options, reading, cancellationToken).ConfigureAwait(false);
+            selection = await input.ReadAsync(cancellationToken);
+            placed = await PlaceAsync(session, step, target, selection, options, reading, cancellationToken);
         }
 
         if (placed.All(file => IsThereAlready(target, file)))
             return new StepResult();
 
-        var result = await PatchAsync(session, work, placed, input, reading, cancellationToken).ConfigureAwait(false)
-            ?? await WriteAsync(session, work.Export, placed, input, reading, cancellationToken).ConfigureAwait(false);
+        var result = await PatchAsync(session, work, placed, input, reading, cancellationToken)
+            ?? await WriteAsync(session, work.Export, placed, input, reading, cancellationToken);
         return result with { Rules = step.From is TreeSource.Context { KeepsModes: false } ? [ContextFiles.ModesRule] : [], Materials = input.Materials, Copied = session.Copied.Keep(selection, reading.Read) };
     }
 
     private static async Task<StepResult> WriteAsync(BuildSession session, bool export, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading, CancellationToken cancellationToken)
     {
-        var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
-        await using (writer.ConfigureAwait(false))
+        var writer = await session.WriterAsync(export, cancellationToken);
+        await using (writer)
         {
             foreach (var file in placed)
-                await WriteAsync(writer, file, reading, cancellationToken).ConfigureAwait(false);
-            return await session.FinishAsync(writer, layer => IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken).ConfigureAwait(false);
+                await WriteAsync(writer, file, reading, cancellationToken);
+            return await session.FinishAsync(writer, layer => IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken);
         }
     }
 
@@ -59,23 +59,23 @@ internal static class CopyExecution
     private static async Task<StepResult?> PatchAsync(BuildSession session, StepWork work, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading, CancellationToken cancellationToken)
     {
         if (!work.Export || work.Earlier is not { } earlier || session.NewObserver() is not null || session.Settings.Store is not DirectoryStore store
-            || await session.Layers.FindWrittenAsync(earlier, cancellationToken).ConfigureAwait(false) is not { } before
+            || await session.Layers.FindWrittenAsync(earlier, cancellationToken) is not { } before
             || LayerPatch.Of(before.Index, before.Trace, session.Settings.Codec, [.. placed.Select(p => new LayerEntry(p.Entry, p.Source?.Content))]) is not { } patch)
             return null;
 
-        var (layer, archive) = await patch.WriteAsync(store, before.Archive, session.NewArchive(), i => OpenAsync(placed[i], reading, cancellationToken), cancellationToken).ConfigureAwait(false);
+        var (layer, archive) = await patch.WriteAsync(store, before.Archive, session.NewArchive(), i => OpenAsync(placed[i], reading, cancellationToken), cancellationToken);
         if (LayerArchives.IsScattered(archive))
             archive = archive.Gather(session.NewArchive());
-        return await session.KeepAsync(layer, archive, IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken).ConfigureAwait(false);
+        return await session.KeepAsync(layer, archive, IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken);
     }
 
     private static async Task<Stream> OpenAsync(PlacedFile file, CopyReading reading, CancellationToken cancellationToken) =>
-        file.Source is null ? Stream.Null : await reading.OpenAsync(file.Source, cancellationToken).ConfigureAwait(false);
+        file.Source is null ? Stream.Null : await reading.OpenAsync(file.Source, cancellationToken);
 
     /// <summary>Makes the layer with the directories of a path that are missing in <paramref name="chain"/>; nothing when all are there.</summary>
     public static async Task<StepResult> RunAsync(BuildSession session, DirectoryStep step, LayerChain chain, bool export, CancellationToken cancellationToken)
     {
-        var tree = await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken).ConfigureAwait(false);
+        var tree = await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken);
         string path = tree.Resolve(ImagePath.ToLayer(step.Path)) ?? throw Problem(step, "build-directory", $"'{step.Path}' contains a symlink loop");
         var missing = new List<TarEntry>();
         for (; path.Length > 0 && !tree.IsDirectory(path); path = TarPath.Parent(path))
@@ -88,13 +88,13 @@ internal static class CopyExecution
         if (missing.Count == 0)
             return new StepResult();
 
-        var owner = await OwnerAsync(session, step, step.User, chain, cancellationToken).ConfigureAwait(false);
-        var writer = await session.WriterAsync(export, cancellationToken).ConfigureAwait(false);
-        await using (writer.ConfigureAwait(false))
+        var owner = await OwnerAsync(session, step, step.User, chain, cancellationToken);
+        var writer = await session.WriterAsync(export, cancellationToken);
+        await using (writer)
         {
             foreach (var entry in missing)
-                await writer.WriteAsync(entry with { UserId = owner.UserId, GroupId = owner.GroupId }, cancellationToken).ConfigureAwait(false);
-            return await session.FinishAsync(writer, _ => true, cancellationToken).ConfigureAwait(false);
+                await writer.WriteAsync(entry with { UserId = owner.UserId, GroupId = owner.GroupId }, cancellationToken);
+            return await session.FinishAsync(writer, _ => true, cancellationToken);
         }
     }
 
@@ -102,7 +102,7 @@ internal static class CopyExecution
         BuildSession session, CopyStep step, FileTree target, SourceSelection selection, CopyOptions options, CopyReading reading,
         CancellationToken cancellationToken)
     {
-        var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken).ConfigureAwait(false);
+        var sources = await reading.UnpackAsync(step, selection.Sources, cancellationToken);
         return Place(step, target, [.. sources.Select(s => Dated(s, step, options.Epoch)), .. Inline(session, step)], options);
     }
 
@@ -139,13 +139,13 @@ internal static class CopyExecution
     {
         if (file.Entry.Type != TarEntryType.File || file.Source is null)
         {
-            await writer.WriteAsync(file.Entry, cancellationToken).ConfigureAwait(false);
+            await writer.WriteAsync(file.Entry, cancellationToken);
             return;
         }
 
-        var content = await reading.OpenAsync(file.Source, cancellationToken).ConfigureAwait(false);
-        await using (content.ConfigureAwait(false))
-            await writer.WriteAsync(file.Entry, content, cancellationToken).ConfigureAwait(false);
+        var content = await reading.OpenAsync(file.Source, cancellationToken);
+        await using (content)
+            await writer.WriteAsync(file.Entry, content, cancellationToken);
     }
 
     // Between the key and the layer the person may have saved the file again: the layer must be what the key says. Of a file that was unread, the layer says what it holds.
@@ -169,7 +169,7 @@ internal static class CopyExecution
         if (step.Owner is not { } owner)
             return null;
         if (!IsLinked(step))
-            return await OwnerAsync(session, step, owner, chain, cancellationToken).ConfigureAwait(false);
+            return await OwnerAsync(session, step, owner, chain, cancellationToken);
 
         return Accounts.None.FindOwner(owner, out var unknown)
             ?? throw Problem(step, "build-unknown-user", $"{unknown} is a name, and with --link nothing is below in which it could be looked up", "write numbers, or leave --link out");
@@ -180,7 +180,7 @@ internal static class CopyExecution
         if (Accounts.None.FindOwner(text, out _) is { } numbers)
             return numbers;
 
-        var accounts = await session.AccountsAsync(chain, cancellationToken).ConfigureAwait(false);
+        var accounts = await session.AccountsAsync(chain, cancellationToken);
         return accounts.FindOwner(text, out var unknown)
             ?? throw Problem(step, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(text, accounts.Names) ?? "make the account in a RUN before, or write a number");
     }

@@ -53,7 +53,7 @@ internal sealed record CopyInput(Func<CancellationToken, Task<Digest>> DigestAsy
     {
         var digests = new List<Digest>();
         foreach (var part in parts)
-            digests.Add(await part.DigestAsync(cancellationToken).ConfigureAwait(false));
+            digests.Add(await part.DigestAsync(cancellationToken));
         return Digest.Of(Encoding.ASCII.GetBytes(string.Join('\n', digests)));
     }
 
@@ -70,7 +70,7 @@ internal sealed record CopyInput(Func<CancellationToken, Task<Digest>> DigestAsy
         var sources = new List<SelectedSource>();
         for (int i = 0; i < parts.Count; i++)
         {
-            var selection = await select(parts[i]).ConfigureAwait(false);
+            var selection = await select(parts[i]);
             sources.AddRange(selection.Sources.Select(s => s with { Files = [.. s.Files.Select(f => f with { Origin = f.Origin with { Part = i } })] }));
         }
 
@@ -83,7 +83,7 @@ internal sealed record CopyInput(Func<CancellationToken, Task<Digest>> DigestAsy
         try
         {
             foreach (var part in parts)
-                openers.Add(await part.OpenAsync(cancellationToken).ConfigureAwait(false));
+                openers.Add(await part.OpenAsync(cancellationToken));
             return new FileOpener(origin => openers[origin.Part].Open(origin), openers);
         }
         catch
@@ -252,25 +252,25 @@ internal sealed class CopyInputs : IDisposable
         var parts = new List<CopyInput>();
         var runs = RunsOf(step);
         for (int i = 0; i < runs.Count; i++)
-            parts.Add(_contextInputs.GetValueOrDefault(step)?[i] ?? await OfAsync(step, runs[i], cancellationToken).ConfigureAwait(false));
+            parts.Add(_contextInputs.GetValueOrDefault(step)?[i] ?? await OfAsync(step, runs[i], cancellationToken));
         return CopyInput.Of(parts);
     }
 
     private async Task<CopyInput> OfAsync(CopyStep step, IReadOnlyList<CopySource> run, CancellationToken cancellationToken)
     {
         if (run[0].Remote is { } remote)
-            return await _remote.OfAsync(step, remote, cancellationToken).ConfigureAwait(false);
+            return await _remote.OfAsync(step, remote, cancellationToken);
         if (step.From is TreeSource.Inline)
             return CopyInput.Nothing;
         if (step.From is TreeSource.Git git)
         {
             SourceSelection Select(ContextFiles files) => SelectNow(files, step, run, $"'{step.From}'");
-            return await _remote.OfAsync(git, What(step, run), Select, cancellationToken).ConfigureAwait(false);
+            return await _remote.OfAsync(git, What(step, run), Select, cancellationToken);
         }
 
-        var chain = await _chainOf(step.From).ConfigureAwait(false);
+        var chain = await _chainOf(step.From);
         string[] what = What(step, run);
-        var digest = await _cache.SelectionAsync(chain.Id, what, async () => (await SelectAsync(step, run, chain, cancellationToken).ConfigureAwait(false)).Digest).ConfigureAwait(false);
+        var digest = await _cache.SelectionAsync(chain.Id, what, async () => (await SelectAsync(step, run, chain, cancellationToken)).Digest);
         return CopyInput.Known(digest, token => SelectAsync(step, run, chain, token), token => _session.Layers.OpenerAsync(chain, _session.Workspace, token));
     }
 
@@ -294,7 +294,7 @@ internal sealed class CopyInputs : IDisposable
 
     private async Task<SourceSelection> SelectAsync(CopyStep step, IReadOnlyList<CopySource> run, LayerChain chain, CancellationToken cancellationToken)
     {
-        var tree = await _session.Layers.TreeAsync(chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
+        var tree = await _session.Layers.TreeAsync(chain, _session.Workspace, cancellationToken);
         return SelectNow(new TreeFiles(tree), step, run, $"'{step.From}'");
     }
 

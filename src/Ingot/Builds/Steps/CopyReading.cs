@@ -25,7 +25,7 @@ internal sealed class CopyReading(BuildSession session, CopyInput input) : IDisp
         if (file.Open is { } open)
             return open();
 
-        _opener ??= await input.OpenAsync(cancellationToken).ConfigureAwait(false);
+        _opener ??= await input.OpenAsync(cancellationToken);
         return _opener.Open(file.Origin);
     }
 
@@ -34,22 +34,22 @@ internal sealed class CopyReading(BuildSession session, CopyInput input) : IDisp
     {
         var unpacked = new List<SelectedSource>();
         foreach (var source in sources)
-            unpacked.Add(source is { MayBeArchive: true, Files: [{ Entry.Type: Oci.Tar.TarEntryType.File }] } ? await UnpackAsync(step, source, cancellationToken).ConfigureAwait(false) : source);
+            unpacked.Add(source is { MayBeArchive: true, Files: [{ Entry.Type: Oci.Tar.TarEntryType.File }] } ? await UnpackAsync(step, source, cancellationToken) : source);
         return unpacked;
     }
 
     private async Task<SelectedSource> UnpackAsync(CopyStep step, SelectedSource source, CancellationToken cancellationToken)
     {
         var file = source.Files[0];
-        _opener ??= await input.OpenAsync(cancellationToken).ConfigureAwait(false);
+        _opener ??= await input.OpenAsync(cancellationToken);
         Stream Open() => file.Open?.Invoke() ?? _opener.Open(file.Origin);
-        if (!await ArchiveFiles.IsArchiveAsync(Open, cancellationToken).ConfigureAwait(false))
+        if (!await ArchiveFiles.IsArchiveAsync(Open, cancellationToken))
             return source;
 
         string spool = Path.Combine(session.Workspace.NewDirectory("archive"), "contents");
         try
         {
-            var archive = await ArchiveFiles.ReadAsync(source.Name, Open, file, spool, session.Settings.Epoch, ArchiveLimits.Default, cancellationToken).ConfigureAwait(false);
+            var archive = await ArchiveFiles.ReadAsync(source.Name, Open, file, spool, session.Settings.Epoch, ArchiveLimits.Default, cancellationToken);
             _archives.Add(archive);
             return source with { Files = archive.Files, IsArchive = true };
         }

@@ -35,10 +35,10 @@ internal sealed class RemoteInputs(BuildSession session) : IDisposable
 
     private async Task<CopyInput> OfAsync(CopyStep step, TreeSource.Download download, CancellationToken cancellationToken)
     {
-        var content = download.Checksum ?? (await session.Downloads.FetchAsync(download, cancellationToken).ConfigureAwait(false)).Content;
+        var content = download.Checksum ?? (await session.Downloads.FetchAsync(download, cancellationToken)).Content;
         return CopyInput.Known(
             SelectionOf(step, download, new DownloadedFile(content, Size: 0)).Digest,
-            async token => SelectionOf(step, download, await session.Downloads.FetchAsync(download, token).ConfigureAwait(false)),
+            async token => SelectionOf(step, download, await session.Downloads.FetchAsync(download, token)),
             _ => Task.FromResult(OpenerOf(content))) with
         {
             Materials = [new Material(SafeAddress.Of(download.Address), content.ToString())],
@@ -64,14 +64,14 @@ internal sealed class RemoteInputs(BuildSession session) : IDisposable
     public async Task<CopyInput> OfAsync(
         TreeSource.Git git, IReadOnlyList<string> what, Func<ContextFiles, SourceSelection> select, CancellationToken cancellationToken)
     {
-        var commit = await session.Repositories.ResolveAsync(git, cancellationToken).ConfigureAwait(false);
+        var commit = await session.Repositories.ResolveAsync(git, cancellationToken);
         string kept = git.KeepGitDirectory ? $"{SafeAddress.OfRepository(git.Repository)} {commit.Reference}" : "";
         string selected = string.Concat(what.Select(w => "\n" + w));
         var digest = Digest.Of(Encoding.UTF8.GetBytes($"git {commit.Id}\n{git.Subdirectory}\n{kept}{selected}"));
         return CopyInput.Known(
             digest,
-            async token => select(await TreeAsync(git, commit, token).ConfigureAwait(false)),
-            async token => new FileOpener((await TreeAsync(git, commit, token).ConfigureAwait(false)).Open, [])) with
+            async token => select(await TreeAsync(git, commit, token)),
+            async token => new FileOpener((await TreeAsync(git, commit, token)).Open, [])) with
         {
             Materials = [new Material(SafeAddress.OfRepository(git.Repository), commit.Id)],
         };
@@ -85,7 +85,7 @@ internal sealed class RemoteInputs(BuildSession session) : IDisposable
 
     private async Task<ContextFiles> MaterialiseAsync(TreeSource.Git git, GitCommit commit, CancellationToken cancellationToken)
     {
-        var tree = await session.Repositories.MaterialiseAsync(git, commit, session.Workspace.NewDirectory("git"), cancellationToken).ConfigureAwait(false);
+        var tree = await session.Repositories.MaterialiseAsync(git, commit, session.Workspace.NewDirectory("git"), cancellationToken);
         using var directory = new RootedDirectory(tree.Directory);
         var files = new ContextFiles(new TreeSource.Context(directory.Path, SafeAddress.OfRepository(git.Repository), IgnoreFile: null), session.Settings.Epoch);
         _opened.Add(files);

@@ -103,12 +103,12 @@ internal sealed class RunMounts : IAsyncDisposable
         var mounts = new RunMounts(session, step, directory, table, trees, onLine);
         try
         {
-            await mounts.PrepareAsync(cancellationToken).ConfigureAwait(false);
+            await mounts.PrepareAsync(cancellationToken);
             return mounts;
         }
         catch
         {
-            await mounts.DisposeAsync().ConfigureAwait(false);
+            await mounts.DisposeAsync();
             throw;
         }
     }
@@ -116,7 +116,7 @@ internal sealed class RunMounts : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         foreach (var socket in _agents)
-            await socket.Agent.DisposeAsync().ConfigureAwait(false);
+            await socket.Agent.DisposeAsync();
         foreach (var held in _held)
             held.Dispose();
     }
@@ -124,13 +124,13 @@ internal sealed class RunMounts : IAsyncDisposable
     // Parents before what is in them, as BuildKit has it, and what is for one file last.
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        await TakeCachesAsync(cancellationToken).ConfigureAwait(false);
+        await TakeCachesAsync(cancellationToken);
         foreach (var mount in _step.Mounts.Where(m => m is not (StepMount.Secret or StepMount.Ssh)).OrderBy(m => m.Target, StringComparer.Ordinal))
         {
             switch (mount)
             {
                 case StepMount.Bind bind:
-                    await BindAsync(bind, cancellationToken).ConfigureAwait(false);
+                    await BindAsync(bind, cancellationToken);
                     break;
                 case StepMount.Cache cache:
                     Add(cache, RuntimeMount.BindAlone(_caches[cache].Path, "", cache.IsReadOnly), target => MountView.Of(target, _caches[cache].Path), isFile: false);
@@ -162,7 +162,7 @@ internal sealed class RunMounts : IAsyncDisposable
                 CacheDirectory.RemoveEmpty(group.Key);
             var taken = await CacheDirectory.TakeAsync(
                 group.Key, strictest, () => MakeCacheAsync(first, shared, cancellationToken), _session.Settings.TimeProvider,
-                () => _onLine($"waiting for the cache '{first.Id}', which another step has locked"), cancellationToken).ConfigureAwait(false);
+                () => _onLine($"waiting for the cache '{first.Id}', which another step has locked"), cancellationToken);
             _held.Add(taken);
             foreach (var (mount, _) in group)
                 _caches[mount] = taken;
@@ -172,13 +172,13 @@ internal sealed class RunMounts : IAsyncDisposable
     private async Task<string> MakeCacheAsync(StepMount.Cache cache, SharedMount? shared, CancellationToken cancellationToken)
     {
         string directory = _session.Workspace.NewDirectory("cache");
-        if (shared is not null && await UnpackAsync(shared, Path.Combine(directory, "shared"), cancellationToken).ConfigureAwait(false) is { } unpacked)
+        if (shared is not null && await UnpackAsync(shared, Path.Combine(directory, "shared"), cancellationToken) is { } unpacked)
             directory = unpacked;
         else if (_trees.TryGetValue(cache, out var tree))
         {
-            var (overlay, source, _, images) = await OverlayAsync(cache, tree, writable: false, cancellationToken).ConfigureAwait(false);
+            var (overlay, source, _, images) = await OverlayAsync(cache, tree, writable: false, cancellationToken);
             var copy = new Command("cp", "-a", "--", Path.Combine(source, "."), directory) { Directory = _directory };
-            var result = await Tether.RunAsync(copy, [.. images, overlay], onLine: null, cancellationToken).ConfigureAwait(false);
+            var result = await Tether.RunAsync(copy, [.. images, overlay], onLine: null, cancellationToken);
             if (result.ExitCode != 0)
                 throw new ToolException(copy, result.ExitCode, result.Tail);
         }
@@ -194,9 +194,9 @@ internal sealed class RunMounts : IAsyncDisposable
         var store = _session.Layers.Local;
         try
         {
-            await _session.Imported!.FetchMountAsync(shared.Name, store, cancellationToken).ConfigureAwait(false);
+            await _session.Imported!.FetchMountAsync(shared.Name, store, cancellationToken);
             HostFiles.MakeDirectory(directory, OrdinaryMode);
-            await LayerExtractor.ExtractAsync(store, shared.Blob, shared.DiffId, directory, new ExtractOptions(), cancellationToken).ConfigureAwait(false);
+            await LayerExtractor.ExtractAsync(store, shared.Blob, shared.DiffId, directory, new ExtractOptions(), cancellationToken);
             _onLine($"the cache '{shared.Id}' begins with what was shared");
             return directory;
         }
@@ -207,13 +207,13 @@ internal sealed class RunMounts : IAsyncDisposable
         }
         finally
         {
-            await store.DeleteAsync(shared.Blob.Digest, cancellationToken).ConfigureAwait(false);
+            await store.DeleteAsync(shared.Blob.Digest, cancellationToken);
         }
     }
 
     private async Task BindAsync(StepMount.Bind bind, CancellationToken cancellationToken)
     {
-        var (overlay, source, view, images) = await OverlayAsync(bind, _trees[bind], bind.IsWritable, cancellationToken).ConfigureAwait(false);
+        var (overlay, source, view, images) = await OverlayAsync(bind, _trees[bind], bind.IsWritable, cancellationToken);
         _images.AddRange(images);
         _preparations.Add(overlay);
         var mount = RuntimeMount.BindAlone(Path.Combine(_directory, source), "", readOnly: !bind.IsWritable);
@@ -223,12 +223,12 @@ internal sealed class RunMounts : IAsyncDisposable
     // All of the chain is mounted, so that a link in the path stays in it; the view is null for a file.
     private async Task<(OverlayMount Overlay, string Source, MountView? View, IReadOnlyList<ImageMount> Images)> OverlayAsync(StepMount mount, MountTree source, bool writable, CancellationToken cancellationToken)
     {
-        var tree = await _session.Layers.TreeAsync(source.Chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
+        var tree = await _session.Layers.TreeAsync(source.Chain, _session.Workspace, cancellationToken);
         if (tree.Resolve(source.Path) is not { } path || (path.Length > 0 && tree.Find(path) is null))
             throw Problem(mount, "build-mount-source", $"'/{source.Path}' is not in what is mounted on '{mount.Target}'", cure: null);
 
         string name = string.Create(CultureInfo.InvariantCulture, $"m{_overlays++}");
-        var snapshots = await _session.Layers.SnapshotsAsync(source.Chain, _session.Workspace, cancellationToken).ConfigureAwait(false);
+        var snapshots = await _session.Layers.SnapshotsAsync(source.Chain, _session.Workspace, cancellationToken);
         var stack = SnapshotStack.In(_directory, name + "l", snapshots);
         var lower = stack.Names.ToList();
 

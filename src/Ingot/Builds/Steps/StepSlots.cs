@@ -22,7 +22,7 @@ internal sealed class StepSlots(int commands, int work) : IDisposable
 
     private static async Task<IDisposable> TakeAsync(SemaphoreSlim slots, CancellationToken cancellationToken)
     {
-        await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await slots.WaitAsync(cancellationToken);
         return new Slot(slots);
     }
 

@@ -68,13 +68,13 @@ internal sealed class LayerScan
     /// <summary>Reads the layer to its end: its digest and diff id are verified before what was found is believed.</summary>
     public async Task<LayerContent> RunAsync(IContentStore store, Descriptor layer, Digest? diffId, CancellationToken cancellationToken)
     {
-        var stream = await LayerBlob.OpenAsync(store, layer, diffId, cancellationToken).ConfigureAwait(false);
+        var stream = await LayerBlob.OpenAsync(store, layer, diffId, cancellationToken);
         using var tar = new TarReader(stream);
-        while (await tar.NextAsync(cancellationToken).ConfigureAwait(false) is { } entry)
+        while (await tar.NextAsync(cancellationToken) is { } entry)
         {
             _content.Add(entry);
             if (entry.Type == TarEntryType.File && entry.Size > 0 && !Whiteout.IsWhiteout(entry.Path))
-                await ScanAsync(entry.Path, tar.Content, cancellationToken).ConfigureAwait(false);
+                await ScanAsync(entry.Path, tar.Content, cancellationToken);
         }
 
         return _content;
@@ -87,7 +87,7 @@ internal sealed class LayerScan
         bool ended = false;
         while (!ended)
         {
-            int read = await content.ReadAtLeastAsync(_bytes, _bytes.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+            int read = await content.ReadAtLeastAsync(_bytes, _bytes.Length, throwOnEndOfStream: false, cancellationToken);
             ended = read < _bytes.Length;
             file.IsText ??= !_bytes.AsSpan(0, Math.Min(read, SniffedBytes)).Contains((byte)0);
             // Bytes as characters of their own number: every expression is about ASCII.

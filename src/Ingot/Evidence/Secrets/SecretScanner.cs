@@ -18,7 +18,7 @@ public static class SecretScanner
         var contents = new LayerContent[layers.Count];
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(Enumerable.Range(0, layers.Count), parallel, async (i, stop) =>
-            contents[i] = await new LayerScan().RunAsync(store, layers[i], i < diffIds.Count ? diffIds[i] : null, stop).ConfigureAwait(false)).ConfigureAwait(false);
+            contents[i] = await new LayerScan().RunAsync(store, layers[i], i < diffIds.Count ? diffIds[i] : null, stop));
 
         var instructions = Instructions(image.Config, layers.Count);
         List<SecretFinding> findings = [.. OfConfiguration(image.Config)];

@@ -55,14 +55,14 @@ public sealed class KeyStore
     public async Task<SigningKey> LoadOrCreateAsync(CancellationToken cancellationToken = default)
     {
         System.IO.Directory.CreateDirectory(Directory, PrivateFile | UnixFileMode.UserExecute);
-        string password = await PasswordAsync(cancellationToken).ConfigureAwait(false);
+        string password = await PasswordAsync(cancellationToken);
         if (!File.Exists(SigningKeyPath))
-            await CreateAsync(password, cancellationToken).ConfigureAwait(false);
+            await CreateAsync(password, cancellationToken);
 
-        var key = SigningKey.FromEncryptedPem(await ReadPrivateAsync(SigningKeyPath, cancellationToken).ConfigureAwait(false), password, SigningKeyPath);
+        var key = SigningKey.FromEncryptedPem(await ReadPrivateAsync(SigningKeyPath, cancellationToken), password, SigningKeyPath);
         if (!File.Exists(PublicKeyPath))
             WriteOnce(PublicKeyPath, key.PublicKey.ToPem(), PrivateFile | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
-        if (await PublicKeyAsync(cancellationToken).ConfigureAwait(false) is { } published && !published.Equals(key.PublicKey))
+        if (await PublicKeyAsync(cancellationToken) is { } published && !published.Equals(key.PublicKey))
         {
             key.Dispose();
             throw new KeyException($"'{PublicKeyPath}' is not the public half of '{SigningKeyPath}': find out who changed it, and remove it to have it written anew");
@@ -74,7 +74,7 @@ public sealed class KeyStore
     /// <summary>The public half of the signing key, without opening the private one; null when no key was made yet.</summary>
     public async Task<PublicKey?> PublicKeyAsync(CancellationToken cancellationToken = default) =>
         File.Exists(PublicKeyPath)
-            ? PublicKey.FromPem(await File.ReadAllTextAsync(PublicKeyPath, cancellationToken).ConfigureAwait(false), PublicKeyPath)
+            ? PublicKey.FromPem(await File.ReadAllTextAsync(PublicKeyPath, cancellationToken), PublicKeyPath)
             : null;
 
     /// <summary>Public keys that earlier versions believed because their files lie here. Nothing believes them now: they are to be trusted by name, on the ledger.</summary>
@@ -85,7 +85,7 @@ public sealed class KeyStore
     /// <summary>Puts a key that is retired out of use, when it is the one here: the next use makes a new one. Done twice it is done once.</summary>
     public async Task SetAsideAsync(string id, CancellationToken cancellationToken = default)
     {
-        if ((await PublicKeyAsync(cancellationToken).ConfigureAwait(false))?.Id != id)
+        if ((await PublicKeyAsync(cancellationToken))?.Id != id)
             return;
 
         System.IO.Directory.CreateDirectory(RetiredDirectory, PrivateFile | UnixFileMode.UserExecute);
@@ -93,7 +93,7 @@ public sealed class KeyStore
         File.Move(PublicKeyPath, Path.Combine(RetiredDirectory, id + ".pub"), overwrite: true);
         if (File.Exists(SigningKeyPath))
             File.Move(SigningKeyPath, Path.Combine(RetiredDirectory, id + ".key"), overwrite: true);
-        if ((await PublicKeyAsync(cancellationToken).ConfigureAwait(false))?.Id == id)
+        if ((await PublicKeyAsync(cancellationToken))?.Id == id)
             File.Delete(PublicKeyPath);
     }
 
@@ -111,7 +111,7 @@ public sealed class KeyStore
             WriteOnce(PasswordPath, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)) + "\n", PrivateFile);
         }
 
-        string password = (await ReadPrivateAsync(PasswordPath, cancellationToken).ConfigureAwait(false)).Trim();
+        string password = (await ReadPrivateAsync(PasswordPath, cancellationToken)).Trim();
         return password.Length > 0 ? password : throw new KeyException($"'{PasswordPath}' is empty: restore it, or configure the password");
     }
 
@@ -120,7 +120,7 @@ public sealed class KeyStore
         cancellationToken.ThrowIfCancellationRequested();
         using var key = SigningKey.Create();
         int iterations = _password is null ? RandomPasswordIterations : ChosenPasswordIterations;
-        string pem = await Task.Run(() => key.ToEncryptedPem(password, iterations), cancellationToken).ConfigureAwait(false);
+        string pem = await Task.Run(() => key.ToEncryptedPem(password, iterations), cancellationToken);
         WriteOnce(SigningKeyPath, pem, PrivateFile);
     }
 
@@ -130,7 +130,7 @@ public sealed class KeyStore
         if ((mode & OfOthers) != 0)
             throw new KeyException($"'{path}' may be read or changed by others (mode {Convert.ToString((int)mode, 8).PadLeft(4, '0')}): run 'chmod 600 {path}' and consider the key known");
 
-        return await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false);
+        return await File.ReadAllTextAsync(path, cancellationToken);
     }
 
     // The file appears whole and under its name once: a link fails when somebody else was first, and then theirs is used.

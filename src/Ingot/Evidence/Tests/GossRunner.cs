@@ -16,16 +16,16 @@ public static class GossRunner
     {
         long began = options.Time.GetTimestamp();
         var sandbox = new SandboxFacts(root, config, options);
-        await using (sandbox.ConfigureAwait(false))
+        await using (sandbox)
         {
             var run = new Run(new OfflineFacts(root), sandbox, options.Time);
             var resources = files.SelectMany(f => f.Resources).ToList();
             if (resources.Any(r => !r.IsOffline && !r.Skip))
-                await sandbox.StartAsync([.. resources.Where(IsAwaited)], cancellationToken).ConfigureAwait(false);
+                await sandbox.StartAsync([.. resources.Where(IsAwaited)], cancellationToken);
 
             List<TestResult> results = [];
             foreach (var resource in resources)
-                results.AddRange(await run.JudgeAsync(resource, cancellationToken).ConfigureAwait(false));
+                results.AddRange(await run.JudgeAsync(resource, cancellationToken));
             return new TestReport(files, results, options.Time.GetElapsedTime(began)) { Sandbox = options.Terms, SandboxOutput = sandbox.Ended };
         }
     }
@@ -48,12 +48,12 @@ public static class GossRunner
             for (int retries = resource.Command?.Retries ?? 0; ; retries--)
             {
                 long began = time.GetTimestamp();
-                var find = await sandbox.FindAsync(resource, cancellationToken).ConfigureAwait(false);
+                var find = await sandbox.FindAsync(resource, cancellationToken);
                 var results = Judge(resource, find, time.GetElapsedTime(began));
                 if (retries <= 0 || results.All(r => r.Outcome != TestOutcome.Fail))
                     return results;
 
-                await Task.Delay(resource.Command!.RetryDelay, time, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(resource.Command!.RetryDelay, time, cancellationToken);
             }
         }
 

@@ -30,10 +30,10 @@ internal sealed class NetworkNamespace : IDisposable
     /// <summary>Connects to a port in it. The caller owns the stream.</summary>
     public async Task<Stream> ConnectAsync(IPEndPoint endPoint, CancellationToken cancellationToken)
     {
-        var socket = await CreateSocketAsync(endPoint.AddressFamily).ConfigureAwait(false);
+        var socket = await CreateSocketAsync(endPoint.AddressFamily);
         try
         {
-            await socket.ConnectAsync(endPoint, cancellationToken).ConfigureAwait(false);
+            await socket.ConnectAsync(endPoint, cancellationToken);
             return new NetworkStream(socket, ownsSocket: true);
         }
         catch

@@ -51,23 +51,23 @@ internal sealed class Sandbox : IAsyncDisposable
     public static async Task<Sandbox> StartAsync(ImageRoot root, ContainerConfig config, SandboxOptions options, bool held, CancellationToken cancellationToken)
     {
         // Missing, it would look as if the image's own program were.
-        await CommandRunner.RunAsync(new Command("runc", "--version"), cancellationToken).ConfigureAwait(false);
-        var scratch = await ScratchDirectory.CreateAsync(options.ScratchDirectory, "sandbox", cancellationToken).ConfigureAwait(false);
+        await CommandRunner.RunAsync(new Command("runc", "--version"), cancellationToken);
+        var scratch = await ScratchDirectory.CreateAsync(options.ScratchDirectory, "sandbox", cancellationToken);
         Sandbox? sandbox = null;
         try
         {
             var process = ProcessOf(root, config, options);
-            await WriteBundleAsync(scratch.Path, root, process, config.User, options, held, cancellationToken).ConfigureAwait(false);
+            await WriteBundleAsync(scratch.Path, root, process, config.User, options, held, cancellationToken);
             sandbox = new Sandbox(scratch, new Runc(Path.Combine(scratch.Path, ScratchDirectory.StateName)), process, held);
-            await sandbox.WaitUntilStartedAsync(options.Time, cancellationToken).ConfigureAwait(false);
+            await sandbox.WaitUntilStartedAsync(options.Time, cancellationToken);
             return sandbox;
         }
         catch
         {
             if (sandbox is not null)
-                await sandbox.DisposeAsync().ConfigureAwait(false);
+                await sandbox.DisposeAsync();
             else
-                await scratch.DisposeAsync().ConfigureAwait(false);
+                await scratch.DisposeAsync();
             throw;
         }
     }
@@ -90,10 +90,10 @@ internal sealed class Sandbox : IAsyncDisposable
     public async Task<CapturedOutput> ExecuteAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
         string file = Path.Combine(_scratch.Path, string.Create(CultureInfo.InvariantCulture, $"exec-{Interlocked.Increment(ref _execs)}.json"));
-        await File.WriteAllBytesAsync(file, (_process with { Arguments = arguments }).ToJson(), cancellationToken).ConfigureAwait(false);
+        await File.WriteAllBytesAsync(file, (_process with { Arguments = arguments }).ToJson(), cancellationToken);
         var exec = _runc.Exec(Id, file);
         // What runc knows of its container are process numbers of the namespace it was started in.
-        return await CommandRunner.CaptureAsync(Within(TetherId(), exec), MaxOutputBytes, cancellationToken).ConfigureAwait(false);
+        return await CommandRunner.CaptureAsync(Within(TetherId(), exec), MaxOutputBytes, cancellationToken);
     }
 
     /// <summary>The names of its processes.</summary>
@@ -107,10 +107,10 @@ internal sealed class Sandbox : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Network?.Dispose();
-        await _end.CancelAsync().ConfigureAwait(false);
+        await _end.CancelAsync();
         await ((Task)_running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _end.Dispose();
-        await _scratch.DisposeAsync().ConfigureAwait(false);
+        await _scratch.DisposeAsync();
     }
 
     private static List<string> EntryPoint(ContainerConfig config) => [.. config.Entrypoint ?? [], .. config.Cmd ?? []];
@@ -174,7 +174,7 @@ internal sealed class Sandbox : IAsyncDisposable
         };
         if (held)
             spec = spec with { Mounts = [.. spec.Mounts, RuntimeMount.Bind(Held(bundle), HeldProgram, readOnly: true)] };
-        await File.WriteAllBytesAsync(Path.Combine(bundle, "config.json"), spec.ToJson(), cancellationToken).ConfigureAwait(false);
+        await File.WriteAllBytesAsync(Path.Combine(bundle, "config.json"), spec.ToJson(), cancellationToken);
     }
 
     private static RuntimeMount Memory(string path, long bytes, string? user) =>
@@ -200,12 +200,12 @@ internal sealed class Sandbox : IAsyncDisposable
         var holding = TetherAsync(new Command("tail", "-f", ConfigPath), end.Token);
         try
         {
-            var created = await CreateAsync(holding, end.Token).ConfigureAwait(false);
-            return created.ExitCode == 0 ? await holding.ConfigureAwait(false) : created;
+            var created = await CreateAsync(holding, end.Token);
+            return created.ExitCode == 0 ? await holding : created;
         }
         finally
         {
-            await end.CancelAsync().ConfigureAwait(false);
+            await end.CancelAsync();
             await ((Task)holding).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -216,15 +216,15 @@ internal sealed class Sandbox : IAsyncDisposable
         while ((first = FindTether(HostProcess.All())) is null)
         {
             if (holding.IsCompleted)
-                return await holding.ConfigureAwait(false) is { ExitCode: not 0 } ended ? ended : new CommandResult(1, "", "the program that holds the sandbox ended");
-            await Task.Delay(TimeSpan.FromMilliseconds(2), cancellationToken).ConfigureAwait(false);
+                return await holding is { ExitCode: not 0 } ended ? ended : new CommandResult(1, "", "the program that holds the sandbox ended");
+            await Task.Delay(TimeSpan.FromMilliseconds(2), cancellationToken);
         }
 
         // Its streams are files: the container keeps them, and would keep a pipe open.
         string output = Path.Combine(_scratch.Path, "create.log");
         var create = ChildProcess.Start(Within(first.Id, Logged(_runc.Create(_scratch.Path, Id))), output);
-        int exitCode = await Task.Run(create.Wait, CancellationToken.None).ConfigureAwait(false);
-        return new CommandResult(exitCode, "", await File.ReadAllTextAsync(output, cancellationToken).ConfigureAwait(false));
+        int exitCode = await Task.Run(create.Wait, CancellationToken.None);
+        return new CommandResult(exitCode, "", await File.ReadAllTextAsync(output, cancellationToken));
     }
 
     private static Command Within(int process, Command command) => new(
@@ -246,11 +246,11 @@ internal sealed class Sandbox : IAsyncDisposable
                 return;
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(5), time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(TimeSpan.FromMilliseconds(5), time, cancellationToken);
         }
 
-        var result = await _running.ConfigureAwait(false);
-        if (await FaultOfHostAsync(cancellationToken).ConfigureAwait(false))
+        var result = await _running;
+        if (await FaultOfHostAsync(cancellationToken))
             throw new ToolException("runc", $"the sandbox could not be started (exit code {result.ExitCode}): {result.Tail}");
     }
 
@@ -261,7 +261,7 @@ internal sealed class Sandbox : IAsyncDisposable
         if (!File.Exists(LogPath))
             return true;
 
-        var log = await File.ReadAllLinesAsync(LogPath, cancellationToken).ConfigureAwait(false);
+        var log = await File.ReadAllLinesAsync(LogPath, cancellationToken);
         var errors = log.Where(line => line.Contains("level=error", StringComparison.Ordinal)).ToList();
         return errors.Count > 0 && !errors.Exists(line => line.Contains("exec: ", StringComparison.Ordinal) || line.Contains("exec /", StringComparison.Ordinal));
     }

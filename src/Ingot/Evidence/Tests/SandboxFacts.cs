@@ -28,7 +28,7 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
 
         try
         {
-            _entryPoint = await Sandbox.StartAsync(root, config, options, held: false, cancellationToken).ConfigureAwait(false);
+            _entryPoint = await Sandbox.StartAsync(root, config, options, held: false, cancellationToken);
         }
         catch (SandboxException e)
         {
@@ -39,10 +39,10 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
         long began = options.Time.GetTimestamp();
         while (!_entryPoint.HasEnded && options.Time.GetElapsedTime(began) < options.Patience)
         {
-            if (await AreThereAsync(awaited, cancellationToken).ConfigureAwait(false))
+            if (await AreThereAsync(awaited, cancellationToken))
                 return;
 
-            await Task.Delay(TimeSpan.FromMilliseconds(25), options.Time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(TimeSpan.FromMilliseconds(25), options.Time, cancellationToken);
         }
     }
 
@@ -52,9 +52,9 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
         switch (resource.Type)
         {
             case GossResourceType.Command:
-                return await CommandAsync(resource.Command!, cancellationToken).ConfigureAwait(false);
+                return await CommandAsync(resource.Command!, cancellationToken);
             case GossResourceType.Http:
-                return await RequestAsync(resource.Request!, cancellationToken).ConfigureAwait(false);
+                return await RequestAsync(resource.Request!, cancellationToken);
             case GossResourceType.Process:
                 return _ => Process(resource.Name);
             default:
@@ -66,9 +66,9 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
     public async ValueTask DisposeAsync()
     {
         if (_entryPoint is not null)
-            await _entryPoint.DisposeAsync().ConfigureAwait(false);
+            await _entryPoint.DisposeAsync();
         if (_held is not null)
-            await _held.DisposeAsync().ConfigureAwait(false);
+            await _held.DisposeAsync();
     }
 
     private string? NotRunning => _problem ?? _entryPoint?.EndedHow();
@@ -77,7 +77,7 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
     {
         foreach (var resource in awaited)
         {
-            var find = await FindAsync(resource, cancellationToken).ConfigureAwait(false);
+            var find = await FindAsync(resource, cancellationToken);
             if (!IsThere(resource, find))
                 return false;
         }
@@ -119,7 +119,7 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
         if (NotRunning is { } problem)
             return _ => Fact.Unknown(problem);
 
-        var answer = await SandboxHttp.AskAsync(_entryPoint!.Network!, request, options.Time, cancellationToken).ConfigureAwait(false);
+        var answer = await SandboxHttp.AskAsync(_entryPoint!.Network!, request, options.Time, cancellationToken);
         return property => answer.Problem is not null ? Fact.Unknown(answer.Problem) : property switch
         {
             "status" => Fact.Of(answer.Status),
@@ -134,7 +134,7 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         try
         {
-            return Facts(command, await ExecuteAsync(command.Arguments, both.Token).ConfigureAwait(false));
+            return Facts(command, await ExecuteAsync(command.Arguments, both.Token));
         }
         catch (OperationCanceledException) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -151,20 +151,20 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
     {
         if (_entryPoint is { HasEnded: false } running)
         {
-            var output = await TryExecuteAsync(running, arguments, cancellationToken).ConfigureAwait(false);
-            if (output is not null && !await EndsAsync(running, output, cancellationToken).ConfigureAwait(false))
+            var output = await TryExecuteAsync(running, arguments, cancellationToken);
+            if (output is not null && !await EndsAsync(running, output, cancellationToken))
                 return output;
         }
 
-        _held ??= await Sandbox.StartAsync(root, config, options, held: true, cancellationToken).ConfigureAwait(false);
-        return await _held.ExecuteAsync(arguments, cancellationToken).ConfigureAwait(false);
+        _held ??= await Sandbox.StartAsync(root, config, options, held: true, cancellationToken);
+        return await _held.ExecuteAsync(arguments, cancellationToken);
     }
 
     private static async Task<CapturedOutput?> TryExecuteAsync(Sandbox sandbox, IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
         try
         {
-            return await sandbox.ExecuteAsync(arguments, cancellationToken).ConfigureAwait(false);
+            return await sandbox.ExecuteAsync(arguments, cancellationToken);
         }
         catch (SandboxException)
         {
@@ -176,7 +176,7 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
     private async Task<bool> EndsAsync(Sandbox sandbox, CapturedOutput output, CancellationToken cancellationToken)
     {
         for (int i = 0; i < 20 && IsOfTheEnd(output.ExitCode, sandbox) && !sandbox.HasEnded; i++)
-            await Task.Delay(TimeSpan.FromMilliseconds(25), options.Time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(TimeSpan.FromMilliseconds(25), options.Time, cancellationToken);
 
         return sandbox.HasEnded && output.ExitCode != 0;
     }

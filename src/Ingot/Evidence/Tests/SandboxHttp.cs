@@ -23,8 +23,8 @@ internal static class SandboxHttp
         try
         {
             using var message = Message(request);
-            using var response = await client.SendAsync(message, HttpCompletionOption.ResponseContentRead, both.Token).ConfigureAwait(false);
-            var body = await response.Content.ReadAsByteArrayAsync(both.Token).ConfigureAwait(false);
+            using var response = await client.SendAsync(message, HttpCompletionOption.ResponseContentRead, both.Token);
+            var body = await response.Content.ReadAsByteArrayAsync(both.Token);
             return new HttpAnswer((int)response.StatusCode, HeaderLines(response), Encoding.UTF8.GetString(body));
         }
         catch (HttpRequestException e)
@@ -46,7 +46,7 @@ internal static class SandboxHttp
         UseCookies = false,
         UseProxy = false,
         AutomaticDecompression = DecompressionMethods.None,
-        ConnectCallback = async (context, cancellationToken) => await ConnectAsync(network, context.DnsEndPoint, cancellationToken).ConfigureAwait(false),
+        ConnectCallback = async (context, cancellationToken) => await ConnectAsync(network, context.DnsEndPoint, cancellationToken),
 #pragma warning disable CA5359 // the file says 'allow-insecure': the certificate of the image under test is not what is judged.
         SslOptions = request.AllowInsecure ? new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, _, _, _) => true } : new SslClientAuthenticationOptions(),
 #pragma warning restore CA5359
@@ -59,7 +59,7 @@ internal static class SandboxHttp
         {
             try
             {
-                return await network.ConnectAsync(new IPEndPoint(addresses[i], endPoint.Port), cancellationToken).ConfigureAwait(false);
+                return await network.ConnectAsync(new IPEndPoint(addresses[i], endPoint.Port), cancellationToken);
             }
             catch (System.Net.Sockets.SocketException) when (i + 1 < addresses.Length)
             {

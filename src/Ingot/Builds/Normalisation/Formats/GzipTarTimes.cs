@@ -50,8 +50,8 @@ internal static class GzipTarTimes
     {
         var packed = new MemoryStream();
         var output = LayerCompression.Gzip.Compress(packed);
-        await using (output.ConfigureAwait(false))
-            await output.WriteAsync(tar).ConfigureAwait(false);
+        await using (output)
+            await output.WriteAsync(tar);
         return packed.ToArray();
     }
 
