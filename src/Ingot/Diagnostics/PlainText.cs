@@ -43,6 +43,14 @@ public static partial class PlainText
     /// <summary>Each line of a text made visible; what breaks lines elsewhere than <c>\n</c> does is written out.</summary>
     public static string VisibleLines(string text) => string.Join('\n', text.Split('\n').Select(Visible));
 
+    /// <summary>A value in a message: on one line, and no longer than a line.</summary>
+    public static string OneLine(string text)
+    {
+        const int Longest = 60;
+        string line = string.Concat(text.Select(c => char.IsControl(c) ? '\uFFFD' : c));
+        return line.Length <= Longest ? line : $"{line[..Longest]}…";
+    }
+
     /// <summary>What a program wrote, as a line for people: what only moves, colours or titles a terminal is left out, and what else cannot be seen is written out.</summary>
     public static string Cleaned(string text) => IsPlain(text) ? text : Visible(WithoutSequences(text).TrimEnd('\r'));
 

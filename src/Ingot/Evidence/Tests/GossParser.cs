@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using Ingot.Diagnostics;
+using Ingot.Yaml;
 
 namespace Ingot.Evidence.Tests;
 
@@ -29,18 +30,18 @@ internal sealed class GossParser
             return new GossFile(source, []);
         }
 
-        var root = YamlTreeReader.Read(source, diagnostics);
+        var root = YamlReader.Read(source, GossScalars.File, diagnostics);
         return new GossFile(source, root is null ? [] : new GossParser(diagnostics).Root(root));
     }
 
-    private List<GossResource> Root(YamlTree root)
+    private List<GossResource> Root(YamlNode root)
     {
         List<GossResource> resources = [];
-        if (root is YamlTree.Scalar { IsNull: true })
+        if (root is YamlScalar { IsNull: true })
             return resources;
-        if (root is not YamlTree.Mapping map)
+        if (root is not YamlMap map)
         {
-            _diagnostics.Error("goss-root", $"a goss file is a map of resources, found {root.Kind}", root.Span);
+            _diagnostics.Error("goss-root", $"a goss file is a map of resources, found {root.GossKind}", root.Span);
             return resources;
         }
 
@@ -57,27 +58,27 @@ internal sealed class GossParser
         return resources;
     }
 
-    private IEnumerable<GossResource> Section(GossResourceSchema schema, YamlTree section)
+    private IEnumerable<GossResource> Section(GossResourceSchema schema, YamlNode section)
     {
-        if (section is YamlTree.Scalar { IsNull: true })
+        if (section is YamlScalar { IsNull: true })
             yield break;
-        if (section is not YamlTree.Mapping map)
+        if (section is not YamlMap map)
         {
-            _diagnostics.Error("goss-section", $"'{schema.Key}' is a map of resources, found {section.Kind}", section.Span, path: schema.Key);
+            _diagnostics.Error("goss-section", $"'{schema.Key}' is a map of resources, found {section.GossKind}", section.Span, path: schema.Key);
             yield break;
         }
 
         foreach (var (key, value) in map.Entries)
         {
             string path = $"{schema.Key}/{key.Text}";
-            if (value is not YamlTree.Mapping attributes)
-                _diagnostics.Error("goss-resource", $"'{key.Text}' is a map of attributes, found {value.Kind}", value.Span, path: path);
+            if (value is not YamlMap attributes)
+                _diagnostics.Error("goss-resource", $"'{key.Text}' is a map of attributes, found {value.GossKind}", value.Span, path: path);
             else if (Resource(schema, key, attributes, path) is { } resource)
                 yield return resource;
         }
     }
 
-    private GossResource? Resource(GossResourceSchema schema, YamlTree.Scalar key, YamlTree.Mapping attributes, string path)
+    private GossResource? Resource(GossResourceSchema schema, YamlScalar key, YamlMap attributes, string path)
     {
         CheckWords(schema, attributes, path);
         var checks = schema.Attributes
@@ -102,7 +103,7 @@ internal sealed class GossParser
         };
     }
 
-    private void CheckWords(GossResourceSchema schema, YamlTree.Mapping attributes, string path)
+    private void CheckWords(GossResourceSchema schema, YamlMap attributes, string path)
     {
         foreach (var (word, _) in attributes.Entries)
         {
@@ -116,13 +117,13 @@ internal sealed class GossParser
         }
     }
 
-    private GossCheck? Check(GossResourceSchema schema, GossAttribute attribute, YamlTree.Mapping attributes, string path)
+    private GossCheck? Check(GossResourceSchema schema, GossAttribute attribute, YamlMap attributes, string path)
     {
         if (attributes.Entries.FirstOrDefault(e => e.Key.Text == attribute.Name) is not { Value: { } value, Key: var key })
             return null;
 
         string below = $"{path}/{attribute.Name}";
-        if (attribute.Name == "mode" && value is YamlTree.Scalar scalar && scalar.AsNumber() is not null)
+        if (attribute.Name == "mode" && value is YamlScalar scalar && scalar.AsNumber() is not null)
         {
             _diagnostics.Error("goss-mode", $"the mode '{scalar.Text}' is a number to YAML, and never equal to a mode", value.Span, $"write it in quotes: \"{scalar.Text.PadLeft(4, '0')}\"", below);
             return null;
@@ -133,31 +134,31 @@ internal sealed class GossParser
         return _matchers.Parse(value, attribute.Kind, below) is { } matcher ? new GossCheck(attribute.Name, matcher, value.Span) : null;
     }
 
-    private static string Name(GossResourceSchema schema, YamlTree.Scalar key, Settings settings) =>
+    private static string Name(GossResourceSchema schema, YamlScalar key, Settings settings) =>
         schema.Type == GossResourceType.Command ? key.Text : settings.Text(schema.NameAttribute) ?? key.Text;
 
-    private GossCommand Command(YamlTree.Scalar key, YamlTree.Mapping attributes, Settings settings, string path)
+    private GossCommand Command(YamlScalar key, YamlMap attributes, Settings settings, string path)
     {
         var timeout = settings.Milliseconds("timeout") ?? TimeSpan.FromSeconds(10);
         int retries = (int)Math.Clamp(settings.Number("retry_count") ?? 0, 0, 1000);
         var delay = settings.Duration("retry_delay") ?? TimeSpan.FromSeconds(1);
         switch (attributes.Find("exec"))
         {
-            case YamlTree.Sequence list:
-                if (list.Items.Count == 0 || list.Items.Any(i => i is not YamlTree.Scalar))
+            case YamlList list:
+                if (list.Items.Count == 0 || list.Items.Any(i => i is not YamlScalar))
                     _diagnostics.Error("goss-exec", "'exec' is a line for the shell, or a program and its arguments as a list of texts", list.Span, path: $"{path}/exec");
-                return new GossCommand([.. list.Items.OfType<YamlTree.Scalar>().Select(s => s.Text)], NeedsShell: false, timeout, retries, delay);
-            case YamlTree.Scalar { IsNull: false } line:
+                return new GossCommand([.. list.Items.OfType<YamlScalar>().Select(s => s.Text)], NeedsShell: false, timeout, retries, delay);
+            case YamlScalar { IsNull: false } line:
                 return new GossCommand(["sh", "-c", line.Text], NeedsShell: true, timeout, retries, delay);
-            case YamlTree.Mapping map:
-                _diagnostics.Error("goss-exec", $"'exec' is a line for the shell, or a list of texts, found {map.Kind}", map.Span, path: $"{path}/exec");
+            case YamlMap map:
+                _diagnostics.Error("goss-exec", $"'exec' is a line for the shell, or a list of texts, found {map.GossKind}", map.Span, path: $"{path}/exec");
                 break;
         }
 
         return new GossCommand(["sh", "-c", key.Text], NeedsShell: true, timeout, retries, delay);
     }
 
-    private GossRequest? Request(YamlTree.Scalar key, string url, Settings settings, string path)
+    private GossRequest? Request(YamlScalar key, string url, Settings settings, string path)
     {
         if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
         {
@@ -180,7 +181,7 @@ internal sealed class GossParser
         };
     }
 
-    private bool CheckPort(GossResource resource, YamlTree.Scalar key, string path)
+    private bool CheckPort(GossResource resource, YamlScalar key, string path)
     {
         if (GossPort.TryParse(resource.Name, out _))
             return true;
@@ -189,7 +190,7 @@ internal sealed class GossParser
         return false;
     }
 
-    private bool CheckPath(GossResource resource, YamlTree.Scalar key, string path)
+    private bool CheckPath(GossResource resource, YamlScalar key, string path)
     {
         if (resource.Name.StartsWith('/') || resource.Name.StartsWith('~'))
             return true;
@@ -201,15 +202,15 @@ internal sealed class GossParser
     private static string Expected(IEnumerable<string> words) => $"expected one of {string.Join(", ", words.Order(StringComparer.Ordinal))}";
 
     /// <summary>The words of a resource that are no checks.</summary>
-    private sealed class Settings(GossParser parser, YamlTree.Mapping attributes, string path)
+    private sealed class Settings(GossParser parser, YamlMap attributes, string path)
     {
         public string? Text(string name)
         {
             switch (attributes.Find(name))
             {
-                case null or YamlTree.Scalar { IsNull: true }:
+                case null or YamlScalar { IsNull: true }:
                     return null;
-                case YamlTree.Scalar scalar:
+                case YamlScalar scalar:
                     return scalar.Text;
                 case var other:
                     return Wrong<string>(name, other, "a text");
@@ -219,9 +220,9 @@ internal sealed class GossParser
         public bool Truth(string name)
         {
             var value = attributes.Find(name);
-            if (value is null or YamlTree.Scalar { IsNull: true })
+            if (value is null or YamlScalar { IsNull: true })
                 return false;
-            if (value is YamlTree.Scalar scalar)
+            if (value is YamlScalar scalar)
             {
                 // Where the type is known YAML 1.1's words are read too.
                 if (scalar.AsTruth() is { } truth)
@@ -237,9 +238,9 @@ internal sealed class GossParser
         public double? Number(string name)
         {
             var value = attributes.Find(name);
-            if (value is null or YamlTree.Scalar { IsNull: true })
+            if (value is null or YamlScalar { IsNull: true })
                 return null;
-            if (value is YamlTree.Scalar scalar && scalar.AsNumber() is { } number)
+            if (value is YamlScalar scalar && scalar.AsNumber() is { } number)
                 return number;
 
             Wrong<string>(name, value, "a number");
@@ -250,7 +251,7 @@ internal sealed class GossParser
 
         public TimeSpan? Duration(string name)
         {
-            if (attributes.Find(name) is not YamlTree.Scalar { IsNull: false } scalar || scalar.AsNumber() is not null)
+            if (attributes.Find(name) is not YamlScalar { IsNull: false } scalar || scalar.AsNumber() is not null)
                 return Milliseconds(name);
 
             var duration = GoDuration(scalar.Text);
@@ -262,17 +263,17 @@ internal sealed class GossParser
         public IReadOnlyList<KeyValuePair<string, string>> Headers(string name)
         {
             var value = attributes.Find(name);
-            if (value is null or YamlTree.Scalar { IsNull: true })
+            if (value is null or YamlScalar { IsNull: true })
                 return [];
-            if (value is not YamlTree.Sequence list)
+            if (value is not YamlList list)
                 return Wrong<IReadOnlyList<KeyValuePair<string, string>>>(name, value, "a list of headers") ?? [];
 
             List<KeyValuePair<string, string>> headers = [];
             foreach (var item in list.Items)
             {
-                int colon = item is YamlTree.Scalar scalar ? scalar.Text.IndexOf(':', StringComparison.Ordinal) : -1;
+                int colon = item is YamlScalar scalar ? scalar.Text.IndexOf(':', StringComparison.Ordinal) : -1;
                 if (colon > 0)
-                    headers.Add(new(((YamlTree.Scalar)item).Text[..colon].Trim(), ((YamlTree.Scalar)item).Text[(colon + 1)..].Trim()));
+                    headers.Add(new(((YamlScalar)item).Text[..colon].Trim(), ((YamlScalar)item).Text[(colon + 1)..].Trim()));
                 else
                     Wrong<string>(name, item, "'Name: value'");
             }
@@ -298,10 +299,10 @@ internal sealed class GossParser
             };
         }
 
-        private T? Wrong<T>(string name, YamlTree at, string expected)
+        private T? Wrong<T>(string name, YamlNode at, string expected)
             where T : class
         {
-            parser._diagnostics.Error("goss-setting", $"'{name}' is {expected}, found {at.Kind}", at.Span, path: $"{path}/{name}");
+            parser._diagnostics.Error("goss-setting", $"'{name}' is {expected}, found {at.GossKind}", at.Span, path: $"{path}/{name}");
             return null;
         }
     }

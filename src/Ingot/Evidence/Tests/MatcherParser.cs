@@ -1,4 +1,5 @@
 using Ingot.Diagnostics;
+using Ingot.Yaml;
 
 namespace Ingot.Evidence.Tests;
 
@@ -13,34 +14,34 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
 
     private static readonly string[] s_notYet = ["semver-constraint", "gjson", "xml"];
 
-    public Matcher? Parse(YamlTree value, GossAttributeKind kind, string path)
+    public Matcher? Parse(YamlNode value, GossAttributeKind kind, string path)
     {
-        if (kind == GossAttributeKind.Reader && value is YamlTree.Sequence list)
+        if (kind == GossAttributeKind.Reader && value is YamlList list)
             return list.Items.Count == 0 ? Nothing(list, path) : Patterns(list, isNamed: false, path);
         // Older files write numbers in quotes.
-        if (kind == GossAttributeKind.Number && value is YamlTree.Scalar { IsPlain: false } quoted && (quoted with { IsPlain = true }).AsNumber() is { } number)
+        if (kind == GossAttributeKind.Number && value is YamlScalar { IsPlain: false } quoted && (quoted with { IsPlain = true }).AsNumber() is { } number)
             return new Matcher.Compares("eq", number);
 
         return Parse(value, path);
     }
 
     // goss makes no check of it either: what asserts nothing must not count as passed.
-    private Matcher.HasPatterns? Nothing(YamlTree.Sequence list, string path)
+    private Matcher.HasPatterns? Nothing(YamlList list, string path)
     {
         diagnostics.Warning("goss-empty-list", "an empty list asserts nothing", list.Span, "write \"\" to assert that it is empty, or remove the line", path);
         return null;
     }
 
-    private Matcher? Parse(YamlTree value, string path) => value switch
+    private Matcher? Parse(YamlNode value, string path) => value switch
     {
-        YamlTree.Scalar { IsNull: true } => Fail<Matcher>(value, path, "goss-matcher-missing", "nothing is expected here", "write a value or a matcher, or remove the line"),
-        YamlTree.Scalar scalar => Scalar(scalar),
-        YamlTree.Sequence list => All(list, path) is { } elements ? new Matcher.ContainsElements(elements, SplitsText: false) : null,
-        YamlTree.Mapping map => Named(map, path),
+        YamlScalar { IsNull: true } => Fail<Matcher>(value, path, "goss-matcher-missing", "nothing is expected here", "write a value or a matcher, or remove the line"),
+        YamlScalar scalar => Scalar(scalar),
+        YamlList list => All(list, path) is { } elements ? new Matcher.ContainsElements(elements, SplitsText: false) : null,
+        YamlMap map => Named(map, path),
         _ => null,
     };
 
-    private static Matcher Scalar(YamlTree.Scalar scalar)
+    private static Matcher Scalar(YamlScalar scalar)
     {
         if (scalar.AsTruth() is { } truth)
             return new Matcher.EqualTo(new GossValue.Truth(truth));
@@ -48,7 +49,7 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
         return scalar.AsNumber() is { } number ? new Matcher.Compares("eq", number) : new Matcher.TextIs(scalar.Text);
     }
 
-    private Matcher? Named(YamlTree.Mapping map, string path)
+    private Matcher? Named(YamlMap map, string path)
     {
         if (map.Entries.Count != 1)
         {
@@ -68,7 +69,7 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
             "gt" or "ge" or "lt" or "le" => Number(value, below) is { } bound ? new Matcher.Compares(key.Text, bound) : null,
             "have-len" => Length(value, below),
             "have-key" => Parse(value, below) is { } inner ? new Matcher.HasKey(inner) : null,
-            "have-patterns" => value is YamlTree.Sequence list ? Patterns(list, isNamed: true, below) : Wrong<Matcher>(value, below, "a list of patterns"),
+            "have-patterns" => value is YamlList list ? Patterns(list, isNamed: true, below) : Wrong<Matcher>(value, below, "a list of patterns"),
             "contain-element" => Parse(value, below) is { } inner ? new Matcher.ContainsElement(inner) : null,
             "contain-elements" => List(value, below) is { } all ? new Matcher.ContainsElements(all, SplitsText: true) : null,
             "consist-of" => List(value, below) is { } all ? new Matcher.ConsistsOf(all) : null,
@@ -80,10 +81,10 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
         };
     }
 
-    private IReadOnlyList<Matcher>? List(YamlTree value, string path) =>
-        value is YamlTree.Sequence list ? All(list, path) : Wrong<IReadOnlyList<Matcher>>(value, path, "a list of matchers");
+    private IReadOnlyList<Matcher>? List(YamlNode value, string path) =>
+        value is YamlList list ? All(list, path) : Wrong<IReadOnlyList<Matcher>>(value, path, "a list of matchers");
 
-    private List<Matcher>? All(YamlTree.Sequence list, string path)
+    private List<Matcher>? All(YamlList list, string path)
     {
         List<Matcher> matchers = [];
         for (int i = 0; i < list.Items.Count; i++)
@@ -95,7 +96,7 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
         return matchers.Count == list.Items.Count ? matchers : null;
     }
 
-    private Matcher.HasPatterns? Patterns(YamlTree.Sequence list, bool isNamed, string path)
+    private Matcher.HasPatterns? Patterns(YamlList list, bool isNamed, string path)
     {
         List<LinePattern> patterns = [];
         for (int i = 0; i < list.Items.Count; i++)
@@ -107,15 +108,15 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
         return patterns.Count == list.Items.Count ? new Matcher.HasPatterns(patterns, isNamed) : null;
     }
 
-    private LinePattern? Pattern(YamlTree item, string path)
+    private LinePattern? Pattern(YamlNode item, string path)
     {
-        if (item is not YamlTree.Scalar scalar)
+        if (item is not YamlScalar scalar)
             return Wrong<LinePattern>(item, path, "a pattern");
 
         return LinePattern.TryParse(scalar.Text, out var pattern, out var problem) ? pattern : BadExpression<LinePattern>(item, path, scalar.Text, problem);
     }
 
-    private Matcher.MatchesExpression? Expression(YamlTree value, string path)
+    private Matcher.MatchesExpression? Expression(YamlNode value, string path)
     {
         if (Text(value, path) is not { } text)
             return null;
@@ -125,32 +126,32 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
             : BadExpression<Matcher.MatchesExpression>(value, path, text, problem);
     }
 
-    private Matcher.HasLength? Length(YamlTree value, string path) =>
+    private Matcher.HasLength? Length(YamlNode value, string path) =>
         Number(value, path) is not { } number ? null
         : number is >= 0 and <= int.MaxValue && Math.Floor(number).Equals(number) ? new Matcher.HasLength((int)number)
         : Wrong<Matcher.HasLength>(value, path, "a length: a whole number that is not negative");
 
-    private double? Number(YamlTree value, string path)
+    private double? Number(YamlNode value, string path)
     {
-        if (value is YamlTree.Scalar scalar && scalar.AsNumber() is { } number)
+        if (value is YamlScalar scalar && scalar.AsNumber() is { } number)
             return number;
 
         Wrong<Matcher>(value, path, "a number");
         return null;
     }
 
-    private string? Text(YamlTree value, string path) =>
-        value is YamlTree.Scalar { IsNull: false } scalar ? scalar.Text : Wrong<string>(value, path, "a text");
+    private string? Text(YamlNode value, string path) =>
+        value is YamlScalar { IsNull: false } scalar ? scalar.Text : Wrong<string>(value, path, "a text");
 
-    private GossValue? Value(YamlTree value, string path)
+    private GossValue? Value(YamlNode value, string path)
     {
         switch (value)
         {
-            case YamlTree.Scalar { IsNull: false } scalar:
+            case YamlScalar { IsNull: false } scalar:
                 return scalar.AsTruth() is { } truth ? new GossValue.Truth(truth)
                     : scalar.AsNumber() is { } number ? new GossValue.Number(number)
                     : new GossValue.Text(scalar.Text);
-            case YamlTree.Sequence list:
+            case YamlList list:
                 var items = list.Items.Select((item, i) => Value(item, $"{path}[{i}]")).ToList();
                 return items.Contains(null) ? null : new GossValue.Items(items!);
             default:
@@ -158,13 +159,13 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
         }
     }
 
-    private T? BadExpression<T>(YamlTree at, string path, string expression, string problem)
+    private T? BadExpression<T>(YamlNode at, string path, string expression, string problem)
         where T : class => Fail<T>(at, path, "goss-regexp", $"'{expression}' is no regular expression of Go: {problem}");
 
-    private T? Wrong<T>(YamlTree at, string path, string expected)
-        where T : class => Fail<T>(at, path, "goss-matcher-value", $"{expected} is expected here, found {at.Kind}");
+    private T? Wrong<T>(YamlNode at, string path, string expected)
+        where T : class => Fail<T>(at, path, "goss-matcher-value", $"{expected} is expected here, found {at.GossKind}");
 
-    private T? Fail<T>(YamlTree at, string path, string code, string summary, string? detail = null)
+    private T? Fail<T>(YamlNode at, string path, string code, string summary, string? detail = null)
         where T : class
     {
         diagnostics.Error(code, summary, at.Span, detail, path);

@@ -1,5 +1,6 @@
 using System.Net;
 using Ingot.Diagnostics;
+using Ingot.Yaml;
 
 namespace Ingot.Templates.Project;
 
@@ -44,7 +45,7 @@ internal sealed class ProjectChecks(DiagnosticBag diagnostics, IReadOnlyList<Ima
         {
             bool isMissing = listen is null || (listen.Node is YamlMap map && !map.Entries.Any(entry => entry.Key.Text == stage.Name));
             if (isMissing)
-                diagnostics.Error(ProjectCodes.MissingKey, $"the service '{service.Definition.Name}' has no address in the stage '{stage.Name}'", listen?.Span ?? service.Definition.Span, $"write listen: {{ {stage.Name}: 8080 }}", ProjectPath.Join(service.Field.Path, "listen"));
+                diagnostics.Error(ProjectCodes.MissingKey, $"the service '{service.Definition.Name}' has no address in the stage '{stage.Name}'", listen?.Span ?? service.Definition.Span, $"write listen: {{ {stage.Name}: 8080 }}", YamlPath.Join(service.Field.Path, "listen"));
         }
     }
 
@@ -71,8 +72,8 @@ internal sealed class ProjectChecks(DiagnosticBag diagnostics, IReadOnlyList<Ima
 
     private static string PathOf(ReadService service, string stage)
     {
-        string path = ProjectPath.Join(service.Field.Path, "listen");
-        return service.Section["listen"]?.Node is YamlMap ? ProjectPath.Join(path, stage) : path;
+        string path = YamlPath.Join(service.Field.Path, "listen");
+        return service.Section["listen"]?.Node is YamlMap ? YamlPath.Join(path, stage) : path;
     }
 
     // The wildcard addresses take the port on every address.

@@ -1,4 +1,5 @@
 using Ingot.Diagnostics;
+using Ingot.Yaml;
 
 namespace Ingot.Templates.Project;
 
@@ -8,11 +9,18 @@ public static class ProjectParser
     // A file that is not a project has a mistake on every line; nobody reads more.
     private const int MaximumDiagnostics = 100;
 
+    private static readonly YamlKind s_kind = new(
+        "a project",
+        new YamlCodes(
+            Syntax: ProjectCodes.Syntax, TooLarge: ProjectCodes.TooLarge, Documents: ProjectCodes.Syntax, Key: ProjectCodes.WrongKind,
+            DuplicateKey: ProjectCodes.DuplicateKey, Merge: ProjectCodes.WrongKind, Tag: ProjectCodes.BadValue),
+        EmptyCure: "start with ingot: 1");
+
     /// <summary>The project; null when <paramref name="diagnostics"/> got an error.</summary>
     public static ProjectDefinition? Parse(SourceText source, DiagnosticBag diagnostics)
     {
         DiagnosticBag found = [];
-        var project = YamlReader.Read(source, found) is { } root ? new ProjectReader(source, found).Read(root) : null;
+        var project = YamlReader.Read(source, s_kind, found) is { } root ? new ProjectReader(source, found).Read(root) : null;
         foreach (var diagnostic in found.Take(MaximumDiagnostics))
             diagnostics.Add(diagnostic);
         if (found.Count > MaximumDiagnostics)

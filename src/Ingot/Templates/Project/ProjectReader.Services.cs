@@ -1,5 +1,6 @@
 using System.Globalization;
 using Ingot.Diagnostics;
+using Ingot.Yaml;
 
 namespace Ingot.Templates.Project;
 

@@ -1,4 +1,5 @@
 using Ingot.Diagnostics;
+using Ingot.Yaml;
 
 namespace Ingot.Templates.Project;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Ingot.Diagnostics;
+using Ingot.Yaml;
 
 namespace Ingot.Templates.Project;
 
@@ -75,7 +76,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         List<string> misspelt = [];
         foreach (var (key, value) in map.Entries)
         {
-            string path = ProjectPath.Join(field.Path, key.Text);
+            string path = YamlPath.Join(field.Path, key.Text);
             if (keys.Keys.Contains(key.Text))
                 fields.Add(key.Text, new(value, path));
             else if (keys.Later.Contains(key.Text))
@@ -115,7 +116,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         if (field is null)
             return [];
         if (field.Node is YamlMap map)
-            return map.Entries.Select(entry => new Entry(entry.Key.Text, entry.Key, new(entry.Value, ProjectPath.Join(field.Path, entry.Key.Text))));
+            return map.Entries.Select(entry => new Entry(entry.Key.Text, entry.Key, new(entry.Value, YamlPath.Join(field.Path, entry.Key.Text))));
 
         WrongKind(field, "a mapping");
         return [];
@@ -236,12 +237,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         return null;
     }
 
-    // A value in a message: on one line, and not longer than a line.
-    internal static string Show(string text)
-    {
-        string line = string.Concat(text.Select(c => char.IsControl(c) ? '\uFFFD' : c));
-        return line.Length <= 60 ? line : $"{line[..60]}…";
-    }
+    internal static string Show(string text) => PlainText.OneLine(text);
 
     private void WrongKind(Field field, string expected, string cureForNothing = "give it a value, or take the key away")
     {

@@ -4,12 +4,13 @@ using Ingot.Diagnostics;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
-namespace Ingot.Templates.Project;
+namespace Ingot.Yaml;
 
-/// <summary>Reads one document into nodes, with bounds that no project reaches.</summary>
-internal sealed class YamlReader
+/// <summary>Reads the one document of a file into nodes with their places, with bounds that no file of a person reaches. What is wrong is
+/// reported, all of it where the syntax allows to go on; no text makes it throw.</summary>
+public sealed class YamlReader
 {
-    private const int MaximumDepth = 32;
+    private const int MaximumDepth = 64;
     private const long MaximumSize = 100_000;
 
     // https://yaml.org/spec/1.2.2/#51-character-set: what is not printable ends the text for the parser, unnoticed.
@@ -18,42 +19,44 @@ internal sealed class YamlReader
 
     private readonly SourceText _source;
     private readonly DiagnosticBag _diagnostics;
+    private readonly YamlKind _kind;
     private readonly Parser _parser;
     private readonly Dictionary<AnchorName, YamlNode?> _anchors = [];
     private readonly Stack<SourceSpan> _openBrackets = [];
     private readonly int _offset;
 
-    private YamlReader(SourceText source, DiagnosticBag diagnostics)
+    private YamlReader(SourceText source, YamlKind kind, DiagnosticBag diagnostics)
     {
         _source = source;
+        _kind = kind;
         _diagnostics = diagnostics;
         _offset = source.Text.StartsWith('\uFEFF') ? 1 : 0;
         _parser = new Parser(new StringReader(source.Text[_offset..]));
     }
 
-    /// <summary>The document; null when it cannot be read, which has been reported.</summary>
-    public static YamlNode? Read(SourceText source, DiagnosticBag diagnostics)
+    /// <summary>The document; null when it cannot be read, which has been reported, and when there is none and none is needed.</summary>
+    public static YamlNode? Read(SourceText source, YamlKind kind, DiagnosticBag diagnostics)
     {
         int control = source.Text.AsSpan().IndexOfAny(s_controlCharacters);
         if (control >= 0)
         {
-            diagnostics.Error(ProjectCodes.Syntax, $"a control character, 0x{(int)source.Text[control]:x2}, stands here", source.Span(control, 1), "a project is text");
+            diagnostics.Error(kind.Codes.Syntax, $"there is a control character here, 0x{(int)source.Text[control]:x2}", source.Span(control, 1), $"{kind.Name} is text");
             return null;
         }
 
-        YamlReader reader = new(source, diagnostics);
+        YamlReader reader = new(source, kind, diagnostics);
         try
         {
             return reader.ReadDocument();
         }
         catch (YamlException e)
         {
-            diagnostics.Error(ProjectCodes.Syntax, Sentence(e.Message), reader.Place(e), reader.Cure(e));
+            diagnostics.Error(kind.Codes.Syntax, Sentence(e.Message), reader.Place(e), reader.Cure(e));
             return null;
         }
         catch (TooLargeException e)
         {
-            diagnostics.Error(ProjectCodes.TooLarge, e.Message, e.Span);
+            diagnostics.Error(kind.Codes.TooLarge, e.Message, e.Span);
             return null;
         }
     }
@@ -64,7 +67,8 @@ internal sealed class YamlReader
         Advance();
         if (_parser.Current is StreamEnd)
         {
-            _diagnostics.Error(ProjectCodes.Syntax, "the file is empty", _source.Span(0, 0), "start with ingot: 1");
+            if (_kind.EmptyCure is { } cure)
+                _diagnostics.Error(_kind.Codes.Syntax, "the file is empty", _source.Span(0, 0), cure);
             return null;
         }
 
@@ -72,7 +76,7 @@ internal sealed class YamlReader
         var root = ReadNode("", 0);
         Advance();
         if (_parser.Current is DocumentStart next)
-            _diagnostics.Error(ProjectCodes.Syntax, "a second document starts here", Span(next.Start, next.End), "one file describes one project");
+            _diagnostics.Error(_kind.Codes.Documents, "a second document starts here", Span(next.Start, next.End), $"one file is {_kind.Name}: remove the '---'");
         return root;
     }
 
@@ -145,14 +149,14 @@ internal sealed class YamlReader
     private YamlUnresolved Unresolved(AnchorAlias alias, SourceSpan span, string path)
     {
         string why = _anchors.ContainsKey(alias.Value) ? "stands inside what it names" : "names nothing above";
-        _diagnostics.Error(ProjectCodes.Syntax, $"the alias '*{alias.Value.Value}' {why}", span, $"write &{alias.Value.Value} before the node that is meant", path);
+        _diagnostics.Error(_kind.Codes.Syntax, $"the alias '*{alias.Value.Value}' {why}", span, $"write &{alias.Value.Value} before the node that is meant", path);
         return new YamlUnresolved(span);
     }
 
     private void CheckTag(NodeEvent node, SourceSpan span, string path)
     {
         if (!node.Tag.IsEmpty && node.Tag.Value is not ("tag:yaml.org,2002:str" or "tag:yaml.org,2002:map" or "tag:yaml.org,2002:seq" or "!"))
-            _diagnostics.Error(ProjectCodes.BadValue, $"the tag '{node.Tag.Value}' has no meaning here", span, "write the value without it", path);
+            _diagnostics.Error(_kind.Codes.Tag, $"the tag '{node.Tag.Value}' has no meaning here", span, "write the value without it", path);
     }
 
     private YamlList ReadList(SourceSpan span, string path, int depth)
@@ -180,18 +184,18 @@ internal sealed class YamlReader
         {
             var key = ReadNode(path, depth + 1);
             string name = key is YamlScalar text ? text.Text : "";
-            var value = ReadNode(ProjectPath.Join(path, name), depth + 1);
+            var value = ReadNode(YamlPath.Join(path, name), depth + 1);
             size = Grow(size, value, span);
             if (key is YamlUnresolved)
                 continue;
             if (key is not YamlScalar scalar)
-                _diagnostics.Error(ProjectCodes.WrongKind, $"a key is {key.Kind}", key.Span, "a key is a single word", path);
+                _diagnostics.Error(_kind.Codes.Key, $"a key is {key.Kind}", key.Span, "a key is a single word", path);
             else if (scalar is { IsPlain: true, Text: "<<" })
                 merged.Add(value);
             else if (keys.TryAdd(name, scalar))
                 entries.Add((scalar, value));
             else
-                _diagnostics.Error(ProjectCodes.DuplicateKey, $"the key '{ProjectReader.Show(name)}' stands twice", scalar.Span, $"the first is on line {keys[name].Span.Line}", ProjectPath.Join(path, name));
+                Duplicate(scalar, keys[name], path);
         }
 
         var whole = CloseBracket(span);
@@ -201,6 +205,10 @@ internal sealed class YamlReader
         return new YamlMap(whole, entries) { Size = size };
     }
 
+    private void Duplicate(YamlScalar key, YamlScalar first, string path) =>
+        _diagnostics.Error(_kind.Codes.DuplicateKey, $"the key '{PlainText.OneLine(key.Text)}' stands twice", key.Span,
+            $"the first is on line {first.Span.Line}{_kind.DuplicateCure}", YamlPath.Join(path, key.Text));
+
     // https://yaml.org/type/merge.html: what stands in the mapping itself wins, then the earlier of the merged ones.
     private void Merge(YamlNode node, Dictionary<string, YamlScalar> keys, List<(YamlScalar, YamlNode)> entries, string path)
     {
@@ -209,7 +217,7 @@ internal sealed class YamlReader
             if (item is YamlMap map)
                 entries.AddRange(map.Entries.Where(entry => keys.TryAdd(entry.Key.Text, entry.Key)));
             else if (item is not YamlUnresolved)
-                _diagnostics.Error(ProjectCodes.WrongKind, $"'<<' takes a mapping, not {item.Kind}", item.Span, null, path);
+                _diagnostics.Error(_kind.Codes.Merge, $"'<<' takes a mapping, not {item.Kind}", item.Span, null, path);
         }
     }
 

@@ -1,7 +1,7 @@
-namespace Ingot.Templates.Project;
+namespace Ingot.Yaml;
 
 /// <summary>Paths in a document for messages: <c>services/web/rollout/canary[1]</c>.</summary>
-internal static class ProjectPath
+public static class YamlPath
 {
     /// <summary>The path of a key; one with a slash of its own stands in brackets.</summary>
     public static string Join(string path, string key)
