@@ -70,7 +70,7 @@ public static class IngotServer
         app.MapApi(new ApiServices(
             options, home, time.GetUtcNow(), ledger, projects,
             promotions,
-            new ReleaseDesk(ledger, controller, projects, promotions, new PullCheck(content, target), candidates, address.ToString()),
+            new ReleaseDesk(ledger, controller, projects, promotions, new PullCheck(content, target, address.ToString()), candidates, address.ToString()),
             new StopDesk(ledger, controller, projects, target),
             new KeyDesk(ledger, keys, promotions, new KeyStore(home.Keys)),
             new TagDesk(ledger, candidates.IsVersionAsync),

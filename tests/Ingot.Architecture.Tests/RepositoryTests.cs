@@ -102,6 +102,13 @@ public sealed partial class RepositoryTests
     public void LinksBetweenDocumentsLeadSomewhere() =>
         AssertNone(RepositoryFiles.Tracked.Where(file => file.EndsWith(".md", StringComparison.Ordinal)).SelectMany(BrokenLinks));
 
+    // What is typed into a document by hand is true once.
+    [Fact]
+    public void WhatDocumentsShowOfCommandsAndTheirOutputIsMadeByAScript() =>
+        AssertNone(RepositoryFiles.Tracked.Where(file => file.EndsWith(".md", StringComparison.Ordinal))
+            .SelectMany(file => HandmadeTranscript().Matches(Transcript().Replace(RepositoryFiles.Read(file), ""))
+                .Select(match => $"{file} shows '{match.Value.Trim()}': name a step of docs/transcripts above the block, and run scripts/generate-transcripts")));
+
     [Theory]
     [InlineData("ingot")]
     [InlineData("check")]
@@ -109,6 +116,7 @@ public sealed partial class RepositoryTests
     [InlineData("scripts/prerequisites")]
     [InlineData("scripts/run-suites")]
     [InlineData("scripts/generate-docs")]
+    [InlineData("scripts/generate-transcripts")]
     [InlineData("scripts/compare-with-buildkit")]
     [InlineData("scripts/compare-checkouts")]
     [InlineData("benchmarks/run")]
@@ -172,6 +180,12 @@ public sealed partial class RepositoryTests
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();
+
+    [GeneratedRegex(@"^<!-- transcript: [^\n]* -->\n```console\n.*?^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Transcript();
+
+    [GeneratedRegex(@"^ *\$ \S.*$|^```console", RegexOptions.Multiline)]
+    private static partial Regex HandmadeTranscript();
 
     [GeneratedRegex(@"^```.*?^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex FencedBlock();

@@ -27,7 +27,7 @@ internal static class ExecCommand
 
     private static async Task<string> ImageAsync(CommandContext context, string service, CancellationToken cancellationToken)
     {
-        const string Unknown = "IMAGE@DIGEST, which 'ingot status' names";
+        const string Unknown = "IMAGE@DIGEST";
         try
         {
             using var server = await context.ConnectAsync(cancellationToken, start: false);

@@ -73,7 +73,7 @@ internal static class StatusCommand
     }
 
     private static string Standing(GenerationStatus warm) => warm.Withdrawn is null
-        ? $"stands warm with {warm.Instances} instances"
+        ? $"stands warm with {(warm.Instances == 1 ? "1 instance" : $"{warm.Instances} instances")}"
         : $"cannot be gone back to: {warm.Withdrawn}";
 
     internal static async Task<StatusReply> FetchAsync(CommandContext context, string? service, CancellationToken cancellationToken)

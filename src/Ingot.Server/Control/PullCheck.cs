@@ -3,11 +3,12 @@ using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers.Compression;
 using Ingot.Templates.Project;
+using Ingot.Tools;
 
 namespace Ingot.Server.Control;
 
 /// <summary>Finds out whether a target can pull an image. Asked before a release: the pull itself would fail with words that lead nobody to the cause.</summary>
-internal sealed class PullCheck(IContentStore content, ITarget target)
+internal sealed class PullCheck(IContentStore content, ITarget target, string registry)
 {
     private static readonly LayerCompression[] s_pulledEverywhere = [LayerCompression.None, LayerCompression.Gzip];
 
@@ -16,10 +17,20 @@ internal sealed class PullCheck(IContentStore content, ITarget target)
     {
         var layers = (await Image.LoadAsync(content, digest, cancellationToken: cancellationToken)).Manifest.Layers;
         var needed = layers.Select(l => LayerCompression.FindMediaType(l.MediaType)).OfType<LayerCompression>().Distinct().Except(s_pulledEverywhere).ToList();
-        if (needed.Count == 0)
+        TargetDescription description;
+        try
+        {
+            description = await target.DescribeAsync(cancellationToken);
+        }
+        catch (ToolException) when (needed.Count == 0)
+        {
+            // As a rule it could be pulled: the release waits for a target that does not answer, as it would for one that stops answering later.
             return null;
+        }
 
-        var description = await target.DescribeAsync(cancellationToken);
+        if (description.PlainRegistries is { } plain && !plain.Has(registry))
+            return $"{description.Name}, where stage '{stage.Name}' runs image '{image.Name}', speaks https to the registry at {registry}, "
+                + $"which speaks http: {plain.Cure}";
         return needed.FirstOrDefault(c => !description.Compressions.Contains(c.Name)) is { } compression
             ? $"{description.Name}, where stage '{stage.Name}' runs image '{image.Name}', cannot pull its layers, which are compressed with {compression.Name}: {Cure(project, image, compression)}, or use {description.Upgrade}"
             : null;

@@ -1,3 +1,4 @@
+using System.Net;
 using Ingot.Releases;
 
 namespace Ingot.Instances;
@@ -96,4 +97,19 @@ public static class TargetObservation
 /// <param name="Name">The program and its version, as people know them: <c>Docker Engine 20.10.24</c>.</param>
 /// <param name="Compressions">How layers may be compressed that it pulls, by name.</param>
 /// <param name="Upgrade">What pulls the others too, for people.</param>
-public sealed record TargetDescription(string Name, IReadOnlyList<string> Compressions, string Upgrade);
+public sealed record TargetDescription(string Name, IReadOnlyList<string> Compressions, string Upgrade)
+{
+    /// <summary>The registries it speaks plain http to; null where it does not say.</summary>
+    public PlainRegistries? PlainRegistries { get; init; }
+}
+
+/// <summary>The registries a target speaks plain http to; to all others it speaks https.</summary>
+/// <param name="Names">Networks, <c>127.0.0.0/8</c>, and hosts with their port.</param>
+/// <param name="Cure">What to do for one that is not among them, for people.</param>
+public sealed record PlainRegistries(IReadOnlyList<string> Names, string Cure)
+{
+    /// <summary>Whether a registry is among them. Of a host that is named and not numbered only its own name is looked for.</summary>
+    public bool Has(string registry) => Names.Contains(registry)
+        || (IPEndPoint.TryParse(registry, out var address)
+            && Names.Any(name => IPNetwork.TryParse(name, out var network) && network.Contains(address.Address)));
+}

@@ -39,6 +39,10 @@ public sealed class DockerEngine : IDisposable
     public Task<DockerVersion> VersionAsync(CancellationToken cancellationToken = default) =>
         ReadAsync("version", DockerJsonContext.Default.DockerVersion, cancellationToken);
 
+    /// <summary>How the Engine is set up.</summary>
+    public Task<DockerInfo> InfoAsync(CancellationToken cancellationToken = default) =>
+        ReadAsync("info", DockerJsonContext.Default.DockerInfo, cancellationToken);
+
     /// <summary>Pulls an image by its digest. The Engine reports failures inside a stream it has already called a success: they throw as
     /// any other.</summary>
     /// <param name="repository">Registry and repository.</param>

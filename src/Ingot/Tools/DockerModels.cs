@@ -179,13 +179,35 @@ public sealed record DockerVersion(string Version, string ApiVersion, IReadOnlyL
     private const string DockersEngine = "Engine";
     private const int FirstMinorWithZstandard = 42;
 
-    /// <summary>Whether it pulls layers that are compressed with zstd: Docker does since version 23.0, whose API is 1.42. Programs that
-    /// only speak Docker's API are others.</summary>
+    /// <summary>Whether it is Docker's. Programs that only speak Docker's API have other components.</summary>
+    public bool IsDockers => Components?.Any(c => c.Name == DockersEngine) != false;
+
+    /// <summary>Whether it pulls layers that are compressed with zstd: Docker does since version 23.0, whose API is 1.42.</summary>
     public bool PullsZstandard =>
-        Components?.Any(c => c.Name == DockersEngine) == false
+        !IsDockers
         || (ApiVersion.Split('.') is [var major, var minor] && int.TryParse(major, out int first) && int.TryParse(minor, out int second)
             && (first > 1 || second >= FirstMinorWithZstandard));
 }
+
+/// <summary>How an Engine is set up: <c>GET /info</c>, what of it is of use here.</summary>
+/// <param name="RegistryConfig">How it speaks to registries.</param>
+public sealed record DockerInfo(DockerRegistryConfig? RegistryConfig);
+
+/// <summary>How an Engine speaks to registries.</summary>
+/// <param name="InsecureRegistryCidrs">Networks whose registries may speak plain http.</param>
+/// <param name="IndexConfigs">Registries by host and port.</param>
+public sealed record DockerRegistryConfig(IReadOnlyList<string>? InsecureRegistryCidrs,
+    IReadOnlyDictionary<string, DockerIndexConfig>? IndexConfigs)
+{
+    /// <summary>Networks and registries that may speak plain http.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> SpokenToPlainly =>
+        [.. InsecureRegistryCidrs ?? [], .. IndexConfigs?.Where(index => !index.Value.Secure).Select(index => index.Key) ?? []];
+}
+
+/// <summary>How an Engine speaks to one registry.</summary>
+/// <param name="Secure">Only https, with a certificate that is trusted.</param>
+public sealed record DockerIndexConfig(bool Secure);
 
 /// <summary>A part of an Engine.</summary>
 /// <param name="Name">Its name; Docker calls its own <c>Engine</c>.</param>
@@ -214,6 +236,7 @@ internal sealed record DockerCredentials([property: JsonPropertyName("username")
 [JsonSerializable(typeof(DockerEvent))]
 [JsonSerializable(typeof(DockerImage))]
 [JsonSerializable(typeof(DockerVersion))]
+[JsonSerializable(typeof(DockerInfo))]
 [JsonSerializable(typeof(DockerCreated))]
 [JsonSerializable(typeof(DockerMessage))]
 [JsonSerializable(typeof(DockerNetworkSpec))]

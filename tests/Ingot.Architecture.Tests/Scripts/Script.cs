@@ -18,7 +18,7 @@ internal sealed class Script : IDisposable
         Directory = System.IO.Directory.CreateTempSubdirectory("ingot-script-").FullName;
         System.IO.Directory.CreateDirectory(PathOf("bin"));
         foreach (string program in s_programs)
-            File.CreateSymbolicLink(PathOf("bin/" + program), HostProgram(program));
+            Link(program);
     }
 
     public string Directory { get; }
@@ -39,6 +39,9 @@ internal sealed class Script : IDisposable
         Write(file, "#!/bin/bash\n" + text + "\n");
         MakeExecutable(PathOf(file));
     }
+
+    /// <summary>Has scripts find a program of the host.</summary>
+    public void Link(string program) => File.CreateSymbolicLink(PathOf("bin/" + program), HostProgram(program));
 
     /// <summary>Copies a file of the repository to the same place here.</summary>
     public void Copy(string file)

@@ -235,7 +235,8 @@ internal sealed class ControlFixture : IAsyncDisposable
         _home.Dispose();
     }
 
-    private ReleaseDesk Desk(Controller controller) => new(Ledger, controller, new Projects(Ledger), Promotions, new PullCheck(Content, Target), _candidates, "127.0.0.1:7070");
+    private ReleaseDesk Desk(Controller controller) => new(
+        Ledger, controller, new Projects(Ledger), Promotions, new PullCheck(Content, Target, "127.0.0.1:7070"), _candidates, "127.0.0.1:7070");
 
     /// <summary>A clock that lets something happen when it is next read: a decision reads it after its evidence and before its entry.</summary>
     internal sealed class HookedTime : TimeProvider

@@ -34,8 +34,27 @@ public sealed class PullCheckTests
     [Theory]
     [InlineData("gzip")]
     [InlineData("none")]
-    public async Task WhatEveryTargetPullsIsNoReasonToAskIt(string compression) =>
+    public async Task WhatEveryTargetPullsIsNotRefusedWhereTheTargetDoesNotAnswer(string compression) =>
         Assert.Null(await ObjectionAsync("", description: null, await ImageAsync(LayerCompression.Find(compression)!)));
+
+    [Theory]
+    [InlineData("127.0.0.0/8", false)]
+    [InlineData("127.0.0.1:7070", false)]
+    [InlineData("10.0.0.0/8", true)]
+    [InlineData("127.0.0.1:5000", true)]
+    [InlineData(null, true)]
+    public async Task ATargetThatWouldSpeakHttpsToTheRegistryIsRefusedWithTheCure(string? plain, bool isRefused)
+    {
+        var target = new TargetDescription("Docker Engine 29.10.0", ["none", "gzip", "zstd"], "Docker Engine 23 or later")
+        {
+            PlainRegistries = new PlainRegistries(plain is null ? [] : [plain], "name it"),
+        };
+
+        string? objection = await ObjectionAsync("", target, await ImageAsync(LayerCompression.Gzip));
+
+        Assert.Equal(isRefused ? "Docker Engine 29.10.0, where stage 'production' runs image 'web', speaks https to the registry at 127.0.0.1:7070, "
+            + "which speaks http: name it" : null, objection);
+    }
 
     [Fact]
     public async Task OneLayerIsEnough()
@@ -91,7 +110,7 @@ public sealed class PullCheckTests
         var diagnostics = new DiagnosticBag();
         var project = ProjectParser.Parse(new SourceText("ingot.yaml", $"ingot: 1\nproject: shop\nimages:\n  web: {{ dockerfile: D{said} }}\nstages:\n  production: {{ target: docker }}\n"), diagnostics);
         diagnostics.ThrowIfErrors();
-        return new PullCheck(_store, new DescribedTarget(description)).ObjectionAsync(project!, project!.Stages[0], project.Images[0], image.Digest, default);
+        return new PullCheck(_store, new DescribedTarget(description), "127.0.0.1:7070").ObjectionAsync(project!, project!.Stages[0], project.Images[0], image.Digest, default);
     }
 
     /// <summary>Says what it was told to say; without that it does not answer.</summary>

@@ -3,6 +3,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Ingot.Instances;
+using Ingot.Testing;
 using Ingot.Tools;
 
 namespace Ingot.Tests.Tools;
@@ -257,6 +258,57 @@ public sealed class DockerEngineTests
         Assert.Equal(pulls ? ["none", "gzip", "zstd"] : ["none", "gzip"], description.Compressions);
     }
 
+    // Of tests/vectors/docker-engine. The driver of the images' store decides nothing here: containerd's pulls what its Engine pulls.
+    [Theory]
+    [InlineData("20.10", "20.10", "v1.41", "none gzip", true)]
+    [InlineData("26", "26", "v1.45", "none gzip zstd", true)]
+    [InlineData("29.0", "29.0", "v1.47", "none gzip zstd", true)]
+    [InlineData("29.10", "29.10", "v1.47", "none gzip zstd", true)]
+    [InlineData("29.10", "29.10-insecure-registries", "v1.47", "none gzip zstd", false)]
+    public async Task EnginesOfEveryAgeAreDescribed(string engine, string setUp, string spoken, string compressions, bool pullsFromThisHost)
+    {
+        string version = Vector($"{engine}-version.json");
+        using var peer = Peer(request => (200, IsInfo(request) ? Vector($"{setUp}-info.json") : version), ApiOf(version));
+        await using var target = new DockerTarget("/run/ingot-tests", "0123456789ab", TimeProvider.System, new DockerEngine(peer.Path));
+
+        var description = await target.DescribeAsync();
+
+        Assert.Equal(compressions, string.Join(' ', description.Compressions));
+        Assert.Equal(pullsFromThisHost, description.PlainRegistries!.Has("127.0.0.1:7070"));
+        Assert.Contains("insecure-registries", description.PlainRegistries.Cure, StringComparison.Ordinal);
+        Assert.Contains($"GET /{spoken}/info", Lines(peer));
+    }
+
+    [Fact]
+    public async Task ARegistryOfAnotherHostIsSpokenToPlainlyWhereItIsNamed()
+    {
+        string version = Vector("29.10-version.json");
+        using var peer = Peer(request => (200, IsInfo(request) ? Vector("29.10-insecure-registries-info.json") : version), ApiOf(version));
+        await using var target = new DockerTarget("/run/ingot-tests", "0123456789ab", TimeProvider.System, new DockerEngine(peer.Path));
+
+        var registries = (await target.DescribeAsync()).PlainRegistries!;
+
+        Assert.True(registries.Has("registry.internal:5000"));
+        Assert.True(registries.Has("10.1.2.3:80"));
+        Assert.False(registries.Has("registry.internal:5001"));
+        Assert.False(registries.Has("[::1]:7070"));
+    }
+
+    // The containerd image store names an image by its manifest, the older one by its configuration: neither says which digest was pulled.
+    [Theory]
+    [InlineData("20.10-image.json")]
+    [InlineData("29.0-image.json")]
+    public async Task AnImageIsKnownByTheDigestItWasPulledByWhateverItsIdIs(string vector)
+    {
+        using var peer = Peer(_ => (200, Vector(vector)));
+        using var engine = new DockerEngine(peer.Path);
+
+        var image = await engine.FindImageAsync("a");
+
+        Assert.True(InstancePromise.IsOf(image!, "sha256:" + string.Concat(Enumerable.Repeat("1f", 32))));
+        Assert.False(InstancePromise.IsOf(image!, "sha256:" + string.Concat(Enumerable.Repeat("3d", 32))));
+    }
+
     [Fact]
     public async Task AListSaidAgainWordForWordIsTheSameList()
     {
@@ -278,6 +330,12 @@ public sealed class DockerEngineTests
 
         Assert.False(await engine.TryRemoveNetworkAsync("a"));
     }
+
+    private static bool IsInfo(string request) => request.Contains("/info ", StringComparison.Ordinal);
+
+    private static string Vector(string name) => File.ReadAllText(Repository.Vector("docker-engine", name));
+
+    private static string ApiOf(string version) => JsonDocument.Parse(version).RootElement.GetProperty("ApiVersion").GetString()!;
 
     private static UnixServer Peer(Func<string, (int Status, string Body)> answer, string api = "1.41") => new(IsWhole, request =>
     {
