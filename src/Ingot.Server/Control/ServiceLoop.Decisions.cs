@@ -362,7 +362,7 @@ internal sealed partial class ServiceLoop
         return _withdrawnWarm.Warm;
     }
 
-    private Objection? Objection(LedgerView view, Door door, Releases.Generation generation) => Standing.Objection(view, door, Standpoint.Of(Key, generation));
+    private Objection? Objection(LedgerView view, Door door, Generation generation) => Standing.Objection(view, door, Standpoint.Of(Key, generation));
 
     /// <summary>A decision about a rollout, and what it rests on.</summary>
     private sealed record RolloutWork(int Turn, OpenRollout Rollout, RolloutState State, bool Differs, Withdrawn Withdrawn);

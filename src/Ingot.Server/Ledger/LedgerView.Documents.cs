@@ -29,7 +29,7 @@ public sealed partial class LedgerView
     public string Mark(long seq) => _db.First("SELECT hex(leaf) FROM entries WHERE seq = ?1", r => $"{seq} {r.GetString(0)}", seq) ?? "";
 
     /// <summary>A rollout's state: what was asked for, what was recorded since, and what was counted since that where <paramref name="working"/> still has it.</summary>
-    public RecordedState State(Rollout rollout, WorkingStates? working = null)
+    public RecordedState State(RolloutRow rollout, WorkingStates? working = null)
     {
         string spec = Whole(rollout.Spec).GetRawText();
         string mark = Mark(rollout.StateEntry);
@@ -42,7 +42,7 @@ public sealed partial class LedgerView
         return new RecordedState(state, history.Count, mark);
     }
 
-    private List<PhaseChange> History(Rollout rollout, string spec)
+    private List<PhaseChange> History(RolloutRow rollout, string spec)
     {
         var changes = new List<PhaseChange>();
         var filter = new LedgerFilter { Rollout = rollout.Id, Kind = s_stateChanged };
