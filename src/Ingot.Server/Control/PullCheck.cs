@@ -7,7 +7,7 @@ using Ingot.Templates.Project;
 namespace Ingot.Server.Control;
 
 /// <summary>Finds out whether a target can pull an image. Asked before a release: the pull itself would fail with words that lead nobody to the cause.</summary>
-internal sealed class PullCheck(IContentStore content, ITarget target)
+internal sealed class PullCheck(IContentStore content, Targets targets)
 {
     private static readonly LayerCompression[] s_pulledEverywhere = [LayerCompression.None, LayerCompression.Gzip];
 
@@ -19,7 +19,7 @@ internal sealed class PullCheck(IContentStore content, ITarget target)
         if (needed.Count == 0)
             return null;
 
-        var description = await target.DescribeAsync(cancellationToken);
+        var description = await targets.Named(stage.Target).DescribeAsync(cancellationToken);
         return needed.FirstOrDefault(c => !description.Compressions.Contains(c.Name)) is { } compression
             ? $"{description.Name}, where stage '{stage.Name}' runs image '{image.Name}', cannot pull its layers, which are compressed with {compression.Name}: {Cure(project, image, compression)}, or use {description.Upgrade}"
             : null;
