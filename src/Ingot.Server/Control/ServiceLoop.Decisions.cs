@@ -109,7 +109,7 @@ internal sealed partial class ServiceLoop
         return [.. moves.Where(IsWanted)];
 
         bool IsWanted(Move move) => move.Lane == Lane.Traffic
-            ? seen.ProxyTrouble is null && (holds || move is Move.SetWeights)
+            ? seen.ProxyTrouble is null && (holds || move is Move.SetShares)
             : holds && seen.EngineTrouble is null && !_retries.IsHeld(move) && InstanceLane.InstanceOf(move) is { } at && !_lane.IsInFlux(at, seen.InstancesTime);
     }
 

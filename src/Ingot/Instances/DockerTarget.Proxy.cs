@@ -70,8 +70,14 @@ public sealed partial class DockerTarget
 
         // The engine may not have said where all of them are: what takes traffic goes on taking it.
         var known = info is null ? Haproxy.Saved(config) : Servers(setup, await Proxy(setup.Key).StatusAsync(cancellationToken));
-        var asked = move.Servers.Select(server => new HaproxyServer(
-            InstanceName.Of(server.Generation, server.Index), server.Address, server.Weight, CheckOf(Generation(setup, server.Generation)))).ToArray();
+        var weights = move.Shares is null ? null : Weights.Of(move.Shares);
+        int Weight(string name, int generation) => weights is not null
+            ? weights.GetValueOrDefault(generation)
+            : known.FirstOrDefault(server => server.Name == name)?.Weight ?? 0;
+        var asked = (from server in move.Servers
+                     let name = InstanceName.Of(server.Generation, server.Index)
+                     let check = CheckOf(Generation(setup, server.Generation))
+                     select new HaproxyServer(name, server.Address, Weight(name, server.Generation), check)).ToArray();
         var others = known.Where(server => asked.All(other => other.Name != server.Name));
         _ = Try(() => Directory.CreateDirectory(Mark(setup.Key)));
         await Haproxy.RunAsync(config with { Servers = [.. asked, .. others] }, _time, cancellationToken);
@@ -91,9 +97,10 @@ public sealed partial class DockerTarget
         Save(setup, await proxy.StatusAsync(token), servers => servers);
     }, move, cancellationToken);
 
-    private Task SetWeightsAsync(ServiceSetup setup, Move.SetWeights move, CancellationToken cancellationToken) => ChangeAsync(setup, async (proxy, token) =>
+    private Task SetSharesAsync(ServiceSetup setup, Move.SetShares move, CancellationToken cancellationToken) => ChangeAsync(setup, async (proxy, token) =>
     {
-        var wanted = move.Servers.ToDictionary(change => InstanceName.Of(change.Generation, change.Index), change => change.Weight, StringComparer.Ordinal);
+        var wanted = Weights.Of(move)
+            .ToDictionary(change => InstanceName.Of(change.Key.Generation, change.Key.Index), change => change.Value, StringComparer.Ordinal);
         var before = await proxy.StatusAsync(token);
         // Written before it is done: a process that is started again in between must not begin with weights that were turned back.
         var unsaved = Try(() => Save(setup, before, servers => servers.Select(server => server with { Weight = wanted.GetValueOrDefault(server.Name, server.Weight) })));
