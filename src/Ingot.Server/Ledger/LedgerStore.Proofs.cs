@@ -1,6 +1,6 @@
+using System.Data.Common;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
-using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
 
@@ -12,15 +12,16 @@ public sealed partial class LedgerStore
     /// <summary>The latest signed checkpoint of a home's ledger, which may be open elsewhere; null while it is empty. One that cannot be read throws <see cref="LedgerException"/>.</summary>
     public static string? CheckpointOf(ServerHome home)
     {
-        if (!File.Exists(home.Database))
+        var storage = new SqliteStorage(home);
+        if (!storage.IsThere)
             throw new LedgerException($"there is no ledger at '{home.Database}'");
 
         try
         {
-            using var db = SqliteDatabase.OpenReader(home.Database);
-            return db.First("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1", r => r.GetString(0));
+            using var db = storage.OpenReader();
+            return db.First("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1", r => r.Text(0));
         }
-        catch (SqliteException e)
+        catch (DbException e)
         {
             throw new LedgerException($"the checkpoint of '{home.Database}' could not be read: {IngotException.ReasonOf(e)}", e);
         }

@@ -5,7 +5,7 @@ namespace Ingot.Server.Ledger;
 public sealed partial class LedgerView
 {
     /// <summary>The signed checkpoint of a size, as text; null when the ledger does not keep it.</summary>
-    public string? CheckpointNote(long size) => _db.First("SELECT note FROM checkpoints WHERE size = ?1", r => r.GetString(0), size);
+    public string? CheckpointNote(long size) => _db.First("SELECT note FROM checkpoints WHERE size = ?1", r => r.Text(0), size);
 
     /// <summary>The content of a tile or an entry bundle; null when the log has not grown over it.</summary>
     public byte[]? Tile(Tile tile)
@@ -43,11 +43,11 @@ public sealed partial class LedgerView
         oldSize < 0 || oldSize > newSize || newSize > Size ? null : MerkleTree.ConsistencyProof(oldSize, newSize, Node);
 
     private List<byte[]> EntriesBytes(long start, int count) =>
-        _db.Query("SELECT json FROM entries WHERE seq >= ?1 ORDER BY seq LIMIT ?2", r => r.GetFieldValue<byte[]>(0), start, count);
+        _db.Query("SELECT json FROM entries WHERE seq >= ?1 ORDER BY seq LIMIT ?2", r => r.Bytes(0), start, count);
 
     private List<MerkleHash> Hashes(int tileLevel, long start, int count) => tileLevel == 0
-        ? _db.Query("SELECT leaf FROM entries WHERE seq >= ?1 ORDER BY seq LIMIT ?2", r => new MerkleHash(r.GetFieldValue<byte[]>(0)), start, count)
-        : _db.Query("SELECT hash FROM nodes WHERE level = ?1 AND position >= ?2 ORDER BY position LIMIT ?3", r => new MerkleHash(r.GetFieldValue<byte[]>(0)), tileLevel, start, count);
+        ? _db.Query("SELECT leaf FROM entries WHERE seq >= ?1 ORDER BY seq LIMIT ?2", r => new MerkleHash(r.Bytes(0)), start, count)
+        : _db.Query("SELECT hash FROM nodes WHERE level = ?1 AND position >= ?2 ORDER BY position LIMIT ?3", r => new MerkleHash(r.Bytes(0)), tileLevel, start, count);
 
     /// <summary>A node between two tile levels is computed from the hashes of the tile below it, 128 at most.</summary>
     private MerkleHash Node(int level, long index)

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Ingot.Oci.Content;
-using Microsoft.Data.Sqlite;
+using Ingot.Server.Storage;
 
 namespace Ingot.Server.Ledger;
 
@@ -24,7 +24,7 @@ public sealed partial class LedgerView
 
     /// <summary>The keys, by id.</summary>
     public IReadOnlyList<KnownKey> Keys() =>
-        _db.Query("SELECT key_id, purpose, public_key, status, entry FROM keys ORDER BY key_id", r => new KnownKey(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetInt64(4)));
+        _db.Query("SELECT key_id, purpose, public_key, status, entry FROM keys ORDER BY key_id", r => new KnownKey(r.Text(0), r.Text(1), r.Text(2), r.Text(3), r.Integer(4)));
 
     /// <summary>The last decision about a digest and a stage; null when there was none.</summary>
     public PromotionRow? Promotion(string project, string image, string stage, Digest digest) =>
@@ -40,19 +40,19 @@ public sealed partial class LedgerView
     public IReadOnlyList<ApprovalRow> Approvals(string project, string image, string stage, Digest digest) =>
         _db.Query(
             "SELECT who, verdict, reason, time, entry FROM approvals WHERE project = ?1 AND image = ?2 AND stage = ?3 AND digest = ?4 ORDER BY entry",
-            r => new ApprovalRow(r.GetString(0), r.GetString(1) == "approved", r.GetString(2), TimeAt(r, 3), r.GetInt64(4)), project, image, stage, digest.ToString());
+            r => new ApprovalRow(r.Text(0), r.Text(1) == "approved", r.Text(2), TimeAt(r, 3), r.Integer(4)), project, image, stage, digest.ToString());
 
     /// <summary>Why a digest was revoked as an image of a project; null when it was not.</summary>
     public RevocationRow? Revocation(string project, string image, Digest digest) =>
         _db.First(
             "SELECT reason, actor, time, entry FROM revocations WHERE project = ?1 AND image = ?2 AND digest = ?3",
-            r => new RevocationRow(r.GetString(0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3)), project, image, digest.ToString());
+            r => new RevocationRow(r.Text(0), r.Text(1), TimeAt(r, 2), r.Integer(3)), project, image, digest.ToString());
 
     /// <summary>Why a digest was revoked in a project, whatever the image was called there; null when it was not.</summary>
     public RevocationRow? Revocation(string project, Digest digest) =>
         _db.First(
             "SELECT reason, actor, time, entry FROM revocations WHERE project = ?1 AND digest = ?2 ORDER BY entry DESC",
-            r => new RevocationRow(r.GetString(0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3)), project, digest.ToString());
+            r => new RevocationRow(r.Text(0), r.Text(1), TimeAt(r, 2), r.Integer(3)), project, digest.ToString());
 
     /// <summary>Why a digest may not be released to a service by automation; null when it may.</summary>
     /// <param name="project">The project.</param>
@@ -98,42 +98,42 @@ public sealed partial class LedgerView
 
     /// <summary>Every service with a generation that is not retired, in its stage.</summary>
     public IReadOnlyList<(string Project, string Service, string Stage)> LiveServices() =>
-        _db.Query("SELECT DISTINCT project, service, stage FROM generations WHERE status = 'live' ORDER BY project, service, stage", r => (r.GetString(0), r.GetString(1), r.GetString(2)));
+        _db.Query("SELECT DISTINCT project, service, stage FROM generations WHERE status = 'live' ORDER BY project, service, stage", r => (r.Text(0), r.Text(1), r.Text(2)));
 
     /// <summary>The number the next generation of a service gets; the first is 1.</summary>
     public long NextGeneration(string project, string service, string stage) =>
         1 + _db.Number("SELECT coalesce(max(generation), 0) FROM generations WHERE project = ?1 AND service = ?2 AND stage = ?3", project, service, stage);
 
     // No project's file is empty: a long one is a document.
-    private AppliedProject ReadProject(SqliteDataReader r) =>
-        new(r.GetString(0), DigestAt(r, 1), r.GetString(2) is { Length: > 0 } text ? text : TextOf(r.GetInt64(3)), r.GetInt64(3));
+    private AppliedProject ReadProject(Row r) =>
+        new(r.Text(0), DigestAt(r, 1), r.Text(2) is { Length: > 0 } text ? text : TextOf(r.Integer(3)), r.Integer(3));
 
     private string TextOf(long entry) => Entry(entry) is { } applied && Whole(applied.Event) is LedgerEvent.ProjectApplied whole ? whole.Text : "";
 
-    private PromotionRow ReadPromotion(SqliteDataReader r) => new(
-        r.GetString(0), r.GetString(1), r.GetString(2), DigestAt(r, 3), r.GetString(4), r.GetInt64(5) != 0,
-        Whole(Json(r, 6)).Deserialize(LedgerJson.Entries.IReadOnlyListGateRecord) ?? [], TimeAt(r, 7), r.GetInt64(8));
+    private PromotionRow ReadPromotion(Row r) => new(
+        r.Text(0), r.Text(1), r.Text(2), DigestAt(r, 3), r.Text(4), r.Integer(5) != 0,
+        Whole(Json(r, 6)).Deserialize(LedgerJson.Entries.IReadOnlyListGateRecord) ?? [], TimeAt(r, 7), r.Integer(8));
 
-    private static QuarantineRow ReadQuarantine(SqliteDataReader r) => new(DigestAt(r, 0), Optional(r, 1) is { } settings ? Digest.Parse(settings) : null, r.GetString(2), TimeAt(r, 3), r.GetInt64(4));
+    private static QuarantineRow ReadQuarantine(Row r) => new(DigestAt(r, 0), Optional(r, 1) is { } settings ? Digest.Parse(settings) : null, r.Text(2), TimeAt(r, 3), r.Integer(4));
 
-    private static RolloutRow ReadRollout(SqliteDataReader r) => new()
+    private static RolloutRow ReadRollout(Row r) => new()
     {
-        Id = r.GetString(0),
-        Project = r.GetString(1),
-        Service = r.GetString(2),
-        Stage = r.GetString(3),
-        Repository = r.GetString(4),
+        Id = r.Text(0),
+        Project = r.Text(1),
+        Service = r.Text(2),
+        Stage = r.Text(3),
+        Repository = r.Text(4),
         Digest = DigestAt(r, 5),
         Version = Optional(r, 6),
-        Reason = r.GetString(7),
+        Reason = r.Text(7),
         Spec = Json(r, 8),
-        Generation = r.GetInt64(9),
+        Generation = r.Integer(9),
         Requested = TimeAt(r, 10),
-        RequestedEntry = r.GetInt64(11),
-        State = r.GetString(12),
-        StateReason = r.GetString(13),
+        RequestedEntry = r.Integer(11),
+        State = r.Text(12),
+        StateReason = r.Text(13),
         StateDetail = Optional(r, 14) is null ? null : Json(r, 14),
-        StateEntry = r.GetInt64(15),
+        StateEntry = r.Integer(15),
         PausedBy = Optional(r, 16),
         PauseReason = Optional(r, 17),
         PausedUntil = Optional(r, 18) is null ? null : TimeAt(r, 18),
@@ -141,14 +141,14 @@ public sealed partial class LedgerView
         OutcomeReason = Optional(r, 20),
         Receipt = Optional(r, 21) is null ? null : Json(r, 21),
         Time = TimeAt(r, 22),
-        Entry = r.GetInt64(23),
+        Entry = r.Integer(23),
     };
 
-    private static MoveRow ReadMove(SqliteDataReader r) =>
-        new(r.GetString(0), r.GetString(1), Json(r, 2), Optional(r, 3), r.GetInt64(4), r.GetInt64(5));
+    private static MoveRow ReadMove(Row r) =>
+        new(r.Text(0), r.Text(1), Json(r, 2), Optional(r, 3), r.Integer(4), r.Integer(5));
 
-    private static GenerationRow ReadGeneration(SqliteDataReader r) => new(
-        r.GetString(0), r.GetString(1), r.GetString(2), r.GetInt64(3), r.GetString(4), DigestAt(r, 5), Optional(r, 6), Json(r, 7), r.GetString(8), r.GetString(9) == "retired", TimeAt(r, 10), r.GetInt64(11));
+    private static GenerationRow ReadGeneration(Row r) => new(
+        r.Text(0), r.Text(1), r.Text(2), r.Integer(3), r.Text(4), DigestAt(r, 5), Optional(r, 6), Json(r, 7), r.Text(8), r.Text(9) == "retired", TimeAt(r, 10), r.Integer(11));
 }
 
 /// <summary>A project's file as last applied.</summary>
