@@ -146,9 +146,7 @@ internal static class ApiEndpoints
         });
         api.MapGet("log/verify", (HttpContext http) => VerifyAsync(http, services, []));
         api.MapPost("log/verify", async (HttpContext http) => await VerifyAsync(http, services, (await BodyAsync(http, ApiJson.Default.VerifyRequest)).Against));
-        api.MapGet("log/documents/{digest}", (HttpContext http, string digest) =>
-            LedgerEndpoints.WriteDocumentAsync(http, services.Ledger, digest));
-        api.MapGet("log/checkpoint", (HttpContext http) => http.Response.WriteAsync(services.Ledger.Checkpoint() ?? throw new ApiException("not_found", "the ledger is empty")));
+        api.MapLedger("log", services.Ledger);
         api.MapGet("log/proof/{entry:long}", (HttpContext http, long entry) => http.Response.WriteAsync(
             services.Ledger.Prove(entry)?.ToString() ?? throw new ApiException("not_found", $"the ledger has {services.Ledger.Size} entries: there is no entry {entry}")));
     }
