@@ -186,6 +186,59 @@ public sealed class GateTests
     [MemberData(nameof(Gates))]
     public void AnEmptyPredicateIsUnknown(string gate, string type) => Assert.Equal(GateVerdict.Unknown, Ask(gate, Record(type, JsonElement.Parse("{}"))));
 
+    // A member under another name is one that is missing and one that nobody knows.
+    [Theory]
+    [MemberData(nameof(Gates))]
+    public void AMemberThatIsAskedForIsUnknownUnderAnotherName(string gate, string type)
+    {
+        var asked = new List<string>();
+        foreach (var place in Places(JsonNode.Parse(Good(type).GetRawText())!).OfType<JsonObject>().SelectMany(Members))
+        {
+            var root = JsonNode.Parse(Good(type).GetRawText())!;
+            Rename(root, place);
+            var result = Result(gate, Unread(type, JsonElement.Parse(root.ToJsonString())));
+            if (result.Verdict == GateVerdict.Pass)
+                continue;
+            Assert.True(result is { Verdict: GateVerdict.Unknown, Reason.Length: > 0, Cure: not null }, $"{place}: {result}");
+            asked.Add(place);
+        }
+
+        Assert.True(s_asked[type].Split(' ').SequenceEqual(asked), $"asked for:\n{string.Join(' ', asked)}");
+    }
+
+    private static readonly Dictionary<string, string> s_asked = new(StringComparer.Ordinal)
+    {
+        [PredicateType.Provenance] = "$.buildDefinition $.runDetails $.buildDefinition.buildType $.buildDefinition.externalParameters"
+            + " $.buildDefinition.resolvedDependencies"
+            + " $.buildDefinition.externalParameters.project $.buildDefinition.externalParameters.image"
+            + " $.buildDefinition.resolvedDependencies[0].digest $.buildDefinition.resolvedDependencies[0].annotations"
+            + " $.buildDefinition.resolvedDependencies[0].digest.sha256 $.buildDefinition.resolvedDependencies[0].annotations.kind"
+            + " $.buildDefinition.resolvedDependencies[1].uri $.buildDefinition.resolvedDependencies[1].digest"
+            + " $.buildDefinition.resolvedDependencies[1].annotations $.buildDefinition.resolvedDependencies[1].digest.gitCommit"
+            + " $.buildDefinition.resolvedDependencies[1].annotations.kind $.runDetails.builder $.runDetails.builder.id",
+        [PredicateType.TestResult] = "$.result $.configuration $.sandbox $.passedTests $.failedTests $.configuration[0].name"
+            + " $.configuration[0].digest $.configuration[0].digest.sha256 $.sandbox.writable $.sandbox.environment $.sandbox.memory"
+            + " $.sandbox.processes $.sandbox.patience $.sandbox.writable[0].path $.sandbox.writable[0].bytes",
+        [PredicateType.CycloneDx] = "$.bomFormat $.metadata $.components $.metadata.component $.metadata.properties"
+            + " $.metadata.component.type $.metadata.component.name $.metadata.component.version $.metadata.properties[0].name"
+            + " $.metadata.properties[0].value $.metadata.properties[1].name $.metadata.properties[1].value $.components[0].type"
+            + " $.components[0].name $.components[1].type $.components[1].name",
+        [PredicateType.SecretScan] = "$.scanner $.result $.layers $.findings $.cut $.scanner.digest $.scanner.digest.sha256",
+        [PredicateType.Claims] = "$.checker $.result $.claims $.checker.digest $.checker.digest.sha256 $.claims[0].claim $.claims[0].holds"
+            + " $.claims[0].reason $.claims[1].claim $.claims[1].holds $.claims[1].reason",
+    };
+
+    private static IEnumerable<string> Members(JsonObject place) => place.Select(member => $"{place.GetPath()}.{member.Key}");
+
+    private static void Rename(JsonNode root, string place)
+    {
+        string name = place[(place.LastIndexOf('.') + 1)..];
+        var parent = Places(root).OfType<JsonObject>().Single(o => $"{o.GetPath()}.{name}" == place && o.ContainsKey(name));
+        var value = parent[name];
+        parent.Remove(name);
+        parent[name + "2"] = value?.DeepClone();
+    }
+
     [Theory]
     [MemberData(nameof(Gates))]
     public void AMemberThatIsThereTwiceIsUnknown(string gate, string type)
