@@ -235,6 +235,13 @@ internal sealed class ControlFixture : IAsyncDisposable
         }
     }
 
+    /// <summary>Waits until the proxy was looked at so many times more: what follows from what is now was done by then.</summary>
+    public Task LooksAsync(int count)
+    {
+        int until = Target.LooksAtProxy + count;
+        return UntilAsync(() => Target.LooksAtProxy >= until, $"{count} more looks");
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Controller.DisposeAsync();
@@ -242,7 +249,8 @@ internal sealed class ControlFixture : IAsyncDisposable
         _home.Dispose();
     }
 
-    private ReleaseDesk Desk(Controller controller) => new(Ledger, controller, new Projects(Ledger), Promotions, new PullCheck(Content, Named(Target)), _candidates, "127.0.0.1:7070");
+    private ReleaseDesk Desk(Controller controller) => new(
+        Ledger, controller, new Projects(Ledger), Promotions, new PullCheck(Content, Named(Target)), _candidates, "127.0.0.1:7070");
 
     /// <summary>A clock that lets something happen when it is next read: a decision reads it after its evidence and before its entry.</summary>
     internal sealed class HookedTime : TimeProvider
