@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using Ingot.Instances;
 using Ingot.Oci.Content;
@@ -29,7 +28,7 @@ public sealed class MemoryHost
         {
             if (_containers.FirstOrDefault(isSame) is { } there)
                 return (there.Id, false);
-            string id = string.Create(CultureInfo.InvariantCulture, $"id-{++_ids}");
+            string id = $"id-{++_ids}";
             _containers.Add(container with { Id = id, Address = container.State == InstanceState.Running ? AddressOf(id) : null });
             return (id, true);
         }

@@ -179,7 +179,8 @@ public abstract class TargetContract
         Assert.Equal("g1-0=100 g1-1=100", await WeightsAsync(target, setup));
         await TwiceAsync(target, setup, new Move.AddServer(2, 0, addresses[2]));
         Assert.Equal("g1-0=100 g1-1=100 g2-0=0", await WeightsAsync(target, setup));
-        await TwiceAsync(target, setup, new Move.SetShares(shares, [new(1, 0, Takes: true), new(1, 1, Takes: false), new(2, 0, Takes: true)]));
+        await TwiceAsync(target, setup,
+            new Move.SetShares(shares, [new(1, 0, Takes: true), new(1, 1, Takes: false), new(2, 0, Takes: true)]));
         Assert.Equal($"g1-0={weights[1]} g1-1=0 g2-0={weights[2]}", await WeightsAsync(target, setup));
 
         // Another setup of a proxy that runs changes nothing of what they take.

@@ -19,7 +19,8 @@ internal sealed class Controller : IAsyncDisposable
     /// <param name="logger">The log.</param>
     /// <param name="append">How entries get onto the ledger; its own way when left out.</param>
     public Controller(LedgerStore ledger, StageTargets targets, TimeProvider time, ILogger logger, AppendEntries? append = null) =>
-        _world = new LoopWorld(ledger, append ?? ((actor, say) => ledger.AppendAsync(actor, say)), targets, new LoopClock(time), time, logger);
+        _world = new LoopWorld(
+            ledger, append ?? ((actor, say) => ledger.AppendAsync(actor, say)), targets, new LoopClock(time), time, logger);
 
     /// <summary>The loops, by stage and service.</summary>
     public IEnumerable<ServiceLoop> Loops => _loops.Values.OrderBy(l => l.Key.Project, StringComparer.Ordinal).ThenBy(l => l.Key.Service, StringComparer.Ordinal).ThenBy(l => l.Key.Stage, StringComparer.Ordinal);

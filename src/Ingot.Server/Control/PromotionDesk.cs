@@ -103,7 +103,8 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
             : null;
 
     // Not knowing takes nothing away from what was proved, nor does a soak that was made longer; a gate that shows the opposite does.
-    private static bool ShowsTheOpposite(Decision decision) => decision.Gates.Any(gate => gate is { Verdict: GateVerdict.Fail, Gate: not "soak" });
+    private static bool ShowsTheOpposite(Decision decision) =>
+        decision.Gates.Any(gate => gate is { Verdict: GateVerdict.Fail, Gate: not "soak" });
 
     private static Standpoint At(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest) => new(project.Name, image.Name, stage.Name, digest);
 

@@ -183,4 +183,5 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
 /// <param name="Time">The clock decisions are made by.</param>
 /// <param name="Wall">The clock of the host, which the target tells times by; it may be set.</param>
 /// <param name="Logger">The log.</param>
-internal sealed record LoopWorld(LedgerStore Ledger, AppendEntries Append, StageTargets Targets, TimeProvider Time, TimeProvider Wall, ILogger Logger);
+internal sealed record LoopWorld(
+    LedgerStore Ledger, AppendEntries Append, StageTargets Targets, TimeProvider Time, TimeProvider Wall, ILogger Logger);

@@ -30,7 +30,8 @@ public sealed partial class LedgerStore : IAsyncDisposable
     private volatile TaskCompletionSource _grown = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _size;
 
-    private LedgerStore(ServerHome home, TimeProvider time, IStorage storage, IDisposable lease, NoteSigner signer, IDatabase db, LedgerHead head)
+    private LedgerStore(
+        ServerHome home, TimeProvider time, IStorage storage, IDisposable lease, NoteSigner signer, IDatabase db, LedgerHead head)
     {
         _home = home;
         _time = time;
@@ -191,7 +192,8 @@ public sealed partial class LedgerStore : IAsyncDisposable
 
     private static LedgerException? Refusal(ServerHome home, Exception cause) => cause switch
     {
-        DbException or IOException or UnauthorizedAccessException => new LedgerException($"the ledger '{home.Database}' could not be opened: {IngotException.ReasonOf(cause)}", cause),
+        DbException or IOException or UnauthorizedAccessException =>
+            new LedgerException($"the ledger '{home.Database}' could not be opened: {IngotException.ReasonOf(cause)}", cause),
         FormatException or ArgumentException or InvalidCastException =>
             new LedgerException($"the ledger '{home.Database}' is damaged: {IngotException.ReasonOf(cause)}; run 'ingot log verify'", cause),
         _ => null,

@@ -22,10 +22,6 @@ public sealed partial class LedgerView
     public IReadOnlyList<PublishedManifest> Manifests(string repository) =>
         _db.Query($"SELECT {ManifestColumns} FROM manifests WHERE repository = ?1 ORDER BY entry", ReadManifest, repository);
 
-    /// <summary>Where a manifest was published, by repository.</summary>
-    public IReadOnlyList<PublishedManifest> PublishedAs(Digest digest) =>
-        _db.Query($"SELECT {ManifestColumns} FROM manifests WHERE digest = ?1 ORDER BY repository", ReadManifest, digest.ToString());
-
     /// <summary>What says something about <paramref name="subject"/> in a repository, in the order of publication, after entry <paramref name="after"/>.</summary>
     public IReadOnlyList<PublishedManifest> Referrers(string repository, Digest subject, string? artifactType = null, long after = -1, int count = int.MaxValue) =>
         _db.Query(

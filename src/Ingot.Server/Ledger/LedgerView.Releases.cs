@@ -79,10 +79,6 @@ public sealed partial class LedgerView
             $"SELECT {RolloutColumns} FROM rollouts WHERE project = ?1 AND service = ?2 AND stage = ?3 ORDER BY requested_entry DESC LIMIT ?4",
             ReadRollout, project, service, stage, count);
 
-    /// <summary>The rollouts that have not finished, oldest first.</summary>
-    public IReadOnlyList<RolloutRow> OpenRollouts() =>
-        _db.Query($"SELECT {RolloutColumns} FROM rollouts WHERE outcome = '' ORDER BY requested_entry", ReadRollout);
-
     /// <summary>The moves of a rollout in the order they were intended.</summary>
     public IReadOnlyList<MoveRow> Moves(string rollout) =>
         _db.Query("SELECT key, move, detail, outcome, intended, entry FROM moves WHERE rollout = ?1 ORDER BY intended", ReadMove, rollout);

@@ -47,7 +47,8 @@ public sealed partial class LedgerView
         if (terms.Count == 0)
             return ($"SELECT seq, json, leaf FROM entries WHERE seq {range} ORDER BY seq {order} LIMIT ?2", [.. arguments]);
 
-        var sql = new StringBuilder($"SELECT seq, json, leaf FROM subjects AS s JOIN entries ON seq = s.entry WHERE s.type = ?3 AND s.value = ?4 AND s.entry {range}");
+        var sql = new StringBuilder("SELECT seq, json, leaf FROM subjects AS s JOIN entries ON seq = s.entry");
+        sql.Append(CultureInfo.InvariantCulture, $" WHERE s.type = ?3 AND s.value = ?4 AND s.entry {range}");
         for (int i = 1; i < terms.Count; i++)
             sql.Append(CultureInfo.InvariantCulture, $" AND EXISTS (SELECT 1 FROM subjects WHERE type = ?{(2 * i) + 3} AND value = ?{(2 * i) + 4} AND entry = s.entry)");
         return ($"{sql} ORDER BY s.entry {order} LIMIT ?2", [.. arguments]);

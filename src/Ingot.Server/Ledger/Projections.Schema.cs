@@ -84,8 +84,9 @@ public static partial class Projections
     private static readonly string s_putRevocation = Put("revocations", "project, image, digest", "reason, actor, time, entry");
     private static readonly string s_putQuarantine = Put("quarantine", "project, service, stage, digest, settings", "reason, time, entry");
     private static readonly string s_putRollout = Put(
-        "rollouts", "rollout", "project, service, stage, repository, digest, version, reason, spec, generation, requested, requested_entry, "
-        + "state, state_reason, state_detail, state_entry, paused_by, pause_reason, paused_until, outcome, outcome_reason, receipt, time, entry");
+        "rollouts", "rollout",
+        "project, service, stage, repository, digest, version, reason, spec, generation, requested, requested_entry, state, state_reason, "
+        + "state_detail, state_entry, paused_by, pause_reason, paused_until, outcome, outcome_reason, receipt, time, entry");
     private static readonly string s_putMove = Put("moves", "rollout, key", "move, detail, outcome, intended, entry");
     private static readonly string s_putGeneration = Put(
         "generations", "project, service, stage, generation", "repository, digest, version, spec, rollout, status, time, entry");

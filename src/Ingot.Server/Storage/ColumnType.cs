@@ -1,6 +1,7 @@
 namespace Ingot.Server.Storage;
 
-/// <summary>What a column of a row holds, in the order in which SQLite sorts (<see href="https://sqlite.org/datatype3.html#comparisons"/>).</summary>
+/// <summary>What a column of a row holds, in the order in which SQLite sorts
+/// (<see href="https://sqlite.org/datatype3.html#comparisons"/>).</summary>
 public enum ColumnType
 {
     /// <summary>Nothing.</summary>

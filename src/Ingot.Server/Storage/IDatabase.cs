@@ -2,8 +2,9 @@ namespace Ingot.Server.Storage;
 
 /// <summary>A connection to a database, for one thread at a time.</summary>
 /// <remarks>
-/// Statements name their parameters <c>?1</c>, <c>?2</c>, … in the order of the arguments. Columns hold 64-bit integers, text and bytes; there
-/// are no nulls. What fails throws a <see cref="System.Data.Common.DbException"/>, of which <see cref="DatabaseFailure"/> knows the kinds.
+/// Statements name their parameters <c>?1</c>, <c>?2</c>, … in the order of the arguments. Columns hold 64-bit integers, text and bytes;
+/// there are no nulls. What fails throws a <see cref="System.Data.Common.DbException"/>, of which <see cref="DatabaseFailure"/> knows the
+/// kinds.
 /// </remarks>
 public interface IDatabase : IDisposable
 {

@@ -54,8 +54,11 @@ public static class Invariants
     {
         bool Takes(ServerObservation server, int weight) => weight > 0 && seen.IsReady(server.Generation, server.Index);
         var changes = moves.OfType<Move.SetShares>().Select(Weights.Of).ToList();
-        int After(ServerObservation server) => changes.Select(change => change.TryGetValue((server.Generation, server.Index), out int weight)
-            ? weight : (int?)null).LastOrDefault(weight => weight is not null) ?? server.Weight;
+        int After(ServerObservation server)
+        {
+            var last = changes.LastOrDefault(change => change.ContainsKey((server.Generation, server.Index)));
+            return last?[(server.Generation, server.Index)] ?? server.Weight;
+        }
 
         bool nothingIsToServe = goals.All(goal => goal.Share == 0) && goals.Any(goal => goal.Presence != Presence.Running);
         if (!nothingIsToServe && seen.Proxy.Servers.Any(server => Takes(server, server.Weight)) && !seen.Proxy.Servers.Any(server => Takes(server, After(server))))

@@ -43,7 +43,7 @@ public abstract record Move
     /// <summary>Start the proxy with these servers, or replace one that is set up otherwise without closing its listening sockets.</summary>
     /// <param name="Settings">How it is to be set up.</param>
     /// <param name="Servers">The servers it begins with.</param>
-    /// <param name="Shares">The shares it begins with; null when every server keeps what it takes, and one that is new takes nothing.</param>
+    /// <param name="Shares">The shares it begins with; null when every server keeps what it takes, and a new one takes nothing.</param>
     public sealed record EnsureProxy(
         ProxySettings Settings, IReadOnlyList<ProxyServer> Servers, IReadOnlyList<TrafficShare>? Shares = null) : Move
     {

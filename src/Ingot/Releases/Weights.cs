@@ -1,7 +1,7 @@
 namespace Ingot.Releases;
 
-/// <summary>Turns shares of the traffic into the whole numbers by which a proxy divides it: a server takes its weight out of the sum of all.
-/// Decisions compare what a target reports with these, so every target sets and reports them.</summary>
+/// <summary>Turns shares of the traffic into the whole numbers by which a proxy divides it: a server takes its weight out of the sum of
+/// all. Decisions compare what a target reports with these, so every target sets and reports them.</summary>
 public static class Weights
 {
     /// <summary>The largest weight, which is the largest HAProxy takes.</summary>

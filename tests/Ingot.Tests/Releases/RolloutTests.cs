@@ -734,13 +734,15 @@ public sealed class RolloutTests
     {
         (Move Move, string Key, string Json)[] moves =
         [
-            (new Move.EnsureProxy(World.Settings, [new ProxyServer(1, 0, "10.0.0.1:80")], [new TrafficShare(1, 100, 2)]),
+            (new Move.EnsureProxy(
+                new(new("127.0.0.1", 8080), TimeSpan.FromSeconds(1)), [new(1, 0, "10.0.0.1:80")], [new(1, 100, 2)]),
                 "proxy 127.0.0.1:8080 g1=100%/2 g1-0=10.0.0.1:80",
                 """
                 {"move":"ensure-proxy","settings":{"listen":{"address":"127.0.0.1","port":8080},"check_timeout":"00:00:01"},
                 "servers":[{"generation":1,"index":0,"address":"10.0.0.1:80"}],"shares":[{"generation":1,"percent":100,"servers":2}]}
                 """),
-            (new Move.CreateInstance(1, 0, 2), "create g1-0 attempt 2", """{"move":"create-instance","generation":1,"index":0,"attempt":2,"lane":"Instances"}"""),
+            (new Move.CreateInstance(1, 0, 2), "create g1-0 attempt 2",
+                """{"move":"create-instance","generation":1,"index":0,"attempt":2,"lane":"Instances"}"""),
             (new Move.AddServer(1, 0, "10.0.0.1:80"), "server g1-0 10.0.0.1:80",
                 """{"move":"add-server","generation":1,"index":0,"address":"10.0.0.1:80"}"""),
             (new Move.SetShares([new(2, 5, 1), new(1, 95, 2)], [new(2, 0, Takes: true), new(1, 1, Takes: false)]),
@@ -751,8 +753,10 @@ public sealed class RolloutTests
                 """),
             (new Move.RemoveServer(1, 0, true), "remove-server g1-0 cut",
                 """{"move":"remove-server","generation":1,"index":0,"cut_sessions":true}"""),
-            (new Move.StopInstance(1, 0, "abc"), "stop g1-0 abc", """{"move":"stop-instance","generation":1,"index":0,"id":"abc","lane":"Instances"}"""),
-            (new Move.RemoveInstance(1, 0, "abc"), "remove g1-0 abc", """{"move":"remove-instance","generation":1,"index":0,"id":"abc","lane":"Instances"}"""),
+            (new Move.StopInstance(1, 0, "abc"), "stop g1-0 abc",
+                """{"move":"stop-instance","generation":1,"index":0,"id":"abc","lane":"Instances"}"""),
+            (new Move.RemoveInstance(1, 0, "abc"), "remove g1-0 abc",
+                """{"move":"remove-instance","generation":1,"index":0,"id":"abc","lane":"Instances"}"""),
             (new Move.StartSynthetic("/", 5), "synthetic / 5/s", """{"move":"start-synthetic","path":"/","rate":5}"""),
             (new Move.StopSynthetic(), "synthetic off", """{"move":"stop-synthetic"}"""),
         ];

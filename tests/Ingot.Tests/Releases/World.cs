@@ -267,7 +267,7 @@ public sealed class World(int seed)
         if (instance.State == InstanceState.Exited)
             instance.Restarts++;
         instance.State = InstanceState.Running;
-        instance.Address = string.Create(CultureInfo.InvariantCulture, $"10.0.{_random.Next(200)}.{++_ids}:8080");
+        instance.Address = $"10.0.{_random.Next(200)}.{++_ids}:8080";
         (instance.StartedAt, instance.StartedAtClock) = (Elapsed, Now);
         instance.ExitCode = null;
     }
