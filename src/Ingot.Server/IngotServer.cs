@@ -38,9 +38,10 @@ public static class IngotServer
         await using var app = Build(options, home, socket.Path);
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("ingot");
         var address = new IPEndPoint(options.Listen.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : options.Listen.Address, options.Listen.Port);
-        var target = new DockerTarget(home.Root, home.ReadId(), time) { Credentials = repository => CredentialsOf(repository, address, tokens) };
-        await using var controller = new Controller(ledger, target, time, logger);
         var projects = new Projects(ledger);
+        var targets = Targets.Of(new TargetHome(home.Root, home.ReadId(), time, repository => CredentialsOf(repository, address, tokens)));
+        var stages = new StageTargets(projects, targets);
+        await using var controller = new Controller(ledger, stages, time, logger);
         var keys = new KeyBook(ledger, new KeyStore(home.Keys));
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var gatekeeper = new Gatekeeper(tokens, options);
@@ -66,15 +67,15 @@ public static class IngotServer
             ReferrerNotes = home.ReferrerNotes,
             Trusted = shelf.BelievedAsync,
         });
-        var instances = new InstanceDesk(ledger, target, logger);
+        var instances = new InstanceDesk(ledger, stages, logger);
         app.MapApi(new ApiServices(
             options, home, time.GetUtcNow(), ledger, projects,
             promotions,
-            new ReleaseDesk(ledger, controller, projects, promotions, new PullCheck(content, target, address.ToString()), candidates, address.ToString()),
-            new StopDesk(ledger, controller, projects, target),
+            new ReleaseDesk(ledger, controller, projects, promotions, new PullCheck(content, targets, address.ToString()), candidates, address.ToString()),
+            new StopDesk(ledger, controller, projects, stages),
             new KeyDesk(ledger, keys, promotions, new KeyStore(home.Keys)),
             new TagDesk(ledger, candidates.IsVersionAsync),
-            target,
+            targets,
             new StatusReader(ledger, controller, projects),
             instances,
             new FailureReader(ledger, projects, instances),

@@ -1,4 +1,3 @@
-using System.Globalization;
 
 namespace Ingot.Testing;
 
@@ -17,8 +16,7 @@ public static class Growth
         large();
         long few = BytesOf(small), many = BytesOf(large);
         if (many > 20 * Math.Max(few, Small))
-            throw new InvalidOperationException(string.Create(
-                CultureInfo.InvariantCulture, $"an input of {Small} takes {few} bytes, and one of {Large} takes {many}"));
+            throw new InvalidOperationException($"an input of {Small} takes {few} bytes, and one of {Large} takes {many}");
     }
 
     private static long BytesOf(Action act)

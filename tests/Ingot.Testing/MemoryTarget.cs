@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Globalization;
+using System.Runtime.CompilerServices;
 using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Releases;
@@ -28,7 +28,7 @@ public sealed class MemoryHost
         {
             if (_containers.FirstOrDefault(isSame) is { } there)
                 return (there.Id, false);
-            string id = string.Create(CultureInfo.InvariantCulture, $"id-{++_ids}");
+            string id = $"id-{++_ids}";
             _containers.Add(container with { Id = id, Address = container.State == InstanceState.Running ? AddressOf(id) : null });
             return (id, true);
         }
@@ -96,7 +96,7 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
     public MemoryHost Host => host;
 
     /// <summary>What happens before a call does anything: it may wait, and it may throw. Calls are named <c>describe</c>, <c>proxy</c>,
-    /// <c>instances</c>, <c>remove</c>, <c>find</c>, and by a move's key.</summary>
+    /// <c>instances</c>, <c>remove</c>, <c>find</c>, <c>log</c>, and by a move's key.</summary>
     public Func<string, CancellationToken, Task> Before { get; set; } = (_, _) => Task.CompletedTask;
 
     /// <summary>What happens after a move took effect, before the caller learns of it.</summary>
@@ -147,6 +147,21 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
     public IReadOnlyList<string> Strangers(ServiceKey key) =>
         host.Read((containers, _) => containers.Where(one => one.IsOf(home, key) && !one.IsReadable)
             .Select(one => $"the container '{one.Id}' has labels that cannot be read").ToList());
+
+    /// <summary>What every instance writes once it is started.</summary>
+    public static IReadOnlyList<string> Says { get; } = ["starts", "has opened its files", "listens"];
+
+    public async IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        await BeginAsync("log", cancellationToken);
+        if (!host.Read((containers, _) => containers.Any(one => one.Id == id)))
+            yield break;
+        foreach (string line in Says.TakeLast(query.Tail ?? int.MaxValue))
+            yield return new LogLine(null, IsError: false, line);
+        if (query.Follow)
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+    }
 
     public SyntheticObservation? ObserveSynthetic(ServiceKey key) => null;
 
@@ -249,9 +264,7 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
     private static MemoryProxy? Apply(ServiceSetup setup, MemoryProxy? proxy, Move move)
     {
         if (move is Move.EnsureProxy ensure)
-            return proxy?.Settings == ensure.Settings ? proxy
-                : new MemoryProxy(ensure.Settings, ensure.Servers
-                .ToDictionary(server => (server.Generation, server.Index), server => (server.Address, server.Weight)));
+            return proxy?.Settings == ensure.Settings ? proxy : Replace(proxy, ensure);
         if (proxy is null)
             throw new ToolException("memory", $"the proxy of {setup.Key} does not run");
 
@@ -262,9 +275,9 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
                 var known = servers.GetValueOrDefault((add.Generation, add.Index));
                 servers[(add.Generation, add.Index)] = (add.Address, known.Address == add.Address ? known.Weight : 0);
                 break;
-            case Move.SetWeights weights:
-                foreach (var weight in weights.Servers)
-                    servers[(weight.Generation, weight.Index)] = (servers[(weight.Generation, weight.Index)].Address, weight.Weight);
+            case Move.SetShares shares:
+                foreach (var (server, weight) in Weights.Of(shares))
+                    servers[server] = (servers[server].Address, weight);
                 break;
             case Move.RemoveServer remove:
                 servers.Remove((remove.Generation, remove.Index));
@@ -272,6 +285,19 @@ public class MemoryTarget(MemoryHost host, string home) : ITarget
         }
 
         return proxy with { Servers = servers };
+    }
+
+    private static MemoryProxy Replace(MemoryProxy? proxy, Move.EnsureProxy ensure)
+    {
+        var weights = ensure.Shares is null ? null : Weights.Of(ensure.Shares);
+        Dictionary<(int Generation, int Index), (string Address, int Weight)> servers = proxy is null ? [] : new(proxy.Servers);
+        foreach (var server in ensure.Servers)
+        {
+            var at = (server.Generation, server.Index);
+            servers[at] = (server.Address, weights?.GetValueOrDefault(server.Generation) ?? servers.GetValueOrDefault(at).Weight);
+        }
+
+        return new MemoryProxy(ensure.Settings, servers);
     }
 
     private static ServerObservation Server(KeyValuePair<(int Generation, int Index), (string Address, int Weight)> server) =>

@@ -51,7 +51,7 @@ public static class SampleEvidence
 
     public static StatementBinding Bound(TimeSpan? before = null) => new(Project, Image, Now - (before ?? TimeSpan.FromMinutes(1)));
 
-    public static Verdict Ask(string gate, params EvidenceRecord[] records) => Result(gate, records).Verdict;
+    public static GateVerdict Ask(string gate, params EvidenceRecord[] records) => Result(gate, records).Verdict;
 
     public static GateResult Result(string gate, params EvidenceRecord[] records) => BuiltInGates.Ask(gate, Candidate(gate) with { Evidence = Set(records) });
 

@@ -40,6 +40,9 @@ public abstract class TargetContract
     /// <summary>Whether a container runs, whosever it is.</summary>
     protected abstract Task<bool> RunsAsync(string id);
 
+    /// <summary>What every instance writes once it is started.</summary>
+    protected abstract IReadOnlyList<string> Says { get; }
+
     [Fact]
     public async Task OnAHostThatNeverRanTheServiceAllInstancesAreMadeAtOnce()
     {
@@ -149,13 +152,56 @@ public abstract class TargetContract
 
         await TwiceAsync(target, setup, new Move.EnsureProxy(setup.Proxy, []));
         await TwiceAsync(target, setup, new Move.AddServer(1, 0, address));
-        await TwiceAsync(target, setup, new Move.SetWeights([new ServerWeight(1, 0, 100)]));
+        await TwiceAsync(target, setup, new Move.SetShares([new TrafficShare(1, 100, 3)], [new ServerTurn(1, 0, Takes: true)]));
         var proxy = await target.ObserveProxyAsync(setup);
         Assert.Equal((1, 0, address, 100),
             Assert.Single(proxy.Servers.Select(server => (server.Generation, server.Index, server.Address, server.Weight))));
-        await TwiceAsync(target, setup, new Move.SetWeights([new ServerWeight(1, 0, 0)]));
+        await TwiceAsync(target, setup, new Move.SetShares([new TrafficShare(1, 100, 3)], [new ServerTurn(1, 0, Takes: false)]));
         await TwiceAsync(target, setup, new Move.RemoveServer(1, 0, CutSessions: false));
         Assert.Empty((await target.ObserveProxyAsync(setup)).Servers);
+    }
+
+    [Theory]
+    [InlineData(5)]
+    [InlineData(50)]
+    public async Task EveryServerTakesItsPartOfTheShareAndOneThatIsHeldBackTakesNothing(int percent)
+    {
+        var (target, setup) = Begin($"shares{percent}");
+        var shares = new TrafficShare[] { new(2, percent, 3), new(1, 100 - percent, 3) };
+        var weights = Weights.Of(shares);
+        string[] addresses =
+        [
+            await AddressAsync(target, setup, 1, 0), await AddressAsync(target, setup, 1, 1), await AddressAsync(target, setup, 2, 0),
+        ];
+
+        await TwiceAsync(target, setup, new Move.EnsureProxy(
+            setup.Proxy, [new ProxyServer(1, 0, addresses[0]), new ProxyServer(1, 1, addresses[1])], [new TrafficShare(1, 100, 3)]));
+        Assert.Equal("g1-0=100 g1-1=100", await WeightsAsync(target, setup));
+        await TwiceAsync(target, setup, new Move.AddServer(2, 0, addresses[2]));
+        Assert.Equal("g1-0=100 g1-1=100 g2-0=0", await WeightsAsync(target, setup));
+        await TwiceAsync(target, setup,
+            new Move.SetShares(shares, [new(1, 0, Takes: true), new(1, 1, Takes: false), new(2, 0, Takes: true)]));
+        Assert.Equal($"g1-0={weights[1]} g1-1=0 g2-0={weights[2]}", await WeightsAsync(target, setup));
+
+        // Another setup of a proxy that runs changes nothing of what they take.
+        var changed = setup with { Proxy = setup.Proxy with { CheckTimeout = TimeSpan.FromSeconds(7) } };
+        await TwiceAsync(target, changed, new Move.EnsureProxy(changed.Proxy,
+            [new(1, 0, addresses[0]), new(1, 1, addresses[1]), new(2, 0, addresses[2])]));
+        Assert.Equal($"g1-0={weights[1]} g1-1=0 g2-0={weights[2]}", await WeightsAsync(target, changed));
+    }
+
+    [Fact]
+    public async Task LinesComeInTheOrderInWhichTheyWereWrittenAndNoneOfAnInstanceThatIsGone()
+    {
+        var (target, setup) = Begin("log");
+        string id = await CreateAsync(target, setup, 1, 0);
+
+        Assert.Equal(Says, await LinesAsync(NewTarget(), id, new LogQuery(Follow: true)));
+        Assert.Equal(Says, await LinesAsync(target, id, new LogQuery()));
+        Assert.Equal([Says[^1]], await LinesAsync(target, id, new LogQuery(Tail: 1)));
+
+        await target.CarryOutAsync(setup, new Move.RemoveInstance(1, 0, id));
+        Assert.Empty(await LinesAsync(target, id, new LogQuery()));
     }
 
     [Fact]
@@ -335,6 +381,29 @@ public abstract class TargetContract
                 await TwiceAsync(target, setup, new Move.RemoveInstance(1, index, id));
                 return null;
         }
+    }
+
+    private async Task<List<string>> LinesAsync(ITarget target, string id, LogQuery query)
+    {
+        var lines = new List<string>();
+        await foreach (var line in target.ReadLogAsync(id, query))
+        {
+            lines.Add(line.Text);
+            if (query.Follow && lines.Count == Says.Count)
+                break;
+        }
+
+        return lines;
+    }
+
+    private static async Task<string> WeightsAsync(ITarget target, ServiceSetup setup) => string.Join(' ',
+        (await target.ObserveProxyAsync(setup)).Servers.OrderBy(server => server.Generation).ThenBy(server => server.Index)
+            .Select(server => $"{InstanceName.Of(server.Generation, server.Index)}={server.Weight}"));
+
+    private static async Task<string> AddressAsync(ITarget target, ServiceSetup setup, int generation, int index)
+    {
+        string id = await CreateAsync(target, setup, generation, index);
+        return (await target.ObserveInstancesAsync(setup)).Single(instance => instance.Id == id).Address!;
     }
 
     private static async Task<string> CreateAsync(ITarget target, ServiceSetup setup, int generation, int index)

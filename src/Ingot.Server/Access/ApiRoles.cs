@@ -40,6 +40,7 @@ internal static class ApiRoles
         ["POST /api/v1/log/verify"] = Anyone,
         ["GET /api/v1/log/checkpoint"] = Anyone,
         ["GET /api/v1/log/documents/{digest}"] = Anyone,
+        ["GET /api/v1/log/tile/{**rest}"] = Anyone,
         ["GET /api/v1/log/proof/{entry:long}"] = Anyone,
     }.ToFrozenDictionary(StringComparer.Ordinal);
 

@@ -22,7 +22,7 @@ namespace Ingot.Server.Api;
 
 /// <summary>What the API needs to answer.</summary>
 internal sealed record ApiServices(
-    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, TagDesk Tags, ITarget Target, StatusReader Status,
+    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, TagDesk Tags, Targets Targets, StatusReader Status,
     InstanceDesk Instances, FailureReader Failures, TokenStore Tokens, ILogger Logger);
 
 /// <summary>The HTTP API under <c>/api/v1</c>. Who may call what stands in <see cref="ApiRoles"/>; every entry of the ledger is by the caller's token.</summary>
@@ -114,7 +114,7 @@ internal static class ApiEndpoints
         });
         api.MapGet("target", async (HttpContext http) =>
         {
-            var target = await services.Target.DescribeAsync(http.RequestAborted);
+            var target = await services.Targets.Named(null).DescribeAsync(http.RequestAborted);
             await ReplyAsync(http, new TargetReply(target.Name, target.Compressions, target.Upgrade), ApiJson.Default.TargetReply);
         });
         api.MapGet("rollouts/{id}", (HttpContext http, string id) => FollowAsync(http, services, id));
@@ -146,9 +146,7 @@ internal static class ApiEndpoints
         });
         api.MapGet("log/verify", (HttpContext http) => VerifyAsync(http, services, []));
         api.MapPost("log/verify", async (HttpContext http) => await VerifyAsync(http, services, (await BodyAsync(http, ApiJson.Default.VerifyRequest)).Against));
-        api.MapGet("log/documents/{digest}", (HttpContext http, string digest) =>
-            LedgerEndpoints.WriteDocumentAsync(http, services.Ledger, digest));
-        api.MapGet("log/checkpoint", (HttpContext http) => http.Response.WriteAsync(services.Ledger.Checkpoint() ?? throw new ApiException("not_found", "the ledger is empty")));
+        api.MapLedger("log", services.Ledger);
         api.MapGet("log/proof/{entry:long}", (HttpContext http, long entry) => http.Response.WriteAsync(
             services.Ledger.Prove(entry)?.ToString() ?? throw new ApiException("not_found", $"the ledger has {services.Ledger.Size} entries: there is no entry {entry}")));
     }

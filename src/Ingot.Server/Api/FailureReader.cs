@@ -85,5 +85,5 @@ internal sealed class FailureReader(LedgerStore ledger, Projects projects, Insta
         }
         : null;
 
-    private Ledger.Rollout? Failed(ServiceKey key) => ledger.Read(view => RolloutEntries.LastFailed(view, key));
+    private RolloutRow? Failed(ServiceKey key) => ledger.Read(view => RolloutEntries.LastFailed(view, key));
 }

@@ -3,8 +3,6 @@ using Ingot.Releases;
 using Ingot.Server.Control;
 using Ingot.Server.Ledger;
 using Ingot.Templates.Project;
-using Generation = Ingot.Releases.Generation;
-using Rollout = Ingot.Releases.Rollout;
 
 namespace Ingot.Server.Api;
 

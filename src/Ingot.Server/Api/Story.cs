@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Ingot.Evidence.Signatures;
 using Ingot.Oci.Content;
@@ -83,9 +82,7 @@ internal static class Story
     private static string Finished(RolloutFinished x, LedgerView view)
     {
         var receipt = view.Whole(x.Receipt).Deserialize(ReleasesJsonContext.Default.RolloutReceipt);
-        string figures = receipt is null ? "" : string.Create(
-            CultureInfo.InvariantCulture,
-            $"; {receipt.UserRequests} requests, {receipt.UserFailures} failed, in {(receipt.FinishedAt - receipt.StartedAt).TotalSeconds:0.0} s");
+        string figures = receipt is null ? "" : $"; {receipt.UserRequests} requests, {receipt.UserFailures} failed, in {(receipt.FinishedAt - receipt.StartedAt).TotalSeconds:0.0} s";
         return x.Outcome switch
         {
             "Done" => $"done{figures}",

@@ -75,7 +75,7 @@ internal sealed class Candidates(LedgerStore ledger, Projects projects, Evidence
         return null;
     }
 
-    private static Policies.Approval Word(LedgerView view, Standpoint at, Ledger.Approval word) =>
+    private static Approval Word(LedgerView view, Standpoint at, ApprovalRow word) =>
         new(word.Who, word.IsApproved, word.IsApproved && Standing.IsPublisher(view, at, word.Who) ? $"{word.Reason}; published it too" : word.Reason, word.Time);
 
     private static string Repository(string project, string image) => $"{project}/{image}";

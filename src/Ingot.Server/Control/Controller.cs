@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Ingot.Instances;
 using Ingot.Releases;
 using Ingot.Server.Ledger;
 using Microsoft.Extensions.Logging;
@@ -15,12 +14,13 @@ internal sealed class Controller : IAsyncDisposable
 
     /// <summary>Makes a controller that has no loops yet.</summary>
     /// <param name="ledger">The ledger.</param>
-    /// <param name="target">Where instances run.</param>
+    /// <param name="targets">Where instances run.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">The log.</param>
     /// <param name="append">How entries get onto the ledger; its own way when left out.</param>
-    public Controller(LedgerStore ledger, ITarget target, TimeProvider time, ILogger logger, AppendEntries? append = null) =>
-        _world = new LoopWorld(ledger, append ?? ((actor, say) => ledger.AppendAsync(actor, say)), target, new LoopClock(time), time, logger);
+    public Controller(LedgerStore ledger, StageTargets targets, TimeProvider time, ILogger logger, AppendEntries? append = null) =>
+        _world = new LoopWorld(
+            ledger, append ?? ((actor, say) => ledger.AppendAsync(actor, say)), targets, new LoopClock(time), time, logger);
 
     /// <summary>The loops, by stage and service.</summary>
     public IEnumerable<ServiceLoop> Loops => _loops.Values.OrderBy(l => l.Key.Project, StringComparer.Ordinal).ThenBy(l => l.Key.Service, StringComparer.Ordinal).ThenBy(l => l.Key.Stage, StringComparer.Ordinal);

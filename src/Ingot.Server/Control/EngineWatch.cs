@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Instances;
 using Ingot.Releases;
 
@@ -64,7 +63,7 @@ internal sealed class EngineWatch(ITarget target, TimeProvider time)
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return new Look([], began, string.Create(CultureInfo.InvariantCulture, $"the engine did not answer within {s_limit.TotalSeconds:0} s"));
+            return new Look([], began, $"the engine did not answer within {s_limit.TotalSeconds:0} s");
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace Ingot.Server.Control;
 
 /// <summary>Shows what instances wrote, and of those that failed what was last seen of them. It looks, and changes nothing.</summary>
-internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger logger)
+internal sealed class InstanceDesk(LedgerStore ledger, StageTargets targets, ILogger logger)
 {
     /// <summary>How many lines of an instance's log are shown of one that failed.</summary>
     public const int SymptomLines = 10;
@@ -60,7 +60,7 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
         IReadOnlyList<string> lines;
         try
         {
-            lines = await LastLinesAsync(instance.Id, limit).WaitAsync(limit);
+            lines = await LastLinesAsync(key, instance.Id, limit).WaitAsync(limit);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -74,10 +74,10 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
         return new InstanceSymptom(NameOf(instance), ShortId(instance), ended, instance.OutOfMemory, lines);
     }
 
-    private async Task<IReadOnlyList<string>> LastLinesAsync(string id, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> LastLinesAsync(ServiceKey key, string id, CancellationToken cancellationToken)
     {
         var lines = new List<string>();
-        await foreach (var line in target.ReadLogAsync(id, new LogQuery(SymptomLinesRead), cancellationToken))
+        await foreach (var line in targets.Of(key).ReadLogAsync(id, new LogQuery(SymptomLinesRead), cancellationToken))
             lines.Add(line.Text);
         return lines.Count == 0 ? [] : Shown(lines);
     }
@@ -156,7 +156,7 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
     private async IAsyncEnumerable<LogLineReply> ToldAsync(
         ServiceKey key, InstanceObservation instance, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await using var lines = target.ReadLogAsync(instance.Id, query, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        await using var lines = targets.Of(key).ReadLogAsync(instance.Id, query, cancellationToken).GetAsyncEnumerator(cancellationToken);
         bool isRead = true;
         while (isRead)
         {
@@ -242,7 +242,7 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
     {
         try
         {
-            await foreach (var line in target.ReadLogAsync(instance.Id, reader.Next(instance), cancellationToken))
+            await foreach (var line in targets.Of(key).ReadLogAsync(instance.Id, reader.Next(instance), cancellationToken))
             {
                 if (reader.IsNew(line))
                     await lines.WriteAsync(Reply(key, instance, line), cancellationToken);
@@ -296,7 +296,7 @@ internal sealed class InstanceDesk(LedgerStore ledger, ITarget target, ILogger l
 
     // Asked of the target, and not of a loop: what is left of a service that runs no more has none.
     private async Task<IReadOnlyList<InstanceObservation>> InstancesAsync(ServiceKey key, CancellationToken cancellationToken) =>
-        await target.ObserveInstancesAsync(new ServiceSetup(key, s_anyProxy, []), cancellationToken);
+        await targets.Of(key).ObserveInstancesAsync(new ServiceSetup(key, s_anyProxy, []), cancellationToken);
 
     private static readonly ProxySettings s_anyProxy = new(new ListenAddress("127.0.0.1", 0), TimeSpan.Zero);
 

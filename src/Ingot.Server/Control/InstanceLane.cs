@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Releases;
 
 namespace Ingot.Server.Control;
@@ -59,7 +58,7 @@ internal sealed class InstanceLane(TimeProvider time) : IAsyncDisposable
     /// <summary>Begins a move, unless one on the same instance is under way. <paramref name="carryOut"/> must not throw.</summary>
     public bool Start(Move move, Func<CancellationToken, Task> carryOut)
     {
-        var instance = InstanceOf(move) ?? throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"'{move}' is not about an instance"), nameof(move));
+        var instance = InstanceOf(move) ?? throw new ArgumentException($"'{move}' is not about an instance", nameof(move));
         lock (_gate)
         {
             if (_stop.IsCancellationRequested || !_underWay.TryAdd(instance, move))

@@ -22,7 +22,7 @@ internal sealed class KeyDesk(LedgerStore ledger, KeyBook keys, PromotionDesk pr
         return new KeyRetirementReply(KeyReports.Of(retired), [.. fallen.Select(a => $"{a.Project}/{a.Image}@{a.Digest} in {a.Stage}")]);
     }
 
-    private async Task ReconsiderAsync(Promotion admission, string by, CancellationToken cancellationToken)
+    private async Task ReconsiderAsync(PromotionRow admission, string by, CancellationToken cancellationToken)
     {
         try
         {
@@ -37,8 +37,8 @@ internal sealed class KeyDesk(LedgerStore ledger, KeyBook keys, PromotionDesk pr
     private Task<IReadOnlyList<string>> NotesAsync(CancellationToken cancellationToken) => KeyReports.NotesAsync(ledger.Read(KeyRing.Of), store, cancellationToken);
 
     /// <summary>The admissions that may rest on a key's word, by stage as the projects have them, so that one is decided before those that rest on it.</summary>
-    private static List<Promotion> Resting(LedgerView view, string key) =>
+    private static List<PromotionRow> Resting(LedgerView view, string key) =>
         [.. view.Projects().SelectMany(p => view.Promotions(p.Project)).Where(p => p.Admitted && Standing.Objection(view, Door.Serve, At(p)) is { Kind: ObjectionKind.Lapsed }).OrderBy(p => p.Entry)];
 
-    private static Standpoint At(Promotion admission) => new(admission.Project, admission.Image, admission.Stage, admission.Digest);
+    private static Standpoint At(PromotionRow admission) => new(admission.Project, admission.Image, admission.Stage, admission.Digest);
 }

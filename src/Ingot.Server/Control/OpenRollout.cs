@@ -32,7 +32,7 @@ internal sealed record ServiceHistory(LoopMemory Memory, InstanceOwners Owners)
         return new ServiceHistory(memory, owners);
     }
 
-    private static (SteadyState? Steady, DateTimeOffset? Since) Steady(LedgerView view, IReadOnlyList<Ledger.Rollout> rollouts)
+    private static (SteadyState? Steady, DateTimeOffset? Since) Steady(LedgerView view, IReadOnlyList<RolloutRow> rollouts)
     {
         SteadyState? steady = null;
         DateTimeOffset? since = null;
@@ -62,14 +62,14 @@ internal sealed record ServiceHistory(LoopMemory Memory, InstanceOwners Owners)
                 || entry.Event is LedgerEvent.ServiceStopped { Stage: var stopped } && stopped == key.Stage);
 
     // What is remembered of instances between rollouts goes on from the last one that ended.
-    private static SteadyState Remembered(LedgerView view, SteadyState steady, IReadOnlyList<Ledger.Rollout> rollouts, WorkingStates? working)
+    private static SteadyState Remembered(LedgerView view, SteadyState steady, IReadOnlyList<RolloutRow> rollouts, WorkingStates? working)
     {
         return working?.Read(steady.Key.Stem, MarkOf(view, rollouts)) is { } json ? steady with { Instances = ReleasesJson.ReadMemory(json) } : steady;
     }
 
     // What is counted between rollouts is based on this: the last entry about the last rollout that ended.
-    private static string MarkOf(LedgerView view, IReadOnlyList<Ledger.Rollout> rollouts) =>
+    private static string MarkOf(LedgerView view, IReadOnlyList<RolloutRow> rollouts) =>
         rollouts.Where(r => r.Outcome is not null).MaxBy(r => r.Entry) is { } last ? view.Mark(last.Entry) : "";
 
-    private static OpenRollout Open(Ledger.Rollout rollout, RecordedState recorded) => new(rollout.Id, recorded.State, recorded.ChangesRecorded, recorded.Mark);
+    private static OpenRollout Open(RolloutRow rollout, RecordedState recorded) => new(rollout.Id, recorded.State, recorded.ChangesRecorded, recorded.Mark);
 }

@@ -41,7 +41,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
 
     /// <summary>Decides again about an admission that may have fallen, and records it when evidence that is left carries it, or speaks against it.
     /// It is refused when what it rests on changed again and again meanwhile: then nobody knows whether the admission stands.</summary>
-    public async Task ReconsiderAsync(Promotion admission, string by, CancellationToken cancellationToken)
+    public async Task ReconsiderAsync(PromotionRow admission, string by, CancellationToken cancellationToken)
     {
         try
         {
@@ -103,7 +103,8 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
             : null;
 
     // Not knowing takes nothing away from what was proved, nor does a soak that was made longer; a gate that shows the opposite does.
-    private static bool ShowsTheOpposite(Decision decision) => decision.Gates.Any(gate => gate is { Verdict: Policies.Verdict.Fail, Gate: not "soak" });
+    private static bool ShowsTheOpposite(Decision decision) =>
+        decision.Gates.Any(gate => gate is { Verdict: GateVerdict.Fail, Gate: not "soak" });
 
     private static Standpoint At(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest) => new(project.Name, image.Name, stage.Name, digest);
 
@@ -176,7 +177,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candi
         project.Name, image.Name, digest, await candidates.VersionAsync(project.Name, image.Name, digest, cancellationToken), decision.Stage, decision.Admitted ? "admitted" : "refused", since,
         [.. decision.Gates.Select(g => new GateReply(g.Gate, g.Verdict.ToString().ToLowerInvariant(), g.Reason, g.Cure, g.Evidence))]);
 
-    private async Task<DecisionReply> ReplyAsync(ProjectDefinition project, ImageDefinition image, Digest digest, string stage, Promotion promotion, CancellationToken cancellationToken) => new(
+    private async Task<DecisionReply> ReplyAsync(ProjectDefinition project, ImageDefinition image, Digest digest, string stage, PromotionRow promotion, CancellationToken cancellationToken) => new(
         project.Name, image.Name, digest, await candidates.VersionAsync(project.Name, image.Name, digest, cancellationToken), stage, "admitted", promotion.Time,
         [.. promotion.Gates.Select(g => new GateReply(g.Gate, g.Verdict, g.Reason, null, g.Evidence))]);
 }

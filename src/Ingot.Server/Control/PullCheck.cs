@@ -8,7 +8,7 @@ using Ingot.Tools;
 namespace Ingot.Server.Control;
 
 /// <summary>Finds out whether a target can pull an image. Asked before a release: the pull itself would fail with words that lead nobody to the cause.</summary>
-internal sealed class PullCheck(IContentStore content, ITarget target, string registry)
+internal sealed class PullCheck(IContentStore content, Targets targets, string registry)
 {
     private static readonly LayerCompression[] s_pulledEverywhere = [LayerCompression.None, LayerCompression.Gzip];
 
@@ -20,7 +20,7 @@ internal sealed class PullCheck(IContentStore content, ITarget target, string re
         TargetDescription description;
         try
         {
-            description = await target.DescribeAsync(cancellationToken);
+            description = await targets.Named(stage.Target).DescribeAsync(cancellationToken);
         }
         catch (ToolException) when (needed.Count == 0)
         {

@@ -3,8 +3,6 @@ using Ingot.Releases;
 using Ingot.Server.Api;
 using Ingot.Server.Ledger;
 using Ingot.Templates.Project;
-using Generation = Ingot.Releases.Generation;
-using Rollout = Ingot.Releases.Rollout;
 
 namespace Ingot.Server.Control;
 
@@ -169,7 +167,7 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
         }
     }
 
-    private static Promotion? LateEvidence(LedgerView view, string project, string image, string stage, Digest digest) =>
+    private static PromotionRow? LateEvidence(LedgerView view, string project, string image, string stage, Digest digest) =>
         view.Promotion(project, image, stage, digest) is { Admitted: true } admission && view.Referrers($"{project}/{image}", digest, after: admission.Entry, count: 1).Count > 0
             ? admission
             : null;

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Ingot.Releases;
 using Ingot.Server.Ledger;
-using Rollout = Ingot.Releases.Rollout;
 
 namespace Ingot.Server.Control;
 
@@ -34,7 +33,7 @@ internal static class RolloutEntries
         : new LedgerEvent.RolloutAcknowledged(rollout, move, outcome);
 
     /// <summary>What a generation runs, with the settings it runs with, is not to be released by automation again.</summary>
-    public static LedgerEvent.Quarantined Quarantined(ServiceKey key, Releases.Generation generation, string reason) =>
+    public static LedgerEvent.Quarantined Quarantined(ServiceKey key, Generation generation, string reason) =>
         new(key.Project, key.Service, key.Stage, generation.Digest, reason, generation.SettingsDigest);
 
     /// <summary>A rollout came to its end: what is left of generations that are not kept is retired.</summary>
@@ -76,7 +75,7 @@ internal static class RolloutEntries
             : memory;
 
     /// <summary>The last rollout of a service, when it went back by itself and the service was not stopped since; null otherwise.</summary>
-    public static Ledger.Rollout? LastFailed(LedgerView view, ServiceKey key) =>
+    public static RolloutRow? LastFailed(LedgerView view, ServiceKey key) =>
         view.Rollouts(key.Project, key.Service, key.Stage, 1) is [{ Outcome: nameof(RolloutPhase.RolledBack), StateDetail: not null } last]
             && view.State(last).State.Cause is AbortCause.Health or AbortCause.Judge or AbortCause.Target && !WasStopped(view, key, last.Entry)
             ? last

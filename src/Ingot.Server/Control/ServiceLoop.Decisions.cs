@@ -109,7 +109,7 @@ internal sealed partial class ServiceLoop
         return [.. moves.Where(IsWanted)];
 
         bool IsWanted(Move move) => move.Lane == Lane.Traffic
-            ? seen.ProxyTrouble is null && (holds || move is Move.SetWeights)
+            ? seen.ProxyTrouble is null && (holds || move is Move.SetShares)
             : holds && seen.EngineTrouble is null && !_retries.IsHeld(move) && InstanceLane.InstanceOf(move) is { } at && !_lane.IsInFlux(at, seen.InstancesTime);
     }
 
@@ -362,7 +362,7 @@ internal sealed partial class ServiceLoop
         return _withdrawnWarm.Warm;
     }
 
-    private Objection? Objection(LedgerView view, Door door, Releases.Generation generation) => Standing.Objection(view, door, Standpoint.Of(Key, generation));
+    private Objection? Objection(LedgerView view, Door door, Generation generation) => Standing.Objection(view, door, Standpoint.Of(Key, generation));
 
     /// <summary>A decision about a rollout, and what it rests on.</summary>
     private sealed record RolloutWork(int Turn, OpenRollout Rollout, RolloutState State, bool Differs, Withdrawn Withdrawn);

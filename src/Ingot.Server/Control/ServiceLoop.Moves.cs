@@ -50,14 +50,14 @@ internal sealed partial class ServiceLoop
         Wake();
     });
 
-    /// <summary>Weights first: a server that cannot be added keeps no traffic where it should not be.</summary>
+    /// <summary>Shares first: a server that cannot be added keeps no traffic where it should not be.</summary>
     private async Task CarryOutAsync(OpenRollout? rollout, IReadOnlyList<Move> moves, bool isOwed, CancellationToken cancellationToken)
     {
         if ((rollout?.State.Setup ?? _memory.Steady?.Setup) is not { } setup)
             return;
-        foreach (var move in moves.OrderBy(move => move is Move.SetWeights ? 0 : 1))
+        foreach (var move in moves.OrderBy(move => move is Move.SetShares ? 0 : 1))
         {
-            if (_retries.IsHeld(move) && !(isOwed && move is Move.SetWeights))
+            if (_retries.IsHeld(move) && !(isOwed && move is Move.SetShares))
                 continue;
             var outcome = await TryAsync(setup, move, move is Move.EnsureProxy ? s_proxyMove : s_trafficMove, cancellationToken);
             Acknowledge(rollout, move, outcome, isOwed);

@@ -2,7 +2,6 @@ using System.Globalization;
 using Ingot.Releases;
 using Ingot.Server.Api;
 using Ingot.Server.Ledger;
-using Rollout = Ingot.Releases.Rollout;
 
 namespace Ingot.Server.Control;
 

@@ -43,7 +43,7 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
     public ServiceLoop(ServiceKey key, ServiceHistory history, LoopWorld world)
     {
         Key = key;
-        (_ledger, _target, _time, _logger) = (world.Ledger, world.Target, world.Time, world.Logger);
+        (_ledger, _target, _time, _logger) = (world.Ledger, world.Targets.Of(key), world.Time, world.Logger);
         _recorder = new Recorder(world.Append, _time);
         _lane = new InstanceLane(_time);
         _starts = new StartTimes(_time, world.Wall);
@@ -179,8 +179,9 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
 /// <summary>What all loops share.</summary>
 /// <param name="Ledger">The ledger, to read.</param>
 /// <param name="Append">How entries get onto it.</param>
-/// <param name="Target">Where instances run.</param>
+/// <param name="Targets">Where instances run.</param>
 /// <param name="Time">The clock decisions are made by.</param>
 /// <param name="Wall">The clock of the host, which the target tells times by; it may be set.</param>
 /// <param name="Logger">The log.</param>
-internal sealed record LoopWorld(LedgerStore Ledger, AppendEntries Append, ITarget Target, TimeProvider Time, TimeProvider Wall, ILogger Logger);
+internal sealed record LoopWorld(
+    LedgerStore Ledger, AppendEntries Append, StageTargets Targets, TimeProvider Time, TimeProvider Wall, ILogger Logger);

@@ -3,7 +3,6 @@ using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Server.Ledger;
 using Ingot.Templates.Project;
-using Generation = Ingot.Releases.Generation;
 
 namespace Ingot.Server.Control;
 
@@ -115,7 +114,7 @@ internal static class Standing
     }
 
     /// <summary>The admission of a digest to a stage, when it stands; null when it does not, or there never was one.</summary>
-    public static Promotion? Admission(LedgerView view, Standpoint at, StageDefinition? stage = null) =>
+    public static PromotionRow? Admission(LedgerView view, Standpoint at, StageDefinition? stage = null) =>
         Objection(view, Door.Promote, at, stage) is null ? view.Promotion(at.Project, at.Image, at.Stage, at.Digest) : null;
 
     private static Objection? Revoked(Question q) => q.View.Revocation(q.At.Project, q.At.Digest) is { } revocation
@@ -146,7 +145,7 @@ internal static class Standing
     // A project that turned its stages round must not make this go round.
     private const int LongestChain = 32;
 
-    private static string? Unsigned(KeyRing ring, Promotion admission, GateRecord gate)
+    private static string? Unsigned(KeyRing ring, PromotionRow admission, GateRecord gate)
     {
         if (gate.Signers is { } signers)
             return signers.Select(s => ring.Objection(s.Key, s.PredicateType)).FirstOrDefault(o => o is not null) is { } lost ? $"'{gate.Gate}' rests on its word and {lost}" : null;
@@ -201,6 +200,6 @@ internal static class Standing
 
     private sealed record Question(LedgerView View, KeyRing Ring, Standpoint At, StageDefinition? Stage)
     {
-        public Promotion? Admission => View.Promotion(At.Project, At.Image, At.Stage, At.Digest) is { Admitted: true } admission ? admission : null;
+        public PromotionRow? Admission => View.Promotion(At.Project, At.Image, At.Stage, At.Digest) is { Admitted: true } admission ? admission : null;
     }
 }

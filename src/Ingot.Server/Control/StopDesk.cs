@@ -6,7 +6,7 @@ using Ingot.Server.Ledger;
 namespace Ingot.Server.Control;
 
 /// <summary>Stops what a project runs: instances and proxies go, images, evidence and the ledger stay.</summary>
-internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projects projects, ITarget target)
+internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projects projects, StageTargets targets)
 {
     private const int AtOnce = 256;
 
@@ -59,11 +59,17 @@ internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projec
     private static bool Asked(StopRequest request, ServiceKey key) => (request.Service ?? key.Service) == key.Service && (request.Stage ?? key.Stage) == key.Stage;
 
     // What is there, whoever still knows of it. Where that cannot be read, stopping what is known says why.
-    private async Task<IReadOnlyList<ServiceKey>> LeftAsync(string project, CancellationToken cancellationToken)
+    private async Task<IEnumerable<ServiceKey>> LeftAsync(string project, CancellationToken cancellationToken)
+    {
+        var found = await Task.WhenAll(targets.All.Select(target => FoundAsync(target, cancellationToken)));
+        return found.SelectMany(keys => keys).Where(key => key.Project == project);
+    }
+
+    private static async Task<IReadOnlyList<ServiceKey>> FoundAsync(ITarget target, CancellationToken cancellationToken)
     {
         try
         {
-            return [.. (await target.FindServicesAsync(cancellationToken)).Where(key => key.Project == project)];
+            return await target.FindServicesAsync(cancellationToken);
         }
         catch (IngotException)
         {

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Ingot.Evidence.Signatures;
 using Ingot.Server.Storage;
 using static Ingot.Server.Ledger.LedgerEvent;
@@ -79,15 +80,16 @@ public sealed class KeyRing
 
     private static KeyRing? Read(ServerHome home)
     {
-        if (!File.Exists(home.Database))
+        var storage = new SqliteStorage(home);
+        if (!storage.IsThere)
             return null;
 
         try
         {
-            using var database = SqliteDatabase.OpenReader(home.Database);
+            using var database = storage.OpenReader();
             return Of(new LedgerView(database));
         }
-        catch (Exception e) when (e is Microsoft.Data.Sqlite.SqliteException or FormatException)
+        catch (Exception e) when (e is DbException or FormatException)
         {
             throw new LedgerException($"could not read which keys '{home.Database}' trusts: {IngotException.ReasonOf(e)}", e);
         }

@@ -9,14 +9,13 @@ public static class LedgerEndpoints
 {
     private const string Immutable = "public, max-age=31536000, immutable";
 
-    /// <summary>Serves <c>checkpoint</c>, <c>tile/…</c>, and <c>documents/…</c> that entries name, below a prefix. The result takes authorisation for all of it.</summary>
-    public static IEndpointConventionBuilder MapLedger(this IEndpointRouteBuilder endpoints, string prefix, LedgerStore ledger)
+    /// <summary>Serves <c>checkpoint</c>, <c>tile/…</c>, and <c>documents/…</c> that entries name, below a prefix.</summary>
+    public static void MapLedger(this IEndpointRouteBuilder endpoints, string prefix, LedgerStore ledger)
     {
         var group = endpoints.MapGroup(prefix);
         group.MapGet("checkpoint", (HttpContext http) => WriteCheckpointAsync(http, ledger));
         group.MapGet("documents/{digest}", (HttpContext http, string digest) => WriteDocumentAsync(http, ledger, digest));
         group.MapGet("tile/{**rest}", (HttpContext http, string? rest) => WriteTileAsync(http, ledger, $"tile/{rest}"));
-        return group;
     }
 
     private static async Task WriteCheckpointAsync(HttpContext http, LedgerStore ledger)
@@ -32,8 +31,7 @@ public static class LedgerEndpoints
         await http.Response.WriteAsync(note, http.RequestAborted);
     }
 
-    /// <summary>Answers with a document that an entry names; 404 for any other.</summary>
-    public static async Task WriteDocumentAsync(HttpContext http, LedgerStore ledger, string digest)
+    private static async Task WriteDocumentAsync(HttpContext http, LedgerStore ledger, string digest)
     {
         if (!Digest.TryParse(digest, out var name) || ledger.Read(view => view.Document(name)) is not { } bytes)
         {

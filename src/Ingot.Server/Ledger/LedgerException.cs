@@ -1,6 +1,6 @@
+using System.Data.Common;
 using Ingot.Oci.Linux;
-using Microsoft.Data.Sqlite;
-using static SQLitePCL.raw;
+using Ingot.Server.Storage;
 
 namespace Ingot.Server.Ledger;
 
@@ -19,5 +19,10 @@ public sealed class LedgerException : IngotException
     public bool IsRefused { get; init; }
 
     /// <summary>Whether there was no room on the disk: the same will succeed when there is.</summary>
-    public bool IsDiskFull => InnerException is SqliteException { SqliteErrorCode: SQLITE_FULL } or IOException { HResult: Kernel.ENOSPC };
+    public bool IsDiskFull => InnerException switch
+    {
+        DbException failure => failure.IsFull(),
+        IOException failure => failure.HResult == Kernel.ENOSPC,
+        _ => false,
+    };
 }

@@ -1,6 +1,6 @@
+using System.Data.Common;
 using Ingot.Oci.Content;
 using Ingot.Server.Storage;
-using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
 
@@ -14,24 +14,25 @@ public static class LedgerRoots
 
     /// <summary>Their digests; none when the home has no ledger. A ledger that cannot be read throws <see cref="LedgerException"/>: what it needs is then not known.</summary>
     public static IReadOnlySet<Digest> Read(ServerHome home) =>
-        Rows(home, Query, r => Digest.Parse(r.GetString(0))).ToHashSet();
+        Rows(home, Query, r => Digest.Parse(r.Text(0))).ToHashSet();
 
     /// <summary>The manifests that the registry serves, each with a repository that it is in; none when the home has no ledger.</summary>
     public static IReadOnlyDictionary<Digest, string> Published(ServerHome home) =>
-        Rows(home, "SELECT digest, min(repository) FROM manifests GROUP BY digest", r => (Digest: Digest.Parse(r.GetString(0)), Repository: r.GetString(1)))
+        Rows(home, "SELECT digest, min(repository) FROM manifests GROUP BY digest", r => (Digest: Digest.Parse(r.Text(0)), Repository: r.Text(1)))
             .ToDictionary(row => row.Digest, row => row.Repository);
 
-    private static List<T> Rows<T>(ServerHome home, string sql, Func<SqliteDataReader, T> read)
+    private static List<T> Rows<T>(ServerHome home, string sql, Func<Row, T> read)
     {
-        if (!File.Exists(home.Database))
+        var storage = new SqliteStorage(home);
+        if (!storage.IsThere)
             return [];
 
         try
         {
-            using var database = SqliteDatabase.OpenReader(home.Database);
+            using var database = storage.OpenReader();
             return database.Query(sql, read);
         }
-        catch (Exception e) when (e is SqliteException or FormatException)
+        catch (Exception e) when (e is DbException or FormatException)
         {
             throw new LedgerException($"could not read what images '{home.Database}' speaks of: {IngotException.ReasonOf(e)}", e);
         }

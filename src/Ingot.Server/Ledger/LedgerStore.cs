@@ -1,10 +1,9 @@
 using System.Collections.Concurrent;
+using System.Data.Common;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
-using Ingot.Oci.Linux;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
-using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
 
@@ -19,22 +18,25 @@ public sealed partial class LedgerStore : IAsyncDisposable
 
     private readonly ServerHome _home;
     private readonly TimeProvider _time;
-    private readonly FileStream _lock;
+    private readonly IStorage _storage;
+    private readonly IDisposable _lease;
     private readonly NoteSigner _signer;
-    private readonly SqliteDatabase _db;
+    private readonly IDatabase _db;
     private readonly LedgerWriter _writer;
     private readonly LedgerHead _head;
-    private readonly ConcurrentBag<SqliteDatabase> _readers = [];
+    private readonly ConcurrentBag<IDatabase> _readers = [];
     private readonly Channel<PendingAppend> _queue = Channel.CreateUnbounded<PendingAppend>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Task _loop;
     private volatile TaskCompletionSource _grown = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _size;
 
-    private LedgerStore(ServerHome home, TimeProvider time, FileStream held, NoteSigner signer, SqliteDatabase db, LedgerHead head)
+    private LedgerStore(
+        ServerHome home, TimeProvider time, IStorage storage, IDisposable lease, NoteSigner signer, IDatabase db, LedgerHead head)
     {
         _home = home;
         _time = time;
-        _lock = held;
+        _storage = storage;
+        _lease = lease;
         _signer = signer;
         _db = db;
         _head = head;
@@ -48,7 +50,7 @@ public sealed partial class LedgerStore : IAsyncDisposable
     public WorkingStates Working { get; }
 
     /// <summary>The writer's connection, for tests that make it fail.</summary>
-    internal SQLitePCL.sqlite3? Handle => _db.Handle;
+    internal IDatabase Database => _db;
 
     /// <summary>The log's name in checkpoints.</summary>
     public string Origin => _signer.Verifier.Name;
@@ -95,12 +97,12 @@ public sealed partial class LedgerStore : IAsyncDisposable
     /// <summary>Answers a question from one moment of the ledger.</summary>
     public T Read<T>(Func<LedgerView, T> query)
     {
-        var reader = _readers.TryTake(out var idle) ? idle : SqliteDatabase.OpenReader(_home.Database);
+        var reader = _readers.TryTake(out var idle) ? idle : _storage.OpenReader();
         try
         {
-            reader.Execute("BEGIN");
+            reader.BeginReading();
             T answer = query(new LedgerView(reader));
-            reader.Execute("COMMIT");
+            reader.Commit();
             Return(reader);
             return answer;
         }
@@ -153,19 +155,20 @@ public sealed partial class LedgerStore : IAsyncDisposable
         _db.Dispose();
         _head.Dispose();
         _signer.Dispose();
-        await _lock.DisposeAsync();
+        _lease.Dispose();
     }
 
     private static (LedgerStore Store, LedgerEvent.LossAccepted? Loss) Open(ServerHome home, TimeProvider time, bool accept)
     {
-        var held = Hold(home);
-        SqliteDatabase? db = null;
+        var storage = new SqliteStorage(home);
+        var lease = Hold(home, storage);
+        IDatabase? db = null;
         NoteSigner? signer = null;
         LedgerHead? head = null;
         try
         {
             LedgerUpgrade.Run(home);
-            db = SqliteDatabase.OpenWriter(home.Database);
+            db = storage.OpenWriter();
             bool isNew = Prepare(db, home);
             signer = LogKey.Open(home, isNew);
             var remembered = ReadHead(home, signer.Verifier, accept);
@@ -173,14 +176,14 @@ public sealed partial class LedgerStore : IAsyncDisposable
             if (!accept)
                 LedgerHead.Check(home, remembered, new LedgerView(db));
             head = LedgerHead.Open(home, remembered, signer.Verifier, new LedgerView(db), anew: accept);
-            return (new LedgerStore(home, time, held, signer, db, head), loss);
+            return (new LedgerStore(home, time, storage, lease, signer, db, head), loss);
         }
         catch (Exception e)
         {
             head?.Dispose();
             signer?.Dispose();
             db?.Dispose();
-            held.Dispose();
+            lease.Dispose();
             if (Refusal(home, e) is { } refusal)
                 throw refusal;
             throw;
@@ -189,7 +192,8 @@ public sealed partial class LedgerStore : IAsyncDisposable
 
     private static LedgerException? Refusal(ServerHome home, Exception cause) => cause switch
     {
-        SqliteException or IOException or UnauthorizedAccessException => new LedgerException($"the ledger '{home.Database}' could not be opened: {IngotException.ReasonOf(cause)}", cause),
+        DbException or IOException or UnauthorizedAccessException =>
+            new LedgerException($"the ledger '{home.Database}' could not be opened: {IngotException.ReasonOf(cause)}", cause),
         FormatException or ArgumentException or InvalidCastException =>
             new LedgerException($"the ledger '{home.Database}' is damaged: {IngotException.ReasonOf(cause)}; run 'ingot log verify'", cause),
         _ => null,
@@ -212,17 +216,15 @@ public sealed partial class LedgerStore : IAsyncDisposable
         ? throw new LedgerException($"nothing of the ledger '{home.Database}' is lost: there is nothing to accept")
         : new LedgerEvent.LossAccepted(view.Size, remembered is null or { Size: long.MaxValue } ? 0 : remembered.Size, remembered is null or { Size: long.MaxValue } ? "" : remembered.Root.ToString(), "");
 
-    private static FileStream Hold(ServerHome home)
+    private static IDisposable Hold(ServerHome home, SqliteStorage storage)
     {
         try
         {
-            Directory.CreateDirectory(home.Root);
-            // The kernel lets go of it when the process ends, however it ends.
-            return new FileStream(home.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException e) when (e.HResult == Kernel.EAGAIN)
-        {
-            throw new LedgerException($"the ledger in '{home.Root}' is open in another process: stop the other server, or choose another home with INGOT_HOME", e) { IsOpenElsewhere = true };
+            return storage.TryHold() ?? throw new LedgerException(
+                $"the ledger in '{home.Root}' is open in another process: stop the other server, or choose another home with INGOT_HOME")
+            {
+                IsOpenElsewhere = true,
+            };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -231,14 +233,13 @@ public sealed partial class LedgerStore : IAsyncDisposable
     }
 
     /// <summary>Makes the tables of a new database; returns whether the ledger has no entries yet.</summary>
-    private static bool Prepare(SqliteDatabase db, ServerHome home)
+    private static bool Prepare(IDatabase db, ServerHome home)
     {
-        long version = db.Number("PRAGMA user_version");
-        if (version == 0 && !db.Exists("SELECT 1 FROM sqlite_schema"))
+        if (db.SchemaVersion is not { } version)
         {
-            db.ExecuteScript("BEGIN IMMEDIATE");
-            Projections.Create(db);
-            db.ExecuteScript("COMMIT");
+            db.Begin();
+            db.Create(Projections.Schema);
+            db.Commit();
         }
         else if (version != Projections.SchemaVersion)
         {
@@ -248,7 +249,7 @@ public sealed partial class LedgerStore : IAsyncDisposable
         return !db.Exists("SELECT 1 FROM entries");
     }
 
-    private void Return(SqliteDatabase reader)
+    private void Return(IDatabase reader)
     {
         if (_readers.Count < IdleReaders)
             _readers.Add(reader);
@@ -327,7 +328,7 @@ public sealed partial class LedgerStore : IAsyncDisposable
             pending.Fail(reported);
     }
 
-    private static string Cure(Exception e) => e is SqliteException { SqliteErrorCode: SQLitePCL.raw.SQLITE_FULL or SQLitePCL.raw.SQLITE_IOERR }
+    private static string Cure(Exception e) => e is DbException failure && failure.IsOfDisk()
         ? "; free space on its disk and try again"
         : "";
 }
@@ -349,7 +350,7 @@ internal sealed class PendingAppend(string actor, Func<LedgerView, IReadOnlyList
             cancellationToken.ThrowIfCancellationRequested();
             _entries = writer.Together(() => Append(writer, time.GetUtcNow()));
         }
-        catch (SqliteException e) when (e.SqliteErrorCode != SQLitePCL.raw.SQLITE_CONSTRAINT)
+        catch (DbException e) when (!e.IsConstraint())
         {
             throw;
         }
@@ -363,7 +364,7 @@ internal sealed class PendingAppend(string actor, Func<LedgerView, IReadOnlyList
     {
         if (_refusal is OperationCanceledException canceled)
             Done.SetCanceled(canceled.CancellationToken);
-        else if (_refusal is SqliteException constraint)
+        else if (_refusal is DbException constraint)
             Done.SetException(new LedgerException($"an entry of '{actor}' was not appended: it is about something the ledger does not know ({constraint.Message})", constraint) { IsRefused = true });
         else if (_refusal is LedgerException refused)
             Done.SetException(new LedgerException(refused.Message, refused) { IsRefused = true });

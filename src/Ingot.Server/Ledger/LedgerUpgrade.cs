@@ -1,5 +1,4 @@
 using Ingot.Server.Storage;
-using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
 
@@ -40,8 +39,8 @@ internal static class LedgerUpgrade
 
     private static void Fill(SqliteDatabase db)
     {
-        db.ExecuteScript("BEGIN IMMEDIATE");
-        Projections.Create(db);
+        db.Begin();
+        db.Create(Projections.Schema);
         db.Execute("INSERT INTO entries SELECT seq, json, leaf FROM old.entries ORDER BY seq");
         db.Execute("INSERT INTO nodes SELECT level, position, hash FROM old.nodes ORDER BY level, position");
         db.Execute("INSERT INTO edge SELECT id, size, hashes FROM old.edge");
@@ -50,7 +49,7 @@ internal static class LedgerUpgrade
             LedgerWriter.CheckpointInterval);
         Replay(db);
         CopyDocuments(db);
-        db.ExecuteScript("COMMIT");
+        db.Commit();
     }
 
     // The first schema has none; a database that only says so does.
@@ -74,7 +73,7 @@ internal static class LedgerUpgrade
     private static void RequireClosed(string database)
     {
         if (File.Exists(database + "-wal") && new FileInfo(database + "-wal").Length > 0)
-            throw new SqliteException($"'{database}' is being read by another process: end it, and start again", SQLitePCL.raw.SQLITE_BUSY);
+            throw new IOException($"'{database}' is being read by another process: end it, and start again");
         File.Delete(database + "-wal");
         File.Delete(database + "-shm");
     }

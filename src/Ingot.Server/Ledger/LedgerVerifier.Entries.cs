@@ -1,7 +1,6 @@
+using System.Data.Common;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
-using Microsoft.Data.Sqlite;
-using SQLitePCL;
 
 namespace Ingot.Server.Ledger;
 
@@ -81,10 +80,10 @@ public sealed partial class LedgerVerifier
 
     // The type is asked for too: bytes that became text would read alike.
     private static ReadOnlySpan<byte> Bytes(SqliteStatement row, int column) =>
-        row.TypeOf(column) == raw.SQLITE_BLOB ? row.Bytes(column) : throw new FormatException($"column {column} does not hold bytes");
+        row.TypeOf(column) == ColumnType.Bytes ? row.Bytes(column) : throw new FormatException($"column {column} does not hold bytes");
 
     private void ReadNotes(EntryChunk chunk) => Guard(chunk.Problems, "the checkpoints cannot be read", () => chunk.Notes.AddRange(_db.Query(
-        "SELECT size, note FROM checkpoints WHERE size > ?1 AND size <= ?2 ORDER BY size", r => new SignedSize(r.GetInt64(0), r.GetString(1)), chunk.From, chunk.End)));
+        "SELECT size, note FROM checkpoints WHERE size > ?1 AND size <= ?2 ORDER BY size", r => new SignedSize(r.Integer(0), r.Text(1)), chunk.From, chunk.End)));
 
     private static EntryRow Parse(EntryRow row)
     {
@@ -228,7 +227,7 @@ public sealed partial class LedgerVerifier
                 Projections.ApplyWithoutIndex(_replay, entry);
             }
         }
-        catch (Exception e) when (e is SqliteException or LedgerException)
+        catch (Exception e) when (e is DbException or LedgerException)
         {
             throw new CareNeededException();
         }
@@ -258,7 +257,7 @@ public sealed partial class LedgerVerifier
                 return null;
             });
         }
-        catch (Exception e) when (e is SqliteException or LedgerException)
+        catch (Exception e) when (e is DbException or LedgerException)
         {
             return IngotException.ReasonOf(e);
         }

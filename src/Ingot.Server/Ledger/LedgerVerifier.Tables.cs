@@ -1,6 +1,5 @@
 using Ingot.Oci.Content;
 using Ingot.Server.Storage;
-using SQLitePCL;
 
 namespace Ingot.Server.Ledger;
 
@@ -71,11 +70,11 @@ public sealed partial class LedgerVerifier
             {
                 string name = rows.Text(0);
                 there.Add(name);
-                CheckDocument(name, rows.TypeOf(1) == raw.SQLITE_BLOB ? rows.Bytes(1).ToArray() : null);
+                CheckDocument(name, rows.TypeOf(1) == ColumnType.Bytes ? rows.Bytes(1).ToArray() : null);
             }
         }
 
-        foreach (var (name, entry) in _replay.Query("SELECT digest, entry FROM documents ORDER BY digest", r => (r.GetString(0), r.GetInt64(1))))
+        foreach (var (name, entry) in _replay.Query("SELECT digest, entry FROM documents ORDER BY digest", r => (r.Text(0), r.Integer(1))))
         {
             if (!there.Contains(name))
                 Add(entry, $"the document '{name}' that it names is missing");
@@ -84,7 +83,7 @@ public sealed partial class LedgerVerifier
 
     private void CheckDocument(string name, byte[]? bytes)
     {
-        var (size, entry) = _replay.First("SELECT size, entry FROM documents WHERE digest = ?1", r => (r.GetInt64(0), (long?)r.GetInt64(1)), name);
+        var (size, entry) = _replay.First("SELECT size, entry FROM documents WHERE digest = ?1", r => (r.Integer(0), (long?)r.Integer(1)), name);
         if (entry is null)
         {
             // An entry that cannot be read may name it.
@@ -104,7 +103,7 @@ public sealed partial class LedgerVerifier
         Guard(damage, "the integrity check cannot run", () =>
         {
             using var db = SqliteDatabase.OpenUntrusted(_path);
-            lines.AddRange(db.Query("PRAGMA integrity_check(100)", r => r.GetString(0)));
+            lines.AddRange(db.Query("PRAGMA integrity_check(100)", r => r.Text(0)));
         });
         return [.. lines.Where(line => line != "ok").Select(line => $"the database file is damaged: {line}"), .. damage.Select(problem => problem.Problem)];
     }

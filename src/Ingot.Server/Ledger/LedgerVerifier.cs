@@ -40,7 +40,7 @@ public sealed partial class LedgerVerifier
         _isCareful = isCareful;
         (_subjects, _subjectsFound) = SubjectSum.Pair();
         replay.Execute($"PRAGMA cache_size = -{ReplayCache}");
-        Projections.Create(replay);
+        replay.Create(Projections.Schema);
         _writer = new LedgerWriter(replay, signer: null);
     }
 
@@ -139,7 +139,7 @@ public sealed partial class LedgerVerifier
         const string Everything = "SELECT rowid || ' ' || type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY rowid";
         if (_db.Number("PRAGMA user_version") is > 0 and < Projections.SchemaVersion)
             Add(null, "the ledger was written by an earlier version of Ingot: start this version's server once, which brings its tables up to date");
-        if (!_db.Query(Everything, r => r.GetString(0)).SequenceEqual(_replay.Query(Everything, r => r.GetString(0))))
+        if (!_db.Query(Everything, r => r.Text(0)).SequenceEqual(_replay.Query(Everything, r => r.Text(0))))
             Add(null, "the tables are not those this program makes");
         if (_db.Number("PRAGMA user_version") != Projections.SchemaVersion || _db.Number("PRAGMA application_id") != Projections.ApplicationId)
             Add(null, "the file's header does not say that it is a ledger of this version");

@@ -23,13 +23,15 @@ public sealed partial class LedgerView
     public JsonElement Whole(JsonElement element) => Documents.Whole(element, DocumentBytes);
 
     /// <summary>The bytes of a document; null when no entry names it.</summary>
-    public byte[]? Document(Digest digest) => _db.First("SELECT bytes FROM document_bytes WHERE digest = ?1", r => r.GetFieldValue<byte[]>(0), digest.ToString());
+    public byte[]? Document(Digest digest) =>
+        _db.First("SELECT bytes FROM document_bytes WHERE digest = ?1", r => r.Bytes(0), digest.ToString());
 
     /// <summary>Names an entry and what it says: after a restored backup another entry may have its number.</summary>
-    public string Mark(long seq) => _db.First("SELECT hex(leaf) FROM entries WHERE seq = ?1", r => $"{seq} {r.GetString(0)}", seq) ?? "";
+    public string Mark(long seq) =>
+        _db.First("SELECT leaf FROM entries WHERE seq = ?1", r => $"{seq} {Convert.ToHexString(r.Bytes(0))}", seq) ?? "";
 
     /// <summary>A rollout's state: what was asked for, what was recorded since, and what was counted since that where <paramref name="working"/> still has it.</summary>
-    public RecordedState State(Rollout rollout, WorkingStates? working = null)
+    public RecordedState State(RolloutRow rollout, WorkingStates? working = null)
     {
         string spec = Whole(rollout.Spec).GetRawText();
         string mark = Mark(rollout.StateEntry);
@@ -42,7 +44,7 @@ public sealed partial class LedgerView
         return new RecordedState(state, history.Count, mark);
     }
 
-    private List<PhaseChange> History(Rollout rollout, string spec)
+    private List<PhaseChange> History(RolloutRow rollout, string spec)
     {
         var changes = new List<PhaseChange>();
         var filter = new LedgerFilter { Rollout = rollout.Id, Kind = s_stateChanged };

@@ -1,5 +1,5 @@
 using Ingot.Oci.Content;
-using Microsoft.Data.Sqlite;
+using Ingot.Server.Storage;
 
 namespace Ingot.Server.Ledger;
 
@@ -9,7 +9,7 @@ public sealed partial class LedgerView
 
     /// <summary>Repositories that hold a manifest or once did, by name, after <paramref name="last"/>, <paramref name="count"/> at most.</summary>
     public IReadOnlyList<string> Repositories(string last = "", int count = int.MaxValue) =>
-        _db.Query("SELECT repository FROM repositories WHERE repository > ?1 ORDER BY repository LIMIT ?2", r => r.GetString(0), last, count);
+        _db.Query("SELECT repository FROM repositories WHERE repository > ?1 ORDER BY repository LIMIT ?2", r => r.Text(0), last, count);
 
     /// <summary>Whether anything was ever published to a repository.</summary>
     public bool HasRepository(string repository) => _db.Exists("SELECT 1 FROM repositories WHERE repository = ?1", repository);
@@ -21,10 +21,6 @@ public sealed partial class LedgerView
     /// <summary>The manifests of a repository in the order of publication.</summary>
     public IReadOnlyList<PublishedManifest> Manifests(string repository) =>
         _db.Query($"SELECT {ManifestColumns} FROM manifests WHERE repository = ?1 ORDER BY entry", ReadManifest, repository);
-
-    /// <summary>Where a manifest was published, by repository.</summary>
-    public IReadOnlyList<PublishedManifest> PublishedAs(Digest digest) =>
-        _db.Query($"SELECT {ManifestColumns} FROM manifests WHERE digest = ?1 ORDER BY repository", ReadManifest, digest.ToString());
 
     /// <summary>What says something about <paramref name="subject"/> in a repository, in the order of publication, after entry <paramref name="after"/>.</summary>
     public IReadOnlyList<PublishedManifest> Referrers(string repository, Digest subject, string? artifactType = null, long after = -1, int count = int.MaxValue) =>
@@ -48,7 +44,7 @@ public sealed partial class LedgerView
 
     /// <summary>The names of a repository's tags in ASCII order after <paramref name="last"/>, <paramref name="count"/> at most.</summary>
     public IReadOnlyList<string> TagNames(string repository, string last = "", int count = int.MaxValue) =>
-        _db.Query("SELECT tag FROM tags WHERE repository = ?1 AND tag > ?2 ORDER BY tag LIMIT ?3", r => r.GetString(0), repository, last, count);
+        _db.Query("SELECT tag FROM tags WHERE repository = ?1 AND tag > ?2 ORDER BY tag LIMIT ?3", r => r.Text(0), repository, last, count);
 
     /// <summary>Whether anything was recorded about a repository when the ledger had <paramref name="size"/> entries or more.</summary>
     public bool HasEntrySince(string repository, long size) =>
@@ -67,10 +63,10 @@ public sealed partial class LedgerView
     public bool IsBlobDeleted(string repository, Digest digest) =>
         _db.Exists("SELECT 1 FROM deleted_blobs WHERE repository = ?1 AND digest = ?2", repository, digest.ToString());
 
-    private static PublishedManifest ReadManifest(SqliteDataReader r) => new(
-        r.GetString(0), DigestAt(r, 1), r.GetString(2), r.GetInt64(3), Optional(r, 4), Optional(r, 5) is { } subject ? Digest.Parse(subject) : null, Optional(r, 6), TimeAt(r, 7), r.GetInt64(8));
+    private static PublishedManifest ReadManifest(Row r) => new(
+        r.Text(0), DigestAt(r, 1), r.Text(2), r.Integer(3), Optional(r, 4), Optional(r, 5) is { } subject ? Digest.Parse(subject) : null, Optional(r, 6), TimeAt(r, 7), r.Integer(8));
 
-    private static BoundTag ReadTag(SqliteDataReader r) => new(r.GetString(0), DigestAt(r, 1), TimeAt(r, 2), r.GetInt64(3));
+    private static BoundTag ReadTag(Row r) => new(r.Text(0), DigestAt(r, 1), TimeAt(r, 2), r.Integer(3));
 }
 
 /// <summary>A manifest in a repository.</summary>

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Ingot.Oci.Content;
-using Microsoft.Data.Sqlite;
+using Ingot.Server.Storage;
 
 namespace Ingot.Server.Ledger;
 
@@ -24,35 +24,35 @@ public sealed partial class LedgerView
 
     /// <summary>The keys, by id.</summary>
     public IReadOnlyList<KnownKey> Keys() =>
-        _db.Query("SELECT key_id, purpose, public_key, status, entry FROM keys ORDER BY key_id", r => new KnownKey(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetInt64(4)));
+        _db.Query("SELECT key_id, purpose, public_key, status, entry FROM keys ORDER BY key_id", r => new KnownKey(r.Text(0), r.Text(1), r.Text(2), r.Text(3), r.Integer(4)));
 
     /// <summary>The last decision about a digest and a stage; null when there was none.</summary>
-    public Promotion? Promotion(string project, string image, string stage, Digest digest) =>
+    public PromotionRow? Promotion(string project, string image, string stage, Digest digest) =>
         _db.First($"SELECT {PromotionColumns} FROM promotions WHERE project = ?1 AND image = ?2 AND stage = ?3 AND digest = ?4", ReadPromotion, project, image, stage, digest.ToString());
 
     /// <summary>The last decision about each digest of a project, the latest first.</summary>
-    public IReadOnlyList<Promotion> Promotions(string project, string? image = null, string? stage = null) =>
+    public IReadOnlyList<PromotionRow> Promotions(string project, string? image = null, string? stage = null) =>
         _db.Query(
             $"SELECT {PromotionColumns} FROM promotions WHERE project = ?1 AND (?2 = '' OR image = ?2) AND (?3 = '' OR stage = ?3) ORDER BY entry DESC",
             ReadPromotion, project, image ?? "", stage ?? "");
 
     /// <summary>What people said about a digest and a stage, oldest first; one row a person, the last word.</summary>
-    public IReadOnlyList<Approval> Approvals(string project, string image, string stage, Digest digest) =>
+    public IReadOnlyList<ApprovalRow> Approvals(string project, string image, string stage, Digest digest) =>
         _db.Query(
             "SELECT who, verdict, reason, time, entry FROM approvals WHERE project = ?1 AND image = ?2 AND stage = ?3 AND digest = ?4 ORDER BY entry",
-            r => new Approval(r.GetString(0), r.GetString(1) == "approved", r.GetString(2), TimeAt(r, 3), r.GetInt64(4)), project, image, stage, digest.ToString());
+            r => new ApprovalRow(r.Text(0), r.Text(1) == "approved", r.Text(2), TimeAt(r, 3), r.Integer(4)), project, image, stage, digest.ToString());
 
     /// <summary>Why a digest was revoked as an image of a project; null when it was not.</summary>
-    public Revocation? Revocation(string project, string image, Digest digest) =>
+    public RevocationRow? Revocation(string project, string image, Digest digest) =>
         _db.First(
             "SELECT reason, actor, time, entry FROM revocations WHERE project = ?1 AND image = ?2 AND digest = ?3",
-            r => new Revocation(r.GetString(0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3)), project, image, digest.ToString());
+            r => new RevocationRow(r.Text(0), r.Text(1), TimeAt(r, 2), r.Integer(3)), project, image, digest.ToString());
 
     /// <summary>Why a digest was revoked in a project, whatever the image was called there; null when it was not.</summary>
-    public Revocation? Revocation(string project, Digest digest) =>
+    public RevocationRow? Revocation(string project, Digest digest) =>
         _db.First(
             "SELECT reason, actor, time, entry FROM revocations WHERE project = ?1 AND digest = ?2 ORDER BY entry DESC",
-            r => new Revocation(r.GetString(0), r.GetString(1), TimeAt(r, 2), r.GetInt64(3)), project, digest.ToString());
+            r => new RevocationRow(r.Text(0), r.Text(1), TimeAt(r, 2), r.Integer(3)), project, digest.ToString());
 
     /// <summary>Why a digest may not be released to a service by automation; null when it may.</summary>
     /// <param name="project">The project.</param>
@@ -60,80 +60,76 @@ public sealed partial class LedgerView
     /// <param name="stage">The stage.</param>
     /// <param name="digest">The digest.</param>
     /// <param name="settings">What it is to run with; null for anything.</param>
-    public Quarantine? Quarantine(string project, string service, string stage, Digest digest, Digest? settings = null) =>
+    public QuarantineRow? Quarantine(string project, string service, string stage, Digest digest, Digest? settings = null) =>
         _db.First(
             "SELECT digest, settings, reason, time, entry FROM quarantine"
                 + " WHERE project = ?1 AND service = ?2 AND stage = ?3 AND digest = ?4 AND (?5 = '' OR settings IN ('', ?5)) ORDER BY entry DESC LIMIT 1",
             ReadQuarantine, project, service, stage, digest.ToString(), settings?.ToString() ?? "");
 
     /// <summary>The digests quarantined for a service, oldest first.</summary>
-    public IReadOnlyList<Quarantine> Quarantined(string project, string service, string stage) =>
+    public IReadOnlyList<QuarantineRow> Quarantined(string project, string service, string stage) =>
         _db.Query("SELECT digest, settings, reason, time, entry FROM quarantine WHERE project = ?1 AND service = ?2 AND stage = ?3 ORDER BY entry", ReadQuarantine, project, service, stage);
 
     /// <summary>A rollout; null when there is none of that id.</summary>
-    public Rollout? Rollout(string id) => _db.First($"SELECT {RolloutColumns} FROM rollouts WHERE rollout = ?1", ReadRollout, id);
+    public RolloutRow? Rollout(string id) => _db.First($"SELECT {RolloutColumns} FROM rollouts WHERE rollout = ?1", ReadRollout, id);
 
     /// <summary>The rollouts of a service, the latest first.</summary>
-    public IReadOnlyList<Rollout> Rollouts(string project, string service, string stage, int count = int.MaxValue) =>
+    public IReadOnlyList<RolloutRow> Rollouts(string project, string service, string stage, int count = int.MaxValue) =>
         _db.Query(
             $"SELECT {RolloutColumns} FROM rollouts WHERE project = ?1 AND service = ?2 AND stage = ?3 ORDER BY requested_entry DESC LIMIT ?4",
             ReadRollout, project, service, stage, count);
 
-    /// <summary>The rollouts that have not finished, oldest first.</summary>
-    public IReadOnlyList<Rollout> OpenRollouts() =>
-        _db.Query($"SELECT {RolloutColumns} FROM rollouts WHERE outcome = '' ORDER BY requested_entry", ReadRollout);
-
     /// <summary>The moves of a rollout in the order they were intended.</summary>
-    public IReadOnlyList<RolloutMove> Moves(string rollout) =>
+    public IReadOnlyList<MoveRow> Moves(string rollout) =>
         _db.Query("SELECT key, move, detail, outcome, intended, entry FROM moves WHERE rollout = ?1 ORDER BY intended", ReadMove, rollout);
 
     /// <summary>A move by its idempotency key; null when it was never intended.</summary>
-    public RolloutMove? Move(string rollout, string key) =>
+    public MoveRow? Move(string rollout, string key) =>
         _db.First("SELECT key, move, detail, outcome, intended, entry FROM moves WHERE rollout = ?1 AND key = ?2", ReadMove, rollout, Documents.Key(key));
 
     /// <summary>The generations of a service, the latest first, retired ones included.</summary>
-    public IReadOnlyList<Generation> Generations(string project, string service, string stage) =>
+    public IReadOnlyList<GenerationRow> Generations(string project, string service, string stage) =>
         _db.Query(
             $"SELECT {GenerationColumns} FROM generations WHERE project = ?1 AND service = ?2 AND stage = ?3 ORDER BY generation DESC", ReadGeneration, project, service, stage);
 
     /// <summary>Every service with a generation that is not retired, in its stage.</summary>
     public IReadOnlyList<(string Project, string Service, string Stage)> LiveServices() =>
-        _db.Query("SELECT DISTINCT project, service, stage FROM generations WHERE status = 'live' ORDER BY project, service, stage", r => (r.GetString(0), r.GetString(1), r.GetString(2)));
+        _db.Query("SELECT DISTINCT project, service, stage FROM generations WHERE status = 'live' ORDER BY project, service, stage", r => (r.Text(0), r.Text(1), r.Text(2)));
 
     /// <summary>The number the next generation of a service gets; the first is 1.</summary>
     public long NextGeneration(string project, string service, string stage) =>
         1 + _db.Number("SELECT coalesce(max(generation), 0) FROM generations WHERE project = ?1 AND service = ?2 AND stage = ?3", project, service, stage);
 
     // No project's file is empty: a long one is a document.
-    private AppliedProject ReadProject(SqliteDataReader r) =>
-        new(r.GetString(0), DigestAt(r, 1), r.GetString(2) is { Length: > 0 } text ? text : TextOf(r.GetInt64(3)), r.GetInt64(3));
+    private AppliedProject ReadProject(Row r) =>
+        new(r.Text(0), DigestAt(r, 1), r.Text(2) is { Length: > 0 } text ? text : TextOf(r.Integer(3)), r.Integer(3));
 
     private string TextOf(long entry) => Entry(entry) is { } applied && Whole(applied.Event) is LedgerEvent.ProjectApplied whole ? whole.Text : "";
 
-    private Promotion ReadPromotion(SqliteDataReader r) => new(
-        r.GetString(0), r.GetString(1), r.GetString(2), DigestAt(r, 3), r.GetString(4), r.GetInt64(5) != 0,
-        Whole(Json(r, 6)).Deserialize(LedgerJson.Entries.IReadOnlyListGateRecord) ?? [], TimeAt(r, 7), r.GetInt64(8));
+    private PromotionRow ReadPromotion(Row r) => new(
+        r.Text(0), r.Text(1), r.Text(2), DigestAt(r, 3), r.Text(4), r.Integer(5) != 0,
+        Whole(Json(r, 6)).Deserialize(LedgerJson.Entries.IReadOnlyListGateRecord) ?? [], TimeAt(r, 7), r.Integer(8));
 
-    private static Quarantine ReadQuarantine(SqliteDataReader r) => new(DigestAt(r, 0), Optional(r, 1) is { } settings ? Digest.Parse(settings) : null, r.GetString(2), TimeAt(r, 3), r.GetInt64(4));
+    private static QuarantineRow ReadQuarantine(Row r) => new(DigestAt(r, 0), Optional(r, 1) is { } settings ? Digest.Parse(settings) : null, r.Text(2), TimeAt(r, 3), r.Integer(4));
 
-    private static Rollout ReadRollout(SqliteDataReader r) => new()
+    private static RolloutRow ReadRollout(Row r) => new()
     {
-        Id = r.GetString(0),
-        Project = r.GetString(1),
-        Service = r.GetString(2),
-        Stage = r.GetString(3),
-        Repository = r.GetString(4),
+        Id = r.Text(0),
+        Project = r.Text(1),
+        Service = r.Text(2),
+        Stage = r.Text(3),
+        Repository = r.Text(4),
         Digest = DigestAt(r, 5),
         Version = Optional(r, 6),
-        Reason = r.GetString(7),
+        Reason = r.Text(7),
         Spec = Json(r, 8),
-        Generation = r.GetInt64(9),
+        Generation = r.Integer(9),
         Requested = TimeAt(r, 10),
-        RequestedEntry = r.GetInt64(11),
-        State = r.GetString(12),
-        StateReason = r.GetString(13),
+        RequestedEntry = r.Integer(11),
+        State = r.Text(12),
+        StateReason = r.Text(13),
         StateDetail = Optional(r, 14) is null ? null : Json(r, 14),
-        StateEntry = r.GetInt64(15),
+        StateEntry = r.Integer(15),
         PausedBy = Optional(r, 16),
         PauseReason = Optional(r, 17),
         PausedUntil = Optional(r, 18) is null ? null : TimeAt(r, 18),
@@ -141,14 +137,14 @@ public sealed partial class LedgerView
         OutcomeReason = Optional(r, 20),
         Receipt = Optional(r, 21) is null ? null : Json(r, 21),
         Time = TimeAt(r, 22),
-        Entry = r.GetInt64(23),
+        Entry = r.Integer(23),
     };
 
-    private static RolloutMove ReadMove(SqliteDataReader r) =>
-        new(r.GetString(0), r.GetString(1), Json(r, 2), Optional(r, 3), r.GetInt64(4), r.GetInt64(5));
+    private static MoveRow ReadMove(Row r) =>
+        new(r.Text(0), r.Text(1), Json(r, 2), Optional(r, 3), r.Integer(4), r.Integer(5));
 
-    private static Generation ReadGeneration(SqliteDataReader r) => new(
-        r.GetString(0), r.GetString(1), r.GetString(2), r.GetInt64(3), r.GetString(4), DigestAt(r, 5), Optional(r, 6), Json(r, 7), r.GetString(8), r.GetString(9) == "retired", TimeAt(r, 10), r.GetInt64(11));
+    private static GenerationRow ReadGeneration(Row r) => new(
+        r.Text(0), r.Text(1), r.Text(2), r.Integer(3), r.Text(4), DigestAt(r, 5), Optional(r, 6), Json(r, 7), r.Text(8), r.Text(9) == "retired", TimeAt(r, 10), r.Integer(11));
 }
 
 /// <summary>A project's file as last applied.</summary>
@@ -158,20 +154,20 @@ public sealed record AppliedProject(string Project, Digest Digest, string Text, 
 public sealed record KnownKey(string KeyId, string Purpose, string PublicKey, string Status, long Entry);
 
 /// <summary>The last decision about a digest and a stage.</summary>
-public sealed record Promotion(
+public sealed record PromotionRow(
     string Project, string Image, string Stage, Digest Digest, string Repository, bool Admitted, IReadOnlyList<GateRecord> Gates, DateTimeOffset Time, long Entry);
 
 /// <summary>What a person said last about a digest and a stage.</summary>
-public sealed record Approval(string Who, bool IsApproved, string Reason, DateTimeOffset Time, long Entry);
+public sealed record ApprovalRow(string Who, bool IsApproved, string Reason, DateTimeOffset Time, long Entry);
 
 /// <summary>Why a digest may enter no stage.</summary>
-public sealed record Revocation(string Reason, string Actor, DateTimeOffset Time, long Entry);
+public sealed record RevocationRow(string Reason, string Actor, DateTimeOffset Time, long Entry);
 
 /// <summary>Why automation may not release a digest to a service, with these settings or, where they are null, with any.</summary>
-public sealed record Quarantine(Digest Digest, Digest? Settings, string Reason, DateTimeOffset Time, long Entry);
+public sealed record QuarantineRow(Digest Digest, Digest? Settings, string Reason, DateTimeOffset Time, long Entry);
 
 /// <summary>A rollout as the ledger knows it.</summary>
-public sealed record Rollout
+public sealed record RolloutRow
 {
     /// <summary>Its id.</summary>
     public required string Id { get; init; }
@@ -247,8 +243,8 @@ public sealed record Rollout
 }
 
 /// <summary>A move of a rollout; <paramref name="Outcome"/> is null until it is acknowledged.</summary>
-public sealed record RolloutMove(string Key, string Move, JsonElement Detail, string? Outcome, long Intended, long Entry);
+public sealed record MoveRow(string Key, string Move, JsonElement Detail, string? Outcome, long Intended, long Entry);
 
 /// <summary>A generation of a service.</summary>
-public sealed record Generation(
+public sealed record GenerationRow(
     string Project, string Service, string Stage, long Number, string Repository, Digest Digest, string? Version, JsonElement Spec, string Rollout, bool IsRetired, DateTimeOffset Time, long Entry);

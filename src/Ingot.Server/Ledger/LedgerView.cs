@@ -4,16 +4,15 @@ using System.Text.Json;
 using Ingot.Oci.Content;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
-using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
 
 /// <summary>The ledger and its projections at one moment. Valid only inside the call it was given to.</summary>
 public sealed partial class LedgerView
 {
-    private readonly SqliteDatabase _db;
+    private readonly IDatabase _db;
 
-    internal LedgerView(SqliteDatabase db) => _db = db;
+    internal LedgerView(IDatabase db) => _db = db;
 
     /// <summary>The number of entries.</summary>
     public long Size => _db.Number("SELECT coalesce(max(seq) + 1, 0) FROM entries");
@@ -22,7 +21,7 @@ public sealed partial class LedgerView
     public LedgerEntry? Entry(long seq) => _db.First("SELECT seq, json, leaf FROM entries WHERE seq = ?1", EntryAt, seq);
 
     /// <summary>The bytes of an entry, which the tree is over; null when the log is not that long.</summary>
-    public byte[]? EntryBytes(long seq) => _db.First("SELECT json FROM entries WHERE seq = ?1", r => r.GetFieldValue<byte[]>(0), seq);
+    public byte[]? EntryBytes(long seq) => _db.First("SELECT json FROM entries WHERE seq = ?1", r => r.Bytes(0), seq);
 
     /// <summary>Entries that match, in order, from <paramref name="from"/> on, <paramref name="count"/> at most.</summary>
     public IReadOnlyList<LedgerEntry> Entries(long from, int count, LedgerFilter? filter = null)
@@ -48,20 +47,21 @@ public sealed partial class LedgerView
         if (terms.Count == 0)
             return ($"SELECT seq, json, leaf FROM entries WHERE seq {range} ORDER BY seq {order} LIMIT ?2", [.. arguments]);
 
-        var sql = new StringBuilder($"SELECT seq, json, leaf FROM subjects AS s CROSS JOIN entries ON seq = s.entry WHERE s.type = ?3 AND s.value = ?4 AND s.entry {range}");
+        var sql = new StringBuilder("SELECT seq, json, leaf FROM subjects AS s JOIN entries ON seq = s.entry");
+        sql.Append(CultureInfo.InvariantCulture, $" WHERE s.type = ?3 AND s.value = ?4 AND s.entry {range}");
         for (int i = 1; i < terms.Count; i++)
             sql.Append(CultureInfo.InvariantCulture, $" AND EXISTS (SELECT 1 FROM subjects WHERE type = ?{(2 * i) + 3} AND value = ?{(2 * i) + 4} AND entry = s.entry)");
         return ($"{sql} ORDER BY s.entry {order} LIMIT ?2", [.. arguments]);
     }
 
     // What is acted on is what the tree is over: bytes that are not those of their leaf say nothing.
-    private static LedgerEntry EntryAt(SqliteDataReader row)
+    private static LedgerEntry EntryAt(Row row)
     {
-        long seq = row.GetInt64(0);
+        long seq = row.Integer(0);
         try
         {
-            byte[] json = row.GetFieldValue<byte[]>(1);
-            if (!row.GetFieldValue<byte[]>(2).AsSpan().SequenceEqual(MerkleTree.HashLeaf(json).ToArray()))
+            byte[] json = row.Bytes(1);
+            if (!row.Bytes(2).AsSpan().SequenceEqual(MerkleTree.HashLeaf(json).ToArray()))
                 throw new FormatException("its bytes are not those of its leaf");
 
             var entry = LedgerEntry.Parse(json);
@@ -73,9 +73,9 @@ public sealed partial class LedgerView
         }
     }
 
-    private static JsonElement Json(SqliteDataReader row, int column)
+    private static JsonElement Json(Row row, int column)
     {
-        string text = row.GetString(column);
+        string text = row.Text(column);
         try
         {
             using var document = JsonDocument.Parse(text.Length == 0 ? "null" : text);
@@ -87,11 +87,11 @@ public sealed partial class LedgerView
         }
     }
 
-    private static string? Optional(SqliteDataReader row, int column) => row.GetString(column) is { Length: > 0 } text ? text : null;
+    private static string? Optional(Row row, int column) => row.Text(column) is { Length: > 0 } text ? text : null;
 
-    private static Digest DigestAt(SqliteDataReader row, int column) => Digest.Parse(row.GetString(column));
+    private static Digest DigestAt(Row row, int column) => Digest.Parse(row.Text(column));
 
-    private static DateTimeOffset TimeAt(SqliteDataReader row, int column) => Rfc3339Converter.Parse(row.GetString(column));
+    private static DateTimeOffset TimeAt(Row row, int column) => Rfc3339Converter.Parse(row.Text(column));
 }
 
 /// <summary>Which entries are meant: those about everything that is set.</summary>

@@ -1,7 +1,6 @@
 using Ingot.Oci.Content;
 using Ingot.Server.Storage;
 using Ingot.Transparency;
-using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Ledger;
 
@@ -12,14 +11,14 @@ internal sealed class LedgerWriter
     /// <summary>Of how many entries a checkpoint is kept beside the last one: by them damage is found to be in these few, and a ledger is verified in seconds.</summary>
     public const int CheckpointInterval = 32;
 
-    private readonly SqliteDatabase _db;
+    private readonly IDatabase _db;
     private readonly NoteSigner? _signer;
     private CompactTree _tree;
     private long _signed;
     private bool _isStale;
 
     /// <summary>Continues what the database holds. Without a signer no checkpoints are written: that is for replays.</summary>
-    public LedgerWriter(SqliteDatabase db, NoteSigner? signer)
+    public LedgerWriter(IDatabase db, NoteSigner? signer)
     {
         _db = db;
         _signer = signer;
@@ -44,14 +43,14 @@ internal sealed class LedgerWriter
     {
         if (_isStale)
             Rollback();
-        _db.Execute("BEGIN IMMEDIATE");
+        _db.Begin();
     }
 
     public void Commit()
     {
         SignNewest();
-        _db.Execute("INSERT OR REPLACE INTO edge VALUES (0, ?1, ?2)", _tree.Size, _tree.EdgeToArray());
-        _db.Execute("COMMIT");
+        _db.Execute(Projections.PutEdge, 0, _tree.Size, _tree.EdgeToArray());
+        _db.Commit();
         _signed = Size;
     }
 
@@ -78,7 +77,7 @@ internal sealed class LedgerWriter
         // Stays so when the database cannot be read now: the next transaction looks again before it counts on.
         _isStale = true;
         if (_db.IsInTransaction)
-            _db.Execute("ROLLBACK");
+            _db.Rollback();
         _tree = ReadTree(_db);
         _signed = _tree.Size;
         _isStale = false;
@@ -98,7 +97,7 @@ internal sealed class LedgerWriter
         catch
         {
             _tree = before;
-            // SQLite ends the whole transaction itself when the disk is full.
+            // A database may end the whole transaction itself when the disk is full.
             if (_db.IsInTransaction)
             {
                 _db.Execute("ROLLBACK TO together");
@@ -121,7 +120,7 @@ internal sealed class LedgerWriter
         var entry = LedgerEntry.Parse(json);
         Write(entry, json, MerkleTree.HashLeaf(json));
         foreach (byte[] document in documents)
-            _db.Execute("INSERT OR IGNORE INTO document_bytes VALUES (?1, ?2)", Digest.Of(document).ToString(), document);
+            _db.Execute("INSERT INTO document_bytes VALUES (?1, ?2) ON CONFLICT DO NOTHING", Digest.Of(document).ToString(), document);
         return entry;
     }
 
@@ -151,9 +150,9 @@ internal sealed class LedgerWriter
             _db.Execute("INSERT INTO nodes VALUES (?1, ?2, ?3)", level / Tile.Height, index, hash.ToArray());
     }
 
-    private static CompactTree ReadTree(SqliteDatabase db)
+    private static CompactTree ReadTree(IDatabase db)
     {
-        var tree = db.First("SELECT size, hashes FROM edge", r => CompactTree.TryRead(r.GetInt64(0), r.GetFieldValue<byte[]>(1)));
+        var tree = db.First("SELECT size, hashes FROM edge", r => CompactTree.TryRead(r.Integer(0), r.Bytes(1)));
         long size = tree?.Size ?? 0;
         var view = new LedgerView(db);
         if (size != view.Size)

@@ -1,3 +1,5 @@
+using Ingot.Server.Storage;
+
 namespace Ingot.Server.Ledger;
 
 public static partial class Projections
@@ -10,7 +12,7 @@ public static partial class Projections
 
     // WITHOUT ROWID and NOT NULL throughout: every byte of a row then means something, so that a changed one is seen.
     // Absent text is ''.
-    internal const string Schema = """
+    private const string Tables = """
         CREATE TABLE entries (seq INTEGER NOT NULL PRIMARY KEY, json BLOB NOT NULL, leaf BLOB NOT NULL) WITHOUT ROWID;
         CREATE TABLE checkpoints (size INTEGER NOT NULL PRIMARY KEY, note TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE nodes (level INTEGER NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, position)) WITHOUT ROWID;
@@ -67,4 +69,36 @@ public static partial class Projections
             version TEXT NOT NULL, spec TEXT NOT NULL, rollout TEXT NOT NULL, status TEXT NOT NULL, time TEXT NOT NULL, entry INTEGER NOT NULL,
             PRIMARY KEY (project, service, stage, generation)) WITHOUT ROWID;
         """;
+
+    // How a row is written, over one of the same key where there is one.
+    internal static readonly string PutEdge = Put("edge", "id", "size, hashes");
+    private static readonly string s_putKey = Put("keys", "key_id", "purpose, public_key, status, entry");
+    private static readonly string s_putProject = Put("projects", "project", "digest, text, entry");
+    private static readonly string s_putManifest =
+        Put("manifests", "repository, digest", "media_type, size, artifact_type, subject, predicate_type, time, entry");
+    private static readonly string s_putTag = Put("tags", "repository, tag", "digest, time, entry");
+    private static readonly string s_putDeletedBlob = Put("deleted_blobs", "repository, digest", "entry");
+    private static readonly string s_putPromotion =
+        Put("promotions", "project, image, stage, digest", "repository, admitted, gates, time, entry");
+    private static readonly string s_putApproval = Put("approvals", "project, image, stage, digest, who", "verdict, reason, time, entry");
+    private static readonly string s_putRevocation = Put("revocations", "project, image, digest", "reason, actor, time, entry");
+    private static readonly string s_putQuarantine = Put("quarantine", "project, service, stage, digest, settings", "reason, time, entry");
+    private static readonly string s_putRollout = Put(
+        "rollouts", "rollout",
+        "project, service, stage, repository, digest, version, reason, spec, generation, requested, requested_entry, state, state_reason, "
+        + "state_detail, state_entry, paused_by, pause_reason, paused_until, outcome, outcome_reason, receipt, time, entry");
+    private static readonly string s_putMove = Put("moves", "rollout, key", "move, detail, outcome, intended, entry");
+    private static readonly string s_putGeneration = Put(
+        "generations", "project, service, stage, generation", "repository, digest, version, spec, rollout, status, time, entry");
+
+    /// <summary>The tables.</summary>
+    internal static DatabaseSchema Schema { get; } = new(ApplicationId, SchemaVersion, Tables);
+
+    private static string Put(string table, string key, string others)
+    {
+        string[] names = others.Split(", ");
+        int count = key.Split(", ").Length + names.Length;
+        return $"INSERT INTO {table} ({key}, {others}) VALUES ({string.Join(", ", Enumerable.Range(1, count).Select(i => $"?{i}"))})"
+            + $" ON CONFLICT ({key}) DO UPDATE SET {string.Join(", ", names.Select(name => $"{name} = excluded.{name}"))}";
+    }
 }

@@ -12,26 +12,22 @@ namespace Ingot.Server.Ledger;
 /// <remarks>It MUST depend on nothing but the entry and the tables, so that a replay gives the same rows. Every row carries the entry that last wrote it.</remarks>
 public static partial class Projections
 {
-    /// <summary>Makes every table.</summary>
-    internal static void Create(SqliteDatabase db) =>
-        db.ExecuteScript($"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {SchemaVersion}; {Schema}");
-
     /// <summary>Brings the tables up to the entry, which must be the next.</summary>
-    internal static void Apply(SqliteDatabase db, LedgerEntry entry)
+    internal static void Apply(IDatabase db, LedgerEntry entry)
     {
         ApplyWithoutIndex(db, entry);
         Index(db, entry);
     }
 
     /// <summary>All of it but the index by subject.</summary>
-    internal static void ApplyWithoutIndex(SqliteDatabase db, LedgerEntry entry)
+    internal static void ApplyWithoutIndex(IDatabase db, LedgerEntry entry)
     {
         foreach (var document in Documents.NamedBy(entry.Event))
-            db.Execute("INSERT OR IGNORE INTO documents VALUES (?1, ?2, ?3)", Text(document.Document), document.Size, entry.Seq);
+            db.Execute("INSERT INTO documents VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", Text(document.Document), document.Size, entry.Seq);
         Project(db, entry);
     }
 
-    private static void Project(SqliteDatabase db, LedgerEntry entry)
+    private static void Project(IDatabase db, LedgerEntry entry)
     {
         long seq = entry.Seq;
         string time = entry.TimeText;
@@ -51,7 +47,7 @@ public static partial class Projections
                 MustExist(db.Execute("UPDATE keys SET status = 'retired', entry = ?2 WHERE key_id = ?1", e.KeyId, seq), "key", e.KeyId);
                 break;
             case ProjectApplied e:
-                db.Execute("INSERT OR REPLACE INTO projects VALUES (?1, ?2, ?3, ?4)", e.Project, Text(e.Digest), e.Text, seq);
+                db.Execute(s_putProject, e.Project, Text(e.Digest), e.Text, seq);
                 break;
 
             case ImagePublished e:
@@ -61,7 +57,7 @@ public static partial class Projections
                 PutManifest(db, e.Repository, e.Digest, e.MediaType, e.Size, e.ArtifactType, Text(e.Subject), e.PredicateType, time, seq);
                 break;
             case TagBound e:
-                db.Execute("INSERT OR REPLACE INTO tags VALUES (?1, ?2, ?3, ?4, ?5)", e.Repository, e.Tag, Text(e.Digest), time, seq);
+                db.Execute(s_putTag, e.Repository, e.Tag, Text(e.Digest), time, seq);
                 break;
             case TagDeleted e:
                 db.Execute("DELETE FROM tags WHERE repository = ?1 AND tag = ?2", e.Repository, e.Tag);
@@ -71,7 +67,7 @@ public static partial class Projections
                 db.Execute("DELETE FROM manifests WHERE repository = ?1 AND digest = ?2", e.Repository, Text(e.Digest));
                 break;
             case BlobDeleted e:
-                db.Execute("INSERT OR REPLACE INTO deleted_blobs VALUES (?1, ?2, ?3)", e.Repository, Text(e.Digest), seq);
+                db.Execute(s_putDeletedBlob, e.Repository, Text(e.Digest), seq);
                 break;
             case BlobRestored e:
                 db.Execute("DELETE FROM deleted_blobs WHERE repository = ?1 AND digest = ?2", e.Repository, Text(e.Digest));
@@ -79,7 +75,7 @@ public static partial class Projections
 
             case PromotionDecided e:
                 db.Execute(
-                    "INSERT OR REPLACE INTO promotions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    s_putPromotion,
                     e.Project, e.Image, e.Stage, Text(e.Digest), e.Repository, e.Admitted, Gates(e), time, seq);
                 break;
             case Approved e:
@@ -89,11 +85,11 @@ public static partial class Projections
                 PutApproval(db, e.Project, e.Image, e.Stage, e.Digest, e.Who, "rejected", e.Reason, time, seq);
                 break;
             case Revoked e:
-                db.Execute("INSERT OR REPLACE INTO revocations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", e.Project, e.Image, Text(e.Digest), e.Reason, entry.Actor, time, seq);
+                db.Execute(s_putRevocation, e.Project, e.Image, Text(e.Digest), e.Reason, entry.Actor, time, seq);
                 break;
             case Quarantined e:
                 db.Execute(
-                    "INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    s_putQuarantine,
                     e.Project, e.Service, e.Stage, Text(e.Digest), Text(e.Settings), e.Reason, time, seq);
                 break;
             case QuarantineLifted e:
@@ -106,7 +102,7 @@ public static partial class Projections
                 BeginRollout(db, e, time, seq);
                 break;
             case RolloutIntent e:
-                db.Execute("INSERT OR REPLACE INTO moves VALUES (?1, ?2, ?3, ?4, '', ?5, ?5)", e.Rollout, e.Key, e.Move, e.Detail.GetRawText(), seq);
+                db.Execute(s_putMove, e.Rollout, e.Key, e.Move, e.Detail.GetRawText(), "", seq, seq);
                 break;
             case RolloutAcknowledged e:
                 MustExist(db.Execute("UPDATE moves SET outcome = ?3, entry = ?4 WHERE rollout = ?1 AND key = ?2", e.Rollout, e.Key, e.Outcome, seq), "move", e.Key);
@@ -157,11 +153,11 @@ public static partial class Projections
     }
 
     /// <summary>Lets the entry be found by what it is about.</summary>
-    internal static void Index(SqliteDatabase db, LedgerEntry entry)
+    internal static void Index(IDatabase db, LedgerEntry entry)
     {
         // One statement for all: this is done for every entry, and a statement costs more than a row.
         var arguments = new List<object> { entry.Seq };
-        var sql = new StringBuilder("INSERT OR IGNORE INTO subjects VALUES");
+        var sql = new StringBuilder("INSERT INTO subjects VALUES");
         foreach (var (type, value) in Subjects(entry.Event, id => About(db, id)))
         {
             sql.Append(CultureInfo.InvariantCulture, $"{(arguments.Count == 1 ? "" : ",")} (?{arguments.Count + 1}, ?{arguments.Count + 2}, ?1)");
@@ -169,12 +165,13 @@ public static partial class Projections
             arguments.Add(value);
         }
 
+        sql.Append(" ON CONFLICT DO NOTHING");
         db.Execute(sql.ToString(), CollectionsMarshal.AsSpan(arguments));
     }
 
     /// <summary>What a rollout is about; null for one that the tables do not know.</summary>
-    internal static RolloutSubjects? About(SqliteDatabase db, string rollout) => db.First(
-        "SELECT project, service, digest FROM rollouts WHERE rollout = ?1", r => new RolloutSubjects(r.GetString(0), r.GetString(1), r.GetString(2)), rollout);
+    internal static RolloutSubjects? About(IDatabase db, string rollout) => db.First(
+        "SELECT project, service, digest FROM rollouts WHERE rollout = ?1", r => new RolloutSubjects(r.Text(0), r.Text(1), r.Text(2)), rollout);
 
     /// <summary>What an event is about, some of it perhaps twice.</summary>
     internal static IEnumerable<(string Type, string Value)> Subjects(LedgerEvent e, Func<string, RolloutSubjects?> about)
@@ -202,30 +199,31 @@ public static partial class Projections
         }
     }
 
-    private static void PutKey(SqliteDatabase db, string id, string purpose, string publicKey, string status, long seq) =>
-        db.Execute("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5)", id, purpose, publicKey, status, seq);
+    private static void PutKey(IDatabase db, string id, string purpose, string publicKey, string status, long seq) =>
+        db.Execute(s_putKey, id, purpose, publicKey, status, seq);
 
     private static void PutManifest(
-        SqliteDatabase db, string repository, Digest digest, string mediaType, long size, string? artifactType, string subject, string? predicateType, string time, long seq)
+        IDatabase db, string repository, Digest digest, string mediaType, long size, string? artifactType, string subject, string? predicateType, string time, long seq)
     {
-        db.Execute("INSERT OR IGNORE INTO repositories VALUES (?1, ?2)", repository, seq);
+        db.Execute("INSERT INTO repositories VALUES (?1, ?2) ON CONFLICT DO NOTHING", repository, seq);
         db.Execute(
-            "INSERT OR REPLACE INTO manifests VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            s_putManifest,
             repository, Text(digest), mediaType, size, artifactType ?? "", subject, predicateType ?? "", time, seq);
     }
 
-    private static void PutApproval(SqliteDatabase db, string project, string image, string stage, Digest digest, string who, string verdict, string reason, string time, long seq) =>
-        db.Execute("INSERT OR REPLACE INTO approvals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", project, image, stage, Text(digest), who, verdict, reason, time, seq);
+    private static void PutApproval(IDatabase db, string project, string image, string stage, Digest digest, string who, string verdict, string reason, string time, long seq) =>
+        db.Execute(s_putApproval, project, image, stage, Text(digest), who, verdict, reason, time, seq);
 
-    private static void BeginRollout(SqliteDatabase db, ReleaseRequested e, string time, long seq)
+    private static void BeginRollout(IDatabase db, ReleaseRequested e, string time, long seq)
     {
         string spec = e.Spec.GetRawText();
         db.Execute(
-            "INSERT OR REPLACE INTO rollouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, '', '', '', ?12, '', '', '', '', '', '', ?11, ?12)",
-            e.Rollout, e.Project, e.Service, e.Stage, e.Repository, Text(e.Digest), e.Version ?? "", e.Reason, spec, e.Generation, time, seq);
+            s_putRollout,
+            e.Rollout, e.Project, e.Service, e.Stage, e.Repository, Text(e.Digest), e.Version ?? "", e.Reason, spec, e.Generation, time, seq,
+            "", "", "", seq, "", "", "", "", "", "", time, seq);
         db.Execute(
-            "INSERT OR REPLACE INTO generations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'live', ?10, ?11)",
-            e.Project, e.Service, e.Stage, e.Generation, e.Repository, Text(e.Digest), e.Version ?? "", spec, e.Rollout, time, seq);
+            s_putGeneration,
+            e.Project, e.Service, e.Stage, e.Generation, e.Repository, Text(e.Digest), e.Version ?? "", spec, e.Rollout, "live", time, seq);
     }
 
     private static string Gates(PromotionDecided e) =>

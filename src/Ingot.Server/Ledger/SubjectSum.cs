@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using Ingot.Server.Storage;
-using SQLitePCL;
 
 namespace Ingot.Server.Ledger;
 
@@ -43,7 +42,7 @@ internal sealed class SubjectSum
         using var rows = db.Read("SELECT type, value, entry FROM subjects");
         while (rows.Read())
         {
-            if ((rows.TypeOf(0), rows.TypeOf(1), rows.TypeOf(2)) != (raw.SQLITE_TEXT, raw.SQLITE_TEXT, raw.SQLITE_INTEGER))
+            if ((rows.TypeOf(0), rows.TypeOf(1), rows.TypeOf(2)) != (ColumnType.Text, ColumnType.Text, ColumnType.Integer))
                 return false;
 
             long entry = rows.Integer(2);

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Ingot.Server.Storage;
-using SQLitePCL;
 
 namespace Ingot.Server.Ledger;
 
@@ -14,7 +13,7 @@ internal sealed class TableComparison
     private TableComparison(SqliteDatabase db, string name)
     {
         Name = name;
-        var columns = db.Query("SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid", r => (Name: r.GetString(0), Key: r.GetInt32(1)), name);
+        var columns = db.Query("SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid", r => (Name: r.Text(0), Key: (int)r.Integer(1)), name);
         _columns = [.. columns.Select(column => column.Name)];
         _key = [.. Enumerable.Range(0, columns.Count).Where(i => columns[i].Key > 0).OrderBy(i => columns[i].Key)];
         _entry = Array.IndexOf(_columns, "entry");
@@ -24,7 +23,7 @@ internal sealed class TableComparison
 
     /// <summary>Every table that follows from the entries. The entries, their checkpoints and the bytes of documents are checked one by one instead.</summary>
     public static IEnumerable<TableComparison> Tables(SqliteDatabase replay) =>
-        replay.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('entries', 'checkpoints', 'document_bytes') ORDER BY name", r => r.GetString(0))
+        replay.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('entries', 'checkpoints', 'document_bytes') ORDER BY name", r => r.Text(0))
             .Select(name => new TableComparison(replay, name));
 
     /// <summary>The rows that differ: those of <paramref name="actual"/> that should not be, those that are missing, those with another value.
@@ -85,41 +84,31 @@ internal sealed class TableComparison
         return null;
     }
 
-    private long? EntryOf(SqliteStatement row) => _entry >= 0 && _entry < row.Columns && row.TypeOf(_entry) == raw.SQLITE_INTEGER ? row.Integer(_entry) : null;
+    private long? EntryOf(SqliteStatement row) => _entry >= 0 && _entry < row.Columns && row.TypeOf(_entry) == ColumnType.Integer ? row.Integer(_entry) : null;
 
     private string Describe(SqliteStatement row) => string.Join(", ", _key.Where(i => i < row.Columns).Select(i => $"{_columns[i]} '{Show(row, i)}'"));
 
     /// <summary>In SQLite's own order. Text is compared as bytes: malformed UTF-8 must not read like its replacement.</summary>
-    // https://sqlite.org/datatype3.html#comparisons
     private static int Compare(SqliteStatement left, SqliteStatement right, int column)
     {
-        int type = left.TypeOf(column);
-        int order = RankOf(type).CompareTo(RankOf(right.TypeOf(column)));
+        var type = left.TypeOf(column);
+        int order = type.CompareTo(right.TypeOf(column));
         if (order != 0)
             return order;
 
         return type switch
         {
-            raw.SQLITE_NULL => 0,
-            raw.SQLITE_INTEGER => left.Integer(column).CompareTo(right.Integer(column)),
-            raw.SQLITE_FLOAT => BitConverter.DoubleToInt64Bits(left.Float(column)).CompareTo(BitConverter.DoubleToInt64Bits(right.Float(column))),
+            ColumnType.Null => 0,
+            ColumnType.Integer => left.Integer(column).CompareTo(right.Integer(column)),
+            ColumnType.Float => BitConverter.DoubleToInt64Bits(left.Float(column)).CompareTo(BitConverter.DoubleToInt64Bits(right.Float(column))),
             _ => left.Bytes(column).SequenceCompareTo(right.Bytes(column)),
         };
     }
 
-    private static int RankOf(int type) => type switch
-    {
-        raw.SQLITE_NULL => 0,
-        raw.SQLITE_INTEGER => 1,
-        raw.SQLITE_FLOAT => 2,
-        raw.SQLITE_TEXT => 3,
-        _ => 4,
-    };
-
     private static string Show(SqliteStatement row, int column) => row.TypeOf(column) switch
     {
-        raw.SQLITE_INTEGER => row.Integer(column).ToString(CultureInfo.InvariantCulture),
-        raw.SQLITE_TEXT => row.Text(column),
+        ColumnType.Integer => row.Integer(column).ToString(CultureInfo.InvariantCulture),
+        ColumnType.Text => row.Text(column),
         _ => Convert.ToBase64String(row.Bytes(column)),
     };
 }

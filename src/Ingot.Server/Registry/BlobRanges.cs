@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -66,7 +65,7 @@ internal sealed class BlobRanges
     private byte[] Head((long Offset, long Count) part) => Encoding.ASCII.GetBytes(
         $"\r\n--{_boundary}\r\nContent-Type: {ContentType}\r\nContent-Range: {RangeOf(part.Offset, part.Count)}\r\n\r\n");
 
-    private string RangeOf(long offset, long count) => string.Create(CultureInfo.InvariantCulture, $"bytes {offset}-{offset + count - 1}/{_size}");
+    private string RangeOf(long offset, long count) => $"bytes {offset}-{offset + count - 1}/{_size}";
 
     private static RegistryRefusal Unsatisfiable(long size, int count)
     {

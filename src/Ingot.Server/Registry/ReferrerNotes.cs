@@ -33,7 +33,7 @@ internal sealed class ReferrerNotes : IDisposable
 
     /// <summary>The annotations of a manifest as a JSON object, empty when it has none; null when they are not known.</summary>
     public byte[]? Find(Digest digest) =>
-        Try(() => _db.First("SELECT json FROM notes WHERE digest = ?1", r => r.GetFieldValue<byte[]>(0), digest.ToString()));
+        Try(() => _db.First("SELECT json FROM notes WHERE digest = ?1", r => r.Bytes(0), digest.ToString()));
 
     /// <summary>Keeps the annotations of a manifest; returns them as they are found.</summary>
     public byte[] Put(Digest digest, SortedDictionary<string, string>? annotations)
@@ -41,7 +41,7 @@ internal sealed class ReferrerNotes : IDisposable
         byte[] json = annotations is null ? [] : JsonSerializer.SerializeToUtf8Bytes(annotations, RegistryJson.Readable.SortedDictionaryStringString);
         Try(() =>
         {
-            int added = _db.Execute("INSERT OR IGNORE INTO notes (digest, json) VALUES (?1, ?2)", digest.ToString(), json);
+            int added = _db.Execute("INSERT INTO notes (digest, json) VALUES (?1, ?2) ON CONFLICT DO NOTHING", digest.ToString(), json);
             _bytes += added * json.LongLength;
             if (_bytes > _max)
                 MakeRoom();
@@ -67,7 +67,7 @@ internal sealed class ReferrerNotes : IDisposable
     }
 
     private (long Id, long Bytes) First() =>
-        _db.First("SELECT id, length(json) FROM notes ORDER BY id LIMIT 1", r => (r.GetInt64(0), r.GetInt64(1)));
+        _db.First("SELECT id, length(json) FROM notes ORDER BY id LIMIT 1", r => (r.Integer(0), r.Integer(1)));
 
     // A cache that fails is empty.
     private T? Try<T>(Func<T> work)

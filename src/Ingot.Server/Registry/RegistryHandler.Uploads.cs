@@ -178,7 +178,7 @@ internal sealed partial class RegistryHandler
 
     private static string LocationOf(string repository, Upload upload) => $"/v2/{repository}/blobs/uploads/{upload.Id}";
 
-    private static string ReceivedRange(Upload upload) => string.Create(CultureInfo.InvariantCulture, $"0-{Math.Max(0, upload.Received - 1)}");
+    private static string ReceivedRange(Upload upload) => $"0-{Math.Max(0, upload.Received - 1)}";
 
     private static void AnswerProgress(HttpContext http, string repository, Upload upload, int status)
     {

@@ -172,7 +172,7 @@ internal sealed partial class RegistryHandler : IDisposable
 
         page.RemoveRange(count, page.Count - count);
         if (page.Count > 0)
-            LinkNext(http, string.Create(CultureInfo.InvariantCulture, $"n={count}&last={Uri.EscapeDataString(page[^1])}"));
+            LinkNext(http, $"n={count}&last={Uri.EscapeDataString(page[^1])}");
         return page;
     }
 

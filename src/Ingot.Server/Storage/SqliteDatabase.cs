@@ -3,9 +3,8 @@ using Microsoft.Data.Sqlite;
 
 namespace Ingot.Server.Storage;
 
-/// <summary>A connection to a SQLite database that keeps its prepared statements. For one thread at a time.</summary>
-/// <remarks>Statements name their parameters <c>?1</c>, <c>?2</c>, … in the order of the arguments. Columns hold 64-bit integers, text and bytes; there are no nulls.</remarks>
-public sealed class SqliteDatabase : IDisposable
+/// <summary>A connection to a SQLite database that keeps its prepared statements.</summary>
+public sealed class SqliteDatabase : IDatabase
 {
     private readonly SqliteConnection _connection;
     private readonly Dictionary<string, SqliteCommand> _statements = new(StringComparer.Ordinal);
@@ -16,7 +15,11 @@ public sealed class SqliteDatabase : IDisposable
     /// <summary>SQLite's own handle.</summary>
     internal SQLitePCL.sqlite3? Handle => _connection.Handle;
 
-    /// <summary>Whether a transaction is open.</summary>
+    /// <inheritdoc/>
+    public long? SchemaVersion =>
+        Number("PRAGMA user_version") is not 0 and var version ? version : Exists("SELECT 1 FROM sqlite_schema") ? 0 : null;
+
+    /// <inheritdoc/>
     public bool IsInTransaction => SQLitePCL.raw.sqlite3_get_autocommit(_connection.Handle) == 0;
 
     /// <summary>Opens a database for the one writer, and makes it when it is missing.</summary>
@@ -66,7 +69,23 @@ public sealed class SqliteDatabase : IDisposable
         return database;
     }
 
-    /// <summary>Runs a statement; returns how many rows it changed.</summary>
+    /// <inheritdoc/>
+    public void Create(DatabaseSchema schema) =>
+        ExecuteScript($"PRAGMA application_id = {schema.Application}; PRAGMA user_version = {schema.Version}; {schema.Tables}");
+
+    /// <inheritdoc/>
+    public void Begin() => Execute("BEGIN IMMEDIATE");
+
+    /// <inheritdoc/>
+    public void BeginReading() => Execute("BEGIN");
+
+    /// <inheritdoc/>
+    public void Commit() => Execute("COMMIT");
+
+    /// <inheritdoc/>
+    public void Rollback() => Execute("ROLLBACK");
+
+    /// <inheritdoc/>
     public int Execute(string sql, params ReadOnlySpan<object> arguments)
     {
         if (!_prepared.TryGetValue(sql, out var statement))
@@ -74,28 +93,28 @@ public sealed class SqliteDatabase : IDisposable
         return statement.Run(arguments);
     }
 
-    /// <summary>Runs a query and reads every row.</summary>
-    public List<T> Query<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<object> arguments)
+    /// <inheritdoc/>
+    public List<T> Query<T>(string sql, Func<Row, T> read, params ReadOnlySpan<object> arguments)
     {
         using var reader = Bind(sql, arguments).ExecuteReader();
         var rows = new List<T>();
         while (reader.Read())
-            rows.Add(read(reader));
+            rows.Add(read(new Row(reader)));
         return rows;
     }
 
-    /// <summary>Runs a query and reads the first row; <c>default</c> when there is none.</summary>
-    public T? First<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<object> arguments)
+    /// <inheritdoc/>
+    public T? First<T>(string sql, Func<Row, T> read, params ReadOnlySpan<object> arguments)
     {
         using var reader = Bind(sql, arguments).ExecuteReader();
-        return reader.Read() ? read(reader) : default;
+        return reader.Read() ? read(new Row(reader)) : default;
     }
 
-    /// <summary>Runs a query for one number; 0 when there is no row.</summary>
+    /// <inheritdoc/>
     public long Number(string sql, params ReadOnlySpan<object> arguments) =>
         Bind(sql, arguments).ExecuteScalar() is { } value and not DBNull ? Convert.ToInt64(value, CultureInfo.InvariantCulture) : 0;
 
-    /// <summary>Whether a query has a row.</summary>
+    /// <inheritdoc/>
     public bool Exists(string sql, params ReadOnlySpan<object> arguments)
     {
         using var reader = Bind(sql, arguments).ExecuteReader();
@@ -173,7 +192,7 @@ public sealed class SqliteDatabase : IDisposable
             command = _connection.CreateCommand();
             command.CommandText = sql;
             for (int i = 0; i < arguments.Length; i++)
-                command.Parameters.Add(new SqliteParameter { ParameterName = string.Create(CultureInfo.InvariantCulture, $"?{i + 1}") });
+                command.Parameters.Add(new SqliteParameter { ParameterName = $"?{i + 1}" });
             _statements.Add(sql, command);
         }
 

@@ -56,8 +56,15 @@ public sealed class SqliteStatement : IDisposable
         int error => throw ErrorOf(error),
     };
 
-    /// <summary>Of what type a column of the row is: one of <c>raw.SQLITE_INTEGER</c>, <c>FLOAT</c>, <c>TEXT</c>, <c>BLOB</c> and <c>NULL</c>.</summary>
-    public int TypeOf(int column) => raw.sqlite3_column_type(_statement, column);
+    /// <summary>What a column of the row holds.</summary>
+    public ColumnType TypeOf(int column) => raw.sqlite3_column_type(_statement, column) switch
+    {
+        raw.SQLITE_NULL => ColumnType.Null,
+        raw.SQLITE_INTEGER => ColumnType.Integer,
+        raw.SQLITE_FLOAT => ColumnType.Float,
+        raw.SQLITE_TEXT => ColumnType.Text,
+        _ => ColumnType.Bytes,
+    };
 
     /// <summary>A column's number.</summary>
     public long Integer(int column) => raw.sqlite3_column_int64(_statement, column);

@@ -94,9 +94,9 @@ public sealed class EvidenceReader
             ? new Outcome.Refused($"the manifest has more than {MaxManifestBytes} bytes") { IsFinal = true }
             : await ReadOneAsync(subject, manifest, await store.ReadRequiredAsync(manifest, cancellationToken), (blob, stop) => store.ReadAsync(blob.Digest, stop), cancellationToken);
         if (outcome is Outcome.Believed believed)
-            _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.Verdict(Reason: null, believed.Bundle));
+            _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.TrustVerdict(Reason: null, believed.Bundle));
         else if (outcome is Outcome.Refused { IsFinal: true } refused)
-            _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.Verdict(refused.Reason));
+            _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.TrustVerdict(refused.Reason));
         return outcome;
     }
 

@@ -12,7 +12,7 @@ public sealed class EvidenceVerdicts
 {
     private const int Max = 50_000;
 
-    private readonly ConcurrentDictionary<Question, Verdict> _known = new();
+    private readonly ConcurrentDictionary<Question, TrustVerdict> _known = new();
 
     internal static string NameOf(IEnumerable<TrustedKey> keys) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', keys.Select(Trust).Distinct().Order(StringComparer.Ordinal)))));
@@ -21,9 +21,9 @@ public sealed class EvidenceVerdicts
     private static string Trust(TrustedKey key) =>
         $"{key.Key.Id} {key.Retired is null} {(key.Predicates is null ? "*" : string.Join(' ', key.Predicates.Order(StringComparer.Ordinal)))}";
 
-    internal Verdict? Find(string keys, Digest subject, Digest manifest) => _known.GetValueOrDefault(new Question(keys, subject, manifest));
+    internal TrustVerdict? Find(string keys, Digest subject, Digest manifest) => _known.GetValueOrDefault(new Question(keys, subject, manifest));
 
-    internal void Add(string keys, Digest subject, Digest manifest, Verdict verdict)
+    internal void Add(string keys, Digest subject, Digest manifest, TrustVerdict verdict)
     {
         // What is forgotten costs another look.
         if (_known.Count >= Max)
@@ -34,7 +34,7 @@ public sealed class EvidenceVerdicts
     /// <summary>What was found.</summary>
     /// <param name="Reason">Why the manifest is not trusted; null when it is.</param>
     /// <param name="Bundle">What it holds when it is believed.</param>
-    internal sealed record Verdict(string? Reason, Digest? Bundle = null);
+    internal sealed record TrustVerdict(string? Reason, Digest? Bundle = null);
 
     private readonly record struct Question(string Keys, Digest Subject, Digest Manifest);
 }

@@ -154,7 +154,7 @@ public sealed partial class DockerTarget
             container.Id,
             state,
             claim.Digest,
-            state == InstanceState.Running && ip is not null ? string.Create(CultureInfo.InvariantCulture, $"{ip}:{claim.Port}") : null,
+            state == InstanceState.Running && ip is not null ? $"{ip}:{claim.Port}" : null,
             container.RestartCount,
             container.State.StartedAt.Year > 1 ? container.State.StartedAt : null,
             state is InstanceState.Exited or InstanceState.Restarting ? container.State.ExitCode : null,

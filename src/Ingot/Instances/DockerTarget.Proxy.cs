@@ -33,7 +33,7 @@ public sealed partial class DockerTarget
         return new ProxyObservation(
             true,
             settings,
-            string.Create(CultureInfo.InvariantCulture, $"{status.Info.Pid}-{status.Info.StartedAt}"),
+            $"{status.Info.Pid}-{status.Info.StartedAt}",
             [.. status.Servers.Select(Read).OfType<ServerObservation>()],
             Number(status.Frontend, "req_tot"),
             Number(status.Frontend, "hrsp_5xx"));
@@ -70,8 +70,14 @@ public sealed partial class DockerTarget
 
         // The engine may not have said where all of them are: what takes traffic goes on taking it.
         var known = info is null ? Haproxy.Saved(config) : Servers(setup, await Proxy(setup.Key).StatusAsync(cancellationToken));
-        var asked = move.Servers.Select(server => new HaproxyServer(
-            InstanceName.Of(server.Generation, server.Index), server.Address, server.Weight, CheckOf(Generation(setup, server.Generation)))).ToArray();
+        var weights = move.Shares is null ? null : Weights.Of(move.Shares);
+        int Weight(string name, int generation) => weights is not null
+            ? weights.GetValueOrDefault(generation)
+            : known.FirstOrDefault(server => server.Name == name)?.Weight ?? 0;
+        var asked = (from server in move.Servers
+                     let name = InstanceName.Of(server.Generation, server.Index)
+                     let check = CheckOf(Generation(setup, server.Generation))
+                     select new HaproxyServer(name, server.Address, Weight(name, server.Generation), check)).ToArray();
         var others = known.Where(server => asked.All(other => other.Name != server.Name));
         _ = Try(() => Directory.CreateDirectory(Mark(setup.Key)));
         await Haproxy.RunAsync(config with { Servers = [.. asked, .. others] }, _time, cancellationToken);
@@ -91,16 +97,21 @@ public sealed partial class DockerTarget
         Save(setup, await proxy.StatusAsync(token), servers => servers);
     }, move, cancellationToken);
 
-    private Task SetWeightsAsync(ServiceSetup setup, Move.SetWeights move, CancellationToken cancellationToken) => ChangeAsync(setup, async (proxy, token) =>
+    private Task SetSharesAsync(ServiceSetup setup, Move.SetShares move, CancellationToken cancellationToken) =>
+        ChangeAsync(setup, (proxy, token) => SetSharesAsync(setup, proxy, move, token), move, cancellationToken);
+
+    private async Task SetSharesAsync(ServiceSetup setup, HaproxyRuntime proxy, Move.SetShares move, CancellationToken token)
     {
-        var wanted = move.Servers.ToDictionary(change => InstanceName.Of(change.Generation, change.Index), change => change.Weight, StringComparer.Ordinal);
+        var wanted = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var (server, weight) in Weights.Of(move))
+            wanted[InstanceName.Of(server.Generation, server.Index)] = weight;
         var before = await proxy.StatusAsync(token);
         // Written before it is done: a process that is started again in between must not begin with weights that were turned back.
         var unsaved = Try(() => Save(setup, before, servers => servers.Select(server => server with { Weight = wanted.GetValueOrDefault(server.Name, server.Weight) })));
         await WeighAsync(proxy, wanted, before, token);
         if (unsaved is not null)
             throw unsaved;
-    }, move, cancellationToken);
+    }
 
     private static async Task WeighAsync(HaproxyRuntime proxy, Dictionary<string, int> wanted, HaproxyStatus before, CancellationToken cancellationToken)
     {
@@ -112,7 +123,7 @@ public sealed partial class DockerTarget
         foreach (var (name, weight) in wanted)
         {
             if (WeightOf(after, name) != weight)
-                throw new ToolException("haproxy", string.Create(CultureInfo.InvariantCulture, $"'{name}' was given weight {weight} and HAProxy reports {WeightOf(after, name) ?? -1}"));
+                throw new ToolException("haproxy", $"'{name}' was given weight {weight} and HAProxy reports {WeightOf(after, name) ?? -1}");
         }
     }
 
@@ -281,9 +292,7 @@ internal static class ProxyDescription
 {
     private const string None = "-";
 
-    public static string Write(ProxySettings settings) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"ingot-2 {Write(settings.Listen)} {settings.CheckTimeout.Ticks} {(settings.Former is { } former ? Write(former) : None)} {settings.RequestTimeout?.Ticks.ToString(CultureInfo.InvariantCulture) ?? None}");
+    public static string Write(ProxySettings settings) => $"ingot-2 {Write(settings.Listen)} {settings.CheckTimeout.Ticks} {(settings.Former is { } former ? Write(former) : None)} {settings.RequestTimeout?.Ticks.ToString(CultureInfo.InvariantCulture) ?? None}";
 
     /// <summary>Null when the line is not ours, or of another version: the proxy is then set up anew.</summary>
     public static ProxySettings? Read(string line)

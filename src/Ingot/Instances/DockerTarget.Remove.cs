@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Releases;
 using Ingot.Tools;
 
@@ -151,8 +150,7 @@ public sealed partial class DockerTarget
         {
             if (_time.GetElapsedTime(began) > s_removing)
                 throw new ToolException("dockerd",
-                    string.Create(CultureInfo.InvariantCulture,
-                    $"the container '{id}' {otherwise} ({s_removing.TotalSeconds:0} s): see 'docker inspect {id}'"));
+                    $"the container '{id}' {otherwise} ({s_removing.TotalSeconds:0} s): see 'docker inspect {id}'");
             await Task.Delay(s_removalPoll, _time, cancellationToken);
         }
     }

@@ -77,7 +77,7 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
         {
             Move.EnsureProxy proxy => EnsureProxyAsync(setup, proxy, cancellationToken),
             Move.AddServer add => AddServerAsync(setup, add, cancellationToken),
-            Move.SetWeights weights => SetWeightsAsync(setup, weights, cancellationToken),
+            Move.SetShares shares => SetSharesAsync(setup, shares, cancellationToken),
             Move.RemoveServer remove => RemoveServerAsync(setup, remove, cancellationToken),
             Move.StopInstance stop => StopInstanceAsync(stop.Id, cancellationToken),
             Move.RemoveInstance remove => RemoveInstanceAsync(remove.Id, cancellationToken),

@@ -135,6 +135,6 @@ public static class InstanceLabels
 
     /// <summary>The labels of one instance.</summary>
     public static IReadOnlyList<string> Filter(string homeId, ServiceKey key, int generation, int index) =>
-        [.. Filter(homeId, key), string.Create(CultureInfo.InvariantCulture, $"{Generation}={generation}"),
-            string.Create(CultureInfo.InvariantCulture, $"{Index}={index}")];
+        [.. Filter(homeId, key), $"{Generation}={generation}",
+            $"{Index}={index}"];
 }

@@ -7,7 +7,8 @@ namespace Ingot.Instances;
 /// <remarks>
 /// An implementation MUST read everything it reports from the world at the time it is asked, MUST NOT report what it could not read as
 /// absent (it throws <see cref="IngotException"/> instead), and MUST leave the world after carrying a move out twice as after carrying it
-/// out once. It MUST NOT write any move's effect except when asked to carry it out. Proxy and engine are read and steered apart: neither
+/// out once. It MUST NOT write any move's effect except when asked to carry it out. It MUST give servers the weights that
+/// <see cref="Weights"/> makes of a move's shares, and report the weights that are. Proxy and engine are read and steered apart: neither
 /// waits for the other, and every call ends within a time of the target's own, whatever the world does.
 /// </remarks>
 public interface ITarget
@@ -36,16 +37,14 @@ public interface ITarget
     /// <param name="id">The engine's id of the instance.</param>
     /// <param name="query">Which of them.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, CancellationToken cancellationToken = default) =>
-        AsyncEnumerable.Empty<LogLine>();
+    IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, CancellationToken cancellationToken = default);
 
     /// <summary>The services of which something is there that is this home's, whether anybody still knows them or not.</summary>
-    Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default) =>
-        Task.FromResult<IReadOnlyList<ServiceKey>>([]);
+    Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default);
 
     /// <summary>What claims to be of a service and is no instance of it, in sentences for people: seen at the last look at the instances,
     /// and never touched.</summary>
-    IReadOnlyList<string> Strangers(ServiceKey key) => [];
+    IReadOnlyList<string> Strangers(ServiceKey key);
 }
 
 /// <summary>Which lines of an instance's log.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Tools;
 
 namespace Ingot.Instances;
@@ -16,8 +15,7 @@ internal sealed class KeyedTurns(string what, TimeSpan patience) : IDisposable
         return await taken.WaitAsync(patience, cancellationToken)
             ? new Turn(taken)
             : throw new ToolException("dockerd",
-                string.Create(CultureInfo.InvariantCulture,
-                $"{what} '{name}' is worked on since {patience.TotalSeconds:0} s: the Docker Engine does not get on with it"));
+                $"{what} '{name}' is worked on since {patience.TotalSeconds:0} s: the Docker Engine does not get on with it");
     }
 
     public void Dispose()

@@ -72,7 +72,7 @@ public sealed record ImageQuestions
         .. (Tests ?? []).SelectMany(t => new[] { "test", t.Name, t.Digest.ToString() }),
         .. Sandbox.Writable.SelectMany(w => new[] { "writable", w.Path, w.Bytes.ToString(CultureInfo.InvariantCulture) }),
         .. Sandbox.Environment.SelectMany(e => new[] { "environment", e }),
-        "limits", string.Create(CultureInfo.InvariantCulture, $"{Sandbox.Memory} {Sandbox.Processes} {Sandbox.Patience}"),
+        "limits", $"{Sandbox.Memory} {Sandbox.Processes} {Sandbox.Patience}",
         .. Claims.SelectMany(c => new[] { "claim", c }),
         "rules", SecretRules.ToString(), ClaimRules.ToString(), PackageSources.ToString(),
     ];

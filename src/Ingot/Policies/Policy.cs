@@ -62,6 +62,6 @@ public static class Policy
         { TotalDays: >= 1 } => $"{(int)time.TotalDays}d {time.Hours}h",
         { TotalHours: >= 1 } => $"{(int)time.TotalHours}h {time.Minutes}m",
         { TotalMinutes: >= 1 } => $"{(int)time.TotalMinutes}m {time.Seconds}s",
-        _ => string.Create(CultureInfo.InvariantCulture, $"{Math.Ceiling(time.TotalSeconds):0}s"),
+        _ => $"{Math.Ceiling(time.TotalSeconds):0}s",
     };
 }

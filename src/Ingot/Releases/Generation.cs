@@ -45,9 +45,7 @@ public sealed record Generation
 
     /// <summary>The digest of everything but the image that decides whether an instance is well: its configuration, its limits, its port and how it is checked.</summary>
     [JsonIgnore]
-    public Digest SettingsDigest => Digest.Of(Encoding.UTF8.GetBytes(string.Create(
-        CultureInfo.InvariantCulture,
-        $"{Surroundings()}path {Health.Path.Length} {Health.Path}\nchecks {Health.Interval.Ticks} {Health.Timeout.Ticks} {Health.Healthy} {Health.Unhealthy} {Health.Deadline.Ticks}\n")));
+    public Digest SettingsDigest => Digest.Of(Encoding.UTF8.GetBytes($"{Surroundings()}path {Health.Path.Length} {Health.Path}\nchecks {Health.Interval.Ticks} {Health.Timeout.Ticks} {Health.Healthy} {Health.Unhealthy} {Health.Deadline.Ticks}\n"));
 
     /// <summary>Whether another generation runs the same image with the same settings: what is wrong with one is wrong with the other.</summary>
     public bool IsLike(Generation other) => Digest == other.Digest && SettingsDigest == other.SettingsDigest;

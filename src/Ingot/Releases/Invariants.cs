@@ -29,7 +29,7 @@ public static class Invariants
     private static List<string> Check(ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, Observation seen, IReadOnlyList<Move> moves, DateTimeOffset now)
     {
         var broken = new List<string>();
-        broken.AddRange(moves.OfType<Move.SetWeights>().SelectMany(move => WeightOnlyOnReady(seen, move)));
+        broken.AddRange(moves.OfType<Move.SetShares>().SelectMany(move => WeightOnlyOnReady(seen, move)));
         broken.AddRange(SomeoneServes(goals, seen, moves));
         foreach (var move in moves)
         {
@@ -43,18 +43,22 @@ public static class Invariants
     }
 
     // 4: weight above 0 only for a generation with a ready instance that the data plane knows; here for each server.
-    private static IEnumerable<string> WeightOnlyOnReady(Observation seen, Move.SetWeights move) =>
-        from change in move.Servers
-        let server = seen.Server(change.Generation, change.Index)
-        where change.Weight > (server?.Weight ?? 0) && !seen.IsReady(change.Generation, change.Index)
-        select $"{InstanceName.Of(change.Generation, change.Index)} would get weight {change.Weight} and is not ready";
+    private static IEnumerable<string> WeightOnlyOnReady(Observation seen, Move.SetShares move) =>
+        from change in Weights.Of(move)
+        let at = change.Key
+        where change.Value > (seen.Server(at.Generation, at.Index)?.Weight ?? 0) && !seen.IsReady(at.Generation, at.Index)
+        select $"{InstanceName.Of(at.Generation, at.Index)} would get weight {change.Value} and is not ready";
 
     // 1: where something ready takes requests, something ready still does afterwards.
     private static IEnumerable<string> SomeoneServes(IReadOnlyList<GenerationGoal> goals, Observation seen, IReadOnlyList<Move> moves)
     {
         bool Takes(ServerObservation server, int weight) => weight > 0 && seen.IsReady(server.Generation, server.Index);
-        int After(ServerObservation server) => moves.OfType<Move.SetWeights>().SelectMany(move => move.Servers)
-            .LastOrDefault(change => change.Generation == server.Generation && change.Index == server.Index)?.Weight ?? server.Weight;
+        var changes = moves.OfType<Move.SetShares>().Select(Weights.Of).ToList();
+        int After(ServerObservation server)
+        {
+            var last = changes.LastOrDefault(change => change.ContainsKey((server.Generation, server.Index)));
+            return last?[(server.Generation, server.Index)] ?? server.Weight;
+        }
 
         bool nothingIsToServe = goals.All(goal => goal.Share == 0) && goals.Any(goal => goal.Presence != Presence.Running);
         if (!nothingIsToServe && seen.Proxy.Servers.Any(server => Takes(server, server.Weight)) && !seen.Proxy.Servers.Any(server => Takes(server, After(server))))
@@ -67,7 +71,7 @@ public static class Invariants
         Move.RemoveServer remove => Drained(goals, seen, remove, now),
         Move.StopInstance stop => Idle(seen, stop.Generation, stop.Index, stop.Id),
         Move.RemoveInstance remove => Idle(seen, remove.Generation, remove.Index, remove.Id),
-        Move.EnsureProxy proxy when seen.Proxy.Alive => Carried(seen, proxy),
+        Move.EnsureProxy proxy when seen.Proxy.Alive => Carried(proxy),
         _ => null,
     };
 
@@ -113,10 +117,9 @@ public static class Invariants
             : null;
     }
 
-    // A proxy that is replaced while it runs keeps every weight.
-    private static string? Carried(Observation seen, Move.EnsureProxy proxy) => proxy.Servers.Any(server => server.Weight != (seen.Server(server.Generation, server.Index)?.Weight ?? 0))
-        ? "the proxy would be replaced by one with other weights"
-        : null;
+    // What a server takes of the traffic stays as it is while a proxy that runs is replaced.
+    private static string? Carried(Move.EnsureProxy proxy) =>
+        proxy.Shares is null ? null : "the proxy would be replaced by one that divides the traffic otherwise";
 
     // 7: until the next generation has taken over, the one before it is there to go back to.
     private static IEnumerable<string> RollbackTarget(RolloutState state, IReadOnlyList<Move> moves)

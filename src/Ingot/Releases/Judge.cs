@@ -254,7 +254,7 @@ public static class Judge
 public static class InstanceName
 {
     /// <summary><c>g2-0</c>: generation 2, instance 0.</summary>
-    public static string Of(int generation, int index) => string.Create(CultureInfo.InvariantCulture, $"g{generation}-{index}");
+    public static string Of(int generation, int index) => $"g{generation}-{index}";
 
     /// <summary>Reads <c>g2-0</c>; false when the text is not such a name.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out int generation, out int index)

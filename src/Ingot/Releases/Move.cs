@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json.Serialization;
 
 namespace Ingot.Releases;
@@ -8,7 +7,7 @@ namespace Ingot.Releases;
 [JsonDerivedType(typeof(EnsureProxy), "ensure-proxy")]
 [JsonDerivedType(typeof(CreateInstance), "create-instance")]
 [JsonDerivedType(typeof(AddServer), "add-server")]
-[JsonDerivedType(typeof(SetWeights), "set-weights")]
+[JsonDerivedType(typeof(SetShares), "set-shares")]
 [JsonDerivedType(typeof(RemoveServer), "remove-server")]
 [JsonDerivedType(typeof(StopInstance), "stop-instance")]
 [JsonDerivedType(typeof(RemoveInstance), "remove-instance")]
@@ -44,10 +43,12 @@ public abstract record Move
     /// <summary>Start the proxy with these servers, or replace one that is set up otherwise without closing its listening sockets.</summary>
     /// <param name="Settings">How it is to be set up.</param>
     /// <param name="Servers">The servers it begins with.</param>
-    public sealed record EnsureProxy(ProxySettings Settings, IReadOnlyList<ProxyServer> Servers) : Move
+    /// <param name="Shares">The shares it begins with; null when every server keeps what it takes, and a new one takes nothing.</param>
+    public sealed record EnsureProxy(
+        ProxySettings Settings, IReadOnlyList<ProxyServer> Servers, IReadOnlyList<TrafficShare>? Shares = null) : Move
     {
         /// <inheritdoc/>
-        public override string Key => $"proxy {Settings.Listen} {string.Join(' ', Servers)}".TrimEnd();
+        public override string Key => string.Join(' ', [$"proxy {Settings.Listen}", .. Shares ?? [], .. Servers]);
     }
 
     /// <summary>Pull the image by its digest, create the instance and start it.</summary>
@@ -60,25 +61,28 @@ public abstract record Move
         public override Lane Lane => Lane.Instances;
 
         /// <inheritdoc/>
-        public override string Key => string.Create(CultureInfo.InvariantCulture, $"create g{Generation}-{Index} attempt {Attempt}");
+        public override string Key => $"create g{Generation}-{Index} attempt {Attempt}";
     }
 
-    /// <summary>Make the instance known to the proxy under its address, checked, at weight 0; or correct the address of a server that is there.</summary>
+    /// <summary>Make the instance known to the proxy under its address, checked, and let it take nothing yet; or correct the address of a
+    /// server that is there.</summary>
     /// <param name="Generation">The generation.</param>
     /// <param name="Index">Which of its instances.</param>
     /// <param name="Address">Where it can be reached, <c>address:port</c>.</param>
     public sealed record AddServer(int Generation, int Index, string Address) : Move
     {
         /// <inheritdoc/>
-        public override string Key => string.Create(CultureInfo.InvariantCulture, $"server g{Generation}-{Index} {Address}");
+        public override string Key => $"server g{Generation}-{Index} {Address}";
     }
 
-    /// <summary>Set weights and read them back. Weights that rise are set before those that fall, so that there is never none.</summary>
-    /// <param name="Servers">The servers whose weights are to change.</param>
-    public sealed record SetWeights(IReadOnlyList<ServerWeight> Servers) : Move
+    /// <summary>Divide the traffic, and read back how it is divided. Servers that get more are told before those that get less, so that
+    /// somebody always takes it.</summary>
+    /// <param name="Shares">What each generation is to take.</param>
+    /// <param name="Servers">The servers that are to change. What the others take stays.</param>
+    public sealed record SetShares(IReadOnlyList<TrafficShare> Shares, IReadOnlyList<ServerTurn> Servers) : Move
     {
         /// <inheritdoc/>
-        public override string Key => $"weights {string.Join(' ', Servers)}";
+        public override string Key => string.Join(' ', ["shares", .. Shares, "at", .. Servers]);
     }
 
     /// <summary>Take the server out of the proxy. Without <paramref name="CutSessions"/> a server with requests in flight stays.</summary>
@@ -88,7 +92,7 @@ public abstract record Move
     public sealed record RemoveServer(int Generation, int Index, bool CutSessions) : Move
     {
         /// <inheritdoc/>
-        public override string Key => string.Create(CultureInfo.InvariantCulture, $"remove-server g{Generation}-{Index}{(CutSessions ? " cut" : "")}");
+        public override string Key => $"remove-server g{Generation}-{Index}{(CutSessions ? " cut" : "")}";
     }
 
     /// <summary>Stop the instance and keep it, with its log.</summary>
@@ -101,7 +105,7 @@ public abstract record Move
         public override Lane Lane => Lane.Instances;
 
         /// <inheritdoc/>
-        public override string Key => string.Create(CultureInfo.InvariantCulture, $"stop g{Generation}-{Index} {Id}");
+        public override string Key => $"stop g{Generation}-{Index} {Id}";
     }
 
     /// <summary>Stop the instance if it runs, and remove it.</summary>
@@ -114,7 +118,7 @@ public abstract record Move
         public override Lane Lane => Lane.Instances;
 
         /// <inheritdoc/>
-        public override string Key => string.Create(CultureInfo.InvariantCulture, $"remove g{Generation}-{Index} {Id}");
+        public override string Key => $"remove g{Generation}-{Index} {Id}";
     }
 
     /// <summary>Send requests of Ingot's own through the proxy.</summary>
@@ -123,7 +127,7 @@ public abstract record Move
     public sealed record StartSynthetic(string Path, int Rate) : Move
     {
         /// <inheritdoc/>
-        public override string Key => string.Create(CultureInfo.InvariantCulture, $"synthetic {Path} {Rate}/s");
+        public override string Key => $"synthetic {Path} {Rate}/s";
     }
 
     /// <summary>Send no more requests of Ingot's own.</summary>
@@ -148,19 +152,28 @@ public enum Lane
 /// <param name="Generation">The generation of the instance behind it.</param>
 /// <param name="Index">The index of the instance behind it.</param>
 /// <param name="Address">Where it can be reached, <c>address:port</c>.</param>
-/// <param name="Weight">Its weight, 0 to 256.</param>
-public sealed record ProxyServer(int Generation, int Index, string Address, int Weight)
+public sealed record ProxyServer(int Generation, int Index, string Address)
 {
-    /// <summary><c>g2-0=10.0.0.2:80*5</c>.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"g{Generation}-{Index}={Address}*{Weight}");
+    /// <summary><c>g2-0=10.0.0.2:80</c>.</summary>
+    public override string ToString() => $"g{Generation}-{Index}={Address}";
 }
 
-/// <summary>The weight a server is to have.</summary>
+/// <summary>What a generation takes of the traffic. Its servers take equal parts of it.</summary>
+/// <param name="Generation">The generation.</param>
+/// <param name="Percent">0 to 100.</param>
+/// <param name="Servers">How many servers it has when all are there.</param>
+public sealed record TrafficShare(int Generation, int Percent, int Servers)
+{
+    /// <summary><c>g2=5%/3</c>.</summary>
+    public override string ToString() => $"g{Generation}={Percent}%/{Servers}";
+}
+
+/// <summary>A server whose part of the traffic is to change.</summary>
 /// <param name="Generation">The generation of the instance behind it.</param>
 /// <param name="Index">The index of the instance behind it.</param>
-/// <param name="Weight">0 to 256.</param>
-public sealed record ServerWeight(int Generation, int Index, int Weight)
+/// <param name="Takes">Whether it takes its part of the generation's share; otherwise nothing.</param>
+public sealed record ServerTurn(int Generation, int Index, bool Takes)
 {
-    /// <summary><c>g2-0=5</c>.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"g{Generation}-{Index}={Weight}");
+    /// <summary><c>g2-0</c>, or <c>-g2-0</c> for one that takes nothing.</summary>
+    public override string ToString() => $"{(Takes ? "" : "-")}g{Generation}-{Index}";
 }

@@ -89,9 +89,6 @@ public static class ReleasesJson
     /// <summary>Reads a steady state, or throws <see cref="FormatException"/>.</summary>
     public static SteadyState ReadSteady(string json) => Read(json, ReleasesJsonContext.Default.SteadyState, "a steady state");
 
-    /// <summary>Reads a move, or throws <see cref="FormatException"/>.</summary>
-    public static Move ReadMove(string json) => Read(json, ReleasesJsonContext.Default.Move, "a move");
-
     /// <summary>Reads what was asked for, or throws <see cref="FormatException"/>.</summary>
     public static RolloutSpec ReadSpec(string json) => Read(json, ReleasesJsonContext.Default.RolloutSpec, "a rollout's request");
 

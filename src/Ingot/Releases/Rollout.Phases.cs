@@ -63,7 +63,7 @@ public static partial class Rollout
         if (seen.KnowsInstances && state.ReadySince is { } since && now - since >= Watched(next))
             return Shift(state, 0, "all instances are ready", now);
 
-        string missing = string.Create(CultureInfo.InvariantCulture, $"{ready} of {next.Replicas} instances are ready{Symptoms(state, seen)}");
+        string missing = $"{ready} of {next.Replicas} instances are ready{Symptoms(state, seen)}";
         // Ready instances are not given up for the last second they are watched.
         if (now < state.Deadline || state.ReadySince is not null && seen.KnowsInstances)
             return state with { Waiting = missing };
@@ -155,11 +155,9 @@ public static partial class Rollout
         var spec = state.Spec;
         long seen = state.Judgement.NextInStep.Trials + state.Judgement.PreviousInStep.Trials;
         string more = state.Verdict is Verdict.Insufficient { MissingRequests: var missing and < long.MaxValue }
-            ? string.Create(CultureInfo.InvariantCulture, $"about {missing} more are needed to rule out failures of {Judge.Percent(spec.Rollout.Detect)}")
+            ? $"about {missing} more are needed to rule out failures of {Judge.Percent(spec.Rollout.Detect)}"
             : "the old generation fails so often that no number of them would show a difference";
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"too little traffic to judge {state.Share} %: {seen} requests seen, {more} (requests are counted, not clients); more traffic lets it go on, 'rollout.synthetic' in ingot.yaml sends some, and 'ingot resume {spec.Key.Service} --stage {spec.Key.Stage}' goes on without the proof");
+        return $"too little traffic to judge {state.Share} %: {seen} requests seen, {more} (requests are counted, not clients); more traffic lets it go on, 'rollout.synthetic' in ingot.yaml sends some, and 'ingot resume {spec.Key.Service} --stage {spec.Key.Stage}' goes on without the proof";
     }
 
     private static RolloutState Soaking(RolloutState state, Observation seen, DateTimeOffset now)

@@ -1,4 +1,3 @@
-using System.Globalization;
 
 namespace Ingot.Releases;
 
@@ -81,7 +80,7 @@ public static partial class Rollout
 
     private static RolloutState WaitForProbe(RolloutState state, DateTimeOffset now)
     {
-        string waiting = string.Create(CultureInfo.InvariantCulture, $"generation {state.Spec.Next.Number} is compared with generation {state.Spec.Previous!.Number} at {state.Share} %");
+        string waiting = $"generation {state.Spec.Next.Number} is compared with generation {state.Spec.Previous!.Number} at {state.Share} %";
         return now < state.Deadline ? state with { Waiting = waiting } : Stand(state, PauseCause.TooLittleTraffic, TooLittleTraffic(state), now);
     }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Oci.Content;
 
 namespace Ingot.Releases;
@@ -66,7 +65,7 @@ public static partial class Rollout
         : seen with
         {
             Instances = [],
-            EngineTrouble = string.Create(CultureInfo.InvariantCulture, $"the instances were last read {(seen.Time - seen.InstancesTime).TotalSeconds:0} s ago"),
+            EngineTrouble = $"the instances were last read {(seen.Time - seen.InstancesTime).TotalSeconds:0} s ago",
         };
 
     /// <summary>Whether a rollout that turned back now would give traffic to something that may have none. Before the first step nothing changes hands.</summary>
@@ -335,7 +334,7 @@ public static partial class Rollout
         var next = state.Spec.Next;
         var symptoms = seen.Instances.Where(instance => instance.Generation == next.Number)
             .Select(instance => Symptom(instance) ?? CheckSymptom(next, seen.Server(instance.Generation, instance.Index))).OfType<string>().ToArray();
-        string more = symptoms.Length > MostSymptoms ? string.Create(CultureInfo.InvariantCulture, $", and {symptoms.Length - MostSymptoms} more") : "";
+        string more = symptoms.Length > MostSymptoms ? $", and {symptoms.Length - MostSymptoms} more" : "";
         return symptoms.Length == 0 ? "" : $": {string.Join(", ", symptoms.Take(MostSymptoms))}{more}";
     }
 
@@ -351,7 +350,7 @@ public static partial class Rollout
         if (instance.Objection is { } objection)
             return $"{name} gets no traffic: {objection}";
         if (instance.ExitCode is { } code && instance.State != InstanceState.Running)
-            return string.Create(CultureInfo.InvariantCulture, $"{name} ended with exit code {code}");
-        return instance.Restarts > 0 ? string.Create(CultureInfo.InvariantCulture, $"{name} was started again {instance.Restarts} times") : null;
+            return $"{name} ended with exit code {code}";
+        return instance.Restarts > 0 ? $"{name} was started again {instance.Restarts} times" : null;
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Oci.Content;
 using Ingot.Templates.Project;
 
@@ -124,9 +123,7 @@ public static class Steady
         if (!isLoop && !(now - state.BelowFloorSince >= wellbeing.Patience(state.Serving)))
             return null;
 
-        string reason = string.Create(
-            CultureInfo.InvariantCulture,
-            $"only {wellbeing.Well} of {state.Serving.Replicas} instances of generation {state.Serving.Number} are healthy, {replaced} were replaced lately, and generation {warm.Number} stands by");
+        string reason = $"only {wellbeing.Well} of {state.Serving.Replicas} instances of generation {state.Serving.Number} are healthy, {replaced} were replaced lately, and generation {warm.Number} stands by";
         return new Return(warm, reason, !wellbeing.IsBlameless && !warm.IsLike(state.Serving));
     }
 

@@ -12,6 +12,7 @@ internal sealed class Upkeep
     private readonly Observation _seen;
     private readonly DateTimeOffset _now;
     private readonly int? _onTrial;
+    private readonly IReadOnlyList<TrafficShare> _shares;
     private readonly IReadOnlyDictionary<int, int> _weights;
     private readonly SortedDictionary<string, InstanceMemory> _memory;
     private readonly List<Move> _moves = [];
@@ -23,7 +24,8 @@ internal sealed class Upkeep
         _seen = seen;
         _now = now;
         _onTrial = onTrial;
-        _weights = Weights.Of(goals);
+        _shares = Shares(goals);
+        _weights = Weights.Of(_shares);
         _memory = new SortedDictionary<string, InstanceMemory>(StringComparer.Ordinal);
         foreach (var (name, remembered) in memory)
             _memory[name] = remembered;
@@ -63,7 +65,7 @@ internal sealed class Upkeep
     /// <summary>The same of a proxy that may be set up otherwise.</summary>
     public static bool HasWeights(IReadOnlyList<GenerationGoal> goals, Observation seen)
     {
-        var weights = Weights.Of(goals);
+        var weights = Weights.Of(Shares(goals));
         var takers = seen.Proxy.Servers.Where(server => weights.GetValueOrDefault(server.Generation) > 0 && seen.IsReady(server.Generation, server.Index)).ToArray();
         var others = seen.Proxy.Servers.Where(server => weights.GetValueOrDefault(server.Generation) == 0);
         return takers.Length > 0 && takers.All(server => server.Weight == weights[server.Generation]) && others.All(server => server.Weight == 0);
@@ -229,9 +231,9 @@ internal sealed class Upkeep
         if (_seen.Proxy.Alive && (isAsSetUp && _seen.KnowsInstances || !TrialWouldRise()))
             KeepWeights();
 
-        // It keeps the weights that are seen, so none may be about to change; without the engine it would begin with no servers.
-        if (!isAsSetUp && _seen.KnowsInstances && !_moves.OfType<Move.SetWeights>().Any())
-            _moves.Add(new Move.EnsureProxy(_setup.Proxy, [.. RunningServers()]));
+        // What each server takes is kept, so none of it may be about to change; without the engine it would begin with no servers.
+        if (!isAsSetUp && _seen.KnowsInstances && !_moves.OfType<Move.SetShares>().Any())
+            _moves.Add(new Move.EnsureProxy(_setup.Proxy, [.. RunningServers()], _seen.Proxy.Alive ? null : _shares));
     }
 
     private bool TrialWouldRise()
@@ -249,8 +251,7 @@ internal sealed class Upkeep
         let instance = _seen.Instance(goal.Generation, index)
         let address = instance is { State: InstanceState.Running, Objection: null } ? instance.Address : null
         where address is not null
-        let weight = _seen.Proxy.Alive ? _seen.Server(goal.Generation, index)?.Weight ?? 0 : _weights[goal.Generation]
-        select new ProxyServer(goal.Generation, index, address, weight);
+        select new ProxyServer(goal.Generation, index, address);
 
     private void KeepServers(GenerationGoal goal)
     {
@@ -267,17 +268,21 @@ internal sealed class Upkeep
     private void KeepWeights()
     {
         bool someoneTakes = _seen.Proxy.Servers.Any(server => Wanted(server) > 0 && _seen.IsReady(server.Generation, server.Index));
-        var changes = new List<ServerWeight>();
+        var changes = new List<ServerTurn>();
         foreach (var server in _seen.Proxy.Servers)
         {
             int wanted = Wanted(server);
             if (wanted > server.Weight ? _seen.IsReady(server.Generation, server.Index) : wanted < server.Weight && (someoneTakes || IsAbandoned(server)))
-                changes.Add(new ServerWeight(server.Generation, server.Index, wanted));
+                changes.Add(new ServerTurn(server.Generation, server.Index, wanted > 0));
         }
 
         if (changes.Count > 0)
-            _moves.Add(new Move.SetWeights(changes));
+            _moves.Add(new Move.SetShares(_shares, changes));
     }
+
+    // A generation that takes nothing needs no place in a move.
+    private static TrafficShare[] Shares(IReadOnlyList<GenerationGoal> goals) =>
+        [.. goals.Where(goal => goal.Share > 0).Select(goal => new TrafficShare(goal.Generation, goal.Share, goal.Replicas))];
 
     // What its generation does not promise gets nothing.
     private int Wanted(ServerObservation server) =>

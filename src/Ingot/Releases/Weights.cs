@@ -1,9 +1,10 @@
 namespace Ingot.Releases;
 
-/// <summary>Turns shares of the traffic into the integer weights a proxy takes.</summary>
+/// <summary>Turns shares of the traffic into the whole numbers by which a proxy divides it: a server takes its weight out of the sum of
+/// all. Decisions compare what a target reports with these, so every target sets and reports them.</summary>
 public static class Weights
 {
-    /// <summary>The largest weight HAProxy takes.</summary>
+    /// <summary>The largest weight, which is the largest HAProxy takes.</summary>
     public const int Largest = 256;
 
     /// <summary>The weight of a generation that takes everything.</summary>
@@ -39,10 +40,10 @@ public static class Weights
     }
 
     /// <summary>The weight of each server, by generation, that gives every generation its share. At most two have one.</summary>
-    public static IReadOnlyDictionary<int, int> Of(IReadOnlyList<GenerationGoal> goals)
+    public static IReadOnlyDictionary<int, int> Of(IReadOnlyList<TrafficShare> shares)
     {
-        var takers = goals.Where(goal => goal.Share > 0).ToArray();
-        var weights = goals.ToDictionary(goal => goal.Generation, _ => 0);
+        var takers = shares.Where(share => share.Percent > 0).ToArray();
+        var weights = shares.ToDictionary(share => share.Generation, _ => 0);
         switch (takers)
         {
             case []:
@@ -50,14 +51,23 @@ public static class Weights
             case [var one]:
                 weights[one.Generation] = Whole;
                 break;
-            case [var first, var second] when first.Share + second.Share == 100:
-                (weights[first.Generation], weights[second.Generation]) = Split(first.Share, first.Replicas, second.Replicas);
+            case [var first, var second] when first.Percent + second.Percent == 100:
+                (weights[first.Generation], weights[second.Generation]) = Split(first.Percent, first.Servers, second.Servers);
                 break;
             default:
-                throw new ArgumentException($"the shares {string.Join(", ", takers.Select(goal => goal.Share))} are not those of one or two generations that add up to 100", nameof(goals));
+                throw new ArgumentException(
+                    $"the shares {string.Join(' ', shares)} are not those of one or two generations that add up to 100", nameof(shares));
         }
 
         return weights;
+    }
+
+    /// <summary>The weights that a move asks for, of the servers it names.</summary>
+    public static IReadOnlyDictionary<(int Generation, int Index), int> Of(Move.SetShares move)
+    {
+        var weights = Of(move.Shares);
+        return move.Servers.ToDictionary(
+            server => (server.Generation, server.Index), server => server.Takes ? weights.GetValueOrDefault(server.Generation) : 0);
     }
 
     private static double Share(int first, int second, int firstServers, int secondServers) =>

@@ -13,9 +13,6 @@ public sealed record LogProof(long Index, IReadOnlyList<MerkleHash> Path, string
     /// <summary>The first line of a proof.</summary>
     public const string Header = "c2sp.org/tlog-proof@v1";
 
-    /// <summary>The extension of files that hold a proof.</summary>
-    public const string FileExtension = ".tlog-proof";
-
     private const int MaxPath = 63;
 
     /// <summary>Reads a proof, or throws <see cref="FormatException"/>. Verifies nothing; an <c>extra</c> line is skipped, because nothing vouches for it.</summary>

@@ -43,7 +43,7 @@ public readonly record struct Tile(int Level, long Index, int Width)
         get
         {
             string level = Level == Entries ? "entries" : Level.ToString(CultureInfo.InvariantCulture);
-            string partial = Width == FullWidth ? "" : string.Create(CultureInfo.InvariantCulture, $".p/{Width}");
+            string partial = Width == FullWidth ? "" : $".p/{Width}";
             return $"{Prefix}{level}/{Group(Index)}{partial}";
         }
     }

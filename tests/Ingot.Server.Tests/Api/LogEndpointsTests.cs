@@ -1,7 +1,9 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using Ingot.Server.Api;
 using Ingot.Server.Tests.Access;
+using Ingot.Transparency;
 
 namespace Ingot.Server.Tests.Api;
 
@@ -55,6 +57,26 @@ public sealed class LogEndpointsTests
         Assert.Equal(HttpStatusCode.Unauthorized, (await stranger.GetAsync(new Uri(path, UriKind.Relative))).StatusCode);
         foreach (string missing in new[] { "sha256:" + new string('0', 64), "x", "..%2f..%2fledger.db" })
             Assert.Equal(HttpStatusCode.NotFound, (await owner.GetAsync(new Uri($"api/v1/log/documents/{missing}", UriKind.Relative))).StatusCode);
+    }
+
+    [Fact]
+    public async Task AMonitorWithATokenComputesTheRootFromTiles()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
+        await ApplyAsync(owner, "ingot: 1\nproject: shop\n");
+        string note = await owner.GetStringAsync(new Uri("api/v1/log/checkpoint", UriKind.Relative));
+        string[] lines = note.Split('\n');
+        int size = int.Parse(lines[1], CultureInfo.InvariantCulture);
+        string path = $"api/v1/log/{new Tile(Tile.Entries, 0, size).Path}";
+
+        var tree = CompactTree.Empty;
+        foreach (var entry in Tile.ReadEntries(await owner.GetByteArrayAsync(new Uri(path, UriKind.Relative))))
+            tree = tree.Append(MerkleTree.HashLeaf(entry));
+
+        Assert.Equal(lines[2], tree.Root.ToString());
+        using var stranger = server.Client(null);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await stranger.GetAsync(new Uri(path, UriKind.Relative))).StatusCode);
     }
 
     [Fact]

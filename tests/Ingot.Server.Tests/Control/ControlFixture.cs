@@ -1,4 +1,5 @@
 using Ingot.Evidence.Signatures;
+using Ingot.Instances;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers.Compression;
@@ -42,7 +43,7 @@ internal sealed class ControlFixture : IAsyncDisposable
     /// <summary>What happens once entries of the loops are on the ledger, and before the loops know.</summary>
     public Func<IReadOnlyList<LedgerEntry>, Task> OnAppended { get; set; } = _ => Task.CompletedTask;
 
-    public StopDesk Stops => new(Ledger, Controller, new Projects(Ledger), Target);
+    public StopDesk Stops => new(Ledger, Controller, new Projects(Ledger), On(Target));
 
     public RolloutReply RolloutReply(string id) => new StatusReader(Ledger, Controller, new Projects(Ledger)).Rollout(id, -1)!;
 
@@ -56,7 +57,7 @@ internal sealed class ControlFixture : IAsyncDisposable
     private Controller NewController()
     {
         var life = Life = new MortalTarget(Target);
-        return new Controller(Ledger, life, TimeProvider.System, NullLogger.Instance, async (actor, say) =>
+        return new Controller(Ledger, On(life), TimeProvider.System, NullLogger.Instance, async (actor, say) =>
         {
             await life.PassAsync();
             await OnAppend();
@@ -67,6 +68,12 @@ internal sealed class ControlFixture : IAsyncDisposable
             return entries;
         });
     }
+
+    /// <summary>What stands for the name <c>docker</c>.</summary>
+    public static Targets Named(ITarget target) => new(new Dictionary<string, ITarget> { [Targets.First] = target });
+
+    /// <summary>A target for every stage.</summary>
+    public StageTargets On(ITarget target) => new(new Projects(Ledger), Named(target));
 
     /// <summary>The controller is gone between two instructions, whatever it was doing; another takes up what is in the ledger.</summary>
     public void Kill()
@@ -228,6 +235,13 @@ internal sealed class ControlFixture : IAsyncDisposable
         }
     }
 
+    /// <summary>Waits until the proxy was looked at so many times more: what follows from what is now was done by then.</summary>
+    public Task LooksAsync(int count)
+    {
+        int until = Target.LooksAtProxy + count;
+        return UntilAsync(() => Target.LooksAtProxy >= until, $"{count} more looks");
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Controller.DisposeAsync();
@@ -236,7 +250,7 @@ internal sealed class ControlFixture : IAsyncDisposable
     }
 
     private ReleaseDesk Desk(Controller controller) => new(
-        Ledger, controller, new Projects(Ledger), Promotions, new PullCheck(Content, Target, "127.0.0.1:7070"), _candidates, "127.0.0.1:7070");
+        Ledger, controller, new Projects(Ledger), Promotions, new PullCheck(Content, Named(Target), "127.0.0.1:7070"), _candidates, "127.0.0.1:7070");
 
     /// <summary>A clock that lets something happen when it is next read: a decision reads it after its evidence and before its entry.</summary>
     internal sealed class HookedTime : TimeProvider

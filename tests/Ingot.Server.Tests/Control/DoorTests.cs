@@ -265,7 +265,7 @@ internal static class RolloutChecks
     {
         if (open)
         {
-            await Task.Delay(1000);
+            await control.LooksAsync(4);
             Assert.Equal((rollout, 10), (control.Loop.Rollout?.Id, control.Loop.Rollout?.State.Share));
             return;
         }
@@ -296,7 +296,7 @@ public sealed class StandingDoorTests
 
         await Doors.SayAsync(control, word, digest);
         if (open)
-            await Task.Delay(2500);
+            await control.LooksAsync(5);
         else
             await ControlFixture.UntilAsync(() => control.Target.RunningOf(warm) == 0, "the warm generation stopped");
         Assert.Equal(open ? 1 : 0, control.Target.RunningOf(warm));

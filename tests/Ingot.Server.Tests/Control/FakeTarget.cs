@@ -160,6 +160,12 @@ internal sealed class FakeTarget : ITarget
             yield return new LogLine(LogTime(line), false, line);
     }
 
+    // It has no labels by which a service could be found again: it is known from the ledger.
+    public Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default) =>
+        Task.FromResult<IReadOnlyList<ServiceKey>>([]);
+
+    public IReadOnlyList<string> Strangers(ServiceKey key) => [];
+
     public async Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default)
     {
         await OnRemove(cancellationToken);
@@ -177,8 +183,13 @@ internal sealed class FakeTarget : ITarget
         {
             case Move.EnsureProxy proxy:
                 _proxy = proxy.Settings;
+                var begins = proxy.Shares is null ? null : Weights.Of(proxy.Shares);
                 foreach (var server in proxy.Servers)
-                    _servers[(server.Generation, server.Index)] = (server.Address, server.Weight);
+                {
+                    int had = _servers.GetValueOrDefault((server.Generation, server.Index)).Weight;
+                    _servers[(server.Generation, server.Index)] = (server.Address, begins?.GetValueOrDefault(server.Generation) ?? had);
+                }
+
                 break;
             case Move.CreateInstance create when _instances.TryGetValue((create.Generation, create.Index), out var there) && there.Id.StartsWith("stranger", StringComparison.Ordinal):
                 throw new Ingot.Tools.ToolException("docker", "the name is taken");
@@ -188,11 +199,11 @@ internal sealed class FakeTarget : ITarget
             case Move.AddServer add:
                 _servers[(add.Generation, add.Index)] = (add.Address, _servers.GetValueOrDefault((add.Generation, add.Index)).Weight);
                 break;
-            case Move.SetWeights weights:
-                foreach (var server in weights.Servers)
+            case Move.SetShares shares:
+                foreach (var (server, weight) in Weights.Of(shares))
                 {
-                    if (_servers.TryGetValue((server.Generation, server.Index), out var known))
-                        _servers[(server.Generation, server.Index)] = known with { Weight = server.Weight };
+                    if (_servers.TryGetValue(server, out var known))
+                        _servers[server] = known with { Weight = weight };
                 }
 
                 break;

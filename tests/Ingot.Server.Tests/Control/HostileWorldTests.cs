@@ -37,13 +37,14 @@ public sealed class HostileWorldTests
         {
             await using var control = await ServingAsync();
             int count = 0;
-            Task Reached() => Interlocked.Increment(ref count) == (n + 1) / 2 ? KilledAsync(control) : Task.CompletedTask;
+            var killed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            Task Reached() => Interlocked.Increment(ref count) == (n + 1) / 2 ? KilledAsync(control, killed) : Task.CompletedTask;
             if (n % 2 == 0)
                 control.OnAppended = _ => Reached();
             else
                 control.OnAppend = Reached;
             var asked = DeployAsync(control, "next");
-            await Task.WhenAny(asked, Task.Delay(1500));
+            await Task.WhenAny(asked, killed.Task);
             if (!control.Ledger.Read(view => view.Rollouts("shop", "web", ControlFixture.Stage)).Any(rollout => rollout.Id.EndsWith("-r2", StringComparison.Ordinal)))
                 await DeployAsync(control, "next");
             await EndAsync(control, $"it was killed {(n % 2 == 0 ? "after" : "before")} append {(n + 1) / 2}");
@@ -125,7 +126,7 @@ public sealed class HostileWorldTests
         control.Target.End(2);
 
         await ControlFixture.UntilAsync(() => control.Target.RunningOf(2) == 1 && control.Status.Troubles.Any(t => t.Contains("no such image", StringComparison.Ordinal)), "the other was put right");
-        await Task.Delay(5000);
+        await control.LooksAsync(10);
 
         var said = control.Ledger.Read(view => view.Entries(0, 1000, new LedgerFilter { Kind = "repair-acknowledged" })).Select(entry => (LedgerEvent.RepairAcknowledged)entry.Event).ToList();
         Assert.Single(said, entry => entry.Outcome == "failed: no such image");
@@ -142,7 +143,7 @@ public sealed class HostileWorldTests
         control.Target.Impersonate(1, digest);
 
         await ControlFixture.UntilAsync(() => control.Loop.Troubles.Any(t => t.Contains("was not made by this server", StringComparison.Ordinal)), "it is reported");
-        await Task.Delay(1000);
+        await control.LooksAsync(4);
 
         Assert.DoesNotContain("10.9.9.9:80", control.Target.Addresses);
         Assert.DoesNotContain(control.Target.Carried, move => move.Key.Contains("stranger", StringComparison.Ordinal));
@@ -158,9 +159,9 @@ public sealed class HostileWorldTests
         await using var control = await ServingAsync();
         await control.CanaryAsync(await control.AdmittedAsync("canary"));
         await control.Releases.PauseAsync(new PauseRequest("shop", "web", ControlFixture.Stage, "lunch", true), "ann", default);
-        await Task.Delay(500);
+        await control.LooksAsync(3);
         long size = control.Ledger.Size;
-        await Task.Delay(4000);
+        await control.LooksAsync(16);
         Assert.Equal(size, control.Ledger.Size);
     }
 
@@ -197,10 +198,11 @@ public sealed class HostileWorldTests
         return count;
     }
 
-    private static async Task KilledAsync(ControlFixture control)
+    private static async Task KilledAsync(ControlFixture control, TaskCompletionSource? killed = null)
     {
         var life = control.Life;
         control.Kill();
+        killed?.SetResult();
         await life.PassAsync();
     }
 

@@ -238,7 +238,7 @@ public sealed class InstanceDeskTests
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
     }
 
-    private static InstanceDesk Desk(ControlFixture control) => new(control.Ledger, control.Target, NullLogger.Instance);
+    private static InstanceDesk Desk(ControlFixture control) => new(control.Ledger, control.On(control.Target), NullLogger.Instance);
 
     private static FailureReader Failures(ControlFixture control) => new(control.Ledger, new Projects(control.Ledger), Desk(control));
 

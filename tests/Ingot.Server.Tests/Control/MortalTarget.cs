@@ -29,6 +29,11 @@ internal sealed class MortalTarget(ITarget target) : ITarget
 
     public IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, CancellationToken cancellationToken = default) => target.ReadLogAsync(id, query, cancellationToken);
 
+    public Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default) =>
+        GoAsync(() => target.FindServicesAsync(cancellationToken));
+
+    public IReadOnlyList<string> Strangers(ServiceKey key) => target.Strangers(key);
+
     public async Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default)
     {
         await PassAsync();

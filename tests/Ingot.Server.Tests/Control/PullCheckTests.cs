@@ -110,7 +110,7 @@ public sealed class PullCheckTests
         var diagnostics = new DiagnosticBag();
         var project = ProjectParser.Parse(new SourceText("ingot.yaml", $"ingot: 1\nproject: shop\nimages:\n  web: {{ dockerfile: D{said} }}\nstages:\n  production: {{ target: docker }}\n"), diagnostics);
         diagnostics.ThrowIfErrors();
-        return new PullCheck(_store, new DescribedTarget(description), "127.0.0.1:7070").ObjectionAsync(project!, project!.Stages[0], project.Images[0], image.Digest, default);
+        return new PullCheck(_store, ControlFixture.Named(new DescribedTarget(description)), "127.0.0.1:7070").ObjectionAsync(project!, project!.Stages[0], project.Images[0], image.Digest, default);
     }
 
     /// <summary>Says what it was told to say; without that it does not answer.</summary>
@@ -129,5 +129,13 @@ public sealed class PullCheckTests
         public Task<string?> CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default) => throw new InvalidOperationException();
 
         public Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default) => throw new InvalidOperationException();
+
+        public IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, CancellationToken cancellationToken = default) =>
+            throw new InvalidOperationException();
+
+        public Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default) =>
+            throw new InvalidOperationException();
+
+        public IReadOnlyList<string> Strangers(ServiceKey key) => throw new InvalidOperationException();
     }
 }

@@ -13,10 +13,10 @@ public sealed class QuietTests
         await control.CanaryAsync(await control.AdmittedAsync("two"));
         if (paused)
             await control.Releases.PauseAsync(new Ingot.Server.Api.PauseRequest("shop", "web", ControlFixture.Stage, "lunch", true), "ann", default);
-        await Task.Delay(500);
+        await control.LooksAsync(3);
         long size = control.Ledger.Size;
         string? checkpoint = control.Ledger.Checkpoint();
-        await Task.Delay(3000);
+        await control.LooksAsync(12);
 
         Assert.Equal(size, control.Ledger.Size);
         Assert.Equal(checkpoint, control.Ledger.Checkpoint());

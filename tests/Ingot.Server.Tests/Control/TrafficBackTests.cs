@@ -189,7 +189,9 @@ public sealed class TrafficBackTests
         await control.RollBackAsync();
         await end.CancelAsync();
         await ControlFixture.UntilAsync(() => control.Target.WeightOf(2) == 0 && control.Target.WeightOf(1) > 0, "the traffic is back");
-        await ControlFixture.UntilAsync(() => control.Loop.Troubles.Count == 0, "what is owed is on the ledger");
+        await ControlFixture.UntilAsync(
+            () => control.Ledger.Read(view => view.State(view.Rollout(bad.Rollout!)!)).State.Phase != RolloutPhase.Done,
+            "what is owed is on the ledger");
         control.Kill();
         await stopped.CancelAsync();
 
@@ -263,7 +265,7 @@ public sealed class TrafficBackTests
         using var end = new CancellationTokenSource();
         Assail(control, Hostile.MovesOnInstancesHang, end.Token);
         await control.DeployAsync(await control.AdmittedAsync("next"));
-        await Task.Delay(500);
+        await control.LooksAsync(3);
         int looks = control.Target.LooksAtProxy;
         var began = DateTimeOffset.UtcNow;
 

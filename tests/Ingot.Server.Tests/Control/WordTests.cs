@@ -193,14 +193,20 @@ public sealed class WordTests
     public async Task WhatCouldNotBeTakenAwayIsTriedUntilItIsGoneAlsoAfterAKill()
     {
         await using var control = await ServingAsync();
-        control.Target.OnRemove = _ => throw new ToolException("docker", "the engine is not there");
+        int tries = 0;
+        control.Target.OnRemove = _ =>
+        {
+            Interlocked.Increment(ref tries);
+            throw new ToolException("docker", "the engine is not there");
+        };
         var failure = await Assert.ThrowsAsync<ApiException>(() => control.Stops.StopAsync(new StopRequest("shop"), "ann", default));
         Assert.Contains("the engine is not there", failure.Message, StringComparison.Ordinal);
         Assert.Equal("stopping", control.Status.State);
         Assert.Equal("refused", (await control.RollBackAsync()).Outcome);
 
+        int before = tries;
         control.Kill();
-        await Task.Delay(300);
+        await ControlFixture.UntilAsync(() => tries > before, "another controller tries too");
         Assert.Equal((1, "stopping"), (control.Target.Containers, control.Status.State));
         control.Target.OnRemove = _ => Task.CompletedTask;
 

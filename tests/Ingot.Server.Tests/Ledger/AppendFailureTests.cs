@@ -31,9 +31,9 @@ public sealed class AppendFailureTests : IAsyncLifetime
         {
             long before = _ledger.Size;
             int left = steps;
-            SQLitePCL.raw.sqlite3_progress_handler(_ledger.Handle, 1, _ => --left < 0 ? 1 : 0, null);
+            SQLitePCL.raw.sqlite3_progress_handler(Handle, 1, _ => --left < 0 ? 1 : 0, null);
             bool isIn = await TryAsync(steps);
-            SQLitePCL.raw.sqlite3_progress_handler(_ledger.Handle, 0, null, null);
+            SQLitePCL.raw.sqlite3_progress_handler(Handle, 0, null, null);
 
             await ExpectWholeAsync(before, isIn);
             if (isIn && left >= 0)
@@ -68,7 +68,7 @@ public sealed class AppendFailureTests : IAsyncLifetime
     public async Task ALockThatSomebodyHoldsFailsTheAppendAndNotTheNext()
     {
         long before = _ledger.Size;
-        SQLitePCL.raw.sqlite3_busy_timeout(_ledger.Handle, 50);
+        SQLitePCL.raw.sqlite3_busy_timeout(Handle, 50);
         using (var other = Ingot.Server.Storage.SqliteDatabase.OpenWriter(_test.Home.Database))
         {
             other.Execute("BEGIN IMMEDIATE");
@@ -84,9 +84,9 @@ public sealed class AppendFailureTests : IAsyncLifetime
     {
         int left = 400;
         long before = _ledger.Size;
-        SQLitePCL.raw.sqlite3_progress_handler(_ledger.Handle, 1, _ => Interlocked.Decrement(ref left) is < 0 and > -3 ? 1 : 0, null);
+        SQLitePCL.raw.sqlite3_progress_handler(Handle, 1, _ => Interlocked.Decrement(ref left) is < 0 and > -3 ? 1 : 0, null);
         bool[] isIn = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => TryAsync(i + 200_000)));
-        SQLitePCL.raw.sqlite3_progress_handler(_ledger.Handle, 0, null, null);
+        SQLitePCL.raw.sqlite3_progress_handler(Handle, 0, null, null);
 
         Assert.Contains(false, isIn);
         Assert.Equal(before + (isIn.Count(one => one) * 3), _ledger.Size);
@@ -157,7 +157,9 @@ public sealed class AppendFailureTests : IAsyncLifetime
         return (int)db.Number("PRAGMA page_count");
     }
 
-    private void LimitPages(int pages) => SQLitePCL.raw.sqlite3_exec(_ledger.Handle, $"PRAGMA max_page_count = {pages}");
+    private SQLitePCL.sqlite3? Handle => ((Ingot.Server.Storage.SqliteDatabase)_ledger.Database).Handle;
+
+    private void LimitPages(int pages) => SQLitePCL.raw.sqlite3_exec(Handle, $"PRAGMA max_page_count = {pages}");
 
     private sealed class SettableTime : TimeProvider
     {

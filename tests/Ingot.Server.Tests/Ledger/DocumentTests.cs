@@ -6,7 +6,6 @@ using Ingot.Server.Ledger;
 using Ingot.Templates.Project;
 using static Ingot.Server.Ledger.LedgerEvent;
 using static Ingot.Server.Tests.Ledger.SampleEvents;
-using Generation = Ingot.Releases.Generation;
 
 namespace Ingot.Server.Tests.Ledger;
 

@@ -272,13 +272,13 @@ public sealed class LedgerVerifierTests : IDisposable
     private byte[] Entry(long seq)
     {
         using var db = SqliteDatabase.OpenReader(_test.Home.Database);
-        return db.First("SELECT json FROM entries WHERE seq = ?1", r => r.GetFieldValue<byte[]>(0), seq)!;
+        return db.First("SELECT json FROM entries WHERE seq = ?1", r => r.Bytes(0), seq)!;
     }
 
     private string Note(long size)
     {
         using var db = SqliteDatabase.OpenReader(_test.Home.Database);
-        return db.First("SELECT note FROM checkpoints WHERE size = ?1", r => r.GetString(0), size)!;
+        return db.First("SELECT note FROM checkpoints WHERE size = ?1", r => r.Text(0), size)!;
     }
 
     private List<(long Seq, byte[] Bytes)> EntryBytes()
@@ -286,15 +286,15 @@ public sealed class LedgerVerifierTests : IDisposable
         using var db = SqliteDatabase.OpenReader(_test.Home.Database);
         return
         [
-            .. db.Query("SELECT seq, json, leaf FROM entries", r => (r.GetInt64(0), (byte[])[.. r.GetFieldValue<byte[]>(1), .. r.GetFieldValue<byte[]>(2)])),
-            .. db.Query("SELECT size - 1, note FROM checkpoints", r => (r.GetInt64(0), Encoding.UTF8.GetBytes(r.GetString(1)))),
+            .. db.Query("SELECT seq, json, leaf FROM entries", r => (r.Integer(0), (byte[])[.. r.Bytes(1), .. r.Bytes(2)])),
+            .. db.Query("SELECT size - 1, note FROM checkpoints", r => (r.Integer(0), Encoding.UTF8.GetBytes(r.Text(1)))),
         ];
     }
 
     private IReadOnlyList<Range> LiveRanges(byte[] file)
     {
         using var db = SqliteDatabase.OpenReader(_test.Home.Database);
-        return SqlitePages.LiveRanges(file, db.Query("SELECT rootpage FROM sqlite_schema", r => r.GetInt32(0)));
+        return SqlitePages.LiveRanges(file, db.Query("SELECT rootpage FROM sqlite_schema", r => (int)r.Integer(0)));
     }
 
     private Task<LedgerReport> VerifyFlippedAsync(byte[] file, int at, byte mask)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
@@ -218,7 +217,7 @@ public sealed class TagTests : IAsyncLifetime
     {
         var (digest, _) = await PublishAsync("1.0", "a");
         string tag = $"sha256-{digest.Hex}.sig";
-        var junk = await Task.WhenAll(Enumerable.Range(0, 101).Select(i => SignedAsync("junk", string.Create(CultureInfo.InvariantCulture, $"forged {i}"))));
+        var junk = await Task.WhenAll(Enumerable.Range(0, 101).Select(i => SignedAsync("junk", $"forged {i}")));
         await ExpectAsync(201, await PutSignaturesAsync(tag, junk[..100]));
         await ExpectAsync(409, await PutSignaturesAsync(tag, junk), "DENIED");
         var large = junk[0] with { Annotations = new() { [Signature] = new string('x', 1 << 20) } };
@@ -236,7 +235,7 @@ public sealed class TagTests : IAsyncLifetime
     {
         var (digest, _) = await PublishAsync("1.0", "a");
         string tag = $"sha256-{digest.Hex}.sig";
-        var junk = await Task.WhenAll(Enumerable.Range(0, 99).Select(i => SignedAsync("junk", string.Create(CultureInfo.InvariantCulture, $"forged {i}"))));
+        var junk = await Task.WhenAll(Enumerable.Range(0, 99).Select(i => SignedAsync("junk", $"forged {i}")));
         Descriptor[] full = [.. junk, await SignedAsync($"about {digest.Hex}", "trusted")];
         await ExpectAsync(201, await PutSignaturesAsync(tag, full));
         var more = await SignedAsync(aboutImage ? $"about {digest.Hex}" : "about another", signature);

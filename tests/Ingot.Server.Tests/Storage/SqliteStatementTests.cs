@@ -30,13 +30,13 @@ public sealed class SqliteStatementTests : IDisposable
 
         using var rows = _db.Read("SELECT name, bytes, number FROM t WHERE name = ?1", text);
         Assert.True(rows.Read());
-        Assert.Equal((raw.SQLITE_TEXT, raw.SQLITE_BLOB, raw.SQLITE_INTEGER), (rows.TypeOf(0), rows.TypeOf(1), rows.TypeOf(2)));
+        Assert.Equal((ColumnType.Text, ColumnType.Bytes, ColumnType.Integer), (rows.TypeOf(0), rows.TypeOf(1), rows.TypeOf(2)));
         Assert.Equal((text, number), (rows.Text(0), rows.Integer(2)));
         Assert.Equal(Encoding.UTF8.GetBytes(text), rows.Bytes(0).ToArray());
         Assert.Equal(bytes, rows.Bytes(1).ToArray());
         Assert.False(rows.Read());
         // As every other reader sees it.
-        Assert.Equal(text, _db.First("SELECT name FROM t", r => r.GetString(0)));
+        Assert.Equal(text, _db.First("SELECT name FROM t", r => r.Text(0)));
     }
 
     [Fact]

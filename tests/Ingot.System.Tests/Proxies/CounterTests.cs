@@ -42,7 +42,7 @@ public sealed class CounterTests(ITestOutputHelper output)
     {
         ProxyHost.Need();
         await using var host = new ProxyHost();
-        await host.EnsureAsync(50, 50);
+        await host.EnsureAsync(50);
         await host.UntilUpAsync();
         host.Two.Dispose();
 
@@ -60,7 +60,7 @@ public sealed class CounterTests(ITestOutputHelper output)
     {
         ProxyHost.Need();
         await using var host = new ProxyHost();
-        await host.EnsureAsync(50, 50);
+        await host.EnsureAsync(50);
         host.One.Dispose();
         host.Two.Dispose();
 
@@ -77,7 +77,7 @@ public sealed class CounterTests(ITestOutputHelper output)
     {
         ProxyHost.Need();
         await using var host = new ProxyHost();
-        await host.EnsureAsync(0, 100);
+        await host.EnsureAsync(0);
         host.Two.Dispose();
 
         await AskAsync(host, "GET", "/", 503);

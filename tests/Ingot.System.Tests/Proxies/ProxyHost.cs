@@ -53,10 +53,12 @@ internal sealed class ProxyHost : IAsyncDisposable
         Target = NewTarget();
     }
 
-    public Task EnsureAsync(int one = 100, int two = 0) => Target.CarryOutAsync(Setup, new Move.EnsureProxy(
-        Setup.Proxy, [new ProxyServer(1, 0, One.Address, one), new ProxyServer(2, 0, Two.Address, two)]));
+    /// <summary>Starts the proxy with both servers, of which the first takes so many percent.</summary>
+    public Task EnsureAsync(int one = 100) => Target.CarryOutAsync(Setup, new Move.EnsureProxy(
+        Setup.Proxy, [new ProxyServer(1, 0, One.Address), new ProxyServer(2, 0, Two.Address)], Shares(one)));
 
-    public Task WeighAsync(int one, int two) => Target.CarryOutAsync(Setup, new Move.SetWeights([new ServerWeight(1, 0, one), new ServerWeight(2, 0, two)]));
+    public Task ShareAsync(int one) => Target.CarryOutAsync(Setup, new Move.SetShares(
+        Shares(one), [new ServerTurn(1, 0, Takes: one > 0), new ServerTurn(2, 0, Takes: one < 100)]));
 
     public Task<ProxyObservation> SeeAsync() => Target.ObserveProxyAsync(Setup);
 
@@ -104,6 +106,8 @@ internal sealed class ProxyHost : IAsyncDisposable
         Two.Dispose();
         _home.Dispose();
     }
+
+    private static TrafficShare[] Shares(int one) => [new(1, one, 1), new(2, 100 - one, 1)];
 
     private DockerTarget NewTarget() => new(_home.Root, "0123456789ab", TimeProvider.System);
 

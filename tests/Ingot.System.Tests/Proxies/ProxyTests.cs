@@ -23,9 +23,9 @@ public sealed class ProxyTests(ITestOutputHelper output)
         ProxyHost.Need();
         await using var host = new ProxyHost();
         await host.EnsureAsync();
-        await host.WeighAsync(50, 50);
+        await host.ShareAsync(50);
         // Turned back: this must not come again, whatever is killed.
-        await host.WeighAsync(100, 0);
+        await host.ShareAsync(100);
         await host.UntilUpAsync();
         await host.RestartServerAsync();
 
@@ -56,17 +56,17 @@ public sealed class ProxyTests(ITestOutputHelper output)
     {
         ProxyHost.Need();
         await using var host = new ProxyHost();
-        await host.EnsureAsync(100, 50);
+        await host.EnsureAsync(75);
         // As a server leaves it that ends after it wrote what it wants and before it said so to HAProxy.
         string config = Path.Combine(await host.DirectoryAsync(), "haproxy.cfg");
-        await File.WriteAllTextAsync(config, (await File.ReadAllTextAsync(config)).Replace("weight 50", "weight 99", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(config, (await File.ReadAllTextAsync(config)).Replace("weight 1 ", "weight 99 ", StringComparison.Ordinal));
         await host.RestartServerAsync();
         string epoch = (await host.SeeAsync()).Epoch;
 
         await ProxyHost.SignalAsync("KILL", await host.ProxyAsync());
 
         await host.UntilAsync(seen => seen.Alive && seen.Epoch != epoch);
-        Assert.Equal("g1=100 g2=50", await host.WeightsAsync());
+        Assert.Equal("g1=3 g2=1", await host.WeightsAsync());
     }
 
     [Fact]
@@ -105,7 +105,7 @@ public sealed class ProxyTests(ITestOutputHelper output)
         ProxyHost.Need();
         await using var host = new ProxyHost();
         await host.EnsureAsync();
-        await host.WeighAsync(70, 30);
+        await host.ShareAsync(70);
         await host.RestartServerAsync();
         await ProxyHost.SignalAsync("KILL", await host.KeeperAsync(), await host.ProxyAsync());
         Assert.False((await host.UntilAsync(seen => !seen.Alive)).Alive);
@@ -113,7 +113,7 @@ public sealed class ProxyTests(ITestOutputHelper output)
         // The engine could not be asked, so that nobody knows the instances: what was known is used.
         await host.Target.CarryOutAsync(host.Setup, new Move.EnsureProxy(host.Setup.Proxy, []));
 
-        Assert.Equal("g1=70 g2=30", await host.WeightsAsync());
+        Assert.Equal("g1=7 g2=3", await host.WeightsAsync());
         using var http = ProxyHost.Client();
         Assert.StartsWith("{\"version\":", await http.GetStringAsync(host.Address), StringComparison.Ordinal);
     }
@@ -159,7 +159,7 @@ public sealed class ProxyTests(ITestOutputHelper output)
         second.Change(second.Setup.Proxy with { Listen = new ListenAddress(address, first.Setup.Proxy.Listen.Port) });
         await using var load = Load.Start(first.Address, 100);
 
-        var e = await Assert.ThrowsAsync<ToolException>(() => second.EnsureAsync(0, 100));
+        var e = await Assert.ThrowsAsync<ToolException>(() => second.EnsureAsync(0));
 
         Assert.Contains("'haproxy' (process ", e.Message, StringComparison.Ordinal);
         Assert.False((await second.SeeAsync()).Alive);
@@ -218,7 +218,7 @@ public sealed class ProxyTests(ITestOutputHelper output)
             var e = await Assert.ThrowsAsync<ToolException>(() => host.SeeAsync());
             Assert.Matches("did not answer 'show info;show servers state be;show stat' within 1 s$", e.Message);
             Assert.True(clock.Elapsed < TimeSpan.FromSeconds(3), $"{clock.Elapsed}");
-            await Assert.ThrowsAsync<ToolException>(() => host.WeighAsync(0, 100));
+            await Assert.ThrowsAsync<ToolException>(() => host.ShareAsync(0));
             await Assert.ThrowsAsync<ToolException>(() => host.EnsureAsync());
             await Assert.ThrowsAsync<ToolException>(() => host.Target.CarryOutAsync(host.Setup, new Move.RemoveServer(2, 0, CutSessions: true)));
             await Assert.ThrowsAsync<ToolException>(() => host.Target.CarryOutAsync(host.Setup, new Move.AddServer(2, 0, host.Two.Address)));
@@ -276,7 +276,7 @@ public sealed class ProxyTests(ITestOutputHelper output)
         using var tunnel = await TunnelAsync(host.Setup.Proxy.Listen);
         Assert.Equal("one", await EchoAsync(tunnel, "one"));
 
-        await host.WeighAsync(0, 100);
+        await host.ShareAsync(0);
         var seen = await host.SeeAsync();
         Assert.Equal(1, seen.Servers.Single(server => server.Generation == 1).Sessions);
         var kept = await Assert.ThrowsAsync<ToolException>(() => host.Target.CarryOutAsync(host.Setup, new Move.RemoveServer(1, 0, CutSessions: false)));
@@ -284,11 +284,11 @@ public sealed class ProxyTests(ITestOutputHelper output)
         Assert.Equal("two", await EchoAsync(tunnel, "two"));
         // Another process takes over: what is open stays in the one before.
         host.Change(host.Setup.Proxy with { RequestTimeout = TimeSpan.FromMinutes(1) });
-        await host.EnsureAsync(0, 100);
+        await host.EnsureAsync(0);
         Assert.Equal("three", await EchoAsync(tunnel, "three"));
 
         using var second = await TunnelAsync(host.Setup.Proxy.Listen);
-        await host.WeighAsync(100, 0);
+        await host.ShareAsync(100);
         await host.Target.CarryOutAsync(host.Setup, new Move.RemoveServer(2, 0, CutSessions: true));
         Assert.Null(await EchoAsync(second, "four"));
         Assert.Single((await host.SeeAsync()).Servers);

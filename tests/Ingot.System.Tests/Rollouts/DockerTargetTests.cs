@@ -20,6 +20,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
 
     protected override string? Missing => host.Missing;
 
+    protected override IReadOnlyList<string> Says => ["version 1.1.0 starts", "listens"];
+
     public ValueTask InitializeAsync() => default;
 
     public async ValueTask DisposeAsync()

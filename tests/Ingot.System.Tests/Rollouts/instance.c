@@ -140,6 +140,8 @@ int main(void) {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(8080) };
     if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 1024))
         return 1;
+    printf("listens\n");
+    fflush(stdout);
     for (;;) {
         int fd = accept(listener, NULL, NULL);
         if (fd < 0)

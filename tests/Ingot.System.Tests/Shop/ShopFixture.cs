@@ -145,6 +145,34 @@ public sealed class ShopFixture : IAsyncLifetime
         return document.RootElement.GetProperty("services").EnumerateArray().Single(s => s.GetProperty("stage").GetString() == stage).Clone();
     }
 
+    /// <summary>How many entries the ledger has.</summary>
+    public async Task<long> LedgerSizeAsync() => (await LogAsync("tail=1")).GetProperty("size").GetInt64();
+
+    /// <summary>Waits for an entry at or after <paramref name="from"/>, and returns the number of the one after it.</summary>
+    public async Task<long> UntilRecordedAsync(long from, string what, Func<JsonElement, bool> isThere, Task<Ended> up)
+    {
+        while (true)
+        {
+            bool isOver = up.IsCompleted;
+            foreach (var entry in (await LogAsync($"all=true&from={from}&wait=2000")).GetProperty("entries").EnumerateArray())
+            {
+                from = entry.GetProperty("entry").GetInt64() + 1;
+                if (isThere(entry))
+                    return from;
+            }
+
+            Assert.False(isOver, isOver ? $"'up' ended before this: {what}\n{await up}" : "");
+        }
+    }
+
+    private async Task<JsonElement> LogAsync(string query)
+    {
+        using var http = new HttpClient();
+        string token = await File.ReadAllTextAsync(Path.Combine(Ingot.Home, "server", "token"));
+        http.DefaultRequestHeaders.Authorization = new System.Net.Http.Headers.AuthenticationHeaderValue("Bearer", token.Trim());
+        return JsonElement.Parse(await http.GetStringAsync(new Uri($"http://127.0.0.1:{ServerPort}/api/v1/log?{query}")));
+    }
+
     public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);

@@ -107,13 +107,12 @@ public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
         Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
         string version = shop.NextVersion();
         await using var load = Load.Start(shop.Production, rate: 100);
+        long from = await shop.LedgerSizeAsync();
         var up = Task.Run(() => shop.Ingot.RunAsync("up", shop.Project));
-        for (int kill = 0; kill < 3; kill++)
+        foreach (var (what, isThere) in s_points)
         {
-            await WaitForRolloutAsync(up);
-            await Task.Delay(700 + (kill * 1500));
+            from = await shop.UntilRecordedAsync(from, what, isThere, up);
             await shop.KillServerAsync();
-            await Task.Delay(500);
             await shop.StartServerAsync();
         }
 
@@ -224,16 +223,20 @@ public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
         await VerifyAsync();
     }
 
-    private async Task WaitForRolloutAsync(Task up)
-    {
-        for (int attempt = 0; attempt < 600 && !up.IsCompleted; attempt++)
-        {
-            var ended = await shop.Ingot.RunAsync("status", "--output", "json");
-            if (ended.ExitCode == 0 && ended.Output.Contains("\"rollout\":{", StringComparison.Ordinal))
-                return;
-            await Task.Delay(100);
-        }
-    }
+    // In production: an instance is about to be made, the canary has its first share, all of the traffic has moved.
+    private static readonly (string What, Func<JsonElement, bool> IsThere)[] s_points =
+    [
+        ("an instance is to be made", entry => Is(entry, "rollout-intent") && Says(entry, "move", "CreateInstance")),
+        ("the canary has its share",
+            entry => Is(entry, "rollout-acknowledged") && Says(entry, "key", "shares ") && Says(entry, "outcome", "done")),
+        ("the release is watched", entry => Is(entry, "rollout-state-changed") && Says(entry, "state", "Soaking")),
+    ];
+
+    private static bool Is(JsonElement entry, string kind) => entry.GetProperty("kind").GetString() == kind
+        && entry.GetProperty("body").GetProperty("rollout").GetString()!.Contains(".production-", StringComparison.Ordinal);
+
+    private static bool Says(JsonElement entry, string member, string beginning) =>
+        entry.GetProperty("body").GetProperty(member).GetString()!.StartsWith(beginning, StringComparison.Ordinal);
 
     private async Task VerifyAsync() => await shop.Ingot.ExpectAsync(0, "log", "verify");
 }

@@ -6,10 +6,12 @@ using Ingot.Testing;
 
 namespace Ingot.Tests.Instances;
 
-/// <summary>The target that control is tested with keeps the contract.</summary>
+/// <summary>A target in memory keeps the contract, so that it can be told apart from what a host does.</summary>
 public sealed class MemoryTargetTests : TargetContract
 {
     private readonly MemoryHost _host = new();
+
+    protected override IReadOnlyList<string> Says => MemoryTarget.Says;
 
     protected override ITarget NewTarget(string home = Home) => new MemoryTarget(_host, home);
 

@@ -38,7 +38,7 @@ public sealed class GateTests
     public void EvidenceThatIsNotBoundIsNone(string gate, string type)
     {
         var result = Result(gate, Record(Statement.About(SampleEvidence.Subject, "shop/web", type, Good(type))));
-        Assert.Equal(Verdict.Unknown, result.Verdict);
+        Assert.Equal(GateVerdict.Unknown, result.Verdict);
         Assert.Contains("names no project, image and time", result.Reason, StringComparison.Ordinal);
         Assert.Contains("ingot up", result.Cure, StringComparison.Ordinal);
     }
@@ -48,7 +48,7 @@ public sealed class GateTests
     public void EvidenceAboutTheSameBytesElsewhereIsNone(string gate, string type)
     {
         foreach (var elsewhere in new[] { Bound() with { Project = "other" }, Bound() with { Image = "api" }, Bound() with { Project = "sho", Image = "p/web" }, Bound() with { Project = "Shop" } })
-            Assert.Equal(Verdict.Unknown, Ask(gate, Record(type, Good(type), elsewhere)));
+            Assert.Equal(GateVerdict.Unknown, Ask(gate, Record(type, Good(type), elsewhere)));
     }
 
     [Theory]
@@ -68,7 +68,7 @@ public sealed class GateTests
         })
         {
             var statement = new Statement { Subjects = subjects, PredicateType = type, Predicate = Good(type) };
-            Assert.Equal(Verdict.Unknown, Ask(gate, Record(statement)));
+            Assert.Equal(GateVerdict.Unknown, Ask(gate, Record(statement)));
         }
     }
 
@@ -80,16 +80,16 @@ public sealed class GateTests
         var later = Record(PredicateType.TestResult, TestResult("FAILED", ["file /web: mode"], digest: strict), Bound(TimeSpan.FromHours(1)));
         var earlier = Record(PredicateType.TestResult, TestResult("FAILED", ["file /web: mode"], digest: strict), Bound(TimeSpan.FromHours(3)));
         var result = Result("tests-passed", pass, later);
-        Assert.Equal(Verdict.Fail, result.Verdict);
+        Assert.Equal(GateVerdict.Fail, result.Verdict);
         Assert.Equal([later.Manifest], result.Evidence);
         Assert.Contains("publish a new version", result.Cure, StringComparison.Ordinal);
-        Assert.Equal(Verdict.Pass, Ask("tests-passed", pass, earlier));
-        Assert.Equal(Verdict.Fail, Ask("tests-passed", later));
+        Assert.Equal(GateVerdict.Pass, Ask("tests-passed", pass, earlier));
+        Assert.Equal(GateVerdict.Fail, Ask("tests-passed", later));
 
         // Whichever tests the project asks for now, or none at all.
         var candidate = Candidate("tests-passed") with { Evidence = Set([pass, later]) };
         foreach (IReadOnlyList<TestFile>? tests in new[] { null, new[] { new TestFile(TestName, Digest.Of("third"u8)) } })
-            Assert.Equal(Verdict.Fail, BuiltInGates.Ask("tests-passed", candidate with { Questions = candidate.Questions with { Tests = tests } }).Verdict);
+            Assert.Equal(GateVerdict.Fail, BuiltInGates.Ask("tests-passed", candidate with { Questions = candidate.Questions with { Tests = tests } }).Verdict);
     }
 
     [Theory]
@@ -97,7 +97,7 @@ public sealed class GateTests
     public void AnAnswerOfAnotherKindOfQuestionIsNone(string gate, string type)
     {
         foreach (var (_, other) in s_gates.Where(g => g.Type != type))
-            Assert.Equal(Verdict.Unknown, Ask(gate, Record(type, Good(other))));
+            Assert.Equal(GateVerdict.Unknown, Ask(gate, Record(type, Good(other))));
     }
 
     [Theory]
@@ -176,15 +176,68 @@ public sealed class GateTests
     [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies.1.annotations", "{}")]
     public void WhatIsMissingOfAnotherTypeOrAboutSomethingElseIsUnknown(string gate, string type, string path, string? json = null)
     {
-        Assert.Equal(Verdict.Pass, Ask(gate, Record(type, Good(type))));
+        Assert.Equal(GateVerdict.Pass, Ask(gate, Record(type, Good(type))));
         var result = Result(gate, Record(type, Changed(type, path, json)));
-        Assert.Equal(Verdict.Unknown, result.Verdict);
+        Assert.Equal(GateVerdict.Unknown, result.Verdict);
         Assert.NotNull(result.Cure);
     }
 
     [Theory]
     [MemberData(nameof(Gates))]
-    public void AnEmptyPredicateIsUnknown(string gate, string type) => Assert.Equal(Verdict.Unknown, Ask(gate, Record(type, JsonElement.Parse("{}"))));
+    public void AnEmptyPredicateIsUnknown(string gate, string type) => Assert.Equal(GateVerdict.Unknown, Ask(gate, Record(type, JsonElement.Parse("{}"))));
+
+    // A member under another name is one that is missing and one that nobody knows.
+    [Theory]
+    [MemberData(nameof(Gates))]
+    public void AMemberThatIsAskedForIsUnknownUnderAnotherName(string gate, string type)
+    {
+        var asked = new List<string>();
+        foreach (var place in Places(JsonNode.Parse(Good(type).GetRawText())!).OfType<JsonObject>().SelectMany(Members))
+        {
+            var root = JsonNode.Parse(Good(type).GetRawText())!;
+            Rename(root, place);
+            var result = Result(gate, Unread(type, JsonElement.Parse(root.ToJsonString())));
+            if (result.Verdict == GateVerdict.Pass)
+                continue;
+            Assert.True(result is { Verdict: GateVerdict.Unknown, Reason.Length: > 0, Cure: not null }, $"{place}: {result}");
+            asked.Add(place);
+        }
+
+        Assert.True(s_asked[type].Split(' ').SequenceEqual(asked), $"asked for:\n{string.Join(' ', asked)}");
+    }
+
+    private static readonly Dictionary<string, string> s_asked = new(StringComparer.Ordinal)
+    {
+        [PredicateType.Provenance] = "$.buildDefinition $.runDetails $.buildDefinition.buildType $.buildDefinition.externalParameters"
+            + " $.buildDefinition.resolvedDependencies"
+            + " $.buildDefinition.externalParameters.project $.buildDefinition.externalParameters.image"
+            + " $.buildDefinition.resolvedDependencies[0].digest $.buildDefinition.resolvedDependencies[0].annotations"
+            + " $.buildDefinition.resolvedDependencies[0].digest.sha256 $.buildDefinition.resolvedDependencies[0].annotations.kind"
+            + " $.buildDefinition.resolvedDependencies[1].uri $.buildDefinition.resolvedDependencies[1].digest"
+            + " $.buildDefinition.resolvedDependencies[1].annotations $.buildDefinition.resolvedDependencies[1].digest.gitCommit"
+            + " $.buildDefinition.resolvedDependencies[1].annotations.kind $.runDetails.builder $.runDetails.builder.id",
+        [PredicateType.TestResult] = "$.result $.configuration $.sandbox $.passedTests $.failedTests $.configuration[0].name"
+            + " $.configuration[0].digest $.configuration[0].digest.sha256 $.sandbox.writable $.sandbox.environment $.sandbox.memory"
+            + " $.sandbox.processes $.sandbox.patience $.sandbox.writable[0].path $.sandbox.writable[0].bytes",
+        [PredicateType.CycloneDx] = "$.bomFormat $.metadata $.components $.metadata.component $.metadata.properties"
+            + " $.metadata.component.type $.metadata.component.name $.metadata.component.version $.metadata.properties[0].name"
+            + " $.metadata.properties[0].value $.metadata.properties[1].name $.metadata.properties[1].value $.components[0].type"
+            + " $.components[0].name $.components[1].type $.components[1].name",
+        [PredicateType.SecretScan] = "$.scanner $.result $.layers $.findings $.cut $.scanner.digest $.scanner.digest.sha256",
+        [PredicateType.Claims] = "$.checker $.result $.claims $.checker.digest $.checker.digest.sha256 $.claims[0].claim $.claims[0].holds"
+            + " $.claims[0].reason $.claims[1].claim $.claims[1].holds $.claims[1].reason",
+    };
+
+    private static IEnumerable<string> Members(JsonObject place) => place.Select(member => $"{place.GetPath()}.{member.Key}");
+
+    private static void Rename(JsonNode root, string place)
+    {
+        string name = place[(place.LastIndexOf('.') + 1)..];
+        var parent = Places(root).OfType<JsonObject>().Single(o => $"{o.GetPath()}.{name}" == place && o.ContainsKey(name));
+        var value = parent[name];
+        parent.Remove(name);
+        parent[name + "2"] = value?.DeepClone();
+    }
 
     [Theory]
     [MemberData(nameof(Gates))]
@@ -193,7 +246,7 @@ public sealed class GateTests
         string good = Good(type).GetRawText();
         string first = JsonDocument.Parse(good).RootElement.EnumerateObject()
             .Where(p => p.Name is "bomFormat" or "result" or "buildDefinition").Select(p => $"{JsonSerializer.Serialize(p.Name)}:{p.Value.GetRawText()}").First();
-        Assert.Equal(Verdict.Unknown, Ask(gate, Unread(type, JsonElement.Parse($"{{{first},{good[1..]}"))));
+        Assert.Equal(GateVerdict.Unknown, Ask(gate, Unread(type, JsonElement.Parse($"{{{first},{good[1..]}"))));
     }
 
     [Theory]
@@ -207,11 +260,11 @@ public sealed class GateTests
             var places = Places(mutated).ToList();
             Mutate(places[random.Next(places.Count)], random);
             var result = Result(gate, Unread(type, JsonElement.Parse(mutated.ToJsonString())));
-            Assert.True(result.Verdict == Verdict.Pass == (result.Cure is null), mutated.ToJsonString());
+            Assert.True(result.Verdict == GateVerdict.Pass == (result.Cure is null), mutated.ToJsonString());
         }
 
         foreach (var odd in new[] { "[]", "null", "1", "\"x\"", "true", string.Concat(Enumerable.Repeat("{\"a\":", 60)) + "1" + new string('}', 60) })
-            Assert.NotEqual(Verdict.Pass, Ask(gate, Unread(type, JsonElement.Parse(odd))));
+            Assert.NotEqual(GateVerdict.Pass, Ask(gate, Unread(type, JsonElement.Parse(odd))));
     }
 
     [Fact]
@@ -219,7 +272,7 @@ public sealed class GateTests
     {
         string large = $$"""{"result":"PASSED","configuration":[],"passedTests":["{{new string('x', 30 << 20)}}"]}""";
         var result = Result("tests-passed", Unread(PredicateType.TestResult, JsonElement.Parse(large)));
-        Assert.Equal(Verdict.Unknown, result.Verdict);
+        Assert.Equal(GateVerdict.Unknown, result.Verdict);
         Assert.InRange(result.Reason.Length, 1, 2000);
     }
 
@@ -229,13 +282,13 @@ public sealed class GateTests
         var passed = Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(2)));
         var failed = Record(PredicateType.TestResult, TestResult("FAILED", ["file /web: mode"]), Bound(TimeSpan.FromHours(1)));
         var result = Result("tests-passed", failed, passed);
-        Assert.Equal(Verdict.Fail, result.Verdict);
+        Assert.Equal(GateVerdict.Fail, result.Verdict);
         Assert.Contains("file /web: mode", result.Reason, StringComparison.Ordinal);
         Assert.Equal([failed.Manifest], result.Evidence);
     }
 
     [Fact]
-    public void APassThatComesLaterCounts() => Assert.Equal(Verdict.Pass, Ask(
+    public void APassThatComesLaterCounts() => Assert.Equal(GateVerdict.Pass, Ask(
         "tests-passed", Record(PredicateType.TestResult, TestResult("FAILED", ["x"]), Bound(TimeSpan.FromHours(2))), Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(1)))));
 
     [Fact]
@@ -244,52 +297,52 @@ public sealed class GateTests
         var passed = Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(2)));
         var failed = Record(PredicateType.TestResult, TestResult("FAILED", ["x"]), Bound(TimeSpan.FromHours(1)));
         foreach (byte wrapper in new byte[] { 0, 255 })
-            Assert.Equal(Verdict.Fail, Ask("tests-passed", passed, failed, passed with { Manifest = Digest.Of([wrapper]) }));
+            Assert.Equal(GateVerdict.Fail, Ask("tests-passed", passed, failed, passed with { Manifest = Digest.Of([wrapper]) }));
     }
 
     [Fact]
     public void TwoAnswersOfOneMomentThatDifferAreAFailure()
     {
-        Assert.Equal(Verdict.Fail, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), Record(PredicateType.TestResult, TestResult("FAILED", ["x"]))));
-        Assert.Equal(Verdict.Fail, Ask("claims-hold", Record(PredicateType.Claims, Good(PredicateType.Claims)), Record(PredicateType.Claims, ClaimsOf([("no-shell", false)]))));
+        Assert.Equal(GateVerdict.Fail, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), Record(PredicateType.TestResult, TestResult("FAILED", ["x"]))));
+        Assert.Equal(GateVerdict.Fail, Ask("claims-hold", Record(PredicateType.Claims, Good(PredicateType.Claims)), Record(PredicateType.Claims, ClaimsOf([("no-shell", false)]))));
     }
 
     [Fact]
     public void AnAnswerFromTheFutureStopsUntilItsTime()
     {
         var future = Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(-1)));
-        Assert.Equal(Verdict.Unknown, Ask("tests-passed", future));
-        Assert.Equal(Verdict.Unknown, Ask("tests-passed", future, Record(PredicateType.TestResult, TestResult())));
+        Assert.Equal(GateVerdict.Unknown, Ask("tests-passed", future));
+        Assert.Equal(GateVerdict.Unknown, Ask("tests-passed", future, Record(PredicateType.TestResult, TestResult())));
     }
 
     [Fact]
     public void AnUnreadableAnswerThatComesLaterIsNotPassedOver()
     {
         var torn = JsonElement.Parse("""{"result":"FAILED"}""");
-        Assert.Equal(Verdict.Unknown, Ask("tests-passed", Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(1))), Record(PredicateType.TestResult, torn)));
-        Assert.Equal(Verdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), Record(PredicateType.TestResult, torn, Bound(TimeSpan.FromHours(1)))));
+        Assert.Equal(GateVerdict.Unknown, Ask("tests-passed", Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(1))), Record(PredicateType.TestResult, torn)));
+        Assert.Equal(GateVerdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), Record(PredicateType.TestResult, torn, Bound(TimeSpan.FromHours(1)))));
     }
 
     [Fact]
     public void AnEarlierFailureOfOtherTestFilesIsNoAnswerAndNeitherIsAPassOfFewerOrMore()
     {
         var other = Record(PredicateType.TestResult, TestResult("FAILED", ["x"], digest: Digest.Of("an earlier file"u8)), Bound(TimeSpan.FromHours(1)));
-        Assert.Equal(Verdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), other));
+        Assert.Equal(GateVerdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), other));
 
         var candidate = Candidate("tests-passed") with { Evidence = Set([Record(PredicateType.TestResult, TestResult())]) };
-        Assert.Equal(Verdict.Unknown, Asked(candidate, [new TestFile(TestName, TestDigest), new TestFile("web/more.yaml", TestDigest)]));
-        Assert.Equal(Verdict.Unknown, Asked(candidate, [new TestFile(TestName, Digest.Of("changed"u8))]));
-        Assert.Equal(Verdict.Unknown, Asked(candidate, []));
-        Assert.Equal(Verdict.Unknown, Asked(candidate, null));
+        Assert.Equal(GateVerdict.Unknown, Asked(candidate, [new TestFile(TestName, TestDigest), new TestFile("web/more.yaml", TestDigest)]));
+        Assert.Equal(GateVerdict.Unknown, Asked(candidate, [new TestFile(TestName, Digest.Of("changed"u8))]));
+        Assert.Equal(GateVerdict.Unknown, Asked(candidate, []));
+        Assert.Equal(GateVerdict.Unknown, Asked(candidate, null));
     }
 
     [Fact]
     public void EachClaimIsAQuestionOfItsOwn()
     {
         var first = Record(PredicateType.Claims, ClaimsOf([("non-root", true), ("no-shell", false)]), Bound(TimeSpan.FromHours(3)));
-        Assert.Equal(Verdict.Fail, Ask("claims-hold", first, Record(PredicateType.Claims, ClaimsOf([("non-root", true)]))));
-        Assert.Equal(Verdict.Pass, Ask("claims-hold", first, Record(PredicateType.Claims, ClaimsOf([("no-shell", true)]))));
-        Assert.Equal(Verdict.Unknown, Ask("claims-hold", Record(PredicateType.Claims, ClaimsOf([("non-root", true)]))));
+        Assert.Equal(GateVerdict.Fail, Ask("claims-hold", first, Record(PredicateType.Claims, ClaimsOf([("non-root", true)]))));
+        Assert.Equal(GateVerdict.Pass, Ask("claims-hold", first, Record(PredicateType.Claims, ClaimsOf([("no-shell", true)]))));
+        Assert.Equal(GateVerdict.Unknown, Ask("claims-hold", Record(PredicateType.Claims, ClaimsOf([("non-root", true)]))));
     }
 
     [Fact]
@@ -297,8 +350,8 @@ public sealed class GateTests
     {
         var found = Changed(PredicateType.SecretScan, "result", "\"FAILED\"");
         var clean = Record(PredicateType.SecretScan, Good(PredicateType.SecretScan), Bound(TimeSpan.FromHours(1)));
-        Assert.Equal(Verdict.Fail, Ask("no-secrets", clean, Record(PredicateType.SecretScan, found)));
-        Assert.Equal(Verdict.Fail, Ask("no-secrets", Record(PredicateType.SecretScan, Changed(PredicateType.SecretScan, "cut", "true"))));
+        Assert.Equal(GateVerdict.Fail, Ask("no-secrets", clean, Record(PredicateType.SecretScan, found)));
+        Assert.Equal(GateVerdict.Fail, Ask("no-secrets", Record(PredicateType.SecretScan, Changed(PredicateType.SecretScan, "cut", "true"))));
     }
 
     [Fact]
@@ -306,7 +359,7 @@ public sealed class GateTests
     {
         using var root = new Evidence.TestRoot(("web", "a program"));
         var sbom = CycloneDx.ToPredicate(new SbomSubject("shop/web", SampleEvidence.Subject), PackageInventory.Read(root.Root));
-        Assert.Equal(Verdict.Pass, Ask("sbom-present", Record(PredicateType.CycloneDx, sbom)));
+        Assert.Equal(GateVerdict.Pass, Ask("sbom-present", Record(PredicateType.CycloneDx, sbom)));
         Assert.Contains("none: looked for, and there is none", sbom.GetRawText(), StringComparison.Ordinal);
     }
 
@@ -324,7 +377,7 @@ public sealed class GateTests
             ? new Evidence.TestRoot((path, text), ("var/lib/dpkg/status", "Package: a\nVersion: 1\n"))
             : new Evidence.TestRoot((path, text), ("etc/os-release", "ID=debian\n"));
         var sbom = CycloneDx.ToPredicate(new SbomSubject("shop/web", SampleEvidence.Subject), PackageInventory.Read(root.Root));
-        Assert.Equal(Verdict.Unknown, Ask("sbom-present", Record(PredicateType.CycloneDx, sbom)));
+        Assert.Equal(GateVerdict.Unknown, Ask("sbom-present", Record(PredicateType.CycloneDx, sbom)));
     }
 
     [Fact]
@@ -369,7 +422,7 @@ public sealed class GateTests
         Assert.Equal(others.Length + 1, others.Append(questions).Select(q => q.Digest).Distinct().Count());
     }
 
-    private static Verdict Asked(Candidate candidate, IReadOnlyList<TestFile>? tests) =>
+    private static GateVerdict Asked(Candidate candidate, IReadOnlyList<TestFile>? tests) =>
         BuiltInGates.Ask("tests-passed", candidate with { Questions = candidate.Questions with { Tests = tests } }).Verdict;
 
     // As if a reader of statements had let it through.

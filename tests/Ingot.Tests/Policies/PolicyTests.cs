@@ -28,7 +28,7 @@ public sealed class PolicyTests
         Assert.False(decision.Admitted);
         var objection = Assert.Single(decision.Objections);
         Assert.Equal(gate, objection.Gate);
-        Assert.Equal(Verdict.Unknown, objection.Verdict);
+        Assert.Equal(GateVerdict.Unknown, objection.Verdict);
         Assert.NotNull(objection.Cure);
     }
 

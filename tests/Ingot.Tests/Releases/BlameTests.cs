@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Releases;
 
 namespace Ingot.Tests.Releases;
@@ -144,7 +143,7 @@ public sealed class BlameTests
 
         times.Sort();
         failed.Sort();
-        string figures = string.Create(CultureInfo.InvariantCulture, $"{rate}/s at {failures:P0}: {times[times.Count / 2]} s and {failed[times.Count / 2]} failed requests in the median, {times[times.Count * 19 / 20]} s and {failed[times.Count * 19 / 20]} in 19 of 20");
+        string figures = $"{rate}/s at {failures:P0}: {times[times.Count / 2]} s and {failed[times.Count / 2]} failed requests in the median, {times[times.Count * 19 / 20]} s and {failed[times.Count * 19 / 20]} in 19 of 20";
         TestContext.Current.SendDiagnosticMessage(figures);
         Assert.True(times[times.Count / 2] <= seconds, figures);
     }

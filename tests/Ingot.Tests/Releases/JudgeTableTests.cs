@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Releases;
 using Ingot.Templates.Project;
 
@@ -120,7 +119,7 @@ public sealed class JudgeTableTests
         []);
 
     private static ServerObservation Server(int generation, Arm arm) => new(
-        generation, 0, string.Create(CultureInfo.InvariantCulture, $"10.0.0.{generation}:80"), 1, ServerAdmin.Ready, ServerHealth.Up, 0, 0, new ServerCounters(arm.Trials, arm.Errors, 0, 0, 0));
+        generation, 0, $"10.0.0.{generation}:80", 1, ServerAdmin.Ready, ServerHealth.Up, 0, 0, new ServerCounters(arm.Trials, arm.Errors, 0, 0, 0));
 
     private static Arm Arrivals(Random random, double rate, double failures)
     {

@@ -98,7 +98,7 @@ public sealed class UnknownTests
 
         var decision = Rollout.Next(run.State, seen with { Time = run.World.Now }, run.World.Now);
 
-        Assert.DoesNotContain(decision.Moves, move => move is Move.AddServer { Generation: 2 } or Move.SetWeights);
+        Assert.DoesNotContain(decision.Moves, move => move is Move.AddServer { Generation: 2 } or Move.SetShares);
         Assert.Contains("g2-0 gets no traffic: it runs another image", decision.State.Waiting, StringComparison.Ordinal);
     }
 

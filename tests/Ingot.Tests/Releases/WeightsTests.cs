@@ -48,13 +48,21 @@ public sealed class WeightsTests
 
     [Fact]
     public void SharesThatDoNotAddUpAreRefused() => Assert.Throws<ArgumentException>(() => Weights.Of(
-        [new GenerationGoal(2, 1, 30, Presence.Running), new GenerationGoal(1, 1, 60, Presence.Running)]));
+        [new TrafficShare(2, 30, 1), new TrafficShare(1, 60, 1)]));
 
     [Fact]
     public void WarmGenerationsHaveNoWeight()
     {
-        var weights = Weights.Of([new(3, 2, 25, Presence.Running), new(2, 2, 75, Presence.Running), new(1, 2, 0, Presence.Running)]);
+        var weights = Weights.Of([new(3, 25, 2), new(2, 75, 2), new(1, 0, 2)]);
 
         Assert.Equal((1, 3, 0), (weights[3], weights[2], weights[1]));
     }
+
+    [Fact]
+    public void AServerThatIsToTakeNothingHasNoWeightWhateverItsGenerationTakes() => Assert.Equal(
+        [((2, 0), 1), ((2, 1), 0), ((1, 0), 19), ((0, 0), 0)],
+        Weights.Of(new Move.SetShares(
+            [new(2, 5, 2), new(1, 95, 2)],
+            [new(2, 0, Takes: true), new(2, 1, Takes: false), new(1, 0, Takes: true), new(0, 0, Takes: true)]))
+            .Select(weight => (weight.Key, weight.Value)));
 }

@@ -240,11 +240,17 @@ public sealed class World(int seed)
         if (ProxyAlive && _settings == proxy.Settings || proxy.Settings.Listen == Taken)
             return;
 
+        var weights = proxy.Shares is { } shares ? Weights.Of(shares) : null;
+        var had = _servers.ToDictionary(server => server.Key, server => server.Value.Weight, StringComparer.Ordinal);
         _servers.Clear();
         (ProxyAlive, _settings, _requests, _failures) = (true, proxy.Settings, 0, 0);
         _epoch++;
         foreach (var server in proxy.Servers)
-            _servers[InstanceName.Of(server.Generation, server.Index)] = new Server(server.Generation, server.Index, server.Address) { Weight = server.Weight };
+        {
+            string name = InstanceName.Of(server.Generation, server.Index);
+            int weight = weights?.GetValueOrDefault(server.Generation) ?? had.GetValueOrDefault(name);
+            _servers[name] = new Server(server.Generation, server.Index, server.Address) { Weight = weight };
+        }
     }
 
     private void Create(int generation, int index)
@@ -261,7 +267,7 @@ public sealed class World(int seed)
         if (instance.State == InstanceState.Exited)
             instance.Restarts++;
         instance.State = InstanceState.Running;
-        instance.Address = string.Create(CultureInfo.InvariantCulture, $"10.0.{_random.Next(200)}.{++_ids}:8080");
+        instance.Address = $"10.0.{_random.Next(200)}.{++_ids}:8080";
         (instance.StartedAt, instance.StartedAtClock) = (Elapsed, Now);
         instance.ExitCode = null;
     }
@@ -292,9 +298,13 @@ public sealed class World(int seed)
                 if (!_servers.TryGetValue(name, out var known) || known.Address != add.Address)
                     _servers[name] = new Server(add.Generation, add.Index, add.Address) { Weight = known?.Weight ?? 0 };
                 break;
-            case Move.SetWeights weights:
-                foreach (var change in weights.Servers.Where(change => _servers.ContainsKey(InstanceName.Of(change.Generation, change.Index))))
-                    _servers[InstanceName.Of(change.Generation, change.Index)].Weight = change.Weight;
+            case Move.SetShares shares:
+                foreach (var (at, weight) in Weights.Of(shares))
+                {
+                    if (_servers.TryGetValue(InstanceName.Of(at.Generation, at.Index), out var changed))
+                        changed.Weight = weight;
+                }
+
                 break;
             case Move.RemoveServer remove:
                 if (_servers.TryGetValue(InstanceName.Of(remove.Generation, remove.Index), out var server) && (remove.CutSessions || server.Sessions == 0))

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Diagnostics;
 using Ingot.Oci.Images;
 
@@ -60,7 +59,7 @@ public static class ClaimChecker
 
     private static string Reason(List<Finding> found)
     {
-        var kinds = found.GroupBy(f => f.What).Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Count()} {(g.Count() == 1 ? "file is" : "files are")} {g.Key}"));
+        var kinds = found.GroupBy(f => f.What).Select(g => $"{g.Count()} {(g.Count() == 1 ? "file is" : "files are")} {g.Key}");
         return (found.Count == MaxOffending ? "at least " : "") + string.Join(", ", kinds);
     }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Ingot.Oci.Content;
 
@@ -12,5 +11,5 @@ public static class ClaimRules
 
     /// <summary>The digest of the rules: the version, the claims, and the names and words by which programs are known.</summary>
     public static Digest Digest { get; } = Digest.Of(Encoding.UTF8.GetBytes(
-        string.Create(CultureInfo.InvariantCulture, $"claims {Version}\n{string.Join('\n', ClaimChecker.Names)}\n{Shells.Rules}\n{PackageManagers.Rules}\n")));
+        $"claims {Version}\n{string.Join('\n', ClaimChecker.Names)}\n{Shells.Rules}\n{PackageManagers.Rules}\n"));
 }

@@ -19,7 +19,7 @@ internal static class UserClaim
             null => (false, $"the image runs as '{user}', and its /etc/passwd or /etc/group has no {unknown}"),
             { UserId: 0 } => (false, $"the image runs as '{user}', which is root"),
             _ when Doubt(root, user, identity) is { } doubt => (false, $"the image runs as '{user}', {doubt}"),
-            _ => (true, string.Create(CultureInfo.InvariantCulture, $"the image runs as '{user}', user {identity.UserId}")),
+            _ => (true, $"the image runs as '{user}', user {identity.UserId}"),
         };
         return new ClaimResult { Claim = claim, Holds = holds, Reason = reason };
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace Ingot.Evidence.Packages;
@@ -155,7 +154,7 @@ public static class DpkgDatabase
             bool continues = line[0] is ' ' or '\t';
             int colon = line.IndexOf(':', StringComparison.Ordinal);
             if (continues ? stanza.Count == 0 : colon <= 0 || line.Contains('\0', StringComparison.Ordinal) || !stanza.TryAdd(line[..colon], line[(colon + 1)..].Trim()))
-                problem(string.Create(CultureInfo.InvariantCulture, $"line {number} is no field of a stanza, or one that is there already"));
+                problem($"line {number} is no field of a stanza, or one that is there already");
         }
 
         if (stanza.Count > 0)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Ingot.Oci.Content;
 
@@ -43,7 +42,7 @@ public sealed record PackageInventory(OsRelease? Distribution, IReadOnlyList<Pac
 
     /// <summary>The digest of what is looked for: evidence says with which sources was looked.</summary>
     public static Digest Sources { get; } = Digest.Of(Encoding.UTF8.GetBytes(
-        string.Create(CultureInfo.InvariantCulture, $"packages {Version}\n{string.Join('\n', DpkgDatabase.Places.Concat(s_otherDatabases))}\n")));
+        $"packages {Version}\n{string.Join('\n', DpkgDatabase.Places.Concat(s_otherDatabases))}\n"));
 
     /// <summary>Reads the databases of <paramref name="root"/>.</summary>
     public static PackageInventory Read(ImageRoot root)

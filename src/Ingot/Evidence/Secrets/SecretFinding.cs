@@ -111,7 +111,7 @@ public sealed record SecretScanPredicate
 
     /// <summary>Whether there was more than is listed.</summary>
     [JsonPropertyName("cut")]
-    public bool IsCut { get; init; }
+    public required bool IsCut { get; init; }
 
     /// <summary>Reads a predicate, or throws <see cref="FormatException"/>.</summary>
     public static SecretScanPredicate FromPredicate(JsonElement predicate)

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -104,7 +103,7 @@ internal static class SecretMatcher
     {
         string name = match.Groups["name"] is { Success: true } group ? $"{Printable(group.Value)}=" : "";
         string known = rule.AnyCase ? "" : rule.Keywords.FirstOrDefault(k => secret.StartsWith(k, StringComparison.Ordinal)) ?? "";
-        return string.Create(CultureInfo.InvariantCulture, $"{name}{known}… ({secret.Length} characters)");
+        return $"{name}{known}… ({secret.Length} characters)";
     }
 
     internal static string Printable(string text)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -21,7 +20,7 @@ public sealed record Envelope(string PayloadType, ReadOnlyMemory<byte> Payload, 
     public static byte[] PreAuthenticationEncoding(string payloadType, ReadOnlySpan<byte> payload)
     {
         int typeLength = Encoding.UTF8.GetByteCount(payloadType);
-        var head = Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"DSSEv1 {typeLength} {payloadType} {payload.Length} "));
+        var head = Encoding.UTF8.GetBytes($"DSSEv1 {typeLength} {payloadType} {payload.Length} ");
         return [.. head, .. payload];
     }
 

@@ -320,5 +320,5 @@ internal readonly record struct GossPort(string Network, int Number)
         return good && network is "tcp" or "tcp6" or "udp" or "udp6";
     }
 
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Network}:{Number}");
+    public override string ToString() => $"{Network}:{Number}";
 }

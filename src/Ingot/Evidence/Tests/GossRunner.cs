@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Oci.Images;
 
 namespace Ingot.Evidence.Tests;
@@ -104,7 +103,7 @@ public static class GossRunner
 
         private static string Title(GossResource resource)
         {
-            string id = string.Create(CultureInfo.InvariantCulture, $"{resource.Type.ToString().ToLowerInvariant()} {resource.Id}");
+            string id = $"{resource.Type.ToString().ToLowerInvariant()} {resource.Id}";
             return resource.Name == resource.Id ? id : $"{id} ({resource.Name})";
         }
     }

@@ -107,6 +107,6 @@ public abstract record GossValue
             return text;
 
         int end = char.IsHighSurrogate(text[Longest - 1]) ? Longest - 1 : Longest;
-        return string.Create(CultureInfo.InvariantCulture, $"{text.AsSpan(0, end)}… ({text.Length} characters)");
+        return $"{text.AsSpan(0, end)}… ({text.Length} characters)";
     }
 }

@@ -31,7 +31,7 @@ internal sealed record HostProcess(int Id, int Parent, string Name, IReadOnlyLis
     {
         try
         {
-            return Parse(id, File.ReadAllLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/status")));
+            return Parse(id, File.ReadAllLines($"/proc/{id}/status"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -44,7 +44,7 @@ internal sealed record HostProcess(int Id, int Parent, string Name, IReadOnlyLis
     {
         try
         {
-            return Encoding.UTF8.GetString(File.ReadAllBytes(string.Create(CultureInfo.InvariantCulture, $"/proc/{Id}/cmdline"))).Split('\0');
+            return Encoding.UTF8.GetString(File.ReadAllBytes($"/proc/{Id}/cmdline")).Split('\0');
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

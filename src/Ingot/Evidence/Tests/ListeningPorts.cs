@@ -15,7 +15,7 @@ internal static class ListeningPorts
     {
         try
         {
-            return Addresses(File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/net/{port.Network}")), port);
+            return Addresses(File.ReadLines($"/proc/{processId}/net/{port.Network}"), port);
         }
         catch (IOException)
         {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -182,7 +181,7 @@ public abstract record Matcher
                 return new MatchAnswer(false, Note: $"missing {List(missing)}");
 
             int extra = items.Values.Count - Elements.Count;
-            return extra == 0 ? new MatchAnswer(true) : new MatchAnswer(false, Note: string.Create(CultureInfo.InvariantCulture, $"{extra} more than expected"));
+            return extra == 0 ? new MatchAnswer(true) : new MatchAnswer(false, Note: $"{extra} more than expected");
         }
 
         internal override void Write(Utf8JsonWriter json) => WriteNamed(json, "consist-of", j => WriteAll(j, Elements));
@@ -199,7 +198,7 @@ public abstract record Matcher
             _ => new MatchAnswer(false, $"{actual.Json} has no length"),
         };
 
-        private static string Is(int length) => string.Create(CultureInfo.InvariantCulture, $"its length is {length}");
+        private static string Is(int length) => $"its length is {length}";
 
         internal override void Write(Utf8JsonWriter json) => WriteNamed(json, "have-len", j => j.WriteNumberValue(Length));
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Ingot.Oci.Linux;
@@ -16,7 +15,7 @@ internal sealed class NetworkNamespace : IDisposable
     /// <summary>Opens the network of a process of this host; null if the process has ended, which its number in a listing does not tell.</summary>
     public static NetworkNamespace? TryOpen(int processId)
     {
-        string process = string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}");
+        string process = $"/proc/{processId}";
         try
         {
             return new(File.OpenHandle($"{process}/ns/net"));

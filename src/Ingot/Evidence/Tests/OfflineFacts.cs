@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Ingot.Evidence.Packages;
@@ -93,7 +92,7 @@ internal sealed class OfflineFacts(ImageRoot root)
 
     private static Fact Name(string? name, string what, long id, string file) => name is not null
         ? Fact.Of(name)
-        : Fact.Unknown(string.Create(CultureInfo.InvariantCulture, $"the {what} {id} has no name in /etc/{file}"));
+        : Fact.Unknown($"the {what} {id} has no name in /etc/{file}");
 
     private static string TypeName(RootFileType type) => type switch
     {

@@ -82,14 +82,14 @@ internal sealed class Sandbox : IAsyncDisposable
             return null;
 
         var result = _running.Result;
-        string how = string.Create(CultureInfo.InvariantCulture, $"the image's entry point ended with exit code {result.ExitCode}");
+        string how = $"the image's entry point ended with exit code {result.ExitCode}";
         return result.Tail.Length == 0 ? how : $"{how}:\n{result.Tail}";
     }
 
     /// <summary>Runs a command beside the entry point, as the same user.</summary>
     public async Task<CapturedOutput> ExecuteAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
-        string file = Path.Combine(_scratch.Path, string.Create(CultureInfo.InvariantCulture, $"exec-{Interlocked.Increment(ref _execs)}.json"));
+        string file = Path.Combine(_scratch.Path, $"exec-{Interlocked.Increment(ref _execs)}.json");
         await File.WriteAllBytesAsync(file, (_process with { Arguments = arguments }).ToJson(), cancellationToken);
         var exec = _runc.Exec(Id, file);
         // What runc knows of its container are process numbers of the namespace it was started in.
@@ -283,7 +283,7 @@ internal sealed class Sandbox : IAsyncDisposable
     {
         try
         {
-            return new FileInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/ns/pid")).LinkTarget;
+            return new FileInfo($"/proc/{processId}/ns/pid").LinkTarget;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

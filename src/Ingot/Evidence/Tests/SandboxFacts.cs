@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Text;
 using Ingot.Oci.Images;
@@ -138,7 +137,7 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
         }
         catch (OperationCanceledException) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            return _ => Fact.Unknown(string.Create(CultureInfo.InvariantCulture, $"the command did not end within {command.Timeout.TotalMilliseconds} ms"));
+            return _ => Fact.Unknown($"the command did not end within {command.Timeout.TotalMilliseconds} ms");
         }
         catch (SandboxException e)
         {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
@@ -33,7 +32,7 @@ internal static class SandboxHttp
         }
         catch (OperationCanceledException) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            return Failed(request, string.Create(CultureInfo.InvariantCulture, $"no answer within {request.Timeout.TotalMilliseconds} ms"));
+            return Failed(request, $"no answer within {request.Timeout.TotalMilliseconds} ms");
         }
     }
 

@@ -1,0 +1,29 @@
+using Ingot.Oci.Linux;
+
+namespace Ingot.Server.Storage;
+
+/// <summary>The ledger in a file of the home, for servers on one host.</summary>
+internal sealed class SqliteStorage(ServerHome home) : IStorage
+{
+    public string Name => home.Database;
+
+    public bool IsThere => File.Exists(home.Database);
+
+    public IDisposable? TryHold()
+    {
+        try
+        {
+            Directory.CreateDirectory(home.Root);
+            // The kernel lets go of it when the process ends, however it ends.
+            return new FileStream(home.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (e.HResult == Kernel.EAGAIN)
+        {
+            return null;
+        }
+    }
+
+    public IDatabase OpenWriter() => SqliteDatabase.OpenWriter(home.Database);
+
+    public IDatabase OpenReader() => SqliteDatabase.OpenReader(home.Database);
+}
