@@ -38,7 +38,7 @@ public static class IngotServer
         await using var app = Build(options, home, socket.Path);
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("ingot");
         var address = new IPEndPoint(options.Listen.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : options.Listen.Address, options.Listen.Port);
-        var projects = new Projects(ledger);
+        var projects = new ProjectBook(ledger);
         var targets = Targets.Of(new TargetHome(home.Root, home.ReadId(), time, repository => CredentialsOf(repository, address, tokens)));
         var stages = new StageTargets(projects, targets);
         await using var controller = new Controller(ledger, stages, time, logger);

@@ -5,7 +5,7 @@ using Ingot.Server.Api;
 namespace Ingot.Server.Control;
 
 /// <summary>Where the services of a stage run, as the project was last applied.</summary>
-internal sealed class StageTargets(Projects projects, Targets targets)
+internal sealed class StageTargets(ProjectBook projects, Targets targets)
 {
     /// <summary>Everything that instances may run on.</summary>
     public IEnumerable<ITarget> All => targets.All;

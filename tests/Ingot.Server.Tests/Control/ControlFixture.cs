@@ -29,7 +29,7 @@ internal sealed class ControlFixture : IAsyncDisposable
         Content = new DirectoryStore(home.Content);
         Store = new KeyStore(home.Keys);
         Keys = new KeyBook(ledger, Store);
-        var projects = new Projects(ledger);
+        var projects = new ProjectBook(ledger);
         _candidates = new Candidates(ledger, projects, new EvidenceShelf(ledger, Content, Keys), Time);
         Promotions = new PromotionDesk(ledger, projects, _candidates);
         KeyDesk = new KeyDesk(ledger, Keys, Promotions, Store);
@@ -43,13 +43,13 @@ internal sealed class ControlFixture : IAsyncDisposable
     /// <summary>What happens once entries of the loops are on the ledger, and before the loops know.</summary>
     public Func<IReadOnlyList<LedgerEntry>, Task> OnAppended { get; set; } = _ => Task.CompletedTask;
 
-    public StopDesk Stops => new(Ledger, Controller, new Projects(Ledger), On(Target));
+    public StopDesk Stops => new(Ledger, Controller, new ProjectBook(Ledger), On(Target));
 
-    public RolloutReply RolloutReply(string id) => new StatusReader(Ledger, Controller, new Projects(Ledger)).Rollout(id, -1)!;
+    public RolloutReply RolloutReply(string id) => new StatusReader(Ledger, Controller, new ProjectBook(Ledger)).Rollout(id, -1)!;
 
-    public StatusReply StatusReply => new StatusReader(Ledger, Controller, new Projects(Ledger)).Status(null);
+    public StatusReply StatusReply => new StatusReader(Ledger, Controller, new ProjectBook(Ledger)).Status(null);
 
-    public ServiceStatus Status => Assert.Single(new StatusReader(Ledger, Controller, new Projects(Ledger)).Status("shop").Services);
+    public ServiceStatus Status => Assert.Single(new StatusReader(Ledger, Controller, new ProjectBook(Ledger)).Status("shop").Services);
 
     /// <summary>The controller's own way to its target and its ledger, which ends with it.</summary>
     public MortalTarget Life { get; private set; } = null!;
@@ -73,7 +73,7 @@ internal sealed class ControlFixture : IAsyncDisposable
     public static Targets Named(ITarget target) => new(new Dictionary<string, ITarget> { [Targets.First] = target });
 
     /// <summary>A target for every stage.</summary>
-    public StageTargets On(ITarget target) => new(new Projects(Ledger), Named(target));
+    public StageTargets On(ITarget target) => new(new ProjectBook(Ledger), Named(target));
 
     /// <summary>The controller is gone between two instructions, whatever it was doing; another takes up what is in the ledger.</summary>
     public void Kill()
@@ -250,7 +250,7 @@ internal sealed class ControlFixture : IAsyncDisposable
     }
 
     private ReleaseDesk Desk(Controller controller) => new(
-        Ledger, controller, new Projects(Ledger), Promotions, new PullCheck(Content, Named(Target), "127.0.0.1:7070"), _candidates, "127.0.0.1:7070");
+        Ledger, controller, new ProjectBook(Ledger), Promotions, new PullCheck(Content, Named(Target), "127.0.0.1:7070"), _candidates, "127.0.0.1:7070");
 
     /// <summary>A clock that lets something happen when it is next read: a decision reads it after its evidence and before its entry.</summary>
     internal sealed class HookedTime : TimeProvider
