@@ -127,8 +127,11 @@ public sealed class FrontEndTests : IDisposable
         {
             string text = Read(planner.Settings.Directory);
             var listing = new InlineFile("listing", $"# {image.Title}\n{text}");
-            var step = new CopyStep("LISTING", image.Span, new TreeSource.Inline(), [], "/") { DestinationIsDirectory = true,
-                Inline = [listing] };
+            var step = new CopyStep("LISTING", image.Span, new TreeSource.Inline(), [], "/")
+            {
+                DestinationIsDirectory = true,
+                Inline = [listing]
+            };
             planner.Add(new PlannedStage(image.Name, new TreeSource.Scratch(), [step], Planner.EmptyConfig, []));
             var template = Digest.Of(Encoding.UTF8.GetBytes(text));
             return Task.FromResult<PlannedImage?>(new PlannedImage(image.Name, image.Name, image, template, [], []));

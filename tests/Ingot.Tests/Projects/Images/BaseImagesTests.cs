@@ -147,13 +147,12 @@ public sealed class BaseImagesTests : IAsyncDisposable
     public async Task AMissingPlatformListsThoseThereAre()
     {
         var image = await SampleImage.MakeAsync(_source, LayerCompression.Gzip, [("a", "1")]);
-        var index = await _source.PutAsync(MediaType.Index,
-            ImageJson.Write(new ImageIndex { Manifests = [image.Descriptor with { Platform = new Platform { Os = "linux",
-            Architecture = "s390x" } }] }));
+        var platform = new Platform { Os = "linux", Architecture = "s390x" };
+        var index = await IndexAsync(image.Descriptor with { Platform = platform });
         await ImageTransfer.PushAsync(_source, _registry.Client(), Repository, index.Digest, "1");
         var e = await Assert.ThrowsAsync<ImageLookupException>(() => BuildAsync());
         Assert.Contains("only for: linux/s390x", e.Message, StringComparison.Ordinal);
-        Assert.Equal(image.Digest, await BuildAsync(platform: new Platform { Os = "linux", Architecture = "s390x" }));
+        Assert.Equal(image.Digest, await BuildAsync(platform: platform));
     }
 
     [Fact]
@@ -163,9 +162,7 @@ public sealed class BaseImagesTests : IAsyncDisposable
             await SampleImage.MakeAsync(_source, LayerCompression.Gzip, [("a", "2")]));
         var (arm6, arm64) = (new Platform { Os = "linux", Architecture = "arm", Variant = "v6" },
             new Platform { Os = "linux", Architecture = "arm64" });
-        var index = await _source.PutAsync(MediaType.Index,
-            ImageJson.Write(new ImageIndex { Manifests = [one.Descriptor with { Platform = arm6 },
-            two.Descriptor with { Platform = arm64 }] }));
+        var index = await IndexAsync(one.Descriptor with { Platform = arm6 }, two.Descriptor with { Platform = arm64 });
         await ImageTransfer.PushAsync(_source, _registry.Client(), Repository, index.Digest, "1");
         Assert.Equal(one.Digest, await BuildAsync(platform: Platform.TryParse("linux/arm/v7")));
         Assert.Equal(two.Digest, await BuildAsync(platform: arm64));
@@ -209,6 +206,9 @@ public sealed class BaseImagesTests : IAsyncDisposable
         var e = await Assert.ThrowsAsync<ImageLookupException>(() => bases.FindAsync("buidler", Platform.Host, default));
         Assert.Equal("image-not-locked", e.Code);
     }
+
+    private async Task<Descriptor> IndexAsync(params IReadOnlyList<Descriptor> manifests) =>
+        await _source.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = manifests }));
 
     private async Task<Digest> PushAsync(string content)
     {

@@ -27,8 +27,10 @@ public sealed class BuildProvenanceTests
         RulesOff = ["pip-cache"],
         AllRulesOff = ["npm-cache", "pip-cache"],
         Rules = ["apt-logs@1"],
-        Bootstraps = new Dictionary<string,
-            IReadOnlyList<InstalledPackage>> { ["base"] = [new("libc6", "amd64", "2.36-9+deb12u9", Digest.Of([1]))] },
+        Bootstraps = new Dictionary<string, IReadOnlyList<InstalledPackage>>
+        {
+            ["base"] = [new("libc6", "amd64", "2.36-9+deb12u9", Digest.Of([1]))],
+        },
         Codec = "gzip 6 of some library",
         Template = Digest.Of([2]),
         Commit = new string('a', 40),
@@ -55,17 +57,35 @@ public sealed class BuildProvenanceTests
     public void WhatItTakesToBuildAgainIsReadBackAndNothingOfTheHost()
     {
         var predicate = BuildProvenance.Of(
-            s_recipe with { Contexts = new Dictionary<string, string> { ["near"] = "/home/me/shop/shared",
-            ["far"] = "docker-image://debian:12" } }, "0.1.0").ToPredicate();
+            s_recipe with
+            {
+                Contexts = new Dictionary<string, string>
+                {
+                    ["near"] = "/home/me/shop/shared",
+                    ["far"] = "docker-image://debian:12"
+                }
+            }, "0.1.0").ToPredicate();
 
         var read = BuildProvenance.Read(SlsaProvenance.FromPredicate(predicate), "web");
 
         Assert.DoesNotContain("/home/me", predicate.GetRawText(), StringComparison.Ordinal);
         Assert.Equal("../../shared", read.Contexts["near"]);
         // Of no use to who repeats the build.
-        var expected = s_recipe with { Contexts = new Dictionary<string, string> { ["far"] = "docker-image://debian:12",
-            ["near"] = "../../shared" }, Directory = null, Given = [], Rules = [], AllRulesOff = [], Materials = [], Started = null,
-            Finished = null };
+        var expected = s_recipe with
+        {
+            Contexts = new Dictionary<string, string>
+            {
+                ["far"] = "docker-image://debian:12",
+                ["near"] = "../../shared"
+            },
+            Directory = null,
+            Given = [],
+            Rules = [],
+            AllRulesOff = [],
+            Materials = [],
+            Started = null,
+            Finished = null
+        };
         Assert.Equal(JsonSerializer.Serialize(expected, BuildRecipeJson.Default.BuildRecipe),
             JsonSerializer.Serialize(read, BuildRecipeJson.Default.BuildRecipe));
     }
