@@ -11,7 +11,7 @@ public sealed class DependencyTests
     {
         ["src/Ingot.Oci"] = [],
         ["src/Ingot"] = ["Ingot.Oci", "YamlDotNet"],
-        ["src/Ingot.Server"] = ["Ingot", "Microsoft.AspNetCore.App", "Microsoft.Data.Sqlite.Core", "SQLitePCLRaw.provider.e_sqlite3"],
+        ["src/Ingot.Server"] = ["Ingot", "Microsoft.AspNetCore.App", "Microsoft.Data.Sqlite.Core", "SQLitePCLRaw.bundle_e_sqlite3"],
         ["src/Ingot.Cli"] = ["Ingot.Server", "Spectre.Console", "System.CommandLine"],
         ["fuzz/Ingot.Fuzz"] = ["Ingot"],
         ["benchmarks/Ingot.Benchmarks"] = ["Ingot", "Ingot.Oci", "Ingot.Server"],

@@ -38,7 +38,8 @@ internal static class ApiEndpoints
         open.MapGet("health", (HttpContext http) => http.Response.WriteAsJsonAsync(
             Health(http, services), ApiJson.Default.HealthReply));
 
-        var api = app.MapGroup("/api/v1").AddEndpointFilter((context, next) => GuardAsync(context, next, services));
+        var api = app.MapGroup("/api/v1");
+        ((IEndpointConventionBuilder)api).Finally(endpoint => endpoint.RequestDelegate = Guard(endpoint.RequestDelegate!, services));
         MapProjects(api, services);
         MapReleases(api, services);
         MapKeys(api, services);
@@ -62,17 +63,17 @@ internal static class ApiEndpoints
         api.MapGet("tokens", (HttpContext http) => ReplyAsync(http, desk.List(), ApiJson.Default.TokenListReply));
         api.MapPost("tokens", async (HttpContext http) =>
             await ReplyAsync(http, await desk.CreateAsync(await BodyAsync(http, ApiJson.Default.TokenRequest), By(http).Name, http.RequestAborted), ApiJson.Default.TokenReply));
-        api.MapPost("tokens/{name}/revocation", async (HttpContext http, string name) =>
+        api.MapPost("tokens/{name}/revocation", async (HttpContext http) =>
         {
             var request = await BodyAsync(http, ApiJson.Default.TokenRevocationRequest);
-            await ReplyAsync(http, await desk.RevokeAsync(name, request.Why, By(http).Name, http.RequestAborted), ApiJson.Default.TokenListReply);
+            await ReplyAsync(http, await desk.RevokeAsync(Route(http, "name"), request.Why, By(http).Name, http.RequestAborted), ApiJson.Default.TokenListReply);
         });
     }
 
     private static void MapProjects(RouteGroupBuilder api, ApiServices services)
     {
-        api.MapPut("projects/{name}", async (HttpContext http, string name) =>
-            await ReplyAsync(http, await services.Projects.ApplyAsync(name, await BodyAsync(http, ApiJson.Default.ProjectRequest), By(http), http.RequestAborted), ApiJson.Default.ProjectReply));
+        api.MapPut("projects/{name}", async (HttpContext http) =>
+            await ReplyAsync(http, await services.Projects.ApplyAsync(Route(http, "name"), await BodyAsync(http, ApiJson.Default.ProjectRequest), By(http), http.RequestAborted), ApiJson.Default.ProjectReply));
         api.MapGet("resolve", async (HttpContext http) => await ReplyAsync(
             http, await services.Promotions.ResolveAsync(Query(http, "project"), Query(http, "image"), http.Request.Query["tag"], http.Request.Query["digest"], http.RequestAborted), ApiJson.Default.ResolveReply));
         api.MapPost("promotions", async (HttpContext http) =>
@@ -117,7 +118,7 @@ internal static class ApiEndpoints
             var target = await services.Targets.Named(null).DescribeAsync(http.RequestAborted);
             await ReplyAsync(http, new TargetReply(target.Name, target.Compressions, target.Upgrade), ApiJson.Default.TargetReply);
         });
-        api.MapGet("rollouts/{id}", (HttpContext http, string id) => FollowAsync(http, services, id));
+        api.MapGet("rollouts/{id}", (HttpContext http) => FollowAsync(http, services, Route(http, "id")));
     }
 
     private static void MapKeys(RouteGroupBuilder api, ApiServices services)
@@ -147,8 +148,12 @@ internal static class ApiEndpoints
         api.MapGet("log/verify", (HttpContext http) => VerifyAsync(http, services, []));
         api.MapPost("log/verify", async (HttpContext http) => await VerifyAsync(http, services, (await BodyAsync(http, ApiJson.Default.VerifyRequest)).Against));
         api.MapLedger("log", services.Ledger);
-        api.MapGet("log/proof/{entry:long}", (HttpContext http, long entry) => http.Response.WriteAsync(
-            services.Ledger.Prove(entry)?.ToString() ?? throw new ApiException("not_found", $"the ledger has {services.Ledger.Size} entries: there is no entry {entry}")));
+        api.MapGet("log/proof/{entry:long}", (HttpContext http) =>
+        {
+            long entry = long.Parse(Route(http, "entry"), CultureInfo.InvariantCulture);
+            return http.Response.WriteAsync(services.Ledger.Prove(entry)?.ToString()
+                ?? throw new ApiException("not_found", $"the ledger has {services.Ledger.Size} entries: there is no entry {entry}"));
+        });
     }
 
     /// <summary>A page of the ledger; with <c>wait</c>, once there is something on it.</summary>
@@ -293,58 +298,57 @@ internal static class ApiEndpoints
         var text => throw new ApiException("invalid", $"the parameter 'since' is '{ApiText.Short(text)}': it is a time such as 2026-01-31T12:00:00Z"),
     };
 
-    private static async ValueTask<object?> GuardAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next, ApiServices services)
+    // Not a filter of the framework's: for one it makes every endpoint's delegate anew, by reflection.
+    private static RequestDelegate Guard(RequestDelegate next, ApiServices services) => async http =>
     {
-        var http = context.HttpContext;
         try
         {
-            return await next(context);
+            await next(http);
         }
         catch (ApiException e)
         {
             int status = e.Code switch { "not_found" => StatusCodes.Status404NotFound, "refused" => StatusCodes.Status409Conflict, "forbidden" => StatusCodes.Status403Forbidden, "failed" => StatusCodes.Status500InternalServerError, _ => StatusCodes.Status400BadRequest };
-            return await FailAsync(http, status, e.Code, ApiText.Short(e.Message, 4000));
+            await FailAsync(http, status, e.Code, ApiText.Short(e.Message, 4000));
         }
         catch (KeyException e)
         {
-            return await FailAsync(http, StatusCodes.Status409Conflict, "refused", e.Message);
+            await FailAsync(http, StatusCodes.Status409Conflict, "refused", e.Message);
         }
         catch (JsonException e)
         {
-            return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request does not parse: {ApiText.Short(IngotException.ReasonOf(e), 300)}");
+            await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request does not parse: {ApiText.Short(IngotException.ReasonOf(e), 300)}");
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            return await FailAsync(http, StatusCodes.Status413PayloadTooLarge, "invalid", $"the request is too large: at most {MaxBody} bytes are taken");
+            await FailAsync(http, StatusCodes.Status413PayloadTooLarge, "invalid", $"the request is too large: at most {MaxBody} bytes are taken");
         }
         catch (BadHttpRequestException e)
         {
-            return await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request could not be read: {ApiText.Short(IngotException.ReasonOf(e), 300)}");
+            await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request could not be read: {ApiText.Short(IngotException.ReasonOf(e), 300)}");
         }
         catch (FormatException e)
         {
             // Something in storage is not as it was written: the ledger's own check says what and where.
-            return await FailAsync(http, StatusCodes.Status500InternalServerError, "damaged", $"what is stored does not parse: {e.Message}; see 'ingot log verify'");
+            await FailAsync(http, StatusCodes.Status500InternalServerError, "damaged", $"what is stored does not parse: {e.Message}; see 'ingot log verify'");
         }
         catch (IngotException e)
         {
             services.Logger.LogWarning(e, "{Method} {Path} failed", http.Request.Method, http.Request.Path);
-            return await FailAsync(http, StatusCodes.Status500InternalServerError, "failed", e.Message);
+            await FailAsync(http, StatusCodes.Status500InternalServerError, "failed", e.Message);
         }
-    }
+    };
 
-    private static async Task<IResult> FailAsync(HttpContext http, int status, string code, string message)
+    private static async Task FailAsync(HttpContext http, int status, string code, string message)
     {
         if (http.Response.HasStarted)
         {
             // It is too late for another status: an answer that is cut short is not taken for a whole one.
             http.Abort();
-            return Results.Empty;
+            return;
         }
 
         http.Response.StatusCode = status;
         await http.Response.WriteAsJsonAsync(new ErrorReply(code, message), ApiJson.Default.ErrorReply);
-        return Results.Empty;
     }
 
     private static Task ReplyAsync<T>(HttpContext http, T reply, JsonTypeInfo<T> type) => http.Response.WriteAsJsonAsync(reply, type);
@@ -386,6 +390,8 @@ internal static class ApiEndpoints
     }
 
     private static Principal By(HttpContext http) => Gatekeeper.PrincipalOf(http) ?? throw new ApiException("forbidden", "this call needs a token");
+
+    private static string Route(HttpContext http, string name) => (string)http.Request.RouteValues[name]!;
 
     private static string Query(HttpContext http, string name) => http.Request.Query[name].ToString() is { Length: > 0 } text ? ApiText.Plain(name, text) : throw new ApiException("invalid", $"the parameter '{name}' is missing");
 

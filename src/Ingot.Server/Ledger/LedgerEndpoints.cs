@@ -14,8 +14,8 @@ public static class LedgerEndpoints
     {
         var group = endpoints.MapGroup(prefix);
         group.MapGet("checkpoint", (HttpContext http) => WriteCheckpointAsync(http, ledger));
-        group.MapGet("documents/{digest}", (HttpContext http, string digest) => WriteDocumentAsync(http, ledger, digest));
-        group.MapGet("tile/{**rest}", (HttpContext http, string? rest) => WriteTileAsync(http, ledger, $"tile/{rest}"));
+        group.MapGet("documents/{digest}", (HttpContext http) => WriteDocumentAsync(http, ledger, (string)http.Request.RouteValues["digest"]!));
+        group.MapGet("tile/{**rest}", (HttpContext http) => WriteTileAsync(http, ledger, $"tile/{http.Request.RouteValues["rest"]}"));
     }
 
     private static async Task WriteCheckpointAsync(HttpContext http, LedgerStore ledger)

@@ -1,21 +1,17 @@
-using System.Reflection;
-using System.Runtime.InteropServices;
 using SQLitePCL;
 
 namespace Ingot.Server.Storage;
 
-/// <summary>Points the SQLite provider at the system's library.</summary>
+/// <summary>Sets up the SQLite that comes with the program: the same on every host.</summary>
 internal static class SqliteLibrary
 {
-    private const string SystemLibrary = "libsqlite3.so.0";
-    private static readonly Lazy<bool> s_loaded = new(Load);
+    private static readonly Lazy<bool> s_ready = new(SetUp);
 
-    /// <summary>Loads it once; throws <see cref="DllNotFoundException"/> when the host has none.</summary>
-    public static void Use() => _ = s_loaded.Value;
+    /// <summary>Before the first connection; does nothing afterwards.</summary>
+    public static void Use() => _ = s_ready.Value;
 
-    private static bool Load()
+    private static bool SetUp()
     {
-        NativeLibrary.SetDllImportResolver(typeof(SQLite3Provider_e_sqlite3).Assembly, Resolve);
         raw.SetProvider(new SQLite3Provider_e_sqlite3());
         // A connection is for one thread at a time, so that SQLite need not lock each at every call. https://sqlite.org/threadsafe.html
         raw.sqlite3_config(raw.SQLITE_CONFIG_MULTITHREAD);
@@ -23,7 +19,4 @@ internal static class SqliteLibrary
         raw.sqlite3_config(raw.SQLITE_CONFIG_MEMSTATUS, 0);
         return true;
     }
-
-    private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path) =>
-        name == "e_sqlite3" ? NativeLibrary.Load(SystemLibrary) : 0;
 }

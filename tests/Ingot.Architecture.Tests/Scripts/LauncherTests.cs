@@ -41,6 +41,34 @@ public sealed class LauncherTests : IDisposable
     }
 
     [Fact]
+    public void ABuildSaysWhatItIsDoing()
+    {
+        _script.Write("src/Ingot.Cli/Ingot.Cli.csproj", "");
+        _script.Write("src/Ingot/Ingot.csproj", "");
+        const string Said =
+            """
+            say() { echo "  $1"; n=$((n + 1)); until [ -e "$HERE/seen-$n" ]; do sleep 0.05; done; }
+            say 'All projects are up-to-date for restore.'
+            say 'Ingot -> /src/artifacts/bin/Ingot/release/Ingot.dll'
+            say 'Ingot.Cli -> /src/artifacts/bin/Ingot.Cli/release/Ingot.Cli.dll'
+
+            """;
+        _script.WriteProgram("bin/dotnet", Said + Compiler);
+        using var start = _script.Start("ingot", "a");
+        var lines = new List<string>();
+        for (int phase = 0; phase <= 3; phase++)
+        {
+            lines.Add(start.StandardError.ReadLine()!);
+            _script.Write($"seen-{phase}", "");
+        }
+
+        Assert.Equal("[a]", start.StandardOutput.ReadToEnd());
+        Assert.Equal(
+            ["building ingot...", "  compiling 1 of 2 projects", "  compiling 2 of 2 projects", "  compiling ahead of time, so that it starts fast"],
+            lines.Select(line => line.Split(" (after")[0]));
+    }
+
+    [Fact]
     public void ASecondStartDoesNotBuild()
     {
         _script.Run("ingot");
