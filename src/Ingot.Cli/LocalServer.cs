@@ -287,8 +287,6 @@ internal static class Detached
 /// <summary>Makes sure that a Docker Engine answers on this host.</summary>
 internal static class Dockerd
 {
-    public const string Socket = "/var/run/docker.sock";
-
     private const string Unit = "docker.service";
 
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(30);
@@ -299,7 +297,7 @@ internal static class Dockerd
         try
         {
             using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            socket.Connect(new UnixDomainSocketEndPoint(Socket));
+            socket.Connect(new UnixDomainSocketEndPoint(DockerEngine.DefaultSocket));
             return true;
         }
         catch (SocketException)
@@ -379,7 +377,7 @@ internal static class Dockerd
         while (!Answers())
         {
             if (clock.Elapsed > s_startLimit)
-                throw new ToolException("dockerd", $"the Docker Engine did not answer at '{Socket}' within {s_startLimit.TotalSeconds:0} s; {more()}");
+                throw new ToolException("dockerd", $"the Docker Engine did not answer at '{DockerEngine.DefaultSocket}' within {s_startLimit.TotalSeconds:0} s; {more()}");
             await Task.Delay(100, cancellationToken);
         }
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 
 namespace Ingot.Cli.Commands;
 
@@ -54,9 +55,14 @@ internal static class CommandTable
     ];
 
     /// <summary>The commands beneath the program's name, with the options that all of them have.</summary>
-    public static RootCommand Root(GlobalSymbols symbols, IReadOnlyList<Func<Binder, Command>> commands, Binder bind)
+    public static Command Root(GlobalSymbols symbols, IReadOnlyList<Func<Binder, Command>> commands, Binder bind)
     {
-        var root = new RootCommand("Ingot casts golden images once, proves what they are, promotes them by policy, and replaces running instances; it never patches them");
+        // By its own name, whatever the file is called that it runs from.
+        var root = new Command("ingot", "Ingot casts golden images once, proves what they are, promotes them by policy, and replaces running instances; it never patches them")
+        {
+            new HelpOption(),
+            new VersionOption(),
+        };
         symbols.AddTo(root);
         foreach (var create in commands)
             root.Add(create(bind));

@@ -23,7 +23,10 @@ internal static class DoctorCommand
                 Dockerd.Answers(),
                 health?.Version,
                 Environment.UserName == "root",
-                missing.Count == 0 ? null : Prerequisites.Install(missing).ToString());
+                missing.Count == 0 ? null : Prerequisites.Install(missing).ToString())
+            {
+                DockerElsewhere = DockerContext.OfUser.Elsewhere(),
+            };
             if (!context.Terminal.TryJson(report, DoctorJson.Default.DoctorReport))
                 Print(context, report);
             return missing.Count == 0 ? ExitCode.Done : ExitCode.WrongEnvironment;
@@ -49,6 +52,8 @@ internal static class DoctorCommand
         terminal.Line($"home     {report.Home}");
         terminal.Line($"user     {(report.Root ? "root" : "not root: builds and local rollouts need root")}");
         terminal.Line($"docker   {(report.Docker ? "answers" : "does not answer; 'ingot up' starts dockerd when it is needed")}");
+        if (report.DockerElsewhere is { } elsewhere)
+            terminal.Line($"         {terminal.Bad(elsewhere)}");
         terminal.Line($"server   {(report.Server is null ? "none runs; 'ingot up' starts one" : "version " + report.Server)}");
         terminal.Line();
         terminal.Table(["", "PACKAGE", "NEEDED", "REASON"], report.Packages.Select(p => (string[])[p.Present ? "ok" : "MISSING", p.Package, p.Needs, p.Reason]));
@@ -57,7 +62,11 @@ internal static class DoctorCommand
     }
 }
 
-internal sealed record DoctorReport(string Home, IReadOnlyList<DoctorCheck> Packages, bool Docker, string? Server, bool Root, string? Cure);
+internal sealed record DoctorReport(string Home, IReadOnlyList<DoctorCheck> Packages, bool Docker, string? Server, bool Root, string? Cure)
+{
+    /// <summary>What the <c>docker</c> command talks to that is not this host's own Engine; null when it is this host's own.</summary>
+    public string? DockerElsewhere { get; init; }
+}
 
 internal sealed record DoctorCheck(string Package, string Needs, string Reason, bool Present);
 

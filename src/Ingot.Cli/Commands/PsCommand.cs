@@ -14,14 +14,14 @@ internal static class PsCommand
     {
         var service = new Argument<string?>("SERVICE") { Description = "Only this service", Arity = ArgumentArity.ZeroOrOne };
         var stage = new Option<string?>("--stage") { Description = "Only at this stage", HelpName = "STAGE" };
-        var command = new Command("ps", "The instances: service, stage, generation, version, digest, state, health, address, container, since when") { service, stage };
-        command.SetAction(bind(async (context, result, cancellationToken) =>
+        var watch = Watching.Option();
+        var command = new Command("ps", "The instances: service, stage, generation, version, digest, state, health, address, container, since when") { service, stage, watch };
+        command.SetAction(bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
         {
-            var rows = Rows(await StatusCommand.FetchAsync(context, result.GetValue(service), cancellationToken), result.GetValue(stage));
-            if (!context.Terminal.TryJson(new PsReport(rows), PsJson.Default.PsReport))
-                Print(context.Terminal, rows);
-            return ExitCode.Done;
-        }));
+            var rows = Rows(await StatusCommand.FetchAsync(context, result.GetValue(service), token), result.GetValue(stage));
+            if (!terminal.TryJson(new PsReport(rows), PsJson.Default.PsReport))
+                Print(terminal, rows);
+        }, cancellationToken)));
         return command;
     }
 

@@ -13,28 +13,28 @@ internal static class StatusCommand
     public static Command Create(Binder bind)
     {
         var service = new Argument<string?>("SERVICE") { Description = "Only this service", Arity = ArgumentArity.ZeroOrOne };
-        var command = new Command("status", "What runs where: stage, service, digest, version, generation, instances, health, share of traffic, since when") { service };
-        command.SetAction(bind(async (context, result, cancellationToken) =>
+        var watch = Watching.Option();
+        var command = new Command("status", "What runs where: stage, service, digest, version, generation, instances, health, share of traffic, since when") { service, watch };
+        command.SetAction(bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
         {
-            var status = await FetchAsync(context, result.GetValue(service), cancellationToken);
-            if (!context.Terminal.TryJson(status, ApiJson.Default.StatusReply))
-                Print(context.Terminal, status);
-            return ExitCode.Done;
-        }));
+            var status = await FetchAsync(context, result.GetValue(service), token);
+            if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
+                Print(terminal, status);
+        }, cancellationToken)));
         return command;
     }
 
     public static Command CreateInstances(Binder bind)
     {
         var service = new Argument<string?>("SERVICE") { Description = "Only this service", Arity = ArgumentArity.ZeroOrOne };
-        var command = new Command("instances", "Every instance with its generation, address, state and health") { service };
-        command.SetAction(bind(async (context, result, cancellationToken) =>
+        var watch = Watching.Option();
+        var command = new Command("instances", "Every instance with its generation, address, state and health") { service, watch };
+        command.SetAction(bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
         {
-            var status = await FetchAsync(context, result.GetValue(service), cancellationToken);
-            if (!context.Terminal.TryJson(status, ApiJson.Default.StatusReply))
-                PsCommand.Print(context.Terminal, PsCommand.Rows(status, stage: null));
-            return ExitCode.Done;
-        }));
+            var status = await FetchAsync(context, result.GetValue(service), token);
+            if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
+                PsCommand.Print(terminal, PsCommand.Rows(status, stage: null));
+        }, cancellationToken)));
         return command;
     }
 

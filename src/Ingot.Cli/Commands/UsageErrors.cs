@@ -85,7 +85,7 @@ internal sealed class UsageErrors
     }
 
     private void AddUnknownCommand(string word) => Add(
-        Command is RootCommand ? $"there is no command '{word}'" : $"'{Invocation}' has no command '{word}'",
+        IsRoot(Command) ? $"there is no command '{word}'" : $"'{Invocation}' has no command '{word}'",
         Suggestion.For(word, Command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name)) ?? CommandsOf(Command));
 
     private void AddUnknownOption(string word)
@@ -140,7 +140,7 @@ internal sealed class UsageErrors
                 Add($"'{argument.Tokens[^1].Value}' is not {Kind(argument.Argument.ValueType)}", Text(argument.Argument.Description));
                 break;
             default:
-                Add(Command is RootCommand ? "no command was given" : $"'{Invocation}' needs a command", CommandsOf(Command));
+                Add(IsRoot(Command) ? "no command was given" : $"'{Invocation}' needs a command", CommandsOf(Command));
                 break;
         }
     }
@@ -168,7 +168,9 @@ internal sealed class UsageErrors
             Add($"'{given}', given for '{name}', is not {Kind(option.ValueType)}", Text(option.Description));
     }
 
-    private static string? CommandsOf(Command command) => command is RootCommand
+    private static bool IsRoot(Command command) => !command.Parents.Any();
+
+    private static string? CommandsOf(Command command) => IsRoot(command)
         ? "'ingot help' lists them"
         : $"one of: {string.Join(", ", command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name))}";
 

@@ -49,6 +49,9 @@ internal sealed class Terminal
     /// <summary>The same with all progress on standard error: for a command whose output is one value that scripts take as it is.</summary>
     public Terminal ForValue() => new(this, Error);
 
+    /// <summary>The same with all that is not said on standard error written to <paramref name="text"/>.</summary>
+    public Terminal Into(TextWriter text) => new(text, Error, Json, _live, _live, !_color) { IsQuiet = IsQuiet, IsVerbose = IsVerbose };
+
     /// <summary>Whether what is going on now can be shown.</summary>
     public bool IsLive => _live;
 
@@ -105,6 +108,13 @@ internal sealed class Terminal
 
     /// <summary>A line as it is, whatever it does to a terminal: only for who asks for that.</summary>
     public void Raw(string text) => Write(_out, text);
+
+    /// <summary>What another terminal wrote, in the place of the page before: on a terminal of its own, elsewhere beneath it.</summary>
+    public void Page(string text, bool isFirst)
+    {
+        string begin = Json ? "" : _live ? "\u001b[H\u001b[2J\u001b[3J" : isFirst ? "" : "\n";
+        Write(_out, begin + text.TrimEnd('\n'));
+    }
 
     /// <summary>A line of progress, which the quiet do without.</summary>
     public void Progress(string text)

@@ -87,8 +87,8 @@ internal sealed partial class BuildDisplay : IBuildWatch
     {
         if (_mode == BuildProgressMode.Plain)
             SayOutput(output.Step, output.Line);
-        else if (_mode == BuildProgressMode.Tty && _running.TryGetValue(output.Step, out var running))
-            running.Add(output.Line);
+        else if (_running.TryGetValue(output.Step, out var running))
+            running.Add(output.Line, keep: _mode == BuildProgressMode.Tty);
     }
 
     // On a terminal what it wrote was there and went: now all of it is wanted.
@@ -141,12 +141,24 @@ internal sealed partial class BuildDisplay : IBuildWatch
 
     private void Refresh()
     {
+        if (_mode == BuildProgressMode.Auto)
+            SayWhatTakesLong();
         var running = _running.OrderByDescending(r => r.Value.Clock.Elapsed).ToList();
         if (running.Count == 0 || _mode != BuildProgressMode.Tty)
             return;
 
         int each = Math.Clamp((Terminal.Rows / running.Count) - 1, 0, MaxLinesOfStep);
         _terminal.Show([.. running.SelectMany(r => Shown(r.Key, r.Value, each))]);
+    }
+
+    // Where nothing can be shown in passing: a line after some seconds, and later ones ever more rarely.
+    private void SayWhatTakesLong()
+    {
+        foreach (var (step, running) in _running)
+        {
+            if (running.IsDue())
+                Say(_terminal.Faint($"build    {Label(step)}: {running.Clock.Elapsed.TotalSeconds:0} s so far{running.Remark()}"));
+        }
     }
 
     private static IEnumerable<string> Shown(StepLabel step, RunningStep running, int lines) =>
@@ -162,16 +174,21 @@ internal sealed partial class BuildDisplay : IBuildWatch
 
         private readonly Queue<string> _lines = new();
         private int _characters;
+        private string? _last;
+        private TimeSpan _due = TimeSpan.FromSeconds(5);
 
         public Stopwatch Clock { get; } = Stopwatch.StartNew();
 
         /// <summary>Whether it wrote more than is remembered.</summary>
         public bool IsCut { get; private set; }
 
-        public void Add(string line)
+        public void Add(string line, bool keep)
         {
             lock (_lines)
             {
+                _last = line;
+                if (!keep)
+                    return;
                 _lines.Enqueue(line);
                 _characters += line.Length + 1;
                 while (_characters > MaxCharacters)
@@ -180,6 +197,22 @@ internal sealed partial class BuildDisplay : IBuildWatch
                     IsCut = true;
                 }
             }
+        }
+
+        /// <summary>Whether it is time to say that it still runs.</summary>
+        public bool IsDue()
+        {
+            if (Clock.Elapsed < _due)
+                return false;
+            _due *= 2;
+            return true;
+        }
+
+        /// <summary>What it wrote last, to be put after something else.</summary>
+        public string Remark()
+        {
+            lock (_lines)
+                return _last is null ? "" : $"; {OutputText.Last(_last)}";
         }
 
         /// <summary>The last lines.</summary>

@@ -56,6 +56,8 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
         if (RunsHere(project) && UnixPeer.OwnUserId != 0)
             throw new ToolException("ingot", $"services of this host are run by root, and this is the user '{Environment.UserName}': "
                 + "run 'sudo ingot up', or name a server with INGOT_SERVER and INGOT_TOKEN; nothing was started");
+        if (RunsHere(project) && DockerContext.OfUser.Elsewhere() is { } elsewhere)
+            throw new ToolException("docker", $"{elsewhere}; nothing was started");
         var missing = Prerequisites.Missing();
         if (missing.Count > 0)
             throw new ToolException(missing[0].Package, $"this host lacks {string.Join(", ", missing.Select(m => m.Package))}; install with '{Prerequisites.Install(missing)}', or run 'ingot doctor'");

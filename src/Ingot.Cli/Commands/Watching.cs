@@ -1,0 +1,51 @@
+using System.CommandLine;
+using Ingot.Cli.Output;
+
+namespace Ingot.Cli.Commands;
+
+/// <summary><c>--watch</c>: what a command shows, again whenever it has changed.</summary>
+internal static class Watching
+{
+    private static readonly TimeSpan s_pace = TimeSpan.FromSeconds(1);
+
+    public static Option<bool> Option() => new("--watch", "-w") { Description = "Show it again whenever it changes, until Ctrl-C" };
+
+    /// <summary>Shows it once, or until the command is ended, which then is no failure.</summary>
+    /// <param name="context">What the command was given.</param>
+    /// <param name="watch">Whether to go on.</param>
+    /// <param name="show">Fetches it and shows it.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task<int> ShowAsync(
+        CommandContext context, bool watch, Func<Terminal, CancellationToken, Task> show, CancellationToken cancellationToken)
+    {
+        if (!watch)
+        {
+            await show(context.Terminal, cancellationToken);
+            return ExitCode.Done;
+        }
+
+        try
+        {
+            string? shown = null;
+            while (true)
+            {
+                string now = await TextAsync(context.Terminal, show, cancellationToken);
+                if (now != shown)
+                    context.Terminal.Page(now, isFirst: shown is null);
+                shown = now;
+                await Task.Delay(s_pace, cancellationToken);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return ExitCode.Done;
+        }
+    }
+
+    private static async Task<string> TextAsync(Terminal terminal, Func<Terminal, CancellationToken, Task> show, CancellationToken cancellationToken)
+    {
+        using var text = new StringWriter();
+        await show(terminal.Into(text), cancellationToken);
+        return text.ToString();
+    }
+}
