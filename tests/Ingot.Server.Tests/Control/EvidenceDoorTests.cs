@@ -183,7 +183,7 @@ public sealed class EvidenceDoorTests
         var again = new ProjectBook(door.Registry.Ledger);
         for (int i = 0; i < 3; i++)
             await door.ApplyAsync("shop", Yaml, commit: new string((char)('b' + (i % 2)), 40));
-        foreach (var projects in (Projects[])[again, door.Projects])
+        foreach (var projects in (ProjectBook[])[again, door.Projects])
         {
             var sources = door.Registry.Ledger.Read(view => projects.Sources(view, "shop", "web"));
             Assert.Equal([new string('b', 40), new string('c', 40), 504.ToString("x40", System.Globalization.CultureInfo.InvariantCulture)], sources.Take(3).Select(s => s.Commit));
