@@ -18,7 +18,7 @@ public sealed class HomeKeys : IAsyncDisposable
         _ledger = ledger;
         var store = new KeyStore(home.Keys);
         var keys = new KeyBook(ledger, store);
-        var projects = new Projects(ledger);
+        var projects = new ProjectBook(ledger);
         var candidates = new Candidates(ledger, projects, new EvidenceShelf(ledger, new DirectoryStore(home.Content), keys), TimeProvider.System);
         _desk = new KeyDesk(ledger, keys, new PromotionDesk(ledger, projects, candidates), store);
     }

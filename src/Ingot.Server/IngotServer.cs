@@ -40,7 +40,7 @@ public static class IngotServer
         var address = new IPEndPoint(options.Listen.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : options.Listen.Address, options.Listen.Port);
         var target = new DockerTarget(home.Root, home.ReadId(), time) { Credentials = repository => CredentialsOf(repository, address, tokens) };
         await using var controller = new Controller(ledger, target, time, logger);
-        var projects = new Projects(ledger);
+        var projects = new ProjectBook(ledger);
         var keys = new KeyBook(ledger, new KeyStore(home.Keys));
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var gatekeeper = new Gatekeeper(tokens, options);

@@ -22,7 +22,7 @@ namespace Ingot.Server.Api;
 
 /// <summary>What the API needs to answer.</summary>
 internal sealed record ApiServices(
-    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, Projects Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, TagDesk Tags, ITarget Target, StatusReader Status,
+    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, ProjectBook Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, TagDesk Tags, ITarget Target, StatusReader Status,
     InstanceDesk Instances, FailureReader Failures, TokenStore Tokens, ILogger Logger);
 
 /// <summary>The HTTP API under <c>/api/v1</c>. Who may call what stands in <see cref="ApiRoles"/>; every entry of the ledger is by the caller's token.</summary>

@@ -6,7 +6,7 @@ using Ingot.Server.Ledger;
 namespace Ingot.Server.Api;
 
 /// <summary>Says of rollouts that went back by themselves why, and what is left of their instances.</summary>
-internal sealed class FailureReader(LedgerStore ledger, Projects projects, InstanceDesk instances)
+internal sealed class FailureReader(LedgerStore ledger, ProjectBook projects, InstanceDesk instances)
 {
     /// <summary>A rollout, with what is left of its instances when it failed.</summary>
     public async Task<RolloutReply> WithSymptomsAsync(RolloutReply rollout, CancellationToken cancellationToken)

@@ -1,15 +1,15 @@
+using Generation = Ingot.Releases.Generation;
 using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Server.Control;
 using Ingot.Server.Ledger;
 using Ingot.Templates.Project;
-using Generation = Ingot.Releases.Generation;
 using Rollout = Ingot.Releases.Rollout;
 
 namespace Ingot.Server.Api;
 
 /// <summary>Says what runs, from what the loops saw last, and how rollouts stand.</summary>
-internal sealed class StatusReader(LedgerStore ledger, Controller controller, Projects projects)
+internal sealed class StatusReader(LedgerStore ledger, Controller controller, ProjectBook projects)
 {
     public StatusReply Status(string? project)
     {
@@ -76,7 +76,7 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
             Warm = [.. (steady?.Warm ?? []).Select(w => new GenerationStatus(w.Number, w.Digest, w.Version, w.Replicas, Withdrawn(loop.Key, w, Door.RollBack)))],
             Rollout = rollout is null ? null : Status(rollout),
             Withdrawn = serving is null ? null : Withdrawn(loop.Key, serving, Door.Serve),
-            Left = Projects.IsLeft(definition, loop.Key.Service, loop.Key.Stage),
+            Left = ProjectBook.IsLeft(definition, loop.Key.Service, loop.Key.Stage),
             Troubles = loop.Troubles,
         };
     }

@@ -7,7 +7,7 @@ using Ingot.Templates.Project;
 namespace Ingot.Server.Control;
 
 /// <summary>Gathers what a decision about an image rests on: its verified evidence, the questions and sources the project was applied with, and what people said.</summary>
-internal sealed class Candidates(LedgerStore ledger, Projects projects, EvidenceShelf evidence, TimeProvider time)
+internal sealed class Candidates(LedgerStore ledger, ProjectBook projects, EvidenceShelf evidence, TimeProvider time)
 {
     /// <summary>An image that asks to be admitted to a stage.</summary>
     public async Task<Candidate> OfAsync(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, CancellationToken cancellationToken)
@@ -21,7 +21,7 @@ internal sealed class Candidates(LedgerStore ledger, Projects projects, Evidence
             Digest = digest,
             Project = project.Name,
             Image = image,
-            Questions = Projects.Questions(view, project, image),
+            Questions = ProjectBook.Questions(view, project, image),
             Sources = projects.Sources(view, project.Name, image.Name),
             Layers = layers,
             Stage = stage,

@@ -8,7 +8,7 @@ using Ingot.Templates.Project;
 namespace Ingot.Server.Control;
 
 /// <summary>Decides from evidence whether a digest enters a stage, and records what was decided and what people said.</summary>
-internal sealed class PromotionDesk(LedgerStore ledger, Projects projects, Candidates candidates)
+internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Candidates candidates)
 {
     // What a decision rests on may change while evidence is read; a digest that is being rolled out has a new entry every second.
     private const int Attempts = 20;

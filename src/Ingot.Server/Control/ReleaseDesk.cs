@@ -1,15 +1,15 @@
+using Generation = Ingot.Releases.Generation;
 using Ingot.Oci.Content;
 using Ingot.Releases;
 using Ingot.Server.Api;
 using Ingot.Server.Ledger;
 using Ingot.Templates.Project;
-using Generation = Ingot.Releases.Generation;
 using Rollout = Ingot.Releases.Rollout;
 
 namespace Ingot.Server.Control;
 
 /// <summary>Takes requests to run a digest, checks that they may be carried out, and hands them to the service's loop.</summary>
-internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Projects projects, PromotionDesk promotions, PullCheck pulls, Candidates candidates, string registry)
+internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, ProjectBook projects, PromotionDesk promotions, PullCheck pulls, Candidates candidates, string registry)
 {
     /// <summary>A service is to run a digest that its stage admitted.</summary>
     public async Task<ReleaseReply> ReleaseAsync(ReleaseRequest request, string by, CancellationToken cancellationToken)
@@ -48,7 +48,7 @@ internal sealed class ReleaseDesk(LedgerStore ledger, Controller controller, Pro
     /// <summary>What a release of a project as it is given would come to, now. Nothing is recorded, and nothing is asked of the target.</summary>
     public ReleasePreviewReply Preview(ReleasePreviewRequest request)
     {
-        var (project, service, stage) = Find(Projects.Parse(request.Yaml), request.Service, request.Stage);
+        var (project, service, stage) = Find(ProjectBook.Parse(request.Yaml), request.Service, request.Stage);
         var image = project.Images.First(i => i.Name == service.Image);
         var key = new ServiceKey(project.Name, service.Name, stage.Name);
         var wanted = Generation(project, service, stage, image, request.Digest);

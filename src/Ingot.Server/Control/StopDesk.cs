@@ -6,7 +6,7 @@ using Ingot.Server.Ledger;
 namespace Ingot.Server.Control;
 
 /// <summary>Stops what a project runs: instances and proxies go, images, evidence and the ledger stay.</summary>
-internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projects projects, ITarget target)
+internal sealed class StopDesk(LedgerStore ledger, Controller controller, ProjectBook projects, ITarget target)
 {
     private const int AtOnce = 256;
 

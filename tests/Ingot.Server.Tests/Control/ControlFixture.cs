@@ -28,7 +28,7 @@ internal sealed class ControlFixture : IAsyncDisposable
         Content = new DirectoryStore(home.Content);
         Store = new KeyStore(home.Keys);
         Keys = new KeyBook(ledger, Store);
-        var projects = new Projects(ledger);
+        var projects = new ProjectBook(ledger);
         _candidates = new Candidates(ledger, projects, new EvidenceShelf(ledger, Content, Keys), Time);
         Promotions = new PromotionDesk(ledger, projects, _candidates);
         KeyDesk = new KeyDesk(ledger, Keys, Promotions, Store);
@@ -42,13 +42,13 @@ internal sealed class ControlFixture : IAsyncDisposable
     /// <summary>What happens once entries of the loops are on the ledger, and before the loops know.</summary>
     public Func<IReadOnlyList<LedgerEntry>, Task> OnAppended { get; set; } = _ => Task.CompletedTask;
 
-    public StopDesk Stops => new(Ledger, Controller, new Projects(Ledger), Target);
+    public StopDesk Stops => new(Ledger, Controller, new ProjectBook(Ledger), Target);
 
-    public RolloutReply RolloutReply(string id) => new StatusReader(Ledger, Controller, new Projects(Ledger)).Rollout(id, -1)!;
+    public RolloutReply RolloutReply(string id) => new StatusReader(Ledger, Controller, new ProjectBook(Ledger)).Rollout(id, -1)!;
 
-    public StatusReply StatusReply => new StatusReader(Ledger, Controller, new Projects(Ledger)).Status(null);
+    public StatusReply StatusReply => new StatusReader(Ledger, Controller, new ProjectBook(Ledger)).Status(null);
 
-    public ServiceStatus Status => Assert.Single(new StatusReader(Ledger, Controller, new Projects(Ledger)).Status("shop").Services);
+    public ServiceStatus Status => Assert.Single(new StatusReader(Ledger, Controller, new ProjectBook(Ledger)).Status("shop").Services);
 
     /// <summary>The controller's own way to its target and its ledger, which ends with it.</summary>
     public MortalTarget Life { get; private set; } = null!;
@@ -235,7 +235,7 @@ internal sealed class ControlFixture : IAsyncDisposable
         _home.Dispose();
     }
 
-    private ReleaseDesk Desk(Controller controller) => new(Ledger, controller, new Projects(Ledger), Promotions, new PullCheck(Content, Target), _candidates, "127.0.0.1:7070");
+    private ReleaseDesk Desk(Controller controller) => new(Ledger, controller, new ProjectBook(Ledger), Promotions, new PullCheck(Content, Target), _candidates, "127.0.0.1:7070");
 
     /// <summary>A clock that lets something happen when it is next read: a decision reads it after its evidence and before its entry.</summary>
     internal sealed class HookedTime : TimeProvider

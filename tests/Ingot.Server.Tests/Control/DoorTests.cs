@@ -318,7 +318,7 @@ public sealed class StandingDoorTests
         control.Target.End(serving);
         await ControlFixture.UntilAsync(() => control.Target.RunningOf(serving) == 1, "what serves is repaired");
 
-        var status = Assert.Single(new StatusReader(control.Ledger, control.Controller, new Projects(control.Ledger)).Status("shop").Services);
+        var status = Assert.Single(new StatusReader(control.Ledger, control.Controller, new ProjectBook(control.Ledger)).Status("shop").Services);
         Assert.True(untold == status.Withdrawn is null, status.Withdrawn);
         Assert.True(control.Target.WeightOf(serving) > 0);
     }

@@ -1,8 +1,8 @@
 using System.Text.Json;
 using Ingot.Evidence;
-using Ingot.Evidence.Secrets;
-using Ingot.Evidence.Sbom;
 using Ingot.Evidence.Packages;
+using Ingot.Evidence.Sbom;
+using Ingot.Evidence.Secrets;
 using Ingot.Evidence.Signatures;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
@@ -180,10 +180,10 @@ public sealed class EvidenceDoorTests
             await door.ApplyAsync("shop", Yaml, commit: i.ToString("x40", System.Globalization.CultureInfo.InvariantCulture), by: new Principal("mallory", Role.Administrator));
         Assert.Equal("1.0.0", (await door.Desk.ResolveAsync("shop", "web", null, null, default)).Version);
         // One who applies two by turns has two.
-        var again = new Projects(door.Registry.Ledger);
+        var again = new ProjectBook(door.Registry.Ledger);
         for (int i = 0; i < 3; i++)
             await door.ApplyAsync("shop", Yaml, commit: new string((char)('b' + (i % 2)), 40));
-        foreach (var projects in (Projects[])[again, door.Projects])
+        foreach (var projects in (ProjectBook[])[again, door.Projects])
         {
             var sources = door.Registry.Ledger.Read(view => projects.Sources(view, "shop", "web"));
             Assert.Equal([new string('b', 40), new string('c', 40), 504.ToString("x40", System.Globalization.CultureInfo.InvariantCulture)], sources.Take(3).Select(s => s.Commit));
@@ -226,7 +226,7 @@ public sealed class EvidenceDoorTests
         {
             Registry = registry;
             _key = key;
-            Projects = new Projects(registry.Ledger);
+            Projects = new ProjectBook(registry.Ledger);
             var shelf = new EvidenceShelf(registry.Ledger, registry.Store, new KeyBook(registry.Ledger, new KeyStore(registry.Home.Keys)));
             Candidates = new Candidates(registry.Ledger, Projects, shelf, TimeProvider.System);
             Desk = new PromotionDesk(registry.Ledger, Projects, Candidates);
@@ -234,7 +234,7 @@ public sealed class EvidenceDoorTests
 
         public RegistryFixture Registry { get; }
 
-        public Projects Projects { get; }
+        public ProjectBook Projects { get; }
 
         public Candidates Candidates { get; }
 

@@ -240,7 +240,7 @@ public sealed class InstanceDeskTests
 
     private static InstanceDesk Desk(ControlFixture control) => new(control.Ledger, control.Target, NullLogger.Instance);
 
-    private static FailureReader Failures(ControlFixture control) => new(control.Ledger, new Projects(control.Ledger), Desk(control));
+    private static FailureReader Failures(ControlFixture control) => new(control.Ledger, new ProjectBook(control.Ledger), Desk(control));
 
-    private static Templates.Project.ProjectDefinition Project(ControlFixture control) => new Projects(control.Ledger).Get("shop");
+    private static Templates.Project.ProjectDefinition Project(ControlFixture control) => new ProjectBook(control.Ledger).Get("shop");
 }

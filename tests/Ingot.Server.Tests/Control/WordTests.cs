@@ -235,7 +235,7 @@ public sealed class WordTests
               production: { gates: [tests-passed], target: docker }
 
             """;
-        var reply = await new Projects(control.Ledger).ApplyAsync("shop", new ProjectRequest(Without), new Ingot.Server.Access.Principal("ann", Ingot.Server.Access.Role.Administrator), default);
+        var reply = await new ProjectBook(control.Ledger).ApplyAsync("shop", new ProjectRequest(Without), new Ingot.Server.Access.Principal("ann", Ingot.Server.Access.Role.Administrator), default);
         Assert.Equal([new LeftService("web", ControlFixture.Stage)], reply.Left);
         Assert.True(control.Status.Left);
         await control.Stops.StopAsync(new StopRequest("shop", "web"), "ann", default);

@@ -14,7 +14,7 @@ using Ingot.Templates.Project;
 namespace Ingot.Server.Control;
 
 /// <summary>The projects as last applied. What the server decides about a project, it decides by the text in its ledger, not by what a caller says of it.</summary>
-internal sealed class Projects(LedgerStore ledger)
+internal sealed class ProjectBook(LedgerStore ledger)
 {
     // What is older was built so long ago that it is to be built again.
     private const int MaxSources = 500;
