@@ -41,7 +41,7 @@ public sealed record ProjectDefinition(
     public CompressionDefinition? CompressionOf(ImageDefinition image) => image.Compression ?? Compression;
 }
 
-/// <summary>An image of the project: a bootstrap or a Dockerfile.</summary>
+/// <summary>An image of the project. What it is made from, a kind of its own says: one for each <see cref="ImageTemplate"/>.</summary>
 public abstract record ImageDefinition(string Name, SourceSpan Span)
 {
     /// <summary>The tag it is published under, a semantic version; null for an image that is only built from.</summary>

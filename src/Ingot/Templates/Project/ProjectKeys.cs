@@ -12,13 +12,16 @@ public sealed record KeySection(string Path, params IReadOnlyList<string> Keys)
 /// <summary>Every key of <c>ingot.yaml</c>: what the parser accepts, and what the schema for editors must list.</summary>
 public static class ProjectKeys
 {
+    // Before what is made of it.
+    private static readonly string[] s_laterTemplates = ["packer"];
+
     /// <summary>The document itself; keys that start with <c>x-</c> are free, for anchors.</summary>
     public static KeySection Root { get; } = new("", "ingot", "project", "epoch", "compression", "standard-labels", "exempt-secrets",
         "images", "services", "stages")
     { Later = ["gates", "lifecycle"] };
 
     /// <summary>An image.</summary>
-    public static KeySection Image { get; } = new("images/*", "debian", "dockerfile", "context", "target", "args", "version", "tests", "claims", "epoch", "compression", "normalise", "processors") { Later = ["packer"] };
+    public static KeySection Image { get; } = ImageOf(ImageTemplate.Standard);
 
     /// <summary>A bootstrap from Debian packages.</summary>
     public static KeySection Debian { get; } = new("images/*/debian", "suite", "packages", "mirror", "documentation");
@@ -90,4 +93,12 @@ public static class ProjectKeys
 
     /// <summary>Targets that are refused as not supported yet.</summary>
     public static IReadOnlyList<string> LaterTargets { get; } = ["kubernetes", "machines"];
+
+    /// <summary>An image that may be made from any of <paramref name="templates"/>.</summary>
+    internal static KeySection ImageOf(IReadOnlyList<ImageTemplate> templates) => new("images/*",
+    [
+        .. templates.Select(t => t.Key), .. templates.SelectMany(t => t.Keys),
+        "version", "tests", "claims", "epoch", "compression", "normalise", "processors",
+    ])
+    { Later = [.. s_laterTemplates.Except(templates.Select(t => t.Key))] };
 }

@@ -9,10 +9,13 @@ public static class ProjectParser
     private const int MaximumDiagnostics = 100;
 
     /// <summary>The project; null when <paramref name="diagnostics"/> got an error.</summary>
-    public static ProjectDefinition? Parse(SourceText source, DiagnosticBag diagnostics)
+    public static ProjectDefinition? Parse(SourceText source, DiagnosticBag diagnostics) => Parse(source, diagnostics, ImageTemplate.Standard);
+
+    /// <summary>As the other, of a project whose images may be made from <paramref name="templates"/>.</summary>
+    public static ProjectDefinition? Parse(SourceText source, DiagnosticBag diagnostics, IReadOnlyList<ImageTemplate> templates)
     {
         DiagnosticBag found = [];
-        var project = YamlReader.Read(source, found) is { } root ? new ProjectReader(source, found).Read(root) : null;
+        var project = YamlReader.Read(source, found) is { } root ? new ProjectReader(source, found, templates).Read(root) : null;
         foreach (var diagnostic in found.Take(MaximumDiagnostics))
             diagnostics.Add(diagnostic);
         if (found.Count > MaximumDiagnostics)

@@ -4,11 +4,9 @@ namespace Ingot.Templates.Project;
 
 internal sealed partial class ProjectReader
 {
-    private static readonly string[] s_dockerfileKeys = ["context", "target", "args"];
-
     private ImageDefinition? ReadImage(Entry entry)
     {
-        if (ReadSection(entry.Value, ProjectKeys.Image) is not { } section)
+        if (ReadSection(entry.Value, _imageKeys) is not { } section)
             return null;
 
         var image = ReadTemplate(entry, section);
@@ -48,24 +46,39 @@ internal sealed partial class ProjectReader
 
     private ImageDefinition? ReadTemplate(Entry entry, Section section)
     {
-        var debian = section["debian"];
-        var dockerfile = section["dockerfile"];
-        if (debian is not null && dockerfile is not null)
-            diagnostics.Error(ProjectCodes.Conflict, $"the image '{entry.Name}' has both a dockerfile and a debian", dockerfile.Span, "leave one of them", entry.Value.Path);
-        if (dockerfile is not null)
-            return ReadDockerfile(entry, section, dockerfile);
-        if (debian is not null)
-            return ReadDebian(entry, section, debian);
+        // The one that was added last is named first.
+        var given = templates.Reverse().Where(t => section[t.Key] is not null).ToList();
+        if (given is [var one, var other, ..])
+            diagnostics.Error(ProjectCodes.Conflict, $"the image '{entry.Name}' has both a {one.Key} and a {other.Key}", section[one.Key]!.Span, "leave one of them", entry.Value.Path);
+        if (given is [var template, ..])
+        {
+            RefuseKeysOfOthers(section, template);
+            return template.Read(new ImageSection(this, entry, section));
+        }
 
-        bool isLater = entry.Value.Node is YamlMap map && map.Entries.Any(e => ProjectKeys.Image.Later.Contains(e.Key.Text));
+        bool isLater = entry.Value.Node is YamlMap map && map.Entries.Any(e => _imageKeys.Later.Contains(e.Key.Text));
         if (!isLater)
-            diagnostics.Error(ProjectCodes.MissingKey, $"the image '{entry.Name}' has neither a dockerfile nor a debian", entry.Key.Span, "say what it is made from", entry.Value.Path);
+        {
+            string known = string.Join(" nor a ", templates.Reverse().Select(t => t.Key));
+            diagnostics.Error(ProjectCodes.MissingKey, $"the image '{entry.Name}' has neither a {known}", entry.Key.Span, "say what it is made from", entry.Value.Path);
+        }
+
         // So that a service which names the image is not reported as well.
         return new DebianImage(entry.Name, entry.Key.Span, "", [], null);
     }
 
-    private DockerfileImage ReadDockerfile(Entry entry, Section section, Field field)
+    private void RefuseKeysOfOthers(Section section, ImageTemplate template)
     {
+        foreach (var other in templates)
+        {
+            foreach (var stray in other.Keys.Except(template.Keys).Select(key => (Name: key, Field: section[key])).Where(k => k.Field is not null))
+                diagnostics.Error(ProjectCodes.Conflict, $"'{stray.Name}' belongs to an image made from a {other.Key}", stray.Field!.Span, "take it away", stray.Field.Path);
+        }
+    }
+
+    internal DockerfileImage ReadDockerfile(ImageSection section)
+    {
+        var field = section["dockerfile"]!;
         string path = RelativePath(field) ?? "Dockerfile";
         if (path == ".")
             diagnostics.Error(ProjectCodes.BadPath, $"'{Scalar(field)}' is a directory", field.Span, "name the Dockerfile itself", field.Path);
@@ -73,7 +86,7 @@ internal sealed partial class ProjectReader
         string context = section["context"] is { } given ? RelativePath(given) ?? "." : slash < 0 ? "." : path[..slash];
         string? target = Accepted(section["target"], text => text.Length > 0 && !text.Any(char.IsWhiteSpace), "a stage", "the name of a stage in the Dockerfile");
         var arguments = Pairs(section["args"]).Select(ReadArgument).OfType<KeyValuePair<string, string>>();
-        return new(entry.Name, entry.Key.Span, path, context, target, [.. arguments]);
+        return new(section.Name, section.Span, path, context, target, [.. arguments]);
     }
 
     private KeyValuePair<string, string>? ReadArgument(Entry argument)
@@ -83,17 +96,12 @@ internal sealed partial class ProjectReader
         return AnyText(argument.Value) is { } value ? new(argument.Name, value) : null;
     }
 
-    private DebianImage ReadDebian(Entry entry, Section section, Field field)
+    internal DebianImage ReadDebian(ImageSection section)
     {
-        foreach (string key in s_dockerfileKeys)
-        {
-            if (section[key] is { } stray)
-                diagnostics.Error(ProjectCodes.Conflict, $"'{key}' belongs to an image made from a dockerfile", stray.Span, "take it away", stray.Path);
-        }
-
+        var field = section["debian"]!;
         var debian = Optional(field, ProjectKeys.Debian);
         string? suite = field.Node is YamlMap ? Accepted(Required(debian, "suite"), ProjectValues.IsSuite, "a release", "such as bookworm") : null;
-        return new(entry.Name, entry.Key.Span, suite ?? "", ReadPackages(debian["packages"]), ReadMirror(debian["mirror"]))
+        return new(section.Name, section.Span, suite ?? "", ReadPackages(debian["packages"]), ReadMirror(debian["mirror"]))
         {
             KeepsDocumentation = ReadDocumentation(debian["documentation"]) == "keep",
         };

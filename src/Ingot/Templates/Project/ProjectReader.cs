@@ -22,8 +22,9 @@ internal sealed record Section(Field Field, IReadOnlyDictionary<string, Field> F
 internal sealed record Entry(string Name, YamlScalar Key, Field Value);
 
 /// <summary>Turns the nodes of an <c>ingot.yaml</c> into a project; after a mistake it goes on with what would have been the default.</summary>
-internal sealed partial class ProjectReader(SourceText source, DiagnosticBag diagnostics)
+internal sealed partial class ProjectReader(SourceText source, DiagnosticBag diagnostics, IReadOnlyList<ImageTemplate> templates)
 {
+    private readonly KeySection _imageKeys = ProjectKeys.ImageOf(templates);
     private readonly HashSet<string> _laterGates = [];
 
     public ProjectDefinition? Read(YamlNode root)
@@ -164,7 +165,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         return null;
     }
 
-    private string? Text(Field? field, string cureForNothing = "give it a value, or take the key away")
+    internal string? Text(Field? field, string cureForNothing = "give it a value, or take the key away")
     {
         if (field is null)
             return null;
@@ -225,7 +226,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         return name;
     }
 
-    private string? RelativePath(Field? field)
+    internal string? RelativePath(Field? field)
     {
         if (Text(field) is not { } text)
             return null;
