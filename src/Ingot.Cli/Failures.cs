@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;
+using Ingot.Projects;
 
 namespace Ingot.Cli;
 
@@ -24,7 +25,7 @@ internal static partial class Failures
         {
             return Fail(terminal, ExitCode.WrongInput, "invalid-input", e.Message, e.Diagnostics);
         }
-        catch (RefusedException e)
+        catch (Exception e) when (e is RefusedException or UntrustedException)
         {
             return Fail(terminal, ExitCode.No, "refused", e.Message);
         }

@@ -1,4 +1,4 @@
-using Ingot.Oci.Content;
+using Ingot.Projects;
 using Ingot.Server.Storage;
 
 namespace Ingot.Cli;
@@ -21,9 +21,6 @@ internal sealed class Home
 
     public string Cache => Path.Combine(Directory, "cache");
 
-    /// <summary>What it takes to build images again, by digest.</summary>
-    public string Recipes => Path.Combine(Directory, "recipes");
-
     /// <summary>The server's names for the same places.</summary>
     public ServerHome Server => _server;
 
@@ -34,15 +31,8 @@ internal sealed class Home
     /// <summary>The token of the local server; only its owner can read it.</summary>
     public string Token => _server.Token;
 
-    /// <summary>Keeps other processes of this host away from a thing, by any name of it, while it is held.</summary>
-    /// <param name="thing">The thing.</param>
-    /// <param name="cancellationToken">Stops waiting.</param>
-    /// <param name="waiting">Called once when somebody else holds it.</param>
-    public Task<FileLock> LockAsync(string thing, CancellationToken cancellationToken, Action? waiting = null)
-    {
-        string locks = System.IO.Directory.CreateDirectory(Path.Combine(Work, "locks")).FullName;
-        return FileLock.TakeAsync(Path.Combine(locks, Digest.Of(System.Text.Encoding.UTF8.GetBytes(thing)).Hex), shared: false, TimeProvider.System, waiting, cancellationToken);
-    }
+    /// <summary>The places that work on projects uses.</summary>
+    public ProjectPlaces Places => new() { Content = Content, Cache = Cache, Work = Work, Recipes = Path.Combine(Directory, "recipes") };
 
     /// <summary>Makes it its owner's only, and refuses one that is another's. Returns a note when that changed anything.</summary>
     public string? Prepare()

@@ -55,7 +55,7 @@ internal sealed class LocalServer(Home home, Terminal terminal)
     private async Task<HealthReply> StartOnceAsync(HomeConnection probe, ServerClient client, CancellationToken cancellationToken)
     {
         HomeDirectory.Prepare(home.Directory);
-        using var turn = await home.LockAsync("start of the server", cancellationToken, () =>
+        using var turn = await home.Places.LockAsync("start of the server", cancellationToken, () =>
             terminal.Progress("server   another command starts it: waiting"));
         var health = await FindAsync(probe, client, cancellationToken);
         if (health is not null && health.Build == BuildId)
@@ -344,7 +344,7 @@ internal static class Dockerd
         }
 
         // The server and a command may both be about to.
-        using var turn = await home.LockAsync("start of dockerd", cancellationToken);
+        using var turn = await home.Places.LockAsync("start of dockerd", cancellationToken);
         if (Answers())
             return;
         Directory.CreateDirectory(home.Logs);

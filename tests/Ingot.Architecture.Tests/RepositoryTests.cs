@@ -46,7 +46,7 @@ public sealed partial class RepositoryTests
     {
         ["src/Ingot.Cli/Commands/CompletionCommand.cs"] = "the shells for which scripts are printed; nothing is run",
         ["src/Ingot/Plans/StagePlanner.cs"] = "the default of SHELL, run in the container of a step",
-        ["src/Ingot/Plans/Planner.cs"] = "the Cmd of an image, run in a container",
+        ["src/Ingot/Plans/DebianFrontEnd.cs"] = "the Cmd of an image, run in a container",
         ["src/Ingot/Templates/Dockerfile/Checks/CommandRules.cs"] = "what commands of a Dockerfile are looked at for; nothing is run",
         ["src/Ingot/Evidence/Tests/GossParser.cs"] = "commands of a goss file, run in the sandbox",
         ["src/Ingot/Evidence/Claims/Shells.cs"] = "what is looked for in an image; nothing is run",

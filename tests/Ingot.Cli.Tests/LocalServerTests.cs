@@ -164,7 +164,7 @@ public sealed class LocalServerTests
     [InlineData("127.0.0.1.evil.example:7070", "http://127.0.0.1:7070/", false)]
     [InlineData("ingot.example", "https://ingot.example/", true)]
     [InlineData("ingot.example.evil.example", "https://ingot.example/", false)]
-    public void OurServerIsKnownByItsName(string registry, string server, bool ours) => Assert.Equal(ours, Cli.Pipeline.RegistryConnections.Names(registry, new Uri(server)));
+    public void OurServerIsKnownByItsName(string registry, string server, bool ours) => Assert.Equal(ours, HomeSurroundings.Names(registry, new Uri(server)));
 
     [Fact]
     public async Task CommandsFindTheServerInTheirHomeAndProveWhoTheyAre()

@@ -91,7 +91,7 @@ public sealed class OutsideFilesTests : IDisposable
     {
         var source = new Ingot.Diagnostics.SourceText("ingot.yaml", "");
         var image = new Ingot.Templates.Project.DockerfileImage("app", source.Span(0, 0), "Dockerfile", ".", null, []) { Tests = [path] };
-        Ingot.Cli.Pipeline.GossFiles.Load(_directory.At("project"), new Ingot.Templates.Project.ProjectDefinition("app", [image], [], [], source));
+        Ingot.Projects.Examination.GossFiles.Load(_directory.At("project"), new Ingot.Templates.Project.ProjectDefinition("app", [image], [], [], source));
     }
 
     [Theory]

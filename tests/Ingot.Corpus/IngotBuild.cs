@@ -69,9 +69,12 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
         var settings = new PlanSettings
         {
             Directory = place,
-            Platform = corpusCase.Platform,
-            Labels = corpusCase.Labels,
-            Contexts = corpusCase.Contexts.ToDictionary(c => c.Key, c => c.Value.Contains("://", StringComparison.Ordinal) ? c.Value : Path.Combine(place, c.Value)),
+            Options = new PlanOptions
+            {
+                Platform = corpusCase.Platform,
+                Labels = corpusCase.Labels,
+                Contexts = corpusCase.Contexts.ToDictionary(c => c.Key, c => c.Value.Contains("://", StringComparison.Ordinal) ? c.Value : Path.Combine(place, c.Value)),
+            },
             FindImage = FindAsync,
         };
         var plan = await Planner.PlanAsync(project, settings, diagnostics, cancellationToken);
@@ -81,7 +84,10 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
             Store = layout.Store,
             CacheDirectory = Path.Combine(directory, "cache"),
             NoCache = NoCache,
-            Secrets = corpusCase.Secrets.ToDictionary(s => s.Key, s => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(s.Value)),
+            Access = new StepAccess
+            {
+                Secrets = corpusCase.Secrets.ToDictionary(s => s.Key, s => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(s.Value)),
+            },
         });
         return (await builder.BuildAsync(plan!, new Silence(), cancellationToken))[0];
     }

@@ -1,9 +1,11 @@
 using System.CommandLine;
-using Ingot.Builds;
 using Ingot.Builds.Running;
 using Ingot.Cli.Output;
 using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
+using Ingot.Plans;
+using Ingot.Projects;
+using Ingot.Projects.Building;
 using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Commands;
@@ -35,44 +37,59 @@ internal static class BuildCommand
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var wanted = outputs.Read(result, context);
+            var progress = settings.ReadProgress(result);
             var options = settings.Read(result, context.Directory) with { Explain = result.GetValue(explain), Tags = wanted.Tags };
-            context = context with { Terminal = TerminalFor(context.Terminal, options, wanted) };
+            context = context with { Terminal = TerminalFor(context.Terminal, progress, wanted) };
             long began = RememberedBuild.Now(context.Home.Cache);
             await using var found = await BuildSubject.FindAsync(context, result.GetValue(targets) ?? [], result.GetValue(file),
                 result.GetValue(settings.Contexts) ?? [], options, cancellationToken);
             options = found.Options(options, context.Directory);
+            var host = found.Context.HostFor(progress);
             var subject = result.GetValue(target) is { } chosen
-                ? found with { Project = WithTarget(found.Project, found.Names, chosen) }
+                ? found with { Project = WithTarget(host.FrontEnds, found.Project, found.Names, chosen) }
                 : found;
             if (result.GetValue(check))
-                return await new CheckStage(subject.Context, options).RunAsync(subject.Project, [.. subject.Names], cancellationToken);
+                return await CheckAsync(host, subject, options, cancellationToken);
 
             context.Terminal.RefuseSarif();
-            await new BuildRun(subject, options, wanted).RunAsync(began, cancellationToken);
+            await new BuildRun(host, subject, options, wanted).RunAsync(began, cancellationToken);
             return ExitCode.Done;
         }));
         return command;
     }
 
-    private static Terminal TerminalFor(Terminal terminal, BuildOptions options, BuildOutputs wanted)
+    private static Terminal TerminalFor(Terminal terminal, BuildProgressMode progress, BuildOutputs wanted)
     {
         if (wanted.TakesOutput && terminal.Json)
             throw new InvalidInputException("output", "standard output cannot take an archive and JSON", "name a file: dest=FILE");
         if (wanted.TakesOutput && !Console.IsOutputRedirected)
             throw new InvalidInputException("output", "an archive is nothing for a terminal",
                 "name a file, dest=FILE, or redirect standard output");
-        if (options.Progress == BuildProgressMode.Tty && !terminal.IsLive)
+        if (progress == BuildProgressMode.Tty && !terminal.IsLive)
             throw new InvalidInputException("progress",
                 "'--progress tty' shows what goes on where there is a terminal, and the output is none", "--progress plain");
-        terminal.IsQuiet |= options.Progress == BuildProgressMode.Quiet;
+        terminal.IsQuiet |= progress == BuildProgressMode.Quiet;
         return wanted.TakesOutput ? terminal.ForValue() : terminal;
     }
 
-    private static ProjectDefinition WithTarget(ProjectDefinition project, IReadOnlyList<string> names, string target)
+    private static ProjectDefinition WithTarget(FrontEnds frontEnds, ProjectDefinition project, IReadOnlyList<string> names, string target)
     {
-        var chosen = project.Images.OfType<DockerfileImage>().Where(i => names.Count == 0 || names.Contains(i.Name)).ToList();
-        if (chosen.Count != 1)
+        var chosen = project.Images.Where(i => names.Count == 0 || names.Contains(i.Name))
+            .Select(i => frontEnds.Of(i).WithTarget(target)).OfType<ImageDefinition>().ToList();
+        if (chosen is not [var one])
             throw new InvalidInputException("target", $"'--target {target}' is for one image, and {chosen.Count} are built from a Dockerfile", "name the image: ingot build IMAGE --target STAGE");
-        return project with { Images = [.. project.Images.Select(i => i == chosen[0] ? chosen[0] with { Target = target } : i)] };
+        return project with { Images = [.. project.Images.Select(i => i.Name == one.Name ? one : i)] };
+    }
+
+    // 1 when any of what was found is an error.
+    private static async Task<int> CheckAsync(ProjectHost host, BuildSubject subject, BuildOptions options, CancellationToken cancellationToken)
+    {
+        var (terminal, directory) = (subject.Context.Terminal, subject.Context.Directory);
+        // Code hosts know files by their place in the project.
+        string NameOf(string path) => terminal.Sarif ? Path.GetRelativePath(directory, path) : ProjectFiles.Name(path);
+        var found = await TemplateChecks.RunAsync(host, subject.Project, directory, options with { Targets = subject.Names }, NameOf, cancellationToken);
+        if (!terminal.TrySarif(SarifLog.Of(found)) && !terminal.TryJson(CheckReport.Of(found), CheckJson.Default.CheckReport))
+            terminal.Document(found.Count == 0 ? "nothing found" : DiagnosticRenderer.Render(found).TrimEnd('\n'));
+        return found.Any(d => d.Severity == Severity.Error) ? ExitCode.No : ExitCode.Done;
     }
 }

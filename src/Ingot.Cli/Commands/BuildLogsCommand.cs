@@ -6,6 +6,7 @@ using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
+using Ingot.Projects.Building;
 
 namespace Ingot.Cli.Commands;
 
@@ -53,7 +54,7 @@ internal static class BuildLogsCommand
 
     private static async Task<IReadOnlyList<Digest>> DigestsAsync(CommandContext context, string text, CancellationToken cancellationToken)
     {
-        if (await LocalImages.TryFindAsync(context, text, cancellationToken) is not { } found)
+        if (await context.LocalImages.TryFindAsync(text, cancellationToken) is not { } found)
             return [];
 
         byte[]? bytes = await new DirectoryStore(context.Home.Content).ReadAsync(found.Descriptor.Digest, cancellationToken);

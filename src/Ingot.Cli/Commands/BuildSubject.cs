@@ -1,6 +1,7 @@
-using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
 using Ingot.Plans;
+using Ingot.Projects;
+using Ingot.Projects.Building;
 using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Commands;
@@ -50,9 +51,9 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
         if (places.Count > 1)
             throw new InvalidInputException("build-target",
                 $"'{places[0]}' and '{places[1]}' are two directories, and one is built at a time", "run 'ingot build' for each");
-        var source = await BuildContext.FindAsync(context, contexts, options, cancellationToken);
+        var source = await BuildContext.FindAsync(context.Host, context.Directory, contexts, options.Access, cancellationToken);
         if (file is null && (isProject || words.Count > 0 || !File.Exists(Path.Combine(context.Directory, Dockerfile))))
-            return new BuildSubject(context.AtProject(), Checked(ProjectFiles.Load(context), words), words, source);
+            return new BuildSubject(context.AtProject(), Checked(context.LoadProject(), words), words, source);
         return OfDockerfile(context, file ?? Dockerfile, source, words);
     }
 
@@ -65,7 +66,10 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
         ? options
         : options with
         {
-            Contexts = options.Contexts.ToDictionary(c => c.Key, c => Absolute(c.Value, said), StringComparer.OrdinalIgnoreCase),
+            Plan = options.Plan with
+            {
+                Contexts = options.Plan.Contexts.ToDictionary(c => c.Key, c => Absolute(c.Value, said), StringComparer.OrdinalIgnoreCase),
+            },
         };
 
     public ValueTask DisposeAsync() => Source.DisposeAsync();
@@ -106,7 +110,7 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
     private static async Task<BuildSubject> OfPlaceAsync(CommandContext context, string place, string? file, BuildOptions options,
         CancellationToken cancellationToken)
     {
-        var source = await BuildContext.FindAsync(context, [place], options, cancellationToken);
+        var source = await BuildContext.FindAsync(context.Host, context.Directory, [place], options.Access, cancellationToken);
         if (source.IsRepository)
             return OfDockerfile(context, file ?? Dockerfile, source, []);
 
@@ -154,13 +158,12 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
         string name = NameOf(source);
         var text = new SourceText(isStandardInput ? "standard input" : ProjectFiles.Name(path), "");
         string relative = isStandardInput ? dockerfile : Path.GetRelativePath(context.Directory, path);
-        var image = new DockerfileImage(name, text.Span(0, 0), relative, Path.GetRelativePath(context.Directory, source.Directory), null,
-            [])
+        var template = new RecordedTemplate(relative, Path.GetRelativePath(context.Directory, source.Directory), Target: null);
+        return context.Host.FrontEnds.Loose(name, new LooseTemplate(name, template, text)
         {
-            DockerfileRoot = root,
+            FileRoot = root,
             ContextRoot = source.IsRepository ? source.Directory : ProjectDirectory.RootOfTyped(context.Directory, source.Directory, out _),
-        };
-        return new ProjectDefinition(name, [image], [], [], text);
+        });
     }
 
     private static string NameOf(BuildContext source)

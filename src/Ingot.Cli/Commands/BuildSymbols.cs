@@ -5,115 +5,10 @@ using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers.Compression;
 using Ingot.Plans;
+using Ingot.Projects;
 using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Commands;
-
-/// <summary>How images are to be built.</summary>
-internal sealed record BuildOptions
-{
-    public bool NoCache { get; init; }
-
-    /// <summary>The epoch of every image; null for what the project says.</summary>
-    public EpochDefinition? Epoch { get; init; }
-
-    /// <summary>Epochs of images by name, in seconds since 1970: they win over everything.</summary>
-    public IReadOnlyDictionary<string, long> PinnedEpochs { get; init; } = new Dictionary<string, long>();
-
-    /// <summary>What bootstraps install, by image: neither <c>ingot.lock</c> nor the mirror is asked which.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<InstalledPackage>> PinnedBootstraps { get; init; } = new Dictionary<string, IReadOnlyList<InstalledPackage>>();
-
-    /// <summary>Names of normalisation rules that are switched off for every image.</summary>
-    public IReadOnlyList<string> RulesOff { get; init; } = [];
-
-    /// <summary>Shared caches whose results are used.</summary>
-    public IReadOnlyList<CacheLocation> CacheFrom { get; init; } = [];
-
-    /// <summary>Where results are shared.</summary>
-    public IReadOnlyList<CacheLocation> CacheTo { get; init; } = [];
-
-    /// <summary>Whether it is said of each step why it was in the cache or not.</summary>
-    public bool Explain { get; init; }
-
-    public IReadOnlyList<KeyValuePair<string, string>> Arguments { get; init; } = [];
-
-    public IReadOnlyList<KeyValuePair<string, string>> Labels { get; init; } = [];
-
-    public IReadOnlyDictionary<string, string> Contexts { get; init; } = new Dictionary<string, string>();
-
-    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Secrets { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
-
-    /// <summary>Ids of secrets whose values are ordinary words.</summary>
-    public IReadOnlyList<string> ExemptSecrets { get; init; } = [];
-
-    /// <summary>The commit that the sources are of; null to look where they are.</summary>
-    public Builds.SourceRevision? PinnedSource { get; init; }
-
-    /// <summary>Where a repository was fetched to that is built; null for a directory of a person's.</summary>
-    public string? Repository { get; init; }
-
-    public IReadOnlyDictionary<string, string> SshAgents { get; init; } = new Dictionary<string, string>();
-
-    public Platform Platform { get; init; } = Platform.Host;
-
-    /// <summary>What the images are built for, <see cref="Platform"/> the first.</summary>
-    public IReadOnlyList<Platform> Platforms { get; init; } = [Platform.Host];
-
-    /// <summary>What commands of steps run with.</summary>
-    public RunSettings Run { get; init; } = new();
-
-    /// <summary>Stages that are made anew.</summary>
-    public IReadOnlyList<string> FreshStages { get; init; } = [];
-
-    /// <summary>Annotations of every manifest.</summary>
-    public IReadOnlyList<KeyValuePair<string, string>> Annotations { get; init; } = [];
-
-    /// <summary>Annotations of every index.</summary>
-    public IReadOnlyList<KeyValuePair<string, string>> IndexAnnotations { get; init; } = [];
-
-    /// <summary>Names for the image, each with a tag.</summary>
-    public IReadOnlyList<string> Tags { get; init; } = [];
-
-    /// <summary>Whether what is built is a part of something that gets the names.</summary>
-    public bool IsPart { get; init; }
-
-    /// <summary>Where results of steps are kept; null for this host's cache.</summary>
-    public string? Cache { get; init; }
-
-    /// <summary>How the layers of every image are compressed; null for what the project says.</summary>
-    public LayerCompression? Compression { get; init; }
-
-    /// <summary>Digests of base images by the names templates have for them: nothing else is looked up for these.</summary>
-    public IReadOnlyDictionary<string, Digest> Pinned { get; init; } = new Dictionary<string, Digest>();
-
-    /// <summary>Whether images get their names in the local store, and recipes are kept.</summary>
-    public bool Names { get; init; } = true;
-
-    /// <summary>How the build is shown while it runs.</summary>
-    public BuildProgressMode Progress { get; init; }
-
-    public bool AllowInsecure { get; init; }
-
-    public bool AllowHostNetwork { get; init; }
-
-    public BaseImageOptions Bases { get; init; } = new();
-
-    /// <summary>The project with what is said here of all its images.</summary>
-    public ProjectDefinition Over(ProjectDefinition project) => project with
-    {
-        Images =
-        [
-            .. project.Images.Select(i => i with
-            {
-                RulesOff = [.. i.RulesOff.Union(RulesOff)],
-                Compression = Compression is null ? i.Compression : new CompressionDefinition(CommandLine, Compression.Name),
-            }),
-        ],
-    };
-
-    /// <summary>Where something stands that was said on the command line.</summary>
-    public static SourceSpan CommandLine { get; } = new SourceText("the command line", "").Span(0, 0);
-}
 
 /// <summary>The options that <c>up</c> and <c>build</c> share.</summary>
 internal sealed class BuildSymbols
@@ -158,30 +53,34 @@ internal sealed class BuildSymbols
         var annotations = (result.GetValue(_annotations) ?? []).Select(ReadAnnotation).ToList();
         return new BuildOptions
         {
-            NoCache = result.GetValue(_noCache),
+            Plan = new PlanOptions
+            {
+                Arguments = [.. (result.GetValue(_arguments) ?? []).Select(Argument)],
+                Labels = [.. (result.GetValue(_labels) ?? []).Select(text => Pair(text, "label"))],
+                Contexts = Named(result.GetValue(_contexts) ?? []),
+                Platform = platforms[0],
+                Run = _run.Read(result),
+                FreshStages = [.. (result.GetValue(_fresh) ?? []).SelectMany(f => f.Split(','))],
+            },
+            Platforms = platforms,
+            Access = access,
+            Caches = new CacheOptions
+            {
+                NoCache = result.GetValue(_noCache),
+                From = _caches.ReadFrom(result, directory),
+                To = _caches.ReadTo(result, directory),
+            },
             Epoch = ReadEpoch(result.GetValue(_epoch)),
             RulesOff = [.. (result.GetValue(_noRule) ?? []).Select(ReadRule).Distinct()],
-            CacheFrom = _caches.ReadFrom(result, directory),
-            CacheTo = _caches.ReadTo(result, directory),
-            Arguments = [.. (result.GetValue(_arguments) ?? []).Select(Argument)],
-            Labels = [.. (result.GetValue(_labels) ?? []).Select(text => Pair(text, "label"))],
-            Contexts = Named(result.GetValue(_contexts) ?? []),
-            Secrets = access.Secrets,
-            ExemptSecrets = access.ExemptSecrets,
-            SshAgents = access.SshAgents,
-            Platform = platforms[0],
-            Platforms = platforms,
-            Run = _run.Read(result),
-            FreshStages = [.. (result.GetValue(_fresh) ?? []).SelectMany(f => f.Split(','))],
             Annotations = [.. annotations.Where(a => !a.IsIndex).Select(a => a.Pair)],
             IndexAnnotations = [.. annotations.Where(a => a.IsIndex).Select(a => a.Pair)],
             Compression = ReadCompression(result.GetValue(_compression)),
-            Progress = BuildProgressModes.Parse(result.GetValue(_progress)),
-            AllowInsecure = access.AllowInsecure,
-            AllowHostNetwork = access.AllowHostNetwork,
             Bases = ReadBases(result),
         };
     }
+
+    /// <summary>How the build is shown while it runs.</summary>
+    public BuildProgressMode ReadProgress(ParseResult result) => BuildProgressModes.Parse(result.GetValue(_progress));
 
     private BaseImageOptions ReadBases(ParseResult result)
     {

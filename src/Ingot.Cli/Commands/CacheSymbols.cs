@@ -1,20 +1,9 @@
 using System.CommandLine;
 using Ingot.Diagnostics;
 using Ingot.Oci.Registries;
+using Ingot.Projects;
 
 namespace Ingot.Cli.Commands;
-
-/// <summary>Where a cache is shared, as a person wrote it.</summary>
-/// <param name="Reference">A tag of a registry; null for a directory.</param>
-/// <param name="Directory">The directory of a layout, absolute; null for a registry.</param>
-internal sealed record CacheLocation(Reference? Reference, string? Directory)
-{
-    /// <summary>Whether the stages are exported that only others copy from.</summary>
-    public bool AllStages { get; init; } = true;
-
-    /// <summary>Whether cache mounts are exported.</summary>
-    public bool Mounts { get; init; }
-}
 
 /// <summary>The options about shared caches.</summary>
 internal sealed class CacheSymbols

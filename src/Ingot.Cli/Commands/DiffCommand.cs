@@ -2,6 +2,7 @@ using System.CommandLine;
 using Ingot.Cli.Output;
 using Ingot.Cli.Pipeline;
 using Ingot.Oci.Content;
+using Ingot.Projects.Images;
 
 namespace Ingot.Cli.Commands;
 
@@ -21,8 +22,8 @@ internal static class DiffCommand
         {
             var store = new DirectoryStore(context.Home.Content);
             var wanted = Symbols.ReadPlatform(result, platform);
-            var a = await LocalImages.FindAsync(context, result.GetRequiredValue(first), cancellationToken);
-            var b = await LocalImages.FindAsync(context, result.GetRequiredValue(second), cancellationToken);
+            var a = await context.LocalImages.FindAsync(result.GetRequiredValue(first), cancellationToken);
+            var b = await context.LocalImages.FindAsync(result.GetRequiredValue(second), cancellationToken);
             context.Terminal.Status($"comparing {a.Name} with {b.Name}");
             var report = await new ImageDifference(store, context.Home.Work).CompareAsync(
                 (a.Name, await LocalImages.LoadAsync(store, a.Descriptor.Digest, wanted, cancellationToken)),

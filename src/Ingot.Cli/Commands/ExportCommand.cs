@@ -20,7 +20,7 @@ internal static class ExportCommand
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var wanted = Symbols.ReadPlatform(result, platform);
-            var found = await LocalImages.FindAsync(context, result.GetRequiredValue(name), cancellationToken);
+            var found = await context.LocalImages.FindAsync(result.GetRequiredValue(name), cancellationToken);
             var export = new ImageExport(context, found, result.GetRequiredValue(format), wanted);
             var report = await export.RunAsync(result.GetRequiredValue(destination), cancellationToken);
             if (!context.Terminal.TryJson(report, ImageJsonOutput.Default.ExportReport) && report.Destination != "-")

@@ -3,6 +3,7 @@ using Ingot.Cli.Output;
 using Ingot.Cli.Pipeline;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
+using Ingot.Projects.Images;
 
 namespace Ingot.Cli.Commands;
 
@@ -20,7 +21,7 @@ internal static class HistoryCommand
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var wanted = Symbols.ReadPlatform(result, platform);
-            var found = await LocalImages.FindAsync(context, result.GetRequiredValue(name), cancellationToken);
+            var found = await context.LocalImages.FindAsync(result.GetRequiredValue(name), cancellationToken);
             var image = await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), found.Descriptor.Digest, wanted, cancellationToken);
             var steps = ImageHistory.Of(image).Select(s => new HistoryRow(s.Instruction, s.Created, s.Comment, s.Layer, s.DiffId, s.Size)).ToList();
             var report = new HistoryReport(found.Name, image.Digest, $"{image.Config.Os}/{image.Config.Architecture}", image.Manifest.Layers.Sum(l => l.Size), steps);

@@ -22,7 +22,7 @@ internal sealed record ImageArgument(string Project, string Image, string? Versi
         }
         else
         {
-            var definition = ProjectFiles.Load(context);
+            var definition = context.LoadProject();
             project = definition.Name;
             var image = definition.Images.FirstOrDefault(i => i.Name == name)
                 ?? throw new InvalidInputException("no-image", $"the project '{project}' has no image '{name}'", Suggestion.Among(name, "images", [.. definition.Images.Select(i => i.Name)]));

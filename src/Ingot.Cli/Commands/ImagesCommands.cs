@@ -8,6 +8,7 @@ using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Registries;
+using Ingot.Projects.Images;
 using Ingot.Server.Ledger;
 
 namespace Ingot.Cli.Commands;
@@ -43,20 +44,20 @@ internal static class ImagesCommands
     /// <summary>An image of the local store: by digest, by its full name, or as the project here names it.</summary>
     public static async Task<(string Name, Image Image)> FindAsync(CommandContext context, string text, CancellationToken cancellationToken)
     {
-        var found = await LocalImages.FindAsync(context, text, cancellationToken);
+        var found = await context.LocalImages.FindAsync(text, cancellationToken);
         return (found.Name, await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), found.Descriptor.Digest, platform: null, cancellationToken));
     }
 
     private static async Task<(string Name, Image Image)> FindAnywhereAsync(CommandContext context, string text, Platform? platform, IReadOnlyList<string> insecure, CancellationToken cancellationToken)
     {
-        if (await LocalImages.TryFindAsync(context, text, cancellationToken) is { } local)
+        if (await context.LocalImages.TryFindAsync(text, cancellationToken) is { } local)
             return (local.Name, await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), local.Descriptor.Digest, platform, cancellationToken));
         // A name without a registry may be a mistake: Docker Hub is asked when it is named.
         if (!Reference.TryParse(text, out var written) || written.Registry is null)
             return await FindAsync(context, text, cancellationToken);
 
         var reference = written.WithDockerDefaults();
-        using var registries = new RegistryConnections(context, insecure);
+        using var registries = new RegistryConnections(context.Host, insecure);
         var client = await registries.ConnectAsync(reference.Registry!, cancellationToken);
         return (reference.ToString(), await LoadRemoteAsync(client, reference, platform ?? Platform.Host, cancellationToken));
     }

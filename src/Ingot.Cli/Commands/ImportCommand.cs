@@ -9,6 +9,7 @@ using Ingot.Oci.Layouts;
 using Ingot.Oci.Registries;
 using Ingot.Oci.Tar;
 using Ingot.Plans;
+using Ingot.Projects.Images;
 
 namespace Ingot.Cli.Commands;
 

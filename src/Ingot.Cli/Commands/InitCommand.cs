@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Serialization;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;
+using Ingot.Projects;
 using Ingot.Templates.Dockerfile;
 using Ingot.Templates.Project;
 

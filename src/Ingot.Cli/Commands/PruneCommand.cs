@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Ingot.Builds.Cache;
 using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
+using Ingot.Projects.Building;
 using Ingot.Server.Registry;
 
 namespace Ingot.Cli.Commands;
@@ -38,19 +39,19 @@ internal static class PruneCommand
 
         var policy = Policy(asked.Keep, asked.Older, asked.All) with { DryRun = asked.DryRun };
         if (!asked.Registry)
-            return await CacheKeeper.PruneAsync(context, policy, cancellationToken);
+            return await CacheKeeper.PruneAsync(context.Host, policy, cancellationToken);
         if (asked.Keep is not null && !asked.Cache)
             throw new InvalidInputException("prune", "'--keep-storage' bounds the cache, and only '--registry' was said", "add '--cache', or leave it out");
 
         var given = await RegistryAsync(context, policy, cancellationToken);
-        return asked.Cache ? Join(given, await CacheKeeper.PruneAsync(context, policy, cancellationToken)) : given;
+        return asked.Cache ? Join(given, await CacheKeeper.PruneAsync(context.Host, policy, cancellationToken)) : given;
     }
 
     // What nothing names is of no use, however much room there is.
     private static async Task<CachePruneReport> RegistryAsync(CommandContext context, CachePolicy policy, CancellationToken cancellationToken)
     {
         var blobs = new CachePolicy { BlobsOnly = true, All = policy.OlderThan is null, OlderThan = policy.OlderThan, DryRun = policy.DryRun };
-        var report = await CacheKeeper.PruneAsync(context, blobs, cancellationToken);
+        var report = await CacheKeeper.PruneAsync(context.Host, blobs, cancellationToken);
         var (items, bytes) = AbandonedUploads.Remove(context.Home.Server.Uploads, TimeProvider.System, policy.DryRun);
         return items == 0 ? report : report with { Kinds = [.. report.Kinds, new PrunedKind("uploads", items, bytes)], Items = report.Items + items, Bytes = report.Bytes + bytes };
     }

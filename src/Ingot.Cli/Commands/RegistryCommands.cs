@@ -7,6 +7,8 @@ using Ingot.Oci.Images;
 using Ingot.Oci.Layers.Compression;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Registries;
+using Ingot.Projects.Images;
+using Ingot.Projects.Recipes;
 
 namespace Ingot.Cli.Commands;
 
@@ -29,14 +31,14 @@ internal static class RegistryCommands
             if (reference.Digest is not null)
                 throw new InvalidInputException("reference", $"'{reference}' has a digest, which the image has of itself", "push to a tag");
             var layout = new OciLayout(context.Home.Content);
-            var found = await LocalImages.FindAsync(context, result.GetRequiredValue(name), cancellationToken);
+            var found = await context.LocalImages.FindAsync(result.GetRequiredValue(name), cancellationToken);
             var digest = options.AllPlatforms ? found.Descriptor.Digest : (await LocalImages.LoadAsync(layout.Store, found.Descriptor.Digest, options.Platform, cancellationToken)).Digest;
             if (result.GetValue(compression) is { } codec)
                 (digest, options) = (await RecompressAsync(layout.Store, digest, LayerCompression.Find(codec)!, cancellationToken), options with { Evidence = false });
 
             if (options.Evidence)
-                await new SignedProvenance(context).EnsureAsync(found.Name, digest, cancellationToken);
-            using var registries = new RegistryConnections(context, options.Insecure);
+                await new SignedProvenance(context.Host).EnsureAsync(found.Name, digest, cancellationToken);
+            using var registries = new RegistryConnections(context.Host, options.Insecure);
             var client = await registries.ConnectAsync(reference.Registry!, cancellationToken);
             var mounts = await MountsAsync(layout, reference, cancellationToken);
             using var display = new TransferDisplay(context.Terminal, "push", reference.ToString());
@@ -62,7 +64,7 @@ internal static class RegistryCommands
                 throw new InvalidInputException("name", $"'{given}' is not a name for an image", "give one in lower case: NAME[:TAG]");
 
             var layout = new OciLayout(context.Home.Content);
-            using var registries = new RegistryConnections(context, options.Insecure);
+            using var registries = new RegistryConnections(context.Host, options.Insecure);
             var client = await registries.ConnectAsync(reference.Registry!, cancellationToken);
             using var display = new TransferDisplay(context.Terminal, "pull", reference.ToString());
             var platform = options.AllPlatforms ? null : options.Platform ?? Platform.Host;
@@ -93,7 +95,7 @@ internal static class RegistryCommands
             // The tag that was added for want of one gives way to the source's.
             string? tag = Reference.Parse(written).Tag ?? from.Tag;
 
-            using var registries = new RegistryConnections(context, options.Insecure);
+            using var registries = new RegistryConnections(context.Host, options.Insecure);
             var sourceClient = await registries.ConnectAsync(from.Registry!, cancellationToken);
             var targetClient = await registries.ConnectAsync(to.Registry!, cancellationToken);
             string shown = to.WithTag(tag).ToString();

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Ingot.Cli.Output;
 using Ingot.Cli.Pipeline;
+using Ingot.Projects;
 using Ingot.Server.Api;
 
 namespace Ingot.Cli.Commands;
@@ -20,7 +21,7 @@ internal static class ReleaseCommands
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var options = wait.Read(result);
-            var project = ProjectFiles.Load(context);
+            var project = context.LoadProject();
             using var server = await context.ConnectAsync(cancellationToken);
             string name = result.GetRequiredValue(service);
             string text = result.GetValue(image) ?? project.Services.FirstOrDefault(s => s.Name == name)?.Image ?? name;
@@ -39,7 +40,7 @@ internal static class ReleaseCommands
         var command = new Command("rollback", "Give the traffic back to the generation before, at once; the digest left is quarantined with its settings") { service, stage, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var project = ProjectFiles.Load(context);
+            var project = context.LoadProject();
             using var server = await context.ConnectAsync(cancellationToken);
             var request = new RollbackRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), result.GetValue(why)!);
             var reply = await server.SendAsync(HttpMethod.Post, "api/v1/rollbacks", request, ApiJson.Default.RollbackRequest, ApiJson.Default.ReleaseReply, cancellationToken);
@@ -61,7 +62,7 @@ internal static class ReleaseCommands
         var command = new Command("down", "Stop what 'up' started: the instances and the proxies of a project. Images, evidence and the ledger stay") { directory, service, stage };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var project = result.GetValue(directory) is { } given ? ProjectFiles.Load(context.Resolve(given)) : ProjectFiles.Load(context);
+            var project = result.GetValue(directory) is { } given ? ProjectFiles.Load(context.Resolve(given)) : context.LoadProject();
             using var server = await context.ConnectAsync(cancellationToken);
             var request = new StopRequest(project.Name, result.GetValue(service), result.GetValue(stage));
             var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", request, ApiJson.Default.StopRequest, ApiJson.Default.StatusReply, cancellationToken);
@@ -82,7 +83,7 @@ internal static class ReleaseCommands
         var command = new Command(name, description) { service, stage, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var project = ProjectFiles.Load(context);
+            var project = context.LoadProject();
             using var server = await context.ConnectAsync(cancellationToken);
             var request = new PauseRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), result.GetValue(why)!, paused);
             var rollout = await server.SendAsync(HttpMethod.Post, "api/v1/pauses", request, ApiJson.Default.PauseRequest, ApiJson.Default.RolloutReply, cancellationToken);

@@ -1,13 +1,13 @@
 using System.CommandLine;
-using System.Text.Json;
 using System.Text.Json.Serialization;
+using Ingot.Builds;
 using Ingot.Builds.Reproduction;
 using Ingot.Cli.Output;
-using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
 using Ingot.Evidence;
-using Ingot.Evidence.Signatures;
 using Ingot.Oci.Content;
+using Ingot.Projects.Recipes;
+using Ingot.Projects.Reproduction;
 
 namespace Ingot.Cli.Commands;
 
@@ -28,7 +28,7 @@ internal static class ReproduceCommand
         {
             var access = symbols.Read(result, context.Directory);
             string[] plain = result.GetValue(insecure) ?? [];
-            var subject = await new ReproductionSubjects(context, plain).FindAsync(result.GetRequiredValue(name), cancellationToken);
+            var subject = await new ReproductionSubjects(context.Host, context.LocalImages, plain).FindAsync(result.GetRequiredValue(name), cancellationToken);
             CheckAccess(subject.Recipe, access);
             return await RunAsync(context, subject, access, plain, Math.Clamp(result.GetValue(times), 1, 1000), cancellationToken);
         }));
@@ -42,7 +42,7 @@ internal static class ReproduceCommand
         [
             .. recipe.Secrets.Where(id => !access.Secrets.ContainsKey(id)).Select(id => $"--secret id={id},src=FILE"),
             .. recipe.SshAgents.Where(id => !access.SshAgents.ContainsKey(id)).Select(id => $"--ssh {id}"),
-            .. recipe.Allow.Where(right => !(right == StepAccessSymbols.InsecureEntitlement ? access.AllowInsecure : access.AllowHostNetwork)).Select(right => $"--allow {right}"),
+            .. recipe.Allow.Where(right => !(right == StepAccess.InsecureEntitlement ? access.AllowInsecure : access.AllowHostNetwork)).Select(right => $"--allow {right}"),
         ];
         if (lacking.Count > 0)
             throw new InvalidInputException("reproduce-lacks", "the image was built with secrets or rights that are not given now", $"add: {string.Join(' ', lacking)}");
@@ -52,14 +52,14 @@ internal static class ReproduceCommand
     {
         var found = subject.Image;
         await using var scratch = await ScratchDirectory.CreateAsync(Path.Combine(context.Home.Work, "reproductions"), "run", cancellationToken);
-        var reproduction = new Reproduction(context, subject.Recipe, found.Descriptor.Digest, scratch.Path, access, insecure);
+        var reproduction = new ImageReproduction(context.Host, subject, scratch.Path, context.Directory, access) { Insecure = insecure };
         var comparison = ImageComparison.Equal;
         int runs = 0;
         while (runs < times && comparison.IsEqual)
             comparison = await reproduction.BuildAsync(++runs, cancellationToken);
 
         if (comparison.IsEqual)
-            await SignAsync(context, found, reproduction.Sources, runs, cancellationToken);
+            await reproduction.SignAsync(runs, cancellationToken);
         else if (subject.Recipe.Ingot is { } version && version != Application.Version)
             context.Terminal.Progress($"compare  the image was built by ingot {version}, this is {Application.Version}");
         var report = new ReproductionReport(found.Name, found.Descriptor.Digest, comparison.IsEqual, runs, reproduction.Sources, [.. comparison.Differences.Select(ReproductionDifference.Of)])
@@ -104,19 +104,6 @@ internal static class ReproduceCommand
         if (difference.Cure is not null)
             terminal.Line($"      cure: {difference.Cure}");
     }
-
-    // https://slsa.dev/spec/v1.0/verification_summary
-    private static async Task SignAsync(CommandContext context, LocalImage found, string sources, int runs, CancellationToken cancellationToken)
-    {
-        using var key = await KeysCommands.Open(context.Home).LoadOrCreateAsync(cancellationToken);
-        var store = new DirectoryStore(context.Home.Content);
-        var summary = new ReproductionSummary(
-            new ReproductionVerifier("https://ingot.dev/reproduce/v1"), TimeProvider.System.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture),
-            found.Name, "PASSED", ["INGOT_BUILD_REPRODUCED"], runs, sources);
-        var statement = Statement.About(found.Descriptor.Digest, found.Name, PredicateType.VerificationSummary, JsonSerializer.SerializeToElement(summary, ReproductionJson.Default.ReproductionSummary));
-        await new EvidenceWriter(store, key, TimeProvider.System).WriteAsync(found.Descriptor, [statement], reference: found.Name, cancellationToken: cancellationToken);
-        context.Terminal.Progress($"sign     that {found.Name} was reproduced, with key {key.Id[..12]}");
-    }
 }
 
 /// <summary>What <c>reproduce</c> found.</summary>
@@ -154,20 +141,6 @@ internal sealed record ReproductionDifference(
         difference.Reason, difference.Cure);
 }
 
-/// <summary>Who verified.</summary>
-internal sealed record ReproductionVerifier([property: JsonPropertyName("id")] string Id);
-
-/// <summary>The predicate of a verification summary.</summary>
-internal sealed record ReproductionSummary(
-    [property: JsonPropertyName("verifier")] ReproductionVerifier Verifier,
-    [property: JsonPropertyName("timeVerified")] string TimeVerified,
-    [property: JsonPropertyName("resourceUri")] string ResourceUri,
-    [property: JsonPropertyName("verificationResult")] string Result,
-    [property: JsonPropertyName("verifiedLevels")] IReadOnlyList<string> Levels,
-    [property: JsonPropertyName("ingotRuns")] int Runs,
-    [property: JsonPropertyName("ingotSources")] string Sources);
-
 [JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
 [JsonSerializable(typeof(ReproductionReport))]
-[JsonSerializable(typeof(ReproductionSummary))]
 internal sealed partial class ReproductionJson : JsonSerializerContext;

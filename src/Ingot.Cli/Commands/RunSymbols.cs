@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using System.Text.RegularExpressions;
+using Ingot.Builds;
 using Ingot.Diagnostics;
 using Ingot.Plans;
 
@@ -14,7 +15,7 @@ internal sealed partial class RunSymbols
 
     private readonly Option<string> _network = new("--network")
     {
-        Description = $"The network of RUN instructions that name none: default, none, or host, which needs --allow {StepAccessSymbols.HostNetworkEntitlement}",
+        Description = $"The network of RUN instructions that name none: default, none, or host, which needs --allow {StepAccess.HostNetworkEntitlement}",
         HelpName = "MODE",
     };
 

@@ -1,11 +1,10 @@
 using System.CommandLine;
 using Ingot.Cli.Output;
-using Ingot.Cli.Pipeline;
 using Ingot.Evidence;
 using Ingot.Evidence.Claims;
-using Ingot.Evidence.Packages;
 using Ingot.Evidence.Secrets;
 using Ingot.Oci.Content;
+using Ingot.Projects.Examination;
 
 namespace Ingot.Cli.Commands;
 
@@ -21,18 +20,17 @@ internal static class ScanCommand
             var (found, image) = await ImagesCommands.FindAsync(context, result.GetRequiredValue(name), cancellationToken);
             Directory.CreateDirectory(context.Home.Work);
             await using var subject = await ImageUnderTest.UnpackAsync(new DirectoryStore(context.Home.Content), image.Digest, context.Home.Work, cancellationToken);
-            var packages = PackageInventory.Read(subject.Root);
-            var secrets = await SecretScanner.ScanAsync(subject.Store, subject.Image, cancellationToken);
-            var claims = ClaimChecker.Check(subject, ClaimChecker.Names);
+            var scan = await ProjectExamination.ScanAsync(subject, ClaimChecker.Names, cancellationToken);
+            var (packages, secrets, claims) = scan;
             var report = new ScanReport(image.Digest, packages.Packages.Count, null, [.. secrets.Findings.Select(Row)], [.. claims.Results.Select(Row)], packages.Unreadable);
             if (!context.Terminal.TryJson(report, ReportJson.Default.ScanReport))
-                Examination.Print(context.Terminal, found, packages, secrets, claims);
+                ExaminationText.Print(context.Terminal, found, scan);
             return secrets.Findings.Count == 0 ? ExitCode.Done : ExitCode.No;
         }));
         return command;
     }
 
-    private static SecretRow Row(SecretFinding f) => new(f.Rule, Examination.Where(f), f.Match);
+    private static SecretRow Row(SecretFinding f) => new(f.Rule, ExaminationText.Where(f), f.Match);
 
     private static ClaimRow Row(ClaimResult c) => new(c.Claim, c.Holds, c.Offending);
 }

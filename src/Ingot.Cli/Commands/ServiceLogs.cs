@@ -30,7 +30,7 @@ internal static class ServiceLogs
 
     private static async Task<int> ShowAsync(CommandContext context, LogRequest request, LogStyle style, CancellationToken cancellationToken)
     {
-        var project = ProjectFiles.Load(context);
+        var project = context.LoadProject();
         using var server = await context.ConnectAsync(cancellationToken, start: false);
         try
         {

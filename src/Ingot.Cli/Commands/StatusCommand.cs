@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Ingot.Cli.Output;
 using Ingot.Diagnostics;
+using Ingot.Projects;
 using Ingot.Server.Api;
 
 namespace Ingot.Cli.Commands;
@@ -90,7 +91,7 @@ internal static class StatusCommand
     // A service of the project here may not have run yet.
     private static void RequireKnown(CommandContext context, StatusReply status, string service)
     {
-        string[] here = ProjectFiles.IsIn(context.ProjectDirectory) ? [.. ProjectFiles.Load(context).Services.Select(s => s.Name)] : [];
+        string[] here = ProjectFiles.IsIn(context.ProjectDirectory) ? [.. context.LoadProject().Services.Select(s => s.Name)] : [];
         string[] known = [.. status.Services.Select(s => s.Service).Union(here).Order(StringComparer.Ordinal)];
         if (!known.Contains(service))
             throw new InvalidInputException("no-service", $"there is no service '{service}'", Suggestion.Among(service, "services", known));

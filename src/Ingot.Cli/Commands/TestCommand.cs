@@ -1,9 +1,9 @@
 using System.CommandLine;
 using Ingot.Cli.Output;
-using Ingot.Cli.Pipeline;
 using Ingot.Evidence;
 using Ingot.Evidence.Tests;
 using Ingot.Oci.Content;
+using Ingot.Projects.Examination;
 
 namespace Ingot.Cli.Commands;
 
@@ -21,10 +21,10 @@ internal static class TestCommand
             var files = GossFiles.LoadTyped(context.Directory, result.GetRequiredValue(file));
             Directory.CreateDirectory(context.Home.Work);
             await using var subject = await ImageUnderTest.UnpackAsync(new DirectoryStore(context.Home.Content), image.Digest, context.Home.Work, cancellationToken);
-            var report = await Examination.TestAsync(subject, files, Examination.OptionsFor(context, found), cancellationToken);
+            var report = await ProjectExamination.TestAsync(subject, files, ProjectExamination.SandboxOf(context.FindProject(), found, context.Home.Work), cancellationToken);
             var reply = new TestReply(image.Digest, report.Succeeded, report.Passed, report.Failed, report.Skipped, [.. report.Results.Select(Row)]);
             if (!context.Terminal.TryJson(reply, ReportJson.Default.TestReply))
-                Examination.Print(context.Terminal, found, report);
+                ExaminationText.Print(context.Terminal, found, report);
             return report.Succeeded ? ExitCode.Done : ExitCode.No;
         }));
         return command;

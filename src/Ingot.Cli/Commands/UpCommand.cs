@@ -20,14 +20,15 @@ internal static class UpCommand
         command.SetAction(bind((context, result, cancellationToken) =>
         {
             bool isGiven = result.GetValue(directory) is not null;
-            string project = isGiven ? context.Resolve(result.GetValue(directory)!) : ProjectFiles.DirectoryFor(context);
+            string project = isGiven ? context.Resolve(result.GetValue(directory)!) : context.RequireProject();
+            var progress = settings.ReadProgress(result);
             var options = BuildSubject.Resolved(settings.Read(result, context.Directory), context.Directory, project);
             if (options.Platforms.Count > 1)
                 throw new InvalidInputException("platform", "'ingot up' runs images for one platform", "'ingot build' makes an index for several");
             var waiting = wait.Read(result);
             return result.GetValue(dryRun)
                 ? new UpPreview(context).RunAsync(project, cancellationToken)
-                : new UpPipeline(context, options, waiting).RunAsync(project, cancellationToken);
+                : new UpPipeline(context, context.HostFor(progress), options, waiting).RunAsync(project, cancellationToken);
         }));
         return command;
     }

@@ -3,12 +3,13 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Ingot.Builds;
 using Ingot.Cli.Output;
+using Ingot.Projects;
 
 namespace Ingot.Cli.Pipeline;
 
 /// <summary>Shows a build while it runs: a line for each step that ends, what steps write when that is asked for, and on a terminal what is
 /// going on now.</summary>
-internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
+internal sealed partial class BuildDisplay : IBuildWatch
 {
     private const int MaxLinesOfStep = 6;
 
@@ -16,12 +17,12 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 
     private readonly Terminal _terminal;
     private readonly BuildProgressMode _mode;
-    private readonly BuildLog? _log;
+    private readonly string? _log;
     private readonly ConcurrentDictionary<StepLabel, RunningStep> _running = new();
-    private readonly ConcurrentQueue<(StepLabel Step, StepExplanation Explanation)> _explained = new();
     private readonly Timer _timer;
 
-    public BuildDisplay(Terminal terminal, BuildProgressMode mode, BuildLog? log = null)
+    /// <summary>Shows a build whose log will have a name; null for none.</summary>
+    public BuildDisplay(Terminal terminal, BuildProgressMode mode, string? log = null)
     {
         _terminal = terminal;
         _mode = mode == BuildProgressMode.Auto && terminal.IsLive ? BuildProgressMode.Tty : mode;
@@ -29,18 +30,8 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
         _timer = new Timer(_ => Refresh(), null, s_pace, s_pace);
     }
 
-    /// <summary>Whether any step ran.</summary>
-    public bool DidWork { get; private set; }
-
-    /// <summary>Why results could not be shared; null when they were, or need not be.</summary>
-    public SharedCacheException? ExportFailure { get; private set; }
-
-    /// <summary>What was explained, in no order.</summary>
-    public IReadOnlyCollection<(StepLabel Step, StepExplanation Explanation)> Explained => _explained;
-
     public void Report(BuildEvent progress)
     {
-        _log?.Report(progress);
         switch (progress)
         {
             case BuildEvent.StepCached cached when _mode == BuildProgressMode.Plain:
@@ -55,14 +46,8 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
             case BuildEvent.CacheNote note:
                 Say($"cache    {(note.IsWarning ? _terminal.Bad("warning") + ": " : "")}{note.Text}");
                 break;
-            case BuildEvent.CacheExported { Failure: { } failure }:
-                ExportFailure ??= failure;
-                break;
-            case BuildEvent.CacheExported exported:
+            case BuildEvent.CacheExported { Failure: null } exported:
                 Say($"cache    {exported.Records} results are shared in '{exported.Name}', {exported.Moved} blobs were new ({Bytes(exported.Bytes)})");
-                break;
-            case BuildEvent.StepExplained explained:
-                _explained.Enqueue((explained.Step, explained.Explanation));
                 break;
             case BuildEvent.StepOutput output:
                 Take(output);
@@ -88,7 +73,6 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 
     private void Start(BuildEvent.StepStarted started)
     {
-        DidWork = true;
         _running[started.Step] = new RunningStep();
         // That a step before it changed is only a consequence: that step has said why.
         var own = started.Reasons.Where(r => !r.StartsWith("parent ", StringComparison.Ordinal));
@@ -112,7 +96,7 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
     {
         if (_running.TryRemove(failed.Step, out var running) && running.Lines(int.MaxValue) is { Count: > 0 } lines)
         {
-            Say($"build    {Label(failed.Step)} wrote{(running.IsCut ? $" more than is shown here; all of it: ingot logs build {_log?.Id}" : ":")}");
+            Say($"build    {Label(failed.Step)} wrote{(running.IsCut ? $" more than is shown here; all of it: ingot logs build {_log}" : ":")}");
             foreach (string line in lines)
                 SayOutput(failed.Step, line);
         }
@@ -157,7 +141,6 @@ internal sealed partial class BuildDisplay : IBuildProgress, IDisposable
 
     private void Refresh()
     {
-        _log?.Flush();
         var running = _running.OrderByDescending(r => r.Value.Clock.Elapsed).ToList();
         if (running.Count == 0 || _mode != BuildProgressMode.Tty)
             return;

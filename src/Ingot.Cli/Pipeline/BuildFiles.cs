@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
+using Ingot.Projects.Building;
 
 namespace Ingot.Cli.Pipeline;
 
@@ -41,7 +42,7 @@ internal static class BuildFiles
     });
 
     /// <summary>Writes them, each whole or not at all.</summary>
-    public static void Write(BuildOutputs wanted, IReadOnlyList<BuildResult> results)
+    public static void Write(BuildOutputs wanted, IReadOnlyList<ProjectImage> results)
     {
         if (wanted.IdFile is { } file)
             Write(file, System.Text.Encoding.ASCII.GetBytes(results[0].Descriptor.Digest.ToString()), "--iidfile");
@@ -50,17 +51,17 @@ internal static class BuildFiles
             Write(metadata, Json(results), "--metadata-file");
     }
 
-    private static byte[] Json(IReadOnlyList<BuildResult> results) => results is [var one]
+    private static byte[] Json(IReadOnlyList<ProjectImage> results) => results is [var one]
         ? JsonSerializer.SerializeToUtf8Bytes(Of(one), s_json.BuildMetadata)
         : JsonSerializer.SerializeToUtf8Bytes(results.ToDictionary(r => r.Name, Of), s_json.DictionaryStringBuildMetadata);
 
-    private static BuildMetadata Of(BuildResult result)
+    private static BuildMetadata Of(ProjectImage result)
     {
-        var platforms = result.Images.Select(BuildRun.PlatformOf).ToList();
+        var platforms = result.Parts.Select(ProjectImage.PlatformOf).ToList();
         return new BuildMetadata
         {
             Digest = result.Descriptor.Digest,
-            ConfigDigest = result.Images is [var image] ? image.Manifest.Config.Digest : null,
+            ConfigDigest = result.Parts is [var image] ? image.Manifest.Config.Digest : null,
             Descriptor = result.Descriptor with { Platform = platforms is [var platform] ? platform : null },
             Name = string.Join(',', result.Names),
             Platform = string.Join(',', platforms),

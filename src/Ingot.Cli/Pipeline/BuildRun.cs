@@ -5,15 +5,15 @@ using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Images;
-using Ingot.Oci.Layouts;
-using Ingot.Plans;
+using Ingot.Projects;
+using Ingot.Projects.Building;
+using Ingot.Projects.Images;
 using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Pipeline;
 
-/// <summary>What <c>ingot build</c> does once it knows what is wanted: builds for each platform, joins what belongs together, writes it for
-/// others, and says what it came to.</summary>
-internal sealed class BuildRun(BuildSubject subject, BuildOptions options, BuildOutputs wanted)
+/// <summary>What <c>ingot build</c> does once it knows what is wanted: builds, writes it for others, and says what it came to.</summary>
+internal sealed class BuildRun(ProjectHost host, BuildSubject subject, BuildOptions options, BuildOutputs wanted)
 {
     private readonly CommandContext _context = subject.Context;
 
@@ -24,30 +24,24 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
     {
         CheckOne();
         CheckDestinations();
-        var stages = new List<(BuildStage Stage, IReadOnlyList<BuiltImage> Images)>();
-        // Of a repository its commit is the source, whatever the directory is in that this was said in.
-        var sourced = subject.Source.Revision is { } revision && !subject.Project.IsOfFile
-            ? options with { PinnedSource = revision, Repository = subject.Source.Directory }
-            : options;
-        foreach (var platform in options.Platforms)
-        {
-            var stage = new BuildStage(_context, sourced with { Platform = platform, IsPart = options.Platforms.Count > 1 });
-            stages.Add((stage, await stage.RunAsync(subject.Project, _context.Directory, cancellationToken, subject.Names)));
-        }
-
-        IReadOnlyList<BuildResult> results = options.Platforms.Count > 1
-            ? await JoinAsync([.. stages.SelectMany(s => s.Images)], cancellationToken)
-            : [.. stages[0].Images.Select(Alone)];
-        if (options.Platforms.Count > 1 && options.Cache is null && stages.Any(s => s.Stage.DidWork))
-            await CacheKeeper.AfterBuildAsync(_context, cancellationToken);
+        var result = await new ProjectBuilder(host).BuildAsync(subject.Project, _context.Directory, Sourced(), cancellationToken);
         // Once more: a build takes time.
         CheckDestinations();
         foreach (var export in wanted.Exports)
-            await ExportAsync(export, results[0], cancellationToken);
-        BuildFiles.Write(wanted, results);
+            await ExportAsync(export, result.Images[0], cancellationToken);
+        BuildFiles.Write(wanted, result.Images);
         if (!subject.Source.IsRepository && !_context.Terminal.Json && !wanted.WritesFiles)
-            stages[0].Stage.Remember(subject.Project, stages[0].Images, subject.Asked, began);
-        Say(stages, results);
+            UnchangedBuild.Remember(host, subject, options, result.Platforms[0], began);
+        Say(result);
+    }
+
+    // Of a repository its commit is the source, whatever the directory is in that this was said in.
+    private BuildOptions Sourced()
+    {
+        var named = options with { Targets = subject.Names };
+        return subject.Source.Revision is { } revision && !subject.Project.IsOfFile
+            ? named with { Pins = named.Pins with { Source = revision }, Repository = subject.Source.Directory }
+            : named;
     }
 
     // A name, a file or an archive is for one image.
@@ -59,8 +53,7 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
         if (option is not null && count != 1)
             throw new InvalidInputException("build-target", $"'{option}' is for one image, and {count} are built",
                 "name the image: ingot build IMAGE");
-        if (options.Platforms.Count > 1
-            && subject.Project.Images.OfType<DockerfileImage>().Any(i => i.Dockerfile == PlanSettings.StandardInputName))
+        if (options.Platforms.Count > 1 && subject.Project.Images.Any(i => host.FrontEnds.Of(i).ReadsStandardInput))
             throw new InvalidInputException("platform", "standard input is read once, and each platform needs the Dockerfile",
                 "name a file: -f FILE");
         if (options.IndexAnnotations.Count > 0 && options.Platforms.Count == 1)
@@ -85,73 +78,7 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
         }
     }
 
-    private BuildResult Alone(BuiltImage image)
-    {
-        long size = ImageJson.Write(image.Manifest).Length;
-        var descriptor = new Descriptor { MediaType = image.Manifest.MediaType, Digest = image.Digest, Size = size };
-        return new BuildResult(image.Name, BuiltNames.Of(subject.Project, image.Name, options), descriptor, [image]);
-    }
-
-    // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md
-    private async Task<IReadOnlyList<BuildResult>> JoinAsync(IReadOnlyList<BuiltImage> images, CancellationToken cancellationToken)
-    {
-        var layout = new OciLayout(_context.Home.Content);
-        var named = options with { Repository = subject.Source.IsRepository ? subject.Source.Directory : null };
-        var names = new BuiltNames(_context, layout, subject.Project, named);
-        var results = new List<BuildResult>();
-        var groups = images.GroupBy(i => i.Name).ToList();
-        foreach (var group in groups)
-            CheckPlatforms(group.Key, [.. group]);
-        foreach (var part in images)
-            await CheckThereAsync(layout.Store, part, cancellationToken);
-        foreach (var group in groups)
-        {
-            var index = new ImageIndex
-            {
-                Manifests = [.. group.Select(i => Alone(i).Descriptor with { Platform = PlatformOf(i) })],
-                Annotations = IndexAnnotations(),
-            };
-            var descriptor = await layout.Store.PutAsync(MediaType.Index, ImageJson.Write(index), cancellationToken);
-            await names.SetAsync(group.Key, descriptor, cancellationToken);
-            _context.Terminal.Progress($"build    {group.Key} is {descriptor.Digest}, an index for {string.Join(", ", group.Select(PlatformOf))}");
-            results.Add(new BuildResult(group.Key, BuiltNames.Of(subject.Project, group.Key, options), descriptor, [.. group]));
-        }
-
-        return results;
-    }
-
-    // Who takes an image out of an index takes the first of its platform, and would never see the other.
-    private void CheckPlatforms(string name, IReadOnlyList<BuiltImage> parts)
-    {
-        if (parts.GroupBy(i => PlatformOf(i).ToString()).FirstOrDefault(g => g.Count() > 1) is not { } same)
-            return;
-        throw new InvalidInputException("platform",
-            $"'{name}' was asked for on {string.Join(" and ", options.Platforms)}, and {same.Count()} of its images are for {same.Key}",
-            "leave platforms out of its FROM, or build it for one platform");
-    }
-
-    // Another program may have pruned the store meanwhile.
-    private static async Task CheckThereAsync(DirectoryStore store, BuiltImage part, CancellationToken cancellationToken)
-    {
-        foreach (var digest in new[] { part.Digest, part.Manifest.Config.Digest })
-        {
-            if (await store.SizeAsync(digest, cancellationToken) is null)
-                throw new InvalidInputException("gone",
-                    $"'{part.Name}' for {PlatformOf(part)} is no longer whole in the local store: {digest} is gone", "build again");
-        }
-    }
-
-    private SortedDictionary<string, string>? IndexAnnotations()
-    {
-        var annotations = options.IndexAnnotations.GroupBy(a => a.Key).ToDictionary(g => g.Key, g => g.Last().Value);
-        return annotations.Count == 0 ? null : new(annotations, StringComparer.Ordinal);
-    }
-
-    /// <summary>What an image runs on, as its configuration says.</summary>
-    internal static Platform PlatformOf(BuiltImage image) =>
-        new() { Os = image.Config.Os, Architecture = image.Config.Architecture, Variant = image.Config.Variant };
-
-    private async Task ExportAsync(BuildExport export, BuildResult result, CancellationToken cancellationToken)
+    private async Task ExportAsync(BuildExport export, ProjectImage result, CancellationToken cancellationToken)
     {
         if (export.Type == "local")
         {
@@ -167,16 +94,16 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
     }
 
     // Of several platforms each goes into a directory of its own, as with BuildKit.
-    private async Task ExtractAsync(string directory, BuildResult result, CancellationToken cancellationToken)
+    private async Task ExtractAsync(string directory, ProjectImage result, CancellationToken cancellationToken)
     {
         if (File.Exists(directory))
             throw new InvalidInputException("output", $"'{directory}' is a file, and type=local writes into a directory",
                 "name a directory, or use type=tar");
 
         var store = new DirectoryStore(_context.Home.Content);
-        foreach (var built in result.Images)
+        foreach (var built in result.Parts)
         {
-            string target = result.Images.Count == 1 ? directory : Path.Combine(directory, PlatformOf(built).ToString().Replace('/', '_'));
+            string target = result.Parts.Count == 1 ? directory : Path.Combine(directory, ProjectImage.PlatformOf(built).ToString().Replace('/', '_'));
             Directory.CreateDirectory(target);
             var image = await Image.LoadAsync(store, built.Digest, cancellationToken: cancellationToken);
             await FileSystemArchive.ExtractAsync(store, image, target, cancellationToken);
@@ -184,18 +111,18 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
         }
     }
 
-    private void Say(IReadOnlyList<(BuildStage Stage, IReadOnlyList<BuiltImage> Images)> stages, IReadOnlyList<BuildResult> results)
+    private void Say(ProjectBuildResult result)
     {
-        var rows = stages.SelectMany(s => s.Images.Select(i => Report(i, subject.Project, s.Stage.Elapsed)));
-        var explained = options.Explain ? stages.SelectMany(s => s.Stage.Explained).Select(Row) : null;
+        var rows = result.Platforms.SelectMany(p => p.Images.Select(i => Report(i, subject.Project, p.Elapsed)));
+        var explained = options.Explain ? result.Platforms.SelectMany(p => p.Explained).Select(Row) : null;
         if (_context.Terminal.TryJson(new BuildReport([.. rows]) { Steps = explained is null ? null : [.. explained] },
             ReportJson.Default.BuildReport))
             return;
-        foreach (var result in _context.Terminal.IsQuiet && !wanted.TakesOutput ? results : [])
-            _context.Terminal.Line($"{result.Name} {result.Descriptor.Digest}");
+        foreach (var image in _context.Terminal.IsQuiet && !wanted.TakesOutput ? result.Images : [])
+            _context.Terminal.Line($"{image.Name} {image.Descriptor.Digest}");
     }
 
-    private static StepExplanationRow Row((StepLabel Step, StepExplanation Explanation) explained)
+    private static StepExplanationRow Row(ExplainedStep explained)
     {
         var (step, why) = explained;
         var changes = why.Changes.Select(c => new InputChangeRow(c.Input, c.Name, c.Before, c.After));
@@ -213,10 +140,3 @@ internal sealed class BuildRun(BuildSubject subject, BuildOptions options, Build
         Math.Round(elapsed.TotalSeconds, 3),
         new StepCount(image.Record.Steps, image.Record.CachedSteps));
 }
-
-/// <summary>What the build of an image came to.</summary>
-/// <param name="Name">Its name in the project.</param>
-/// <param name="Names">Its names in the local store.</param>
-/// <param name="Descriptor">The manifest, or the index of those of several platforms.</param>
-/// <param name="Images">The image for each platform.</param>
-internal sealed record BuildResult(string Name, IReadOnlyList<string> Names, Descriptor Descriptor, IReadOnlyList<BuiltImage> Images);

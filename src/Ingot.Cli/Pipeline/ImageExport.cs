@@ -4,6 +4,7 @@ using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layouts;
 using Ingot.Oci.Registries;
+using Ingot.Projects.Images;
 
 namespace Ingot.Cli.Pipeline;
 

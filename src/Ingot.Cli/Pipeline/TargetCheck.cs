@@ -5,6 +5,7 @@ using Ingot.Oci.Content;
 using Ingot.Oci.Images;
 using Ingot.Oci.Layers.Compression;
 using Ingot.Plans;
+using Ingot.Projects;
 using Ingot.Server.Api;
 using Ingot.Templates.Project;
 

@@ -2,11 +2,12 @@ using System.Diagnostics;
 using Ingot.Cli.Output;
 using Ingot.Oci.Content;
 using Ingot.Oci.Registries;
+using Ingot.Projects;
 
 namespace Ingot.Cli.Pipeline;
 
 /// <summary>Shows how an image is moved: on a terminal bytes and rate while it goes, and one line at the end.</summary>
-internal sealed class TransferDisplay : IProgress<int>, IProgress<TransferProgress>, IDisposable
+internal sealed class TransferDisplay : ITransferWatch
 {
     private static readonly TimeSpan s_pace = TimeSpan.FromMilliseconds(250);
 

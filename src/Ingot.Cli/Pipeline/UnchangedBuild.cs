@@ -1,18 +1,12 @@
 using System.Collections;
 using System.Text;
-using Ingot.Builds;
-using Ingot.Builds.Files;
 using Ingot.Builds.Running;
 using Ingot.Cli.Commands;
 using Ingot.Diagnostics;
 using Ingot.Oci.Content;
-using Ingot.Oci.Layouts;
-using Ingot.Oci.Linux;
-using Ingot.Plans;
+using Ingot.Projects;
+using Ingot.Projects.Building;
 using Ingot.Server.Storage;
-using Ingot.Templates.Dockerfile;
-using Ingot.Templates.Project;
-using Ingot.Tools;
 
 namespace Ingot.Cli.Pipeline;
 
@@ -48,82 +42,29 @@ internal static class UnchangedBuild
         }
     }
 
-    /// <summary>Whether what a build comes to is decided by files that can be looked at: not by what is elsewhere, was said to be secret, or is to be done again.</summary>
-    public static bool CanRemember(ProjectDefinition project, BuildOptions options) =>
-        options is { NoCache: false, FreshStages: [], Platforms.Count: 1, Explain: false }
-        && options is { Names: true, Cache: null, CacheFrom: [], CacheTo: [], Contexts.Count: 0, Secrets.Count: 0, SshAgents.Count: 0 }
-        && options.Bases.Update is null
-        && options.Platform == Platform.Host
-        && IsFixed(options.Epoch) && IsFixed(project.Epoch) && project.Images.All(i => IsFixed(i.Epoch) && i is not DockerfileImage { Dockerfile: PlanSettings.StandardInputName });
-
-    private static bool IsFixed(EpochDefinition? epoch) => epoch is not { Time: null };
-
-    /// <summary>Remembers a build.</summary>
-    /// <param name="context">What the command was given.</param>
-    /// <param name="project">The project.</param>
-    /// <param name="images">What was built.</param>
-    /// <param name="looks">What the contexts looked like; null when that says too little.</param>
-    /// <param name="said">What is said when all is as it was.</param>
-    /// <param name="asked">Files whose presence decided what the words meant.</param>
+    /// <summary>Remembers a build, if it can be known to be the same another time.</summary>
+    /// <param name="host">What it was built with.</param>
+    /// <param name="subject">What was built.</param>
+    /// <param name="options">How.</param>
+    /// <param name="built">What it came to.</param>
     /// <param name="began">What <see cref="RememberedBuild.Now"/> said before any of it was read.</param>
-    public static void Remember(CommandContext context, ProjectDefinition project, IReadOnlyList<BuiltImage> images,
-        IReadOnlyList<ContextLook>? looks, IReadOnlyList<string> said, IReadOnlyList<string> asked, long began)
+    public static void Remember(ProjectHost host, BuildSubject subject, BuildOptions options, PlatformBuild built, long began)
     {
-        var dockerfiles = project.Images.OfType<DockerfileImage>().Where(i => i.Dockerfile != PlanSettings.StandardInputName).ToList();
-        string At(string path) => Path.Combine(context.Directory, path);
-        // A link says the same when what it leads to changed.
-        string[] files = [.. ProjectDefinition.FileNames.Select(At), .. asked, .. dockerfiles.SelectMany(d => FilesOf(At(d.Dockerfile), At(d.Context)))];
-        files = [.. files.Distinct()];
-        if (looks is null || !files.All(file => IsNoLink(context.Directory, file)) || !AreSame(looks, [.. dockerfiles.Select(d => new ImageFiles(context.Directory, d))]))
+        var context = subject.Context;
+        // Whoever asks for details is to see what is done, and not what was said before.
+        if (context.Terminal.IsVerbose || !BuildMemory.CanRemember(host, subject.Project, options))
             return;
 
-        var store = new OciLayout(context.Home.Content).Store;
-        new RememberedBuild
-        {
-            Said = said,
-            Files = files,
-            // The same files may be of another commit by now, which the record of the build names.
-            Replaced = [At(ImageLock.FileName), Path.Combine(context.Home.Content, OciLayout.IndexFile), .. CommitsOf(context.Directory)],
-            Needed = [.. images.Select(i => BuildRecipe.PathOf(context.Home, i.Digest)), .. images.SelectMany(i => i.Manifest.Layers.Append(i.Manifest.Config).Select(d => d.Digest).Append(i.Digest)).Distinct().Select(store.PathOf), .. dockerfiles.Select(d => At(d.Context)).Distinct()],
-            Looks = looks,
-        }.Keep(context.Home.Cache, KeyOf(context.Arguments), TimeProvider.System, began);
+        string[] said = context.Terminal.IsQuiet
+            ? [.. built.Images.Select(i => $"{i.Name} {i.Digest}")]
+            :
+            [
+                .. built.Warnings.Select(w => $"build    {w}"),
+                .. built.Images.Select(i => $"build    {PlatformBuild.Sentence(i, i.Record.Steps)}"),
+            ];
+        BuildMemory.Of(host, subject.Project, context.Directory, built, said, subject.Asked)
+            ?.Keep(host.Places.Cache, KeyOf(context.Arguments), TimeProvider.System, began);
     }
-
-    // What leaves something out must be the same file as when the contexts were looked at.
-    private static bool AreSame(IReadOnlyList<ContextLook> looks, IReadOnlyList<ImageFiles> images)
-    {
-        try
-        {
-            var ignored = images.Select(i => i.FindContext()?.IgnoreFile).ToList();
-            return looks.All(l => ignored.Contains(l.IgnoreFile));
-        }
-        catch (InvalidInputException)
-        {
-            return false;
-        }
-    }
-
-    private static bool IsNoLink(string directory, string path)
-    {
-        using var root = new RootedDirectory(directory);
-        using var file = RootedDirectory.FindResolved(Path.GetFullPath(Path.GetRelativePath(directory, path), root.Path), out var answer);
-        return answer != PathAnswer.Outside;
-    }
-
-    // What was ever checked out, a line each. Where the repository is not read there is no commit to be recorded.
-    private static IEnumerable<string> CommitsOf(string directory)
-    {
-        try
-        {
-            return GitRepository.Find(directory) is { } repository ? [repository.HeadLog] : [];
-        }
-        catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
-        {
-            return [];
-        }
-    }
-
-    private static IEnumerable<string> FilesOf(string dockerfile, string context) => [dockerfile, dockerfile + IgnoreFile.Name, Path.Combine(context, IgnoreFile.Name)];
 
     // Everything but files: the words, where they were said and by whom, the surroundings, and the program.
     private static Digest KeyOf(IReadOnlyList<string> arguments)

@@ -4,6 +4,11 @@ using Ingot.Cli.Output;
 using Ingot.Evidence.Provenance;
 using Ingot.Evidence.Tests;
 using Ingot.Oci.Content;
+using Ingot.Oci.Registries;
+using Ingot.Projects;
+using Ingot.Projects.Building;
+using Ingot.Projects.Examination;
+using Ingot.Projects.Recipes;
 using Ingot.Server.Api;
 using Ingot.Templates.Project;
 using Ingot.Tools;
@@ -11,7 +16,7 @@ using Ingot.Tools;
 namespace Ingot.Cli.Pipeline;
 
 /// <summary>From source to running: build, test, scan, sign, publish, promote as far as the gates allow, roll out.</summary>
-internal sealed class UpPipeline(CommandContext context, BuildOptions options, WaitOptions wait)
+internal sealed class UpPipeline(CommandContext context, ProjectHost host, BuildOptions options, WaitOptions wait)
 {
     private readonly Terminal _terminal = context.Terminal;
     private readonly List<DecisionReply> _decisions = [];
@@ -24,16 +29,18 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options, W
         var project = ProjectFiles.Load(directory);
         var tests = GossFiles.Load(directory, project);
         CheckHost(project);
-        using var turn = await context.Home.LockAsync($"up {project.Name}", cancellationToken, () => _terminal.Progress(
+        using var turn = await context.Home.Places.LockAsync($"up {project.Name}", cancellationToken, () => _terminal.Progress(
             $"up       another 'ingot up' of project {project.Name} is under way on this host: this one begins when that has ended"));
         if (RunsHere(project))
             await Dockerd.EnsureAsync(context.Home, _terminal, cancellationToken);
         using var server = await context.ConnectAsync(cancellationToken);
 
-        var build = new BuildStage(context, options) { Consider = (plan, token) => TargetCheck.RunAsync(context, server, project, plan, token) };
-        var built = await build.RunAsync(project, directory, cancellationToken);
-        _changed |= build.DidWork;
-        var subjects = project.Images.Where(i => i.Version is not null).Select(i => new Subject(project, i, built.First(b => b.Name == i.Name), build.Recipes[i.Name])).ToList();
+        var builder = new ProjectBuilder(host) { Consider = (plan, token) => TargetCheck.RunAsync(context, server, project, plan, token) };
+        var result = await builder.BuildAsync(project, directory, options, cancellationToken);
+        _changed |= result.DidWork;
+        var built = result.Platforms[0];
+        var subjects = project.Images.Where(i => i.Version is not null)
+            .Select(i => new ExaminedImage(project, i, built.Images.First(b => b.Name == i.Name), built.Recipes[i.Name])).ToList();
         await ApplyAsync(server, project, subjects, tests, cancellationToken);
         var published = await PublishAsync(server, project, subjects, tests, cancellationToken);
         int exitCode = await ReleaseAsync(server, project, published, cancellationToken);
@@ -55,7 +62,7 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options, W
     }
 
     private async Task ApplyAsync(
-        ServerClient server, ProjectDefinition project, IReadOnlyList<Subject> subjects, Dictionary<string, IReadOnlyList<GossFile>> tests, CancellationToken cancellationToken)
+        ServerClient server, ProjectDefinition project, IReadOnlyList<ExaminedImage> subjects, Dictionary<string, IReadOnlyList<GossFile>> tests, CancellationToken cancellationToken)
     {
         var request = new ProjectRequest(project.Source.Text, [.. subjects.Select(s => Applied(s, tests[s.Image.Name]))]);
         var reply = await server.SendAsync(HttpMethod.Put, $"api/v1/projects/{project.Name}", request, ApiJson.Default.ProjectRequest, ApiJson.Default.ProjectReply, cancellationToken);
@@ -65,30 +72,31 @@ internal sealed class UpPipeline(CommandContext context, BuildOptions options, W
     }
 
     // What the server compares with evidence is taken from where evidence takes it.
-    private static ProjectImageRequest Applied(Subject subject, IReadOnlyList<GossFile> tests)
+    private ProjectImageRequest Applied(ExaminedImage subject, IReadOnlyList<GossFile> tests)
     {
-        var source = ProjectBuild.Of(BuildProvenance.Of(subject.Recipe)).Source;
+        var source = ProjectBuild.Of(BuildProvenance.Of(subject.Recipe, host.Version)).Source;
         return new ProjectImageRequest(
             subject.Image.Name, [.. GossFiles.Described(tests).Select(t => new ProjectFileRequest(t.Name, t.Digest))], source?.Repository, source?.Commit);
     }
 
     private async Task<Dictionary<string, Digest>> PublishAsync(
-        ServerClient server, ProjectDefinition project, IReadOnlyList<Subject> subjects, Dictionary<string, IReadOnlyList<GossFile>> tests, CancellationToken cancellationToken)
+        ServerClient server, ProjectDefinition project, IReadOnlyList<ExaminedImage> subjects, Dictionary<string, IReadOnlyList<GossFile>> tests, CancellationToken cancellationToken)
     {
         var published = new Dictionary<string, Digest>(StringComparer.Ordinal);
-        var stage = new PublishStage(context, server);
+        using var http = server.NewHttp();
+        var publisher = new ImagePublisher(host, new RegistryClient(http, server.Server), server.Server.Authority);
         foreach (var subject in subjects)
         {
             await RefuseMovedTagAsync(server, project, subject.Image, subject.Built.Digest, cancellationToken);
-            var evidence = await new EvidenceStage(context, server.Server).RunAsync(subject, tests[subject.Image.Name], cancellationToken);
+            var evidence = await new ProjectExamination(host, server.Server).RunAsync(subject, tests[subject.Image.Name], cancellationToken);
             if (evidence.Failure is { } failure)
             {
-                bool attached = await stage.AttachAsync(project, subject.Image, subject.Built, evidence, cancellationToken);
+                bool attached = await publisher.AttachAsync(project, subject.Image, subject.Built, evidence, cancellationToken);
                 throw new RefusedException(attached ? $"{failure}: {subject.Built.Digest} is published already, and the failure is attached to it" : $"{failure}: nothing is published");
             }
 
             _changed |= evidence.IsNew;
-            _changed |= await stage.RunAsync(project, subject.Image, subject.Built, evidence, cancellationToken);
+            _changed |= await publisher.PublishAsync(project, subject.Image, subject.Built, evidence, cancellationToken);
             published[subject.Image.Name] = subject.Built.Digest;
         }
 

@@ -4,6 +4,8 @@ using Ingot.Cli.Output;
 using Ingot.Evidence.Tests;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layouts;
+using Ingot.Projects;
+using Ingot.Projects.Examination;
 using Ingot.Server.Api;
 using Ingot.Templates.Project;
 
@@ -43,7 +45,7 @@ internal sealed class UpPreview(CommandContext context)
 
     private async Task<PlannedImage> ImageAsync(ServerClient server, ProjectDefinition project, ImageDefinition image, CancellationToken cancellationToken)
     {
-        string from = image is DockerfileImage dockerfile ? dockerfile.Dockerfile : "its declaration in ingot.yaml";
+        string from = context.Host.FrontEnds.Of(image).Origin;
         var built = File.Exists(Path.Combine(context.Home.Content, OciLayout.IndexFile))
             ? (await new OciLayout(context.Home.Content).FindAsync($"{project.Name}/{image.Name}:{image.Version ?? "latest"}", cancellationToken))?.Digest
             : null;

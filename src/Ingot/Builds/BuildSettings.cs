@@ -48,24 +48,12 @@ public sealed record BuildSettings
     /// <summary>Notes that the manifests of images get.</summary>
     public IReadOnlyDictionary<string, string> Annotations { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Values of secrets that steps may mount, by id. They get into no layer, record or log: a build whose output holds one fails.</summary>
-    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Secrets { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
-
-    /// <summary>Ids of secrets whose values are ordinary words: they are neither looked for nor covered.</summary>
-    public IReadOnlyCollection<string> ExemptSecrets { get; init; } = [];
+    /// <summary>What steps may use beside their inputs.</summary>
+    public StepAccess Access { get; init; } = new();
 
     /// <summary>The commit that the sources are of, where it is known otherwise than from the plan's directory; null to look
     /// there.</summary>
     public SourceRevision? Source { get; init; }
-
-    /// <summary>Sockets of SSH agents that steps may mount, absolute paths by id.</summary>
-    public IReadOnlyDictionary<string, string> SshAgents { get; init; } = new Dictionary<string, string>();
-
-    /// <summary>Whether steps may run with all privileges.</summary>
-    public bool AllowInsecure { get; init; }
-
-    /// <summary>Whether steps may use the host's network.</summary>
-    public bool AllowHostNetwork { get; init; }
 
     /// <summary>What asks web servers for the files that ADD names; it must not follow redirects. Null for one of the builder's own, with the proxies of the environment.</summary>
     public HttpClient? Http { get; init; }

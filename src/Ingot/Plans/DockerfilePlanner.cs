@@ -29,10 +29,10 @@ internal sealed class DockerfilePlanner
         _image = image;
         _syntax = syntax;
         _target = FindTarget();
-        foreach (var (name, value) in planner.Settings.Contexts)
+        foreach (var (name, value) in planner.Settings.Options.Contexts)
             _contexts[ContextName.Canonical(name)] = value;
-        var given = image.Arguments.Concat(planner.Settings.Arguments);
-        _arguments = new BuildArguments(given, planner.Settings.Platform, image.Target ?? "default");
+        var given = image.Arguments.Concat(planner.Settings.Options.Arguments);
+        _arguments = new BuildArguments(given, planner.Settings.Options.Platform, image.Target ?? "default");
     }
 
     public DiagnosticBag Diagnostics => _planner.Diagnostics;
@@ -156,7 +156,7 @@ internal sealed class DockerfilePlanner
 
     private void SayUnknown(string name, int before, SourceSpan span)
     {
-        string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), .. Settings.Contexts.Keys, "scratch"];
+        string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), .. Settings.Options.Contexts.Keys, "scratch"];
         Diagnostics.Error(
             "plan-unknown-base", $"'{name}' is neither an earlier stage, nor an image of this project, nor in the local store", span,
             Suggestion.For(name, known) ?? "name an image of the project, of the local store ('ingot images'), or of a registry");

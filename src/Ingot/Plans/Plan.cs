@@ -51,6 +51,9 @@ public sealed record Plan
 /// <param name="History">The history of the base image, when that is not a stage of the plan.</param>
 public sealed record PlannedStage(string Name, TreeSource Base, IReadOnlyList<Step> Steps, ContainerConfig Config, IReadOnlyList<HistoryEntry> History)
 {
+    /// <summary>The image of the project that it is, or is made for.</summary>
+    public string Image => Name.Split('/')[0];
+
     /// <summary>What it runs on.</summary>
     public Platform Platform { get; init; } = Platform.Host;
 

@@ -27,24 +27,11 @@ public sealed record PlanSettings
     /// <summary>The images to build; empty for all of the project's.</summary>
     public IReadOnlyList<string> Targets { get; init; } = [];
 
-    /// <summary>Build arguments for every Dockerfile; they win over the project's.</summary>
-    public IReadOnlyList<KeyValuePair<string, string>> Arguments { get; init; } = [];
+    /// <summary>What the person says of the images.</summary>
+    public PlanOptions Options { get; init; } = new();
 
-    /// <summary>Labels for every image; they win over the template's.</summary>
-    public IReadOnlyList<KeyValuePair<string, string>> Labels { get; init; } = [];
-
-    /// <summary>What commands run with.</summary>
-    public RunSettings Run { get; init; } = new();
-
-    /// <summary>Stages that are made anew, whatever the cache holds: names of the Dockerfile, of the project's images, or
-    /// <c>image/stage</c>.</summary>
-    public IReadOnlyList<string> FreshStages { get; init; } = [];
-
-    /// <summary>What the images run on.</summary>
-    public Platform Platform { get; init; } = Platform.Host;
-
-    /// <summary>Contexts by name, which FROM, <c>--from</c> and <c>--mount</c> find before anything else: a directory, <c>docker-image://NAME</c>, <c>oci-layout://DIR</c>, or a git repository.</summary>
-    public IReadOnlyDictionary<string, string> Contexts { get; init; } = new Dictionary<string, string>();
+    /// <summary>What images can be made from.</summary>
+    public FrontEnds FrontEnds { get; init; } = FrontEnds.Standard;
 
     /// <summary>The text of the Dockerfile called <see cref="StandardInputName"/>.</summary>
     public string StandardInput { get; init; } = "";
@@ -52,7 +39,7 @@ public sealed record PlanSettings
     /// <summary>Finds the images that templates name.</summary>
     public ImageFinder FindImage { get; init; } = (_, _, _) => Task.FromResult<StoredImage?>(null);
 
-    /// <summary>What people know a Dockerfile by, from its absolute path; as the project has it when left out.</summary>
+    /// <summary>What people know a file by, from its absolute path; as the project has it when left out.</summary>
     public Func<string, string>? NameOf { get; init; }
 
     /// <summary>Whether programs of a platform run on this host.</summary>

@@ -36,7 +36,7 @@ internal sealed partial class StagePlanner
         return mounts.Count == run.Mounts.Count;
     }
 
-    private RunSettings Settings => _file.Owner.Settings.Run;
+    private RunSettings Settings => _file.Owner.Settings.Options.Run;
 
     private StepNetwork NetworkOf(Word word)
     {

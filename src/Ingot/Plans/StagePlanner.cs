@@ -28,7 +28,7 @@ internal sealed partial class StagePlanner
         _file = file;
         _index = index;
         _syntax = syntax;
-        _platform = file.Owner.Settings.Platform;
+        _platform = file.Owner.Settings.Options.Platform;
         Name = file.NameOf(index);
     }
 

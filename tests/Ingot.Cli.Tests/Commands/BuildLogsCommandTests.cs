@@ -1,6 +1,6 @@
 using Ingot.Cli.Commands;
 using Ingot.Cli.Output;
-using Ingot.Cli.Pipeline;
+using Ingot.Projects.Building;
 using Ingot.Testing;
 
 namespace Ingot.Cli.Tests.Commands;

@@ -1,6 +1,8 @@
 using Ingot.Cli.Commands;
 using Ingot.Cli.Pipeline;
 using Ingot.Diagnostics;
+using Ingot.Plans;
+using Ingot.Projects;
 
 namespace Ingot.Cli.Tests.Commands;
 
@@ -15,8 +17,8 @@ public sealed class BuildOptionTests
     [InlineData("https://git.example/lib.git", "https://git.example/lib.git")]
     public void ANamedContextIsMeantWhereItWasSaidAndNotWhereTheProjectIs(string said, string expected)
     {
-        var options = new BuildOptions { Contexts = new Dictionary<string, string> { ["lib"] = said } };
-        Assert.Equal(expected, BuildSubject.Resolved(options, "/home/ann/shop/web", "/home/ann/shop").Contexts["LIB"]);
+        var options = new BuildOptions { Plan = new PlanOptions { Contexts = new Dictionary<string, string> { ["lib"] = said } } };
+        Assert.Equal(expected, BuildSubject.Resolved(options, "/home/ann/shop/web", "/home/ann/shop").Plan.Contexts["LIB"]);
         Assert.Same(options, BuildSubject.Resolved(options, "/home/ann/shop", "/home/ann/shop"));
     }
 

@@ -4,6 +4,7 @@ using Ingot.Diagnostics;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers.Compression;
 using Ingot.Plans;
+using Ingot.Projects;
 using Ingot.Server.Api;
 using Ingot.Templates.Project;
 using Ingot.Testing;

@@ -141,7 +141,7 @@ public sealed class BuildFixture(BuildSeed seed) : IAsyncLifetime
     {
         var diagnostics = new DiagnosticBag();
         var definition = ProjectParser.Parse(new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(project, "ingot.yaml"), cancellationToken)), diagnostics);
-        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project, Contexts = contexts ?? new Dictionary<string, string>(), FindImage = find ?? ((_, _, _) => Task.FromResult<StoredImage?>(null)) }, diagnostics, cancellationToken);
+        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project, Options = new PlanOptions { Contexts = contexts ?? new Dictionary<string, string>() }, FindImage = find ?? ((_, _, _) => Task.FromResult<StoredImage?>(null)) }, diagnostics, cancellationToken);
         diagnostics.ThrowIfErrors();
         var settings = change(new BuildSettings { Store = Store, CacheDirectory = Path.Combine(Home, "cache"), WorkDirectory = Path.Combine(Home, "work") });
         var events = recorder ?? new Recorder();

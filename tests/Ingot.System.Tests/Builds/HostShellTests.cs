@@ -64,7 +64,7 @@ public sealed class HostShellTests(BuildFixture fixture) : IDisposable
         {
             await fixture.BuildAsync(
                 $"FROM base AS odd\nRUN mkdir -p '/d/{name}' && echo found > '/d/{name}/f'\nFROM base\n{dockerfile}\n",
-                settings => settings with { Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { [name] = secret, ["known"] = secret } },
+                settings => settings with { Access = new() { Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { [name] = secret, ["known"] = secret } } },
                 TestContext.Current.CancellationToken);
         }
         catch (Exception e) when (e is IngotException or InvalidInputException)
@@ -84,7 +84,7 @@ public sealed class HostShellTests(BuildFixture fixture) : IDisposable
 
         var built = await fixture.BuildAsync(
             $"FROM base\nRUN --mount=type=secret,id=s,uid=7,mode=0440 stat -c '%u %g %a %s' /run/secrets/s && ls -A /run/secrets && cat /proc/net/dev | grep -c tap0; : {Guid.NewGuid()}\n",
-            settings => settings with { WorkDirectory = work, Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { ["s"] = secret } },
+            settings => settings with { WorkDirectory = work, Access = new() { Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { ["s"] = secret } } },
             TestContext.Current.CancellationToken);
 
         Assert.Equal([$"7 0 440 {secret.Length}", "s", "1"], built.Progress.Lines);

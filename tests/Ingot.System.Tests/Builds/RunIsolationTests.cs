@@ -72,7 +72,14 @@ public sealed class RunIsolationTests(BuildFixture fixture)
             cat /f /a /c/a /run/secrets/s /etc/hosts /etc/resolv.conf > /dev/null && test -S "$SSH_AUTH_SOCK" && echo looked
             EOS
             """ + $"\nRUN : {Stopwatch.GetTimestamp()}\n",
-            s => s with { SshAgents = new Dictionary<string, string> { ["default"] = socket }, Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { ["s"] = "hidden secret"u8.ToArray() } },
+            s => s with
+            {
+                Access = new()
+                {
+                    SshAgents = new Dictionary<string, string> { ["default"] = socket },
+                    Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { ["s"] = "hidden secret"u8.ToArray() },
+                },
+            },
             TestContext.Current.CancellationToken,
             ("a", $"text {Stopwatch.GetTimestamp()}"));
         Assert.Equal(["looked"], built.Progress.Lines);

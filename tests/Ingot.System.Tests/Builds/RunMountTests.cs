@@ -157,7 +157,7 @@ public sealed class RunMountTests(BuildFixture fixture)
                 stat -c '%a %u:%g %s' /run/secrets/token /etc/o; stat -f -c %T /run/secrets/token; test "$TOKEN" = "$(cat /run/secrets/token)" || echo "${#TOKEN}"; \
                 ls /run/secrets; ! touch /run/secrets/token 2>/dev/null; sha256sum < /etc/o
             """,
-            s => s with { Secrets = secrets }, CancellationToken.None);
+            s => s with { Access = new() { Secrets = secrets } }, CancellationToken.None);
         Assert.Equal(["400 0:0 22", "440 1:2 11", "tmpfs", "22", "token", $"{Convert.ToHexStringLower(SHA256.HashData("0123456789\n"u8))}  -"], built.Progress.Lines);
         Assert.True(built.Image.Config.History[^1].EmptyLayer);
         fixture.AssertNothingIsLeft("run/secrets");
@@ -168,8 +168,8 @@ public sealed class RunMountTests(BuildFixture fixture)
     {
         Skip();
         string dockerfile = $"FROM base\nRUN --mount=type=secret,id=key,required=true wc -c < /run/secrets/key > /{Environment.TickCount64}\n";
-        var one = await fixture.BuildAsync(dockerfile, s => s with { Secrets = Secrets(("key", "value number one")) }, CancellationToken.None);
-        var other = await fixture.BuildAsync(dockerfile, s => s with { Secrets = Secrets(("key", "another value")) }, CancellationToken.None);
+        var one = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { Secrets = Secrets(("key", "value number one")) } }, CancellationToken.None);
+        var other = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { Secrets = Secrets(("key", "another value")) } }, CancellationToken.None);
         Assert.Empty(other.Progress.Started);
         Assert.Equal(one.Image.Digest, other.Image.Digest);
     }
@@ -196,7 +196,7 @@ public sealed class RunMountTests(BuildFixture fixture)
     public async Task TargetsThatAreTheKernelsAreRefused(string mount)
     {
         Skip();
-        var error = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync($"FROM base\nRUN --mount={mount} true\n", s => s with { Secrets = Secrets(("s", "0123456789")) }, CancellationToken.None));
+        var error = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync($"FROM base\nRUN --mount={mount} true\n", s => s with { Access = new() { Secrets = Secrets(("s", "0123456789")) } }, CancellationToken.None));
         Assert.Contains(error.Diagnostics, d => d.Code == "build-mount-target");
     }
 
@@ -284,7 +284,7 @@ public sealed class RunMountTests(BuildFixture fixture)
             USER u
             RUN --mount=type=ssh,uid=1234,required=true echo "$SSH_AUTH_SOCK $(stat -c '%F %a %u' $SSH_AUTH_SOCK)"; perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => $ENV{SSH_AUTH_SOCK}) or die $!; syswrite $s, pack("NC", 1, 11); sysread $s, my $a, 9; print unpack("H*", $a), "\n"'
             """,
-            s => s with { SshAgents = new Dictionary<string, string> { ["default"] = path } }, CancellationToken.None);
+            s => s with { Access = new() { SshAgents = new Dictionary<string, string> { ["default"] = path } } }, CancellationToken.None);
         Assert.Equal(["/run/buildkit/ssh_agent.0 socket 600 1234", "000000050c00000000"], built.Progress.Lines);
         Assert.True(built.Image.Config.History[^1].EmptyLayer);
         await answering;

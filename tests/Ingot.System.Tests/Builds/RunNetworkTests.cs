@@ -50,7 +50,7 @@ public sealed class RunNetworkTests(BuildFixture fixture)
         string dockerfile = $"FROM base\nRUN --network=host readlink /proc/self/ns/net; : {Environment.TickCount64}\n";
         var refused = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync(dockerfile));
         Assert.Contains("--allow network.host", refused.Diagnostics[0].ToString(), StringComparison.Ordinal);
-        var built = await fixture.BuildAsync(dockerfile, s => s with { AllowHostNetwork = true }, CancellationToken.None);
+        var built = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { AllowHostNetwork = true } }, CancellationToken.None);
         Assert.Equal([new FileInfo("/proc/self/ns/net").LinkTarget!], built.Progress.Lines);
     }
 
@@ -61,7 +61,7 @@ public sealed class RunNetworkTests(BuildFixture fixture)
         string dockerfile = $"FROM base\nRUN --security=insecure mkdir /m && mount -t tmpfs none /m && umount /m && rmdir /m && echo 'all privileges'; : {Environment.TickCount64}\n";
         var refused = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync(dockerfile));
         Assert.Contains("--allow security.insecure", refused.Diagnostics[0].ToString(), StringComparison.Ordinal);
-        var built = await fixture.BuildAsync(dockerfile, s => s with { AllowInsecure = true }, CancellationToken.None);
+        var built = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { AllowInsecure = true } }, CancellationToken.None);
         Assert.Equal(["all privileges"], built.Progress.Lines);
     }
 

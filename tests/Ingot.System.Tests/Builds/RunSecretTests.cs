@@ -91,7 +91,7 @@ public sealed class RunSecretTests(BuildFixture fixture)
     }
 
     private Task<Built> BuildAsync(string dockerfile, Recorder recorder, params (string, string)[] files) =>
-        fixture.BuildAsync(dockerfile, s => s with { Secrets = RunMountTests.Secrets(("t", Value)), NoCache = false }, recorder, CancellationToken.None, files);
+        fixture.BuildAsync(dockerfile, s => s with { Access = new() { Secrets = RunMountTests.Secrets(("t", Value)) }, NoCache = false }, recorder, CancellationToken.None, files);
 
     // What is kept of builds as text.
     private string Everything() => string.Concat(

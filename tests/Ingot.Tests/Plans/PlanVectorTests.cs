@@ -39,10 +39,13 @@ public sealed partial class PlanVectorTests : IDisposable
         return await Planner.PlanAsync(project, new PlanSettings
         {
             Directory = _directory,
-            Platform = new Platform { Os = "linux", Architecture = "amd64" },
             Targets = [.. Given(input, "target").Select(g => g.Name)],
-            Arguments = [.. Given(input, "argument").Select(g => KeyValuePair.Create(g.Name, g.Value))],
-            Contexts = Given(input, "context").ToDictionary(g => g.Name, g => g.Value),
+            Options = new PlanOptions
+            {
+                Platform = new Platform { Os = "linux", Architecture = "amd64" },
+                Arguments = [.. Given(input, "argument").Select(g => KeyValuePair.Create(g.Name, g.Value))],
+                Contexts = Given(input, "context").ToDictionary(g => g.Name, g => g.Value),
+            },
             FindImage = (reference, _, _) => Task.FromResult(reference == "tools:1" ? Tools() : null),
         }, diagnostics);
     }

@@ -26,7 +26,7 @@ public sealed record GitAccess
     internal long Reserve { get; init; } = new DownloadSettings().Reserve;
 
     /// <summary>The access that a build has.</summary>
-    public static GitAccess Of(BuildSettings settings) => new() { Secrets = settings.Secrets, SshAgents = settings.SshAgents, AllowLocalUnsafe = settings.AllowLocalRepositoriesUnsafe };
+    public static GitAccess Of(BuildSettings settings) => new() { Secrets = settings.Access.Secrets, SshAgents = settings.Access.SshAgents, AllowLocalUnsafe = settings.AllowLocalRepositoriesUnsafe };
 
     /// <summary>How a repository is reached.</summary>
     internal GitConnection ConnectionTo(string repository)

@@ -39,7 +39,7 @@ public sealed class Builder
     public async Task<IReadOnlyList<BuiltImage>> BuildAsync(Plan plan, IBuildProgress progress, CancellationToken cancellationToken = default)
     {
         await Workspace.SweepAsync(_workDirectory, cancellationToken);
-        var guard = new SecretGuard(_settings.Secrets.Where(s => !_settings.ExemptSecrets.Contains(s.Key)).ToDictionary());
+        var guard = new SecretGuard(_settings.Access.Secrets.Where(s => !_settings.Access.ExemptSecrets.Contains(s.Key)).ToDictionary());
         guard.Check(plan);
         var started = _settings.TimeProvider.GetUtcNow();
         var source = _settings.Source is { } known ? Task.FromResult<SourceRevision?>(known)
@@ -61,7 +61,7 @@ public sealed class Builder
             {
                 Guard = guard,
                 Slots = slots,
-                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Secrets) { Use = use },
+                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Access.Secrets) { Use = use },
                 Repositories = new GitTrees(GitAccess.Of(_settings)),
                 Copied = new CopiedFiles(cache),
                 Use = use,

@@ -159,9 +159,9 @@ internal sealed partial class PlanExecution : IDisposable
         var diagnostics = new DiagnosticBag();
         foreach (var step in _plan.Stages.SelectMany(s => s.Steps).OfType<RunStep>())
         {
-            if (step.Insecure && !_session.Settings.AllowInsecure)
+            if (step.Insecure && !_session.Settings.Access.AllowInsecure)
                 diagnostics.Error("build-not-allowed", "the command wants all privileges, which were not allowed", step.Span, "allow them with --allow security.insecure, if you would run it as root on the host");
-            if (step.Network == StepNetwork.Host && !_session.Settings.AllowHostNetwork)
+            if (step.Network == StepNetwork.Host && !_session.Settings.Access.AllowHostNetwork)
                 diagnostics.Error("build-not-allowed", "the command wants the host's network, which was not allowed", step.Span, "allow it with --allow network.host");
             if (step.Processors > Environment.ProcessorCount)
                 diagnostics.Error("build-processors", $"the command is to see {step.Processors} processors, and this host has {Environment.ProcessorCount}", step.Span, "take 'processors' away in ingot.yaml, or build on a host that has them");
@@ -250,7 +250,7 @@ internal sealed partial class PlanExecution : IDisposable
 
     private StepKey KeyOf(StepWork work, Digest? content) => StepKeys.Of(work.Step, work.Chain, content, EpochOf(work.Stage), work.Stage.RulesOff, ExemptSecrets);
 
-    private IReadOnlyCollection<string> ExemptSecrets => [.. _session.Settings.ExemptSecrets.Where(_session.Settings.Secrets.ContainsKey)];
+    private IReadOnlyCollection<string> ExemptSecrets => [.. _session.Settings.Access.ExemptSecrets.Where(_session.Settings.Access.Secrets.ContainsKey)];
 
     private DateTimeOffset EpochOf(PlannedStage stage) => stage.Epoch ?? _session.Settings.Epoch;
 

@@ -255,7 +255,7 @@ internal sealed class RunMounts : IAsyncDisposable
 
     private void AddSecret(StepMount.Secret secret)
     {
-        if (!_session.Settings.Secrets.TryGetValue(secret.Id, out var value))
+        if (!_session.Settings.Access.Secrets.TryGetValue(secret.Id, out var value))
         {
             if (secret.IsRequired)
                 throw Problem(secret, "build-secret-missing", $"the secret '{secret.Id}' was not given to the build", $"give it with --secret id={secret.Id},src=FILE or --secret id={secret.Id},env=NAME");
@@ -294,7 +294,7 @@ internal sealed class RunMounts : IAsyncDisposable
 
     private void AddAgent(StepMount.Ssh ssh)
     {
-        if (!_session.Settings.SshAgents.TryGetValue(ssh.Id, out var agent))
+        if (!_session.Settings.Access.SshAgents.TryGetValue(ssh.Id, out var agent))
         {
             if (ssh.IsRequired)
                 throw Problem(ssh, "build-ssh-missing", $"the SSH agent '{ssh.Id}' was not given to the build", $"give it with --ssh {ssh.Id}, or --ssh {ssh.Id}=SOCKET");

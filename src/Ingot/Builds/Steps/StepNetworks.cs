@@ -30,7 +30,7 @@ internal static class StepNetworks
             return HostNetwork(host);
         if (Slirp.Obstacle() is not { } obstacle)
             return new NetworkOfStep([new CarriedNetwork(Namespace)], directory => [new("network", NamespaceIn(directory))], ResolverFile(host));
-        if (!settings.AllowHostNetwork)
+        if (!settings.Access.AllowHostNetwork)
             throw new ToolException("slirp4netns", $"'{step.Text}' needs a network of its own: {obstacle}; or allow builds the host's with --allow network.host");
 
         onLine($"this command uses the host's network, as --allow network.host lets it: {obstacle}");

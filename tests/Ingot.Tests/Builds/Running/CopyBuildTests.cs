@@ -115,7 +115,7 @@ public sealed class CopyBuildTests : IDisposable
         var diagnostics = new DiagnosticBag();
         string project = _directory.At("project");
         var definition = ProjectParser.Parse(new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(project, "ingot.yaml"))), diagnostics);
-        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project, Contexts = _contexts }, diagnostics);
+        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project, Options = new PlanOptions { Contexts = _contexts } }, diagnostics);
         diagnostics.ThrowIfErrors();
         return WithLocalRepository(plan!);
     }
