@@ -15,7 +15,8 @@ internal sealed record CommandContext(string Directory, Home Home, Terminal Term
     /// <summary>The words of the command line.</summary>
     public IReadOnlyList<string> Arguments { get; init; } = [];
 
-    /// <summary>Whether <see cref="Directory"/> is that of <c>-C</c>, and then the project's; else the project is found in it or above it.</summary>
+    /// <summary>Whether <see cref="Directory"/> is that of <c>-C</c>, and then the project's; else the project is found in it or above
+    /// it.</summary>
     public bool IsDirectoryGiven { get; init; }
 
     /// <summary>The directory of the project; that of the command where there is no project.</summary>
@@ -52,7 +53,8 @@ internal sealed record CommandContext(string Directory, Home Home, Terminal Term
         ReadStandardInput = token => Console.In.ReadToEndAsync(token),
     };
 
-    public Task<ServerClient> ConnectAsync(CancellationToken cancellationToken, bool start = true) => new LocalServer(Home, Terminal).ConnectAsync(start, cancellationToken);
+    public Task<ServerClient> ConnectAsync(CancellationToken cancellationToken, bool start = true) =>
+        new LocalServer(Home, Terminal).ConnectAsync(start, cancellationToken);
 }
 
 /// <summary>The program: its commands, and the one place where exceptions become messages and exit codes.</summary>
@@ -74,5 +76,6 @@ internal static class Application
     }
 
     /// <summary>The version of the program.</summary>
-    public static string Version => typeof(Application).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+    public static string Version =>
+        typeof(Application).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 }

@@ -77,17 +77,24 @@ internal static class BuildCommand
         var chosen = project.Images.Where(i => names.Count == 0 || names.Contains(i.Name))
             .Select(i => frontEnds.Of(i).WithTarget(target)).OfType<ImageDefinition>().ToList();
         if (chosen is not [var one])
-            throw new InvalidInputException("target", $"'--target {target}' is for one image, and {chosen.Count} are built from a Dockerfile", "name the image: ingot build IMAGE --target STAGE");
+        {
+            throw new InvalidInputException("target",
+                $"'--target {target}' is for one image, and {chosen.Count} are built from a Dockerfile",
+                "name the image: ingot build IMAGE --target STAGE");
+        }
+
         return project with { Images = [.. project.Images.Select(i => i.Name == one.Name ? one : i)] };
     }
 
     // 1 when any of what was found is an error.
-    private static async Task<int> CheckAsync(ProjectHost host, BuildSubject subject, BuildOptions options, CancellationToken cancellationToken)
+    private static async Task<int> CheckAsync(
+        ProjectHost host, BuildSubject subject, BuildOptions options, CancellationToken cancellationToken)
     {
         var (terminal, directory) = (subject.Context.Terminal, subject.Context.Directory);
         // Code hosts know files by their place in the project.
         string NameOf(string path) => terminal.Sarif ? Path.GetRelativePath(directory, path) : ProjectFiles.Name(path);
-        var found = await TemplateChecks.RunAsync(host, subject.Project, directory, options with { Targets = subject.Names }, NameOf, cancellationToken);
+        var named = options with { Targets = subject.Names };
+        var found = await TemplateChecks.RunAsync(host, subject.Project, directory, named, NameOf, cancellationToken);
         if (!terminal.TrySarif(SarifLog.Of(found)) && !terminal.TryJson(CheckReport.Of(found), CheckJson.Default.CheckReport))
             terminal.Document(found.Count == 0 ? "nothing found" : DiagnosticRenderer.Render(found).TrimEnd('\n'));
         return found.Any(d => d.Severity == Severity.Error) ? ExitCode.No : ExitCode.Done;

@@ -21,7 +21,8 @@ internal static class TestCommand
             var files = GossFiles.LoadTyped(context.Directory, result.GetRequiredValue(file));
             Directory.CreateDirectory(context.Home.Work);
             await using var subject = await ImageUnderTest.UnpackAsync(new DirectoryStore(context.Home.Content), image.Digest, context.Home.Work, cancellationToken);
-            var report = await ProjectExamination.TestAsync(subject, files, ProjectExamination.SandboxOf(context.FindProject(), found, context.Home.Work), cancellationToken);
+            var sandbox = ProjectExamination.SandboxOf(context.FindProject(), found, context.Home.Work);
+            var report = await ProjectExamination.TestAsync(subject, files, sandbox, cancellationToken);
             var reply = new TestReply(image.Digest, report.Succeeded, report.Passed, report.Failed, report.Skipped, [.. report.Results.Select(Row)]);
             if (!context.Terminal.TryJson(reply, ReportJson.Default.TestReply))
                 ExaminationText.Print(context.Terminal, found, report);

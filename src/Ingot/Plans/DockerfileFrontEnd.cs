@@ -58,11 +58,15 @@ internal sealed class DockerfileFrontEnd(DockerfileImage image) : FrontEnd
         DiagnosticBag diagnostics = [];
         var ignored = Ignored(check.Settings, diagnostics);
         var syntax = DockerfileParser.Parse(Find(check.Settings) ?? throw NotThere(), diagnostics);
-        return diagnostics.HasErrors ? diagnostics : diagnostics.Concat(DockerfileChecks.Run(syntax, KnownTo(check) with { Ignored = ignored }));
+        return diagnostics.HasErrors
+            ? diagnostics
+            : diagnostics.Concat(DockerfileChecks.Run(syntax, KnownTo(check) with { Ignored = ignored }));
     }
 
     private static DockerfileImage OpenLoose(LooseTemplate loose) =>
-        new(loose.Name, loose.Source.Span(0, 0), loose.Template.File ?? "Dockerfile", loose.Template.Context ?? ".", loose.Template.Target, [])
+        new(
+            loose.Name, loose.Source.Span(0, 0), loose.Template.File ?? "Dockerfile", loose.Template.Context ?? ".",
+            loose.Template.Target, [])
         {
             DockerfileRoot = loose.FileRoot,
             ContextRoot = loose.ContextRoot,

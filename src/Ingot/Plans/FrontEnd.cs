@@ -24,8 +24,8 @@ public abstract class FrontEnd
     /// why.</summary>
     public abstract Task<PlannedImage?> PlanAsync(Planner planner, CancellationToken cancellationToken);
 
-    /// <summary>The files that decide what it becomes, for a project in <paramref name="directory"/>; null when that cannot be said, and then
-    /// nobody takes it for unchanged. A file outside of where it may be throws <see cref="InvalidInputException"/>.</summary>
+    /// <summary>The files that decide what it becomes, for a project in <paramref name="directory"/>; null when that cannot be said, and
+    /// then nobody takes it for unchanged. A file outside of where it may be throws <see cref="InvalidInputException"/>.</summary>
     public virtual TemplateFiles? FilesIn(string directory) => null;
 
     /// <summary>What checks find in its template, without planning it.</summary>

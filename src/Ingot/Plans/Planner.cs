@@ -38,7 +38,8 @@ public sealed class Planner
     public ProjectDefinition Project => _project;
 
     /// <summary>The plan; null when <paramref name="diagnostics"/> got errors. Files that cannot be read are among those.</summary>
-    public static async Task<Plan?> PlanAsync(ProjectDefinition project, PlanSettings settings, DiagnosticBag diagnostics, CancellationToken cancellationToken = default)
+    public static async Task<Plan?> PlanAsync(
+        ProjectDefinition project, PlanSettings settings, DiagnosticBag diagnostics, CancellationToken cancellationToken = default)
     {
         bool hadErrors = diagnostics.HasErrors;
         var planner = new Planner(project, settings, diagnostics);
@@ -104,7 +105,9 @@ public sealed class Planner
         {
             IsFresh = _settings.Options.FreshStages.Any(f => IsNameOf(f, stage)),
             RulesOff = [.. image.RulesOff.Distinct().Order(StringComparer.Ordinal)],
-            Steps = image.Processors is null ? stage.Steps : [.. stage.Steps.Select(s => s is RunStep run ? run with { Processors = image.Processors } : s)],
+            Steps = image.Processors is null
+                ? stage.Steps
+                : [.. stage.Steps.Select(s => s is RunStep run ? run with { Processors = image.Processors } : s)],
         };
     }
 
@@ -128,8 +131,8 @@ public sealed class Planner
 
     internal PlannedStage Stage(string name) => _stages.First(s => s.Name == name);
 
-    /// <summary>Adds a stage, after those that it uses. The name of that of an image is the image's; of its others it begins with that and a
-    /// slash.</summary>
+    /// <summary>Adds a stage, after those that it uses. The name of that of an image is the image's; of its others it begins with that and
+    /// a slash.</summary>
     public void Add(PlannedStage stage) => _stages.Add(stage);
 
     /// <summary>Notes which build arguments a template takes: one that none takes is probably a mistake.</summary>
@@ -144,7 +147,8 @@ public sealed class Planner
         {
             _diagnostics.Error(
                 "plan-unknown-image", $"the project has no image '{target}'",
-                detail: Suggestion.For(target, _project.Images.Select(i => i.Name)) ?? $"it has {string.Join(", ", _project.Images.Select(i => $"'{i.Name}'"))}");
+                detail: Suggestion.For(target, _project.Images.Select(i => i.Name))
+                    ?? $"it has {string.Join(", ", _project.Images.Select(i => $"'{i.Name}'"))}");
         }
 
         return _project.Images.Where(i => _settings.Targets.Contains(i.Name));
@@ -159,7 +163,8 @@ public sealed class Planner
         foreach (var (name, _) in _settings.Options.Arguments)
         {
             if (!_declaredArguments.Contains(name) && !BuildArguments.IsPredefined(name))
-                _diagnostics.Warning("plan-unused-argument", $"no Dockerfile declares the build argument '{name}'", detail: Suggestion.For(name, _declaredArguments) ?? $"write ARG {name} where it is used");
+                _diagnostics.Warning("plan-unused-argument", $"no Dockerfile declares the build argument '{name}'",
+                    detail: Suggestion.For(name, _declaredArguments) ?? $"write ARG {name} where it is used");
         }
     }
 }

@@ -15,7 +15,8 @@ public interface IProjectSurroundings
     /// <summary>Content that must stay, beside what has a name in the layout.</summary>
     IEnumerable<Digest> Needed();
 
-    /// <summary>A server of our own by the name that references have for its registry; null when that registry is somebody else's.</summary>
+    /// <summary>A server of our own by the name that references have for its registry; null when that registry is somebody
+    /// else's.</summary>
     Task<OwnRegistry?> FindRegistryAsync(string registry, CancellationToken cancellationToken);
 }
 

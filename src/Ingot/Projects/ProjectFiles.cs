@@ -30,8 +30,8 @@ public static class ProjectFiles
         return project!;
     }
 
-    /// <summary>The nearest directory with a project, from <paramref name="directory"/> upwards, or that directory itself; a project that is
-    /// not carried out unasked throws, with why.</summary>
+    /// <summary>The nearest directory with a project, from <paramref name="directory"/> upwards, or that directory itself; a project that
+    /// is not carried out unasked throws, with why.</summary>
     public static string Require(string directory) =>
         Nearest(directory) is not { } found ? directory : found.Refusal is { } refusal ? throw refusal : found.Directory;
 

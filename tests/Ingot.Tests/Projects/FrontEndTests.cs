@@ -13,7 +13,8 @@ using Ingot.Testing;
 
 namespace Ingot.Tests.Projects;
 
-/// <summary>A front end is a row of a table: with one more row, images of that kind are read, planned, built, checked and recorded.</summary>
+/// <summary>A front end is a row of a table: with one more row, images of that kind are read, planned, built, checked and
+/// recorded.</summary>
 public sealed class FrontEndTests : IDisposable
 {
     private const string Yaml = "ingot: 1\nproject: shop\nimages:\n  web: { listing: web/files.txt, title: Files, version: 1.0.0 }\n";
@@ -79,7 +80,8 @@ public sealed class FrontEndTests : IDisposable
     public async Task ItsChecksAreDoneWithTheOthers()
     {
         await File.WriteAllTextAsync(Path.Combine(_project, "web/files.txt"), "one\none\n");
-        var found = await TemplateChecks.RunAsync(_host, ProjectFiles.Load(_project, s_frontEnds), _project, new BuildOptions(), p => p, default);
+        var found = await TemplateChecks.RunAsync(_host, ProjectFiles.Load(_project, s_frontEnds), _project, new BuildOptions(), p =>
+            p, default);
         Assert.Equal("'one' stands twice", Assert.Single(found).Summary);
     }
 
@@ -113,7 +115,8 @@ public sealed class FrontEndTests : IDisposable
     private sealed class ListingFrontEnd(ListingImage image) : FrontEnd
     {
         public static FrontEndRow Row { get; } = new(
-            new ImageTemplate("listing", ["title"], s => new ListingImage(s.Name, s.Span, s.RelativePath("listing") ?? "", s.Text("title"))),
+            new ImageTemplate("listing", ["title"], s =>
+                new ListingImage(s.Name, s.Span, s.RelativePath("listing") ?? "", s.Text("title"))),
             image => image is ListingImage listing ? new ListingFrontEnd(listing) : null);
 
         public override string Origin => image.File;
@@ -124,7 +127,11 @@ public sealed class FrontEndTests : IDisposable
         {
             string text = Read(planner.Settings.Directory);
             var listing = new InlineFile("listing", $"# {image.Title}\n{text}");
-            var step = new CopyStep("LISTING", image.Span, new TreeSource.Inline(), [], "/") { DestinationIsDirectory = true, Inline = [listing] };
+            var step = new CopyStep("LISTING", image.Span, new TreeSource.Inline(), [], "/")
+            {
+                DestinationIsDirectory = true,
+                Inline = [listing]
+            };
             planner.Add(new PlannedStage(image.Name, new TreeSource.Scratch(), [step], Planner.EmptyConfig, []));
             var template = Digest.Of(Encoding.UTF8.GetBytes(text));
             return Task.FromResult<PlannedImage?>(new PlannedImage(image.Name, image.Name, image, template, [], []));

@@ -33,7 +33,8 @@ internal sealed class SampleHost(string directory) : IProjectSurroundings
 
     public IEnumerable<Digest> Needed() => [];
 
-    public Task<OwnRegistry?> FindRegistryAsync(string registry, CancellationToken cancellationToken) => Task.FromResult<OwnRegistry?>(null);
+    public Task<OwnRegistry?> FindRegistryAsync(string registry, CancellationToken cancellationToken) =>
+        Task.FromResult<OwnRegistry?>(null);
 }
 
 /// <summary>Remembers what is said.</summary>

@@ -6,7 +6,8 @@ using Ingot.Plans;
 
 namespace Ingot.Projects.Building;
 
-/// <summary>The context of a Dockerfile that belongs to no project: a directory, or a repository that is fetched for as long as the build takes.</summary>
+/// <summary>The context of a Dockerfile that belongs to no project: a directory, or a repository that is fetched for as long as the build
+/// takes.</summary>
 public sealed class BuildContext : IAsyncDisposable
 {
     private readonly ScratchDirectory? _fetched;
@@ -31,7 +32,8 @@ public sealed class BuildContext : IAsyncDisposable
     public bool IsRepository => _fetched is not null;
 
     /// <summary>The last context without a name; <paramref name="directory"/> when there is none.</summary>
-    public static async Task<BuildContext> FindAsync(ProjectHost host, string directory, IEnumerable<string> contexts, StepAccess access, CancellationToken cancellationToken)
+    public static async Task<BuildContext> FindAsync(
+        ProjectHost host, string directory, IEnumerable<string> contexts, StepAccess access, CancellationToken cancellationToken)
     {
         string? given = contexts.LastOrDefault(c => GitReference.TryParse(c) is not null || !c.Contains('=', StringComparison.Ordinal));
         if (given is not null && GitReference.TryParse(given) is { } repository)
@@ -40,13 +42,15 @@ public sealed class BuildContext : IAsyncDisposable
         string found = Path.TrimEndingDirectorySeparator(given is null ? directory : Path.GetFullPath(given, directory));
         return System.IO.Directory.Exists(found)
             ? new BuildContext(found, Path.GetFileName(found), fetched: null)
-            : throw new InvalidInputException("no-context", $"the context '{given}' is neither a directory nor a git repository", "a repository is written https://host/path.git#ref:subdirectory");
+            : throw new InvalidInputException("no-context", $"the context '{given}' is neither a directory nor a git repository",
+                "a repository is written https://host/path.git#ref:subdirectory");
     }
 
     /// <summary>Takes away what was fetched.</summary>
     public ValueTask DisposeAsync() => _fetched?.DisposeAsync() ?? default;
 
-    private static async Task<BuildContext> FetchAsync(ProjectHost host, TreeSource.Git repository, StepAccess access, CancellationToken cancellationToken)
+    private static async Task<BuildContext> FetchAsync(
+        ProjectHost host, TreeSource.Git repository, StepAccess access, CancellationToken cancellationToken)
     {
         var fetched = await ScratchDirectory.CreateAsync(Path.Combine(host.Places.Work, "contexts"), "git", cancellationToken);
         try

@@ -43,19 +43,19 @@ internal static class BuildExecution
     }
 
     private static async Task<BuildSettings> SettingsFor(
-        ProjectHost host, ProjectDefinition project, BuildOptions options, SharedCaches caches, CancellationToken cancellationToken) => new()
-    {
-        Store = host.Store,
-        CacheDirectory = options.Caches.Directory ?? host.Places.Cache,
-        WorkDirectory = options.Caches.Directory is null ? host.Places.Work : null,
-        NoCache = options.Caches.NoCache,
-        CacheFrom = await caches.FromAsync(cancellationToken),
-        CacheTo = await caches.ToAsync(cancellationToken),
-        Annotations = options.Annotations.GroupBy(a => a.Key).ToDictionary(g => g.Key, g => g.Last().Value),
-        Explain = options.Explain,
-        Access = options.Access with { ExemptSecrets = [.. options.Access.ExemptSecrets.Union(project.ExemptSecrets)] },
-        Source = options.Pins.Source,
-    };
+        ProjectHost host, ProjectDefinition project, BuildOptions options, SharedCaches caches, CancellationToken token) => new()
+        {
+            Store = host.Store,
+            CacheDirectory = options.Caches.Directory ?? host.Places.Cache,
+            WorkDirectory = options.Caches.Directory is null ? host.Places.Work : null,
+            NoCache = options.Caches.NoCache,
+            CacheFrom = await caches.FromAsync(token),
+            CacheTo = await caches.ToAsync(token),
+            Annotations = options.Annotations.GroupBy(a => a.Key).ToDictionary(g => g.Key, g => g.Last().Value),
+            Explain = options.Explain,
+            Access = options.Access with { ExemptSecrets = [.. options.Access.ExemptSecrets.Union(project.ExemptSecrets)] },
+            Source = options.Pins.Source,
+        };
 
     private static void EndLog(ProjectHost host, BuildLog? log)
     {

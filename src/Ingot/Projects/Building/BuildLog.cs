@@ -60,7 +60,8 @@ internal sealed class BuildLog : IBuildProgress, IDisposable
     public BuildLog(string cache, Plan plan, TimeProvider time)
     {
         var now = time.GetUtcNow();
-        Id = $"{now.ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))}";
+        string unique = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4));
+        Id = $"{now.ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)}-{unique}";
         _path = Path.Combine(BuildLogs.DirectoryOf(cache), Id + Extension);
         IReadOnlyList<string> images = [.. plan.Images.Select(i => i.Name)];
         _before = [new() { Kind = "build", Project = plan.Project, Directory = plan.Directory, Started = now, Images = images }];

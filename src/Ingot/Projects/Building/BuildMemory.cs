@@ -15,8 +15,8 @@ namespace Ingot.Projects.Building;
 /// <summary>Says of a build what it depended on, so that the same one is known to come to the same while nothing of that changed.</summary>
 public static class BuildMemory
 {
-    /// <summary>Whether what a build comes to is decided by files that can be looked at: not by what is elsewhere, was said to be secret, or
-    /// is to be done again.</summary>
+    /// <summary>Whether what a build comes to is decided by files that can be looked at: not by what is elsewhere, was said to be secret,
+    /// or is to be done again.</summary>
     public static bool CanRemember(ProjectHost host, ProjectDefinition project, BuildOptions options) =>
         options is { Platforms: [var platform], Explain: false, Names: true, Epoch: not { Time: null }, Bases.Update: null }
         && options.Caches is { NoCache: false, Directory: null, From: [], To: [] }

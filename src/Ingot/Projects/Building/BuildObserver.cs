@@ -4,7 +4,8 @@ using Ingot.Plans;
 
 namespace Ingot.Projects.Building;
 
-/// <summary>Is told of a build: passes it on to its log and to whoever watches, and remembers what the build is asked about afterwards.</summary>
+/// <summary>Is told of a build: passes it on to its log and to whoever watches, and remembers what the build is asked about
+/// afterwards.</summary>
 internal sealed class BuildObserver : IBuildProgress, IDisposable
 {
     private static readonly TimeSpan s_pace = TimeSpan.FromMilliseconds(200);

@@ -20,7 +20,10 @@ public static class CacheKeeper
         string? text = Environment.GetEnvironmentVariable(Variable);
         if (string.IsNullOrEmpty(text))
             return CachePolicy.DefaultMaxBytes;
-        return text == "none" ? null : CachePolicy.TryParseSize(text) ?? throw new InvalidInputException("cache-max", $"{Variable} is '{text}'", "expected a size such as 20GiB, or none");
+        if (text == "none")
+            return null;
+        return CachePolicy.TryParseSize(text)
+            ?? throw new InvalidInputException("cache-max", $"{Variable} is '{text}'", "expected a size such as 20GiB, or none");
     }
 
     /// <summary>Prunes, and takes away the recipes of images that are gone.</summary>
@@ -34,7 +37,8 @@ public static class CacheKeeper
         return report;
     }
 
-    /// <summary>After a build that added something: prunes when the cache is larger than it may be, which is known without looking at all of it, or was not measured for a day.</summary>
+    /// <summary>After a build that added something: prunes when the cache is larger than it may be, which is known without looking at all
+    /// of it, or was not measured for a day.</summary>
     public static async Task AfterBuildAsync(ProjectHost host, CancellationToken cancellationToken)
     {
         if (MaxBytes() is not { } max)
@@ -70,7 +74,8 @@ public static class CacheKeeper
         var young = TimeProvider.System.GetUtcNow() - s_recipeGrace;
         foreach (var file in Directory.Exists(host.Places.Recipes) ? Directory.EnumerateFiles(host.Places.Recipes, "*.json") : [])
         {
-            bool isGone = Digest.TryParse("sha256:" + Path.GetFileNameWithoutExtension(file), out var image) && await store.SizeAsync(image, cancellationToken) is null;
+            bool isGone = Digest.TryParse("sha256:" + Path.GetFileNameWithoutExtension(file), out var image)
+                && await store.SizeAsync(image, cancellationToken) is null;
             if (isGone && File.GetLastWriteTimeUtc(file) < young.UtcDateTime)
                 File.Delete(file);
         }

@@ -2,7 +2,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Projects.Building;
 
-/// <summary>Which platforms' programs the kernel runs: this host's, those that its processor knows, and those for which an emulator is registered.</summary>
+/// <summary>Which platforms' programs the kernel runs: this host's, those that its processor knows, and those for which an emulator is
+/// registered.</summary>
 internal static class Emulators
 {
     // https://docs.kernel.org/admin-guide/binfmt-misc.html

@@ -5,11 +5,13 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Projects.Building;
 
-/// <summary>Which epoch each image of a plan has: what a recipe pins, else the command line's or the environment's, else the image's own, else the project's, else the default.</summary>
+/// <summary>Which epoch each image of a plan has: what a recipe pins, else the command line's or the environment's, else the image's own,
+/// else the project's, else the default.</summary>
 internal static class ImageEpochs
 {
     /// <summary>The plan with the epoch of every stage; those from commits are looked up, once an image.</summary>
-    public static async Task<Plan> SettleAsync(ProjectHost host, Plan plan, ProjectDefinition project, BuildOptions options, CancellationToken cancellationToken)
+    public static async Task<Plan> SettleAsync(
+        ProjectHost host, Plan plan, ProjectDefinition project, BuildOptions options, CancellationToken cancellationToken)
     {
         var epochs = new Dictionary<string, DateTimeOffset>();
         foreach (string name in plan.Stages.Select(s => s.Image).Distinct())
@@ -17,7 +19,8 @@ internal static class ImageEpochs
         return plan with { Stages = [.. plan.Stages.Select(s => s with { Epoch = epochs[s.Image] })] };
     }
 
-    private static async Task<DateTimeOffset> OfAsync(ProjectHost host, Plan plan, ProjectDefinition project, string name, BuildOptions options, CancellationToken cancellationToken)
+    private static async Task<DateTimeOffset> OfAsync(
+        ProjectHost host, Plan plan, ProjectDefinition project, string name, BuildOptions options, CancellationToken cancellationToken)
     {
         if (options.Pins.Epochs.TryGetValue(name, out long pinned))
             return DateTimeOffset.FromUnixTimeSeconds(pinned);

@@ -23,7 +23,9 @@ public sealed class ProjectBuilder(ProjectHost host)
     {
         project = options.Over(project);
         // Once, whatever it is built for.
-        string input = project.Images.Any(i => host.FrontEnds.Of(i).ReadsStandardInput) ? await host.ReadStandardInput(cancellationToken) : "";
+        string input = project.Images.Any(i => host.FrontEnds.Of(i).ReadsStandardInput)
+            ? await host.ReadStandardInput(cancellationToken)
+            : "";
         bool isWhole = options.Platforms.Count == 1;
         var builds = new List<PlatformBuild>();
         foreach (var platform in options.Platforms)
@@ -36,7 +38,8 @@ public sealed class ProjectBuilder(ProjectHost host)
             return new ProjectBuildResult(builds, [.. builds[0].Images.Select(i => Whole(project, i, options))]);
 
         var names = new BuiltNames(host, _layout, project, directory, options);
-        var images = await new ImageIndexes(host, _layout, names, options).JoinAsync([.. builds.SelectMany(b => b.Images)], cancellationToken);
+        var indexes = new ImageIndexes(host, _layout, names, options);
+        var images = await indexes.JoinAsync([.. builds.SelectMany(b => b.Images)], cancellationToken);
         if (options.Caches.Directory is null && builds.Exists(b => b.DidWork))
             await CacheKeeper.AfterBuildAsync(host, cancellationToken);
         return new ProjectBuildResult(builds, images);

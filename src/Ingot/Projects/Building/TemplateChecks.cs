@@ -24,7 +24,9 @@ public static class TemplateChecks
             Directory = directory,
             Options = options.Plan,
             NameOf = nameOf,
-            StandardInput = images.Exists(i => host.FrontEnds.Of(i).ReadsStandardInput) ? await host.ReadStandardInput(cancellationToken) : "",
+            StandardInput = images.Exists(i => host.FrontEnds.Of(i).ReadsStandardInput)
+                ? await host.ReadStandardInput(cancellationToken)
+                : "",
         };
         var check = new TemplateCheck(project, settings);
         DiagnosticBag found = [];

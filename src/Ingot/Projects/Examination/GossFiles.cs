@@ -8,8 +8,10 @@ namespace Ingot.Projects.Examination;
 /// <summary>Reads an image's goss files.</summary>
 public static class GossFiles
 {
-    /// <summary>The files as the project's questions name them. A goss file includes no other: that key is refused, so its own text is all that is asked.</summary>
-    public static IReadOnlyList<TestFile> Described(IReadOnlyList<GossFile> files) => [.. files.Select(f => new TestFile(f.Name, f.Digest))];
+    /// <summary>The files as the project's questions name them. A goss file includes no other: that key is refused, so its own text is all
+    /// that is asked.</summary>
+    public static IReadOnlyList<TestFile> Described(IReadOnlyList<GossFile> files) =>
+        [.. files.Select(f => new TestFile(f.Name, f.Digest))];
 
     /// <summary>Those that a project names, which are its files, by image. All that is wrong with any of them is said at once.</summary>
     public static Dictionary<string, IReadOnlyList<GossFile>> Load(string directory, ProjectDefinition project)

@@ -15,7 +15,8 @@ public sealed class ImagePublisher(ProjectHost host, RegistryClient client, stri
     private readonly DirectoryStore _store = new(host.Places.Content);
 
     /// <summary>Publishes an image under its version; true when anything was not there yet.</summary>
-    public async Task<bool> PublishAsync(ProjectDefinition project, ImageDefinition image, BuiltImage built, EvidenceResult evidence, CancellationToken cancellationToken)
+    public async Task<bool> PublishAsync(
+        ProjectDefinition project, ImageDefinition image, BuiltImage built, EvidenceResult evidence, CancellationToken cancellationToken)
     {
         string repository = $"{project.Name}/{image.Name}";
         if (await IsPublishedAsync(repository, image.Version!, built, evidence, cancellationToken))
@@ -29,7 +30,8 @@ public sealed class ImagePublisher(ProjectHost host, RegistryClient client, stri
     }
 
     /// <summary>Pushes evidence about an image that is published already; false when it is not.</summary>
-    public async Task<bool> AttachAsync(ProjectDefinition project, ImageDefinition image, BuiltImage built, EvidenceResult evidence, CancellationToken cancellationToken)
+    public async Task<bool> AttachAsync(
+        ProjectDefinition project, ImageDefinition image, BuiltImage built, EvidenceResult evidence, CancellationToken cancellationToken)
     {
         string repository = $"{project.Name}/{image.Name}";
         if (await client.HeadManifestAsync(repository, built.Digest.ToString(), cancellationToken) is null)
@@ -55,11 +57,13 @@ public sealed class ImagePublisher(ProjectHost host, RegistryClient client, stri
         if (await client.GetManifestAsync(repository, manifest.Tag!, cancellationToken) is not { } there)
             return manifest.Descriptor.Digest;
 
-        return (await EvidenceWriter.MergeOlderAsync(_store, there.Bytes, await _store.ReadRequiredAsync(manifest.Descriptor.Digest, cancellationToken), cancellationToken))?.Digest;
+        return (await EvidenceWriter.MergeOlderAsync(_store, there.Bytes,
+            await _store.ReadRequiredAsync(manifest.Descriptor.Digest, cancellationToken), cancellationToken))?.Digest;
     }
 
     // The tag goes last, so it says that all of the image is there; evidence that came later is looked for one by one.
-    private async Task<bool> IsPublishedAsync(string repository, string tag, BuiltImage built, EvidenceResult evidence, CancellationToken cancellationToken)
+    private async Task<bool> IsPublishedAsync(
+        string repository, string tag, BuiltImage built, EvidenceResult evidence, CancellationToken cancellationToken)
     {
         if ((await client.HeadManifestAsync(repository, tag, cancellationToken))?.Digest != built.Digest)
             return false;
@@ -68,7 +72,8 @@ public sealed class ImagePublisher(ProjectHost host, RegistryClient client, stri
         return !there.Contains(false);
     }
 
-    private async Task<bool> IsThereAsync(string repository, PublishedEvidence manifest, CancellationToken cancellationToken) => manifest.Tag is null
+    private async Task<bool> IsThereAsync(string repository, PublishedEvidence manifest, CancellationToken cancellationToken) =>
+        manifest.Tag is null
         ? await client.HeadManifestAsync(repository, manifest.Descriptor.Digest.ToString(), cancellationToken) is not null
         : await MergeAsync(repository, manifest, cancellationToken) is null;
 }

@@ -17,13 +17,15 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Projects.Examination;
 
-/// <summary>The evidence about an image: what must be published, whether any of it is new, and why the image may not be; null when it may.</summary>
+/// <summary>The evidence about an image: what must be published, whether any of it is new, and why the image may not be; null when it
+/// may.</summary>
 public sealed record EvidenceResult(IReadOnlyList<PublishedEvidence> Manifests, bool IsNew, string? Failure);
 
 /// <summary>A manifest that carries evidence, and the tag it goes under, if any.</summary>
 public sealed record PublishedEvidence(Descriptor Descriptor, string? Tag);
 
-/// <summary>What is kept of the answers to the same questions about an image: the evidence of every run, and whether the last one failed.</summary>
+/// <summary>What is kept of the answers to the same questions about an image: the evidence of every run, and whether the last one
+/// failed.</summary>
 internal sealed record KeptEvidence(bool Failed, IReadOnlyList<PublishedEvidence> Manifests)
 {
     public static KeptEvidence None { get; } = new(Failed: true, []);
@@ -36,7 +38,8 @@ public sealed record ExaminedImage(ProjectDefinition Project, ImageDefinition Im
     public string Name => $"{Project.Name}/{Image.Name}";
 }
 
-/// <summary>Tests, scans and signs an image. What was found about it by the same questions, for the same project and with the same key, is not asked again.</summary>
+/// <summary>Tests, scans and signs an image. What was found about it by the same questions, for the same project and with the same key, is
+/// not asked again.</summary>
 public sealed class ProjectExamination(ProjectHost host, Uri server)
 {
     private readonly DirectoryStore _store = new(host.Places.Content);
@@ -46,7 +49,8 @@ public sealed class ProjectExamination(ProjectHost host, Uri server)
     {
         using var key = await host.Surroundings.OpenKeys().LoadOrCreateAsync(cancellationToken);
         var questions = ImageQuestions.Of(subject.Project, subject.Image, GossFiles.Described(files));
-        string record = Path.Combine(host.Places.Cache, "evidence", $"{subject.Built.Digest.Hex}-{KeyOf(subject, questions, key.Id).Short}.json");
+        string record = Path.Combine(host.Places.Cache, "evidence",
+            $"{subject.Built.Digest.Hex}-{KeyOf(subject, questions, key.Id).Short}.json");
         var known = await ReadAsync(record, cancellationToken) ?? KeptEvidence.None;
         if (!known.Failed)
             return new EvidenceResult(known.Manifests, IsNew: false, Failure: null);
@@ -58,7 +62,8 @@ public sealed class ProjectExamination(ProjectHost host, Uri server)
             .WriteAsync(image.Image.Descriptor, statements, reference: subject.Name, cancellationToken: cancellationToken);
         host.Say("sign", $"{statements.Count} statements about {subject.Image.Name} with key {key.Id[..12]}");
         // A failure stays with the image: whoever publishes it later publishes that too.
-        var kept = new KeptEvidence(failure is not null, [.. known.Manifests, .. written.Select(m => new PublishedEvidence(m.Descriptor, m.Tag))]);
+        var kept = new KeptEvidence(failure is not null,
+            [.. known.Manifests, .. written.Select(m => new PublishedEvidence(m.Descriptor, m.Tag))]);
         Write(record, kept);
         return new EvidenceResult(kept.Manifests, IsNew: true, failure);
     }
@@ -69,7 +74,8 @@ public sealed class ProjectExamination(ProjectHost host, Uri server)
         GossRunner.RunAsync(image.Root, image.Image.Config.Config, files, options, cancellationToken);
 
     /// <summary>Looks at an unpacked image: its packages, secrets in it, and whether it is what is claimed of it.</summary>
-    public static async Task<ImageScan> ScanAsync(ImageUnderTest image, IReadOnlyList<string> claims, CancellationToken cancellationToken) => new(
+    public static async Task<ImageScan> ScanAsync(
+        ImageUnderTest image, IReadOnlyList<string> claims, CancellationToken cancellationToken) => new(
         PackageInventory.Read(image.Root),
         await SecretScanner.ScanAsync(image.Store, image.Image, cancellationToken),
         ClaimChecker.Check(image, claims));
@@ -81,12 +87,14 @@ public sealed class ProjectExamination(ProjectHost host, Uri server)
             ? ImageQuestions.SandboxOf(project, image, work)
             : new SandboxOptions(work, TimeProvider.System);
 
-    private async Task<(IReadOnlyList<Statement> Statements, string? Failure)> ExamineAsync(ExaminedImage subject, ImageUnderTest image, IReadOnlyList<GossFile> files, CancellationToken cancellationToken)
+    private async Task<(IReadOnlyList<Statement> Statements, string? Failure)> ExamineAsync(
+        ExaminedImage subject, ImageUnderTest image, IReadOnlyList<GossFile> files, CancellationToken cancellationToken)
     {
         List<(string Type, JsonElement Predicate)> found = [];
         if (files.Count > 0)
         {
-            var tests = await TestAsync(image, files, ImageQuestions.SandboxOf(subject.Project, subject.Image, host.Places.Work), cancellationToken);
+            var tests = await TestAsync(image, files, ImageQuestions.SandboxOf(subject.Project, subject.Image, host.Places.Work),
+                cancellationToken);
             host.Progress.Report(new ProjectEvent.Tested(subject.Image.Name, tests));
             found.Add((PredicateType.TestResult, tests.ToPredicate()));
             if (!tests.Succeeded)
@@ -95,7 +103,8 @@ public sealed class ProjectExamination(ProjectHost host, Uri server)
 
         var scan = await ScanAsync(image, subject.Image.Claims, cancellationToken);
         found.Add((PredicateType.Provenance, BuildProvenance.Of(subject.Recipe, host.Version).ToPredicate()));
-        found.Add((PredicateType.CycloneDx, CycloneDx.ToPredicate(new SbomSubject(subject.Name, subject.Built.Digest, subject.Built.Config.Created), scan.Packages)));
+        found.Add((PredicateType.CycloneDx,
+            CycloneDx.ToPredicate(new SbomSubject(subject.Name, subject.Built.Digest, subject.Built.Config.Created), scan.Packages)));
         found.Add((PredicateType.SecretScan, scan.Secrets.ToPredicate()));
         found.Add((PredicateType.Claims, scan.Claims.ToPredicate()));
         host.Progress.Report(new ProjectEvent.Scanned(subject.Image.Name, scan));
@@ -108,7 +117,8 @@ public sealed class ProjectExamination(ProjectHost host, Uri server)
         return [.. found.Select(f => Statement.About(subject.Built.Digest, binding, f.Type, f.Predicate))];
     }
 
-    /// <summary>Whose answers, to which questions, for which server, as one name: another project, version, key or rule asks again. Another server knows another history of the project.</summary>
+    /// <summary>Whose answers, to which questions, for which server, as one name: another project, version, key or rule asks again. Another
+    /// server knows another history of the project.</summary>
     private Digest KeyOf(ExaminedImage subject, ImageQuestions questions, string key) => Digest.Of(Encoding.UTF8.GetBytes(string.Join(
         '\n', host.Version, server.Authority, subject.Name, subject.Image.Version, key, questions.Digest)));
 
@@ -119,7 +129,8 @@ public sealed class ProjectExamination(ProjectHost host, Uri server)
 
         try
         {
-            var known = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(path, cancellationToken), EvidenceRecordJson.Default.KeptEvidence);
+            var known = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(path, cancellationToken),
+                EvidenceRecordJson.Default.KeptEvidence);
             foreach (var item in known?.Manifests ?? [])
             {
                 if (await _store.SizeAsync(item.Descriptor.Digest, cancellationToken) is null)

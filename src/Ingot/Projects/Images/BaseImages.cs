@@ -8,8 +8,10 @@ using Ingot.Plans;
 
 namespace Ingot.Projects.Images;
 
-/// <summary>Finds the images that a build starts from, nearest first: what <c>ingot.lock</c> says, the local store, a layout or archive, a registry; brings them into the local store once.</summary>
-internal sealed class BaseImages(ProjectHost host, OciLayout layout, string directory, ImageLock images, BaseImageOptions options) : IDisposable
+/// <summary>Finds the images that a build starts from, nearest first: what <c>ingot.lock</c> says, the local store, a layout or archive, a
+/// registry; brings them into the local store once.</summary>
+internal sealed class BaseImages(
+    ProjectHost host, OciLayout layout, string directory, ImageLock images, BaseImageOptions options) : IDisposable
 {
     private readonly RegistryConnections _registries = new(host, options.Insecure);
     private readonly ConcurrentDictionary<(string Name, Platform Platform), Lazy<Task<StoredImage?>>> _found = new();
@@ -18,21 +20,25 @@ internal sealed class BaseImages(ProjectHost host, OciLayout layout, string dire
     /// <summary>Names that a person typed, whose files may be anywhere.</summary>
     public IReadOnlyCollection<string> Typed { get; init; } = [];
 
-    /// <summary>The image of that name for that platform, in the local store; null when nobody knows it. Each name is looked up once.</summary>
+    /// <summary>The image of that name for that platform, in the local store; null when nobody knows it. Each name is looked up
+    /// once.</summary>
     public Task<StoredImage?> FindAsync(string name, Platform platform, CancellationToken cancellationToken) =>
         _found.GetOrAdd((name, platform), _ => new Lazy<Task<StoredImage?>>(() => FindOnceAsync(name, platform, cancellationToken))).Value;
 
-    /// <summary>The image that a name meant when something was built: from the local store, else from where the name leads. Null when it is nowhere; another image under the name throws.</summary>
+    /// <summary>The image that a name meant when something was built: from the local store, else from where the name leads. Null when it is
+    /// nowhere; another image under the name throws.</summary>
     public async Task<StoredImage?> FindPinnedAsync(string name, Digest digest, Platform platform, CancellationToken cancellationToken)
     {
         if (await IsHereAsync(digest, platform, cancellationToken))
             return await LoadAsync(name, digest, platform, cancellationToken);
 
         bool isReference = ImageFile.TryParse(name) is null && Reference.TryParse(name, out _);
-        var found = await FindAsync(isReference ? Reference.Parse(name).WithTag(null).WithDigest(digest).ToString() : name, platform, cancellationToken);
+        string wanted = isReference ? Reference.Parse(name).WithTag(null).WithDigest(digest).ToString() : name;
+        var found = await FindAsync(wanted, platform, cancellationToken);
         return found is null || found.Manifest == digest
             ? found
-            : throw new ImageLookupException("image-moved", $"'{name}' is {found.Manifest}, and the image was built from {digest}", "bring that one into the local store with 'ingot pull' or 'ingot import'");
+            : throw new ImageLookupException("image-moved", $"'{name}' is {found.Manifest}, and the image was built from {digest}",
+                "bring that one into the local store with 'ingot pull' or 'ingot import'");
     }
 
     /// <summary>Says what moved and writes <c>ingot.lock</c>, whole or not at all.</summary>
@@ -41,7 +47,8 @@ internal sealed class BaseImages(ProjectHost host, OciLayout layout, string dire
     public async Task SaveAsync(bool isUpdated, CancellationToken cancellationToken)
     {
         if (options.Update is { Length: > 0 } wanted && !_updated && !isUpdated)
-            throw new InvalidInputException("update", $"no image of this build comes from '{wanted}', and none is a bootstrap of that name", "'--update' takes the name as FROM has it, or none; write the targets before it");
+            throw new InvalidInputException("update", $"no image of this build comes from '{wanted}', and none is a bootstrap of that name",
+                "'--update' takes the name as FROM has it, or none; write the targets before it");
 
         foreach (var change in images.Changes)
         {
@@ -57,7 +64,8 @@ internal sealed class BaseImages(ProjectHost host, OciLayout layout, string dire
     {
         try
         {
-            var digest = await FindLocalAsync(name, platform, cancellationToken) ?? await FindRemoteAsync(name, platform, cancellationToken);
+            var digest = await FindLocalAsync(name, platform, cancellationToken)
+                ?? await FindRemoteAsync(name, platform, cancellationToken);
             return digest is { } found ? await LoadAsync(name, found, platform, cancellationToken) : null;
         }
         catch (ImageException e)
@@ -82,7 +90,9 @@ internal sealed class BaseImages(ProjectHost host, OciLayout layout, string dire
             return null;
 
         var names = await layout.NamesAsync(cancellationToken);
-        string[] candidates = Reference.TryParse(name, out var reference) ? [name, name + ":latest", reference.WithDockerDefaults().ToString()] : [name];
+        string[] candidates = Reference.TryParse(name, out var reference)
+            ? [name, name + ":latest", reference.WithDockerDefaults().ToString()]
+            : [name];
         return candidates.Select(candidate => names.GetValueOrDefault(candidate)?.Digest).FirstOrDefault(found => found is not null);
     }
 
@@ -105,7 +115,8 @@ internal sealed class BaseImages(ProjectHost host, OciLayout layout, string dire
         if (isLocked && !IsUpdated(name))
             return locked;
         if (!isLocked && options.Locked)
-            throw new ImageLookupException("image-not-locked", $"'{name}' is not in {ImageLock.FileName}, and this build must not add it", $"build once without '--locked' and keep {ImageLock.FileName} with the sources");
+            throw new ImageLookupException("image-not-locked", $"'{name}' is not in {ImageLock.FileName}, and this build must not add it",
+                $"build once without '--locked' and keep {ImageLock.FileName} with the sources");
 
         if (await AskAsync(name, reference, cancellationToken) is not { } digest)
             return null;
@@ -125,7 +136,9 @@ internal sealed class BaseImages(ProjectHost host, OciLayout layout, string dire
         catch (RegistryException e) when (IsBareWord(name) && e.Status is 0 or 401 or 403)
         {
             // Most likely the name of a stage, written wrongly.
-            throw new ImageLookupException("image-unknown", $"'{name}' is neither an earlier stage, nor an image of this project, nor in the local store, and could not be had as '{reference}': {e.Message}", inner: e);
+            throw new ImageLookupException("image-unknown",
+                $"'{name}' is neither an earlier stage, nor an image of this project, nor in the local store, "
+                    + $"and could not be had as '{reference}': {e.Message}", inner: e);
         }
         finally
         {
@@ -149,7 +162,8 @@ internal sealed class BaseImages(ProjectHost host, OciLayout layout, string dire
         string name = reference.WithTag(null).WithDigest(digest).ToString();
         using var watch = host.Progress.WatchTransfer("pull", reference.ToString());
         var transfer = new TransferOptions { Progress = watch, Bytes = watch, Platform = platform };
-        var descriptor = await ImageTransfer.PullAsync(client, reference.Repository, digest.ToString(), layout.Store, transfer, cancellationToken);
+        var descriptor = await ImageTransfer.PullAsync(client, reference.Repository, digest.ToString(), layout.Store, transfer,
+            cancellationToken);
         await layout.SetAsync(name, descriptor with { Annotations = null }, cancellationToken);
     }
 
@@ -185,7 +199,8 @@ internal sealed class BaseImages(ProjectHost host, OciLayout layout, string dire
         }
         catch (ContentMismatchException e)
         {
-            throw new ImageLookupException("image-incomplete", $"'{name}' is not whole in the local store: {e.Message}", "pull it again; 'ingot images --verify' says what is wrong", e);
+            throw new ImageLookupException("image-incomplete", $"'{name}' is not whole in the local store: {e.Message}",
+                "pull it again; 'ingot images --verify' says what is wrong", e);
         }
     }
 }

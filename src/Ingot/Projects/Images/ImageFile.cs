@@ -6,7 +6,8 @@ using Ingot.Plans;
 
 namespace Ingot.Projects.Images;
 
-/// <summary>An image in a file or directory, as people write it: <c>oci-layout://DIR[:TAG]</c>, <c>oci-archive:FILE[:TAG]</c>, <c>docker-archive:FILE[:NAME]</c>.</summary>
+/// <summary>An image in a file or directory, as people write it: <c>oci-layout://DIR[:TAG]</c>, <c>oci-archive:FILE[:TAG]</c>,
+/// <c>docker-archive:FILE[:NAME]</c>.</summary>
 /// <param name="Text">The path, and after a colon the name in it.</param>
 public sealed record ImageFile(string Text)
 {
@@ -14,13 +15,17 @@ public sealed record ImageFile(string Text)
 
     /// <summary>The file that a text names; null when it begins with none of the words for one.</summary>
     public static ImageFile? TryParse(string text) =>
-        Array.Find(s_schemes, scheme => text.StartsWith(scheme, StringComparison.Ordinal)) is { } scheme ? new ImageFile(text[scheme.Length..]) : null;
+        Array.Find(s_schemes, scheme => text.StartsWith(scheme, StringComparison.Ordinal)) is { } scheme
+            ? new ImageFile(text[scheme.Length..])
+            : null;
 
     /// <summary>As <see cref="TryParse"/>; without such a word the whole text is the path.</summary>
     public static ImageFile Parse(string text) => TryParse(text) ?? new ImageFile(text);
 
-    /// <summary>Brings an image into the store that a project names, from a file of the project; verified, and refused when it is hostile. A root filesystem is no image here.</summary>
-    public async Task<Digest> ImportOfProjectAsync(DirectoryStore store, string directory, string work, Platform? platform, CancellationToken cancellationToken)
+    /// <summary>Brings an image into the store that a project names, from a file of the project; verified, and refused when it is hostile.
+    /// A root filesystem is no image here.</summary>
+    public async Task<Digest> ImportOfProjectAsync(
+        DirectoryStore store, string directory, string work, Platform? platform, CancellationToken cancellationToken)
     {
         using var project = new RootedDirectory(directory);
         var (path, tag) = Split(directory, candidate => IsIn(project, candidate));
@@ -33,30 +38,35 @@ public sealed record ImageFile(string Text)
         }
         catch (ImageException e)
         {
-            throw new ImageLookupException("image-unusable", $"'{Text}' cannot be used: {e.Message.Replace(file.HandlePath, path, StringComparison.Ordinal)}", inner: e);
+            throw new ImageLookupException("image-unusable",
+                $"'{Text}' cannot be used: {e.Message.Replace(file.HandlePath, path, StringComparison.Ordinal)}", inner: e);
         }
     }
 
     /// <summary>Brings an image into the store that a person typed, which may be anywhere.</summary>
-    public async Task<Digest> ImportAsync(DirectoryStore store, string directory, string work, Platform? platform, CancellationToken cancellationToken)
+    public async Task<Digest> ImportAsync(
+        DirectoryStore store, string directory, string work, Platform? platform, CancellationToken cancellationToken)
     {
         var (path, tag) = Split(directory, candidate => Path.Exists(Path.GetFullPath(candidate, directory)));
         return await ImportAsync(Path.GetFullPath(path, directory), tag, store, work, platform, cancellationToken);
     }
 
     /// <summary>Brings the image into the store and says in which form it was.</summary>
-    public async Task<(ImageForm Form, ImportedImage Image)> OpenAndImportAsync(DirectoryStore store, string directory, string work, Platform? platform, CancellationToken cancellationToken)
+    public async Task<(ImageForm Form, ImportedImage Image)> OpenAndImportAsync(
+        DirectoryStore store, string directory, string work, Platform? platform, CancellationToken cancellationToken)
     {
         var (path, tag) = Split(directory, candidate => Path.Exists(Path.GetFullPath(candidate, directory)));
         await using var source = await ImageSource.OpenAsync(Path.GetFullPath(path, directory), work, cancellationToken);
         return (source.Form, await source.ImportAsync(store, tag, platform, cancellationToken));
     }
 
-    private async Task<Digest> ImportAsync(string path, string? tag, DirectoryStore store, string work, Platform? platform, CancellationToken cancellationToken)
+    private async Task<Digest> ImportAsync(
+        string path, string? tag, DirectoryStore store, string work, Platform? platform, CancellationToken cancellationToken)
     {
         await using var source = await ImageSource.OpenAsync(path, work, cancellationToken);
         return source.Form == ImageForm.RootFileSystem
-            ? throw new ImageLookupException("no-image", $"'{Text}' is no image but an archive of files", "make an image of it with 'ingot import'")
+            ? throw new ImageLookupException("no-image", $"'{Text}' is no image but an archive of files",
+                "make an image of it with 'ingot import'")
             : (await source.ImportAsync(store, tag, platform, cancellationToken)).Digest;
     }
 
@@ -64,7 +74,9 @@ public sealed record ImageFile(string Text)
     {
         using var file = project.Find(path, out var answer);
         return answer == PathAnswer.Outside
-            ? throw new ImageLookupException("outside-project", $"'{Text}' leads out of the project's directory, and only files in it are read", "name it on the command line: --context NAME=oci-layout://DIR, and FROM NAME")
+            ? throw new ImageLookupException("outside-project",
+                $"'{Text}' leads out of the project's directory, and only files in it are read",
+                "name it on the command line: --context NAME=oci-layout://DIR, and FROM NAME")
             : file is not null;
     }
 
@@ -81,6 +93,7 @@ public sealed record ImageFile(string Text)
                 return (Text[..colon], Text[(colon + 1)..]);
         }
 
-        throw new ImageLookupException("no-file", $"there is no file or directory '{Text}'", slash > 0 ? null : $"relative paths begin at '{directory}'");
+        string? cure = slash > 0 ? null : $"relative paths begin at '{directory}'";
+        throw new ImageLookupException("no-file", $"there is no file or directory '{Text}'", cure);
     }
 }

@@ -16,7 +16,8 @@ internal sealed record LockChange(string Name, Digest? Old, Digest New);
 /// <param name="Packages">What was installed, sorted.</param>
 internal sealed record LockedBootstrap(string Request, IReadOnlyList<InstalledPackage> Packages);
 
-/// <summary>A project's <c>ingot.lock</c>: which digest each tag of a registry named when it was first built, and which packages each bootstrap installed.</summary>
+/// <summary>A project's <c>ingot.lock</c>: which digest each tag of a registry named when it was first built, and which packages each
+/// bootstrap installed.</summary>
 internal sealed class ImageLock
 {
     public const string FileName = "ingot.lock";
@@ -78,7 +79,8 @@ internal sealed class ImageLock
             return _locked.Bootstraps.GetValueOrDefault($"{image} {architecture}");
     }
 
-    /// <summary>Locks a bootstrap, and returns what it was locked to before when that is something else; <paramref name="isNew"/> when anything has to be written.</summary>
+    /// <summary>Locks a bootstrap, and returns what it was locked to before when that is something else; <paramref name="isNew"/> when
+    /// anything has to be written.</summary>
     public LockedBootstrap? Set(string image, string architecture, LockedBootstrap bootstrap, out bool isNew)
     {
         lock (_gate)
@@ -92,7 +94,8 @@ internal sealed class ImageLock
         }
     }
 
-    /// <summary>Writes what changed into the file as it is now: another build may have added names meanwhile. The file is replaced whole.</summary>
+    /// <summary>Writes what changed into the file as it is now: another build may have added names meanwhile. The file is replaced
+    /// whole.</summary>
     public async Task SaveAsync(ProjectPlaces places, CancellationToken cancellationToken)
     {
         var changes = Changes;

@@ -35,7 +35,8 @@ public sealed class LocalImages(OciLayout layout, Func<ProjectDefinition?> proje
             return found;
 
         var names = await layout.NamesAsync(cancellationToken);
-        throw new InvalidInputException("no-image", $"the local store has no image '{text}'", Suggestion.For(text, names.Keys) ?? "see 'ingot images'; 'ingot pull' brings images from registries");
+        throw new InvalidInputException("no-image", $"the local store has no image '{text}'",
+            Suggestion.For(text, names.Keys) ?? "see 'ingot images'; 'ingot pull' brings images from registries");
     }
 
     /// <summary>The image for a platform, or else for the host's, or the first that is here: an index need not be here whole.</summary>

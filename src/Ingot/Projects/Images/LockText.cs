@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Ingot.Diagnostics;
@@ -35,7 +36,8 @@ internal sealed partial class LockText
         }
 
         if (!reader.HasVersion && !diagnostics.HasErrors)
-            diagnostics.Error("lock-version", $"'{source.Name}' has no 'ingot-lock: 1'", source.Span(0, 0), "delete the file to lock everything anew");
+            diagnostics.Error("lock-version", $"'{source.Name}' has no 'ingot-lock: 1'", source.Span(0, 0),
+                "delete the file to lock everything anew");
         return reader.Finish();
     }
 
@@ -50,7 +52,7 @@ internal sealed partial class LockText
         {
             text.Append("  \"").Append(name).Append("\":\n    request: \"").Append(bootstrap.Request).Append("\"\n    packages:\n");
             foreach (var package in bootstrap.Packages)
-                text.Append("      \"").Append(package.Id).Append("\": ").Append(package.Version).Append(' ').Append(package.Digest).Append('\n');
+                text.Append(CultureInfo.InvariantCulture, $"      \"{package.Id}\": {package.Version} {package.Digest}\n");
         }
 
         return text.ToString();
@@ -74,7 +76,14 @@ internal sealed partial class LockText
             else if (line is "images:" or "images: {}" or "bootstraps:" or "bootstraps: {}")
                 (_isBootstraps, _bootstrap) = (line.StartsWith('b'), null);
             else if (!(_isBootstraps ? TakeBootstrap(line, span) : TakeImage(line, span)))
-                diagnostics.Error("lock-line", $"'{(line.Length > 80 ? line[..80] : line)}' is not understood", span, $"expected {(_isBootstraps ? "'      \"NAME:ARCHITECTURE\": VERSION sha256:…'" : "'  \"NAME\": sha256:…'")}; where two branches met, keep the line of one of them");
+                SayNotUnderstood(line, span);
+        }
+
+        private void SayNotUnderstood(string line, SourceSpan span)
+        {
+            string expected = _isBootstraps ? "'      \"NAME:ARCHITECTURE\": VERSION sha256:…'" : "'  \"NAME\": sha256:…'";
+            diagnostics.Error("lock-line", $"'{(line.Length > 80 ? line[..80] : line)}' is not understood", span,
+                $"expected {expected}; where two branches met, keep the line of one of them");
         }
 
         public LockText Finish()
@@ -88,7 +97,8 @@ internal sealed partial class LockText
         {
             HasVersion = true;
             if (line["ingot-lock:".Length..].Trim() != "1")
-                diagnostics.Error("lock-version", $"'{line}' is a version that this ingot does not know", span, "use the ingot that wrote it, or a newer one");
+                diagnostics.Error("lock-version", $"'{line}' is a version that this ingot does not know", span,
+                    "use the ingot that wrote it, or a newer one");
         }
 
         private bool TakeImage(string line, SourceSpan span)
@@ -130,7 +140,8 @@ internal sealed partial class LockText
             return true;
         }
 
-        private void Twice(string name, string what, SourceSpan span) => diagnostics.Error("lock-twice", $"'{name}' is locked to two {what}", span, "keep one of them");
+        private void Twice(string name, string what, SourceSpan span) =>
+            diagnostics.Error("lock-twice", $"'{name}' is locked to two {what}", span, "keep one of them");
     }
 
     [GeneratedRegex(@"\A  ""?([^""\s]+?)""?: (sha256:[0-9a-f]+)\z")]

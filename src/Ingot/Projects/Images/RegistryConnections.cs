@@ -36,9 +36,16 @@ public sealed class RegistryConnections(ProjectHost host, IReadOnlyList<string>?
         }
 
         var address = insecure?.Contains(registry) == true ? new Uri($"http://{registry}/") : RegistryClient.UriOf(registry);
-        var handler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(30), PooledConnectionLifetime = TimeSpan.FromMinutes(10), MaxAutomaticRedirections = 10, Proxy = new ForeignProxy() };
+        var handler = new SocketsHttpHandler
+        {
+            ConnectTimeout = TimeSpan.FromSeconds(30),
+            PooledConnectionLifetime = TimeSpan.FromMinutes(10),
+            MaxAutomaticRedirections = 10,
+            Proxy = new ForeignProxy(),
+        };
         if (OwnRoots(registry) is { Count: > 0 } roots)
-            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors) => IsTrusted(certificate, chain, errors, roots);
+            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+                IsTrusted(certificate, chain, errors, roots);
         // Transfers take as long as they get on; what stands still is noticed by who reads and writes.
         var http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
         http.DefaultRequestHeaders.TryAddWithoutValidation("User-Agent", $"ingot/{host.Version}");
@@ -52,7 +59,8 @@ public sealed class RegistryConnections(ProjectHost host, IReadOnlyList<string>?
             ? given
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".docker");
         var config = await DockerConfig.ReadAsync(Path.Combine(directory, "config.json"), cancellationToken);
-        if (config.HelperOf(registry) is { } source && await AskHelperAsync(source.Helper, source.Server, cancellationToken) is { } credentials)
+        if (config.HelperOf(registry) is { } source
+            && await AskHelperAsync(source.Helper, source.Server, cancellationToken) is { } credentials)
             return credentials;
         return config.Find(registry);
     }
@@ -60,11 +68,17 @@ public sealed class RegistryConnections(ProjectHost host, IReadOnlyList<string>?
     private static async Task<RegistryCredentials?> AskHelperAsync(string helper, string server, CancellationToken cancellationToken)
     {
         if (helper.Contains('/', StringComparison.Ordinal))
-            throw new InvalidInputException("credential-helper", $"'{helper}' is not the name of a credential helper", "Docker's config.json names it without 'docker-credential-'");
+            throw new InvalidInputException("credential-helper", $"'{helper}' is not the name of a credential helper",
+                "Docker's config.json names it without 'docker-credential-'");
 
         // A helper finds its keys by the person's variables.
-        var environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? "");
-        var command = new Command($"docker-credential-{helper}", "get") { Input = System.Text.Encoding.UTF8.GetBytes(server), Environment = environment };
+        var environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+            .ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? "");
+        var command = new Command($"docker-credential-{helper}", "get")
+        {
+            Input = System.Text.Encoding.UTF8.GetBytes(server),
+            Environment = environment,
+        };
         var answer = await CommandRunner.CaptureAsync(command, 1 << 20, cancellationToken);
         string output = System.Text.Encoding.UTF8.GetString(answer.Output);
         if (answer.ExitCode == 0)
@@ -74,7 +88,8 @@ public sealed class RegistryConnections(ProjectHost host, IReadOnlyList<string>?
         string said = output.Trim();
         return said.Contains("credentials not found", StringComparison.OrdinalIgnoreCase)
             ? null
-            : throw new ToolException(command, answer.ExitCode, said.Length > 0 ? said : System.Text.Encoding.UTF8.GetString(answer.Error).Trim());
+            : throw new ToolException(
+                command, answer.ExitCode, said.Length > 0 ? said : System.Text.Encoding.UTF8.GetString(answer.Error).Trim());
     }
 
     // Where Docker and Podman look for the certificates of a registry that is signed by nobody known.

@@ -11,18 +11,20 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Projects.Recipes;
 
-/// <summary>Says in SLSA's words how an image was built, and reads back what it takes to build it again. Nothing in it is of the host: directories are those of the repository.</summary>
+/// <summary>Says in SLSA's words how an image was built, and reads back what it takes to build it again. Nothing in it is of the host:
+/// directories are those of the repository.</summary>
 public static class BuildProvenance
 {
     private const string BuildType = ProjectBuild.BuildType;
     private const string Outside = "(outside of the repository)";
     private const string GitScheme = "git+";
     private const string CommitAlgorithm = ProjectBuild.CommitAlgorithm;
-    private const string KindKey = ProjectBuild.KindKey, BootstrapKey = "bootstrap", ArchitectureKey = "architecture", VersionKey = "version";
+    private const string KindKey = ProjectBuild.KindKey, BootstrapKey = "bootstrap", ArchitectureKey = "architecture",
+        VersionKey = "version";
     private const string Template = "template", Source = ProjectBuild.SourceKind, Base = "base", Package = "package";
 
-    /// <summary>The provenance of an image that was built on this host; <paramref name="version"/> is that of Ingot for records that do not say
-    /// it.</summary>
+    /// <summary>The provenance of an image that was built on this host; <paramref name="version"/> is that of Ingot for records that do not
+    /// say it.</summary>
     public static SlsaProvenance Of(BuildRecipe recipe, string version) => new()
     {
         BuildDefinition = new BuildDefinition
@@ -34,7 +36,11 @@ public static class BuildProvenance
         },
         RunDetails = new RunDetails
         {
-            Builder = new ProvenanceBuilder { Id = BuiltInGates.Builder, Version = new(StringComparer.Ordinal) { ["ingot"] = recipe.Ingot ?? version } },
+            Builder = new ProvenanceBuilder
+            {
+                Id = BuiltInGates.Builder,
+                Version = new(StringComparer.Ordinal) { ["ingot"] = recipe.Ingot ?? version },
+            },
             Metadata = new RunMetadata { StartedOn = recipe.Started, FinishedOn = recipe.Finished },
         },
     };
@@ -44,7 +50,10 @@ public static class BuildProvenance
     {
         var definition = provenance.BuildDefinition;
         if (definition.BuildType != BuildType)
-            throw Lacking(image, $"it says '{provenance.RunDetails.Builder.Id}' built it as '{definition.BuildType}', which is no build of Ingot's");
+        {
+            throw Lacking(image,
+                $"it says '{provenance.RunDetails.Builder.Id}' built it as '{definition.BuildType}', which is no build of Ingot's");
+        }
 
         try
         {
@@ -73,7 +82,9 @@ public static class BuildProvenance
         Platform = recipe.Platform,
         Arguments = Pairs(recipe.Arguments),
         Labels = Pairs(recipe.Labels),
-        Contexts = recipe.Contexts.Count == 0 ? null : new(recipe.Contexts.ToDictionary(c => c.Key, c => ContextOf(recipe, c.Value)), StringComparer.Ordinal),
+        Contexts = recipe.Contexts.Count == 0
+            ? null
+            : new(recipe.Contexts.ToDictionary(c => c.Key, c => ContextOf(recipe, c.Value)), StringComparer.Ordinal),
         RulesOff = NotEmpty(recipe.RulesOff),
         Secrets = NotEmpty(recipe.Secrets),
         SshAgents = NotEmpty(recipe.SshAgents),
@@ -102,7 +113,7 @@ public static class BuildProvenance
         if (recipe.ProjectFile is { } file)
             yield return OfKind(ProjectBuild.FileKind, ResourceDescriptor.Of(ProjectDefinition.FileName, file));
         if (recipe.Commit is { } commit)
-            yield return OfKind(Source, new ResourceDescriptor { Name = Source, Uri = AddressOf(recipe.Remote), Digest = new(StringComparer.Ordinal) { [CommitAlgorithm] = commit } });
+            yield return OfKind(Source, OfCommit(Source, AddressOf(recipe.Remote), commit));
         foreach (var (name, digest) in recipe.Bases.OrderBy(b => b.Key, StringComparer.Ordinal))
             yield return OfKind(Base, ResourceDescriptor.Of(name, digest));
         foreach (var material in recipe.Materials)
@@ -110,11 +121,13 @@ public static class BuildProvenance
         foreach (var (image, packages) in recipe.Bootstraps.OrderBy(b => b.Key, StringComparer.Ordinal))
         {
             foreach (var package in packages)
-                yield return OfKind(Package, ResourceDescriptor.Of(package.Name, package.Digest), (BootstrapKey, image), (ArchitectureKey, package.Architecture), (VersionKey, package.Version));
+                yield return OfKind(Package, ResourceDescriptor.Of(package.Name, package.Digest), (BootstrapKey, image),
+                    (ArchitectureKey, package.Architecture), (VersionKey, package.Version));
         }
     }
 
-    private static ResourceDescriptor OfKind(string kind, ResourceDescriptor descriptor, params ReadOnlySpan<(string Key, string Value)> notes)
+    private static ResourceDescriptor OfKind(
+        string kind, ResourceDescriptor descriptor, params ReadOnlySpan<(string Key, string Value)> notes)
     {
         var annotations = new SortedDictionary<string, string>(StringComparer.Ordinal) { [KindKey] = kind };
         foreach (var (key, value) in notes)
@@ -125,7 +138,10 @@ public static class BuildProvenance
     // A file is known by its digest, a repository by its commit.
     private static ResourceDescriptor Fetched(Material material) => Digest.TryParse(material.Identity, out var digest)
         ? ResourceDescriptor.Of(material.Address, digest, material.Address)
-        : new ResourceDescriptor { Name = material.Address, Uri = GitScheme + material.Address, Digest = new(StringComparer.Ordinal) { [CommitAlgorithm] = material.Identity } };
+        : OfCommit(material.Address, GitScheme + material.Address, material.Identity);
+
+    private static ResourceDescriptor OfCommit(string name, string? address, string commit) =>
+        new() { Name = name, Uri = address, Digest = new(StringComparer.Ordinal) { [CommitAlgorithm] = commit } };
 
     private static void Check(string image, AskedParameters asked, ChosenParameters chosen, BuildDefinition definition)
     {
@@ -159,11 +175,14 @@ public static class BuildProvenance
             Platform = asked.Platform,
             Epochs = chosen.Epochs,
             RulesOff = asked.RulesOff ?? [],
-            Bootstraps = dependencies.Where(d => Is(d, Package)).GroupBy(d => Note(d, BootstrapKey)).ToDictionary(g => g.Key, g => (IReadOnlyList<InstalledPackage>)[.. g.Select(PackageOf)]),
+            Bootstraps = dependencies.Where(d => Is(d, Package)).GroupBy(d => Note(d, BootstrapKey))
+                .ToDictionary(g => g.Key, g => (IReadOnlyList<InstalledPackage>)[.. g.Select(PackageOf)]),
             Codec = chosen.Codec,
             Template = DigestOf(dependencies.First(d => Is(d, Template))),
             ProjectFile = dependencies.FirstOrDefault(d => Is(d, ProjectBuild.FileKind)) is { } file ? DigestOf(file) : null,
-            Commit = source.Digest?.GetValueOrDefault(CommitAlgorithm) is { } commit && IsCommit(commit) ? commit : throw new FormatException("its source is no commit"),
+            Commit = source.Digest?.GetValueOrDefault(CommitAlgorithm) is { } commit && IsCommit(commit)
+                ? commit
+                : throw new FormatException("its source is no commit"),
             Remote = source.Uri?.StartsWith(GitScheme, StringComparison.Ordinal) == true ? source.Uri[GitScheme.Length..] : null,
             Prefix = Within(asked, ".") == "." && asked.Directory != "." ? asked.Directory + "/" : "",
             Bases = dependencies.Where(d => Is(d, Base)).DistinctBy(d => d.Name).ToDictionary(d => d.Name ?? "", DigestOf),
@@ -186,7 +205,8 @@ public static class BuildProvenance
     private static bool IsOneLine(string text) => !text.AsSpan().ContainsAny('\n', '\r', '\0');
 
     private static InstalledPackage PackageOf(ResourceDescriptor descriptor) =>
-        new(descriptor.Name ?? throw new FormatException("a package has no name"), Note(descriptor, ArchitectureKey), Note(descriptor, VersionKey), DigestOf(descriptor));
+        new(descriptor.Name ?? throw new FormatException("a package has no name"), Note(descriptor, ArchitectureKey),
+            Note(descriptor, VersionKey), DigestOf(descriptor));
 
     private static bool Is(ResourceDescriptor descriptor, string kind) => descriptor.Annotations?.GetValueOrDefault(KindKey) == kind;
 
@@ -194,7 +214,9 @@ public static class BuildProvenance
         descriptor.Annotations?.GetValueOrDefault(key) ?? throw new FormatException($"'{descriptor.Name}' has no '{key}'");
 
     private static Digest DigestOf(ResourceDescriptor descriptor) =>
-        Digest.TryParse("sha256:" + descriptor.Digest?.GetValueOrDefault("sha256"), out var digest) ? digest : throw new FormatException($"'{descriptor.Name}' has no digest");
+        Digest.TryParse("sha256:" + descriptor.Digest?.GetValueOrDefault("sha256"), out var digest)
+            ? digest
+            : throw new FormatException($"'{descriptor.Name}' has no digest");
 
     // Signed or not, a path must not lead out of the checkout.
     private static string? Within(AskedParameters asked, string? path)
@@ -210,10 +232,13 @@ public static class BuildProvenance
                 throw new FormatException($"'{path}' leads out of the repository");
         }
 
-        return !Path.IsPathRooted(asked.Directory) && !Path.IsPathRooted(path) ? path : throw new FormatException($"'{path}' in '{asked.Directory}' is no path of a repository");
+        return !Path.IsPathRooted(asked.Directory) && !Path.IsPathRooted(path)
+            ? path
+            : throw new FormatException($"'{path}' in '{asked.Directory}' is no path of a repository");
     }
 
-    private static bool IsAddress(string context) => GitReference.TryParse(context) is not null || context.Contains("://", StringComparison.Ordinal);
+    private static bool IsAddress(string context) =>
+        GitReference.TryParse(context) is not null || context.Contains("://", StringComparison.Ordinal);
 
     private static bool IsCommit(string text) => text.Length is 40 or 64 && text.All(char.IsAsciiHexDigitLower);
 
@@ -244,16 +269,24 @@ public static class BuildProvenance
             return GitScheme + "file://" + remote;
 
         int colon = remote.IndexOf(':', StringComparison.Ordinal);
-        return colon > 0 && !remote.AsSpan(0, colon).Contains('/') ? $"{GitScheme}ssh://{remote[..colon]}/{remote[(colon + 1)..].TrimStart('/')}" : null;
+        return colon > 0 && !remote.AsSpan(0, colon).Contains('/')
+            ? $"{GitScheme}ssh://{remote[..colon]}/{remote[(colon + 1)..].TrimStart('/')}"
+            : null;
     }
 
     private static InvalidInputException Lacking(string image, string why) =>
-        new("provenance-lacks", $"'{image}' cannot be built again from its provenance: {why}", "build it from a clean checkout of a commit, and push it again");
+        new("provenance-lacks", $"'{image}' cannot be built again from its provenance: {why}",
+            "build it from a clean checkout of a commit, and push it again");
 
-    private static IReadOnlyList<string>? Pairs(IReadOnlyList<KeyValuePair<string, string>> pairs) => NotEmpty([.. pairs.Select(p => $"{p.Key}={p.Value}")]);
+    private static IReadOnlyList<string>? Pairs(IReadOnlyList<KeyValuePair<string, string>> pairs) =>
+        NotEmpty([.. pairs.Select(p => $"{p.Key}={p.Value}")]);
 
     private static IReadOnlyList<KeyValuePair<string, string>> Pairs(IReadOnlyList<string>? pairs) =>
-        [.. (pairs ?? []).Select(p => p.Split('=', 2)).Select(p => p.Length == 2 ? KeyValuePair.Create(p[0], p[1]) : throw new FormatException($"'{p[0]}' has no value"))];
+        [.. (pairs ?? []).Select(Pair)];
+
+    private static KeyValuePair<string, string> Pair(string text) => text.Split('=', 2) is [var name, var value]
+        ? KeyValuePair.Create(name, value)
+        : throw new FormatException($"'{text}' has no value");
 
     private static IReadOnlyList<string>? NotEmpty(IReadOnlyList<string> list) => list.Count == 0 ? null : list;
 }
@@ -329,7 +362,8 @@ internal sealed record ChosenParameters
     public bool? IsDirty { get; init; }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(AskedParameters))]
 [JsonSerializable(typeof(ChosenParameters))]
 internal sealed partial class BuildProvenanceJson : JsonSerializerContext;

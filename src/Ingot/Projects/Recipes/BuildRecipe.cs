@@ -51,7 +51,8 @@ public sealed record BuildRecipe
     [JsonPropertyName("platform")]
     public required string Platform { get; init; }
 
-    /// <summary>The epochs of the images of the project that were built, in seconds since 1970, by name: one may start from another.</summary>
+    /// <summary>The epochs of the images of the project that were built, in seconds since 1970, by name: one may start from
+    /// another.</summary>
     [JsonPropertyName("epochs")]
     public required IReadOnlyDictionary<string, long> Epochs { get; init; }
 
@@ -71,7 +72,8 @@ public sealed record BuildRecipe
     [JsonPropertyName("template")]
     public required Digest Template { get; init; }
 
-    /// <summary>The digest of the project's file; null for an image that belongs to no project, and in records of earlier versions.</summary>
+    /// <summary>The digest of the project's file; null for an image that belongs to no project, and in records of earlier
+    /// versions.</summary>
     [JsonPropertyName("project_file")]
     public Digest? ProjectFile { get; init; }
 
@@ -87,7 +89,8 @@ public sealed record BuildRecipe
     [JsonPropertyName("remote")]
     public string? Remote { get; init; }
 
-    /// <summary>Where the project is in its working tree: with a slash at the end, or empty for the top; null in records of earlier versions.</summary>
+    /// <summary>Where the project is in its working tree: with a slash at the end, or empty for the top; null in records of earlier
+    /// versions.</summary>
     [JsonPropertyName("prefix")]
     public string? Prefix { get; init; }
 
@@ -163,7 +166,8 @@ public sealed record BuildRecipe
     [JsonPropertyName("finished")]
     public DateTimeOffset? Finished { get; init; }
 
-    /// <summary>The version of Ingot that built it; null in records of earlier versions, which have no place for what stands above.</summary>
+    /// <summary>The version of Ingot that built it; null in records of earlier versions, which have no place for what stands
+    /// above.</summary>
     [JsonPropertyName("ingot")]
     public string? Ingot { get; init; }
 
@@ -205,7 +209,11 @@ public sealed record BuildRecipe
             SharedMemory = options.Plan.Run.SharedMemory,
             Limits = [.. options.Plan.Run.Limits.Select(l => l.ToString())],
             Annotations = options.Annotations,
-            ExemptSecrets = [.. options.Access.ExemptSecrets.Union(project.ExemptSecrets).Intersect(options.Access.Secrets.Keys).Order(StringComparer.Ordinal)],
+            ExemptSecrets =
+            [
+                .. options.Access.ExemptSecrets.Union(project.ExemptSecrets).Intersect(options.Access.Secrets.Keys)
+                    .Order(StringComparer.Ordinal),
+            ],
             Version = definition.Version,
             Given = built.Record.Arguments,
             Rules = built.Record.Rules,
@@ -217,7 +225,8 @@ public sealed record BuildRecipe
         };
     }
 
-    /// <summary>How the image is built again: from the same bases, with the same packages, time and codec, and no result of the cache.</summary>
+    /// <summary>How the image is built again: from the same bases, with the same packages, time and codec, and no result of the
+    /// cache.</summary>
     /// <param name="access">What steps may use now; values are in no record.</param>
     public BuildOptions Again(StepAccess access) => new()
     {
@@ -271,11 +280,16 @@ public sealed record BuildRecipe
     }
 
     private static IEnumerable<TreeSource> Trees(PlannedStage stage) =>
-        [stage.Base, .. stage.Steps.OfType<CopyStep>().Select(s => s.From), .. stage.Steps.OfType<RunStep>().SelectMany(s => s.Mounts).OfType<StepMount.Bind>().Select(m => m.From)];
+    [
+        stage.Base,
+        .. stage.Steps.OfType<CopyStep>().Select(s => s.From),
+        .. stage.Steps.OfType<RunStep>().SelectMany(s => s.Mounts).OfType<StepMount.Bind>().Select(m => m.From),
+    ];
 
     private static IReadOnlyList<string> Used<T>(Plan plan, BuiltImage built, IEnumerable<string> given, Func<T, string> id)
         where T : StepMount =>
-        [.. Steps(plan, built).OfType<RunStep>().SelectMany(s => s.Mounts).OfType<T>().Select(id).Intersect(given).Order(StringComparer.Ordinal)];
+        [.. Steps(plan, built).OfType<RunStep>().SelectMany(s => s.Mounts).OfType<T>()
+            .Select(id).Intersect(given).Order(StringComparer.Ordinal)];
 
     private static IEnumerable<string> Rights(RunStep step)
     {
@@ -324,7 +338,8 @@ public sealed record BuildRecipe
     public async Task SaveAsync(ProjectPlaces places, Digest image, CancellationToken cancellationToken)
     {
         string path = PathOf(places, image);
-        if (File.Exists(path) && (!IsOfCommit || await FindAsync(places, image, cancellationToken) is { IsOfCommit: true, Ingot: not null }))
+        if (File.Exists(path)
+            && (!IsOfCommit || await FindAsync(places, image, cancellationToken) is { IsOfCommit: true, Ingot: not null }))
             return;
 
         System.IO.Directory.CreateDirectory(Path.GetDirectoryName(path)!);

@@ -10,7 +10,8 @@ namespace Ingot.Projects.Recipes;
 /// <summary>What it takes to build an image again, as somebody signed it.</summary>
 public sealed record SignedRecipe(BuildRecipe Recipe, TrustedKey Signer);
 
-/// <summary>Provenance among the evidence in the local store: reads what a trusted key signed, and signs that of images that were built here.</summary>
+/// <summary>Provenance among the evidence in the local store: reads what a trusted key signed, and signs that of images that were built
+/// here.</summary>
 public sealed class SignedProvenance(ProjectHost host)
 {
     private const string PredicateAnnotation = "dev.sigstore.bundle.predicateType";
@@ -23,12 +24,17 @@ public sealed class SignedProvenance(ProjectHost host)
         var manifests = await BundlesAsync(image, cancellationToken);
         var reader = new EvidenceReader(await host.Surroundings.TrustedKeysAsync(cancellationToken));
         var evidence = await reader.ReadAsync(image, _store, manifests.Keys, cancellationToken);
-        var found = evidence.OfKind(EvidenceKind.Provenance).Select(e => (e.Signer, Provenance: TryRead(e))).Where(f => f.Provenance is not null).ToList();
+        var found = evidence.OfKind(EvidenceKind.Provenance)
+            .Select(e => (e.Signer, Provenance: TryRead(e))).Where(f => f.Provenance is not null).ToList();
         if (found.Count > 0)
             return Best(name, found!);
 
         if (evidence.Unverified.FirstOrDefault(u => manifests[u.Manifest] == PredicateType.Provenance) is { } refused)
-            throw new UntrustedException($"the provenance of '{name}' is not trusted: {refused.Reason}; 'ingot keys trust NAME FILE --role builder' makes a key trusted");
+        {
+            throw new UntrustedException($"the provenance of '{name}' is not trusted: {refused.Reason}; "
+                + "'ingot keys trust NAME FILE --role builder' makes a key trusted");
+        }
+
         return null;
     }
 
@@ -59,8 +65,10 @@ public sealed class SignedProvenance(ProjectHost host)
 
             var subject = (await Image.LoadAsync(_store, image, cancellationToken: cancellationToken)).Descriptor;
             var binding = new StatementBinding(recipe.Project, recipe.Image, TimeProvider.System.GetUtcNow());
-            var statement = Statement.About(image, binding, PredicateType.Provenance, BuildProvenance.Of(recipe, host.Version).ToPredicate());
-            await new EvidenceWriter(_store, key, TimeProvider.System).WriteAsync(subject, [statement], reference: name, cancellationToken: cancellationToken);
+            var statement = Statement.About(image, binding, PredicateType.Provenance,
+                BuildProvenance.Of(recipe, host.Version).ToPredicate());
+            await new EvidenceWriter(_store, key, TimeProvider.System).WriteAsync(subject, [statement], reference: name,
+                cancellationToken: cancellationToken);
             host.Say("sign", $"how {name} was built, with key {key.Id[..12]}");
         }
         catch (KeyException e)
@@ -74,7 +82,8 @@ public sealed class SignedProvenance(ProjectHost host)
     {
         var manifests = await BundlesAsync(image, cancellationToken);
         var ours = await new EvidenceReader([new TrustedKey(key, "own")]).ReadAsync(image, _store, manifests.Keys, cancellationToken);
-        return ours.OfKind(EvidenceKind.Provenance).Any(e => StatementBinding.Of(e.Statement) is { } bound && bound.Project == recipe.Project && bound.Image == recipe.Image);
+        return ours.OfKind(EvidenceKind.Provenance)
+            .Any(e => StatementBinding.Of(e.Statement) is { } bound && bound.Project == recipe.Project && bound.Image == recipe.Image);
     }
 
     // The predicate types are what the manifests say, which proves nothing.

@@ -12,8 +12,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Projects.Reproduction;
 
-/// <summary>Builds an image again from what is recorded of it: the commit's files, the arguments, the bases by digest, the time and the codec,
-/// with nothing from the cache.</summary>
+/// <summary>Builds an image again from what is recorded of it: the commit's files, the arguments, the bases by digest, the time and the
+/// codec, with nothing from the cache.</summary>
 public sealed class ImageReproduction
 {
     private readonly ProjectHost _host;

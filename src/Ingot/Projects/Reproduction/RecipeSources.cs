@@ -7,7 +7,8 @@ using Ingot.Tools;
 
 namespace Ingot.Projects.Reproduction;
 
-/// <summary>Finds the files that an image was built from, and writes them into a directory of their own: those of the commit, whatever lies around now.</summary>
+/// <summary>Finds the files that an image was built from, and writes them into a directory of their own: those of the commit, whatever lies
+/// around now.</summary>
 internal sealed class RecipeSources(ProjectHost host, string near, BuildRecipe recipe, StepAccess access)
 {
     private const string LocalScheme = "file:";
@@ -29,8 +30,12 @@ internal sealed class RecipeSources(ProjectHost host, string near, BuildRecipe r
     // A build of this host from changed files has only the directory.
     private string AsItIs()
     {
-        Description = recipe.Commit is null ? $"{recipe.Directory} as it is: it was in no repository" : $"{recipe.Directory} as it is: it differed from commit {recipe.Commit[..12]}";
-        return Directory.Exists(recipe.Directory) ? recipe.Directory : throw new InvalidInputException("no-sources", $"the image was built from '{recipe.Directory}', which is not there");
+        Description = recipe.Commit is null
+            ? $"{recipe.Directory} as it is: it was in no repository"
+            : $"{recipe.Directory} as it is: it differed from commit {recipe.Commit[..12]}";
+        return Directory.Exists(recipe.Directory)
+            ? recipe.Directory
+            : throw new InvalidInputException("no-sources", $"the image was built from '{recipe.Directory}', which is not there");
     }
 
     // A repository that is here and has the commit is nearer than the one it came from; the name of a commit is its content.
@@ -44,7 +49,7 @@ internal sealed class RecipeSources(ProjectHost host, string near, BuildRecipe r
         }
 
         if (recipe.Remote is not { } remote || IsLocal(remote))
-            throw new InvalidInputException("no-sources", $"the image was built from commit {commit}, and {(recipe.Remote is { } place ? $"'{place}', where it came from, is a directory of a host" : "nothing says of which repository")}", "run this in a checkout of it: ingot -C DIR reproduce IMAGE");
+            throw NotHere(commit);
         Description += $" of {SafeAddress.OfRepository(remote)}";
         host.Say("fetch", Description);
         Directory.CreateDirectory(checkout);
@@ -52,8 +57,18 @@ internal sealed class RecipeSources(ProjectHost host, string near, BuildRecipe r
         await trees.MaterialiseAsync(new TreeSource.Git(remote, commit, "", KeepGitDirectory: false, commit), checkout, cancellationToken);
     }
 
+    private InvalidInputException NotHere(string commit)
+    {
+        string why = recipe.Remote is { } place
+            ? $"'{place}', where it came from, is a directory of a host"
+            : "nothing says of which repository";
+        return new InvalidInputException("no-sources", $"the image was built from commit {commit}, and {why}",
+            "run this in a checkout of it: ingot -C DIR reproduce IMAGE");
+    }
+
     // The project's own repository names it: that may be anything on this host.
-    private static bool IsLocal(string remote) => remote.StartsWith('/') || remote.StartsWith('.') || remote.StartsWith(LocalScheme, StringComparison.Ordinal);
+    private static bool IsLocal(string remote) =>
+        remote.StartsWith('/') || remote.StartsWith('.') || remote.StartsWith(LocalScheme, StringComparison.Ordinal);
 
     private async Task<bool> TryCheckOutAsync(string here, string checkout, string commit, CancellationToken cancellationToken)
     {

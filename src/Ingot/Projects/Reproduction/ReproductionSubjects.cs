@@ -14,7 +14,8 @@ namespace Ingot.Projects.Reproduction;
 /// <param name="Signer">Whose key signed that; null for this host's own record.</param>
 public sealed record ReproductionSubject(LocalImage Image, BuildRecipe Recipe, string? Signer);
 
-/// <summary>Finds an image and how it was built, nearest first: this host's record, provenance in the local store, provenance in the registry.</summary>
+/// <summary>Finds an image and how it was built, nearest first: this host's record, provenance in the local store, provenance in the
+/// registry.</summary>
 public sealed class ReproductionSubjects(ProjectHost host, LocalImages images, IReadOnlyList<string> insecure)
 {
     private readonly OciLayout _layout = new(host.Places.Content);
@@ -29,12 +30,16 @@ public sealed class ReproductionSubjects(ProjectHost host, LocalImages images, I
         if (!Reference.TryParse(text, out var reference) || reference.Registry is null)
         {
             local ??= await images.FindAsync(text, cancellationToken);
-            throw new InvalidInputException("no-recipe", $"'{local.Name}' was not built on this host: there is no record of how, and no signed provenance", "name it as its registry does, REGISTRY/REPOSITORY@DIGEST, or build it here from its sources; the digests must be equal");
+            throw new InvalidInputException("no-recipe",
+                $"'{local.Name}' was not built on this host: there is no record of how, and no signed provenance",
+                "name it as its registry does, REGISTRY/REPOSITORY@DIGEST, or build it here from its sources; the digests must be equal");
         }
 
         var pulled = await PullAsync(reference.WithDockerDefaults(), cancellationToken);
         return await KnownAsync(pulled, cancellationToken)
-            ?? throw new InvalidInputException("no-provenance", $"nothing says how '{text}' was built: its registry has no signed provenance of it", "'ingot push' sends provenance along with images that were built on its host, and 'ingot up' publishes it");
+            ?? throw new InvalidInputException("no-provenance",
+                $"nothing says how '{text}' was built: its registry has no signed provenance of it",
+                "'ingot push' sends provenance along with images that were built on its host, and 'ingot up' publishes it");
     }
 
     private async Task<ReproductionSubject?> KnownAsync(LocalImage found, CancellationToken cancellationToken)
@@ -57,7 +62,8 @@ public sealed class ReproductionSubjects(ProjectHost host, LocalImages images, I
         var client = await registries.ConnectAsync(reference.Registry!, cancellationToken);
         using var watch = host.Progress.WatchTransfer("pull", reference.ToString());
         var options = new TransferOptions { Progress = watch, Bytes = watch, Platform = Platform.Host, Referrers = true };
-        var pulled = await ImageTransfer.PullAsync(client, reference.Repository, reference.Digest?.ToString() ?? reference.Tag!, _layout.Store, options, cancellationToken);
+        string what = reference.Digest?.ToString() ?? reference.Tag!;
+        var pulled = await ImageTransfer.PullAsync(client, reference.Repository, what, _layout.Store, options, cancellationToken);
         var descriptor = (await Image.LoadAsync(_layout.Store, pulled.Digest, Platform.Host, cancellationToken)).Descriptor;
         await _layout.SetAsync(reference.ToString(), descriptor with { Annotations = null, Platform = null }, cancellationToken);
         return new LocalImage(reference.ToString(), descriptor);

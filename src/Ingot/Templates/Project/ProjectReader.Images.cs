@@ -40,7 +40,8 @@ internal sealed partial class ProjectReader
         if (ProjectKeys.Compressions.Contains(text))
             return new(field!.Span, text);
 
-        Bad(field!, $"'{Show(text)}' is no way to compress layers", Suggestion.For(text, ProjectKeys.Compressions) ?? $"known are {string.Join(", ", ProjectKeys.Compressions)}");
+        Bad(field!, $"'{Show(text)}' is no way to compress layers", Suggestion.For(text, ProjectKeys.Compressions)
+            ?? $"known are {string.Join(", ", ProjectKeys.Compressions)}");
         return null;
     }
 
@@ -49,7 +50,8 @@ internal sealed partial class ProjectReader
         // The one that was added last is named first.
         var given = templates.Reverse().Where(t => section[t.Key] is not null).ToList();
         if (given is [var one, var other, ..])
-            diagnostics.Error(ProjectCodes.Conflict, $"the image '{entry.Name}' has both a {one.Key} and a {other.Key}", section[one.Key]!.Span, "leave one of them", entry.Value.Path);
+            diagnostics.Error(ProjectCodes.Conflict, $"the image '{entry.Name}' has both a {one.Key} and a {other.Key}",
+                section[one.Key]!.Span, "leave one of them", entry.Value.Path);
         if (given is [var template, ..])
         {
             RefuseKeysOfOthers(section, template);
@@ -60,7 +62,8 @@ internal sealed partial class ProjectReader
         if (!isLater)
         {
             string known = string.Join(" nor a ", templates.Reverse().Select(t => t.Key));
-            diagnostics.Error(ProjectCodes.MissingKey, $"the image '{entry.Name}' has neither a {known}", entry.Key.Span, "say what it is made from", entry.Value.Path);
+            diagnostics.Error(ProjectCodes.MissingKey, $"the image '{entry.Name}' has neither a {known}", entry.Key.Span,
+                "say what it is made from", entry.Value.Path);
         }
 
         // So that a service which names the image is not reported as well.
@@ -71,8 +74,10 @@ internal sealed partial class ProjectReader
     {
         foreach (var other in templates)
         {
-            foreach (var stray in other.Keys.Except(template.Keys).Select(key => (Name: key, Field: section[key])).Where(k => k.Field is not null))
-                diagnostics.Error(ProjectCodes.Conflict, $"'{stray.Name}' belongs to an image made from a {other.Key}", stray.Field!.Span, "take it away", stray.Field.Path);
+            foreach (var stray in other.Keys.Except(template.Keys).Select(key =>
+                (Name: key, Field: section[key])).Where(k => k.Field is not null))
+                diagnostics.Error(ProjectCodes.Conflict, $"'{stray.Name}' belongs to an image made from a {other.Key}", stray.Field!.Span,
+                    "take it away", stray.Field.Path);
         }
     }
 
@@ -81,10 +86,12 @@ internal sealed partial class ProjectReader
         var field = section["dockerfile"]!;
         string path = RelativePath(field) ?? "Dockerfile";
         if (path == ".")
-            diagnostics.Error(ProjectCodes.BadPath, $"'{Scalar(field)}' is a directory", field.Span, "name the Dockerfile itself", field.Path);
+            diagnostics.Error(ProjectCodes.BadPath, $"'{Scalar(field)}' is a directory", field.Span, "name the Dockerfile itself",
+                field.Path);
         int slash = path.LastIndexOf('/');
         string context = section["context"] is { } given ? RelativePath(given) ?? "." : slash < 0 ? "." : path[..slash];
-        string? target = Accepted(section["target"], text => text.Length > 0 && !text.Any(char.IsWhiteSpace), "a stage", "the name of a stage in the Dockerfile");
+        string? target = Accepted(section["target"], text =>
+            text.Length > 0 && !text.Any(char.IsWhiteSpace), "a stage", "the name of a stage in the Dockerfile");
         var arguments = Pairs(section["args"]).Select(ReadArgument).OfType<KeyValuePair<string, string>>();
         return new(section.Name, section.Span, path, context, target, [.. arguments]);
     }
@@ -92,7 +99,8 @@ internal sealed partial class ProjectReader
     private KeyValuePair<string, string>? ReadArgument(Entry argument)
     {
         if (!ProjectValues.IsEnvironmentName(argument.Name))
-            diagnostics.Error(ProjectCodes.BadName, $"'{Show(argument.Name)}' cannot name an argument", argument.Key.Span, "letters, digits and '_'", argument.Value.Path);
+            diagnostics.Error(ProjectCodes.BadName, $"'{Show(argument.Name)}' cannot name an argument", argument.Key.Span,
+                "letters, digits and '_'", argument.Value.Path);
         return AnyText(argument.Value) is { } value ? new(argument.Name, value) : null;
     }
 
@@ -100,14 +108,16 @@ internal sealed partial class ProjectReader
     {
         var field = section["debian"]!;
         var debian = Optional(field, ProjectKeys.Debian);
-        string? suite = field.Node is YamlMap ? Accepted(Required(debian, "suite"), ProjectValues.IsSuite, "a release", "such as bookworm") : null;
+        string? suite = field.Node is YamlMap
+            ? Accepted(Required(debian, "suite"), ProjectValues.IsSuite, "a release", "such as bookworm") : null;
         return new(section.Name, section.Span, suite ?? "", ReadPackages(debian["packages"]), ReadMirror(debian["mirror"]))
         {
             KeepsDocumentation = ReadDocumentation(debian["documentation"]) == "keep",
         };
     }
 
-    private string? ReadDocumentation(Field? field) => Accepted(field, ProjectKeys.Documentation.Contains, "what becomes of documentation", "keep or drop");
+    private string? ReadDocumentation(Field? field) =>
+        Accepted(field, ProjectKeys.Documentation.Contains, "what becomes of documentation", "keep or drop");
 
     private List<string> ReadPackages(Field? field)
     {
@@ -123,7 +133,8 @@ internal sealed partial class ProjectReader
 
     private string? ReadMirror(Field? field) => Accepted(
         field,
-        text => Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" or "file" && uri.UserInfo.Length == 0 && !text.Any(char.IsWhiteSpace),
+        text => Uri.TryCreate(text, UriKind.Absolute, out var uri)
+            && uri.Scheme is "http" or "https" or "file" && uri.UserInfo.Length == 0 && !text.Any(char.IsWhiteSpace),
         "the address of a mirror",
         "http://, https:// or file://, without a password");
 
@@ -137,7 +148,8 @@ internal sealed partial class ProjectReader
         if (text == "git")
             Later(field!.Node, field.Path, "'version: git' is not supported yet", "write a version such as 2.3.1");
         else
-            Bad(field!, $"'{Show(text)}' is not a version", text.Contains('+', StringComparison.Ordinal) ? "a tag cannot hold '+': leave the build metadata out" : "three numbers, such as 2.3.1 or 2.4.0-rc.1");
+            Bad(field!, $"'{Show(text)}' is not a version", text.Contains('+', StringComparison.Ordinal)
+                ? "a tag cannot hold '+': leave the build metadata out" : "three numbers, such as 2.3.1 or 2.4.0-rc.1");
         return null;
     }
 

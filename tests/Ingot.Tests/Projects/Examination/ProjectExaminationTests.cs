@@ -48,12 +48,14 @@ public sealed class ProjectExaminationTests : IDisposable
     {
         var subject = await SubjectAsync("shop", "web");
         var records = await ReadAsync(subject, await AskAsync(subject));
-        Assert.Equal([EvidenceKind.Provenance, EvidenceKind.Sbom, EvidenceKind.SecretScan, EvidenceKind.Claims], records.Where(r => r.Kind != EvidenceKind.Signature).Select(r => r.Kind));
+        Assert.Equal([EvidenceKind.Provenance, EvidenceKind.Sbom, EvidenceKind.SecretScan, EvidenceKind.Claims],
+            records.Where(r => r.Kind != EvidenceKind.Signature).Select(r => r.Kind));
         foreach (var record in records.Where(r => r.Kind != EvidenceKind.Signature))
             Assert.Equal(("shop", "web"), (StatementBinding.Of(record.Statement)!.Project, StatementBinding.Of(record.Statement)!.Image));
 
         var build = ProjectBuild.Of(SlsaProvenance.FromPredicate(records.Single(r => r.Kind == EvidenceKind.Provenance).Predicate));
-        Assert.Equal(new ProjectBuild("shop", "web", "1.0.0", new ProjectSource(subject.Recipe.ProjectFile!.Value, "git+https://code.example/shop.git", new string('a', 40))), build);
+        Assert.Equal(new ProjectBuild("shop", "web", "1.0.0",
+            new ProjectSource(subject.Recipe.ProjectFile!.Value, "git+https://code.example/shop.git", new string('a', 40))), build);
     }
 
     [Fact]
@@ -61,7 +63,8 @@ public sealed class ProjectExaminationTests : IDisposable
     {
         var first = await SubjectAsync("shop", "web");
         await AskAsync(first);
-        foreach (var other in new[] { await SubjectAsync("other", "web"), await SubjectAsync("shop", "api"), await SubjectAsync("shop", "web", "1.0.1") })
+        foreach (var other in new[] { await SubjectAsync("other", "web"), await SubjectAsync("shop", "api"),
+            await SubjectAsync("shop", "web", "1.0.1") })
         {
             Assert.Equal(first.Built.Digest, other.Built.Digest);
             var result = await AskAsync(other);
@@ -113,7 +116,8 @@ public sealed class ProjectExaminationTests : IDisposable
         Assert.Equal(2, (await ReadAsync(subject, second)).Count);
     }
 
-    private Task<EvidenceResult> AskAsync(ExaminedImage subject, params string[] goss) => new ProjectExamination(_sample.Host, s_server).RunAsync(subject, [.. goss.Select(Parse)], default);
+    private Task<EvidenceResult> AskAsync(ExaminedImage subject, params string[] goss) =>
+        new ProjectExamination(_sample.Host, s_server).RunAsync(subject, [.. goss.Select(Parse)], default);
 
     private async Task<IReadOnlyList<EvidenceRecord>> ReadAsync(ExaminedImage subject, EvidenceResult result)
     {
@@ -130,7 +134,8 @@ public sealed class ProjectExaminationTests : IDisposable
         var definition = ProjectParser.Parse(new SourceText("ingot.yaml", yaml), diagnostics)!;
         diagnostics.ThrowIfErrors();
         var made = await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("file", "content")]);
-        return new ExaminedImage(definition, definition.Images[0], new BuiltImage(image, made.Digest, made.Manifest, made.Config, Record()), Recipe(definition, version));
+        return new ExaminedImage(definition, definition.Images[0], new BuiltImage(image, made.Digest, made.Manifest, made.Config, Record()),
+            Recipe(definition, version));
     }
 
     private static BuildRecipe Recipe(ProjectDefinition project, string version) => new()

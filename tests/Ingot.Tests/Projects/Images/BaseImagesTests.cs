@@ -128,9 +128,11 @@ public sealed class BaseImagesTests : IAsyncDisposable
         _registry.Requests.Clear();
         using var one = Bases(new BaseImageOptions());
         using var two = Bases(new BaseImageOptions());
-        var found = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => (i % 2 == 0 ? one : two).FindAsync(Name, Platform.Host, default)));
+        var found = await Task.WhenAll(
+            Enumerable.Range(0, 12).Select(i => (i % 2 == 0 ? one : two).FindAsync(Name, Platform.Host, default)));
         Assert.Single(found.Select(f => f!.Manifest).Distinct());
-        Assert.Equal(2, _registry.Requests.Count(r => r.StartsWith("GET", StringComparison.Ordinal) && r.Contains("/blobs/", StringComparison.Ordinal)));
+        Assert.Equal(2, _registry.Requests
+            .Count(r => r.StartsWith("GET", StringComparison.Ordinal) && r.Contains("/blobs/", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -145,29 +147,34 @@ public sealed class BaseImagesTests : IAsyncDisposable
     public async Task AMissingPlatformListsThoseThereAre()
     {
         var image = await SampleImage.MakeAsync(_source, LayerCompression.Gzip, [("a", "1")]);
-        var index = await _source.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = [image.Descriptor with { Platform = new Platform { Os = "linux", Architecture = "s390x" } }] }));
+        var platform = new Platform { Os = "linux", Architecture = "s390x" };
+        var index = await IndexAsync(image.Descriptor with { Platform = platform });
         await ImageTransfer.PushAsync(_source, _registry.Client(), Repository, index.Digest, "1");
         var e = await Assert.ThrowsAsync<ImageLookupException>(() => BuildAsync());
         Assert.Contains("only for: linux/s390x", e.Message, StringComparison.Ordinal);
-        Assert.Equal(image.Digest, await BuildAsync(platform: new Platform { Os = "linux", Architecture = "s390x" }));
+        Assert.Equal(image.Digest, await BuildAsync(platform: platform));
     }
 
     [Fact]
     public async Task OfAnIndexASecondPlatformIsPulledWhenItIsAskedFor()
     {
-        var (one, two) = (await SampleImage.MakeAsync(_source, LayerCompression.Gzip, [("a", "1")]), await SampleImage.MakeAsync(_source, LayerCompression.Gzip, [("a", "2")]));
-        var (arm6, arm64) = (new Platform { Os = "linux", Architecture = "arm", Variant = "v6" }, new Platform { Os = "linux", Architecture = "arm64" });
-        var index = await _source.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = [one.Descriptor with { Platform = arm6 }, two.Descriptor with { Platform = arm64 }] }));
+        var (one, two) = (await SampleImage.MakeAsync(_source, LayerCompression.Gzip, [("a", "1")]),
+            await SampleImage.MakeAsync(_source, LayerCompression.Gzip, [("a", "2")]));
+        var (arm6, arm64) = (new Platform { Os = "linux", Architecture = "arm", Variant = "v6" },
+            new Platform { Os = "linux", Architecture = "arm64" });
+        var index = await IndexAsync(one.Descriptor with { Platform = arm6 }, two.Descriptor with { Platform = arm64 });
         await ImageTransfer.PushAsync(_source, _registry.Client(), Repository, index.Digest, "1");
         Assert.Equal(one.Digest, await BuildAsync(platform: Platform.TryParse("linux/arm/v7")));
         Assert.Equal(two.Digest, await BuildAsync(platform: arm64));
-        Assert.Contains($": {index.Digest}", await File.ReadAllTextAsync(_directory.At("project", ImageLock.FileName)), StringComparison.Ordinal);
+        Assert.Contains($": {index.Digest}", await File.ReadAllTextAsync(_directory.At("project", ImageLock.FileName)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Schema1IsRefusedAtTheName()
     {
-        _registry.AddManifest(Repository, "1", "application/vnd.docker.distribution.manifest.v1+prettyjws", """{"schemaVersion":1,"fsLayers":[]}"""u8.ToArray());
+        const string Schema1 = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+        _registry.AddManifest(Repository, "1", Schema1, """{"schemaVersion":1,"fsLayers":[]}"""u8.ToArray());
         var e = await Assert.ThrowsAsync<ImageLookupException>(() => BuildAsync());
         Assert.Contains("schema 1", e.Message, StringComparison.Ordinal);
     }
@@ -184,7 +191,8 @@ public sealed class BaseImagesTests : IAsyncDisposable
         Assert.NotNull(await BuildAsync(name: "docker-archive:a:b.tar:x/y:1"));
         Assert.NotNull(await BuildAsync(name: "docker-archive:a:b.tar"));
         Assert.False(File.Exists(_directory.At("project", ImageLock.FileName)));
-        foreach (var (name, problem) in new[] { ("oci-layout://nowhere", "there is no"), ("oci-layout://layout:2.0", "no image '2.0'"), ("docker-archive:layout/index.json", "") })
+        foreach (var (name, problem) in new[] { ("oci-layout://nowhere", "there is no"), ("oci-layout://layout:2.0", "no image '2.0'"),
+            ("docker-archive:layout/index.json", "") })
         {
             var e = await Assert.ThrowsAnyAsync<IngotException>(() => BuildAsync(name: name));
             Assert.Contains(problem, e.Message, StringComparison.Ordinal);
@@ -198,6 +206,9 @@ public sealed class BaseImagesTests : IAsyncDisposable
         var e = await Assert.ThrowsAsync<ImageLookupException>(() => bases.FindAsync("buidler", Platform.Host, default));
         Assert.Equal("image-not-locked", e.Code);
     }
+
+    private async Task<Descriptor> IndexAsync(params IReadOnlyList<Descriptor> manifests) =>
+        await _source.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = manifests }));
 
     private async Task<Digest> PushAsync(string content)
     {

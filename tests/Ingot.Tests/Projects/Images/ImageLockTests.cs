@@ -104,7 +104,8 @@ public sealed class ImageLockTests : IDisposable
     public async Task PackagesOfBootstrapsAreLockedALineEach()
     {
         var locks = ImageLock.Load(_directory.Root);
-        var bootstrap = new LockedBootstrap("bookworm tzdata", [new("adduser", "all", "3.134", s_one), new("libc6", "amd64", "1:2.36-9+deb12u1~x", s_two)]);
+        var bootstrap = new LockedBootstrap("bookworm tzdata",
+            [new("adduser", "all", "3.134", s_one), new("libc6", "amd64", "1:2.36-9+deb12u1~x", s_two)]);
         Assert.Null(locks.Set("base", "amd64", bootstrap, out bool isNew));
         Assert.True(isNew);
         await locks.SaveAsync(Places, default);
@@ -167,7 +168,8 @@ public sealed class ImageLockTests : IDisposable
     [InlineData("\0\u0001\n", "is not understood")]
     public void AFileThatIsDamagedIsSaidToBeAtItsLine(string text, string problem)
     {
-        File.WriteAllText(_directory.At(ImageLock.FileName), text.Replace("ONE", s_one.ToString(), StringComparison.Ordinal).Replace("TWO", s_two.ToString(), StringComparison.Ordinal));
+        File.WriteAllText(_directory.At(ImageLock.FileName),
+            text.Replace("ONE", s_one.ToString(), StringComparison.Ordinal).Replace("TWO", s_two.ToString(), StringComparison.Ordinal));
         var e = Assert.Throws<InvalidInputException>(() => ImageLock.Load(_directory.Root));
         Assert.Contains(problem, e.Message, StringComparison.Ordinal);
         Assert.Contains("ingot.lock:", e.Message, StringComparison.Ordinal);

@@ -27,7 +27,10 @@ public sealed class BuildProvenanceTests
         RulesOff = ["pip-cache"],
         AllRulesOff = ["npm-cache", "pip-cache"],
         Rules = ["apt-logs@1"],
-        Bootstraps = new Dictionary<string, IReadOnlyList<InstalledPackage>> { ["base"] = [new("libc6", "amd64", "2.36-9+deb12u9", Digest.Of([1]))] },
+        Bootstraps = new Dictionary<string, IReadOnlyList<InstalledPackage>>
+        {
+            ["base"] = [new("libc6", "amd64", "2.36-9+deb12u9", Digest.Of([1]))],
+        },
         Codec = "gzip 6 of some library",
         Template = Digest.Of([2]),
         Commit = new string('a', 40),
@@ -53,15 +56,38 @@ public sealed class BuildProvenanceTests
     [Fact]
     public void WhatItTakesToBuildAgainIsReadBackAndNothingOfTheHost()
     {
-        var predicate = BuildProvenance.Of(s_recipe with { Contexts = new Dictionary<string, string> { ["near"] = "/home/me/shop/shared", ["far"] = "docker-image://debian:12" } }, "0.1.0").ToPredicate();
+        var predicate = BuildProvenance.Of(
+            s_recipe with
+            {
+                Contexts = new Dictionary<string, string>
+                {
+                    ["near"] = "/home/me/shop/shared",
+                    ["far"] = "docker-image://debian:12"
+                }
+            }, "0.1.0").ToPredicate();
 
         var read = BuildProvenance.Read(SlsaProvenance.FromPredicate(predicate), "web");
 
         Assert.DoesNotContain("/home/me", predicate.GetRawText(), StringComparison.Ordinal);
         Assert.Equal("../../shared", read.Contexts["near"]);
         // Of no use to who repeats the build.
-        var expected = s_recipe with { Contexts = new Dictionary<string, string> { ["far"] = "docker-image://debian:12", ["near"] = "../../shared" }, Directory = null, Given = [], Rules = [], AllRulesOff = [], Materials = [], Started = null, Finished = null };
-        Assert.Equal(JsonSerializer.Serialize(expected, BuildRecipeJson.Default.BuildRecipe), JsonSerializer.Serialize(read, BuildRecipeJson.Default.BuildRecipe));
+        var expected = s_recipe with
+        {
+            Contexts = new Dictionary<string, string>
+            {
+                ["far"] = "docker-image://debian:12",
+                ["near"] = "../../shared"
+            },
+            Directory = null,
+            Given = [],
+            Rules = [],
+            AllRulesOff = [],
+            Materials = [],
+            Started = null,
+            Finished = null
+        };
+        Assert.Equal(JsonSerializer.Serialize(expected, BuildRecipeJson.Default.BuildRecipe),
+            JsonSerializer.Serialize(read, BuildRecipeJson.Default.BuildRecipe));
     }
 
     [Theory]
@@ -80,7 +106,8 @@ public sealed class BuildProvenanceTests
         AssertLacks("in no repository", s_recipe with { Commit = null });
         AssertLacks("came from standard input", s_recipe with { Dockerfile = "-" });
         AssertLacks("its context lay outside of the repository", s_recipe with { Context = "../../../elsewhere" });
-        AssertLacks("the context 'near' was a directory outside of the repository", s_recipe with { Contexts = new Dictionary<string, string> { ["near"] = "/home/me/other" } });
+        AssertLacks("the context 'near' was a directory outside of the repository",
+            s_recipe with { Contexts = new Dictionary<string, string> { ["near"] = "/home/me/other" } });
     }
 
     [Theory]
@@ -110,7 +137,8 @@ public sealed class BuildProvenanceTests
         else
             parent[names[^1]] = JsonNode.Parse(value);
 
-        var error = Assert.Throws<InvalidInputException>(() => BuildProvenance.Read(SlsaProvenance.FromPredicate(JsonSerializer.SerializeToElement(predicate)), "web"));
+        var error = Assert.Throws<InvalidInputException>(() =>
+            BuildProvenance.Read(SlsaProvenance.FromPredicate(JsonSerializer.SerializeToElement(predicate)), "web"));
         Assert.Contains(why, error.Message, StringComparison.Ordinal);
     }
 
