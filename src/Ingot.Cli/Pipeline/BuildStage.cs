@@ -108,8 +108,8 @@ internal sealed class BuildStage(CommandContext context, BuildOptions options)
         IReadOnlyList<BuiltImage> images;
         try
         {
-            images = await builder.BuildAsync(plan, display, cancellationToken);
-            _looks = IsRemote(plan) ? null : builder.Looks;
+            (images, var looks) = await builder.BuildAsync(plan, display, cancellationToken);
+            _looks = IsRemote(plan) ? null : looks;
         }
         finally
         {

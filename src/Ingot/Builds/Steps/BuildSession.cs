@@ -44,6 +44,9 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Tells the person something of the step that is being made, in a line.</summary>
     public Action<string> Note { get; init; } = _ => { };
 
+    /// <summary>Gets each line that the step which is being made writes.</summary>
+    public Action<string> Output { get; init; } = _ => { };
+
     /// <summary>The step that is being made; null between steps.</summary>
     public Step? Step { get; init; }
 

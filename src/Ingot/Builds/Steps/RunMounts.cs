@@ -14,7 +14,11 @@ namespace Ingot.Builds.Steps;
 /// <param name="Chain">Its layers.</param>
 /// <param name="Path">The path in them, links not yet followed; empty for all.</param>
 /// <param name="Digest">The digest of the content.</param>
-internal sealed record MountTree(LayerChain Chain, string Path, Digest Digest);
+internal sealed record MountTree(LayerChain Chain, string Path, Digest Digest)
+{
+    /// <summary>An empty one.</summary>
+    public static MountTree Empty { get; } = new(LayerChain.Empty, "", Digest.Of([]));
+}
 
 /// <summary>Makes ready what a command of a template wants mounted: says what to make ready for the container and what it mounts, and holds what must be held meanwhile.</summary>
 /// <remarks>
@@ -39,7 +43,6 @@ internal sealed class RunMounts : IAsyncDisposable
     private readonly string _directory;
     private readonly MountTable _table;
     private readonly IReadOnlyDictionary<StepMount, MountTree> _trees;
-    private readonly Action<string> _onLine;
     private readonly List<ImageMount> _images = [];
     private readonly List<Preparation> _preparations = [];
     private readonly List<RuntimeMount> _mounts = [];
@@ -51,14 +54,13 @@ internal sealed class RunMounts : IAsyncDisposable
     private readonly Dictionary<StepMount, CacheDirectory> _caches = new(ReferenceEqualityComparer.Instance);
     private int _overlays;
 
-    private RunMounts(BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees, Action<string> onLine)
+    private RunMounts(BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees)
     {
         _session = session;
         _step = step;
         _directory = directory;
         _table = table;
         _trees = trees;
-        _onLine = onLine;
     }
 
     /// <summary>What is made ready for the container, in its mount namespace and in the step's directory.</summary>
@@ -95,12 +97,11 @@ internal sealed class RunMounts : IAsyncDisposable
     /// <param name="directory">The step's directory.</param>
     /// <param name="table">What is mounted before.</param>
     /// <param name="trees">The trees of the mounts that have one.</param>
-    /// <param name="onLine">Is told what the person should know.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public static async Task<RunMounts> PrepareAsync(
-        BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees, Action<string> onLine, CancellationToken cancellationToken)
+        BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees, CancellationToken cancellationToken)
     {
-        var mounts = new RunMounts(session, step, directory, table, trees, onLine);
+        var mounts = new RunMounts(session, step, directory, table, trees);
         try
         {
             await mounts.PrepareAsync(cancellationToken);
@@ -162,7 +163,7 @@ internal sealed class RunMounts : IAsyncDisposable
                 CacheDirectory.RemoveEmpty(group.Key);
             var taken = await CacheDirectory.TakeAsync(
                 group.Key, strictest, () => MakeCacheAsync(first, shared, cancellationToken), _session.Settings.TimeProvider,
-                () => _onLine($"waiting for the cache '{first.Id}', which another step has locked"), cancellationToken);
+                () => _session.Output($"waiting for the cache '{first.Id}', which another step has locked"), cancellationToken);
             _held.Add(taken);
             foreach (var (mount, _) in group)
                 _caches[mount] = taken;
@@ -197,12 +198,12 @@ internal sealed class RunMounts : IAsyncDisposable
             await _session.Imported!.FetchMountAsync(shared.Name, store, cancellationToken);
             HostFiles.MakeDirectory(directory, OrdinaryMode);
             await LayerExtractor.ExtractAsync(store, shared.Blob, shared.DiffId, directory, new ExtractOptions(), cancellationToken);
-            _onLine($"the cache '{shared.Id}' begins with what was shared");
+            _session.Output($"the cache '{shared.Id}' begins with what was shared");
             return directory;
         }
         catch (Exception e) when (e is IngotException or InvalidDataException)
         {
-            _onLine($"the cache '{shared.Id}' begins empty: {IngotException.ReasonOf(e)}");
+            _session.Output($"the cache '{shared.Id}' begins empty: {IngotException.ReasonOf(e)}");
             return null;
         }
         finally

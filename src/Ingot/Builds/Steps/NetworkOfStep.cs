@@ -7,12 +7,9 @@ namespace Ingot.Builds.Steps;
 
 /// <summary>The network of one step.</summary>
 /// <param name="Preparations">What is made ready for it.</param>
-/// <param name="Namespaces">The network namespace, for the step's directory; none for that of the host.</param>
+/// <param name="Namespaces">The network namespace; none for that of the host.</param>
 /// <param name="ResolverFile">The text of <c>/etc/resolv.conf</c>.</param>
-internal sealed record NetworkOfStep(IReadOnlyList<Preparation> Preparations, Func<string, IReadOnlyList<RuntimeNamespace>> Namespaces, string ResolverFile);
-
-/// <summary>Decides what network a step gets.</summary>
-internal static class StepNetworks
+internal sealed record NetworkOfStep(IReadOnlyList<Preparation> Preparations, IReadOnlyList<RuntimeNamespace> Namespaces, string ResolverFile)
 {
     private const string HostResolver = "/etc/resolv.conf";
     private const int MaxResolvers = 3;
@@ -21,24 +18,25 @@ internal static class StepNetworks
     private const string Namespace = "network";
 
     /// <summary>The network: by default one of its own from which the host's loopback cannot be reached.</summary>
-    public static NetworkOfStep Of(RunStep step, BuildSettings settings, Action<string> onLine)
+    public static NetworkOfStep Of(RunStep step, BuildSession session, string directory)
     {
         string host = File.Exists(HostResolver) ? File.ReadAllText(HostResolver) : "";
         if (step.Network == StepNetwork.None)
-            return new NetworkOfStep([], _ => [new RuntimeNamespace("network")], "");
+            return new NetworkOfStep([], [new RuntimeNamespace("network")], "");
         if (step.Network == StepNetwork.Host)
-            return HostNetwork(host);
+            return new NetworkOfStep([], [], host);
         if (Slirp.Obstacle() is not { } obstacle)
-            return new NetworkOfStep([new CarriedNetwork(Namespace)], directory => [new("network", NamespaceIn(directory))], ResolverFile(host));
-        if (!settings.AllowHostNetwork)
-            throw new ToolException("slirp4netns", $"'{step.Text}' needs a network of its own: {obstacle}; or allow builds the host's with --allow network.host");
+            return new NetworkOfStep([new CarriedNetwork(Namespace)], [new("network", NamespaceIn(directory))], TextFor(host));
+        if (!session.Settings.AllowHostNetwork)
+            throw new ToolException(
+                "slirp4netns", $"'{step.Text}' needs a network of its own: {obstacle}; or allow builds the host's with --allow network.host");
 
-        onLine($"this command uses the host's network, as --allow network.host lets it: {obstacle}");
-        return HostNetwork(host);
+        session.Output($"this command uses the host's network, as --allow network.host lets it: {obstacle}");
+        return new NetworkOfStep([], [], host);
     }
 
     /// <summary>The text for a network of its own: who carries its packets resolves names too. Resolvers that everyone can reach stay as further ones.</summary>
-    internal static string ResolverFile(string host)
+    internal static string TextFor(string host)
     {
         var lines = host.Split('\n').Select(l => l.Trim()).ToList();
         var others = lines.Where(l => Words(l) is ["nameserver", var address, ..] && IsReachable(address)).Skip(1);
@@ -50,8 +48,6 @@ internal static class StepNetworks
     internal static string NamespaceIn(string directory) => !directory.Contains(',', StringComparison.Ordinal)
         ? Path.Combine(directory, Namespace)
         : throw new ToolException("runc", $"runc takes no network whose path has a comma, and steps run in '{directory}': set INGOT_HOME to another directory");
-
-    private static NetworkOfStep HostNetwork(string resolverFile) => new([], _ => [], resolverFile);
 
     private static string[] Words(string line) => line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
 
