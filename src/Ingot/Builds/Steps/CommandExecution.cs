@@ -176,7 +176,7 @@ internal sealed class CommandExecution
         RuntimeMount Mount(string point, int i) =>
             RuntimeMount.Bind(AddFile(TarPath.Name(s_mountedFiles[i]), contents[i], ReadableMode), "/" + point, readOnly: false);
         var files = usual.Where(m => m.Value).Select((m, i) => Mount(m.Key, i)).ToList();
-        var process = ProcessOf(account);
+        var process = ProcessOf(account) with { Capabilities = network.Capabilities };
         var spec = RuntimeSpec.Container(Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) }, network.Namespaces);
         spec = spec with
         {
