@@ -91,16 +91,18 @@ public static class Mounts
             throw new ToolException("network", $"could not get a network of its own: {LinuxError.Message}");
         bool isMade = Mount(Own, target, "none", Kernel.MS_BIND, "") == 0;
         string why = LinuxError.Message;
+        bool isBack = false;
         try
         {
             ClosedRoutes.Add(closed);
         }
         finally
         {
-            if (Libc.SetNs(before, Kernel.CLONE_NEWNET) != 0)
-                throw new ToolException("network", $"could not return from '{target}': {LinuxError.Message}");
+            isBack = Libc.SetNs(before, Kernel.CLONE_NEWNET) == 0;
         }
 
+        if (!isBack)
+            throw new ToolException("network", $"could not leave '{target}' again: {LinuxError.Message}");
         if (!isMade)
             throw new ToolException("network", $"could not make '{target}' a network: {why}");
     }
