@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Builds.Cache;
 using Ingot.Builds.Files;
 using Ingot.Builds.Layers;
@@ -98,7 +97,7 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Where the output of a failed step goes.</summary>
     public string NewLog(string name) => Path.Combine(
         Directory.CreateDirectory(LogDirectory).FullName,
-        string.Create(CultureInfo.InvariantCulture, $"{Settings.TimeProvider.GetUtcNow():yyyyMMdd'T'HHmmss}-{name}.log"));
+        $"{Settings.TimeProvider.GetUtcNow():yyyyMMdd'T'HHmmss}-{name}.log");
 
     private async Task<byte[]> BytesAsync(LayerChain chain, FileTree tree, string path, CancellationToken cancellationToken)
     {

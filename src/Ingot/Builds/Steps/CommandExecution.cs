@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Ingot.Builds.Cache;
 using Ingot.Builds.Files;
@@ -246,7 +245,7 @@ internal sealed class CommandExecution
             "HOME=" + account.Home,
             "LANG=C.UTF-8",
             "TZ=UTC",
-            string.Create(CultureInfo.InvariantCulture, $"SOURCE_DATE_EPOCH={_session.Settings.Epoch.ToUnixTimeSeconds()}"),
+            $"SOURCE_DATE_EPOCH={_session.Settings.Epoch.ToUnixTimeSeconds()}",
             "PYTHONHASHSEED=0",
             // TeX keeps to SOURCE_DATE_EPOCH only when it is told to; https://tug.org/texinfohtml/web2c.html#Reproducible-output.
             "FORCE_SOURCE_DATE=1",

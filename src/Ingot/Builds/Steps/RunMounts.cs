@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Builds.Cache;
 using Ingot.Builds.Files;
 using Ingot.Builds.Layers;
@@ -228,7 +227,7 @@ internal sealed class RunMounts : IAsyncDisposable
         if (tree.Resolve(source.Path) is not { } path || (path.Length > 0 && tree.Find(path) is null))
             throw Problem(mount, "build-mount-source", $"'/{source.Path}' is not in what is mounted on '{mount.Target}'", cure: null);
 
-        string name = string.Create(CultureInfo.InvariantCulture, $"m{_overlays++}");
+        string name = $"m{_overlays++}";
         var snapshots = await _session.Layers.SnapshotsAsync(source.Chain, _session.Workspace, cancellationToken);
         var stack = SnapshotStack.In(_directory, name + "l", snapshots);
         var lower = stack.Names.ToList();
@@ -251,7 +250,7 @@ internal sealed class RunMounts : IAsyncDisposable
         Destination = "",
         Type = "tmpfs",
         Source = "tmpfs",
-        Options = ["nosuid", .. memory.Size is { } size ? [string.Create(CultureInfo.InvariantCulture, $"size={size}")] : Array.Empty<string>()],
+        Options = ["nosuid", .. memory.Size is { } size ? [$"size={size}"] : Array.Empty<string>()],
     };
 
     private void AddSecret(StepMount.Secret secret)
@@ -268,7 +267,7 @@ internal sealed class RunMounts : IAsyncDisposable
         if (secret.Target.Length == 0)
             return;
 
-        string name = string.Create(CultureInfo.InvariantCulture, $"{SecretDirectory}/{_secrets.Count}");
+        string name = $"{SecretDirectory}/{_secrets.Count}";
         _secrets.Add((name, value, secret));
         Add(secret, RuntimeMount.BindAlone(Path.Combine(_directory, name), "", readOnly: true), MountView.Empty, isFile: true);
     }
@@ -302,8 +301,8 @@ internal sealed class RunMounts : IAsyncDisposable
             return;
         }
 
-        string target = ssh.Target.Length > 0 ? ssh.Target : string.Create(CultureInfo.InvariantCulture, $"/run/buildkit/ssh_agent.{_agents.Count}");
-        string socket = string.Create(CultureInfo.InvariantCulture, $"{SecretDirectory}/ssh{_agents.Count}");
+        string target = ssh.Target.Length > 0 ? ssh.Target : $"/run/buildkit/ssh_agent.{_agents.Count}";
+        string socket = $"{SecretDirectory}/ssh{_agents.Count}";
         _agents.Add(new AgentSocket(new SshAgentProxy(agent), socket, ssh.Mode, ssh.UserId, ssh.GroupId));
         Add(ssh, RuntimeMount.BindAlone(Path.Combine(_directory, socket), "", readOnly: false), MountView.Empty, isFile: true, target);
         if (_agents.Count == 1 && !_step.Environment.Any(e => e.StartsWith("SSH_AUTH_SOCK=", StringComparison.Ordinal)))
