@@ -38,7 +38,8 @@ public sealed record Plan
         }
 
         foreach (var image in Images)
-            text.Append(image.Output).Append(' ').Append(image.Name).Append(" is stage ").Append(image.Stage).Append(image.Compression is null ? "" : $" compressed with {image.Compression}").Append('\n');
+            text.Append(image.Output).Append(' ').Append(image.Name).Append(" is stage ").Append(image.Stage)
+                .Append(image.Compression is null ? "" : $" compressed with {image.Compression}").Append('\n');
         return text.ToString();
     }
 }

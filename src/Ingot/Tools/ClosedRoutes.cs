@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Tools;
 
-/// <summary>Routes that lead nowhere: whoever sends there is told at once that it cannot be reached. Made in the network namespace of the calling
-/// thread (<see href="https://man7.org/linux/man-pages/man7/rtnetlink.7.html">rtnetlink</see>).</summary>
+/// <summary>Routes that lead nowhere: whoever sends there is told at once that it cannot be reached. Made in the network namespace of the
+/// calling thread (<see href="https://man7.org/linux/man-pages/man7/rtnetlink.7.html">rtnetlink</see>).</summary>
 internal static class ClosedRoutes
 {
     private const string InternetProtocol6 = "/proc/sys/net/ipv6";
@@ -32,7 +32,8 @@ internal static class ClosedRoutes
     public static void Add(IEnumerable<IPNetwork> networks)
     {
         bool hasIpv6 = Directory.Exists(InternetProtocol6);
-        using var kernel = new SafeFileHandle(Libc.Socket(Kernel.AF_NETLINK, Kernel.SOCK_RAW | Kernel.SOCK_CLOEXEC, Kernel.NETLINK_ROUTE), ownsHandle: true);
+        using var kernel = new SafeFileHandle(
+            Libc.Socket(Kernel.AF_NETLINK, Kernel.SOCK_RAW | Kernel.SOCK_CLOEXEC, Kernel.NETLINK_ROUTE), ownsHandle: true);
         if (kernel.IsInvalid)
             throw new ToolException("network", $"could not ask the kernel for routes: {LinuxError.Message}");
 
@@ -69,7 +70,9 @@ internal static class ClosedRoutes
     {
         byte[] request = Request(network);
         Span<byte> answer = stackalloc byte[512];
-        nint length = Libc.Write(kernel, request, (nuint)request.Length) == request.Length ? Libc.Read(kernel, answer, (nuint)answer.Length) : -1;
+        nint length = Libc.Write(kernel, request, (nuint)request.Length) == request.Length
+            ? Libc.Read(kernel, answer, (nuint)answer.Length)
+            : -1;
         if (length < HeaderBytes + sizeof(int) || BitConverter.ToUInt16(answer[4..]) != Answer)
             throw new ToolException("network", $"could not close the route to {network}: {LinuxError.Message}");
 

@@ -238,7 +238,8 @@ public sealed class DockerEngine : IDisposable
     {
         var call = new DockerCall(HttpMethod.Post, "networks/create", $"creating the network '{name}'")
         {
-            Body = JsonSerializer.SerializeToUtf8Bytes(new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels, new DockerAddresses(subnet is null ? [] : [new($"{subnet}")])),
+            Body = JsonSerializer.SerializeToUtf8Bytes(
+                new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels, new DockerAddresses(subnet is null ? [] : [new($"{subnet}")])),
                 DockerJsonContext.Default.DockerNetworkSpec),
         };
         var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken);

@@ -177,7 +177,8 @@ public sealed record DockerNetwork(string Id, string Name, IReadOnlyDictionary<s
     /// <summary>The networks that its addresses are in.</summary>
     [JsonIgnore]
     public IEnumerable<IPNetwork> Subnets =>
-        (Addresses?.Config ?? []).Select(pool => IPNetwork.TryParse(pool.Subnet, out var subnet) ? subnet : (IPNetwork?)null).OfType<IPNetwork>();
+        (Addresses?.Config ?? []).Select(pool => IPNetwork.TryParse(pool.Subnet, out var subnet) ? subnet : (IPNetwork?)null)
+            .OfType<IPNetwork>();
 }
 
 /// <summary>The addresses of a network.</summary>
@@ -216,7 +217,8 @@ internal sealed record DockerCreated(string Id);
 internal sealed record DockerMessage(string? Message);
 
 internal sealed record DockerNetworkSpec(
-    string Name, string Driver, bool CheckDuplicate, IReadOnlyDictionary<string, string> Labels, [property: JsonPropertyName("IPAM")] DockerAddresses Addresses);
+    string Name, string Driver, bool CheckDuplicate, IReadOnlyDictionary<string, string> Labels,
+    [property: JsonPropertyName("IPAM")] DockerAddresses Addresses);
 
 internal sealed record DockerPullProgress([property: JsonPropertyName("error")] string? Error,
     [property: JsonPropertyName("errorDetail")] DockerPullError? Detail);

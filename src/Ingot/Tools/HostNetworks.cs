@@ -10,7 +10,8 @@ namespace Ingot.Tools;
 /// <summary>An address of this host.</summary>
 /// <param name="Address">The address.</param>
 /// <param name="Network">The network that it is in.</param>
-/// <param name="IsInternal">Whether nobody but what runs on this host is in that network: it is a bridge's that leads to nothing else.</param>
+/// <param name="IsInternal">Whether nobody but what runs on this host is in that network: it is a bridge's that leads to nothing
+/// else.</param>
 public sealed record HostAddress(IPAddress Address, IPNetwork Network, bool IsInternal);
 
 /// <summary>The networks that this host is on, and leads to.</summary>
@@ -28,10 +29,12 @@ public sealed record HostNetworks(IReadOnlyList<HostAddress> Addresses, IReadOnl
     /// <summary>Whether the host leads to <see cref="Range"/> already: then it is somebody else's.</summary>
     public bool IsRangeTaken => Routes.Any(r => Overlap(r, Range));
 
-    /// <summary>What runs on this host, or will: the host by all its addresses, everything on its internal networks, and instances.</summary>
+    /// <summary>What runs on this host, or will: the host by all its addresses, everything on its internal networks, and
+    /// instances.</summary>
     public IReadOnlyList<IPNetwork> Neighbours =>
     [
-        .. Addresses.Where(a => !IPAddress.IsLoopback(a.Address)).Select(a => new IPNetwork(a.Address, a.Address.GetAddressBytes().Length * 8)),
+        .. Addresses.Where(a => !IPAddress.IsLoopback(a.Address))
+            .Select(a => new IPNetwork(a.Address, a.Address.GetAddressBytes().Length * 8)),
         .. Addresses.Where(a => a.IsInternal).Select(a => a.Network),
         .. IsRangeTaken ? Array.Empty<IPNetwork>() : [Range],
     ];
@@ -42,14 +45,16 @@ public sealed record HostNetworks(IReadOnlyList<HostAddress> Addresses, IReadOnl
         var interfaces = NetworkInterface.GetAllNetworkInterfaces();
         var routes = File.Exists(RouteTable) ? Parse(File.ReadLines(RouteTable)).ToList() : [];
         // A default route leads out of the host, whatever it goes through.
-        var inside = interfaces.Select(i => i.Name).Where(IsInternal).Except(routes.Where(r => r.Network.PrefixLength == 0).Select(r => r.Interface)).ToHashSet();
+        var inside = interfaces.Select(i => i.Name).Where(IsInternal)
+            .Except(routes.Where(r => r.Network.PrefixLength == 0).Select(r => r.Interface)).ToHashSet();
         return new HostNetworks(
             [.. interfaces.SelectMany(i => AddressesOf(i, inside.Contains(i.Name)))],
             [.. routes.Where(r => r.Network.PrefixLength > 0 && !inside.Contains(r.Interface)).Select(r => r.Network)]);
     }
 
     /// <summary>A part of <see cref="Range"/> that nobody has; null when there is none.</summary>
-    /// <param name="name">What it is for: it is tried at a place of its own first, so that two that look at once seldom choose the same.</param>
+    /// <param name="name">What it is for: it is tried at a place of its own first, so that two that look at once seldom choose the
+    /// same.</param>
     /// <param name="taken">Networks that others have.</param>
     public IPNetwork? FreePart(string name, IReadOnlyList<IPNetwork> taken)
     {
@@ -68,8 +73,8 @@ public sealed record HostNetworks(IReadOnlyList<HostAddress> Addresses, IReadOnl
         return null;
     }
 
-    /// <summary>The routes of the kernel's table. Each line has an interface, a destination and, as the eighth word, its mask, in the bytes of
-    /// memory.</summary>
+    /// <summary>The routes of the kernel's table. Each line has an interface, a destination and, as the eighth word, its mask, in the
+    /// bytes of memory.</summary>
     internal static IEnumerable<(string Interface, IPNetwork Network)> Parse(IEnumerable<string> table)
     {
         foreach (string line in table.Skip(1))
@@ -107,6 +112,7 @@ public sealed record HostNetworks(IReadOnlyList<HostAddress> Addresses, IReadOnl
     private static bool LeadsOut(string port)
     {
         string directory = Path.Combine(Interfaces, port);
-        return Path.Exists(Path.Combine(directory, "device")) || (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory, "lower_*").Any());
+        return Path.Exists(Path.Combine(directory, "device"))
+            || (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory, "lower_*").Any());
     }
 }

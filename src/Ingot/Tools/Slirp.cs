@@ -26,7 +26,8 @@ public static class Slirp
         return File.Exists(Device) ? null : $"the kernel's '{Device}' is missing: load it with 'modprobe tun'";
     }
 
-    /// <summary>Those of <paramref name="networks"/> that can be closed in such a network: its own stays, in which nobody else answers.</summary>
+    /// <summary>Those of <paramref name="networks"/> that can be closed in such a network: its own stays, in which nobody else
+    /// answers.</summary>
     public static IReadOnlyList<IPNetwork> Closable(IEnumerable<IPNetwork> networks) =>
         [.. networks.Where(n => n.PrefixLength < Network.PrefixLength || !Network.Contains(n.BaseAddress))];
 

@@ -58,15 +58,16 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
         };
     }
 
-    /// <summary>Why a step is made again although one was made at its place before, in sentences before it is; empty the first time. That a step
-    /// before it came to another result is no reason: that step has said why.</summary>
+    /// <summary>Why a step is made again although one was made at its place before, in sentences before it is; empty the first time. That
+    /// a step before it came to another result is no reason: that step has said why.</summary>
     public IReadOnlyList<string> Reasons(StepKey key, StepOrigin origin)
     {
         if (cache.LastAt(origin.Place) is not { } last)
             return [];
 
         var why = Miss(key, origin, last, result: null);
-        return [.. why.Remark is null ? Array.Empty<string>() : [why.Remark], .. why.Changes.Where(c => c.Input != "below").Select(Sentence)];
+        return [.. why.Remark is null ? Array.Empty<string>() : [why.Remark],
+            .. why.Changes.Where(c => c.Input != "below").Select(Sentence)];
     }
 
     private static string Sentence(InputChange change)

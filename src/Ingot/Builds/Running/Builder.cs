@@ -79,7 +79,8 @@ public sealed class Builder
     }
 
     private sealed record BegunBuild(
-        Plan Plan, BuildSession Session, CacheDurability Durability, Task<SourceRevision?> Source, DateTimeOffset Started, IBuildProgress Progress);
+        Plan Plan, BuildSession Session, CacheDurability Durability,
+        Task<SourceRevision?> Source, DateTimeOffset Started, IBuildProgress Progress);
 
     // A shared cache that turns out not to hold what it says is left out, and all is looked at again: what was made stays.
     private async Task<FinishedBuild> BuildAsync(BegunBuild begun, CancellationToken cancellationToken)
@@ -126,7 +127,8 @@ public sealed class Builder
             progress.Report(await export.RunAsync(target, cancellationToken));
     }
 
-    private async Task<IReadOnlyList<BuiltImage>> WriteAsync(FinishedStages stages, IBuildProgress progress, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<BuiltImage>> WriteAsync(
+        FinishedStages stages, IBuildProgress progress, CancellationToken cancellationToken)
     {
         var images = new List<BuiltImage>();
         foreach (var image in stages.Plan.Images)

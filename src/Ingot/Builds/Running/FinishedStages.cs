@@ -33,10 +33,12 @@ internal sealed record FinishedStages(
             Bases =
             [
                 .. image.Bases.Select(b => new BaseImage(b.Reference, b.Manifest)),
-                .. finished.Where(f => Plan.Images.Any(i => i.Name == f.Name && others.Contains(i.Stage))).Select(f => new BaseImage(f.Name, f.Digest)),
+                .. finished.Where(f => Plan.Images.Any(i => i.Name == f.Name && others.Contains(i.Stage)))
+                    .Select(f => new BaseImage(f.Name, f.Digest)),
             ],
             Arguments = image.Arguments,
-            Bootstraps = [.. executed.Where(s => s.Step is BootstrapStep).Select(s => new BootstrapRecord(s.Stage, ((BootstrapStep)s.Step).Request, s.Result!.Packages))],
+            Bootstraps = [.. executed.Where(s => s.Step is BootstrapStep)
+                .Select(s => new BootstrapRecord(s.Stage, ((BootstrapStep)s.Step).Request, s.Result!.Packages))],
             Materials = [.. made.SelectMany(r => r.Materials).Distinct()],
             Rules = [.. made.SelectMany(r => r.Rules).Distinct().Order(StringComparer.Ordinal)],
             Started = Started,

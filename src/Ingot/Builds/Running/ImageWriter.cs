@@ -27,7 +27,8 @@ internal sealed class ImageWriter(OutputRequest request)
         foreach (var layer in result.Chain.Layers)
             layers.Add(await session.Layers.BlobAsync(layer, codec, cancellationToken));
 
-        var config = ConfigOf(stage, result) with { Config = StandardLabels.Over(stage.Config, image, stage, Build.Source, Build.EpochOf(stage)) };
+        var labelled = StandardLabels.Over(stage.Config, image, stage, Build.Source, Build.EpochOf(stage));
+        var config = ConfigOf(stage, result) with { Config = labelled };
         var configBlob = await PutAsync(MediaType.Config, ImageJson.Write(config), cancellationToken);
         var manifest = new Manifest { Config = configBlob, Layers = layers, Annotations = Annotations() };
         var descriptor = await PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken);
@@ -56,12 +57,15 @@ internal sealed class ImageWriter(OutputRequest request)
         History = HistoryOf(stage, result),
     };
 
-    private string CreatedOf(PlannedStage stage) => Build.EpochOf(stage).ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+    private string CreatedOf(PlannedStage stage) =>
+        Build.EpochOf(stage).ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
 
     // The history of an image from elsewhere stays as it is.
     private List<HistoryEntry> HistoryOf(PlannedStage stage, StageResult result)
     {
-        var history = result.Base is { } below ? HistoryOf(Build.Plan.Stage(((TreeSource.Stage)stage.Base).Name), below) : [.. stage.History];
+        var history = result.Base is { } below
+            ? HistoryOf(Build.Plan.Stage(((TreeSource.Stage)stage.Base).Name), below)
+            : [.. stage.History];
         history.AddRange(result.Steps.Select(s => new HistoryEntry { Created = CreatedOf(stage), CreatedBy = s.Step.CreatedBy, EmptyLayer = s.Result?.DiffId is null ? true : null }));
         return history;
     }

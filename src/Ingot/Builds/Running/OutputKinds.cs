@@ -17,7 +17,8 @@ internal sealed record OutputKind(string Name, Func<OutputRequest, CancellationT
 internal sealed class OutputKinds(params IReadOnlyList<OutputKind> rows)
 {
     /// <summary>Those there are.</summary>
-    public static OutputKinds Standard { get; } = new(new OutputKind(PlannedImage.ContainerImage, (request, token) => new ImageWriter(request).WriteAsync(token)));
+    public static OutputKinds Standard { get; } = new(
+        new OutputKind(PlannedImage.ContainerImage, (request, token) => new ImageWriter(request).WriteAsync(token)));
 
     /// <summary>The kind of what was asked for.</summary>
     public OutputKind Of(PlannedImage image) => rows.FirstOrDefault(r => r.Name == image.Output)

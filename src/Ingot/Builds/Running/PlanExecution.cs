@@ -246,8 +246,8 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
         return result.DiffId is { } diffId ? LayerChain.Empty.With(new ChainLayer(diffId, Foreign: null)) : LayerChain.Empty;
     }
 
-    /// <summary>The cache mounts of the plan: their names in caches, and their ids. What they begin with is known only of those that begin empty,
-    /// or that a step was run for.</summary>
+    /// <summary>The cache mounts of the plan: their names in caches, and their ids. What they begin with is known only of those that
+    /// begin empty, or that a step was run for.</summary>
     public async Task<IReadOnlyList<(string Name, string Id)>> CacheMountsAsync()
     {
         var mounts = new List<(string, string)>();
@@ -276,11 +276,15 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
 
     private bool IsFresh(PlannedStage stage) => stage.IsFresh || _session.Settings.NoCache;
 
-    private StepKey KeyOf(StepWork work, StepInput input) => _kinds.Of(work.Step).KeyOf(work.Step, new StepSurroundings(work.Chain, input.Content, EpochOf(work.Stage))
+    private StepKey KeyOf(StepWork work, StepInput input)
     {
-        RulesOff = work.Stage.RulesOff,
-        ExemptSecrets = [.. _session.Settings.ExemptSecrets.Where(_session.Settings.Secrets.ContainsKey)],
-    });
+        var met = new StepSurroundings(work.Chain, input.Content, EpochOf(work.Stage))
+        {
+            RulesOff = work.Stage.RulesOff,
+            ExemptSecrets = [.. _session.Settings.ExemptSecrets.Where(_session.Settings.Secrets.ContainsKey)],
+        };
+        return _kinds.Of(work.Step).KeyOf(work.Step, met);
+    }
 
     private DateTimeOffset EpochOf(PlannedStage stage) => stage.Epoch ?? _session.Settings.Epoch;
 
@@ -288,7 +292,8 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
     {
         Settings = _session.Settings with
         {
-            Epoch = EpochOf(work.Stage), Codec = _exported.GetValueOrDefault(work.Stage.Name, _session.Settings.Codec),
+            Epoch = EpochOf(work.Stage),
+            Codec = _exported.GetValueOrDefault(work.Stage.Name, _session.Settings.Codec),
         },
         RulesOff = work.Stage.RulesOff,
         // What is only mounted is in no image, and may well be where a secret comes from.
@@ -379,7 +384,8 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
         slot == StepSlot.Command ? _session.Slots.CommandAsync(Stopped) : _session.Slots.WorkAsync(Stopped);
 
     private StepRecord? Nearest(StepWork work, StepKey key) =>
-        _explainer.Nearest(key, work.Origin, _plan.Stages.SelectMany(s => s.Steps).Select(s => s.Text).Where(t => t != work.Origin.Text).ToHashSet());
+        _explainer.Nearest(key, work.Origin,
+            _plan.Stages.SelectMany(s => s.Steps).Select(s => s.Text).Where(t => t != work.Origin.Text).ToHashSet());
 
     private void Explain(StepWork work, StepKey key, StepRecord? before, StepResult? result)
     {

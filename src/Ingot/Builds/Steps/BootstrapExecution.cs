@@ -27,7 +27,8 @@ internal static class BootstrapExecution
         step.Lock is { IsWhole: true } ? null : step with { Lock = new BootstrapLock(result.Packages, IsWhole: true) };
 
     /// <summary>Makes the layer and its snapshot. What is locked is installed as it was, or <see cref="BootstrapException"/> names what is not to be had.</summary>
-    public static async Task<StepResult> RunAsync(BuildSession session, BootstrapStep step, StepWork work, CancellationToken cancellationToken)
+    public static async Task<StepResult> RunAsync(
+        BuildSession session, BootstrapStep step, StepWork work, CancellationToken cancellationToken)
     {
         string image = work.Stage.Name;
         long start = session.Settings.TimeProvider.GetTimestamp();
@@ -49,7 +50,8 @@ internal static class BootstrapExecution
         using var vouchers = new Vouchers([new StepFiles(directory)], step.ToString());
         var times = StepTimes.Between(session.Settings.Epoch, started, session.Settings.TimeProvider.GetElapsedTime(start), session.Settings.TimeProvider.GetUtcNow());
         var normaliser = new Normaliser(times, isBootstrap: true, leftOut: [], session.RulesOff, vouchers) { Cancellation = cancellationToken };
-        var made = await DirectoryResult.WriteAsync(session, directory, DirectoryForm.Plain, normaliser, RootMode, work.Export, cancellationToken);
+        var made = await DirectoryResult.WriteAsync(
+            session, directory, DirectoryForm.Plain, normaliser, RootMode, work.Export, cancellationToken);
         return made with { Packages = packages };
     }
 

@@ -62,7 +62,8 @@ internal sealed class CommandExecution
     public static IEnumerable<KeyPart> KeyParts(RunStep step, StepSurroundings met) =>
     [
         met.Below, .. met.Reads, new("surroundings", Version), .. met.Rules(isBootstrap: false),
-        .. step.Mounts.OfType<StepMount.Secret>().Select(m => m.Id).Where(met.ExemptSecrets.Contains).Distinct().Order(StringComparer.Ordinal)
+        .. step.Mounts.OfType<StepMount.Secret>().Select(m => m.Id).Where(met.ExemptSecrets.Contains)
+            .Distinct().Order(StringComparer.Ordinal)
             .Select(id => new KeyPart("exempt secret", id)),
     ];
 
@@ -79,13 +80,15 @@ internal sealed class CommandExecution
         if (step.Network == StepNetwork.Host && !settings.AllowHostNetwork)
         {
             diagnostics.Error(
-                "build-not-allowed", "the command wants the host's network, which was not allowed", step.Span, "allow it with --allow network.host");
+                "build-not-allowed", "the command wants the host's network, which was not allowed", step.Span,
+                "allow it with --allow network.host");
         }
 
         if (step.Processors > Environment.ProcessorCount)
         {
             diagnostics.Error(
-                "build-processors", $"the command is to see {step.Processors} processors, and this host has {Environment.ProcessorCount}", step.Span,
+                "build-processors", $"the command is to see {step.Processors} processors, and this host has {Environment.ProcessorCount}",
+                step.Span,
                 "take 'processors' away in ingot.yaml, or build on a host that has them");
         }
 
@@ -176,7 +179,9 @@ internal sealed class CommandExecution
             RuntimeMount.Bind(AddFile(TarPath.Name(s_mountedFiles[i]), contents[i], ReadableMode), "/" + point, readOnly: false);
         var files = usual.Where(m => m.Value).Select((m, i) => Mount(m.Key, i)).ToList();
         var process = ProcessOf(account) with { Capabilities = network.Capabilities };
-        var spec = RuntimeSpec.Container(Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) }, network.Namespaces);
+        var spec = RuntimeSpec.Container(
+            Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) },
+            network.Namespaces);
         spec = spec with
         {
             Mounts = [.. spec.Mounts.Select(Resized), .. files, .. Processors(), .. Script(), .. mounts.Mounts],
@@ -260,7 +265,8 @@ internal sealed class CommandExecution
         return environment;
     }
 
-    private async Task ExecuteAsync(SnapshotStack layers, RunMounts mounts, NetworkOfStep network, byte[] config, CancellationToken cancellationToken)
+    private async Task ExecuteAsync(
+        SnapshotStack layers, RunMounts mounts, NetworkOfStep network, byte[] config, CancellationToken cancellationToken)
     {
         var root = new OverlayMount([.. layers.Names, "points"], "upper", "work", "root");
         // The container's configuration may hold a secret: it stays in memory as they do.

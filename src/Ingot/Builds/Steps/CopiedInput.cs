@@ -5,7 +5,8 @@ namespace Ingot.Builds.Steps;
 
 /// <summary>What a copy reads, with its digest.</summary>
 /// <param name="Files">What it reads.</param>
-/// <param name="Selected">Its digest. Of what was not read it is one of what the files look like: they are read but once, while they are copied.</param>
+/// <param name="Selected">Its digest. Of what was not read it is one of what the files look like: they are read but once, while they are
+/// copied.</param>
 /// <param name="IsUnread">Whether that is so.</param>
 internal sealed record CopiedInput(CopyInput Files, Digest Selected, bool IsUnread) : StepInput(Selected)
 {

@@ -49,7 +49,8 @@ internal abstract class CopyInput
 
         public override Task<SourceSelection> SelectAsync(CancellationToken cancellationToken) => Task.FromResult(s_none);
 
-        public override Task<IFileOpener> OpenAsync(CancellationToken cancellationToken) => Task.FromResult<IFileOpener>(new OpenedFiles([]));
+        public override Task<IFileOpener> OpenAsync(CancellationToken cancellationToken) =>
+            Task.FromResult<IFileOpener>(new OpenedFiles([]));
     }
 }
 
@@ -68,7 +69,8 @@ internal sealed class SeveralInputs(IReadOnlyList<CopyInput> parts) : CopyInput
         return Digest.Of(Encoding.ASCII.GetBytes(string.Join('\n', digests)));
     }
 
-    public override Task<SourceSelection> SelectAsync(CancellationToken cancellationToken) => JoinAsync(p => p.SelectAsync(cancellationToken));
+    public override Task<SourceSelection> SelectAsync(CancellationToken cancellationToken) =>
+        JoinAsync(p => p.SelectAsync(cancellationToken));
 
     public override Task<SourceSelection> ReadAsync(CancellationToken cancellationToken) => JoinAsync(p => p.ReadAsync(cancellationToken));
 
@@ -102,7 +104,8 @@ internal sealed class SeveralInputs(IReadOnlyList<CopyInput> parts) : CopyInput
         for (int i = 0; i < parts.Count; i++)
         {
             var selection = await select(parts[i]);
-            sources.AddRange(selection.Sources.Select(s => s with { Files = [.. s.Files.Select(f => f with { Origin = f.Origin with { Part = i } })] }));
+            sources.AddRange(selection.Sources
+                .Select(s => s with { Files = [.. s.Files.Select(f => f with { Origin = f.Origin with { Part = i } })] }));
         }
 
         return new SourceSelection(sources);
@@ -121,7 +124,8 @@ internal sealed class OpenedFiles(IReadOnlyList<IFileOpener> parts) : IFileOpene
     }
 }
 
-/// <summary>What is selected in a tree that is known by its digest, be it layers or a commit: nothing need be selected to say what it comes to.</summary>
+/// <summary>What is selected in a tree that is known by its digest, be it layers or a commit: nothing need be selected to say what it
+/// comes to.</summary>
 internal abstract class KnownInput(Digest digest) : CopyInput
 {
     public sealed override Task<Digest> DigestAsync(CancellationToken cancellationToken) => Task.FromResult(digest);
@@ -130,8 +134,8 @@ internal abstract class KnownInput(Digest digest) : CopyInput
 /// <summary>A selection in a context, of which ever more is read.</summary>
 /// <param name="files">The context.</param>
 /// <param name="select">Selects, when it is first needed.</param>
-/// <param name="known">Its digest, when that is known from what the context looks like; then no file need be read to say it, and what is read
-/// must agree.</param>
+/// <param name="known">Its digest, when that is known from what the context looks like; then no file need be read to say it, and what is
+/// read must agree.</param>
 /// <param name="keep">Is told the digest when it had to be found out.</param>
 /// <param name="parallelism">How many files may be read at a time.</param>
 internal sealed class ContextInput(
@@ -159,7 +163,8 @@ internal sealed class ContextInput(
 
     public override Task<SourceSelection> ReadAsync(CancellationToken cancellationToken) => Task.Run(Read, cancellationToken: default);
 
-    public override Task<IFileOpener> OpenAsync(CancellationToken cancellationToken) => Task.FromResult<IFileOpener>(new ContextOpener(files));
+    public override Task<IFileOpener> OpenAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IFileOpener>(new ContextOpener(files));
 
     public override bool Learn(IReadOnlyDictionary<FileOrigin, Digest> contents)
     {

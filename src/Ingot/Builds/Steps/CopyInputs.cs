@@ -156,7 +156,8 @@ internal sealed class CopyInputs : IDisposable
     private sealed class LayersInput(CopyInputs inputs, CopyStep step, IReadOnlyList<CopySource> run, LayerChain chain, Digest digest)
         : KnownInput(digest)
     {
-        public override Task<SourceSelection> SelectAsync(CancellationToken cancellationToken) => inputs.SelectAsync(step, run, chain, cancellationToken);
+        public override Task<SourceSelection> SelectAsync(CancellationToken cancellationToken) =>
+            inputs.SelectAsync(step, run, chain, cancellationToken);
 
         public override async Task<IFileOpener> OpenAsync(CancellationToken cancellationToken) =>
             await inputs._session.Layers.OpenerAsync(chain, inputs._session.Workspace, cancellationToken);

@@ -40,7 +40,8 @@ internal sealed class MountCopies
         string.Concat(path.Select(c => "*?[\\".Contains(c, StringComparison.Ordinal) ? $"\\{c}" : $"{c}"));
 }
 
-/// <summary>What a command mounts of other trees: those of stages and images as they are, everything else as the copy of it into an empty root.</summary>
+/// <summary>What a command mounts of other trees: those of stages and images as they are, everything else as the copy of it into an empty
+/// root.</summary>
 internal sealed record MountedInput : StepInput
 {
     private readonly IReadOnlyList<(StepMount Mount, CopyStep Copy, CopyInput Files, Digest Digest)> _copies;

@@ -9,7 +9,8 @@ namespace Ingot.Builds.Steps;
 /// <param name="Preparations">What is made ready for it.</param>
 /// <param name="Namespaces">The network namespace; none for that of the host.</param>
 /// <param name="ResolverFile">The text of <c>/etc/resolv.conf</c>.</param>
-internal sealed record NetworkOfStep(IReadOnlyList<Preparation> Preparations, IReadOnlyList<RuntimeNamespace> Namespaces, string ResolverFile)
+internal sealed record NetworkOfStep(
+    IReadOnlyList<Preparation> Preparations, IReadOnlyList<RuntimeNamespace> Namespaces, string ResolverFile)
 {
     // With it a command sends frames past all routes.
     private const string SendsFrames = "CAP_NET_RAW";
@@ -35,7 +36,8 @@ internal sealed record NetworkOfStep(IReadOnlyList<Preparation> Preparations, IR
             return Carried(HostNetworks.Now(), host, directory);
         if (!session.Settings.AllowHostNetwork)
             throw new ToolException(
-                "slirp4netns", $"'{step.Text}' needs a network of its own: {obstacle}; or allow builds the host's with --allow network.host");
+                "slirp4netns",
+                $"'{step.Text}' needs a network of its own: {obstacle}; or allow builds the host's with --allow network.host");
 
         session.Output($"this command uses the host's network, as --allow network.host lets it: {obstacle}");
         return new NetworkOfStep([], [], host);
@@ -44,14 +46,15 @@ internal sealed record NetworkOfStep(IReadOnlyList<Preparation> Preparations, IR
     private static NetworkOfStep Carried(HostNetworks host, string resolverFile, string directory)
     {
         var closed = Slirp.Closable(host.Neighbours);
-        return new NetworkOfStep([new CarriedNetwork(Namespace, closed)], [new("network", NamespaceIn(directory))], TextFor(resolverFile, closed))
+        return new NetworkOfStep([new CarriedNetwork(Namespace, closed)], [new("network", NamespaceIn(directory))],
+            TextFor(resolverFile, closed))
         {
             Capabilities = RuntimeCapabilities.Default.Without(SendsFrames),
         };
     }
 
-    /// <summary>The text for a network of its own: who carries its packets resolves names too. Resolvers that the step can reach stay as further
-    /// ones.</summary>
+    /// <summary>The text for a network of its own: who carries its packets resolves names too. Resolvers that the step can reach stay as
+    /// further ones.</summary>
     internal static string TextFor(string host, IReadOnlyList<IPNetwork> closed)
     {
         var lines = host.Split('\n').Select(l => l.Trim()).ToList();
@@ -63,7 +66,8 @@ internal sealed record NetworkOfStep(IReadOnlyList<Preparation> Preparations, IR
     // The runtime hands paths of namespaces on as one list.
     internal static string NamespaceIn(string directory) => !directory.Contains(',', StringComparison.Ordinal)
         ? Path.Combine(directory, Namespace)
-        : throw new ToolException("runc", $"runc takes no network whose path has a comma, and steps run in '{directory}': set INGOT_HOME to another directory");
+        : throw new ToolException("runc",
+            $"runc takes no network whose path has a comma, and steps run in '{directory}': set INGOT_HOME to another directory");
 
     private static string[] Words(string line) => line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
 

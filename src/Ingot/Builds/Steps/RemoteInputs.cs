@@ -44,7 +44,14 @@ internal sealed class RemoteInputs : IDisposable
 
     private SourceSelection SelectionOf(CopyStep step, TreeSource.Download download, DownloadedFile file)
     {
-        var entry = new TarEntry { Path = "", Type = TarEntryType.File, Mode = DownloadMode, Size = file.Size, ModifiedTime = _session.Settings.Epoch };
+        var entry = new TarEntry
+        {
+            Path = "",
+            Type = TarEntryType.File,
+            Mode = DownloadMode,
+            Size = file.Size,
+            ModifiedTime = _session.Settings.Epoch
+        };
         return new SourceSelection([new SelectedSource(download.Name, [new SelectedFile(entry, file.Content, new FileOrigin(0, download.Name))]) { MayBeArchive = step.Unpacking == Unpacking.All }]);
     }
 
@@ -73,7 +80,9 @@ internal sealed class RemoteInputs : IDisposable
     {
         var tree = await _session.Repositories.MaterialiseAsync(git, commit, _session.Workspace.NewDirectory("git"), cancellationToken);
         using var directory = new RootedDirectory(tree.Directory);
-        var files = new ContextFiles(new TreeSource.Context(directory.Path, SafeAddress.OfRepository(git.Repository), IgnoreFile: null), _session.Settings.Epoch);
+        var files = new ContextFiles(
+            new TreeSource.Context(directory.Path, SafeAddress.OfRepository(git.Repository), IgnoreFile: null),
+            _session.Settings.Epoch);
         _opened.Add(files);
         return files;
     }
@@ -91,7 +100,8 @@ internal sealed class RemoteInputs : IDisposable
     }
 
     private sealed class RepositoryInput(
-        RemoteInputs inputs, TreeSource.Git git, GitCommit commit, Func<ContextFiles, SourceSelection> select, Digest selected) : KnownInput(selected)
+        RemoteInputs inputs, TreeSource.Git git, GitCommit commit,
+        Func<ContextFiles, SourceSelection> select, Digest selected) : KnownInput(selected)
     {
         public override IReadOnlyList<Material> Materials { get; } = [new Material(SafeAddress.OfRepository(git.Repository), commit.Id)];
 

@@ -53,7 +53,8 @@ internal sealed class RunMounts : IAsyncDisposable
     private readonly Dictionary<StepMount, CacheDirectory> _caches = new(ReferenceEqualityComparer.Instance);
     private int _overlays;
 
-    private RunMounts(BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees)
+    private RunMounts(
+        BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees)
     {
         _session = session;
         _step = step;
@@ -98,7 +99,8 @@ internal sealed class RunMounts : IAsyncDisposable
     /// <param name="trees">The trees of the mounts that have one.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public static async Task<RunMounts> PrepareAsync(
-        BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees, CancellationToken cancellationToken)
+        BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees,
+        CancellationToken cancellationToken)
     {
         var mounts = new RunMounts(session, step, directory, table, trees);
         try

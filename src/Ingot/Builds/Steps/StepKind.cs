@@ -27,18 +27,20 @@ internal sealed record StepSurroundings(LayerChain Chain, Digest? Content, DateT
     /// <summary>Names of normalisation rules that are off.</summary>
     public IReadOnlyList<string> RulesOff { get; init; } = [];
 
-    /// <summary>Ids of secrets whose values are not looked for: a result in which one may be is not that of a build that would have refused it.</summary>
+    /// <summary>Ids of secrets whose values are not looked for: a result in which one may be is not that of a build that would have
+    /// refused it.</summary>
     public IReadOnlyCollection<string> ExemptSecrets { get; init; } = [];
 
-    /// <summary>The layers below, as a part of a key. Their identities, not the steps that made them: a step that comes to the same result again
-    /// changes nothing after it.</summary>
+    /// <summary>The layers below, as a part of a key. Their identities, not the steps that made them: a step that comes to the same
+    /// result again changes nothing after it.</summary>
     public KeyPart Below => new("parent", Chain.Id.ToString());
 
     /// <summary>What is read, as parts of a key.</summary>
     public IEnumerable<KeyPart> Reads => Content is { } content ? [new KeyPart("content", content.ToString())] : [];
 
     /// <summary>The rules that the layer of a command or a bootstrap is written through, as parts of a key.</summary>
-    public IEnumerable<KeyPart> Rules(bool isBootstrap) => Normaliser.RulesFor(isBootstrap, RulesOff).Select(r => new KeyPart("rule", r.ToString()));
+    public IEnumerable<KeyPart> Rules(bool isBootstrap) =>
+        Normaliser.RulesFor(isBootstrap, RulesOff).Select(r => new KeyPart("rule", r.ToString()));
 }
 
 /// <summary>A kind of step: a row of <see cref="StepKinds"/>. It holds all that differs from kind to kind.</summary>
@@ -46,7 +48,8 @@ internal sealed record StepSurroundings(LayerChain Chain, Digest? Content, DateT
 /// <param name="Slot">What a step is made in.</param>
 internal abstract record StepKind(Type Type, StepSlot Slot)
 {
-    /// <summary>The key of a step. Paths of the host, times of files, names of people and the order in which directories are read are no part of it.</summary>
+    /// <summary>The key of a step. Paths of the host, times of files, names of people and the order in which directories are read are no
+    /// part of it.</summary>
     public StepKey KeyOf(Step step, StepSurroundings met) => StepKey.Of(
         [.. step.Parts, .. PartsOf(step, met), new("epoch", met.Epoch.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture))]);
 
@@ -85,7 +88,8 @@ internal sealed record StepKind<T>(StepSlot Slot) : StepKind(typeof(T), Slot) wh
     public Func<T, MountCopies, IEnumerable<CopyStep>> Copies { get; init; } = (_, _) => [];
 
     /// <summary>See <see cref="StepKind.ReadAsync"/>.</summary>
-    public Func<T, StepWork, IStepBuild, CancellationToken, Task<StepInput>> Read { get; init; } = (_, _, _, _) => Task.FromResult(StepInput.Nothing);
+    public Func<T, StepWork, IStepBuild, CancellationToken, Task<StepInput>> Read { get; init; } =
+        (_, _, _, _) => Task.FromResult(StepInput.Nothing);
 
     /// <summary>See <see cref="StepKind.SettledBy"/>.</summary>
     public Func<T, StepResult, T?> Settled { get; init; } = (_, _) => null;

@@ -11,22 +11,32 @@ internal sealed class StepKinds(params IReadOnlyList<StepKind> rows)
     public static StepKinds Standard { get; } = new(
         new StepKind<BootstrapStep>(StepSlot.Command)
         {
-            KeyParts = BootstrapExecution.KeyParts, Run = BootstrapExecution.RunAsync, Settled = BootstrapExecution.Settled,
+            KeyParts = BootstrapExecution.KeyParts,
+            Run = BootstrapExecution.RunAsync,
+            Settled = BootstrapExecution.Settled,
         },
         new StepKind<RunStep>(StepSlot.Command)
         {
-            KeyParts = CommandExecution.KeyParts, Run = CommandExecution.RunAsync, Checks = CommandExecution.Check,
-            Copies = (step, mounts) => mounts.Of(step), Read = MountedInput.OfAsync,
+            KeyParts = CommandExecution.KeyParts,
+            Run = CommandExecution.RunAsync,
+            Checks = CommandExecution.Check,
+            Copies = (step, mounts) => mounts.Of(step),
+            Read = MountedInput.OfAsync,
         },
         new StepKind<CopyStep>(StepSlot.Work)
         {
-            KeyParts = CopyExecution.KeyParts, Run = CopyExecution.RunAsync, Copies = (step, _) => [step], Read = CopiedInput.OfAsync,
+            KeyParts = CopyExecution.KeyParts,
+            Run = CopyExecution.RunAsync,
+            Copies = (step, _) => [step],
+            Read = CopiedInput.OfAsync,
         },
         new StepKind<DirectoryStep>(StepSlot.Work) { KeyParts = DirectoryExecution.KeyParts, Run = DirectoryExecution.RunAsync });
 
     /// <summary>The kind of a step.</summary>
     public StepKind Of(Step step) =>
-        _rows.TryGetValue(step.GetType(), out var kind) ? kind : throw new InvalidOperationException($"no kind of step is a '{step.GetType().Name}'");
+        _rows.TryGetValue(step.GetType(), out var kind)
+            ? kind
+            : throw new InvalidOperationException($"no kind of step is a '{step.GetType().Name}'");
 
     /// <summary>These and another one.</summary>
     public StepKinds With(StepKind row) => new([.. _rows.Values, row]);

@@ -38,12 +38,14 @@ internal record StepInput(Digest? Content)
     /// <summary>Nothing.</summary>
     public static StepInput Nothing { get; } = new(Content: null);
 
-    /// <summary>The same, of which everything was read: <see cref="Content"/> is then what others know the result by. Itself where it was.</summary>
+    /// <summary>The same, of which everything was read: <see cref="Content"/> is then what others know the result by. Itself where it
+    /// was.</summary>
     public virtual Task<StepInput> CompleteAsync(CancellationToken cancellationToken) => Task.FromResult(this);
 
-    /// <summary>The same, with everything there that the step is shown. It may have to be made, which is work like the step: nothing is held
-    /// meanwhile.</summary>
-    public virtual Task<StepInput> PrepareAsync(StepWork work, IStepBuild build, CancellationToken cancellationToken) => Task.FromResult(this);
+    /// <summary>The same, with everything there that the step is shown. It may have to be made, which is work like the step: nothing is
+    /// held meanwhile.</summary>
+    public virtual Task<StepInput> PrepareAsync(StepWork work, IStepBuild build, CancellationToken cancellationToken) =>
+        Task.FromResult(this);
 }
 
 /// <summary>The build that a step is part of, as its kind sees it.</summary>

@@ -19,8 +19,8 @@ internal static class ArchiveTimes
 
     private static readonly byte[] s_noOwner = Encoding.ASCII.GetBytes("0     0     ");
 
-    /// <summary>What to change so that no member has a time of the step, and those that had belong to root. Nothing for what is no whole archive,
-    /// and where it would be more than is held in memory.</summary>
+    /// <summary>What to change so that no member has a time of the step, and those that had belong to root. Nothing for what is no whole
+    /// archive, and where it would be more than is held in memory.</summary>
     public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times) => Find(content, times, BoundedPatches.MaxBytes);
 
     internal static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times, long maxBytes)

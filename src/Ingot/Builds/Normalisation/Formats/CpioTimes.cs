@@ -20,8 +20,9 @@ internal static class CpioTimes
     private const int DeviceMinor = 70;
     private const int NameSize = 94;
 
-    /// <summary>What to change so that no member has a time of the step, and inodes are numbered in the order in which they come. Nothing for
-    /// what is no whole archive, or has no time of the step, and where it would be more than is held in memory; what follows its end is not looked at.</summary>
+    /// <summary>What to change so that no member has a time of the step, and inodes are numbered in the order in which they come. Nothing
+    /// for what is no whole archive, or has no time of the step, and where it would be more than is held in memory; what follows its end
+    /// is not looked at.</summary>
     public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times) => Find(content, times, BoundedPatches.MaxBytes);
 
     internal static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times, long maxBytes)

@@ -32,7 +32,8 @@ internal sealed class ZipTimes
     private readonly StepTimes _times;
     private long _localBytes;
 
-    private ZipTimes(LayerContent content, StepTimes times, long maxBytes) => (_content, _times, _patches) = (content, times, new BoundedPatches(maxBytes));
+    private ZipTimes(LayerContent content, StepTimes times, long maxBytes) =>
+        (_content, _times, _patches) = (content, times, new BoundedPatches(maxBytes));
 
     /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole zip file, is signed or encrypted, or has
     /// more than 4 GiB, and where it would be more than is held in memory.</summary>
@@ -41,7 +42,8 @@ internal sealed class ZipTimes
     internal static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times, long maxBytes)
     {
         var zip = new ZipTimes(content, times, maxBytes);
-        return Directory(content) is { } directory && !HasSignedBlock(content, directory.Offset) && zip.IsWhole(directory.Offset, directory.Length) ? zip._patches.All : [];
+        return Directory(content) is { } directory && !HasSignedBlock(content, directory.Offset) && zip.IsWhole(directory.Offset, directory.Length)
+            ? zip._patches.All : [];
     }
 
     private bool IsWhole(long offset, int directoryBytes)
