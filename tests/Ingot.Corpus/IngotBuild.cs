@@ -89,7 +89,7 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
                 Secrets = corpusCase.Secrets.ToDictionary(s => s.Key, s => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(s.Value)),
             },
         });
-        return (await builder.BuildAsync(plan!, new Silence(), cancellationToken))[0];
+        return (await builder.BuildAsync(plan!, new Silence(), cancellationToken)).Images[0];
     }
 
     private async Task<StoredImage?> FindAsync(string name, Platform platform, CancellationToken cancellationToken)

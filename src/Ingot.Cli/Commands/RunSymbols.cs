@@ -64,7 +64,7 @@ internal sealed partial class RunSymbols
         string address = sign < 0 ? "" : text[(sign + 1)..].Trim('[', ']');
         if (address == "host-gateway")
             throw new InvalidInputException("add-host", $"'--add-host {text}': steps do not reach the host they run on",
-                "name the address of another host");
+                "name the address of another host, or have the RUN use '--network=host', and allow it with '--allow network.host'");
         if (!HostName().IsMatch(name) || !IPAddress.TryParse(address, out var parsed) || address.Contains('%', StringComparison.Ordinal))
             throw new InvalidInputException("add-host", $"'{text}' is not a name with an address",
                 "expected NAME:ADDRESS, such as mirror.internal:10.0.0.7");

@@ -74,9 +74,7 @@ internal sealed partial class BuildDisplay : IBuildWatch
     private void Start(BuildEvent.StepStarted started)
     {
         _running[started.Step] = new RunningStep();
-        // That a step before it changed is only a consequence: that step has said why.
-        var own = started.Reasons.Where(r => !r.StartsWith("parent ", StringComparison.Ordinal));
-        var reasons = own.Select(r => LongDigest().Replace(r, "$1")).ToList();
+        var reasons = started.Reasons.Select(r => LongDigest().Replace(r, "$1")).ToList();
         if (reasons.Count > 0)
             Say(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", reasons)}"));
         else if (_mode == BuildProgressMode.Plain)

@@ -75,6 +75,10 @@ public static class Kernel
     public const int CLONE_NEWNS = 0x20000;
     public const int CLONE_NEWNET = 0x40000000;
 
+    public const int AF_NETLINK = 16;
+    public const int SOCK_RAW = 3;
+    public const int SOCK_CLOEXEC = 0x80000;
+    public const int NETLINK_ROUTE = 0;
     public const int SOL_SOCKET = 1;
     public const int SO_PEERCRED = 17;
 

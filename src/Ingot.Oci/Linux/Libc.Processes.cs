@@ -56,6 +56,9 @@ public static unsafe partial class Libc
     /// <summary>The same open file under a number that is at least <paramref name="least"/>; always with <c>O_CLOEXEC</c>.</summary>
     public static int DuplicateFrom(int descriptor, int least) => FCntl(descriptor, Kernel.F_DUPFD_CLOEXEC, least);
 
+    [LibraryImport(Library, EntryPoint = "socket", SetLastError = true)]
+    public static partial int Socket(int family, int kind, int protocol);
+
     [LibraryImport(Library, EntryPoint = "fcntl", SetLastError = true)]
     private static partial int FCntl(int descriptor, int command, int argument);
 

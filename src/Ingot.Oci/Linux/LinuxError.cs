@@ -11,6 +11,9 @@ public static class LinuxError
     /// <summary>The last error in words.</summary>
     public static string Message => Marshal.GetLastPInvokeErrorMessage();
 
+    /// <summary>An error in words.</summary>
+    public static string MessageOf(int error) => Marshal.GetPInvokeErrorMessage(error);
+
     /// <summary>An exception that says what could not be done with which file, why, and what may help.</summary>
     public static IOException Failed(string what, string name)
     {
@@ -21,6 +24,6 @@ public static class LinuxError
             Kernel.EEXIST => " (something of that name is in the way)",
             _ => "",
         };
-        return new IOException($"could not {what} '{name}': {Marshal.GetPInvokeErrorMessage(error)}{cure}", error);
+        return new IOException($"could not {what} '{name}': {MessageOf(error)}{cure}", error);
     }
 }

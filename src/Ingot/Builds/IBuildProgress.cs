@@ -29,7 +29,7 @@ public sealed class NoBuildProgress : IBuildProgress
 public sealed record StepLabel(string Stage, int Number, int Count, string Text)
 {
     /// <summary><c>[stage 1/3] RUN make</c>.</summary>
-    public override string ToString() => string.Create(null, $"[{Stage} {Number}/{Count}] {Text}");
+    public override string ToString() => $"[{Stage} {Number}/{Count}] {Text}";
 }
 
 /// <summary>Something that happened in a build.</summary>

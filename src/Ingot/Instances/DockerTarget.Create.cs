@@ -117,7 +117,9 @@ public sealed partial class DockerTarget
                 [InstanceLabels.Project] = key.Project,
                 [InstanceLabels.Stage] = key.Stage,
             };
-            await _engine.TryCreateNetworkAsync(name, labels, cancellationToken);
+            // Of a range that steps of builds are kept from, whenever a network is made of it.
+            var taken = (await _engine.ListNetworksAsync([], cancellationToken)).SelectMany(network => network.Subnets).ToList();
+            await _engine.TryCreateNetworkAsync(name, labels, HostNetworks.Now().FreePart(name, taken), cancellationToken);
             there = await FindNetworksAsync(name, cancellationToken);
         }
 

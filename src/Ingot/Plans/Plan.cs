@@ -38,7 +38,8 @@ public sealed record Plan
         }
 
         foreach (var image in Images)
-            text.Append("image ").Append(image.Name).Append(" is stage ").Append(image.Stage).Append(image.Compression is null ? "" : $" compressed with {image.Compression}").Append('\n');
+            text.Append(image.Output).Append(' ').Append(image.Name).Append(" is stage ").Append(image.Stage)
+                .Append(image.Compression is null ? "" : $" compressed with {image.Compression}").Append('\n');
         return text.ToString();
     }
 }
@@ -77,19 +78,7 @@ public sealed record PlannedStage(string Name, TreeSource Base, IReadOnlyList<St
 
     /// <summary>The stages whose results it reads, its base first, each once.</summary>
     public IReadOnlyList<string> Uses =>
-        [.. Steps.SelectMany(SourcesOf).Prepend(Base).OfType<TreeSource.Stage>().Select(s => s.Name).Distinct()];
-
-    private static IEnumerable<TreeSource> SourcesOf(Step step) => step switch
-    {
-        CopyStep copy => [copy.From],
-        RunStep run => run.Mounts.Select(m => m switch
-        {
-            StepMount.Bind bind => bind.From,
-            StepMount.Cache cache => cache.From,
-            _ => null,
-        }).OfType<TreeSource>(),
-        _ => [],
-    };
+        [.. Steps.SelectMany(s => s.Reads).Prepend(Base).OfType<TreeSource.Stage>().Select(s => s.Name).Distinct()];
 }
 
 /// <summary>An image that was asked for.</summary>
@@ -107,6 +96,12 @@ public sealed record PlannedImage(
     IReadOnlyList<TreeSource.Image> Bases,
     IReadOnlyList<KeyValuePair<string, string>> Arguments)
 {
+    /// <summary>The kind of output that an OCI image is.</summary>
+    public const string ContainerImage = "image";
+
+    /// <summary>The kind of output that is made of its stage, such as an image that containers run.</summary>
+    public string Output { get; init; } = ContainerImage;
+
     /// <summary>The name of how its layers are compressed, such as <c>gzip</c>; null for the build's own way.</summary>
     public string? Compression { get; init; }
 

@@ -21,6 +21,12 @@ public abstract record Step(string Text, SourceSpan Span)
     /// <summary>The canonical definition: what of the step its result depends on, beside the parent's layers and the content it reads.</summary>
     public abstract IReadOnlyList<KeyPart> Parts { get; }
 
+    /// <summary>The trees that it reads beside the one it changes.</summary>
+    public virtual IEnumerable<TreeSource> Reads => [];
+
+    /// <summary>Whether it is made anew, whatever the cache holds.</summary>
+    public bool IsFresh { get; init; }
+
     /// <summary>The definition in one line.</summary>
     public sealed override string ToString() => string.Join(' ', Parts.Select(p => p.Value.Length == 0 ? p.Name : $"{p.Name}={Quote(p.Value)}"));
 
@@ -37,9 +43,6 @@ public sealed record BootstrapStep(string Text, SourceSpan Span, string Suite, I
 {
     /// <summary>The packages it must come to; null where nothing is locked, and what the mirror has is taken.</summary>
     public BootstrapLock? Lock { get; init; }
-
-    /// <summary>Whether the mirror is asked anew, whatever the cache holds.</summary>
-    public bool IsFresh { get; init; }
 
     /// <summary>Whether packages keep their manuals, documents and translations, those that are installed later included.</summary>
     public bool KeepsDocumentation { get; init; }
@@ -117,6 +120,9 @@ public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string>
     public bool Insecure { get; init; }
 
     /// <inheritdoc/>
+    public override IEnumerable<TreeSource> Reads => Mounts.Select(m => m.Tree?.From).OfType<TreeSource>();
+
+    /// <inheritdoc/>
     public override IReadOnlyList<KeyPart> Parts =>
     [
         new("run", ""), .. Arguments.Select(a => new KeyPart("argument", a)),
@@ -164,6 +170,9 @@ public sealed record CopyStep(string Text, SourceSpan Span, TreeSource From, IRe
 
     /// <summary>Files whose text stands in the template, copied after <see cref="Sources"/>.</summary>
     public IReadOnlyList<InlineFile> Inline { get; init; } = [];
+
+    /// <inheritdoc/>
+    public override IEnumerable<TreeSource> Reads => [From];
 
     /// <inheritdoc/>
     public override IReadOnlyList<KeyPart> Parts =>

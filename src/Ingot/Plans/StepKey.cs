@@ -19,8 +19,6 @@ public readonly record struct KeyPart(string Name, string Value)
 /// <param name="Digest">The SHA-256 of the parts, each name and value preceded by its length.</param>
 public sealed record StepKey(IReadOnlyList<KeyPart> Parts, Digest Digest)
 {
-    private const int MaxShown = 120;
-
     /// <summary>The key of these parts.</summary>
     public static StepKey Of(IReadOnlyList<KeyPart> parts)
     {
@@ -38,18 +36,6 @@ public sealed record StepKey(IReadOnlyList<KeyPart> Parts, Digest Digest)
         }
 
         return new StepKey(parts, Digest.FromHash(hash.GetHashAndReset()));
-    }
-
-    /// <summary>What stands in this key and not in <paramref name="other"/>, or the other way round: why a cached result could not be used. At most ten sentences.</summary>
-    public IReadOnlyList<string> DifferencesFrom(StepKey other)
-    {
-        if (Parts.Count > 0 && other.Parts.Count > 0 && other.Parts.All(p => p.Name != Parts[0].Name))
-            return [$"a step of another kind stood here: '{other.Parts[0].Name}'"];
-
-        var sentences = ChangesFrom(other).Select(Sentence).ToList();
-        if (sentences.Count == 0)
-            sentences.Add("the order of its parts changed");
-        return sentences.Count > 10 ? [.. sentences.Take(10)] : sentences;
     }
 
     /// <summary>The parts that this key and <paramref name="other"/>, an earlier one, do not share, in the order of this key and what is gone last. Parts are paired by what they name:
@@ -75,20 +61,5 @@ public sealed record StepKey(IReadOnlyList<KeyPart> Parts, Digest Digest)
         char end = part.Name switch { "variable" => '=', "rule" => '@', "file" => '\n', _ => '\0' };
         int length = end == '\0' ? -1 : part.Value.IndexOf(end, StringComparison.Ordinal);
         return length < 0 ? "" : part.Value[..length];
-    }
-
-    private static string Sentence(KeyChange change) => (change.Before, change.After) switch
-    {
-        (null, { } after) => $"{change.Name} is new: '{Shown(after)}'",
-        ({ } before, null) => $"{change.Name} is gone: '{Shown(before)}'",
-        ({ } before, { } after) => $"{change.Name} was '{Shown(before)}' and is '{Shown(after)}'",
-        _ => change.Name,
-    };
-
-    // A file of the template is a value too.
-    private static string Shown(string value)
-    {
-        int end = value.IndexOf('\n', StringComparison.Ordinal);
-        return end < 0 && value.Length <= MaxShown ? value : value[..Math.Min(MaxShown, end < 0 ? MaxShown : end)] + "…";
     }
 }

@@ -10,6 +10,9 @@ public abstract record StepMount(string Target, SourceSpan Span)
     /// <summary>The canonical definition: all of it that can change the command's result, beside the content that it shows.</summary>
     public abstract string Definition { get; }
 
+    /// <summary>The tree that it shows or begins with, and the path in it; null for none.</summary>
+    public virtual (TreeSource From, string Path)? Tree => null;
+
     /// <summary>Files of another tree. What is written to it is gone afterwards.</summary>
     /// <param name="Target">Where.</param>
     /// <param name="Span">Where it is written.</param>
@@ -20,6 +23,9 @@ public abstract record StepMount(string Target, SourceSpan Span)
     {
         /// <inheritdoc/>
         public override string Definition => $"bind {Target} /{Source}{(IsWritable ? " rw" : "")}";
+
+        /// <inheritdoc/>
+        public override (TreeSource From, string Path)? Tree => (From, Source);
     }
 
     /// <summary>A directory that stays from build to build. Its content is no input: a build must work when it is empty.</summary>
@@ -49,6 +55,9 @@ public abstract record StepMount(string Target, SourceSpan Span)
 
         /// <inheritdoc/>
         public override string Definition => $"cache {Target} {Id}{(IsReadOnly ? " ro" : "")}";
+
+        /// <inheritdoc/>
+        public override (TreeSource From, string Path)? Tree => From is null ? null : (From, Source);
     }
 
     /// <summary>Memory.</summary>

@@ -236,13 +236,14 @@ public sealed class DockerEngine : IDisposable
         ReadAsync($"networks?filters={Filter(("label", labels))}", DockerJsonContext.Default.IReadOnlyListDockerNetwork, cancellationToken);
 
     /// <summary>Creates a bridge network and returns its id; null when the Engine says that there is one of that name. It may be one of
-    /// several nevertheless.</summary>
-    public async Task<string?> TryCreateNetworkAsync(string name, IReadOnlyDictionary<string, string> labels,
+    /// several nevertheless. <paramref name="subnet"/> is what its addresses are in; null for what the Engine chooses.</summary>
+    public async Task<string?> TryCreateNetworkAsync(string name, IReadOnlyDictionary<string, string> labels, IPNetwork? subnet = null,
         CancellationToken cancellationToken = default)
     {
         var call = new DockerCall(HttpMethod.Post, "networks/create", $"creating the network '{name}'")
         {
-            Body = JsonSerializer.SerializeToUtf8Bytes(new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels),
+            Body = JsonSerializer.SerializeToUtf8Bytes(
+                new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels, new DockerAddresses(subnet is null ? [] : [new($"{subnet}")])),
                 DockerJsonContext.Default.DockerNetworkSpec),
         };
         var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken);

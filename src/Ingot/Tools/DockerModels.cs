@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Serialization;
 
 namespace Ingot.Tools;
@@ -167,7 +168,26 @@ public sealed record DockerImageConfig(string? User);
 /// <param name="Name">Its name, which the Engine does not keep unique.</param>
 /// <param name="Labels">Labels.</param>
 /// <param name="Created">When it was made.</param>
-public sealed record DockerNetwork(string Id, string Name, IReadOnlyDictionary<string, string>? Labels, DateTimeOffset Created = default);
+public sealed record DockerNetwork(string Id, string Name, IReadOnlyDictionary<string, string>? Labels, DateTimeOffset Created = default)
+{
+    /// <summary>The addresses it has; null when none are said.</summary>
+    [JsonPropertyName("IPAM")]
+    public DockerAddresses? Addresses { get; init; }
+
+    /// <summary>The networks that its addresses are in.</summary>
+    [JsonIgnore]
+    public IEnumerable<IPNetwork> Subnets =>
+        (Addresses?.Config ?? []).Select(pool => IPNetwork.TryParse(pool.Subnet, out var subnet) ? subnet : (IPNetwork?)null)
+            .OfType<IPNetwork>();
+}
+
+/// <summary>The addresses of a network.</summary>
+/// <param name="Config">Where they are from; null or empty for what the Engine chooses.</param>
+public sealed record DockerAddresses(IReadOnlyList<DockerPool>? Config);
+
+/// <summary>Addresses that a network's are from.</summary>
+/// <param name="Subnet">As <c>10.213.0.0/24</c>.</param>
+public sealed record DockerPool(string? Subnet);
 
 /// <summary>What the Engine is.</summary>
 /// <param name="Version">Its version.</param>
@@ -218,7 +238,9 @@ internal sealed record DockerCreated(string Id);
 
 internal sealed record DockerMessage(string? Message);
 
-internal sealed record DockerNetworkSpec(string Name, string Driver, bool CheckDuplicate, IReadOnlyDictionary<string, string> Labels);
+internal sealed record DockerNetworkSpec(
+    string Name, string Driver, bool CheckDuplicate, IReadOnlyDictionary<string, string> Labels,
+    [property: JsonPropertyName("IPAM")] DockerAddresses Addresses);
 
 internal sealed record DockerPullProgress([property: JsonPropertyName("error")] string? Error,
     [property: JsonPropertyName("errorDetail")] DockerPullError? Detail);

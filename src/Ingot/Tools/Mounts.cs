@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using Ingot.Oci.Linux;
 using Microsoft.Win32.SafeHandles;
 
@@ -78,9 +79,11 @@ public static class Mounts
         return result.Task;
     }
 
-    /// <summary>Makes a file that is a new network namespace, with nothing in it but a loopback that is down. The calling thread stays in its own.</summary>
+    /// <summary>Makes a file that is a new network namespace, with nothing in it but a loopback that is down and routes that lead
+    /// nowhere. The calling
+    /// thread stays in its own.</summary>
     /// <exception cref="ToolException">This process may not.</exception>
-    internal static void NewNetwork(string target)
+    internal static void NewNetwork(string target, IReadOnlyList<IPNetwork> closed)
     {
         const string Own = "/proc/thread-self/ns/net";
         File.WriteAllBytes(target, []);
@@ -89,8 +92,20 @@ public static class Mounts
             throw new ToolException("network", $"could not get a network of its own: {LinuxError.Message}");
         bool isMade = Mount(Own, target, "none", Kernel.MS_BIND, "") == 0;
         string why = LinuxError.Message;
-        if (Libc.SetNs(before, Kernel.CLONE_NEWNET) != 0 || !isMade)
-            throw new ToolException("network", $"could not make '{target}' a network: {(isMade ? LinuxError.Message : why)}");
+        bool isBack = false;
+        try
+        {
+            ClosedRoutes.Add(closed);
+        }
+        finally
+        {
+            isBack = Libc.SetNs(before, Kernel.CLONE_NEWNET) == 0;
+        }
+
+        if (!isBack)
+            throw new ToolException("network", $"could not leave '{target}' again: {LinuxError.Message}");
+        if (!isMade)
+            throw new ToolException("network", $"could not make '{target}' a network: {why}");
     }
 
     /// <summary>Takes a mount away, at once for new users and for the rest when the last one is gone.</summary>

@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Ingot.Tools;
 
 /// <summary>Something that a tethered program finds, and nobody else: made by this process, in mounts that the kernel takes away with the program. As data; <see cref="Tether"/> makes it.
@@ -40,4 +42,6 @@ public sealed record AgentSocket(SshAgentProxy Agent, string Path, int Mode, uin
 
 /// <summary>A network of the program's own, which a process without privileges carries through the host's sockets (<see cref="Slirp"/>). A file is its namespace.</summary>
 /// <param name="Target">The file, which is made.</param>
-public sealed record CarriedNetwork(string Target) : Preparation;
+/// <param name="Closed">Networks that it must not reach. The program must be able to change neither routes nor to send past them, as with
+/// <c>CAP_NET_ADMIN</c> and <c>CAP_NET_RAW</c>.</param>
+public sealed record CarriedNetwork(string Target, IReadOnlyList<IPNetwork> Closed) : Preparation;

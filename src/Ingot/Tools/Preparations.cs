@@ -59,7 +59,7 @@ internal sealed class Preparations : IDisposable
                 socket.Agent.Listen(socket.Path, socket.Mode, socket.UserId, socket.GroupId);
                 break;
             case CarriedNetwork network:
-                Mounts.NewNetwork(network.Target);
+                Mounts.NewNetwork(network.Target, network.Closed);
                 _carriers.Add(SlirpProcess.Start(network.Target));
                 break;
             default:

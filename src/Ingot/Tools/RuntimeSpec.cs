@@ -192,6 +192,9 @@ public sealed record RuntimeCapabilities
     // Neither inheritable nor ambient: a user other than root must not be handed what only root has (CVE-2022-24769).
     public static RuntimeCapabilities Default { get; } = Of(s_default);
 
+    /// <summary>These without one.</summary>
+    public RuntimeCapabilities Without(string name) => Of([.. Permitted.Where(n => n != name)]);
+
     private static RuntimeCapabilities Of(string[] names) => new() { Bounding = names, Effective = names, Permitted = names };
 
     private static ulong OwnCapabilities()

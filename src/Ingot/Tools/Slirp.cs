@@ -1,4 +1,5 @@
 using System.IO.Pipes;
+using System.Net;
 
 namespace Ingot.Tools;
 
@@ -8,6 +9,9 @@ public static class Slirp
 {
     /// <summary>The resolver's address in such a network.</summary>
     public const string Resolver = "10.0.2.3";
+
+    /// <summary>What the carrier's own addresses are in: the gateway, the resolver and the network's.</summary>
+    public static IPNetwork Network { get; } = new(IPAddress.Parse("10.0.2.0"), 24);
 
     internal const string Program = "slirp4netns";
     internal const int ReadyDescriptor = 3;
@@ -21,6 +25,11 @@ public static class Slirp
             return $"'{Program}' is not installed: install it with 'apt-get install {Prerequisites.PackageOf(Program)}'";
         return File.Exists(Device) ? null : $"the kernel's '{Device}' is missing: load it with 'modprobe tun'";
     }
+
+    /// <summary>Those of <paramref name="networks"/> that can be closed in such a network: its own stays, in which nobody else
+    /// answers.</summary>
+    public static IReadOnlyList<IPNetwork> Closable(IEnumerable<IPNetwork> networks) =>
+        [.. networks.Where(n => n.PrefixLength < Network.PrefixLength || !Network.Contains(n.BaseAddress))];
 
     /// <summary>Carries the packets of a network namespace for as long as the thread that starts it lives, and writes a 1 to its third descriptor when it does.</summary>
     public static Command Carry(string target) => Tether.EndWithThread(new Command(

@@ -145,7 +145,7 @@ public sealed class BuildFixture(BuildSeed seed) : IAsyncLifetime
         diagnostics.ThrowIfErrors();
         var settings = change(new BuildSettings { Store = Store, CacheDirectory = Path.Combine(Home, "cache"), WorkDirectory = Path.Combine(Home, "work") });
         var events = recorder ?? new Recorder();
-        var images = await new Builder(settings).BuildAsync(plan!, events, cancellationToken);
+        var (images, _) = await new Builder(settings).BuildAsync(plan!, events, cancellationToken);
         return new Built(images.First(i => i.Name == "app"), events, settings.Store);
     }
 

@@ -510,7 +510,7 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         var recorder = new Recorder();
         // A cache that has never seen the layers.
         var builder = new Builder(new BuildSettings { Store = fixture.Store, CacheDirectory = Path.Combine(fixture.Directory, "upon-cache") });
-        var image = Assert.Single(await builder.BuildAsync(plan!, recorder));
+        var image = Assert.Single((await builder.BuildAsync(plan!, recorder)).Images);
         Assert.Equal(["first", "1"], recorder.Lines);
         Assert.Equal(first.Image.Manifest.Layers, image.Manifest.Layers.Take(2));
         Assert.Equal(first.Image.Config.History.Count + 1, image.Config.History.Count);

@@ -332,6 +332,7 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
         string first = (await target.CarryOutAsync(setup, new Move.CreateInstance(1, 0, 0)))!;
         await target.CarryOutAsync(setup, new Move.RemoveInstance(1, 0, first));
         var network = (await host.Engine.FindNetworksAsync(HardenedContainer.Network(Home, setup.Key)))[0];
+        Assert.True(HostNetworks.Range.Contains(network.Subnets.Single().BaseAddress));
         var image = (await host.Engine.FindImageAsync(HardenedContainer.Reference(setup.Generations[0])))!;
         var spec = HardenedContainer.Spec(Home, setup.Key, setup.Generations[0], 0, image, network.Id);
         return (await host.Engine.TryCreateAsync(HardenedContainer.Name(Home, setup.Key, 1, 0), spec))!;

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Ingot.Oci.Content;
 using Ingot.Oci.Layers;
 
@@ -30,7 +29,7 @@ internal sealed class CacheImport
                 }
 
                 import.Add(place, document);
-                progress.Report(new BuildEvent.CacheNote(string.Create(CultureInfo.InvariantCulture, $"'{place.Name}' offers {document.Records.Count} results"), IsWarning: false));
+                progress.Report(new BuildEvent.CacheNote($"'{place.Name}' offers {document.Records.Count} results", IsWarning: false));
             }
             catch (Exception e) when (e is FormatException or IngotException or IOException or HttpRequestException)
             {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Ingot.Builds.Files;
@@ -73,10 +72,10 @@ internal sealed class CopiedFiles
             "mode " + Convert.ToString(entry.Mode, 8).PadLeft(4, '0'),
         };
         if ((entry.UserId, entry.GroupId) != (0, 0))
-            words.Add(string.Create(CultureInfo.InvariantCulture, $"owner {entry.UserId}:{entry.GroupId}"));
+            words.Add($"owner {entry.UserId}:{entry.GroupId}");
         if (entry.Type is TarEntryType.CharacterDevice or TarEntryType.BlockDevice)
-            words.Add(string.Create(CultureInfo.InvariantCulture, $"device {entry.DeviceMajor}:{entry.DeviceMinor}"));
-        words.Add(string.Create(CultureInfo.InvariantCulture, $"time {entry.ModifiedTime.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'}"));
+            words.Add($"device {entry.DeviceMajor}:{entry.DeviceMinor}");
+        words.Add($"time {entry.ModifiedTime.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'}");
         if (file.Links is { } links)
             words.Add($"same file as '{links}'");
         if (entry.ExtendedAttributes is { Count: > 0 } attributes)

@@ -157,18 +157,7 @@ internal sealed class StepCache
     }
 
     /// <summary>The layer that a step at this place came to the last time; null when there is none.</summary>
-    public Digest? LastLayer(string place) =>
-        File.Exists(LastOf(place)) && Digest.TryParse("sha256:" + File.ReadAllText(LastOf(place)), out var digest) ? Read(digest)?.Result.DiffId : null;
-
-    /// <summary>What is different from the last time a step at this place was made; empty when it never was.</summary>
-    public IReadOnlyList<string> ReasonsForMiss(StepKey key, string place)
-    {
-        if (LastAt(place) is not { } record)
-            return [];
-
-        var last = record.StepKey;
-        return last.Digest == key.Digest ? ["its result is gone from the cache"] : key.DifferencesFrom(last);
-    }
+    public Digest? LastLayer(string place) => LastAt(place)?.Result.DiffId;
 
     /// <summary>The digest of what patterns select in a chain, when that was found out before: it depends on nothing else.</summary>
     public Digest? FindSelection(Digest chain, IReadOnlyList<string> patterns)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Plans;
 
 namespace Ingot.Builds.Cache;
@@ -8,6 +7,8 @@ namespace Ingot.Builds.Cache;
 /// <param name="copied">What copies selected.</param>
 internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
 {
+    private const int MaxShown = 120;
+
     // Read once, when it is first needed: what this build adds is no earlier run.
     private readonly Lazy<IReadOnlyList<StepRecord>> _records = new(() => [.. cache.Records()]);
 
@@ -57,6 +58,37 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
         };
     }
 
+    /// <summary>Why a step is made again although one was made at its place before, in sentences before it is; empty the first time. That
+    /// a step before it came to another result is no reason: that step has said why.</summary>
+    public IReadOnlyList<string> Reasons(StepKey key, StepOrigin origin)
+    {
+        if (cache.LastAt(origin.Place) is not { } last)
+            return [];
+
+        var why = Miss(key, origin, last, result: null);
+        return [.. why.Remark is null ? Array.Empty<string>() : [why.Remark],
+            .. why.Changes.Where(c => c.Input != "below").Select(Sentence)];
+    }
+
+    private static string Sentence(InputChange change)
+    {
+        string what = change.Name is null ? change.Input : $"{change.Input} {change.Name}";
+        return (change.Before, change.After) switch
+        {
+            (null, { } after) => $"{what} is new: '{Shown(after)}'",
+            ({ } before, null) => $"{what} is gone: '{Shown(before)}'",
+            ({ } before, { } after) => $"{what} was '{Shown(before)}' and is '{Shown(after)}'",
+            _ => what,
+        };
+    }
+
+    // A file of the template is a value too.
+    private static string Shown(string value)
+    {
+        int end = value.IndexOf('\n', StringComparison.Ordinal);
+        return end < 0 && value.Length <= MaxShown ? value : value[..Math.Min(MaxShown, end < 0 ? MaxShown : end)] + "…";
+    }
+
     private static string ProjectOf(StepOrigin origin) => origin.Place.Split('\n')[0];
 
     private static bool IsCandidate(StepRecord record, StepKey key, string project, string text, IReadOnlySet<string> others) =>
@@ -79,7 +111,7 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
             return before.Origin is null || before.Origin.Text == origin.Text ? "its last run" : $"what stood here: {before.Origin.Text}";
 
         var lines = earlier.Place.Split('\n');
-        return string.Create(CultureInfo.InvariantCulture, $"its run as step {lines[2]} of '{lines[1]}'{(earlier.Text == origin.Text ? "" : $": {earlier.Text}")}");
+        return $"its run as step {lines[2]} of '{lines[1]}'{(earlier.Text == origin.Text ? "" : $": {earlier.Text}")}";
     }
 
     private IEnumerable<InputChange> Changes(KeyChange change, StepRecord before, StepOrigin origin, StepResult? result, StepKey key, StepKey earlier)

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using Ingot.Builds.Files;
@@ -48,7 +47,7 @@ internal sealed partial class Workspace : IAsyncDisposable
     public string NewDirectory(string purpose)
     {
         Open();
-        string path = Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"{Interlocked.Increment(ref _directories)}-{purpose}"));
+        string path = Path.Combine(Root, $"{Interlocked.Increment(ref _directories)}-{purpose}");
         HostFiles.MakeDirectory(path, OrdinaryMode);
         return path;
     }
@@ -134,7 +133,7 @@ internal sealed partial class Workspace : IAsyncDisposable
             string hidden = Path.Combine(_parent, "." + _name);
             Directory.CreateDirectory(hidden);
             _lock = new FileStream(Path.Combine(hidden, LockFile), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
-            _lock.Write(System.Text.Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n")));
+            _lock.Write(System.Text.Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"));
             _lock.Flush();
             Directory.Move(hidden, Root);
             Directory.CreateDirectory(Runc.StateDirectory);

@@ -55,7 +55,7 @@ internal sealed class TreeFiles : ISelectable
     private string? LinksOf(TreeFile file)
     {
         if (file.Record.Type == TarEntryType.HardLink)
-            return string.Create(null, $"{file.Layer} {file.Record.LinkTarget}");
-        return _linked.Contains(new FileOrigin(file.Layer, file.Record.Path)) ? string.Create(null, $"{file.Layer} {file.Record.Path}") : null;
+            return $"{file.Layer} {file.Record.LinkTarget}";
+        return _linked.Contains(new FileOrigin(file.Layer, file.Record.Path)) ? $"{file.Layer} {file.Record.Path}" : null;
     }
 }

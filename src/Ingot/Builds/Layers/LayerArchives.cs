@@ -106,7 +106,7 @@ internal sealed class LayerArchives
 
     private string PartsPath(Digest diffId) => Path.Combine(_directory, diffId.Hex + ".parts");
 
-    private string FilePath(Digest diffId, string mark, int number) => Path.Combine(_directory, string.Create(null, $"{diffId.Hex}.{mark}.{number}"));
+    private string FilePath(Digest diffId, string mark, int number) => Path.Combine(_directory, $"{diffId.Hex}.{mark}.{number}");
 
     private string TracePath(Digest diffId) => Path.Combine(_directory, diffId.Hex + ".trace");
 }

@@ -177,11 +177,10 @@ internal sealed class LayerCache
     }
 
     /// <summary>Opens files of a chain by where they are.</summary>
-    public async Task<FileOpener> OpenerAsync(LayerChain chain, Workspace workspace, CancellationToken cancellationToken)
+    public async Task<IFileOpener> OpenerAsync(LayerChain chain, Workspace workspace, CancellationToken cancellationToken)
     {
         var snapshots = await SnapshotsAsync(chain, workspace, cancellationToken);
-        var readers = snapshots.Reverse().Select(LayerFiles.Open).ToList();
-        return new FileOpener(origin => readers[origin.Layer].OpenRead(origin.Path), readers);
+        return new ChainOpener([.. snapshots.Reverse().Select(LayerFiles.Open)]);
     }
 
     /// <summary>What a cache knows of what is in a layer; null for nothing.</summary>

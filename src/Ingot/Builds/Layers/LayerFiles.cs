@@ -61,7 +61,7 @@ internal sealed record SnapshotStack(IReadOnlyList<string> Names, IReadOnlyList<
         var images = new List<ImageMount>();
         foreach (var snapshot in snapshots.DistinctBy(PlaceOf))
         {
-            string name = string.Create(null, $"{prefix}{names.Count}");
+            string name = $"{prefix}{names.Count}";
             names.Add(name);
             if (snapshot is Snapshot.Packed packed)
             {

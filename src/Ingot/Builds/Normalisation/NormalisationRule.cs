@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Builds.Normalisation.Formats;
 using Ingot.Oci.Layers;
 
@@ -131,7 +130,7 @@ public sealed record NormalisationRule
     ];
 
     /// <summary>As provenance and cache keys name it: <c>name@version</c>.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Name}@{Version}");
+    public override string ToString() => $"{Name}@{Version}";
 }
 
 /// <summary>What a rule does with a file.</summary>

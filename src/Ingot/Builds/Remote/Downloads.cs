@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -286,7 +285,7 @@ internal sealed class Downloads
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new TimeoutException(string.Create(CultureInfo.InvariantCulture, $"nothing came for {_settings.Patience.TotalSeconds} seconds"));
+            throw new TimeoutException($"nothing came for {_settings.Patience.TotalSeconds} seconds");
         }
     }
 

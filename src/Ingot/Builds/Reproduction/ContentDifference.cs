@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -27,7 +26,7 @@ internal static partial class ContentDifference
         return (Place(at, Hex(before, at)), Place(at, Hex(after, at)), CauseOfBytes(before, after, at), false);
     }
 
-    private static string Place(int at, string text) => string.Create(CultureInfo.InvariantCulture, $"at {at}: {text}");
+    private static string Place(int at, string text) => $"at {at}: {text}";
 
     private static DifferenceCause CauseOfText(string first, string second, byte[] before, byte[] after)
     {

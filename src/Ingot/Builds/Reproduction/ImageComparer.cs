@@ -156,7 +156,7 @@ public sealed class ImageComparer
         Add(expected.Config.RootFs.DiffIds[layer], LayerPairs.InstructionOf(expected.Config, layer), "", "compressed bytes", Text(before[layer]), Text(after[layer]), codec);
     }
 
-    private static string Text(Descriptor layer) => string.Create(CultureInfo.InvariantCulture, $"{layer.MediaType}, {layer.Size} bytes");
+    private static string Text(Descriptor layer) => $"{layer.MediaType}, {layer.Size} bytes";
 
     // What a rule or a download says of a file goes before what the file says of itself.
     private void Add(Digest? layer, string? instruction, string path, string what, string before, string after, KnownCause? known)

@@ -8,6 +8,11 @@ using Ingot.Plans;
 
 namespace Ingot.Builds.Running;
 
+/// <summary>What a build came to.</summary>
+/// <param name="Images">The images of its plan, in the plan's order.</param>
+/// <param name="Looks">What the contexts looked like before any of their files was read; null when that says too little.</param>
+public sealed record FinishedBuild(IReadOnlyList<BuiltImage> Images, IReadOnlyList<ContextLook>? Looks);
+
 /// <summary>Carries plans out: runs what is not in the cache, several steps at a time, and puts images into the store. Needs root, runc and overlayfs.</summary>
 /// <remarks>However it ends, the store holds no partial image and no process is left; what a killed builder left is removed by the next one with the same work directory.</remarks>
 public sealed class Builder
@@ -31,12 +36,15 @@ public sealed class Builder
             throw new ArgumentException($"the epoch '{settings.Epoch:O}' is not a whole second", nameof(settings));
     }
 
-    /// <summary>What the contexts of the last build looked like before it read any of their files; null when that says too little, or none was finished.</summary>
-    public IReadOnlyList<ContextLook>? Looks { get; private set; }
+    /// <summary>How steps are made.</summary>
+    internal StepKinds Kinds { get; init; } = StepKinds.Standard;
+
+    /// <summary>What can be made of stages.</summary>
+    internal OutputKinds Outputs { get; init; } = OutputKinds.Standard;
 
     /// <summary>Builds the images of a plan, in its order. A failed command throws <see cref="BuildException"/>, a mistake in a person's files that only shows now
     /// <see cref="Diagnostics.InvalidInputException"/>, a missing program <see cref="Tools.ToolException"/>, a secret that would have got into an image <see cref="SecretLeakException"/>; other steps are then stopped.</summary>
-    public async Task<IReadOnlyList<BuiltImage>> BuildAsync(Plan plan, IBuildProgress progress, CancellationToken cancellationToken = default)
+    public async Task<FinishedBuild> BuildAsync(Plan plan, IBuildProgress progress, CancellationToken cancellationToken = default)
     {
         await Workspace.SweepAsync(_workDirectory, cancellationToken);
         var guard = new SecretGuard(_settings.Access.Secrets.Where(s => !_settings.Access.ExemptSecrets.Contains(s.Key)).ToDictionary());
@@ -66,17 +74,18 @@ public sealed class Builder
                 Copied = new CopiedFiles(cache),
                 Use = use,
             };
-            return await BuildAsync(plan, session, durability, (results, current) => WriterAsync(plan, current, results, source, started), progress, cancellationToken);
+            return await BuildAsync(new BegunBuild(plan, session, durability, source, started, progress), cancellationToken);
         }
     }
 
-    private static async Task<ImageWriter> WriterAsync(Plan plan, BuildSession session, IReadOnlyDictionary<string, StageResult> results, Task<SourceRevision?> source, DateTimeOffset started) =>
-        new(plan, session, results, await source, started);
+    private sealed record BegunBuild(
+        Plan Plan, BuildSession Session, CacheDurability Durability,
+        Task<SourceRevision?> Source, DateTimeOffset Started, IBuildProgress Progress);
 
     // A shared cache that turns out not to hold what it says is left out, and all is looked at again: what was made stays.
-    private async Task<IReadOnlyList<BuiltImage>> BuildAsync(
-        Plan plan, BuildSession session, CacheDurability durability, Func<IReadOnlyDictionary<string, StageResult>, BuildSession, Task<ImageWriter>> writer, IBuildProgress progress, CancellationToken cancellationToken)
+    private async Task<FinishedBuild> BuildAsync(BegunBuild begun, CancellationToken cancellationToken)
     {
+        var (plan, session, progress) = (begun.Plan, begun.Session, begun.Progress);
         var places = _settings.NoCache ? [] : _settings.CacheFrom.ToList();
         while (true)
         {
@@ -84,22 +93,22 @@ public sealed class Builder
             string cache = Path.GetFullPath(_settings.CacheDirectory);
             var current = imported is null ? session : session with { Imported = imported, Layers = new LayerCache(cache, _settings.Store) { Use = session.Use, Imported = imported } };
             var steps = new StepCache(cache) { Imported = imported };
-            using var build = new PlanExecution(plan, current, steps, progress, cancellationToken);
+            using var build = new PlanExecution(plan, current, steps, Kinds, progress, cancellationToken);
             try
             {
                 var results = await build.RunAsync();
-                var images = await WriteAsync(plan, await writer(results, current), progress, cancellationToken);
+                var stages = new FinishedStages(plan, current, results, await begun.Source, begun.Started);
+                var images = await WriteAsync(stages, progress, cancellationToken);
                 build.Adopt();
-                Looks = build.Looks;
                 await ExportAsync(build, current, steps, progress, cancellationToken);
                 if (build.HasExecuted)
                 {
                     CacheSize.Add(cache, build.AddedBytes);
                     Workspace.SweepControlGroups(_settings.TimeProvider.GetUtcNow());
-                    await SyncAsync(durability);
+                    await SyncAsync(begun.Durability);
                 }
 
-                return images;
+                return new FinishedBuild(images, build.Looks);
             }
             catch (SharedCacheException e) when (places.Remove(e.Place))
             {
@@ -118,12 +127,13 @@ public sealed class Builder
             progress.Report(await export.RunAsync(target, cancellationToken));
     }
 
-    private static async Task<IReadOnlyList<BuiltImage>> WriteAsync(Plan plan, ImageWriter writer, IBuildProgress progress, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<BuiltImage>> WriteAsync(
+        FinishedStages stages, IBuildProgress progress, CancellationToken cancellationToken)
     {
         var images = new List<BuiltImage>();
-        foreach (var image in plan.Images)
+        foreach (var image in stages.Plan.Images)
         {
-            var built = await writer.WriteAsync(image, images, cancellationToken);
+            var built = await Outputs.Of(image).WriteAsync(new OutputRequest(image, stages, images), cancellationToken);
             progress.Report(new BuildEvent.ImageFinished(image.Name, built.Digest, built.Manifest.Layers.Sum(l => l.Size)));
             images.Add(built);
         }

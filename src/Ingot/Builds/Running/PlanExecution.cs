@@ -24,14 +24,12 @@ internal sealed record ExecutedStep(Step Step, StepResult? Result, bool IsCached
 internal sealed record StageResult(LayerChain Chain, StageResult? Base, IReadOnlyList<ExecutedStep> Steps);
 
 /// <summary>Runs the stages of one plan: each as soon as what it needs is there, a step only once however many stages have it, and nothing that the cache knows.</summary>
-internal sealed partial class PlanExecution : IDisposable
+internal sealed class PlanExecution : IStepBuild, IDisposable
 {
-    // What is read once more, to be looked up, when nothing was ever kept that it could be.
-    private const long MaxReadAhead = 4 << 20;
-
     private readonly Plan _plan;
     private readonly BuildSession _session;
     private readonly StepCache _cache;
+    private readonly StepKinds _kinds;
     private readonly IBuildProgress _progress;
     private readonly CancellationTokenSource _stop;
     private readonly Dictionary<string, Lazy<Task<StageResult>>> _stages = [];
@@ -42,11 +40,19 @@ internal sealed partial class PlanExecution : IDisposable
     private readonly ConcurrentDictionary<Digest, UsedResult> _used = new();
     private long _addedBytes;
 
-    public PlanExecution(Plan plan, BuildSession session, StepCache cache, IBuildProgress progress, CancellationToken cancellationToken)
+    /// <param name="plan">The plan.</param>
+    /// <param name="session">The build.</param>
+    /// <param name="cache">What is known of earlier builds.</param>
+    /// <param name="kinds">How steps are made.</param>
+    /// <param name="progress">Is told what happens.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public PlanExecution(
+        Plan plan, BuildSession session, StepCache cache, StepKinds kinds, IBuildProgress progress, CancellationToken cancellationToken)
     {
         _plan = plan;
         _session = session;
         _cache = cache;
+        _kinds = kinds;
         _progress = progress;
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         _exported = ExportedStages(plan, session);
@@ -64,6 +70,9 @@ internal sealed partial class PlanExecution : IDisposable
 
     /// <summary>What the contexts looked like; null when that says too little.</summary>
     public IReadOnlyList<ContextLook>? Looks => _copies.Looks;
+
+    /// <inheritdoc/>
+    public MountCopies Mounts { get; } = new();
 
     /// <summary>The results that were used or made.</summary>
     public IReadOnlyList<UsedResult> Used => [.. _used.Values];
@@ -86,11 +95,11 @@ internal sealed partial class PlanExecution : IDisposable
     /// <summary>Runs all stages; the first failure stops the others and is thrown when they have stopped.</summary>
     public async Task<IReadOnlyDictionary<string, StageResult>> RunAsync()
     {
-        CheckCommands();
+        Check();
         var reading = Task.WhenAll(_plan.Stages.Select(s => s.Base).OfType<TreeSource.Image>().Distinct().Select(image => Task.Run(() => ReadAheadAsync(image))));
         try
         {
-            _copies.SelectContextFiles(_plan.Stages.SelectMany(s => s.Steps).SelectMany(CopiesOf));
+            _copies.SelectContextFiles(Made.SelectMany(step => _kinds.Of(step).CopiesOf(step, Mounts)));
             return await RunStagesAsync();
         }
         finally
@@ -153,23 +162,16 @@ internal sealed partial class PlanExecution : IDisposable
         }
     }
 
-    // What the person must have allowed, and what no image could make possible.
-    private void CheckCommands()
+    private void Check()
     {
         var diagnostics = new DiagnosticBag();
-        foreach (var step in _plan.Stages.SelectMany(s => s.Steps).OfType<RunStep>())
-        {
-            if (step.Insecure && !_session.Settings.Access.AllowInsecure)
-                diagnostics.Error("build-not-allowed", "the command wants all privileges, which were not allowed", step.Span, "allow them with --allow security.insecure, if you would run it as root on the host");
-            if (step.Network == StepNetwork.Host && !_session.Settings.Access.AllowHostNetwork)
-                diagnostics.Error("build-not-allowed", "the command wants the host's network, which was not allowed", step.Span, "allow it with --allow network.host");
-            if (step.Processors > Environment.ProcessorCount)
-                diagnostics.Error("build-processors", $"the command is to see {step.Processors} processors, and this host has {Environment.ProcessorCount}", step.Span, "take 'processors' away in ingot.yaml, or build on a host that has them");
-            RunMounts.Check(step, diagnostics);
-        }
-
+        foreach (var step in Made)
+            _kinds.Of(step).Check(step, _session.Settings, diagnostics);
         diagnostics.ThrowIfErrors();
     }
+
+    // The steps of the plan for which something is made.
+    private IEnumerable<Step> Made => _plan.Stages.SelectMany(s => s.Steps).Where(s => s is not MetadataStep);
 
     private async Task<StageResult> RunStageAsync(PlannedStage stage)
     {
@@ -209,7 +211,8 @@ internal sealed partial class PlanExecution : IDisposable
         }
     }
 
-    private async Task<LayerChain> ChainAsync(TreeSource source)
+    /// <inheritdoc/>
+    public async Task<LayerChain> ChainAsync(TreeSource source)
     {
         switch (source)
         {
@@ -225,47 +228,90 @@ internal sealed partial class PlanExecution : IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public Task<CopyInput> InputOfAsync(CopyStep copy) => _copies.OfAsync(copy, Stopped);
+
+    /// <inheritdoc/>
+    public async Task<LayerChain> CopyAsync(CopyStep copy, CopyInput input, string target, StepWork user)
+    {
+        var label = user.Label;
+        var work = new StepWork(copy, label with { Text = copy.Text }, LayerChain.Empty, Export: false)
+        {
+            Input = new CopiedInput(input, await input.DigestAsync(Stopped), IsUnread: false),
+            IsMounted = true,
+            Stage = user.Stage,
+            Origin = OriginOf($"{_plan.Project}\n{label.Stage}\n{label.Number}\n{target}", copy, new TreeSource.Scratch()),
+        };
+        var (result, _) = await OnceAsync(work);
+        return result.DiffId is { } diffId ? LayerChain.Empty.With(new ChainLayer(diffId, Foreign: null)) : LayerChain.Empty;
+    }
+
+    /// <summary>The cache mounts of the plan: their names in caches, and their ids. What they begin with is known only of those that
+    /// begin empty, or that a step was run for.</summary>
+    public async Task<IReadOnlyList<(string Name, string Id)>> CacheMountsAsync()
+    {
+        var mounts = new List<(string, string)>();
+        foreach (var mount in Made.OfType<RunStep>().SelectMany(s => s.Mounts).OfType<StepMount.Cache>())
+        {
+            Digest? initial = Mounts.Of(mount) is { } copy ? await (await InputOfAsync(copy)).DigestAsync(Stopped) : null;
+            mounts.Add((CacheDirectory.Of("", mount.Id, initial), mount.Id));
+        }
+
+        return mounts;
+    }
+
     private async Task<(StepResult Result, bool IsCached)> RunStepAsync(PlannedStage stage, Step step, StepLabel label, LayerChain chain)
     {
         string place = $"{_plan.Project}\n{stage.Name}\n{label.Number}";
-        var input = step is CopyStep copy ? await _copies.OfAsync(copy, Stopped) : null;
-        // An archive is read to be unpacked, and what comes out says nothing of what it was.
-        bool isUnread = input is not null && step is CopyStep { Unpacking: Unpacking.None } && input.Unread() > MaxReadAhead
-            && (IsFresh(stage) || !_cache.HasLast(place));
-        var content = step is RunStep run ? await MountedContentAsync(run)
-            : input is null ? (Digest?)null
-            : isUnread ? (await input.SelectAsync(Stopped)).Digest
-            : await input.DigestAsync(Stopped);
-        var work = new StepWork(step, label, chain, input, _exported.ContainsKey(stage.Name))
+        bool mayBeKnown = !IsFresh(stage);
+        var work = new StepWork(step, label, chain, _exported.ContainsKey(stage.Name))
         {
             Stage = stage,
-            IsUnread = isUnread,
-            Earlier = IsFresh(stage) ? null : _cache.LastLayer(place),
+            Earlier = mayBeKnown ? _cache.LastLayer(place) : null,
             Origin = OriginOf(place, step, stage.Base),
+            MayBeKnown = mayBeKnown && _cache.HasLast(place),
         };
-        return await OnceAsync(work, KeyOf(work, content));
+        return await OnceAsync(work with { Input = await _kinds.Of(step).ReadAsync(work, this, Stopped) });
     }
 
     private bool IsFresh(PlannedStage stage) => stage.IsFresh || _session.Settings.NoCache;
 
-    private StepKey KeyOf(StepWork work, Digest? content) => StepKeys.Of(work.Step, work.Chain, content, EpochOf(work.Stage), work.Stage.RulesOff, ExemptSecrets);
-
-    private IReadOnlyCollection<string> ExemptSecrets => [.. _session.Settings.Access.ExemptSecrets.Where(_session.Settings.Access.Secrets.ContainsKey)];
+    private StepKey KeyOf(StepWork work, StepInput input)
+    {
+        var met = new StepSurroundings(work.Chain, input.Content, EpochOf(work.Stage))
+        {
+            RulesOff = work.Stage.RulesOff,
+            ExemptSecrets = [.. _session.Settings.Access.ExemptSecrets.Where(_session.Settings.Access.Secrets.ContainsKey)],
+        };
+        return _kinds.Of(work.Step).KeyOf(work.Step, met);
+    }
 
     private DateTimeOffset EpochOf(PlannedStage stage) => stage.Epoch ?? _session.Settings.Epoch;
 
-    private BuildSession SessionOf(PlannedStage stage) => _session with
+    private BuildSession SessionOf(StepWork work) => _session with
     {
-        Settings = _session.Settings with { Epoch = EpochOf(stage), Codec = _exported.GetValueOrDefault(stage.Name, _session.Settings.Codec) },
-        RulesOff = stage.RulesOff,
+        Settings = _session.Settings with
+        {
+            Epoch = EpochOf(work.Stage),
+            Codec = _exported.GetValueOrDefault(work.Stage.Name, _session.Settings.Codec),
+        },
+        RulesOff = work.Stage.RulesOff,
+        // What is only mounted is in no image, and may well be where a secret comes from.
+        Step = work.IsMounted ? null : work.Step,
+        Note = text => _progress.Report(new BuildEvent.StepNote(work.Label, text)),
+        Output = line => _progress.Report(new BuildEvent.StepOutput(work.Label, line)),
     };
 
     // The key under which others find the result: with what was read, not with what it looked like.
-    private async Task<StepKey> FinalKeyAsync(StepWork work, StepKey key) =>
-        work.IsUnread ? KeyOf(work, await work.Input!.DigestAsync(Stopped)) : key;
-
-    private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work, StepKey key)
+    private async Task<StepKey> FinalKeyAsync(StepWork work, StepKey key)
     {
+        var read = await work.Input.CompleteAsync(Stopped);
+        return ReferenceEquals(read, work.Input) ? key : KeyOf(work, read);
+    }
+
+    private async Task<(StepResult Result, bool IsCached)> OnceAsync(StepWork work)
+    {
+        var key = KeyOf(work, work.Input);
         var mine = new Lazy<Task<(StepResult Result, bool IsCached)>>(() => FindOrRunAsync(work, key));
         var one = _results.GetOrAdd(key.Digest, mine);
         var made = await one.Value;
@@ -279,10 +325,10 @@ internal sealed partial class PlanExecution : IDisposable
         if (await FindAsync(work, key) is { } known)
             return (known, true);
 
-        // Before anything is held: what is mounted may have to be made, which is work like this.
-        var trees = work.Step is RunStep run ? await MountTreesAsync(run, work) : [];
+        // Before anything is held: what it is shown may have to be made, which is work like this.
+        work = work with { Input = await work.Input.PrepareAsync(work, this, Stopped) };
         if (IsFresh(work.Stage))
-            return (await RunInSlotAsync(work, trees, key), false);
+            return (await RunInSlotAsync(work, key), false);
 
         // Another builder may be making just this; then its result is waited for and used.
         string lockFile = _cache.LockOf(key);
@@ -291,8 +337,12 @@ internal sealed partial class PlanExecution : IDisposable
         try
         {
             if (hasWaited)
-                key = await FinalKeyAsync(work, key);
-            return await FindAsync(work, key) is { } made ? (made, true) : (await RunInSlotAsync(work, trees, key), false);
+            {
+                work = work with { Input = await work.Input.CompleteAsync(Stopped) };
+                key = KeyOf(work, work.Input);
+            }
+
+            return await FindAsync(work, key) is { } made ? (made, true) : (await RunInSlotAsync(work, key), false);
         }
         finally
         {
@@ -300,44 +350,51 @@ internal sealed partial class PlanExecution : IDisposable
         }
     }
 
-    private async Task<StepResult> RunInSlotAsync(StepWork work, Dictionary<StepMount, MountTree> trees, StepKey key)
+    private async Task<StepResult> RunInSlotAsync(StepWork work, StepKey key)
     {
-        using var slot = await SlotAsync(work.Step);
+        var kind = _kinds.Of(work.Step);
+        using var slot = await SlotAsync(kind.Slot);
         HasExecuted = true;
-        _progress.Report(new BuildEvent.StepStarted(work.Label, IsFresh(work.Stage) ? [] : _cache.ReasonsForMiss(key, work.Origin.Place)));
-        var result = await ExplainAsync(work, key, () => ExecuteAsync(work.Label, () => RunAsync(work, trees)));
+        _progress.Report(new BuildEvent.StepStarted(work.Label, IsFresh(work.Stage) ? [] : _explainer.Reasons(key, work.Origin)));
+        var before = _session.Settings.Explain ? Nearest(work, key) : null;
+        StepResult result;
+        try
+        {
+            result = await ExecuteAsync(work.Label, () => kind.RunAsync(SessionOf(work), work, Stopped));
+        }
+        catch
+        {
+            Explain(work, key, before, result: null);
+            throw;
+        }
+
+        // What a copy selected is only known when it is done.
         var final = await FinalKeyAsync(work, key);
+        Explain(work, final, before, result);
         var origin = work.Origin with { Made = _session.Settings.TimeProvider.GetUtcNow() };
         Note(work, _cache.Add(final, work.Origin.Place, result, origin));
-        Interlocked.Add(ref _addedBytes, work.Step is CopyStep ? result.Bytes : result.Bytes + (result.Bytes / 2));
-        // From now on it is locked, and asked for so.
-        if (work.Step is BootstrapStep { Lock: not { IsWhole: true } } bootstrap)
-            Note(work, _cache.Add(KeyOf(work with { Step = bootstrap with { Lock = new BootstrapLock(result.Packages, IsWhole: true) } }, content: null), work.Origin.Place, result, origin));
+        // A command leaves a snapshot beside its blob.
+        Interlocked.Add(ref _addedBytes, kind.Slot == StepSlot.Command ? result.Bytes + (result.Bytes / 2) : result.Bytes);
+        if (kind.SettledBy(work.Step, result) is { } settled)
+            Note(work, _cache.Add(KeyOf(work with { Step = settled }, work.Input), work.Origin.Place, result, origin));
         return result;
     }
 
-    // What a command left is written in a slot of its own, when it has ended.
-    private Task<IDisposable> SlotAsync(Step step) => step is RunStep or BootstrapStep ? _session.Slots.CommandAsync(Stopped) : _session.Slots.WorkAsync(Stopped);
+    private Task<IDisposable> SlotAsync(StepSlot slot) =>
+        slot == StepSlot.Command ? _session.Slots.CommandAsync(Stopped) : _session.Slots.WorkAsync(Stopped);
 
-    // What a copy selected is only known when it is done.
-    private async Task<StepResult> ExplainAsync(StepWork work, StepKey key, Func<Task<StepResult>> run)
+    private StepRecord? Nearest(StepWork work, StepKey key) =>
+        _explainer.Nearest(key, work.Origin,
+            _plan.Stages.SelectMany(s => s.Steps).Select(s => s.Text).Where(t => t != work.Origin.Text).ToHashSet());
+
+    private void Explain(StepWork work, StepKey key, StepRecord? before, StepResult? result)
     {
         if (!_session.Settings.Explain)
-            return await run();
+            return;
 
-        var others = _plan.Stages.SelectMany(s => s.Steps).Select(s => s.Text).Where(t => t != work.Origin.Text).ToHashSet();
-        var before = _explainer.Nearest(key, work.Origin, others);
-        StepResult? result = null;
-        try
-        {
-            return result = await run();
-        }
-        finally
-        {
-            var explanation = _explainer.Miss(result is null ? key : await FinalKeyAsync(work, key), work.Origin, before, result);
-            explanation = IsFresh(work.Stage) ? explanation with { Remark = "the cache was not to be used" } : explanation;
-            _progress.Report(new BuildEvent.StepExplained(work.Label, explanation));
-        }
+        var explanation = _explainer.Miss(key, work.Origin, before, result);
+        explanation = IsFresh(work.Stage) ? explanation with { Remark = "the cache was not to be used" } : explanation;
+        _progress.Report(new BuildEvent.StepExplained(work.Label, explanation));
     }
 
     private StepOrigin OriginOf(string place, Step step, TreeSource below) =>
@@ -359,28 +416,9 @@ internal sealed partial class PlanExecution : IDisposable
         }
     }
 
-    private Task<StepResult> RunAsync(StepWork work, Dictionary<StepMount, MountTree> trees)
-    {
-        void Output(string line) => _progress.Report(new BuildEvent.StepOutput(work.Label, line));
-        // What is only mounted is in no image, and may well be where a secret comes from.
-        var session = SessionOf(work.Stage) with
-        {
-            Step = work.IsMounted ? null : work.Step,
-            Note = text => _progress.Report(new BuildEvent.StepNote(work.Label, text)),
-        };
-        return work.Step switch
-        {
-            BootstrapStep bootstrap => BootstrapExecution.RunAsync(session, bootstrap, work.Stage.Name, work.Export, Output, Stopped),
-            RunStep run => CommandExecution.RunAsync(session, run, work.Chain, trees, work.Export, Output, Stopped),
-            CopyStep copy => CopyExecution.RunAsync(session, copy, work, Stopped),
-            DirectoryStep directory => CopyExecution.RunAsync(session, directory, work.Chain, work.Export, Stopped),
-            _ => throw new InvalidOperationException($"no execution for '{work.Step.GetType().Name}'"),
-        };
-    }
-
     private async Task<StepResult?> FindAsync(StepWork work, StepKey key)
     {
-        if (IsFresh(work.Stage) || work.Step is BootstrapStep { IsFresh: true })
+        if (IsFresh(work.Stage) || work.Step.IsFresh)
             return null;
         await _session.Use.MarkAsync(key.Digest, Stopped);
         foreach (var (record, isImported) in _cache.Candidates(key))

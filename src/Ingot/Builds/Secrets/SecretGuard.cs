@@ -125,8 +125,8 @@ internal sealed class SecretGuard
             var (id, form, bytes) = _guard._patterns[pattern];
             var file = files.LastOrDefault(f => f.Offset <= at);
             string place = file is not null && at + bytes.Length <= file.Offset + file.Size
-                ? string.Create(null, $"the content of '/{_guard.Cover(file.Path)}' at byte {at - file.Offset}")
-                : string.Create(null, $"the name, link or attributes of a file{(file is null ? "" : $" after '/{_guard.Cover(file.Path)}'")} at byte {at} of the layer");
+                ? $"the content of '/{_guard.Cover(file.Path)}' at byte {at - file.Offset}"
+                : $"the name, link or attributes of a file{(file is null ? "" : $" after '/{_guard.Cover(file.Path)}'")} at byte {at} of the layer";
             return new SecretFinding(id, form, place);
         }
     }

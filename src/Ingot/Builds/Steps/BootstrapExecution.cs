@@ -16,16 +16,28 @@ internal static class BootstrapExecution
     // https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt.
     private const string NoServices = "#!/bin/sh\nexit 101\n";
 
+    /// <summary>See <see cref="StepKind{T}.KeyParts"/>. A bootstrap stands on nothing.</summary>
+    public static IEnumerable<KeyPart> KeyParts(BootstrapStep step, StepSurroundings met) =>
+    [
+        .. met.Reads, new("profile", Mmdebstrap.Profile), new("platform", Platform.Host.ToString()), .. met.Rules(isBootstrap: true),
+    ];
+
+    /// <summary>See <see cref="StepKind{T}.Settled"/>: from now on it is locked, and asked for so.</summary>
+    public static BootstrapStep? Settled(BootstrapStep step, StepResult result) =>
+        step.Lock is { IsWhole: true } ? null : step with { Lock = new BootstrapLock(result.Packages, IsWhole: true) };
+
     /// <summary>Makes the layer and its snapshot. What is locked is installed as it was, or <see cref="BootstrapException"/> names what is not to be had.</summary>
-    public static async Task<StepResult> RunAsync(BuildSession session, BootstrapStep step, string image, bool export, Action<string> onLine, CancellationToken cancellationToken)
+    public static async Task<StepResult> RunAsync(
+        BuildSession session, BootstrapStep step, StepWork work, CancellationToken cancellationToken)
     {
+        string image = work.Stage.Name;
         long start = session.Settings.TimeProvider.GetTimestamp();
         var started = session.Settings.TimeProvider.GetUtcNow();
         string directory = session.Workspace.NewDirectory("bootstrap");
         string hooks = session.Workspace.NewDirectory("bootstrap-hooks");
         var programs = WriteHooks(hooks, step.Lock);
         var command = Mmdebstrap.Bootstrap(step.Suite, step.Packages, step.Mirror, directory, session.Settings.Epoch.ToUnixTimeSeconds(), step.KeepsDocumentation, programs);
-        var result = await Tether.RunAsync(command, onLine, cancellationToken);
+        var result = await Tether.RunAsync(command, session.Output, cancellationToken);
         if (result.ExitCode != 0)
             throw await ReasonAsync(step, image, directory, cancellationToken) ?? (IngotException)new ToolException(command, result.ExitCode, result.Tail);
 
@@ -38,7 +50,8 @@ internal static class BootstrapExecution
         using var vouchers = new Vouchers([new StepFiles(directory)], step.ToString());
         var times = StepTimes.Between(session.Settings.Epoch, started, session.Settings.TimeProvider.GetElapsedTime(start), session.Settings.TimeProvider.GetUtcNow());
         var normaliser = new Normaliser(times, isBootstrap: true, leftOut: [], session.RulesOff, vouchers) { Cancellation = cancellationToken };
-        var made = await DirectoryResult.WriteAsync(session, directory, DirectoryForm.Plain, normaliser, RootMode, export, cancellationToken);
+        var made = await DirectoryResult.WriteAsync(
+            session, directory, DirectoryForm.Plain, normaliser, RootMode, work.Export, cancellationToken);
         return made with { Packages = packages };
     }
 

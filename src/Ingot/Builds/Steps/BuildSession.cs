@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Builds.Cache;
 using Ingot.Builds.Files;
 using Ingot.Builds.Layers;
@@ -43,6 +42,9 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
 
     /// <summary>Tells the person something of the step that is being made, in a line.</summary>
     public Action<string> Note { get; init; } = _ => { };
+
+    /// <summary>Gets each line that the step which is being made writes.</summary>
+    public Action<string> Output { get; init; } = _ => { };
 
     /// <summary>The step that is being made; null between steps.</summary>
     public Step? Step { get; init; }
@@ -95,7 +97,7 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>Where the output of a failed step goes.</summary>
     public string NewLog(string name) => Path.Combine(
         Directory.CreateDirectory(LogDirectory).FullName,
-        string.Create(CultureInfo.InvariantCulture, $"{Settings.TimeProvider.GetUtcNow():yyyyMMdd'T'HHmmss}-{name}.log"));
+        $"{Settings.TimeProvider.GetUtcNow():yyyyMMdd'T'HHmmss}-{name}.log");
 
     private async Task<byte[]> BytesAsync(LayerChain chain, FileTree tree, string path, CancellationToken cancellationToken)
     {

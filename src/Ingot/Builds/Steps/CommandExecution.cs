@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Ingot.Builds.Cache;
 using Ingot.Builds.Files;
@@ -17,9 +16,8 @@ namespace Ingot.Builds.Steps;
 /// <summary>Runs a command in a root filesystem, in a container, over an overlay whose upper directory becomes the layer.</summary>
 internal sealed class CommandExecution
 {
-    /// <summary>What of the surroundings below a result depends on; a higher number when they change.</summary>
-    public const string Version = "container@5";
-
+    // What of the surroundings below a result depends on; a higher number when they change.
+    private const string Version = "container@5";
     private const long ProcessesPerProcessor = 512;
     private const long MinProcesses = 4096;
     private const int RootMode = 0b111_101_101;
@@ -45,12 +43,12 @@ internal sealed class CommandExecution
     private readonly string _container;
     private readonly List<NewFile> _files = [];
 
-    private CommandExecution(BuildSession session, RunStep step, LayerChain chain, IReadOnlyDictionary<StepMount, MountTree> trees)
+    private CommandExecution(BuildSession session, RunStep step, StepWork work)
     {
         _session = session;
         _step = step;
-        _chain = chain;
-        _trees = trees;
+        _chain = work.Chain;
+        _trees = ((MountedInput)work.Input).Trees;
         _search = session.Guard.Output(step);
         _directory = session.Workspace.NewDirectory("run");
         _container = session.Workspace.ContainerName(_directory);
@@ -60,14 +58,50 @@ internal sealed class CommandExecution
 
     private string Log => Path.Combine(_directory, "output");
 
-    /// <summary>Runs the step over <paramref name="chain"/>; what it left is a layer, in the store when <paramref name="export"/>, and a snapshot.</summary>
-    public static async Task<StepResult> RunAsync(
-        BuildSession session, RunStep step, LayerChain chain, IReadOnlyDictionary<StepMount, MountTree> trees, bool export, Action<string> onLine, CancellationToken cancellationToken)
+    /// <summary>See <see cref="StepKind{T}.KeyParts"/>.</summary>
+    public static IEnumerable<KeyPart> KeyParts(RunStep step, StepSurroundings met) =>
+    [
+        met.Below, .. met.Reads, new("surroundings", Version), .. met.Rules(isBootstrap: false),
+        .. step.Mounts.OfType<StepMount.Secret>().Select(m => m.Id).Where(met.ExemptSecrets.Contains)
+            .Distinct().Order(StringComparer.Ordinal)
+            .Select(id => new KeyPart("exempt secret", id)),
+    ];
+
+    /// <summary>Says what the person must have allowed, and what no image could make possible.</summary>
+    public static void Check(RunStep step, BuildSettings settings, DiagnosticBag diagnostics)
     {
-        var execution = new CommandExecution(session, step, chain, trees);
+        if (step.Insecure && !settings.Access.AllowInsecure)
+        {
+            diagnostics.Error(
+                "build-not-allowed", "the command wants all privileges, which were not allowed", step.Span,
+                "allow them with --allow security.insecure, if you would run it as root on the host");
+        }
+
+        if (step.Network == StepNetwork.Host && !settings.Access.AllowHostNetwork)
+        {
+            diagnostics.Error(
+                "build-not-allowed", "the command wants the host's network, which was not allowed", step.Span,
+                "allow it with --allow network.host");
+        }
+
+        if (step.Processors > Environment.ProcessorCount)
+        {
+            diagnostics.Error(
+                "build-processors", $"the command is to see {step.Processors} processors, and this host has {Environment.ProcessorCount}",
+                step.Span,
+                "take 'processors' away in ingot.yaml, or build on a host that has them");
+        }
+
+        RunMounts.Check(step, diagnostics);
+    }
+
+    /// <summary>Runs a command; what it left is a layer, in the store when an image has it, and a snapshot.</summary>
+    public static async Task<StepResult> RunAsync(BuildSession session, RunStep step, StepWork work, CancellationToken cancellationToken)
+    {
+        var execution = new CommandExecution(session, step, work);
         try
         {
-            return await execution.RunAsync(export, onLine, cancellationToken);
+            return await execution.RunAsync(work.Export, cancellationToken);
         }
         finally
         {
@@ -75,9 +109,9 @@ internal sealed class CommandExecution
         }
     }
 
-    private async Task<StepResult> RunAsync(bool export, Action<string> onLine, CancellationToken cancellationToken)
+    private async Task<StepResult> RunAsync(bool export, CancellationToken cancellationToken)
     {
-        var network = StepNetworks.Of(_step, _session.Settings, onLine);
+        var network = NetworkOfStep.Of(_step, _session, _directory);
         var tree = await _session.Layers.TreeAsync(_chain, _session.Workspace, cancellationToken);
         var account = await AccountAsync(cancellationToken);
         var snapshots = await _session.Layers.SnapshotsAsync(_chain, _session.Workspace, cancellationToken);
@@ -86,11 +120,11 @@ internal sealed class CommandExecution
         var started = _session.Settings.TimeProvider.GetUtcNow();
         var table = new MountTable();
         var usual = MountUsual(tree, table);
-        var mounts = await RunMounts.PrepareAsync(_session, _step, _directory, table, _trees, onLine, cancellationToken);
+        var mounts = await RunMounts.PrepareAsync(_session, _step, _directory, table, _trees, cancellationToken);
         await using (mounts)
         {
             byte[] config = MakeBundle(account, usual, mounts, network);
-            await ExecuteAsync(SnapshotStack.In(_directory, "l", snapshots), mounts, network, config, onLine, cancellationToken);
+            await ExecuteAsync(SnapshotStack.In(_directory, "l", snapshots), mounts, network, config, cancellationToken);
         }
 
         var clock = _session.Settings.TimeProvider;
@@ -144,8 +178,10 @@ internal sealed class CommandExecution
         RuntimeMount Mount(string point, int i) =>
             RuntimeMount.Bind(AddFile(TarPath.Name(s_mountedFiles[i]), contents[i], ReadableMode), "/" + point, readOnly: false);
         var files = usual.Where(m => m.Value).Select((m, i) => Mount(m.Key, i)).ToList();
-        var process = ProcessOf(account);
-        var spec = RuntimeSpec.Container(Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) }, network.Namespaces(_directory));
+        var process = ProcessOf(account) with { Capabilities = network.Capabilities };
+        var spec = RuntimeSpec.Container(
+            Path.Combine(_directory, "root"), process with { Environment = WithMounted(process.Environment, mounts.Environment) },
+            network.Namespaces);
         spec = spec with
         {
             Mounts = [.. spec.Mounts.Select(Resized), .. files, .. Processors(), .. Script(), .. mounts.Mounts],
@@ -214,7 +250,7 @@ internal sealed class CommandExecution
             "HOME=" + account.Home,
             "LANG=C.UTF-8",
             "TZ=UTC",
-            string.Create(CultureInfo.InvariantCulture, $"SOURCE_DATE_EPOCH={_session.Settings.Epoch.ToUnixTimeSeconds()}"),
+            $"SOURCE_DATE_EPOCH={_session.Settings.Epoch.ToUnixTimeSeconds()}",
             "PYTHONHASHSEED=0",
             // TeX keeps to SOURCE_DATE_EPOCH only when it is told to; https://tug.org/texinfohtml/web2c.html#Reproducible-output.
             "FORCE_SOURCE_DATE=1",
@@ -229,7 +265,8 @@ internal sealed class CommandExecution
         return environment;
     }
 
-    private async Task ExecuteAsync(SnapshotStack layers, RunMounts mounts, NetworkOfStep network, byte[] config, Action<string> onLine, CancellationToken cancellationToken)
+    private async Task ExecuteAsync(
+        SnapshotStack layers, RunMounts mounts, NetworkOfStep network, byte[] config, CancellationToken cancellationToken)
     {
         var root = new OverlayMount([.. layers.Names, "points"], "upper", "work", "root");
         // The container's configuration may hold a secret: it stays in memory as they do.
@@ -248,7 +285,7 @@ internal sealed class CommandExecution
         {
             using var log = new StreamWriter(Log);
             var gate = new Lock();
-            result = await Tether.RunAsync(run, preparations, line => Take(_search.Take(line), log, gate, onLine), cancellationToken);
+            result = await Tether.RunAsync(run, preparations, line => Take(_search.Take(line), log, gate), cancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -267,11 +304,11 @@ internal sealed class CommandExecution
     // A container that could not be made is the host's trouble; a program that is not in the image is the person's.
     private bool HasStarted(CommandResult result) => File.Exists(Path.Combine(_directory, PidFile)) || result.Tail.Contains("exec: ", StringComparison.Ordinal);
 
-    private static void Take(string line, StreamWriter log, Lock gate, Action<string> onLine)
+    private void Take(string line, StreamWriter log, Lock gate)
     {
         lock (gate)
             log.WriteLine(line);
-        onLine(line);
+        _session.Output(line);
     }
 
     private BuildException Failed(CommandResult result)

@@ -10,11 +10,20 @@ using Ingot.Plans;
 
 namespace Ingot.Builds.Steps;
 
-/// <summary>Copies files, and makes directories: layers that are written from where their files are, without a root filesystem.</summary>
+/// <summary>Copies files: layers that are written from where their files are, without a root filesystem.</summary>
 internal static class CopyExecution
 {
     private const int FileMode = 0b110_100_100;
-    private const int DirectoryMode = 0b111_101_101;
+
+    // A higher number when the layer of a copy would come out otherwise.
+    private const string Layout = "copy@2";
+
+    /// <summary>What of this program decides the layer of a copy, or of a directory.</summary>
+    public static KeyPart LayoutPart => new("layout", Layout);
+
+    /// <summary>See <see cref="StepKind{T}.KeyParts"/>.</summary>
+    public static IEnumerable<KeyPart> KeyParts(CopyStep step, StepSurroundings met) =>
+        [.. IsLinked(step) ? Array.Empty<KeyPart>() : [met.Below], .. met.Reads, LayoutPart];
 
     /// <summary>Whether the layer of a copy is made as if over nothing. As in Docker's builder not when it sets modes too.</summary>
     public static bool IsLinked(CopyStep step) => step.Link && step.Mode is null;
@@ -22,7 +31,7 @@ internal static class CopyExecution
     /// <summary>Makes the layer of a copy.</summary>
     public static async Task<StepResult> RunAsync(BuildSession session, CopyStep step, StepWork work, CancellationToken cancellationToken)
     {
-        var (chain, input) = (work.Chain, work.Input!);
+        var (chain, input) = (work.Chain, ((CopiedInput)work.Input).Files);
         var target = IsLinked(step) ? FileTree.Empty : await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken);
         var owner = await OwnerAsync(session, step, chain, cancellationToken);
         var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
@@ -71,32 +80,6 @@ internal static class CopyExecution
 
     private static async Task<Stream> OpenAsync(PlacedFile file, CopyReading reading, CancellationToken cancellationToken) =>
         file.Source is null ? Stream.Null : await reading.OpenAsync(file.Source, cancellationToken);
-
-    /// <summary>Makes the layer with the directories of a path that are missing in <paramref name="chain"/>; nothing when all are there.</summary>
-    public static async Task<StepResult> RunAsync(BuildSession session, DirectoryStep step, LayerChain chain, bool export, CancellationToken cancellationToken)
-    {
-        var tree = await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken);
-        string path = tree.Resolve(ImagePath.ToLayer(step.Path)) ?? throw Problem(step, "build-directory", $"'{step.Path}' contains a symlink loop");
-        var missing = new List<TarEntry>();
-        for (; path.Length > 0 && !tree.IsDirectory(path); path = TarPath.Parent(path))
-        {
-            if (tree.Find(path) is { } file)
-                throw Problem(step, "build-directory", $"'/{path}' is a {file.Record.Type} and not a directory");
-            missing.Insert(0, new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = DirectoryMode, ModifiedTime = session.Settings.Epoch });
-        }
-
-        if (missing.Count == 0)
-            return new StepResult();
-
-        var owner = await OwnerAsync(session, step, step.User, chain, cancellationToken);
-        var writer = await session.WriterAsync(export, cancellationToken);
-        await using (writer)
-        {
-            foreach (var entry in missing)
-                await writer.WriteAsync(entry with { UserId = owner.UserId, GroupId = owner.GroupId }, cancellationToken);
-            return await session.FinishAsync(writer, _ => true, cancellationToken);
-        }
-    }
 
     private static async Task<IReadOnlyList<PlacedFile>> PlaceAsync(
         BuildSession session, CopyStep step, FileTree target, SourceSelection selection, CopyOptions options, CopyReading reading,
@@ -169,20 +152,10 @@ internal static class CopyExecution
         if (step.Owner is not { } owner)
             return null;
         if (!IsLinked(step))
-            return await OwnerAsync(session, step, owner, chain, cancellationToken);
+            return await DirectoryExecution.OwnerAsync(session, step, owner, chain, cancellationToken);
 
         return Accounts.None.FindOwner(owner, out var unknown)
             ?? throw Problem(step, "build-unknown-user", $"{unknown} is a name, and with --link nothing is below in which it could be looked up", "write numbers, or leave --link out");
-    }
-
-    private static async Task<(uint UserId, uint GroupId)> OwnerAsync(BuildSession session, Step step, string text, LayerChain chain, CancellationToken cancellationToken)
-    {
-        if (Accounts.None.FindOwner(text, out _) is { } numbers)
-            return numbers;
-
-        var accounts = await session.AccountsAsync(chain, cancellationToken);
-        return accounts.FindOwner(text, out var unknown)
-            ?? throw Problem(step, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(text, accounts.Names) ?? "make the account in a RUN before, or write a number");
     }
 
     // What is not of another tree is selected once, for images of several epochs.

@@ -124,7 +124,7 @@ internal sealed class CopyLayout
         if (TypeAt(path) == TarEntryType.Directory)
             throw new CopyConflictException($"'{file.Origin.Path}' cannot replace the directory '/{path}'");
 
-        Put(new PlacedFile(Dressed(file.Entry, path), file) { Group = file.Links is null ? null : string.Create(null, $"{_source} {file.Links}") });
+        Put(new PlacedFile(Dressed(file.Entry, path), file) { Group = file.Links is null ? null : $"{_source} {file.Links}" });
     }
 
     private void MakeDirectories(string path)
@@ -176,7 +176,7 @@ internal sealed class CopyLayout
         // What an archive says of one name of a file, it says of the file. Only what has content shares it.
         var said = Owned(file.Entry);
         bool isLink = link.Entry.Type == TarEntryType.SymbolicLink;
-        string? group = link.Entry.Type == TarEntryType.File ? link.Group ?? string.Create(null, $"{_source} {link.Entry.Path} {_placed.Count}") : null;
+        string? group = link.Entry.Type == TarEntryType.File ? link.Group ?? $"{_source} {link.Entry.Path} {_placed.Count}" : null;
         if (group is not null)
             _said[group] = said;
         Put(link with { Group = group });

@@ -8,7 +8,7 @@ namespace Ingot.Builds.Steps;
 internal sealed class CopyReading(BuildSession session, CopyInput input) : IDisposable
 {
     private readonly List<ArchiveFiles> _archives = [];
-    private FileOpener? _opener;
+    private IFileOpener? _opener;
 
     /// <summary>The contents of files that had not been read when they were selected, when that is done.</summary>
     public Dictionary<FileOrigin, Oci.Content.Digest> Read { get; } = [];

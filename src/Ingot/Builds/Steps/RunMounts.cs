@@ -1,4 +1,3 @@
-using System.Globalization;
 using Ingot.Builds.Cache;
 using Ingot.Builds.Files;
 using Ingot.Builds.Layers;
@@ -14,7 +13,11 @@ namespace Ingot.Builds.Steps;
 /// <param name="Chain">Its layers.</param>
 /// <param name="Path">The path in them, links not yet followed; empty for all.</param>
 /// <param name="Digest">The digest of the content.</param>
-internal sealed record MountTree(LayerChain Chain, string Path, Digest Digest);
+internal sealed record MountTree(LayerChain Chain, string Path, Digest Digest)
+{
+    /// <summary>An empty one.</summary>
+    public static MountTree Empty { get; } = new(LayerChain.Empty, "", Digest.Of([]));
+}
 
 /// <summary>Makes ready what a command of a template wants mounted: says what to make ready for the container and what it mounts, and holds what must be held meanwhile.</summary>
 /// <remarks>
@@ -39,7 +42,6 @@ internal sealed class RunMounts : IAsyncDisposable
     private readonly string _directory;
     private readonly MountTable _table;
     private readonly IReadOnlyDictionary<StepMount, MountTree> _trees;
-    private readonly Action<string> _onLine;
     private readonly List<ImageMount> _images = [];
     private readonly List<Preparation> _preparations = [];
     private readonly List<RuntimeMount> _mounts = [];
@@ -51,14 +53,14 @@ internal sealed class RunMounts : IAsyncDisposable
     private readonly Dictionary<StepMount, CacheDirectory> _caches = new(ReferenceEqualityComparer.Instance);
     private int _overlays;
 
-    private RunMounts(BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees, Action<string> onLine)
+    private RunMounts(
+        BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees)
     {
         _session = session;
         _step = step;
         _directory = directory;
         _table = table;
         _trees = trees;
-        _onLine = onLine;
     }
 
     /// <summary>What is made ready for the container, in its mount namespace and in the step's directory.</summary>
@@ -95,12 +97,12 @@ internal sealed class RunMounts : IAsyncDisposable
     /// <param name="directory">The step's directory.</param>
     /// <param name="table">What is mounted before.</param>
     /// <param name="trees">The trees of the mounts that have one.</param>
-    /// <param name="onLine">Is told what the person should know.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public static async Task<RunMounts> PrepareAsync(
-        BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees, Action<string> onLine, CancellationToken cancellationToken)
+        BuildSession session, RunStep step, string directory, MountTable table, IReadOnlyDictionary<StepMount, MountTree> trees,
+        CancellationToken cancellationToken)
     {
-        var mounts = new RunMounts(session, step, directory, table, trees, onLine);
+        var mounts = new RunMounts(session, step, directory, table, trees);
         try
         {
             await mounts.PrepareAsync(cancellationToken);
@@ -162,7 +164,7 @@ internal sealed class RunMounts : IAsyncDisposable
                 CacheDirectory.RemoveEmpty(group.Key);
             var taken = await CacheDirectory.TakeAsync(
                 group.Key, strictest, () => MakeCacheAsync(first, shared, cancellationToken), _session.Settings.TimeProvider,
-                () => _onLine($"waiting for the cache '{first.Id}', which another step has locked"), cancellationToken);
+                () => _session.Output($"waiting for the cache '{first.Id}', which another step has locked"), cancellationToken);
             _held.Add(taken);
             foreach (var (mount, _) in group)
                 _caches[mount] = taken;
@@ -197,12 +199,12 @@ internal sealed class RunMounts : IAsyncDisposable
             await _session.Imported!.FetchMountAsync(shared.Name, store, cancellationToken);
             HostFiles.MakeDirectory(directory, OrdinaryMode);
             await LayerExtractor.ExtractAsync(store, shared.Blob, shared.DiffId, directory, new ExtractOptions(), cancellationToken);
-            _onLine($"the cache '{shared.Id}' begins with what was shared");
+            _session.Output($"the cache '{shared.Id}' begins with what was shared");
             return directory;
         }
         catch (Exception e) when (e is IngotException or InvalidDataException)
         {
-            _onLine($"the cache '{shared.Id}' begins empty: {IngotException.ReasonOf(e)}");
+            _session.Output($"the cache '{shared.Id}' begins empty: {IngotException.ReasonOf(e)}");
             return null;
         }
         finally
@@ -227,7 +229,7 @@ internal sealed class RunMounts : IAsyncDisposable
         if (tree.Resolve(source.Path) is not { } path || (path.Length > 0 && tree.Find(path) is null))
             throw Problem(mount, "build-mount-source", $"'/{source.Path}' is not in what is mounted on '{mount.Target}'", cure: null);
 
-        string name = string.Create(CultureInfo.InvariantCulture, $"m{_overlays++}");
+        string name = $"m{_overlays++}";
         var snapshots = await _session.Layers.SnapshotsAsync(source.Chain, _session.Workspace, cancellationToken);
         var stack = SnapshotStack.In(_directory, name + "l", snapshots);
         var lower = stack.Names.ToList();
@@ -250,7 +252,7 @@ internal sealed class RunMounts : IAsyncDisposable
         Destination = "",
         Type = "tmpfs",
         Source = "tmpfs",
-        Options = ["nosuid", .. memory.Size is { } size ? [string.Create(CultureInfo.InvariantCulture, $"size={size}")] : Array.Empty<string>()],
+        Options = ["nosuid", .. memory.Size is { } size ? [$"size={size}"] : Array.Empty<string>()],
     };
 
     private void AddSecret(StepMount.Secret secret)
@@ -267,7 +269,7 @@ internal sealed class RunMounts : IAsyncDisposable
         if (secret.Target.Length == 0)
             return;
 
-        string name = string.Create(CultureInfo.InvariantCulture, $"{SecretDirectory}/{_secrets.Count}");
+        string name = $"{SecretDirectory}/{_secrets.Count}";
         _secrets.Add((name, value, secret));
         Add(secret, RuntimeMount.BindAlone(Path.Combine(_directory, name), "", readOnly: true), MountView.Empty, isFile: true);
     }
@@ -301,8 +303,8 @@ internal sealed class RunMounts : IAsyncDisposable
             return;
         }
 
-        string target = ssh.Target.Length > 0 ? ssh.Target : string.Create(CultureInfo.InvariantCulture, $"/run/buildkit/ssh_agent.{_agents.Count}");
-        string socket = string.Create(CultureInfo.InvariantCulture, $"{SecretDirectory}/ssh{_agents.Count}");
+        string target = ssh.Target.Length > 0 ? ssh.Target : $"/run/buildkit/ssh_agent.{_agents.Count}";
+        string socket = $"{SecretDirectory}/ssh{_agents.Count}";
         _agents.Add(new AgentSocket(new SshAgentProxy(agent), socket, ssh.Mode, ssh.UserId, ssh.GroupId));
         Add(ssh, RuntimeMount.BindAlone(Path.Combine(_directory, socket), "", readOnly: false), MountView.Empty, isFile: true, target);
         if (_agents.Count == 1 && !_step.Environment.Any(e => e.StartsWith("SSH_AUTH_SOCK=", StringComparison.Ordinal)))

@@ -14,7 +14,7 @@ internal static class StepProcessors
     private static int s_next;
 
     /// <summary>What stands in <see cref="OnlineFile"/>.</summary>
-    public static string Online(int count) => count == 1 ? "0\n" : string.Create(CultureInfo.InvariantCulture, $"0-{count - 1}\n");
+    public static string Online(int count) => count == 1 ? "0\n" : $"0-{count - 1}\n";
 
     /// <summary>So many of the processors that this process may use, which must have them; null for null.</summary>
     public static RuntimeProcessors? Take(int? count)

@@ -28,9 +28,9 @@ internal static class BuildExecution
         {
             using var caches = new SharedCaches(host, options);
             var builder = new Builder(await SettingsFor(host, project, options, caches, cancellationToken));
-            var images = await builder.BuildAsync(plan, observer, cancellationToken);
+            var (images, looks) = await builder.BuildAsync(plan, observer, cancellationToken);
             return new ExecutedBuild(
-                images, IsRemote(plan) ? null : builder.Looks, observer.ExplainedOf(plan), observer.DidWork, observer.ExportFailure);
+                images, IsRemote(plan) ? null : looks, observer.ExplainedOf(plan), observer.DidWork, observer.ExportFailure);
         }
         finally
         {

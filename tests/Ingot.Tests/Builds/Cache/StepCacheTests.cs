@@ -43,17 +43,6 @@ public sealed class StepCacheTests : IDisposable
     }
 
     [Fact]
-    public void AMissKnowsWhatWasThereBefore()
-    {
-        var cache = Open();
-        Assert.Empty(cache.ReasonsForMiss(s_key, "place"));
-        cache.Add(s_key, "place", s_result);
-        Assert.Equal(["run was 'make' and is 'make all'"], cache.ReasonsForMiss(StepKey.Of([new("run", "make all")]), "place"));
-        Assert.Equal(["its result is gone from the cache"], cache.ReasonsForMiss(s_key, "place"));
-        Assert.Empty(cache.ReasonsForMiss(s_key, "another place"));
-    }
-
-    [Fact]
     public void SelectionsAreRememberedByLayersAndPatterns()
     {
         var cache = Open();

@@ -114,6 +114,22 @@ public sealed class StepExplainerTests : IDisposable
     }
 
     [Fact]
+    public void AStepThatIsMadeAgainSaysWhyBeforeItIs()
+    {
+        string[] Reasons(StepKey key, StepOrigin origin) => [.. new StepExplainer(new StepCache(_directory), new CopiedFiles(_directory)).Reasons(key, origin)];
+        var key = Key(("run", ""), ("variable", "A=1"), ("variable", "B=1"), ("user", ""), ("parent", "p1"));
+        Assert.Empty(Reasons(key, Origin("RUN make")));
+        Made(key, Origin("RUN make"));
+        Assert.Equal(
+            ["variable A was '1' and is '2'", "user was '' and is 'web'", "variable B is gone: '1'"],
+            Reasons(Key(("run", ""), ("variable", "A=2"), ("user", "web"), ("parent", "p2")), Origin("RUN make")));
+        Assert.Equal(["the order of what it reads has changed"], Reasons(StepKey.Of([.. key.Parts.Reverse().OrderBy(p => p.Name != "run")]), Origin("RUN make")));
+        Assert.Equal(["nothing that it reads has changed: its result is gone from the cache"], Reasons(key, Origin("RUN make")));
+        Assert.Equal(["a step of another kind stood here: 'run'"], Reasons(Key(("copy", "context")), Origin("COPY . /")));
+        Assert.Empty(Reasons(key, Origin("RUN make", 2)));
+    }
+
+    [Fact]
     public void AResultThatIsGoneIsSaid()
     {
         Made(Key(("run", "")), Origin("RUN make"));

@@ -125,7 +125,7 @@ public sealed class CopyBuildTests : IDisposable
     private async Task<Digest> BuildAsync(Plan plan)
     {
         var settings = new BuildSettings { Store = _store, CacheDirectory = _directory.At("cache"), AllowLocalRepositoriesUnsafe = true };
-        return (await new Builder(settings).BuildAsync(plan, new Silence())).Single().Digest;
+        return (await new Builder(settings).BuildAsync(plan, new Silence())).Images.Single().Digest;
     }
 
     private async Task<string[]> EntriesAsync(Digest image)

@@ -1,3 +1,4 @@
+using System.Net;
 using Ingot.Builds.Steps;
 using Ingot.Tools;
 
@@ -11,15 +12,16 @@ public sealed class StepNetworkTests
     [InlineData("nameserver 192.0.2.1\nnameserver 192.0.2.2\n", "nameserver 10.0.2.3\nnameserver 192.0.2.2\n")]
     [InlineData("nameserver ::1\n; nameserver 192.0.2.9\n# nameserver 192.0.2.9\n\tnameserver\t192.0.2.1 \nnameserver 127.1.2.3\n", "nameserver 10.0.2.3\n")]
     [InlineData("nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nnameserver 192.0.2.4\n", "nameserver 10.0.2.3\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n")]
+    [InlineData("nameserver 192.0.2.1\nnameserver 198.51.100.2\nnameserver 192.0.2.3\n", "nameserver 10.0.2.3\nnameserver 192.0.2.3\n")]
     [InlineData("nameserver not-an-address\nsortlist 1.2.3.4\n", "nameserver 10.0.2.3\n")]
-    public void TheResolverOfANamespaceIsTheOneThatIsInIt(string host, string expected) => Assert.Equal(expected, StepNetworks.ResolverFile(host));
+    public void TheResolverOfANamespaceIsTheOneThatIsInIt(string host, string expected) => Assert.Equal(expected, NetworkOfStep.TextFor(host, [IPNetwork.Parse("198.51.100.0/24")]));
 
     [Fact]
     public void ADirectoryThatTheRuntimeTakesForTwoIsSaidWithTheCure()
     {
-        Assert.Equal("/a home/1-run/network", StepNetworks.NamespaceIn("/a home/1-run"));
+        Assert.Equal("/a home/1-run/network", NetworkOfStep.NamespaceIn("/a home/1-run"));
 
-        var error = Assert.Throws<ToolException>(() => StepNetworks.NamespaceIn("/one,two/1-run"));
+        var error = Assert.Throws<ToolException>(() => NetworkOfStep.NamespaceIn("/one,two/1-run"));
         Assert.Contains("'/one,two/1-run': set INGOT_HOME", error.Message, StringComparison.Ordinal);
     }
 }

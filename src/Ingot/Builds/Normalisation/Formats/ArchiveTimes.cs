@@ -19,14 +19,17 @@ internal static class ArchiveTimes
 
     private static readonly byte[] s_noOwner = Encoding.ASCII.GetBytes("0     0     ");
 
-    /// <summary>What to change so that no member has a time of the step, and those that had belong to root. Nothing for what is no whole archive.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
+    /// <summary>What to change so that no member has a time of the step, and those that had belong to root. Nothing for what is no whole
+    /// archive, and where it would be more than is held in memory.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times) => Find(content, times, BoundedPatches.MaxBytes);
+
+    internal static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times, long maxBytes)
     {
         Span<byte> header = stackalloc byte[HeaderBytes];
         if (content.ReadAt(0, header[..8]) != 8 || !header[..8].SequenceEqual("!<arch>\n"u8))
             return [];
 
-        var patches = new List<ContentPatch>();
+        var patches = new BoundedPatches(maxBytes);
         long at = 8;
         for (int members = 0; at < content.Length; members++)
         {
@@ -34,22 +37,24 @@ internal static class ArchiveTimes
                 return [];
 
             Add(patches, header, at, times);
+            if (patches.IsFull)
+                return [];
             at += HeaderBytes + size + (size & 1);
         }
 
-        return patches;
+        return patches.All;
     }
 
-    private static void Add(List<ContentPatch> patches, ReadOnlySpan<byte> header, long at, StepTimes times)
+    private static void Add(BoundedPatches patches, ReadOnlySpan<byte> header, long at, StepTimes times)
     {
         if (Number(header.Slice(TimeOffset, TimeBytes)) is not { } time || !times.IsOfStep(time))
             return;
 
-        patches.Add(new ContentPatch(at + TimeOffset, Encoding.ASCII.GetBytes(times.Epoch.ToString(CultureInfo.InvariantCulture).PadRight(TimeBytes))));
+        patches.Add(at + TimeOffset, Encoding.ASCII.GetBytes($"{times.Epoch}".PadRight(TimeBytes)));
         var owner = header.Slice(OwnerOffset, OwnerBytes);
         // Members that hold the index have blanks there.
         if (!owner.SequenceEqual(s_noOwner) && owner.ContainsAnyInRange((byte)'0', (byte)'9'))
-            patches.Add(new ContentPatch(at + OwnerOffset, s_noOwner));
+            patches.Add(at + OwnerOffset, s_noOwner);
     }
 
     private static long? Number(ReadOnlySpan<byte> field) =>

@@ -20,10 +20,14 @@ internal static class CpioTimes
     private const int DeviceMinor = 70;
     private const int NameSize = 94;
 
-    /// <summary>What to change so that no member has a time of the step, and inodes are numbered in the order in which they come. Nothing for what is no whole archive, or has no time of the step; what follows its end is not looked at.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
+    /// <summary>What to change so that no member has a time of the step, and inodes are numbered in the order in which they come. Nothing
+    /// for what is no whole archive, or has no time of the step, and where it would be more than is held in memory; what follows its end
+    /// is not looked at.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times) => Find(content, times, BoundedPatches.MaxBytes);
+
+    internal static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times, long maxBytes)
     {
-        var patches = new List<ContentPatch>();
+        var patches = new BoundedPatches(maxBytes);
         // Names of one file have one number; whose it was is forgotten.
         var inodes = new Dictionary<(uint, uint, uint), uint>();
         byte[] header = new byte[HeaderBytes];
@@ -34,25 +38,27 @@ internal static class CpioTimes
             if (content.ReadAt(at, header) != HeaderBytes || !(header.AsSpan().StartsWith("070701"u8) || header.AsSpan().StartsWith("070702"u8)) || Fields(header) is not { } fields)
                 return [];
             if (IsEnd(content, at, fields.Name))
-                return isOfStep ? patches : [];
+                return isOfStep ? patches.All : [];
 
             if (!inodes.TryGetValue(fields.File, out uint number))
                 inodes[fields.File] = number = (uint)inodes.Count + 1;
             bool isLate = times.IsOfStep(fields.Time);
             isOfStep |= isLate;
             Add(patches, header, at, (Inode, number), (Time, isLate ? times.Epoch : fields.Time), (DeviceMajor, 0u), (DeviceMinor, 0u));
+            if (patches.IsFull)
+                return [];
             at = Aligned(Aligned(at + HeaderBytes + fields.Name) + fields.Size);
         }
 
         return [];
     }
 
-    private static void Add(List<ContentPatch> patches, byte[] header, long at, params ReadOnlySpan<(int Offset, uint Value)> fields)
+    private static void Add(BoundedPatches patches, byte[] header, long at, params ReadOnlySpan<(int Offset, uint Value)> fields)
     {
         foreach (var (offset, value) in fields)
         {
             if (Number(header, offset) != value)
-                patches.Add(new ContentPatch(at + offset, Encoding.ASCII.GetBytes(value.ToString("X8", CultureInfo.InvariantCulture))));
+                patches.Add(at + offset, Encoding.ASCII.GetBytes($"{value:X8}"));
         }
     }
 

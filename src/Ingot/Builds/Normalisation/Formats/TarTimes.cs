@@ -18,24 +18,20 @@ internal static partial class TarTimes
     private const int TypeOffset = 156;
     private const int MaxMembers = 1_000_000;
     private const int MaxExtendedBytes = 1 << 20;
-    private const long MaxPatchBytes = 64 << 20;
-
-    // What a change of a header takes in memory, about.
-    private const int PatchOverhead = 128;
 
     /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole tar file, and where it would be more
     /// than is held in memory.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times) => Find(content, times, MaxPatchBytes);
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times) => Find(content, times, BoundedPatches.MaxBytes);
 
     internal static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times, long maxBytes)
     {
-        var patches = new List<ContentPatch>();
+        var patches = new BoundedPatches(maxBytes);
         byte[] block = new byte[BlockBytes];
-        long at = 0, held = 0;
+        long at = 0;
         for (int members = 0; members < MaxMembers && content.ReadAt(at, block) == BlockBytes; members++)
         {
             if (!block.AsSpan().ContainsAnyExcept((byte)0))
-                return patches;
+                return patches.All;
             if (Number(block, SizeOffset) is not { } size || Number(block, TimeOffset) is not { } time || Octal(block.AsSpan(ChecksumOffset, ChecksumBytes)) != Checksum(block))
                 return [];
 
@@ -45,27 +41,25 @@ internal static partial class TarTimes
                 Octal(block, SizeOffset, records.Length);
             if (times.IsOfStep(time))
                 Octal(block, TimeOffset, times.Epoch);
-            bool isChanged = records is not null || times.IsOfStep(time);
-            held += (isChanged ? PatchOverhead : 0) + (records is not null ? PatchOverhead + InBlocks(size) : 0);
-            if (held > maxBytes)
-                return [];
-            if (isChanged)
-                patches.Add(HeaderOf(block, at));
+            if (records is not null || times.IsOfStep(time))
+                patches.Add(at + SizeOffset, HeaderOf(block));
             if (records is not null)
-                patches.Add(new ContentPatch(at + BlockBytes, [.. records, .. new byte[(int)InBlocks(size) - records.Length]]));
+                patches.Add(at + BlockBytes, [.. records, .. new byte[(int)InBlocks(size) - records.Length]]);
+            if (patches.IsFull)
+                return [];
             at += BlockBytes + InBlocks(size);
         }
 
-        return at == content.Length ? patches : [];
+        return at == content.Length ? patches.All : [];
     }
 
     private static long InBlocks(long size) => (size + BlockBytes - 1) / BlockBytes * BlockBytes;
 
     // Size, time and checksum: what lies between them has not changed.
-    private static ContentPatch HeaderOf(byte[] block, long at)
+    private static byte[] HeaderOf(byte[] block)
     {
         Encoding.ASCII.GetBytes(Convert.ToString(Checksum(block), 8).PadLeft(6, '0') + "\0 ").CopyTo(block, ChecksumOffset);
-        return new ContentPatch(at + SizeOffset, block[SizeOffset..(ChecksumOffset + ChecksumBytes)]);
+        return block[SizeOffset..(ChecksumOffset + ChecksumBytes)];
     }
 
     // A time is written with as many digits as its fraction needs: without fractions all are equally long, and what the header says of
@@ -100,7 +94,7 @@ internal static partial class TarTimes
     // At least a block is to be filled, so that there is always room for the key.
     private static byte[] Filler(int length, string key)
     {
-        string start = string.Create(CultureInfo.InvariantCulture, $"{length} {key}=");
+        string start = $"{length} {key}=";
         return Encoding.ASCII.GetBytes(start.PadRight(length - 1, '-') + "\n");
     }
 
@@ -123,7 +117,7 @@ internal static partial class TarTimes
         if (!match.Success || !times.IsOfStep(long.Parse(match.Groups["seconds"].ValueSpan, CultureInfo.InvariantCulture)))
             return null;
 
-        string text = string.Create(CultureInfo.InvariantCulture, $" {match.Groups["key"].ValueSpan}={times.Epoch}\n");
+        string text = $" {match.Groups["key"].ValueSpan}={times.Epoch}\n";
         int length = text.Length + 2;
         return Encoding.ASCII.GetBytes(length.ToString(CultureInfo.InvariantCulture) + text);
     }

@@ -24,25 +24,26 @@ internal sealed class ZipTimes
     private const ushort NtfsTimes = 0x000A;
     private const long TicksASecond = 10_000_000;
 
-    // More than any honest zip file of that directory has.
-    private const int MaxPatches = 4_000_000;
-
     // Encrypted, strongly encrypted, with a masked directory: the password is checked against the time.
     private const int Encrypted = 0x2041;
 
-    private readonly List<ContentPatch> _patches = [];
+    private readonly BoundedPatches _patches;
     private readonly LayerContent _content;
     private readonly StepTimes _times;
     private long _localBytes;
 
-    private ZipTimes(LayerContent content, StepTimes times) => (_content, _times) = (content, times);
+    private ZipTimes(LayerContent content, StepTimes times, long maxBytes) =>
+        (_content, _times, _patches) = (content, times, new BoundedPatches(maxBytes));
 
     /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole zip file, is signed or encrypted, or has
-    /// more than 4 GiB.</summary>
-    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
+    /// more than 4 GiB, and where it would be more than is held in memory.</summary>
+    public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times) => Find(content, times, BoundedPatches.MaxBytes);
+
+    internal static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times, long maxBytes)
     {
-        var zip = new ZipTimes(content, times);
-        return Directory(content) is { } directory && !HasSignedBlock(content, directory.Offset) && zip.IsWhole(directory.Offset, directory.Length) ? zip._patches : [];
+        var zip = new ZipTimes(content, times, maxBytes);
+        return Directory(content) is { } directory && !HasSignedBlock(content, directory.Offset) && zip.IsWhole(directory.Offset, directory.Length)
+            ? zip._patches.All : [];
     }
 
     private bool IsWhole(long offset, int directoryBytes)
@@ -56,7 +57,7 @@ internal sealed class ZipTimes
             var member = central.AsSpan(at);
             int name = Half(member[28..]), extra = Half(member[30..]), comment = Half(member[32..]);
             int length = CentralBytes + name + extra + comment;
-            if (Word(member) != CentralSignature || length > member.Length || (Half(member[8..]) & Encrypted) != 0 || _patches.Count > MaxPatches)
+            if (Word(member) != CentralSignature || length > member.Length || (Half(member[8..]) & Encrypted) != 0 || _patches.IsFull)
                 return false;
             if (IsSignature(member.Slice(CentralBytes, name)) || !AddLocal(Word(member[42..])))
                 return false;
@@ -125,7 +126,7 @@ internal sealed class ZipTimes
     private void Add(ReadOnlySpan<byte> time, long at)
     {
         if (Seconds(Word(time)) is { } seconds && _times.IsLocalOfStep(seconds))
-            _patches.Add(new ContentPatch(at, Words.Of(DosTime(_times.Epoch))));
+            _patches.Add(at, Words.Of(DosTime(_times.Epoch)));
     }
 
     private void AddExtra(ReadOnlySpan<byte> extra, long at)
@@ -162,7 +163,7 @@ internal sealed class ZipTimes
         for (int i = from; i + 4 <= field.Length && i < from + (count * 4); i += 4)
         {
             if (_times.IsOfStep(Word(field[i..])))
-                _patches.Add(new ContentPatch(at + i, Words.Of(_times.Epoch)));
+                _patches.Add(at + i, Words.Of(_times.Epoch));
         }
     }
 
@@ -173,7 +174,7 @@ internal sealed class ZipTimes
         {
             long seconds = (BinaryPrimitives.ReadInt64LittleEndian(field[i..]) / TicksASecond) - (DateTimeOffset.UnixEpoch.ToFileTime() / TicksASecond);
             if (_times.IsOfStep(seconds))
-                _patches.Add(new ContentPatch(at + i, BitConverter.GetBytes(epoch)));
+                _patches.Add(at + i, BitConverter.GetBytes(epoch));
         }
     }
 

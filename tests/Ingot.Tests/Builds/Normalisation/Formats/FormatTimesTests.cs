@@ -443,6 +443,69 @@ public sealed class FormatTimesTests
         Assert.Empty(TarTimes.Find(tar, s_times, 150));
     }
 
+    public static TheoryData<string> Bounded => ["ar", "zip", "cpio"];
+
+    // Every member is of the step, and there are so many of them that what would change is more than the file.
+    [Theory]
+    [MemberData(nameof(Bounded))]
+    public void AnArchiveOfWhichMoreWouldChangeThanIsHeldInMemoryStays(string format)
+    {
+        Func<LayerContent, StepTimes, long, IReadOnlyList<ContentPatch>> find = format switch
+        {
+            "ar" => ArchiveTimes.Find,
+            "zip" => ZipTimes.Find,
+            _ => CpioTimes.Find,
+        };
+        var archive = LayerContent.Of(s_formats[format].Make(s_late));
+        Assert.NotEmpty(find(archive, s_times, 64 << 10));
+        Assert.Empty(find(archive, s_times, 150));
+    }
+
+    [Fact]
+    public void AHostileLibraryTakesNoMoreMemoryThanTheBound()
+    {
+        string member = $"{"a/",-16}{s_late.ToUnixTimeSeconds(),-12}{"12    12    "}{"100644",-8}{0,-10}`\n";
+        byte[] library = Encoding.ASCII.GetBytes("!<arch>\n" + string.Concat(Enumerable.Repeat(member, 300_000)));
+        Assert.Empty(ArchiveTimes.Find(LayerContent.Of(library), s_times));
+        Assert.Equal(20_000, ArchiveTimes.Find(LayerContent.Of(library[..(8 + (60 * 10_000))]), s_times).Count);
+    }
+
+    [Fact]
+    public void AHostileInitramfsTakesNoMoreMemoryThanTheBound()
+    {
+        string member = $"070701{7:X8}000081A40000000000000000{1:X8}{s_late.ToUnixTimeSeconds():X8}{0:X8}{8:X8}{8:X8}{0:X8}{0:X8}{2:X8}{0:X8}a\0";
+        string end = $"070701{string.Concat(Enumerable.Repeat("00000000", 11))}0000000B00000000TRAILER!!!\0";
+        byte[] Archive(int members) => Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(member, members)) + end);
+        Assert.Empty(CpioTimes.Find(LayerContent.Of(Archive(200_000)), s_times));
+        Assert.Equal(40_000, CpioTimes.Find(LayerContent.Of(Archive(10_000)), s_times).Count);
+    }
+
+    // Each member has its own header, and as many times as a field of it can hold.
+    [Fact]
+    public void AHostileZipFileTakesNoMoreMemoryThanTheBound()
+    {
+        byte[] Archive(int members)
+        {
+            byte[] extra = [.. Enumerable.Repeat(UnixExtra(s_late), 5000).SelectMany(e => e)], one = ZipWith(s_late, extra);
+            int directory = BitConverter.ToInt32(one, one.Length - 6);
+            byte[] local = one[..directory], central = one[directory..^22];
+            var bytes = new MemoryStream();
+            for (int i = 0; i < members; i++)
+                bytes.Write(local);
+            for (int i = 0; i < members; i++)
+            {
+                BitConverter.GetBytes(i * local.Length).CopyTo(central, 42);
+                bytes.Write(central);
+            }
+
+            bytes.Write([0x50, 0x4B, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0, .. BitConverter.GetBytes(members * central.Length), .. BitConverter.GetBytes(members * local.Length), 0, 0]);
+            return bytes.ToArray();
+        }
+
+        Assert.NotEmpty(ZipTimes.Find(LayerContent.Of(Archive(2)), s_times));
+        Assert.Empty(ZipTimes.Find(LayerContent.Of(Archive(60)), s_times));
+    }
+
     // A value of more lines is one record, whatever its lines look like.
     [Fact]
     public void WhatOnlyLooksLikeATimeInAnExtendedHeaderStays()
