@@ -3,12 +3,15 @@ using Ingot.Oci.Linux;
 namespace Ingot.Server.Storage;
 
 /// <summary>The ledger in a file of the home, for servers on one host.</summary>
-internal sealed class SqliteStorage(ServerHome home) : IStorage
+public sealed class SqliteStorage(ServerHome home) : IStorage
 {
+    /// <inheritdoc/>
     public string Name => home.Database;
 
+    /// <inheritdoc/>
     public bool IsThere => File.Exists(home.Database);
 
+    /// <inheritdoc/>
     public IDisposable? TryHold()
     {
         try
@@ -23,7 +26,9 @@ internal sealed class SqliteStorage(ServerHome home) : IStorage
         }
     }
 
+    /// <inheritdoc/>
     public IDatabase OpenWriter() => SqliteDatabase.OpenWriter(home.Database);
 
+    /// <inheritdoc/>
     public IDatabase OpenReader() => SqliteDatabase.OpenReader(home.Database);
 }
