@@ -8,7 +8,8 @@ namespace Ingot.Benchmarks;
 /// <param name="Seconds">How long it took.</param>
 /// <param name="CpuSeconds">The processor time it used; null when that was not measured.</param>
 /// <param name="PeakKibibytes">The memory of its largest process; null when that was not measured.</param>
-internal sealed record Figure(string Workload, string Case, string Tool, string Part, int Run, double Seconds, double? CpuSeconds, long? PeakKibibytes);
+internal sealed record Figure(
+    string Workload, string Case, string Tool, string Part, int Run, double Seconds, double? CpuSeconds, long? PeakKibibytes);
 
 /// <summary>Something that was found out beside the times.</summary>
 internal sealed record Fact(string Workload, string Case, string Tool, string Name, string Value);
@@ -29,7 +30,8 @@ internal sealed class Figures(IReadOnlyList<Figure> all, IReadOnlyList<Fact> fac
             if (line is [var workload, var name, var tool, "fact", var what, var value] && line.Length == FactColumns)
                 facts.Add(new Fact(workload, name, tool, what, value));
             else if (line.Length == Columns)
-                figures.Add(new Figure(line[0], line[1], line[2], line[3], int.Parse(line[4], CultureInfo.InvariantCulture), Number(line[5])!.Value, Number(line[6]), (long?)Number(line[7])));
+                figures.Add(new Figure(line[0], line[1], line[2], line[3], int.Parse(line[4], CultureInfo.InvariantCulture),
+                    Number(line[5])!.Value, Number(line[6]), (long?)Number(line[7])));
             else
                 throw new FormatException($"'{string.Join(' ', line)}' in '{path}' has {line.Length} columns");
         }
@@ -38,7 +40,8 @@ internal sealed class Figures(IReadOnlyList<Figure> all, IReadOnlyList<Fact> fac
     }
 
     /// <summary>The measured commands of a case.</summary>
-    public IReadOnlyList<Figure> Of(string workload, string name, string tool) => [.. all.Where(f => f.Workload == workload && f.Case == name && f.Tool == tool)];
+    public IReadOnlyList<Figure> Of(string workload, string name, string tool) =>
+        [.. all.Where(f => f.Workload == workload && f.Case == name && f.Tool == tool)];
 
     /// <summary>How long a case took a tool, all its parts together, in the order of runs.</summary>
     public Times? Times(string workload, string name, string tool)
@@ -50,14 +53,19 @@ internal sealed class Figures(IReadOnlyList<Figure> all, IReadOnlyList<Fact> fac
         int parts = figures.Select(f => f.Part).Distinct().Count();
         // A run of which a part failed has no time.
         double[] totals = [.. figures.GroupBy(f => f.Run).Where(run => run.Count() == parts).Select(run => run.Sum(f => f.Seconds))];
-        return totals.Length == 0 ? null : new Times(totals, [.. figures.GroupBy(f => f.Part).Select(part => Benchmarks.Times.Median([.. part.Select(f => f.Seconds)]))]);
+        return totals.Length == 0
+            ? null
+            : new Times(totals,
+                [.. figures.GroupBy(f => f.Part).Select(part => Benchmarks.Times.Median([.. part.Select(f => f.Seconds)]))]);
     }
 
     /// <summary>Facts by workload, case and tool.</summary>
-    public IReadOnlyList<Fact> Facts(string workload, string name, string tool) => [.. facts.Where(f => f.Workload == workload && f.Case == name && f.Tool == tool)];
+    public IReadOnlyList<Fact> Facts(string workload, string name, string tool) =>
+        [.. facts.Where(f => f.Workload == workload && f.Case == name && f.Tool == tool)];
 
     /// <summary>A fact that is there once.</summary>
-    public string? Value(string workload, string name, string tool, string what) => Facts(workload, name, tool).LastOrDefault(f => f.Name == what)?.Value;
+    public string? Value(string workload, string name, string tool, string what) =>
+        Facts(workload, name, tool).LastOrDefault(f => f.Name == what)?.Value;
 
     private static double? Number(string text) => text == "-" ? null : double.Parse(text, CultureInfo.InvariantCulture);
 }

@@ -4,7 +4,8 @@ using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Benchmarks;
 
-/// <summary>The work that no builder can leave out: every file is read, and its bytes are hashed and compressed, each once. One thing after the other, so that a sum can be compared with; each on as many cores as the process may use.</summary>
+/// <summary>The work that no builder can leave out: every file is read, and its bytes are hashed and compressed, each once. One thing after
+/// the other, so that a sum can be compared with; each on as many cores as the process may use.</summary>
 internal static class Floor
 {
     private const int BufferBytes = 1 << 20;
@@ -66,7 +67,8 @@ internal static class Floor
         return clock.Elapsed;
     }
 
-    private static void Report(string what, TimeSpan elapsed) => Console.WriteLine(FormattableString.Invariant($"{what}\t{elapsed.TotalSeconds:F3}"));
+    private static void Report(string what, TimeSpan elapsed) =>
+        Console.WriteLine(FormattableString.Invariant($"{what}\t{elapsed.TotalSeconds:F3}"));
 
     private sealed class CountingStream : Stream
     {

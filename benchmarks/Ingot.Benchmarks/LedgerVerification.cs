@@ -7,7 +7,8 @@ using Ingot.Server.Storage;
 
 namespace Ingot.Benchmarks;
 
-/// <summary>How long a ledger of a size takes to be written and to be verified, and what memory that takes: images, tags, evidence, decisions and rollouts as a busy server has them.</summary>
+/// <summary>How long a ledger of a size takes to be written and to be verified, and what memory that takes: images, tags, evidence,
+/// decisions and rollouts as a busy server has them.</summary>
 internal static class LedgerVerification
 {
     private const int Batch = 250;
@@ -22,7 +23,9 @@ internal static class LedgerVerification
         var clock = Stopwatch.StartNew();
         var report = await LedgerVerifier.VerifyAsync(home);
         long peak = Process.GetCurrentProcess().PeakWorkingSet64 >> 20;
-        Say($"verified\t{report.Size} entries\t{clock.Elapsed.TotalSeconds:0.0} s\t{report.Problems.Count} problems\tpeak {peak} MiB\t{new FileInfo(home.Database).Length >> 20} MiB of database");
+        long size = new FileInfo(home.Database).Length >> 20;
+        string seconds = $"{clock.Elapsed.TotalSeconds:0.0} s";
+        Say($"verified\t{report.Size} entries\t{seconds}\t{report.Problems.Count} problems\tpeak {peak} MiB\t{size} MiB of database");
         foreach (var problem in report.Problems.Take(10))
             Say($"{problem.Entry}\t{problem.Problem}");
         return report.Ok ? 0 : 1;
@@ -57,13 +60,19 @@ internal static class LedgerVerification
         string rollout = $"shop.web{n % 50}.production-r{n}";
         yield return new LedgerEvent.ImagePublished(repository, image, MediaType.Manifest, 1000 + n);
         yield return new LedgerEvent.TagBound(repository, $"1.{n}", image);
-        yield return new LedgerEvent.EvidenceAttached(repository, image, evidence, MediaType.Manifest, 500, "application/vnd.dev.sigstore.bundle.v0.3+json", "https://slsa.dev/provenance/v1");
-        yield return new LedgerEvent.PromotionDecided("shop", $"web{n % 50}", repository, image, "production", true, [new GateRecord("tests-passed", "pass", "12 of 12 tests passed", [evidence])]);
-        yield return new LedgerEvent.ReleaseRequested("shop", $"web{n % 50}", "production", repository, image, "release", Json($$"""{"replicas":3,"number":{{n}}}"""), rollout, n, $"1.{n}");
-        yield return new LedgerEvent.RolloutIntent(rollout, "create g1-0 attempt 0", "CreateInstance", Json("""{"move":"create-instance","generation":1,"index":0,"attempt":0}"""));
+        yield return new LedgerEvent.EvidenceAttached(repository, image, evidence, MediaType.Manifest, 500,
+            "application/vnd.dev.sigstore.bundle.v0.3+json", "https://slsa.dev/provenance/v1");
+        yield return new LedgerEvent.PromotionDecided("shop", $"web{n % 50}", repository, image, "production", true,
+            [new GateRecord("tests-passed", "pass", "12 of 12 tests passed", [evidence])]);
+        yield return new LedgerEvent.ReleaseRequested("shop", $"web{n % 50}", "production", repository, image, "release",
+            Json($$"""{"replicas":3,"number":{{n}}}"""), rollout, n, $"1.{n}");
+        yield return new LedgerEvent.RolloutIntent(rollout, "create g1-0 attempt 0", "CreateInstance",
+            Json("""{"move":"create-instance","generation":1,"index":0,"attempt":0}"""));
         yield return new LedgerEvent.RolloutAcknowledged(rollout, "create g1-0 attempt 0", "done");
-        yield return new LedgerEvent.RolloutStateChanged(rollout, "Shifting", "", Json("""{"phase":"Shifting","step":1,"goals":[{"generation":1,"replicas":3,"share":5,"presence":"Running"}]}"""));
-        yield return new LedgerEvent.RolloutFinished(rollout, "Done", "", Json("""{"outcome":"Done","user_requests":1000,"user_failures":0}"""));
+        yield return new LedgerEvent.RolloutStateChanged(rollout, "Shifting", "",
+            Json("""{"phase":"Shifting","step":1,"goals":[{"generation":1,"replicas":3,"share":5,"presence":"Running"}]}"""));
+        yield return new LedgerEvent.RolloutFinished(rollout, "Done", "",
+            Json("""{"outcome":"Done","user_requests":1000,"user_failures":0}"""));
         yield return new LedgerEvent.GenerationRetired("shop", $"web{n % 50}", "production", n, $"after rollout {rollout}");
     }
 

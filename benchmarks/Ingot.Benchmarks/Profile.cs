@@ -16,7 +16,8 @@ internal static class Profile
             return;
 
         var builds = figures.Of("profile", codec, "ingot");
-        text.Append(CultureInfo.InvariantCulture, $"Cold, {codec}: {total}, with {Times.Median([.. builds.Select(b => b.CpuSeconds ?? 0)]):0.00} s of processor time.\n\n");
+        text.Append(CultureInfo.InvariantCulture,
+            $"Cold, {codec}: {total}, with {Times.Median([.. builds.Select(b => b.CpuSeconds ?? 0)]):0.00} s of processor time.\n\n");
         text.Append("| line of progress | at | after the one before |\n|---|---|---|\n");
         double before = 0;
         foreach (var (line, at) in Lines(figures, codec))
@@ -40,17 +41,21 @@ internal static class Profile
     {
         string[] parts = ["read", "SHA-256 of each file", "SHA-256 of all in a row", "compression"];
         text.Append("| the data alone | one core | all cores |\n|---|---|---|\n");
-        double[] one = [.. parts.Select(part => Median(figures, $"{codec}-one", part))], all = [.. parts.Select(part => Median(figures, $"{codec}-all", part))];
+        double[] one = [.. parts.Select(part => Median(figures, $"{codec}-one", part))],
+            all = [.. parts.Select(part => Median(figures, $"{codec}-all", part))];
         for (int i = 0; i < parts.Length; i++)
             text.Append(CultureInfo.InvariantCulture, $"| {parts[i]} | {one[i]:0.00} s | {all[i]:0.00} s |\n");
         // The least is one hash; a digest of each file and one of the layer are two.
         double leastOne = one[0] + one[2] + one[3], leastAll = all[0] + all[2] + all[3];
         text.Append(CultureInfo.InvariantCulture, $"| read + SHA-256 in a row + compression | {leastOne:0.00} s | {leastAll:0.00} s |\n");
-        text.Append(CultureInfo.InvariantCulture, $"| the cold build over that sum; wanted: ≤ {Allowed} | {total / leastOne:0.00} | {total / leastAll:0.00} |\n\n");
+        text.Append(CultureInfo.InvariantCulture,
+            $"| the cold build over that sum; wanted: ≤ {Allowed} | {total / leastOne:0.00} | {total / leastAll:0.00} |\n\n");
     }
 
     private static double Median(Figures figures, string name, string part) =>
-        figures.Facts("profile", name, "floor").Where(f => f.Name == part).Select(f => Number(f.Value)).ToArray() is { Length: > 0 } values ? Times.Median(values) : 0;
+        figures.Facts("profile", name, "floor").Where(f => f.Name == part).Select(f => Number(f.Value)).ToArray() is { Length: > 0 } values
+            ? Times.Median(values)
+            : 0;
 
     private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 
@@ -62,6 +67,7 @@ internal static class Profile
             return "the image";
 
         int times = line.LastIndexOf(" (", StringComparison.Ordinal);
-        return (times > 0 && line.Contains(" s, ", StringComparison.Ordinal) ? line[..times] : line).Replace("|", "\\|", StringComparison.Ordinal);
+        return (times > 0 && line.Contains(" s, ", StringComparison.Ordinal) ? line[..times] : line).Replace("|", "\\|",
+            StringComparison.Ordinal);
     }
 }

@@ -2,8 +2,8 @@ using System.Globalization;
 using Ingot.Benchmarks;
 using Ingot.Benchmarks.Chaos;
 
-// What the scripts of this directory need beside the builders: workloads that are the same on every machine, the price of the work that no builder can
-// leave out, and tables of what was measured.
+// What the scripts of this directory need beside the builders: workloads that are the same on every machine, the price of the work that no
+// builder can leave out, and tables of what was measured.
 switch (args)
 {
     case ["files", var directory, var count, var mebibytes, .. var seed]:
@@ -26,7 +26,9 @@ switch (args)
     case ["ledger", var home, var entries]:
         return await LedgerVerification.MeasureAsync(home, Number(entries));
     default:
-        Console.Error.WriteLine("usage: files DIR COUNT MIB [SEED] | stages DIR WIDTH DEPTH [SECONDS] | floor DIR gzip|zstd|none | differences LAYOUT NAME NAME | report FIGURES RESULTS WORKLOAD... | chaos PROGRAM EXAMPLE SCRATCH ROLLOUTS RATE SEED | ledger HOME ENTRIES");
+        Console.Error.WriteLine("usage: files DIR COUNT MIB [SEED] | stages DIR WIDTH DEPTH [SECONDS] | floor DIR gzip|zstd|none | "
+            + "differences LAYOUT NAME NAME | report FIGURES RESULTS WORKLOAD... "
+            + "| chaos PROGRAM EXAMPLE SCRATCH ROLLOUTS RATE SEED | ledger HOME ENTRIES");
         return 2;
 }
 

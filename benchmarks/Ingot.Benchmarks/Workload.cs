@@ -9,7 +9,8 @@ internal static class Workload
     private const uint Seed = 20261121;
     private const int FilesPerDirectory = 50;
 
-    /// <summary>Files of sizes as in a source tree with its dependencies, in directories two deep; texts, tables of numbers, and a tenth that does not compress.</summary>
+    /// <summary>Files of sizes as in a source tree with its dependencies, in directories two deep; texts, tables of numbers, and a tenth
+    /// that does not compress.</summary>
     public static void WriteFiles(string directory, int count, long bytes, int seed)
     {
         var random = new Xorshift(Seed + (uint)seed);
@@ -24,7 +25,8 @@ internal static class Workload
         }
     }
 
-    /// <summary>Columns of stages that sleep and write, each stage on the one above it: what it takes to run as many at once as the graph allows.</summary>
+    /// <summary>Columns of stages that sleep and write, each stage on the one above it:
+    /// what it takes to run as many at once as the graph allows.</summary>
     public static void WriteStages(string directory, int width, int depth, string seconds)
     {
         var text = new StringBuilder("FROM base AS start\n");
@@ -33,7 +35,8 @@ internal static class Workload
             for (int column = 0; column < width; column++)
             {
                 string below = row == 0 ? "start" : $"s{row - 1}x{column}";
-                text.Append(CultureInfo.InvariantCulture, $"FROM {below} AS s{row}x{column}\nRUN sleep {seconds} && head -c 1000000 /dev/zero > /out-{row}-{column}\n");
+                text.Append(CultureInfo.InvariantCulture,
+                    $"FROM {below} AS s{row}x{column}\nRUN sleep {seconds} && head -c 1000000 /dev/zero > /out-{row}-{column}\n");
             }
         }
 
@@ -80,7 +83,8 @@ internal static class Workload
     private static string[] MakeWords()
     {
         var random = new Xorshift(Seed + 1);
-        return [.. Enumerable.Range(0, 4000).Select(_ => string.Concat(Enumerable.Range(0, 2 + random.Next(9)).Select(_ => (char)('a' + random.Next(26)))))];
+        return [.. Enumerable.Range(0, 4000)
+            .Select(_ => string.Concat(Enumerable.Range(0, 2 + random.Next(9)).Select(_ => (char)('a' + random.Next(26)))))];
     }
 
     private sealed class Xorshift(uint seed)

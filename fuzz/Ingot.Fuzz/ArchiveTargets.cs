@@ -17,8 +17,11 @@ internal class TarTarget : FuzzTarget
 
     public override IReadOnlyList<string> Tokens { get; } =
     [
-        "ustar\000", "ustar  \0", "././@LongLink", "0000644\0", "7777777\0", "00000000000\0", "00000000012\0", "77777777777\0", "0", "1", "2", "3", "4", "5", "6", "7", "x", "g", "L", "K", "S", "../", "/", "..", ".wh.", ".wh..wh..opq",
-        "12 path=a/b\n", "14 size=99999\n", "30 mtime=-1234567890.123456789\n", "19 SCHILY.xattr.a=\n", "20 linkpath=../../x\n", "99999999999999 a=b\n", "0 a=b\n", "\u0080\0\0\0\0\0\0\0\0\0\0\u0001", "\0\0\0\0\0\0\0\0", "\u00ff\u00ff\u00ff\u00ff", "a/", "b", "dev/null",
+        "ustar\000", "ustar  \0", "././@LongLink", "0000644\0", "7777777\0", "00000000000\0", "00000000012\0", "77777777777\0", "0", "1",
+        "2", "3", "4", "5", "6", "7", "x", "g", "L", "K", "S", "../", "/", "..", ".wh.", ".wh..wh..opq",
+        "12 path=a/b\n", "14 size=99999\n", "30 mtime=-1234567890.123456789\n", "19 SCHILY.xattr.a=\n", "20 linkpath=../../x\n",
+        "99999999999999 a=b\n", "0 a=b\n", "\u0080\0\0\0\0\0\0\0\0\0\0\u0001", "\0\0\0\0\0\0\0\0", "\u00ff\u00ff\u00ff\u00ff",
+        "a/", "b", "dev/null",
     ];
 
     public override async Task<int> RunAsync(byte[] input)
@@ -68,7 +71,8 @@ internal class TarTarget : FuzzTarget
         int sum = 0;
         foreach (byte b in header)
             sum += b;
-        Encoding.ASCII.GetBytes(Convert.ToString(sum, 8).PadLeft(6, '0').ToString(CultureInfo.InvariantCulture) + "\0 ").CopyTo(header[148..]);
+        Encoding.ASCII.GetBytes(Convert.ToString(sum, 8).PadLeft(6, '0').ToString(CultureInfo.InvariantCulture) + "\0 ")
+            .CopyTo(header[148..]);
     }
 }
 
@@ -89,7 +93,8 @@ internal sealed class LayerTarget : TarTarget, IDisposable
         try
         {
             using var tar = Decompress(input);
-            var index = await LayerExtractor.ExtractAsync(tar, inside, new ExtractOptions { Whiteouts = WhiteoutForm.Overlay, MaxBytes = 16 << 20 });
+            var index = await LayerExtractor.ExtractAsync(tar, inside,
+                new ExtractOptions { Whiteouts = WhiteoutForm.Overlay, MaxBytes = 16 << 20 });
             signature.Add((index.Files.Count, index.Whiteouts.Count));
             byte[] written = index.Write();
             Must(LayerIndex.Read(written).Write().AsSpan().SequenceEqual(written), "an index is read as it is written");

@@ -9,7 +9,8 @@ internal abstract class FuzzTarget
     /// <summary>Pieces of its language.</summary>
     public abstract IReadOnlyList<string> Tokens { get; }
 
-    /// <summary>Reads an input. A number that differs when the target went another way makes the input worth keeping; any exception that is not documented is a find.</summary>
+    /// <summary>Reads an input. A number that differs when the target went another way makes the input worth keeping; any exception that is
+    /// not documented is a find.</summary>
     public abstract Task<int> RunAsync(byte[] input);
 
     /// <summary>Makes a mutated input one that is not refused at its first byte.</summary>

@@ -90,6 +90,8 @@ internal sealed class Fuzzer(FuzzTarget target, IReadOnlyList<byte[]> corpus, in
 
         var took = Environment.CpuUsage.TotalTime - start;
         long bytes = GC.GetTotalAllocatedBytes() - before;
-        return took > s_tooSlow ? new($"takes {took.TotalSeconds:F1} s", input) : bytes > MaximumBytes ? new($"takes {bytes >> 20} MiB", input) : null;
+        return took > s_tooSlow ? new($"takes {took.TotalSeconds:F1} s", input)
+            : bytes > MaximumBytes ? new($"takes {bytes >> 20} MiB", input)
+            : null;
     }
 }

@@ -7,7 +7,8 @@ internal sealed class Mutator(FuzzTarget target, Random random)
 {
     private const int MaximumLength = 1 << 16;
 
-    private static readonly string[] s_numbers = ["0", "-1", "1", "255", "256", "2147483647", "2147483648", "4294967296", "9223372036854775808", "99999999999999999999999", "1e9", "0x10", "007"];
+    private static readonly string[] s_numbers = ["0", "-1", "1", "255", "256", "2147483647", "2147483648", "4294967296",
+        "9223372036854775808", "99999999999999999999999", "1e9", "0x10", "007"];
 
     private readonly byte[][] _tokens = [.. target.Tokens.Select(Encoding.UTF8.GetBytes)];
 
@@ -27,7 +28,8 @@ internal sealed class Mutator(FuzzTarget target, Random random)
         int length = Math.Min(input.Length - at, 1 << random.Next(8));
         return random.Next(12) switch
         {
-            0 => Replace(input, at, Math.Min(1, length), [(byte)(at < input.Length ? input[at] ^ (1 << random.Next(8)) : random.Next(256))]),
+            0 =>
+                Replace(input, at, Math.Min(1, length), [(byte)(at < input.Length ? input[at] ^ (1 << random.Next(8)) : random.Next(256))]),
             1 => Replace(input, at, Math.Min(1, length), [(byte)random.Next(256)]),
             2 or 3 => Replace(input, at, 0, Token()),
             4 => Replace(input, at, length, Token()),
@@ -44,7 +46,8 @@ internal sealed class Mutator(FuzzTarget target, Random random)
     private byte[] Token() => _tokens[random.Next(_tokens.Length)];
 
     // What takes too long for its length is found by length.
-    private byte[] Repeated() => [.. Enumerable.Repeat(Token(), 1 << random.Next(random.Next(8) == 0 ? 12 : 6)).SelectMany(bytes => bytes).Take(MaximumLength)];
+    private byte[] Repeated() =>
+        [.. Enumerable.Repeat(Token(), 1 << random.Next(random.Next(8) == 0 ? 12 : 6)).SelectMany(bytes => bytes).Take(MaximumLength)];
 
     private byte[] Splice(byte[] input, int at, byte[] other)
     {

@@ -4,10 +4,12 @@ using Ingot.Fuzz;
 
 // dotnet run --project fuzz/Ingot.Fuzz -- --target NAME|all [--seconds N] [--seed S] [--replay FILE]
 using LayerTarget layer = new();
-FuzzTarget[] targets = [new DockerfileTarget(), new IgnoreFileTarget(), new SubstitutionTarget(), new ReferenceTarget(), new TarTarget(), layer];
+FuzzTarget[] targets =
+    [new DockerfileTarget(), new IgnoreFileTarget(), new SubstitutionTarget(), new ReferenceTarget(), new TarTarget(), layer];
 if (Arguments.Parse(args) is not { } arguments || (arguments.Target != "all" && targets.All(t => t.Name != arguments.Target)))
 {
-    Console.Error.WriteLine($"error: expected --target NAME, one of {string.Join(", ", targets.Select(t => t.Name))} or all, and --seconds N, --seed S or --replay FILE where wanted");
+    Console.Error.WriteLine($"error: expected --target NAME, one of {string.Join(", ", targets.Select(t => t.Name))} or all, "
+        + "and --seconds N, --seed S or --replay FILE where wanted");
     return 2;
 }
 
@@ -24,7 +26,9 @@ foreach (var target in targets.Where(t => arguments.Target == "all" || t.Name ==
 {
     List<byte[]> corpus = arguments.Replay is { } replay
         ? [await File.ReadAllBytesAsync(replay)]
-        : [.. Directory.EnumerateFiles(Path.Combine(root, "fuzz", "corpus", target.Name)).Order(StringComparer.Ordinal).Select(File.ReadAllBytes)];
+        : [.. Directory.EnumerateFiles(Path.Combine(root, "fuzz", "corpus", target.Name))
+            .Order(StringComparer.Ordinal)
+            .Select(File.ReadAllBytes)];
     string last = Path.Combine(output, $"{target.Name}-{Environment.ProcessId}.last");
     Fuzzer fuzzer = new(target, corpus, arguments.Seed, TimeProvider.System, last);
     var find = await fuzzer.RunAsync(arguments.Replay is null ? TimeSpan.FromSeconds(arguments.Seconds) : TimeSpan.Zero, stop.Token);

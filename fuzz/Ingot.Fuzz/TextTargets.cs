@@ -13,11 +13,16 @@ internal sealed class DockerfileTarget : FuzzTarget
 
     public override IReadOnlyList<string> Tokens { get; } =
     [
-        "FROM ", "FROM scratch AS a\n", "RUN ", "COPY ", "ADD ", "ENV ", "ARG ", "LABEL ", "CMD ", "ENTRYPOINT ", "EXPOSE ", "HEALTHCHECK ", "USER ", "WORKDIR ", "VOLUME ", "SHELL ",
-        "STOPSIGNAL ", "ONBUILD ", "MAINTAINER ", " AS ", "--from=", "--mount=", "type=cache,", "type=secret,id=a", "target=/x", ",", "--network=none", "--security=insecure", "--link", "--parents",
-        "--exclude=", "--chmod=", "--chown=", "--checksum=sha256:", "--keep-git-dir", "--unpack=", "--platform=", "--interval=", "--device=", "<<EOF", "<<-EOF", "<<'EOF'", "EOF\n", "\nEOF\n", "\\\n", "`\n",
-        "# escape=`\n", "# check=skip=all;error=true\n", "# syntax=x\n", "#", "//", "{\"syntax\":\"a\"}", "$", "${", "}", ":-", ":+", ":?", "##", "%%", "//", "[\"", "\"]", "\",\"", "\"", "'", "\\", "`", "\t", "\r\n", "\n", "\n\n",
-        "apt-get update && apt-get install x", "curl x | sh", "sudo ", "0", "80/tcp", "30s", "\uFEFF", "\0", "🦊", "\u0085", "\ud800", "u=rwX,go=rX", "0755",
+        "FROM ", "FROM scratch AS a\n", "RUN ", "COPY ", "ADD ", "ENV ", "ARG ", "LABEL ", "CMD ", "ENTRYPOINT ", "EXPOSE ", "HEALTHCHECK ",
+        "USER ", "WORKDIR ", "VOLUME ", "SHELL ",
+        "STOPSIGNAL ", "ONBUILD ", "MAINTAINER ", " AS ", "--from=", "--mount=", "type=cache,", "type=secret,id=a", "target=/x", ",",
+        "--network=none", "--security=insecure", "--link", "--parents",
+        "--exclude=", "--chmod=", "--chown=", "--checksum=sha256:", "--keep-git-dir", "--unpack=", "--platform=", "--interval=",
+        "--device=", "<<EOF", "<<-EOF", "<<'EOF'", "EOF\n", "\nEOF\n", "\\\n", "`\n",
+        "# escape=`\n", "# check=skip=all;error=true\n", "# syntax=x\n", "#", "//", "{\"syntax\":\"a\"}", "$", "${", "}", ":-", ":+", ":?",
+        "##", "%%", "//", "[\"", "\"]", "\",\"", "\"", "'", "\\", "`", "\t", "\r\n", "\n", "\n\n",
+        "apt-get update && apt-get install x", "curl x | sh", "sudo ", "0", "80/tcp", "30s", "\uFEFF", "\0", "🦊", "\u0085", "\ud800",
+        "u=rwX,go=rX", "0755",
     ];
 
     public override Task<int> RunAsync(byte[] input)
@@ -41,7 +46,9 @@ internal sealed class DockerfileTarget : FuzzTarget
 
     private static IEnumerable<string> CheckWhole(DockerfileSyntax syntax, SourceText source)
     {
-        var instructions = syntax.GlobalArguments.Concat<Instruction>(syntax.Stages.SelectMany(stage => stage.Instructions.Prepend(stage.From))).ToList();
+        var instructions = syntax.GlobalArguments
+            .Concat<Instruction>(syntax.Stages.SelectMany(stage => stage.Instructions.Prepend(stage.From)))
+            .ToList();
         Must(instructions.TrueForAll(i => Inside(i.Span, source) && i.Span.Length > 0), "an instruction stands in the file");
         List<string> triggers = [.. instructions.OfType<OnbuildInstruction>().Select(onbuild => onbuild.Trigger)];
         DiagnosticBag again = [];
@@ -50,10 +57,12 @@ internal sealed class DockerfileTarget : FuzzTarget
         Must(syntax.Escape != '\\' || (read.Count == triggers.Count && !again.HasErrors), "what ONBUILD keeps is read again");
         var findings = DockerfileChecks.Run(syntax, CheckContext.None);
         Must(findings.All(finding => finding.Span is { } span && Inside(span, source)), "a finding stands in the file");
-        return instructions.Select(i => i.GetType().Name).Concat(findings.Select(finding => finding.Code)).Distinct().Order(StringComparer.Ordinal);
+        return instructions.Select(i => i.GetType().Name).Concat(findings.Select(finding => finding.Code)).Distinct()
+            .Order(StringComparer.Ordinal);
     }
 
-    private static bool Inside(SourceSpan span, SourceText source) => span.Start >= 0 && span.Length >= 0 && span.Start + span.Length <= source.Text.Length;
+    private static bool Inside(SourceSpan span, SourceText source) =>
+        span.Start >= 0 && span.Length >= 0 && span.Start + span.Length <= source.Text.Length;
 }
 
 /// <summary>An ignore file, a line of dashes, and paths.</summary>
@@ -62,7 +71,8 @@ internal sealed class IgnoreFileTarget : FuzzTarget
     public override string Name => "ignorefile";
 
     public override IReadOnlyList<string> Tokens { get; } =
-        ["*", "**", "**/", "/**", "?", "!", "!**", "[a-z]", "[^a]", "[", "]", "\\", "/", "..", "./", "#", " ", "\n", "\n!", "---\n", "a", "b/", "node_modules", ".git", "*.md", "\uFEFF", "\r\n", "🦊", "a/b/c", "^", "$", "."];
+        ["*", "**", "**/", "/**", "?", "!", "!**", "[a-z]", "[^a]", "[", "]", "\\", "/", "..", "./", "#", " ", "\n", "\n!", "---\n", "a",
+            "b/", "node_modules", ".git", "*.md", "\uFEFF", "\r\n", "🦊", "a/b/c", "^", "$", "."];
 
     public override Task<int> RunAsync(byte[] input)
     {
@@ -71,12 +81,14 @@ internal sealed class IgnoreFileTarget : FuzzTarget
         var file = IgnoreFile.Parse(new SourceText(".dockerignore", parts[0]), diagnostics);
         HashCode signature = default;
         signature.Add(diagnostics.Count);
-        foreach (string path in (parts.Length < 2 ? "a\na/b\n" : parts[1]).Split('\n').Take(20).Select(path => path.Trim('/')).Where(path => path.Length > 0))
+        foreach (string path in (parts.Length < 2 ? "a\na/b\n" : parts[1]).Split('\n').Take(20).Select(path => path.Trim('/'))
+            .Where(path => path.Length > 0))
         {
             bool ignored = file.IsIgnored(path);
             bool pruned = file.CanPrune(path);
             Must(!pruned || ignored, "what is pruned is ignored");
-            Must(!pruned || (file.IsIgnored(path + "/x") && file.IsIgnored(path + "/a/b.md")), "nothing below a pruned directory comes back");
+            Must(!pruned || (file.IsIgnored(path + "/x") && file.IsIgnored(path + "/a/b.md")),
+                "nothing below a pruned directory comes back");
             signature.Add((ignored, pruned));
         }
 
@@ -92,7 +104,8 @@ internal sealed class SubstitutionTarget : FuzzTarget
     public override string Name => "substitution";
 
     public override IReadOnlyList<string> Tokens { get; } =
-        ["$a", "${a}", "${", "}", "$", ":-", "-", ":+", "+", ":?", "?", "#", "##", "%", "%%", "/", "//", "*", "?", "\\*", "\\}", "\\/", "\\\\", "\\", "`", "'", "\"", "<<", "<<-", " ", "\n", "a", "path", "empty", "unset", "long", "🦊", "\ud800", "$@", "$1"];
+        ["$a", "${a}", "${", "}", "$", ":-", "-", ":+", "+", ":?", "?", "#", "##", "%", "%%", "/", "//", "*", "?", "\\*", "\\}", "\\/",
+            "\\\\", "\\", "`", "'", "\"", "<<", "<<-", " ", "\n", "a", "path", "empty", "unset", "long", "🦊", "\ud800", "$@", "$1"];
 
     public override Task<int> RunAsync(byte[] input)
     {
@@ -106,8 +119,12 @@ internal sealed class SubstitutionTarget : FuzzTarget
             string one = VariableExpander.Expand(word, Lookup, diagnostics, escape);
             var words = VariableExpander.ExpandWords(word, Lookup, diagnostics, escape);
             string content = VariableExpander.ExpandContent(new Heredoc("x", true, text, word.Span), Lookup, diagnostics);
-            Must(diagnostics.All(d => d.Span is { } span && span.Start >= 0 && span.Start + span.Length <= text.Length), "a diagnostic stands in the text");
-            Must(one.Length <= text.Length + (2 * VariableExpander.MaximumLength) && content.Length <= text.Length + (2 * VariableExpander.MaximumLength), "an expansion is not too long");
+            Must(diagnostics.All(d => d.Span is { } span && span.Start >= 0 && span.Start + span.Length <= text.Length),
+                "a diagnostic stands in the text");
+            Must(
+                one.Length <= text.Length + (2 * VariableExpander.MaximumLength)
+                    && content.Length <= text.Length + (2 * VariableExpander.MaximumLength),
+                "an expansion is not too long");
             signature.Add((diagnostics.Count, diagnostics.FirstOrDefault()?.Code, words.Count, one.Length.CompareTo(text.Length)));
         }
 
@@ -133,7 +150,8 @@ internal sealed class ReferenceTarget : FuzzTarget
     public override string Name => "reference";
 
     public override IReadOnlyList<string> Tokens { get; } =
-        ["localhost", ":5000", "/", ":", "@", "sha256:", "24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d", "docker.io", "library", ".", "-", "_", "__", "latest", "A", "a", "0", "[::1]", "%", "🦊", " ", "\n", "a-b_c.d"];
+        ["localhost", ":5000", "/", ":", "@", "sha256:", "24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d", "docker.io",
+            "library", ".", "-", "_", "__", "latest", "A", "a", "0", "[::1]", "%", "🦊", " ", "\n", "a-b_c.d"];
 
     public override Task<int> RunAsync(byte[] input)
     {
@@ -145,6 +163,7 @@ internal sealed class ReferenceTarget : FuzzTarget
         // Docker's defaults may make a long name too long.
         Must(text.Length > 200 || Reference.TryParse(reference.WithDockerDefaults().ToString(), out _), "a reference with defaults is one");
         Must(!text.AsSpan().ContainsAny(" \n\r\t"), "a reference has no blanks");
-        return Task.FromResult(HashCode.Combine(reference.Registry is null, reference.Tag is null, reference.Digest is null, reference.Repository.Count(c => c == '/')));
+        return Task.FromResult(HashCode.Combine(reference.Registry is null, reference.Tag is null, reference.Digest is null,
+            reference.Repository.Count(c => c == '/')));
     }
 }

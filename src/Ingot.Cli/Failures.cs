@@ -58,7 +58,8 @@ internal static partial class Failures
         }
         catch (OperationCanceledException)
         {
-            return Fail(terminal, ExitCode.Interrupted, "cancelled", "interrupted: acknowledged changes remain, everything else was cleaned up");
+            return Fail(terminal, ExitCode.Interrupted, "cancelled",
+                "interrupted: acknowledged changes remain, everything else was cleaned up");
         }
         catch (UnavailableException e)
         {

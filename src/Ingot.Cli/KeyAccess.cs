@@ -34,11 +34,13 @@ internal sealed class KeyAccess : IAsyncDisposable
         _server?.GetAsync("api/v1/keys", ApiJson.Default.KeysReply, cancellationToken) ?? AnswerAsync(_home!.ListAsync(cancellationToken));
 
     public Task<KeyReply> TrustAsync(KeyTrustRequest request, CancellationToken cancellationToken) =>
-        _server?.SendAsync(HttpMethod.Post, "api/v1/keys", request, ApiJson.Default.KeyTrustRequest, ApiJson.Default.KeyReply, cancellationToken)
+        _server?.SendAsync(HttpMethod.Post, "api/v1/keys", request, ApiJson.Default.KeyTrustRequest,
+            ApiJson.Default.KeyReply, cancellationToken)
             ?? AnswerAsync(_home!.TrustAsync(request, Principal.NameOf(Environment.UserName), cancellationToken));
 
     public Task<KeyRetirementReply> RetireAsync(KeyRetirementRequest request, CancellationToken cancellationToken) =>
-        _server?.SendAsync(HttpMethod.Post, "api/v1/keys/retirements", request, ApiJson.Default.KeyRetirementRequest, ApiJson.Default.KeyRetirementReply, cancellationToken)
+        _server?.SendAsync(HttpMethod.Post, "api/v1/keys/retirements", request, ApiJson.Default.KeyRetirementRequest,
+            ApiJson.Default.KeyRetirementReply, cancellationToken)
             ?? AnswerAsync(_home!.RetireAsync(request, Principal.NameOf(Environment.UserName), cancellationToken));
 
     public async ValueTask DisposeAsync()

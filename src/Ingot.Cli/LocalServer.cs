@@ -13,8 +13,8 @@ namespace Ingot.Cli;
 
 /// <summary>Finds the server that commands talk to, and starts one on this host when none was configured and none runs.</summary>
 /// <remarks>
-/// The server of this host is found through a socket in its home, which nobody else can make or listen on: an address with a port belongs to whoever
-/// takes it first. A configured server is only ever shown the token that was given for it.
+/// The server of this host is found through a socket in its home, which nobody else can make or listen on: an address with a port belongs
+/// to whoever takes it first. A configured server is only ever shown the token that was given for it.
 /// </remarks>
 internal sealed class LocalServer(Home home, Terminal terminal)
 {
@@ -22,7 +22,8 @@ internal sealed class LocalServer(Home home, Terminal terminal)
     // Bringing a large ledger up to date takes minutes, and is not to be begun anew.
     private static readonly TimeSpan s_longestStart = TimeSpan.FromMinutes(30);
     private static readonly TimeSpan s_stopLimit = TimeSpan.FromSeconds(30);
-    private static readonly Assembly[] s_assemblies = [typeof(LocalServer).Assembly, typeof(HealthReply).Assembly, typeof(Command).Assembly, typeof(IngotException).Assembly];
+    private static readonly Assembly[] s_assemblies =
+        [typeof(LocalServer).Assembly, typeof(HealthReply).Assembly, typeof(Command).Assembly, typeof(IngotException).Assembly];
 
     /// <summary>A client of the configured server, or of the local one, started when <paramref name="start"/> and none answers.</summary>
     public async Task<ServerClient> ConnectAsync(bool start, CancellationToken cancellationToken)
@@ -112,7 +113,8 @@ internal sealed class LocalServer(Home home, Terminal terminal)
     private ServerUnit Unit => new(new Systemd(), terminal);
 
     /// <summary>Names this build of the program: a server that says another one is of another build.</summary>
-    public static string BuildId { get; } = string.Join('-', s_assemblies.Select(a => a.ManifestModule.ModuleVersionId.ToString("N", CultureInfo.InvariantCulture)[..8]));
+    public static string BuildId { get; } = string.Join('-',
+        s_assemblies.Select(a => a.ManifestModule.ModuleVersionId.ToString("N", CultureInfo.InvariantCulture)[..8]));
 
     /// <summary>The server that <c>INGOT_SERVER</c> names; null when it names none.</summary>
     public static Uri? Configured => Environment.GetEnvironmentVariable("INGOT_SERVER") is { Length: > 0 } text ? ParseServer(text) : null;
@@ -123,19 +125,27 @@ internal sealed class LocalServer(Home home, Terminal terminal)
     internal static ServerClient Connect(Uri server, string? token)
     {
         if (token is not null && server.Scheme == "http" && !server.IsLoopback)
-            throw new Diagnostics.InvalidInputException("server-address", $"'{server}' would be sent the token of INGOT_TOKEN in plain http, which everybody on the way can read", $"use https, or a tunnel: 'ssh -L {server.Port}:127.0.0.1:{server.Port} {server.Host}' and INGOT_SERVER=http://127.0.0.1:{server.Port}");
+            throw new Diagnostics.InvalidInputException(
+                "server-address",
+                $"'{server}' would be sent the token of INGOT_TOKEN in plain http, which everybody on the way can read",
+                $"use https, or a tunnel: 'ssh -L {server.Port}:127.0.0.1:{server.Port} {server.Host}' and "
+                    + $"INGOT_SERVER=http://127.0.0.1:{server.Port}");
         return new ServerClient(new AddressConnection(server), token) { Runs = true };
     }
 
     internal static Uri ParseServer(string text)
     {
-        if (Uri.TryCreate(text.EndsWith('/') ? text : text + "/", UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.UserInfo.Length == 0)
+        if (Uri.TryCreate(text.EndsWith('/') ? text : text + "/", UriKind.Absolute, out var uri)
+            && uri.Scheme is "http" or "https"
+            && uri.UserInfo.Length == 0)
             return uri;
 
-        throw new Diagnostics.InvalidInputException("server-address", $"'{text}' is not the address of a server", "expected http://HOST:PORT or https://HOST, and the token in INGOT_TOKEN");
+        throw new Diagnostics.InvalidInputException("server-address", $"'{text}' is not the address of a server",
+            "expected http://HOST:PORT or https://HOST, and the token in INGOT_TOKEN");
     }
 
-    /// <summary>The server that listens in the home; null when none does. One that listens and is slow to answer is there all the same.</summary>
+    /// <summary>The server that listens in the home; null when none does.
+    /// One that listens and is slow to answer is there all the same.</summary>
     private static async Task<HealthReply?> FindAsync(HomeConnection probe, ServerClient client, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
@@ -147,7 +157,8 @@ internal sealed class LocalServer(Home home, Terminal terminal)
             if (probe.Peer is null || !probe.Peer.IsRunning())
                 return null;
             if (clock.Elapsed > s_startLimit)
-                throw new ServerException("unreachable", $"the server of this home (process {probe.Peer.Pid}) listens and did not answer within {s_startLimit.TotalSeconds:0} s: try again, or end it");
+                throw new ServerException("unreachable", $"the server of this home (process {probe.Peer.Pid}) listens and did not answer "
+                    + $"within {s_startLimit.TotalSeconds:0} s: try again, or end it");
             await Task.Delay(50, cancellationToken);
         }
     }
@@ -173,7 +184,8 @@ internal sealed class LocalServer(Home home, Terminal terminal)
         string log = Path.Combine(home.Logs, "server.log");
         long before = File.Exists(log) ? new FileInfo(log).Length : 0;
         var server = Detached.Start(
-            Environment.ProcessPath!, ["serve", "--listen", new Uri(Home.DefaultServer).Authority], log, new(Detached.Surroundings) { ["INGOT_HOME"] = home.Directory });
+            Environment.ProcessPath!, ["serve", "--listen", new Uri(Home.DefaultServer).Authority], log,
+            new(Detached.Surroundings) { ["INGOT_HOME"] = home.Directory });
         var process = new UnixPeer(server.Id, UnixPeer.OwnUserId);
         try
         {
@@ -201,7 +213,8 @@ internal sealed class LocalServer(Home home, Terminal terminal)
             probe.Forget();
             if (await client.TryHealthAsync(cancellationToken) is { } health)
             {
-                terminal.Progress($"server   started at {AddressOf(health.Listen)} ({clock.Elapsed.TotalSeconds:0.0} s), data in {home.Directory}");
+                terminal.Progress(
+                    $"server   started at {AddressOf(health.Listen)} ({clock.Elapsed.TotalSeconds:0.0} s), data in {home.Directory}");
                 return health;
             }
 
@@ -253,7 +266,8 @@ internal sealed class LocalServer(Home home, Terminal terminal)
         while (peer.IsRunning())
         {
             if (clock.Elapsed > s_stopLimit)
-                throw new ServerException("unreachable", $"the server of an older program (process {peer.Pid}) did not end within {s_stopLimit.TotalSeconds:0} s: end it and try again");
+                throw new ServerException("unreachable", $"the server of an older program (process {peer.Pid}) did not end within "
+                    + $"{s_stopLimit.TotalSeconds:0} s: end it and try again");
             await Task.Delay(20, cancellationToken);
         }
     }
@@ -309,13 +323,14 @@ internal static class Dockerd
     // An engine reaches other people's registries as the person does; its own addresses it never asks a proxy for.
     private static Dictionary<string, string> Surroundings() => Detached.Surroundings.Concat(Proxies()).ToDictionary();
 
-    private static Dictionary<string, string> Proxies() => new[] { "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy" }
+    private static Dictionary<string, string> Proxies() => new[] { "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy",
+        "https_proxy", "no_proxy" }
         .Select(name => (Name: name, Value: Environment.GetEnvironmentVariable(name)))
         .Where(pair => !string.IsNullOrEmpty(pair.Value))
         .ToDictionary(pair => pair.Name, pair => pair.Value!);
 
-    /// <summary>What to start <c>dockerd</c> with. Instances outlive an engine that was killed, and one that starts without <c>--live-restore</c> would end them all;
-    /// a swarm refuses that option, and so does an engine whose settings name it already
+    /// <summary>What to start <c>dockerd</c> with. Instances outlive an engine that was killed, and one that starts without
+    /// <c>--live-restore</c> would end them all; a swarm refuses that option, and so does an engine whose settings name it already
     /// (<see href="https://docs.docker.com/engine/daemon/live-restore/">Live restore</see>).</summary>
     /// <param name="settings">The engine's settings, which need not exist.</param>
     /// <param name="swarm">What an engine keeps that belongs to a swarm.</param>
@@ -377,7 +392,8 @@ internal static class Dockerd
         while (!Answers())
         {
             if (clock.Elapsed > s_startLimit)
-                throw new ToolException("dockerd", $"the Docker Engine did not answer at '{DockerEngine.DefaultSocket}' within {s_startLimit.TotalSeconds:0} s; {more()}");
+                throw new ToolException("dockerd",
+                    $"the Docker Engine did not answer at '{DockerEngine.DefaultSocket}' within {s_startLimit.TotalSeconds:0} s; {more()}");
             await Task.Delay(100, cancellationToken);
         }
     }

@@ -1,3 +1,4 @@
 using Ingot.Cli;
 
-return await Application.RunAsync(args, Console.Out, Console.Error, outputIsTerminal: !Console.IsOutputRedirected, errorIsTerminal: !Console.IsErrorRedirected);
+return await Application.RunAsync(args, Console.Out, Console.Error, outputIsTerminal: !Console.IsOutputRedirected,
+    errorIsTerminal: !Console.IsErrorRedirected);

@@ -41,13 +41,16 @@ internal sealed class ServerClient : IDisposable
     /// <summary>Whether a server is known to answer there.</summary>
     public bool Runs { get; init; }
 
-    /// <summary>A client of the same server for other protocols than the API's, with the same token. It has no timeout: whoever speaks the protocol knows what is too long.</summary>
+    /// <summary>A client of the same server for other protocols than the API's, with the same token. It has no timeout: whoever speaks the
+    /// protocol knows what is too long.</summary>
     public HttpClient NewHttp() => new(new TokenHandler(_connection, _token)) { Timeout = Timeout.InfiniteTimeSpan };
 
     public Task<TReply> GetAsync<TReply>(string path, JsonTypeInfo<TReply> reply, CancellationToken cancellationToken) =>
         SendAsync(new HttpRequestMessage(HttpMethod.Get, path), reply, cancellationToken);
 
-    public Task<TReply> SendAsync<TBody, TReply>(HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TReply> reply, CancellationToken cancellationToken) =>
+    public Task<TReply> SendAsync<TBody, TReply>(
+        HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TReply> reply,
+        CancellationToken cancellationToken) =>
         SendAsync(new HttpRequestMessage(method, path) { Content = JsonContent.Create(body, bodyType) }, reply, cancellationToken);
 
     /// <summary>A reply of plain text.</summary>
@@ -58,7 +61,8 @@ internal sealed class ServerClient : IDisposable
     }, cancellationToken);
 
     /// <summary>A reply of one value a line, as they come and for as long as they come.</summary>
-    public async IAsyncEnumerable<T> LinesAsync<T>(string path, JsonTypeInfo<T> type, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<T> LinesAsync<T>(
+        string path, JsonTypeInfo<T> type, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var http = NewHttp();
         http.BaseAddress = _connection.Address;
@@ -74,7 +78,8 @@ internal sealed class ServerClient : IDisposable
         await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
         using var reader = new StreamReader(body);
         while (await ReachAsync(() => reader.ReadLineAsync(cancellationToken).AsTask(), cancellationToken) is { } line)
-            yield return JsonSerializer.Deserialize(line, type) ?? throw new ServerException("unreachable", $"'{Server}' answered '{path}' with a line of nothing");
+            yield return JsonSerializer.Deserialize(line, type)
+                ?? throw new ServerException("unreachable", $"'{Server}' answered '{path}' with a line of nothing");
     }
 
     /// <summary>Whether a server answers, and which; null when none does.</summary>
@@ -90,7 +95,8 @@ internal sealed class ServerClient : IDisposable
         {
             throw stranger;
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or SocketException or JsonException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or IOException or SocketException or JsonException
+            || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             return null;
         }
@@ -98,12 +104,13 @@ internal sealed class ServerClient : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private Task<TReply> SendAsync<TReply>(HttpRequestMessage request, JsonTypeInfo<TReply> type, CancellationToken cancellationToken) => ReachAsync(async () =>
-    {
-        using var response = await SendAsync(request, cancellationToken);
-        return await response.Content.ReadFromJsonAsync(type, cancellationToken)
-            ?? throw new ServerException("unreachable", $"'{Server}' answered '{request.RequestUri}' with nothing");
-    }, cancellationToken);
+    private Task<TReply> SendAsync<TReply>(HttpRequestMessage request, JsonTypeInfo<TReply> type, CancellationToken cancellationToken) =>
+        ReachAsync(async () =>
+        {
+            using var response = await SendAsync(request, cancellationToken);
+            return await response.Content.ReadFromJsonAsync(type, cancellationToken)
+                ?? throw new ServerException("unreachable", $"'{Server}' answered '{request.RequestUri}' with nothing");
+        }, cancellationToken);
 
     /// <summary>A server that goes away does so in many ways: before, during and after the answer.</summary>
     private async Task<T> ReachAsync<T>(Func<Task<T>> ask, CancellationToken cancellationToken)
@@ -118,15 +125,18 @@ internal sealed class ServerClient : IDisposable
         }
         catch (JsonException e)
         {
-            throw new ServerException("unreachable", $"'{Server}' answered what no server of Ingot answers, or one of a version that this one does not understand", e);
+            throw new ServerException("unreachable",
+                $"'{Server}' answered what no server of Ingot answers, or one of a version that this one does not understand", e);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new ServerException("unreachable", $"'{Server}' did not answer within {_http.Timeout.TotalSeconds:0.##} s; see what it does with 'ingot status', or in its log", e);
+            throw new ServerException("unreachable", $"'{Server}' did not answer within {_http.Timeout.TotalSeconds:0.##} s; "
+                + "see what it does with 'ingot status', or in its log", e);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
-            throw new ServerException("unreachable", $"no server answers at '{Server}': {IngotException.ReasonOf(e)}; start one with 'ingot serve'", e);
+            throw new ServerException("unreachable",
+                $"no server answers at '{Server}': {IngotException.ReasonOf(e)}; start one with 'ingot serve'", e);
         }
     }
 
@@ -143,7 +153,8 @@ internal sealed class ServerClient : IDisposable
         }
     }
 
-    private static async Task<ServerException> ErrorAsync(HttpRequestMessage request, HttpResponseMessage response, CancellationToken cancellationToken)
+    private static async Task<ServerException> ErrorAsync(
+        HttpRequestMessage request, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         string text = await response.Content.ReadAsStringAsync(cancellationToken);
         try
@@ -157,6 +168,7 @@ internal sealed class ServerClient : IDisposable
         }
 
         string cure = response.StatusCode == System.Net.HttpStatusCode.Unauthorized ? "; give a token of its in INGOT_TOKEN" : "";
-        return new ServerException("unreachable", $"'{request.Method} {request.RequestUri}' was answered with {(int)response.StatusCode}{cure}");
+        return new ServerException("unreachable",
+            $"'{request.Method} {request.RequestUri}' was answered with {(int)response.StatusCode}{cure}");
     }
 }

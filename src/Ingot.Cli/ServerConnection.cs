@@ -10,7 +10,8 @@ internal abstract class ServerConnection(Uri address)
     /// <summary>The address of the server, as references to its images begin with it.</summary>
     public Uri Address => address;
 
-    /// <summary>What carries requests there. It asks no proxy for this host, and follows no redirect: either would show the token to others.</summary>
+    /// <summary>What carries requests there. It asks no proxy for this host, and follows no redirect:
+    /// either would show the token to others.</summary>
     public abstract SocketsHttpHandler NewHandler();
 }
 
@@ -20,8 +21,8 @@ internal sealed class AddressConnection(Uri address) : ServerConnection(address)
     public override SocketsHttpHandler NewHandler() => new() { AllowAutoRedirect = false, UseCookies = false, Proxy = new ForeignProxy() };
 }
 
-/// <summary>The server of a home, through the socket there. Whatever the address says, nothing goes to it: the socket is the home owner's, and who
-/// listens on it must be as well.</summary>
+/// <summary>The server of a home, through the socket there. Whatever the address says, nothing goes to it: the socket is the home owner's,
+/// and who listens on it must be as well.</summary>
 internal sealed class HomeConnection(Home home, Uri? address = null) : ServerConnection(address ?? new Uri(Home.DefaultServer))
 {
     /// <summary>The process that listens, once it was reached.</summary>
@@ -30,7 +31,8 @@ internal sealed class HomeConnection(Home home, Uri? address = null) : ServerCon
     /// <summary>Takes nothing that was found before for granted.</summary>
     public void Forget() => Peer = null;
 
-    public override SocketsHttpHandler NewHandler() => new() { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, ConnectCallback = ConnectAsync };
+    public override SocketsHttpHandler NewHandler() =>
+        new() { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, ConnectCallback = ConnectAsync };
 
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
@@ -45,7 +47,8 @@ internal sealed class TokenHandler(ServerConnection connection, string? token) :
 {
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        if (token is not null && request.RequestUri is { } to && to.Scheme == connection.Address.Scheme && to.Authority == connection.Address.Authority)
+        if (token is not null && request.RequestUri is { } to && to.Scheme == connection.Address.Scheme
+            && to.Authority == connection.Address.Authority)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         return base.SendAsync(request, cancellationToken);
     }

@@ -21,7 +21,8 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
     public static Task StartAsync(CancellationToken cancellationToken) => CommandRunner.RunAsync(Systemd.Start(Name), cancellationToken);
 
     /// <summary>Has systemd start the server of this home again, with the program as it is now.</summary>
-    public static Task RestartAsync(CancellationToken cancellationToken) => CommandRunner.RunAsync(Systemd.Restart(Name), cancellationToken);
+    public static Task RestartAsync(CancellationToken cancellationToken) =>
+        CommandRunner.RunAsync(Systemd.Restart(Name), cancellationToken);
 
     /// <summary>Whether systemd has the server running, and not ended or waiting to start it again.</summary>
     public static async Task<bool> IsActiveAsync(CancellationToken cancellationToken) =>
@@ -44,7 +45,8 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
     {
         RequireRoot("--install");
         if (System.IO.File.Exists(File) && !IsOf(home.Directory))
-            throw new RefusedException($"'{File}' is of another home than '{home.Directory}': a host has one; take it away with 'ingot serve --uninstall' under that home");
+            throw new RefusedException($"'{File}' is of another home than '{home.Directory}': a host has one; "
+                + "take it away with 'ingot serve --uninstall' under that home");
         // Where systemd does not run nothing is started in its place. Once the unit is there, the server is taken for systemd's.
         if (systemd.IsRunning)
             await beforeStart();
@@ -54,7 +56,8 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
         if (!systemd.IsRunning)
         {
             terminal.Line($"wrote {File}");
-            terminal.Line($"systemd does not run here, so nothing was started: where it does, run '{Systemd.Enable(Name)}'; elsewhere have '{HomeVariable}={home.Directory} {Program(Environment.ProcessPath!)} serve' started with the host");
+            terminal.Line($"systemd does not run here, so nothing was started: where it does, run '{Systemd.Enable(Name)}'; "
+                + $"elsewhere have '{HomeVariable}={home.Directory} {Program(Environment.ProcessPath!)} serve' started with the host");
             return;
         }
 
@@ -87,7 +90,8 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
         if (systemd.IsRunning)
             await CommandRunner.RunAsync(Systemd.Reload(), cancellationToken);
         await end();
-        terminal.Line($"removed {File}; services go on, and nobody repairs them until a server runs again ('ingot down' ends them); the data stays in {home.Directory}");
+        terminal.Line($"removed {File}; services go on, and nobody repairs them until a server runs again ('ingot down' ends them); "
+            + $"the data stays in {home.Directory}");
     }
 
     /// <summary>The unit's text.</summary>
@@ -95,7 +99,8 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
     /// <param name="home">The home.</param>
     /// <param name="surroundings">The environment.</param>
     /// <param name="arguments">What follows <c>serve</c>.</param>
-    internal static string Text(string program, string home, IReadOnlyDictionary<string, string> surroundings, IReadOnlyList<string> arguments)
+    internal static string Text(
+        string program, string home, IReadOnlyDictionary<string, string> surroundings, IReadOnlyList<string> arguments)
     {
         var environment = new Dictionary<string, string>(surroundings) { [HomeVariable] = home };
         var text = new StringBuilder();
@@ -107,11 +112,13 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
             text.Append("Environment=").Append(Systemd.QuoteVariable(name, value)).Append('\n');
         text.Append("ExecStart=").AppendJoin(' ', arguments.Prepend("serve").Prepend(program).Select(Systemd.Quote)).Append('\n');
         // Proxies outlive it: they carry the traffic while it is away.
-        text.Append("KillMode=process\nRestart=always\nRestartSec=1\nTimeoutStopSec=30\nUMask=0077\n\n[Install]\nWantedBy=multi-user.target\n");
+        text.Append(
+            "KillMode=process\nRestart=always\nRestartSec=1\nTimeoutStopSec=30\nUMask=0077\n\n[Install]\nWantedBy=multi-user.target\n");
         return text.ToString();
     }
 
-    /// <summary>The launcher of the sources the program was built from, which becomes the newest build; the program itself where there is none.</summary>
+    /// <summary>The launcher of the sources the program was built from, which becomes the newest build;
+    /// the program itself where there is none.</summary>
     internal static string Program(string path)
     {
         var build = new DirectoryInfo(Path.GetDirectoryName(path)!);
@@ -125,6 +132,7 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
     private static void RequireRoot(string option)
     {
         if (UnixPeer.OwnUserId != 0)
-            throw new ToolException("systemd", $"'ingot serve {option}' writes to /etc/systemd/system, which takes root: run 'sudo ingot serve {option}'");
+            throw new ToolException("systemd",
+                $"'ingot serve {option}' writes to /etc/systemd/system, which takes root: run 'sudo ingot serve {option}'");
     }
 }

@@ -35,7 +35,8 @@ public abstract class IngotException : Exception
     {
     }
 
-    /// <summary>Why something failed, as the end of a sentence for people: what Ingot says as it is, what the platform says in plain words.</summary>
+    /// <summary>Why something failed, as the end of a sentence for people: what Ingot says as it is,
+    /// what the platform says in plain words.</summary>
     public static string ReasonOf(Exception e) => e switch
     {
         IngotException => e.Message,
@@ -86,7 +87,8 @@ public abstract class IngotException : Exception
     private static string ReasonOf(SocketException e) => e.SocketErrorCode switch
     {
         SocketError.ConnectionRefused => "connection refused",
-        SocketError.ConnectionReset or SocketError.Shutdown or SocketError.ConnectionAborted => "the connection was closed by the other side",
+        SocketError.ConnectionReset or SocketError.Shutdown or SocketError.ConnectionAborted =>
+            "the connection was closed by the other side",
         SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => NoHost,
         SocketError.TimedOut => "it did not answer in time",
         SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.NetworkDown or SocketError.HostDown =>
@@ -114,7 +116,9 @@ public abstract class IngotException : Exception
         int start = e.Message.IndexOf('\'', StringComparison.Ordinal);
         int end = e.Message.LastIndexOf('\'');
         string path = end > start ? $" '{e.Message[(start + 1)..end]}'" : "";
-        return e is UnauthorizedAccessException ? $"permission denied{(path.Length == 0 ? "" : ":")}{path}" : $"there is no file{(e is DirectoryNotFoundException ? " or directory" : "")}{path}";
+        return e is UnauthorizedAccessException
+            ? $"permission denied{(path.Length == 0 ? "" : ":")}{path}"
+            : $"there is no file{(e is DirectoryNotFoundException ? " or directory" : "")}{path}";
     }
 
     private static string Plain(string sentence)

@@ -19,7 +19,8 @@ public sealed class HomeKeys : IAsyncDisposable
         var store = new KeyStore(home.Keys);
         var keys = new KeyBook(ledger, store);
         var projects = new ProjectBook(ledger);
-        var candidates = new Candidates(ledger, projects, new EvidenceShelf(ledger, new DirectoryStore(home.Content), keys), TimeProvider.System);
+        var candidates = new Candidates(ledger, projects, new EvidenceShelf(ledger, new DirectoryStore(home.Content), keys),
+            TimeProvider.System);
         _desk = new KeyDesk(ledger, keys, new PromotionDesk(ledger, projects, candidates), store);
     }
 
@@ -31,7 +32,8 @@ public sealed class HomeKeys : IAsyncDisposable
     public Task<KeysReply> ListAsync(CancellationToken cancellationToken = default) => _desk.ListAsync(cancellationToken);
 
     /// <summary>Trusts a key.</summary>
-    public Task<KeyReply> TrustAsync(KeyTrustRequest request, string by, CancellationToken cancellationToken = default) => _desk.TrustAsync(request, by, cancellationToken);
+    public Task<KeyReply> TrustAsync(KeyTrustRequest request, string by, CancellationToken cancellationToken = default) =>
+        _desk.TrustAsync(request, by, cancellationToken);
 
     /// <summary>Retires a key.</summary>
     public Task<KeyRetirementReply> RetireAsync(KeyRetirementRequest request, string by, CancellationToken cancellationToken = default) =>

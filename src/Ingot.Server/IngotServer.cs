@@ -37,7 +37,8 @@ public static class IngotServer
         using var socket = UnixPeer.ShortDirectory.Of(home.Socket);
         await using var app = Build(options, home, socket.Path);
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("ingot");
-        var address = new IPEndPoint(options.Listen.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : options.Listen.Address, options.Listen.Port);
+        var address = new IPEndPoint(options.Listen.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : options.Listen.Address,
+            options.Listen.Port);
         var projects = new ProjectBook(ledger);
         var targets = Targets.Of(new TargetHome(home.Root, home.ReadId(), time, repository => CredentialsOf(repository, address, tokens)));
         var stages = new StageTargets(projects, targets);
@@ -71,7 +72,8 @@ public static class IngotServer
         app.MapApi(new ApiServices(
             options, home, time.GetUtcNow(), ledger, projects,
             promotions,
-            new ReleaseDesk(ledger, controller, projects, promotions, new PullCheck(content, targets, address.ToString()), candidates, address.ToString()),
+            new ReleaseDesk(ledger, controller, projects, promotions, new PullCheck(content, targets, address.ToString()), candidates,
+                address.ToString()),
             new StopDesk(ledger, controller, projects, stages),
             new KeyDesk(ledger, keys, promotions, new KeyStore(home.Keys)),
             new TagDesk(ledger, candidates.IsVersionAsync),
@@ -93,7 +95,8 @@ public static class IngotServer
         await app.WaitForShutdownAsync(cancellationToken);
     }
 
-    /// <summary>A server that is configured here and nowhere else: no file of the working directory and no variable adds to it, and no file is watched.</summary>
+    /// <summary>A server that is configured here and nowhere else: no file of the working directory and no variable adds to it,
+    /// and no file is watched.</summary>
     internal static WebApplication Build(ServerOptions options, ServerHome home, string socket)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
@@ -106,7 +109,9 @@ public static class IngotServer
         builder.Environment.ContentRootFileProvider = new NullFileProvider();
         builder.Environment.WebRootFileProvider = new NullFileProvider();
         builder.Services.AddRouting();
-        builder.Logging.ClearProviders().AddConsole(console => console.FormatterName = PlainLogFormatter.FormatterName).AddConsoleFormatter<PlainLogFormatter, ConsoleFormatterOptions>();
+        builder.Logging.ClearProviders()
+            .AddConsole(console => console.FormatterName = PlainLogFormatter.FormatterName)
+            .AddConsoleFormatter<PlainLogFormatter, ConsoleFormatterOptions>();
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         // Why it did not start is said once, in words, by whoever started it.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
@@ -142,11 +147,14 @@ public static class IngotServer
         }
         catch (IOException e) when (e.InnerException is AddressInUseException)
         {
-            throw new ToolException("ingot", $"could not listen at '{options.Listen}': another program has that address; end it, or choose another with '--listen'", e);
+            throw new ToolException("ingot",
+                $"could not listen at '{options.Listen}': another program has that address; end it, or choose another with '--listen'", e);
         }
     }
 
     /// <summary>What an engine of this host pulls with: from this registry the token for that, from any other nothing.</summary>
     private static NetworkCredential? CredentialsOf(string repository, IPEndPoint address, TokenStore tokens) =>
-        repository.StartsWith($"{address}/", StringComparison.Ordinal) ? new NetworkCredential(TokenStore.PullName, tokens.PullToken) : null;
+        repository.StartsWith($"{address}/", StringComparison.Ordinal)
+            ? new NetworkCredential(TokenStore.PullName, tokens.PullToken)
+            : null;
 }

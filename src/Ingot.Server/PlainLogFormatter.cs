@@ -6,7 +6,8 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Ingot.Server;
 
-/// <summary>The server's log: one line an event, whatever a request or a program said. What was caused by an exception follows, indented.</summary>
+/// <summary>The server's log: one line an event, whatever a request or a program said.
+/// What was caused by an exception follows, indented.</summary>
 internal sealed class PlainLogFormatter(TimeProvider? time = null) : ConsoleFormatter(FormatterName)
 {
     /// <summary>Its name among the formatters.</summary>

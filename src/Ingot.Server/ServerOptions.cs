@@ -13,7 +13,8 @@ public sealed record ServerOptions(string Home, IPEndPoint Listen, string Versio
     /// <summary>Whether images can be read without a token.</summary>
     public bool AnonymousRead { get; init; } = true;
 
-    /// <summary>Names by which it is reached through a proxy on this host. On a loopback address it answers to those, to <c>localhost</c> and to addresses only.</summary>
+    /// <summary>Names by which it is reached through a proxy on this host. On a loopback address it answers to those, to <c>localhost</c>
+    /// and to addresses only.</summary>
     public IReadOnlyList<string> Hosts { get; init; } = [];
 
     /// <summary>Patterns of repositories whose indexes may name images that are not there.</summary>

@@ -9,7 +9,8 @@ var home = new ServerHome(args[0]);
 if (args is [_, "prune"])
 {
     var store = new DirectoryStore(home.Content);
-    var pruning = new CachePruning(Path.Combine(home.Root, "cache"), store, async token => await LayoutReach.OfAsync(store, LedgerRoots.Read(home), token));
+    var pruning = new CachePruning(Path.Combine(home.Root, "cache"), store,
+        async token => await LayoutReach.OfAsync(store, LedgerRoots.Read(home), token));
     Console.WriteLine("pruning");
     await pruning.RunAsync(new CachePolicy { BlobsOnly = true, All = true });
     return;
@@ -26,7 +27,8 @@ async Task AppendAsync(int appender)
     for (int i = 0; ; i++)
     {
         var digest = Digest.Of(BitConverter.GetBytes(((long)Environment.ProcessId << 32) + (appender << 24) + i));
-        var entries = await ledger.AppendAsync("appender", [new LedgerEvent.ImagePublished("shop/web", digest, MediaType.Manifest, 1), new LedgerEvent.TagBound("shop/web", $"{appender}-{i}", digest)]);
+        var entries = await ledger.AppendAsync("appender", [new LedgerEvent.ImagePublished("shop/web", digest, MediaType.Manifest, 1),
+            new LedgerEvent.TagBound("shop/web", $"{appender}-{i}", digest)]);
         lock (gate)
         {
             foreach (var entry in entries)

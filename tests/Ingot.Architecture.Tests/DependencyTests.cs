@@ -29,11 +29,14 @@ public sealed class DependencyTests
     // Said once in Directory.Build.props or Directory.Packages.props.
     private static readonly string[] s_common =
     [
-        "TargetFramework", "TargetFrameworks", "LangVersion", "Nullable", "ImplicitUsings", "TreatWarningsAsErrors", "AnalysisLevel", "EnforceCodeStyleInBuild",
-        "Deterministic", "InvariantGlobalization", "UseArtifactsOutput", "GenerateDocumentationFile", "IsTestProject", "Version", "RestoreSources", "RestoreAdditionalProjectSources",
+        "TargetFramework", "TargetFrameworks", "LangVersion", "Nullable", "ImplicitUsings", "TreatWarningsAsErrors", "AnalysisLevel",
+        "EnforceCodeStyleInBuild",
+        "Deterministic", "InvariantGlobalization", "UseArtifactsOutput", "GenerateDocumentationFile", "IsTestProject", "Version",
+        "RestoreSources", "RestoreAdditionalProjectSources",
     ];
 
-    public static TheoryData<string> Projects => [.. RepositoryFiles.Tracked.Where(file => file.EndsWith(".csproj", StringComparison.Ordinal))];
+    public static TheoryData<string> Projects =>
+        [.. RepositoryFiles.Tracked.Where(file => file.EndsWith(".csproj", StringComparison.Ordinal))];
 
     [Theory]
     [MemberData(nameof(Projects))]
@@ -54,7 +57,8 @@ public sealed class DependencyTests
         var elements = Load(file).Descendants().ToList();
 
         Assert.DoesNotContain(elements, element => s_common.Contains(element.Name.LocalName));
-        Assert.DoesNotContain(elements, element => element.Name.LocalName is "PackageReference" && element.Attribute("Version") is not null);
+        Assert.DoesNotContain(elements,
+            element => element.Name.LocalName is "PackageReference" && element.Attribute("Version") is not null);
     }
 
     [Theory]
@@ -91,13 +95,17 @@ public sealed class DependencyTests
     {
         var references = AssemblyUses.References(Path.Combine(AppContext.BaseDirectory, assembly + ".dll"));
 
-        Assert.Empty(references.Where(name => !name.StartsWith("System.", StringComparison.Ordinal) && name != "Microsoft.Win32.Primitives").Except(allowed.Split(' ')));
+        Assert.Empty(references
+            .Where(name => !name.StartsWith("System.", StringComparison.Ordinal) && name != "Microsoft.Win32.Primitives")
+            .Except(allowed.Split(' ')));
     }
 
     private static IEnumerable<string> PackageVersions() =>
-        Load("Directory.Packages.props").Descendants().Where(element => element.Name.LocalName == "PackageVersion").Select(element => (string)element.Attribute("Include")!);
+        Load("Directory.Packages.props").Descendants().Where(element => element.Name.LocalName == "PackageVersion")
+            .Select(element => (string)element.Attribute("Include")!);
 
     private static XDocument Load(string file) => XDocument.Parse(RepositoryFiles.Read(file));
 
-    private static string NameOf(string include) => include.EndsWith(".csproj", StringComparison.Ordinal) ? Path.GetFileNameWithoutExtension(include) : include;
+    private static string NameOf(string include) =>
+        include.EndsWith(".csproj", StringComparison.Ordinal) ? Path.GetFileNameWithoutExtension(include) : include;
 }

@@ -21,7 +21,8 @@ public sealed class DirectionTests
     {
         var strangers = AssemblyUses.OuterTypes(PathOf(assembly))
             .Where(type => type.StartsWith("Ingot.", StringComparison.Ordinal))
-            .Where(type => type != "Ingot.IngotException" && !s_direction.Namespaces.Any(name => type.StartsWith(name + ".", StringComparison.Ordinal)));
+            .Where(type => type != "Ingot.IngotException"
+                && !s_direction.Namespaces.Any(name => type.StartsWith(name + ".", StringComparison.Ordinal)));
 
         AssertNone(strangers.Select(type => $"{type} is in no namespace of the table"));
     }
@@ -48,7 +49,8 @@ public sealed class DirectionTests
     // A type that uses another does so in many members: one of them is enough to find it, and not one that the compiler made.
     private static IEnumerable<Use> OneOfEach(IEnumerable<Use> uses) => uses
         .GroupBy(use => (use.By, use.Type, use.IsInternal))
-        .Select(same => same.OrderBy(use => use.Where.Contains('<', StringComparison.Ordinal)).ThenBy(use => use.Where, StringComparer.Ordinal).First());
+        .Select(same => same.OrderBy(use => use.Where.Contains('<', StringComparison.Ordinal))
+            .ThenBy(use => use.Where, StringComparer.Ordinal).First());
 
     private static void AssertOnly(string type, params string[] users) => AssertNone(Assemblies
         .Where(row => !users.Contains(row.Data))

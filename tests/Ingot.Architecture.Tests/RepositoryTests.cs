@@ -9,33 +9,43 @@ public sealed partial class RepositoryTests
     // Put together, so that this file does not break its own rule.
     private static readonly string[] s_registries =
     [
-        "nuget" + ".org", "npmjs" + ".org", "npmjs" + ".com", "pypi" + ".org", "pythonhosted" + ".org", "crates" + ".io", "rubygems" + ".org", "proxy.golang" + ".org",
-        "repo1.maven" + ".org", "deb.debian" + ".org", "security.debian" + ".org", "snapshot.debian" + ".org", "archive.ubuntu" + ".com", "security.ubuntu" + ".com",
+        "nuget" + ".org", "npmjs" + ".org", "npmjs" + ".com", "pypi" + ".org", "pythonhosted" + ".org", "crates" + ".io",
+        "rubygems" + ".org", "proxy.golang" + ".org",
+        "repo1.maven" + ".org", "deb.debian" + ".org", "security.debian" + ".org", "snapshot.debian" + ".org", "archive.ubuntu" + ".com",
+        "security.ubuntu" + ".com",
         "ports.ubuntu" + ".com", "dl-cdn.alpinelinux" + ".org",
     ];
 
     // Where this checkout is, and the home of whoever tests it; that of root is on every machine.
     private static readonly string[] s_machinePaths =
-        [.. new[] { Repository.Root, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) }.Where(path => path.Length > 0 && path != "/root").Select(path => path + "/")];
+        [.. new[] { Repository.Root, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) }
+            .Where(path => path.Length > 0 && path != "/root")
+            .Select(path => path + "/")];
 
     private static readonly string[] s_unfinished = ["TO" + "DO", "FIX" + "ME", "HA" + "CK:", "NotImplemented" + "Exception"];
 
     // The exception that all others derive from is in the namespace that all may use.
     private static readonly Dictionary<string, string> s_namespaces = new() { ["src/Ingot.Oci/IngotException.cs"] = "Ingot" };
 
-    private static IEnumerable<string> TextFiles => RepositoryFiles.Tracked.Where(file => !Path.GetExtension(file).Equals(".png", StringComparison.Ordinal));
+    private static IEnumerable<string> TextFiles =>
+        RepositoryFiles.Tracked.Where(file => !Path.GetExtension(file).Equals(".png", StringComparison.Ordinal));
 
     [Fact]
     public void NoFileConfiguresWherePackagesComeFrom() =>
-        Assert.DoesNotContain(RepositoryFiles.Tracked, file => Path.GetFileName(file).Equals("nuget" + ".config", StringComparison.OrdinalIgnoreCase));
+        Assert.DoesNotContain(RepositoryFiles.Tracked,
+            file => Path.GetFileName(file).Equals("nuget" + ".config", StringComparison.OrdinalIgnoreCase));
 
     [Fact]
     public void NoFileNamesThePlaceOfAPackageRegistry() =>
-        AssertNone(TextFiles.SelectMany(file => s_registries.Where(host => RepositoryFiles.Read(file).Contains(host, StringComparison.OrdinalIgnoreCase)).Select(host => $"{file} names {host}")));
+        AssertNone(TextFiles.SelectMany(file => s_registries
+            .Where(host => RepositoryFiles.Read(file).Contains(host, StringComparison.OrdinalIgnoreCase))
+            .Select(host => $"{file} names {host}")));
 
     [Fact]
     public void NoFileNamesAPathOfAMachine() =>
-        AssertNone(TextFiles.Where(file => s_machinePaths.Any(path => RepositoryFiles.Read(file).Contains(path, StringComparison.Ordinal))).Select(file => $"{file} names a directory of somebody's machine"));
+        AssertNone(TextFiles
+            .Where(file => s_machinePaths.Any(path => RepositoryFiles.Read(file).Contains(path, StringComparison.Ordinal)))
+            .Select(file => $"{file} names a directory of somebody's machine"));
 
     [Fact]
     public void ASourceFilesNamespaceIsItsFolder() =>
@@ -51,7 +61,8 @@ public sealed partial class RepositoryTests
         ["src/Ingot/Evidence/Tests/GossParser.cs"] = "commands of a goss file, run in the sandbox",
         ["src/Ingot/Evidence/Claims/Shells.cs"] = "what is looked for in an image; nothing is run",
         ["src/Ingot/Builds/Steps/BootstrapExecution.cs"] = "a file of the image",
-        ["src/Ingot/Tools/HaproxyKeeper.cs"] = "what starts HAProxy again when nobody is there: a constant, given numbers and paths made of a hash (decision 11)",
+        ["src/Ingot/Tools/HaproxyKeeper.cs"] =
+            "what starts HAProxy again when nobody is there: a constant, given numbers and paths made of a hash (decision 11)",
         ["src/Ingot/Tools/Mmdebstrap.cs"] = "hooks of mmdebstrap: constants, run by their path, which read what they need from files",
     };
 
@@ -63,7 +74,9 @@ public sealed partial class RepositoryTests
 
     [Fact]
     public void TheListOfWhoNamesAShellIsNotTooLong() =>
-        AssertNone(s_shells.Keys.Where(file => !RepositoryFiles.Tracked.Contains(file) || !Shell().IsMatch(RepositoryFiles.Read(file))).Select(file => $"{file} names no shell any more"));
+        AssertNone(s_shells.Keys
+            .Where(file => !RepositoryFiles.Tracked.Contains(file) || !Shell().IsMatch(RepositoryFiles.Read(file)))
+            .Select(file => $"{file} names no shell any more"));
 
     [Theory]
     [InlineData("new(\"sh\", \"-c\", x)", true)]
@@ -89,13 +102,18 @@ public sealed partial class RepositoryTests
     public void NothingIsMarkedAsUnfinished() =>
         AssertNone(RepositoryFiles.Tracked
             .Where(file => file.EndsWith(".cs", StringComparison.Ordinal) || file.EndsWith(".c", StringComparison.Ordinal))
-            .SelectMany(file => s_unfinished.Where(mark => RepositoryFiles.Read(file).Contains(mark, StringComparison.Ordinal)).Select(mark => $"{file} says {mark}")));
+            .SelectMany(file => s_unfinished
+                .Where(mark => RepositoryFiles.Read(file).Contains(mark, StringComparison.Ordinal))
+                .Select(mark => $"{file} says {mark}")));
 
-    // Who can guess a name where everybody can write lays a link there, or what is to be read or run. Directories of CreateTempSubdirectory and mktemp have names that nobody can.
+    // Who can guess a name where everybody can write lays a link there, or what is to be read or run. Directories of CreateTempSubdirectory
+    // and mktemp have names that nobody can.
     [Fact]
     public void NothingIsKeptUnderAFixedNameWhereEverybodyCanWrite() =>
         AssertNone(RepositoryFiles.Tracked
-            .Where(file => file.EndsWith(".cs", StringComparison.Ordinal) ? SharedName().IsMatch(RepositoryFiles.Read(file)) : IsScriptWithSharedPlace(RepositoryFiles.Read(file)))
+            .Where(file => file.EndsWith(".cs", StringComparison.Ordinal)
+                ? SharedName().IsMatch(RepositoryFiles.Read(file))
+                : IsScriptWithSharedPlace(RepositoryFiles.Read(file)))
             .Select(file => $"{file} uses a directory that everybody can write to"));
 
     [Fact]
@@ -107,7 +125,8 @@ public sealed partial class RepositoryTests
     public void WhatDocumentsShowOfCommandsAndTheirOutputIsMadeByAScript() =>
         AssertNone(RepositoryFiles.Tracked.Where(file => file.EndsWith(".md", StringComparison.Ordinal))
             .SelectMany(file => HandmadeTranscript().Matches(Transcript().Replace(RepositoryFiles.Read(file), ""))
-                .Select(match => $"{file} shows '{match.Value.Trim()}': name a step of docs/transcripts above the block, and run scripts/generate-transcripts")));
+                .Select(match => $"{file} shows '{match.Value.Trim()}': name a step of docs/transcripts above the block, "
+                    + "and run scripts/generate-transcripts")));
 
     [Theory]
     [InlineData("ingot")]
@@ -123,7 +142,8 @@ public sealed partial class RepositoryTests
     public void AScriptCanBeRun(string file)
     {
         Assert.StartsWith("#!/usr/bin/env bash\n", RepositoryFiles.Read(file), StringComparison.Ordinal);
-        Assert.True(OperatingSystem.IsLinux() && File.GetUnixFileMode(Path.Combine(Repository.Root, file)).HasFlag(UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute));
+        Assert.True(OperatingSystem.IsLinux() && File.GetUnixFileMode(Path.Combine(Repository.Root, file))
+            .HasFlag(UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute));
     }
 
     [Fact]
@@ -134,13 +154,16 @@ public sealed partial class RepositoryTests
         Assert.Matches($@"(?m)^## {Regex.Escape(version)}\b", RepositoryFiles.Read("CHANGELOG.md"));
     }
 
-    private static bool IsSource(string file) => file.StartsWith("src/", StringComparison.Ordinal) && file.EndsWith(".cs", StringComparison.Ordinal);
+    private static bool IsSource(string file) =>
+        file.StartsWith("src/", StringComparison.Ordinal) && file.EndsWith(".cs", StringComparison.Ordinal);
 
     private static string? NamespaceFault(string file)
     {
         var declared = NamespaceDeclaration().Match(RepositoryFiles.Read(file));
         if (!declared.Success)
-            return Path.GetFileName(file) is "Program.cs" or "AssemblyInfo.cs" or "GlobalUsings.cs" ? null : $"{file} declares no namespace";
+            return Path.GetFileName(file) is "Program.cs" or "AssemblyInfo.cs" or "GlobalUsings.cs"
+                ? null
+                : $"{file} declares no namespace";
         string expected = s_namespaces.GetValueOrDefault(file, Path.GetDirectoryName(file)!["src/".Length..].Replace('/', '.'));
         return declared.Groups[1].Value == expected ? null : $"{file} declares {declared.Groups[1].Value}, its folder says {expected}";
     }
@@ -170,7 +193,8 @@ public sealed partial class RepositoryTests
     [GeneratedRegex("(?:>|=|-)[ \"]*/(?:var/)?" + "tmp/[a-z]|/dev/" + "shm/[a-z]")]
     private static partial Regex SharedPlace();
 
-    private static bool IsScriptWithSharedPlace(string text) => text.StartsWith("#!", StringComparison.Ordinal) && SharedPlace().IsMatch(text);
+    private static bool IsScriptWithSharedPlace(string text) =>
+        text.StartsWith("#!", StringComparison.Ordinal) && SharedPlace().IsMatch(text);
 
     [GeneratedRegex(@"^namespace ([\w.]+)", RegexOptions.Multiline)]
     private static partial Regex NamespaceDeclaration();

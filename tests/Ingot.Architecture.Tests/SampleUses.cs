@@ -103,7 +103,8 @@ namespace Ingot.Sample.Lower
 
     public class AfterSwitch
     {
-        public object? Call(int value) => value switch { 0 => "a", 1 => "b", 2 => "c", 3 => "d", 4 => "e", 5 => 1.5, 6 => 1L << 40, _ => Upper.Thing.Make() };
+        public object? Call(int value) =>
+            value switch { 0 => "a", 1 => "b", 2 => "c", 3 => "d", 4 => "e", 5 => 1.5, 6 => 1L << 40, _ => Upper.Thing.Make() };
     }
 
     public class ByInternalType { public int Read() => Upper.Secret.Value; }

@@ -20,7 +20,8 @@ public sealed class ApplicationTests : IDisposable
     {
         var run = await ProgramRun.Of("--help");
         Assert.Equal(0, run.ExitCode);
-        foreach (var command in new[] { "up", "down", "build", "test", "scan", "images", "promote", "approve", "explain", "deploy", "rollback", "status", "log", "keys", "serve", "doctor" })
+        foreach (var command in new[] { "up", "down", "build", "test", "scan", "images", "promote", "approve", "explain", "deploy",
+            "rollback", "status", "log", "keys", "serve", "doctor" })
             Assert.Contains($"  {command}", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("generate-docs", run.Output, StringComparison.Ordinal);
     }
@@ -74,7 +75,8 @@ public sealed class ApplicationTests : IDisposable
     [Fact]
     public async Task EveryErrorOfAProjectFileIsShownWithItsLine()
     {
-        File.WriteAllText(Path.Combine(_directory, "ingot.yaml"), "ingot: 1\nproject: shop\nimagse: {}\nstages:\n  test: { gates: [no-secrts] }\n");
+        File.WriteAllText(Path.Combine(_directory, "ingot.yaml"),
+            "ingot: 1\nproject: shop\nimagse: {}\nstages:\n  test: { gates: [no-secrts] }\n");
         var run = await ProgramRun.Of("-C", _directory, "up");
         Assert.Equal(2, run.ExitCode);
         Assert.Contains("ingot.yaml:3:1: error:", run.Error, StringComparison.Ordinal);

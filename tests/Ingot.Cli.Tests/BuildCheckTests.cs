@@ -42,15 +42,19 @@ public sealed class BuildCheckTests : IDisposable
         var report = JsonDocument.Parse((await CheckAsync("FROM debian\nUSER root\nCMD [\"a\"]\n", "-o", "json")).Output).RootElement;
         Assert.Equal((0, 2), (report.GetProperty("errors").GetInt32(), report.GetProperty("warnings").GetInt32()));
         var finding = report.GetProperty("findings")[0];
-        Assert.Equal(("FloatingBase", "warning", Path.Combine(_directory, "Dockerfile"), "docs/checks/FloatingBase.md"), (Text(finding, "code"), Text(finding, "severity"), Text(finding, "file"), Text(finding, "page")));
-        Assert.Equal([1, 6, 1, 12], new[] { "line", "column", "end_line", "end_column" }.Select(name => finding.GetProperty(name).GetInt32()));
+        Assert.Equal(("FloatingBase", "warning", Path.Combine(_directory, "Dockerfile"), "docs/checks/FloatingBase.md"),
+            (Text(finding, "code"), Text(finding, "severity"), Text(finding, "file"), Text(finding, "page")));
+        Assert.Equal([1, 6, 1, 12],
+            new[] { "line", "column", "end_line", "end_column" }.Select(name => finding.GetProperty(name).GetInt32()));
     }
 
-    // https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json: what it requires of the parts that are there.
+    // https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json:
+    // what it requires of the parts that are there.
     [Fact]
     public async Task SarifHasARuleForEveryResultAndARegionInTheFile()
     {
-        var log = JsonDocument.Parse((await CheckAsync("# syntax=other\nFROM debian\nRUN sudo a \\\n  b\n", "-o", "sarif")).Output).RootElement;
+        var log =
+            JsonDocument.Parse((await CheckAsync("# syntax=other\nFROM debian\nRUN sudo a \\\n  b\n", "-o", "sarif")).Output).RootElement;
         Assert.Equal("2.1.0", Text(log, "version"));
         var run = Assert.Single(log.GetProperty("runs").EnumerateArray());
         var driver = run.GetProperty("tool").GetProperty("driver");
@@ -67,20 +71,24 @@ public sealed class BuildCheckTests : IDisposable
         Assert.All(results, result => Assert.NotEmpty(Text(result.GetProperty("message"), "text")));
         var place = results[2].GetProperty("locations")[0].GetProperty("physicalLocation");
         Assert.Equal("Dockerfile", Text(place.GetProperty("artifactLocation"), "uri"));
-        Assert.Equal([3, 1, 4, 4], new[] { "startLine", "startColumn", "endLine", "endColumn" }.Select(name => place.GetProperty("region").GetProperty(name).GetInt32()));
+        Assert.Equal([3, 1, 4, 4], new[] { "startLine", "startColumn", "endLine", "endColumn" }
+            .Select(name => place.GetProperty("region").GetProperty(name).GetInt32()));
     }
 
     [Fact]
     public async Task AllDockerfilesOfAProjectAreLookedAtWithWhatTheProjectKnows()
     {
-        await File.WriteAllTextAsync(Path.Combine(_directory, "ingot.yaml"), "ingot: 1\nproject: x\nimages:\n  base: { debian: { suite: trixie } }\n  a: { dockerfile: a.Dockerfile, args: { VERSION: \"13\" } }\n  b: { dockerfile: b.Dockerfile }\n");
-        await File.WriteAllTextAsync(Path.Combine(_directory, "a.Dockerfile"), "ARG VERSION=\nFROM base\nFROM debian:${VERSION:-latest}\nCOPY secret /\n");
+        await File.WriteAllTextAsync(Path.Combine(_directory, "ingot.yaml"), "ingot: 1\nproject: x\nimages:\n  base: { debian: { suite: "
+            + "trixie } }\n  a: { dockerfile: a.Dockerfile, args: { VERSION: \"13\" } }\n  b: { dockerfile: b.Dockerfile }\n");
+        await File.WriteAllTextAsync(Path.Combine(_directory, "a.Dockerfile"),
+            "ARG VERSION=\nFROM base\nFROM debian:${VERSION:-latest}\nCOPY secret /\n");
         await File.WriteAllTextAsync(Path.Combine(_directory, "a.Dockerfile.dockerignore"), "secret\n");
         await File.WriteAllTextAsync(Path.Combine(_directory, "b.Dockerfile"), "FROM alpine\n");
         await File.WriteAllTextAsync(Path.Combine(_directory, ".dockerignore"), "[\n");
         var run = await ProgramRun.Of("-C", _directory, "build", "--check", "-o", "json");
         Assert.Equal("", run.Error);
-        var findings = JsonDocument.Parse(run.Output).RootElement.GetProperty("findings").EnumerateArray().Select(f => $"{Text(f, "file")} {Text(f, "code")}");
+        var findings = JsonDocument.Parse(run.Output).RootElement.GetProperty("findings").EnumerateArray()
+            .Select(f => $"{Text(f, "file")} {Text(f, "code")}");
         Assert.Equal([$"{_directory}/.dockerignore dockerignore-bad-pattern", $"{_directory}/a.Dockerfile CopyIgnoredFile"], findings);
 
         Assert.Equal(0, (await ProgramRun.Of("-C", _directory, "build", "a", "--check")).ExitCode);
@@ -93,7 +101,8 @@ public sealed class BuildCheckTests : IDisposable
     [InlineData("build")]
     public async Task OnlyTheChecksPrintSarif(string command)
     {
-        await File.WriteAllTextAsync(Path.Combine(_directory, "ingot.yaml"), "ingot: 1\nproject: x\nimages:\n  base: { debian: { suite: trixie } }\n");
+        await File.WriteAllTextAsync(Path.Combine(_directory, "ingot.yaml"),
+            "ingot: 1\nproject: x\nimages:\n  base: { debian: { suite: trixie } }\n");
         var run = await ProgramRun.Of("-C", _directory, command, "--output", "sarif");
         Assert.Equal((2, ""), (run.ExitCode, run.Output));
         Assert.Contains("only 'ingot build --check' writes SARIF", run.Error, StringComparison.Ordinal);

@@ -105,7 +105,8 @@ internal sealed class Eavesdropper : IAsyncDisposable
     private readonly Task _listening;
     private readonly string _answer;
 
-    public Eavesdropper(string answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+    public Eavesdropper(
+        string answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
     {
         _answer = answer;
         _listener.Start();

@@ -110,7 +110,8 @@ public sealed class LocalServerTests
     {
         await using var program = new ChildProgram();
         await using var other = new Eavesdropper();
-        await using var stranger = new Eavesdropper($"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://{other.Address}/api/v1/status\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        await using var stranger = new Eavesdropper($"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://{other.Address}/api/v1/status\r\n"
+            + "Content-Length: 0\r\nConnection: close\r\n\r\n");
         program.Environment["INGOT_SERVER"] = $"http://{stranger.Address}";
         program.Environment["INGOT_TOKEN"] = "given";
         Assert.Equal(ExitCode.WrongEnvironment, (await program.RunAsync("status")).ExitCode);
@@ -164,7 +165,8 @@ public sealed class LocalServerTests
     [InlineData("127.0.0.1.evil.example:7070", "http://127.0.0.1:7070/", false)]
     [InlineData("ingot.example", "https://ingot.example/", true)]
     [InlineData("ingot.example.evil.example", "https://ingot.example/", false)]
-    public void OurServerIsKnownByItsName(string registry, string server, bool ours) => Assert.Equal(ours, HomeSurroundings.Names(registry, new Uri(server)));
+    public void OurServerIsKnownByItsName(string registry, string server, bool ours) =>
+        Assert.Equal(ours, HomeSurroundings.Names(registry, new Uri(server)));
 
     [Fact]
     public async Task CommandsFindTheServerInTheirHomeAndProveWhoTheyAre()
@@ -251,7 +253,8 @@ public sealed class LocalServerTests
         await using var stranger = new Eavesdropper();
         var ended = await program.RunAsync("serve", "--listen", stranger.Address);
         Assert.Equal(ExitCode.WrongEnvironment, ended.ExitCode);
-        Assert.Contains($"error: could not listen at '{stranger.Address}': another program has that address", ended.Error, StringComparison.Ordinal);
+        Assert.Contains($"error: could not listen at '{stranger.Address}': another program has that address", ended.Error,
+            StringComparison.Ordinal);
         Assert.Equal("", stranger.Heard);
     }
 
@@ -259,9 +262,11 @@ public sealed class LocalServerTests
     public async Task TheDirectoryAndTheEnvironmentOfWhoStartsItAddNothingToAServer()
     {
         string directory = Directory.CreateTempSubdirectory("ingot-hostile-").FullName;
-        int[] ports = [ChildProgram.FreePort(), ChildProgram.FreePort(), ChildProgram.FreePort(), ChildProgram.FreePort(), ChildProgram.FreePort()];
-        string settings = """{"Kestrel":{"Endpoints":{"Evil":{"Url":"http://127.0.0.1:FIRST"}}},"urls":"http://127.0.0.1:SECOND","AllowedHosts":"nothing"}"""
-            .Replace("FIRST", $"{ports[0]}", StringComparison.Ordinal).Replace("SECOND", $"{ports[1]}", StringComparison.Ordinal);
+        int[] ports =
+            [ChildProgram.FreePort(), ChildProgram.FreePort(), ChildProgram.FreePort(), ChildProgram.FreePort(), ChildProgram.FreePort()];
+        string settings =
+            """{"Kestrel":{"Endpoints":{"Evil":{"Url":"http://127.0.0.1:FIRST"}}},"urls":"http://127.0.0.1:SECOND","AllowedHosts":"nothing"}"""
+                .Replace("FIRST", $"{ports[0]}", StringComparison.Ordinal).Replace("SECOND", $"{ports[1]}", StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(directory, "appsettings.json"), settings);
         File.WriteAllText(Path.Combine(directory, "appsettings.Production.json"), settings);
         for (int i = 0; i < 50; i++)
@@ -294,7 +299,8 @@ public sealed class LocalServerTests
         await program.ServeAsync();
         Assert.Equal((UnixFileMode)0b111_000_000, File.GetUnixFileMode(program.Home));
         foreach (string path in Directory.EnumerateFileSystemEntries(program.Home, "*", SearchOption.AllDirectories))
-            Assert.True((File.GetUnixFileMode(path) & (UnixFileMode)0b000_111_111) == 0, $"others may do something with '{path}': {File.GetUnixFileMode(path)}");
+            Assert.True((File.GetUnixFileMode(path) & (UnixFileMode)0b000_111_111) == 0,
+                $"others may do something with '{path}': {File.GetUnixFileMode(path)}");
     }
 
     [Fact]

@@ -3,7 +3,8 @@ using Ingot.Testing;
 
 namespace Ingot.Cli.Tests;
 
-/// <summary>Projects whose files are links to the host's, at every place where a project names or has a file. What is in those is never said, and nothing is built of them.</summary>
+/// <summary>Projects whose files are links to the host's, at every place where a project names or has a file. What is in those is never
+/// said, and nothing is built of them.</summary>
 public sealed class OutsideFilesTests : IDisposable
 {
     private const string Secret = "zebra: mustang\n";
@@ -44,7 +45,8 @@ public sealed class OutsideFilesTests : IDisposable
     [InlineData("the context, named", "sed -i 's,context: .,context: ../outside,' ingot.yaml", "build")]
     [InlineData("the context, absolute", "sed -i 's,context: .,context: /etc,' ingot.yaml", "build")]
     [InlineData("the context, typed", "ln -s ../outside x", "build", "-f", "Dockerfile", "--context", "x")]
-    [InlineData("another context, typed", "ln -s ../outside x; echo COPY --from=other secret / >> Dockerfile", "build", "--context", "other=x")]
+    [InlineData("another context, typed", "ln -s ../outside x; echo COPY --from=other secret / >> Dockerfile", "build",
+        "--context", "other=x")]
     [InlineData("the lock", "ln -s ../outside/secret ingot.lock", "build")]
     [InlineData("a test file, typed", "ln -sf ../outside/secret goss.yaml", "test", "x", "-f", "goss.yaml")]
     [InlineData("a secret", "ln -s ../outside/secret token", "build", "--secret", "id=token,src=token")]
@@ -57,7 +59,8 @@ public sealed class OutsideFilesTests : IDisposable
     [InlineData("a layout above, with a tag", "echo FROM oci-layout://../outside:1 > Dockerfile", "build")]
     [InlineData("a layout, copied from", "printf 'FROM scratch\\nCOPY --from=oci-layout://../outside secret /\\n' > Dockerfile", "build")]
     [InlineData("a layout by a link", "ln -s ../outside x; echo FROM oci-layout://x > Dockerfile", "build")]
-    [InlineData("a layout of links", "mkdir x; ln -s ../../outside/secret x/index.json; ln -s index.json x/oci-layout; echo FROM oci-layout://x > Dockerfile", "build")]
+    [InlineData("a layout of links",
+        "mkdir x; ln -s ../../outside/secret x/index.json; ln -s index.json x/oci-layout; echo FROM oci-layout://x > Dockerfile", "build")]
     [InlineData("a pipe for the project's file", "rm ingot.yaml; mkfifo ingot.yaml", "build")]
     [InlineData("a pipe for the Dockerfile", "rm Dockerfile; mkfifo Dockerfile", "build")]
     [InlineData("a pipe for the ignore file", "mkfifo .dockerignore", "build")]
@@ -68,7 +71,9 @@ public sealed class OutsideFilesTests : IDisposable
     public async Task NoFileOfTheHostIsRead(string what, string script, params string[] command)
     {
         Shell(script);
-        string[] arguments = command is ["images"] ? ["-C", _directory.At("project"), "inspect", "app"] : ["-C", _directory.At("project"), .. command];
+        string[] arguments = command is ["images"]
+            ? ["-C", _directory.At("project"), "inspect", "app"]
+            : ["-C", _directory.At("project"), .. command];
         var run = await ProgramRun.Of(arguments).WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
         Assert.True(run.ExitCode is not 0, what);
         Assert.DoesNotContain("zebra", run.Output + run.Error, StringComparison.Ordinal);
@@ -91,16 +96,19 @@ public sealed class OutsideFilesTests : IDisposable
     {
         var source = new Ingot.Diagnostics.SourceText("ingot.yaml", "");
         var image = new Ingot.Templates.Project.DockerfileImage("app", source.Span(0, 0), "Dockerfile", ".", null, []) { Tests = [path] };
-        Ingot.Projects.Examination.GossFiles.Load(_directory.At("project"), new Ingot.Templates.Project.ProjectDefinition("app", [image], [], [], source));
+        Ingot.Projects.Examination.GossFiles.Load(_directory.At("project"),
+            new Ingot.Templates.Project.ProjectDefinition("app", [image], [], [], source));
     }
 
     [Theory]
     [InlineData("a Dockerfile elsewhere", "true", "build", "--check", "-f", "../outside/good")]
     [InlineData("a link that a person typed", "ln -s outside/good ../link", "build", "--check", "-f", "../link")]
-    [InlineData("links inside", "mv Dockerfile sub/real; ln -s sub/real Dockerfile; ln -s sub/ignore .dockerignore; echo x > sub/ignore", "build", "--check")]
+    [InlineData("links inside", "mv Dockerfile sub/real; ln -s sub/real Dockerfile; ln -s sub/ignore .dockerignore; echo x > sub/ignore",
+        "build", "--check")]
     public async Task WhatAPersonTypesMayBeAnywhere(string what, string script, params string[] command)
     {
-        await File.WriteAllTextAsync(_directory.At("outside", "good"), "FROM scratch\nCOPY data /\n", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_directory.At("outside", "good"), "FROM scratch\nCOPY data /\n",
+            TestContext.Current.CancellationToken);
         Shell(script);
         var run = await ProgramRun.Of(["-C", _directory.At("project"), .. command]);
         Assert.True(run.ExitCode == 0, $"{what}: {run.Error}");
@@ -110,7 +118,8 @@ public sealed class OutsideFilesTests : IDisposable
 
     private void Shell(string script)
     {
-        using var process = Process.Start(new ProcessStartInfo("sh", ["-e", "-c", script]) { WorkingDirectory = _directory.At("project") })!;
+        using var process =
+            Process.Start(new ProcessStartInfo("sh", ["-e", "-c", script]) { WorkingDirectory = _directory.At("project") })!;
         process.WaitForExit();
         Assert.Equal(0, process.ExitCode);
     }

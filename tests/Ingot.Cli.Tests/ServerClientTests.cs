@@ -11,9 +11,11 @@ public sealed class ServerClientTests
     {
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
-        using var client = new ServerClient(new AddressConnection(new Uri($"http://{silent.LocalEndpoint}/")), token: null, TimeSpan.FromMilliseconds(200));
+        using var client = new ServerClient(new AddressConnection(new Uri($"http://{silent.LocalEndpoint}/")), token: null,
+            TimeSpan.FromMilliseconds(200));
 
-        var e = await Assert.ThrowsAsync<ServerException>(() => client.GetAsync("api/v1/health", ApiJson.Default.HealthReply, CancellationToken.None));
+        var e = await Assert.ThrowsAsync<ServerException>(() =>
+            client.GetAsync("api/v1/health", ApiJson.Default.HealthReply, CancellationToken.None));
         Assert.Equal("unreachable", e.Code);
         Assert.Contains("did not answer within 0.2 s", e.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<ServerException>(() => client.GetTextAsync("api/v1/log", CancellationToken.None));

@@ -19,7 +19,8 @@ public sealed class ServerUnitTests : IDisposable
     [Fact]
     public void TheUnitStartsTheServerOfTheHomeAndLeavesProxiesAlone()
     {
-        string text = ServerUnit.Text("/opt/in got/ingot", "/srv/100% $home", new Dictionary<string, string> { ["PATH"] = "/usr/bin" }, ["--listen", "127.0.0.1:7070", "--mutable", "a/*"]);
+        string text = ServerUnit.Text("/opt/in got/ingot", "/srv/100% $home", new Dictionary<string, string> { ["PATH"] = "/usr/bin" },
+            ["--listen", "127.0.0.1:7070", "--mutable", "a/*"]);
         string[] lines = text.Split('\n');
         Assert.Contains("ExecStart=\"/opt/in got/ingot\" \"serve\" \"--listen\" \"127.0.0.1:7070\" \"--mutable\" \"a/*\"", lines);
         Assert.Contains("Environment=\"INGOT_HOME=/srv/100%% $home\"", lines);
@@ -33,7 +34,8 @@ public sealed class ServerUnitTests : IDisposable
 
     [Fact]
     public void AHomeWithALineBreakAddsNoLine() =>
-        Assert.Throws<ArgumentException>(() => ServerUnit.Text("/ingot", "/srv/a\nExecStartPre=/bin/evil", new Dictionary<string, string>(), []));
+        Assert.Throws<ArgumentException>(() =>
+            ServerUnit.Text("/ingot", "/srv/a\nExecStartPre=/bin/evil", new Dictionary<string, string>(), []));
 
     [Fact]
     public async Task WithoutSystemdTheUnitIsWrittenAndWhatToDoIsSaid()
@@ -43,7 +45,8 @@ public sealed class ServerUnitTests : IDisposable
         await Unit().InstallAsync(Home.At("/srv/ingot"), ["--listen", "127.0.0.1:7070"], () => Task.FromResult(ended = true), default);
         // The server that runs is not ended where nothing takes its place.
         Assert.False(ended);
-        Assert.Contains("Environment=\"INGOT_HOME=/srv/ingot\"", await File.ReadAllTextAsync(UnitFile, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Contains("Environment=\"INGOT_HOME=/srv/ingot\"",
+            await File.ReadAllTextAsync(UnitFile, TestContext.Current.CancellationToken), StringComparison.Ordinal);
         Assert.Contains("systemd does not run here", _said.ToString(), StringComparison.Ordinal);
         Assert.Contains("systemctl enable --now ingot.service", _said.ToString(), StringComparison.Ordinal);
         Assert.False(Unit().Runs(Home.At("/srv/ingot")));
@@ -83,7 +86,8 @@ public sealed class ServerUnitTests : IDisposable
     {
         Assert.SkipUnless(UnixPeer.OwnUserId == 0, "writing units takes root");
         await Unit().InstallAsync(Home.At("/srv/ingot"), [], () => Task.CompletedTask, default);
-        var refused = await Assert.ThrowsAsync<RefusedException>(() => Unit().InstallAsync(Home.At("/srv/other"), [], () => throw new InvalidOperationException(), default));
+        var refused = await Assert.ThrowsAsync<RefusedException>(() =>
+            Unit().InstallAsync(Home.At("/srv/other"), [], () => throw new InvalidOperationException(), default));
         Assert.Contains("is of another home than '/srv/other'", refused.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<RefusedException>(() =>
             Unit().UninstallAsync(Home.At("/srv/ing"), () => throw new InvalidOperationException(), default));
@@ -110,5 +114,6 @@ public sealed class ServerUnitTests : IDisposable
         Assert.Equal("/usr/lib/ingot/Ingot.Cli", ServerUnit.Program("/usr/lib/ingot/Ingot.Cli"));
     }
 
-    private ServerUnit Unit() => new(new Systemd(_root), new Terminal(_said, _said, json: false, outputIsTerminal: false, errorIsTerminal: false, noColor: true));
+    private ServerUnit Unit() =>
+        new(new Systemd(_root), new Terminal(_said, _said, json: false, outputIsTerminal: false, errorIsTerminal: false, noColor: true));
 }

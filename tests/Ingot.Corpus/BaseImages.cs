@@ -32,16 +32,20 @@ public static class BaseImages
     // The tools that cases use; /bin/busybox has more.
     private static readonly string[] s_tools =
     [
-        "sh", "ash", "awk", "basename", "cat", "chgrp", "chmod", "chown", "cmp", "cp", "cut", "date", "dd", "dirname", "echo", "env", "expr", "false", "find", "grep", "gunzip", "gzip", "head",
-        "hostname", "httpd", "id", "install", "ln", "ls", "mkdir", "mkfifo", "mknod", "mktemp", "mv", "nc", "od", "printf", "pwd", "readlink", "rm", "rmdir", "sed", "seq", "sha256sum",
-        "sleep", "sort", "stat", "tail", "tar", "tee", "test", "touch", "tr", "true", "truncate", "tty", "uname", "uniq", "wc", "whoami", "xargs",
+        "sh", "ash", "awk", "basename", "cat", "chgrp", "chmod", "chown", "cmp", "cp", "cut", "date", "dd", "dirname", "echo", "env",
+        "expr", "false", "find", "grep", "gunzip", "gzip", "head",
+        "hostname", "httpd", "id", "install", "ln", "ls", "mkdir", "mkfifo", "mknod", "mktemp", "mv", "nc", "od", "printf", "pwd",
+        "readlink", "rm", "rmdir", "sed", "seq", "sha256sum",
+        "sleep", "sort", "stat", "tail", "tar", "tee", "test", "touch", "tr", "true", "truncate", "tty",
+        "uname", "uniq", "wc", "whoami", "xargs",
     ];
 
     // Nobody reads them in a test.
     private static readonly string[] s_leftOut = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*"];
 
     private static readonly string[] s_directories =
-        ["bin", "data", "data/dir", "dev", "etc", "home", "opt", "opt/release-1", "proc", "run", "sys", "usr", "usr/bin", "usr/share", "usr/share/hard", "var", "var/lib"];
+        ["bin", "data", "data/dir", "dev", "etc", "home", "opt", "opt/release-1", "proc", "run", "sys", "usr", "usr/bin", "usr/share",
+            "usr/share/hard", "var", "var/lib"];
 
     private static readonly (string Name, int Mode, string Text)[] s_files =
     [
@@ -49,14 +53,17 @@ public static class BaseImages
         ("data/b", Plain, "b of the base\n"),
         ("data/dir/x", Plain, "x of the base\n"),
         ("data/dir/y", 0b110_000_000, "y of the base\n"),
-        ("etc/passwd", Plain, "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/:/bin/false\nweb:x:1000:1000:web:/home/web:/bin/sh\ncook:x:1001:100:cook:/home/cook:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
-        ("etc/group", Plain, "root:x:0:\ndaemon:x:1:\nmedia:x:44:web,cook\nusers:x:100:\nweb:x:1000:\nkitchen:x:2000:cook,web\nnogroup:x:65534:\n"),
+        ("etc/passwd", Plain, "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/:/bin/false\nweb:x:1000:1000:web:/home/web:/bin/sh\n"
+            + "cook:x:1001:100:cook:/home/cook:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
+        ("etc/group", Plain,
+            "root:x:0:\ndaemon:x:1:\nmedia:x:44:web,cook\nusers:x:100:\nweb:x:1000:\nkitchen:x:2000:cook,web\nnogroup:x:65534:\n"),
         ("opt/release-1/app", Program, "#!/bin/sh\necho release 1\n"),
         ("usr/bin/as-root", 0b100_111_101_101, "#!/bin/sh\nid -u\n"),
         ("usr/share/hard/one", Plain, "one file with three names\n"),
     ];
 
-    /// <summary>Makes the bases of busybox in <paramref name="layout"/>; <paramref name="program"/> is a busybox linked statically.</summary>
+    /// <summary>Makes the bases of busybox in <paramref name="layout"/>;
+    /// <paramref name="program"/> is a busybox linked statically.</summary>
     public static async Task MakeAsync(OciLayout layout, string program, CancellationToken cancellationToken = default)
     {
         await using var lower = await LayerWriter.BeginAsync(layout.Store, LayerCompression.Gzip, cancellationToken);
@@ -74,7 +81,9 @@ public static class BaseImages
 
     /// <summary>Makes the archive of Debian's root; needs root and Debian's packages.</summary>
     public static Task BootstrapAsync(string archive, CancellationToken cancellationToken = default) => CommandRunner.RunAsync(
-        new Command("mmdebstrap", ["--quiet", "--mode=root", "--variant=minbase", "--format=tar", "--skip=output/dev", "--include=gcc,libc6-dev,make,python3-minimal,git", .. s_leftOut.Select(p => $"--dpkgopt=path-exclude={p}"), "bookworm", archive]),
+        new Command("mmdebstrap", ["--quiet", "--mode=root", "--variant=minbase", "--format=tar", "--skip=output/dev",
+            "--include=gcc,libc6-dev,make,python3-minimal,git", .. s_leftOut.Select(p => $"--dpkgopt=path-exclude={p}"),
+            "bookworm", archive]),
         cancellationToken);
 
     /// <summary>Makes the base of Debian from an archive of its root.</summary>
@@ -140,16 +149,18 @@ public static class BaseImages
         yield return (capable with { ExtendedAttributes = new(StringComparer.Ordinal) { ["security.capability"] = capability } }, content);
     }
 
-    private static (TarEntry Entry, byte[] Content) Entry(string path, TarEntryType type, int mode, byte[]? content = null, int owner = 0) => (new TarEntry
-    {
-        Path = path,
-        Type = type,
-        Mode = mode,
-        UserId = owner,
-        GroupId = owner,
-        Size = content?.Length ?? 0,
-        ModifiedTime = s_time,
-    }, content ?? []);
+    private static (TarEntry Entry, byte[] Content) Entry(
+        string path, TarEntryType type, int mode, byte[]? content = null, int owner = 0) =>
+        (new TarEntry
+        {
+            Path = path,
+            Type = type,
+            Mode = mode,
+            UserId = owner,
+            GroupId = owner,
+            Size = content?.Length ?? 0,
+            ModifiedTime = s_time,
+        }, content ?? []);
 
     private static (TarEntry Entry, byte[] Content) Link(string path, string target)
     {
@@ -173,10 +184,12 @@ public static class BaseImages
         ["ExposedPorts"] = new JsonObject { ["80/tcp"] = new JsonObject() },
         ["Volumes"] = new JsonObject { ["/var/base"] = new JsonObject() },
         ["StopSignal"] = "SIGINT",
-        ["OnBuild"] = new JsonArray("ARG TRIGGERED=by-default", "COPY trigger.txt ./", "RUN echo \"$TRIGGERED in $PWD\" > triggered", "ENV TRIGGERED_BY=base"),
+        ["OnBuild"] = new JsonArray("ARG TRIGGERED=by-default", "COPY trigger.txt ./", "RUN echo \"$TRIGGERED in $PWD\" > triggered",
+            "ENV TRIGGERED_BY=base"),
     };
 
-    private static async Task NameAsync(OciLayout layout, string name, IReadOnlyList<Layer> layers, JsonObject config, CancellationToken cancellationToken)
+    private static async Task NameAsync(
+        OciLayout layout, string name, IReadOnlyList<Layer> layers, JsonObject config, CancellationToken cancellationToken)
     {
         const string Created = "2001-09-09T01:46:40Z";
         var document = new JsonObject
@@ -185,8 +198,13 @@ public static class BaseImages
             ["architecture"] = Platform.Host.Architecture,
             ["os"] = Platform.Host.Os,
             ["config"] = config,
-            ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = new JsonArray([.. layers.Select(l => JsonValue.Create(l.DiffId.ToString()))]) },
-            ["history"] = new JsonArray([.. layers.Select((_, i) => new JsonObject { ["created"] = Created, ["created_by"] = $"base {i}" })]),
+            ["rootfs"] = new JsonObject
+            {
+                ["type"] = "layers",
+                ["diff_ids"] = new JsonArray([.. layers.Select(l => JsonValue.Create(l.DiffId.ToString()))]),
+            },
+            ["history"] =
+                new JsonArray([.. layers.Select((_, i) => new JsonObject { ["created"] = Created, ["created_by"] = $"base {i}" })]),
         };
         var configBlob = await layout.Store.PutAsync(MediaType.Config, Encoding.UTF8.GetBytes(document.ToJsonString()), cancellationToken);
         var manifest = new Manifest { Config = configBlob, Layers = [.. layers.Select(l => l.Blob!)] };

@@ -18,7 +18,8 @@ public sealed class CaseFiles(int umask = 0)
     private const int ModeBits = 0xFFF;
     private static readonly DateTimeOffset s_time = DateTimeOffset.FromUnixTimeSeconds(1_000_000_000);
 
-    /// <summary>Makes the context in <paramref name="directory"/>, which must be missing: <c>context</c> with the Dockerfile, and <c>@NAME</c> for each named one.</summary>
+    /// <summary>Makes the context in <paramref name="directory"/>, which must be missing: <c>context</c> with the Dockerfile, and
+    /// <c>@NAME</c> for each named one.</summary>
     public async Task MakeAsync(CorpusCase corpusCase, string directory, CancellationToken cancellationToken = default)
     {
         string context = Path.Combine(directory, "context");
@@ -43,7 +44,8 @@ public sealed class CaseFiles(int umask = 0)
         Chmod(dockerfile, FileMode);
     }
 
-    private async Task MakeAsync(string directory, IReadOnlyList<byte[]> words, IReadOnlyList<string> below, CancellationToken cancellationToken)
+    private async Task MakeAsync(
+        string directory, IReadOnlyList<byte[]> words, IReadOnlyList<string> below, CancellationToken cancellationToken)
     {
         string name = Encoding.UTF8.GetString(words[1]);
         string path = Path.Combine(directory, name[0] == '@' ? name : $"context/{name}");
@@ -62,7 +64,8 @@ public sealed class CaseFiles(int umask = 0)
                 File.CreateSymbolicLink(path, Encoding.UTF8.GetString(words[2]));
                 break;
             case "hard":
-                await CommandRunner.RunAsync(new Command("ln", Path.Combine(directory, "context", Encoding.UTF8.GetString(words[2])), path), cancellationToken);
+                await CommandRunner.RunAsync(
+                    new Command("ln", Path.Combine(directory, "context", Encoding.UTF8.GetString(words[2])), path), cancellationToken);
                 break;
             case "fifo":
                 await CommandRunner.RunAsync(new Command("mkfifo", path), cancellationToken);
@@ -111,13 +114,22 @@ public sealed class CaseFiles(int umask = 0)
     {
         string kind = Encoding.UTF8.GetString(words[0]);
         int fixedWords = kind is "dir" or "fifo" or "link" or "hard" ? 3 : 4;
-        long[] owner = words.Count > fixedWords ? [.. Encoding.UTF8.GetString(words[fixedWords]).Split(':').Select(n => long.Parse(n, CultureInfo.InvariantCulture))] : [0, 0];
+        long[] owner = words.Count > fixedWords
+            ? [.. Encoding.UTF8.GetString(words[fixedWords]).Split(':').Select(n => long.Parse(n, CultureInfo.InvariantCulture))]
+            : [0, 0];
         byte[] content = kind == "file" ? Content(words[3]) : [];
         bool isLink = kind is "link" or "hard";
         var entry = new TarEntry
         {
             Path = TarPath.Decode(words[1]),
-            Type = kind switch { "dir" => TarEntryType.Directory, "link" => TarEntryType.SymbolicLink, "hard" => TarEntryType.HardLink, "fifo" => TarEntryType.Fifo, _ => TarEntryType.File },
+            Type = kind switch
+            {
+                "dir" => TarEntryType.Directory,
+                "link" => TarEntryType.SymbolicLink,
+                "hard" => TarEntryType.HardLink,
+                "fifo" => TarEntryType.Fifo,
+                _ => TarEntryType.File,
+            },
             Mode = isLink ? 0x1FF : Mode(words[2]),
             LinkTarget = isLink ? TarPath.Decode(words[2]) : null,
             UserId = owner[0],

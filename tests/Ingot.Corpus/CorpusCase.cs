@@ -3,8 +3,9 @@ using Ingot.Oci.Content;
 namespace Ingot.Corpus;
 
 /// <summary>One Dockerfile of the corpus with what is built from it.</summary>
-/// <remarks>A case is a directory: <c>Dockerfile</c>, <c>case.txt</c> with a setting a line, <c>files.txt</c> with the context as <see cref="CaseFiles"/> reads it,
-/// <c>context/</c> with files of it that git can hold, and <c>buildkit.txt</c>, what BuildKit made of it.</remarks>
+/// <remarks>A case is a directory: <c>Dockerfile</c>, <c>case.txt</c> with a setting a line, <c>files.txt</c> with the context as
+/// <see cref="CaseFiles"/> reads it, <c>context/</c> with files of it that git can hold, and <c>buildkit.txt</c>,
+/// what BuildKit made of it.</remarks>
 public sealed record CorpusCase(string Name, string Directory)
 {
     /// <summary>What BuildKit made of it, as recorded.</summary>
@@ -30,7 +31,8 @@ public sealed record CorpusCase(string Name, string Directory)
     /// <summary>Labels of the command line.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Labels => [.. All("label").Select(Split)];
 
-    /// <summary>Named contexts: a directory beside the context that <c>files.txt</c> describes, or <c>docker-image://</c> and one of the bases.</summary>
+    /// <summary>Named contexts: a directory beside the context that <c>files.txt</c> describes,
+    /// or <c>docker-image://</c> and one of the bases.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Contexts => [.. All("context").Select(Split)];
 
     /// <summary>Secrets by their ids.</summary>
@@ -42,11 +44,13 @@ public sealed record CorpusCase(string Name, string Directory)
     /// <summary>Whether BuildKit must be newer than that of Debian 13: the case uses what came later.</summary>
     public bool NeedsNewer => Find("newer") is not null;
 
-    /// <summary>Whether no BuildKit of Debian knows what the case uses: its record is written by hand, after the reference of the language.</summary>
+    /// <summary>Whether no BuildKit of Debian knows what the case uses: its record is written by hand,
+    /// after the reference of the language.</summary>
     public bool IsByReference => Find("reference") is not null;
 
     /// <summary>Whether the case is made for the base with compilers.</summary>
-    public bool NeedsDebian => File.ReadAllText(Path.Combine(Directory, "Dockerfile")).Contains(BaseImages.Debian, StringComparison.Ordinal);
+    public bool NeedsDebian =>
+        File.ReadAllText(Path.Combine(Directory, "Dockerfile")).Contains(BaseImages.Debian, StringComparison.Ordinal);
 
     /// <summary>Why Ingot's result differs on purpose; null when it must be equal.</summary>
     public string? Different => Find("different") ?? Refused ?? Accepted;
@@ -68,7 +72,9 @@ public sealed record CorpusCase(string Name, string Directory)
 
     /// <summary>The cases in a directory, by name.</summary>
     public static IReadOnlyList<CorpusCase> ReadAll(string directory) =>
-        [.. System.IO.Directory.EnumerateDirectories(directory).Order(StringComparer.Ordinal).Select(d => new CorpusCase(Path.GetFileName(d), d))];
+        [.. System.IO.Directory.EnumerateDirectories(directory)
+            .Order(StringComparer.Ordinal)
+            .Select(d => new CorpusCase(Path.GetFileName(d), d))];
 
     private static Platform ParsePlatform(string text)
     {
@@ -81,7 +87,9 @@ public sealed record CorpusCase(string Name, string Directory)
     private List<string> All(string key) => [.. _settings.Where(s => s.Key == key).Select(s => s.Value)];
 
     private static KeyValuePair<string, string> Split(string text) =>
-        text.IndexOf('=', StringComparison.Ordinal) is var at and > 0 ? new(text[..at], text[(at + 1)..]) : throw new FormatException($"expected NAME=VALUE, found '{text}'");
+        text.IndexOf('=', StringComparison.Ordinal) is var at and > 0
+            ? new(text[..at], text[(at + 1)..])
+            : throw new FormatException($"expected NAME=VALUE, found '{text}'");
 
     private static List<KeyValuePair<string, string>> ReadSettings(string path)
     {
@@ -92,7 +100,10 @@ public sealed record CorpusCase(string Name, string Directory)
     private static KeyValuePair<string, string> Setting(string line)
     {
         string[] parts = line.Split(' ', 2);
-        string[] known = ["arg", "label", "context", "secret", "target", "platform", "dockerfile", "fails", "newer", "reference", "different", "refused", "accepted", "excused", "volatile"];
-        return known.Contains(parts[0]) ? new(parts[0], parts.ElementAtOrDefault(1) ?? "") : throw new FormatException($"a case has no setting '{parts[0]}'");
+        string[] known = ["arg", "label", "context", "secret", "target", "platform", "dockerfile", "fails", "newer", "reference",
+            "different", "refused", "accepted", "excused", "volatile"];
+        return known.Contains(parts[0])
+            ? new(parts[0], parts.ElementAtOrDefault(1) ?? "")
+            : throw new FormatException($"a case has no setting '{parts[0]}'");
     }
 }

@@ -51,7 +51,8 @@ public sealed class CorpusTool(string directory, TextWriter output)
         {
             var result = await ReadAsync(corpusCase, bases);
             if (result.Lines is null != corpusCase.MustFail)
-                await output.WriteLineAsync($"{corpusCase.Name}: {(corpusCase.MustFail ? "should fail, and does not" : "fails, and should not")}");
+                await output.WriteLineAsync(
+                    $"{corpusCase.Name}: {(corpusCase.MustFail ? "should fail, and does not" : "fails, and should not")}");
             await File.WriteAllTextAsync(corpusCase.RecordPath, CaseRecord.Write(result, builder));
         }
 
@@ -80,7 +81,8 @@ public sealed class CorpusTool(string directory, TextWriter output)
         return failing == 0 ? 0 : 1;
     }
 
-    /// <summary>Builds with Ingot, every step of every case, from a checkout as this process' umask makes one, and prints a line a case: its name, and <see cref="CaseResult.Identity"/>.</summary>
+    /// <summary>Builds with Ingot, every step of every case, from a checkout as this process' umask makes one, and prints a line a case:
+    /// its name, and <see cref="CaseResult.Identity"/>.</summary>
     public async Task<int> DigestsAsync(string corpus, string[] names)
     {
         var ingot = new IngotBuild(_bases, await BaseImages.ReadAsync(_bases), directory) { NoCache = true, Umask = ReadUmask() };
@@ -92,11 +94,14 @@ public sealed class CorpusTool(string directory, TextWriter output)
         return 0;
     }
 
-    /// <summary>Compares what <see cref="DigestsAsync"/> printed of this directory and of another, and prints a table, with what differs and why, and the counts.</summary>
+    /// <summary>Compares what <see cref="DigestsAsync"/> printed of this directory and of another, and prints a table, with what differs
+    /// and why, and the counts.</summary>
     public async Task<int> SameAsync(string other)
     {
         var second = ReadDigests(other);
-        var rows = ReadDigests(directory).Select(d => (Name: d.Key, First: d.Value, Second: second.GetValueOrDefault(d.Key, "was not built"))).ToList();
+        var rows = ReadDigests(directory)
+            .Select(d => (Name: d.Key, First: d.Value, Second: second.GetValueOrDefault(d.Key, "was not built")))
+            .ToList();
         foreach (var (name, one, two) in rows)
         {
             await output.WriteLineAsync($"{(one == two ? "same" : "different"),-10} {name,-48} {one}");
@@ -115,8 +120,13 @@ public sealed class CorpusTool(string directory, TextWriter output)
             return [two];
 
         var (here, there) = (await StoreOfAsync(directory, first), await StoreOfAsync(other, second));
-        var comparison = await ImageComparer.CompareAsync(here, await Image.LoadAsync(here, first), there, await Image.LoadAsync(there, second));
-        return [two, .. comparison.Differences.Select(d => $"/{d.Path}: {d.What}, {d.Before} and {d.After} ({d.Cause}), made by {d.Instruction}")];
+        var comparison = await ImageComparer.CompareAsync(here, await Image.LoadAsync(here, first), there,
+            await Image.LoadAsync(there, second));
+        return
+        [
+            two,
+            .. comparison.Differences.Select(d => $"/{d.Path}: {d.What}, {d.Before} and {d.After} ({d.Cause}), made by {d.Instruction}"),
+        ];
     }
 
     // Examples are built by the program, in a home of its own.
@@ -130,7 +140,8 @@ public sealed class CorpusTool(string directory, TextWriter output)
         File.ReadAllLines(Path.Combine(place, "digests.txt")).Select(l => l.Split('\t', 2)).ToDictionary(l => l[0], l => l[1]);
 
     private static int ReadUmask() =>
-        Convert.ToInt32(File.ReadLines("/proc/self/status").First(l => l.StartsWith("Umask:", StringComparison.Ordinal))["Umask:".Length..].Trim(), 8);
+        Convert.ToInt32(
+            File.ReadLines("/proc/self/status").First(l => l.StartsWith("Umask:", StringComparison.Ordinal))["Umask:".Length..].Trim(), 8);
 
     private static async Task<Digest?> ResultAsync(OciLayout layout) =>
         (await layout.ReadIndexAsync()).Manifests is [var only] ? only.Digest : null;

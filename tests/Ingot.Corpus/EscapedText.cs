@@ -4,7 +4,8 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Corpus;
 
-/// <summary>Words and bytes as the corpus's text files write them: bare, or in double quotes with <c>\n</c>, <c>\t</c>, <c>\r</c>, <c>\"</c>, <c>\\</c> and <c>\xNN</c>.</summary>
+/// <summary>Words and bytes as the corpus's text files write them: bare, or in double quotes with <c>\n</c>, <c>\t</c>, <c>\r</c>,
+/// <c>\"</c>, <c>\\</c> and <c>\xNN</c>.</summary>
 public static class EscapedText
 {
     private const int HexDigits = 2;

@@ -7,21 +7,29 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Corpus;
 
-/// <summary>What a build came to, as sorted lines: the configuration, the history above the base, and every path in which the image differs from its base.</summary>
-/// <remarks>Left out: times, which Ingot sets and BuildKit takes from the clock; sizes of compressed layers. A file whose content is one of the base's is named so, because a base is made of what Debian has today.</remarks>
+/// <summary>What a build came to, as sorted lines: the configuration, the history above the base,
+/// and every path in which the image differs from its base.</summary>
+/// <remarks>Left out: times, which Ingot sets and BuildKit takes from the clock; sizes of compressed layers. A file whose content is one of
+/// the base's is named so, because a base is made of what Debian has today.</remarks>
 public static partial class ImageReport
 {
     private const string Suffix = " # buildkit";
     private const int RootMode = 0b111_101_101;
 
     // What decides nothing, or is the builder's own.
-    private static readonly string[] s_ignored = ["Hostname", "Domainname", "AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce", "Image"];
+    private static readonly string[] s_ignored =
+        ["Hostname", "Domainname", "AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce", "Image"];
 
     /// <summary>The lines of an image in <paramref name="store"/>.</summary>
-    public static async Task<IReadOnlyList<string>> MakeAsync(IContentStore store, Digest digest, Platform platform, IReadOnlyList<BaseImage> bases, IReadOnlySet<string> withoutContent, CancellationToken cancellationToken = default)
+    public static async Task<IReadOnlyList<string>> MakeAsync(
+        IContentStore store, Digest digest, Platform platform, IReadOnlyList<BaseImage> bases, IReadOnlySet<string> withoutContent,
+        CancellationToken cancellationToken = default)
     {
         var image = await Image.LoadAsync(store, digest, platform, cancellationToken);
-        var below = bases.Where(b => b.DiffIds.Count <= image.Config.RootFs.DiffIds.Count && image.Config.RootFs.DiffIds.Take(b.DiffIds.Count).SequenceEqual(b.DiffIds)).MaxBy(b => b.DiffIds.Count);
+        var below = bases
+            .Where(b => b.DiffIds.Count <= image.Config.RootFs.DiffIds.Count
+                && image.Config.RootFs.DiffIds.Take(b.DiffIds.Count).SequenceEqual(b.DiffIds))
+            .MaxBy(b => b.DiffIds.Count);
         var tree = await ImageTree.ReadAsync(store, image, image.Manifest.Layers.Count, cancellationToken);
         using var config = JsonDocument.Parse(await store.ReadRequiredAsync(image.Manifest.Config.Digest, cancellationToken));
         return
@@ -39,12 +47,15 @@ public static partial class ImageReport
         if (!document.TryGetProperty("config", out var config))
             yield break;
 
-        foreach (var property in config.EnumerateObject().OrderBy(p => p.Name, StringComparer.Ordinal).Where(p => !s_ignored.Contains(p.Name) && !IsEmpty(p.Value)))
+        foreach (var property in config.EnumerateObject()
+            .OrderBy(p => p.Name, StringComparer.Ordinal)
+            .Where(p => !s_ignored.Contains(p.Name) && !IsEmpty(p.Value)))
         {
             if (property.Value.ValueKind == JsonValueKind.Object && property.Name != "Healthcheck")
             {
                 foreach (var item in property.Value.EnumerateObject().OrderBy(p => p.Name, StringComparer.Ordinal))
-                    yield return $"config {property.Name} {Json(item.Name)}{(item.Value.ValueKind == JsonValueKind.String ? "=" + Json(item.Value.GetString()!) : "")}";
+                    yield return $"config {property.Name} "
+                        + $"{Json(item.Name)}{(item.Value.ValueKind == JsonValueKind.String ? "=" + Json(item.Value.GetString()!) : "")}";
             }
             else if (property.Name == "Env")
             {
@@ -70,15 +81,21 @@ public static partial class ImageReport
     private static string Value(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Array => $"[{string.Join(',', value.EnumerateArray().Select(Value))}]",
-        JsonValueKind.Object => $"{{{string.Join(',', value.EnumerateObject().Where(p => !IsEmpty(p.Value)).OrderBy(p => p.Name, StringComparer.Ordinal).Select(p => $"{p.Name}:{Value(p.Value)}"))}}}",
+        JsonValueKind.Object => $"{{{string.Join(',', Members(value).Select(p => $"{p.Name}:{Value(p.Value)}"))}}}",
         JsonValueKind.String => Json(value.GetString()!),
         _ => value.GetRawText(),
     };
 
+    private static IEnumerable<JsonProperty> Members(JsonElement value) =>
+        value.EnumerateObject().Where(p => !IsEmpty(p.Value)).OrderBy(p => p.Name, StringComparer.Ordinal);
+
+    private static string[] PortsOf(string text) => text.Replace(":{}", "", StringComparison.Ordinal).Split(' ');
+
     private static string Json(string text) => EscapedText.Quote(TarPath.Encode(text));
 
-    // What an instruction does, and what it wrote. Build arguments and health checks are left out of the text: BuildKit publishes the values of build
-    // arguments, which may be secrets, and prints health checks as a structure of its program; ports it sorts or not, from version to version.
+    // What an instruction does, and what it wrote. Build arguments and health checks are left out of the text: BuildKit publishes the
+    // values of build arguments, which may be secrets, and prints health checks as a structure of its program; ports it sorts or not,
+    // from version to version.
     private static IEnumerable<string> History(Image image, BaseImage? below, IReadOnlyList<bool> emptyLayers)
     {
         int layer = 0;
@@ -92,7 +109,7 @@ public static partial class ImageReport
             text = PublishedArguments().Replace(text, "RUN ");
             text = OwnText().Replace(text, "$1");
             text = Ports().Match(text) is { Success: true } ports
-                ? $"EXPOSE [{string.Join(' ', ports.Groups[1].Value.Replace(":{}", "", StringComparison.Ordinal).Split(' ').Order(StringComparer.Ordinal))}]"
+                ? $"EXPOSE [{string.Join(' ', PortsOf(ports.Groups[1].Value).Order(StringComparer.Ordinal))}]"
                 : text;
             yield return $"history {(isEmpty ? "empty" : "layer")} {Json(text)}";
         }
@@ -107,14 +124,20 @@ public static partial class ImageReport
     [GeneratedRegex(@"^EXPOSE (?:map)?\[(.*)\]$")]
     private static partial Regex Ports();
 
-    private static IEnumerable<string> Tree(ImageTree tree, BaseImage? below, IReadOnlyList<BaseImage> bases, IReadOnlySet<string> withoutContent)
+    private static IEnumerable<string> Tree(
+        ImageTree tree, BaseImage? below, IReadOnlyList<BaseImage> bases, IReadOnlySet<string> withoutContent)
     {
         var under = below?.Tree.Files ?? new Dictionary<string, ImageFile>();
-        var names = bases.SelectMany(b => b.Tree.Files.Where(f => f.Value is { Digest: not null, Text: null }).Select(f => (f.Value.Digest!.Value, Name: $"{b.Name}:/{f.Key}")))
+        var names = bases.SelectMany(b => b.Tree.Files
+            .Where(f => f.Value is { Digest: not null, Text: null })
+            .Select(f => (f.Value.Digest!.Value, Name: $"{b.Name}:/{f.Key}")))
             .GroupBy(p => p.Item1).ToDictionary(g => g.Key, g => g.First().Name);
-        var groups = tree.Files.Where(f => f.Value.Entry.Type != TarEntryType.Directory).GroupBy(f => f.Value, ReferenceEqualityComparer.Instance)
+        var groups = tree.Files.Where(f => f.Value.Entry.Type != TarEntryType.Directory).GroupBy(f => f.Value,
+            ReferenceEqualityComparer.Instance)
             .ToDictionary(g => g.Key!, g => g.Select(p => p.Key).ToList(), ReferenceEqualityComparer.Instance);
-        var underGroups = under.GroupBy(f => f.Value, ReferenceEqualityComparer.Instance).ToDictionary(g => g.Key!, g => g.First().Key, ReferenceEqualityComparer.Instance);
+        var underGroups = under
+            .GroupBy(f => f.Value, ReferenceEqualityComparer.Instance)
+            .ToDictionary(g => g.Key!, g => g.First().Key, ReferenceEqualityComparer.Instance);
         foreach (var (path, file) in tree.Files)
         {
             string line = Line(path, file, First(groups, path, file), names, withoutContent);
@@ -132,7 +155,8 @@ public static partial class ImageReport
     private static string First(Dictionary<object, List<string>> groups, string path, ImageFile file) =>
         groups.TryGetValue(file, out var paths) ? paths[0] : path;
 
-    private static string Line(string path, ImageFile file, string first, Dictionary<Digest, string> names, IReadOnlySet<string> withoutContent)
+    private static string Line(
+        string path, ImageFile file, string first, Dictionary<Digest, string> names, IReadOnlySet<string> withoutContent)
     {
         var entry = file.Entry;
         string name = "/" + EscapedText.Path(path);
@@ -154,7 +178,8 @@ public static partial class ImageReport
         {
             TarEntryType.File => " " + Content(name, file, names, withoutContent),
             TarEntryType.SymbolicLink => $" -> {EscapedText.Path(entry.LinkTarget!)}",
-            TarEntryType.CharacterDevice or TarEntryType.BlockDevice => string.Create(CultureInfo.InvariantCulture, $" {entry.DeviceMajor}:{entry.DeviceMinor}"),
+            TarEntryType.CharacterDevice or TarEntryType.BlockDevice =>
+                string.Create(CultureInfo.InvariantCulture, $" {entry.DeviceMajor}:{entry.DeviceMinor}"),
             _ => "",
         };
         return string.Create(CultureInfo.InvariantCulture, $"{kind} {name}{mode} {entry.UserId}:{entry.GroupId}{attributes}{rest}");
@@ -166,6 +191,8 @@ public static partial class ImageReport
             return "any content";
         if (file.Text is { } text)
             return EscapedText.Quote(text);
-        return names.TryGetValue(file.Digest!.Value, out var same) ? $"as {same}" : string.Create(CultureInfo.InvariantCulture, $"{file.Entry.Size} {file.Digest}");
+        return names.TryGetValue(file.Digest!.Value, out var same)
+            ? $"as {same}"
+            : string.Create(CultureInfo.InvariantCulture, $"{file.Entry.Size} {file.Digest}");
     }
 }

@@ -27,7 +27,8 @@ public sealed class ImageTree
     public IReadOnlyList<bool> EmptyLayers => _emptyLayers;
 
     /// <summary>Reads the lowest <paramref name="count"/> layers of an image.</summary>
-    public static async Task<ImageTree> ReadAsync(IContentStore store, Image image, int count, CancellationToken cancellationToken = default)
+    public static async Task<ImageTree> ReadAsync(
+        IContentStore store, Image image, int count, CancellationToken cancellationToken = default)
     {
         var tree = new ImageTree();
         foreach (var (blob, diffId) in image.Manifest.Layers.Zip(image.Config.RootFs.DiffIds).Take(count))
@@ -44,7 +45,9 @@ public sealed class ImageTree
         using var reader = new TarReader(layer);
         var entries = new List<(TarEntry Entry, ImageFile? File)>();
         while (await reader.NextAsync(cancellationToken) is { } entry)
-            entries.Add((entry, entry.Type == TarEntryType.File ? await FileAsync(entry, reader.Content, cancellationToken) : new ImageFile(entry, null, null)));
+            entries.Add((entry, entry.Type == TarEntryType.File
+                ? await FileAsync(entry, reader.Content, cancellationToken)
+                : new ImageFile(entry, null, null)));
 
         _emptyLayers.Add(entries.TrueForAll(e => IsAsBelow(e.Entry, e.File)));
         // Whiteouts hide what is below, wherever in the archive they stand.
@@ -60,11 +63,13 @@ public sealed class ImageTree
             return entry.Path.Length == 0;
         if (entry.Type == TarEntryType.HardLink)
             return ReferenceEquals(below, _files.GetValueOrDefault(entry.LinkTarget!));
-        return below.Digest == file!.Digest && (below.Entry with { ModifiedTime = default, ExtendedAttributes = null, Path = "" }) == (entry with { ModifiedTime = default, ExtendedAttributes = null, Path = "" })
+        return below.Digest == file!.Digest && (below.Entry with { ModifiedTime = default, ExtendedAttributes = null, Path = "" })
+            == (entry with { ModifiedTime = default, ExtendedAttributes = null, Path = "" })
             && Attributes(below.Entry).SequenceEqual(Attributes(entry));
     }
 
-    private static IEnumerable<string> Attributes(TarEntry entry) => (entry.ExtendedAttributes ?? []).Select(a => $"{a.Key}={Convert.ToHexString(a.Value)}");
+    private static IEnumerable<string> Attributes(TarEntry entry) =>
+        (entry.ExtendedAttributes ?? []).Select(a => $"{a.Key}={Convert.ToHexString(a.Value)}");
 
     private void Put(TarEntry entry, ImageFile file)
     {
@@ -78,7 +83,9 @@ public sealed class ImageTree
     private void Remove(string path, bool keepItself)
     {
         string below = path.Length == 0 ? "" : path + "/";
-        foreach (string gone in _files.Keys.Where(p => (p == path && !keepItself) || (p != path && p.StartsWith(below, StringComparison.Ordinal))).ToList())
+        foreach (string gone in _files.Keys
+            .Where(p => (p == path && !keepItself) || (p != path && p.StartsWith(below, StringComparison.Ordinal)))
+            .ToList())
             _files.Remove(gone);
     }
 

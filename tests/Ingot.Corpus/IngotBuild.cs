@@ -21,7 +21,8 @@ public sealed record CaseResult(IReadOnlyList<string>? Lines, string? Failure)
     /// <summary>The image; null when the build failed.</summary>
     public Digest? Image { get; init; }
 
-    /// <summary>What must be the same wherever the case is built: the image's digest, or why there is none. That is the first line: where the log is follows it.</summary>
+    /// <summary>What must be the same wherever the case is built: the image's digest, or why there is none. That is the first line: where
+    /// the log is follows it.</summary>
     public string Identity => Image?.ToString() ?? $"fails: {Failure?.Split('\n')[0]}";
 }
 
@@ -45,7 +46,12 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
         {
             await new CaseFiles(Umask).MakeAsync(corpusCase, place, cancellationToken);
             var image = await BuildAsync(corpusCase, place, cancellationToken);
-            return new CaseResult(await ImageReport.MakeAsync(layout.Store, image.Digest, corpusCase.Platform, bases, corpusCase.Volatile, cancellationToken), null) { Image = image.Digest };
+            return new CaseResult(
+                await ImageReport.MakeAsync(layout.Store, image.Digest, corpusCase.Platform, bases, corpusCase.Volatile, cancellationToken),
+                null)
+            {
+                Image = image.Digest,
+            };
         }
         catch (Exception e) when (e is IngotException or InvalidInputException)
         {
@@ -63,7 +69,8 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
     private async Task<BuiltImage> BuildAsync(CorpusCase corpusCase, string place, CancellationToken cancellationToken)
     {
         var source = new SourceText(corpusCase.Dockerfile, "");
-        var definition = new DockerfileImage(corpusCase.Name, source.Span(0, 0), Path.Combine("context", corpusCase.Dockerfile), "context", corpusCase.Target, corpusCase.Arguments);
+        var definition = new DockerfileImage(corpusCase.Name, source.Span(0, 0), Path.Combine("context", corpusCase.Dockerfile), "context",
+            corpusCase.Target, corpusCase.Arguments);
         var project = new ProjectDefinition("corpus", [definition], [], [], source);
         var diagnostics = new DiagnosticBag();
         var settings = new PlanSettings
@@ -73,7 +80,8 @@ public sealed class IngotBuild(OciLayout layout, IReadOnlyList<BaseImage> bases,
             {
                 Platform = corpusCase.Platform,
                 Labels = corpusCase.Labels,
-                Contexts = corpusCase.Contexts.ToDictionary(c => c.Key, c => c.Value.Contains("://", StringComparison.Ordinal) ? c.Value : Path.Combine(place, c.Value)),
+                Contexts = corpusCase.Contexts.ToDictionary(c => c.Key,
+                    c => c.Value.Contains("://", StringComparison.Ordinal) ? c.Value : Path.Combine(place, c.Value)),
             },
             FindImage = FindAsync,
         };

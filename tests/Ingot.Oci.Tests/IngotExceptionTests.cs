@@ -10,7 +10,8 @@ namespace Ingot.Oci.Tests;
 /// <summary>Failures of the platform in words for people: real ones, not made up.</summary>
 public sealed class IngotExceptionTests
 {
-    private static readonly string[] s_platformWords = ["inner exception", "Exception", "System.", "(127.0.0.1", "LineNumber", "BytePosition", "HttpClient"];
+    private static readonly string[] s_platformWords =
+        ["inner exception", "Exception", "System.", "(127.0.0.1", "LineNumber", "BytePosition", "HttpClient"];
 
     [Fact]
     public async Task NobodyListens()
@@ -23,7 +24,8 @@ public sealed class IngotExceptionTests
     public async Task NoHostHasTheName()
     {
         using var http = new HttpClient();
-        Assert.StartsWith("there is no host of that name", await ReasonAsync(() => http.GetAsync(new Uri("http://no-such-host.invalid/"))), StringComparison.Ordinal);
+        Assert.StartsWith("there is no host of that name", await ReasonAsync(() => http.GetAsync(new Uri("http://no-such-host.invalid/"))),
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -48,7 +50,8 @@ public sealed class IngotExceptionTests
             }
         });
         using var http = new HttpClient();
-        string reason = await ReasonAsync(() => http.GetByteArrayAsync(new Uri($"{scheme}://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/")));
+        string reason =
+            await ReasonAsync(() => http.GetByteArrayAsync(new Uri($"{scheme}://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/")));
         Assert.StartsWith(expected, reason, StringComparison.Ordinal);
         listener.Stop();
         await serving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
@@ -105,7 +108,8 @@ public sealed class IngotExceptionTests
     public void PermissionIsDenied()
     {
         Assert.Equal("permission denied: '/proc'", Reason(() => File.ReadAllText("/proc")));
-        Assert.StartsWith("no such file or directory", Reason(() => System.Diagnostics.Process.Start("/no/such/program")), StringComparison.Ordinal);
+        Assert.StartsWith("no such file or directory", Reason(() => System.Diagnostics.Process.Start("/no/such/program")),
+            StringComparison.Ordinal);
     }
 
     private static string Reason(Action act)

@@ -4,7 +4,8 @@ using Xunit;
 
 namespace Ingot.Testing;
 
-/// <summary>What every content store keeps to. A test class for a store derives from it and says how to make one, and what it left behind.</summary>
+/// <summary>What every content store keeps to. A test class for a store derives from it and says how to make one,
+/// and what it left behind.</summary>
 public abstract class ContentStoreContract
 {
     private static readonly byte[] s_bytes = "some bytes\n"u8.ToArray();

@@ -3,7 +3,8 @@ using System.Net.Sockets;
 
 namespace Ingot.Testing;
 
-/// <summary>Passes connections on to a server on this host, and cuts each after so many bytes of either direction: one number a connection, the last for all further ones.</summary>
+/// <summary>Passes connections on to a server on this host, and cuts each after so many bytes of either direction: one number a connection,
+/// the last for all further ones.</summary>
 public sealed class CuttingProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);

@@ -1,7 +1,8 @@
 
 namespace Ingot.Testing;
 
-/// <summary>Whether work grows with its input and no faster, by the bytes it allocates: time depends on what else the machine does.</summary>
+/// <summary>Whether work grows with its input and no faster, by the bytes it allocates:
+/// time depends on what else the machine does.</summary>
 public static class Growth
 {
     private const int Small = 2_000;

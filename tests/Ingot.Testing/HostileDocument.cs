@@ -6,7 +6,8 @@ using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Testing;
 
-/// <summary>A manifest, index or configuration that readers would read differently, with everything it names: nothing but itself is wrong with it.</summary>
+/// <summary>A manifest, index or configuration that readers would read differently, with everything it names:
+/// nothing but itself is wrong with it.</summary>
 /// <param name="Kind"><c>manifest</c>, <c>index</c> or <c>config</c>.</param>
 /// <param name="Image">The manifest or index: the document itself, or a good manifest with a bad configuration.</param>
 /// <param name="MediaType">What it is handed out as.</param>
@@ -39,8 +40,10 @@ public sealed record HostileDocument(string Kind, byte[] Image, string MediaType
         string diffId = good.Config.RootFs.DiffIds[0].ToString();
         (string, string)[] values =
         [
-            ("config", config.Digest.ToString()), ("CONFIG", "sha256:" + config.Digest.Hex.ToUpperInvariant()), ("config-size", Number(config.Size)),
-            ("layer", layer.Digest.ToString()), ("layer-size", Number(layer.Size)), ("diff-id", diffId), ("DIFF-ID", "sha256:" + diffId[7..].ToUpperInvariant()),
+            ("config", config.Digest.ToString()), ("CONFIG", "sha256:" + config.Digest.Hex.ToUpperInvariant()), ("config-size",
+                Number(config.Size)),
+            ("layer", layer.Digest.ToString()), ("layer-size", Number(layer.Size)), ("diff-id", diffId), ("DIFF-ID",
+                "sha256:" + diffId[7..].ToUpperInvariant()),
             ("image", good.Digest.ToString()), ("image-size", Number(good.Descriptor.Size)), ("architecture", Platform.Host.Architecture),
         ];
         return values.Aggregate(text, (filled, value) => filled.Replace($"{{{{{value.Item1}}}}}", value.Item2, StringComparison.Ordinal));
@@ -52,7 +55,8 @@ public sealed record HostileDocument(string Kind, byte[] Image, string MediaType
         var bytes = new MemoryStream();
         for (int i = 0; i < text.Length; i++)
         {
-            if (text[i] == '<' && i + 3 < text.Length && text[i + 3] == '>' && byte.TryParse(text.AsSpan(i + 1, 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out byte value))
+            if (text[i] == '<' && i + 3 < text.Length && text[i + 3] == '>'
+                && byte.TryParse(text.AsSpan(i + 1, 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out byte value))
             {
                 bytes.WriteByte(value);
                 i += 3;

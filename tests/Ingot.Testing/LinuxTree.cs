@@ -19,7 +19,12 @@ public static partial class LinuxTree
     /// <summary>Runs a program in a directory and returns its output; an exit code other than 0 fails the test with what it said.</summary>
     public static async Task<string> RunAsync(string directory, string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            WorkingDirectory = directory,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["LC_ALL"] = "C.UTF-8";
         start.Environment["TZ"] = "UTC";
         using var process = Process.Start(start)!;
@@ -30,12 +35,18 @@ public static partial class LinuxTree
         return output;
     }
 
-    /// <summary>Every file below a directory: type, mode, owner, size of files, time, path, link target; hard links share a number, devices show theirs.</summary>
+    /// <summary>Every file below a directory: type, mode, owner, size of files, time, path, link target; hard links share a number,
+    /// devices show theirs.</summary>
     public static async Task<string> ListAsync(string directory, bool withTimes = true)
     {
         // What find has to say besides, about names that an overlay lists and does not open, is not looked at.
         const string Format = @"%P\t%y %m %U:%G %s %T@ %n %D:%i %l\n";
-        var start = new ProcessStartInfo("find", [directory, "-mindepth", "1", "-printf", Format]) { RedirectStandardOutput = true, RedirectStandardError = true, StandardOutputEncoding = Encoding.Latin1 };
+        var start = new ProcessStartInfo("find", [directory, "-mindepth", "1", "-printf", Format])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardOutputEncoding = Encoding.Latin1,
+        };
         start.Environment["LC_ALL"] = "C";
         using var process = Process.Start(start)!;
         process.ErrorDataReceived += static (_, _) => { };
@@ -44,7 +55,9 @@ public static partial class LinuxTree
         await process.WaitForExitAsync();
 
         var inodes = new Dictionary<string, int>();
-        var lines = output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal).Select(line => Describe(directory, line, withTimes, inodes));
+        var lines = output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Order(StringComparer.Ordinal)
+            .Select(line => Describe(directory, line, withTimes, inodes));
         return string.Join('\n', lines);
     }
 
@@ -53,7 +66,8 @@ public static partial class LinuxTree
         string[] parts = line.Split('\t');
         string path = parts[0];
         string[] fields = parts[1].Split(' ', 8);
-        string type = fields[0], size = type is "f" ? " " + fields[3] : "", time = withTimes ? " " + fields[4][..fields[4].IndexOf('.', StringComparison.Ordinal)] : "";
+        string type = fields[0], size = type is "f" ? " " + fields[3] : "",
+            time = withTimes ? " " + fields[4][..fields[4].IndexOf('.', StringComparison.Ordinal)] : "";
         string link = type == "l" ? " -> " + fields[7] : "";
         // The list is in Latin-1, a character a byte.
         byte[] full = [.. Encoding.UTF8.GetBytes(directory), (byte)'/', .. Encoding.Latin1.GetBytes(path), 0];
@@ -77,7 +91,8 @@ public static partial class LinuxTree
             throw new IOException($"could not set '{name}' of '{path}': {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
-    public static byte[]? GetAttribute(string path, string name, int maxBytes = 4096) => GetAttribute([.. Encoding.UTF8.GetBytes(path), 0], name, maxBytes);
+    public static byte[]? GetAttribute(string path, string name, int maxBytes = 4096) =>
+        GetAttribute([.. Encoding.UTF8.GetBytes(path), 0], name, maxBytes);
 
     private static byte[]? GetAttribute(byte[] path, string name, int maxBytes = 4096)
     {
@@ -90,7 +105,10 @@ public static partial class LinuxTree
     {
         // An argument is text, and a path need not be: the shell makes its bytes.
         string escaped = string.Concat(path[..^1].Select(b => @"\0" + Convert.ToString(b, 8)));
-        using var process = Process.Start(new ProcessStartInfo("sh", ["-c", "stat -c %t,%T \"$(printf %b \"$1\")\"", "sh", escaped]) { RedirectStandardOutput = true })!;
+        using var process = Process.Start(new ProcessStartInfo("sh", ["-c", "stat -c %t,%T \"$(printf %b \"$1\")\"", "sh", escaped])
+        {
+            RedirectStandardOutput = true,
+        })!;
         return process.StandardOutput.ReadToEnd().Trim();
     }
 

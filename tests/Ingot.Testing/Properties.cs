@@ -11,7 +11,8 @@ public static class Properties
     private const ulong Seed = 11_400_714_819_323_198_485;
     private const ulong Gamma = 13_787_848_793_156_543_929;
 
-    private static readonly int s_times = int.Parse(Environment.GetEnvironmentVariable("INGOT_PROPERTIES") ?? "0", CultureInfo.InvariantCulture);
+    private static readonly int s_times = int.Parse(Environment.GetEnvironmentVariable("INGOT_PROPERTIES") ?? "0",
+        CultureInfo.InvariantCulture);
 
     /// <summary>Whether values are new in every run.</summary>
     public static bool AreNew => s_times > 0;

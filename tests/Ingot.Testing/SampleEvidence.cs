@@ -14,25 +14,37 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Testing;
 
-/// <summary>An image of a project for which everything speaks, made of the same records that the scanners make, and the ways to take something of it away.</summary>
+/// <summary>An image of a project for which everything speaks, made of the same records that the scanners make, and the ways to take
+/// something of it away.</summary>
 public static class SampleEvidence
 {
     public const string Project = "shop", Image = "web", TestName = "web/goss.yaml";
 
     public static readonly DateTimeOffset Now = new(2026, 1, 31, 12, 0, 0, TimeSpan.Zero);
-    public static readonly Digest Subject = Digest.Of("an image"u8), Layer = Digest.Of("a layer"u8), TestDigest = Digest.Of("file: {}"u8), ProjectFile = Digest.Of("ingot: 1"u8);
+    public static readonly Digest Subject = Digest.Of("an image"u8), Layer = Digest.Of("a layer"u8), TestDigest = Digest.Of("file: {}"u8),
+        ProjectFile = Digest.Of("ingot: 1"u8);
     public static readonly SigningKey Key = SigningKey.Create();
     public static readonly string[] Claims = ["non-root", "no-shell"];
 
     public static Candidate Candidate(params IReadOnlyList<string> gates)
     {
-        var image = new DockerfileImage(Image, default, "Dockerfile", ".", null, []) { Version = "1.0.0", Claims = Claims, Tests = [TestName] };
+        var image = new DockerfileImage(Image, default, "Dockerfile", ".", null, [])
+        {
+            Version = "1.0.0",
+            Claims = Claims,
+            Tests = [TestName],
+        };
         return new Candidate
         {
             Digest = Subject,
             Project = Project,
             Image = image,
-            Questions = new ImageQuestions { Tests = [new TestFile(TestName, TestDigest)], Sandbox = new SandboxOptions("", TimeProvider.System).Terms, Claims = Claims },
+            Questions = new ImageQuestions
+            {
+                Tests = [new TestFile(TestName, TestDigest)],
+                Sandbox = new SandboxOptions("", TimeProvider.System).Terms,
+                Claims = Claims,
+            },
             Sources = [new ProjectSource(ProjectFile, "git+https://code.example/shop.git", new string('a', 40))],
             Layers = [Layer],
             Stage = new StageDefinition("test", default) { Gates = gates },
@@ -47,24 +59,28 @@ public static class SampleEvidence
 
     /// <summary>What <c>up</c> signs about an image that is in order.</summary>
     public static IReadOnlyList<EvidenceRecord> Everything(StatementBinding? binding = null) =>
-        [.. new[] { PredicateType.Provenance, PredicateType.TestResult, PredicateType.CycloneDx, PredicateType.SecretScan, PredicateType.Claims }.Select(t => Record(t, Good(t), binding))];
+        [.. new[] { PredicateType.Provenance, PredicateType.TestResult, PredicateType.CycloneDx, PredicateType.SecretScan,
+            PredicateType.Claims }.Select(t => Record(t, Good(t), binding))];
 
     public static StatementBinding Bound(TimeSpan? before = null) => new(Project, Image, Now - (before ?? TimeSpan.FromMinutes(1)));
 
     public static GateVerdict Ask(string gate, params EvidenceRecord[] records) => Result(gate, records).Verdict;
 
-    public static GateResult Result(string gate, params EvidenceRecord[] records) => BuiltInGates.Ask(gate, Candidate(gate) with { Evidence = Set(records) });
+    public static GateResult Result(string gate, params EvidenceRecord[] records) =>
+        BuiltInGates.Ask(gate, Candidate(gate) with { Evidence = Set(records) });
 
     public static EvidenceSet Set(IEnumerable<EvidenceRecord> records) => new(Subject, [.. records], []);
 
-    public static EvidenceRecord Record(string type, JsonElement predicate, StatementBinding? binding = null) => Record(Statement.About(Subject, binding ?? Bound(), type, predicate));
+    public static EvidenceRecord Record(string type, JsonElement predicate, StatementBinding? binding = null) =>
+        Record(Statement.About(Subject, binding ?? Bound(), type, predicate));
 
     public static EvidenceRecord Record(Statement statement)
     {
         var envelope = StatementSigner.Sign(statement, Key);
         // As it is read: what a statement may hold at all was decided there.
         var read = Statement.Parse(envelope.Payload);
-        return new EvidenceRecord(EvidenceKinds.Of(read.PredicateType)!.Value, Digest.Of(envelope.Payload.Span), new TrustedKey(Key.PublicKey, "us"), read, envelope);
+        return new EvidenceRecord(EvidenceKinds.Of(read.PredicateType)!.Value, Digest.Of(envelope.Payload.Span),
+            new TrustedKey(Key.PublicKey, "us"), read, envelope);
     }
 
     public static JsonElement Good(string type) => type switch
@@ -91,14 +107,16 @@ public static class SampleEvidence
         return JsonElement.Parse(root.ToJsonString());
     }
 
-    public static JsonElement TestResult(string result = "PASSED", string[]? failed = null, string name = TestName, Digest? digest = null) => JsonSerializer.SerializeToElement(new
-    {
-        result,
-        configuration = new[] { new { name, digest = new { sha256 = (digest ?? TestDigest).Hex } } },
-        sandbox = JsonSerializer.SerializeToElement(new SandboxOptions("", TimeProvider.System).Terms),
-        passedTests = new[] { "file /web: exists" },
-        failedTests = failed ?? [],
-    });
+    public static JsonElement TestResult(
+        string result = "PASSED", string[]? failed = null, string name = TestName, Digest? digest = null) =>
+        JsonSerializer.SerializeToElement(new
+        {
+            result,
+            configuration = new[] { new { name, digest = new { sha256 = (digest ?? TestDigest).Hex } } },
+            sandbox = JsonSerializer.SerializeToElement(new SandboxOptions("", TimeProvider.System).Terms),
+            passedTests = new[] { "file /web: exists" },
+            failedTests = failed ?? [],
+        });
 
     public static JsonElement ClaimsOf((string Claim, bool Holds)[] results) =>
         new ClaimReport([.. results.Select(r => new ClaimResult { Claim = r.Claim, Holds = r.Holds, Reason = "" })]).ToPredicate();
@@ -117,7 +135,10 @@ public static class SampleEvidence
             ExternalParameters = JsonSerializer.SerializeToElement(new { project, image, version }),
             ResolvedDependencies =
             [
-                ResourceDescriptor.Of("ingot.yaml", file) with { Annotations = new(StringComparer.Ordinal) { [ProjectBuild.KindKey] = ProjectBuild.FileKind } },
+                ResourceDescriptor.Of("ingot.yaml", file) with
+                {
+                    Annotations = new(StringComparer.Ordinal) { [ProjectBuild.KindKey] = ProjectBuild.FileKind },
+                },
                 new ResourceDescriptor
                 {
                     Name = "source",

@@ -10,7 +10,8 @@ namespace Ingot.Testing;
 public static class SampleImage
 {
     /// <summary>Stores an image of one layer per list of files (path and content) and returns it.</summary>
-    public static async Task<Image> MakeAsync(IContentStore store, LayerCompression compression, params (string Path, string Content)[][] layers)
+    public static async Task<Image> MakeAsync(
+        IContentStore store, LayerCompression compression, params (string Path, string Content)[][] layers)
     {
         var made = new List<Layer>();
         foreach (var files in layers)
@@ -19,7 +20,8 @@ public static class SampleImage
             foreach (var (path, content) in files)
             {
                 byte[] bytes = System.Text.Encoding.UTF8.GetBytes(content);
-                await writer.WriteAsync(new TarEntry { Path = path, Type = TarEntryType.File, Mode = 0b110_100_100, Size = bytes.Length }, bytes);
+                await writer.WriteAsync(
+                    new TarEntry { Path = path, Type = TarEntryType.File, Mode = 0b110_100_100, Size = bytes.Length }, bytes);
             }
 
             made.Add(await writer.FinishAsync());

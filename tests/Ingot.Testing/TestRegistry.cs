@@ -9,7 +9,8 @@ using Ingot.Oci.Registries;
 
 namespace Ingot.Testing;
 
-/// <summary>A small registry in memory on a port of 127.0.0.1, that can be made to ask for passwords, to lack features, to fail and to lie.</summary>
+/// <summary>A small registry in memory on a port of 127.0.0.1, that can be made to ask for passwords, to lack features,
+/// to fail and to lie.</summary>
 public sealed class TestRegistry : IAsyncDisposable
 {
     public const string UserName = "ann";
@@ -88,13 +89,15 @@ public sealed class TestRegistry : IAsyncDisposable
 
     public RegistryClient Client(RegistryCredentials? credentials = null) => new(new HttpClient(), Uri, credentials);
 
-    public byte[]? Manifest(string repository, string tagOrDigest) => _manifests.TryGetValue((repository, tagOrDigest), out var manifest) ? manifest.Bytes : null;
+    public byte[]? Manifest(string repository, string tagOrDigest) =>
+        _manifests.TryGetValue((repository, tagOrDigest), out var manifest) ? manifest.Bytes : null;
 
     public bool HasBlob(string repository, Digest digest) => _blobs.ContainsKey((repository, digest));
 
     public void AddBlob(string repository, byte[] bytes) => _blobs[(repository, Digest.Of(bytes))] = bytes;
 
-    public void AddManifest(string repository, string tag, string mediaType, byte[] bytes) => _manifests[(repository, tag)] = _manifests[(repository, Digest.Of(bytes).ToString())] = (mediaType, bytes);
+    public void AddManifest(string repository, string tag, string mediaType, byte[] bytes) =>
+        _manifests[(repository, tag)] = _manifests[(repository, Digest.Of(bytes).ToString())] = (mediaType, bytes);
 
     public async ValueTask DisposeAsync()
     {
@@ -224,7 +227,9 @@ public sealed class TestRegistry : IAsyncDisposable
     {
         string? given = request.Headers["Authorization"];
         string basic = "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{UserName}:{Password}"));
-        if (Requires == Access.Open || (Requires == Access.Basic && given == basic) || (Requires == Access.Token && given == "Bearer let-me-in"))
+        if (Requires == Access.Open
+            || (Requires == Access.Basic && given == basic)
+            || (Requires == Access.Token && given == "Bearer let-me-in"))
             return null;
 
         response.AddHeader("WWW-Authenticate", Requires == Access.Basic
@@ -236,19 +241,23 @@ public sealed class TestRegistry : IAsyncDisposable
     private static Answer Token(HttpListenerRequest request)
     {
         string basic = "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{UserName}:{Password}"));
-        bool isKnown = request.Headers["Authorization"] == basic && request.QueryString["service"] == "test" && request.QueryString["scope"] == "repository:any:pull,push";
+        bool isKnown = request.Headers["Authorization"] == basic
+            && request.QueryString["service"] == "test"
+            && request.QueryString["scope"] == "repository:any:pull,push";
         return isKnown ? new Answer(200, """{"token":"let-me-in"}"""u8.ToArray()) : Failure(401, "UNAUTHORIZED", "who are you");
     }
 
     private Answer Begin(string repository, HttpListenerRequest request, HttpListenerResponse response)
     {
-        if (CanMount && request.QueryString["mount"] is { } mount && request.QueryString["from"] is { } from && _blobs.TryGetValue((from, Digest.Parse(mount)), out byte[]? bytes))
+        if (CanMount && request.QueryString["mount"] is { } mount && request.QueryString["from"] is { } from
+            && _blobs.TryGetValue((from, Digest.Parse(mount)), out byte[]? bytes))
         {
             _blobs[(repository, Digest.Parse(mount))] = bytes;
             return new Answer(201);
         }
 
-        response.AddHeader("Location", $"/v2/{repository}/blobs/uploads/{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}?state=x%2Fy");
+        response.AddHeader("Location",
+            $"/v2/{repository}/blobs/uploads/{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}?state=x%2Fy");
         return new Answer(202);
     }
 
@@ -328,7 +337,8 @@ public sealed class TestRegistry : IAsyncDisposable
         return new Answer(206, bytes[start..], "application/octet-stream");
     }
 
-    private async Task<Answer> ManifestAsync(string repository, string reference, HttpListenerRequest request, HttpListenerResponse response)
+    private async Task<Answer> ManifestAsync(
+        string repository, string reference, HttpListenerRequest request, HttpListenerResponse response)
     {
         if (request.HttpMethod == "PUT")
             return await PutManifestAsync(repository, reference, request, response);
@@ -336,7 +346,10 @@ public sealed class TestRegistry : IAsyncDisposable
             return Failure(404, "MANIFEST_UNKNOWN", "no such manifest");
         if (request.HttpMethod == "DELETE")
         {
-            foreach (var (key, value) in _manifests.Where(pair => pair.Key.Name == reference || (reference.Contains(':', StringComparison.Ordinal) && pair.Key.Repository == repository && Digest.Of(pair.Value.Bytes).ToString() == reference)))
+            foreach (var (key, value) in _manifests.Where(pair => pair.Key.Name == reference
+                || (reference.Contains(':', StringComparison.Ordinal)
+                    && pair.Key.Repository == repository
+                    && Digest.Of(pair.Value.Bytes).ToString() == reference)))
                 _manifests.TryRemove(key, out _);
             return new Answer(202);
         }
@@ -346,7 +359,8 @@ public sealed class TestRegistry : IAsyncDisposable
         return new Answer(200, manifest.Bytes, manifest.MediaType);
     }
 
-    private async Task<Answer> PutManifestAsync(string repository, string reference, HttpListenerRequest request, HttpListenerResponse response)
+    private async Task<Answer> PutManifestAsync(
+        string repository, string reference, HttpListenerRequest request, HttpListenerResponse response)
     {
         var body = new MemoryStream();
         await request.InputStream.CopyToAsync(body);
@@ -376,7 +390,8 @@ public sealed class TestRegistry : IAsyncDisposable
     private Answer Tags(string repository, HttpListenerRequest request, HttpListenerResponse response)
     {
         string last = request.QueryString["last"] ?? "";
-        string[] all = [.. _manifests.Keys.Where(key => key.Repository == repository && !key.Name.Contains(':', StringComparison.Ordinal)).Select(key => key.Name).Order(StringComparer.Ordinal)];
+        string[] all = [.. _manifests.Keys.Where(key => key.Repository == repository && !key.Name.Contains(':', StringComparison.Ordinal))
+            .Select(key => key.Name).Order(StringComparer.Ordinal)];
         if (all.Length == 0)
             return Failure(404, "NAME_UNKNOWN", repository);
 

@@ -5,7 +5,9 @@ public sealed record VectorFile(string Name, string Remark, IReadOnlyDictionary<
 {
     /// <summary>The names of the vectors in a directory below <c>tests/vectors</c>, for a theory.</summary>
     public static IEnumerable<string> Names(params string[] directory) =>
-        Directory.EnumerateFiles(Repository.Vector(directory), "*.txt").Select(Path.GetFileNameWithoutExtension).Order(StringComparer.Ordinal)!;
+        Directory.EnumerateFiles(Repository.Vector(directory), "*.txt")
+            .Select(Path.GetFileNameWithoutExtension)
+            .Order(StringComparer.Ordinal)!;
 
     public static VectorFile Read(string name, params string[] directory)
     {

@@ -5,7 +5,8 @@ using System.Net.Sockets;
 
 namespace Ingot.Benchmarks.Chaos;
 
-/// <summary>The parts that are killed: a Docker daemon, Ingot's server, its proxies and its instances, each started here and known by its process.</summary>
+/// <summary>The parts that are killed: a Docker daemon, Ingot's server, its proxies and its instances,
+/// each started here and known by its process.</summary>
 internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposable
 {
     private const string DockerIdFile = "/var/run/docker.pid";
@@ -26,7 +27,8 @@ internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposab
 
     public async Task StartDockerAsync()
     {
-        // One that was killed leaves its containerd, and the next may give up waiting for that; "ingot up" starts one, too, when none answers.
+        // One that was killed leaves its containerd, and the next may give up waiting for that; "ingot up" starts one, too,
+        // when none answers.
         for (int attempt = 0; attempt < 5 && !await DockerAnswersAsync() && !await TryStartDockerAsync(); attempt++)
             await Task.Delay(500);
     }
@@ -79,10 +81,13 @@ internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposab
     }
 
     /// <summary>Runs <c>ingot</c> as people do and returns how it ended and what it said.</summary>
-    public Task<(int ExitCode, string Output)> IngotAsync(params IReadOnlyList<string> arguments) => AskAsync(program, ["-C", Project, .. arguments]);
+    public Task<(int ExitCode, string Output)> IngotAsync(params IReadOnlyList<string> arguments) =>
+        AskAsync(program, ["-C", Project, .. arguments]);
 
     /// <summary>The HAProxy processes of this home.</summary>
-    public IReadOnlyList<int> Proxies() => [.. ProcessIds().Where(id => CommandLine(id) is [var name, ..] words && Path.GetFileName(name) == "haproxy" && words.Any(word => word.StartsWith(Home, StringComparison.Ordinal)))];
+    public IReadOnlyList<int> Proxies() => [.. ProcessIds().Where(id => CommandLine(id) is [var name, ..] words
+        && Path.GetFileName(name) == "haproxy"
+        && words.Any(word => word.StartsWith(Home, StringComparison.Ordinal)))];
 
     /// <summary>The processes of the instances, the newest generation's last.</summary>
     public async Task<IReadOnlyList<int>> InstancesAsync()
@@ -90,7 +95,8 @@ internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposab
         var (code, ids) = await AskAsync("docker", "ps", "-q", "--filter", "label=io.ingot.project=chaos");
         if (code != 0 || ids.Length == 0)
             return [];
-        var (_, text) = await AskAsync("docker", ["inspect", "-f", "{{index .Config.Labels \"io.ingot.generation\"}} {{.State.Pid}}", .. ids.Split('\n', StringSplitOptions.RemoveEmptyEntries)]);
+        var (_, text) = await AskAsync("docker", ["inspect", "-f", "{{index .Config.Labels \"io.ingot.generation\"}} {{.State.Pid}}",
+            .. ids.Split('\n', StringSplitOptions.RemoveEmptyEntries)]);
         return [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '))
             .Where(words => words.Length == 2).OrderBy(words => Number(words[0])).Select(words => Number(words[1])).Where(id => id > 1)];
     }
@@ -166,7 +172,8 @@ internal sealed class ChaosHost(string program, string scratch) : IAsyncDisposab
     }
 
     private static IEnumerable<int> ProcessIds() =>
-        Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(name => int.TryParse(name, CultureInfo.InvariantCulture, out _)).Select(name => Number(name!));
+        Directory.EnumerateDirectories("/proc").Select(Path.GetFileName)
+            .Where(name => int.TryParse(name, CultureInfo.InvariantCulture, out _)).Select(name => Number(name!));
 
     private static string[] CommandLine(int id)
     {

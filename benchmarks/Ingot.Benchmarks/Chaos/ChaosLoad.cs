@@ -10,7 +10,8 @@ namespace Ingot.Benchmarks.Chaos;
 /// <param name="OfInstance">Whether an instance gave the answer: a bad version's own failure.</param>
 internal sealed record FailedRequest(DateTimeOffset Sent, DateTimeOffset Ended, string Why, bool OfInstance);
 
-/// <summary>Requests with GET at a fixed rate, whatever the answers, half of them over kept connections and half over new ones; bounded in count.</summary>
+/// <summary>Requests with GET at a fixed rate, whatever the answers, half of them over kept connections and half over new ones;
+/// bounded in count.</summary>
 internal sealed class ChaosLoad : IAsyncDisposable
 {
     private const int MostUnanswered = 3000;
@@ -65,7 +66,13 @@ internal sealed class ChaosLoad : IAsyncDisposable
 
     private static HttpClient Client(bool close)
     {
-        var handler = new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false, PooledConnectionLifetime = close ? TimeSpan.Zero : Timeout.InfiniteTimeSpan };
+        var handler = new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            PooledConnectionLifetime = close ? TimeSpan.Zero : Timeout.InfiniteTimeSpan,
+        };
         var client = new HttpClient(handler) { Timeout = TimeSpan.FromSeconds(60) };
         client.DefaultRequestHeaders.ConnectionClose = close;
         return client;

@@ -17,7 +17,9 @@ internal static class ChaosReport
             var round = await run.NextAsync();
             rounds.Add(round);
             Print(string.Create(CultureInfo.InvariantCulture,
-                $"{i + 1,3} {round.Change,-16} {round.Fault,-17} {(round.AsWanted ? "as wanted" : "NOT as wanted"),-13} {round.Requests,6} requests, {round.Lost} lost, {round.Cut} cut, {round.OfVersion} of the version, back {Seconds(round.TrafficBack)} {round.Said}"));
+                $"{i + 1,3} {round.Change,-16} {round.Fault,-17} {(round.AsWanted ? "as wanted" : "NOT as wanted"),-13} {round.Requests,6} "
+                    + $"requests, {round.Lost} lost, {round.Cut} cut, {round.OfVersion} of the version, "
+                    + $"back {Seconds(round.TrafficBack)} {round.Said}"));
         }
 
         Print(Table(rounds));
@@ -29,7 +31,12 @@ internal static class ChaosReport
 
     private static string Table(List<Round> rounds)
     {
-        var lines = new List<string> { "", "| fault | rollouts | as wanted | requests | lost | cut with the proxy | longest way back |", "|---|---|---|---|---|---|---|" };
+        var lines = new List<string>
+        {
+            "", "| fault | rollouts | as wanted | requests | lost | cut with the proxy | longest way back |", "|---|---|---|---|---|---|---"
+                + "|"
+                ,
+        };
         foreach (var group in rounds.GroupBy(round => round.Fault).OrderBy(group => group.Key))
             lines.Add(Line(group.Key.ToString(), [.. group]));
         lines.Add(Line("all", rounds));
@@ -37,9 +44,12 @@ internal static class ChaosReport
     }
 
     private static string Line(string name, List<Round> rounds) => string.Create(CultureInfo.InvariantCulture,
-        $"| {name} | {rounds.Count} | {rounds.Count(round => round.AsWanted)} | {rounds.Sum(round => (long)round.Requests)} | {rounds.Sum(round => round.Lost)} | {rounds.Sum(round => round.Cut)} | {Seconds(rounds.Max(round => round.TrafficBack))} |");
+        $"| {name} | {rounds.Count} | {rounds.Count(round => round.AsWanted)} | {rounds.Sum(round => (long)round.Requests)} | "
+            + $"{rounds.Sum(round => round.Lost)} | {rounds.Sum(round => round.Cut)} | {Seconds(rounds.Max(round => round.TrafficBack))} "
+            + $"|");
 
-    private static string Seconds(TimeSpan? span) => span is { } value ? string.Create(CultureInfo.InvariantCulture, $"{value.TotalSeconds:0.00} s") : "–";
+    private static string Seconds(TimeSpan? span) =>
+        span is { } value ? string.Create(CultureInfo.InvariantCulture, $"{value.TotalSeconds:0.00} s") : "–";
 
     private static void Print(string line)
     {

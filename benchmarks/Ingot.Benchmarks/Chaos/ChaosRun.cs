@@ -32,10 +32,13 @@ internal enum Change
 }
 
 /// <summary>How one rollout went.</summary>
-/// <param name="TrafficBack">From the decision to turn back to the last answer of the version that was left; null when nothing turned back.</param>
-internal sealed record Round(Change Change, Fault Fault, bool AsWanted, int Requests, int Lost, int Cut, int OfVersion, TimeSpan? TrafficBack, string Said);
+/// <param name="TrafficBack">From the decision to turn back to the last answer of the version that was left;
+/// null when nothing turned back.</param>
+internal sealed record Round(
+    Change Change, Fault Fault, bool AsWanted, int Requests, int Lost, int Cut, int OfVersion, TimeSpan? TrafficBack, string Said);
 
-/// <summary>Rollouts of <c>examples/shop</c> under load, in each of which something is killed, stopped or resumed at random; the same seed gives the same faults.</summary>
+/// <summary>Rollouts of <c>examples/shop</c> under load, in each of which something is killed, stopped or resumed at random; the same seed
+/// gives the same faults.</summary>
 internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeProvider time)
 {
     private readonly Random _random = new(seed);
@@ -71,7 +74,8 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         return await JudgeAsync(change, fault, asWanted, load, began, said);
     }
 
-    // A version of its own each time: one that was turned back is in quarantine. Built before anything is killed, so that faults fall into the rollout.
+    // A version of its own each time: one that was turned back is in quarantine. Built before anything is killed,
+    // so that faults fall into the rollout.
     private async Task MakeAsync(Change change)
     {
         if (change != Change.Bad)
@@ -204,7 +208,8 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         var lost = failed.Except(ofVersion).Except(cut).ToList();
         TimeSpan? back = ofVersion.Count > 0 && await DecidedAsync(began) is { } decided ? ofVersion[^1].Ended - decided : null;
         string why = string.Join(", ", lost.GroupBy(f => f.Why).Select(group => $"{group.Count()} × {group.Key}"));
-        return new Round(change, fault, asWanted, (int)load.Ended, lost.Count, cut.Count, ofVersion.Count, back, lost.Count > 0 ? why : asWanted ? "" : said);
+        return new Round(change, fault, asWanted, (int)load.Ended, lost.Count, cut.Count, ofVersion.Count, back,
+            lost.Count > 0 ? why : asWanted ? "" : said);
     }
 
     // When the rollout turned back, as the ledger says.
@@ -216,7 +221,10 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         using var document = JsonDocument.Parse(output);
         return document.RootElement.GetProperty("entries").EnumerateArray()
             .Where(entry => entry.GetRawText().Contains("Aborting", StringComparison.Ordinal))
-            .Select(entry => entry.GetProperty("time").GetDateTimeOffset()).Where(at => at > began).Select(at => (DateTimeOffset?)at).FirstOrDefault();
+            .Select(entry => entry.GetProperty("time").GetDateTimeOffset())
+            .Where(at => at > began)
+            .Select(at => (DateTimeOffset?)at)
+            .FirstOrDefault();
     }
 
     private async Task ExpectAsync(params IReadOnlyList<string> arguments)
@@ -238,7 +246,8 @@ internal sealed partial class ChaosRun(ChaosHost host, int rate, int seed, TimeP
         text = Arguments().Replace(text, $"args: {{ VERSION: {version}, FAIL_PERCENT: \"0\" }}");
         text = Listen().Replace(text, $"listen: {{ production: {host.ServicePort.ToString(CultureInfo.InvariantCulture)} }}");
         text = Replicas().Replace(text, "replicas: { production: 3 }");
-        text = Configuration().Replace(text, $"config: {{ LOG_LEVEL: info, FAIL_PERCENT: \"{failPercent.ToString(CultureInfo.InvariantCulture)}\" }}");
+        text = Configuration().Replace(text,
+            $"config: {{ LOG_LEVEL: info, FAIL_PERCENT: \"{failPercent.ToString(CultureInfo.InvariantCulture)}\" }}");
         text = Observe().Replace(text, "observe: 2s");
         text = Synthetic().Replace(text, "");
         text = Staging().Replace(text, "");

@@ -17,21 +17,38 @@ internal static class BuildCommand
     {
         var targets = new Argument<string[]>("TARGET")
         {
-            Description = "Images of the project, all of them when left out; or a directory or git repository with a project or only a Dockerfile",
+            Description =
+                "Images of the project, all of them when left out; or a directory or git repository with a project or only a Dockerfile",
             Arity = ArgumentArity.ZeroOrMore,
         };
         var file = new Option<string>("--file", "-f")
         {
-            Description = "A Dockerfile outside of a project, or - for standard input; its context is TARGET, or --context DIR, or the directory of -C, "
+            Description = "A Dockerfile outside of a project, or - for standard input; its context is TARGET, or --context DIR, "
+                + "or the directory of -C, "
                 + "and the image is named after that",
             HelpName = "FILE",
         };
-        var target = new Option<string>("--target") { Description = "The stage that becomes the image; the last when left out", HelpName = "STAGE" };
-        var check = new Option<bool>("--check") { Description = "Do not build: say what the checks of docs/checks find in the Dockerfiles, with --output sarif for code hosts" };
-        var explain = new Option<bool>("--explain") { Description = "Say of each step whether its result was in the cache, and if not, what of its inputs changed since the nearest earlier run" };
+        var target = new Option<string>("--target")
+        {
+            Description = "The stage that becomes the image; the last when left out",
+            HelpName = "STAGE",
+        };
+        var check = new Option<bool>("--check")
+        {
+            Description = "Do not build: say what the checks of docs/checks find in the Dockerfiles, with --output sarif for code hosts",
+        };
+        var explain = new Option<bool>("--explain")
+        {
+            Description = "Say of each step whether its result was in the cache, and if not, "
+                + "what of its inputs changed since the nearest earlier run"
+                ,
+        };
         var settings = new BuildSymbols();
         var outputs = new BuildOutputSymbols();
-        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store") { targets, file, target, check, explain };
+        var command = new Command("build", "Build images of a project, or of one Dockerfile, into the local store")
+        {
+            targets, file, target, check, explain,
+        };
         outputs.AddTo(command);
         settings.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>

@@ -15,7 +15,11 @@ internal static class BuildLogsCommand
 {
     public static Command Create(Binder bind)
     {
-        var name = new Argument<string>("IMAGE") { Description = "An image of a build, or the id of a build; the newest build when left out", Arity = ArgumentArity.ZeroOrOne };
+        var name = new Argument<string>("IMAGE")
+        {
+            Description = "An image of a build, or the id of a build; the newest build when left out",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         var list = new Option<bool>("--list") { Description = "List the builds of which something is kept" };
         var command = new Command("build",
             $"What the steps of a build wrote: of the newest {BuildLogs.MaxLogs} builds in which a step ran") { name, list };
@@ -84,7 +88,8 @@ internal static class BuildLogsCommand
         if (terminal.TryJson(Row(build, withSteps: true), BuildLogReportJson.Default.BuildLogReport))
             return;
 
-        terminal.Line(terminal.Strong($"{build.Id} of {string.Join(", ", build.Targets)} in {build.Directory}, {Time(build.Started)}: {Outcome(build)}"));
+        terminal.Line(terminal.Strong(
+            $"{build.Id} of {string.Join(", ", build.Targets)} in {build.Directory}, {Time(build.Started)}: {Outcome(build)}"));
         foreach (var step in build.Steps)
         {
             string seconds = step.Seconds is { } s ? string.Create(CultureInfo.InvariantCulture, $" after {s:0.0} s") : "";

@@ -37,10 +37,15 @@ internal sealed class BuildOutputSymbols
         HelpName = "FILE",
     };
 
-    private readonly Option<string> _metadataFile = new("--metadata-file") { Description = "Write digest, name and platform to a file, as JSON in BuildKit's words", HelpName = "FILE" };
+    private readonly Option<string> _metadataFile = new("--metadata-file")
+    {
+        Description = "Write digest, name and platform to a file, as JSON in BuildKit's words",
+        HelpName = "FILE",
+    };
     private readonly Option<string[]> _outputs = new("--output", "-o")
     {
-        Description = "Also write the image: type=local,dest=DIR its files into a directory; type=tar, oci or docker with dest=FILE an archive, - for standard output. Or how data is printed: text, json or sarif",
+        Description = "Also write the image: type=local,dest=DIR its files into a directory; type=tar, oci or docker with dest=FILE an "
+            + "archive, - for standard output. Or how data is printed: text, json or sarif",
         HelpName = "type=TYPE,dest=PATH",
     };
 

@@ -52,11 +52,15 @@ internal static class BuildSecrets
         {
             int equals = option.IndexOf('=', StringComparison.Ordinal);
             string id = equals < 0 ? option : option[..equals];
-            string? socket = equals < 0 ? Environment.GetEnvironmentVariable("SSH_AUTH_SOCK") : Path.GetFullPath(option[(equals + 1)..], directory);
+            string? socket = equals < 0
+                ? Environment.GetEnvironmentVariable("SSH_AUTH_SOCK")
+                : Path.GetFullPath(option[(equals + 1)..], directory);
             if (string.IsNullOrEmpty(socket))
-                throw new InvalidInputException("ssh", $"'--ssh {option}' names no agent: SSH_AUTH_SOCK is not set", "start one with: eval $(ssh-agent), and add keys with ssh-add");
+                throw new InvalidInputException("ssh", $"'--ssh {option}' names no agent: SSH_AUTH_SOCK is not set",
+                    "start one with: eval $(ssh-agent), and add keys with ssh-add");
             if (!File.Exists(socket) || (File.GetAttributes(socket) & FileAttributes.Directory) != 0 || new FileInfo(socket).Length > 0)
-                throw new InvalidInputException("ssh", $"'{socket}' is not the socket of an SSH agent", "a key file is given to an agent: eval $(ssh-agent); ssh-add FILE; then --ssh " + id);
+                throw new InvalidInputException("ssh", $"'{socket}' is not the socket of an SSH agent",
+                    "a key file is given to an agent: eval $(ssh-agent); ssh-add FILE; then --ssh " + id);
             agents[id] = socket;
         }
 
@@ -91,7 +95,8 @@ internal static class BuildSecrets
 
         if (variable is not null)
         {
-            return Encoding.UTF8.GetBytes(Environment.GetEnvironmentVariable(variable) ?? throw Wrong(option, $"the variable '{variable}' is not set"));
+            return Encoding.UTF8.GetBytes(Environment.GetEnvironmentVariable(variable)
+                ?? throw Wrong(option, $"the variable '{variable}' is not set"));
         }
 
         // A project may have made a link of what is in it, to a file that is not the project's.
@@ -124,5 +129,6 @@ internal static class BuildSecrets
     }
 
     private static InvalidInputException Wrong(string option, string why, string? detail = null) =>
-        new("secret", $"'--secret {option}' cannot be read: {why}", detail ?? "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE");
+        new("secret", $"'--secret {option}' cannot be read: {why}",
+            detail ?? "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE");
 }

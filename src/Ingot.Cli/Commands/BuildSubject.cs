@@ -34,7 +34,10 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
     {
         string project = context.ProjectDirectory;
         var found = await FindAsync(context, ProjectFiles.IsIn(project), words, file, contexts, options, cancellationToken);
-        return found with { Asked = [.. From(context.Directory, project).SelectMany(d => ProjectDefinition.FileNames.Select(n => Path.Combine(d, n)))] };
+        return found with
+        {
+            Asked = [.. From(context.Directory, project).SelectMany(d => ProjectDefinition.FileNames.Select(n => Path.Combine(d, n)))],
+        };
     }
 
     private static async Task<BuildSubject> FindAsync(

@@ -14,22 +14,78 @@ namespace Ingot.Cli.Commands;
 internal sealed class BuildSymbols
 {
     private readonly Option<bool> _noCache = new("--no-cache") { Description = "Run every step again" };
-    private readonly Option<string> _epoch = new("--epoch", "--source-date-epoch") { Description = "The time of the sources: seconds since 1970, a time such as 2026-01-31T12:00:00Z, or 'commit' for the newest commit that changed the image's Dockerfile or context; $SOURCE_DATE_EPOCH when left out, else what ingot.yaml says, else 1980-01-01", HelpName = "TIME" };
-    private readonly Option<string[]> _noRule = new("--no-rule") { Description = "A normalisation rule that is not applied, over what ingot.yaml says; docs/reproducibility.md lists them", HelpName = "NAME" };
-    private readonly Option<string[]> _arguments = new("--build-arg") { Description = "A build argument for every image, over what ingot.yaml says; a name alone takes the variable's value", HelpName = "NAME=VALUE" };
-    private readonly Option<string[]> _labels = new("--label") { Description = "A label for every image, over what its template says", HelpName = "NAME=VALUE" };
-    private readonly Option<string[]> _contexts = new("--context", "--build-context") { Description = "What FROM, --from and --mount find under a name: a directory, a git repository, docker-image://NAME or oci-layout://DIR", HelpName = "NAME=SOURCE" };
-    private readonly Option<string[]> _platform = new("--platform") { Description = "What the images run on; this host's platform when left out. With several, also after commas, 'build' makes an index of an image for each", HelpName = "OS/ARCH[/VARIANT]" };
-    private readonly Option<string[]> _annotations = new("--annotation") { Description = "An annotation for the manifest of every image; 'index:' before the name for the index of several platforms", HelpName = "[index:]NAME=VALUE" };
-    private readonly Option<string[]> _fresh = new("--no-cache-filter") { Description = "Run every step of a stage again, and use the cache for the others", HelpName = "STAGE" };
-    private readonly Option<string> _compression = new("--compression") { Description = "How layers are compressed, over what ingot.yaml says: zstd, the default; gzip, which Docker before 23 needs; or none", HelpName = "CODEC" };
-    private readonly Option<string> _progress = new("--progress") { Description = "How the build is shown: plain, everything that steps write, each line with its step; tty, the last lines below each step that runs; quiet, only digests; auto, tty on a terminal, and elsewhere a line for each step that ends", HelpName = "MODE" };
+    private readonly Option<string> _epoch = new("--epoch", "--source-date-epoch")
+    {
+        Description = "The time of the sources: seconds since 1970, a time such as 2026-01-31T12:00:00Z, or 'commit' for the newest commit "
+            + "that changed the image's Dockerfile or context; $SOURCE_DATE_EPOCH when left out, else what ingot.yaml "
+            + "says, else 1980-01-01",
+        HelpName = "TIME",
+    };
+    private readonly Option<string[]> _noRule = new("--no-rule")
+    {
+        Description = "A normalisation rule that is not applied, over what ingot.yaml says; docs/reproducibility.md lists them",
+        HelpName = "NAME",
+    };
+    private readonly Option<string[]> _arguments = new("--build-arg")
+    {
+        Description = "A build argument for every image, over what ingot.yaml says; a name alone takes the variable's value",
+        HelpName = "NAME=VALUE",
+    };
+    private readonly Option<string[]> _labels = new("--label")
+    {
+        Description = "A label for every image, over what its template says",
+        HelpName = "NAME=VALUE",
+    };
+    private readonly Option<string[]> _contexts = new("--context", "--build-context")
+    {
+        Description =
+            "What FROM, --from and --mount find under a name: a directory, a git repository, docker-image://NAME or oci-layout://DIR",
+        HelpName = "NAME=SOURCE",
+    };
+    private readonly Option<string[]> _platform = new("--platform")
+    {
+        Description = "What the images run on; this host's platform when left out. With several, also after commas, "
+            + "'build' makes an index of an image for each",
+        HelpName = "OS/ARCH[/VARIANT]",
+    };
+    private readonly Option<string[]> _annotations = new("--annotation")
+    {
+        Description = "An annotation for the manifest of every image; 'index:' before the name for the index of several platforms",
+        HelpName = "[index:]NAME=VALUE",
+    };
+    private readonly Option<string[]> _fresh = new("--no-cache-filter")
+    {
+        Description = "Run every step of a stage again, and use the cache for the others",
+        HelpName = "STAGE",
+    };
+    private readonly Option<string> _compression = new("--compression")
+    {
+        Description =
+            "How layers are compressed, over what ingot.yaml says: zstd, the default; gzip, which Docker before 23 needs; or none",
+        HelpName = "CODEC",
+    };
+    private readonly Option<string> _progress = new("--progress")
+    {
+        Description = "How the build is shown: plain, everything that steps write, each line with its step; tty, "
+            + "the last lines below each step that runs; quiet, only digests; auto, tty on a terminal, "
+            + "and elsewhere a line for each step that ends",
+        HelpName = "MODE",
+    };
     private readonly StepAccessSymbols _access = new();
     private readonly RunSymbols _run = new();
 
-    private readonly Option<string?> _update = new("--update") { Description = "Ask the registries anew what tags name, and the mirrors what packages there are, for every base image and bootstrap or for one, and say what moved; without it ingot.lock decides", HelpName = "NAME", Arity = ArgumentArity.ZeroOrOne };
+    private readonly Option<string?> _update = new("--update")
+    {
+        Description = "Ask the registries anew what tags name, and the mirrors what packages there are, for every base image and bootstrap "
+            + "or for one, and say what moved; without it ingot.lock decides",
+        HelpName = "NAME",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
     private readonly Option<bool> _pull = new("--pull") { Description = "As --update without a name: Docker's word for it" };
-    private readonly Option<bool> _locked = new("--locked") { Description = "Fail when a base image or a bootstrap is not in ingot.lock: for continuous integration" };
+    private readonly Option<bool> _locked = new("--locked")
+    {
+        Description = "Fail when a base image or a bootstrap is not in ingot.lock: for continuous integration",
+    };
     private readonly Option<string[]> _insecure = Symbols.InsecureRegistry();
     private readonly CacheSymbols _caches = new();
 
@@ -95,7 +151,8 @@ internal sealed class BuildSymbols
 
     private static LayerCompression? ReadCompression(string? name) => name is null
         ? null
-        : LayerCompression.Find(name) ?? throw new InvalidInputException("compression", $"'{name}' is no way to compress layers", Suggestion.For(name, ProjectKeys.Compressions) ?? "zstd, gzip or none");
+        : LayerCompression.Find(name) ?? throw new InvalidInputException("compression", $"'{name}' is no way to compress layers",
+            Suggestion.For(name, ProjectKeys.Compressions) ?? "zstd, gzip or none");
 
     // https://docs.docker.com/reference/cli/docker/buildx/build/#annotation: of the kinds there, those that are written here.
     private static (bool IsIndex, KeyValuePair<string, string> Pair) ReadAnnotation(string text)
@@ -108,7 +165,9 @@ internal sealed class BuildSymbols
     private static Dictionary<string, string> Named(IEnumerable<string> contexts)
     {
         var named = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-        foreach (var (name, source) in contexts.Where(c => c.Contains('=', StringComparison.Ordinal) && GitReference.TryParse(c) is null).Select(c => Pair(c, "context")))
+        foreach (var (name, source) in contexts
+            .Where(c => c.Contains('=', StringComparison.Ordinal) && GitReference.TryParse(c) is null)
+            .Select(c => Pair(c, "context")))
             named[name] = source;
         return named;
     }
@@ -116,19 +175,23 @@ internal sealed class BuildSymbols
     private static EpochDefinition? ReadEpoch(string? given)
     {
         if (given is not null)
-            return EpochDefinition.TryParse(given, BuildOptions.CommandLine, out var epoch) ? epoch : throw new InvalidInputException("epoch", $"'{given}' is not an epoch", EpochDefinition.Form);
+            return EpochDefinition.TryParse(given, BuildOptions.CommandLine, out var epoch)
+                ? epoch
+                : throw new InvalidInputException("epoch", $"'{given}' is not an epoch", EpochDefinition.Form);
 
         string? variable = Environment.GetEnvironmentVariable("SOURCE_DATE_EPOCH");
         if (string.IsNullOrEmpty(variable))
             return null;
-        return long.TryParse(variable, NumberStyles.None, CultureInfo.InvariantCulture, out _) && EpochDefinition.TryParse(variable, BuildOptions.CommandLine, out var fromEnvironment)
+        return long.TryParse(variable, NumberStyles.None, CultureInfo.InvariantCulture, out _)
+            && EpochDefinition.TryParse(variable, BuildOptions.CommandLine, out var fromEnvironment)
             ? fromEnvironment
             : throw new InvalidInputException("source-date-epoch", $"SOURCE_DATE_EPOCH is '{variable}'", "expected seconds since 1970");
     }
 
     private static string ReadRule(string name) => ProjectKeys.Rules.Contains(name)
         ? name
-        : throw new InvalidInputException("rule", $"there is no rule '{name}'", Suggestion.For(name, ProjectKeys.Rules) ?? "docs/reproducibility.md lists them");
+        : throw new InvalidInputException("rule", $"there is no rule '{name}'",
+            Suggestion.For(name, ProjectKeys.Rules) ?? "docs/reproducibility.md lists them");
 
     private static KeyValuePair<string, string> Pair(string text, string what)
     {
@@ -139,5 +202,6 @@ internal sealed class BuildSymbols
 
     private static KeyValuePair<string, string> Argument(string text) => text.Contains('=', StringComparison.Ordinal)
         ? Pair(text, "build argument")
-        : new(text, Environment.GetEnvironmentVariable(text) ?? throw new InvalidInputException("build-arg", $"'{text}' is not a build argument", "expected NAME=VALUE, or the NAME of a variable that is set"));
+        : new(text, Environment.GetEnvironmentVariable(text) ?? throw new InvalidInputException("build-arg",
+            $"'{text}' is not a build argument", "expected NAME=VALUE, or the NAME of a variable that is set"));
 }

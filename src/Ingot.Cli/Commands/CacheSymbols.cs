@@ -11,8 +11,18 @@ internal sealed class CacheSymbols
     private const string DirectoryPrefix = "dir:";
     private const string DefaultTag = "cache";
 
-    private readonly Option<string[]> _from = new("--cache-from") { Description = "Use results of a shared cache: a tag of a registry, or dir:PATH; may be given several times, the first that knows a step counts", HelpName = "REF" };
-    private readonly Option<string[]> _to = new("--cache-to") { Description = "Share the results of this build when it is done: REF as for --cache-from; mode=min leaves out stages that no image has, mounts=true adds cache mounts", HelpName = "REF[,mode=max|min][,mounts=true]" };
+    private readonly Option<string[]> _from = new("--cache-from")
+    {
+        Description = "Use results of a shared cache: a tag of a registry, or dir:PATH; may be given several times, "
+            + "the first that knows a step counts",
+        HelpName = "REF",
+    };
+    private readonly Option<string[]> _to = new("--cache-to")
+    {
+        Description = "Share the results of this build when it is done: REF as for --cache-from; "
+            + "mode=min leaves out stages that no image has, mounts=true adds cache mounts",
+        HelpName = "REF[,mode=max|min][,mounts=true]",
+    };
 
     public void AddTo(Command command)
     {
@@ -20,9 +30,11 @@ internal sealed class CacheSymbols
         command.Add(_to);
     }
 
-    public IReadOnlyList<CacheLocation> ReadFrom(ParseResult result, string directory) => [.. (result.GetValue(_from) ?? []).Select(text => Location(text, directory, "cache-from"))];
+    public IReadOnlyList<CacheLocation> ReadFrom(ParseResult result, string directory) =>
+        [.. (result.GetValue(_from) ?? []).Select(text => Location(text, directory, "cache-from"))];
 
-    public IReadOnlyList<CacheLocation> ReadTo(ParseResult result, string directory) => [.. (result.GetValue(_to) ?? []).Select(text => Target(text, directory))];
+    public IReadOnlyList<CacheLocation> ReadTo(ParseResult result, string directory) =>
+        [.. (result.GetValue(_to) ?? []).Select(text => Target(text, directory))];
 
     private static CacheLocation Target(string text, string directory)
     {
@@ -36,7 +48,8 @@ internal sealed class CacheSymbols
                 "mode=min" => location with { AllStages = false },
                 "mounts=true" => location with { Mounts = true },
                 "mounts=false" => location with { Mounts = false },
-                _ => throw new InvalidInputException("cache-to", $"'{part}' in '--cache-to {text}' is nothing that can be chosen", Suggestion.For(part, ["mode=max", "mode=min", "mounts=true", "mounts=false"]) ?? "mode=max, mode=min or mounts=true"),
+                _ => throw new InvalidInputException("cache-to", $"'{part}' in '--cache-to {text}' is nothing that can be chosen",
+                    Suggestion.For(part, ["mode=max", "mode=min", "mounts=true", "mounts=false"]) ?? "mode=max, mode=min or mounts=true"),
             };
         }
 
@@ -48,7 +61,8 @@ internal sealed class CacheSymbols
         if (text.StartsWith(DirectoryPrefix, StringComparison.Ordinal) && text.Length > DirectoryPrefix.Length)
             return new CacheLocation(null, Path.GetFullPath(text[DirectoryPrefix.Length..], directory));
         if (!Reference.TryParse(text, out var reference) || reference.Digest is not null)
-            throw new InvalidInputException(option, $"'{text}' is no place for a cache", "expected [REGISTRY/]REPOSITORY[:TAG] in lower case, such as 'registry.example/team/app:cache', or dir:PATH");
+            throw new InvalidInputException(option, $"'{text}' is no place for a cache",
+                "expected [REGISTRY/]REPOSITORY[:TAG] in lower case, such as 'registry.example/team/app:cache', or dir:PATH");
         return new CacheLocation((reference.Tag is null ? reference.WithTag(DefaultTag) : reference).WithDockerDefaults(), null);
     }
 }

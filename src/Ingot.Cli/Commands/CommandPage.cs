@@ -19,7 +19,8 @@ internal sealed record CommandPage(string Path, Command Command)
     public string Synopsis =>
         $"ingot{(Path.Length == 0 ? "" : " " + Path)}{Arguments}{Required}{(IsGroup ? " COMMAND" : "")}";
 
-    /// <summary>Whether it does nothing itself: <c>log</c>, and not <c>logs</c>, behind which there is <c>logs build</c> all the same.</summary>
+    /// <summary>Whether it does nothing itself: <c>log</c>, and not <c>logs</c>,
+    /// behind which there is <c>logs build</c> all the same.</summary>
     public bool IsGroup => Subcommands.Count > 0 && Command.Action is null;
 
     /// <summary>Its arguments: <c> SOURCE [DEST]</c>.</summary>

@@ -4,7 +4,8 @@ using System.CommandLine.Help;
 namespace Ingot.Cli.Commands;
 
 /// <summary>Binds what a command does to its context and to the one place that catches.</summary>
-internal delegate Func<ParseResult, CancellationToken, Task<int>> Binder(Func<CommandContext, ParseResult, CancellationToken, Task<int>> act);
+internal delegate Func<ParseResult, CancellationToken, Task<int>> Binder(
+    Func<CommandContext, ParseResult, CancellationToken, Task<int>> act);
 
 /// <summary>Every command, in the order of the help.</summary>
 internal static class CommandTable
@@ -58,7 +59,8 @@ internal static class CommandTable
     public static Command Root(GlobalSymbols symbols, IReadOnlyList<Func<Binder, Command>> commands, Binder bind)
     {
         // By its own name, whatever the file is called that it runs from.
-        var root = new Command("ingot", "Ingot casts golden images once, proves what they are, promotes them by policy, and replaces running instances; it never patches them")
+        var root = new Command("ingot", "Ingot casts golden images once, proves what they are, promotes them by policy, "
+            + "and replaces running instances; it never patches them")
         {
             new HelpOption(),
             new VersionOption(),

@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Ingot.Cli.Commands;
 
-/// <summary>Scripts that complete the program's commands and options in shells. All in them is known now: completing runs no program.</summary>
+/// <summary>Scripts that complete the program's commands and options in shells. All in them is known now:
+/// completing runs no program.</summary>
 internal static class Completion
 {
     // In words of bash and zsh: the command so far is found by following known commands and leaving out options with their values.

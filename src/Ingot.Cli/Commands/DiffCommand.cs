@@ -17,7 +17,11 @@ internal static class DiffCommand
         var second = new Argument<string>("B") { Description = "The image to compare with it" };
         var platform = Symbols.Platform("The images of indexes; this host's when left out");
         var all = new Option<bool>("--all") { Description = $"Every file, not only the first {ShownFiles} of each kind" };
-        var command = new Command("diff", "What changed from one image to another: packages, files, users, capabilities, configuration, size") { first, second, platform, all };
+        var command = new Command("diff",
+            "What changed from one image to another: packages, files, users, capabilities, configuration, size")
+        {
+            first, second, platform, all,
+        };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var store = new DirectoryStore(context.Home.Content);
@@ -39,8 +43,10 @@ internal static class DiffCommand
 
     private static void Print(Terminal terminal, DiffReport report, int shown)
     {
-        terminal.Line($"from     {report.A.Name} ({report.A.Digest.Short}, {BuildDisplay.Bytes(report.A.Size)} in {report.A.Layers} layers, {report.A.Files} files)");
-        terminal.Line($"to       {report.B.Name} ({report.B.Digest.Short}, {BuildDisplay.Bytes(report.B.Size)} in {report.B.Layers} layers, {report.B.Files} files)");
+        terminal.Line($"from     {report.A.Name} ({report.A.Digest.Short}, {BuildDisplay.Bytes(report.A.Size)} in {report.A.Layers} "
+            + $"layers, {report.A.Files} files)");
+        terminal.Line($"to       {report.B.Name} ({report.B.Digest.Short}, {BuildDisplay.Bytes(report.B.Size)} in {report.B.Layers} "
+            + $"layers, {report.B.Files} files)");
         terminal.Line($"size     {(report.SizeChange < 0 ? "-" : "+")}{BuildDisplay.Bytes(Math.Abs(report.SizeChange))}");
         if (report.Equal)
         {
@@ -91,7 +97,8 @@ internal static class DiffCommand
             terminal.Line($"file     {sign} and {count - shown} more (--all)");
     }
 
-    private static string Describe(FileRow file) => $"/{file.Path} ({file.Type}, {file.Mode}, {file.UserId}:{file.GroupId}{(file.Type == "file" ? $", {BuildDisplay.Bytes(file.Size)}" : "")})";
+    private static string Describe(FileRow file) => $"/{file.Path} ({file.Type}, {file.Mode}, "
+        + $"{file.UserId}:{file.GroupId}{(file.Type == "file" ? $", {BuildDisplay.Bytes(file.Size)}" : "")})";
 
     private static string Changes(ChangedFile file)
     {
@@ -99,7 +106,9 @@ internal static class DiffCommand
         if (file.Before.Type != file.After.Type)
             changes.Add($"{file.Before.Type} -> {file.After.Type}");
         else if (file.Content)
-            changes.Add(file.Before.Size == file.After.Size ? "content" : $"content, {BuildDisplay.Bytes(file.Before.Size)} -> {BuildDisplay.Bytes(file.After.Size)}");
+            changes.Add(file.Before.Size == file.After.Size
+                ? "content"
+                : $"content, {BuildDisplay.Bytes(file.Before.Size)} -> {BuildDisplay.Bytes(file.After.Size)}");
         if (file.Before.Mode != file.After.Mode)
             changes.Add($"mode {file.Before.Mode} -> {file.After.Mode}");
         if ((file.Before.UserId, file.Before.GroupId) != (file.After.UserId, file.After.GroupId))

@@ -56,7 +56,8 @@ internal static class DoctorCommand
             terminal.Line($"         {terminal.Bad(elsewhere)}");
         terminal.Line($"server   {(report.Server is null ? "none runs; 'ingot up' starts one" : "version " + report.Server)}");
         terminal.Line();
-        terminal.Table(["", "PACKAGE", "NEEDED", "REASON"], report.Packages.Select(p => (string[])[p.Present ? "ok" : "MISSING", p.Package, p.Needs, p.Reason]));
+        terminal.Table(["", "PACKAGE", "NEEDED", "REASON"],
+            report.Packages.Select(p => (string[])[p.Present ? "ok" : "MISSING", p.Package, p.Needs, p.Reason]));
         if (report.Cure is not null)
             terminal.Document($"\nmend it with: {report.Cure}");
     }

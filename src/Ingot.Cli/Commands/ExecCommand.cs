@@ -18,9 +18,11 @@ internal static class ExecCommand
             string[] words = [result.GetValue(service) ?? "", .. result.GetValue(rest) ?? [], .. result.UnmatchedTokens];
             string name = words.FirstOrDefault(word => word.Length > 0 && word[0] != '-') ?? "SERVICE";
             throw new RefusedException(
-                "nothing is run in an instance: it is never changed after it was made, and what is done in it by hand would be on no record and gone with the next release; "
+                "nothing is run in an instance: it is never changed after it was made, and what is done in it by hand would be on no "
+                    + "record and gone with the next release; "
                 + $"see what it wrote with 'ingot logs {name}', how it is with 'ingot ps {name}', "
-                + $"and try things in a copy of its image: 'docker run --rm -it --entrypoint sh {await ImageAsync(context, name, cancellationToken)}'");
+                + "and try things in a copy of its image: 'docker run --rm -it --entrypoint sh "
+                    + $"{await ImageAsync(context, name, cancellationToken)}'");
         }));
         return command;
     }
@@ -32,7 +34,9 @@ internal static class ExecCommand
         {
             using var server = await context.ConnectAsync(cancellationToken, start: false);
             var status = await server.GetAsync("api/v1/status", ApiJson.Default.StatusReply, cancellationToken);
-            return status.Services.FirstOrDefault(s => s.Service == service && s.Digest is not null) is { } runs ? $"{server.Server.Authority}/{runs.Image}@{runs.Digest}" : Unknown;
+            return status.Services.FirstOrDefault(s => s.Service == service && s.Digest is not null) is { } runs
+                ? $"{server.Server.Authority}/{runs.Image}@{runs.Digest}"
+                : Unknown;
         }
         catch (IngotException)
         {

@@ -10,7 +10,8 @@ using Ingot.Server.Api;
 
 namespace Ingot.Cli.Commands;
 
-/// <summary>Writes the documents that are made from the program: the commands, and the shapes of their JSON. Not for users: <c>scripts/generate-docs</c> calls it.</summary>
+/// <summary>Writes the documents that are made from the program: the commands, and the shapes of their JSON. Not for users:
+/// <c>scripts/generate-docs</c> calls it.</summary>
 internal static class GenerateDocsCommand
 {
     private static readonly (string Name, JsonTypeInfo Type)[] s_shapes =
@@ -73,21 +74,29 @@ internal static class GenerateDocsCommand
         var node = type.GetJsonSchemaAsNode(new JsonSchemaExporterOptions
         {
             TreatNullObliviousAsNonNullable = true,
-            TransformSchemaNode = (context, schema) => (context.TypeInfo.Type == typeof(Oci.Content.Digest) || context.TypeInfo.Type == typeof(Oci.Content.Digest?))
+            TransformSchemaNode = (context, schema) => (context.TypeInfo.Type == typeof(Oci.Content.Digest)
+                || context.TypeInfo.Type == typeof(Oci.Content.Digest?))
                 ? JsonNode.Parse("""{"type":"string","pattern":"^sha256:[0-9a-f]{64}$"}""")!
                 : schema,
         });
         var document = node.AsObject();
         document.Insert(0, "$schema", "https://json-schema.org/draft/2020-12/schema");
         document.Insert(1, "title", $"ingot: the JSON of '{name}'");
-        return document.ToJsonString(new JsonSerializerOptions { WriteIndented = true, IndentSize = 2, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n";
+        return document.ToJsonString(new JsonSerializerOptions
+        {
+            WriteIndented = true,
+            IndentSize = 2,
+            Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        })
+            + "\n";
     }
 
     private static string Commands(IReadOnlyList<CommandPage> pages)
     {
         var text = new StringBuilder("# Commands\n\n*Made by `scripts/generate-docs` from the program; change that.*\n\n");
         text.Append("`--output json` prints data as JSON, in the shapes of `docs/schemas/`, and so every error of the program.\n");
-        text.Append("An option that a command does not have is an error; `--` before an argument that begins with a dash says that it is one.\n");
+        text.Append(
+            "An option that a command does not have is an error; `--` before an argument that begins with a dash says that it is one.\n");
         text.Append("\n| Exit code | Says |\n|---|---|\n");
         foreach (var (code, meaning) in ExitCode.All)
             text.Append(CultureInfo.InvariantCulture, $"| {code} | {meaning} |\n");
@@ -107,9 +116,15 @@ internal static class GenerateDocsCommand
         string[] rows =
         [
             .. arguments.Select(a => $"| `{a.Name}` | {a.Description} |"),
-            .. options.Select(o => $"| {string.Join(", ", CommandPage.NamesOf(o).Select(n => $"`{n}{CommandPage.Value(o).Replace("|", "\\|", StringComparison.Ordinal)}`"))} | {o.Description}{(o.Required ? " (required)" : "")} |"),
+            .. options.Select(o => $"| {Names(o)} | {o.Description}{(o.Required ? " (required)" : "")} |"),
         ];
         if (rows.Length > 0)
             text.Append("\n| | |\n|---|---|\n").Append(string.Join('\n', rows)).Append('\n');
+    }
+
+    private static string Names(Option option)
+    {
+        string value = CommandPage.Value(option).Replace("|", "\\|", StringComparison.Ordinal);
+        return string.Join(", ", CommandPage.NamesOf(option).Select(name => $"`{name}{value}`"));
     }
 }

@@ -17,14 +17,21 @@ internal static class HistoryCommand
         var name = new Argument<string>("IMAGE") { Description = "name[:tag][@digest] in the local store" };
         var platform = Symbols.Platform("The image of an index; this host's when left out");
         var full = new Option<bool>("--full") { Description = "Whole instructions and digests" };
-        var command = new Command("history", "The instructions an image was made by, with the layer each left; the first first") { name, platform, full };
+        var command = new Command("history", "The instructions an image was made by, with the layer each left; the first first")
+        {
+            name, platform, full,
+        };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var wanted = Symbols.ReadPlatform(result, platform);
             var found = await context.LocalImages.FindAsync(result.GetRequiredValue(name), cancellationToken);
-            var image = await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), found.Descriptor.Digest, wanted, cancellationToken);
-            var steps = ImageHistory.Of(image).Select(s => new HistoryRow(s.Instruction, s.Created, s.Comment, s.Layer, s.DiffId, s.Size)).ToList();
-            var report = new HistoryReport(found.Name, image.Digest, $"{image.Config.Os}/{image.Config.Architecture}", image.Manifest.Layers.Sum(l => l.Size), steps);
+            var image = await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), found.Descriptor.Digest,
+                wanted, cancellationToken);
+            var steps = ImageHistory.Of(image)
+                .Select(s => new HistoryRow(s.Instruction, s.Created, s.Comment, s.Layer, s.DiffId, s.Size))
+                .ToList();
+            var report = new HistoryReport(found.Name, image.Digest, $"{image.Config.Os}/{image.Config.Architecture}",
+                image.Manifest.Layers.Sum(l => l.Size), steps);
             if (!context.Terminal.TryJson(report, ImageJsonOutput.Default.HistoryReport))
                 Print(context.Terminal, report, result.GetValue(full));
             return ExitCode.Done;
@@ -43,6 +50,7 @@ internal static class HistoryCommand
 
         terminal.Table(
             ["CREATED", "SIZE", "LAYER", "DIFF ID", "INSTRUCTION"],
-            report.Steps.Select(s => (string[])[s.Created ?? "-", s.Layer is null ? "-" : BuildDisplay.Bytes(s.Size), Name(s.Layer), Name(s.DiffId), Text(s.Instruction)]));
+            report.Steps.Select(s => (string[])[s.Created ?? "-", s.Layer is null ? "-" : BuildDisplay.Bytes(s.Size), Name(s.Layer),
+                Name(s.DiffId), Text(s.Instruction)]));
     }
 }

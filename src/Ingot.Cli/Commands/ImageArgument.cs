@@ -11,7 +11,8 @@ internal sealed record ImageArgument(string Project, string Image, string? Versi
     /// <summary>The repository the image is published in.</summary>
     public string Repository => $"{Project}/{Image}";
 
-    public static async Task<ImageArgument> ResolveAsync(CommandContext context, ServerClient server, string text, CancellationToken cancellationToken)
+    public static async Task<ImageArgument> ResolveAsync(
+        CommandContext context, ServerClient server, string text, CancellationToken cancellationToken)
     {
         var (name, tag, digest) = Split(text);
         string project;
@@ -25,13 +26,17 @@ internal sealed record ImageArgument(string Project, string Image, string? Versi
             var definition = context.LoadProject();
             project = definition.Name;
             var image = definition.Images.FirstOrDefault(i => i.Name == name)
-                ?? throw new InvalidInputException("no-image", $"the project '{project}' has no image '{name}'", Suggestion.Among(name, "images", [.. definition.Images.Select(i => i.Name)]));
+                ?? throw new InvalidInputException("no-image", $"the project '{project}' has no image '{name}'",
+                    Suggestion.Among(name, "images", [.. definition.Images.Select(i => i.Name)]));
             if (digest is null)
                 tag ??= image.Version;
         }
 
         var query = digest is { } d ? $"digest={Uri.EscapeDataString(d.ToString())}" : $"tag={Uri.EscapeDataString(tag ?? "")}";
-        var reply = await server.GetAsync($"api/v1/resolve?project={Uri.EscapeDataString(project)}&image={Uri.EscapeDataString(name)}&{query}", ApiJson.Default.ResolveReply, cancellationToken);
+        var reply = await server.GetAsync(
+            $"api/v1/resolve?project={Uri.EscapeDataString(project)}&image={Uri.EscapeDataString(name)}&{query}",
+            ApiJson.Default.ResolveReply,
+            cancellationToken);
         return new ImageArgument(reply.Project, reply.Image, reply.Version, reply.Digest);
     }
 

@@ -18,24 +18,34 @@ internal static class ImagesCommands
 {
     public static Command Create(Binder bind)
     {
-        var verify = new Option<bool>("--verify") { Description = "Read every blob of the store again and say what is wrong; changes nothing" };
+        var verify = new Option<bool>("--verify")
+        {
+            Description = "Read every blob of the store again and say what is wrong; changes nothing",
+        };
         var command = new Command("images", "The images of the local store, by name") { verify };
-        command.SetAction(bind((context, result, cancellationToken) => result.GetValue(verify) ? VerifyAsync(context, cancellationToken) : ListAsync(context, cancellationToken)));
+        command.SetAction(bind((context, result, cancellationToken) =>
+            result.GetValue(verify) ? VerifyAsync(context, cancellationToken) : ListAsync(context, cancellationToken)));
         return command;
     }
 
     public static Command CreateInspect(Binder bind)
     {
-        var name = new Argument<string>("IMAGE") { Description = "name[:tag][@digest] in the local store, a digest, or a reference to a registry" };
+        var name = new Argument<string>("IMAGE")
+        {
+            Description = "name[:tag][@digest] in the local store, a digest, or a reference to a registry",
+        };
         var platform = Symbols.Platform("The image of an index; this host's when left out");
         var insecure = Symbols.InsecureRegistry();
         var command = new Command("inspect", "An image's manifest and configuration") { name, platform, insecure };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var (found, image) = await FindAnywhereAsync(context, result.GetRequiredValue(name), Symbols.ReadPlatform(result, platform), result.GetValue(insecure) ?? [], cancellationToken);
-            var report = new InspectReport(found, image.Digest, Element(ImageJson.Write(image.Manifest)), Element(ImageJson.Write(image.Config)));
+            var (found, image) = await FindAnywhereAsync(context, result.GetRequiredValue(name), Symbols.ReadPlatform(result, platform),
+                result.GetValue(insecure) ?? [], cancellationToken);
+            var report = new InspectReport(found, image.Digest, Element(ImageJson.Write(image.Manifest)),
+                Element(ImageJson.Write(image.Config)));
             if (!context.Terminal.TryJson(report, ReportJson.Default.InspectReport))
-                context.Terminal.Document(JsonSerializer.Serialize(report, new ReportJson(new JsonSerializerOptions(ReportJson.Default.Options) { WriteIndented = true }).InspectReport));
+                context.Terminal.Document(JsonSerializer.Serialize(report,
+                    new ReportJson(new JsonSerializerOptions(ReportJson.Default.Options) { WriteIndented = true }).InspectReport));
             return ExitCode.Done;
         }));
         return command;
@@ -45,13 +55,16 @@ internal static class ImagesCommands
     public static async Task<(string Name, Image Image)> FindAsync(CommandContext context, string text, CancellationToken cancellationToken)
     {
         var found = await context.LocalImages.FindAsync(text, cancellationToken);
-        return (found.Name, await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), found.Descriptor.Digest, platform: null, cancellationToken));
+        return (found.Name, await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), found.Descriptor.Digest, platform: null,
+            cancellationToken));
     }
 
-    private static async Task<(string Name, Image Image)> FindAnywhereAsync(CommandContext context, string text, Platform? platform, IReadOnlyList<string> insecure, CancellationToken cancellationToken)
+    private static async Task<(string Name, Image Image)> FindAnywhereAsync(
+        CommandContext context, string text, Platform? platform, IReadOnlyList<string> insecure, CancellationToken cancellationToken)
     {
         if (await context.LocalImages.TryFindAsync(text, cancellationToken) is { } local)
-            return (local.Name, await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), local.Descriptor.Digest, platform, cancellationToken));
+            return (local.Name, await LocalImages.LoadAsync(new DirectoryStore(context.Home.Content), local.Descriptor.Digest, platform,
+                cancellationToken));
         // A name without a registry may be a mistake: Docker Hub is asked when it is named.
         if (!Reference.TryParse(text, out var written) || written.Registry is null)
             return await FindAsync(context, text, cancellationToken);
@@ -62,7 +75,8 @@ internal static class ImagesCommands
         return (reference.ToString(), await LoadRemoteAsync(client, reference, platform ?? Platform.Host, cancellationToken));
     }
 
-    private static async Task<Image> LoadRemoteAsync(RegistryClient client, Reference reference, Platform platform, CancellationToken cancellationToken)
+    private static async Task<Image> LoadRemoteAsync(
+        RegistryClient client, Reference reference, Platform platform, CancellationToken cancellationToken)
     {
         var store = new MemoryStore();
         string what = reference.Digest?.ToString() ?? reference.Tag!;
@@ -76,16 +90,20 @@ internal static class ImagesCommands
 
             var index = ImageJson.ReadIndex(received.Bytes);
             what = Image.Select(index, platform)?.Digest.ToString()
-                ?? throw new InvalidInputException("platform", $"'{reference}' has no image for {platform}", $"choose with --platform: {Image.Platforms(index)}");
+                ?? throw new InvalidInputException("platform", $"'{reference}' has no image for {platform}",
+                    $"choose with --platform: {Image.Platforms(index)}");
         }
 
         throw new InvalidInputException("no-image", $"'{reference}' is an index in an index in an index");
     }
 
-    private static async Task<Image> LoadRemoteAsync(RegistryClient client, string repository, MemoryStore store, Descriptor descriptor, byte[] bytes, CancellationToken cancellationToken)
+    private static async Task<Image> LoadRemoteAsync(
+        RegistryClient client, string repository, MemoryStore store, Descriptor descriptor, byte[] bytes,
+        CancellationToken cancellationToken)
     {
         var config = ImageJson.ReadManifest(bytes).Config;
-        if (config.Size <= ContentStoreExtensions.MaxDocumentBytes && await client.OpenBlobAsync(repository, config, cancellationToken) is { } stream)
+        if (config.Size <= ContentStoreExtensions.MaxDocumentBytes
+            && await client.OpenBlobAsync(repository, config, cancellationToken) is { } stream)
         {
             await using (stream)
             {
@@ -109,7 +127,8 @@ internal static class ImagesCommands
         }
 
         if (!context.Terminal.TryJson(new ImagesReport(rows), ReportJson.Default.ImagesReport))
-            context.Terminal.Table(["NAME", "DIGEST", "SIZE", "LAYERS"], rows.Select(r => (string[])[r.Name, r.Digest.Short, BuildDisplay.Bytes(r.Size), r.Layers.ToString(CultureInfo.InvariantCulture)]));
+            context.Terminal.Table(["NAME", "DIGEST", "SIZE", "LAYERS"], rows.Select(r =>
+                (string[])[r.Name, r.Digest.Short, BuildDisplay.Bytes(r.Size), r.Layers.ToString(CultureInfo.InvariantCulture)]));
         return ExitCode.Done;
     }
 
@@ -121,13 +140,15 @@ internal static class ImagesCommands
         var progress = new Told(digest => terminal.Status($"reading {digest.Short} ({++read})"));
         var found = await LayoutVerification.VerifyAsync(layout, LedgerRoots.Published(context.Home.Server), progress, cancellationToken);
         terminal.Status(null);
-        var report = new VerifyStoreReport(found.Problems.Count == 0, found.Names, found.Blobs, found.Bytes, Rows(found.Problems), Rows(found.Unknown));
+        var report = new VerifyStoreReport(found.Problems.Count == 0, found.Names, found.Blobs, found.Bytes, Rows(found.Problems),
+            Rows(found.Unknown));
         if (!terminal.TryJson(report, ImageJsonOutput.Default.VerifyStoreReport))
             Show(terminal, report, Cure(layout, found));
         return report.Sound ? ExitCode.Done : ExitCode.No;
     }
 
-    private static List<StoreProblem> Rows(IReadOnlyList<LayoutProblem> problems) => [.. problems.Select(p => new StoreProblem(p.Digest, p.Name, p.What))];
+    private static List<StoreProblem> Rows(IReadOnlyList<LayoutProblem> problems) =>
+        [.. problems.Select(p => new StoreProblem(p.Digest, p.Name, p.What))];
 
     private static void Show(Terminal terminal, VerifyStoreReport report, string cure)
     {
@@ -140,11 +161,13 @@ internal static class ImagesCommands
         terminal.Line($"{report.Names} names, {report.Blobs} blobs of {BuildDisplay.Bytes(report.Bytes)}: {answer}{odder}");
     }
 
-    private static string Text(StoreProblem problem) => $"{problem.Digest}{(problem.Name is null ? "" : $" of '{problem.Name}'")}: {problem.Problem}";
+    private static string Text(StoreProblem problem) =>
+        $"{problem.Digest}{(problem.Name is null ? "" : $" of '{problem.Name}'")}: {problem.Problem}";
 
     // What has the bytes of its name is never in the way of anything.
     private static string Cure(OciLayout layout, LayoutReport found) => found.IsDamaged
-        ? $"remove the files whose bytes have another digest from '{layout.Store.Root}/blobs/sha256', then build, pull, import or push those images again"
+        ? $"remove the files whose bytes have another digest from '{layout.Store.Root}/blobs/sha256', then build, pull, "
+            + "import or push those images again"
         : "build, pull, import or push those images again";
 
     private static JsonElement Element(byte[] json)

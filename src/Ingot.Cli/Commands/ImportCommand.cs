@@ -18,20 +18,31 @@ internal static class ImportCommand
 {
     public static Command Create(Binder bind)
     {
-        var source = new Argument<string>("SOURCE") { Description = "An OCI layout's directory, an archive of one, an archive of 'docker save' or of a root filesystem, compressed or not, or - for standard input; SOURCE:NAME chooses among several images" };
-        var name = new Option<string?>("--name") { Description = "The name in the local store; the source's own when left out", HelpName = "NAME" };
+        var source = new Argument<string>("SOURCE")
+        {
+            Description = "An OCI layout's directory, an archive of one, an archive of 'docker save' or of a root filesystem, "
+                + "compressed or not, or - for standard input; SOURCE:NAME chooses among several images"
+                ,
+        };
+        var name = new Option<string?>("--name")
+        {
+            Description = "The name in the local store; the source's own when left out",
+            HelpName = "NAME",
+        };
         var platform = Symbols.Platform("Take only this image of an index; for a root filesystem, what it runs on");
         var command = new Command("import", "Bring an image from files into the local store") { source, name, platform };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             string text = result.GetRequiredValue(source);
             if (text != "-")
-                return await ImportAsync(context, text, text, result.GetValue(name), Symbols.ReadPlatform(result, platform), cancellationToken);
+                return await ImportAsync(context, text, text, result.GetValue(name),
+                    Symbols.ReadPlatform(result, platform), cancellationToken);
 
             string spool = await SpoolAsync(context, cancellationToken);
             try
             {
-                return await ImportAsync(context, spool, "image", result.GetValue(name), Symbols.ReadPlatform(result, platform), cancellationToken);
+                return await ImportAsync(context, spool, "image", result.GetValue(name),
+                    Symbols.ReadPlatform(result, platform), cancellationToken);
             }
             finally
             {
@@ -41,7 +52,8 @@ internal static class ImportCommand
         return command;
     }
 
-    private static async Task<int> ImportAsync(CommandContext context, string source, string shown, string? name, Platform? platform, CancellationToken cancellationToken)
+    private static async Task<int> ImportAsync(
+        CommandContext context, string source, string shown, string? name, Platform? platform, CancellationToken cancellationToken)
     {
         // Said before anything is read.
         if (name is not null)
@@ -53,18 +65,22 @@ internal static class ImportCommand
         await layout.SetAsync(given, imported.Descriptor, cancellationToken);
 
         var image = await LocalImages.LoadAsync(layout.Store, imported.Digest, platform, cancellationToken);
-        var report = new ImportReport(given, imported.Digest, Word(form), image.Manifest.Layers.Sum(l => l.Size), image.Manifest.Layers.Count);
+        var report = new ImportReport(given, imported.Digest, Word(form), image.Manifest.Layers.Sum(l => l.Size),
+            image.Manifest.Layers.Count);
         if (!context.Terminal.TryJson(report, ImageJsonOutput.Default.ImportReport))
-            context.Terminal.Line($"import   {given} is {imported.Digest} ({Words(form)}, {report.Layers} layers, {BuildDisplay.Bytes(report.Size)})");
+            context.Terminal.Line(
+                $"import   {given} is {imported.Digest} ({Words(form)}, {report.Layers} layers, {BuildDisplay.Bytes(report.Size)})");
         return ExitCode.Done;
     }
 
     // What is wrong with a person's file is wrong input, not a failure of the world.
-    private static async Task<(ImageForm Form, ImportedImage Image)> ReadAsync(CommandContext context, OciLayout layout, string source, Platform? platform, CancellationToken cancellationToken)
+    private static async Task<(ImageForm Form, ImportedImage Image)> ReadAsync(
+        CommandContext context, OciLayout layout, string source, Platform? platform, CancellationToken cancellationToken)
     {
         try
         {
-            return await ImageFile.Parse(source).OpenAndImportAsync(layout.Store, context.Directory, context.Home.Work, platform, cancellationToken);
+            return await ImageFile.Parse(source).OpenAndImportAsync(layout.Store, context.Directory, context.Home.Work,
+                platform, cancellationToken);
         }
         catch (ImageLookupException e)
         {
@@ -79,7 +95,8 @@ internal static class ImportCommand
     private static void CheckName(string name)
     {
         if (!Reference.TryParse(name, out var reference) || reference.Digest is not null)
-            throw new InvalidInputException("name", $"'{name}' is not a name for an image", "give one with --name, in lower case: NAME[:TAG]");
+            throw new InvalidInputException("name", $"'{name}' is not a name for an image",
+                "give one with --name, in lower case: NAME[:TAG]");
     }
 
     // A layout often says only the tag: the file's own name goes before it.

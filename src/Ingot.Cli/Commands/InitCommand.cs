@@ -21,7 +21,8 @@ internal static class InitCommand
     {
         var directory = new Argument<string?>("DIR") { Description = "The project's directory", Arity = ArgumentArity.ZeroOrOne };
         var dryRun = new Option<bool>("--dry-run") { Description = "Print the file, and write nothing" };
-        var command = new Command("init", "Write a first ingot.yaml from the Dockerfiles that are there; a file that exists is never changed")
+        var command = new Command("init",
+            "Write a first ingot.yaml from the Dockerfiles that are there; a file that exists is never changed")
         {
             directory, dryRun,
         };
@@ -48,7 +49,8 @@ internal static class InitCommand
     }
 
     private static InvalidInputException Exists(string path) =>
-        new("exists", $"'{ProjectFiles.Name(path)}' exists, and is not overwritten", "remove it first, or change it yourself: docs/ingot-yaml.md");
+        new("exists", $"'{ProjectFiles.Name(path)}' exists, and is not overwritten",
+            "remove it first, or change it yourself: docs/ingot-yaml.md");
 
     private static List<FoundDockerfile> Find(ProjectDirectory files)
     {
@@ -63,7 +65,8 @@ internal static class InitCommand
         diagnostics.ThrowIfErrors();
         return found.Count > 0 ? found : throw new InvalidInputException(
             "no-dockerfile",
-            $"there is no Dockerfile in '{ProjectFiles.Name(files.Root)}': looked for {string.Join(" and ", s_names)}, NAME.Dockerfile and Dockerfile.NAME, "
+            $"there is no Dockerfile in '{ProjectFiles.Name(files.Root)}': looked for {string.Join(" and ", s_names)}, "
+                + "NAME.Dockerfile and Dockerfile.NAME, "
                 + $"there and up to {Depth} directories below",
             "write one, or describe the image in ingot.yaml yourself: docs/ingot-yaml.md");
     }

@@ -15,7 +15,8 @@ internal static class KeysCommands
         CreateCreate(bind), CreateList(bind), CreateExport(bind), CreateTrust(bind), CreateRetire(bind), CreateRotate(bind),
     };
 
-    /// <summary>The key store of this home, with the password from <c>$INGOT_KEY_PASSWORD</c> or the file <c>$INGOT_KEY_PASSWORD_FILE</c> names.</summary>
+    /// <summary>The key store of this home, with the password from <c>$INGOT_KEY_PASSWORD</c> or the file <c>$INGOT_KEY_PASSWORD_FILE</c>
+    /// names.</summary>
     public static KeyStore Open(Home home)
     {
         string? password = Environment.GetEnvironmentVariable("INGOT_KEY_PASSWORD");
@@ -60,7 +61,8 @@ internal static class KeysCommands
 
     private static Command CreateList(Binder bind)
     {
-        var command = new Command("list", "Every key the ledger knows: name, id, roles, whether it is in use or retired, since when and by whom");
+        var command = new Command("list",
+            "Every key the ledger knows: name, id, roles, whether it is in use or retired, since when and by whom");
         command.SetAction(bind(async (context, _, cancellationToken) =>
         {
             await using var keys = await KeyAccess.OpenAsync(context, cancellationToken);
@@ -75,7 +77,8 @@ internal static class KeysCommands
     private static void Print(Terminal terminal, KeysReply reply)
     {
         terminal.Table(["NAME", "ID", "ROLES", "OWN", "STATE", "SINCE", "BY"], reply.Keys.Select(k => (string[])
-            [k.Name, k.Id.Length > 12 ? k.Id[..12] : k.Id, string.Join(", ", k.Roles), k.Own ? "yes" : "no", k.State, k.Since.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture), k.By]));
+            [k.Name, k.Id.Length > 12 ? k.Id[..12] : k.Id, string.Join(", ", k.Roles), k.Own ? "yes" : "no", k.State,
+                k.Since.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture), k.By]));
         foreach (var retired in reply.Keys.Where(k => k.Why is not null))
             terminal.Line($"{retired.Name} ({retired.Id[..Math.Min(12, retired.Id.Length)]}) was retired: {retired.Why}");
         foreach (var note in reply.Notes)
@@ -84,7 +87,11 @@ internal static class KeysCommands
 
     private static Command CreateExport(Binder bind)
     {
-        var isPublic = new Option<bool>("--public") { Description = "The public key (the private one never leaves its file)", Required = true };
+        var isPublic = new Option<bool>("--public")
+        {
+            Description = "The public key (the private one never leaves its file)",
+            Required = true,
+        };
         var command = new Command("export", "Print the public key in PEM, for 'cosign verify --key'") { isPublic };
         command.SetAction(bind(async (context, _, cancellationToken) =>
         {
@@ -105,7 +112,11 @@ internal static class KeysCommands
             HelpName = "ROLE",
             Required = true,
         };
-        var command = new Command("trust", "Believe evidence that another key signed, in the roles given; said again, the roles are these from then on") { name, file, roles };
+        var command = new Command("trust",
+            "Believe evidence that another key signed, in the roles given; said again, the roles are these from then on")
+        {
+            name, file, roles,
+        };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             string pem = ReadNamed(context.Resolve(result.GetRequiredValue(file)), "no-file", "the command line names");
@@ -127,7 +138,8 @@ internal static class KeysCommands
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             await using var keys = await KeyAccess.OpenAsync(context, cancellationToken);
-            var reply = await keys.RetireAsync(new KeyRetirementRequest(result.GetRequiredValue(key), result.GetRequiredValue(why)), cancellationToken);
+            var reply = await keys.RetireAsync(
+                new KeyRetirementRequest(result.GetRequiredValue(key), result.GetRequiredValue(why)), cancellationToken);
             if (!context.Terminal.TryJson(reply, ApiJson.Default.KeyRetirementReply))
                 Print(context.Terminal, reply);
             return ExitCode.Done;
@@ -138,11 +150,16 @@ internal static class KeysCommands
     private static Command CreateRotate(Binder bind)
     {
         var why = Why();
-        var command = new Command("rotate", "Retire the signing key of this home and make a new one; what the old one signed is to be signed again with 'ingot up'") { why };
+        var command = new Command("rotate",
+            "Retire the signing key of this home and make a new one; what the old one signed is to be signed again with 'ingot up'")
+        {
+            why,
+        };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var store = Open(context.Home);
-            var old = await store.PublicKeyAsync(cancellationToken) ?? throw new InvalidInputException("no-key", "there is no signing key yet", "it is made on first use, or with 'ingot keys create'");
+            var old = await store.PublicKeyAsync(cancellationToken) ?? throw new InvalidInputException("no-key",
+                "there is no signing key yet", "it is made on first use, or with 'ingot keys create'");
             await using var keys = await KeyAccess.OpenAsync(context, cancellationToken);
             var reply = await keys.RetireAsync(new KeyRetirementRequest(old.Id, result.GetRequiredValue(why)), cancellationToken);
             await store.SetAsideAsync(old.Id, cancellationToken);

@@ -17,14 +17,19 @@ internal static class LogCommands
     private const int Largest = 1000;
     private const int Wait = 20_000;
 
-    public static Command Create(Binder bind) => new("log", "The ledger: everything that happened, signed, and proof that nobody changed it")
+    public static Command Create(Binder bind) => new("log",
+        "The ledger: everything that happened, signed, and proof that nobody changed it")
     {
         CreateShow(bind), CreateVerify(bind), CreateCheckpoint(bind), CreateProve(bind), CreateAcceptLoss(bind),
     };
 
     private static Command CreateShow(Binder bind)
     {
-        var tail = new Option<int?>("--tail") { Description = $"The newest N entries, at most {Largest}; {DefaultTail} when nothing is said", HelpName = "N" };
+        var tail = new Option<int?>("--tail")
+        {
+            Description = $"The newest N entries, at most {Largest}; {DefaultTail} when nothing is said",
+            HelpName = "N",
+        };
         var from = new Option<long?>("--from") { Description = "Everything from this entry on", HelpName = "N" };
         var follow = new Option<bool>("--follow") { Description = "Go on with what happens from now on" };
         var all = new Option<bool>("--all") { Description = "Also the steps in between: intents and acknowledgements of rollouts" };
@@ -52,12 +57,20 @@ internal static class LogCommands
 
     private static Command CreateVerify(Binder bind)
     {
-        var against = new Option<FileInfo[]>("--against") { Description = "A checkpoint kept from before, as 'log checkpoint' prints it: the ledger must continue it. May be given several times", HelpName = "FILE" };
-        var command = new Command("verify", "Recompute the tree, the signatures and the tables from storage alone, and name what does not match") { against };
+        var against = new Option<FileInfo[]>("--against")
+        {
+            Description =
+                "A checkpoint kept from before, as 'log checkpoint' prints it: the ledger must continue it. May be given several times",
+            HelpName = "FILE",
+        };
+        var command = new Command("verify",
+            "Recompute the tree, the signatures and the tables from storage alone, and name what does not match") { against };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var notes = (result.GetValue(against) ?? []).Select(file => (file.Name, Note: ReadNote(file))).ToList();
-            var report = LocalServer.Configured is null ? await VerifyHomeAsync(context.Home.Server, notes, cancellationToken) : await VerifyThereAsync(context, notes, cancellationToken);
+            var report = LocalServer.Configured is null
+                ? await VerifyHomeAsync(context.Home.Server, notes, cancellationToken)
+                : await VerifyThereAsync(context, notes, cancellationToken);
             if (!context.Terminal.TryJson(report, ApiJson.Default.VerifyReply))
                 Print(context.Terminal, report, notes.Count);
             return report.Ok ? ExitCode.Done : ExitCode.No;
@@ -73,12 +86,14 @@ internal static class LogCommands
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InvalidInputException("against", $"the checkpoint '{file.FullName}' could not be read: {IngotException.ReasonOf(e)}", "a file that 'ingot log checkpoint' printed");
+            throw new InvalidInputException("against", $"the checkpoint '{file.FullName}' could not be read: {IngotException.ReasonOf(e)}",
+                "a file that 'ingot log checkpoint' printed");
         }
     }
 
     /// <summary>The home's own ledger is read from its file, whoever has it open, and whether a server runs or not.</summary>
-    private static async Task<VerifyReply> VerifyHomeAsync(ServerHome home, List<(string Name, string Note)> notes, CancellationToken cancellationToken)
+    private static async Task<VerifyReply> VerifyHomeAsync(
+        ServerHome home, List<(string Name, string Note)> notes, CancellationToken cancellationToken)
     {
         HomeDirectory.Check(home.Root);
         var known = notes.ConvertAll(kept => ReadKnown(home, kept.Name, kept.Note));
@@ -93,20 +108,24 @@ internal static class LogCommands
         }
         catch (FormatException e)
         {
-            throw new InvalidInputException("against", $"'{name}' is no checkpoint of this log: {e.Message}", "a file that 'ingot log checkpoint' printed for this log");
+            throw new InvalidInputException("against", $"'{name}' is no checkpoint of this log: {e.Message}",
+                "a file that 'ingot log checkpoint' printed for this log");
         }
     }
 
-    private static async Task<VerifyReply> VerifyThereAsync(CommandContext context, List<(string Name, string Note)> notes, CancellationToken cancellationToken)
+    private static async Task<VerifyReply> VerifyThereAsync(
+        CommandContext context, List<(string Name, string Note)> notes, CancellationToken cancellationToken)
     {
         using var server = await context.ConnectAsync(cancellationToken, start: false);
         var request = new VerifyRequest(notes.ConvertAll(kept => kept.Note));
-        return await server.SendAsync(HttpMethod.Post, "api/v1/log/verify", request, ApiJson.Default.VerifyRequest, ApiJson.Default.VerifyReply, cancellationToken);
+        return await server.SendAsync(HttpMethod.Post, "api/v1/log/verify", request, ApiJson.Default.VerifyRequest,
+            ApiJson.Default.VerifyReply, cancellationToken);
     }
 
     private static Command CreateCheckpoint(Binder bind)
     {
-        var command = new Command("checkpoint", "Print the newest signed checkpoint: kept elsewhere, it shows one day that nothing before it was changed or cut off");
+        var command = new Command("checkpoint",
+            "Print the newest signed checkpoint: kept elsewhere, it shows one day that nothing before it was changed or cut off");
         command.SetAction(bind(async (context, _, cancellationToken) =>
         {
             context.Terminal.Document((await CheckpointAsync(context, cancellationToken)).TrimEnd('\n'));
@@ -120,7 +139,8 @@ internal static class LogCommands
         if (LocalServer.Configured is null)
         {
             HomeDirectory.Check(context.Home.Directory);
-            return LedgerStore.CheckpointOf(context.Home.Server) ?? throw new RefusedException("the ledger is empty: there is nothing to keep a checkpoint of");
+            return LedgerStore.CheckpointOf(context.Home.Server)
+                ?? throw new RefusedException("the ledger is empty: there is nothing to keep a checkpoint of");
         }
 
         using var server = await context.ConnectAsync(cancellationToken, start: false);
@@ -130,11 +150,13 @@ internal static class LogCommands
     private static Command CreateProve(Binder bind)
     {
         var entry = new Argument<long>("ENTRY") { Description = "The entry's number, as 'log show' prints it" };
-        var command = new Command("prove", "Print a proof (c2sp.org/tlog-proof) that an entry is in the signed ledger, for anyone to check offline") { entry };
+        var command = new Command("prove",
+            "Print a proof (c2sp.org/tlog-proof) that an entry is in the signed ledger, for anyone to check offline") { entry };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             using var server = await context.ConnectAsync(cancellationToken, start: false);
-            context.Terminal.Document((await server.GetTextAsync($"api/v1/log/proof/{result.GetValue(entry).ToString(CultureInfo.InvariantCulture)}", cancellationToken)).TrimEnd('\n'));
+            context.Terminal.Document((await server.GetTextAsync(
+                $"api/v1/log/proof/{result.GetValue(entry).ToString(CultureInfo.InvariantCulture)}", cancellationToken)).TrimEnd('\n'));
             return ExitCode.Done;
         }));
         return command;
@@ -143,15 +165,19 @@ internal static class LogCommands
     private static Command CreateAcceptLoss(Binder bind)
     {
         var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", Required = true };
-        var command = new Command("accept-loss", "Go on with a ledger that lost entries this home remembers, when no backup has them; recorded with your name") { why };
+        var command = new Command("accept-loss",
+            "Go on with a ledger that lost entries this home remembers, when no backup has them; recorded with your name") { why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             if (LocalServer.Configured is { } server)
-                throw new RefusedException($"INGOT_SERVER names '{server}': a loss is accepted on the host that has the ledger, without INGOT_SERVER");
+                throw new RefusedException(
+                    $"INGOT_SERVER names '{server}': a loss is accepted on the host that has the ledger, without INGOT_SERVER");
 
             HomeDirectory.Check(context.Home.Directory);
-            var entry = await LedgerStore.AcceptLossAsync(context.Home.Server, TimeProvider.System, Principal.NameOf(Environment.UserName), ReasonOf(result.GetRequiredValue(why)), cancellationToken);
-            context.Terminal.Line($"the loss is on the record as entry {entry.Seq}: checkpoints that were kept from what is lost will not verify any more, and that entry says why");
+            var entry = await LedgerStore.AcceptLossAsync(context.Home.Server, TimeProvider.System, Principal.NameOf(Environment.UserName),
+                ReasonOf(result.GetRequiredValue(why)), cancellationToken);
+            context.Terminal.Line($"the loss is on the record as entry {entry.Seq}: checkpoints that were kept from what is lost will not "
+                + "verify any more, and that entry says why");
             return ExitCode.Done;
         }));
         return command;
@@ -159,13 +185,17 @@ internal static class LogCommands
 
     private static string ReasonOf(string why) => PlainText.IsPlain(why) && why.Length is > 0 and <= Largest
         ? why
-        : throw new InvalidInputException("why", "the reason is not one line of characters that can be seen", $"a sentence of at most {Largest} characters");
+        : throw new InvalidInputException("why", "the reason is not one line of characters that can be seen",
+            $"a sentence of at most {Largest} characters");
 
     private static void Print(Terminal terminal, VerifyReply report, int against)
     {
-        string continues = against == 0 ? "" : $", and continue {(against == 1 ? "the checkpoint" : $"all {against} checkpoints")} that were kept";
+        string continues = against == 0
+            ? ""
+            : $", and continue {(against == 1 ? "the checkpoint" : $"all {against} checkpoints")} that were kept";
         if (report.Ok)
-            terminal.Line(terminal.Good($"{report.Size} entries are whole: tree, signatures and tables match{continues}; root {report.Root}"));
+            terminal.Line(
+                terminal.Good($"{report.Size} entries are whole: tree, signatures and tables match{continues}; root {report.Root}"));
         foreach (var problem in report.Problems)
             terminal.Line(terminal.Bad(problem.Entry is { } entry ? $"entry {entry}: {problem.Problem}" : problem.Problem));
     }
@@ -234,12 +264,14 @@ internal static class LogCommands
         }
 
         private Task<LogReply> GetAsync(FormattableString query, CancellationToken cancellationToken) =>
-            server.GetAsync($"api/v1/log?{query.ToString(CultureInfo.InvariantCulture)}&all={(all ? "true" : "false")}", ApiJson.Default.LogReply, cancellationToken);
+            server.GetAsync($"api/v1/log?{query.ToString(CultureInfo.InvariantCulture)}&all={(all ? "true" : "false")}",
+                ApiJson.Default.LogReply, cancellationToken);
 
         private void Print(IReadOnlyList<LogEntryReply> entries)
         {
             foreach (var entry in entries)
-                terminal.Line($"{entry.Entry,5}  {entry.Time.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)}  {entry.Actor,-12}  {entry.Text}");
+                terminal.Line($"{entry.Entry,5}  {entry.Time.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)}  "
+                    + $"{entry.Actor,-12}  {entry.Text}");
         }
     }
 }

@@ -15,7 +15,9 @@ internal static class PromotionCommands
         {
             using var server = await context.ConnectAsync(cancellationToken);
             var target = await ImageArgument.ResolveAsync(context, server, result.GetRequiredValue(image), cancellationToken);
-            var decision = await server.SendAsync(HttpMethod.Post, "api/v1/promotions", new PromotionRequest(target.Project, target.Image, result.GetRequiredValue(stage), target.Digest), ApiJson.Default.PromotionRequest, ApiJson.Default.DecisionReply, cancellationToken);
+            var decision = await server.SendAsync(HttpMethod.Post, "api/v1/promotions",
+                new PromotionRequest(target.Project, target.Image, result.GetRequiredValue(stage), target.Digest),
+                ApiJson.Default.PromotionRequest, ApiJson.Default.DecisionReply, cancellationToken);
             return Answer(context.Terminal, decision);
         }));
         return command;
@@ -29,7 +31,9 @@ internal static class PromotionCommands
         {
             using var server = await context.ConnectAsync(cancellationToken);
             var target = await ImageArgument.ResolveAsync(context, server, result.GetRequiredValue(image), cancellationToken);
-            var decision = await server.GetAsync($"api/v1/explain?project={Uri.EscapeDataString(target.Project)}&image={Uri.EscapeDataString(target.Image)}&stage={Uri.EscapeDataString(result.GetRequiredValue(stage))}&digest={Uri.EscapeDataString(target.Digest.ToString())}", ApiJson.Default.DecisionReply, cancellationToken);
+            var decision = await server.GetAsync($"api/v1/explain?project={Uri.EscapeDataString(target.Project)}"
+                + $"&image={Uri.EscapeDataString(target.Image)}&stage={Uri.EscapeDataString(result.GetRequiredValue(stage))}"
+                + $"&digest={Uri.EscapeDataString(target.Digest.ToString())}", ApiJson.Default.DecisionReply, cancellationToken);
             return Answer(context.Terminal, decision);
         }));
         return command;
@@ -43,12 +47,15 @@ internal static class PromotionCommands
     {
         var image = new Argument<string>("IMAGE") { Description = "name[:tag][@digest]" };
         var why = Why();
-        var command = new Command("revoke", "Take back every promotion of an image: no stage admits it, no rollout goes on to it, no rollback goes back to it; what serves goes on until another version is deployed") { image, why };
+        var command = new Command("revoke", "Take back every promotion of an image: no stage admits it, no rollout goes on to it, "
+            + "no rollback goes back to it; what serves goes on until another version is deployed") { image, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             using var server = await context.ConnectAsync(cancellationToken);
             var target = await ImageArgument.ResolveAsync(context, server, result.GetRequiredValue(image), cancellationToken);
-            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/revocations", new RevocationRequest(target.Project, target.Image, target.Digest, result.GetRequiredValue(why)), ApiJson.Default.RevocationRequest, ApiJson.Default.ResolveReply, cancellationToken);
+            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/revocations",
+                new RevocationRequest(target.Project, target.Image, target.Digest, result.GetRequiredValue(why)),
+                ApiJson.Default.RevocationRequest, ApiJson.Default.ResolveReply, cancellationToken);
             if (!context.Terminal.TryJson(reply, ApiJson.Default.ResolveReply))
                 context.Terminal.Line($"{target.Repository}@{target.Digest} is revoked");
             return ExitCode.Done;
@@ -70,21 +77,25 @@ internal static class PromotionCommands
         if (decision.Decision == "admitted")
             return ExitCode.Done;
         var open = decision.Gates.Where(gate => gate.Verdict != "pass").ToList();
-        return open.Count > 0 && open.All(gate => gate is { Gate: "approvals", Verdict: "unknown" } or { Gate: "soak" }) ? ExitCode.Waiting : ExitCode.No;
+        return open.Count > 0 && open.All(gate => gate is { Gate: "approvals", Verdict: "unknown" } or { Gate: "soak" })
+            ? ExitCode.Waiting
+            : ExitCode.No;
     }
 
     public static void Print(Terminal terminal, DecisionReply decision, bool toProgress = false)
     {
         Action<string> say = toProgress ? terminal.Result : terminal.Line;
         bool admitted = decision.Decision == "admitted";
-        string name = $"{decision.Project}/{decision.Image}{(decision.Version is null ? "" : ":" + decision.Version)} ({decision.Digest.Short})";
+        string name =
+            $"{decision.Project}/{decision.Image}{(decision.Version is null ? "" : ":" + decision.Version)} ({decision.Digest.Short})";
         say($"{name} {(admitted ? terminal.Good("is admitted") : terminal.Bad("is refused"))} in stage {decision.Stage}");
         if (decision.Fallen is not null)
             say($"  {terminal.Bad(decision.Fallen)}");
         int width = decision.Gates.Count == 0 ? 0 : decision.Gates.Max(g => g.Gate.Length);
         foreach (var gate in decision.Gates)
         {
-            string verdict = gate.Verdict switch { "pass" => terminal.Good("pass   "), "fail" => terminal.Bad("fail   "), _ => terminal.Bad("unknown") };
+            string verdict =
+                gate.Verdict switch { "pass" => terminal.Good("pass   "), "fail" => terminal.Bad("fail   "), _ => terminal.Bad("unknown") };
             say($"  {verdict} {gate.Gate.PadRight(width)}  {gate.Reason}");
             foreach (var evidence in gate.Evidence)
                 say(terminal.Faint($"          {new string(' ', width)}evidence {evidence}"));
@@ -94,7 +105,8 @@ internal static class PromotionCommands
 
         foreach (var quarantine in decision.Quarantines ?? [])
         {
-            say(terminal.Bad($"  it failed in {decision.Stage}/{quarantine.Service} and is not released there again{(quarantine.WithSettings ? " with the settings it had" : "")}: {quarantine.Reason}"));
+            say(terminal.Bad($"  it failed in {decision.Stage}/{quarantine.Service} and is not released there "
+                + $"again{(quarantine.WithSettings ? " with the settings it had" : "")}: {quarantine.Reason}"));
             foreach (string symptom in SymptomText.Of(quarantine.Symptoms))
                 say($"    {symptom}");
         }
@@ -109,11 +121,15 @@ internal static class PromotionCommands
         {
             using var server = await context.ConnectAsync(cancellationToken);
             var target = await ImageArgument.ResolveAsync(context, server, result.GetRequiredValue(image), cancellationToken);
-            var decision = await server.SendAsync(HttpMethod.Post, "api/v1/approvals", new ApprovalRequest(target.Project, target.Image, result.GetRequiredValue(stage), target.Digest, result.GetRequiredValue(why), approved), ApiJson.Default.ApprovalRequest, ApiJson.Default.DecisionReply, cancellationToken);
+            var decision = await server.SendAsync(HttpMethod.Post, "api/v1/approvals",
+                new ApprovalRequest(target.Project, target.Image, result.GetRequiredValue(stage), target.Digest,
+                    result.GetRequiredValue(why), approved),
+                ApiJson.Default.ApprovalRequest, ApiJson.Default.DecisionReply, cancellationToken);
             var principal = await server.GetAsync("api/v1/principal", ApiJson.Default.PrincipalReply, cancellationToken);
             if (!context.Terminal.TryJson(decision, ApiJson.Default.DecisionReply))
             {
-                context.Terminal.Line($"recorded: {principal.Name} {(approved ? "approves" : "rejects")} {target.Repository} ({target.Digest.Short}) for {decision.Stage}: {result.GetRequiredValue(why)}");
+                context.Terminal.Line($"recorded: {principal.Name} {(approved ? "approves" : "rejects")} {target.Repository} "
+                    + $"({target.Digest.Short}) for {decision.Stage}: {result.GetRequiredValue(why)}");
                 Print(context.Terminal, decision);
             }
 

@@ -15,13 +15,18 @@ internal static class PsCommand
         var service = new Argument<string?>("SERVICE") { Description = "Only this service", Arity = ArgumentArity.ZeroOrOne };
         var stage = new Option<string?>("--stage") { Description = "Only at this stage", HelpName = "STAGE" };
         var watch = Watching.Option();
-        var command = new Command("ps", "The instances: service, stage, generation, version, digest, state, health, address, container, since when") { service, stage, watch };
-        command.SetAction(bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
+        var command = new Command("ps",
+            "The instances: service, stage, generation, version, digest, state, health, address, container, since when")
         {
-            var rows = Rows(await StatusCommand.FetchAsync(context, result.GetValue(service), token), result.GetValue(stage));
-            if (!terminal.TryJson(new PsReport(rows), PsJson.Default.PsReport))
-                Print(terminal, rows);
-        }, cancellationToken)));
+            service, stage, watch,
+        };
+        command.SetAction(
+            bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
+            {
+                var rows = Rows(await StatusCommand.FetchAsync(context, result.GetValue(service), token), result.GetValue(stage));
+                if (!terminal.TryJson(new PsReport(rows), PsJson.Default.PsReport))
+                    Print(terminal, rows);
+            }, cancellationToken)));
         return command;
     }
 
@@ -31,7 +36,8 @@ internal static class PsCommand
            where stage is null || s.Stage == stage
            from i in s.Instances
            select new InstanceRow(
-               s.Project, s.Service, s.Stage, i.Name ?? i.Id, i.Generation, i.Version, i.Digest, i.State, i.Health, i.Check, i.ExitCode, i.Address, i.Id, i.Since),
+               s.Project, s.Service, s.Stage, i.Name ?? i.Id, i.Generation, i.Version, i.Digest, i.State, i.Health, i.Check, i.ExitCode,
+               i.Address, i.Id, i.Since),
     ];
 
     internal static void Print(Terminal terminal, IReadOnlyList<InstanceRow> rows)
@@ -47,7 +53,8 @@ internal static class PsCommand
             rows.Select(r => (string[])
             [
                 r.Service, r.Stage, r.Instance, r.Generation.ToString(CultureInfo.InvariantCulture), r.Version ?? "-", r.Digest.Short,
-                r.ExitCode is { } code ? $"{r.State} ({code})" : r.State, r.Check is null ? r.Health : $"{r.Health}: {r.Check}", r.Address ?? "-", r.Container,
+                r.ExitCode is { } code ? $"{r.State} ({code})" : r.State, r.Check is null ? r.Health : $"{r.Health}: {r.Check}",
+                r.Address ?? "-", r.Container,
                 r.Since?.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "-",
             ]));
     }
@@ -57,7 +64,8 @@ internal static class PsCommand
 internal sealed record PsReport(IReadOnlyList<InstanceRow> Instances);
 
 internal sealed record InstanceRow(
-    string Project, string Service, string Stage, string Instance, int Generation, string? Version, Digest Digest, string State, string Health, string? Check, int? ExitCode,
+    string Project, string Service, string Stage, string Instance, int Generation, string? Version, Digest Digest, string State,
+    string Health, string? Check, int? ExitCode,
     string? Address, string Container, DateTimeOffset? Since);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]

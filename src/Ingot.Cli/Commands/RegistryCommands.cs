@@ -19,10 +19,19 @@ internal static class RegistryCommands
     {
         var name = new Argument<string>("IMAGE") { Description = "name[:tag][@digest] in the local store" };
         var target = new Argument<string>("REF") { Description = "[REGISTRY/]REPOSITORY[:TAG]; Docker Hub when no registry is named" };
-        var compression = new Option<string?>("--compression") { Description = "Compress the layers so, gzip or zstd; diff ids stay, digests change, and evidence, which speaks of digests, stays behind", HelpName = "NAME" };
+        var compression = new Option<string?>("--compression")
+        {
+            Description =
+                "Compress the layers so, gzip or zstd; diff ids stay, digests change, and evidence, which speaks of digests, stays behind",
+            HelpName = "NAME",
+        };
         compression.AcceptOnlyFromAmong(LayerCompression.Gzip.Name, LayerCompression.Zstandard.Name);
         var shared = new TransferSymbols("Push this image of an index");
-        var command = new Command("push", "Push an image of the local store and its evidence to a registry; how it was built here is signed and goes along") { name, target, compression };
+        var command = new Command("push",
+            "Push an image of the local store and its evidence to a registry; how it was built here is signed and goes along")
+        {
+            name, target, compression,
+        };
         shared.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
@@ -32,9 +41,12 @@ internal static class RegistryCommands
                 throw new InvalidInputException("reference", $"'{reference}' has a digest, which the image has of itself", "push to a tag");
             var layout = new OciLayout(context.Home.Content);
             var found = await context.LocalImages.FindAsync(result.GetRequiredValue(name), cancellationToken);
-            var digest = options.AllPlatforms ? found.Descriptor.Digest : (await LocalImages.LoadAsync(layout.Store, found.Descriptor.Digest, options.Platform, cancellationToken)).Digest;
+            var digest = options.AllPlatforms
+                ? found.Descriptor.Digest
+                : (await LocalImages.LoadAsync(layout.Store, found.Descriptor.Digest, options.Platform, cancellationToken)).Digest;
             if (result.GetValue(compression) is { } codec)
-                (digest, options) = (await RecompressAsync(layout.Store, digest, LayerCompression.Find(codec)!, cancellationToken), options with { Evidence = false });
+                (digest, options) = (await RecompressAsync(layout.Store, digest, LayerCompression.Find(codec)!, cancellationToken),
+                    options with { Evidence = false });
 
             if (options.Evidence)
                 await new SignedProvenance(context.Host).EnsureAsync(found.Name, digest, cancellationToken);
@@ -42,7 +54,8 @@ internal static class RegistryCommands
             var client = await registries.ConnectAsync(reference.Registry!, cancellationToken);
             var mounts = await MountsAsync(layout, reference, cancellationToken);
             using var display = new TransferDisplay(context.Terminal, "push", reference.ToString());
-            await ImageTransfer.PushAsync(layout.Store, client, reference.Repository, digest, reference.Tag, display.Options with { Referrers = options.Evidence, MountFrom = d => mounts.GetValueOrDefault(d) }, cancellationToken);
+            await ImageTransfer.PushAsync(layout.Store, client, reference.Repository, digest, reference.Tag,
+                display.Options with { Referrers = options.Evidence, MountFrom = d => mounts.GetValueOrDefault(d) }, cancellationToken);
             return Report(context, display, reference.WithTag(reference.Tag).ToString(), digest, found.Name);
         }));
         return command;
@@ -50,8 +63,15 @@ internal static class RegistryCommands
 
     public static Command CreatePull(Binder bind)
     {
-        var source = new Argument<string>("REF") { Description = "[REGISTRY/]REPOSITORY[:TAG][@DIGEST]; Docker Hub when no registry is named" };
-        var name = new Option<string?>("--name") { Description = "The name in the local store; the full reference when left out", HelpName = "NAME" };
+        var source = new Argument<string>("REF")
+        {
+            Description = "[REGISTRY/]REPOSITORY[:TAG][@DIGEST]; Docker Hub when no registry is named",
+        };
+        var name = new Option<string?>("--name")
+        {
+            Description = "The name in the local store; the full reference when left out",
+            HelpName = "NAME",
+        };
         var shared = new TransferSymbols("Pull this image of an index; this host's when left out");
         var command = new Command("pull", "Pull an image and its evidence from a registry into the local store") { source, name };
         shared.AddTo(command);
@@ -68,7 +88,8 @@ internal static class RegistryCommands
             var client = await registries.ConnectAsync(reference.Registry!, cancellationToken);
             using var display = new TransferDisplay(context.Terminal, "pull", reference.ToString());
             var platform = options.AllPlatforms ? null : options.Platform ?? Platform.Host;
-            var pulled = await ImageTransfer.PullAsync(client, reference.Repository, reference.Digest?.ToString() ?? reference.Tag!, layout.Store, display.Options with { Platform = platform, Referrers = options.Evidence }, cancellationToken);
+            var pulled = await ImageTransfer.PullAsync(client, reference.Repository, reference.Digest?.ToString() ?? reference.Tag!,
+                layout.Store, display.Options with { Platform = platform, Referrers = options.Evidence }, cancellationToken);
             if (platform is not null)
                 pulled = (await Image.LoadAsync(layout.Store, pulled.Digest, platform, cancellationToken)).Descriptor;
             await layout.SetAsync(given, pulled with { Annotations = null, Platform = null }, cancellationToken);
@@ -82,7 +103,8 @@ internal static class RegistryCommands
         var source = new Argument<string>("SRC") { Description = "The reference to copy" };
         var target = new Argument<string>("DST") { Description = "Where to; the source's tag when it has none" };
         var shared = new TransferSymbols("Copy this image of an index; this host's when left out");
-        var command = new Command("copy", "Copy an image and its evidence from one registry to another, without storing it here") { source, target };
+        var command = new Command("copy",
+            "Copy an image and its evidence from one registry to another, without storing it here") { source, target };
         shared.AddTo(command);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
@@ -106,7 +128,8 @@ internal static class RegistryCommands
                 Referrers = options.Evidence,
                 MountFrom = _ => from.Registry == to.Registry && from.Repository != to.Repository ? from.Repository : null,
             };
-            var copied = await ImageTransfer.CopyAsync(sourceClient, from.Repository, from.Digest?.ToString() ?? from.Tag!, targetClient, to.Repository, tag, transfer, cancellationToken);
+            var copied = await ImageTransfer.CopyAsync(sourceClient, from.Repository, from.Digest?.ToString() ?? from.Tag!, targetClient,
+                to.Repository, tag, transfer, cancellationToken);
             return Report(context, display, shown, copied.Digest, name: null);
         }));
         return command;
@@ -114,7 +137,8 @@ internal static class RegistryCommands
 
     private static Reference Parse(string text) => Reference.TryParse(text, out var reference)
         ? reference.WithDockerDefaults()
-        : throw new InvalidInputException("reference", $"'{text}' is not a reference to an image", "expected [REGISTRY/]REPOSITORY[:TAG][@sha256:DIGEST] in lower case, such as 'registry.example/team/app:1.2'");
+        : throw new InvalidInputException("reference", $"'{text}' is not a reference to an image",
+            "expected [REGISTRY/]REPOSITORY[:TAG][@sha256:DIGEST] in lower case, such as 'registry.example/team/app:1.2'");
 
     private static int Report(CommandContext context, TransferDisplay display, string reference, Digest digest, string? name)
     {
@@ -126,21 +150,24 @@ internal static class RegistryCommands
     }
 
     // Other images of that registry that are known here: their layers can be linked instead of sent.
-    private static async Task<IReadOnlyDictionary<Digest, string>> MountsAsync(OciLayout layout, Reference target, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyDictionary<Digest, string>> MountsAsync(
+        OciLayout layout, Reference target, CancellationToken cancellationToken)
     {
         var mounts = new Dictionary<Digest, string>();
         foreach (var (name, descriptor) in await layout.NamesAsync(cancellationToken))
         {
             if (!Reference.TryParse(name, out var other) || other.Registry != target.Registry || other.Repository == target.Repository)
                 continue;
-            foreach (var layer in (await LocalImages.LoadAsync(layout.Store, descriptor.Digest, platform: null, cancellationToken)).Manifest.Layers)
+            foreach (var layer in (await LocalImages.LoadAsync(layout.Store, descriptor.Digest, platform: null,
+                cancellationToken)).Manifest.Layers)
                 mounts.TryAdd(layer.Digest, other.Repository);
         }
 
         return mounts;
     }
 
-    private static async Task<Digest> RecompressAsync(DirectoryStore store, Digest digest, LayerCompression compression, CancellationToken cancellationToken)
+    private static async Task<Digest> RecompressAsync(
+        DirectoryStore store, Digest digest, LayerCompression compression, CancellationToken cancellationToken)
     {
         byte[] bytes = await store.ReadRequiredAsync(digest, cancellationToken);
         if (MediaType.IsIndex(Image.MediaTypeOf(digest, bytes)))
@@ -159,7 +186,10 @@ internal sealed class TransferSymbols(string platform)
 {
     private readonly Option<string?> _platform = Symbols.Platform(platform);
     private readonly Option<bool> _all = new("--all-platforms") { Description = "The whole index, with the images of every platform" };
-    private readonly Option<bool> _noEvidence = new("--no-evidence") { Description = "Leave behind what is said about the image: signatures, bills of materials, test results" };
+    private readonly Option<bool> _noEvidence = new("--no-evidence")
+    {
+        Description = "Leave behind what is said about the image: signatures, bills of materials, test results",
+    };
     private readonly Option<string[]> _insecure = Symbols.InsecureRegistry();
 
     public void AddTo(Command command)

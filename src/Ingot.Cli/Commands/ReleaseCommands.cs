@@ -12,9 +12,21 @@ internal static class ReleaseCommands
     public static Command CreateDeploy(Binder bind)
     {
         var (service, stage) = Symbols();
-        var image = new Option<string>("--image") { Description = "name[:tag][@digest] of the project; the service's image at its version when left out", HelpName = "IMAGE" };
-        var overrideQuarantine = new Option<bool>("--override") { Description = "Release a digest although it is quarantined; recorded with your name" };
-        var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", DefaultValueFactory = _ => "deployed by hand" };
+        var image = new Option<string>("--image")
+        {
+            Description = "name[:tag][@digest] of the project; the service's image at its version when left out",
+            HelpName = "IMAGE",
+        };
+        var overrideQuarantine = new Option<bool>("--override")
+        {
+            Description = "Release a digest although it is quarantined; recorded with your name",
+        };
+        var why = new Option<string>("--why")
+        {
+            Description = "The reason, for the record",
+            HelpName = "TEXT",
+            DefaultValueFactory = _ => "deployed by hand",
+        };
         var command = new Command("deploy", "Roll an admitted image out to a service") { service, stage, image, overrideQuarantine, why };
         var wait = new WaitSymbols();
         wait.AddTo(command);
@@ -26,9 +38,12 @@ internal static class ReleaseCommands
             string name = result.GetRequiredValue(service);
             string text = result.GetValue(image) ?? project.Services.FirstOrDefault(s => s.Name == name)?.Image ?? name;
             var target = await ImageArgument.ResolveAsync(context, server, text, cancellationToken);
-            var request = new ReleaseRequest(project.Name, name, result.GetRequiredValue(stage), target.Digest, result.GetValue(why)!, result.GetValue(overrideQuarantine));
-            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases", request, ApiJson.Default.ReleaseRequest, ApiJson.Default.ReleaseReply, cancellationToken);
-            return await FollowAsync(context.Terminal, server, options, reply, $"{request.Stage}/{name}", isEnough: null, cancellationToken);
+            var request = new ReleaseRequest(project.Name, name, result.GetRequiredValue(stage), target.Digest, result.GetValue(why)!,
+                result.GetValue(overrideQuarantine));
+            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases", request, ApiJson.Default.ReleaseRequest,
+                ApiJson.Default.ReleaseReply, cancellationToken);
+            return await FollowAsync(context.Terminal, server, options, reply, $"{request.Stage}/{name}",
+                isEnough: null, cancellationToken);
         }));
         return command;
     }
@@ -36,36 +51,62 @@ internal static class ReleaseCommands
     public static Command CreateRollback(Binder bind)
     {
         var (service, stage) = Symbols();
-        var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", DefaultValueFactory = _ => "rolled back by hand" };
-        var command = new Command("rollback", "Give the traffic back to the generation before, at once; the digest left is quarantined with its settings") { service, stage, why };
+        var why = new Option<string>("--why")
+        {
+            Description = "The reason, for the record",
+            HelpName = "TEXT",
+            DefaultValueFactory = _ => "rolled back by hand",
+        };
+        var command = new Command("rollback",
+            "Give the traffic back to the generation before, at once; the digest left is quarantined with its settings")
+        {
+            service, stage, why,
+        };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var project = context.LoadProject();
             using var server = await context.ConnectAsync(cancellationToken);
-            var request = new RollbackRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), result.GetValue(why)!);
-            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/rollbacks", request, ApiJson.Default.RollbackRequest, ApiJson.Default.ReleaseReply, cancellationToken);
+            var request = new RollbackRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage),
+                result.GetValue(why)!);
+            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/rollbacks", request, ApiJson.Default.RollbackRequest,
+                ApiJson.Default.ReleaseReply, cancellationToken);
             // What is left after the traffic is back is clearing away: nobody waits for that.
-            return await FollowAsync(context.Terminal, server, new WaitOptions(), reply, $"{request.Stage}/{request.Service}", rollout => rollout.TrafficBack, cancellationToken);
+            return await FollowAsync(context.Terminal, server, new WaitOptions(), reply, $"{request.Stage}/{request.Service}",
+                rollout => rollout.TrafficBack, cancellationToken);
         }));
         return command;
     }
 
-    public static Command CreatePause(Binder bind) => CreatePause(bind, "pause", "Hold a rollout where it is; the judge still runs and may abort it", paused: true);
+    public static Command CreatePause(Binder bind) =>
+        CreatePause(bind, "pause", "Hold a rollout where it is; the judge still runs and may abort it", paused: true);
 
     public static Command CreateResume(Binder bind) => CreatePause(bind, "resume", "Let a paused rollout go on", paused: false);
 
     public static Command CreateDown(Binder bind)
     {
-        var directory = new Argument<string?>("DIR") { Description = "The project's directory; the nearest above when left out", Arity = ArgumentArity.ZeroOrOne };
-        var service = new Option<string?>("--service") { Description = "Only this service, also one that is no longer in the project", HelpName = "SERVICE" };
+        var directory = new Argument<string?>("DIR")
+        {
+            Description = "The project's directory; the nearest above when left out",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var service = new Option<string?>("--service")
+        {
+            Description = "Only this service, also one that is no longer in the project",
+            HelpName = "SERVICE",
+        };
         var stage = new Option<string?>("--stage") { Description = "Only at this stage", HelpName = "STAGE" };
-        var command = new Command("down", "Stop what 'up' started: the instances and the proxies of a project. Images, evidence and the ledger stay") { directory, service, stage };
+        var command = new Command("down",
+            "Stop what 'up' started: the instances and the proxies of a project. Images, evidence and the ledger stay")
+        {
+            directory, service, stage,
+        };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var project = result.GetValue(directory) is { } given ? ProjectFiles.Load(context.Resolve(given)) : context.LoadProject();
             using var server = await context.ConnectAsync(cancellationToken);
             var request = new StopRequest(project.Name, result.GetValue(service), result.GetValue(stage));
-            var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", request, ApiJson.Default.StopRequest, ApiJson.Default.StatusReply, cancellationToken);
+            var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", request, ApiJson.Default.StopRequest,
+                ApiJson.Default.StatusReply, cancellationToken);
             if (!context.Terminal.TryJson(status, ApiJson.Default.StatusReply))
                 context.Terminal.Line($"{Stopped(request)} is stopped");
             return ExitCode.Done;
@@ -74,19 +115,27 @@ internal static class ReleaseCommands
     }
 
     private static string Stopped(StopRequest request) =>
-        (request.Service is null ? $"project {request.Project}" : $"service {request.Service} of {request.Project}") + (request.Stage is null ? "" : $" at {request.Stage}");
+        (request.Service is null ? $"project {request.Project}" : $"service {request.Service} of {request.Project}")
+            + (request.Stage is null ? "" : $" at {request.Stage}");
 
     private static Command CreatePause(Binder bind, string name, string description, bool paused)
     {
         var (service, stage) = Symbols();
-        var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", DefaultValueFactory = _ => "by hand" };
+        var why = new Option<string>("--why")
+        {
+            Description = "The reason, for the record",
+            HelpName = "TEXT",
+            DefaultValueFactory = _ => "by hand",
+        };
         var command = new Command(name, description) { service, stage, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var project = context.LoadProject();
             using var server = await context.ConnectAsync(cancellationToken);
-            var request = new PauseRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage), result.GetValue(why)!, paused);
-            var rollout = await server.SendAsync(HttpMethod.Post, "api/v1/pauses", request, ApiJson.Default.PauseRequest, ApiJson.Default.RolloutReply, cancellationToken);
+            var request = new PauseRequest(project.Name, result.GetRequiredValue(service), result.GetRequiredValue(stage),
+                result.GetValue(why)!, paused);
+            var rollout = await server.SendAsync(HttpMethod.Post, "api/v1/pauses", request, ApiJson.Default.PauseRequest,
+                ApiJson.Default.RolloutReply, cancellationToken);
             if (!context.Terminal.TryJson(rollout, ApiJson.Default.RolloutReply))
                 context.Terminal.Line($"rollout {rollout.Id} of {request.Stage}/{request.Service} is {(paused ? "paused" : "resumed")}");
             return ExitCode.Done;
@@ -95,7 +144,8 @@ internal static class ReleaseCommands
     }
 
     private static async Task<int> FollowAsync(
-        Terminal terminal, ServerClient server, WaitOptions options, ReleaseReply reply, string name, Func<RolloutReply, bool>? isEnough, CancellationToken cancellationToken)
+        Terminal terminal, ServerClient server, WaitOptions options, ReleaseReply reply, string name, Func<RolloutReply, bool>? isEnough,
+        CancellationToken cancellationToken)
     {
         if (reply.Outcome == "refused")
             throw new RefusedException(reply.Reason!);
@@ -110,7 +160,8 @@ internal static class ReleaseCommands
         if (reply.Reason is { } note)
             terminal.Progress($"  {note}");
 
-        var followed = await new RolloutFollower(server, options, text => terminal.Progress($"  {text}"), TimeProvider.System).FollowAsync(reply.Rollout!, isEnough, cancellationToken);
+        var followed = await new RolloutFollower(server, options, text => terminal.Progress($"  {text}"), TimeProvider.System)
+            .FollowAsync(reply.Rollout!, isEnough, cancellationToken);
         bool isReturn = isEnough is not null;
         if (!terminal.TryJson(followed.Reply, ApiJson.Default.RolloutReply))
             Print(terminal, followed, name, isReturn, reply.Generation);
@@ -138,7 +189,8 @@ internal static class ReleaseCommands
                     + (rollout.Reason is { } why ? $": {why}" : "")),
             RolloutEnd.Done => terminal.Good($"{name} serves generation {rollout.Generation}"),
             RolloutEnd.Detached => $"{name}: rollout {rollout.Id} goes on; {RolloutFollower.WaysOf(rollout)}",
-            RolloutEnd.TimedOut => terminal.Bad($"{name}: the time is over while rollout {rollout.Id} is in {rollout.State} at {rollout.Share} %; it goes on; {RolloutFollower.WaysOf(rollout)}"),
+            RolloutEnd.TimedOut => terminal.Bad($"{name}: the time is over while rollout {rollout.Id} is in {rollout.State} at "
+                + $"{rollout.Share} %; it goes on; {RolloutFollower.WaysOf(rollout)}"),
             RolloutEnd.Paused => terminal.Bad($"{name}: paused: {rollout.Reason}"),
             _ => terminal.Bad($"{name}: went back: {rollout.Reason}"),
         };

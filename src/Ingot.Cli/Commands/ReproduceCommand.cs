@@ -16,11 +16,15 @@ internal static class ReproduceCommand
 {
     public static Command Create(Binder bind)
     {
-        var name = new Argument<string>("IMAGE") { Description = "An image that was built on this host, or one of a registry with signed provenance: name[:tag][@digest]" };
+        var name = new Argument<string>("IMAGE")
+        {
+            Description = "An image that was built on this host, or one of a registry with signed provenance: name[:tag][@digest]",
+        };
         var times = new Option<int>("--times") { Description = "How often it is built", DefaultValueFactory = _ => 1, HelpName = "N" };
         var symbols = new StepAccessSymbols();
         var insecure = Symbols.InsecureRegistry();
-        var command = new Command("reproduce", "Build an image again from its record or its signed provenance and compare: what differs is named with file, instruction, cause and cure; a match is signed")
+        var command = new Command("reproduce", "Build an image again from its record or its signed provenance and compare: "
+            + "what differs is named with file, instruction, cause and cure; a match is signed")
         {
             name, times, symbols.Secrets, symbols.Ssh, symbols.Allow, insecure,
         };
@@ -28,7 +32,8 @@ internal static class ReproduceCommand
         {
             var access = symbols.Read(result, context.Directory);
             string[] plain = result.GetValue(insecure) ?? [];
-            var subject = await new ReproductionSubjects(context.Host, context.LocalImages, plain).FindAsync(result.GetRequiredValue(name), cancellationToken);
+            var subject = await new ReproductionSubjects(context.Host, context.LocalImages, plain)
+                .FindAsync(result.GetRequiredValue(name), cancellationToken);
             CheckAccess(subject.Recipe, access);
             return await RunAsync(context, subject, access, plain, Math.Clamp(result.GetValue(times), 1, 1000), cancellationToken);
         }));
@@ -42,16 +47,22 @@ internal static class ReproduceCommand
         [
             .. recipe.Secrets.Where(id => !access.Secrets.ContainsKey(id)).Select(id => $"--secret id={id},src=FILE"),
             .. recipe.SshAgents.Where(id => !access.SshAgents.ContainsKey(id)).Select(id => $"--ssh {id}"),
-            .. recipe.Allow.Where(right => !(right == StepAccess.InsecureEntitlement ? access.AllowInsecure : access.AllowHostNetwork)).Select(right => $"--allow {right}"),
+            .. recipe.Allow
+                .Where(right => !(right == StepAccess.InsecureEntitlement ? access.AllowInsecure : access.AllowHostNetwork))
+                .Select(right => $"--allow {right}"),
         ];
         if (lacking.Count > 0)
-            throw new InvalidInputException("reproduce-lacks", "the image was built with secrets or rights that are not given now", $"add: {string.Join(' ', lacking)}");
+            throw new InvalidInputException("reproduce-lacks", "the image was built with secrets or rights that are not given now",
+                $"add: {string.Join(' ', lacking)}");
     }
 
-    private static async Task<int> RunAsync(CommandContext context, ReproductionSubject subject, StepAccess access, IReadOnlyList<string> insecure, int times, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(
+        CommandContext context, ReproductionSubject subject, StepAccess access, IReadOnlyList<string> insecure, int times,
+        CancellationToken cancellationToken)
     {
         var found = subject.Image;
-        await using var scratch = await ScratchDirectory.CreateAsync(Path.Combine(context.Home.Work, "reproductions"), "run", cancellationToken);
+        await using var scratch = await ScratchDirectory.CreateAsync(Path.Combine(context.Home.Work, "reproductions"),
+            "run", cancellationToken);
         var reproduction = new ImageReproduction(context.Host, subject, scratch.Path, context.Directory, access) { Insecure = insecure };
         var comparison = ImageComparison.Equal;
         int runs = 0;
@@ -62,7 +73,8 @@ internal static class ReproduceCommand
             await reproduction.SignAsync(runs, cancellationToken);
         else if (subject.Recipe.Ingot is { } version && version != Application.Version)
             context.Terminal.Progress($"compare  the image was built by ingot {version}, this is {Application.Version}");
-        var report = new ReproductionReport(found.Name, found.Descriptor.Digest, comparison.IsEqual, runs, reproduction.Sources, [.. comparison.Differences.Select(ReproductionDifference.Of)])
+        var report = new ReproductionReport(found.Name, found.Descriptor.Digest, comparison.IsEqual, runs, reproduction.Sources,
+            [.. comparison.Differences.Select(ReproductionDifference.Of)])
         {
             More = comparison.More,
             Signer = subject.Signer,
@@ -76,7 +88,8 @@ internal static class ReproduceCommand
     {
         if (report.Reproduced)
         {
-            terminal.Line($"{report.Image} is {report.Digest} again, {(report.Runs == 1 ? "built once" : $"each of {report.Runs} times")} from {report.Sources}");
+            terminal.Line($"{report.Image} is {report.Digest} again, {(report.Runs == 1 ? "built once" : $"each of {report.Runs} times")} "
+                + $"from {report.Sources}");
             return;
         }
 
@@ -137,7 +150,8 @@ internal sealed record ReproductionDifference(
     [property: JsonPropertyName("cure")] string? Cure)
 {
     public static ReproductionDifference Of(Difference difference) => new(
-        difference.Layer, difference.Instruction, difference.Path, difference.What, difference.Before, difference.After, difference.Cause.ToString().ToLowerInvariant(),
+        difference.Layer, difference.Instruction, difference.Path, difference.What, difference.Before, difference.After,
+        difference.Cause.ToString().ToLowerInvariant(),
         difference.Reason, difference.Cure);
 }
 

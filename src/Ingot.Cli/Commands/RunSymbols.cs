@@ -15,7 +15,8 @@ internal sealed partial class RunSymbols
 
     private readonly Option<string> _network = new("--network")
     {
-        Description = $"The network of RUN instructions that name none: default, none, or host, which needs --allow {StepAccess.HostNetworkEntitlement}",
+        Description = "The network of RUN instructions that name none: default, none, or host, "
+            + $"which needs --allow {StepAccess.HostNetworkEntitlement}",
         HelpName = "MODE",
     };
 
@@ -25,7 +26,11 @@ internal sealed partial class RunSymbols
         HelpName = "NAME:ADDRESS",
     };
 
-    private readonly Option<string> _shm = new("--shm-size") { Description = "The size of /dev/shm for RUN instructions, such as 128m; 64m when left out", HelpName = "SIZE" };
+    private readonly Option<string> _shm = new("--shm-size")
+    {
+        Description = "The size of /dev/shm for RUN instructions, such as 128m; 64m when left out",
+        HelpName = "SIZE",
+    };
     private readonly Option<string[]> _limits = new("--ulimit")
     {
         Description = "A limit of the processes of RUN instructions; -1 is none",

@@ -19,10 +19,12 @@ internal static class ScanCommand
         {
             var (found, image) = await ImagesCommands.FindAsync(context, result.GetRequiredValue(name), cancellationToken);
             Directory.CreateDirectory(context.Home.Work);
-            await using var subject = await ImageUnderTest.UnpackAsync(new DirectoryStore(context.Home.Content), image.Digest, context.Home.Work, cancellationToken);
+            await using var subject = await ImageUnderTest.UnpackAsync(new DirectoryStore(context.Home.Content), image.Digest,
+                context.Home.Work, cancellationToken);
             var scan = await ProjectExamination.ScanAsync(subject, ClaimChecker.Names, cancellationToken);
             var (packages, secrets, claims) = scan;
-            var report = new ScanReport(image.Digest, packages.Packages.Count, null, [.. secrets.Findings.Select(Row)], [.. claims.Results.Select(Row)], packages.Unreadable);
+            var report = new ScanReport(image.Digest, packages.Packages.Count, null, [.. secrets.Findings.Select(Row)],
+                [.. claims.Results.Select(Row)], packages.Unreadable);
             if (!context.Terminal.TryJson(report, ReportJson.Default.ScanReport))
                 ExaminationText.Print(context.Terminal, found, scan);
             return secrets.Findings.Count == 0 ? ExitCode.Done : ExitCode.No;

@@ -13,21 +13,52 @@ internal static class ServeCommand
 {
     public static Command Create(Binder bind)
     {
-        var listen = new Option<string>("--listen") { Description = "Address and port to listen on", HelpName = "ADDRESS:PORT", DefaultValueFactory = _ => "127.0.0.1:7070" };
-        var mutable = new Option<string[]>("--mutable") { Description = "Repositories (a pattern with *) whose tags may be moved and deleted; by default none", HelpName = "PATTERN" };
-        var closed = new Option<bool>("--no-anonymous-read") { Description = "Ask for a token before images are read, too; writing always takes one" };
-        var hosts = new Option<string[]>("--host") { Description = "A name by which a proxy on this host reaches the server; without it a loopback address answers to addresses and 'localhost' only", HelpName = "NAME" };
-        var sparse = new Option<string[]>("--sparse") { Description = "Repositories (a pattern with *) whose indexes may name images that are not there; by default none", HelpName = "PATTERN" };
-        var command = new Command("serve", "Run the registry, the ledger, the API and the controller in this process") { listen, mutable, sparse, closed, hosts };
-        var install = new Option<bool>("--install") { Description = "Have systemd run the server, with these options, now and after every start of the host" };
-        var uninstall = new Option<bool>("--uninstall") { Description = "Undo '--install': the server ends, services go on, the data stays" };
+        var listen = new Option<string>("--listen")
+        {
+            Description = "Address and port to listen on",
+            HelpName = "ADDRESS:PORT",
+            DefaultValueFactory = _ => "127.0.0.1:7070",
+        };
+        var mutable = new Option<string[]>("--mutable")
+        {
+            Description = "Repositories (a pattern with *) whose tags may be moved and deleted; by default none",
+            HelpName = "PATTERN",
+        };
+        var closed = new Option<bool>("--no-anonymous-read")
+        {
+            Description = "Ask for a token before images are read, too; writing always takes one",
+        };
+        var hosts = new Option<string[]>("--host")
+        {
+            Description = "A name by which a proxy on this host reaches the server; without it a loopback address answers to addresses and "
+                + "'localhost' only",
+            HelpName = "NAME",
+        };
+        var sparse = new Option<string[]>("--sparse")
+        {
+            Description = "Repositories (a pattern with *) whose indexes may name images that are not there; by default none",
+            HelpName = "PATTERN",
+        };
+        var command = new Command("serve", "Run the registry, the ledger, the API and the controller in this process")
+        {
+            listen, mutable, sparse, closed, hosts,
+        };
+        var install = new Option<bool>("--install")
+        {
+            Description = "Have systemd run the server, with these options, now and after every start of the host",
+        };
+        var uninstall = new Option<bool>("--uninstall")
+        {
+            Description = "Undo '--install': the server ends, services go on, the data stays",
+        };
         command.Add(install);
         command.Add(uninstall);
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             string text = result.GetValue(listen)!;
             if (!IPEndPoint.TryParse(text, out var endpoint) || endpoint.Port == 0)
-                throw new InvalidInputException("listen", $"'{text}' is not an address and port to listen on", "expected for example 127.0.0.1:7070");
+                throw new InvalidInputException("listen", $"'{text}' is not an address and port to listen on",
+                    "expected for example 127.0.0.1:7070");
             if (result.GetValue(install) && result.GetValue(uninstall))
                 throw new InvalidInputException("install", "'--install' and '--uninstall' contradict each other", "one of them");
             var unit = new ServerUnit(new Systemd(), context.Terminal);
@@ -72,5 +103,6 @@ internal static class ServeCommand
         ];
     }
 
-    private static IEnumerable<string> Each(ParseResult result, Option<string[]> option) => (result.GetValue(option) ?? []).SelectMany(value => (string[])[option.Name, value]);
+    private static IEnumerable<string> Each(ParseResult result, Option<string[]> option) =>
+        (result.GetValue(option) ?? []).SelectMany(value => (string[])[option.Name, value]);
 }

@@ -14,13 +14,18 @@ internal static class StatusCommand
     {
         var service = new Argument<string?>("SERVICE") { Description = "Only this service", Arity = ArgumentArity.ZeroOrOne };
         var watch = Watching.Option();
-        var command = new Command("status", "What runs where: stage, service, digest, version, generation, instances, health, share of traffic, since when") { service, watch };
-        command.SetAction(bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
+        var command = new Command("status",
+            "What runs where: stage, service, digest, version, generation, instances, health, share of traffic, since when")
         {
-            var status = await FetchAsync(context, result.GetValue(service), token);
-            if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
-                Print(terminal, status);
-        }, cancellationToken)));
+            service, watch,
+        };
+        command.SetAction(
+            bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
+            {
+                var status = await FetchAsync(context, result.GetValue(service), token);
+                if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
+                    Print(terminal, status);
+            }, cancellationToken)));
         return command;
     }
 
@@ -29,12 +34,13 @@ internal static class StatusCommand
         var service = new Argument<string?>("SERVICE") { Description = "Only this service", Arity = ArgumentArity.ZeroOrOne };
         var watch = Watching.Option();
         var command = new Command("instances", "Every instance with its generation, address, state and health") { service, watch };
-        command.SetAction(bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
-        {
-            var status = await FetchAsync(context, result.GetValue(service), token);
-            if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
-                PsCommand.Print(terminal, PsCommand.Rows(status, stage: null));
-        }, cancellationToken)));
+        command.SetAction(
+            bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
+            {
+                var status = await FetchAsync(context, result.GetValue(service), token);
+                if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
+                    PsCommand.Print(terminal, PsCommand.Rows(status, stage: null));
+            }, cancellationToken)));
         return command;
     }
 
@@ -52,23 +58,28 @@ internal static class StatusCommand
         foreach (var service in status.Services)
         {
             if (service.Withdrawn is not null)
-                terminal.Line(terminal.Bad($"{service.Stage}/{service.Service}: {service.Withdrawn}; it goes on serving until another version is deployed"));
+                terminal.Line(terminal.Bad(
+                    $"{service.Stage}/{service.Service}: {service.Withdrawn}; it goes on serving until another version is deployed"));
             if (service.Left)
-                terminal.Line($"{service.Stage}/{service.Service} is no longer in the project: it runs on until 'ingot down --service {service.Service} --stage {service.Stage}'");
+                terminal.Line($"{service.Stage}/{service.Service} is no longer in the project: "
+                    + $"it runs on until 'ingot down --service {service.Service} --stage {service.Stage}'");
             foreach (string trouble in service.Troubles)
                 terminal.Line(terminal.Bad($"{service.Stage}/{service.Service}: {trouble}"));
             foreach (var warm in service.Warm)
-                terminal.Line($"{service.Stage}/{service.Service}: generation {warm.Generation} ({warm.Version ?? warm.Digest.Short}) {Standing(warm)}");
+                terminal.Line($"{service.Stage}/{service.Service}: generation {warm.Generation} ({warm.Version ?? warm.Digest.Short}) "
+                    + $"{Standing(warm)}");
             if (service.Failure is { } failure)
                 Print(terminal, service, failure);
             if (service.Rollout is { } rollout)
-                terminal.Line($"{service.Stage}/{service.Service}: rollout {rollout.Id} of {rollout.Version ?? rollout.Digest.Short} is {rollout.State} at {rollout.Share} %{(rollout.Reason is null ? "" : ": " + rollout.Reason)}");
+                terminal.Line($"{service.Stage}/{service.Service}: rollout {rollout.Id} of {rollout.Version ?? rollout.Digest.Short} is "
+                    + $"{rollout.State} at {rollout.Share} %{(rollout.Reason is null ? "" : ": " + rollout.Reason)}");
         }
     }
 
     private static void Print(Terminal terminal, ServiceStatus service, FailedRollout failure)
     {
-        terminal.Line(terminal.Bad($"{service.Stage}/{service.Service}: rollout {failure.Rollout} of {failure.Version ?? failure.Digest.Short} went back: {failure.Reason}"));
+        terminal.Line(terminal.Bad($"{service.Stage}/{service.Service}: "
+            + $"rollout {failure.Rollout} of {failure.Version ?? failure.Digest.Short} went back: {failure.Reason}"));
         foreach (string symptom in SymptomText.Of(failure.Symptoms))
             terminal.Line($"  {symptom}");
     }
@@ -100,7 +111,8 @@ internal static class StatusCommand
     private static string[] Row(ServiceStatus s) =>
     [
         s.Stage, s.Service, s.Version ?? "-", s.Digest?.Short ?? "-", s.Generation?.ToString(CultureInfo.InvariantCulture) ?? "-", s.State,
-        $"{s.Instances.Count(i => i.Generation == s.Generation && i.Health == "healthy")}/{s.Instances.Count(i => i.Generation == s.Generation)}",
+        $"{s.Instances.Count(i => i.Generation == s.Generation && i.Health == "healthy")}"
+            + $"/{s.Instances.Count(i => i.Generation == s.Generation)}",
         $"{s.Share} %", s.Since?.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "-", s.Url ?? "-",
     ];
 }

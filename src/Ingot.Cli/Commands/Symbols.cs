@@ -7,9 +7,14 @@ namespace Ingot.Cli.Commands;
 /// <summary>Options that several commands have.</summary>
 internal static class Symbols
 {
-    public static Option<string[]> InsecureRegistry() => new("--insecure-registry") { Description = "A registry that speaks plain http; this host's own need not be named", HelpName = "HOST[:PORT]" };
+    public static Option<string[]> InsecureRegistry() => new("--insecure-registry")
+    {
+        Description = "A registry that speaks plain http; this host's own need not be named",
+        HelpName = "HOST[:PORT]",
+    };
 
-    public static Option<string?> Platform(string description) => new("--platform") { Description = description, HelpName = "OS/ARCH[/VARIANT]" };
+    public static Option<string?> Platform(string description) =>
+        new("--platform") { Description = description, HelpName = "OS/ARCH[/VARIANT]" };
 
     /// <summary>The platform that was given; null when none was.</summary>
     public static Platform? ReadPlatform(ParseResult result, Option<string?> option) => result.GetValue(option) is not { } text
@@ -24,6 +29,7 @@ internal static class Symbols
             return platform;
 
         string near = Suggestion.For(text, Oci.Content.Platform.KnownNames) is { } likely ? likely + " " : "";
-        throw new InvalidInputException("platform", $"'{text}' is not a platform", $"{near}platforms: {string.Join(", ", Oci.Content.Platform.KnownNames)}");
+        throw new InvalidInputException("platform", $"'{text}' is not a platform",
+            $"{near}platforms: {string.Join(", ", Oci.Content.Platform.KnownNames)}");
     }
 }

@@ -8,7 +8,8 @@ namespace Ingot.Cli.Commands;
 /// <summary>What is wrong with a command line.</summary>
 /// <remarks>
 /// The parser takes an option that it does not know for an argument wherever the command has room for one (<c>ingot status --json</c>), and
-/// for the value of the option before it. Here both are errors; <c>--</c> before an argument and <c>=</c> before a value say that they are meant.
+/// for the value of the option before it. Here both are errors; <c>--</c> before an argument and <c>=</c> before a value say that they are
+/// meant.
 /// </remarks>
 internal sealed class UsageErrors
 {

@@ -13,8 +13,15 @@ internal sealed record WaitOptions(bool Detach = false, TimeSpan? Timeout = null
 internal sealed class WaitSymbols
 {
     private readonly Option<bool> _wait = new("--wait") { Description = "Wait until the rollout has ended; so it is also without this" };
-    private readonly Option<bool> _detach = new("--detach") { Description = "Begin the rollout and do not wait for it: 'ingot status' shows how it goes" };
-    private readonly Option<string?> _timeout = new("--timeout") { Description = "How long to wait at most, such as 10m; the rollout goes on afterwards, and the exit code is 6", HelpName = "TIME" };
+    private readonly Option<bool> _detach = new("--detach")
+    {
+        Description = "Begin the rollout and do not wait for it: 'ingot status' shows how it goes",
+    };
+    private readonly Option<string?> _timeout = new("--timeout")
+    {
+        Description = "How long to wait at most, such as 10m; the rollout goes on afterwards, and the exit code is 6",
+        HelpName = "TIME",
+    };
 
     public void AddTo(Command command)
     {
@@ -28,11 +35,13 @@ internal sealed class WaitSymbols
         bool detach = result.GetValue(_detach);
         var timeout = ReadTimeout(result.GetValue(_timeout));
         if (detach && (result.GetValue(_wait) || timeout is not null))
-            throw new InvalidInputException("detach", $"'--detach' and '{(timeout is null ? "--wait" : "--timeout")}' contradict each other", "'--detach' waits for nothing");
+            throw new InvalidInputException("detach",
+                $"'--detach' and '{(timeout is null ? "--wait" : "--timeout")}' contradict each other", "'--detach' waits for nothing");
         return new WaitOptions(detach, timeout);
     }
 
     private static TimeSpan? ReadTimeout(string? text) => text is null
         ? null
-        : Quantity.Duration(text) is { } time && time > TimeSpan.Zero ? time : throw new InvalidInputException("timeout", $"'{text}' is no time to wait", "one such as 30s, 10m or 2h");
+        : Quantity.Duration(text) is { } time && time > TimeSpan.Zero ? time
+        : throw new InvalidInputException("timeout", $"'{text}' is no time to wait", "one such as 30s, 10m or 2h");
 }

@@ -42,7 +42,8 @@ internal static class Watching
         }
     }
 
-    private static async Task<string> TextAsync(Terminal terminal, Func<Terminal, CancellationToken, Task> show, CancellationToken cancellationToken)
+    private static async Task<string> TextAsync(
+        Terminal terminal, Func<Terminal, CancellationToken, Task> show, CancellationToken cancellationToken)
     {
         using var text = new StringWriter();
         await show(terminal.Into(text), cancellationToken);

@@ -15,7 +15,9 @@ internal sealed record CheckReport(int Errors, int Warnings, IReadOnlyList<Check
 }
 
 /// <summary>A finding; the check is null for what the parser says, and places are null when the whole file is meant.</summary>
-internal sealed record CheckFinding(string Severity, string Code, string? File, int? Line, int? Column, int? EndLine, int? EndColumn, string Summary, string? Detail, string? Page)
+internal sealed record CheckFinding(
+    string Severity, string Code, string? File, int? Line, int? Column, int? EndLine, int? EndColumn, string Summary, string? Detail,
+    string? Page)
 {
     public static CheckFinding Of(Diagnostic diagnostic)
     {

@@ -8,7 +8,8 @@ internal sealed record ErrorDocument(ErrorBody Error);
 
 internal sealed record ErrorBody(string Code, string Message, IReadOnlyList<DiagnosticBody> Diagnostics);
 
-internal sealed record DiagnosticBody(string Severity, string Code, string? File, int? Line, int? Column, string? Path, string Summary, string? Detail)
+internal sealed record DiagnosticBody(
+    string Severity, string Code, string? File, int? Line, int? Column, string? Path, string Summary, string? Detail)
 {
     public static DiagnosticBody Of(Diagnostic diagnostic) => new(
         diagnostic.Severity == Diagnostics.Severity.Error ? "error" : "warning",

@@ -25,10 +25,12 @@ internal static class ExaminationText
         foreach (var unreadable in packages.Unreadable)
             say($"scan     {image}: could not be read: {unreadable}");
         foreach (var finding in secrets.Findings)
-            terminal.Result($"scan     {terminal.Bad("secret")} {finding.Description} ({finding.Rule}) in {Where(finding)}: {finding.Match}");
+            terminal.Result(
+                $"scan     {terminal.Bad("secret")} {finding.Description} ({finding.Rule}) in {Where(finding)}: {finding.Match}");
         foreach (var broken in claims.Results.Where(c => !c.Holds))
             terminal.Result($"scan     {terminal.Bad("not true")} {broken.Claim}: {broken.Reason}");
-        say($"scan     {image}: {packages.Packages.Count} packages, {secrets.Findings.Count} secrets, {claims.Results.Count(c => c.Holds)} of {claims.Results.Count} claims hold");
+        say($"scan     {image}: {packages.Packages.Count} packages, {secrets.Findings.Count} secrets, {claims.Results.Count(c => c.Holds)} "
+            + $"of {claims.Results.Count} claims hold");
     }
 
     /// <summary>Where a secret was found, for people.</summary>

@@ -22,17 +22,24 @@ internal static partial class ExplanationText
 
     private static string Outcome(StepExplanation explanation)
     {
-        string made = explanation.Made is { } time ? $" of {time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture)}" : "";
+        string made = explanation.Made is { } time
+            ? $" of {time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture)}"
+            : "";
         string remark = explanation.Remark is { } said ? $": {said}" : "";
         if (explanation.IsHit)
-            return $"in the cache{(made.Length == 0 ? "" : ", made" + made[" of".Length..])}{(explanation.Source is { } source ? $", from {source}" : "")}{remark}";
+            return $"in the cache{(made.Length == 0 ? "" : ", made" + made[" of".Length..])}"
+                + $"{(explanation.Source is { } source ? $", from {source}" : "")}{remark}";
 
-        return explanation.Against is { } against && explanation.Changes.Count > 0 ? $"made{remark}; different from {against}{made}:" : $"made{remark}";
+        return explanation.Against is { } against && explanation.Changes.Count > 0
+            ? $"made{remark}; different from {against}{made}:"
+            : $"made{remark}";
     }
 
     private static string Sentence(InputChange change)
     {
-        string what = change.Input == "below" ? "the layers below it" : change.Name is null ? change.Input : $"{change.Input} {change.Name}";
+        string what = change.Input == "below" ? "the layers below it"
+            : change.Name is null ? change.Input
+            : $"{change.Input} {change.Name}";
         if (change.Input == "below")
             return $"{what} are others: a step before it came to another result";
         return (change.Before, change.After) switch
@@ -54,7 +61,8 @@ internal static partial class ExplanationText
         return $"{what}: {Shown(string.Join(", ", old.Except(now)))} -> {Shown(string.Join(", ", now.Except(old)))}";
     }
 
-    private static string WithoutTime(string text) => string.Join(", ", text.Split(", ").Where(word => !word.StartsWith("time ", StringComparison.Ordinal)));
+    private static string WithoutTime(string text) =>
+        string.Join(", ", text.Split(", ").Where(word => !word.StartsWith("time ", StringComparison.Ordinal)));
 
     private static string Shown(string value)
     {

@@ -9,7 +9,8 @@ internal sealed record ImportReport(string Name, Digest Digest, string Form, lon
 /// <summary>What <c>ingot export --output json</c> prints.</summary>
 internal sealed record ExportReport(string Name, Digest Digest, string Format, string Destination, long Size);
 
-/// <summary>What <c>ingot push</c>, <c>pull</c> and <c>copy</c> print with <c>--output json</c>: bytes are those that went over the network.</summary>
+/// <summary>What <c>ingot push</c>, <c>pull</c> and <c>copy</c> print with <c>--output json</c>:
+/// bytes are those that went over the network.</summary>
 internal sealed record TransferReport(string Reference, Digest Digest, string? Name, long Bytes, int Moved, int Present, double Seconds);
 
 /// <summary>What <c>ingot history --output json</c> prints; the first instruction first.</summary>
@@ -33,7 +34,9 @@ internal sealed record DiffReport(
 
 internal sealed record DiffSide(string Name, Digest Digest, long Size, int Layers, int Files);
 
-internal sealed record PackageChanges(IReadOnlyList<PackageVersion> Added, IReadOnlyList<PackageVersion> Removed, IReadOnlyList<PackageUpgrade> Changed, IReadOnlyList<string> Unreadable);
+internal sealed record PackageChanges(
+    IReadOnlyList<PackageVersion> Added, IReadOnlyList<PackageVersion> Removed, IReadOnlyList<PackageUpgrade> Changed,
+    IReadOnlyList<string> Unreadable);
 
 internal sealed record PackageVersion(string Name, string Version);
 
@@ -52,7 +55,8 @@ internal sealed record AccountChanges(IReadOnlyList<string> Added, IReadOnlyList
 internal sealed record SettingChange(string Setting, string? Before, string? After);
 
 /// <summary>What <c>ingot images --verify --output json</c> prints.</summary>
-internal sealed record VerifyStoreReport(bool Sound, int Names, int Blobs, long Bytes, IReadOnlyList<StoreProblem> Problems, IReadOnlyList<StoreProblem> Unknown);
+internal sealed record VerifyStoreReport(
+    bool Sound, int Names, int Blobs, long Bytes, IReadOnlyList<StoreProblem> Problems, IReadOnlyList<StoreProblem> Unknown);
 
 internal sealed record StoreProblem(Digest Digest, string? Name, string Problem);
 

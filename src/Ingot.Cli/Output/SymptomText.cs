@@ -12,7 +12,8 @@ internal static class SymptomText
         foreach (var symptom in symptoms ?? [])
         {
             string end = symptom.OutOfMemory ? " ran out of memory;" : symptom.ExitCode is { } code ? $" ended with exit code {code};" : "";
-            yield return $"{symptom.Instance}:{end} kept as container {symptom.Container} until the next rollout: 'docker inspect {symptom.Container}'";
+            yield return $"{symptom.Instance}:{end} kept as container {symptom.Container} until the next rollout: "
+                + $"'docker inspect {symptom.Container}'";
             foreach (string line in symptom.Log)
                 yield return $"{symptom.Instance} | {PlainText.Cleaned(line)}";
         }

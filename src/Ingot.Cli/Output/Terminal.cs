@@ -7,9 +7,11 @@ using Spectre.Console;
 
 namespace Ingot.Cli.Output;
 
-/// <summary>What a command says: data on standard output, as text or JSON; progress on standard error in JSON mode, else on standard output.</summary>
-/// <remarks>Here all text goes out, and here it is made harmless: whatever a name, a label, a reason or the output of a program holds, no control character reaches the terminal but those of
-/// our own colours, and a line break in it begins no line of ours, but an indented one.</remarks>
+/// <summary>What a command says: data on standard output, as text or JSON; progress on standard error in JSON mode,
+/// else on standard output.</summary>
+/// <remarks>Here all text goes out, and here it is made harmless: whatever a name, a label, a reason or the output of a program holds, no
+/// control character reaches the terminal but those of our own colours, and a line break in it begins no line of ours,
+/// but an indented one.</remarks>
 internal sealed class Terminal
 {
     // https://www.unicode.org/reports/tr11: nothing below is wide.
@@ -73,7 +75,8 @@ internal sealed class Terminal
     public void Fault(string text) => Error.WriteLine(Safe(text));
 
     /// <summary>Shows diagnostics on standard error.</summary>
-    public void Fault(IReadOnlyList<Diagnostic> diagnostics) => Error.WriteLine(PlainText.VisibleLines(DiagnosticRenderer.Render(diagnostics)));
+    public void Fault(IReadOnlyList<Diagnostic> diagnostics) =>
+        Error.WriteLine(PlainText.VisibleLines(DiagnosticRenderer.Render(diagnostics)));
 
     /// <summary>Prints <paramref name="value"/> in JSON mode; true when it did.</summary>
     public bool TryJson<T>(T value, JsonTypeInfo<T> type)
@@ -159,7 +162,12 @@ internal sealed class Terminal
             table.AddColumn(new TableColumn(new Text(PlainText.Visible(name))) { NoWrap = true, Padding = new Padding(0, 0, 2, 0) });
         foreach (var row in rows)
             table.AddRow(row.Select(cell => (Spectre.Console.Rendering.IRenderable)new Text(PlainText.Visible(cell))));
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(_out), Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(_out),
+            Ansi = AnsiSupport.No,
+            ColorSystem = ColorSystemSupport.NoColors,
+        });
         console.Profile.Width = 400;
         console.Write(table);
     }

@@ -47,7 +47,8 @@ internal sealed partial class BuildDisplay : IBuildWatch
                 Say($"cache    {(note.IsWarning ? _terminal.Bad("warning") + ": " : "")}{note.Text}");
                 break;
             case BuildEvent.CacheExported { Failure: null } exported:
-                Say($"cache    {exported.Records} results are shared in '{exported.Name}', {exported.Moved} blobs were new ({Bytes(exported.Bytes)})");
+                Say($"cache    {exported.Records} results are shared in '{exported.Name}', "
+                    + $"{exported.Moved} blobs were new ({Bytes(exported.Bytes)})");
                 break;
             case BuildEvent.StepOutput output:
                 Take(output);
@@ -94,7 +95,8 @@ internal sealed partial class BuildDisplay : IBuildWatch
     {
         if (_running.TryRemove(failed.Step, out var running) && running.Lines(int.MaxValue) is { Count: > 0 } lines)
         {
-            Say($"build    {Label(failed.Step)} wrote{(running.IsCut ? $" more than is shown here; all of it: ingot logs build {_log}" : ":")}");
+            Say($"build    {Label(failed.Step)} "
+                + $"wrote{(running.IsCut ? $" more than is shown here; all of it: ingot logs build {_log}" : ":")}");
             foreach (string line in lines)
                 SayOutput(failed.Step, line);
         }

@@ -90,7 +90,8 @@ internal sealed class BuildRun(ProjectHost host, BuildSubject subject, BuildOpti
         var image = new LocalImage(result.Names[0], result.Descriptor);
         var report = await new ImageExport(_context, image, format, platform: null).RunAsync(export.Destination, cancellationToken);
         if (export.Destination != BuildExport.StandardOutput)
-            _context.Terminal.Progress($"export   {result.Name} as {export.Type} to {export.Destination}, {BuildDisplay.Bytes(report.Size)}");
+            _context.Terminal.Progress(
+                $"export   {result.Name} as {export.Type} to {export.Destination}, {BuildDisplay.Bytes(report.Size)}");
     }
 
     // Of several platforms each goes into a directory of its own, as with BuildKit.
@@ -103,7 +104,9 @@ internal sealed class BuildRun(ProjectHost host, BuildSubject subject, BuildOpti
         var store = new DirectoryStore(_context.Home.Content);
         foreach (var built in result.Parts)
         {
-            string target = result.Parts.Count == 1 ? directory : Path.Combine(directory, ProjectImage.PlatformOf(built).ToString().Replace('/', '_'));
+            string target = result.Parts.Count == 1
+                ? directory
+                : Path.Combine(directory, ProjectImage.PlatformOf(built).ToString().Replace('/', '_'));
             Directory.CreateDirectory(target);
             var image = await Image.LoadAsync(store, built.Digest, cancellationToken: cancellationToken);
             await FileSystemArchive.ExtractAsync(store, image, target, cancellationToken);

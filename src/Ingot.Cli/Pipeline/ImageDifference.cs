@@ -17,10 +17,12 @@ internal sealed class ImageDifference(IContentStore store, string work)
     private static readonly string[] s_databases =
     [
         "etc/passwd", "etc/group", "etc/os-release", "usr/lib/os-release", DpkgDatabase.StatusPath,
-        "lib/apk/db/installed", "usr/lib/apk/db/installed", "var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite", "var/lib/pacman/local/ALPM_DB_VERSION",
+        "lib/apk/db/installed", "usr/lib/apk/db/installed", "var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite",
+        "var/lib/pacman/local/ALPM_DB_VERSION",
     ];
 
-    public async Task<DiffReport> CompareAsync((string Name, Image Image) a, (string Name, Image Image) b, CancellationToken cancellationToken)
+    public async Task<DiffReport> CompareAsync(
+        (string Name, Image Image) a, (string Name, Image Image) b, CancellationToken cancellationToken)
     {
         var before = await ReadAsync(a.Image, cancellationToken);
         var after = await ReadAsync(b.Image, cancellationToken);
@@ -39,19 +41,25 @@ internal sealed class ImageDifference(IContentStore store, string work)
                 [.. files.Where(f => f.After is null).Select(f => Row(f.Path, f.Before!))],
                 [.. changed.Select(f => new ChangedFile(f.Path, f.IsContent, Row(f.Path, f.Before!), Row(f.Path, f.After!)))]),
             [.. files.Where(f => TreeComparison.IsSetId(f.After) && !TreeComparison.IsSetId(f.Before)).Select(f => f.Path)],
-            [.. files.Where(f => f.IsCapability).Select(f => new CapabilityChange(f.Path, TreeComparison.Capabilities(f.Before), TreeComparison.Capabilities(f.After)))],
-            Accounts(before.Files, after.Files, "etc/passwd", line => line is [var name, _, var uid, var gid, ..] ? $"{name} ({uid}:{gid})" : null),
+            [.. files
+                .Where(f => f.IsCapability)
+                .Select(f => new CapabilityChange(f.Path, TreeComparison.Capabilities(f.Before), TreeComparison.Capabilities(f.After)))],
+            Accounts(before.Files, after.Files, "etc/passwd",
+                line => line is [var name, _, var uid, var gid, ..] ? $"{name} ({uid}:{gid})" : null),
             Accounts(before.Files, after.Files, "etc/group", line => line is [var name, _, var gid, ..] ? $"{name} ({gid})" : null),
             settings);
     }
 
     private static DiffSide Side((string Name, Image Image) image, Known known) =>
-        new(image.Name, image.Image.Digest, image.Image.Manifest.Layers.Sum(l => l.Size), image.Image.Manifest.Layers.Count, known.Tree.Walk().Count());
+        new(image.Name, image.Image.Digest, image.Image.Manifest.Layers.Sum(l => l.Size), image.Image.Manifest.Layers.Count,
+            known.Tree.Walk().Count());
 
     private async Task<Known> ReadAsync(Image image, CancellationToken cancellationToken)
     {
         var tree = await MergedTree.ReadAsync(store, image, cancellationToken);
-        var files = await FileSystemArchive.ReadFilesAsync(store, image, tree, path => s_databases.Contains(path) || path.StartsWith(DpkgDatabase.StatusDirectory + "/", StringComparison.Ordinal), cancellationToken);
+        var files = await FileSystemArchive.ReadFilesAsync(store, image, tree,
+            path => s_databases.Contains(path) || path.StartsWith(DpkgDatabase.StatusDirectory + "/", StringComparison.Ordinal),
+            cancellationToken);
         return new Known(tree, files, ReadPackages(files));
     }
 
@@ -99,14 +107,19 @@ internal sealed class ImageDifference(IContentStore store, string work)
         return new PackageChanges(
             [.. now.Where(p => !old.ContainsKey(p.Key)).Select(p => new PackageVersion(p.Key, p.Value))],
             [.. old.Where(p => !now.ContainsKey(p.Key)).Select(p => new PackageVersion(p.Key, p.Value))],
-            [.. now.Where(p => old.TryGetValue(p.Key, out var version) && version != p.Value).Select(p => new PackageUpgrade(p.Key, old[p.Key], p.Value))],
+            [.. now
+                .Where(p => old.TryGetValue(p.Key, out var version) && version != p.Value)
+                .Select(p => new PackageUpgrade(p.Key, old[p.Key], p.Value))],
             [.. before.Unreadable.Union(after.Unreadable)]);
     }
 
-    private static AccountChanges Accounts(IReadOnlyDictionary<string, byte[]> before, IReadOnlyDictionary<string, byte[]> after, string path, Func<string[], string?> read)
+    private static AccountChanges Accounts(
+        IReadOnlyDictionary<string, byte[]> before, IReadOnlyDictionary<string, byte[]> after, string path, Func<string[], string?> read)
     {
         HashSet<string> Read(IReadOnlyDictionary<string, byte[]> files) =>
-            files.TryGetValue(path, out var bytes) ? [.. Encoding.UTF8.GetString(bytes).Split('\n').Select(line => read(line.Split(':'))).OfType<string>()] : [];
+            files.TryGetValue(path, out var bytes)
+                ? [.. Encoding.UTF8.GetString(bytes).Split('\n').Select(line => read(line.Split(':'))).OfType<string>()]
+                : [];
 
         var (old, now) = (Read(before), Read(after));
         return new AccountChanges([.. now.Except(old).Order(StringComparer.Ordinal)], [.. old.Except(now).Order(StringComparer.Ordinal)]);
@@ -127,7 +140,13 @@ internal sealed class ImageDifference(IContentStore store, string work)
     private static SortedDictionary<string, string> Leaves(ImageConfig config)
     {
         var leaves = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        var document = JsonNode.Parse(ImageJson.Write(config with { Created = null, History = [], RootFs = new RootFileSystem { DiffIds = [] }, Config = config.Config with { Env = null, Labels = null } }))!.AsObject();
+        var document = JsonNode.Parse(ImageJson.Write(config with
+        {
+            Created = null,
+            History = [],
+            RootFs = new RootFileSystem { DiffIds = [] },
+            Config = config.Config with { Env = null, Labels = null },
+        }))!.AsObject();
         document.Remove("rootfs");
         document.Remove("history");
         foreach (var (name, value) in document["config"] as JsonObject ?? [])
@@ -151,7 +170,8 @@ internal sealed class ImageDifference(IContentStore store, string work)
             TarEntryType.CharacterDevice or TarEntryType.BlockDevice => "device",
             _ => "file",
         };
-        return new FileRow(path, type, Convert.ToString(file.Record.Mode, 8).PadLeft(4, '0'), file.Record.UserId, file.Record.GroupId, file.Record.Size);
+        return new FileRow(path, type, Convert.ToString(file.Record.Mode, 8).PadLeft(4, '0'), file.Record.UserId,
+            file.Record.GroupId, file.Record.Size);
     }
 
     private sealed record Known(MergedTree Tree, IReadOnlyDictionary<string, byte[]> Files, PackageInventory Packages);

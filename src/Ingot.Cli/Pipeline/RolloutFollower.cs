@@ -86,7 +86,9 @@ internal sealed class RolloutFollower(ServerClient server, WaitOptions options, 
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            throw new LeftRunningException($"interrupted: rollout {last.Id} of {last.Stage}/{last.Service} goes on without this command; {WaysOf(last)}", cancellationToken);
+            throw new LeftRunningException(
+                $"interrupted: rollout {last.Id} of {last.Stage}/{last.Service} goes on without this command; {WaysOf(last)}",
+                cancellationToken);
         }
     }
 
@@ -101,7 +103,8 @@ internal sealed class RolloutFollower(ServerClient server, WaitOptions options, 
         {
             try
             {
-                return await server.GetAsync($"api/v1/rollouts/{Uri.EscapeDataString(rollout)}?after={after}&wait={wait}", ApiJson.Default.RolloutReply, cancellationToken);
+                return await server.GetAsync($"api/v1/rollouts/{Uri.EscapeDataString(rollout)}?after={after}&wait={wait}",
+                    ApiJson.Default.RolloutReply, cancellationToken);
             }
             catch (ServerException e) when (e.Code == "unreachable" && misses < MostMisses)
             {

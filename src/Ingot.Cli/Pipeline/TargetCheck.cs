@@ -11,13 +11,16 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Pipeline;
 
-/// <summary>Refuses images that the target could not pull, before they are built. What is built never depends on a target: its digest would depend on which hosts answer.</summary>
+/// <summary>Refuses images that the target could not pull, before they are built. What is built never depends on a target: its digest would
+/// depend on which hosts answer.</summary>
 internal sealed class TargetCheck(ProjectDefinition project, Plan plan, TargetReply target, IContentStore store)
 {
     private readonly DiagnosticBag _diagnostics = [];
 
-    /// <summary>Checks the images of services that a stage runs. Throws <see cref="InvalidInputException"/> with all that cannot be pulled.</summary>
-    public static async Task RunAsync(CommandContext context, ServerClient server, ProjectDefinition project, Plan plan, CancellationToken cancellationToken)
+    /// <summary>Checks the images of services that a stage runs. Throws <see cref="InvalidInputException"/> with all that cannot be
+    /// pulled.</summary>
+    public static async Task RunAsync(
+        CommandContext context, ServerClient server, ProjectDefinition project, Plan plan, CancellationToken cancellationToken)
     {
         if (project.Services.Count == 0 || project.Stages.All(s => s.Target is null))
             return;
@@ -54,22 +57,29 @@ internal sealed class TargetCheck(ProjectDefinition project, Plan plan, TargetRe
     private async Task CheckBaseAsync(PlannedImage image, TreeSource.Image @base, CancellationToken cancellationToken)
     {
         var layers = (await Image.LoadAsync(store, @base.Manifest, cancellationToken: cancellationToken)).Manifest.Layers;
-        if (layers.Select(l => LayerCompression.FindMediaType(l.MediaType)?.Name).OfType<string>().FirstOrDefault(c => !target.Compressions.Contains(c)) is { } foreign)
-            Error(image, image.Definition.Span, $"which its base image '{@base.Reference}' has", foreign, "push the base image with 'ingot push --compression gzip' and start from what was pushed");
+        if (layers.Select(l => LayerCompression.FindMediaType(l.MediaType)?.Name).OfType<string>()
+            .FirstOrDefault(c => !target.Compressions.Contains(c))
+            is { } foreign)
+            Error(image, image.Definition.Span, $"which its base image '{@base.Reference}' has", foreign,
+                "push the base image with 'ingot push --compression gzip' and start from what was pushed");
     }
 
     private void Refuse(PlannedImage image, string compression)
     {
         var said = image.Definition.Compression ?? project.Compression;
         if (said?.Span == BuildOptions.CommandLine)
-            Error(image, null, "which the command line asks for", compression, $"leave '--compression {compression}' out and write 'compression: gzip' at images/{image.Name} in {ProjectDefinition.FileName}");
+            Error(image, null, "which the command line asks for", compression, $"leave '--compression {compression}' out and write "
+                + $"'compression: gzip' at images/{image.Name} in {ProjectDefinition.FileName}");
         else
-            Error(image, said?.Span ?? image.Definition.Span, said is null ? "which is the default" : "as is said here", compression, $"write 'compression: gzip' at images/{image.Name}");
+            Error(image, said?.Span ?? image.Definition.Span, said is null ? "which is the default" : "as is said here", compression,
+                $"write 'compression: gzip' at images/{image.Name}");
     }
 
     private void Error(PlannedImage image, SourceSpan? span, string why, string compression, string cure)
     {
         string stages = string.Join(" and ", project.Stages.Where(s => s.Target is not null).Select(s => $"'{s.Name}'"));
-        _diagnostics.Error("target-compression", $"{target.Name}, where {stages} would run image '{image.Name}', cannot pull layers compressed with {compression}, {why}", span, $"{cure}, or use {target.Upgrade}", $"images/{image.Name}");
+        _diagnostics.Error("target-compression",
+            $"{target.Name}, where {stages} would run image '{image.Name}', cannot pull layers compressed with {compression}, {why}", span,
+            $"{cure}, or use {target.Upgrade}", $"images/{image.Name}");
     }
 }

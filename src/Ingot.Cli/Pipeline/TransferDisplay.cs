@@ -56,7 +56,8 @@ internal sealed class TransferDisplay : ITransferWatch
         _timer.Dispose();
         _terminal.Status(null);
         if (_moved + _known > 0)
-            _terminal.Progress($"{_verb,-8} {_name}: {BuildDisplay.Bytes(Bytes)} in {_clock.Elapsed.TotalSeconds:0.0} s, {_moved} of {_moved + _known} parts moved");
+            _terminal.Progress($"{_verb,-8} {_name}: {BuildDisplay.Bytes(Bytes)} in {_clock.Elapsed.TotalSeconds:0.0} s, "
+                + $"{_moved} of {_moved + _known} parts moved");
     }
 
     private void Refresh()

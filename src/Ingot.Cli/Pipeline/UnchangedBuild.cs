@@ -73,9 +73,11 @@ internal static class UnchangedBuild
             .Where(v => !s_passing.Contains((string)v.Key))
             .Select(v => $"{v.Key}={v.Value}")
             .Order(StringComparer.Ordinal);
-        string[] program = [.. new[] { typeof(UnchangedBuild), typeof(RememberedBuild), typeof(Digest) }.Select(t => t.Assembly.ManifestModule.ModuleVersionId.ToString())];
+        string[] program = [.. new[] { typeof(UnchangedBuild), typeof(RememberedBuild), typeof(Digest) }
+            .Select(t => t.Assembly.ManifestModule.ModuleVersionId.ToString())];
         var key = new StringBuilder();
-        foreach (string part in (string[])[.. program, Environment.CurrentDirectory, Environment.UserName, .. arguments, "", .. surroundings])
+        foreach (string part in (string[])[.. program, Environment.CurrentDirectory, Environment.UserName, .. arguments,
+            "", .. surroundings])
             key.Append(part.Length).Append(' ').Append(part).Append('\n');
         return Digest.Of(Encoding.UTF8.GetBytes(key.ToString()));
     }

@@ -49,7 +49,8 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
     }
 
     // A configured server runs them on its own host.
-    private static bool RunsHere(ProjectDefinition project) => LocalServer.Configured is null && project.Stages.Any(s => s.Target == "docker");
+    private static bool RunsHere(ProjectDefinition project) =>
+        LocalServer.Configured is null && project.Stages.Any(s => s.Target == "docker");
 
     private static void CheckHost(ProjectDefinition project)
     {
@@ -60,17 +61,21 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
             throw new ToolException("docker", $"{elsewhere}; nothing was started");
         var missing = Prerequisites.Missing();
         if (missing.Count > 0)
-            throw new ToolException(missing[0].Package, $"this host lacks {string.Join(", ", missing.Select(m => m.Package))}; install with '{Prerequisites.Install(missing)}', or run 'ingot doctor'");
+            throw new ToolException(missing[0].Package, $"this host lacks {string.Join(", ", missing.Select(m => m.Package))}; "
+                + $"install with '{Prerequisites.Install(missing)}', or run 'ingot doctor'");
     }
 
     private async Task ApplyAsync(
-        ServerClient server, ProjectDefinition project, IReadOnlyList<ExaminedImage> subjects, Dictionary<string, IReadOnlyList<GossFile>> tests, CancellationToken cancellationToken)
+        ServerClient server, ProjectDefinition project, IReadOnlyList<ExaminedImage> subjects,
+        Dictionary<string, IReadOnlyList<GossFile>> tests, CancellationToken cancellationToken)
     {
         var request = new ProjectRequest(project.Source.Text, [.. subjects.Select(s => Applied(s, tests[s.Image.Name]))]);
-        var reply = await server.SendAsync(HttpMethod.Put, $"api/v1/projects/{project.Name}", request, ApiJson.Default.ProjectRequest, ApiJson.Default.ProjectReply, cancellationToken);
+        var reply = await server.SendAsync(HttpMethod.Put, $"api/v1/projects/{project.Name}", request, ApiJson.Default.ProjectRequest,
+            ApiJson.Default.ProjectReply, cancellationToken);
         _changed |= reply.Changed;
         foreach (var left in reply.Left ?? [])
-            context.Terminal.Progress($"service {left.Service} is no longer in the project at {left.Stage}: it runs on until 'ingot down --service {left.Service} --stage {left.Stage}'");
+            context.Terminal.Progress($"service {left.Service} is no longer in the project at {left.Stage}: "
+                + $"it runs on until 'ingot down --service {left.Service} --stage {left.Stage}'");
     }
 
     // What the server compares with evidence is taken from where evidence takes it.
@@ -78,11 +83,13 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
     {
         var source = ProjectBuild.Of(BuildProvenance.Of(subject.Recipe, host.Version)).Source;
         return new ProjectImageRequest(
-            subject.Image.Name, [.. GossFiles.Described(tests).Select(t => new ProjectFileRequest(t.Name, t.Digest))], source?.Repository, source?.Commit);
+            subject.Image.Name, [.. GossFiles.Described(tests).Select(t => new ProjectFileRequest(t.Name, t.Digest))],
+            source?.Repository, source?.Commit);
     }
 
     private async Task<Dictionary<string, Digest>> PublishAsync(
-        ServerClient server, ProjectDefinition project, IReadOnlyList<ExaminedImage> subjects, Dictionary<string, IReadOnlyList<GossFile>> tests, CancellationToken cancellationToken)
+        ServerClient server, ProjectDefinition project, IReadOnlyList<ExaminedImage> subjects,
+        Dictionary<string, IReadOnlyList<GossFile>> tests, CancellationToken cancellationToken)
     {
         var published = new Dictionary<string, Digest>(StringComparer.Ordinal);
         using var http = server.NewHttp();
@@ -90,11 +97,14 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
         foreach (var subject in subjects)
         {
             await RefuseMovedTagAsync(server, project, subject.Image, subject.Built.Digest, cancellationToken);
-            var evidence = await new ProjectExamination(host, server.Server).RunAsync(subject, tests[subject.Image.Name], cancellationToken);
+            var evidence = await new ProjectExamination(host, server.Server).RunAsync(subject,
+                tests[subject.Image.Name], cancellationToken);
             if (evidence.Failure is { } failure)
             {
                 bool attached = await publisher.AttachAsync(project, subject.Image, subject.Built, evidence, cancellationToken);
-                throw new RefusedException(attached ? $"{failure}: {subject.Built.Digest} is published already, and the failure is attached to it" : $"{failure}: nothing is published");
+                throw new RefusedException(attached
+                    ? $"{failure}: {subject.Built.Digest} is published already, and the failure is attached to it"
+                    : $"{failure}: nothing is published");
             }
 
             _changed |= evidence.IsNew;
@@ -106,13 +116,19 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
     }
 
     /// <summary>Found out before the tests run: a version names one digest for ever.</summary>
-    private static async Task RefuseMovedTagAsync(ServerClient server, ProjectDefinition project, ImageDefinition image, Digest digest, CancellationToken cancellationToken)
+    private static async Task RefuseMovedTagAsync(
+        ServerClient server, ProjectDefinition project, ImageDefinition image, Digest digest, CancellationToken cancellationToken)
     {
         try
         {
-            var bound = await server.GetAsync($"api/v1/resolve?project={project.Name}&image={image.Name}&tag={Uri.EscapeDataString(image.Version!)}", ApiJson.Default.ResolveReply, cancellationToken);
+            var bound = await server.GetAsync(
+                $"api/v1/resolve?project={project.Name}&image={image.Name}&tag={Uri.EscapeDataString(image.Version!)}",
+                ApiJson.Default.ResolveReply,
+                cancellationToken);
             if (bound.Digest != digest)
-                throw new RefusedException($"{project.Name}/{image.Name}:{image.Version} is {bound.Digest} and stays so; this build is {digest}: give it a version of its own (images/{image.Name}/version in {ProjectDefinition.FileName})");
+                throw new RefusedException($"{project.Name}/{image.Name}:{image.Version} is {bound.Digest} and stays so; "
+                    + $"this build is {digest}: give it a version of its own (images/{image.Name}/version in "
+                    + $"{ProjectDefinition.FileName})");
         }
         catch (ServerException e) when (e.Code == "not_found")
         {
@@ -120,7 +136,8 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
         }
     }
 
-    private async Task<int> ReleaseAsync(ServerClient server, ProjectDefinition project, Dictionary<string, Digest> published, CancellationToken cancellationToken)
+    private async Task<int> ReleaseAsync(
+        ServerClient server, ProjectDefinition project, Dictionary<string, Digest> published, CancellationToken cancellationToken)
     {
         var follower = new RolloutFollower(server, wait, text => _terminal.Progress($"release  {text}"), TimeProvider.System);
         var stopped = new HashSet<string>(StringComparer.Ordinal);
@@ -151,24 +168,31 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
         }
     }
 
-    private async Task<int> PromoteAsync(ServerClient server, ProjectDefinition project, StageDefinition stage, string image, Digest digest, CancellationToken cancellationToken)
+    private async Task<int> PromoteAsync(
+        ServerClient server, ProjectDefinition project, StageDefinition stage, string image, Digest digest,
+        CancellationToken cancellationToken)
     {
-        var decision = await server.SendAsync(HttpMethod.Post, "api/v1/promotions", new PromotionRequest(project.Name, image, stage.Name, digest), ApiJson.Default.PromotionRequest, ApiJson.Default.DecisionReply, cancellationToken);
+        var decision = await server.SendAsync(HttpMethod.Post, "api/v1/promotions",
+            new PromotionRequest(project.Name, image, stage.Name, digest), ApiJson.Default.PromotionRequest,
+            ApiJson.Default.DecisionReply, cancellationToken);
         _decisions.Add(decision);
         int code = PromotionCommands.CodeOf(decision);
         if (code == ExitCode.Done)
-            _terminal.Progress($"promote  {image} {_terminal.Good("admitted")} to {stage.Name} ({string.Join(", ", decision.Gates.Select(g => g.Gate))})");
+            _terminal.Progress(
+                $"promote  {image} {_terminal.Good("admitted")} to {stage.Name} ({string.Join(", ", decision.Gates.Select(g => g.Gate))})");
         else
             PromotionCommands.Print(_terminal, decision, toProgress: true);
         return code;
     }
 
     private async Task<UpRelease> RollOutAsync(
-        ServerClient server, RolloutFollower follower, ProjectDefinition project, StageDefinition stage, ServiceDefinition service, Digest digest, CancellationToken cancellationToken)
+        ServerClient server, RolloutFollower follower, ProjectDefinition project, StageDefinition stage, ServiceDefinition service,
+        Digest digest, CancellationToken cancellationToken)
     {
         string name = $"{stage.Name}/{service.Name}";
         var request = new ReleaseRequest(project.Name, service.Name, stage.Name, digest, "ingot up", Override: false);
-        var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases", request, ApiJson.Default.ReleaseRequest, ApiJson.Default.ReleaseReply, cancellationToken);
+        var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases", request, ApiJson.Default.ReleaseRequest,
+            ApiJson.Default.ReleaseReply, cancellationToken);
         if (reply.Outcome == "refused")
             _terminal.Result($"release  {name} {_terminal.Bad("refused")}: {reply.Reason}");
         if (reply.Outcome != "started")
@@ -180,7 +204,8 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
         var followed = await follower.FollowAsync(reply.Rollout!, isEnough: null, cancellationToken);
         Say(_terminal, name, followed);
         var rollout = followed.Rollout;
-        return new UpRelease(stage.Name, service.Name, digest, followed.Name, rollout.Id, rollout.Generation, rollout.Reason, rollout.Symptoms);
+        return new UpRelease(stage.Name, service.Name, digest, followed.Name, rollout.Id, rollout.Generation,
+            rollout.Reason, rollout.Symptoms);
     }
 
     /// <summary>Says how a rollout was left, when it was not done: the quiet are told, too.</summary>
@@ -192,8 +217,10 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
         {
             RolloutEnd.Paused => $"{terminal.Bad("is paused")}: {rollout.Reason}",
             RolloutEnd.WentBack => $"{terminal.Bad("went back")}: {rollout.Reason}{Quarantined(name, rollout)}",
-            RolloutEnd.TimedOut => $"{terminal.Bad("is not done in time")}: rollout {rollout.Id} is in {rollout.State} at {rollout.Share} % and goes on; {RolloutFollower.WaysOf(rollout)}",
-            RolloutEnd.Detached => $"goes on without this command: {RolloutFollower.WaysOf(rollout)}; stages after this one are asked by another 'ingot up'",
+            RolloutEnd.TimedOut => $"{terminal.Bad("is not done in time")}: rollout {rollout.Id} is in {rollout.State} at {rollout.Share} "
+                + $"% and goes on; {RolloutFollower.WaysOf(rollout)}",
+            RolloutEnd.Detached =>
+                $"goes on without this command: {RolloutFollower.WaysOf(rollout)}; stages after this one are asked by another 'ingot up'",
             _ => null,
         };
         if (text is not null)
@@ -203,7 +230,8 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
     }
 
     private static string Quarantined(string name, RolloutReply rollout) => rollout.Quarantined
-        ? $"; {rollout.Digest.Short} is quarantined for {name} with these settings: mend the settings, or build a new version; see 'ingot log show'"
+        ? $"; {rollout.Digest.Short} is quarantined for {name} with these settings: mend the settings, or build a new version; "
+            + "see 'ingot log show'"
         : "";
 
     private static int CodeOf(UpRelease release) => release.Outcome switch
@@ -215,7 +243,8 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
         _ => ExitCode.WentBack,
     };
 
-    private async Task ReportAsync(ServerClient server, ProjectDefinition project, TimeSpan elapsed, int exitCode, CancellationToken cancellationToken)
+    private async Task ReportAsync(
+        ServerClient server, ProjectDefinition project, TimeSpan elapsed, int exitCode, CancellationToken cancellationToken)
     {
         var status = await server.GetAsync($"api/v1/status?project={project.Name}", ApiJson.Default.StatusReply, cancellationToken);
         string outcome = Outcome(exitCode);
@@ -224,7 +253,8 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
 
         _terminal.Line();
         // What failed just now was told.
-        StatusCommand.Print(_terminal, new StatusReply([.. status.Services.Select(s => _releases.Any(r => r.Rollout == s.Failure?.Rollout) ? s with { Failure = null } : s)]));
+        StatusCommand.Print(_terminal, new StatusReply([.. status.Services
+            .Select(s => _releases.Any(r => r.Rollout == s.Failure?.Rollout) ? s with { Failure = null } : s)]));
         string what = outcome switch
         {
             "done" => _terminal.Good("up"),

@@ -11,7 +11,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Cli.Pipeline;
 
-/// <summary><c>ingot up --dry-run</c>: what would be built, answered and moved. It only reads: no server is started, nothing is built and nothing recorded.</summary>
+/// <summary><c>ingot up --dry-run</c>: what would be built, answered and moved. It only reads: no server is started,
+/// nothing is built and nothing recorded.</summary>
 internal sealed class UpPreview(CommandContext context)
 {
     private readonly Terminal _terminal = context.Terminal;
@@ -34,7 +35,8 @@ internal sealed class UpPreview(CommandContext context)
             if (stage.Target is null)
                 continue;
             foreach (var service in project.Services)
-                releases.Add(await ReleaseAsync(server, project, stage, service, images.First(i => i.Image == service.Image), cancellationToken));
+                releases.Add(await ReleaseAsync(server, project, stage, service, images.First(i => i.Image == service.Image),
+                    cancellationToken));
         }
 
         var report = new UpPreviewReport(images, decisions, releases);
@@ -43,36 +45,46 @@ internal sealed class UpPreview(CommandContext context)
         return ExitCode.Done;
     }
 
-    private async Task<PlannedImage> ImageAsync(ServerClient server, ProjectDefinition project, ImageDefinition image, CancellationToken cancellationToken)
+    private async Task<PlannedImage> ImageAsync(
+        ServerClient server, ProjectDefinition project, ImageDefinition image, CancellationToken cancellationToken)
     {
         string from = context.Host.FrontEnds.Of(image).Origin;
         var built = File.Exists(Path.Combine(context.Home.Content, OciLayout.IndexFile))
-            ? (await new OciLayout(context.Home.Content).FindAsync($"{project.Name}/{image.Name}:{image.Version ?? "latest"}", cancellationToken))?.Digest
+            ? (await new OciLayout(context.Home.Content).FindAsync($"{project.Name}/{image.Name}:{image.Version ?? "latest"}",
+                cancellationToken))?.Digest
             : null;
         var bound = image.Version is null || !server.Runs ? null : await BoundAsync(server, project, image, cancellationToken);
         string? conflict = bound is not null && built is not null && bound != built
-            ? $"{project.Name}/{image.Name}:{image.Version} is {bound} and stays so: the build needs a version of its own unless it comes to that digest again"
+            ? $"{project.Name}/{image.Name}:{image.Version} is {bound} and stays so: "
+                + "the build needs a version of its own unless it comes to that digest again"
             : null;
         return new PlannedImage(image.Name, image.Version, from, built ?? bound, conflict);
     }
 
-    private static Task<Digest?> BoundAsync(ServerClient server, ProjectDefinition project, ImageDefinition image, CancellationToken cancellationToken) => TryAsync<Digest?>(async () =>
-        (await server.GetAsync($"api/v1/resolve?project={project.Name}&image={image.Name}&tag={Uri.EscapeDataString(image.Version!)}", ApiJson.Default.ResolveReply, cancellationToken)).Digest, null);
+    private static Task<Digest?> BoundAsync(
+        ServerClient server, ProjectDefinition project, ImageDefinition image, CancellationToken cancellationToken) =>
+        TryAsync<Digest?>(async () =>
+            (await server.GetAsync($"api/v1/resolve?project={project.Name}&image={image.Name}&tag={Uri.EscapeDataString(image.Version!)}",
+                ApiJson.Default.ResolveReply, cancellationToken)).Digest, null);
 
     // A project, or a stage, that the server does not know yet has no answer.
     private static async Task<IReadOnlyList<DecisionReply>> DecisionAsync(
-        ServerClient server, ProjectDefinition project, StageDefinition stage, PlannedImage image, CancellationToken cancellationToken) => await TryAsync<IReadOnlyList<DecisionReply>>(async () =>
-        [await server.GetAsync($"api/v1/explain?project={project.Name}&image={image.Image}&stage={stage.Name}&digest={Uri.EscapeDataString(image.Digest.ToString()!)}", ApiJson.Default.DecisionReply, cancellationToken)], []);
+        ServerClient server, ProjectDefinition project, StageDefinition stage, PlannedImage image, CancellationToken cancellationToken) =>
+        await TryAsync<IReadOnlyList<DecisionReply>>(async () =>
+        [await server.GetAsync($"api/v1/explain?project={project.Name}&image={image.Image}&stage={stage.Name}"
+            + $"&digest={Uri.EscapeDataString(image.Digest.ToString()!)}", ApiJson.Default.DecisionReply, cancellationToken)], []);
 
     private static async Task<PlannedRelease> ReleaseAsync(
-        ServerClient server, ProjectDefinition project, StageDefinition stage, ServiceDefinition service, PlannedImage image, CancellationToken cancellationToken)
+        ServerClient server, ProjectDefinition project, StageDefinition stage, ServiceDefinition service, PlannedImage image,
+        CancellationToken cancellationToken)
     {
         if (!server.Runs || image.Digest is not { } digest)
             return Unknown(server.Runs ? "the image is not built yet: its digest decides" : "no server runs");
         var request = new ReleasePreviewRequest(project.Source.Text, service.Name, stage.Name, digest);
         return await TryAsync(async () =>
         {
-            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases/preview", request, ApiJson.Default.ReleasePreviewRequest, ApiJson.Default.ReleasePreviewReply, cancellationToken);
+            var reply = await server.SendAsync(HttpMethod.Post, "api/v1/releases/preview", request, ApiJson.Default.ReleasePreviewRequest,
+                ApiJson.Default.ReleasePreviewReply, cancellationToken);
             return new PlannedRelease(stage.Name, service.Name, reply.Outcome, reply.Reason, reply.Moves);
         }, Unknown("the server does not know the project yet"));
 
@@ -97,7 +109,9 @@ internal sealed class UpPreview(CommandContext context)
             _terminal.Line("server   none runs here: 'ingot up' starts one, and everything is new to it");
         foreach (var image in report.Images)
         {
-            string known = image.Digest is { } digest ? $"last built as {digest.Short}, which is what is asked about below" : "not built here yet";
+            string known = image.Digest is { } digest
+                ? $"last built as {digest.Short}, which is what is asked about below"
+                : "not built here yet";
             _terminal.Line($"build    {image.Image}{(image.Version is null ? "" : ":" + image.Version)} from {image.From}: {known}");
             if (image.Conflict is not null)
                 _terminal.Line($"build    {_terminal.Bad(image.Conflict)}");
@@ -113,7 +127,8 @@ internal sealed class UpPreview(CommandContext context)
                 _terminal.Line(string.Create(CultureInfo.InvariantCulture, $"  {i + 1}. {release.Moves[i]}"));
         }
 
-        _terminal.Line("nothing was changed: evidence that 'ingot up' makes is not there yet, and stages are asked by the project as it was last applied");
+        _terminal.Line("nothing was changed: evidence that 'ingot up' makes is not there yet, "
+            + "and stages are asked by the project as it was last applied");
     }
 
     private string Word(PlannedRelease release) => release.Outcome switch

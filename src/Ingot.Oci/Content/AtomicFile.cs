@@ -5,7 +5,8 @@ namespace Ingot.Oci.Content;
 /// <summary>Small files that are there whole or not at all.</summary>
 public static class AtomicFile
 {
-    /// <summary>Makes or replaces a file. Whoever reads it meanwhile sees the old or the new one, also when this program is killed.</summary>
+    /// <summary>Makes or replaces a file. Whoever reads it meanwhile sees the old or the new one,
+    /// also when this program is killed.</summary>
     /// <param name="path">The file; its directory must be there.</param>
     /// <param name="bytes">All of its content.</param>
     /// <param name="durable">Whether the content is on disk when this returns.</param>

@@ -7,7 +7,8 @@ public static class ContentStoreExtensions
     public const int MaxDocumentBytes = 16 << 20;
 
     /// <summary>Stores bytes held in memory.</summary>
-    public static async Task<Descriptor> PutAsync(this IContentStore store, string mediaType, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
+    public static async Task<Descriptor> PutAsync(
+        this IContentStore store, string mediaType, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
     {
         var descriptor = Descriptor.Of(mediaType, bytes.Span);
         await store.PutAsync(descriptor.Digest, bytes, cancellationToken).ConfigureAwait(false);
@@ -15,7 +16,8 @@ public static class ContentStoreExtensions
     }
 
     /// <summary>Stores bytes held in memory under their digest, by either algorithm.</summary>
-    public static async Task PutAsync(this IContentStore store, Digest digest, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
+    public static async Task PutAsync(
+        this IContentStore store, Digest digest, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
     {
         // What is there may be old and needed by nothing yet: it must not be collected between this and the moment when something needs it.
         (store as DirectoryStore)?.KeepAlive(digest, TimeProvider.System.GetUtcNow());
@@ -50,7 +52,8 @@ public static class ContentStoreExtensions
     }
 
     /// <summary>As <see cref="ReadAsync"/>, but a missing document throws.</summary>
-    public static async Task<byte[]> ReadRequiredAsync(this IContentStore store, Digest digest, CancellationToken cancellationToken = default) =>
+    public static async Task<byte[]> ReadRequiredAsync(
+        this IContentStore store, Digest digest, CancellationToken cancellationToken = default) =>
         await store.ReadAsync(digest, cancellationToken).ConfigureAwait(false)
         ?? throw new ContentMismatchException($"'{digest}' is not in the store");
 }

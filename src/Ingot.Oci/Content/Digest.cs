@@ -6,8 +6,10 @@ using System.Text.Json.Serialization;
 namespace Ingot.Oci.Content;
 
 /// <summary>The name of some bytes: <c>sha256:</c> and 64 lower-case hex digits, or <c>sha512:</c> and 128
-/// (<see href="https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests">image specification, digests</see>).</summary>
-/// <remarks>What is made here is named by SHA-256. SHA-512 is read where others may name content by it: in documents, registries and layouts.</remarks>
+/// (<see href="https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests">image specification,
+/// digests</see>).</summary>
+/// <remarks>What is made here is named by SHA-256. SHA-512 is read where others may name content by it: in documents,
+/// registries and layouts.</remarks>
 [JsonConverter(typeof(DigestJsonConverter))]
 public readonly record struct Digest : IComparable<Digest>
 {

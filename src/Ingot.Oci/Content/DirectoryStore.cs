@@ -6,7 +6,8 @@ namespace Ingot.Oci.Content;
 
 /// <summary>Blobs in an OCI image layout's directory: <c>blobs/sha256/HEX</c>, and <c>blobs/sha512/HEX</c> for what others name so
 /// (<see href="https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md">image layout</see>).</summary>
-/// <remarks>A blob is written under <c>tmp/</c>, synced, and renamed, so that a killed writer leaves only a file in <c>tmp/</c>. Several processes may share one directory.</remarks>
+/// <remarks>A blob is written under <c>tmp/</c>, synced, and renamed, so that a killed writer leaves only a file in <c>tmp/</c>. Several
+/// processes may share one directory.</remarks>
 public sealed class DirectoryStore : IContentStore
 {
     private const string AsidePrefix = "aside-";
@@ -54,7 +55,14 @@ public sealed class DirectoryStore : IContentStore
     {
         try
         {
-            return new(new FileStream(PathOf(digest), new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.Read | FileShare.Delete, BufferSize = 128 << 10, Options = FileOptions.SequentialScan }));
+            return new(new FileStream(PathOf(digest), new FileStreamOptions
+            {
+                Mode = FileMode.Open,
+                Access = FileAccess.Read,
+                Share = FileShare.Read | FileShare.Delete,
+                BufferSize = 128 << 10,
+                Options = FileOptions.SequentialScan,
+            }));
         }
         catch (Exception e) when (IsMissing(digest, e))
         {
@@ -68,7 +76,8 @@ public sealed class DirectoryStore : IContentStore
         return new(new FileBlobWriter(this, NewPath(), new ResumableSha256()));
     }
 
-    /// <summary>Begins a blob that starts as another one does. Those bytes are not read again, beyond what lies after the last checkpoint: a blob that was damaged on disk passes its damage on, and reading either then fails.</summary>
+    /// <summary>Begins a blob that starts as another one does. Those bytes are not read again, beyond what lies after the last checkpoint:
+    /// a blob that was damaged on disk passes its damage on, and reading either then fails.</summary>
     /// <param name="blob">A blob of this store.</param>
     /// <param name="length">How many of its bytes.</param>
     /// <param name="checkpoints">How far its hash came while it was written.</param>
@@ -91,14 +100,16 @@ public sealed class DirectoryStore : IContentStore
 
     private string NewPath() => Path.Combine(_temporary, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));
 
-    /// <summary>Takes over a finished file as the blob <paramref name="digest"/>, by renaming it. The caller has hashed every byte and synced the file, which must be on the store's file system.</summary>
+    /// <summary>Takes over a finished file as the blob <paramref name="digest"/>, by renaming it. The caller has hashed every byte and
+    /// synced the file, which must be on the store's file system.</summary>
     public void Adopt(string file, Digest digest)
     {
         Rename(file, digest);
         SyncNames();
     }
 
-    /// <summary>Removes what killed writers left: unfinished blobs that nobody has written to since <paramref name="olderThan"/>. What a killed collector had laid aside is put back.</summary>
+    /// <summary>Removes what killed writers left: unfinished blobs that nobody has written to since <paramref name="olderThan"/>. What a
+    /// killed collector had laid aside is put back.</summary>
     public void RemoveAbandoned(DateTimeOffset olderThan)
     {
         foreach (string path in Directory.EnumerateFiles(_temporary))
@@ -110,8 +121,10 @@ public sealed class DirectoryStore : IContentStore
         }
     }
 
-    /// <summary>Removes a blob that nobody has written or asked for after <paramref name="lastUse"/> (<see cref="KeepAlive"/>); false when somebody did, or when it is not there.</summary>
-    /// <remarks>It is laid aside before it is looked at: whoever asks for it in this moment either was early enough to be seen, or does not find it.</remarks>
+    /// <summary>Removes a blob that nobody has written or asked for after <paramref name="lastUse"/> (<see cref="KeepAlive"/>); false when
+    /// somebody did, or when it is not there.</summary>
+    /// <remarks>It is laid aside before it is looked at: whoever asks for it in this moment either was early enough to be seen,
+    /// or does not find it.</remarks>
     public bool RemoveUnused(Digest digest, DateTimeOffset lastUse)
     {
         string path = PathOf(digest);
@@ -147,7 +160,8 @@ public sealed class DirectoryStore : IContentStore
         }
     }
 
-    /// <summary>Says that a blob was needed at <paramref name="now"/>: who collects garbage keeps what is young. Nothing happens when it is not there.</summary>
+    /// <summary>Says that a blob was needed at <paramref name="now"/>: who collects garbage keeps what is young.
+    /// Nothing happens when it is not there.</summary>
     public void KeepAlive(Digest digest, DateTimeOffset now)
     {
         try
@@ -159,7 +173,8 @@ public sealed class DirectoryStore : IContentStore
         }
     }
 
-    /// <summary>The size of a blob that somebody is about to rely on, which is noted as in <see cref="KeepAlive"/> unless that was done within the last minutes; null when it is not there.</summary>
+    /// <summary>The size of a blob that somebody is about to rely on, which is noted as in <see cref="KeepAlive"/> unless that was done
+    /// within the last minutes; null when it is not there.</summary>
     public long? Ask(Digest digest, DateTimeOffset now)
     {
         var file = new FileInfo(PathOf(digest));
@@ -173,7 +188,8 @@ public sealed class DirectoryStore : IContentStore
         return file.Exists ? file.Length : null;
     }
 
-    /// <summary>Makes the names of all blobs durable: without it a power cut may forget the renames of the last seconds, though not the bytes.</summary>
+    /// <summary>Makes the names of all blobs durable: without it a power cut may forget the renames of the last seconds,
+    /// though not the bytes.</summary>
     public void SyncNames()
     {
         LinuxDirectory.Sync(_blobs);
@@ -189,7 +205,8 @@ public sealed class DirectoryStore : IContentStore
         File.Move(file, PathOf(digest), overwrite: true);
     }
 
-    private static bool IsMissing(Digest digest, Exception e) => e is FileNotFoundException || (e is DirectoryNotFoundException && digest.IsSha512);
+    private static bool IsMissing(Digest digest, Exception e) =>
+        e is FileNotFoundException || (e is DirectoryNotFoundException && digest.IsSha512);
 
     /// <inheritdoc/>
     public ValueTask<bool> DeleteAsync(Digest digest, CancellationToken cancellationToken = default)

@@ -3,7 +3,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Content;
 
-/// <summary>A lock that processes and tasks of one host share through a file. The kernel gives it up with the process, however that ends.</summary>
+/// <summary>A lock that processes and tasks of one host share through a file. The kernel gives it up with the process,
+/// however that ends.</summary>
 public sealed class FileLock : IDisposable
 {
     private const int Open = Kernel.O_RDWR | Kernel.O_CREAT | Kernel.O_CLOEXEC;
@@ -36,8 +37,10 @@ public sealed class FileLock : IDisposable
         }
     }
 
-    /// <summary>Takes the lock, and waits as long as others hold it. <paramref name="waiting"/> is called once when there is somebody to wait for.</summary>
-    public static async Task<FileLock> TakeAsync(string path, bool shared, TimeProvider time, Action? waiting, CancellationToken cancellationToken)
+    /// <summary>Takes the lock, and waits as long as others hold it. <paramref name="waiting"/> is called once when there is somebody to
+    /// wait for.</summary>
+    public static async Task<FileLock> TakeAsync(
+        string path, bool shared, TimeProvider time, Action? waiting, CancellationToken cancellationToken)
     {
         while (true)
         {

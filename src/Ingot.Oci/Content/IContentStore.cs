@@ -9,7 +9,8 @@ public interface IContentStore
     /// <summary>A seekable stream over a blob, owned by the caller; null only when it is known not to be there.</summary>
     ValueTask<Stream?> OpenAsync(Digest digest, CancellationToken cancellationToken = default);
 
-    /// <summary>Begins a new blob. Nothing is visible until <see cref="BlobWriter.CommitAsync"/>; disposing before that discards it.</summary>
+    /// <summary>Begins a new blob. Nothing is visible until <see cref="BlobWriter.CommitAsync"/>;
+    /// disposing before that discards it.</summary>
     ValueTask<BlobWriter> BeginAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Removes a blob; false when it was not there.</summary>
@@ -20,7 +21,8 @@ public interface IContentStore
 }
 
 /// <summary>A blob being written: a stream that hashes what passes.</summary>
-/// <remarks>Implementations MUST make the bytes durable before <see cref="CommitAsync"/> returns, and MUST leave nothing behind when disposed uncommitted.</remarks>
+/// <remarks>Implementations MUST make the bytes durable before <see cref="CommitAsync"/> returns, and MUST leave nothing behind when
+/// disposed uncommitted.</remarks>
 public abstract class BlobWriter : Stream
 {
     /// <summary>Bytes written so far.</summary>
@@ -29,7 +31,8 @@ public abstract class BlobWriter : Stream
     /// <summary>How far its hash has come; empty when that is not known.</summary>
     public virtual IReadOnlyList<HashCheckpoint> Checkpoints => [];
 
-    /// <summary>Makes the blob visible under its digest and returns that; with <paramref name="expected"/> given, another digest throws <see cref="ContentMismatchException"/> and nothing is kept.</summary>
+    /// <summary>Makes the blob visible under its digest and returns that; with <paramref name="expected"/> given, another digest throws
+    /// <see cref="ContentMismatchException"/> and nothing is kept.</summary>
     public abstract ValueTask<Digest> CommitAsync(Digest? expected = null, CancellationToken cancellationToken = default);
 
     /// <inheritdoc/>

@@ -45,11 +45,16 @@ public sealed class JsonShape
     public static JsonShape Of(params IEnumerable<string> names) => Of(names.ToDictionary(name => name, _ => Any, StringComparer.Ordinal));
 
     /// <summary>An object with these names.</summary>
-    public static JsonShape Of(IReadOnlyDictionary<string, JsonShape> members) => new(members, new Dictionary<string, string>(), isDescriptor: false);
+    public static JsonShape Of(IReadOnlyDictionary<string, JsonShape> members) =>
+        new(members, new Dictionary<string, string>(), isDescriptor: false);
 
     /// <summary>This, and a document with one of <paramref name="names"/> would be read as <paramref name="other"/> by others.</summary>
     public JsonShape Not(string other, params IEnumerable<string> names) =>
-        new(_members, new Dictionary<string, string>(_foreign.Concat(names.Select(name => KeyValuePair.Create(StrictJson.Fold(name), other))), StringComparer.Ordinal), IsDescriptor);
+        new(
+            _members,
+            new Dictionary<string, string>(_foreign.Concat(names.Select(name => KeyValuePair.Create(StrictJson.Fold(name), other))),
+                StringComparer.Ordinal),
+            IsDescriptor);
 
     /// <summary>What a member is.</summary>
     internal JsonShape Member(string name) => _members?.GetValueOrDefault(name) ?? Any;

@@ -40,7 +40,8 @@ public static class MediaType
     public const string DockerLayer = "application/vnd.docker.image.rootfs.diff.tar";
 
     /// <summary>Whether the type names a manifest of Docker's schema 1, signed or not, which nothing writes any more.</summary>
-    public static bool IsSchema1(string mediaType) => mediaType is "application/vnd.docker.distribution.manifest.v1+json" or "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    public static bool IsSchema1(string mediaType) =>
+        mediaType is "application/vnd.docker.distribution.manifest.v1+json" or "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
     /// <summary>Whether the type names a manifest of one image, OCI's or Docker's.</summary>
     public static bool IsManifest(string mediaType) => mediaType is Manifest or DockerManifest;

@@ -20,7 +20,8 @@ public sealed class MemoryStore : IContentStore
     public ValueTask<BlobWriter> BeginAsync(CancellationToken cancellationToken = default) => new(new MemoryBlobWriter(this));
 
     /// <inheritdoc/>
-    public ValueTask<bool> DeleteAsync(Digest digest, CancellationToken cancellationToken = default) => new(_blobs.TryRemove(digest, out _));
+    public ValueTask<bool> DeleteAsync(Digest digest, CancellationToken cancellationToken = default) =>
+        new(_blobs.TryRemove(digest, out _));
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<Digest> ListAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)

@@ -34,7 +34,8 @@ public sealed record Platform
     /// <summary>The platforms that images are made for, by their usual names.</summary>
     public static IReadOnlyList<string> KnownNames { get; } =
     [
-        "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386", "linux/ppc64le", "linux/s390x", "linux/riscv64", "linux/mips64le",
+        "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/386", "linux/ppc64le", "linux/s390x",
+        "linux/riscv64", "linux/mips64le",
         "linux/loong64", "windows/amd64", "windows/arm64",
     ];
 
@@ -45,12 +46,15 @@ public sealed record Platform
         get
         {
             var usual = Normalise();
-            bool isVariant = usual.Variant is null || (usual.Architecture is "amd64" or "arm" or "arm64" && usual.Variant is ['v', >= '1' and <= '9', ..]);
-            return isVariant && KnownNames.Any(name => name == $"{usual.Os}/{usual.Architecture}" || name.StartsWith($"{usual.Os}/{usual.Architecture}/", StringComparison.Ordinal));
+            bool isVariant = usual.Variant is null
+                || (usual.Architecture is "amd64" or "arm" or "arm64" && usual.Variant is ['v', >= '1' and <= '9', ..]);
+            return isVariant && KnownNames.Any(name => name == $"{usual.Os}/{usual.Architecture}"
+                || name.StartsWith($"{usual.Os}/{usual.Architecture}/", StringComparison.Ordinal));
         }
     }
 
-    /// <summary>Reads <c>os/architecture[/variant]</c>, or an architecture alone, with the names that people use for them; null when it is none.</summary>
+    /// <summary>Reads <c>os/architecture[/variant]</c>, or an architecture alone, with the names that people use for them;
+    /// null when it is none.</summary>
     public static Platform? TryParse(string text)
     {
         string[] parts = text.ToLowerInvariant().Split('/');
@@ -68,7 +72,9 @@ public sealed record Platform
     {
         Os = os,
         Architecture = architecture,
-        Variant = (architecture, variant) is ("arm64", "v8" or "8") or ("amd64", "v1") ? null : architecture == "arm" ? variant is null ? "v7" : variant.StartsWith('v') ? variant : "v" + variant : variant,
+        Variant = (architecture, variant) is ("arm64", "v8" or "8") or ("amd64", "v1") ? null
+            : architecture == "arm" ? variant is null ? "v7" : variant.StartsWith('v') ? variant : "v" + variant
+            : variant,
     };
 
     private static (string Architecture, string? Variant)? Known(string name) => name switch
@@ -85,7 +91,8 @@ public sealed record Platform
     /// <summary><c>linux/amd64</c>, as people write it.</summary>
     public override string ToString() => Variant is null ? $"{Os}/{Architecture}" : $"{Os}/{Architecture}/{Variant}";
 
-    /// <summary>The same platform by its usual name: <c>arm64/v8</c> is <c>arm64</c>, <c>amd64/v1</c> is <c>amd64</c>, <c>arm</c> is <c>arm/v7</c>, <c>x86_64</c> is <c>amd64</c>
+    /// <summary>The same platform by its usual name: <c>arm64/v8</c> is <c>arm64</c>, <c>amd64/v1</c> is <c>amd64</c>, <c>arm</c> is
+    /// <c>arm/v7</c>, <c>x86_64</c> is <c>amd64</c>
     /// (<see href="https://github.com/containerd/platforms/blob/v1.0.0/database.go">containerd's rules</see>).</summary>
     public Platform Normalise()
     {
@@ -93,12 +100,15 @@ public sealed record Platform
         return Make(Os, architecture, string.IsNullOrEmpty(Variant) ? variant : Variant);
     }
 
-    /// <summary>What this platform can run, the best first: itself, then older variants, as <c>arm/v7</c> runs <c>arm/v6</c> and <c>amd64/v3</c> runs <c>amd64</c>. Never another architecture.</summary>
+    /// <summary>What this platform can run, the best first: itself, then older variants, as <c>arm/v7</c> runs <c>arm/v6</c> and
+    /// <c>amd64/v3</c> runs <c>amd64</c>. Never another architecture.</summary>
     public IEnumerable<Platform> Runs()
     {
         var self = Normalise();
         yield return self;
-        if (self.Architecture is not ("arm" or "amd64") || self.Variant is not ['v', .. var digits] || !int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int version))
+        if (self.Architecture is not ("arm" or "amd64")
+            || self.Variant is not ['v', .. var digits]
+            || !int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int version))
             yield break;
 
         int oldest = self.Architecture == "arm" ? 5 : 1;

@@ -9,8 +9,9 @@ namespace Ingot.Oci.Content;
 public readonly record struct HashCheckpoint(long Length, byte[] State);
 
 /// <summary>SHA-256 that says how far it has come, once a mebibyte, and can go on from there.</summary>
-/// <remarks>The base library's keeps its state to itself. OpenSSL's old interface (<see href="https://docs.openssl.org/3.0/man3/SHA256_Init/">SHA256_Init</see>) has the same code under it and does not;
-/// on a host without it there are no checkpoints, and nothing else is different.</remarks>
+/// <remarks>The base library's keeps its state to itself. OpenSSL's old interface
+/// (<see href="https://docs.openssl.org/3.0/man3/SHA256_Init/">SHA256_Init</see>) has the same code under it and does not; on a host
+/// without it there are no checkpoints, and nothing else is different.</remarks>
 public sealed unsafe class ResumableSha256 : IDisposable
 {
     /// <summary>The bytes between checkpoints.</summary>
@@ -65,7 +66,8 @@ public sealed unsafe class ResumableSha256 : IDisposable
     public IReadOnlyList<HashCheckpoint> Checkpoints => _checkpoints;
 
     /// <summary>The last checkpoint that is not after <paramref name="length"/>; the default when there is none.</summary>
-    public static HashCheckpoint Before(IEnumerable<HashCheckpoint> checkpoints, long length) => checkpoints.LastOrDefault(c => c.Length <= length);
+    public static HashCheckpoint Before(IEnumerable<HashCheckpoint> checkpoints, long length) =>
+        checkpoints.LastOrDefault(c => c.Length <= length);
 
     /// <summary>Adds bytes.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
@@ -103,7 +105,9 @@ public sealed unsafe class ResumableSha256 : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _plain?.Dispose();
 
-    private sealed class Native(delegate* unmanaged<byte*, int> init, delegate* unmanaged<byte*, byte*, nuint, int> update, delegate* unmanaged<byte*, byte*, int> final)
+    private sealed class Native(
+        delegate* unmanaged<byte*, int> init, delegate* unmanaged<byte*, byte*, nuint, int> update,
+        delegate* unmanaged<byte*, byte*, int> final)
     {
         private static readonly string[] s_libraries = ["libcrypto.so.3", "libcrypto.so.1.1"];
 
@@ -122,7 +126,8 @@ public sealed unsafe class ResumableSha256 : IDisposable
                     && NativeLibrary.TryGetExport(library, "SHA256_Update", out nint update)
                     && NativeLibrary.TryGetExport(library, "SHA256_Final", out nint final))
                 {
-                    var native = new Native((delegate* unmanaged<byte*, int>)init, (delegate* unmanaged<byte*, byte*, nuint, int>)update, (delegate* unmanaged<byte*, byte*, int>)final);
+                    var native = new Native((delegate* unmanaged<byte*, int>)init, (delegate* unmanaged<byte*, byte*, nuint, int>)update,
+                        (delegate* unmanaged<byte*, byte*, int>)final);
                     return native.IsAsExpected() ? native : null;
                 }
             }
@@ -140,7 +145,9 @@ public sealed unsafe class ResumableSha256 : IDisposable
             Init(context);
             Update(context, block, 64);
             var span = new Span<byte>(context, 2 * ContextBytes);
-            return BitConverter.ToUInt64(span[LengthAt..]) == 512 && BitConverter.ToUInt32(span[FilledAt..]) == 0 && span[ContextBytes..].IndexOfAnyExcept((byte)0xA5) < 0
+            return BitConverter.ToUInt64(span[LengthAt..]) == 512
+                && BitConverter.ToUInt32(span[FilledAt..]) == 0
+                && span[ContextBytes..].IndexOfAnyExcept((byte)0xA5) < 0
                 && BitConverter.IsLittleEndian;
         }
 

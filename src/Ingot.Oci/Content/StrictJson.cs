@@ -6,17 +6,24 @@ using System.Text.Unicode;
 
 namespace Ingot.Oci.Content;
 
-/// <summary>Refuses documents that two readers may read differently: a digest names bytes, and they must mean one thing to us, to registries, to engines and to scanners.</summary>
+/// <summary>Refuses documents that two readers may read differently: a digest names bytes, and they must mean one thing to us, to
+/// registries, to engines and to scanners.</summary>
 /// <remarks>
-/// Readers differ in names that occur twice (the first or the last counts, or both are merged), in names that differ in case (Go's reader takes <c>Layers</c> for <c>layers</c>),
-/// in text that is not Unicode, in what follows the end, and in depth. Names that are data (annotations, labels) may differ in case, as they do for Go's maps.
+/// Readers differ in names that occur twice (the first or the last counts, or both are merged), in names that differ in case (Go's reader
+/// takes <c>Layers</c> for <c>layers</c>), in text that is not Unicode, in what follows the end, and in depth. Names that are data
+/// (annotations, labels) may differ in case, as they do for Go's maps.
 /// </remarks>
 public static class StrictJson
 {
     /// <summary>How deep objects and lists may lie in each other.</summary>
     public const int MaxDepth = 64;
 
-    private static readonly JsonReaderOptions s_options = new() { MaxDepth = MaxDepth, AllowTrailingCommas = false, CommentHandling = JsonCommentHandling.Disallow };
+    private static readonly JsonReaderOptions s_options = new()
+    {
+        MaxDepth = MaxDepth,
+        AllowTrailingCommas = false,
+        CommentHandling = JsonCommentHandling.Disallow,
+    };
 
     /// <summary>Checks a whole document, or throws a <see cref="FormatException"/> that says why it has no single reading.</summary>
     public static void Check(ReadOnlySpan<byte> json, JsonShape shape)
@@ -82,7 +89,8 @@ public static class StrictJson
     {
         string? text = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
         if (open.TryPeek(out var level) && level is { IsList: false, Shape.IsDescriptor: true })
-            level.Take(text, reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long number) ? number : null, reader.TokenType);
+            level.Take(
+                text, reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long number) ? number : null, reader.TokenType);
     }
 
     /// <summary>One object or list that is being read.</summary>
@@ -100,7 +108,8 @@ public static class StrictJson
             _name = name;
             string folded = Shape.IsKnown ? Fold(name) : name;
             if (!_names.Add(folded))
-                throw new FormatException($"the name '{name}' occurs twice in one object{(Shape.IsKnown ? ", or differs from another in case only" : "")}: readers disagree which one counts");
+                throw new FormatException($"the name '{name}' occurs twice in one "
+                    + $"object{(Shape.IsKnown ? ", or differs from another in case only" : "")}: readers disagree which one counts");
             if (Shape.Foreign(folded) is { } other)
                 throw new FormatException($"it has '{name}', by which others take it for {other}: it cannot be both at once");
             if (Shape.Known(folded) is { } known && known != name)
@@ -127,7 +136,8 @@ public static class StrictJson
 
             byte[] embedded = Decode(_data, digest);
             if (embedded.Length != _size || Digest.Of(embedded, digest) != digest)
-                throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"the descriptor of '{digest}' says {_size} bytes and embeds {embedded.Length} bytes of '{Digest.Of(embedded, digest)}'"));
+                throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"the descriptor of '{digest}' says {_size} bytes "
+                    + $"and embeds {embedded.Length} bytes of '{Digest.Of(embedded, digest)}'"));
         }
 
         // Only what every decoder takes: no white space, no missing or spare padding.

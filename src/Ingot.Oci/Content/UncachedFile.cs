@@ -4,9 +4,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Content;
 
-/// <summary>A new file that is written from start to end and not read soon. Unless it is small, its pages leave the kernel's cache when they are on the disk, and the next ones take their place:
-/// the files in the cache that are needed stay there, and no memory has to be found for these.</summary>
-/// <remarks>On Linux 6.14 and later (<c>RWF_DONTCACHE</c> of <see href="https://man7.org/linux/man-pages/man2/readv.2.html">pwritev2</see>); elsewhere a file like any other.</remarks>
+/// <summary>A new file that is written from start to end and not read soon. Unless it is small, its pages leave the kernel's cache when
+/// they are on the disk, and the next ones take their place: the files in the cache that are needed stay there,
+/// and no memory has to be found for these.</summary>
+/// <remarks>On Linux 6.14 and later (<c>RWF_DONTCACHE</c> of
+/// <see href="https://man7.org/linux/man-pages/man2/readv.2.html">pwritev2</see>); elsewhere a file like any other.</remarks>
 public sealed class UncachedFile : Stream
 {
     private const int BufferBytes = 256 << 10;

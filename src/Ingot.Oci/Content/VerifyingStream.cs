@@ -2,7 +2,8 @@ using System.Security.Cryptography;
 
 namespace Ingot.Oci.Content;
 
-/// <summary>Reads another stream and checks its size and digest on the way: it fails at the end, before the last byte is believed.</summary>
+/// <summary>Reads another stream and checks its size and digest on the way: it fails at the end,
+/// before the last byte is believed.</summary>
 /// <remarks>Owns the inner stream. Reading fewer bytes than <c>size</c> and stopping checks nothing.</remarks>
 public sealed class VerifyingStream : Stream
 {
@@ -13,7 +14,8 @@ public sealed class VerifyingStream : Stream
     private long _read;
     private bool _verified;
 
-    /// <summary>Wraps <paramref name="inner"/>, whose bytes must be <paramref name="size"/> many and have the digest <paramref name="expected"/>.</summary>
+    /// <summary>Wraps <paramref name="inner"/>, whose bytes must be <paramref name="size"/> many and have the digest
+    /// <paramref name="expected"/>.</summary>
     public VerifyingStream(Stream inner, Digest expected, long size)
     {
         _inner = inner;

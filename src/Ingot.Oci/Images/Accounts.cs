@@ -17,9 +17,9 @@ public sealed record GroupAccount(string Name, long GroupId, IReadOnlyList<strin
 public sealed record ProcessIdentity(uint UserId, uint GroupId, IReadOnlyList<uint> FurtherGroupIds, string Home);
 
 /// <summary>The users and groups of a root filesystem, from its <c>/etc/passwd</c> and <c>/etc/group</c> alone, never the host's.</summary>
-/// <remarks>Read as Docker, BuildKit and containerd read them, which forgive more than the C library: spaces around a line are dropped, a line may end after any field, and what is
-/// no number counts as 0, so that the lines <c>web</c> and <c>web:x:abc</c> both make <c>web</c> root. A specification that is a number is always the number, also when a line has
-/// it as a name.</remarks>
+/// <remarks>Read as Docker, BuildKit and containerd read them, which forgive more than the C library: spaces around a line are dropped, a
+/// line may end after any field, and what is no number counts as 0, so that the lines <c>web</c> and <c>web:x:abc</c> both make <c>web</c>
+/// root. A specification that is a number is always the number, also when a line has it as a name.</remarks>
 public sealed class Accounts
 {
     // The runtimes' scanner gives up at a longer line of the user file; of the group file it takes any.
@@ -64,7 +64,8 @@ public sealed class Accounts
     /// <summary>The name of a group's number; null when no line has it.</summary>
     public string? NameOfGroup(long id) => Groups.FirstOrDefault(g => g.GroupId == id)?.Name;
 
-    /// <summary>Whom an image's <c>User</c> means: <c>name</c>, <c>number</c>, or either with <c>:group</c>; empty is root. Null, with what is not there, when no container starts.</summary>
+    /// <summary>Whom an image's <c>User</c> means: <c>name</c>, <c>number</c>, or either with <c>:group</c>; empty is root. Null, with what
+    /// is not there, when no container starts.</summary>
     public ProcessIdentity? Resolve(string? specification, out string? unknown)
     {
         string text = specification ?? "";
@@ -88,11 +89,13 @@ public sealed class Accounts
         unknown = null;
         // A group that is named stands alone: the runtime adds the others only when the user's own group is taken.
         IReadOnlyList<uint> further = group.Length > 0 || account is null ? [] : FurtherGroups(account, groupId);
-        return new ProcessIdentity(Narrow(account?.UserId ?? IdOf(user)!.Value), groupId, further, account?.Home is { Length: > 0 } home ? home : "/");
+        return new ProcessIdentity(Narrow(account?.UserId ?? IdOf(user)!.Value), groupId, further,
+            account?.Home is { Length: > 0 } home ? home : "/");
     }
 
-    /// <summary>Who <c>user[:group]</c> of <c>--chown</c> or <c>WORKDIR</c> is; null with the name that is not there. Otherwise than for <see cref="Resolve"/>, a user that is a number
-    /// is in the group of that number, whatever accounts there are, and no user is root (<see href="https://docs.docker.com/reference/dockerfile/#copy---chown">COPY --chown</see>).</summary>
+    /// <summary>Who <c>user[:group]</c> of <c>--chown</c> or <c>WORKDIR</c> is; null with the name that is not there. Otherwise than for
+    /// <see cref="Resolve"/>, a user that is a number is in the group of that number, whatever accounts there are, and no user is root
+    /// (<see href="https://docs.docker.com/reference/dockerfile/#copy---chown">COPY --chown</see>).</summary>
     public (uint UserId, uint GroupId)? FindOwner(string text, out string? unknown)
     {
         var parts = text.Split(':', 2);
@@ -137,10 +140,12 @@ public sealed class Accounts
     // A line whose name is empty brings no groups, though a member of an empty name may stand in one.
     private uint[] FurtherGroups(UserAccount account, uint groupId) => account.Name.Length == 0
         ? []
-        : [.. Groups.Where(g => g.Members.Contains(account.Name)).Select(g => Narrow(g.GroupId)).Where(g => g != groupId).Distinct().Order()];
+        : [.. Groups.Where(g => g.Members.Contains(account.Name))
+            .Select(g => Narrow(g.GroupId)).Where(g => g != groupId).Distinct().Order()];
 
     // An id without a line must be one that every system knows.
-    private static uint? IdOf(string text) => text.Length == 0 ? 0 : Number(text) is { } number and >= 0 and <= int.MaxValue ? (uint)number : null;
+    private static uint? IdOf(string text) =>
+        text.Length == 0 ? 0 : Number(text) is { } number and >= 0 and <= int.MaxValue ? (uint)number : null;
 
     // The largest number stands for "no one" in system calls.
     private static uint? Owner(string text) =>
@@ -151,10 +156,13 @@ public sealed class Accounts
 
     // Decimal digits, with a sign at most; one that is too large is a name.
     private static long? Number(string text) =>
-        Digits(text) is { Length: > 0 } && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? number : null;
+        Digits(text) is { Length: > 0 } && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number)
+            ? number
+            : null;
 
     // What is no number is 0; what is too large is the largest.
-    private static long FieldNumber(string text) => Number(text) ?? (Digits(text).IsEmpty ? 0 : text[0] == '-' ? long.MinValue : long.MaxValue);
+    private static long FieldNumber(string text) =>
+        Number(text) ?? (Digits(text).IsEmpty ? 0 : text[0] == '-' ? long.MinValue : long.MaxValue);
 
     // Empty when anything else is there.
     private static ReadOnlySpan<char> Digits(string text)

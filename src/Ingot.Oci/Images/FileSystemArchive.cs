@@ -5,8 +5,10 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Images;
 
-/// <summary>An image's root filesystem as one archive: layers merged, deletions applied. Needs no root, and unpacks nothing: each layer is read twice, once for what is in it and once for its files.</summary>
-/// <remarks>Directories come first, then the files of each layer in its order, then links and the rest; the same image gives the same bytes.</remarks>
+/// <summary>An image's root filesystem as one archive: layers merged, deletions applied. Needs no root, and unpacks nothing: each layer is
+/// read twice, once for what is in it and once for its files.</summary>
+/// <remarks>Directories come first, then the files of each layer in its order, then links and the rest;
+/// the same image gives the same bytes.</remarks>
 public static class FileSystemArchive
 {
     private const int MaxSmallFile = 64 << 20;
@@ -88,10 +90,13 @@ public static class FileSystemArchive
     }
 
     /// <summary>Reads some files of an image whole, by path; what is no file, or has more than 64 MiB, is left out.</summary>
-    public static async Task<IReadOnlyDictionary<string, byte[]>> ReadFilesAsync(IContentStore store, Image image, MergedTree tree, Func<string, bool> wanted, CancellationToken cancellationToken = default)
+    public static async Task<IReadOnlyDictionary<string, byte[]>> ReadFilesAsync(
+        IContentStore store, Image image, MergedTree tree, Func<string, bool> wanted, CancellationToken cancellationToken = default)
     {
         var found = new Dictionary<string, byte[]>();
-        var files = tree.Walk().Where(f => f.File.Record.Type == TarEntryType.File && f.File.Record.Size <= MaxSmallFile && wanted(f.Path)).ToList();
+        var files = tree.Walk()
+            .Where(f => f.File.Record.Type == TarEntryType.File && f.File.Record.Size <= MaxSmallFile && wanted(f.Path))
+            .ToList();
         for (int i = 0; i < image.Manifest.Layers.Count; i++)
         {
             var here = files.Where(f => f.File.Layer == i).Select(f => (f.Path, f.File.Record)).OrderBy(f => f.Record.Offset).ToList();
@@ -108,12 +113,15 @@ public static class FileSystemArchive
         return found;
     }
 
-    private static async Task VisitAsync(IContentStore store, Image image, int layer, IReadOnlyList<(string Path, FileRecord Record)> files, Func<string, FileRecord, Stream, Task> visit, CancellationToken cancellationToken)
+    private static async Task VisitAsync(
+        IContentStore store, Image image, int layer, IReadOnlyList<(string Path, FileRecord Record)> files,
+        Func<string, FileRecord, Stream, Task> visit, CancellationToken cancellationToken)
     {
         if (files.Count == 0)
             return;
 
-        var archive = await LayerBlob.OpenAsync(store, image.Manifest.Layers[layer], image.Config.RootFs.DiffIds[layer], cancellationToken).ConfigureAwait(false);
+        var archive = await LayerBlob.OpenAsync(store, image.Manifest.Layers[layer], image.Config.RootFs.DiffIds[layer],
+            cancellationToken).ConfigureAwait(false);
         await using (archive.ConfigureAwait(false))
         {
             var section = new SectionStream(archive);
@@ -131,15 +139,20 @@ public static class FileSystemArchive
     // As when it is unpacked: labels and access lists belong to the host, and a time is whole seconds everywhere.
     private static TarEntry Entry(string path, TarEntry entry)
     {
-        var kept = entry.ExtendedAttributes?.Where(a => a.Key.StartsWith("user.", StringComparison.Ordinal) || a.Key == "security.capability").ToList();
+        var kept = entry.ExtendedAttributes?.Where(
+            a => a.Key.StartsWith("user.", StringComparison.Ordinal) || a.Key == "security.capability").ToList();
         return entry with
         {
             Path = path,
-            ExtendedAttributes = kept is { Count: > 0 } ? new SortedDictionary<string, byte[]>(kept.ToDictionary(), StringComparer.Ordinal) : null,
+            ExtendedAttributes = kept is { Count: > 0 }
+                ? new SortedDictionary<string, byte[]>(kept.ToDictionary(), StringComparer.Ordinal)
+                : null,
         };
     }
 
-    private sealed record Names(IReadOnlyList<(string Path, MergedFile File)> Directories, IReadOnlyList<(string Path, MergedFile File)> Files, IReadOnlyList<(string Path, TarEntry Entry)> Rest)
+    private sealed record Names(
+        IReadOnlyList<(string Path, MergedFile File)> Directories, IReadOnlyList<(string Path, MergedFile File)> Files,
+        IReadOnlyList<(string Path, TarEntry Entry)> Rest)
     {
         public static Names Of(MergedTree tree)
         {
@@ -173,7 +186,13 @@ public static class FileSystemArchive
             [.. Files.Where(f => f.File.Layer == layer).Select(f => (f.Path, f.File.Record)).OrderBy(f => f.Record.Offset)];
 
         private static TarEntry LinkTo(MergedFile file, string target) =>
-            Entry(target, file.Record.Entry) with { Type = TarEntryType.HardLink, LinkTarget = target, Size = 0, ExtendedAttributes = null };
+            Entry(target, file.Record.Entry) with
+            {
+                Type = TarEntryType.HardLink,
+                LinkTarget = target,
+                Size = 0,
+                ExtendedAttributes = null,
+            };
     }
 
     /// <summary>A part of a stream that is read once, from start to end. Leaves that open.</summary>
@@ -194,7 +213,8 @@ public static class FileSystemArchive
             // A file without content stands nowhere.
             for (long skip = size == 0 ? 0 : offset - _position; skip > 0;)
             {
-                int read = await inner.ReadAsync(buffer.AsMemory(0, (int)Math.Min(skip, buffer.Length)), cancellationToken).ConfigureAwait(false);
+                int read = await inner.ReadAsync(buffer.AsMemory(0, (int)Math.Min(skip, buffer.Length)),
+                    cancellationToken).ConfigureAwait(false);
                 if (read == 0)
                     throw new LayerException("a layer became shorter while it was read");
                 skip -= read;
@@ -204,7 +224,8 @@ public static class FileSystemArchive
             _left = size;
         }
 
-        public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+        public override int Read(byte[] buffer, int offset, int count) =>
+            ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
 
         public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
             ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();

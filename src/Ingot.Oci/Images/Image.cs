@@ -12,10 +12,12 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
 {
     private const int MaxNesting = 4;
 
-    /// <summary>Loads the image that <paramref name="digest"/> names. Of an index it takes the manifest for <paramref name="platform"/>, or the host's when null.</summary>
+    /// <summary>Loads the image that <paramref name="digest"/> names. Of an index it takes the manifest for <paramref name="platform"/>, or
+    /// the host's when null.</summary>
     /// <exception cref="ImageException">There is none for the platform, or a document is malformed.</exception>
     /// <exception cref="ContentMismatchException">A document is not in the store, or not what its digest says.</exception>
-    public static async Task<Image> LoadAsync(IContentStore store, Digest digest, Platform? platform = null, CancellationToken cancellationToken = default)
+    public static async Task<Image> LoadAsync(
+        IContentStore store, Digest digest, Platform? platform = null, CancellationToken cancellationToken = default)
     {
         Descriptor? part = null;
         for (int depth = 0; depth < MaxNesting; depth++)
@@ -32,7 +34,8 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
         throw new ImageException($"'{digest}' is an index in an index in an index: {MaxNesting} are allowed");
     }
 
-    /// <summary>The manifest in <paramref name="index"/> for a platform, the best it can run (see <see cref="Platform.Runs"/>); null when there is none.</summary>
+    /// <summary>The manifest in <paramref name="index"/> for a platform, the best it can run (see <see cref="Platform.Runs"/>);
+    /// null when there is none.</summary>
     public static Descriptor? Select(ImageIndex index, Platform platform) => platform.Runs()
         .Select(wanted => index.Manifests.FirstOrDefault(manifest => manifest.Platform is { } other && other.Normalise() == wanted))
         .FirstOrDefault(found => found is not null);
@@ -41,11 +44,13 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
     public static string Platforms(ImageIndex index)
     {
         // Attestations stand in an index as images for an unknown platform.
-        string[] names = [.. index.Manifests.Select(other => other.Platform).OfType<Platform>().Where(other => other.Os != "unknown").Select(other => other.ToString()).Distinct().Order(StringComparer.Ordinal)];
+        string[] names = [.. index.Manifests.Select(other => other.Platform).OfType<Platform>().Where(other => other.Os != "unknown")
+            .Select(other => other.ToString()).Distinct().Order(StringComparer.Ordinal)];
         return names.Length == 0 ? "none" : string.Join(", ", names);
     }
 
-    /// <summary>The media type of a manifest or index by what it says and looks like, which must be one and the same; throws <see cref="ImageException"/> when it is neither, or both.</summary>
+    /// <summary>The media type of a manifest or index by what it says and looks like, which must be one and the same; throws
+    /// <see cref="ImageException"/> when it is neither, or both.</summary>
     /// <param name="digest">Its digest.</param>
     /// <param name="bytes">It.</param>
     /// <param name="said">What an index or a registry says that it is; null when nobody says anything. Other tools go by this.</param>
@@ -54,16 +59,22 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
         string type = MediaTypeOf(digest, bytes);
         return said is null || !MediaType.IsDocument(said) || said == type
             ? type
-            : throw new ImageException($"'{digest}' says that it is '{type}', and is handed out as '{said}': tools would disagree what it is");
+            : throw new ImageException(
+                $"'{digest}' says that it is '{type}', and is handed out as '{said}': tools would disagree what it is");
     }
 
-    /// <summary>The media type of a manifest or index by what it says and looks like; throws <see cref="ImageException"/> when it is neither, or both.</summary>
+    /// <summary>The media type of a manifest or index by what it says and looks like;
+    /// throws <see cref="ImageException"/> when it is neither, or both.</summary>
     public static string MediaTypeOf(Digest digest, byte[] bytes)
     {
         bool isIndex = IsIndex(digest, bytes);
-        string type = isIndex ? Parse(digest, bytes, ImageJson.ReadIndex).MediaType : Parse(digest, bytes, ImageJson.ReadManifest).MediaType;
+        string type = isIndex
+            ? Parse(digest, bytes, ImageJson.ReadIndex).MediaType
+            : Parse(digest, bytes, ImageJson.ReadManifest).MediaType;
         bool agrees = isIndex ? MediaType.IsIndex(type) : MediaType.IsManifest(type);
-        return agrees ? type : throw new ImageException($"'{digest}' says that it is '{type}', and looks like {(isIndex ? "an index" : "a manifest")}");
+        return agrees
+            ? type
+            : throw new ImageException($"'{digest}' says that it is '{type}', and looks like {(isIndex ? "an index" : "a manifest")}");
     }
 
     private static Descriptor Select(Digest digest, ImageIndex index, Platform platform) => Select(index, platform)
@@ -78,7 +89,8 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
         byte[] configBytes = await store.ReadRequiredAsync(manifest.Config.Digest, cancellationToken).ConfigureAwait(false);
         var config = Parse(manifest.Config.Digest, configBytes, ImageJson.ReadConfig);
         if (config.RootFs.DiffIds.Count != manifest.Layers.Count)
-            throw new ImageException($"'{digest}' has {manifest.Layers.Count} layers, and its configuration speaks of {config.RootFs.DiffIds.Count}");
+            throw new ImageException(
+                $"'{digest}' has {manifest.Layers.Count} layers, and its configuration speaks of {config.RootFs.DiffIds.Count}");
 
         var descriptor = new Descriptor { MediaType = manifest.MediaType, Digest = digest, Size = bytes.Length };
         return new Image(digest, descriptor, manifest, config);
@@ -105,10 +117,14 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
             using var document = JsonDocument.Parse(bytes);
             var root = document.RootElement;
             bool hasManifests = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("manifests", out _);
-            bool hasLayers = root.ValueKind == JsonValueKind.Object && (root.TryGetProperty("layers", out _) || root.TryGetProperty("config", out _));
-            return hasManifests == hasLayers
-                ? throw new ImageException($"'{digest}' is {(hasManifests ? "an index and a manifest at once" : "neither an index nor a manifest; Docker's old schema 1 is not read: push it again with a current Docker")}")
-                : hasManifests;
+            bool hasLayers = root.ValueKind == JsonValueKind.Object
+                && (root.TryGetProperty("layers", out _) || root.TryGetProperty("config", out _));
+            if (hasManifests != hasLayers)
+                return hasManifests;
+
+            throw new ImageException(hasManifests
+                ? $"'{digest}' is an index and a manifest at once"
+                : $"'{digest}' is neither an index nor a manifest; Docker's old schema 1 is not read: push it again with a current Docker");
         }
         catch (FormatException e)
         {

@@ -96,7 +96,8 @@ public sealed record ContainerConfig
     [JsonPropertyName("Cmd")]
     public IReadOnlyList<string>? Cmd { get; init; }
 
-    /// <summary>Whether the arguments need no escaping by Docker on Windows; deprecated, and true in what Docker's builder makes of CMD.</summary>
+    /// <summary>Whether the arguments need no escaping by Docker on Windows; deprecated,
+    /// and true in what Docker's builder makes of CMD.</summary>
     [JsonPropertyName("ArgsEscaped")]
     public bool? ArgsEscaped { get; init; }
 

@@ -14,7 +14,8 @@ public sealed record HistoryStep(string? Instruction, string? Created, string? C
 /// <summary>Holds an image's history against its layers.</summary>
 public static class ImageHistory
 {
-    /// <summary>The steps, the first first. Layers that the history does not speak of come as steps without an instruction; entries that promise layers which are not there have none.</summary>
+    /// <summary>The steps, the first first. Layers that the history does not speak of come as steps without an instruction; entries that
+    /// promise layers which are not there have none.</summary>
     public static IReadOnlyList<HistoryStep> Of(Image image)
     {
         var steps = new List<HistoryStep>();
@@ -25,7 +26,9 @@ public static class ImageHistory
         while (layers.Count > promised)
             steps.Add(Step(entry: null, layers.Dequeue()));
         foreach (var entry in image.Config.History)
-            steps.Add(entry.EmptyLayer != true && layers.TryDequeue(out var layer) ? Step(entry, layer) : new HistoryStep(entry.CreatedBy, entry.Created, entry.Comment, Layer: null, DiffId: null, Size: 0));
+            steps.Add(entry.EmptyLayer != true && layers.TryDequeue(out var layer)
+                ? Step(entry, layer)
+                : new HistoryStep(entry.CreatedBy, entry.Created, entry.Comment, Layer: null, DiffId: null, Size: 0));
         return steps;
     }
 

@@ -5,7 +5,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Oci.Images;
 
-/// <summary>Reads and writes the specification's documents. Equal values have equal bytes: members in declared order, nothing indented, nulls left out.</summary>
+/// <summary>Reads and writes the specification's documents. Equal values have equal bytes: members in declared order,
+/// nothing indented, nulls left out.</summary>
 public static class ImageJson
 {
     private static readonly ImageJsonContext s_context = new(new JsonSerializerOptions
@@ -45,7 +46,11 @@ public static class ImageJson
     public static ImageIndex ReadIndex(ReadOnlySpan<byte> json)
     {
         var index = Read(json, s_context.ImageIndex, ImageShapes.Index, "an image index");
-        index = index with { MediaType = index.MediaType ?? MediaType.Index, Manifests = Items(NotNull(index.Manifests, "manifests"), "manifests") };
+        index = index with
+        {
+            MediaType = index.MediaType ?? MediaType.Index,
+            Manifests = Items(NotNull(index.Manifests, "manifests"), "manifests"),
+        };
         CheckVersion(index.SchemaVersion);
         CheckValues(index.Annotations, "annotations");
         foreach (var part in index.Manifests.Append(index.Subject))
@@ -69,19 +74,22 @@ public static class ImageJson
         };
     }
 
-    /// <summary>Reads the configuration of an image, which must speak of as many layers as its manifest has; or throws <see cref="FormatException"/>.</summary>
+    /// <summary>Reads the configuration of an image, which must speak of as many layers as its manifest has; or throws
+    /// <see cref="FormatException"/>.</summary>
     public static ImageConfig ReadConfig(ReadOnlySpan<byte> json, Manifest manifest)
     {
         var config = ReadConfig(json);
         return config.RootFs.DiffIds.Count == manifest.Layers.Count
             ? config
-            : throw new FormatException($"it has {manifest.Layers.Count} layers, and its configuration speaks of {config.RootFs.DiffIds.Count}");
+            : throw new FormatException(
+                $"it has {manifest.Layers.Count} layers, and its configuration speaks of {config.RootFs.DiffIds.Count}");
     }
 
     // Lists that are not there are null; an item that is null has no meaning that all readers share: an empty text, or nothing.
     private static ContainerConfig Checked(ContainerConfig config)
     {
-        foreach (var (list, name) in new[] { (config.Env, "Env"), (config.Entrypoint, "Entrypoint"), (config.Cmd, "Cmd"), (config.OnBuild, "OnBuild"), (config.Shell, "Shell") })
+        foreach (var (list, name) in new[] { (config.Env, "Env"), (config.Entrypoint, "Entrypoint"), (config.Cmd, "Cmd"),
+            (config.OnBuild, "OnBuild"), (config.Shell, "Shell") })
             Items(list ?? [], name);
         if (config.Healthcheck is { } check)
             Items(check.Test ?? [], "Healthcheck");
@@ -98,13 +106,15 @@ public static class ImageJson
     private static void CheckVersion(int version)
     {
         if (version != 2)
-            throw new FormatException($"its schemaVersion is {version}: expected 2{(version == 1 ? "; Docker's old schema 1 is not read: push it again with a current Docker" : "")}");
+            throw new FormatException($"its schemaVersion is {version}: "
+                + $"expected 2{(version == 1 ? "; Docker's old schema 1 is not read: push it again with a current Docker" : "")}");
     }
 
     private static void CheckDescriptor(Descriptor? descriptor)
     {
         if (descriptor is not null && (descriptor.Size < 0 || string.IsNullOrEmpty(descriptor.MediaType)))
-            throw new FormatException($"the descriptor of '{descriptor.Digest}' has size {descriptor.Size} and media type '{descriptor.MediaType}'");
+            throw new FormatException(
+                $"the descriptor of '{descriptor.Digest}' has size {descriptor.Size} and media type '{descriptor.MediaType}'");
         CheckValues(descriptor?.Annotations, "annotations");
         if (descriptor?.Platform is { } platform)
         {
@@ -120,7 +130,8 @@ public static class ImageJson
     private static IReadOnlyList<T> Items<T>(IReadOnlyList<T> list, string name)
         where T : class => list.All(item => item is not null) ? list : throw new FormatException($"'{name}' has an item that is null");
 
-    private static T Read<T>(ReadOnlySpan<byte> json, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, JsonShape shape, string what)
+    private static T Read<T>(
+        ReadOnlySpan<byte> json, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, JsonShape shape, string what)
         where T : class
     {
         StrictJson.Check(json, shape);

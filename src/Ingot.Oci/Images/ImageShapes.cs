@@ -23,18 +23,23 @@ internal static class ImageShapes
 
     /// <summary>An image configuration, with Docker's additions.</summary>
     public static JsonShape Config { get; } = Make(
-        ("created", JsonShape.Any), ("author", JsonShape.Any), ("architecture", JsonShape.Any), ("os", JsonShape.Any), ("os.version", JsonShape.Any),
+        ("created", JsonShape.Any), ("author", JsonShape.Any), ("architecture", JsonShape.Any), ("os", JsonShape.Any),
+        ("os.version", JsonShape.Any),
         ("os.features", JsonShape.Any), ("variant", JsonShape.Any), ("config", Parameters()), ("container_config", Parameters()),
-        ("rootfs", JsonShape.Of("type", "diff_ids")), ("history", JsonShape.Of("created", "created_by", "author", "comment", "empty_layer")),
-        ("id", JsonShape.Any), ("parent", JsonShape.Any), ("comment", JsonShape.Any), ("container", JsonShape.Any), ("docker_version", JsonShape.Any), ("Size", JsonShape.Any));
+        ("rootfs", JsonShape.Of("type", "diff_ids")),
+        ("history", JsonShape.Of("created", "created_by", "author", "comment", "empty_layer")),
+        ("id", JsonShape.Any), ("parent", JsonShape.Any), ("comment", JsonShape.Any), ("container", JsonShape.Any),
+        ("docker_version", JsonShape.Any), ("Size", JsonShape.Any));
 
     // What is a name in here and what is data, such as an environment's, engines agree on.
     private static JsonShape Parameters() => Make(
         [
             .. new[]
             {
-                "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal", "ArgsEscaped", "Memory", "MemorySwap", "CpuShares",
-                "OnBuild", "Shell", "Hostname", "Domainname", "AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce", "Image", "NetworkDisabled",
+                "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal", "ArgsEscaped",
+                "Memory", "MemorySwap", "CpuShares",
+                "OnBuild", "Shell", "Hostname", "Domainname", "AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin",
+                "StdinOnce", "Image", "NetworkDisabled",
                 "MacAddress", "StopTimeout",
             }.Select(name => (name, JsonShape.Any)),
             ("Healthcheck", JsonShape.Of("Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")),

@@ -9,7 +9,8 @@ namespace Ingot.Oci.Images;
 /// <param name="Layer">Which layer that is, the lowest 0.</param>
 public sealed record MergedFile(FileRecord Record, int Layer);
 
-/// <summary>The files that a container of an image sees, without unpacking anything: the layers' indexes, one over the other, deletions applied.</summary>
+/// <summary>The files that a container of an image sees, without unpacking anything: the layers' indexes, one over the other,
+/// deletions applied.</summary>
 public sealed class MergedTree
 {
     private const int ImpliedMode = 0b111_101_101;
@@ -28,7 +29,10 @@ public sealed class MergedTree
     {
         var tree = new MergedTree();
         for (int i = 0; i < image.Manifest.Layers.Count; i++)
-            tree.Apply(await LayerReader.IndexAsync(store, image.Manifest.Layers[i], image.Config.RootFs.DiffIds[i], limits: null, cancellationToken).ConfigureAwait(false), i);
+            tree.Apply(
+                await LayerReader.IndexAsync(store, image.Manifest.Layers[i], image.Config.RootFs.DiffIds[i], limits: null,
+                    cancellationToken).ConfigureAwait(false),
+                i);
         return tree;
     }
 
@@ -41,7 +45,8 @@ public sealed class MergedTree
         return tree;
     }
 
-    /// <summary>Every path with its file, in the order of <see cref="TarPath.Compare"/>; names of one file share the value. The root is left out when no layer describes it.</summary>
+    /// <summary>Every path with its file, in the order of <see cref="TarPath.Compare"/>; names of one file share the value. The root is
+    /// left out when no layer describes it.</summary>
     public IEnumerable<(string Path, MergedFile File)> Walk()
     {
         if (_root.File.Layer >= 0)
@@ -54,7 +59,10 @@ public sealed class MergedTree
     public MergedFile? Find(string path) => FindNode(path)?.File;
 
     private static MergedFile Implied(string path) =>
-        new(new FileRecord(new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = ImpliedMode }, Digest: null, Size: 0, Offset: 0), Layer: -1);
+        new(
+            new FileRecord(new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = ImpliedMode }, Digest: null,
+                Size: 0, Offset: 0),
+            Layer: -1);
 
     private static IEnumerable<(string Path, MergedFile File)> Walk(Node directory, string path)
     {

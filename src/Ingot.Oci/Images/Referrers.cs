@@ -10,8 +10,10 @@ public static class Referrers
 {
     private const int MaxManifestBytes = 4 << 20;
 
-    /// <summary>Every manifest in the store whose subject is <paramref name="subject"/>, as a registry would list it. Looks at each small document of the store.</summary>
-    public static async IAsyncEnumerable<Descriptor> ListAsync(IContentStore store, Digest subject, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    /// <summary>Every manifest in the store whose subject is <paramref name="subject"/>, as a registry would list it. Looks at each small
+    /// document of the store.</summary>
+    public static async IAsyncEnumerable<Descriptor> ListAsync(
+        IContentStore store, Digest subject, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         byte[] name = Encoding.ASCII.GetBytes(subject.Hex);
         await foreach (var digest in store.ListAsync(cancellationToken).ConfigureAwait(false))
@@ -22,7 +24,8 @@ public static class Referrers
         }
     }
 
-    /// <summary>The descriptor by which a registry lists a manifest or index under its subject; null when its subject is another, or it is neither.</summary>
+    /// <summary>The descriptor by which a registry lists a manifest or index under its subject; null when its subject is another,
+    /// or it is neither.</summary>
     public static Descriptor? Describe(ReadOnlySpan<byte> bytes, Digest subject)
     {
         if (TryRead(bytes, ImageJson.ReadManifest) is { } manifest)
@@ -48,7 +51,9 @@ public static class Referrers
         await using (stream.ConfigureAwait(false))
         {
             byte[] first = new byte[1];
-            if (stream.Length > MaxManifestBytes || await stream.ReadAsync(first, cancellationToken).ConfigureAwait(false) == 0 || first[0] != '{')
+            if (stream.Length > MaxManifestBytes
+                || await stream.ReadAsync(first, cancellationToken).ConfigureAwait(false) == 0
+                || first[0] != '{')
                 return null;
         }
 

@@ -10,7 +10,8 @@ public sealed record FileDifference(string Path, MergedFile? Before, MergedFile?
 {
     /// <summary>Whether the bytes, the kind of file, or where a link leads changed.</summary>
     public bool IsContent => Before is { Record: var b } && After is { Record: var a }
-        && (b.Digest != a.Digest || b.Size != a.Size || KindOf(b.Type) != KindOf(a.Type) || (b.Type == TarEntryType.SymbolicLink && b.LinkTarget != a.LinkTarget)
+        && (b.Digest != a.Digest || b.Size != a.Size || KindOf(b.Type) != KindOf(a.Type) || (b.Type == TarEntryType.SymbolicLink
+            && b.LinkTarget != a.LinkTarget)
             || (b.Entry.DeviceMajor, b.Entry.DeviceMinor) != (a.Entry.DeviceMajor, a.Entry.DeviceMinor));
 
     /// <summary>Whether the permissions or set-id bits changed.</summary>
@@ -40,8 +41,10 @@ public static class TreeComparison
         while (hasLeft || hasRight)
         {
             int order = !hasLeft ? 1 : !hasRight ? -1 : TarPath.Compare(left.Current.Path, right.Current.Path);
-            var difference = new FileDifference(order <= 0 ? left.Current.Path : right.Current.Path, order <= 0 ? left.Current.File : null, order >= 0 ? right.Current.File : null);
-            if ((order != 0 && !IsOrdinaryRoot(difference)) || difference.IsContent || difference.IsMode || difference.IsOwner || difference.IsCapability)
+            var difference = new FileDifference(order <= 0 ? left.Current.Path : right.Current.Path, order <= 0 ? left.Current.File : null,
+                order >= 0 ? right.Current.File : null);
+            if ((order != 0 && !IsOrdinaryRoot(difference)) || difference.IsContent || difference.IsMode || difference.IsOwner
+                || difference.IsCapability)
                 yield return difference;
             hasLeft = order <= 0 ? left.MoveNext() : hasLeft;
             hasRight = order >= 0 ? right.MoveNext() : hasRight;
@@ -50,12 +53,16 @@ public static class TreeComparison
 
     // A root that no layer describes is one that is described as every root is.
     private static bool IsOrdinaryRoot(FileDifference difference) =>
-        difference.Path.Length == 0 && (difference.Before ?? difference.After) is { Record: { Mode: 0b111_101_101, UserId: 0, GroupId: 0 } };
+        difference.Path.Length == 0
+            && (difference.Before ?? difference.After) is { Record: { Mode: 0b111_101_101, UserId: 0, GroupId: 0 } };
 
     /// <summary>Whether a file runs as its owner or group, whoever starts it.</summary>
-    public static bool IsSetId(MergedFile? file) => file is { Record: { Type: TarEntryType.File, Mode: var mode } } && (mode & SetIdBits) != 0;
+    public static bool IsSetId(MergedFile? file) =>
+        file is { Record: { Type: TarEntryType.File, Mode: var mode } } && (mode & SetIdBits) != 0;
 
     /// <summary>A file's <c>security.capability</c> in hex; null when it has none.</summary>
     public static string? Capabilities(MergedFile? file) =>
-        file?.Record.Entry.ExtendedAttributes?.GetValueOrDefault("security.capability") is { } value ? Convert.ToHexStringLower(value) : null;
+        file?.Record.Entry.ExtendedAttributes?.GetValueOrDefault("security.capability") is { } value
+            ? Convert.ToHexStringLower(value)
+            : null;
 }

@@ -3,7 +3,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Layers;
 
-/// <summary>Opens directories below a root component by component, never through a symbolic link, and keeps the way to the last one open: entries mostly come in order.</summary>
+/// <summary>Opens directories below a root component by component, never through a symbolic link, and keeps the way to the last one open:
+/// entries mostly come in order.</summary>
 internal sealed class DirectoryChain : IDisposable
 {
     /// <summary>Opens, or makes, the directory <paramref name="name"/> in <paramref name="parent"/>; null when there is none.</summary>
@@ -16,7 +17,8 @@ internal sealed class DirectoryChain : IDisposable
 
     public SafeFileHandle Root => _open[0].Handle;
 
-    /// <summary>The directory at <paramref name="path"/>, valid until the next call; null when <paramref name="enter"/> found none on the way.</summary>
+    /// <summary>The directory at <paramref name="path"/>, valid until the next call;
+    /// null when <paramref name="enter"/> found none on the way.</summary>
     public SafeFileHandle? Find(string path, Enter enter)
     {
         while (!IsWithin(path, _open[^1].Path))
@@ -50,7 +52,8 @@ internal sealed class DirectoryChain : IDisposable
     }
 
     private static bool IsWithin(string path, string directory) =>
-        directory.Length == 0 || (path.StartsWith(directory, StringComparison.Ordinal) && (path.Length == directory.Length || path[directory.Length] == '/'));
+        directory.Length == 0
+            || (path.StartsWith(directory, StringComparison.Ordinal) && (path.Length == directory.Length || path[directory.Length] == '/'));
 
     private void Close()
     {

@@ -4,8 +4,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Layers;
 
-/// <summary>Writes a directory as a layer. Equal directories give equal bytes: entries are sorted, whiteouts come before what stands beside them,
-/// the first path of an inode is the file and the others link to it, times are whole seconds, and of the extended attributes only <c>security.capability</c> is kept. Sockets are left out.</summary>
+/// <summary>Writes a directory as a layer. Equal directories give equal bytes: entries are sorted, whiteouts come before what stands beside
+/// them, the first path of an inode is the file and the others link to it, times are whole seconds, and of the extended attributes only
+/// <c>security.capability</c> is kept. Sockets are left out.</summary>
 public sealed class DirectoryLayer
 {
     private const int DefaultDirectoryMode = 0b111_101_101;
@@ -22,8 +23,10 @@ public sealed class DirectoryLayer
 
     private bool IsOverlay => _options.Form == DirectoryForm.OverlayUpper;
 
-    /// <summary>Writes everything in <paramref name="directory"/> through <paramref name="layer"/>. The directory must not change meanwhile. Its own entry is written only when it is not owned by root with mode 0755.</summary>
-    public static async Task WriteAsync(LayerWriter layer, string directory, DirectoryLayerOptions options, CancellationToken cancellationToken = default)
+    /// <summary>Writes everything in <paramref name="directory"/> through <paramref name="layer"/>. The directory must not change
+    /// meanwhile. Its own entry is written only when it is not owned by root with mode 0755.</summary>
+    public static async Task WriteAsync(
+        LayerWriter layer, string directory, DirectoryLayerOptions options, CancellationToken cancellationToken = default)
     {
         using var root = LinuxFiles.OpenRoot(directory);
         var walk = new DirectoryLayer(layer, options);
@@ -86,9 +89,11 @@ public sealed class DirectoryLayer
         }
 
         if (TarPath.Name(path).StartsWith(Whiteout.Prefix, StringComparison.Ordinal))
-            throw new LayerException($"'{path}' cannot be in a layer: a name that begins with '{Whiteout.Prefix}' there means a deletion; rename or delete it");
+            throw new LayerException(
+                $"'{path}' cannot be in a layer: a name that begins with '{Whiteout.Prefix}' there means a deletion; rename or delete it");
         if (IsTooLong(path))
-            throw new LayerException($"'{path}' has a path of more than {TarLimits.Default.MaxNameBytes} bytes, which no program could open");
+            throw new LayerException(
+                $"'{path}' has a path of more than {TarLimits.Default.MaxNameBytes} bytes, which no program could open");
         if (child.Status.IsDirectory)
             return await WriteDirectoryAsync(frame.Directory, child, path, cancellationToken).ConfigureAwait(false);
 
@@ -104,7 +109,12 @@ public sealed class DirectoryLayer
 
     private async Task WriteWhiteoutAsync(SafeFileHandle parent, Child child, string path, CancellationToken cancellationToken)
     {
-        var entry = new TarEntry { Path = path, Type = TarEntryType.File, ModifiedTime = WholeSeconds(_options.Epoch ?? DateTimeOffset.UnixEpoch) };
+        var entry = new TarEntry
+        {
+            Path = path,
+            Type = TarEntryType.File,
+            ModifiedTime = WholeSeconds(_options.Epoch ?? DateTimeOffset.UnixEpoch),
+        };
         var result = _options.Filter?.Invoke(entry, LayerContent.Empty) ?? FilterResult.Keep;
         if (result is FilterResult.Kept)
             await _layer.WriteAsync(entry, cancellationToken).ConfigureAwait(false);
@@ -185,7 +195,8 @@ public sealed class DirectoryLayer
         }
     }
 
-    private async Task KeepAsync(SafeFileHandle parent, Child child, SafeFileHandle? file, TarEntry entry, TarEntry kept, CancellationToken cancellationToken)
+    private async Task KeepAsync(
+        SafeFileHandle parent, Child child, SafeFileHandle? file, TarEntry entry, TarEntry kept, CancellationToken cancellationToken)
     {
         var content = kept.Type == TarEntryType.File && file is not null ? new FileContent(file) : null;
         await _layer.WriteAsync(kept, content, cancellationToken).ConfigureAwait(false);
@@ -225,14 +236,18 @@ public sealed class DirectoryLayer
     private static TarEntry Kept(TarEntry entry, FilterResult result)
     {
         if (result is not FilterResult.Kept { Entry: { } changed })
-            return result is FilterResult.Kept ? entry : throw new InvalidOperationException($"'{entry.Path}' cannot get content: it is a {entry.Type}");
+            return result is FilterResult.Kept
+                ? entry
+                : throw new InvalidOperationException($"'{entry.Path}' cannot get content: it is a {entry.Type}");
 
         bool isSame = (changed.Path, changed.Type, changed.Size, changed.LinkTarget, changed.DeviceMajor, changed.DeviceMinor)
             == (entry.Path, entry.Type, entry.Size, entry.LinkTarget, entry.DeviceMajor, entry.DeviceMinor);
-        return isSame ? changed : throw new InvalidOperationException($"a filter may change the mode, owner, time and attributes of '{entry.Path}', nothing else");
+        return isSame ? changed : throw new InvalidOperationException("a filter may change the mode, owner, "
+            + $"time and attributes of '{entry.Path}', nothing else");
     }
 
-    private static TarEntry Replacement(TarEntry entry, FilterResult.Replaced replaced) => entry.Type is TarEntryType.File or TarEntryType.HardLink
+    private static TarEntry Replacement(TarEntry entry, FilterResult.Replaced replaced) => entry.Type is TarEntryType.File
+        or TarEntryType.HardLink
         ? (replaced.Entry ?? entry) with { Path = entry.Path, Type = TarEntryType.File, LinkTarget = null, Size = replaced.Content.Length }
         : throw new InvalidOperationException($"'{entry.Path}' cannot get content: it is a {entry.Type}");
 
@@ -248,7 +263,8 @@ public sealed class DirectoryLayer
             return;
 
         ApplyOwnerAndMode(file, [], before, after);
-        foreach (string name in LinuxFiles.ListAttributes(file).Where(name => !name.StartsWith(OverlayAttribute.Prefix, StringComparison.Ordinal)))
+        foreach (string name in LinuxFiles.ListAttributes(file)
+            .Where(name => !name.StartsWith(OverlayAttribute.Prefix, StringComparison.Ordinal)))
         {
             if (after.ExtendedAttributes?.ContainsKey(name) != true)
                 LinuxFiles.RemoveAttribute(file, name);
@@ -327,7 +343,8 @@ public sealed class DirectoryLayer
         foreach (string name in (string[])[OverlayAttribute.Redirect, OverlayAttribute.MetadataOnly])
         {
             if (LinuxFiles.GetAttribute(file, name) is not null)
-                throw new LayerException($"'{path}' is not all there: it has '{name}'; mount the overlay with redirect_dir=off,metacopy=off");
+                throw new LayerException(
+                    $"'{path}' is not all there: it has '{name}'; mount the overlay with redirect_dir=off,metacopy=off");
         }
     }
 
@@ -341,7 +358,8 @@ public sealed class DirectoryLayer
             children.Add(new Child(name, isWhiteout ? [.. ".wh."u8, .. name] : name, status, isWhiteout));
         }
 
-        if (IsOverlay && path.Length > 0 && LinuxFiles.GetAttribute(directory, OverlayAttribute.Opaque) is { } value && value.AsSpan().SequenceEqual(OverlayAttribute.OpaqueValue))
+        if (IsOverlay && path.Length > 0 && LinuxFiles.GetAttribute(directory, OverlayAttribute.Opaque) is { } value
+            && value.AsSpan().SequenceEqual(OverlayAttribute.OpaqueValue))
             children.Add(new Child([], TarPath.Encode(Whiteout.Opaque), default, IsWhiteout: true));
 
         children.Sort(CompareChildren);

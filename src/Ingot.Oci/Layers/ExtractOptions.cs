@@ -8,7 +8,8 @@ public enum WhiteoutForm
     /// <summary>Deleted files are deleted in the directory, which holds the lower layers already.</summary>
     Apply,
 
-    /// <summary>The directory becomes a layer of an overlay file system: deleted files become character devices 0:0, opaque directories get <c>trusted.overlay.opaque</c>.</summary>
+    /// <summary>The directory becomes a layer of an overlay file system: deleted files become character devices 0:0, opaque directories get
+    /// <c>trusted.overlay.opaque</c>.</summary>
     Overlay,
 }
 
@@ -21,7 +22,8 @@ public sealed record ExtractOptions
     /// <summary>Whether devices are made; otherwise a layer with one is refused.</summary>
     public bool AllowDevices { get; init; }
 
-    /// <summary>For <see cref="WhiteoutForm.Overlay"/>: the unpacked layers below, the topmost first. A directory that the layer uses without describing takes its owner and mode from there.</summary>
+    /// <summary>For <see cref="WhiteoutForm.Overlay"/>: the unpacked layers below, the topmost first. A directory that the layer uses
+    /// without describing takes its owner and mode from there.</summary>
     public IReadOnlyList<string> LowerDirectories { get; init; } = [];
 
     /// <summary>The most bytes of content a layer may have.</summary>

@@ -3,7 +3,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Ingot.Oci.Layers;
 
 /// <summary>Reads an open file from its start, without a buffer of its own. Leaves the file open.</summary>
-/// <remarks>Reading is synchronous: a local file's pages are mostly in memory, and Linux has no other way that the base library would use.</remarks>
+/// <remarks>Reading is synchronous: a local file's pages are mostly in memory,
+/// and Linux has no other way that the base library would use.</remarks>
 internal sealed class FileContent(SafeFileHandle file) : Stream
 {
     public override bool CanRead => true;
@@ -19,9 +20,10 @@ internal sealed class FileContent(SafeFileHandle file) : Stream
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => cancellationToken.IsCancellationRequested
-        ? ValueTask.FromCanceled<int>(cancellationToken)
-        : new(LinuxFiles.Read(file, buffer.Span));
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<int>(cancellationToken)
+            : new(LinuxFiles.Read(file, buffer.Span));
 
     public override void Flush()
     {

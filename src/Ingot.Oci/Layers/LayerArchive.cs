@@ -14,7 +14,8 @@ public readonly record struct ArchivePart(int File, long Start, long Length)
     public long End => Start + Length;
 }
 
-/// <summary>A layer's archive as it lies on disk: in one file, or put together of parts of several, as of a layer that was written from an earlier one. The files must not change.</summary>
+/// <summary>A layer's archive as it lies on disk: in one file, or put together of parts of several, as of a layer that was written from an
+/// earlier one. The files must not change.</summary>
 public sealed class LayerArchive
 {
     private readonly long[] _starts;
@@ -29,14 +30,17 @@ public sealed class LayerArchive
         foreach (var (i, part) in parts.Index())
         {
             if (part.File < 0 || part.File >= files.Count || part.Start < 0 || part.Length <= 0)
-                throw new ArgumentException($"a part of an archive has {part.Length} bytes at {part.Start} of file {part.File}, and there are {files.Count} files", nameof(parts));
+                throw new ArgumentException(
+                    $"a part of an archive has {part.Length} bytes at {part.Start} of file {part.File}, and there are {files.Count} files",
+                    nameof(parts));
             _starts[i] = Size;
             Size += part.Length;
         }
     }
 
     /// <summary>An archive that is a file.</summary>
-    public static LayerArchive Whole(string file) => new([file], new FileInfo(file).Length is > 0 and var length ? [new ArchivePart(0, 0, length)] : []);
+    public static LayerArchive Whole(string file) =>
+        new([file], new FileInfo(file).Length is > 0 and var length ? [new ArchivePart(0, 0, length)] : []);
 
     /// <summary>The files that it lies in.</summary>
     public IReadOnlyList<string> Files { get; }
@@ -88,7 +92,8 @@ public sealed class LayerArchive
     public ArchiveReader Open() => new(this);
 
     /// <summary>The parts in text, a line each: the number of the file, the start and the length.</summary>
-    public string WriteParts() => string.Concat(Parts.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.File} {p.Start} {p.Length}\n")));
+    public string WriteParts() =>
+        string.Concat(Parts.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.File} {p.Start} {p.Length}\n")));
 
     /// <summary>Reads <see cref="WriteParts"/>; null when it is something else.</summary>
     public static IReadOnlyList<ArchivePart>? TryReadParts(string text)
@@ -97,7 +102,9 @@ public sealed class LayerArchive
         foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             string[] words = line.Split(' ');
-            if (words.Length != 3 || !int.TryParse(words[0], NumberStyles.None, CultureInfo.InvariantCulture, out int file) || !long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long start)
+            if (words.Length != 3
+                || !int.TryParse(words[0], NumberStyles.None, CultureInfo.InvariantCulture, out int file)
+                || !long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out long start)
                 || !long.TryParse(words[2], NumberStyles.None, CultureInfo.InvariantCulture, out long length) || length == 0)
                 return null;
             parts.Add(new ArchivePart(file, start, length));
@@ -130,10 +137,12 @@ public sealed class ArchiveReader : IDisposable
 
     internal IReadOnlyList<SafeFileHandle> Files => _files;
 
-    /// <summary>Reads what lies at a position, as much as is at hand; 0 at the end. A file that is shorter than it should be throws <see cref="EndOfStreamException"/>.</summary>
+    /// <summary>Reads what lies at a position, as much as is at hand; 0 at the end. A file that is shorter than it should be throws
+    /// <see cref="EndOfStreamException"/>.</summary>
     public int Read(Span<byte> buffer, long position) => Read(buffer, position, isOnce: false);
 
-    /// <summary>As <see cref="Read(Span{byte}, long)"/>, of bytes that nobody needs again soon: they are not left in the kernel's cache.</summary>
+    /// <summary>As <see cref="Read(Span{byte}, long)"/>, of bytes that nobody needs again soon:
+    /// they are not left in the kernel's cache.</summary>
     public int ReadOnce(Span<byte> buffer, long position) => Read(buffer, position, isOnce: true);
 
     private int Read(Span<byte> buffer, long position, bool isOnce)
@@ -144,7 +153,9 @@ public sealed class ArchiveReader : IDisposable
         var (file, at, length) = _archive.Find(position);
         buffer = buffer[..(int)Math.Min(length, buffer.Length)];
         int read = isOnce ? UncachedFile.Read(_files[file], buffer, at) : RandomAccess.Read(_files[file], buffer, at);
-        return read > 0 ? read : throw new EndOfStreamException($"the archive '{_archive.Files[file]}' ended {length} bytes early: it is damaged");
+        return read > 0
+            ? read
+            : throw new EndOfStreamException($"the archive '{_archive.Files[file]}' ended {length} bytes early: it is damaged");
     }
 
     /// <inheritdoc/>
@@ -176,7 +187,8 @@ public sealed class ArchiveStream(ArchiveReader reader, long start, long length,
     }
 
     /// <inheritdoc/>
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(Read(buffer.Span));
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        ValueTask.FromResult(Read(buffer.Span));
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

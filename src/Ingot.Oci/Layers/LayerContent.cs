@@ -47,6 +47,8 @@ public sealed class LayerContent
         int filled = 0, read;
         while (filled < content.Length && (read = ReadAt(filled, content.AsSpan(filled))) > 0)
             filled += read;
-        return filled == content.Length ? content : throw new LayerException($"a file of {Length} bytes has only {filled}: it changed while it was read");
+        return filled == content.Length
+            ? content
+            : throw new LayerException($"a file of {Length} bytes has only {filled}: it changed while it was read");
     }
 }

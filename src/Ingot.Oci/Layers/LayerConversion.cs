@@ -3,11 +3,14 @@ using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Oci.Layers;
 
-/// <summary>Compresses layers another way. The archive, and with it the diff id, stays; the same archive and compression give the same blob.</summary>
+/// <summary>Compresses layers another way. The archive, and with it the diff id, stays;
+/// the same archive and compression give the same blob.</summary>
 public static class LayerConversion
 {
-    /// <summary>Compresses an uncompressed layer, which must have the diff id, into a store. Owns nothing; nothing is stored when the diff id is another.</summary>
-    public static async Task<Descriptor> WriteAsync(Stream tar, Digest diffId, IContentStore store, LayerCompression compression, CancellationToken cancellationToken = default)
+    /// <summary>Compresses an uncompressed layer, which must have the diff id, into a store. Owns nothing;
+    /// nothing is stored when the diff id is another.</summary>
+    public static async Task<Descriptor> WriteAsync(
+        Stream tar, Digest diffId, IContentStore store, LayerCompression compression, CancellationToken cancellationToken = default)
     {
         var writer = await store.BeginAsync(cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
@@ -27,7 +30,8 @@ public static class LayerConversion
     }
 
     /// <summary>A layer of a store compressed another way; itself when it is so already. The new blob is in the store.</summary>
-    public static async Task<Descriptor> ConvertAsync(IContentStore store, Descriptor layer, Digest diffId, LayerCompression compression, CancellationToken cancellationToken = default)
+    public static async Task<Descriptor> ConvertAsync(
+        IContentStore store, Descriptor layer, Digest diffId, LayerCompression compression, CancellationToken cancellationToken = default)
     {
         if (LayerCompression.ForMediaType(layer.MediaType) == compression)
             return layer with { MediaType = compression.MediaType };

@@ -6,10 +6,12 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Layers;
 
-/// <summary>Unpacks layers. Nothing is read or written outside the directory, whatever the archive says: every component of every path is opened without following links.</summary>
+/// <summary>Unpacks layers. Nothing is read or written outside the directory, whatever the archive says: every component of every path is
+/// opened without following links.</summary>
 /// <remarks>
-/// A layer is refused (<see cref="LayerException"/>) when programs would disagree on what it holds: a file below its own symbolic link, a path that is a directory and something else,
-/// a hard link to nothing. The directory must belong to the caller alone, and is in an undefined state after an exception.
+/// A layer is refused (<see cref="LayerException"/>) when programs would disagree on what it holds: a file below its own symbolic link, a
+/// path that is a directory and something else, a hard link to nothing. The directory must belong to the caller alone, and is in an
+/// undefined state after an exception.
 /// </remarks>
 public sealed class LayerExtractor : IDisposable
 {
@@ -40,8 +42,10 @@ public sealed class LayerExtractor : IDisposable
 
     private bool IsOverlay => _options.Whiteouts == WhiteoutForm.Overlay;
 
-    /// <summary>Unpacks an uncompressed layer into <paramref name="directory"/>, which must be there, and reads <paramref name="tar"/> to its end. Sets owners, modes, times and capabilities; needs root.</summary>
-    public static async Task<LayerIndex> ExtractAsync(Stream tar, string directory, ExtractOptions options, CancellationToken cancellationToken = default)
+    /// <summary>Unpacks an uncompressed layer into <paramref name="directory"/>, which must be there, and reads <paramref name="tar"/> to
+    /// its end. Sets owners, modes, times and capabilities; needs root.</summary>
+    public static async Task<LayerIndex> ExtractAsync(
+        Stream tar, string directory, ExtractOptions options, CancellationToken cancellationToken = default)
     {
         using var extractor = new LayerExtractor(directory, options);
         using var reader = new TarReader(tar, options.Limits, leaveOpen: true);
@@ -53,7 +57,9 @@ public sealed class LayerExtractor : IDisposable
     }
 
     /// <summary>Unpacks a layer from a store, verifying the blob and, when given, the diff id.</summary>
-    public static async Task<LayerIndex> ExtractAsync(IContentStore store, Descriptor blob, Digest? diffId, string directory, ExtractOptions options, CancellationToken cancellationToken = default)
+    public static async Task<LayerIndex> ExtractAsync(
+        IContentStore store, Descriptor blob, Digest? diffId, string directory, ExtractOptions options,
+        CancellationToken cancellationToken = default)
     {
         var tar = await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false);
         await using (tar.ConfigureAwait(false))
@@ -104,7 +110,8 @@ public sealed class LayerExtractor : IDisposable
         if (_bytes > _options.MaxBytes)
             throw new LayerException($"the layer has more than {_options.MaxBytes} bytes of content, at '{entry.Path}'");
 
-        if (entry.Path.Contains(Whiteout.Prefix, StringComparison.Ordinal) && TarPath.Parent(entry.Path).Split('/').Any(Whiteout.IsWhiteout))
+        if (entry.Path.Contains(Whiteout.Prefix, StringComparison.Ordinal)
+            && TarPath.Parent(entry.Path).Split('/').Any(Whiteout.IsWhiteout))
             throw new LayerException($"'{entry.Path}' lies in a whiteout");
         if (HasLongName(entry.Path))
             throw new LayerException($"'{entry.Path}' has a name of more than {MaxNameBytes} bytes, which Linux does not know");
@@ -181,7 +188,8 @@ public sealed class LayerExtractor : IDisposable
         var target = _files.GetValueOrDefault(targetPath);
         // A link to a file of a lower layer needs that file here.
         if (targetPath == entry.Path || target?.Type == TarEntryType.Directory || (target is null && IsOverlay))
-            throw new LayerException($"the hard link '{entry.Path}' names '{targetPath}', which is not a file that the layer brought before");
+            throw new LayerException(
+                $"the hard link '{entry.Path}' names '{targetPath}', which is not a file that the layer brought before");
 
         ClearWay(entry);
         using var targetParent = OpenExisting(TarPath.Parent(targetPath), entry);
@@ -195,14 +203,15 @@ public sealed class LayerExtractor : IDisposable
         _files[entry.Path] = new FileRecord(entry, target?.Digest, target?.Size ?? 0, target?.Offset ?? 0);
     }
 
-    // As Docker and containerd do: what the header of a link says of owner and rights, the file has from then on. Only what gives rights is taken from there: links of careful archives say
-    // what their file does, and those of others mostly nothing.
+    // As Docker and containerd do: what the header of a link says of owner and rights, the file has from then on. Only what gives rights is
+    // taken from there: links of careful archives say what their file does, and those of others mostly nothing.
     private void DescribeAnew(TarEntry entry)
     {
         var parent = Find(TarPath.Parent(entry.Path));
         byte[] name = TarPath.Encode(TarPath.Name(entry.Path));
         var status = LinuxFiles.Status(parent, name);
-        bool givesRights = (entry.Mode & ~status.Mode & SetIdBits) != 0 || entry.ExtendedAttributes?.ContainsKey(OverlayAttribute.Capability) == true;
+        bool givesRights = (entry.Mode & ~status.Mode & SetIdBits) != 0
+            || entry.ExtendedAttributes?.ContainsKey(OverlayAttribute.Capability) == true;
         if (!status.IsFile || !givesRights)
             return;
 
@@ -244,9 +253,11 @@ public sealed class LayerExtractor : IDisposable
     {
         foreach (var (name, value) in entry.ExtendedAttributes ?? [])
         {
-            if (name.StartsWith(OverlayAttribute.Prefix, StringComparison.Ordinal) || name.StartsWith("user.overlay.", StringComparison.Ordinal))
+            if (name.StartsWith(OverlayAttribute.Prefix, StringComparison.Ordinal)
+                || name.StartsWith("user.overlay.", StringComparison.Ordinal))
                 throw new LayerException($"'{entry.Path}' has the attribute '{name}', which steers overlay file systems");
-            if (name.StartsWith("user.", StringComparison.Ordinal) || (name == OverlayAttribute.Capability && entry.Type is TarEntryType.File or TarEntryType.HardLink))
+            if (name.StartsWith("user.", StringComparison.Ordinal)
+                || (name == OverlayAttribute.Capability && entry.Type is TarEntryType.File or TarEntryType.HardLink))
                 LinuxFiles.SetAttribute(file, name, value);
         }
     }

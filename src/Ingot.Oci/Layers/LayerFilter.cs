@@ -4,7 +4,8 @@ namespace Ingot.Oci.Layers;
 
 /// <summary>Decides about one file while a layer is written.</summary>
 /// <param name="entry">The entry as it would be written; a whiteout's has the whiteout's path.</param>
-/// <param name="content">The content: of a file, or of the file a hard link names; empty for everything else. Valid until the filter returns.</param>
+/// <param name="content">The content: of a file, or of the file a hard link names; empty for everything else.
+/// Valid until the filter returns.</param>
 public delegate FilterResult LayerFilter(TarEntry entry, LayerContent content);
 
 /// <summary>What a <see cref="LayerFilter"/> decided.</summary>
@@ -20,13 +21,16 @@ public abstract record FilterResult
     /// <summary>The file, or the directory with everything in it, is left out.</summary>
     public static FilterResult Drop { get; } = new Dropped();
 
-    /// <summary>The file is written with the mode, owner, time and attributes of <paramref name="entry"/>; nothing else may differ.</summary>
+    /// <summary>The file is written with the mode, owner, time and attributes of <paramref name="entry"/>;
+    /// nothing else may differ.</summary>
     public static FilterResult KeepAs(TarEntry entry) => new Kept(entry);
 
-    /// <summary>The file gets other content, and the metadata of <paramref name="entry"/> when given. A hard link becomes a file of its own.</summary>
+    /// <summary>The file gets other content, and the metadata of <paramref name="entry"/> when given.
+    /// A hard link becomes a file of its own.</summary>
     public static FilterResult Replace(byte[] content, TarEntry? entry = null) => new Replaced(content, entry);
 
-    /// <summary>Some bytes of the file are others; its size stays. Only for files, and only where the source may change: other names of it change with it.</summary>
+    /// <summary>Some bytes of the file are others; its size stays. Only for files, and only where the source may change:
+    /// other names of it change with it.</summary>
     public static FilterResult Patch(IReadOnlyList<ContentPatch> patches) => new Patched(patches);
 
     /// <summary>Written with some bytes changed.</summary>

@@ -44,7 +44,8 @@ public sealed class LayerIndex
         return null;
     }
 
-    /// <summary>The directories that the layer has something in and does not describe, each after its parent; the root is none of them.</summary>
+    /// <summary>The directories that the layer has something in and does not describe, each after its parent;
+    /// the root is none of them.</summary>
     public IReadOnlyList<string> ImpliedDirectories()
     {
         var known = Files.Where(f => f.Type == TarEntryType.Directory).Select(f => f.Path).Append("").ToHashSet();
@@ -59,7 +60,8 @@ public sealed class LayerIndex
     }
 
     /// <summary>The index with more directories.</summary>
-    public LayerIndex With(IEnumerable<TarEntry> directories) => new(Files.Concat(directories.Select(d => new FileRecord(d, Digest: null, Size: 0, Offset: 0))), Whiteouts);
+    public LayerIndex With(IEnumerable<TarEntry> directories) =>
+        new(Files.Concat(directories.Select(d => new FileRecord(d, Digest: null, Size: 0, Offset: 0))), Whiteouts);
 
     /// <summary>The index as bytes: compact, and equal for equal indexes.</summary>
     public byte[] Write()
@@ -131,7 +133,9 @@ public sealed class LayerIndex
     private static string ReadWhiteout(BinaryReader reader)
     {
         string path = TarPath.Decode(ReadBytes(reader));
-        return Whiteout.IsWhiteout(path) ? path : throw new FormatException($"the bytes are not an index of a layer: '{path}' is no whiteout");
+        return Whiteout.IsWhiteout(path)
+            ? path
+            : throw new FormatException($"the bytes are not an index of a layer: '{path}' is no whiteout");
     }
 
     // A path is what it shares with the one before, and the rest: most of an index is paths.

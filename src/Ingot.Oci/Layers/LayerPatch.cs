@@ -11,8 +11,10 @@ namespace Ingot.Oci.Layers;
 /// <param name="Content">The digest of its content; null when it has none, or none that is known.</param>
 public readonly record struct LayerEntry(TarEntry Entry, Digest? Content);
 
-/// <summary>A layer that is mostly the same as an earlier one, written from that: only what changed is read, and only frames that hold a change are compressed.</summary>
-/// <remarks>The result is byte for byte what <see cref="LayerWriter"/> makes of the entries. What the earlier layer left on disk is believed: what was damaged there is damaged in the copy, whose digests then do not match it.</remarks>
+/// <summary>A layer that is mostly the same as an earlier one, written from that: only what changed is read, and only frames that hold a
+/// change are compressed.</summary>
+/// <remarks>The result is byte for byte what <see cref="LayerWriter"/> makes of the entries. What the earlier layer left on disk is
+/// believed: what was damaged there is damaged in the copy, whose digests then do not match it.</remarks>
 public sealed class LayerPatch
 {
     private const int CopyBytes = 1 << 20;
@@ -40,7 +42,8 @@ public sealed class LayerPatch
     /// <param name="entries">The new one's entries in the order of layers.</param>
     public static LayerPatch? Of(LayerIndex before, LayerTrace trace, LayerCompression compression, IReadOnlyList<LayerEntry> entries)
     {
-        if (!ResumableSha256.IsResumable || trace.Codec != compression.Codec || compression != LayerCompression.Zstandard || before.Whiteouts.Count > 0 || entries.Any(e => Whiteout.IsWhiteout(e.Entry.Path)))
+        if (!ResumableSha256.IsResumable || trace.Codec != compression.Codec || compression != LayerCompression.Zstandard
+            || before.Whiteouts.Count > 0 || entries.Any(e => Whiteout.IsWhiteout(e.Entry.Path)))
             return null;
         if (Starts(before, trace.TarSize) is not { } starts)
             return null;
@@ -76,7 +79,9 @@ public sealed class LayerPatch
     /// <param name="open">Opens the content of a changed entry, by its number; the stream is disposed.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>The layer, and its archive: the earlier one's files and the new one.</returns>
-    public async Task<(Layer Layer, LayerArchive Archive)> WriteAsync(DirectoryStore store, LayerArchive before, string changed, Func<int, Task<Stream>> open, CancellationToken cancellationToken = default)
+    public async Task<(Layer Layer, LayerArchive Archive)> WriteAsync(
+        DirectoryStore store, LayerArchive before, string changed, Func<int, Task<Stream>> open,
+        CancellationToken cancellationToken = default)
     {
         if (before.Size != _trace.TarSize)
             throw new IOException($"the archive '{before.Files[0]}' has {before.Size} bytes, and should have {_trace.TarSize}");
@@ -93,8 +98,12 @@ public sealed class LayerPatch
         var (diffId, checkpoints) = await hashing.ConfigureAwait(false);
         var (blob, frames, compressed) = await compressing.ConfigureAwait(false);
         long size = _parts.Sum(p => p.Length);
-        var layer = new Layer(diffId, size, IndexOf(digests), blob) { Trace = new LayerTrace(_trace.Codec, size, blob, frames, checkpoints, compressed) };
-        var parts = _parts.SelectMany(p => p.IsOld ? before.Slice(p.Start, p.Length) : [new ArchivePart(before.Files.Count, p.Start, p.Length)]);
+        var layer = new Layer(diffId, size, IndexOf(digests), blob)
+        {
+            Trace = new LayerTrace(_trace.Codec, size, blob, frames, checkpoints, compressed),
+        };
+        var parts =
+            _parts.SelectMany(p => p.IsOld ? before.Slice(p.Start, p.Length) : [new ArchivePart(before.Files.Count, p.Start, p.Length)]);
         return (layer, new LayerArchive([.. before.Files, changed], [.. parts]));
     }
 
@@ -116,7 +125,8 @@ public sealed class LayerPatch
     private static bool IsSame(FileRecord before, LayerEntry now) =>
         before.Entry == now.Entry && (now.Entry.Type != TarEntryType.File || (now.Content is { } content && content == before.Digest));
 
-    private async Task<Dictionary<int, Digest>> WriteChangedAsync(string path, Func<int, Task<Stream>> open, CancellationToken cancellationToken)
+    private async Task<Dictionary<int, Digest>> WriteChangedAsync(
+        string path, Func<int, Task<Stream>> open, CancellationToken cancellationToken)
     {
         using var output = new UncachedFile(path);
         var digests = new Dictionary<int, Digest>();
@@ -153,7 +163,8 @@ public sealed class LayerPatch
             var entry = _entries[i].Entry;
             var target = entry.Type == TarEntryType.HardLink ? files.GetValueOrDefault(entry.LinkTarget!) : null;
             files[entry.Path] = target is not null ? new FileRecord(entry, target.Digest, target.Size, target.Offset)
-                : entry.Type == TarEntryType.File ? new FileRecord(entry, _isChanged[i] ? changed[i] : _entries[i].Content, entry.Size, start + TarWriter.HeaderBytes(entry))
+                : entry.Type == TarEntryType.File ? new FileRecord(entry, _isChanged[i] ? changed[i] : _entries[i].Content, entry.Size,
+                    start + TarWriter.HeaderBytes(entry))
                 : new FileRecord(entry, Digest: null, entry.Size, Offset: 0);
             start += TarWriter.EntryBytes(entry);
         }
@@ -177,14 +188,16 @@ public sealed class LayerPatch
         return (hash.Finish(), hash.Checkpoints);
     }
 
-    private async Task<(Descriptor Blob, IReadOnlyList<LayerFrame> Frames, IReadOnlyList<HashCheckpoint> Checkpoints)> CompressAsync(DirectoryStore store, Func<Part, ArchiveReader> readerOf, CancellationToken cancellationToken)
+    private async Task<(Descriptor Blob, IReadOnlyList<LayerFrame> Frames, IReadOnlyList<HashCheckpoint> Checkpoints)> CompressAsync(
+        DirectoryStore store, Func<Part, ArchiveReader> readerOf, CancellationToken cancellationToken)
     {
         using var earlier = File.OpenHandle(store.PathOf(_trace.Blob.Digest), share: FileShare.Read | FileShare.Delete);
         var compressor = new Compressor(_trace, store, earlier);
         await using (compressor.ConfigureAwait(false))
         {
             for (int i = 0; i < _parts.Count; i++)
-                await compressor.AddAsync(_parts[i], readerOf(_parts[i]), isLast: i == _parts.Count - 1, cancellationToken).ConfigureAwait(false);
+                await compressor.AddAsync(_parts[i], readerOf(_parts[i]), isLast: i == _parts.Count - 1,
+                    cancellationToken).ConfigureAwait(false);
             return await compressor.FinishAsync(cancellationToken).ConfigureAwait(false);
         }
     }
@@ -235,7 +248,9 @@ public sealed class LayerPatch
     private sealed class Compressor(LayerTrace trace, DirectoryStore store, SafeFileHandle earlier) : IAsyncDisposable
     {
         private readonly List<LayerFrame> _frames = [];
-        private readonly Dictionary<long, int> _byStart = trace.Frames.Select((frame, i) => (frame.Start, i)).ToDictionary(f => f.Start, f => f.i);
+        private readonly Dictionary<long, int> _byStart = trace.Frames
+            .Select((frame, i) => (frame.Start, i))
+            .ToDictionary(f => f.Start, f => f.i);
         private BlobWriter? _blob;
         private ZstdEncoder? _encoder;
 
@@ -260,7 +275,8 @@ public sealed class LayerPatch
             _position += part.Length;
         }
 
-        public async Task<(Descriptor Blob, IReadOnlyList<LayerFrame> Frames, IReadOnlyList<HashCheckpoint> Checkpoints)> FinishAsync(CancellationToken cancellationToken)
+        public async Task<(Descriptor Blob, IReadOnlyList<LayerFrame> Frames, IReadOnlyList<HashCheckpoint> Checkpoints)> FinishAsync(
+            CancellationToken cancellationToken)
         {
             await EndEncoderAsync().ConfigureAwait(false);
             long size = _blob!.Written;
@@ -283,7 +299,8 @@ public sealed class LayerPatch
                 return from;
 
             int end = first;
-            while (end < trace.Frames.Count && EndOf(end) <= (EndOf(end) == trace.TarSize && isLast ? part.End : part.End - ZstdEncoder.Lookahead))
+            while (end < trace.Frames.Count
+                && EndOf(end) <= (EndOf(end) == trace.TarSize && isLast ? part.End : part.End - ZstdEncoder.Lookahead))
                 end++;
             if (end == first)
                 return from;
@@ -294,7 +311,8 @@ public sealed class LayerPatch
                 _blob = store.BeginFrom(trace.Blob.Digest, to, trace.Compressed);
             else
                 await CopyBlobAsync(at, to - at, cancellationToken).ConfigureAwait(false);
-            _frames.AddRange(trace.Frames.Skip(first).Take(end - first).Select(f => new LayerFrame(f.Start - part.Start + _position, f.At + moved)));
+            _frames.AddRange(trace.Frames.Skip(first).Take(end - first)
+                .Select(f => new LayerFrame(f.Start - part.Start + _position, f.At + moved)));
             return end < trace.Frames.Count ? trace.Frames[end].Start : trace.TarSize;
         }
 
@@ -303,7 +321,8 @@ public sealed class LayerPatch
         // Until the encoder comes to where a frame of the earlier archive begins.
         private async Task<long> EncodeAsync(Part part, long from, ArchiveReader archive, CancellationToken cancellationToken)
         {
-            var encoder = _encoder ??= await NewEncoderAsync(part.IsOld ? from - part.Start + _position : _position, cancellationToken).ConfigureAwait(false);
+            var encoder = _encoder ??= await NewEncoderAsync(part.IsOld ? from - part.Start + _position : _position,
+                cancellationToken).ConfigureAwait(false);
             long partAt = _position, encoderStart = _encoderStart;
             long OldPlace(long cut) => encoderStart + cut - partAt + part.Start;
             encoder.StopsAt = part.IsOld ? cut => OldPlace(cut) is var place && place >= part.Start && _byStart.ContainsKey(place) : null;

@@ -28,20 +28,27 @@ public sealed record LayerReadLimits
     public long For(long compressed) => Math.Min(MaxBytes, FreeBytes + (Math.Min(compressed, MaxBytes) * MaxRatio));
 }
 
-/// <summary>Reads layers without unpacking them: needs no root, writes nothing, and refuses what <see cref="LayerExtractor"/> would refuse by the archive alone.</summary>
+/// <summary>Reads layers without unpacking them: needs no root, writes nothing, and refuses what <see cref="LayerExtractor"/> would refuse
+/// by the archive alone.</summary>
 public static class LayerReader
 {
     private const int CopyBytes = 128 << 10;
 
     /// <summary>The index of a layer in a store; verifies the blob and, when given, the diff id.</summary>
-    public static Task<LayerIndex> IndexAsync(IContentStore store, Descriptor blob, Digest? diffId, LayerReadLimits? limits = null, CancellationToken cancellationToken = default) =>
+    public static Task<LayerIndex> IndexAsync(
+        IContentStore store, Descriptor blob, Digest? diffId, LayerReadLimits? limits = null,
+        CancellationToken cancellationToken = default) =>
         IndexAsync(store, blob, diffId, copy: null, limits, cancellationToken);
 
-    /// <summary>The index of a layer in a store, whose uncompressed archive is written to <paramref name="copy"/> on the way. When this throws, that is not to be believed.</summary>
-    public static async Task<LayerIndex> IndexAsync(IContentStore store, Descriptor blob, Digest? diffId, Stream? copy, LayerReadLimits? limits = null, CancellationToken cancellationToken = default)
+    /// <summary>The index of a layer in a store, whose uncompressed archive is written to <paramref name="copy"/> on the way. When this
+    /// throws, that is not to be believed.</summary>
+    public static async Task<LayerIndex> IndexAsync(
+        IContentStore store, Descriptor blob, Digest? diffId, Stream? copy, LayerReadLimits? limits = null,
+        CancellationToken cancellationToken = default)
     {
         limits ??= LayerReadLimits.Default;
-        Stream tar = new LimitedStream(await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false), limits.For(blob.Size), $"the layer '{blob.Digest}'");
+        Stream tar = new LimitedStream(await LayerBlob.OpenAsync(store, blob, diffId, cancellationToken).ConfigureAwait(false),
+            limits.For(blob.Size), $"the layer '{blob.Digest}'");
         if (copy is not null)
             tar = new CopyingStream(tar, copy);
         await using (tar.ConfigureAwait(false))
@@ -49,19 +56,24 @@ public static class LayerReader
     }
 
     /// <summary>The index of an uncompressed layer, which is read to its end.</summary>
-    public static async Task<LayerIndex> IndexAsync(Stream tar, LayerReadLimits? limits = null, CancellationToken cancellationToken = default)
+    public static async Task<LayerIndex> IndexAsync(
+        Stream tar, LayerReadLimits? limits = null, CancellationToken cancellationToken = default)
     {
         var files = new Dictionary<string, FileRecord>();
         var whiteouts = new HashSet<string>();
-        await ReadAsync(tar, limits ?? LayerReadLimits.Default, (entry, digest, offset) => Add(files, whiteouts, entry, digest, offset), cancellationToken).ConfigureAwait(false);
+        await ReadAsync(tar, limits ?? LayerReadLimits.Default, (entry, digest, offset) => Add(files, whiteouts, entry, digest, offset),
+            cancellationToken).ConfigureAwait(false);
         return new LayerIndex(files.Values, whiteouts);
     }
 
     /// <summary>Reads a layer to its end and keeps nothing: throws when it is malformed or hostile. Returns the diff id.</summary>
-    public static async Task<Digest> CheckAsync(Stream compressed, LayerCompression compression, long size, Digest? diffId, LayerReadLimits? limits = null, CancellationToken cancellationToken = default)
+    public static async Task<Digest> CheckAsync(
+        Stream compressed, LayerCompression compression, long size, Digest? diffId, LayerReadLimits? limits = null,
+        CancellationToken cancellationToken = default)
     {
         limits ??= LayerReadLimits.Default;
-        var tar = new DiffIdStream(new LimitedStream(new ReadAheadStream(compression.Decompress(compressed)), limits.For(size), "the layer"), diffId);
+        var tar = new DiffIdStream(
+            new LimitedStream(new ReadAheadStream(compression.Decompress(compressed)), limits.For(size), "the layer"), diffId);
         await using (tar.ConfigureAwait(false))
         {
             await ReadAsync(tar, limits, (_, _, _) => { }, cancellationToken).ConfigureAwait(false);
@@ -69,7 +81,8 @@ public static class LayerReader
         }
     }
 
-    /// <summary>How a stream of a layer is compressed, by its first bytes; the stream must be seekable, and is where it was afterwards.</summary>
+    /// <summary>How a stream of a layer is compressed, by its first bytes; the stream must be seekable,
+    /// and is where it was afterwards.</summary>
     public static async Task<LayerCompression> DetectAsync(Stream layer, CancellationToken cancellationToken = default)
     {
         byte[] first = new byte[4];
@@ -84,11 +97,13 @@ public static class LayerReader
         };
     }
 
-    /// <summary>The decompressed bytes of <paramref name="packed"/>, which it owns: of so many bytes no more than the limits allow.</summary>
+    /// <summary>The decompressed bytes of <paramref name="packed"/>, which it owns:
+    /// of so many bytes no more than the limits allow.</summary>
     public static Stream Decompress(Stream packed, LayerCompression compression, long size, string what, LayerReadLimits? limits = null) =>
         new LimitedStream(compression.Decompress(packed), (limits ?? LayerReadLimits.Default).For(size), what);
 
-    private static async Task ReadAsync(Stream tar, LayerReadLimits limits, Action<TarEntry, Digest?, long> visit, CancellationToken cancellationToken)
+    private static async Task ReadAsync(
+        Stream tar, LayerReadLimits limits, Action<TarEntry, Digest?, long> visit, CancellationToken cancellationToken)
     {
         using var reader = new TarReader(tar, limits.Tar, leaveOpen: true);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -113,13 +128,16 @@ public static class LayerReader
 
     private static void Check(TarEntry entry)
     {
-        if (TarPath.Parent(entry.Path) is { Length: > 0 } parent && parent.Contains(Whiteout.Prefix, StringComparison.Ordinal) && parent.Split('/').Any(Whiteout.IsWhiteout))
+        if (TarPath.Parent(entry.Path) is { Length: > 0 } parent
+            && parent.Contains(Whiteout.Prefix, StringComparison.Ordinal)
+            && parent.Split('/').Any(Whiteout.IsWhiteout))
             throw new LayerException($"'{entry.Path}' lies in a whiteout");
         if (!Whiteout.IsWhiteout(entry.Path))
             return;
         if (entry.Type != TarEntryType.File)
             throw new LayerException($"the whiteout '{entry.Path}' is a {entry.Type}");
-        if (!Whiteout.IsOpaque(entry.Path) && (TarPath.Name(entry.Path)[Whiteout.Prefix.Length..] is "" or "." or ".." || Whiteout.IsWhiteout(Whiteout.Hidden(entry.Path))))
+        if (!Whiteout.IsOpaque(entry.Path) && (TarPath.Name(entry.Path)[Whiteout.Prefix.Length..] is "" or "." or ".."
+            || Whiteout.IsWhiteout(Whiteout.Hidden(entry.Path))))
             throw new LayerException($"'{entry.Path}' is not a whiteout of anything");
     }
 
@@ -132,7 +150,8 @@ public static class LayerReader
             return;
         }
 
-        if (files.TryGetValue(entry.Path, out var earlier) && (earlier.Type == TarEntryType.Directory) != (entry.Type == TarEntryType.Directory))
+        if (files.TryGetValue(entry.Path, out var earlier)
+            && (earlier.Type == TarEntryType.Directory) != (entry.Type == TarEntryType.Directory))
             throw new LayerException($"'{entry.Path}' is a directory and something else in one layer");
 
         var target = entry.Type == TarEntryType.HardLink ? files.GetValueOrDefault(entry.LinkTarget!) : null;

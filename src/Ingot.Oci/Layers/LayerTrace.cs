@@ -11,7 +11,9 @@ namespace Ingot.Oci.Layers;
 /// <param name="Frames">The frames of the compressed archive, in order.</param>
 /// <param name="Archive">How far the hash of the archive came.</param>
 /// <param name="Compressed">How far the hash of the compressed archive came.</param>
-public sealed record LayerTrace(string Codec, long TarSize, Descriptor Blob, IReadOnlyList<LayerFrame> Frames, IReadOnlyList<HashCheckpoint> Archive, IReadOnlyList<HashCheckpoint> Compressed)
+public sealed record LayerTrace(
+    string Codec, long TarSize, Descriptor Blob, IReadOnlyList<LayerFrame> Frames, IReadOnlyList<HashCheckpoint> Archive,
+    IReadOnlyList<HashCheckpoint> Compressed)
 {
     private const int StateBytes = 32;
 
@@ -49,10 +51,16 @@ public sealed record LayerTrace(string Codec, long TarSize, Descriptor Blob, IRe
             return null;
         try
         {
-            using var reader = new BinaryReader(new MemoryStream(bytes, s_mark.Length, bytes.Length - s_mark.Length, writable: false), Encoding.UTF8);
+            using var reader = new BinaryReader(
+                new MemoryStream(bytes, s_mark.Length, bytes.Length - s_mark.Length, writable: false), Encoding.UTF8);
             string codec = reader.ReadString();
             long size = reader.ReadInt64();
-            var blob = new Descriptor { MediaType = reader.ReadString(), Digest = Digest.Parse(reader.ReadString()), Size = reader.ReadInt64() };
+            var blob = new Descriptor
+            {
+                MediaType = reader.ReadString(),
+                Digest = Digest.Parse(reader.ReadString()),
+                Size = reader.ReadInt64(),
+            };
             var frames = new LayerFrame[Count(reader, sizeof(long) * 2)];
             for (int i = 0; i < frames.Length; i++)
                 frames[i] = new LayerFrame(reader.ReadInt64(), reader.ReadInt64());
@@ -86,6 +94,8 @@ public sealed record LayerTrace(string Codec, long TarSize, Descriptor Blob, IRe
     private static int Count(BinaryReader reader, int each)
     {
         int count = reader.ReadInt32();
-        return count >= 0 && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / each ? count : throw new EndOfStreamException("a list is longer than what is left");
+        return count >= 0 && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / each
+            ? count
+            : throw new EndOfStreamException("a list is longer than what is left");
     }
 }

@@ -6,7 +6,8 @@ using Ingot.Oci.Tar;
 namespace Ingot.Oci.Layers;
 
 /// <summary>Writes one layer in one pass: archive, diff id, compression, digest and index together.</summary>
-/// <remarks>Entries are written in the order they come; <see cref="DirectoryLayer"/> brings them in <see cref="TarPath.Compare"/>'s. Disposing an unfinished writer leaves nothing in the store.</remarks>
+/// <remarks>Entries are written in the order they come; <see cref="DirectoryLayer"/> brings them in <see cref="TarPath.Compare"/>'s.
+/// Disposing an unfinished writer leaves nothing in the store.</remarks>
 public sealed class LayerWriter : IAsyncDisposable
 {
     private readonly BlobWriter? _blob;
@@ -33,20 +34,26 @@ public sealed class LayerWriter : IAsyncDisposable
     }
 
     /// <summary>Begins a layer whose compressed archive goes into <paramref name="store"/>.</summary>
-    public static async Task<LayerWriter> BeginAsync(IContentStore store, LayerCompression compression, CancellationToken cancellationToken = default) =>
+    public static async Task<LayerWriter> BeginAsync(
+        IContentStore store, LayerCompression compression, CancellationToken cancellationToken = default) =>
         await BeginAsync(store, compression, observer: null, cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Begins a layer whose compressed archive goes into <paramref name="store"/>, unless <paramref name="observer"/>, who sees all of it, throws.</summary>
-    public static async Task<LayerWriter> BeginAsync(IContentStore store, LayerCompression compression, ILayerObserver? observer, CancellationToken cancellationToken = default) =>
+    /// <summary>Begins a layer whose compressed archive goes into <paramref name="store"/>, unless <paramref name="observer"/>,
+    /// who sees all of it, throws.</summary>
+    public static async Task<LayerWriter> BeginAsync(
+        IContentStore store, LayerCompression compression, ILayerObserver? observer, CancellationToken cancellationToken = default) =>
         new(await store.BeginAsync(cancellationToken).ConfigureAwait(false), compression, observer);
 
-    /// <summary>Begins a layer whose compressed archive goes into <paramref name="store"/>, and the archive as it is into a new file.</summary>
+    /// <summary>Begins a layer whose compressed archive goes into <paramref name="store"/>,
+    /// and the archive as it is into a new file.</summary>
     /// <param name="store">The store; null for none.</param>
     /// <param name="compression">How the archive there is compressed.</param>
     /// <param name="observer">Sees all of it; null for nobody.</param>
     /// <param name="archive">The file, which the caller owns and nothing makes durable; null for none.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public static async Task<LayerWriter> BeginAsync(IContentStore? store, LayerCompression compression, ILayerObserver? observer, string? archive, CancellationToken cancellationToken = default) =>
+    public static async Task<LayerWriter> BeginAsync(
+        IContentStore? store, LayerCompression compression, ILayerObserver? observer, string? archive,
+        CancellationToken cancellationToken = default) =>
         new(store is null ? null : await store.BeginAsync(cancellationToken).ConfigureAwait(false), compression, observer, archive);
 
     /// <summary>Begins a layer that is only hashed, indexed and observed: what layers between the steps of a build need.</summary>
@@ -55,25 +62,30 @@ public sealed class LayerWriter : IAsyncDisposable
     /// <summary>The file with the archive as it is, whole when the layer is finished; null when none was asked for.</summary>
     public string? Archive => _archive?.Name;
 
-    /// <summary>Writes an entry. <paramref name="content"/> must give exactly <see cref="TarEntry.Size"/> bytes, and may be null when that is 0; it stays open. A path may be written once.</summary>
+    /// <summary>Writes an entry. <paramref name="content"/> must give exactly <see cref="TarEntry.Size"/> bytes, and may be null when that
+    /// is 0; it stays open. A path may be written once.</summary>
     public async Task WriteAsync(TarEntry entry, Stream? content, CancellationToken cancellationToken = default)
     {
         CheckNew(entry);
         await _tar.WriteHeaderAsync(entry, cancellationToken).ConfigureAwait(false);
         long offset = _tar.Position;
-        await _tar.WriteContentAsync(entry, content is null ? null : new HashingStream(content, _contentHash), cancellationToken).ConfigureAwait(false);
+        await _tar.WriteContentAsync(entry, content is null ? null : new HashingStream(content, _contentHash),
+            cancellationToken).ConfigureAwait(false);
         Record(entry, offset);
     }
 
     /// <summary>Writes an entry without content.</summary>
-    public Task WriteAsync(TarEntry entry, CancellationToken cancellationToken = default) => WriteAsync(entry, content: (Stream?)null, cancellationToken);
+    public Task WriteAsync(TarEntry entry, CancellationToken cancellationToken = default) =>
+        WriteAsync(entry, content: (Stream?)null, cancellationToken);
 
     /// <summary>Writes an entry whose content is in memory: exactly <see cref="TarEntry.Size"/> bytes.</summary>
-    public Task WriteAsync(TarEntry entry, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default) => content.Length == entry.Size
-        ? WriteAsync(entry, new MemoryStream(content.ToArray(), writable: false), cancellationToken)
-        : throw new ArgumentException($"'{entry.Path}' has {entry.Size} bytes, and {content.Length} were given", nameof(content));
+    public Task WriteAsync(TarEntry entry, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default) =>
+        content.Length == entry.Size
+            ? WriteAsync(entry, new MemoryStream(content.ToArray(), writable: false), cancellationToken)
+            : throw new ArgumentException($"'{entry.Path}' has {entry.Size} bytes, and {content.Length} were given", nameof(content));
 
-    /// <summary>Ends the archive and waits for the hash and, if there is one, the blob, which is durable when this returns. Nothing may be written after it.</summary>
+    /// <summary>Ends the archive and waits for the hash and, if there is one, the blob, which is durable when this returns.
+    /// Nothing may be written after it.</summary>
     public async Task<Layer> FinishAsync(CancellationToken cancellationToken = default)
     {
         await _tar.CompleteAsync(cancellationToken).ConfigureAwait(false);
@@ -91,7 +103,9 @@ public sealed class LayerWriter : IAsyncDisposable
         var blob = new Descriptor { MediaType = _compression.MediaType, Digest = digest, Size = size };
         return new Layer(diffId, _tar.Position, index, blob)
         {
-            Trace = _encoder is ZstdEncoder zstd ? new LayerTrace(_compression.Codec, _tar.Position, blob, zstd.Frames, _pipeline.Checkpoints, checkpoints) : null,
+            Trace = _encoder is ZstdEncoder zstd
+                ? new LayerTrace(_compression.Codec, _tar.Position, blob, zstd.Frames, _pipeline.Checkpoints, checkpoints)
+                : null,
         };
     }
 

@@ -30,6 +30,8 @@ internal sealed class LimitedStream(Stream inner, long limit, string what) : Rea
     private int Account(int read)
     {
         _read += read;
-        return _read <= limit ? read : throw new LayerException($"{what} has more than {limit} bytes when it is unpacked, which no honest one has for its size");
+        return _read <= limit
+            ? read
+            : throw new LayerException($"{what} has more than {limit} bytes when it is unpacked, which no honest one has for its size");
     }
 }

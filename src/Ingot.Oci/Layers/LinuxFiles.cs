@@ -5,7 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Ingot.Oci.Layers;
 
 /// <summary>What <c>statx</c> says of a file, links not followed.</summary>
-internal readonly record struct FileStatus(int TypeAndMode, long UserId, long GroupId, long Size, long Inode, long Device, int Links, int DeviceMajor, int DeviceMinor, DateTimeOffset ModifiedTime)
+internal readonly record struct FileStatus(
+    int TypeAndMode, long UserId, long GroupId, long Size, long Inode, long Device, int Links, int DeviceMajor, int DeviceMinor,
+    DateTimeOffset ModifiedTime)
 {
     private int Type => TypeAndMode & Kernel.S_IFMT;
 
@@ -22,7 +24,8 @@ internal readonly record struct FileStatus(int TypeAndMode, long UserId, long Gr
     public bool IsOverlayWhiteout => IsCharacterDevice && DeviceMajor == 0 && DeviceMinor == 0;
 }
 
-/// <summary>The system calls that the base library lacks. Names are bytes and relative to an open directory, so that neither a name that is no text nor a symbolic link on the way leads anywhere else.</summary>
+/// <summary>The system calls that the base library lacks. Names are bytes and relative to an open directory, so that neither a name that is
+/// no text nor a symbolic link on the way leads anywhere else.</summary>
 internal static class LinuxFiles
 {
     public const int FifoType = Kernel.S_IFIFO;
@@ -69,7 +72,8 @@ internal static class LinuxFiles
     /// <summary>Makes a new file, readable by its owner only; something of the name must not be there.</summary>
     public static SafeFileHandle CreateFile(SafeFileHandle parent, ReadOnlySpan<byte> name)
     {
-        int fd = Libc.OpenAt(parent, Z(name), Kernel.O_WRONLY | Kernel.O_CREAT | Kernel.O_EXCL | LinuxAbi.Host.O_NOFOLLOW | Kernel.O_CLOEXEC, PrivateMode);
+        int fd = Libc.OpenAt(parent, Z(name),
+            Kernel.O_WRONLY | Kernel.O_CREAT | Kernel.O_EXCL | LinuxAbi.Host.O_NOFOLLOW | Kernel.O_CLOEXEC, PrivateMode);
         return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw Failed("create", name);
     }
 
@@ -80,11 +84,13 @@ internal static class LinuxFiles
 
         var (major, minor) = status.FileDevice;
         return new FileStatus(
-            status.TypeAndMode, status.UserId, status.GroupId, status.Size, (long)status.Inode, (long)status.Device, (int)status.Links, major, minor,
+            status.TypeAndMode, status.UserId, status.GroupId, status.Size, (long)status.Inode, (long)status.Device,
+            (int)status.Links, major, minor,
             TimeOf(status.Modified.Seconds, status.Modified.Nanoseconds));
     }
 
-    public static FileStatus Status(SafeFileHandle parent, ReadOnlySpan<byte> name) => TryStatus(parent, name) ?? throw Failed("look at", name);
+    public static FileStatus Status(SafeFileHandle parent, ReadOnlySpan<byte> name) =>
+        TryStatus(parent, name) ?? throw Failed("look at", name);
 
     /// <summary>The names in a directory, in no order, without <c>.</c> and <c>..</c>.</summary>
     public static List<byte[]> List(SafeFileHandle directory) => DirectoryEntries.TryList(directory) ?? throw Failed("list", "a directory");
@@ -174,12 +180,16 @@ internal static class LinuxFiles
             throw Failed("set the owner of", name);
     }
 
-    // Never called for a link. Older C libraries have no flag against following one, and sandboxes may refuse the system call that has: then it
-    // is looked at first.
+    // Never called for a link. Older C libraries have no flag against following one,
+    // and sandboxes may refuse the system call that has: then it is looked at first.
     public static void SetMode(SafeFileHandle parent, ReadOnlySpan<byte> name, int mode)
     {
-        int result = name.IsEmpty ? Libc.FChMod(parent, (uint)mode) : Libc.FChModAt(parent, Z(name), (uint)mode, Kernel.AT_SYMLINK_NOFOLLOW);
-        bool isRefused = result != 0 && !name.IsEmpty && LinuxError.Last is Kernel.EOPNOTSUPP or Kernel.ENOSYS or Kernel.EPERM or Kernel.EINVAL;
+        int result = name.IsEmpty
+            ? Libc.FChMod(parent, (uint)mode)
+            : Libc.FChModAt(parent, Z(name), (uint)mode, Kernel.AT_SYMLINK_NOFOLLOW);
+        bool isRefused = result != 0
+            && !name.IsEmpty
+            && LinuxError.Last is Kernel.EOPNOTSUPP or Kernel.ENOSYS or Kernel.EPERM or Kernel.EINVAL;
         if (isRefused)
         {
             if (TryStatus(parent, name) is { IsSymbolicLink: true })
@@ -254,7 +264,8 @@ internal static class LinuxFiles
         return ((high & 0xFFFFF000) << 32) | ((high & 0xFFF) << 8) | ((low & 0xFFFFFF00) << 12) | (low & 0xFF);
     }
 
-    private static IOException Failed(string what, ReadOnlySpan<byte> name) => Failed(what, name.IsEmpty ? "an open file" : TarPath.Decode(name));
+    private static IOException Failed(string what, ReadOnlySpan<byte> name) =>
+        Failed(what, name.IsEmpty ? "an open file" : TarPath.Decode(name));
 
     private static IOException Failed(string what, string name) => LinuxError.Failed(what, name);
 }

@@ -3,7 +3,8 @@ using System.Threading.Channels;
 
 namespace Ingot.Oci.Layers;
 
-/// <summary>Reads another stream on another thread, a few buffers ahead: decompression then overlaps with what is done with its output. Owns that stream.</summary>
+/// <summary>Reads another stream on another thread, a few buffers ahead:
+/// decompression then overlaps with what is done with its output. Owns that stream.</summary>
 internal sealed class ReadAheadStream : Stream
 {
     private const int BufferBytes = 256 << 10;
@@ -104,7 +105,8 @@ internal sealed class ReadAheadStream : Stream
             while (true)
             {
                 byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
-                int read = await _input.ReadAtLeastAsync(buffer, BufferBytes, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+                int read = await _input.ReadAtLeastAsync(buffer, BufferBytes, throwOnEndOfStream: false,
+                    cancellationToken).ConfigureAwait(false);
                 if (read == 0)
                     break;
                 await _full.Writer.WriteAsync(new ArraySegment<byte>(buffer, 0, read), cancellationToken).ConfigureAwait(false);

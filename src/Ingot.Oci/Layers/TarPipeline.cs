@@ -17,8 +17,10 @@ internal sealed class TarPipeline : Stream
     private byte[] _current = ArrayPool<byte>.Shared.Rent(BufferBytes);
     private int _filled;
 
-    /// <summary>Hashes, shows the bytes to <paramref name="observer"/>, and passes them on to <paramref name="encoder"/> and as they are to <paramref name="archive"/>; any may be null. The encoder is disposed, and so finished, at the end.</summary>
-    public TarPipeline(Stream? encoder, ILayerObserver? observer = null, Stream? archive = null) => _consumer = Task.Run(() => ConsumeAsync(encoder, observer, archive));
+    /// <summary>Hashes, shows the bytes to <paramref name="observer"/>, and passes them on to <paramref name="encoder"/> and as they are to
+    /// <paramref name="archive"/>; any may be null. The encoder is disposed, and so finished, at the end.</summary>
+    public TarPipeline(Stream? encoder, ILayerObserver? observer = null, Stream? archive = null) =>
+        _consumer = Task.Run(() => ConsumeAsync(encoder, observer, archive));
 
     public override bool CanRead => false;
     public override bool CanSeek => false;

@@ -9,12 +9,14 @@ namespace Ingot.Oci.Layouts;
 /// <summary>A blob, and where in a file its bytes begin.</summary>
 internal sealed record PlacedBlob(Descriptor Blob, long Offset);
 
-/// <summary>Copies blobs of a store to their places in a file, as many at a time as there are processors; the largest first, for the last decides. Each is hashed while it is written.</summary>
+/// <summary>Copies blobs of a store to their places in a file, as many at a time as there are processors; the largest first, for the last
+/// decides. Each is hashed while it is written.</summary>
 internal sealed class BlobPlacement(IContentStore store, SafeFileHandle file)
 {
     private const int ChunkBytes = 1 << 20;
 
-    /// <summary>Copies all of them; a blob that is missing or is not what its digest says throws <see cref="ContentMismatchException"/>, and then nothing of the file counts.</summary>
+    /// <summary>Copies all of them; a blob that is missing or is not what its digest says throws <see cref="ContentMismatchException"/>,
+    /// and then nothing of the file counts.</summary>
     public Task CopyAsync(IEnumerable<PlacedBlob> blobs, CancellationToken cancellationToken) => Parallel.ForEachAsync(
         blobs.OrderByDescending(b => b.Blob.Size),
         new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = cancellationToken },
@@ -22,11 +24,13 @@ internal sealed class BlobPlacement(IContentStore store, SafeFileHandle file)
 
     private async ValueTask CopyAsync(PlacedBlob placed, CancellationToken cancellationToken)
     {
-        var content = await store.OpenAsync(placed.Blob.Digest, cancellationToken).ConfigureAwait(false) ?? throw new ContentMismatchException($"'{placed.Blob.Digest}' is not in the store");
+        var content = await store.OpenAsync(placed.Blob.Digest, cancellationToken).ConfigureAwait(false)
+            ?? throw new ContentMismatchException($"'{placed.Blob.Digest}' is not in the store");
         await using (content.ConfigureAwait(false))
         {
             if (content.Length != placed.Blob.Size)
-                throw new ContentMismatchException($"'{placed.Blob.Digest}' has {content.Length} bytes in the store: {placed.Blob.Size} were expected");
+                throw new ContentMismatchException(
+                    $"'{placed.Blob.Digest}' has {content.Length} bytes in the store: {placed.Blob.Size} were expected");
 
             var actual = await CopyAsync(content, placed.Offset, placed.Blob.Digest, cancellationToken).ConfigureAwait(false);
             if (actual != placed.Blob.Digest)
@@ -71,7 +75,8 @@ internal sealed class BlobPlacement(IContentStore store, SafeFileHandle file)
         return Digest.FromHash(hash.GetHashAndReset());
     }
 
-    private static Task<int> ReadAsync(Stream content, byte[] buffer, long from, CancellationToken cancellationToken) => content is FileStream source
+    private static Task<int> ReadAsync(Stream content, byte[] buffer, long from, CancellationToken cancellationToken) => content
+        is FileStream source
         ? Task.Run(() => UncachedFile.Read(source.SafeFileHandle, buffer.AsSpan(0, ChunkBytes), from), cancellationToken)
         : content.ReadAtLeastAsync(buffer.AsMemory(0, ChunkBytes), ChunkBytes, throwOnEndOfStream: false, cancellationToken).AsTask();
 }

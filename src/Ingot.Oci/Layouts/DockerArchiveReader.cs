@@ -9,7 +9,8 @@ using Ingot.Oci.Layers.Compression;
 namespace Ingot.Oci.Layouts;
 
 /// <summary>One image in the <c>manifest.json</c> of what <c>docker save</c> writes
-/// (<see href="https://github.com/moby/docker-image-spec/blob/v1.2/v1.2.md">combined image JSON and filesystem changeset format</see>).</summary>
+/// (<see href="https://github.com/moby/docker-image-spec/blob/v1.2/v1.2.md">combined image JSON and filesystem changeset
+/// format</see>).</summary>
 internal sealed record DockerArchiveImage
 {
     [JsonPropertyName("Config")]
@@ -31,10 +32,12 @@ internal sealed partial class DockerArchiveJson : JsonSerializerContext
 
     /// <summary>The names in the JSON file of a layer, from before there was a <c>manifest.json</c>.</summary>
     public static JsonShape LegacyLayer { get; } = JsonShape.Of(
-        "id", "parent", "created", "author", "comment", "container", "container_config", "config", "architecture", "os", "variant", "docker_version", "Size");
+        "id", "parent", "created", "author", "comment", "container", "container_config", "config", "architecture", "os", "variant",
+        "docker_version", "Size");
 }
 
-/// <summary>Reads what <c>docker save</c> wrote: with a <c>manifest.json</c>, or, from before Docker 1.10, with <c>repositories</c> and a JSON file a layer.</summary>
+/// <summary>Reads what <c>docker save</c> wrote: with a <c>manifest.json</c>, or, from before Docker 1.10,
+/// with <c>repositories</c> and a JSON file a layer.</summary>
 internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
 {
     private const int MaxLayers = 1000;
@@ -56,11 +59,13 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
         foreach (var (path, diffId) in layers.Zip(diffIds))
             blobs.Add(await StoreAsync(path, diffId, cancellationToken).ConfigureAwait(false));
         var configBlob = await store.PutAsync(MediaType.Config, config, cancellationToken).ConfigureAwait(false);
-        var manifest = await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = configBlob, Layers = blobs }), cancellationToken).ConfigureAwait(false);
+        var manifest = await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = configBlob, Layers = blobs }),
+            cancellationToken).ConfigureAwait(false);
         return new ImportedImage(manifest, tag);
     }
 
-    private async Task<(byte[] Config, IReadOnlyList<string> Layers, string? Tag)> ChooseAsync(byte[] listed, string? name, CancellationToken cancellationToken)
+    private async Task<(byte[] Config, IReadOnlyList<string> Layers, string? Tag)> ChooseAsync(
+        byte[] listed, string? name, CancellationToken cancellationToken)
     {
         var images = Parse("manifest.json", listed, json =>
         {
@@ -72,12 +77,16 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
         var image = found switch
         {
             [var one] => one,
-            [] => throw new ImageException(name is null ? $"'{files.Name}' holds no image" : $"'{files.Name}' has no image '{name}', only: {names}"),
+            [] => throw new ImageException(name is null
+                ? $"'{files.Name}' holds no image"
+                : $"'{files.Name}' has no image '{name}', only: {names}"),
             _ => throw new ImageException($"'{files.Name}' has {found.Count} images: say which, of: {names}"),
         };
         if (image.Config is null || image.Layers is null || image.Layers.Count > MaxLayers || image.Layers.Any(l => l is null))
-            throw new ImageException($"'manifest.json' in '{files.Name}' has an image without 'Config' or 'Layers', or with more than {MaxLayers} layers");
-        return (await files.ReadRequiredAsync(image.Config, cancellationToken).ConfigureAwait(false), image.Layers, name ?? (image.RepoTags is [var first, ..] ? first : null));
+            throw new ImageException(
+                $"'manifest.json' in '{files.Name}' has an image without 'Config' or 'Layers', or with more than {MaxLayers} layers");
+        return (await files.ReadRequiredAsync(image.Config, cancellationToken).ConfigureAwait(false), image.Layers,
+            name ?? (image.RepoTags is [var first, ..] ? first : null));
     }
 
     private async Task CheckAsync(string path, Digest diffId, CancellationToken cancellationToken)
@@ -96,21 +105,26 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
         await using (layer.ConfigureAwait(false))
         {
             var compression = await LayerReader.DetectAsync(layer, cancellationToken).ConfigureAwait(false);
-            return await LayerConversion.WriteAsync(compression.Decompress(layer), diffId, store, LayerCompression.Gzip, cancellationToken).ConfigureAwait(false);
+            return await LayerConversion.WriteAsync(compression.Decompress(layer), diffId, store, LayerCompression.Gzip,
+                cancellationToken).ConfigureAwait(false);
         }
     }
 
     // Before 1.10: repositories names the topmost layer, each layer's JSON names its parent, and the topmost one's holds the configuration.
-    private async Task<(byte[] Config, IReadOnlyList<string> Layers, string? Tag)> LegacyAsync(string? name, CancellationToken cancellationToken)
+    private async Task<(byte[] Config, IReadOnlyList<string> Layers, string? Tag)> LegacyAsync(
+        string? name, CancellationToken cancellationToken)
     {
-        var repositories = Parse("repositories", await files.ReadRequiredAsync("repositories", cancellationToken).ConfigureAwait(false), json =>
-        {
-            StrictJson.Check(json, JsonShape.Any);
-            return JsonSerializer.Deserialize(json, DockerArchiveJson.Default.DictionaryStringDictionaryStringString);
-        }) ?? [];
-        var all = repositories.SelectMany(r => (r.Value ?? []).Select(t => (Name: $"{r.Key}:{t.Key}", Id: t.Value))).Where(t => name is null || t.Name == name).ToList();
+        var repositories = Parse(
+            "repositories", await files.ReadRequiredAsync("repositories", cancellationToken).ConfigureAwait(false), json =>
+            {
+                StrictJson.Check(json, JsonShape.Any);
+                return JsonSerializer.Deserialize(json, DockerArchiveJson.Default.DictionaryStringDictionaryStringString);
+            }) ?? [];
+        var all = repositories.SelectMany(r => (r.Value ?? []).Select(t => (Name: $"{r.Key}:{t.Key}", Id: t.Value)))
+            .Where(t => name is null || t.Name == name).ToList();
         if (all is not [var (tag, top)] || top is null)
-            throw new ImageException($"'{files.Name}' has {all.Count} images{(name is null ? "" : $" '{name}'")}: say which, of: {string.Join(", ", repositories.Keys.Take(20))}");
+            throw new ImageException($"'{files.Name}' has {all.Count} images{(name is null ? "" : $" '{name}'")}: say which, of: "
+                + $"{string.Join(", ", repositories.Keys.Take(20))}");
 
         var chain = new List<(string Id, JsonObject Json)>();
         for (string? id = top; id is not null; id = (string?)chain[0].Json["parent"])
@@ -129,20 +143,28 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
         return (await LegacyConfigAsync(chain, layers, cancellationToken).ConfigureAwait(false), layers, tag);
     }
 
-    private async Task<byte[]> LegacyConfigAsync(List<(string Id, JsonObject Json)> chain, string[] layers, CancellationToken cancellationToken)
+    private async Task<byte[]> LegacyConfigAsync(
+        List<(string Id, JsonObject Json)> chain, string[] layers, CancellationToken cancellationToken)
     {
         var diffIds = new List<Digest>();
         foreach (string path in layers)
         {
             var layer = files.OpenRequired(path);
             await using (layer.ConfigureAwait(false))
-                diffIds.Add(await LayerReader.CheckAsync(layer, await LayerReader.DetectAsync(layer, cancellationToken).ConfigureAwait(false), layer.Length, diffId: null, limits: null, cancellationToken).ConfigureAwait(false));
+                diffIds.Add(await LayerReader.CheckAsync(layer,
+                    await LayerReader.DetectAsync(layer, cancellationToken).ConfigureAwait(false), layer.Length, diffId: null, limits: null,
+                    cancellationToken).ConfigureAwait(false));
         }
 
         var top = chain[^1].Json;
-        var history = chain.Select(c => new HistoryEntry { Created = Text(c.Json["created"]), CreatedBy = Command(c.Json["container_config"]) });
+        var history =
+            chain.Select(c => new HistoryEntry { Created = Text(c.Json["created"]), CreatedBy = Command(c.Json["container_config"]) });
         var parameters = top["config"] is JsonObject config
-            ? Parse("config", System.Text.Encoding.UTF8.GetBytes($$"""{"architecture":"x","os":"x","rootfs":{"type":"layers","diff_ids":[]},"config":{{config.ToJsonString()}}}"""), ImageJson.ReadConfig).Config
+            ? Parse(
+                "config",
+                System.Text.Encoding.UTF8.GetBytes(
+                    $$"""{"architecture":"x","os":"x","rootfs":{"type":"layers","diff_ids":[]},"config":{{config.ToJsonString()}}}"""),
+                ImageJson.ReadConfig).Config
             : new ContainerConfig();
         return ImageJson.Write(new ImageConfig
         {
@@ -157,7 +179,8 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
 
     private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 
-    private static string? Command(JsonNode? config) => (config as JsonObject)?["Cmd"] is JsonArray words ? string.Join(' ', words.Select(Text)) : null;
+    private static string? Command(JsonNode? config) =>
+        (config as JsonObject)?["Cmd"] is JsonArray words ? string.Join(' ', words.Select(Text)) : null;
 
     private T Parse<T>(string what, byte[] bytes, Func<ReadOnlySpan<byte>, T> read)
     {

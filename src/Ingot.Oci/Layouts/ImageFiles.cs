@@ -7,7 +7,8 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Layouts;
 
-/// <summary>The files of an image that somebody else wrote: a directory, or an archive. Only regular files are ever opened, and none outside.</summary>
+/// <summary>The files of an image that somebody else wrote: a directory, or an archive. Only regular files are ever opened,
+/// and none outside.</summary>
 internal abstract class ImageFiles : IAsyncDisposable
 {
     /// <summary>What the person named, for messages.</summary>
@@ -34,7 +35,8 @@ internal abstract class ImageFiles : IAsyncDisposable
         await using (stream.ConfigureAwait(false))
         {
             if (stream.Length > ContentStoreExtensions.MaxDocumentBytes)
-                throw new ImageException($"'{path}' in '{Name}' has {stream.Length} bytes: a document may have {ContentStoreExtensions.MaxDocumentBytes}");
+                throw new ImageException(
+                    $"'{path}' in '{Name}' has {stream.Length} bytes: a document may have {ContentStoreExtensions.MaxDocumentBytes}");
             byte[] bytes = new byte[stream.Length];
             await stream.ReadExactlyAsync(bytes, cancellationToken).ConfigureAwait(false);
             return bytes;
@@ -91,7 +93,8 @@ internal sealed class ArchiveFiles : ImageFiles
     /// <summary>The archive itself, from its start.</summary>
     public Stream Whole => new PartStream(_archive.SafeFileHandle, 0, _archive.Length);
 
-    /// <summary>Opens an archive, compressed or not; a compressed one is unpacked into a file in <paramref name="temporary"/> that no one else sees and that goes away with this.</summary>
+    /// <summary>Opens an archive, compressed or not; a compressed one is unpacked into a file in <paramref name="temporary"/> that no one
+    /// else sees and that goes away with this.</summary>
     public static async Task<ArchiveFiles> OpenAsync(string path, string temporary, CancellationToken cancellationToken)
     {
         var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
@@ -111,7 +114,8 @@ internal sealed class ArchiveFiles : ImageFiles
         }
     }
 
-    /// <summary>Whether the archive has files of an image at its top, judged by its first entries; then it is read through and its files can be opened.</summary>
+    /// <summary>Whether the archive has files of an image at its top, judged by its first entries;
+    /// then it is read through and its files can be opened.</summary>
     public async Task<bool> FindAsync(IReadOnlyCollection<string> marks, CancellationToken cancellationToken)
     {
         using var reader = new TarReader(Whole, LayerReadLimits.Default.Tar);
@@ -175,10 +179,12 @@ internal sealed class ArchiveFiles : ImageFiles
         return string.Join('/', parts);
     }
 
-    private static async Task<FileStream> UnpackAsync(FileStream packed, LayerCompression compression, string temporary, CancellationToken cancellationToken)
+    private static async Task<FileStream> UnpackAsync(
+        FileStream packed, LayerCompression compression, string temporary, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(temporary);
-        string path = Path.Combine(temporary, "archive-" + Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)));
+        string path = Path.Combine(temporary,
+            "archive-" + Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)));
         var plain = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         try
         {

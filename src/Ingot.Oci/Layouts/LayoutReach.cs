@@ -6,8 +6,10 @@ namespace Ingot.Oci.Layouts;
 /// <summary>What of a store is reached from some manifests: what they consist of, and what says something about them.</summary>
 public static class LayoutReach
 {
-    /// <summary>The blobs that are reached from <paramref name="roots"/>, these included, whether they are there or not. Looks at each small document of the store.</summary>
-    public static async Task<IReadOnlySet<Digest>> OfAsync(DirectoryStore store, IEnumerable<Digest> roots, CancellationToken cancellationToken = default)
+    /// <summary>The blobs that are reached from <paramref name="roots"/>, these included, whether they are there or not. Looks at each
+    /// small document of the store.</summary>
+    public static async Task<IReadOnlySet<Digest>> OfAsync(
+        DirectoryStore store, IEnumerable<Digest> roots, CancellationToken cancellationToken = default)
     {
         var links = await ReadAsync(store, cancellationToken).ConfigureAwait(false);
         var about = links.Where(l => l.Value.Subject is not null).ToLookup(l => l.Value.Subject!.Value, l => l.Key);
@@ -45,7 +47,9 @@ public static class LayoutReach
         await using (stream.ConfigureAwait(false))
         {
             byte[] first = new byte[1];
-            if (stream.Length > ContentStoreExtensions.MaxDocumentBytes || await stream.ReadAsync(first, cancellationToken).ConfigureAwait(false) == 0 || first[0] != '{')
+            if (stream.Length > ContentStoreExtensions.MaxDocumentBytes
+                || await stream.ReadAsync(first, cancellationToken).ConfigureAwait(false) == 0
+                || first[0] != '{')
                 return null;
             byte[] bytes = new byte[stream.Length];
             stream.Position = 0;
@@ -61,7 +65,8 @@ public static class LayoutReach
         Digest? subject = null;
         try
         {
-            var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+            var reader = new Utf8JsonReader(bytes,
+                new JsonReaderOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
             string? member = null;
             while (reader.Read())
             {
@@ -87,7 +92,8 @@ public static class LayoutReach
         return parts.Count == 0 && subject is null ? null : new Links(parts, subject);
     }
 
-    private static bool IsDigest(ref Utf8JsonReader reader) => string.Equals(reader.GetString(), "digest", StringComparison.OrdinalIgnoreCase);
+    private static bool IsDigest(ref Utf8JsonReader reader) =>
+        string.Equals(reader.GetString(), "digest", StringComparison.OrdinalIgnoreCase);
 
     private sealed record Links(IReadOnlyList<Digest> Parts, Digest? Subject);
 }

@@ -17,17 +17,20 @@ public sealed record LayoutProblem(Digest Digest, string? Name, string What);
 /// <param name="Bytes">How many bytes they have.</param>
 /// <param name="Problems">What is wrong, by digest.</param>
 /// <param name="Unknown">What is odd and no fault of the store: its bytes are those that somebody wrote. By digest.</param>
-public sealed record LayoutReport(int Names, int Blobs, long Bytes, IReadOnlyList<LayoutProblem> Problems, IReadOnlyList<LayoutProblem> Unknown)
+public sealed record LayoutReport(
+    int Names, int Blobs, long Bytes, IReadOnlyList<LayoutProblem> Problems, IReadOnlyList<LayoutProblem> Unknown)
 {
     /// <summary>Whether the bytes of some blob are not those of its name: only such a file is worth removing.</summary>
     public bool IsDamaged { get; init; }
 }
 
-/// <summary>Reads everything in a layout again and holds it against its names: blobs against digests, manifests against what they consist of, layers against diff ids. Changes nothing.</summary>
+/// <summary>Reads everything in a layout again and holds it against its names: blobs against digests, manifests against what they consist
+/// of, layers against diff ids. Changes nothing.</summary>
 /// <remarks>
-/// What is promised decides what is wrong. An image with a name is promised whole, and to be an image. What a registry published is promised as it was pushed: every byte, whatever the
-/// bytes mean. Of any other document nothing is promised but its digest: it may only look like a manifest.
-/// An artifact is no image, also when it has an image's configuration, as cosign's signatures and BuildKit's attestations do: its layers are not archives.
+/// What is promised decides what is wrong. An image with a name is promised whole, and to be an image. What a registry published is
+/// promised as it was pushed: every byte, whatever the bytes mean. Of any other document nothing is promised but its digest: it may only
+/// look like a manifest. An artifact is no image, also when it has an image's configuration, as cosign's signatures and BuildKit's
+/// attestations do: its layers are not archives.
 /// </remarks>
 public sealed class LayoutVerification
 {
@@ -56,7 +59,8 @@ public sealed class LayoutVerification
     /// <param name="progress">Is told each blob that was read.</param>
     /// <param name="cancellationToken">Stops it.</param>
     public static async Task<LayoutReport> VerifyAsync(
-        OciLayout layout, IEnumerable<KeyValuePair<Digest, string>>? published = null, IProgress<Digest>? progress = null, CancellationToken cancellationToken = default)
+        OciLayout layout, IEnumerable<KeyValuePair<Digest, string>>? published = null, IProgress<Digest>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         var verification = new LayoutVerification(layout);
         await verification.ReadBlobsAsync(progress, cancellationToken).ConfigureAwait(false);
@@ -111,7 +115,8 @@ public sealed class LayoutVerification
         if (!_sound.ContainsKey(digest))
             _problems.Add(new LayoutProblem(digest, name, Missing));
         else
-            await FollowAsync(new Descriptor { MediaType = "", Digest = digest, Size = SizeOf(digest) }, context, cancellationToken).ConfigureAwait(false);
+            await FollowAsync(new Descriptor { MediaType = "", Digest = digest, Size = SizeOf(digest) }, context,
+                cancellationToken).ConfigureAwait(false);
     }
 
     private async Task FollowUnnamedAsync(Digest digest, CancellationToken cancellationToken)
@@ -121,7 +126,8 @@ public sealed class LayoutVerification
 
         try
         {
-            string mediaType = Image.MediaTypeOf(digest, await _layout.Store.ReadRequiredAsync(digest, cancellationToken).ConfigureAwait(false));
+            string mediaType = Image.MediaTypeOf(digest,
+                await _layout.Store.ReadRequiredAsync(digest, cancellationToken).ConfigureAwait(false));
             var descriptor = new Descriptor { MediaType = mediaType, Digest = digest, Size = SizeOf(digest) };
             await FollowAsync(descriptor, new Context(Promise.Nothing, Name: null, Depth: 0), cancellationToken).ConfigureAwait(false);
         }
@@ -140,7 +146,9 @@ public sealed class LayoutVerification
         await using (stream.ConfigureAwait(false))
         {
             byte[] first = new byte[1];
-            return stream.Length <= ContentStoreExtensions.MaxDocumentBytes && await stream.ReadAsync(first, cancellationToken).ConfigureAwait(false) == 1 && first[0] == '{';
+            return stream.Length <= ContentStoreExtensions.MaxDocumentBytes
+                && await stream.ReadAsync(first, cancellationToken).ConfigureAwait(false) == 1
+                && first[0] == '{';
         }
     }
 
@@ -209,7 +217,8 @@ public sealed class LayoutVerification
 
     // Layers that may not be distributed are fetched from elsewhere, and need not be here.
     private static bool IsForeign(Descriptor layer) =>
-        layer.MediaType.Contains(".nondistributable.", StringComparison.Ordinal) || layer.MediaType.Contains(".rootfs.foreign.", StringComparison.Ordinal);
+        layer.MediaType.Contains(".nondistributable.", StringComparison.Ordinal)
+            || layer.MediaType.Contains(".rootfs.foreign.", StringComparison.Ordinal);
 
     private async Task CheckLayerAsync(Descriptor layer, Digest diffId, Context context, CancellationToken cancellationToken)
     {
@@ -220,7 +229,8 @@ public sealed class LayoutVerification
         {
             var stream = await _layout.Store.OpenAsync(layer.Digest, cancellationToken).ConfigureAwait(false);
             if (stream is not null)
-                await LayerReader.CheckAsync(stream, compression, layer.Size, diffId, limits: null, cancellationToken).ConfigureAwait(false);
+                await LayerReader.CheckAsync(stream, compression, layer.Size, diffId, limits: null,
+                    cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is LayerException or ContentMismatchException or Tar.TarFormatException)
         {

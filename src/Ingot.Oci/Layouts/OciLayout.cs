@@ -5,7 +5,8 @@ namespace Ingot.Oci.Layouts;
 
 /// <summary>Images in a directory that other programs read too: blobs, and an <c>index.json</c> that gives some of them names
 /// (<see href="https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md">image layout</see>).</summary>
-/// <remarks>Several processes may share one: changes of the index are made one after the other, under a lock on <c>index.json.lock</c>, and each replaces the file whole.</remarks>
+/// <remarks>Several processes may share one: changes of the index are made one after the other, under a lock on <c>index.json.lock</c>, and
+/// each replaces the file whole.</remarks>
 public sealed class OciLayout
 {
     /// <summary>The name of the index's file in the layout's directory.</summary>
@@ -73,9 +74,13 @@ public sealed class OciLayout
         if (await Store.SizeAsync(descriptor.Digest, cancellationToken).ConfigureAwait(false) is null)
             throw new ContentMismatchException($"'{descriptor.Digest}' cannot be named '{name}': it is not in the store");
 
-        var annotations = new SortedDictionary<string, string>(descriptor.Annotations ?? [], StringComparer.Ordinal) { [NameAnnotation] = name };
+        var annotations = new SortedDictionary<string, string>(descriptor.Annotations ?? [], StringComparer.Ordinal)
+        {
+            [NameAnnotation] = name,
+        };
         var named = descriptor with { Annotations = annotations };
-        await ChangeAsync(manifests => [.. manifests.Where(other => NameOf(other) != name), named], cancellationToken).ConfigureAwait(false);
+        await ChangeAsync(manifests => [.. manifests.Where(other => NameOf(other) != name), named],
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Takes a name away; false when it named nothing. The blobs stay.</summary>
@@ -85,10 +90,12 @@ public sealed class OciLayout
     private static string? NameOf(Descriptor descriptor) => descriptor.Annotations?.GetValueOrDefault(NameAnnotation);
 
     // Names change often and together: the whole index is small.
-    private async Task<bool> ChangeAsync(Func<IReadOnlyList<Descriptor>, IReadOnlyList<Descriptor>> change, CancellationToken cancellationToken)
+    private async Task<bool> ChangeAsync(
+        Func<IReadOnlyList<Descriptor>, IReadOnlyList<Descriptor>> change, CancellationToken cancellationToken)
     {
         // For as long as it takes to write a small file.
-        using var held = await FileLock.TakeAsync(_lockPath, shared: false, TimeProvider.System, waiting: null, cancellationToken).ConfigureAwait(false);
+        using var held = await FileLock.TakeAsync(_lockPath, shared: false, TimeProvider.System, waiting: null,
+            cancellationToken).ConfigureAwait(false);
         var index = await ReadIndexAsync(cancellationToken).ConfigureAwait(false);
         var manifests = change(index.Manifests).OrderBy(NameOf, StringComparer.Ordinal).ToList();
         AtomicFile.Write(_indexPath, ImageJson.Write(index with { Manifests = manifests }), durable: true);

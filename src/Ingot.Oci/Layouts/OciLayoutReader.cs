@@ -20,21 +20,25 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
 
     public async Task<ImportedImage> ImportAsync(string? tag, Platform? platform, CancellationToken cancellationToken)
     {
-        var index = Parse("index.json", await files.ReadRequiredAsync("index.json", cancellationToken).ConfigureAwait(false), ImageJson.ReadIndex);
+        var index = Parse("index.json", await files.ReadRequiredAsync("index.json", cancellationToken).ConfigureAwait(false),
+            ImageJson.ReadIndex);
         var chosen = Choose(index, tag);
         await CollectAsync(chosen, platform, depth: 0, cancellationToken).ConfigureAwait(false);
         foreach (var blob in _wanted.Values)
             await CopyAsync(blob, cancellationToken).ConfigureAwait(false);
 
         byte[] document = _documents[chosen.Digest];
-        return new ImportedImage(new Descriptor { MediaType = Image.MediaTypeOf(chosen.Digest, document), Digest = chosen.Digest, Size = document.Length }, NameOf(chosen));
+        return new ImportedImage(
+            new Descriptor { MediaType = Image.MediaTypeOf(chosen.Digest, document), Digest = chosen.Digest, Size = document.Length },
+            NameOf(chosen));
     }
 
     private static string? NameOf(Descriptor descriptor) =>
         descriptor.Annotations?.GetValueOrDefault(FullNameAnnotation) ?? descriptor.Annotations?.GetValueOrDefault(NameAnnotation);
 
     private static bool IsNamed(Descriptor descriptor, string tag) =>
-        descriptor.Annotations is { } notes && (notes.GetValueOrDefault(NameAnnotation) == tag || notes.GetValueOrDefault(FullNameAnnotation) == tag);
+        descriptor.Annotations is { } notes
+            && (notes.GetValueOrDefault(NameAnnotation) == tag || notes.GetValueOrDefault(FullNameAnnotation) == tag);
 
     private Descriptor Choose(ImageIndex index, string? tag)
     {
@@ -43,7 +47,9 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
         return found switch
         {
             [var one] => one,
-            [] => throw new ImageException(tag is null ? $"'{files.Name}' holds no image" : $"'{files.Name}' has no image '{tag}', only: {names}"),
+            [] => throw new ImageException(tag is null
+                ? $"'{files.Name}' holds no image"
+                : $"'{files.Name}' has no image '{tag}', only: {names}"),
             _ => throw new ImageException($"'{files.Name}' has {found.Count} images: say which, of: {names}"),
         };
     }
@@ -51,16 +57,19 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
     private async Task CollectAsync(Descriptor descriptor, Platform? platform, int depth, CancellationToken cancellationToken)
     {
         if (depth > MaxNesting || _documents.Count >= MaxManifests)
-            throw new ImageException($"'{files.Name}' has more than {MaxNesting} indexes in each other, or more than {MaxManifests} manifests");
+            throw new ImageException(
+                $"'{files.Name}' has more than {MaxNesting} indexes in each other, or more than {MaxManifests} manifests");
         if (_documents.ContainsKey(descriptor.Digest))
             return;
 
         byte[] bytes = await DocumentAsync(descriptor, cancellationToken).ConfigureAwait(false);
         _documents[descriptor.Digest] = bytes;
         if (MediaType.IsIndex(Image.MediaTypeOf(descriptor.Digest, bytes, descriptor.MediaType)))
-            await CollectIndexAsync(Parse(descriptor.Digest.ToString(), bytes, ImageJson.ReadIndex), platform, depth, cancellationToken).ConfigureAwait(false);
+            await CollectIndexAsync(Parse(descriptor.Digest.ToString(), bytes, ImageJson.ReadIndex), platform, depth,
+                cancellationToken).ConfigureAwait(false);
         else
-            await CollectImageAsync(Parse(descriptor.Digest.ToString(), bytes, ImageJson.ReadManifest), cancellationToken).ConfigureAwait(false);
+            await CollectImageAsync(Parse(descriptor.Digest.ToString(), bytes, ImageJson.ReadManifest),
+                cancellationToken).ConfigureAwait(false);
         _wanted[descriptor.Digest] = descriptor;
     }
 
@@ -68,7 +77,8 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
     {
         if (platform is not null)
         {
-            var image = Image.Select(index, platform) ?? throw new ImageException($"'{files.Name}' has no image for {platform}, only for: {Image.Platforms(index)}");
+            var image = Image.Select(index, platform)
+                ?? throw new ImageException($"'{files.Name}' has no image for {platform}, only for: {Image.Platforms(index)}");
             await CollectAsync(image, platform, depth + 1, cancellationToken).ConfigureAwait(false);
             return;
         }
@@ -76,7 +86,8 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
         // Other programs write an index whole and of its images only the wanted ones.
         var here = index.Manifests.Where(part => files.Has(PathOf(part.Digest))).ToList();
         foreach (var part in here.Where(part => !MediaType.IsDocument(part.MediaType)))
-            throw new ImageException($"the index in '{files.Name}' holds '{part.Digest}' of type '{part.MediaType}', which is no image: a build's cache is not imported");
+            throw new ImageException($"the index in '{files.Name}' holds '{part.Digest}' of type '{part.MediaType}', which is no image: "
+                + "a build's cache is not imported");
         if (here.Count == 0)
             throw new ImageException($"'{files.Name}' has none of the {index.Manifests.Count} images of its index");
         foreach (var part in here)
@@ -90,7 +101,8 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
         bool isImage = manifest.IsImage;
         var diffIds = isImage ? Parse(manifest.Config.Digest.ToString(), config, ImageJson.ReadConfig).RootFs.DiffIds : [];
         if (isImage && diffIds.Count != manifest.Layers.Count)
-            throw new ImageException($"'{files.Name}': an image has {manifest.Layers.Count} layers, and its configuration speaks of {diffIds.Count}");
+            throw new ImageException(
+                $"'{files.Name}': an image has {manifest.Layers.Count} layers, and its configuration speaks of {diffIds.Count}");
 
         for (int i = 0; i < manifest.Layers.Count; i++)
         {
@@ -101,7 +113,8 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
             await using (stream.ConfigureAwait(false))
             {
                 if (isImage)
-                    await LayerReader.CheckAsync(stream, LayerCompression.ForMediaType(layer.MediaType), layer.Size, diffIds[i], limits: null, cancellationToken).ConfigureAwait(false);
+                    await LayerReader.CheckAsync(stream, LayerCompression.ForMediaType(layer.MediaType), layer.Size, diffIds[i],
+                        limits: null, cancellationToken).ConfigureAwait(false);
                 else
                     await stream.CopyToAsync(Stream.Null, cancellationToken).ConfigureAwait(false);
             }
@@ -114,7 +127,8 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
         var actual = Digest.Of(bytes, descriptor.Digest);
         return actual == descriptor.Digest && bytes.Length == descriptor.Size
             ? bytes
-            : throw new ContentMismatchException($"expected '{descriptor.Digest}' of {descriptor.Size} bytes in '{files.Name}' and read {bytes.Length} bytes of '{actual}'");
+            : throw new ContentMismatchException(
+                $"expected '{descriptor.Digest}' of {descriptor.Size} bytes in '{files.Name}' and read {bytes.Length} bytes of '{actual}'");
     }
 
     private VerifyingStream Open(Descriptor blob)

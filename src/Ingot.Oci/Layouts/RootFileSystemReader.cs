@@ -11,14 +11,19 @@ internal static class RootFileSystemReader
 {
     private const string Created = "1970-01-01T00:00:00Z";
 
-    public static async Task<ImportedImage> ImportAsync(Stream archive, string name, IContentStore store, Platform platform, CancellationToken cancellationToken)
+    public static async Task<ImportedImage> ImportAsync(
+        Stream archive, string name, IContentStore store, Platform platform, CancellationToken cancellationToken)
     {
         await using (archive.ConfigureAwait(false))
         {
             // Once to see that it is whole and honest, once to store it.
             await WriteAsync(archive, name, LayerWriter.HashOnly(), cancellationToken).ConfigureAwait(false);
             archive.Position = 0;
-            var layer = await WriteAsync(archive, name, await LayerWriter.BeginAsync(store, LayerCompression.Gzip, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            var layer = await WriteAsync(
+                archive,
+                name,
+                await LayerWriter.BeginAsync(store, LayerCompression.Gzip, cancellationToken).ConfigureAwait(false),
+                cancellationToken).ConfigureAwait(false);
             var config = new ImageConfig
             {
                 Created = Created,
@@ -29,7 +34,8 @@ internal static class RootFileSystemReader
                 History = [new HistoryEntry { Created = Created, CreatedBy = "ingot import" }],
             };
             var configBlob = await store.PutAsync(MediaType.Config, ImageJson.Write(config), cancellationToken).ConfigureAwait(false);
-            var manifest = await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = configBlob, Layers = [layer.Blob!] }), cancellationToken).ConfigureAwait(false);
+            var manifest = await store.PutAsync(MediaType.Manifest,
+                ImageJson.Write(new Manifest { Config = configBlob, Layers = [layer.Blob!] }), cancellationToken).ConfigureAwait(false);
             return new ImportedImage(manifest, Name: null);
         }
     }
@@ -60,9 +66,12 @@ internal static class RootFileSystemReader
         if (entry.Path.Contains(Whiteout.Prefix, StringComparison.Ordinal) && entry.Path.Split('/').Any(Whiteout.IsWhiteout))
             throw new ImageException($"'{entry.Path}' in '{name}' would delete a file in an image: it is a layer, not a root filesystem");
         if (entry.Type is TarEntryType.CharacterDevice or TarEntryType.BlockDevice)
-            throw new ImageException($"'{entry.Path}' in '{name}' is a device, which an image has no use for: make the archive with '--exclude=./dev/*'");
-        if (entry.Type == TarEntryType.HardLink && (!types.TryGetValue(entry.LinkTarget!, out var target) || target == TarEntryType.Directory))
-            throw new ImageException($"the hard link '{entry.Path}' in '{name}' names '{entry.LinkTarget}', which is no file that came before it");
+            throw new ImageException(
+                $"'{entry.Path}' in '{name}' is a device, which an image has no use for: make the archive with '--exclude=./dev/*'");
+        if (entry.Type == TarEntryType.HardLink
+            && (!types.TryGetValue(entry.LinkTarget!, out var target) || target == TarEntryType.Directory))
+            throw new ImageException(
+                $"the hard link '{entry.Path}' in '{name}' names '{entry.LinkTarget}', which is no file that came before it");
         for (string parent = TarPath.Parent(entry.Path); parent.Length > 0; parent = TarPath.Parent(parent))
         {
             if (types.TryGetValue(parent, out var type) && type != TarEntryType.Directory)

@@ -2,7 +2,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Oci.Linux;
 
-/// <summary>Lists open directories: <c>struct linux_dirent64</c> (<see href="https://man7.org/linux/man-pages/man2/getdents.2.html">getdents64</see>).</summary>
+/// <summary>Lists open directories: <c>struct linux_dirent64</c>
+/// (<see href="https://man7.org/linux/man-pages/man2/getdents.2.html">getdents64</see>).</summary>
 public static class DirectoryEntries
 {
     /// <summary>Where in an entry its length is, two bytes.</summary>
@@ -13,7 +14,8 @@ public static class DirectoryEntries
 
     private const int BufferBytes = 32 << 10;
 
-    /// <summary>The names in a directory, in no order, without <c>.</c> and <c>..</c>; null when it cannot be listed: <see cref="LinuxError"/> knows why.</summary>
+    /// <summary>The names in a directory, in no order, without <c>.</c> and <c>..</c>; null when it cannot be listed:
+    /// <see cref="LinuxError"/> knows why.</summary>
     public static List<byte[]>? TryList(SafeFileHandle directory)
     {
         var names = new List<byte[]>();

@@ -20,7 +20,8 @@ public static unsafe partial class Libc
     /// <summary>Takes permissions away from what this process makes from now on, and returns those that were taken before.</summary>
     public static uint UMask(uint mask) => CreationMask(mask);
 
-    /// <summary>A file that stands for one process and never for another, whatever becomes of its number; always with <c>O_CLOEXEC</c>.</summary>
+    /// <summary>A file that stands for one process and never for another, whatever becomes of its number;
+    /// always with <c>O_CLOEXEC</c>.</summary>
     public static int PidFdOpen(int process) => (int)SystemCall(Kernel.SYS_pidfd_open, process, 0, 0, 0);
 
     /// <summary>Sends a signal to the process a file stands for.</summary>
@@ -78,7 +79,8 @@ public static unsafe partial class Libc
     public static partial int SetNs(SafeFileHandle file, int kind);
 
     [LibraryImport(Library, EntryPoint = "mount", SetLastError = true)]
-    public static partial int Mount(ReadOnlySpan<byte> source, ReadOnlySpan<byte> target, ReadOnlySpan<byte> type, nuint flags, ReadOnlySpan<byte> options);
+    public static partial int Mount(
+        ReadOnlySpan<byte> source, ReadOnlySpan<byte> target, ReadOnlySpan<byte> type, nuint flags, ReadOnlySpan<byte> options);
 
     [LibraryImport(Library, EntryPoint = "umount2", SetLastError = true)]
     public static partial int UMount2(ReadOnlySpan<byte> target, int flags);
@@ -93,7 +95,8 @@ public static unsafe partial class Libc
     public static partial int WaitPid(int process, out int status, int options);
 
     [LibraryImport(Library, EntryPoint = "posix_spawn")]
-    internal static partial int PosixSpawn(out int process, ReadOnlySpan<byte> program, byte* actions, byte* attributes, byte** arguments, byte** environment);
+    internal static partial int PosixSpawn(
+        out int process, ReadOnlySpan<byte> program, byte* actions, byte* attributes, byte** arguments, byte** environment);
 
     [LibraryImport(Library, EntryPoint = "posix_spawn_file_actions_init")]
     internal static partial int PosixSpawnFileActionsInit(byte* actions);

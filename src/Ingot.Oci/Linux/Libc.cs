@@ -5,8 +5,9 @@ namespace Ingot.Oci.Linux;
 
 #pragma warning disable CS1591, CA1401 // each is what its manual page says, and this is the place where they are declared for all
 
-/// <summary>The calls of the C library that the base library lacks; nothing else in Ingot declares one. Each is what its page in section 2 or 3 of the manual says:
-/// a negative result is a failure, and <see cref="LinuxError"/> then knows which. Paths end with a NUL (<see cref="LinuxPath"/>).</summary>
+/// <summary>The calls of the C library that the base library lacks; nothing else in Ingot declares one. Each is what its page in section 2
+/// or 3 of the manual says: a negative result is a failure, and <see cref="LinuxError"/> then knows which. Paths end with a NUL
+/// (<see cref="LinuxPath"/>).</summary>
 public static unsafe partial class Libc
 {
     private const string Library = "libc";
@@ -21,8 +22,8 @@ public static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "openat", SetLastError = true)]
     public static partial int OpenAt(int directory, byte* path, int flags, uint mode = 0);
 
-    /// <summary>Opens below a directory; always with <c>O_CLOEXEC</c>. Where something was renamed meanwhile and the kernel could not be sure of <c>..</c>, it is
-    /// asked again, but not for ever: somebody may rename all day.</summary>
+    /// <summary>Opens below a directory; always with <c>O_CLOEXEC</c>. Where something was renamed meanwhile and the kernel could not be
+    /// sure of <c>..</c>, it is asked again, but not for ever: somebody may rename all day.</summary>
     public static int OpenAt2(SafeFileHandle directory, ReadOnlySpan<byte> path, in OpenHow how)
     {
         for (int attempt = 1; ; attempt++)
@@ -73,7 +74,8 @@ public static unsafe partial class Libc
     public static partial int Link(ReadOnlySpan<byte> existing, ReadOnlySpan<byte> name);
 
     [LibraryImport(Library, EntryPoint = "linkat", SetLastError = true)]
-    public static partial int LinkAt(SafeFileHandle targetDirectory, ReadOnlySpan<byte> target, SafeFileHandle directory, ReadOnlySpan<byte> path, int flags);
+    public static partial int LinkAt(
+        SafeFileHandle targetDirectory, ReadOnlySpan<byte> target, SafeFileHandle directory, ReadOnlySpan<byte> path, int flags);
 
     [LibraryImport(Library, EntryPoint = "unlinkat", SetLastError = true)]
     public static partial int UnlinkAt(SafeFileHandle directory, ReadOnlySpan<byte> path, int flags);

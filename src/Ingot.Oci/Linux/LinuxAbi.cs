@@ -9,7 +9,8 @@ namespace Ingot.Oci.Linux;
 /// <param name="O_DIRECTORY">Open a directory only.</param>
 /// <param name="O_NOFOLLOW">Do not follow a last link.</param>
 /// <param name="SYS_openat2">The number of the system call.</param>
-/// <remarks><see href="https://man7.org/linux/man-pages/man2/syscalls.2.html">System calls</see>; a test holds each row against the kernel's headers for that processor.</remarks>
+/// <remarks><see href="https://man7.org/linux/man-pages/man2/syscalls.2.html">System calls</see>; a test holds each row against the
+/// kernel's headers for that processor.</remarks>
 public sealed record LinuxAbi(Architecture Architecture, int O_DIRECTORY, int O_NOFOLLOW, int SYS_openat2)
 {
     /// <summary>A row a processor.</summary>
@@ -22,7 +23,9 @@ public sealed record LinuxAbi(Architecture Architecture, int O_DIRECTORY, int O_
     /// <summary>The row of the processor this process is for.</summary>
     public static LinuxAbi Host { get; } = Of(RuntimeInformation.ProcessArchitecture);
 
-    /// <summary>The row of a processor; one that is not in the table throws <see cref="PlatformNotSupportedException"/>, because a guess could open the wrong thing.</summary>
+    /// <summary>The row of a processor; one that is not in the table throws <see cref="PlatformNotSupportedException"/>, because a guess
+    /// could open the wrong thing.</summary>
     public static LinuxAbi Of(Architecture architecture) => All.FirstOrDefault(row => row.Architecture == architecture)
-        ?? throw new PlatformNotSupportedException($"the kernel's numbers for '{architecture}' are not known: Ingot runs on {string.Join(" and ", All.Select(row => row.Architecture))}");
+        ?? throw new PlatformNotSupportedException($"the kernel's numbers for '{architecture}' are not known: "
+            + $"Ingot runs on {string.Join(" and ", All.Select(row => row.Architecture))}");
 }

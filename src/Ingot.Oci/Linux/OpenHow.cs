@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Ingot.Oci.Linux;
 
-/// <summary>How a path is opened and resolved: <c>struct open_how</c> (<see href="https://man7.org/linux/man-pages/man2/openat2.2.html">openat2</see>, Linux 5.6).</summary>
+/// <summary>How a path is opened and resolved: <c>struct open_how</c>
+/// (<see href="https://man7.org/linux/man-pages/man2/openat2.2.html">openat2</see>, Linux 5.6).</summary>
 [StructLayout(LayoutKind.Explicit, Size = Bytes)]
 public readonly struct OpenHow(int flags, ulong resolve)
 {

@@ -45,14 +45,17 @@ public sealed class FoundFile : IDisposable
     public void Dispose() => _handle.Dispose();
 }
 
-/// <summary>A directory of the host beneath which files are found: links are resolved inside it, and what leads out of it is not opened, also while somebody exchanges names.
-/// Nothing is opened for reading before it is known what it is: no pipe is waited for, and no device is touched.</summary>
-/// <remarks>The kernel resolves the paths (<see href="https://man7.org/linux/man-pages/man2/openat2.2.html">openat2 with RESOLVE_BENEATH</see>): a check of our own would be true only until the next rename.</remarks>
+/// <summary>A directory of the host beneath which files are found: links are resolved inside it, and what leads out of it is not opened,
+/// also while somebody exchanges names. Nothing is opened for reading before it is known what it is: no pipe is waited for,
+/// and no device is touched.</summary>
+/// <remarks>The kernel resolves the paths (<see href="https://man7.org/linux/man-pages/man2/openat2.2.html">openat2 with
+/// RESOLVE_BENEATH</see>): a check of our own would be true only until the next rename.</remarks>
 public sealed class RootedDirectory : IDisposable
 {
     private readonly SafeFileHandle _root;
 
-    /// <summary>Opens a directory, following links in <paramref name="directory"/> itself. Throws <see cref="IOException"/> where there is none.</summary>
+    /// <summary>Opens a directory, following links in <paramref name="directory"/> itself.
+    /// Throws <see cref="IOException"/> where there is none.</summary>
     public RootedDirectory(string directory)
     {
         int fd = Libc.Open(LinuxPath.Terminated(directory), LinuxAbi.Host.O_DIRECTORY | Kernel.O_PATH | Kernel.O_CLOEXEC);
@@ -65,12 +68,14 @@ public sealed class RootedDirectory : IDisposable
     /// <summary>Where it is, without links.</summary>
     public string Path => File.ResolveLinkTarget(HandlePath, returnFinalTarget: false)!.FullName;
 
-    /// <summary>Finds what is at a path, the file that a link leads to. What is neither there nor outside, and cannot be opened, throws <see cref="IOException"/>.</summary>
+    /// <summary>Finds what is at a path, the file that a link leads to. What is neither there nor outside, and cannot be opened, throws
+    /// <see cref="IOException"/>.</summary>
     /// <param name="path">Relative to the directory; an absolute one is outside.</param>
     /// <param name="answer">How it was answered.</param>
     /// <param name="followsLinks">Whether links on the way are followed; where not, they are outside.</param>
     public FoundFile? Find(string path, out PathAnswer answer, bool followsLinks = true) =>
-        Find(_root, path, Kernel.RESOLVE_BENEATH | Kernel.RESOLVE_NO_MAGICLINKS | (followsLinks ? 0 : Kernel.RESOLVE_NO_SYMLINKS), out answer);
+        Find(_root, path, Kernel.RESOLVE_BENEATH | Kernel.RESOLVE_NO_MAGICLINKS | (followsLinks ? 0 : Kernel.RESOLVE_NO_SYMLINKS),
+            out answer);
 
     /// <summary>Finds what is at an absolute path of a person's, wherever links lead.</summary>
     public static FoundFile? FindNamed(string path)
@@ -79,7 +84,8 @@ public sealed class RootedDirectory : IDisposable
         return Find(top._root, path, resolve: 0, out _);
     }
 
-    /// <summary>Finds what is at an absolute path in which no link may be: one that was resolved before, and is still what it was then.</summary>
+    /// <summary>Finds what is at an absolute path in which no link may be: one that was resolved before,
+    /// and is still what it was then.</summary>
     public static FoundFile? FindResolved(string path, out PathAnswer answer)
     {
         using var top = new RootedDirectory("/");
@@ -111,7 +117,8 @@ public sealed class RootedDirectory : IDisposable
 
     private static FoundFile Found(SafeFileHandle handle, string path)
     {
-        if (Libc.StatX(handle, LinuxPath.Itself, Kernel.AT_EMPTY_PATH | Kernel.AT_SYMLINK_NOFOLLOW, Kernel.STATX_BASIC_STATS, out var status) == 0)
+        if (Libc.StatX(handle, LinuxPath.Itself, Kernel.AT_EMPTY_PATH | Kernel.AT_SYMLINK_NOFOLLOW, Kernel.STATX_BASIC_STATS,
+            out var status) == 0)
             return new FoundFile(handle, status);
         handle.Dispose();
         throw LinuxError.Failed("look at", path);

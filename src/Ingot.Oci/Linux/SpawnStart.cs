@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Ingot.Oci.Linux;
 
-/// <summary>How a program is started by <see href="https://man7.org/linux/man-pages/man3/posix_spawn.3.html">posix_spawn</see>: which files it has, and where. Nothing else that is open here is open there.</summary>
+/// <summary>How a program is started by <see href="https://man7.org/linux/man-pages/man3/posix_spawn.3.html">posix_spawn</see>: which files
+/// it has, and where. Nothing else that is open here is open there.</summary>
 public sealed unsafe class SpawnStart : IDisposable
 {
     // glibc's and musl's structures are smaller.

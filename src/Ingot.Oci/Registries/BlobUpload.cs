@@ -15,7 +15,10 @@ internal sealed record BlobUpload(string Repository, Descriptor Blob, Func<Cance
         var stream = offset == Blob.Size ? Stream.Null : await Open(cancellationToken).ConfigureAwait(false);
         if (offset < Blob.Size)
             await SkipAsync(stream, offset, cancellationToken).ConfigureAwait(false);
-        var content = new UploadContent(stream) { Headers = { ContentLength = Blob.Size - offset, ContentType = new MediaTypeHeaderValue("application/octet-stream") } };
+        var content = new UploadContent(stream)
+        {
+            Headers = { ContentLength = Blob.Size - offset, ContentType = new MediaTypeHeaderValue("application/octet-stream") },
+        };
         if (method == HttpMethod.Patch)
             content.Headers.TryAddWithoutValidation("Content-Range", $"{offset}-{Blob.Size - 1}");
         return new HttpRequestMessage(method, target) { Content = content };
@@ -29,7 +32,8 @@ internal sealed record BlobUpload(string Repository, Descriptor Blob, Func<Cance
         {
             while (count > 0)
             {
-                int read = await stream.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, count)), cancellationToken).ConfigureAwait(false);
+                int read = await stream.ReadAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, count)),
+                    cancellationToken).ConfigureAwait(false);
                 if (read == 0)
                     return;
                 count -= read;
@@ -53,9 +57,11 @@ internal sealed class UploadContent(Stream bytes) : HttpContent
     /// <summary>Told whether the bytes are all gone.</summary>
     public Action<bool> Progress { get; set; } = _ => { };
 
-    protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+    protected override Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context) =>
+        SerializeToStreamAsync(stream, context, CancellationToken.None);
 
-    protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
+    protected override async Task SerializeToStreamAsync(
+        Stream stream, System.Net.TransportContext? context, CancellationToken cancellationToken)
     {
         Rewind();
         byte[] buffer = ArrayPool<byte>.Shared.Rent(PieceBytes);

@@ -25,11 +25,13 @@ public sealed class DockerConfig
         byte[] json = await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false);
         try
         {
-            return new DockerConfig(path, JsonSerializer.Deserialize(json, CredentialJson.Default.DockerConfigFile) ?? new DockerConfigFile());
+            return new DockerConfig(path,
+                JsonSerializer.Deserialize(json, CredentialJson.Default.DockerConfigFile) ?? new DockerConfigFile());
         }
         catch (JsonException e)
         {
-            throw new RegistryException(0, code: null, repository: "", $"could not read credentials from '{path}': {IngotException.ReasonOf(e)}", e);
+            throw new RegistryException(0, code: null, repository: "",
+                $"could not read credentials from '{path}': {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -39,15 +41,18 @@ public sealed class DockerConfig
     {
         try
         {
-            return Keys(registry).Select((_file.Auths ?? []).GetValueOrDefault).OfType<DockerAuth>().Select(auth => auth.ToCredentials()).FirstOrDefault(found => found is not null);
+            return Keys(registry).Select((_file.Auths ?? []).GetValueOrDefault).OfType<DockerAuth>().Select(auth => auth.ToCredentials())
+                .FirstOrDefault(found => found is not null);
         }
         catch (FormatException e)
         {
-            throw new RegistryException(0, code: null, repository: "", $"could not read credentials for '{registry}' from '{_path}': {IngotException.ReasonOf(e)}", e);
+            throw new RegistryException(0, code: null, repository: "",
+                $"could not read credentials for '{registry}' from '{_path}': {IngotException.ReasonOf(e)}", e);
         }
     }
 
-    /// <summary>The helper that keeps the credentials of a registry, and the name it knows that by: <c>docker-credential-HELPER get</c> is to be given <c>Server</c> on its standard input; null when there is none.</summary>
+    /// <summary>The helper that keeps the credentials of a registry, and the name it knows that by: <c>docker-credential-HELPER get</c> is
+    /// to be given <c>Server</c> on its standard input; null when there is none.</summary>
     public (string Helper, string Server)? HelperOf(string registry)
     {
         foreach (string key in Keys(registry))
@@ -59,7 +64,8 @@ public sealed class DockerConfig
         return string.IsNullOrEmpty(_file.CredsStore) ? null : (_file.CredsStore, IsHub(registry) ? HubKey : registry);
     }
 
-    /// <summary>The credentials in what a helper printed; null when it has none. The name <c>&lt;token&gt;</c> marks an identity token.</summary>
+    /// <summary>The credentials in what a helper printed; null when it has none.
+    /// The name <c>&lt;token&gt;</c> marks an identity token.</summary>
     /// <exception cref="RegistryException">The answer is not understood.</exception>
     public static RegistryCredentials? ReadHelperAnswer(string helper, string json)
     {
@@ -75,7 +81,8 @@ public sealed class DockerConfig
         catch (JsonException e)
         {
             // Not the answer itself: it may hold a password.
-            throw new RegistryException(0, code: null, repository: "", $"the answer of 'docker-credential-{helper}' is not understood at byte {e.BytePositionInLine}");
+            throw new RegistryException(0, code: null, repository: "",
+                $"the answer of 'docker-credential-{helper}' is not understood at byte {e.BytePositionInLine}");
         }
     }
 
@@ -86,7 +93,8 @@ public sealed class DockerConfig
 
     private static string[] Keys(string registry) => IsHub(registry)
         ? [HubKey, "docker.io", "index.docker.io", "registry-1.docker.io"]
-        : [registry, $"https://{registry}", $"http://{registry}", $"https://{registry}/", $"https://{registry}/v1/", $"https://{registry}/v2/"];
+        : [registry, $"https://{registry}", $"http://{registry}", $"https://{registry}/", $"https://{registry}/v1/",
+            $"https://{registry}/v2/"];
 }
 
 internal sealed record DockerConfigFile

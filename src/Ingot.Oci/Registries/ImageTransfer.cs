@@ -34,28 +34,47 @@ public static class ImageTransfer
     private const int MaxParallel = 4;
     private const int MaxNesting = 8;
 
-    /// <summary>Pushes a manifest or index, first what it consists of (four blobs at a time, and none that is there), then itself, under <paramref name="tag"/> when given; with <paramref name="referrers"/>, then what the store holds about it.</summary>
-    public static Task PushAsync(IContentStore store, RegistryClient client, string repository, Digest digest, string? tag = null, bool referrers = false, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
-        PushAsync(store, client, repository, digest, tag, new TransferOptions { Referrers = referrers, Progress = progress }, cancellationToken);
+    /// <summary>Pushes a manifest or index, first what it consists of (four blobs at a time, and none that is there), then itself, under
+    /// <paramref name="tag"/> when given; with <paramref name="referrers"/>, then what the store holds about it.</summary>
+    public static Task PushAsync(
+        IContentStore store, RegistryClient client, string repository, Digest digest, string? tag = null, bool referrers = false,
+        IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        PushAsync(
+            store, client, repository, digest, tag, new TransferOptions { Referrers = referrers, Progress = progress }, cancellationToken);
 
     /// <summary>As the other, with all options; the platform has no meaning here.</summary>
-    public static async Task PushAsync(IContentStore store, RegistryClient client, string repository, Digest digest, string? tag, TransferOptions options, CancellationToken cancellationToken = default) =>
-        await new Push(new StoreSource(store), client, repository, options).ManifestAsync(digest, said: null, tag, depth: 0, cancellationToken).ConfigureAwait(false);
+    public static async Task PushAsync(
+        IContentStore store, RegistryClient client, string repository, Digest digest, string? tag, TransferOptions options,
+        CancellationToken cancellationToken = default) =>
+        await new Push(new StoreSource(store), client, repository, options).ManifestAsync(digest, said: null, tag, depth: 0,
+            cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Pulls what a tag or digest names into the store, verified, and returns its descriptor. Of an index it takes the image for <paramref name="platform"/>, or all when null; with <paramref name="referrers"/>, also what the registry lists under each manifest.</summary>
-    public static Task<Descriptor> PullAsync(RegistryClient client, string repository, string tagOrDigest, IContentStore store, Platform? platform = null, bool referrers = false, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
-        PullAsync(client, repository, tagOrDigest, store, new TransferOptions { Platform = platform, Referrers = referrers, Progress = progress }, cancellationToken);
+    /// <summary>Pulls what a tag or digest names into the store, verified, and returns its descriptor. Of an index it takes the image for
+    /// <paramref name="platform"/>, or all when null; with <paramref name="referrers"/>,
+    /// also what the registry lists under each manifest.</summary>
+    public static Task<Descriptor> PullAsync(
+        RegistryClient client, string repository, string tagOrDigest, IContentStore store, Platform? platform = null,
+        bool referrers = false, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        PullAsync(client, repository, tagOrDigest, store,
+            new TransferOptions { Platform = platform, Referrers = referrers, Progress = progress }, cancellationToken);
 
     /// <summary>As the other, with all options.</summary>
-    public static async Task<Descriptor> PullAsync(RegistryClient client, string repository, string tagOrDigest, IContentStore store, TransferOptions options, CancellationToken cancellationToken = default) =>
-        await new Pull(store, client, repository, options).ManifestAsync(tagOrDigest, said: null, depth: 0, cancellationToken).ConfigureAwait(false);
+    public static async Task<Descriptor> PullAsync(
+        RegistryClient client, string repository, string tagOrDigest, IContentStore store, TransferOptions options,
+        CancellationToken cancellationToken = default) =>
+        await new Pull(store, client, repository, options).ManifestAsync(tagOrDigest, said: null, depth: 0,
+            cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Copies what a tag or digest names from one registry to another without a store between: blobs are linked where both are one registry, else streamed. Returns the descriptor of what was copied: with a platform, the image for it.</summary>
-    public static async Task<Descriptor> CopyAsync(RegistryClient from, string repository, string tagOrDigest, RegistryClient to, string target, string? tag, TransferOptions options, CancellationToken cancellationToken = default)
+    /// <summary>Copies what a tag or digest names from one registry to another without a store between: blobs are linked where both are one
+    /// registry, else streamed. Returns the descriptor of what was copied: with a platform, the image for it.</summary>
+    public static async Task<Descriptor> CopyAsync(
+        RegistryClient from, string repository, string tagOrDigest, RegistryClient to, string target, string? tag, TransferOptions options,
+        CancellationToken cancellationToken = default)
     {
         var source = new RegistrySource(from, repository);
         var descriptor = await source.ResolveAsync(tagOrDigest, options.Platform, cancellationToken).ConfigureAwait(false);
-        await new Push(source, to, target, options).ManifestAsync(descriptor.Digest, descriptor.MediaType, tag, depth: 0, cancellationToken).ConfigureAwait(false);
+        await new Push(source, to, target, options).ManifestAsync(descriptor.Digest, descriptor.MediaType, tag, depth: 0,
+            cancellationToken).ConfigureAwait(false);
         return descriptor;
     }
 
@@ -92,15 +111,18 @@ public static class ImageTransfer
     private static void CheckConfigSize(Descriptor config)
     {
         if (config.Size > ContentStoreExtensions.MaxDocumentBytes)
-            throw new ImageException($"the configuration '{config.Digest}' has {config.Size} bytes: {ContentStoreExtensions.MaxDocumentBytes} are read");
+            throw new ImageException(
+                $"the configuration '{config.Digest}' has {config.Size} bytes: {ContentStoreExtensions.MaxDocumentBytes} are read");
     }
 
     // Once each: an index of two images that share a base names its layers twice.
     private static IEnumerable<Descriptor> BlobsOf(Manifest manifest) => manifest.Layers.Append(manifest.Config)
-        .Where(blob => !blob.MediaType.Contains(".nondistributable.", StringComparison.Ordinal) && !blob.MediaType.Contains(".foreign.", StringComparison.Ordinal))
+        .Where(blob => !blob.MediaType.Contains(".nondistributable.", StringComparison.Ordinal)
+            && !blob.MediaType.Contains(".foreign.", StringComparison.Ordinal))
         .DistinctBy(blob => blob.Digest);
 
-    private static ParallelOptions Options(CancellationToken cancellationToken) => new() { MaxDegreeOfParallelism = MaxParallel, CancellationToken = cancellationToken };
+    private static ParallelOptions Options(CancellationToken cancellationToken) =>
+        new() { MaxDegreeOfParallelism = MaxParallel, CancellationToken = cancellationToken };
 
     /// <summary>Where a push takes things from.</summary>
     private interface ISource
@@ -117,7 +139,8 @@ public static class ImageTransfer
 
     private sealed class StoreSource(IContentStore store) : ISource
     {
-        public Task<byte[]> ManifestAsync(Digest digest, CancellationToken cancellationToken) => store.ReadRequiredAsync(digest, cancellationToken);
+        public Task<byte[]> ManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+            store.ReadRequiredAsync(digest, cancellationToken);
 
         public async ValueTask<bool> HasManifestAsync(Digest digest, CancellationToken cancellationToken) =>
             await store.SizeAsync(digest, cancellationToken).ConfigureAwait(false) is not null;
@@ -129,7 +152,8 @@ public static class ImageTransfer
             return new VerifyingStream(stream, blob.Digest, blob.Size);
         }
 
-        public IAsyncEnumerable<Descriptor> ReferrersAsync(Digest digest, CancellationToken cancellationToken) => Referrers.ListAsync(store, digest, cancellationToken);
+        public IAsyncEnumerable<Descriptor> ReferrersAsync(Digest digest, CancellationToken cancellationToken) =>
+            Referrers.ListAsync(store, digest, cancellationToken);
     }
 
     private sealed class RegistrySource(RegistryClient client, string repository) : ISource
@@ -141,18 +165,22 @@ public static class ImageTransfer
             for (int depth = 0; ; depth++)
             {
                 CheckDepth(depth, repository, tagOrDigest);
-                var received = await client.GetManifestAsync(repository, tagOrDigest, cancellationToken).ConfigureAwait(false) ?? throw Unknown(repository, tagOrDigest);
+                var received = await client.GetManifestAsync(repository, tagOrDigest, cancellationToken).ConfigureAwait(false)
+                    ?? throw Unknown(repository, tagOrDigest);
                 string mediaType = Image.MediaTypeOf(received.Descriptor.Digest, received.Bytes, received.Descriptor.MediaType);
                 _manifests[received.Descriptor.Digest] = received.Bytes;
                 if (platform is null || !MediaType.IsIndex(mediaType))
                     return received.Descriptor with { MediaType = mediaType };
-                tagOrDigest = Wanted(repository, tagOrDigest, Read(tagOrDigest, mediaType, received.Bytes).Index, platform)[0].Digest.ToString();
+                tagOrDigest =
+                    Wanted(repository, tagOrDigest, Read(tagOrDigest, mediaType, received.Bytes).Index, platform)[0].Digest.ToString();
             }
         }
 
-        public async Task<byte[]> ManifestAsync(Digest digest, CancellationToken cancellationToken) => _manifests.TryGetValue(digest, out byte[]? known)
+        public async Task<byte[]> ManifestAsync(Digest digest, CancellationToken cancellationToken) => _manifests.TryGetValue(
+            digest, out byte[]? known)
             ? known
-            : (await client.GetManifestAsync(repository, digest.ToString(), cancellationToken).ConfigureAwait(false) ?? throw Unknown(repository, digest.ToString())).Bytes;
+            : (await client.GetManifestAsync(repository, digest.ToString(), cancellationToken).ConfigureAwait(false)
+                ?? throw Unknown(repository, digest.ToString())).Bytes;
 
         public async ValueTask<bool> HasManifestAsync(Digest digest, CancellationToken cancellationToken) =>
             await client.HeadManifestAsync(repository, digest.ToString(), cancellationToken).ConfigureAwait(false) is not null;
@@ -177,7 +205,8 @@ public static class ImageTransfer
 
         return Image.Select(index, platform) is { } image
             ? [image]
-            : throw new ImageException($"'{tagOrDigest}' of '{repository}' has no image for {platform}, only for: {Image.Platforms(index)}");
+            : throw new ImageException(
+                $"'{tagOrDigest}' of '{repository}' has no image for {platform}, only for: {Image.Platforms(index)}");
     }
 
     private sealed class Push(ISource source, RegistryClient client, string repository, TransferOptions options)
@@ -190,13 +219,16 @@ public static class ImageTransfer
             var (manifest, index) = Read(digest.ToString(), mediaType, bytes);
             var descriptor = new Descriptor { MediaType = mediaType, Digest = digest, Size = bytes.Length };
 
-            bool isThere = (await client.HeadManifestAsync(repository, digest.ToString(), cancellationToken).ConfigureAwait(false)) is not null;
+            bool isThere =
+                (await client.HeadManifestAsync(repository, digest.ToString(), cancellationToken).ConfigureAwait(false)) is not null;
             if (!isThere)
                 await PartsAsync(manifest, index, depth, cancellationToken).ConfigureAwait(false);
 
-            bool isCurrent = isThere && (tag is null || (await client.HeadManifestAsync(repository, tag, cancellationToken).ConfigureAwait(false))?.Digest == digest);
+            bool isCurrent = isThere && (tag is null
+                || (await client.HeadManifestAsync(repository, tag, cancellationToken).ConfigureAwait(false))?.Digest == digest);
             if (!isCurrent)
-                await PutAsync(descriptor, bytes, tag, (manifest?.Subject ?? index?.Subject)?.Digest, cancellationToken).ConfigureAwait(false);
+                await PutAsync(descriptor, bytes, tag, (manifest?.Subject ?? index?.Subject)?.Digest,
+                    cancellationToken).ConfigureAwait(false);
             options.Progress?.Report(new TransferProgress(descriptor, !isThere));
 
             if (options.Referrers)
@@ -234,7 +266,8 @@ public static class ImageTransfer
 
         private async ValueTask BlobAsync(Descriptor blob, CancellationToken cancellationToken)
         {
-            bool moved = await client.PushBlobAsync(repository, blob, token => OpenAsync(blob, token), options.MountFrom(blob.Digest), cancellationToken).ConfigureAwait(false);
+            bool moved = await client.PushBlobAsync(repository, blob, token => OpenAsync(blob, token), options.MountFrom(blob.Digest),
+                cancellationToken).ConfigureAwait(false);
             options.Progress?.Report(new TransferProgress(blob, moved));
         }
 
@@ -246,7 +279,8 @@ public static class ImageTransfer
 
         private async Task PutAsync(Descriptor descriptor, byte[] bytes, string? tag, Digest? subject, CancellationToken cancellationToken)
         {
-            bool isListed = await client.PutManifestAsync(repository, tag ?? descriptor.Digest.ToString(), descriptor.MediaType, bytes, cancellationToken).ConfigureAwait(false);
+            bool isListed = await client.PutManifestAsync(repository, tag ?? descriptor.Digest.ToString(), descriptor.MediaType, bytes,
+                cancellationToken).ConfigureAwait(false);
             if (subject is { } about && !isListed && Referrers.Describe(bytes, about) is { } referrer)
                 await client.AddToFallbackTagAsync(repository, about, referrer, cancellationToken).ConfigureAwait(false);
         }
@@ -259,7 +293,8 @@ public static class ImageTransfer
             // The parts of an index that was there were not visited: their referrers may be new all the same.
             foreach (var part in isThere ? index?.Manifests ?? [] : [])
             {
-                if (MediaType.IsDocument(part.MediaType) && await source.HasManifestAsync(part.Digest, cancellationToken).ConfigureAwait(false))
+                if (MediaType.IsDocument(part.MediaType)
+                    && await source.HasManifestAsync(part.Digest, cancellationToken).ConfigureAwait(false))
                     await ManifestAsync(part.Digest, part.MediaType, tag: null, depth + 1, cancellationToken).ConfigureAwait(false);
             }
         }
@@ -301,7 +336,8 @@ public static class ImageTransfer
 
         private async Task<RegistryManifest?> GetAsync(string tagOrDigest, CancellationToken cancellationToken)
         {
-            if (Digest.TryParse(tagOrDigest, out var digest) && await store.ReadAsync(digest, cancellationToken).ConfigureAwait(false) is { } bytes)
+            if (Digest.TryParse(tagOrDigest, out var digest)
+                && await store.ReadAsync(digest, cancellationToken).ConfigureAwait(false) is { } bytes)
                 return new RegistryManifest(Descriptor.Of("", bytes) with { Digest = digest }, bytes);
             return await client.GetManifestAsync(repository, tagOrDigest, cancellationToken).ConfigureAwait(false);
         }
@@ -341,7 +377,8 @@ public static class ImageTransfer
 
         private async Task ReferrersAsync(Digest digest, int depth, CancellationToken cancellationToken)
         {
-            await foreach (var referrer in client.ListReferrersAsync(repository, digest, artifactType: null, cancellationToken).ConfigureAwait(false))
+            await foreach (var referrer in client.ListReferrersAsync(repository, digest, artifactType: null,
+                cancellationToken).ConfigureAwait(false))
                 await ManifestAsync(referrer.Digest.ToString(), said: null, depth + 1, cancellationToken).ConfigureAwait(false);
         }
     }

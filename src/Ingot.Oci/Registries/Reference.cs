@@ -5,8 +5,10 @@ using Ingot.Oci.Content;
 namespace Ingot.Oci.Registries;
 
 /// <summary>The name of something in a registry: <c>[REGISTRY/]REPOSITORY[:TAG][@DIGEST]</c>
-/// (<see href="https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests">distribution specification</see>).</summary>
-/// <remarks>The first component is a registry when it has a dot or a port, or is <c>localhost</c>. Docker's defaults are not applied: <c>alpine</c> stays <c>alpine</c>.</remarks>
+/// (<see href="https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests">distribution
+/// specification</see>).</summary>
+/// <remarks>The first component is a registry when it has a dot or a port, or is <c>localhost</c>. Docker's defaults are not applied:
+/// <c>alpine</c> stays <c>alpine</c>.</remarks>
 public sealed partial record Reference
 {
     private const int MaxNameLength = 255;
@@ -37,18 +39,22 @@ public sealed partial record Reference
     /// <summary>This reference with that tag and no digest; null for none.</summary>
     public Reference WithTag(string? tag) => tag is null || IsTag(tag)
         ? new Reference(Registry, Repository, tag, digest: null)
-        : throw new FormatException($"'{tag}' is not a tag: expected up to 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'");
+        : throw new FormatException(
+            $"'{tag}' is not a tag: expected up to 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'");
 
     /// <summary>This reference with that digest, its tag kept as a remark.</summary>
     public Reference WithDigest(Digest digest) => new(Registry, Repository, Tag, digest);
 
-    /// <summary>This reference as Docker's users mean it: without a registry Docker Hub's, there <c>library/</c> before a single name, and the tag <c>latest</c> when there is neither tag nor digest.</summary>
+    /// <summary>This reference as Docker's users mean it: without a registry Docker Hub's, there <c>library/</c> before a single name, and
+    /// the tag <c>latest</c> when there is neither tag nor digest.</summary>
     public Reference WithDockerDefaults()
     {
         string? tag = Tag ?? (Digest is null ? "latest" : null);
         bool isHub = Registry is null or "docker.io" or "index.docker.io";
         bool isSingle = !Repository.Contains('/', StringComparison.Ordinal);
-        return isHub ? new Reference("docker.io", isSingle ? "library/" + Repository : Repository, tag, Digest) : new Reference(Registry, Repository, tag, Digest);
+        return isHub
+            ? new Reference("docker.io", isSingle ? "library/" + Repository : Repository, tag, Digest)
+            : new Reference(Registry, Repository, tag, Digest);
     }
 
     /// <summary>Whether the text may be a repository's name.</summary>
@@ -91,7 +97,8 @@ public sealed partial record Reference
     /// <summary>Reads a reference, or throws a <see cref="FormatException"/> that says what one looks like.</summary>
     public static Reference Parse(string text) => TryParse(text, out var reference)
         ? reference
-        : throw new FormatException($"'{text}' is not a reference to an image: expected [REGISTRY/]REPOSITORY[:TAG][@sha256:DIGEST] in lower case, such as 'registry.example/team/app:1.2'");
+        : throw new FormatException($"'{text}' is not a reference to an image: expected [REGISTRY/]REPOSITORY[:TAG][@sha256:DIGEST] in "
+            + "lower case, such as 'registry.example/team/app:1.2'");
 
     /// <inheritdoc/>
     public override string ToString() => Name + (Tag is null ? "" : ":" + Tag) + (Digest is { } digest ? "@" + digest : "");
@@ -110,6 +117,7 @@ public sealed partial record Reference
     [GeneratedRegex(@"\A[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\z")]
     private static partial Regex TagPattern();
 
-    [GeneratedRegex(@"\A([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?\z")]
+    [GeneratedRegex(
+        @"\A([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?\z")]
     private static partial Regex RegistryPattern();
 }

@@ -7,8 +7,10 @@ using System.Text.RegularExpressions;
 namespace Ingot.Oci.Registries;
 
 /// <summary>Answers a registry's challenges, with Basic or with a Bearer token from where the registry says
-/// (<see href="https://distribution.github.io/distribution/spec/auth/token/">token authentication</see>), and remembers the answer for each repository.</summary>
-internal sealed partial class RegistryAuthentication(HttpClient http, Uri registry, RegistryCredentials? credentials, Func<TimeSpan> patience)
+/// (<see href="https://distribution.github.io/distribution/spec/auth/token/">token authentication</see>),
+/// and remembers the answer for each repository.</summary>
+internal sealed partial class RegistryAuthentication(
+    HttpClient http, Uri registry, RegistryCredentials? credentials, Func<TimeSpan> patience)
 {
     private const int MaxTokenBytes = 1 << 20;
 
@@ -17,7 +19,8 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
     /// <summary>Adds what is known to help, and only for the registry's own host.</summary>
     public void Apply(HttpRequestMessage request, string repository)
     {
-        if (request.RequestUri is { } uri && uri.Authority == registry.Authority && uri.Scheme == registry.Scheme && _known.TryGetValue(repository, out var known))
+        if (request.RequestUri is { } uri && uri.Authority == registry.Authority && uri.Scheme == registry.Scheme
+            && _known.TryGetValue(repository, out var known))
             request.Headers.Authorization = known;
     }
 
@@ -37,7 +40,8 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
         return false;
     }
 
-    private async Task<AuthenticationHeaderValue?> AnswerAsync(AuthenticationHeaderValue challenge, string repository, CancellationToken cancellationToken) =>
+    private async Task<AuthenticationHeaderValue?> AnswerAsync(
+        AuthenticationHeaderValue challenge, string repository, CancellationToken cancellationToken) =>
         challenge.Scheme.ToUpperInvariant() switch
         {
             "BASIC" when credentials is { IdentityToken: null } => Basic(credentials),
@@ -45,19 +49,24 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
             _ => null,
         };
 
-    private async Task<AuthenticationHeaderValue> FetchTokenAsync(Dictionary<string, string> challenge, string repository, CancellationToken cancellationToken)
+    private async Task<AuthenticationHeaderValue> FetchTokenAsync(
+        Dictionary<string, string> challenge, string repository, CancellationToken cancellationToken)
     {
         using var request = TokenRequest(challenge, repository);
         using var response = await AskAsync(request, repository, cancellationToken).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
-            throw Failed(repository, (int)response.StatusCode, $"'{request.RequestUri!.GetLeftPart(UriPartial.Path)}' gave no token: {(int)response.StatusCode}; log in again with 'docker login {registry.Authority}'");
+            throw Failed(repository, (int)response.StatusCode, $"'{request.RequestUri!.GetLeftPart(UriPartial.Path)}' gave no token: "
+                + $"{(int)response.StatusCode}; log in again with 'docker login {registry.Authority}'");
 
-        byte[] body = await response.Content.ReadLimitedAsync(MaxTokenBytes, repository, patience(), cancellationToken).ConfigureAwait(false);
+        byte[] body = await response.Content.ReadLimitedAsync(MaxTokenBytes, repository, patience(),
+            cancellationToken).ConfigureAwait(false);
         try
         {
             var token = JsonSerializer.Deserialize(body, CredentialJson.Default.TokenResponse);
             string? value = token?.Token ?? token?.AccessToken;
-            return string.IsNullOrEmpty(value) ? throw Failed(repository, 200, "the token server's answer has no token") : new AuthenticationHeaderValue("Bearer", value);
+            return string.IsNullOrEmpty(value)
+                ? throw Failed(repository, 200, "the token server's answer has no token")
+                : new AuthenticationHeaderValue("Bearer", value);
         }
         catch (Exception e) when (e is JsonException or FormatException)
         {
@@ -75,7 +84,8 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw Unreachable(request, repository, $"no answer for {(e.InnerException is TimeoutException ? http.Timeout : patience()).TotalSeconds:0.##} seconds", e);
+            throw Unreachable(request, repository,
+                $"no answer for {(e.InnerException is TimeoutException ? http.Timeout : patience()).TotalSeconds:0.##} seconds", e);
         }
         catch (HttpRequestException e)
         {
@@ -89,8 +99,10 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
     private HttpRequestMessage TokenRequest(Dictionary<string, string> challenge, string repository)
     {
         // Over plain http only to where we already speak plain http: what follows may carry a password.
-        if (!Uri.TryCreate(challenge.GetValueOrDefault("realm"), UriKind.Absolute, out var realm) || (realm.Scheme != Uri.UriSchemeHttps && realm.Scheme != registry.Scheme))
-            throw Failed(repository, 401, $"the registry names '{challenge.GetValueOrDefault("realm")}' to get tokens from, which is not an https address");
+        if (!Uri.TryCreate(challenge.GetValueOrDefault("realm"), UriKind.Absolute, out var realm)
+            || (realm.Scheme != Uri.UriSchemeHttps && realm.Scheme != registry.Scheme))
+            throw Failed(repository, 401,
+                $"the registry names '{challenge.GetValueOrDefault("realm")}' to get tokens from, which is not an https address");
 
         var fields = new List<KeyValuePair<string, string>>();
         if (challenge.TryGetValue("service", out string? service))
@@ -105,12 +117,14 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
         }
 
         string query = string.Join('&', fields.Select(field => $"{field.Key}={Uri.EscapeDataString(field.Value)}"));
-        var request = new HttpRequestMessage(HttpMethod.Get, new UriBuilder(realm) { Query = realm.Query.Length > 1 ? $"{realm.Query}&{query}" : query }.Uri);
+        var request = new HttpRequestMessage(HttpMethod.Get,
+            new UriBuilder(realm) { Query = realm.Query.Length > 1 ? $"{realm.Query}&{query}" : query }.Uri);
         request.Headers.Authorization = credentials is null ? null : Basic(credentials);
         return request;
     }
 
-    private static RegistryException Failed(string repository, int status, string message) => new(status, "UNAUTHORIZED", repository, message);
+    private static RegistryException Failed(string repository, int status, string message) =>
+        new(status, "UNAUTHORIZED", repository, message);
 
     private static AuthenticationHeaderValue Basic(RegistryCredentials credentials) =>
         new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{credentials.UserName}:{credentials.Password}")));
@@ -130,7 +144,8 @@ internal sealed partial class RegistryAuthentication(HttpClient http, Uri regist
 internal static class HttpContentLimits
 {
     /// <summary>Reads a body whole; a longer one than allowed throws, and one that takes longer.</summary>
-    public static async Task<byte[]> ReadLimitedAsync(this HttpContent content, int maxBytes, string repository, TimeSpan patience, CancellationToken cancellationToken)
+    public static async Task<byte[]> ReadLimitedAsync(
+        this HttpContent content, int maxBytes, string repository, TimeSpan patience, CancellationToken cancellationToken)
     {
         using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         clock.CancelAfter(patience);
@@ -140,11 +155,13 @@ internal static class HttpContentLimits
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' did not come whole in {patience.TotalSeconds:0.##} seconds", e);
+            throw new RegistryException(0, code: null, repository,
+                $"the registry's answer about '{repository}' did not come whole in {patience.TotalSeconds:0.##} seconds", e);
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            throw new RegistryException(0, code: null, repository, $"the registry's answer about '{repository}' broke off: {IngotException.ReasonOf(e)}", e);
+            throw new RegistryException(0, code: null, repository,
+                $"the registry's answer about '{repository}' broke off: {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -159,7 +176,8 @@ internal static class HttpContentLimits
             while ((read = await stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
             {
                 if (bytes.Length + read > maxBytes)
-                    throw new RegistryException(200, code: null, repository, $"the registry's answer about '{repository}' has more than {maxBytes} bytes");
+                    throw new RegistryException(200, code: null, repository,
+                        $"the registry's answer about '{repository}' has more than {maxBytes} bytes");
                 bytes.Write(buffer, 0, read);
             }
 

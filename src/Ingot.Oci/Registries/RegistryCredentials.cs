@@ -10,8 +10,10 @@ namespace Ingot.Oci.Registries;
 /// <param name="IdentityToken">A token to be exchanged for access tokens; null when there is none.</param>
 public sealed record RegistryCredentials(string UserName, string Password, string? IdentityToken = null)
 {
-    /// <summary>The credentials that <c>docker login</c> left for <paramref name="registry"/> in a <c>config.json</c>; null when the file or the entry is not there. Credential helpers are not run: see <see cref="DockerConfig"/>.</summary>
-    public static async Task<RegistryCredentials?> FromDockerConfigAsync(string path, string registry, CancellationToken cancellationToken = default) =>
+    /// <summary>The credentials that <c>docker login</c> left for <paramref name="registry"/> in a <c>config.json</c>; null when the file
+    /// or the entry is not there. Credential helpers are not run: see <see cref="DockerConfig"/>.</summary>
+    public static async Task<RegistryCredentials?> FromDockerConfigAsync(
+        string path, string registry, CancellationToken cancellationToken = default) =>
         (await DockerConfig.ReadAsync(path, cancellationToken).ConfigureAwait(false)).Find(registry);
 
     // A record prints its members; a password must not reach a log.
@@ -44,7 +46,9 @@ internal sealed record DockerAuth
 
         string pair = Encoding.UTF8.GetString(Convert.FromBase64String(Auth));
         int colon = pair.IndexOf(':', StringComparison.Ordinal);
-        return colon < 0 ? throw new FormatException("'auth' is not NAME:PASSWORD in base64") : new RegistryCredentials(pair[..colon], pair[(colon + 1)..].TrimEnd('\0'));
+        return colon < 0
+            ? throw new FormatException("'auth' is not NAME:PASSWORD in base64")
+            : new RegistryCredentials(pair[..colon], pair[(colon + 1)..].TrimEnd('\0'));
     }
 }
 

@@ -76,7 +76,8 @@ internal static class PaxRecords
         return Encoding.ASCII.GetBytes(text);
     }
 
-    /// <summary>Reads what <see cref="FormatTime"/> writes, cutting what lies below 100 nanoseconds; false when it is not a time between the years 1 and 9999.</summary>
+    /// <summary>Reads what <see cref="FormatTime"/> writes, cutting what lies below 100 nanoseconds; false when it is not a time between
+    /// the years 1 and 9999.</summary>
     public static bool TryReadTime(ReadOnlySpan<byte> text, out DateTimeOffset time)
     {
         time = default;
@@ -87,7 +88,9 @@ internal static class PaxRecords
         int dot = text.IndexOf((byte)'.');
         var whole = dot < 0 ? text : text[..dot];
         var decimals = dot < 0 ? default : text[(dot + 1)..];
-        if (!TryReadDigits(whole, out long seconds) || seconds > DateTimeOffset.MaxValue.ToUnixTimeSeconds() || decimals.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
+        if (!TryReadDigits(whole, out long seconds)
+            || seconds > DateTimeOffset.MaxValue.ToUnixTimeSeconds()
+            || decimals.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
             return false;
 
         long fraction = 0;

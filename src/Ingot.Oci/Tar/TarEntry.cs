@@ -28,7 +28,8 @@ public enum TarEntryType
 /// <summary>One file in an archive: everything but its content.</summary>
 public sealed record TarEntry
 {
-    /// <summary>The path below the root, without leading or trailing slash, without <c>.</c> and <c>..</c>; empty for the root itself. See <see cref="TarPath"/> for bytes that are not text.</summary>
+    /// <summary>The path below the root, without leading or trailing slash, without <c>.</c> and <c>..</c>; empty for the root itself. See
+    /// <see cref="TarPath"/> for bytes that are not text.</summary>
     public required string Path { get; init; }
 
     /// <summary>What kind of file it is.</summary>

@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace Ingot.Oci.Tar;
 
 /// <summary>The 512 bytes before each entry
-/// (<see href="https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html#tag_20_94_13_06">ustar interchange format</see>).</summary>
+/// (<see href="https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html#tag_20_94_13_06">ustar interchange
+/// format</see>).</summary>
 internal static class TarHeader
 {
     public const int BlockSize = 512;

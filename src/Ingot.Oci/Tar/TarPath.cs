@@ -4,8 +4,9 @@ using System.Text.Unicode;
 
 namespace Ingot.Oci.Tar;
 
-/// <summary>Linux file names as text. A name is any bytes but NUL; valid UTF-8 becomes the same text, and every other byte <c>0xNN</c> the lone surrogate <c>U+DCNN</c>,
-/// so that no two names become one and every name comes back byte for byte (<see href="https://peps.python.org/pep-0383/">PEP 383</see> does the same).</summary>
+/// <summary>Linux file names as text. A name is any bytes but NUL; valid UTF-8 becomes the same text, and every other byte <c>0xNN</c> the
+/// lone surrogate <c>U+DCNN</c>, so that no two names become one and every name comes back byte for byte
+/// (<see href="https://peps.python.org/pep-0383/">PEP 383</see> does the same).</summary>
 public static class TarPath
 {
     private const char FirstEscape = '\uDC80';
@@ -57,7 +58,8 @@ public static class TarPath
         return [.. bytes];
     }
 
-    /// <summary>The order of entries in a layer: component by component, each by its bytes. A directory comes before, and next to, everything in it.</summary>
+    /// <summary>The order of entries in a layer: component by component, each by its bytes. A directory comes before,
+    /// and next to, everything in it.</summary>
     public static int Compare(string left, string right)
     {
         int common = left.AsSpan().CommonPrefixLength(right);
@@ -85,9 +87,11 @@ public static class TarPath
     public static string Name(string path) => path[(path.LastIndexOf('/') + 1)..];
 
     /// <summary>The path of <paramref name="name"/> in <paramref name="directory"/>.</summary>
-    public static string Join(string directory, string name) => directory.Length == 0 ? name : name.Length == 0 ? directory : $"{directory}/{name}";
+    public static string Join(string directory, string name) =>
+        directory.Length == 0 ? name : name.Length == 0 ? directory : $"{directory}/{name}";
 
-    /// <summary>The path without leading, trailing and doubled slashes and without <c>.</c> components; null when it has a <c>..</c> or a NUL.</summary>
+    /// <summary>The path without leading, trailing and doubled slashes and without <c>.</c> components;
+    /// null when it has a <c>..</c> or a NUL.</summary>
     public static string? Normalise(string path)
     {
         if (IsNormal(path))

@@ -1,6 +1,7 @@
 namespace Ingot.Oci.Tar;
 
-/// <summary>Reads an archive from start to end: ustar, PAX, GNU long names and base-256 numbers. What is malformed, or read differently by different programs, throws <see cref="TarFormatException"/>.</summary>
+/// <summary>Reads an archive from start to end: ustar, PAX, GNU long names and base-256 numbers. What is malformed, or read differently by
+/// different programs, throws <see cref="TarFormatException"/>.</summary>
 public sealed class TarReader : IDisposable
 {
     private const int BufferBytes = 64 << 10;
@@ -32,10 +33,12 @@ public sealed class TarReader : IDisposable
     /// <summary>The content of the entry that <see cref="NextAsync"/> returned last, readable once, until the next call.</summary>
     public Stream Content { get; }
 
-    /// <summary>Where in the archive the next unread byte is: right after <see cref="NextAsync"/>, where the entry's content begins.</summary>
+    /// <summary>Where in the archive the next unread byte is: right after <see cref="NextAsync"/>,
+    /// where the entry's content begins.</summary>
     public long Position => _offset;
 
-    /// <summary>Goes to the next entry, skipping what is unread of this one's content; null after the last. The input is then read to its end, so that whatever verifies below has seen every byte.</summary>
+    /// <summary>Goes to the next entry, skipping what is unread of this one's content; null after the last. The input is then read to its
+    /// end, so that whatever verifies below has seen every byte.</summary>
     public async ValueTask<TarEntry?> NextAsync(CancellationToken cancellationToken = default)
     {
         if (_finished)
@@ -148,7 +151,8 @@ public sealed class TarReader : IDisposable
     }
 
     private static bool ChangesEntries(string key) =>
-        key is PaxRecords.Path or PaxRecords.LinkPath or PaxRecords.Size or PaxRecords.UserId or PaxRecords.GroupId or PaxRecords.ModifiedTime
+        key is PaxRecords.Path or PaxRecords.LinkPath or PaxRecords.Size or PaxRecords.UserId or PaxRecords.GroupId
+            or PaxRecords.ModifiedTime
         || key.StartsWith("SCHILY.", StringComparison.Ordinal);
 
     private static bool IsExtension(byte type) =>
@@ -244,7 +248,8 @@ public sealed class TarReader : IDisposable
         if (text.Length == 0)
             throw Malformed(at, $"the {what} is empty");
 
-        return TarPath.Normalise(text) ?? throw Malformed(at, $"the {what} '{text.Replace("\0", "\\0", StringComparison.Ordinal)}' leads out of the archive");
+        return TarPath.Normalise(text)
+            ?? throw Malformed(at, $"the {what} '{text.Replace("\0", "\\0", StringComparison.Ordinal)}' leads out of the archive");
     }
 
     private string? LinkOf(long at, TarEntryType type, byte[] link)
@@ -294,7 +299,9 @@ public sealed class TarReader : IDisposable
         if (Bytes(records, key) is not { } text)
             return null;
 
-        return PaxRecords.TryReadDigits(text, out long value) ? value : throw Malformed(at, $"the '{key}' of an extended header is not a number");
+        return PaxRecords.TryReadDigits(text, out long value)
+            ? value
+            : throw Malformed(at, $"the '{key}' of an extended header is not a number");
     }
 
     private async ValueTask<bool> FillAsync(int count, CancellationToken cancellationToken)

@@ -4,8 +4,10 @@ using System.Text;
 
 namespace Ingot.Oci.Tar;
 
-/// <summary>Writes an archive whose bytes depend only on the entries: ustar where an entry fits, else PAX with sorted keys under one fixed name.</summary>
-/// <remarks>No owner names, no access or change times, no process id, no sparse files. The base library's writer names its PAX headers after the process.</remarks>
+/// <summary>Writes an archive whose bytes depend only on the entries: ustar where an entry fits,
+/// else PAX with sorted keys under one fixed name.</summary>
+/// <remarks>No owner names, no access or change times, no process id, no sparse files.
+/// The base library's writer names its PAX headers after the process.</remarks>
 public sealed class TarWriter : IAsyncDisposable
 {
     private const int CopyBytes = 256 << 10;
@@ -29,7 +31,8 @@ public sealed class TarWriter : IAsyncDisposable
     /// <summary>Bytes written so far: after an entry's header, where its content begins.</summary>
     public long Position { get; private set; }
 
-    /// <summary>Writes an entry. <paramref name="content"/> must give exactly <see cref="TarEntry.Size"/> bytes, and may be null when that is 0; it stays open.</summary>
+    /// <summary>Writes an entry. <paramref name="content"/> must give exactly <see cref="TarEntry.Size"/> bytes, and may be null when that
+    /// is 0; it stays open.</summary>
     public async Task WriteAsync(TarEntry entry, Stream? content, CancellationToken cancellationToken = default)
     {
         await WriteHeaderAsync(entry, cancellationToken).ConfigureAwait(false);
@@ -37,7 +40,8 @@ public sealed class TarWriter : IAsyncDisposable
     }
 
     /// <summary>Writes an entry without content.</summary>
-    public Task WriteAsync(TarEntry entry, CancellationToken cancellationToken = default) => WriteAsync(entry, content: (Stream?)null, cancellationToken);
+    public Task WriteAsync(TarEntry entry, CancellationToken cancellationToken = default) =>
+        WriteAsync(entry, content: (Stream?)null, cancellationToken);
 
     /// <summary>Writes an entry whose content is in memory: exactly <see cref="TarEntry.Size"/> bytes.</summary>
     public async Task WriteAsync(TarEntry entry, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
@@ -73,9 +77,19 @@ public sealed class TarWriter : IAsyncDisposable
 
     // What fits into one block for certain.
     private static bool IsPlain(TarEntry entry) =>
-        entry.Path.Length < TarHeader.NameLength && System.Text.Ascii.IsValid(entry.Path) && (entry.LinkTarget is null || (entry.LinkTarget.Length < TarHeader.NameLength && System.Text.Ascii.IsValid(entry.LinkTarget)))
-        && entry is { ExtendedAttributes: null, UserId: >= 0 and <= TarHeader.MaxId, GroupId: >= 0 and <= TarHeader.MaxId, Size: <= TarHeader.MaxSize, DeviceMajor: >= 0 and <= (int)TarHeader.MaxId, DeviceMinor: >= 0 and <= (int)TarHeader.MaxId }
-        && entry.ModifiedTime.UtcTicks % TimeSpan.TicksPerSecond == 0 && entry.ModifiedTime.ToUnixTimeSeconds() is >= 0 and <= TarHeader.MaxSize;
+        entry.Path.Length < TarHeader.NameLength && System.Text.Ascii.IsValid(entry.Path) && (entry.LinkTarget is null
+            || (entry.LinkTarget.Length < TarHeader.NameLength && System.Text.Ascii.IsValid(entry.LinkTarget)))
+        && entry is
+        {
+            ExtendedAttributes: null,
+            UserId: >= 0 and <= TarHeader.MaxId,
+            GroupId: >= 0 and <= TarHeader.MaxId,
+            Size: <= TarHeader.MaxSize,
+            DeviceMajor: >= 0 and <= (int)TarHeader.MaxId,
+            DeviceMinor: >= 0 and <= (int)TarHeader.MaxId,
+        }
+        && entry.ModifiedTime.UtcTicks % TimeSpan.TicksPerSecond == 0
+        && entry.ModifiedTime.ToUnixTimeSeconds() is >= 0 and <= TarHeader.MaxSize;
 
     internal async Task WriteHeaderAsync(TarEntry entry, CancellationToken cancellationToken)
     {
@@ -86,7 +100,8 @@ public sealed class TarWriter : IAsyncDisposable
     internal async Task WriteContentAsync(TarEntry entry, Stream? content, CancellationToken cancellationToken)
     {
         if (entry.Size > 0)
-            await CopyAsync(entry, content ?? throw new ArgumentNullException(nameof(content), $"'{entry.Path}' has {entry.Size} bytes"), cancellationToken).ConfigureAwait(false);
+            await CopyAsync(entry, content ?? throw new ArgumentNullException(nameof(content), $"'{entry.Path}' has {entry.Size} bytes"),
+                cancellationToken).ConfigureAwait(false);
         await PadAsync(entry.Size, cancellationToken).ConfigureAwait(false);
     }
 
@@ -106,7 +121,8 @@ public sealed class TarWriter : IAsyncDisposable
         {
             for (long left = entry.Size; left > 0;)
             {
-                int read = await content.ReadAsync(buffer.AsMemory(0, (int)Math.Min(left, buffer.Length)), cancellationToken).ConfigureAwait(false);
+                int read = await content.ReadAsync(buffer.AsMemory(0, (int)Math.Min(left, buffer.Length)),
+                    cancellationToken).ConfigureAwait(false);
                 if (read == 0)
                     throw new IOException($"'{entry.Path}' ended {left} bytes before its {entry.Size}: it changed while it was read");
 
@@ -150,9 +166,11 @@ public sealed class TarWriter : IAsyncDisposable
         if (entry.Size < 0 || (entry.Size > 0 && entry.Type != TarEntryType.File))
             throw new ArgumentException($"'{entry.Path}' cannot have {entry.Size} bytes: it is a {entry.Type}", nameof(entry));
         if ((entry.Mode & ~ModeBits) != 0)
-            throw new ArgumentException($"'{entry.Path}' has the mode {Convert.ToString(entry.Mode, 8)}: a mode has 12 bits", nameof(entry));
+            throw new ArgumentException(
+                $"'{entry.Path}' has the mode {Convert.ToString(entry.Mode, 8)}: a mode has 12 bits", nameof(entry));
         if (TarPath.Normalise(entry.Path) != entry.Path)
-            throw new ArgumentException($"'{entry.Path}' is not a path below the root: leave out the leading and trailing slash, '.' and '..'", nameof(entry));
+            throw new ArgumentException(
+                $"'{entry.Path}' is not a path below the root: leave out the leading and trailing slash, '.' and '..'", nameof(entry));
         if (entry.Type is TarEntryType.HardLink or TarEntryType.SymbolicLink && string.IsNullOrEmpty(entry.LinkTarget))
             throw new ArgumentException($"the link '{entry.Path}' has no target", nameof(entry));
         if (entry.UserId < 0 || entry.GroupId < 0)
@@ -255,7 +273,8 @@ public sealed class TarWriter : IAsyncDisposable
         foreach (var (name, value) in entry.ExtendedAttributes ?? [])
         {
             if (name.Contains('='))
-                throw new ArgumentException($"the extended attribute '{name}' of '{entry.Path}' cannot be written: its name contains '='", nameof(entry));
+                throw new ArgumentException(
+                    $"the extended attribute '{name}' of '{entry.Path}' cannot be written: its name contains '='", nameof(entry));
             pax[PaxRecords.ExtendedAttribute + name] = value;
         }
     }

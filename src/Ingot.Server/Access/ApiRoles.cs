@@ -45,5 +45,6 @@ internal static class ApiRoles
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>The row of an endpoint; null when there is none.</summary>
-    public static Role? Find(string method, string? route) => Rows.TryGetValue($"{method} /{route?.TrimStart('/')}", out var role) ? role : null;
+    public static Role? Find(string method, string? route) =>
+        Rows.TryGetValue($"{method} /{route?.TrimStart('/')}", out var role) ? role : null;
 }

@@ -9,13 +9,15 @@ namespace Ingot.Server.Access;
 /// <summary>Stands in front of everything: finds out who is asking, and lets through what that one may do.</summary>
 internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
 {
-    /// <summary>The token with which anybody reads, where anonymous reading is allowed: clients of registries ask for one before they try.</summary>
+    /// <summary>The token with which anybody reads, where anonymous reading is allowed:
+    /// clients of registries ask for one before they try.</summary>
     private const string AnonymousToken = "anonymous";
 
     private const string Registry = "/v2";
 
     /// <summary>Whether a request came through the home's socket.</summary>
-    public static bool IsLocal(HttpContext http) => http.Features.Get<IConnectionItemsFeature>()?.Items.ContainsKey(LocalConnection) == true;
+    public static bool IsLocal(HttpContext http) =>
+        http.Features.Get<IConnectionItemsFeature>()?.Items.ContainsKey(LocalConnection) == true;
 
     /// <summary>Marks a connection that came through the home's socket.</summary>
     public static object LocalConnection { get; } = new();
@@ -43,8 +45,11 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
             return null;
         if (!IsRead(http) && http.Request.Headers.Origin.Count > 0)
             return new Refusal(StatusCodes.Status403Forbidden, "forbidden", "a page of a web browser may not write here");
-        if (http.Connection.LocalIpAddress is { } address && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address) && !IsHostOfOurs(http.Request.Host.Host))
-            return new Refusal(StatusCodes.Status421MisdirectedRequest, "forbidden", $"this server is not called '{http.Request.Host.Host}'; where a proxy calls it so, start it with '--host {http.Request.Host.Host}'");
+        if (http.Connection.LocalIpAddress is { } address
+            && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address)
+            && !IsHostOfOurs(http.Request.Host.Host))
+            return new Refusal(StatusCodes.Status421MisdirectedRequest, "forbidden", "this server is not called "
+                + $"'{http.Request.Host.Host}'; where a proxy calls it so, start it with '--host {http.Request.Host.Host}'");
         return null;
     }
 
@@ -63,7 +68,8 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
         if (token is AnonymousToken && options.AnonymousRead)
             return null;
         if (token is null || tokens.Find(user, token) is not { } principal)
-            return new Refusal(StatusCodes.Status401Unauthorized, "unauthorized", "that token is nobody's, not this user's, or no longer valid");
+            return new Refusal(StatusCodes.Status401Unauthorized, "unauthorized",
+                "that token is nobody's, not this user's, or no longer valid");
 
         http.Items[typeof(Principal)] = principal;
         http.User = principal.ToClaims();
@@ -97,34 +103,42 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
         if (needed == Role.None)
             return null;
         if (PrincipalOf(http) is not { } principal)
-            return new Refusal(StatusCodes.Status401Unauthorized, "unauthorized", "this call needs a token: INGOT_TOKEN; 'ingot tokens create' makes one");
+            return new Refusal(StatusCodes.Status401Unauthorized, "unauthorized",
+                "this call needs a token: INGOT_TOKEN; 'ingot tokens create' makes one");
         return needed is { } roles && principal.Has(roles)
             ? null
-            : new Refusal(StatusCodes.Status403Forbidden, "forbidden", $"'{principal.Name}' has the {Held(principal)}; this takes {string.Join(" or ", Roles.Names((needed ?? Role.None) | Role.Administrator))}");
+            : new Refusal(StatusCodes.Status403Forbidden, "forbidden", $"'{principal.Name}' has the {Held(principal)}; "
+                + $"this takes {string.Join(" or ", Roles.Names((needed ?? Role.None) | Role.Administrator))}");
     }
 
     private Refusal? RefuseRegistry(HttpContext http)
     {
         var principal = PrincipalOf(http);
         if (principal is null)
-            return IsAnonymousRead(http) ? null : new Refusal(StatusCodes.Status401Unauthorized, "UNAUTHORIZED", "this takes a token, as the password of 'docker login' with the token's name as the user");
+            return IsAnonymousRead(http)
+                ? null
+                : new Refusal(StatusCodes.Status401Unauthorized, "UNAUTHORIZED",
+                    "this takes a token, as the password of 'docker login' with the token's name as the user");
         return IsRead(http) || principal.Has(Role.Publisher)
             ? null
-            : new Refusal(StatusCodes.Status403Forbidden, "DENIED", $"'{principal.Name}' has the {Held(principal)}; writing takes publisher or administrator");
+            : new Refusal(StatusCodes.Status403Forbidden, "DENIED",
+                $"'{principal.Name}' has the {Held(principal)}; writing takes publisher or administrator");
     }
 
-    // Docker looks only at the answer to '/v2/' for how to log in: were it 200 to those without a token, it could never push. With a token for
-    // anybody it reads as before.
+    // Docker looks only at the answer to '/v2/' for how to log in: were it 200 to those without a token, it could never push. With a token
+    // for anybody it reads as before.
     private bool IsAnonymousRead(HttpContext http) =>
         options.AnonymousRead && IsRead(http) && (!IsPing(http) || http.Request.Headers.Authorization.Count > 0);
 
     private static bool IsPing(HttpContext http) => http.Request.Path.Value?.TrimEnd('/') == Registry;
 
-    private static string Held(Principal principal) => principal.Roles == Role.None ? "no role" : "role " + string.Join(" and ", Roles.Names(principal.Roles));
+    private static string Held(Principal principal) =>
+        principal.Roles == Role.None ? "no role" : "role " + string.Join(" and ", Roles.Names(principal.Roles));
 
     private static bool IsRead(HttpContext http) => HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method);
 
-    /// <summary>The token is what was shown as a password: it serves as both, so that nothing more has to be kept, expire or be taken back.</summary>
+    /// <summary>The token is what was shown as a password: it serves as both, so that nothing more has to be kept,
+    /// expire or be taken back.</summary>
     private static async Task WriteTokenAsync(HttpContext http)
     {
         string given = http.Request.Headers.Authorization.ToString();
@@ -143,7 +157,8 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
         if (HttpMethods.IsHead(http.Request.Method))
             return;
         if (registry)
-            await http.Response.WriteAsJsonAsync(new RegistryErrors([new RegistryError(refusal.Code.ToUpperInvariant(), refusal.Message)]), AccessJson.Default.RegistryErrors);
+            await http.Response.WriteAsJsonAsync(new RegistryErrors([new RegistryError(refusal.Code.ToUpperInvariant(), refusal.Message)]),
+                AccessJson.Default.RegistryErrors);
         else
             await http.Response.WriteAsJsonAsync(new ErrorReply(refusal.Code, refusal.Message), ApiJson.Default.ErrorReply);
     }
@@ -154,7 +169,10 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
 
     // A client sends its password to the address it is told: behind a proxy that is one with TLS, whatever comes in here.
     private string SchemeOf(HttpContext http) =>
-        http.Request.Headers["X-Forwarded-Proto"] == "https" || options.Hosts.Contains(http.Request.Host.Host, StringComparer.OrdinalIgnoreCase) ? "https" : http.Request.Scheme;
+        http.Request.Headers["X-Forwarded-Proto"] == "https"
+            || options.Hosts.Contains(http.Request.Host.Host, StringComparer.OrdinalIgnoreCase)
+            ? "https"
+            : http.Request.Scheme;
 
     private sealed record Refusal(int Status, string Code, string Message);
 }
@@ -165,7 +183,8 @@ internal sealed record RegistryErrors(IReadOnlyList<RegistryError> Errors);
 
 internal sealed record RegistryError(string Code, string Message);
 
-[System.Text.Json.Serialization.JsonSourceGenerationOptions(PropertyNamingPolicy = System.Text.Json.Serialization.JsonKnownNamingPolicy.SnakeCaseLower)]
+[System.Text.Json.Serialization.JsonSourceGenerationOptions(
+    PropertyNamingPolicy = System.Text.Json.Serialization.JsonKnownNamingPolicy.SnakeCaseLower)]
 [System.Text.Json.Serialization.JsonSerializable(typeof(RegistryToken))]
 [System.Text.Json.Serialization.JsonSerializable(typeof(RegistryErrors))]
 internal sealed partial class AccessJson : System.Text.Json.Serialization.JsonSerializerContext;

@@ -18,7 +18,8 @@ public sealed record Principal(string Name, Role Roles)
     /// <summary>Whether one of the roles asked for is held; an administrator holds all.</summary>
     public bool Has(Role any) => (Roles & (any | Role.Administrator)) != Role.None;
 
-    /// <summary>Whether a name can be given to a token: lower case, so that no two look alike, and nothing that moves a cursor or ends a line.</summary>
+    /// <summary>Whether a name can be given to a token: lower case, so that no two look alike,
+    /// and nothing that moves a cursor or ends a line.</summary>
     public static bool IsName(string name) =>
         name.Length is > 0 and <= MaxName && char.IsAsciiLetterLower(name[0]) && char.IsAsciiLetterOrDigit(name[^1])
         && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_' or '.') && !s_reserved.Contains(name);
@@ -26,11 +27,16 @@ public sealed record Principal(string Name, Role Roles)
     /// <summary>The name of a host's user as a principal.</summary>
     public static string NameOf(string user)
     {
-        string name = new([.. user.ToLowerInvariant().Take(MaxName).Select(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_' or '.' ? c : '-')]);
+        string name = new([.. user.ToLowerInvariant()
+            .Take(MaxName)
+            .Select(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_' or '.' ? c : '-')]);
         return name.Length > 0 && char.IsAsciiLetterLower(name[0]) ? name : "user-" + name;
     }
 
     /// <summary>The principal as ASP.NET knows it.</summary>
     public ClaimsPrincipal ToClaims() =>
-        new(new ClaimsIdentity([new Claim(ClaimTypes.Name, Name), new Claim(ClaimOfRoles, ((int)Roles).ToString(System.Globalization.CultureInfo.InvariantCulture))], "token"));
+        new(new ClaimsIdentity(
+            [new Claim(ClaimTypes.Name, Name),
+                new Claim(ClaimOfRoles, ((int)Roles).ToString(System.Globalization.CultureInfo.InvariantCulture))],
+            "token"));
 }

@@ -10,8 +10,8 @@ public sealed record TokenFacts(string Name, Role Roles, DateTimeOffset Created,
 
 /// <summary>The tokens of a home, and whose they are.</summary>
 /// <remarks>
-/// The ledger says which tokens there are, what they may do and which are revoked; a file for each holds the SHA-256 of its secret, so that neither
-/// alone lets anybody in. The home's own token stands readable in a file, because commands of the home's owner show it.
+/// The ledger says which tokens there are, what they may do and which are revoked; a file for each holds the SHA-256 of its secret, so that
+/// neither alone lets anybody in. The home's own token stands readable in a file, because commands of the home's owner show it.
 /// </remarks>
 public sealed class TokenStore : IDisposable
 {
@@ -75,7 +75,8 @@ public sealed class TokenStore : IDisposable
     /// <summary>Every token that was ever made, by name.</summary>
     public IReadOnlyList<TokenFacts> List() => _ledger.Read(Facts);
 
-    /// <summary>Makes a token and returns its secret, which is kept nowhere. Null when the name was given before: one name is one person, for ever.</summary>
+    /// <summary>Makes a token and returns its secret, which is kept nowhere. Null when the name was given before:
+    /// one name is one person, for ever.</summary>
     public async Task<string?> CreateAsync(string by, string name, Role roles, DateTimeOffset? expires, CancellationToken cancellationToken)
     {
         if (!Principal.IsName(name) || name == Own.Name || roles == Role.None)
@@ -105,7 +106,8 @@ public sealed class TokenStore : IDisposable
     public async Task<bool> RevokeAsync(string by, string name, string reason, CancellationToken cancellationToken)
     {
         var entries = await _ledger.AppendAsync(
-            by, view => Facts(view).Any(t => t.Name == name && !t.IsRevoked) ? [new LedgerEvent.TokenRevoked(name, reason)] : [], cancellationToken);
+            by, view => Facts(view).Any(t => t.Name == name && !t.IsRevoked) ? [new LedgerEvent.TokenRevoked(name, reason)] : [],
+            cancellationToken);
         Reload();
         if (entries.Count > 0)
             File.Delete(Path.Combine(_home.Tokens, name));
@@ -128,7 +130,9 @@ public sealed class TokenStore : IDisposable
             return null;
 
         string text = File.ReadAllText(path).Trim();
-        return text.Length == 2 * SHA256.HashSizeInBytes && text.All(char.IsAsciiHexDigit) ? new Issued(facts, Convert.FromHexString(text)) : null;
+        return text.Length == 2 * SHA256.HashSizeInBytes && text.All(char.IsAsciiHexDigit)
+            ? new Issued(facts, Convert.FromHexString(text))
+            : null;
     }
 
     private static IReadOnlyList<TokenFacts> Facts(LedgerView view)
@@ -137,7 +141,8 @@ public sealed class TokenStore : IDisposable
         foreach (var entry in view.Entries(0, int.MaxValue, new LedgerFilter { Kind = "token-created" }))
         {
             if (entry.Event is LedgerEvent.TokenCreated made)
-                facts.TryAdd(made.Name, new TokenFacts(made.Name, Roles.Parse(made.Roles) ?? Role.None, entry.Time, entry.Actor, made.Expires, false));
+                facts.TryAdd(made.Name,
+                    new TokenFacts(made.Name, Roles.Parse(made.Roles) ?? Role.None, entry.Time, entry.Actor, made.Expires, false));
         }
 
         foreach (var entry in view.Entries(0, int.MaxValue, new LedgerFilter { Kind = "token-revoked" }))
@@ -165,7 +170,8 @@ public sealed class TokenStore : IDisposable
         try
         {
             File.Delete(temporary);
-            using (var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
+            using (var file = new FileStream(temporary,
+                new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
             {
                 file.Write(Encoding.ASCII.GetBytes(text + "\n"));
                 file.Flush(flushToDisk: true);

@@ -22,10 +22,12 @@ namespace Ingot.Server.Api;
 
 /// <summary>What the API needs to answer.</summary>
 internal sealed record ApiServices(
-    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, ProjectBook Projects, PromotionDesk Promotions, ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, TagDesk Tags, Targets Targets, StatusReader Status,
+    ServerOptions Options, ServerHome Home, DateTimeOffset Started, LedgerStore Ledger, ProjectBook Projects, PromotionDesk Promotions,
+    ReleaseDesk Releases, StopDesk Stops, KeyDesk Keys, TagDesk Tags, Targets Targets, StatusReader Status,
     InstanceDesk Instances, FailureReader Failures, TokenStore Tokens, ILogger Logger);
 
-/// <summary>The HTTP API under <c>/api/v1</c>. Who may call what stands in <see cref="ApiRoles"/>; every entry of the ledger is by the caller's token.</summary>
+/// <summary>The HTTP API under <c>/api/v1</c>. Who may call what stands in <see cref="ApiRoles"/>;
+/// every entry of the ledger is by the caller's token.</summary>
 internal static class ApiEndpoints
 {
     private const int MaxBody = 1 << 20;
@@ -59,32 +61,57 @@ internal static class ApiEndpoints
     private static void MapTokens(RouteGroupBuilder api, ApiServices services)
     {
         var desk = new TokenDesk(services.Tokens, TimeProvider.System);
-        api.MapGet("principal", (HttpContext http) => ReplyAsync(http, new PrincipalReply(By(http).Name, Roles.Names(By(http).Roles)), ApiJson.Default.PrincipalReply));
+        api.MapGet("principal", (HttpContext http) =>
+            ReplyAsync(http, new PrincipalReply(By(http).Name, Roles.Names(By(http).Roles)), ApiJson.Default.PrincipalReply));
         api.MapGet("tokens", (HttpContext http) => ReplyAsync(http, desk.List(), ApiJson.Default.TokenListReply));
         api.MapPost("tokens", async (HttpContext http) =>
-            await ReplyAsync(http, await desk.CreateAsync(await BodyAsync(http, ApiJson.Default.TokenRequest), By(http).Name, http.RequestAborted), ApiJson.Default.TokenReply));
+            await ReplyAsync(
+                http,
+                await desk.CreateAsync(await BodyAsync(http, ApiJson.Default.TokenRequest), By(http).Name, http.RequestAborted),
+                ApiJson.Default.TokenReply));
         api.MapPost("tokens/{name}/revocation", async (HttpContext http) =>
         {
             var request = await BodyAsync(http, ApiJson.Default.TokenRevocationRequest);
-            await ReplyAsync(http, await desk.RevokeAsync(Route(http, "name"), request.Why, By(http).Name, http.RequestAborted), ApiJson.Default.TokenListReply);
+            await ReplyAsync(http, await desk.RevokeAsync(Route(http, "name"), request.Why, By(http).Name, http.RequestAborted),
+                ApiJson.Default.TokenListReply);
         });
     }
 
     private static void MapProjects(RouteGroupBuilder api, ApiServices services)
     {
         api.MapPut("projects/{name}", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Projects.ApplyAsync(Route(http, "name"), await BodyAsync(http, ApiJson.Default.ProjectRequest), By(http), http.RequestAborted), ApiJson.Default.ProjectReply));
+            await ReplyAsync(
+                http,
+                await services.Projects.ApplyAsync(Route(http, "name"), await BodyAsync(http, ApiJson.Default.ProjectRequest), By(http),
+                    http.RequestAborted),
+                ApiJson.Default.ProjectReply));
         api.MapGet("resolve", async (HttpContext http) => await ReplyAsync(
-            http, await services.Promotions.ResolveAsync(Query(http, "project"), Query(http, "image"), http.Request.Query["tag"], http.Request.Query["digest"], http.RequestAborted), ApiJson.Default.ResolveReply));
+            http, await services.Promotions.ResolveAsync(Query(http, "project"), Query(http, "image"), http.Request.Query["tag"],
+                http.Request.Query["digest"], http.RequestAborted), ApiJson.Default.ResolveReply));
         api.MapPost("promotions", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Promotions.PromoteAsync(await BodyAsync(http, ApiJson.Default.PromotionRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
+            await ReplyAsync(
+                http,
+                await services.Promotions.PromoteAsync(await BodyAsync(http, ApiJson.Default.PromotionRequest, r => r.Digest),
+                    By(http).Name, http.RequestAborted),
+                ApiJson.Default.DecisionReply));
         api.MapGet("explain", (HttpContext http) => ExplainAsync(http, services));
         api.MapPost("approvals", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Promotions.ApproveAsync(await BodyAsync(http, ApiJson.Default.ApprovalRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.DecisionReply));
+            await ReplyAsync(
+                http,
+                await services.Promotions.ApproveAsync(await BodyAsync(http, ApiJson.Default.ApprovalRequest, r => r.Digest), By(http).Name,
+                    http.RequestAborted),
+                ApiJson.Default.DecisionReply));
         api.MapPost("tags/deletions", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Tags.FreeAsync(await BodyAsync(http, ApiJson.Default.TagRequest), By(http).Name, http.RequestAborted), ApiJson.Default.TagReply));
+            await ReplyAsync(
+                http,
+                await services.Tags.FreeAsync(await BodyAsync(http, ApiJson.Default.TagRequest), By(http).Name, http.RequestAborted),
+                ApiJson.Default.TagReply));
         api.MapPost("revocations", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Promotions.RevokeAsync(await BodyAsync(http, ApiJson.Default.RevocationRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.ResolveReply));
+            await ReplyAsync(
+                http,
+                await services.Promotions.RevokeAsync(await BodyAsync(http, ApiJson.Default.RevocationRequest, r => r.Digest),
+                    By(http).Name, http.RequestAborted),
+                ApiJson.Default.ResolveReply));
     }
 
     private static void MapReleases(RouteGroupBuilder api, ApiServices services)
@@ -92,18 +119,29 @@ internal static class ApiEndpoints
         api.MapGet("status", async (HttpContext http) =>
         {
             string? project = http.Request.Query["project"];
-            await ReplyAsync(http, await services.Failures.WithFailuresAsync(services.Status.Status(project), project, http.RequestAborted), ApiJson.Default.StatusReply);
+            await ReplyAsync(http, await services.Failures.WithFailuresAsync(services.Status.Status(project), project, http.RequestAborted),
+                ApiJson.Default.StatusReply);
         });
         api.MapGet("logs", (HttpContext http) => InstanceLogAsync(http, services));
         api.MapPost("releases", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Releases.ReleaseAsync(await BodyAsync(http, ApiJson.Default.ReleaseRequest, r => r.Digest), By(http).Name, http.RequestAborted), ApiJson.Default.ReleaseReply));
+            await ReplyAsync(
+                http,
+                await services.Releases.ReleaseAsync(await BodyAsync(http, ApiJson.Default.ReleaseRequest, r => r.Digest), By(http).Name,
+                    http.RequestAborted),
+                ApiJson.Default.ReleaseReply));
         api.MapPost("releases/preview", async (HttpContext http) =>
-            await ReplyAsync(http, services.Releases.Preview(await BodyAsync(http, ApiJson.Default.ReleasePreviewRequest, r => r.Digest)), ApiJson.Default.ReleasePreviewReply));
+            await ReplyAsync(http, services.Releases.Preview(await BodyAsync(http, ApiJson.Default.ReleasePreviewRequest, r => r.Digest)),
+                ApiJson.Default.ReleasePreviewReply));
         api.MapPost("rollbacks", async (HttpContext http) =>
-            await ReplyAsync(http, await services.Releases.RollBackAsync(await BodyAsync(http, ApiJson.Default.RollbackRequest), By(http).Name, http.RequestAborted), ApiJson.Default.ReleaseReply));
+            await ReplyAsync(
+                http,
+                await services.Releases.RollBackAsync(await BodyAsync(http, ApiJson.Default.RollbackRequest), By(http).Name,
+                    http.RequestAborted),
+                ApiJson.Default.ReleaseReply));
         api.MapPost("pauses", async (HttpContext http) =>
         {
-            var changed = await services.Releases.PauseAsync(await BodyAsync(http, ApiJson.Default.PauseRequest), By(http).Name, http.RequestAborted)
+            var changed = await services.Releases.PauseAsync(await BodyAsync(http, ApiJson.Default.PauseRequest), By(http).Name,
+                http.RequestAborted)
                 ?? throw new ApiException("refused", "no rollout of that service is under way");
             await ReplyAsync(http, services.Status.Rollout(changed.Id, long.MaxValue - 1)!, ApiJson.Default.RolloutReply);
         });
@@ -123,7 +161,8 @@ internal static class ApiEndpoints
 
     private static void MapKeys(RouteGroupBuilder api, ApiServices services)
     {
-        api.MapGet("keys", async (HttpContext http) => await ReplyAsync(http, await services.Keys.ListAsync(http.RequestAborted), ApiJson.Default.KeysReply));
+        api.MapGet("keys", async (HttpContext http) =>
+            await ReplyAsync(http, await services.Keys.ListAsync(http.RequestAborted), ApiJson.Default.KeysReply));
         api.MapPost("keys", async (HttpContext http) =>
         {
             var request = await BodyAsync(http, ApiJson.Default.KeyTrustRequest);
@@ -132,7 +171,8 @@ internal static class ApiEndpoints
         api.MapPost("keys/retirements", async (HttpContext http) =>
         {
             var request = await BodyAsync(http, ApiJson.Default.KeyRetirementRequest);
-            await ReplyAsync(http, await services.Keys.RetireAsync(request, By(http).Name, http.RequestAborted), ApiJson.Default.KeyRetirementReply);
+            await ReplyAsync(http, await services.Keys.RetireAsync(request, By(http).Name, http.RequestAborted),
+                ApiJson.Default.KeyRetirementReply);
         });
     }
 
@@ -142,11 +182,13 @@ internal static class ApiEndpoints
         {
             bool all = http.Request.Query["all"] == "true";
             return http.Request.Query.ContainsKey("tail")
-                ? ReplyAsync(http, services.Ledger.Read(view => Tail(view, (int)Math.Clamp(Number(http, "tail", 100), 1, MaxLogPage), all)), ApiJson.Default.LogReply)
+                ? ReplyAsync(http, services.Ledger.Read(view => Tail(view, (int)Math.Clamp(Number(http, "tail", 100), 1, MaxLogPage), all)),
+                    ApiJson.Default.LogReply)
                 : LogAsync(http, services, all);
         });
         api.MapGet("log/verify", (HttpContext http) => VerifyAsync(http, services, []));
-        api.MapPost("log/verify", async (HttpContext http) => await VerifyAsync(http, services, (await BodyAsync(http, ApiJson.Default.VerifyRequest)).Against));
+        api.MapPost("log/verify",
+            async (HttpContext http) => await VerifyAsync(http, services, (await BodyAsync(http, ApiJson.Default.VerifyRequest)).Against));
         api.MapLedger("log", services.Ledger);
         api.MapGet("log/proof/{entry:long}", (HttpContext http) =>
         {
@@ -163,7 +205,9 @@ internal static class ApiEndpoints
         int count = (int)Math.Clamp(Number(http, "count", 100), 1, MaxLogPage);
         await WaitAsync(http, services.Ledger, from);
         var reply = services.Ledger.Read(view => new LogReply(
-            view.Size, [.. view.Entries(from, count).Where(e => e.Seq < from + count && (all || !Story.IsDetail(e.Event))).Select(e => Tell(e, view))]));
+            view.Size, [.. view.Entries(from, count)
+                .Where(e => e.Seq < from + count && (all || !Story.IsDetail(e.Event)))
+                .Select(e => Tell(e, view))]));
         await ReplyAsync(http, reply, ApiJson.Default.LogReply);
     }
 
@@ -186,7 +230,8 @@ internal static class ApiEndpoints
     private static CancellationTokenSource Listening(HttpContext http) => CancellationTokenSource.CreateLinkedTokenSource(
         http.RequestAborted, http.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
 
-    private static TimeSpan WaitOf(HttpContext http) => TimeSpan.FromMilliseconds(Math.Clamp(Number(http, "wait", 0), 0, (long)s_longestWait.TotalMilliseconds));
+    private static TimeSpan WaitOf(HttpContext http) =>
+        TimeSpan.FromMilliseconds(Math.Clamp(Number(http, "wait", 0), 0, (long)s_longestWait.TotalMilliseconds));
 
     /// <summary>The newest entries, oldest first.</summary>
     private static LogReply Tail(LedgerView view, int count, bool all)
@@ -221,7 +266,8 @@ internal static class ApiEndpoints
         }
     }
 
-    private static LogEntryReply Tell(LedgerEntry entry, LedgerView view) => new(entry.Seq, entry.Time, entry.Actor, entry.Event.Kind, Story.Tell(entry.Event, view), LedgerJson.ToElement(entry.Event));
+    private static LogEntryReply Tell(LedgerEntry entry, LedgerView view) =>
+        new(entry.Seq, entry.Time, entry.Actor, entry.Event.Kind, Story.Tell(entry.Event, view), LedgerJson.ToElement(entry.Event));
 
     /// <summary>A rollout's story after an entry; waits for more when there is none yet.</summary>
     private static async Task FollowAsync(HttpContext http, ApiServices services, string id)
@@ -288,14 +334,16 @@ internal static class ApiEndpoints
     {
         "" or "all" => null,
         var text when int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int tail) => tail,
-        var text => throw new ApiException("invalid", $"the parameter 'tail' is '{ApiText.Short(text)}': it is a number of lines, or 'all'"),
+        var text =>
+            throw new ApiException("invalid", $"the parameter 'tail' is '{ApiText.Short(text)}': it is a number of lines, or 'all'"),
     };
 
     private static DateTimeOffset? SinceQuery(HttpContext http) => http.Request.Query["since"].ToString() switch
     {
         "" => null,
         var text when DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var since) => since,
-        var text => throw new ApiException("invalid", $"the parameter 'since' is '{ApiText.Short(text)}': it is a time such as 2026-01-31T12:00:00Z"),
+        var text => throw new ApiException("invalid",
+            $"the parameter 'since' is '{ApiText.Short(text)}': it is a time such as 2026-01-31T12:00:00Z"),
     };
 
     // Not a filter of the framework's: for one it makes every endpoint's delegate anew, by reflection.
@@ -307,7 +355,14 @@ internal static class ApiEndpoints
         }
         catch (ApiException e)
         {
-            int status = e.Code switch { "not_found" => StatusCodes.Status404NotFound, "refused" => StatusCodes.Status409Conflict, "forbidden" => StatusCodes.Status403Forbidden, "failed" => StatusCodes.Status500InternalServerError, _ => StatusCodes.Status400BadRequest };
+            int status = e.Code switch
+            {
+                "not_found" => StatusCodes.Status404NotFound,
+                "refused" => StatusCodes.Status409Conflict,
+                "forbidden" => StatusCodes.Status403Forbidden,
+                "failed" => StatusCodes.Status500InternalServerError,
+                _ => StatusCodes.Status400BadRequest,
+            };
             await FailAsync(http, status, e.Code, ApiText.Short(e.Message, 4000));
         }
         catch (KeyException e)
@@ -316,20 +371,24 @@ internal static class ApiEndpoints
         }
         catch (JsonException e)
         {
-            await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request does not parse: {ApiText.Short(IngotException.ReasonOf(e), 300)}");
+            await FailAsync(http, StatusCodes.Status400BadRequest, "invalid",
+                $"the request does not parse: {ApiText.Short(IngotException.ReasonOf(e), 300)}");
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            await FailAsync(http, StatusCodes.Status413PayloadTooLarge, "invalid", $"the request is too large: at most {MaxBody} bytes are taken");
+            await FailAsync(http, StatusCodes.Status413PayloadTooLarge, "invalid",
+                $"the request is too large: at most {MaxBody} bytes are taken");
         }
         catch (BadHttpRequestException e)
         {
-            await FailAsync(http, StatusCodes.Status400BadRequest, "invalid", $"the request could not be read: {ApiText.Short(IngotException.ReasonOf(e), 300)}");
+            await FailAsync(http, StatusCodes.Status400BadRequest, "invalid",
+                $"the request could not be read: {ApiText.Short(IngotException.ReasonOf(e), 300)}");
         }
         catch (FormatException e)
         {
             // Something in storage is not as it was written: the ledger's own check says what and where.
-            await FailAsync(http, StatusCodes.Status500InternalServerError, "damaged", $"what is stored does not parse: {e.Message}; see 'ingot log verify'");
+            await FailAsync(http, StatusCodes.Status500InternalServerError, "damaged",
+                $"what is stored does not parse: {e.Message}; see 'ingot log verify'");
         }
         catch (IngotException e)
         {
@@ -363,7 +422,8 @@ internal static class ApiEndpoints
         var body = await ParseAsync(http, type);
         ApiText.RequirePlain(JsonSerializer.SerializeToElement(body, type));
         if (about?.Invoke(body) is { IsSha256: false } digest)
-            throw new ApiException("invalid", $"'{ApiText.Short(digest.ToString())}' is not a sha256 digest: an image is decided on by that one");
+            throw new ApiException("invalid",
+                $"'{ApiText.Short(digest.ToString())}' is not a sha256 digest: an image is decided on by that one");
         return body;
     }
 
@@ -371,31 +431,41 @@ internal static class ApiEndpoints
     {
         try
         {
-            return await JsonSerializer.DeserializeAsync(http.Request.Body, type, http.RequestAborted) ?? throw new ApiException("invalid", "the request is null: it is an object");
+            return await JsonSerializer.DeserializeAsync(http.Request.Body, type, http.RequestAborted)
+                ?? throw new ApiException("invalid", "the request is null: it is an object");
         }
         catch (JsonException e) when (e.Message.Contains(typeof(ApiJson).Namespace!, StringComparison.Ordinal))
         {
             // The parser speaks of this program's types, which say nothing to a caller.
-            string needed = string.Join(", ", type.Properties.Where(p => p.AssociatedParameter is { HasDefaultValue: false }).Select(p => $"'{p.Name}'"));
-            throw new ApiException("invalid", $"the request is not complete at '{ApiText.Short(e.Path ?? "$")}': it is an object with {needed}, none of them null");
+            string needed = string.Join(", ",
+                type.Properties.Where(p => p.AssociatedParameter is { HasDefaultValue: false }).Select(p => $"'{p.Name}'"));
+            throw new ApiException("invalid",
+                $"the request is not complete at '{ApiText.Short(e.Path ?? "$")}': it is an object with {needed}, none of them null");
         }
     }
 
     private static void RequireJson(HttpRequest request)
     {
         bool isUtf8 = MediaTypeHeaderValue.TryParse(request.ContentType, out var content)
-            && (content.Charset.Length == 0 || HeaderUtilities.RemoveQuotes(content.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase));
+            && (content.Charset.Length == 0
+                || HeaderUtilities.RemoveQuotes(content.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase));
         if (!isUtf8 || !request.HasJsonContentType())
             throw new ApiException("invalid", "the request is not JSON in UTF-8: send it with 'Content-Type: application/json'");
     }
 
-    private static Principal By(HttpContext http) => Gatekeeper.PrincipalOf(http) ?? throw new ApiException("forbidden", "this call needs a token");
+    private static Principal By(HttpContext http) =>
+        Gatekeeper.PrincipalOf(http) ?? throw new ApiException("forbidden", "this call needs a token");
 
     private static string Route(HttpContext http, string name) => (string)http.Request.RouteValues[name]!;
 
-    private static string Query(HttpContext http, string name) => http.Request.Query[name].ToString() is { Length: > 0 } text ? ApiText.Plain(name, text) : throw new ApiException("invalid", $"the parameter '{name}' is missing");
+    private static string Query(HttpContext http, string name) => http.Request.Query[name].ToString() is { Length: > 0 } text
+        ? ApiText.Plain(name, text)
+        : throw new ApiException("invalid", $"the parameter '{name}' is missing");
 
-    private static long Number(HttpContext http, string name, long otherwise) => long.TryParse(http.Request.Query[name], out long number) ? number : otherwise;
+    private static long Number(HttpContext http, string name, long otherwise) =>
+        long.TryParse(http.Request.Query[name], out long number) ? number : otherwise;
 
-    private static Digest DigestQuery(HttpContext http) => Digest.TryParse(Query(http, "digest"), out var digest) && digest.IsSha256 ? digest : throw new ApiException("invalid", $"'{ApiText.Short(http.Request.Query["digest"].ToString())}' is not a sha256 digest");
+    private static Digest DigestQuery(HttpContext http) => Digest.TryParse(Query(http, "digest"), out var digest) && digest.IsSha256
+        ? digest
+        : throw new ApiException("invalid", $"'{ApiText.Short(http.Request.Query["digest"].ToString())}' is not a sha256 digest");
 }

@@ -20,7 +20,8 @@ internal static class ApiText
     // An entry has room for several of these, whatever their characters are.
     private const int MaxText = 2000;
 
-    /// <summary>Refuses a request in which a text, however deep, is not one line of characters that can be seen, or longer than the ledger keeps.</summary>
+    /// <summary>Refuses a request in which a text, however deep, is not one line of characters that can be seen,
+    /// or longer than the ledger keeps.</summary>
     public static void RequirePlain(JsonElement request)
     {
         foreach (var property in request.EnumerateObject())
@@ -35,7 +36,8 @@ internal static class ApiText
     /// <summary>A text of a request, if it is plain.</summary>
     public static string Plain(string name, string text) => PlainText.IsPlain(text)
         ? text
-        : throw new ApiException("invalid", $"'{name}' is '{PlainText.Visible(Short(text))}', which has characters that cannot be seen: write one line without control characters");
+        : throw new ApiException("invalid", $"'{name}' is '{PlainText.Visible(Short(text))}', which has characters that cannot be seen: "
+            + "write one line without control characters");
 
     /// <summary>That something is not there, with what may have been meant and what there is.</summary>
     public static string NoSuch(string sentence, string word, string kind, IEnumerable<string> known)
@@ -54,7 +56,8 @@ internal static class ApiText
             case JsonValueKind.String:
                 Plain(name, value.GetString()!);
                 if (value.GetString()!.Length > MaxText)
-                    throw new ApiException("invalid", $"'{name}' has {value.GetString()!.Length} characters: the ledger keeps it for ever, and takes at most {MaxText} of them; say it shorter, and keep the rest elsewhere");
+                    throw new ApiException("invalid", $"'{name}' has {value.GetString()!.Length} characters: the ledger keeps it for ever, "
+                        + $"and takes at most {MaxText} of them; say it shorter, and keep the rest elsewhere");
                 break;
             case JsonValueKind.Object:
                 foreach (var property in value.EnumerateObject())

@@ -4,15 +4,16 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Server.Api;
 
-/// <summary>Which server answers: <c>GET /api/v1/health</c>, the one call that needs no token. Only the home's socket says where the home is and
-/// where else the server listens.</summary>
+/// <summary>Which server answers: <c>GET /api/v1/health</c>, the one call that needs no token. Only the home's socket says where the home
+/// is and where else the server listens.</summary>
 public sealed record HealthReply(string Version, string Build, DateTimeOffset Started, string? Home = null, string? Listen = null);
 
 /// <summary>An <c>ingot.yaml</c> as it stands, and what it only names: <c>PUT /api/v1/projects/NAME</c>.</summary>
 public sealed record ProjectRequest(string Yaml, IReadOnlyList<ProjectImageRequest>? Images = null);
 
 /// <summary>An image of the project: its goss files, and the repository and commit it was built from, when there are any.</summary>
-public sealed record ProjectImageRequest(string Image, IReadOnlyList<ProjectFileRequest> Tests, string? Repository = null, string? Commit = null);
+public sealed record ProjectImageRequest(
+    string Image, IReadOnlyList<ProjectFileRequest> Tests, string? Repository = null, string? Commit = null);
 
 /// <summary>A file of the project, and the digest of its text.</summary>
 public sealed record ProjectFileRequest(string Name, Digest Digest);
@@ -29,16 +30,21 @@ public sealed record PromotionRequest(string Project, string Image, string Stage
 /// <summary>What the policy answered: <c>admitted</c>, or <c>refused</c> with the gates that say why.</summary>
 /// <remarks><see cref="Fallen"/> says why an earlier admission counts no more; what runs already goes on running.</remarks>
 public sealed record DecisionReply(
-    string Project, string Image, Digest Digest, string? Version, string Stage, string Decision, DateTimeOffset? Since, IReadOnlyList<GateReply> Gates, string? Fallen = null)
+    string Project, string Image, Digest Digest, string? Version, string Stage, string Decision, DateTimeOffset? Since,
+    IReadOnlyList<GateReply> Gates, string? Fallen = null)
 {
-    /// <summary>The services of the stage in which the digest failed and to which automation does not release it again; null when there are none.</summary>
+    /// <summary>The services of the stage in which the digest failed and to which automation does not release it again;
+    /// null when there are none.</summary>
     public IReadOnlyList<QuarantineReply>? Quarantines { get; init; }
 }
 
-/// <summary>A digest failed in a service. <see cref="WithSettings"/> says whether it is kept away only with the settings it had then.</summary>
-public sealed record QuarantineReply(string Service, string Reason, DateTimeOffset Time, bool WithSettings, IReadOnlyList<InstanceSymptom> Symptoms);
+/// <summary>A digest failed in a service. <see cref="WithSettings"/> says whether it is kept away only with the settings it had
+/// then.</summary>
+public sealed record QuarantineReply(
+    string Service, string Reason, DateTimeOffset Time, bool WithSettings, IReadOnlyList<InstanceSymptom> Symptoms);
 
-/// <summary>One gate of a decision. The verdict is <c>pass</c>, <c>fail</c> or <c>unknown</c>; a gate that does not pass says what to do.</summary>
+/// <summary>One gate of a decision. The verdict is <c>pass</c>, <c>fail</c> or <c>unknown</c>;
+/// a gate that does not pass says what to do.</summary>
 public sealed record GateReply(string Gate, string Verdict, string Reason, string? Cure, IReadOnlyList<Digest> Evidence);
 
 /// <summary>A person's word on a digest in a stage: <c>POST /api/v1/approvals</c>.</summary>
@@ -56,7 +62,8 @@ public sealed record TagReply(string Repository, string Tag, Digest Digest);
 /// <summary>Asks for a service to run a digest: <c>POST /api/v1/releases</c>.</summary>
 public sealed record ReleaseRequest(string Project, string Service, string Stage, Digest Digest, string Reason, bool Override = false);
 
-/// <summary>Asks what a release would do, with the project as it is given: <c>POST /api/v1/releases/preview</c>. It changes nothing.</summary>
+/// <summary>Asks what a release would do, with the project as it is given: <c>POST /api/v1/releases/preview</c>.
+/// It changes nothing.</summary>
 public sealed record ReleasePreviewRequest(string Yaml, string Service, string Stage, Digest Digest);
 
 /// <summary>What a release would come to: <c>started</c>, <c>unchanged</c>, <c>refused</c> with the reason, or <c>unknown</c> as long as
@@ -85,7 +92,8 @@ public sealed record TokenRevocationRequest(string Why);
 public sealed record TokenListReply(IReadOnlyList<TokenStatus> Tokens);
 
 /// <summary>One token. The state is <c>valid</c>, <c>expired</c> or <c>revoked</c>.</summary>
-public sealed record TokenStatus(string Name, IReadOnlyList<string> Roles, DateTimeOffset Created, string CreatedBy, DateTimeOffset? Expires, string State);
+public sealed record TokenStatus(
+    string Name, IReadOnlyList<string> Roles, DateTimeOffset Created, string CreatedBy, DateTimeOffset? Expires, string State);
 
 /// <summary>Who is asking: <c>GET /api/v1/principal</c>.</summary>
 public sealed record PrincipalReply(string Name, IReadOnlyList<string> Roles);
@@ -95,7 +103,8 @@ public sealed record KeysReply(IReadOnlyList<KeyReply> Keys, IReadOnlyList<strin
 
 /// <summary>A key. The state is <c>in use</c> or <c>retired</c>; <see cref="Purpose"/> is <c>evidence</c> or <c>log</c>.</summary>
 public sealed record KeyReply(
-    string Name, string Id, string Purpose, bool Own, IReadOnlyList<string> Roles, string State, DateTimeOffset Since, string By, string? Why = null);
+    string Name, string Id, string Purpose, bool Own, IReadOnlyList<string> Roles, string State, DateTimeOffset Since, string By,
+    string? Why = null);
 
 /// <summary>Trusts a key in roles: <c>POST /api/v1/keys</c>.</summary>
 public sealed record KeyTrustRequest(string Name, string PublicKey, IReadOnlyList<string> Roles);
@@ -106,20 +115,26 @@ public sealed record KeyRetirementRequest(string Key, string Why);
 /// <summary>A key that was retired, and the admissions that fell with it, as <c>project/image@digest in stage</c>.</summary>
 public sealed record KeyRetirementReply(KeyReply Key, IReadOnlyList<string> Fallen);
 
-/// <summary>What became of a release: <c>started</c>, <c>unchanged</c> when the digest and configuration run already, or <c>refused</c> with the reason.</summary>
+/// <summary>What became of a release: <c>started</c>, <c>unchanged</c> when the digest and configuration run already,
+/// or <c>refused</c> with the reason.</summary>
 public sealed record ReleaseReply(string Outcome, string? Rollout, int? Generation, string? Reason);
 
-/// <summary>A rollout as it stands: <c>GET /api/v1/rollouts/ID</c>. <see cref="Events"/> are the ledger's sentences after the entry asked for.</summary>
-public sealed record RolloutReply(string Id, string Project, string Service, string Stage, int Generation, Digest Digest, string? Version, string State, string? Reason, bool Finished, bool Succeeded, int Share, IReadOnlyList<RolloutEvent> Events,
+/// <summary>A rollout as it stands: <c>GET /api/v1/rollouts/ID</c>. <see cref="Events"/> are the ledger's sentences after the entry asked
+/// for.</summary>
+public sealed record RolloutReply(
+    string Id, string Project, string Service, string Stage, int Generation, Digest Digest, string? Version, string State, string? Reason,
+    bool Finished, bool Succeeded, int Share, IReadOnlyList<RolloutEvent> Events,
     bool Quarantined = false)
 {
-    /// <summary>Whether the traffic is where a rollback, or a rollout that turns back, takes it, as the proxy has confirmed; what is left of the other generation is cleared away afterwards.</summary>
+    /// <summary>Whether the traffic is where a rollback, or a rollout that turns back, takes it, as the proxy has confirmed; what is left
+    /// of the other generation is cleared away afterwards.</summary>
     public bool TrafficBack { get; init; }
 
     /// <summary>Who asked for it.</summary>
     public string? By { get; init; }
 
-    /// <summary>How a command that followed it left it: <c>done</c>, <c>rolled_back</c>, <c>paused</c>, <c>timed_out</c> or <c>detached</c>; the server does not say.</summary>
+    /// <summary>How a command that followed it left it: <c>done</c>, <c>rolled_back</c>, <c>paused</c>, <c>timed_out</c> or
+    /// <c>detached</c>; the server does not say.</summary>
     public string? Outcome { get; init; }
 
     /// <summary>What is left of the instances of a generation that failed; null when it did not.</summary>
@@ -131,7 +146,8 @@ public sealed record RolloutReply(string Id, string Project, string Service, str
 /// <param name="Container">The engine's id of it.</param>
 /// <param name="ExitCode">How it ended, when it ended by itself again and again.</param>
 /// <param name="OutOfMemory">Whether the kernel ended it for want of memory.</param>
-/// <param name="Log">The last lines it wrote: cleaned of control characters and of secrets that are recognised, and cut where they are long.</param>
+/// <param name="Log">The last lines it wrote: cleaned of control characters and of secrets that are recognised,
+/// and cut where they are long.</param>
 public sealed record InstanceSymptom(string Instance, string Container, int? ExitCode, bool OutOfMemory, IReadOnlyList<string> Log);
 
 /// <summary>A line that an instance wrote, as it was written: <c>GET /api/v1/logs</c> answers with one such object a line.</summary>
@@ -142,7 +158,8 @@ public sealed record InstanceSymptom(string Instance, string Container, int? Exi
 /// <param name="Time">When it was written; null when the engine does not say.</param>
 /// <param name="Stream"><c>stdout</c> or <c>stderr</c>.</param>
 /// <param name="Text">The line.</param>
-public sealed record LogLineReply(string Stage, string Service, string Instance, string Container, DateTimeOffset? Time, string Stream, string Text);
+public sealed record LogLineReply(
+    string Stage, string Service, string Instance, string Container, DateTimeOffset? Time, string Stream, string Text);
 
 /// <summary>One sentence of a rollout's story.</summary>
 public sealed record RolloutEvent(long Entry, DateTimeOffset Time, string Text);
@@ -205,7 +222,9 @@ public sealed record ServiceStatus
 /// <param name="Reason">Why, with what was seen of the instances.</param>
 /// <param name="Time">When.</param>
 /// <param name="Symptoms">What is left of its instances.</param>
-public sealed record FailedRollout(string Rollout, int Generation, Digest Digest, string? Version, string Reason, DateTimeOffset Time, IReadOnlyList<InstanceSymptom> Symptoms);
+public sealed record FailedRollout(
+    string Rollout, int Generation, Digest Digest, string? Version, string Reason, DateTimeOffset Time,
+    IReadOnlyList<InstanceSymptom> Symptoms);
 
 /// <summary>One instance.</summary>
 public sealed record InstanceStatus(string Id, string? Address, string State, string Health, Digest Digest, int Generation)
@@ -226,11 +245,13 @@ public sealed record InstanceStatus(string Id, string? Address, string State, st
     public string? Check { get; init; }
 }
 
-/// <summary>An old generation that stands ready to take the traffic back; <paramref name="Withdrawn"/> when nothing goes back to it any more.</summary>
+/// <summary>An old generation that stands ready to take the traffic back;
+/// <paramref name="Withdrawn"/> when nothing goes back to it any more.</summary>
 public sealed record GenerationStatus(int Generation, Digest Digest, string? Version, int Instances, string? Withdrawn = null);
 
 /// <summary>The rollout under way.</summary>
-public sealed record RolloutStatus(string Id, int Generation, Digest Digest, string? Version, string State, int Share, string? Reason, DateTimeOffset Since);
+public sealed record RolloutStatus(
+    string Id, int Generation, Digest Digest, string? Version, string State, int Share, string? Reason, DateTimeOffset Since);
 
 /// <summary>One entry of the ledger, with the sentence that tells it.</summary>
 public sealed record LogEntryReply(long Entry, DateTimeOffset Time, string Actor, string Kind, string Text, JsonElement Body);
@@ -242,7 +263,8 @@ public sealed record LogReply(long Size, IReadOnlyList<LogEntryReply> Entries);
 public sealed record VerifyReply(bool Ok, long Size, string Root, IReadOnlyList<VerifyProblem> Problems)
 {
     /// <summary>A report as it is sent.</summary>
-    public static VerifyReply Of(Ledger.LedgerReport report) => new(report.Ok, report.Size, report.Root, [.. report.Problems.Select(p => new VerifyProblem(p.Entry, p.Problem))]);
+    public static VerifyReply Of(Ledger.LedgerReport report) =>
+        new(report.Ok, report.Size, report.Root, [.. report.Problems.Select(p => new VerifyProblem(p.Entry, p.Problem))]);
 }
 
 /// <summary>Asks for a verification against checkpoints that were kept elsewhere, each as signed text.</summary>
@@ -258,7 +280,8 @@ public sealed record ResolveReply(string Project, string Image, Digest Digest, s
 public sealed record ErrorReply(string Code, string Message);
 
 /// <summary>The JSON of the API: snake_case, additive only.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = false, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = false,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(HealthReply))]
 [JsonSerializable(typeof(ProjectRequest))]
 [JsonSerializable(typeof(ProjectReply))]

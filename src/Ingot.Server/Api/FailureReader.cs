@@ -17,19 +17,26 @@ internal sealed class FailureReader(LedgerStore ledger, ProjectBook projects, In
             : rollout;
     }
 
-    /// <summary>What runs, with the rollouts that failed last; a service of which nothing serves because its first rollout failed is among it.</summary>
+    /// <summary>What runs, with the rollouts that failed last; a service of which nothing serves because its first rollout failed is among
+    /// it.</summary>
     public async Task<StatusReply> WithFailuresAsync(StatusReply status, string? project, CancellationToken cancellationToken)
     {
         var services = await Task.WhenAll(status.Services.Select(async service => service.Rollout is null
-            ? service with { Failure = await FailureAsync(new ServiceKey(service.Project, service.Service, service.Stage), cancellationToken) }
+            ? service with
+            {
+                Failure = await FailureAsync(new ServiceKey(service.Project, service.Service, service.Stage), cancellationToken),
+            }
             : service));
         var shown = services.Select(s => new ServiceKey(s.Project, s.Service, s.Stage)).ToHashSet();
-        var others = await Task.WhenAll(Keys(project).Where(known => !shown.Contains(known.Key)).Select(known => NothingServesAsync(known.Key, known.Image, cancellationToken)));
+        var others = await Task.WhenAll(Keys(project)
+            .Where(known => !shown.Contains(known.Key))
+            .Select(known => NothingServesAsync(known.Key, known.Image, cancellationToken)));
         return new StatusReply([.. services, .. others.OfType<ServiceStatus>()]);
     }
 
     /// <summary>The services of a stage in which a digest failed, and to which automation does not release it again.</summary>
-    public async Task<IReadOnlyList<QuarantineReply>?> QuarantinesAsync(string projectName, string image, string stage, Digest digest, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<QuarantineReply>?> QuarantinesAsync(
+        string projectName, string image, string stage, Digest digest, CancellationToken cancellationToken)
     {
         var found = new List<QuarantineReply>();
         foreach (var service in projects.Find(projectName)?.Services.Where(s => s.Image == image) ?? [])
@@ -64,26 +71,27 @@ internal sealed class FailureReader(LedgerStore ledger, ProjectBook projects, In
             await instances.SymptomsAsync(key, (int)failed.Generation, cancellationToken))
         : null;
 
-    private async Task<ServiceStatus?> NothingServesAsync(ServiceKey key, string image, CancellationToken cancellationToken) => await FailureAsync(key, cancellationToken) is { } failure
-        ? new ServiceStatus
-        {
-            Project = key.Project,
-            Service = key.Service,
-            Stage = key.Stage,
-            Image = image,
-            Digest = null,
-            Version = null,
-            Generation = null,
-            State = "failed",
-            Share = 0,
-            Since = null,
-            Url = null,
-            Instances = [],
-            Warm = [],
-            Rollout = null,
-            Failure = failure,
-        }
-        : null;
+    private async Task<ServiceStatus?> NothingServesAsync(ServiceKey key, string image, CancellationToken cancellationToken) =>
+        await FailureAsync(key, cancellationToken) is { } failure
+            ? new ServiceStatus
+            {
+                Project = key.Project,
+                Service = key.Service,
+                Stage = key.Stage,
+                Image = image,
+                Digest = null,
+                Version = null,
+                Generation = null,
+                State = "failed",
+                Share = 0,
+                Since = null,
+                Url = null,
+                Instances = [],
+                Warm = [],
+                Rollout = null,
+                Failure = failure,
+            }
+            : null;
 
     private RolloutRow? Failed(ServiceKey key) => ledger.Read(view => RolloutEntries.LastFailed(view, key));
 }

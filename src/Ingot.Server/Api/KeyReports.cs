@@ -14,7 +14,8 @@ public static class KeyReports
     {
         var last = key.Retired ?? key.Since;
         var roles = key.Purpose == KeyRing.LogPurpose ? ["log"] : KeyRole.NamesOf(key.Predicates);
-        return new KeyReply(key.Name, key.Id, key.Purpose, key.IsOwn, roles, key.Retired is null ? "in use" : "retired", last.Time, last.By, key.Why);
+        return new KeyReply(key.Name, key.Id, key.Purpose, key.IsOwn, roles, key.Retired is null ? "in use" : "retired",
+            last.Time, last.By, key.Why);
     }
 
     /// <summary>What lies beside the ledger and is not trusted, with what to do about it.</summary>
@@ -22,10 +23,12 @@ public static class KeyReports
     {
         List<string> notes = [];
         if (await store.PublicKeyAsync(cancellationToken) is { } file && ring.Find(file.Id) is null && ring.Own is { } own)
-            notes.Add($"'{store.PublicKeyPath}' is the key {file.Id[..12]}, and the ledger knows {own.Id[..12]} as this home's own: it is not trusted; 'ingot keys retire {own.Id[..12]} --why \"…\"' makes way for it");
+            notes.Add($"'{store.PublicKeyPath}' is the key {file.Id[..12]}, and the ledger knows {own.Id[..12]} as this home's own: "
+                + $"it is not trusted; 'ingot keys retire {own.Id[..12]} --why \"…\"' makes way for it");
 
         notes.AddRange(store.Leftovers().Select(path =>
-            $"'{path}' is not trusted: the ledger says which keys are; 'ingot keys trust {Path.GetFileNameWithoutExtension(path)} {path} --role ROLE' puts it there"));
+            $"'{path}' is not trusted: the ledger says which keys are; 'ingot keys trust {Path.GetFileNameWithoutExtension(path)} {path} "
+            + "--role ROLE' puts it there"));
         return notes;
     }
 }

@@ -26,7 +26,9 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
         var events = view.Entries(after + 1, 1000, new LedgerFilter { Rollout = id }).Where(e => !Story.IsDetail(e.Event));
         var state = rollout.StateDetail is null ? null : view.State(rollout).State;
         string phase = rollout.Outcome ?? (rollout.State.Length == 0 ? "Planned" : rollout.State);
-        string? reason = rollout.OutcomeReason is { Length: > 0 } outcome ? outcome : rollout.StateReason is { Length: > 0 } why ? why : null;
+        string? reason = rollout.OutcomeReason is { Length: > 0 } outcome ? outcome
+            : rollout.StateReason is { Length: > 0 } why ? why
+            : null;
         return new RolloutReply(
             rollout.Id, rollout.Project, rollout.Service, rollout.Stage, (int)rollout.Generation, rollout.Digest, rollout.Version,
             phase, reason, rollout.Outcome is not null, rollout.Outcome == "Done", state?.Share ?? 0,
@@ -72,7 +74,8 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
             Since = loop.SteadySince,
             Url = $"http://{(listen.Address == "0.0.0.0" ? "127.0.0.1" : listen.Address)}:{listen.Port}/",
             Instances = [.. (seen?.Instances ?? []).OrderBy(i => i.Generation).ThenBy(i => i.Index).Select(i => Instance(loop, i, seen!))],
-            Warm = [.. (steady?.Warm ?? []).Select(w => new GenerationStatus(w.Number, w.Digest, w.Version, w.Replicas, Withdrawn(loop.Key, w, Door.RollBack)))],
+            Warm = [.. (steady?.Warm ?? [])
+                .Select(w => new GenerationStatus(w.Number, w.Digest, w.Version, w.Replicas, Withdrawn(loop.Key, w, Door.RollBack)))],
             Rollout = rollout is null ? null : Status(rollout),
             Withdrawn = serving is null ? null : Withdrawn(loop.Key, serving, Door.Serve),
             Left = ProjectBook.IsLeft(definition, loop.Key.Service, loop.Key.Stage),
@@ -80,12 +83,15 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
         };
     }
 
-    private string? Withdrawn(ServiceKey key, Generation generation, Door door) => ledger.Read(view => Standing.Objection(view, door, Standpoint.Of(key, generation))?.Reason);
+    private string? Withdrawn(ServiceKey key, Generation generation, Door door) =>
+        ledger.Read(view => Standing.Objection(view, door, Standpoint.Of(key, generation))?.Reason);
 
     private static RolloutStatus Status(OpenRollout rollout)
     {
         var state = rollout.State;
-        return new RolloutStatus(rollout.Id, state.Spec.Next.Number, state.Spec.Next.Digest, state.Spec.Next.Version, state.Pause is null ? state.Phase.ToString() : "Paused", state.Share, Text(state.Pause?.Reason) ?? Text(state.Reason) ?? Text(state.Waiting), state.PhaseSince);
+        return new RolloutStatus(rollout.Id, state.Spec.Next.Number, state.Spec.Next.Digest, state.Spec.Next.Version,
+            state.Pause is null ? state.Phase.ToString() : "Paused", state.Share,
+            Text(state.Pause?.Reason) ?? Text(state.Reason) ?? Text(state.Waiting), state.PhaseSince);
     }
 
     private static string State(ServiceLoop loop, Generation shown)
@@ -107,7 +113,8 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
     {
         var server = seen.Server(i.Generation, i.Index);
         string health = server?.Health switch { ServerHealth.Up => "healthy", ServerHealth.Down => "unhealthy", _ => "unknown" };
-        return new InstanceStatus($"{i.Id[..Math.Min(12, i.Id.Length)]}", i.Address, i.State.ToString().ToLowerInvariant(), health, i.Digest, i.Generation)
+        return new InstanceStatus($"{i.Id[..Math.Min(12, i.Id.Length)]}", i.Address, i.State.ToString().ToLowerInvariant(), health,
+            i.Digest, i.Generation)
         {
             Name = InstanceName.Of(i.Generation, i.Index),
             Version = (loop.Rollout?.State.Setup ?? loop.Steady?.Setup)?.Find(i.Generation)?.Version,
@@ -117,7 +124,8 @@ internal sealed class StatusReader(LedgerStore ledger, Controller controller, Pr
         };
     }
 
-    private static string Repository(Generation generation) => generation.Repository[(generation.Repository.IndexOf('/', StringComparison.Ordinal) + 1)..];
+    private static string Repository(Generation generation) =>
+        generation.Repository[(generation.Repository.IndexOf('/', StringComparison.Ordinal) + 1)..];
 
     private static string? Text(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

@@ -11,12 +11,14 @@ internal sealed class TokenDesk(TokenStore tokens, TimeProvider time)
     {
         var roles = RolesOf(request);
         if (!Principal.IsName(request.Name) || request.Name == tokens.Own.Name)
-            throw new ApiException("invalid", $"'{ApiText.Short(request.Name)}' is not a name for a token: use lower-case letters, digits, '-', '_' and '.', beginning with a letter");
+            throw new ApiException("invalid", $"'{ApiText.Short(request.Name)}' is not a name for a token: use lower-case letters, digits, "
+                + "'-', '_' and '.', beginning with a letter");
         if (request.Expires <= time.GetUtcNow())
             throw new ApiException("invalid", $"the token of '{request.Name}' would end before it begins");
 
         string secret = await tokens.CreateAsync(by, request.Name, roles, request.Expires, cancellationToken)
-            ?? throw new ApiException("refused", $"the name '{request.Name}' was given to a token before, and one name is one person for ever: choose another");
+            ?? throw new ApiException("refused",
+                $"the name '{request.Name}' was given to a token before, and one name is one person for ever: choose another");
         return new TokenReply(request.Name, Roles.Names(roles), request.Expires, secret);
     }
 
@@ -30,7 +32,8 @@ internal sealed class TokenDesk(TokenStore tokens, TimeProvider time)
         if (request.Roles is not { Count: > 0 })
             return Role.Viewer;
         return Roles.Parse(request.Roles)
-            ?? throw new ApiException("invalid", $"'{ApiText.Short(string.Join(", ", request.Roles))}' are not all roles: the roles are {string.Join(", ", Roles.All.SelectMany(r => Roles.Names(r)))}");
+            ?? throw new ApiException("invalid", $"'{ApiText.Short(string.Join(", ", request.Roles))}' are not all roles: "
+                + $"the roles are {string.Join(", ", Roles.All.SelectMany(r => Roles.Names(r)))}");
     }
 
     private TokenStatus Status(TokenFacts token) => new(

@@ -6,11 +6,13 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Server.Control;
 
-/// <summary>Gathers what a decision about an image rests on: its verified evidence, the questions and sources the project was applied with, and what people said.</summary>
+/// <summary>Gathers what a decision about an image rests on: its verified evidence, the questions and sources the project was applied with,
+/// and what people said.</summary>
 internal sealed class Candidates(LedgerStore ledger, ProjectBook projects, EvidenceShelf evidence, TimeProvider time)
 {
     /// <summary>An image that asks to be admitted to a stage.</summary>
-    public async Task<Candidate> OfAsync(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, CancellationToken cancellationToken)
+    public async Task<Candidate> OfAsync(
+        ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, CancellationToken cancellationToken)
     {
         int index = project.Stages.Select(s => s.Name).ToList().IndexOf(stage.Name);
         var before = index <= 0 ? null : project.Stages[index - 1];
@@ -26,15 +28,19 @@ internal sealed class Candidates(LedgerStore ledger, ProjectBook projects, Evide
             Layers = layers,
             Stage = stage,
             Before = before,
-            AdmittedBefore = before is null ? null : Standing.Admission(view, new Standpoint(project.Name, image.Name, before.Name, digest), before)?.Time,
+            AdmittedBefore = before is null
+                ? null
+                : Standing.Admission(view, new Standpoint(project.Name, image.Name, before.Name, digest), before)?.Time,
             Evidence = set,
-            Approvals = [.. view.Approvals(project.Name, image.Name, stage.Name, digest).Select(word => Word(view, new Standpoint(project.Name, image.Name, stage.Name, digest), word))],
+            Approvals = [.. view.Approvals(project.Name, image.Name, stage.Name, digest)
+                .Select(word => Word(view, new Standpoint(project.Name, image.Name, stage.Name, digest), word))],
             Revoked = view.Revocation(project.Name, digest) is { } revoked ? $"{revoked.Reason} ({revoked.Actor})" : null,
             Now = time.GetUtcNow(),
         });
     }
 
-    /// <summary>The version of an image, for people; null when none is proved. A tag alone proves nothing, whoever may push can put one on any image: provenance must name the version too.</summary>
+    /// <summary>The version of an image, for people; null when none is proved. A tag alone proves nothing, whoever may push can put one on
+    /// any image: provenance must name the version too.</summary>
     public async Task<string?> VersionAsync(string project, string image, Digest digest, CancellationToken cancellationToken) =>
         (await ProvedAsync(project, image, ledger.Read(view => view.TagsOf(Repository(project, image), digest)), cancellationToken))?.Tag;
 
@@ -42,7 +48,8 @@ internal sealed class Candidates(LedgerStore ledger, ProjectBook projects, Evide
     public Task<BoundTag?> NewestAsync(string project, string image, CancellationToken cancellationToken) =>
         ProvedAsync(project, image, ledger.Read(view => view.Tags(Repository(project, image))), cancellationToken);
 
-    /// <summary>Whether a tag names a version of an image: accepted provenance names it. Where none is accepted that cannot be told, and the answer is yes.</summary>
+    /// <summary>Whether a tag names a version of an image: accepted provenance names it. Where none is accepted that cannot be told,
+    /// and the answer is yes.</summary>
     public async Task<bool> IsVersionAsync(string repository, string tag, Digest digest, CancellationToken cancellationToken)
     {
         if (repository.Split('/') is not [var projectName, var imageName] || Find(projectName, imageName) is not ({ } project, { } image))
@@ -55,10 +62,13 @@ internal sealed class Candidates(LedgerStore ledger, ProjectBook projects, Evide
     private (ProjectDefinition? Project, ImageDefinition? Image) Find(string projectName, string imageName) =>
         projects.Find(projectName) is { } project ? (project, project.Images.FirstOrDefault(i => i.Name == imageName)) : default;
 
-    private async Task<IReadOnlyList<string>> VersionsAsync(ProjectDefinition project, ImageDefinition image, Digest digest, CancellationToken cancellationToken) =>
-        BuiltInGates.Versions(await OfAsync(project, image, project.Stages.Count > 0 ? project.Stages[0] : new StageDefinition("", default), digest, cancellationToken));
+    private async Task<IReadOnlyList<string>> VersionsAsync(
+        ProjectDefinition project, ImageDefinition image, Digest digest, CancellationToken cancellationToken) =>
+        BuiltInGates.Versions(await OfAsync(project, image, project.Stages.Count > 0 ? project.Stages[0] : new StageDefinition("", default),
+            digest, cancellationToken));
 
-    private async Task<BoundTag?> ProvedAsync(string projectName, string imageName, IReadOnlyList<BoundTag> tags, CancellationToken cancellationToken)
+    private async Task<BoundTag?> ProvedAsync(
+        string projectName, string imageName, IReadOnlyList<BoundTag> tags, CancellationToken cancellationToken)
     {
         if (Find(projectName, imageName) is not ({ } project, { } image))
             return null;
@@ -76,7 +86,8 @@ internal sealed class Candidates(LedgerStore ledger, ProjectBook projects, Evide
     }
 
     private static Approval Word(LedgerView view, Standpoint at, ApprovalRow word) =>
-        new(word.Who, word.IsApproved, word.IsApproved && Standing.IsPublisher(view, at, word.Who) ? $"{word.Reason}; published it too" : word.Reason, word.Time);
+        new(word.Who, word.IsApproved,
+            word.IsApproved && Standing.IsPublisher(view, at, word.Who) ? $"{word.Reason}; published it too" : word.Reason, word.Time);
 
     private static string Repository(string project, string image) => $"{project}/{image}";
 }

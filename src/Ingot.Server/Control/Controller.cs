@@ -23,7 +23,8 @@ internal sealed class Controller : IAsyncDisposable
             ledger, append ?? ((actor, say) => ledger.AppendAsync(actor, say)), targets, new LoopClock(time), time, logger);
 
     /// <summary>The loops, by stage and service.</summary>
-    public IEnumerable<ServiceLoop> Loops => _loops.Values.OrderBy(l => l.Key.Project, StringComparer.Ordinal).ThenBy(l => l.Key.Service, StringComparer.Ordinal).ThenBy(l => l.Key.Stage, StringComparer.Ordinal);
+    public IEnumerable<ServiceLoop> Loops => _loops.Values.OrderBy(l => l.Key.Project, StringComparer.Ordinal)
+        .ThenBy(l => l.Key.Service, StringComparer.Ordinal).ThenBy(l => l.Key.Stage, StringComparer.Ordinal);
 
     /// <summary>Takes up everything that the ledger says is under way or runs.</summary>
     public void Resume()
@@ -42,7 +43,11 @@ internal sealed class Controller : IAsyncDisposable
         }
         catch (Exception e) when (e is FormatException or LedgerException or ArgumentException or InvalidCastException)
         {
-            _world.Logger.LogError(e, "{Service} is not taken up, because what the ledger says of it cannot be read: {Message}; run 'ingot log verify'", key, e.Message);
+            _world.Logger.LogError(
+                e,
+                "{Service} is not taken up, because what the ledger says of it cannot be read: {Message}; run 'ingot log verify'",
+                key,
+                e.Message);
         }
     }
 
@@ -51,7 +56,8 @@ internal sealed class Controller : IAsyncDisposable
     {
         lock (_gate)
         {
-            return _loops.GetOrAdd(key, k => new ServiceLoop(k, _world.Ledger.Read(view => ServiceHistory.Read(view, k, _world.Ledger.Working)), _world));
+            return _loops.GetOrAdd(key,
+                k => new ServiceLoop(k, _world.Ledger.Read(view => ServiceHistory.Read(view, k, _world.Ledger.Working)), _world));
         }
     }
 

@@ -3,7 +3,8 @@ using Ingot.Releases;
 
 namespace Ingot.Server.Control;
 
-/// <summary>Looks at the instances in the background, one look at a time, so that an engine that is slow or hangs keeps nobody from looking at the proxy.</summary>
+/// <summary>Looks at the instances in the background, one look at a time,
+/// so that an engine that is slow or hangs keeps nobody from looking at the proxy.</summary>
 internal sealed class EngineWatch(ITarget target, TimeProvider time)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
@@ -58,7 +59,8 @@ internal sealed class EngineWatch(ITarget target, TimeProvider time)
         try
         {
             // A target that does not heed the token is left behind.
-            var instances = await Task.Run(() => target.ObserveInstancesAsync(setup, limit.Token), CancellationToken.None).WaitAsync(limit.Token);
+            var instances = await Task.Run(() => target.ObserveInstancesAsync(setup, limit.Token), CancellationToken.None)
+                .WaitAsync(limit.Token);
             return new Look(instances, began, null);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)

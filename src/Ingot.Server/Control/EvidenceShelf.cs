@@ -21,7 +21,9 @@ internal sealed class EvidenceShelf(LedgerStore ledger, IContentStore content, K
     {
         try
         {
-            return await content.ReadAsync(digest, cancellationToken) is { } bytes ? [.. ImageJson.ReadManifest(bytes).Layers.Select(l => l.Digest)] : [];
+            return await content.ReadAsync(digest, cancellationToken) is { } bytes
+                ? [.. ImageJson.ReadManifest(bytes).Layers.Select(l => l.Digest)]
+                : [];
         }
         catch (FormatException)
         {
@@ -30,8 +32,10 @@ internal sealed class EvidenceShelf(LedgerStore ledger, IContentStore content, K
     }
 
     /// <summary>Which of some manifests are believed as evidence of a digest.</summary>
-    public async Task<IReadOnlySet<Digest>> BelievedAsync(Digest subject, IReadOnlyList<Digest> manifests, CancellationToken cancellationToken) =>
+    public async Task<IReadOnlySet<Digest>> BelievedAsync(
+        Digest subject, IReadOnlyList<Digest> manifests, CancellationToken cancellationToken) =>
         await (await ReaderAsync(cancellationToken)).BelievedAsync(subject, content, manifests, cancellationToken);
 
-    private async Task<EvidenceReader> ReaderAsync(CancellationToken cancellationToken) => new((await keys.ReadAsync(cancellationToken)).Trusted, _verdicts);
+    private async Task<EvidenceReader> ReaderAsync(CancellationToken cancellationToken) =>
+        new((await keys.ReadAsync(cancellationToken)).Trusted, _verdicts);
 }

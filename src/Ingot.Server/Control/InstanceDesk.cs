@@ -27,8 +27,10 @@ internal sealed class InstanceDesk(LedgerStore ledger, StageTargets targets, ILo
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_look = TimeSpan.FromSeconds(2);
 
-    /// <summary>The lines of all instances of a service at its stages, the newest generation's and those that are left of others; when they are followed, also those of instances that come.</summary>
-    public IAsyncEnumerable<LogLineReply> LogAsync(ProjectDefinition project, string service, string? stage, LogQuery query, CancellationToken cancellationToken)
+    /// <summary>The lines of all instances of a service at its stages, the newest generation's and those that are left of others; when they
+    /// are followed, also those of instances that come.</summary>
+    public IAsyncEnumerable<LogLineReply> LogAsync(
+        ProjectDefinition project, string service, string? stage, LogQuery query, CancellationToken cancellationToken)
     {
         var keys = Keys(project, service, stage);
         return query.Follow ? FollowAsync(keys, query, cancellationToken) : ReadAsync(keys, query, cancellationToken);
@@ -105,19 +107,24 @@ internal sealed class InstanceDesk(LedgerStore ledger, StageTargets targets, ILo
     private List<ServiceKey> Keys(ProjectDefinition project, string service, string? stage)
     {
         var named = project.Services.FirstOrDefault(s => s.Name == service);
-        var live = ledger.Read(view => view.LiveServices().Where(s => s.Project == project.Name && s.Service == service).Select(s => s.Stage).ToList());
+        var live = ledger.Read(view =>
+            view.LiveServices().Where(s => s.Project == project.Name && s.Service == service).Select(s => s.Stage).ToList());
         if (named is null && live.Count == 0)
-            throw new ApiException("not_found", $"the project '{project.Name}' has no service '{service}'{Among(project.Services.Select(s => s.Name))}");
+            throw new ApiException("not_found",
+                $"the project '{project.Name}' has no service '{service}'{Among(project.Services.Select(s => s.Name))}");
         if (stage is not null && project.Stages.All(s => s.Name != stage) && !live.Contains(stage))
-            throw new ApiException("not_found", $"the project '{project.Name}' has no stage '{stage}'{Among(project.Stages.Select(s => s.Name))}");
+            throw new ApiException("not_found",
+                $"the project '{project.Name}' has no stage '{stage}'{Among(project.Stages.Select(s => s.Name))}");
 
         var stages = project.Stages.Where(s => s.Target is not null).Select(s => s.Name).Union(live, StringComparer.Ordinal);
         return [.. stages.Where(s => stage is null || s == stage).Select(s => new ServiceKey(project.Name, service, s))];
     }
 
-    private static string Among(IEnumerable<string> names) => names.ToList() is { Count: > 0 } known ? $": it has {string.Join(", ", known)}" : "";
+    private static string Among(IEnumerable<string> names) =>
+        names.ToList() is { Count: > 0 } known ? $": it has {string.Join(", ", known)}" : "";
 
-    private async IAsyncEnumerable<LogLineReply> ReadAsync(IReadOnlyList<ServiceKey> keys, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<LogLineReply> ReadAsync(
+        IReadOnlyList<ServiceKey> keys, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var readers = new List<IAsyncEnumerator<LogLineReply>>();
         try
@@ -179,7 +186,8 @@ internal sealed class InstanceDesk(LedgerStore ledger, StageTargets targets, ILo
         }
     }
 
-    private async IAsyncEnumerable<LogLineReply> FollowAsync(IReadOnlyList<ServiceKey> keys, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<LogLineReply> FollowAsync(
+        IReadOnlyList<ServiceKey> keys, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var lines = Channel.CreateBounded<LogLineReply>(new BoundedChannelOptions(MostPending) { SingleReader = true });
@@ -197,7 +205,8 @@ internal sealed class InstanceDesk(LedgerStore ledger, StageTargets targets, ILo
     }
 
     // Those that come later are read from their beginning, and one that was started again from where it ended.
-    private async Task WatchAsync(IReadOnlyList<ServiceKey> keys, LogQuery query, ChannelWriter<LogLineReply> lines, CancellationToken cancellationToken)
+    private async Task WatchAsync(
+        IReadOnlyList<ServiceKey> keys, LogQuery query, ChannelWriter<LogLineReply> lines, CancellationToken cancellationToken)
     {
         var readers = new Dictionary<string, LogReader>(StringComparer.Ordinal);
         Exception? fault = null;

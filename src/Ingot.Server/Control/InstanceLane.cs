@@ -2,7 +2,8 @@ using Ingot.Releases;
 
 namespace Ingot.Server.Control;
 
-/// <summary>Carries moves on instances out in the background: one at a time for each instance, a few at once for all. However slow one is, nothing waits for it.</summary>
+/// <summary>Carries moves on instances out in the background: one at a time for each instance, a few at once for all. However slow one is,
+/// nothing waits for it.</summary>
 internal sealed class InstanceLane(TimeProvider time) : IAsyncDisposable
 {
     private const int AtOnce = 8;

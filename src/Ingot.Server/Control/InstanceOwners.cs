@@ -3,7 +3,8 @@ using Ingot.Server.Ledger;
 
 namespace Ingot.Server.Control;
 
-/// <summary>Which containers are ours, by the ids the ledger holds: a container that has our labels and another id is a stranger, whoever gave it the labels.</summary>
+/// <summary>Which containers are ours, by the ids the ledger holds: a container that has our labels and another id is a stranger,
+/// whoever gave it the labels.</summary>
 internal sealed class InstanceOwners
 {
     private const int AtOnce = 256;
@@ -31,7 +32,8 @@ internal sealed class InstanceOwners
 
     // A rollback asks for a generation that is there already: the first request made its instances.
     private static long? First(LedgerView view, ServiceKey key, HashSet<long> live) => Entries(view, key, 0, "release-requested")
-        .Where(entry => entry.Event is LedgerEvent.ReleaseRequested request && request.Stage == key.Stage && live.Contains(request.Generation))
+        .Where(entry =>
+            entry.Event is LedgerEvent.ReleaseRequested request && request.Stage == key.Stage && live.Contains(request.Generation))
         .Select(entry => (long?)entry.Seq).FirstOrDefault();
 
     private void Follow(LedgerView view, ServiceKey key, long first)
@@ -104,7 +106,8 @@ internal sealed class InstanceOwners
             _owned.Clear();
     }
 
-    /// <summary>Parts what is ours from strangers, and says what is taken on: what stands where something was to be made, and is what it should be.</summary>
+    /// <summary>Parts what is ours from strangers, and says what is taken on: what stands where something was to be made,
+    /// and is what it should be.</summary>
     /// <param name="seen">The instances with our labels.</param>
     /// <param name="isInFlux">Whether a move on an instance is under way: its acknowledgement says the id.</param>
     public Sorted Sort(IReadOnlyList<InstanceObservation> seen, Func<(int Generation, int Index), bool> isInFlux)
@@ -118,13 +121,17 @@ internal sealed class InstanceOwners
             {
                 var at = (instance.Generation, instance.Index);
                 bool isExpected = _owned.TryGetValue(at, out var owned);
-                // What was made before the entries that were read is a leftover of ours: nothing runs of it any more, and it can only be taken away.
+                // What was made before the entries that were read is a leftover of ours: nothing runs of it any more,
+                // and it can only be taken away.
                 bool isLeft = !isExpected && instance.Generation < _lowest;
                 if (isLeft || (isExpected && MayBe(owned!, instance)))
                     ours.Add(instance);
                 else
-                    strangers.Add($"the container {Short(instance.Id)} has the labels of {InstanceName.Of(instance.Generation, instance.Index)} and was not made by this server: it is left alone and gets no traffic");
-                if (isExpected && owned!.Id is null && MayBe(owned, instance) && instance.Objection is null && instance.State != InstanceState.Created && !isInFlux(at))
+                    strangers.Add($"the container {Short(instance.Id)} has the labels of "
+                        + $"{InstanceName.Of(instance.Generation, instance.Index)} and was not made by this server: "
+                        + "it is left alone and gets no traffic");
+                if (isExpected && owned!.Id is null && MayBe(owned, instance) && instance.Objection is null
+                    && instance.State != InstanceState.Created && !isInFlux(at))
                 {
                     _owned[at] = owned with { Id = instance.Id };
                     adopted.Add(new Adoption(owned.Move, owned.Rollout, instance.Id));
@@ -143,12 +150,14 @@ internal sealed class InstanceOwners
 
     // create g2-0 attempt 1; remove g2-0 ID
     private static (string Verb, (int Generation, int Index) Instance, string Tail)? Parse(string move) =>
-        move.Split(' ', 3) is [("create" or "remove") and var verb, var name, var rest] && InstanceName.TryParse(name, out int generation, out int index)
+        move.Split(' ', 3) is [("create" or "remove") and var verb, var name, var rest]
+            && InstanceName.TryParse(name, out int generation, out int index)
             ? (verb, (generation, index), rest)
             : null;
 
     /// <summary>Instances as they are to be shown to a decision.</summary>
-    internal sealed record Sorted(IReadOnlyList<InstanceObservation> Ours, IReadOnlyList<string> Strangers, IReadOnlyList<Adoption> Adopted);
+    internal sealed record Sorted(
+        IReadOnlyList<InstanceObservation> Ours, IReadOnlyList<string> Strangers, IReadOnlyList<Adoption> Adopted);
 
     /// <summary>An instance that was made, and whose making was not acknowledged: the server ended in between.</summary>
     internal sealed record Adoption(string Move, string? Rollout, string Id);

@@ -7,7 +7,8 @@ namespace Ingot.Server.Control;
 /// <summary>Says which keys are trusted, takes new ones in and retires them; what rested on a retired one is decided anew.</summary>
 internal sealed class KeyDesk(LedgerStore ledger, KeyBook keys, PromotionDesk promotions, KeyStore store)
 {
-    public async Task<KeysReply> ListAsync(CancellationToken cancellationToken) => KeyReports.Of(await keys.ReadAsync(cancellationToken), await NotesAsync(cancellationToken));
+    public async Task<KeysReply> ListAsync(CancellationToken cancellationToken) =>
+        KeyReports.Of(await keys.ReadAsync(cancellationToken), await NotesAsync(cancellationToken));
 
     public async Task<KeyReply> TrustAsync(KeyTrustRequest request, string by, CancellationToken cancellationToken) =>
         KeyReports.Of(await keys.TrustAsync(request.Name, request.PublicKey, request.Roles, by, cancellationToken));
@@ -34,11 +35,14 @@ internal sealed class KeyDesk(LedgerStore ledger, KeyBook keys, PromotionDesk pr
         }
     }
 
-    private Task<IReadOnlyList<string>> NotesAsync(CancellationToken cancellationToken) => KeyReports.NotesAsync(ledger.Read(KeyRing.Of), store, cancellationToken);
+    private Task<IReadOnlyList<string>> NotesAsync(CancellationToken cancellationToken) =>
+        KeyReports.NotesAsync(ledger.Read(KeyRing.Of), store, cancellationToken);
 
-    /// <summary>The admissions that may rest on a key's word, by stage as the projects have them, so that one is decided before those that rest on it.</summary>
+    /// <summary>The admissions that may rest on a key's word, by stage as the projects have them,
+    /// so that one is decided before those that rest on it.</summary>
     private static List<PromotionRow> Resting(LedgerView view, string key) =>
-        [.. view.Projects().SelectMany(p => view.Promotions(p.Project)).Where(p => p.Admitted && Standing.Objection(view, Door.Serve, At(p)) is { Kind: ObjectionKind.Lapsed }).OrderBy(p => p.Entry)];
+        [.. view.Projects().SelectMany(p => view.Promotions(p.Project))
+            .Where(p => p.Admitted && Standing.Objection(view, Door.Serve, At(p)) is { Kind: ObjectionKind.Lapsed }).OrderBy(p => p.Entry)];
 
     private static Standpoint At(PromotionRow admission) => new(admission.Project, admission.Image, admission.Stage, admission.Digest);
 }

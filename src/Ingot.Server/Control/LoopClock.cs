@@ -1,6 +1,7 @@
 namespace Ingot.Server.Control;
 
-/// <summary>The time decisions are made by: the wall clock when the process began, and what has passed since. A wall clock that is set changes nothing.</summary>
+/// <summary>The time decisions are made by: the wall clock when the process began, and what has passed since.
+/// A wall clock that is set changes nothing.</summary>
 internal sealed class LoopClock(TimeProvider time) : TimeProvider
 {
     private readonly DateTimeOffset _began = time.GetUtcNow();
@@ -12,5 +13,6 @@ internal sealed class LoopClock(TimeProvider time) : TimeProvider
 
     public override long GetTimestamp() => time.GetTimestamp();
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => time.CreateTimer(callback, state, dueTime, period);
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        time.CreateTimer(callback, state, dueTime, period);
 }

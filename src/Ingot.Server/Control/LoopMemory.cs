@@ -3,7 +3,8 @@ using Ingot.Server.Ledger;
 
 namespace Ingot.Server.Control;
 
-/// <summary>What a loop knows of its service, as a value: it is replaced, never changed. What is in it is on the ledger, except in the direction that is safe.</summary>
+/// <summary>What a loop knows of its service, as a value: it is replaced, never changed. What is in it is on the ledger, except in the
+/// direction that is safe.</summary>
 internal sealed record LoopMemory
 {
     /// <summary>What runs between rollouts, or ran before the one under way; null before the first deployment.</summary>
@@ -27,7 +28,8 @@ internal sealed record LoopMemory
     /// <summary>The last return to an older generation, and when it was done; null when there was none in this process.</summary>
     public PastReturn? LastReturn { get; init; }
 
-    /// <summary>How many returns were asked for: a release that was decided before the last one and comes after it does not begin.</summary>
+    /// <summary>How many returns were asked for: a release that was decided before the last one and comes after it does not
+    /// begin.</summary>
     public int Returns { get; init; }
 
     /// <summary>Counts what was decided: a decision that rests on another turn's memory is none.</summary>

@@ -2,7 +2,8 @@ using Ingot.Releases;
 
 namespace Ingot.Server.Control;
 
-/// <summary>Remembers which moves failed, so that each is tried again later and later, is recorded once, and keeps no other from being made.</summary>
+/// <summary>Remembers which moves failed, so that each is tried again later and later, is recorded once,
+/// and keeps no other from being made.</summary>
 internal sealed class MoveRetries(TimeProvider time)
 {
     private const int Remembered = 256;
@@ -37,7 +38,10 @@ internal sealed class MoveRetries(TimeProvider time)
         lock (_gate)
         {
             _failures.Remove(move.Key);
-            foreach (string key in _failures.Where(pair => instance is not null && pair.Value.Instance == instance).Select(pair => pair.Key).ToList())
+            foreach (string key in _failures
+                .Where(pair => instance is not null && pair.Value.Instance == instance)
+                .Select(pair => pair.Key)
+                .ToList())
                 _failures.Remove(key);
         }
     }
@@ -64,7 +68,8 @@ internal sealed class MoveRetries(TimeProvider time)
             _failures.Clear();
     }
 
-    /// <summary>Forgets what has not been asked for since long after it could have been: decisions wait between two tries as well.</summary>
+    /// <summary>Forgets what has not been asked for since long after it could have been:
+    /// decisions wait between two tries as well.</summary>
     public void KeepOnly(IEnumerable<Move> wanted)
     {
         lock (_gate)
@@ -73,7 +78,8 @@ internal sealed class MoveRetries(TimeProvider time)
                 return;
             var keys = wanted.Select(move => move.Key).ToHashSet(StringComparer.Ordinal);
             var longAgo = time.GetUtcNow() - s_longest;
-            foreach (string key in _failures.Where(pair => !keys.Contains(pair.Key) && pair.Value.NotBefore < longAgo).Select(pair => pair.Key).ToList())
+            foreach (string key in _failures.Where(pair => !keys.Contains(pair.Key) && pair.Value.NotBefore < longAgo)
+                .Select(pair => pair.Key).ToList())
                 _failures.Remove(key);
         }
     }

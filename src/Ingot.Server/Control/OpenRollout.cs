@@ -16,7 +16,8 @@ internal sealed record ReleaseOrder(RolloutSpec Spec, IReadOnlyList<LedgerEvent>
 /// <summary>What the ledger says of a service: how it stood after the last rollout that ended, and the rollouts that have not.</summary>
 internal sealed record ServiceHistory(LoopMemory Memory, InstanceOwners Owners)
 {
-    /// <summary>Reads a service's history. A rollout that was requested and not begun starts from what was asked for; what was counted since the last entry is taken from <paramref name="working"/>.</summary>
+    /// <summary>Reads a service's history. A rollout that was requested and not begun starts from what was asked for; what was counted
+    /// since the last entry is taken from <paramref name="working"/>.</summary>
     public static ServiceHistory Read(LedgerView view, ServiceKey key, WorkingStates? working = null)
     {
         var owners = InstanceOwners.Read(view, key);
@@ -28,7 +29,15 @@ internal sealed record ServiceHistory(LoopMemory Memory, InstanceOwners Owners)
         var open = rollouts.Where(r => r.Outcome is null).Reverse().Select(r => Open(r, view.State(r, working))).ToList();
         var (steady, since) = Steady(view, rollouts);
         steady = steady is null ? null : Remembered(view, steady, rollouts, working);
-        var memory = new LoopMemory { Steady = steady, Since = since, Mark = MarkOf(view, rollouts), Rollout = open.FirstOrDefault(), Waiting = [.. open.Skip(1)], StoppedBy = stoppedBy };
+        var memory = new LoopMemory
+        {
+            Steady = steady,
+            Since = since,
+            Mark = MarkOf(view, rollouts),
+            Rollout = open.FirstOrDefault(),
+            Waiting = [.. open.Skip(1)],
+            StoppedBy = stoppedBy,
+        };
         return new ServiceHistory(memory, owners);
     }
 
@@ -64,12 +73,15 @@ internal sealed record ServiceHistory(LoopMemory Memory, InstanceOwners Owners)
     // What is remembered of instances between rollouts goes on from the last one that ended.
     private static SteadyState Remembered(LedgerView view, SteadyState steady, IReadOnlyList<RolloutRow> rollouts, WorkingStates? working)
     {
-        return working?.Read(steady.Key.Stem, MarkOf(view, rollouts)) is { } json ? steady with { Instances = ReleasesJson.ReadMemory(json) } : steady;
+        return working?.Read(steady.Key.Stem, MarkOf(view, rollouts)) is { } json
+            ? steady with { Instances = ReleasesJson.ReadMemory(json) }
+            : steady;
     }
 
     // What is counted between rollouts is based on this: the last entry about the last rollout that ended.
     private static string MarkOf(LedgerView view, IReadOnlyList<RolloutRow> rollouts) =>
         rollouts.Where(r => r.Outcome is not null).MaxBy(r => r.Entry) is { } last ? view.Mark(last.Entry) : "";
 
-    private static OpenRollout Open(RolloutRow rollout, RecordedState recorded) => new(rollout.Id, recorded.State, recorded.ChangesRecorded, recorded.Mark);
+    private static OpenRollout Open(RolloutRow rollout, RecordedState recorded) =>
+        new(rollout.Id, recorded.State, recorded.ChangesRecorded, recorded.Mark);
 }

@@ -13,10 +13,13 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
     // What a decision rests on may change while evidence is read; a digest that is being rolled out has a new entry every second.
     private const int Attempts = 20;
 
-    /// <summary>Decides and records. A digest that is admitted stays so until a gate says the opposite, somebody withdraws it, or what it rests on falls; nothing new is recorded while the answer is the same.</summary>
-    public Task<DecisionReply> PromoteAsync(PromotionRequest request, string by, CancellationToken cancellationToken) => DecideAsync(request, by, _ => true, cancellationToken);
+    /// <summary>Decides and records. A digest that is admitted stays so until a gate says the opposite, somebody withdraws it, or what it
+    /// rests on falls; nothing new is recorded while the answer is the same.</summary>
+    public Task<DecisionReply> PromoteAsync(PromotionRequest request, string by, CancellationToken cancellationToken) =>
+        DecideAsync(request, by, _ => true, cancellationToken);
 
-    private async Task<DecisionReply> DecideAsync(PromotionRequest request, string by, Func<Decision, bool> isRecorded, CancellationToken cancellationToken)
+    private async Task<DecisionReply> DecideAsync(
+        PromotionRequest request, string by, Func<Decision, bool> isRecorded, CancellationToken cancellationToken)
     {
         for (int i = 0; i < Attempts; i++)
         {
@@ -28,7 +31,8 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
             bool stands = false, isDone = false;
             await ledger.AppendAsync(by, view =>
             {
-                stands = !ShowsTheOpposite(decision) && Standing.Admission(view, At(project, image, stage, request.Digest), stage) is not null;
+                stands = !ShowsTheOpposite(decision)
+                    && Standing.Admission(view, At(project, image, stage, request.Digest), stage) is not null;
                 isDone = DecisionBasis.Of(view, request.Project, request.Image, request.Digest) == basis;
                 return isDone && !stands && isRecorded(decision) && !Repeats(view, record) ? [record] : [];
             }, cancellationToken);
@@ -39,8 +43,9 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
         throw new ApiException("refused", $"what speaks for {request.Digest} changed again and again while it was read: ask again");
     }
 
-    /// <summary>Decides again about an admission that may have fallen, and records it when evidence that is left carries it, or speaks against it.
-    /// It is refused when what it rests on changed again and again meanwhile: then nobody knows whether the admission stands.</summary>
+    /// <summary>Decides again about an admission that may have fallen, and records it when evidence that is left carries it, or speaks
+    /// against it. It is refused when what it rests on changed again and again meanwhile:
+    /// then nobody knows whether the admission stands.</summary>
     public async Task ReconsiderAsync(PromotionRow admission, string by, CancellationToken cancellationToken)
     {
         try
@@ -55,7 +60,8 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
     }
 
     /// <summary>What a promotion would say now, or said when the digest was admitted.</summary>
-    public async Task<DecisionReply> ExplainAsync(string projectName, string imageName, string stageName, Digest digest, CancellationToken cancellationToken)
+    public async Task<DecisionReply> ExplainAsync(
+        string projectName, string imageName, string stageName, Digest digest, CancellationToken cancellationToken)
     {
         var (project, image, stage) = Find(projectName, imageName, stageName);
         var at = At(project, image, stage, digest);
@@ -67,7 +73,8 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
         return (await ReplyAsync(project, image, digest, decision, since: null, cancellationToken)) with { Fallen = fallen };
     }
 
-    /// <summary>Records a person's word and answers with what it changes. Who may speak is asked of the project as it is when the word is recorded.</summary>
+    /// <summary>Records a person's word and answers with what it changes.
+    /// Who may speak is asked of the project as it is when the word is recorded.</summary>
     public async Task<DecisionReply> ApproveAsync(ApprovalRequest request, string by, CancellationToken cancellationToken)
     {
         for (int i = 0; i < Attempts; i++)
@@ -75,7 +82,9 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
             var applied = ledger.Read(view => view.Project(request.Project)?.Entry);
             var (project, image, stage) = Find(request.Project, request.Image, request.Stage);
             var entries = await ledger.AppendAsync(
-                by, view => view.Project(request.Project)?.Entry == applied ? [Word(view, At(project, image, stage, request.Digest), stage, request, by)] : [], cancellationToken);
+                by, view => view.Project(request.Project)?.Entry == applied
+                    ? [Word(view, At(project, image, stage, request.Digest), stage, request, by)]
+                    : [], cancellationToken);
             if (entries.Count > 0)
                 return await ExplainAsync(project.Name, image.Name, stage.Name, request.Digest, cancellationToken);
         }
@@ -83,15 +92,18 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
         throw new ApiException("refused", $"the project '{request.Project}' was applied again and again meanwhile: ask again");
     }
 
-    // Whoever rejected an image may always take that back, also when the project no longer asks them: their approval counts for nothing more then.
+    // Whoever rejected an image may always take that back, also when the project no longer asks them:
+    // their approval counts for nothing more then.
     private static LedgerEvent Word(LedgerView view, Standpoint at, StageDefinition stage, ApprovalRequest request, string by)
     {
         bool takesBack = request.Approved && view.Approvals(at.Project, at.Image, at.Stage, at.Digest).Any(word => word.Who == by);
         if (!takesBack && !Standing.MaySpeak(stage, by))
-            throw new ApiException("refused", $"stage '{stage.Name}' takes approvals from {string.Join(", ", stage.Approvals!.From)}, and this is the token of '{by}'");
+            throw new ApiException("refused",
+                $"stage '{stage.Name}' takes approvals from {string.Join(", ", stage.Approvals!.From)}, and this is the token of '{by}'");
 
         return request.Approved
-            ? new LedgerEvent.Approved(at.Project, at.Image, at.Digest, at.Stage, by, request.Why, Standing.IsPublisher(view, at, by) ? true : null)
+            ? new LedgerEvent.Approved(at.Project, at.Image, at.Digest, at.Stage, by, request.Why,
+                Standing.IsPublisher(view, at, by) ? true : null)
             : new LedgerEvent.Rejected(at.Project, at.Image, at.Digest, at.Stage, by, request.Why);
     }
 
@@ -106,25 +118,32 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
     private static bool ShowsTheOpposite(Decision decision) =>
         decision.Gates.Any(gate => gate is { Verdict: GateVerdict.Fail, Gate: not "soak" });
 
-    private static Standpoint At(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest) => new(project.Name, image.Name, stage.Name, digest);
+    private static Standpoint At(ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest) =>
+        new(project.Name, image.Name, stage.Name, digest);
 
     public async Task<ResolveReply> RevokeAsync(RevocationRequest request, string by, CancellationToken cancellationToken)
     {
         var (project, image) = FindImage(request.Project, request.Image);
         await ledger.AppendAsync(by, new LedgerEvent.Revoked(project.Name, image.Name, request.Digest, request.Why), cancellationToken);
-        return new ResolveReply(project.Name, image.Name, request.Digest, await candidates.VersionAsync(project.Name, image.Name, request.Digest, cancellationToken));
+        return new ResolveReply(project.Name, image.Name, request.Digest,
+            await candidates.VersionAsync(project.Name, image.Name, request.Digest, cancellationToken));
     }
 
-    /// <summary>The digest a tag names, or the digest given, when it is published; without either the newest version that is proved.</summary>
-    public async Task<ResolveReply> ResolveAsync(string project, string image, string? tag, string? digest, CancellationToken cancellationToken)
+    /// <summary>The digest a tag names, or the digest given, when it is published;
+    /// without either the newest version that is proved.</summary>
+    public async Task<ResolveReply> ResolveAsync(
+        string project, string image, string? tag, string? digest, CancellationToken cancellationToken)
     {
-        Digest? found = digest is not null ? Published(project, image, digest) : string.IsNullOrEmpty(tag) ? null : Tagged(project, image, tag);
+        Digest? found = digest is not null ? Published(project, image, digest)
+            : string.IsNullOrEmpty(tag) ? null
+            : Tagged(project, image, tag);
         if (found is { } published)
             return new ResolveReply(project, image, published, await candidates.VersionAsync(project, image, published, cancellationToken));
 
         return await candidates.NewestAsync(project, image, cancellationToken) is { } newest
             ? new ResolveReply(project, image, newest.Digest, newest.Tag)
-            : throw new ApiException("not_found", $"no version of '{project}/{image}' that this project built is published here: publish it with 'ingot up', or name it by its tag or digest");
+            : throw new ApiException("not_found", $"no version of '{project}/{image}' that this project built is published here: "
+                + "publish it with 'ingot up', or name it by its tag or digest");
     }
 
     private Digest Published(string project, string image, string digest) =>
@@ -141,12 +160,14 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
 
     // A soak says another time at every look; only the verdicts and what they rest on make a decision new.
     private static string Text(GateRecord gate) =>
-        $"{gate.Gate} {gate.Verdict} {string.Join(' ', gate.Evidence)} {string.Join(' ', gate.Signers?.Select(s => $"{s.Key} {s.PredicateType}") ?? [])}";
+        $"{gate.Gate} {gate.Verdict} {string.Join(' ', gate.Evidence)} "
+        + $"{string.Join(' ', gate.Signers?.Select(s => $"{s.Key} {s.PredicateType}") ?? [])}";
 
     private (ProjectDefinition, ImageDefinition) FindImage(string projectName, string imageName)
     {
         var project = projects.Get(projectName);
-        return (project, project.Images.FirstOrDefault(i => i.Name == imageName) ?? throw new ApiException("not_found", ApiText.NoSuch($"the project '{project.Name}' has no image '{imageName}'", imageName, "images", project.Images.Select(i => i.Name))));
+        return (project, project.Images.FirstOrDefault(i => i.Name == imageName) ?? throw new ApiException("not_found", ApiText.NoSuch(
+            $"the project '{project.Name}' has no image '{imageName}'", imageName, "images", project.Images.Select(i => i.Name))));
     }
 
     private (ProjectDefinition, ImageDefinition, StageDefinition) Find(string projectName, string imageName, string stageName)
@@ -154,30 +175,44 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
         var (project, image) = FindImage(projectName, imageName);
         var stage = project.Stages.FirstOrDefault(s => s.Name == stageName);
         return stage is null
-            ? throw new ApiException("not_found", ApiText.NoSuch($"the project '{project.Name}' has no stage '{stageName}'", stageName, "stages", project.Stages.Select(s => s.Name)))
+            ? throw new ApiException("not_found", ApiText.NoSuch($"the project '{project.Name}' has no stage '{stageName}'", stageName,
+                "stages", project.Stages.Select(s => s.Name)))
             : (project, image, stage);
     }
 
     private static string Repository(ProjectDefinition project, ImageDefinition image) => $"{project.Name}/{image.Name}";
 
-    private static LedgerEvent.PromotionDecided Record(ProjectDefinition project, ImageDefinition image, Decision decision, EvidenceSet set) => new(
-        project.Name, image.Name, Repository(project, image), decision.Image, decision.Stage, decision.Admitted, [.. decision.Gates.Select(gate => Record(gate, set))]);
+    private static LedgerEvent.PromotionDecided Record(
+        ProjectDefinition project, ImageDefinition image, Decision decision, EvidenceSet set) =>
+        new(
+            project.Name, image.Name, Repository(project, image), decision.Image, decision.Stage, decision.Admitted,
+            [.. decision.Gates.Select(gate => Record(gate, set))]);
 
     private static GateRecord Record(GateResult gate, EvidenceSet set) => new(
         gate.Gate, gate.Verdict.ToString().ToLowerInvariant(), gate.Reason, gate.Evidence,
-        [.. set.Records.Where(r => gate.Evidence.Contains(r.Manifest)).Select(r => new GateSigner(r.Signer.Key.Id, r.Statement.PredicateType)).Distinct()]);
+        [.. set.Records.Where(r => gate.Evidence.Contains(r.Manifest))
+            .Select(r => new GateSigner(r.Signer.Key.Id, r.Statement.PredicateType)).Distinct()]);
 
     private Task<DecisionReply> ReplyAsync(
-        ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, Decision decision, bool admitted, CancellationToken cancellationToken) =>
+        ProjectDefinition project, ImageDefinition image, StageDefinition stage, Digest digest, Decision decision, bool admitted,
+        CancellationToken cancellationToken) =>
         admitted && ledger.Read(view => view.Promotion(project.Name, image.Name, stage.Name, digest)) is { Admitted: true } admission
             ? ReplyAsync(project, image, digest, stage.Name, admission, cancellationToken)
             : ReplyAsync(project, image, digest, decision, since: null, cancellationToken);
 
-    private async Task<DecisionReply> ReplyAsync(ProjectDefinition project, ImageDefinition image, Digest digest, Decision decision, DateTimeOffset? since, CancellationToken cancellationToken) => new(
-        project.Name, image.Name, digest, await candidates.VersionAsync(project.Name, image.Name, digest, cancellationToken), decision.Stage, decision.Admitted ? "admitted" : "refused", since,
-        [.. decision.Gates.Select(g => new GateReply(g.Gate, g.Verdict.ToString().ToLowerInvariant(), g.Reason, g.Cure, g.Evidence))]);
+    private async Task<DecisionReply> ReplyAsync(
+        ProjectDefinition project, ImageDefinition image, Digest digest, Decision decision, DateTimeOffset? since,
+        CancellationToken cancellationToken) =>
+        new(
+            project.Name, image.Name, digest, await candidates.VersionAsync(project.Name, image.Name, digest, cancellationToken),
+            decision.Stage, decision.Admitted ? "admitted" : "refused", since,
+            [.. decision.Gates.Select(g => new GateReply(g.Gate, g.Verdict.ToString().ToLowerInvariant(), g.Reason, g.Cure, g.Evidence))]);
 
-    private async Task<DecisionReply> ReplyAsync(ProjectDefinition project, ImageDefinition image, Digest digest, string stage, PromotionRow promotion, CancellationToken cancellationToken) => new(
-        project.Name, image.Name, digest, await candidates.VersionAsync(project.Name, image.Name, digest, cancellationToken), stage, "admitted", promotion.Time,
-        [.. promotion.Gates.Select(g => new GateReply(g.Gate, g.Verdict, g.Reason, null, g.Evidence))]);
+    private async Task<DecisionReply> ReplyAsync(
+        ProjectDefinition project, ImageDefinition image, Digest digest, string stage, PromotionRow promotion,
+        CancellationToken cancellationToken) =>
+        new(
+            project.Name, image.Name, digest, await candidates.VersionAsync(project.Name, image.Name, digest, cancellationToken), stage,
+            "admitted", promotion.Time,
+            [.. promotion.Gates.Select(g => new GateReply(g.Gate, g.Verdict, g.Reason, null, g.Evidence))]);
 }

@@ -7,16 +7,19 @@ using Ingot.Tools;
 
 namespace Ingot.Server.Control;
 
-/// <summary>Finds out whether a target can pull an image. Asked before a release: the pull itself would fail with words that lead nobody to the cause.</summary>
+/// <summary>Finds out whether a target can pull an image. Asked before a release:
+/// the pull itself would fail with words that lead nobody to the cause.</summary>
 internal sealed class PullCheck(IContentStore content, Targets targets, string registry)
 {
     private static readonly LayerCompression[] s_pulledEverywhere = [LayerCompression.None, LayerCompression.Gzip];
 
     /// <summary>Why a stage's target cannot pull an image, and what to do; null when it can.</summary>
-    public async Task<string?> ObjectionAsync(ProjectDefinition project, StageDefinition stage, ImageDefinition image, Digest digest, CancellationToken cancellationToken)
+    public async Task<string?> ObjectionAsync(
+        ProjectDefinition project, StageDefinition stage, ImageDefinition image, Digest digest, CancellationToken cancellationToken)
     {
         var layers = (await Image.LoadAsync(content, digest, cancellationToken: cancellationToken)).Manifest.Layers;
-        var needed = layers.Select(l => LayerCompression.FindMediaType(l.MediaType)).OfType<LayerCompression>().Distinct().Except(s_pulledEverywhere).ToList();
+        var needed = layers.Select(l => LayerCompression.FindMediaType(l.MediaType)).OfType<LayerCompression>().Distinct()
+            .Except(s_pulledEverywhere).ToList();
         TargetDescription description;
         try
         {
@@ -24,7 +27,8 @@ internal sealed class PullCheck(IContentStore content, Targets targets, string r
         }
         catch (ToolException) when (needed.Count == 0)
         {
-            // As a rule it could be pulled: the release waits for a target that does not answer, as it would for one that stops answering later.
+            // As a rule it could be pulled: the release waits for a target that does not answer,
+            // as it would for one that stops answering later.
             return null;
         }
 
@@ -32,7 +36,8 @@ internal sealed class PullCheck(IContentStore content, Targets targets, string r
             return $"{description.Name}, where stage '{stage.Name}' runs image '{image.Name}', speaks https to the registry at {registry}, "
                 + $"which speaks http: {plain.Cure}";
         return needed.FirstOrDefault(c => !description.Compressions.Contains(c.Name)) is { } compression
-            ? $"{description.Name}, where stage '{stage.Name}' runs image '{image.Name}', cannot pull its layers, which are compressed with {compression.Name}: {Cure(project, image, compression)}, or use {description.Upgrade}"
+            ? $"{description.Name}, where stage '{stage.Name}' runs image '{image.Name}', cannot pull its layers, "
+                + $"which are compressed with {compression.Name}: {Cure(project, image, compression)}, or use {description.Upgrade}"
             : null;
     }
 

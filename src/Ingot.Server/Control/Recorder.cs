@@ -5,7 +5,8 @@ namespace Ingot.Server.Control;
 /// <summary>How entries get onto the ledger: all of them or none, decided on as they are appended.</summary>
 internal delegate Task<IReadOnlyList<LedgerEntry>> AppendEntries(string actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> say);
 
-/// <summary>Puts the entries of one service on the ledger, one append after the other. What is owed, because its effect could not wait, goes before everything else and is tried until it is in.</summary>
+/// <summary>Puts the entries of one service on the ledger, one append after the other. What is owed, because its effect could not wait,
+/// goes before everything else and is tried until it is in.</summary>
 internal sealed class Recorder(AppendEntries append, TimeProvider time) : IAsyncDisposable
 {
     private static readonly TimeSpan s_again = TimeSpan.FromSeconds(1);
@@ -37,7 +38,8 @@ internal sealed class Recorder(AppendEntries append, TimeProvider time) : IAsync
     /// <param name="recorded">Runs before anybody else's turn, once the entries are on disk.</param>
     /// <param name="cancellationToken">Stops waiting for the turn.</param>
     public async Task<IReadOnlyList<LedgerEntry>> AppendAsync(
-        string actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> say, Action<IReadOnlyList<LedgerEntry>> recorded, CancellationToken cancellationToken)
+        string actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> say, Action<IReadOnlyList<LedgerEntry>> recorded,
+        CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken);
         try
@@ -153,7 +155,8 @@ internal sealed class Recorder(AppendEntries append, TimeProvider time) : IAsync
             _owed.Dequeue();
     }
 
-    // What is refused for what it says makes way for the rest, which may be what it speaks of. Refused twice it is given up: nothing else may wait for it.
+    // What is refused for what it says makes way for the rest, which may be what it speaks of. Refused twice it is given up:
+    // nothing else may wait for it.
     private void Refuse(Owed owed, Exception why)
     {
         lock (_owed)
@@ -172,5 +175,7 @@ internal sealed class Recorder(AppendEntries append, TimeProvider time) : IAsync
             return _owed.TryPeek(out var owed) ? owed : null;
     }
 
-    private sealed record Owed(string Actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> Say, Action<IReadOnlyList<LedgerEntry>>? Recorded, bool IsRefused = false);
+    private sealed record Owed(
+        string Actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> Say, Action<IReadOnlyList<LedgerEntry>>? Recorded,
+        bool IsRefused = false);
 }

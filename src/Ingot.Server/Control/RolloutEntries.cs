@@ -12,14 +12,16 @@ internal static class RolloutEntries
         var spec = open.State.Spec;
         var (project, service, stage) = spec.Key;
         return new LedgerEvent.ReleaseRequested(
-            project, service, stage, spec.Next.Repository, spec.Next.Digest, spec.Reason, Element(ReleasesJson.Write(spec)), open.Id, spec.Next.Number, spec.Next.Version);
+            project, service, stage, spec.Next.Repository, spec.Next.Digest, spec.Reason, Element(ReleasesJson.Write(spec)), open.Id,
+            spec.Next.Number, spec.Next.Version);
     }
 
     /// <summary>The state a rollout came to.</summary>
     public static LedgerEvent.RolloutStateChanged Changed(OpenRollout rollout, RolloutState state)
     {
         string name = state.Pause is null ? state.Phase.ToString() : "Paused";
-        return new LedgerEvent.RolloutStateChanged(rollout.Id, name, state.Pause?.Reason ?? state.Reason, Element(ReleasesJson.WriteRecord(state, rollout.ChangesRecorded)));
+        return new LedgerEvent.RolloutStateChanged(rollout.Id, name, state.Pause?.Reason ?? state.Reason,
+            Element(ReleasesJson.WriteRecord(state, rollout.ChangesRecorded)));
     }
 
     /// <summary>The moves that are about to be made.</summary>
@@ -37,15 +39,20 @@ internal static class RolloutEntries
         new(key.Project, key.Service, key.Stage, generation.Digest, reason, generation.SettingsDigest);
 
     /// <summary>A rollout came to its end: what is left of generations that are not kept is retired.</summary>
-    public static IReadOnlyList<LedgerEvent> Finished(LedgerView view, OpenRollout rollout, RolloutState state, IEnumerable<OpenRollout> waiting)
+    public static IReadOnlyList<LedgerEvent> Finished(
+        LedgerView view, OpenRollout rollout, RolloutState state, IEnumerable<OpenRollout> waiting)
     {
         var (project, service, stage) = state.Spec.Key;
         var live = view.Generations(project, service, stage).Where(g => !g.IsRetired).Select(g => (int)g.Number);
-        var kept = (Steady.After(state)?.Setup.Generations ?? []).Select(g => g.Number).Concat(waiting.Select(w => w.State.Spec.Next.Number));
+        var kept = (Steady.After(state)?.Setup.Generations ?? [])
+            .Select(g => g.Number)
+            .Concat(waiting.Select(w => w.State.Spec.Next.Number));
         List<LedgerEvent> events = [];
         if (state.Quarantines)
             events.Add(Quarantined(state.Spec.Key, state.Spec.Next, state.Reason));
-        events.AddRange(live.Except(kept).Select(number => new LedgerEvent.GenerationRetired(project, service, stage, number, $"after rollout {rollout.Id}")));
+        events.AddRange(live
+            .Except(kept)
+            .Select(number => new LedgerEvent.GenerationRetired(project, service, stage, number, $"after rollout {rollout.Id}")));
         events.Add(new LedgerEvent.RolloutFinished(rollout.Id, state.Phase.ToString(), state.Reason, Receipt(state)));
         return events;
     }
@@ -56,7 +63,14 @@ internal static class RolloutEntries
         foreach (var rollout in waiting)
         {
             var spec = rollout.State.Spec;
-            var state = rollout.State with { Phase = RolloutPhase.RolledBack, Cause = AbortCause.Superseded, Reason = reason, DecidedAt = now, FinishedAt = now };
+            var state = rollout.State with
+            {
+                Phase = RolloutPhase.RolledBack,
+                Cause = AbortCause.Superseded,
+                Reason = reason,
+                DecidedAt = now,
+                FinishedAt = now,
+            };
             yield return new LedgerEvent.GenerationRetired(spec.Key.Project, spec.Key.Service, spec.Key.Stage, spec.Next.Number, reason);
             yield return new LedgerEvent.RolloutFinished(rollout.Id, nameof(RolloutPhase.RolledBack), reason, Receipt(state));
         }
@@ -70,14 +84,16 @@ internal static class RolloutEntries
     /// <summary>What stands after an entry was recorded about a state: the next record goes on from there.</summary>
     public static LoopMemory Recorded(LoopMemory memory, RolloutState state, IReadOnlyList<LedgerEntry> entries) =>
         memory.Rollout is { } open && open.State.Phase == state.Phase && open.State.History.Count == state.History.Count
-            && entries.LastOrDefault(entry => entry.Event is LedgerEvent.RolloutStateChanged changed && changed.Rollout == open.Id) is { } entry
+            && entries.LastOrDefault(entry => entry.Event is LedgerEvent.RolloutStateChanged changed && changed.Rollout == open.Id)
+                is { } entry
             ? memory with { Rollout = open with { ChangesRecorded = state.History.Count, Mark = entry.Mark } }
             : memory;
 
     /// <summary>The last rollout of a service, when it went back by itself and the service was not stopped since; null otherwise.</summary>
     public static RolloutRow? LastFailed(LedgerView view, ServiceKey key) =>
         view.Rollouts(key.Project, key.Service, key.Stage, 1) is [{ Outcome: nameof(RolloutPhase.RolledBack), StateDetail: not null } last]
-            && view.State(last).State.Cause is AbortCause.Health or AbortCause.Judge or AbortCause.Target && !WasStopped(view, key, last.Entry)
+            && view.State(last).State.Cause is AbortCause.Health or AbortCause.Judge or AbortCause.Target
+            && !WasStopped(view, key, last.Entry)
             ? last
             : null;
 
@@ -93,5 +109,6 @@ internal static class RolloutEntries
         return document.RootElement.Clone();
     }
 
-    private static JsonElement Receipt(RolloutState state) => JsonSerializer.SerializeToElement(RolloutReceipt.Of(state), ReleasesJsonContext.Default.RolloutReceipt);
+    private static JsonElement Receipt(RolloutState state) =>
+        JsonSerializer.SerializeToElement(RolloutReceipt.Of(state), ReleasesJsonContext.Default.RolloutReceipt);
 }

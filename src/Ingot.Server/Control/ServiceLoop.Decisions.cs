@@ -31,10 +31,12 @@ internal sealed partial class ServiceLoop
         var (proxy, trouble) = await ProxyAsync(setup, cancellationToken);
         await engine;
         var look = _engine.Last;
-        var sorted = _owners.Sort(_starts.Of(look.Instances, isKnown: look.Trouble is null), instance => _lane.IsInFlux(instance, look.Began));
+        var sorted = _owners.Sort(_starts.Of(look.Instances, isKnown: look.Trouble is null),
+            instance => _lane.IsInFlux(instance, look.Began));
         _strangers = [.. sorted.Strangers, .. _target.Strangers(Key)];
         foreach (var adopted in sorted.Adopted)
-            _recorder.Owe(Actor, _ => [RolloutEntries.Acknowledgement(Key, adopted.Rollout, adopted.Move, InstanceOwners.Outcome(adopted.Id))]);
+            _recorder.Owe(Actor,
+                _ => [RolloutEntries.Acknowledgement(Key, adopted.Rollout, adopted.Move, InstanceOwners.Outcome(adopted.Id))]);
         return Seen = new Observation(began, proxy, sorted.Ours, _target.ObserveSynthetic(Key))
         {
             InstancesTime = look.Trouble is null ? look.Began : began,
@@ -45,7 +47,9 @@ internal sealed partial class ServiceLoop
 
     // Between rollouts the proxy's own checks say when the engine is to be asked.
     private bool NeedsInstances() =>
-        Seen is not { EngineTrouble: null, ProxyTrouble: null } seen || _lane.IsBusy || seen.Proxy.Servers.Any(server => server.Health != ServerHealth.Up);
+        Seen is not { EngineTrouble: null, ProxyTrouble: null } seen
+            || _lane.IsBusy
+            || seen.Proxy.Servers.Any(server => server.Health != ServerHealth.Up);
 
     private async Task<(ProxyObservation Seen, string? Trouble)> ProxyAsync(ServiceSetup setup, CancellationToken cancellationToken)
     {
@@ -54,7 +58,8 @@ internal sealed partial class ServiceLoop
         try
         {
             // A target that does not heed the token is left behind.
-            return (await Task.Run(() => _target.ObserveProxyAsync(setup, limit.Token), CancellationToken.None).WaitAsync(limit.Token), null);
+            return (
+                await Task.Run(() => _target.ObserveProxyAsync(setup, limit.Token), CancellationToken.None).WaitAsync(limit.Token), null);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -98,11 +103,14 @@ internal sealed partial class ServiceLoop
 
     private bool Holds(IReadOnlyList<string> broken)
     {
-        _broken = broken.Count == 0 ? null : $"a decision was not carried out, because it would break a rule of its own: {string.Join("; ", broken)}";
+        _broken = broken.Count == 0
+            ? null
+            : $"a decision was not carried out, because it would break a rule of its own: {string.Join("; ", broken)}";
         return broken.Count == 0;
     }
 
-    /// <summary>The moves that can be made now. What was decided of an instance that was read before the last move on it ended is not.</summary>
+    /// <summary>The moves that can be made now. What was decided of an instance that was read before the last move on it ended is
+    /// not.</summary>
     private IReadOnlyList<Move> Wanted(IReadOnlyList<Move> moves, Observation seen, bool holds)
     {
         _retries.KeepOnly(moves);
@@ -110,7 +118,8 @@ internal sealed partial class ServiceLoop
 
         bool IsWanted(Move move) => move.Lane == Lane.Traffic
             ? seen.ProxyTrouble is null && (holds || move is Move.SetShares)
-            : holds && seen.EngineTrouble is null && !_retries.IsHeld(move) && InstanceLane.InstanceOf(move) is { } at && !_lane.IsInFlux(at, seen.InstancesTime);
+            : holds && seen.EngineTrouble is null && !_retries.IsHeld(move) && InstanceLane.InstanceOf(move) is { } at
+                && !_lane.IsInFlux(at, seen.InstancesTime);
     }
 
     /// <summary>In the safe direction memory goes first, and the record is owed.</summary>
@@ -140,7 +149,9 @@ internal sealed partial class ServiceLoop
             _ =>
             {
                 said = _memory;
-                return said.Turn != _turnSaid && said.Rollout is { } open && open.Id == id ? [RolloutEntries.Changed(open, open.State)] : [];
+                return said.Turn != _turnSaid && said.Rollout is { } open && open.Id == id
+                    ? [RolloutEntries.Changed(open, open.State)]
+                    : [];
             },
             entries =>
             {
@@ -152,9 +163,11 @@ internal sealed partial class ServiceLoop
     }
 
     // A move that failed meanwhile is remembered.
-    private static RolloutState Kept(LoopMemory memory, RolloutWork work) => Releases.Rollout.KeepFailures(work.Rollout.State, memory.Rollout!.State, work.State);
+    private static RolloutState Kept(LoopMemory memory, RolloutWork work) =>
+        Releases.Rollout.KeepFailures(work.Rollout.State, memory.Rollout!.State, work.State);
 
-    /// <summary>Records a decision and the moves that are about to be made; then it is in memory. False when it is not: then nothing was done, and it is decided anew.</summary>
+    /// <summary>Records a decision and the moves that are about to be made; then it is in memory. False when it is not: then nothing was
+    /// done, and it is decided anew.</summary>
     private async Task<bool> RecordAsync(RolloutWork work, IReadOnlyList<Move> moves, bool isAhead)
     {
         var news = moves.Where(IsNew).ToList();
@@ -163,7 +176,8 @@ internal sealed partial class ServiceLoop
         if (!differs && news.Count == 0 && !work.State.IsTerminal)
         {
             if (!isAhead)
-                Update(memory => memory.Turn == work.Turn && memory.Rollout?.Id == work.Rollout.Id ? memory.With(Kept(memory, work)) : memory);
+                Update(memory =>
+                    memory.Turn == work.Turn && memory.Rollout?.Id == work.Rollout.Id ? memory.With(Kept(memory, work)) : memory);
             Count();
             return true;
         }
@@ -187,7 +201,9 @@ internal sealed partial class ServiceLoop
         return done && _memory.Turn == turn && !work.State.IsTerminal;
     }
 
-    private void Recorded(RolloutWork work, int turn, bool differs, bool isAhead, IReadOnlyList<Move> news, OpenRollout? next, IReadOnlyList<LedgerEntry> entries)
+    private void Recorded(
+        RolloutWork work, int turn, bool differs, bool isAhead, IReadOnlyList<Move> news, OpenRollout? next,
+        IReadOnlyList<LedgerEntry> entries)
     {
         if (entries.Count == 0)
             return;
@@ -197,7 +213,10 @@ internal sealed partial class ServiceLoop
         if (work.State.IsTerminal)
             _counting = _counting.ContinueWith(_ => _ledger.Working.Remove(work.Rollout.Id), TaskScheduler.Default);
         Update(memory => memory.Turn != turn || memory.Rollout?.Id != work.Rollout.Id ? memory
-            : work.State.IsTerminal ? After(memory, work.State, next) with { Mark = entries.Last(entry => entry.Event is LedgerEvent.RolloutFinished).Mark }
+            : work.State.IsTerminal ? After(memory, work.State, next) with
+            {
+                Mark = entries.Last(entry => entry.Event is LedgerEvent.RolloutFinished).Mark,
+            }
             : differs ? RolloutEntries.Recorded(memory.With(Kept(memory, work)), work.State, entries)
             : isAhead ? memory
             : memory.With(Kept(memory, work)));
@@ -231,7 +250,9 @@ internal sealed partial class ServiceLoop
             PreviousDownSince = decided.PreviousDownSince,
             BelowFloorSince = decided.BelowFloorSince,
         };
-        return timed.AcknowledgedAt == decided.AcknowledgedAt ? timed with { Judgement = decided.Judgement, Verdict = decided.Verdict } : timed;
+        return timed.AcknowledgedAt == decided.AcknowledgedAt
+            ? timed with { Judgement = decided.Judgement, Verdict = decided.Verdict }
+            : timed;
     }
 
     private IReadOnlyList<LedgerEvent> Finish(LedgerView view, RolloutWork work, out OpenRollout? next)
@@ -247,7 +268,12 @@ internal sealed partial class ServiceLoop
     {
         var warm = (steady?.Warm ?? []).Where(generation => Objection(view, Door.StandBy, generation) is null);
         var spec = waiting.State.Spec;
-        spec = spec with { ServingProxy = steady is { } s && s.Proxy != spec.Proxy ? s.Proxy : null, Previous = steady?.Serving, Warm = [.. warm] };
+        spec = spec with
+        {
+            ServingProxy = steady is { } s && s.Proxy != spec.Proxy ? s.Proxy : null,
+            Previous = steady?.Serving,
+            Warm = [.. warm],
+        };
         return new OpenRollout(waiting.Id, Releases.Rollout.Begin(spec, _time.GetUtcNow()));
     }
 
@@ -269,7 +295,8 @@ internal sealed partial class ServiceLoop
 
     private static PastReturn? ReturnOf(RolloutState state, DateTimeOffset now) => state switch
     {
-        { Spec: { IsRollback: true, Previous: { } left }, Phase: RolloutPhase.Done } => new PastReturn(now, left.Number, state.Spec.Next.Number),
+        { Spec: { IsRollback: true, Previous: { } left }, Phase: RolloutPhase.Done } =>
+            new PastReturn(now, left.Number, state.Spec.Next.Number),
         { Cause: AbortCause.Person, Spec.Previous: { } kept } => new PastReturn(now, state.Spec.Next.Number, kept.Number),
         _ => null,
     };
@@ -315,7 +342,8 @@ internal sealed partial class ServiceLoop
             Begin(null, move);
     }
 
-    /// <summary>One attempt, waited for a moment: a disk that is full or hangs keeps nobody from looking. True when the entries are in.</summary>
+    /// <summary>One attempt, waited for a moment: a disk that is full or hangs keeps nobody from looking.
+    /// True when the entries are in.</summary>
     private async Task<bool> TryRecordAsync(Func<LedgerView, IReadOnlyList<LedgerEvent>> say, Action<IReadOnlyList<LedgerEntry>> recorded)
     {
         if (!_recording.IsCompleted || _time.GetUtcNow() < _recordNotBefore)
@@ -355,14 +383,16 @@ internal sealed partial class ServiceLoop
         long size = _ledger.Size;
         if (_withdrawnWarm.Size != size || _withdrawnWarm.State?.Warm != steady.Warm)
         {
-            var warm = _ledger.Read(view => steady.Warm.Where(warm => Objection(view, Door.StandBy, warm) is not null).Select(warm => warm.Number).ToHashSet());
+            var warm = _ledger.Read(view =>
+                steady.Warm.Where(warm => Objection(view, Door.StandBy, warm) is not null).Select(warm => warm.Number).ToHashSet());
             _withdrawnWarm = (steady, size, warm);
         }
 
         return _withdrawnWarm.Warm;
     }
 
-    private Objection? Objection(LedgerView view, Door door, Generation generation) => Standing.Objection(view, door, Standpoint.Of(Key, generation));
+    private Objection? Objection(LedgerView view, Door door, Generation generation) =>
+        Standing.Objection(view, door, Standpoint.Of(Key, generation));
 
     /// <summary>A decision about a rollout, and what it rests on.</summary>
     private sealed record RolloutWork(int Turn, OpenRollout Rollout, RolloutState State, bool Differs, Withdrawn Withdrawn);

@@ -91,7 +91,8 @@ internal sealed partial class ServiceLoop
 
     private static string ApiShort(Move move) => move.Key.Length <= 80 ? move.Key : move.Key[..80] + "…";
 
-    /// <summary>Records what became of a move, when that is news. <paramref name="isOwed"/> says that its intent is not recorded either.</summary>
+    /// <summary>Records what became of a move, when that is news. <paramref name="isOwed"/> says that its intent is not recorded
+    /// either.</summary>
     private void Acknowledge(OpenRollout? rollout, Move move, MoveOutcome outcome, bool isOwed)
     {
         bool isNew = outcome.Failure is { } failure ? Failed(rollout, move, failure) : Succeeded(move, outcome.Id);
@@ -125,7 +126,8 @@ internal sealed partial class ServiceLoop
     {
         _retries.Succeeded(move);
         _owners.Acknowledged(move.Key, InstanceOwners.Outcome(id));
-        // A move on an instance has an effect each time it is made, and so an intent and an acknowledgement; weights that are set again have not.
+        // A move on an instance has an effect each time it is made, and so an intent and an acknowledgement;
+        // weights that are set again have not.
         if (move.Lane == Lane.Instances)
         {
             lock (_intended)

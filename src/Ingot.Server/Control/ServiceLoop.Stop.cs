@@ -3,7 +3,8 @@ using Ingot.Server.Ledger;
 
 namespace Ingot.Server.Control;
 
-// A service that is stopped: that it stops is recorded first, that it has stopped when nothing is left. In between anything may happen: it goes on.
+// A service that is stopped: that it stops is recorded first, that it has stopped when nothing is left. In between anything may happen:
+// it goes on.
 internal sealed partial class ServiceLoop
 {
     private static readonly TimeSpan s_takingAway = TimeSpan.FromMinutes(2);
@@ -12,14 +13,18 @@ internal sealed partial class ServiceLoop
     private TaskCompletionSource<string?> _takenAway = NewAttempt();
     private string? _stopTrouble;
 
-    /// <summary>Takes everything of the service away; ends when nothing is left. What could not be taken away throws, and the loop goes on with it.</summary>
+    /// <summary>Takes everything of the service away; ends when nothing is left. What could not be taken away throws,
+    /// and the loop goes on with it.</summary>
     public async Task StopAsync(string actor, CancellationToken cancellationToken)
     {
         var attempt = _takenAway;
         bool isUnderWay = await SayAsync(actor, (view, memory) => StopWord(view, memory, actor), mayGoAhead: false, cancellationToken);
         string? failure = isUnderWay ? await AttemptAsync(attempt, cancellationToken) : await TryTakeAwayAsync(cancellationToken);
-        if (failure is not null)
-            throw new ApiException("failed", $"{Key} is not taken away yet: {failure}{(isUnderWay ? "; the server goes on trying, and asking again says how that stands" : "; ask again once that is mended")}");
+        if (failure is null)
+            return;
+
+        string next = isUnderWay ? "the server keeps trying: ask again to see how that stands" : "ask again once that is fixed";
+        throw new ApiException("failed", $"{Key} is not taken away yet: {failure}; {next}");
     }
 
     private Word<bool> StopWord(LedgerView view, LoopMemory memory, string actor) => memory switch
@@ -29,7 +34,8 @@ internal sealed partial class ServiceLoop
         { IsEmpty: true } when RolloutEntries.LastFailed(view, Key) is not null =>
             new Word<bool>(false, [new LedgerEvent.ServiceStopped(Key.Project, Key.Service, Key.Stage, $"stopped by {actor}")], m => m),
         { IsEmpty: true } => Nothing(false),
-        _ => new Word<bool>(true, [new LedgerEvent.ServiceStopping(Key.Project, Key.Service, Key.Stage, $"stopped by {actor}")], m => m with { StoppedBy = actor }),
+        _ => new Word<bool>(true, [new LedgerEvent.ServiceStopping(Key.Project, Key.Service, Key.Stage, $"stopped by {actor}")],
+            m => m with { StoppedBy = actor }),
     };
 
     private static async Task<string?> AttemptAsync(TaskCompletionSource<string?> attempt, CancellationToken cancellationToken)

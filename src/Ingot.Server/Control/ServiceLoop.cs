@@ -5,12 +5,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Ingot.Server.Control;
 
-/// <summary>Runs one service at one stage: it observes, asks <c>Releases</c>, writes the intent, acts, and writes the acknowledgement.</summary>
+/// <summary>Runs one service at one stage: it observes, asks <c>Releases</c>, writes the intent, acts,
+/// and writes the acknowledgement.</summary>
 /// <remarks>
 /// It is the only writer of its service, and it can be killed between any two lines: another reads the ledger, observes, and goes on.
 /// <list type="bullet">
-/// <item>What is not safe is on the ledger first, then in memory, then done. What gives traffic back to what served before is done first, and
-/// the entry follows: no disk, engine or person is waited for.</item>
+/// <item>What is not safe is on the ledger first, then in memory, then done. What gives traffic back to what served before is done first,
+/// and the entry follows: no disk, engine or person is waited for.</item>
 /// <item>Proxy and engine are looked at apart; moves on instances run in the background. A look is never late because of a move.</item>
 /// <item>Nobody who asks waits for a move: words are decided on what is known, while they are appended.</item>
 /// </list>
@@ -116,7 +117,9 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
 
     private async Task PauseAsync()
     {
-        var pace = _memory.IsEmpty ? Timeout.InfiniteTimeSpan : _memory.StoppedBy is null && (_memory.Rollout is not null || _lane.IsBusy) ? s_rolloutPace : s_steadyPace;
+        var pace = _memory.IsEmpty ? Timeout.InfiniteTimeSpan
+            : _memory.StoppedBy is null && (_memory.Rollout is not null || _lane.IsBusy) ? s_rolloutPace
+            : s_steadyPace;
         try
         {
             await _wake.WaitAsync(pace, _stop.Token);
@@ -166,7 +169,8 @@ internal sealed partial class ServiceLoop : IAsyncDisposable
     private void Report(string? fault)
     {
         var seen = Seen;
-        string?[] parts = [fault, _stopTrouble, _broken, seen?.ProxyTrouble, seen?.EngineTrouble, _recorder.Trouble, _recordTrouble, .. _retries.Troubles, .. _strangers];
+        string?[] parts = [fault, _stopTrouble, _broken, seen?.ProxyTrouble, seen?.EngineTrouble, _recorder.Trouble, _recordTrouble,
+            .. _retries.Troubles, .. _strangers];
         var troubles = parts.OfType<string>().Distinct().ToList();
         if (troubles.Count == 0 && Troubles.Count == 0)
             return;

@@ -57,8 +57,10 @@ internal sealed record Objection(ObjectionKind Kind, string Reason, string Cure)
     public override string ToString() => $"{Reason}; {Cure}";
 }
 
-/// <summary>A digest, as an image of a project, in a stage; and where it is asked about a service, in which and with what settings.</summary>
-internal sealed record Standpoint(string Project, string Image, string Stage, Digest Digest, string? Service = null, Digest? Settings = null)
+/// <summary>A digest, as an image of a project, in a stage; and where it is asked about a service,
+/// in which and with what settings.</summary>
+internal sealed record Standpoint(
+    string Project, string Image, string Stage, Digest Digest, string? Service = null, Digest? Settings = null)
 {
     public static Standpoint Of(ServiceKey key, Generation generation) =>
         new(key.Project, ImageOf(generation), key.Stage, generation.Digest, key.Service, generation.SettingsDigest);
@@ -67,7 +69,8 @@ internal sealed record Standpoint(string Project, string Image, string Stage, Di
     private static string ImageOf(Generation generation) => generation.Repository[(generation.Repository.LastIndexOf('/') + 1)..];
 }
 
-/// <summary>The one place that says whether a digest may run somewhere now: asked at every door, of the ledger alone, so that it can be asked while an entry is appended.</summary>
+/// <summary>The one place that says whether a digest may run somewhere now: asked at every door, of the ledger alone, so that it can be
+/// asked while an entry is appended.</summary>
 internal static class Standing
 {
     private const string BeforePrefix = "admitted-to-";
@@ -85,15 +88,18 @@ internal static class Standing
     private static readonly FrozenDictionary<Door, ObjectionKind[]> s_doors = new Dictionary<Door, ObjectionKind[]>
     {
         // A quarantine is a service's: it says nothing about the image's admission.
-        [Door.Promote] = [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.NotAdmitted, ObjectionKind.Lapsed, ObjectionKind.Outgrown],
+        [Door.Promote] =
+            [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.NotAdmitted, ObjectionKind.Lapsed, ObjectionKind.Outgrown],
         [Door.Deploy] = [.. Enum.GetValues<ObjectionKind>()],
         [Door.DeployAllTheSame] = [.. Enum.GetValues<ObjectionKind>().Except([ObjectionKind.Quarantined])],
         [Door.Preview] = [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.Quarantined],
         // What was admitted by the rules of its time may be gone back to: rules that came later must not take a rollback away.
-        [Door.RollBack] = [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.NotAdmitted, ObjectionKind.Lapsed, ObjectionKind.Quarantined],
+        [Door.RollBack] =
+            [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.NotAdmitted, ObjectionKind.Lapsed, ObjectionKind.Quarantined],
         // It took all traffic a moment ago and still runs: only a word against this very digest keeps traffic from it.
         [Door.TurnBack] = [ObjectionKind.Revoked, ObjectionKind.Rejected],
-        [Door.GoOn] = [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.NotAdmitted, ObjectionKind.Lapsed, ObjectionKind.Quarantined],
+        [Door.GoOn] =
+            [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.NotAdmitted, ObjectionKind.Lapsed, ObjectionKind.Quarantined],
         [Door.GoOnBack] = [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.NotAdmitted, ObjectionKind.Lapsed],
         [Door.StandBy] = [ObjectionKind.Revoked, ObjectionKind.Rejected],
         [Door.Serve] = [ObjectionKind.Revoked, ObjectionKind.Rejected, ObjectionKind.NotAdmitted, ObjectionKind.Lapsed],
@@ -110,7 +116,8 @@ internal static class Standing
     public static Objection? Objection(LedgerView view, Door door, Standpoint at, StageDefinition? stage = null)
     {
         var question = new Question(view, KeyRing.Of(view), at, stage);
-        return s_questions.Where(q => s_doors[door].Contains(q.Kind)).Select(q => q.Ask(question)).FirstOrDefault(objection => objection is not null);
+        return s_questions.Where(q => s_doors[door].Contains(q.Kind)).Select(q => q.Ask(question))
+            .FirstOrDefault(objection => objection is not null);
     }
 
     /// <summary>The admission of a digest to a stage, when it stands; null when it does not, or there never was one.</summary>
@@ -118,7 +125,8 @@ internal static class Standing
         Objection(view, Door.Promote, at, stage) is null ? view.Promotion(at.Project, at.Image, at.Stage, at.Digest) : null;
 
     private static Objection? Revoked(Question q) => q.View.Revocation(q.At.Project, q.At.Digest) is { } revocation
-        ? new Objection(ObjectionKind.Revoked, $"{q.At.Digest} was revoked by {revocation.Actor}: {revocation.Reason}", "build a new version")
+        ? new Objection(ObjectionKind.Revoked, $"{q.At.Digest} was revoked by {revocation.Actor}: {revocation.Reason}",
+            "build a new version")
         : null;
 
     private static Objection? Rejected(Question q) =>
@@ -130,17 +138,22 @@ internal static class Standing
             : null;
 
     private static Objection? NotAdmitted(Question q) => q.Admission is null
-        ? new Objection(ObjectionKind.NotAdmitted, $"{q.At.Digest} is not admitted to {q.At.Stage}", $"see 'ingot explain {q.At.Image}@{q.At.Digest} --stage {q.At.Stage}'")
+        ? new Objection(ObjectionKind.NotAdmitted, $"{q.At.Digest} is not admitted to {q.At.Stage}",
+            $"see 'ingot explain {q.At.Image}@{q.At.Digest} --stage {q.At.Stage}'")
         : null;
 
-    /// <summary>An admission falls with the last key that its evidence rests on, and with the admission to another stage that it rests on.</summary>
+    /// <summary>An admission falls with the last key that its evidence rests on,
+    /// and with the admission to another stage that it rests on.</summary>
     private static Objection? Lapsed(Question q) => Fallen(q, depth: 0) is { } reason
-        ? new Objection(ObjectionKind.Lapsed, $"the admission of {q.At.Digest} to {q.At.Stage} counts no more: {reason}", $"see 'ingot explain {q.At.Image}@{q.At.Digest} --stage {q.At.Stage}'")
+        ? new Objection(ObjectionKind.Lapsed, $"the admission of {q.At.Digest} to {q.At.Stage} counts no more: {reason}",
+            $"see 'ingot explain {q.At.Image}@{q.At.Digest} --stage {q.At.Stage}'")
         : null;
 
     private static string? Fallen(Question q, int depth) => q.Admission is not { } admission || depth > LongestChain
         ? null
-        : admission.Gates.Select(gate => Unsigned(q.Ring, admission, gate) ?? FallenBefore(q, gate, depth)).FirstOrDefault(reason => reason is not null);
+        : admission.Gates
+            .Select(gate => Unsigned(q.Ring, admission, gate) ?? FallenBefore(q, gate, depth))
+            .FirstOrDefault(reason => reason is not null);
 
     // A project that turned its stages round must not make this go round.
     private const int LongestChain = 32;
@@ -148,7 +161,9 @@ internal static class Standing
     private static string? Unsigned(KeyRing ring, PromotionRow admission, GateRecord gate)
     {
         if (gate.Signers is { } signers)
-            return signers.Select(s => ring.Objection(s.Key, s.PredicateType)).FirstOrDefault(o => o is not null) is { } lost ? $"'{gate.Gate}' rests on its word and {lost}" : null;
+            return signers.Select(s => ring.Objection(s.Key, s.PredicateType)).FirstOrDefault(o => o is not null) is { } lost
+                ? $"'{gate.Gate}' rests on its word and {lost}"
+                : null;
 
         // Earlier versions did not record whose word it was: any key that was retired since may have been the one.
         return gate.Evidence.Count > 0 && ring.LastRetirement > admission.Entry
@@ -172,13 +187,17 @@ internal static class Standing
             return null;
 
         string cure = $"ask again with 'ingot promote {q.At.Image}@{q.At.Digest} --stage {stage.Name}'";
-        var asked = stage.Gates.Concat(stage.Soak > TimeSpan.Zero ? ["soak"] : []).Except(admission.Gates.Select(gate => gate.Gate), StringComparer.Ordinal).ToList();
+        var asked = stage.Gates.Concat(stage.Soak > TimeSpan.Zero ? ["soak"] : [])
+            .Except(admission.Gates.Select(gate => gate.Gate), StringComparer.Ordinal).ToList();
         if (asked.Count > 0)
-            return new Objection(ObjectionKind.Outgrown, $"{stage.Name} asks for {string.Join(", ", asked)} since it admitted {q.At.Digest}", cure);
+            return new Objection(ObjectionKind.Outgrown,
+                $"{stage.Name} asks for {string.Join(", ", asked)} since it admitted {q.At.Digest}", cure);
 
-        int approvals = q.View.Approvals(q.At.Project, q.At.Image, stage.Name, q.At.Digest).Count(word => word.IsApproved && MaySpeak(stage, word.Who));
+        int approvals = q.View.Approvals(q.At.Project, q.At.Image, stage.Name, q.At.Digest)
+            .Count(word => word.IsApproved && MaySpeak(stage, word.Who));
         return stage.Approvals is { } needed && approvals < needed.Count
-            ? new Objection(ObjectionKind.Outgrown, $"{stage.Name} asks for {needed.Count} approvals and {q.At.Digest} has {approvals}", cure)
+            ? new Objection(
+                ObjectionKind.Outgrown, $"{stage.Name} asks for {needed.Count} approvals and {q.At.Digest} has {approvals}", cure)
             : null;
     }
 
@@ -194,12 +213,16 @@ internal static class Standing
         q.At.Service is { } service && q.View.Quarantine(q.At.Project, service, q.At.Stage, q.At.Digest, q.At.Settings) is { } quarantine
             ? new Objection(
                 ObjectionKind.Quarantined,
-                $"{q.At.Digest} is in quarantine for {q.At.Stage}/{service}{(quarantine.Settings is null ? "" : " with these settings")}: {quarantine.Reason}",
-                $"{(quarantine.Settings is null ? "" : $"mend what is wrong with the settings of service '{service}' in ingot.yaml, ")}build a new version, or release it all the same with 'ingot deploy {service} --stage {q.At.Stage} --image {q.At.Image}@{q.At.Digest} --override --why \"…\"'")
+                $"{q.At.Digest} is in quarantine for {q.At.Stage}/{service}{(quarantine.Settings is null ? "" : " with these settings")}: "
+                    + $"{quarantine.Reason}",
+                $"{(quarantine.Settings is null ? "" : $"mend what is wrong with the settings of service '{service}' in ingot.yaml, ")}"
+                    + "build a new version, or release it all the same with "
+                    + $"'ingot deploy {service} --stage {q.At.Stage} --image {q.At.Image}@{q.At.Digest} --override --why \"…\"'")
             : null;
 
     private sealed record Question(LedgerView View, KeyRing Ring, Standpoint At, StageDefinition? Stage)
     {
-        public PromotionRow? Admission => View.Promotion(At.Project, At.Image, At.Stage, At.Digest) is { Admitted: true } admission ? admission : null;
+        public PromotionRow? Admission =>
+            View.Promotion(At.Project, At.Image, At.Stage, At.Digest) is { Admitted: true } admission ? admission : null;
     }
 }

@@ -2,7 +2,8 @@ using Ingot.Releases;
 
 namespace Ingot.Server.Control;
 
-/// <summary>Tells when instances started by the clock decisions are made by. The engine says it by the wall clock, which may be set while they run: what was once known of a start stays.</summary>
+/// <summary>Tells when instances started by the clock decisions are made by. The engine says it by the wall clock, which may be set while
+/// they run: what was once known of a start stays.</summary>
 internal sealed class StartTimes(TimeProvider time, TimeProvider wall)
 {
     private Dictionary<(string Id, DateTimeOffset Said), DateTimeOffset> _known = [];

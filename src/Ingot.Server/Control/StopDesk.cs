@@ -10,7 +10,8 @@ internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projec
 {
     private const int AtOnce = 256;
 
-    /// <summary>Stops the services asked for. Each is on its own: what cannot be taken away is said once all were tried, and the server goes on with it, also after a restart.</summary>
+    /// <summary>Stops the services asked for. Each is on its own: what cannot be taken away is said once all were tried, and the server
+    /// goes on with it, also after a restart.</summary>
     public async Task StopAsync(StopRequest request, string by, CancellationToken cancellationToken)
     {
         var left = await LeftAsync(request.Project, cancellationToken);
@@ -46,17 +47,22 @@ internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projec
         if (request.Service is { } service && known.All(key => key.Service != service))
         {
             throw new ApiException("not_found", ApiText.NoSuch(
-                $"the project '{request.Project}' never had a service '{service}'", service, "services", known.Select(key => key.Service).Distinct()));
+                $"the project '{request.Project}' never had a service '{service}'", service, "services",
+                known.Select(key => key.Service).Distinct()));
         }
 
         if (request.Stage is { } stage)
         {
-            string what = request.Service is null ? $"nothing of the project '{request.Project}'" : $"the service '{request.Service}' never";
-            throw new ApiException("not_found", ApiText.NoSuch($"{what} ran at '{stage}'", stage, "stages", known.Select(key => key.Stage).Distinct()));
+            string what = request.Service is null
+                ? $"nothing of the project '{request.Project}'"
+                : $"the service '{request.Service}' never";
+            throw new ApiException("not_found",
+                ApiText.NoSuch($"{what} ran at '{stage}'", stage, "stages", known.Select(key => key.Stage).Distinct()));
         }
     }
 
-    private static bool Asked(StopRequest request, ServiceKey key) => (request.Service ?? key.Service) == key.Service && (request.Stage ?? key.Stage) == key.Stage;
+    private static bool Asked(StopRequest request, ServiceKey key) =>
+        (request.Service ?? key.Service) == key.Service && (request.Stage ?? key.Stage) == key.Stage;
 
     // What is there, whoever still knows of it. Where that cannot be read, stopping what is known says why.
     private async Task<IEnumerable<ServiceKey>> LeftAsync(string project, CancellationToken cancellationToken)
@@ -78,7 +84,9 @@ internal sealed class StopDesk(LedgerStore ledger, Controller controller, Projec
     }
 
     // What runs, what is to run, and what ever ran: something of that may have been left by a server that was killed.
-    private IEnumerable<ServiceKey> Known(LedgerView view, string project) => controller.Loops.Select(loop => loop.Key).Where(key => key.Project == project)
+    private IEnumerable<ServiceKey> Known(LedgerView view, string project) => controller.Loops
+        .Select(loop => loop.Key)
+        .Where(key => key.Project == project)
         .Concat(Defined(project))
         .Concat(Released(view, project))
         .Distinct().ToList();

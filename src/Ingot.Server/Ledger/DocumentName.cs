@@ -14,7 +14,9 @@ public sealed record DocumentName(Digest Document, long Size)
     /// <summary>Reads <c>{"document":"sha256:…","size":n}</c>; null when the element is something else.</summary>
     public static DocumentName? Of(JsonElement element) =>
         element.ValueKind == JsonValueKind.Object && element.GetPropertyCount() == 2
-        && element.TryGetProperty("document", out var digest) && digest.ValueKind == JsonValueKind.String && Digest.TryParse(digest.GetString(), out var document)
+        && element.TryGetProperty("document", out var digest)
+        && digest.ValueKind == JsonValueKind.String
+        && Digest.TryParse(digest.GetString(), out var document)
         && element.TryGetProperty("size", out var size) && size.TryGetInt64(out long bytes)
             ? new DocumentName(document, bytes)
             : null;

@@ -6,8 +6,10 @@ using static Ingot.Server.Ledger.LedgerEvent;
 
 namespace Ingot.Server.Ledger;
 
-/// <summary>Keeps entries small whatever they are about: what can grow with a service, a project or its evidence goes beside the log, and the entry names it.</summary>
-/// <remarks>What is short stays where it is, as everything did in earlier versions: an entry says itself which of the two it does.</remarks>
+/// <summary>Keeps entries small whatever they are about: what can grow with a service, a project or its evidence goes beside the log,
+/// and the entry names it.</summary>
+/// <remarks>What is short stays where it is, as everything did in earlier versions:
+/// an entry says itself which of the two it does.</remarks>
 internal static class Documents
 {
     /// <summary>What is longer is a document of its own.</summary>
@@ -26,9 +28,12 @@ internal static class Documents
     /// <summary>The event with what it names in its place: what <see cref="Split(LedgerEvent)"/> was given.</summary>
     public static LedgerEvent Whole(LedgerEvent value, Func<DocumentName, byte[]> read) => value switch
     {
-        ProjectApplied { TextDocument: { } name } e => Whole(e with { Text = Encoding.UTF8.GetString(read(name)), TextDocument = null }, read),
-        ProjectApplied { ImagesDocument: { } name } e => e with { Images = Parse(read(name), LedgerJson.Entries.IReadOnlyListAppliedImage), ImagesDocument = null },
-        PromotionDecided { GatesDocument: { } name } e => e with { Gates = Parse(read(name), LedgerJson.Entries.IReadOnlyListGateRecord), GatesDocument = null },
+        ProjectApplied { TextDocument: { } name } e =>
+            Whole(e with { Text = Encoding.UTF8.GetString(read(name)), TextDocument = null }, read),
+        ProjectApplied { ImagesDocument: { } name } e =>
+            e with { Images = Parse(read(name), LedgerJson.Entries.IReadOnlyListAppliedImage), ImagesDocument = null },
+        PromotionDecided { GatesDocument: { } name } e =>
+            e with { Gates = Parse(read(name), LedgerJson.Entries.IReadOnlyListGateRecord), GatesDocument = null },
         ReleaseRequested e => e with { Spec = Whole(e.Spec, read) },
         RolloutIntent e => e with { Detail = Whole(e.Detail, read) },
         RolloutStateChanged e => e with { Detail = Whole(e.Detail, read) },
@@ -67,7 +72,8 @@ internal static class Documents
     private static LedgerEvent Split(LedgerEvent value, List<byte[]> documents) => value switch
     {
         ProjectApplied e => SplitProject(e, documents),
-        PromotionDecided e when Take(JsonSerializer.SerializeToUtf8Bytes(e.Gates, LedgerJson.Entries.IReadOnlyListGateRecord), documents) is { } name =>
+        PromotionDecided e
+            when Take(JsonSerializer.SerializeToUtf8Bytes(e.Gates, LedgerJson.Entries.IReadOnlyListGateRecord), documents) is { } name =>
             e with { Gates = [], GatesDocument = name },
         ReleaseRequested e => e with { Spec = Split(e.Spec, documents) },
         RolloutIntent e => e with { Detail = Split(e.Detail, documents) },
@@ -82,7 +88,8 @@ internal static class Documents
     {
         if (Take(Encoding.UTF8.GetBytes(value.Text), documents) is { } text)
             value = value with { Text = "", TextDocument = text };
-        return value.Images is { } images && Take(JsonSerializer.SerializeToUtf8Bytes(images, LedgerJson.Entries.IReadOnlyListAppliedImage), documents) is { } name
+        return value.Images is { } images
+            && Take(JsonSerializer.SerializeToUtf8Bytes(images, LedgerJson.Entries.IReadOnlyListAppliedImage), documents) is { } name
             ? value with { Images = null, ImagesDocument = name }
             : value;
     }
@@ -95,7 +102,8 @@ internal static class Documents
         if (bytes.Length <= MaxInline)
             return null;
         if (bytes.Length > DocumentName.MaxBytes)
-            throw new LedgerException($"a document of {bytes.Length} bytes was not recorded: a document may have {DocumentName.MaxBytes}; make what it describes smaller");
+            throw new LedgerException($"a document of {bytes.Length} bytes was not recorded: a document may have {DocumentName.MaxBytes}; "
+                + "make what it describes smaller");
 
         documents.Add(bytes);
         return new DocumentName(Digest.Of(bytes), bytes.Length);
@@ -118,7 +126,8 @@ internal static class Documents
         _ => value,
     };
 
-    private static string Text(string text) => text.Length <= MaxText ? text : $"{Head(text, MaxText - 60)}… ({text.Length} characters in all)";
+    private static string Text(string text) =>
+        text.Length <= MaxText ? text : $"{Head(text, MaxText - 60)}… ({text.Length} characters in all)";
 
     // A pair of surrogates is one character.
     private static string Head(string text, int length) => text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];

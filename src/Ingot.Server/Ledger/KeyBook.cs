@@ -20,7 +20,8 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
     }
 
     /// <summary>Trusts a key in roles; a key that is trusted under this name already has these roles from now on.</summary>
-    public async Task<RingKey> TrustAsync(string name, string pem, IReadOnlyCollection<string> roles, string by, CancellationToken cancellationToken = default)
+    public async Task<RingKey> TrustAsync(
+        string name, string pem, IReadOnlyCollection<string> roles, string by, CancellationToken cancellationToken = default)
     {
         CheckPlain("name", name);
         CheckName(name);
@@ -28,7 +29,8 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
             CheckPlain("role", role);
         var key = PublicKey.FromPem(pem, name);
         if (key.ToPem().Length > MaxKey)
-            throw new KeyException($"the key '{name}' has {key.ToPem().Length} characters: the ledger keeps keys of at most {MaxKey}; use one of an ordinary size");
+            throw new KeyException($"the key '{name}' has {key.ToPem().Length} characters: the ledger keeps keys of at most {MaxKey}; "
+                + "use one of an ordinary size");
         var predicates = KeyRole.Predicates(roles);
         await TakeUpAsync(cancellationToken);
         await ledger.AppendAsync(by, view =>
@@ -63,8 +65,10 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
         return ledger.Read(KeyRing.Of).Find(retired.Id)!;
     }
 
-    /// <summary>Records the keys that were made here and that the ledger does not know: the log's, and the signing key while no other one is in use.</summary>
-    /// <remarks>A public key that replaces the file of one that is in use is not trusted: that one is retired first, on the record.</remarks>
+    /// <summary>Records the keys that were made here and that the ledger does not know: the log's,
+    /// and the signing key while no other one is in use.</summary>
+    /// <remarks>A public key that replaces the file of one that is in use is not trusted: that one is retired first,
+    /// on the record.</remarks>
     public async Task TakeUpAsync(CancellationToken cancellationToken = default)
     {
         await TakeUpLogAsync(cancellationToken);
@@ -75,14 +79,24 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
         if (ring.Find(own.Id) is { Retired: not null })
             await store.SetAsideAsync(own.Id, cancellationToken);
         else if (MayBecomeOwn(ring, own))
-            await ledger.AppendAsync(Actor, view => MayBecomeOwn(KeyRing.Of(view), own) ? [new KeyCreated(own.Id, KeyRing.EvidencePurpose, own.ToPem(), KeyRing.OwnName)] : [], cancellationToken);
+            await ledger.AppendAsync(
+                Actor,
+                view => MayBecomeOwn(KeyRing.Of(view), own)
+                    ? [new KeyCreated(own.Id, KeyRing.EvidencePurpose, own.ToPem(), KeyRing.OwnName)]
+                    : [],
+                cancellationToken);
     }
 
     private async Task TakeUpLogAsync(CancellationToken cancellationToken)
     {
         string id = ledger.Verifier.KeyId.ToString("x8", CultureInfo.InvariantCulture);
         if (ledger.Read(KeyRing.Of).Find(id) is null)
-            await ledger.AppendAsync(Actor, view => KeyRing.Of(view).Find(id) is null ? [new KeyCreated(id, KeyRing.LogPurpose, ledger.Verifier.ToString(), ledger.Origin)] : [], cancellationToken);
+            await ledger.AppendAsync(
+                Actor,
+                view => KeyRing.Of(view).Find(id) is null
+                    ? [new KeyCreated(id, KeyRing.LogPurpose, ledger.Verifier.ToString(), ledger.Origin)]
+                    : [],
+                cancellationToken);
     }
 
     private static bool MayBecomeOwn(KeyRing ring, PublicKey key) => ring.Own is null && ring.Find(key.Id) is null;
@@ -92,7 +106,8 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
         if (ring.Keys.FirstOrDefault(k => k.Id == key.Id) is { } known)
         {
             if (known.Retired is { } retired)
-                return $"the key {key.Id[..12]} was retired as '{known.Name}' by {retired.By} on {retired.Time:yyyy-MM-dd}: {known.Why}; a retired key is not trusted again: have a new one made";
+                return $"the key {key.Id[..12]} was retired as '{known.Name}' by {retired.By} on {retired.Time:yyyy-MM-dd}: {known.Why}; "
+                    + "a retired key is not trusted again: have a new one made";
             if (known.IsOwn)
                 return $"the key {key.Id[..12]} is this home's own: it has all roles";
             if (known.Name != name)
@@ -100,7 +115,8 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
         }
 
         return ring.Keys.FirstOrDefault(k => k.Name == name && k.Id != key.Id && k.Retired is null) is { } other
-            ? $"'{name}' names the key {Short(other.Id)}: retire that first with 'ingot keys retire {name} --why \"…\"', or choose another name"
+            ? $"'{name}' names the key {Short(other.Id)}: retire that first with 'ingot keys retire {name} --why \"…\"', "
+                + "or choose another name"
             : null;
     }
 
@@ -110,7 +126,9 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
             throw new KeyException($"no key '{nameOrId}' is in use: see 'ingot keys list'");
         if (key.Purpose != KeyRing.EvidencePurpose)
             throw new KeyException($"the key '{nameOrId}' signs the ledger and cannot be retired: a new key would be a new ledger");
-        return key.Retired is { } retired ? throw new KeyException($"the key '{key.Name}' was retired by {retired.By} already: {key.Why}") : key;
+        return key.Retired is { } retired
+            ? throw new KeyException($"the key '{key.Name}' was retired by {retired.By} already: {key.Why}")
+            : key;
     }
 
     private static void CheckName(string name)
@@ -127,7 +145,8 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
         if (text.Length > MaxText)
             throw new KeyException($"the {what} has {text.Length} characters: the ledger keeps at most {MaxText} of them");
         if (!PlainText.IsPlain(text))
-            throw new KeyException($"the {what} '{PlainText.Visible(text)}' has characters that cannot be seen: write one line without control characters");
+            throw new KeyException(
+                $"the {what} '{PlainText.Visible(text)}' has characters that cannot be seen: write one line without control characters");
     }
 
     private static bool Same(IReadOnlyList<string>? left, IReadOnlyList<string>? right) =>

@@ -39,7 +39,9 @@ public sealed class KeyRing
     /// <summary>What the ledger says at one moment.</summary>
     public static KeyRing Of(LedgerView view)
     {
-        var entries = s_kinds.SelectMany(kind => view.Entries(0, int.MaxValue, new LedgerFilter { Kind = kind })).OrderBy(entry => entry.Seq);
+        var entries = s_kinds
+            .SelectMany(kind => view.Entries(0, int.MaxValue, new LedgerFilter { Kind = kind }))
+            .OrderBy(entry => entry.Seq);
         var keys = new Dictionary<string, RingKey>(StringComparer.Ordinal);
         long version = -1;
         foreach (var entry in entries)
@@ -52,7 +54,8 @@ public sealed class KeyRing
     }
 
     /// <summary>What a home trusts, read beside the server that may be running; a home without a ledger trusts its own key alone.</summary>
-    public static async Task<IReadOnlyList<TrustedKey>> TrustedAsync(ServerHome home, KeyStore store, CancellationToken cancellationToken = default)
+    public static async Task<IReadOnlyList<TrustedKey>> TrustedAsync(
+        ServerHome home, KeyStore store, CancellationToken cancellationToken = default)
     {
         var ring = Read(home);
         List<TrustedKey> trusted = [.. ring?.Trusted ?? []];
@@ -148,7 +151,8 @@ public sealed class KeyRing
 /// <param name="Retired">When it was retired; null while it is in use.</param>
 /// <param name="Why">Why it was retired; null while it is in use.</param>
 public sealed record RingKey(
-    string Id, string Name, string Purpose, string PublicKey, IReadOnlyList<string>? Predicates, bool IsOwn, KeyMark Since, KeyMark? Retired = null, string? Why = null);
+    string Id, string Name, string Purpose, string PublicKey, IReadOnlyList<string>? Predicates, bool IsOwn, KeyMark Since,
+    KeyMark? Retired = null, string? Why = null);
 
 /// <summary>A change of a key: its entry, the time, and who made it.</summary>
 public sealed record KeyMark(long Entry, DateTimeOffset Time, string By);

@@ -14,7 +14,8 @@ public static class LedgerEndpoints
     {
         var group = endpoints.MapGroup(prefix);
         group.MapGet("checkpoint", (HttpContext http) => WriteCheckpointAsync(http, ledger));
-        group.MapGet("documents/{digest}", (HttpContext http) => WriteDocumentAsync(http, ledger, (string)http.Request.RouteValues["digest"]!));
+        group.MapGet("documents/{digest}",
+            (HttpContext http) => WriteDocumentAsync(http, ledger, (string)http.Request.RouteValues["digest"]!));
         group.MapGet("tile/{**rest}", (HttpContext http) => WriteTileAsync(http, ledger, $"tile/{http.Request.RouteValues["rest"]}"));
     }
 

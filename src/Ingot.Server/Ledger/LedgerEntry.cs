@@ -13,9 +13,10 @@ namespace Ingot.Server.Ledger;
 /// <param name="Event">What happened.</param>
 /// <remarks>
 /// <para>The bytes of an entry, which the tree is over, are JSON in UTF-8 without white space, members in the order
-/// <c>v</c>, <c>seq</c>, <c>time</c>, <c>actor</c>, <c>event</c>; in the event <c>kind</c> first and then the kind's members in the order its record declares them,
-/// in snake case, absent ones left out. Escaped are control characters, quotation mark, backslash and what lies outside Unicode's basic plane.
-/// Parsing the bytes and writing the result gives the same bytes: that is checked, so there is one way to write an entry.</para>
+/// <c>v</c>, <c>seq</c>, <c>time</c>, <c>actor</c>, <c>event</c>; in the event <c>kind</c> first and then the kind's members in the order
+/// its record declares them, in snake case, absent ones left out. Escaped are control characters, quotation mark, backslash and what lies
+/// outside Unicode's basic plane. Parsing the bytes and writing the result gives the same bytes: that is checked,
+/// so there is one way to write an entry.</para>
 /// </remarks>
 public sealed record LedgerEntry(
     [property: JsonPropertyName("v")] int Format, long Seq, DateTimeOffset Time, string Actor, LedgerEvent Event)
@@ -98,7 +99,8 @@ internal sealed class Rfc3339Converter : JsonConverter<DateTimeOffset>
         try
         {
             return new DateTimeOffset(
-                Number(text, 0, 4), Number(text, 5, 2), Number(text, 8, 2), Number(text, 11, 2), Number(text, 14, 2), Number(text, 17, 2), Number(text, 20, 3), TimeSpan.Zero);
+                Number(text, 0, 4), Number(text, 5, 2), Number(text, 8, 2), Number(text, 11, 2), Number(text, 14, 2), Number(text, 17, 2),
+                Number(text, 20, 3), TimeSpan.Zero);
         }
         catch (ArgumentOutOfRangeException e)
         {
@@ -106,7 +108,8 @@ internal sealed class Rfc3339Converter : JsonConverter<DateTimeOffset>
         }
     }
 
-    public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => Parse(reader.GetString() ?? "");
+    public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        Parse(reader.GetString() ?? "");
 
     public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options)
     {

@@ -5,10 +5,10 @@ namespace Ingot.Server.Ledger;
 
 /// <summary>Something that happened: what one entry of the ledger says. A closed family, one record a kind.</summary>
 /// <remarks>
-/// A new kind takes three things: its record in the chapter it belongs to, its name in the list below, and its case in <see cref="Projections"/>.
-/// Entries are for ever, so a kind's name and members are too: a member that comes later is nullable, has the default null, and stands last.
-/// What may grow with what it is about has its place in <see cref="Documents"/>; everything else is bounded where it comes in.
-/// A record says what it is about by implementing the <c>IAbout…</c> interfaces: entries are found by these.
+/// A new kind takes three things: its record in the chapter it belongs to, its name in the list below, and its case in
+/// <see cref="Projections"/>. Entries are for ever, so a kind's name and members are too: a member that comes later is nullable, has the
+/// default null, and stands last. What may grow with what it is about has its place in <see cref="Documents"/>; everything else is bounded
+/// where it comes in. A record says what it is about by implementing the <c>IAbout…</c> interfaces: entries are found by these.
 /// </remarks>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(ServerStarted), "server-started")]
@@ -48,7 +48,8 @@ namespace Ingot.Server.Ledger;
 public abstract partial record LedgerEvent
 {
     private static readonly Lazy<FrozenDictionary<Type, string>> s_kinds = new(() =>
-        LedgerJson.Entries.LedgerEvent.PolymorphismOptions!.DerivedTypes.ToFrozenDictionary(type => type.DerivedType, type => (string)type.TypeDiscriminator!));
+        LedgerJson.Entries.LedgerEvent.PolymorphismOptions!.DerivedTypes.ToFrozenDictionary(type => type.DerivedType,
+            type => (string)type.TypeDiscriminator!));
 
     private LedgerEvent()
     {
@@ -64,26 +65,32 @@ public abstract partial record LedgerEvent
     /// <summary>A key was made here. <paramref name="PublicKey"/> is a verifier key or SubjectPublicKeyInfo in PEM.</summary>
     public sealed record KeyCreated(string KeyId, string Purpose, string PublicKey, string? Name = null) : LedgerEvent;
 
-    /// <summary>A key made elsewhere is trusted for a purpose, or in other roles than before: <paramref name="Predicates"/> are the types it may issue, null for all.</summary>
-    public sealed record KeyTrusted(string KeyId, string Purpose, string PublicKey, string? Name = null, IReadOnlyList<string>? Predicates = null) : LedgerEvent;
+    /// <summary>A key made elsewhere is trusted for a purpose, or in other roles than before: <paramref name="Predicates"/> are the types
+    /// it may issue, null for all.</summary>
+    public sealed record KeyTrusted(
+        string KeyId, string Purpose, string PublicKey, string? Name = null, IReadOnlyList<string>? Predicates = null) : LedgerEvent;
 
     /// <summary>A key is no longer used or trusted, and never again.</summary>
     public sealed record KeyRetired(string KeyId, string Reason) : LedgerEvent;
 
-    /// <summary>A token was made; whoever shows it is the principal <paramref name="Name"/> with these roles. A name is given once.</summary>
+    /// <summary>A token was made; whoever shows it is the principal <paramref name="Name"/> with these roles.
+    /// A name is given once.</summary>
     public sealed record TokenCreated(string Name, IReadOnlyList<string> Roles, DateTimeOffset? Expires = null) : LedgerEvent;
 
     /// <summary>A token is nobody's any more.</summary>
     public sealed record TokenRevoked(string Name, string Reason) : LedgerEvent;
 
-    /// <summary>The ledger was shorter than the home remembered, or another one, and a person chose to go on with what was left: the entries from <paramref name="Size"/> on are not
-    /// those that checkpoints up to <paramref name="RememberedSize"/>, with the root <paramref name="RememberedRoot"/>, were signed over. The root is empty when none was remembered.</summary>
+    /// <summary>The ledger was shorter than the home remembered, or another one, and a person chose to go on with what was left: the
+    /// entries from <paramref name="Size"/> on are not those that checkpoints up to <paramref name="RememberedSize"/>, with the root
+    /// <paramref name="RememberedRoot"/>, were signed over. The root is empty when none was remembered.</summary>
     public sealed record LossAccepted(long Size, long RememberedSize, string RememberedRoot, string Reason) : LedgerEvent;
 
     /// <summary>A project's file was applied. <paramref name="Images"/> says what the file only names; null when the caller did not say.
-    /// A long text is empty here and <paramref name="TextDocument"/> names it, as <paramref name="ImagesDocument"/> does long images.</summary>
+    /// A long text is empty here and <paramref name="TextDocument"/> names it,
+    /// as <paramref name="ImagesDocument"/> does long images.</summary>
     public sealed record ProjectApplied(
-        string Project, Oci.Content.Digest Digest, string Text, IReadOnlyList<AppliedImage>? Images = null, DocumentName? TextDocument = null, DocumentName? ImagesDocument = null)
+        string Project, Oci.Content.Digest Digest, string Text, IReadOnlyList<AppliedImage>? Images = null,
+        DocumentName? TextDocument = null, DocumentName? ImagesDocument = null)
         : LedgerEvent, IAboutProject, IAboutDigest;
 }
 

@@ -6,11 +6,12 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Server.Ledger;
 
-/// <summary>What a home remembers of its log's end, beside the log's key: the signed checkpoint of the last commit. A ledger that is shorter, or another one, is not continued.</summary>
+/// <summary>What a home remembers of its log's end, beside the log's key: the signed checkpoint of the last commit. A ledger that is
+/// shorter, or another one, is not continued.</summary>
 /// <remarks>
-/// The database alone cannot show that its end is gone: without its write-ahead log it is a whole, earlier ledger. Written after each commit, in place, into two blocks in turn,
-/// so that a power cut leaves one of them whole; what it remembers is never ahead of what is on disk. The file itself is made beside and takes its name with its first block
-/// in it, so that there is never one that remembers nothing.
+/// The database alone cannot show that its end is gone: without its write-ahead log it is a whole, earlier ledger. Written after each
+/// commit, in place, into two blocks in turn, so that a power cut leaves one of them whole; what it remembers is never ahead of what is on
+/// disk. The file itself is made beside and takes its name with its first block in it, so that there is never one that remembers nothing.
 /// </remarks>
 internal sealed class LedgerHead : IDisposable
 {
@@ -43,8 +44,10 @@ internal sealed class LedgerHead : IDisposable
             return null;
 
         byte[] bytes = File.ReadAllBytes(home.LogHead);
-        return Enumerable.Range(0, 2).Select(block => ReadBlock(bytes, block, verifier)).OfType<Checkpoint>().MaxBy(checkpoint => checkpoint.Size)
-            ?? throw new LedgerException($"what this home remembers of its log in '{home.LogHead}' cannot be read: restore it from a backup together with the ledger, {Accept}");
+        return Enumerable.Range(0, 2).Select(block => ReadBlock(bytes, block, verifier)).OfType<Checkpoint>()
+            .MaxBy(checkpoint => checkpoint.Size)
+            ?? throw new LedgerException($"what this home remembers of its log in '{home.LogHead}' cannot be read: "
+                + $"restore it from a backup together with the ledger, {Accept}");
     }
 
     /// <summary>How many entries a home remembers, whoever signed that; 0 when nothing is remembered.</summary>
@@ -71,12 +74,13 @@ internal sealed class LedgerHead : IDisposable
             return $"has {size} entries, and this home remembers {remembered.Size}: its end is lost";
 
         var root = view.RootAt(remembered.Size)
-            ?? throw new LedgerException($"the ledger '{home.Database}' is damaged: its tree over {remembered.Size} entries cannot be read; run 'ingot log verify'");
+            ?? throw new LedgerException(
+                $"the ledger '{home.Database}' is damaged: its tree over {remembered.Size} entries cannot be read; run 'ingot log verify'");
         return root == remembered.Root ? null : $"is not the one that this home remembers: its first {remembered.Size} entries are others";
     }
 
-    /// <summary>Goes on remembering, from the ledger's own last checkpoint where nothing is remembered yet. <paramref name="anew"/> forgets what was remembered,
-    /// but only with the next that is.</summary>
+    /// <summary>Goes on remembering, from the ledger's own last checkpoint where nothing is remembered yet. <paramref name="anew"/> forgets
+    /// what was remembered, but only with the next that is.</summary>
     public static LedgerHead Open(ServerHome home, Checkpoint? remembered, NoteVerifier verifier, LedgerView view, bool anew)
     {
         if (!anew && remembered is not null)
@@ -165,7 +169,8 @@ internal sealed class LedgerHead : IDisposable
     private void SyncDirectory()
     {
         string directory = Path.GetDirectoryName(_path)!;
-        using var handle = new SafeFileHandle(Libc.Open(LinuxPath.Terminated(directory), LinuxAbi.Host.O_DIRECTORY | Kernel.O_CLOEXEC), ownsHandle: true);
+        using var handle = new SafeFileHandle(
+            Libc.Open(LinuxPath.Terminated(directory), LinuxAbi.Host.O_DIRECTORY | Kernel.O_CLOEXEC), ownsHandle: true);
         if (handle.IsInvalid || Libc.FSync(handle) != 0)
             throw LinuxError.Failed("sync the directory", directory);
     }

@@ -12,13 +12,15 @@ public static class LedgerRoots
         UNION SELECT digest FROM rollouts UNION SELECT digest FROM generations) WHERE digest <> ''
         """;
 
-    /// <summary>Their digests; none when the home has no ledger. A ledger that cannot be read throws <see cref="LedgerException"/>: what it needs is then not known.</summary>
+    /// <summary>Their digests; none when the home has no ledger. A ledger that cannot be read throws <see cref="LedgerException"/>: what it
+    /// needs is then not known.</summary>
     public static IReadOnlySet<Digest> Read(ServerHome home) =>
         Rows(home, Query, r => Digest.Parse(r.Text(0))).ToHashSet();
 
     /// <summary>The manifests that the registry serves, each with a repository that it is in; none when the home has no ledger.</summary>
     public static IReadOnlyDictionary<Digest, string> Published(ServerHome home) =>
-        Rows(home, "SELECT digest, min(repository) FROM manifests GROUP BY digest", r => (Digest: Digest.Parse(r.Text(0)), Repository: r.Text(1)))
+        Rows(home, "SELECT digest, min(repository) FROM manifests GROUP BY digest",
+            r => (Digest: Digest.Parse(r.Text(0)), Repository: r.Text(1)))
             .ToDictionary(row => row.Digest, row => row.Repository);
 
     private static List<T> Rows<T>(ServerHome home, string sql, Func<Row, T> read)

@@ -7,9 +7,11 @@ using Ingot.Transparency;
 
 namespace Ingot.Server.Ledger;
 
-/// <summary>The ledger of a home: appends entries, answers from their projections, proves what it holds. One process writes; many threads may use it.</summary>
+/// <summary>The ledger of a home: appends entries, answers from their projections, proves what it holds. One process writes;
+/// many threads may use it.</summary>
 /// <remarks>
-/// Appends that wait at the same time share one transaction and so one sync of the disk: the queue is drained as soon as the last commit is done, never later.
+/// Appends that wait at the same time share one transaction and so one sync of the disk:
+/// the queue is drained as soon as the last commit is done, never later.
 /// </remarks>
 public sealed partial class LedgerStore : IAsyncDisposable
 {
@@ -25,7 +27,8 @@ public sealed partial class LedgerStore : IAsyncDisposable
     private readonly LedgerWriter _writer;
     private readonly LedgerHead _head;
     private readonly ConcurrentBag<IDatabase> _readers = [];
-    private readonly Channel<PendingAppend> _queue = Channel.CreateUnbounded<PendingAppend>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<PendingAppend> _queue =
+        Channel.CreateUnbounded<PendingAppend>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Task _loop;
     private volatile TaskCompletionSource _grown = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _size;
@@ -61,12 +64,15 @@ public sealed partial class LedgerStore : IAsyncDisposable
     /// <summary>The number of entries that are on disk.</summary>
     public long Size => Volatile.Read(ref _size);
 
-    /// <summary>Opens a home's ledger, or makes it. Another process that has it open, or a ledger that is not all that the home remembers, makes this throw <see cref="LedgerException"/>.</summary>
+    /// <summary>Opens a home's ledger, or makes it. Another process that has it open, or a ledger that is not all that the home remembers,
+    /// makes this throw <see cref="LedgerException"/>.</summary>
     public static Task<LedgerStore> OpenAsync(ServerHome home, TimeProvider time, CancellationToken cancellationToken = default) =>
         Task.Run(() => Open(home, time, accept: false).Store, cancellationToken);
 
-    /// <summary>Goes on with a ledger that lost entries the home remembers, and records that. Throws <see cref="LedgerException"/> when none are lost.</summary>
-    public static async Task<LedgerEntry> AcceptLossAsync(ServerHome home, TimeProvider time, string actor, string reason, CancellationToken cancellationToken = default)
+    /// <summary>Goes on with a ledger that lost entries the home remembers, and records that.
+    /// Throws <see cref="LedgerException"/> when none are lost.</summary>
+    public static async Task<LedgerEntry> AcceptLossAsync(
+        ServerHome home, TimeProvider time, string actor, string reason, CancellationToken cancellationToken = default)
     {
         var (store, loss) = await Task.Run(() => Open(home, time, accept: true), cancellationToken);
         await using (store)
@@ -81,13 +87,17 @@ public sealed partial class LedgerStore : IAsyncDisposable
     }
 
     /// <summary>Appends several events one after another, all or none.</summary>
-    public Task<IReadOnlyList<LedgerEntry>> AppendAsync(string actor, IReadOnlyList<LedgerEvent> events, CancellationToken cancellationToken = default) =>
+    public Task<IReadOnlyList<LedgerEntry>> AppendAsync(
+        string actor, IReadOnlyList<LedgerEvent> events, CancellationToken cancellationToken = default) =>
         AppendAsync(actor, _ => events, cancellationToken);
 
-    /// <summary>Decides and appends in one step: <paramref name="decide"/> sees the tables with everything before it applied, and nothing comes between its answer and the entries.
-    /// It may answer with no events; what it throws is thrown here and nothing is appended.</summary>
-    /// <remarks><paramref name="decide"/> runs on the writer: it MUST be quick, do no I/O of its own and MUST NOT append. Cancelling has an effect only until it runs.</remarks>
-    public Task<IReadOnlyList<LedgerEntry>> AppendAsync(string actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> decide, CancellationToken cancellationToken = default)
+    /// <summary>Decides and appends in one step: <paramref name="decide"/> sees the tables with everything before it applied, and nothing
+    /// comes between its answer and the entries. It may answer with no events;
+    /// what it throws is thrown here and nothing is appended.</summary>
+    /// <remarks><paramref name="decide"/> runs on the writer: it MUST be quick, do no I/O of its own and MUST NOT append. Cancelling has an
+    /// effect only until it runs.</remarks>
+    public Task<IReadOnlyList<LedgerEntry>> AppendAsync(
+        string actor, Func<LedgerView, IReadOnlyList<LedgerEvent>> decide, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var pending = new PendingAppend(actor, decide, cancellationToken);
@@ -114,7 +124,8 @@ public sealed partial class LedgerStore : IAsyncDisposable
     }
 
     /// <summary>Entries that match, in order, from <paramref name="from"/> to the end as it is when it is reached.</summary>
-    public async IAsyncEnumerable<LedgerEntry> ReadAsync(long from, LedgerFilter? filter = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<LedgerEntry> ReadAsync(
+        long from, LedgerFilter? filter = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         const int Page = 256;
         while (true)
@@ -195,7 +206,8 @@ public sealed partial class LedgerStore : IAsyncDisposable
         DbException or IOException or UnauthorizedAccessException =>
             new LedgerException($"the ledger '{home.Database}' could not be opened: {IngotException.ReasonOf(cause)}", cause),
         FormatException or ArgumentException or InvalidCastException =>
-            new LedgerException($"the ledger '{home.Database}' is damaged: {IngotException.ReasonOf(cause)}; run 'ingot log verify'", cause),
+            new LedgerException(
+                $"the ledger '{home.Database}' is damaged: {IngotException.ReasonOf(cause)}; run 'ingot log verify'", cause),
         _ => null,
     };
 
@@ -212,9 +224,11 @@ public sealed partial class LedgerStore : IAsyncDisposable
         }
     }
 
-    private static LedgerEvent.LossAccepted Loss(ServerHome home, Checkpoint? remembered, LedgerView view) => LedgerHead.LossIn(home, remembered, view) is null
+    private static LedgerEvent.LossAccepted Loss(ServerHome home, Checkpoint? remembered, LedgerView view) => LedgerHead.LossIn(home,
+        remembered, view) is null
         ? throw new LedgerException($"nothing of the ledger '{home.Database}' is lost: there is nothing to accept")
-        : new LedgerEvent.LossAccepted(view.Size, remembered is null or { Size: long.MaxValue } ? 0 : remembered.Size, remembered is null or { Size: long.MaxValue } ? "" : remembered.Root.ToString(), "");
+        : new LedgerEvent.LossAccepted(view.Size, remembered is null or { Size: long.MaxValue } ? 0 : remembered.Size,
+            remembered is null or { Size: long.MaxValue } ? "" : remembered.Root.ToString(), "");
 
     private static IDisposable Hold(ServerHome home, SqliteStorage storage)
     {
@@ -243,7 +257,8 @@ public sealed partial class LedgerStore : IAsyncDisposable
         }
         else if (version != Projections.SchemaVersion)
         {
-            throw new LedgerException($"the ledger '{home.Database}' has schema {version} and this program {Projections.SchemaVersion}: use the version of Ingot that wrote it");
+            throw new LedgerException($"the ledger '{home.Database}' has schema {version} and this program {Projections.SchemaVersion}: "
+                + "use the version of Ingot that wrote it");
         }
 
         return !db.Exists("SELECT 1 FROM entries");
@@ -269,7 +284,8 @@ public sealed partial class LedgerStore : IAsyncDisposable
         }
     }
 
-    /// <summary>One transaction for all of the batch. An append that is refused leaves the others alone; a disk that fails fails them all.</summary>
+    /// <summary>One transaction for all of the batch. An append that is refused leaves the others alone;
+    /// a disk that fails fails them all.</summary>
     private void WriteBatch(List<PendingAppend> batch)
     {
         try
@@ -316,12 +332,16 @@ public sealed partial class LedgerStore : IAsyncDisposable
                 return;
             }
 
-            reported = new LedgerException($"nothing was appended to the ledger '{_home.Database}': {IngotException.ReasonOf(cause)}{Cure(cause)}", cause);
+            reported = new LedgerException(
+                $"nothing was appended to the ledger '{_home.Database}': {IngotException.ReasonOf(cause)}{Cure(cause)}", cause);
         }
         catch (Exception e)
         {
             // Whatever it is, the writer must not end with it: it looks again before the next append.
-            reported = new LedgerException($"whether anything was appended to the ledger '{_home.Database}' cannot be seen, because it cannot be read: {IngotException.ReasonOf(e)}{Cure(e)}", e);
+            reported = new LedgerException(
+                $"whether anything was appended to the ledger '{_home.Database}' cannot be seen, because it cannot be read: "
+                    + $"{IngotException.ReasonOf(e)}{Cure(e)}",
+                e);
         }
 
         foreach (var pending in batch)
@@ -365,7 +385,12 @@ internal sealed class PendingAppend(string actor, Func<LedgerView, IReadOnlyList
         if (_refusal is OperationCanceledException canceled)
             Done.SetCanceled(canceled.CancellationToken);
         else if (_refusal is DbException constraint)
-            Done.SetException(new LedgerException($"an entry of '{actor}' was not appended: it is about something the ledger does not know ({constraint.Message})", constraint) { IsRefused = true });
+            Done.SetException(new LedgerException(
+                $"an entry of '{actor}' was not appended: it is about something the ledger does not know ({constraint.Message})",
+                constraint)
+            {
+                IsRefused = true,
+            });
         else if (_refusal is LedgerException refused)
             Done.SetException(new LedgerException(refused.Message, refused) { IsRefused = true });
         else if (_refusal is not null)

@@ -2,8 +2,10 @@ using Ingot.Server.Storage;
 
 namespace Ingot.Server.Ledger;
 
-/// <summary>Brings a ledger of an earlier schema up to date: the entries, their tree and their checkpoints are kept byte for byte, the tables are made again from them.</summary>
-/// <remarks>The new database is made beside the old one and takes its name when it is whole, so that a program that is killed has changed nothing.</remarks>
+/// <summary>Brings a ledger of an earlier schema up to date: the entries, their tree and their checkpoints are kept byte for byte, the
+/// tables are made again from them.</summary>
+/// <remarks>The new database is made beside the old one and takes its name when it is whole,
+/// so that a program that is killed has changed nothing.</remarks>
 internal static class LedgerUpgrade
 {
     private const int Oldest = 1;
@@ -12,7 +14,9 @@ internal static class LedgerUpgrade
     /// <summary>Upgrades the home's ledger when it has an earlier schema that this program can read. The lock is held.</summary>
     public static void Run(ServerHome home)
     {
-        if (!File.Exists(home.Database) || new FileInfo(home.Database).Length == 0 || VersionOf(home.Database) is not (>= Oldest and < Projections.SchemaVersion))
+        if (!File.Exists(home.Database)
+            || new FileInfo(home.Database).Length == 0
+            || VersionOf(home.Database) is not (>= Oldest and < Projections.SchemaVersion))
             return;
 
         string fresh = home.Database + ".upgrade";
@@ -45,7 +49,8 @@ internal static class LedgerUpgrade
         db.Execute("INSERT INTO nodes SELECT level, position, hash FROM old.nodes ORDER BY level, position");
         db.Execute("INSERT INTO edge SELECT id, size, hashes FROM old.edge");
         db.Execute(
-            "INSERT INTO checkpoints SELECT size, note FROM old.checkpoints WHERE size % ?1 = 0 OR size = (SELECT max(size) FROM old.checkpoints) ORDER BY size",
+            "INSERT INTO checkpoints SELECT size, note FROM old.checkpoints WHERE size % ?1 = 0 OR size = (SELECT max(size) FROM "
+                + "old.checkpoints) ORDER BY size",
             LedgerWriter.CheckpointInterval);
         Replay(db);
         CopyDocuments(db);
@@ -56,7 +61,8 @@ internal static class LedgerUpgrade
     private static void CopyDocuments(SqliteDatabase db)
     {
         if (db.Exists("SELECT 1 FROM old.sqlite_schema WHERE name = 'document_bytes'"))
-            db.Execute("INSERT INTO document_bytes SELECT digest, bytes FROM old.document_bytes WHERE digest IN (SELECT digest FROM documents)");
+            db.Execute(
+                "INSERT INTO document_bytes SELECT digest, bytes FROM old.document_bytes WHERE digest IN (SELECT digest FROM documents)");
     }
 
     private static void Replay(SqliteDatabase db)

@@ -82,8 +82,10 @@ public sealed partial class LedgerVerifier
     private static ReadOnlySpan<byte> Bytes(SqliteStatement row, int column) =>
         row.TypeOf(column) == ColumnType.Bytes ? row.Bytes(column) : throw new FormatException($"column {column} does not hold bytes");
 
-    private void ReadNotes(EntryChunk chunk) => Guard(chunk.Problems, "the checkpoints cannot be read", () => chunk.Notes.AddRange(_db.Query(
-        "SELECT size, note FROM checkpoints WHERE size > ?1 AND size <= ?2 ORDER BY size", r => new SignedSize(r.Integer(0), r.Text(1)), chunk.From, chunk.End)));
+    private void ReadNotes(EntryChunk chunk) =>
+        Guard(chunk.Problems, "the checkpoints cannot be read", () => chunk.Notes.AddRange(_db.Query(
+            "SELECT size, note FROM checkpoints WHERE size > ?1 AND size <= ?2 ORDER BY size", r => new SignedSize(r.Integer(0), r.Text(1)),
+            chunk.From, chunk.End)));
 
     private static EntryRow Parse(EntryRow row)
     {
@@ -106,7 +108,9 @@ public sealed partial class LedgerVerifier
         try
         {
             var checkpoint = Checkpoint.ParseSigned(note.Note, _key);
-            return checkpoint.Size == note.Size ? note with { Root = checkpoint.Root } : note with { Problem = $"the checkpoint of size {note.Size} says {checkpoint.Size}" };
+            return checkpoint.Size == note.Size
+                ? note with { Root = checkpoint.Root }
+                : note with { Problem = $"the checkpoint of size {note.Size} says {checkpoint.Size}" };
         }
         catch (FormatException e)
         {
@@ -139,7 +143,8 @@ public sealed partial class LedgerVerifier
             Add(seq, $"its bytes hash to '{row.Computed}' and its leaf is '{(row.Stored is { } leaf ? leaf.ToString() : "unreadable")}'");
     }
 
-    /// <summary>Continues the tree to the next checkpoint that is kept. Where bytes and leaf differ, the one that gives the signed root counts, so that one damaged entry does not accuse all that follow.</summary>
+    /// <summary>Continues the tree to the next checkpoint that is kept. Where bytes and leaf differ, the one that gives the signed root
+    /// counts, so that one damaged entry does not accuse all that follow.</summary>
     private void CheckBlock(long from, ArraySegment<EntryRow> rows, Dictionary<long, SignedSize> notes, long size)
     {
         long end = from + rows.Count;
@@ -161,7 +166,9 @@ public sealed partial class LedgerVerifier
         if (note.Root is not { } root || root == _writer.Root)
             return;
 
-        string which = rows.Count == 1 ? "this entry was changed, or one was put in or taken out here" : $"one of the entries {from} to {end - 1} was changed, put in or taken out";
+        string which = rows.Count == 1
+            ? "this entry was changed, or one was put in or taken out here"
+            : $"one of the entries {from} to {end - 1} was changed, put in or taken out";
         Add(from, $"the signed checkpoint of size {end} has root '{root}' and the entries give '{_writer.Root}': {which}");
         _isTreeLost = true;
     }
@@ -215,7 +222,8 @@ public sealed partial class LedgerVerifier
         }
     }
 
-    /// <summary>Replays a chunk without a way back: what each entry changes need not be kept. Ends everything where one cannot be replayed.</summary>
+    /// <summary>Replays a chunk without a way back: what each entry changes need not be kept.
+    /// Ends everything where one cannot be replayed.</summary>
     private void ReplayTogether(EntryChunk chunk)
     {
         try

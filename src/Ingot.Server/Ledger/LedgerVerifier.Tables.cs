@@ -83,7 +83,8 @@ public sealed partial class LedgerVerifier
 
     private void CheckDocument(string name, byte[]? bytes)
     {
-        var (size, entry) = _replay.First("SELECT size, entry FROM documents WHERE digest = ?1", r => (r.Integer(0), (long?)r.Integer(1)), name);
+        var (size, entry) = _replay.First("SELECT size, entry FROM documents WHERE digest = ?1",
+            r => (r.Integer(0), (long?)r.Integer(1)), name);
         if (entry is null)
         {
             // An entry that cannot be read may name it.
@@ -105,6 +106,10 @@ public sealed partial class LedgerVerifier
             using var db = SqliteDatabase.OpenUntrusted(_path);
             lines.AddRange(db.Query("PRAGMA integrity_check(100)", r => r.Text(0)));
         });
-        return [.. lines.Where(line => line != "ok").Select(line => $"the database file is damaged: {line}"), .. damage.Select(problem => problem.Problem)];
+        return
+        [
+            .. lines.Where(line => line != "ok").Select(line => $"the database file is damaged: {line}"),
+            .. damage.Select(problem => problem.Problem),
+        ];
     }
 }

@@ -5,8 +5,10 @@ namespace Ingot.Server.Ledger;
 
 /// <summary>Re-reads a ledger from storage alone and tests every claim it makes.</summary>
 /// <remarks>
-/// <para>What it cannot see is a ledger cut off at its end, or made anew with the same key: for that, give it checkpoints that were kept elsewhere.</para>
-/// <para>The entries go by in chunks: while one is added to the tree and replayed, the next is read, parsed and hashed. Memory does not grow with the ledger.</para>
+/// <para>What it cannot see is a ledger cut off at its end, or made anew with the same key: for that,
+/// give it checkpoints that were kept elsewhere.</para>
+/// <para>The entries go by in chunks: while one is added to the tree and replayed, the next is read, parsed and hashed.
+/// Memory does not grow with the ledger.</para>
 /// </remarks>
 public sealed partial class LedgerVerifier
 {
@@ -29,7 +31,9 @@ public sealed partial class LedgerVerifier
     private readonly SubjectSum _subjectsFound;
     private bool _isTreeLost;
 
-    private LedgerVerifier(string path, SqliteDatabase db, SqliteDatabase replay, NoteVerifier key, IReadOnlyList<Checkpoint> known, List<LedgerProblem> problems, bool isCareful)
+    private LedgerVerifier(
+        string path, SqliteDatabase db, SqliteDatabase replay, NoteVerifier key, IReadOnlyList<Checkpoint> known,
+        List<LedgerProblem> problems, bool isCareful)
     {
         _path = path;
         _db = db;
@@ -44,8 +48,10 @@ public sealed partial class LedgerVerifier
         _writer = new LedgerWriter(replay, signer: null);
     }
 
-    /// <summary>Verifies a home's ledger, which may be in use. <paramref name="known"/> are checkpoints kept from before: the ledger must continue each, and what the home remembers itself.</summary>
-    public static async Task<LedgerReport> VerifyAsync(ServerHome home, IReadOnlyList<Checkpoint>? known = null, CancellationToken cancellationToken = default)
+    /// <summary>Verifies a home's ledger, which may be in use. <paramref name="known"/> are checkpoints kept from before: the ledger must
+    /// continue each, and what the home remembers itself.</summary>
+    public static async Task<LedgerReport> VerifyAsync(
+        ServerHome home, IReadOnlyList<Checkpoint>? known = null, CancellationToken cancellationToken = default)
     {
         using var key = LogKey.ReadVerifier(home);
         var problems = new List<LedgerProblem>();
@@ -56,8 +62,10 @@ public sealed partial class LedgerVerifier
         return report with { Problems = [.. problems, .. report.Problems] };
     }
 
-    /// <summary>Verifies a ledger's database with the key its checkpoints are to be signed by. Damage is reported, not thrown; a file that is not there is thrown.</summary>
-    public static Task<LedgerReport> VerifyAsync(string path, NoteVerifier key, IReadOnlyList<Checkpoint>? known = null, CancellationToken cancellationToken = default) =>
+    /// <summary>Verifies a ledger's database with the key its checkpoints are to be signed by. Damage is reported, not thrown; a file that
+    /// is not there is thrown.</summary>
+    public static Task<LedgerReport> VerifyAsync(
+        string path, NoteVerifier key, IReadOnlyList<Checkpoint>? known = null, CancellationToken cancellationToken = default) =>
         Task.Run(() => Verify(path, key, known ?? [], cancellationToken), cancellationToken);
 
     /// <summary>Reads a checkpoint of a home's log that was kept elsewhere, or throws <see cref="FormatException"/>.</summary>
@@ -82,7 +90,8 @@ public sealed partial class LedgerVerifier
         }
     }
 
-    private static LedgerReport Verify(string path, NoteVerifier key, IReadOnlyList<Checkpoint> known, bool isCareful, CancellationToken cancellationToken)
+    private static LedgerReport Verify(
+        string path, NoteVerifier key, IReadOnlyList<Checkpoint> known, bool isCareful, CancellationToken cancellationToken)
     {
         var problems = new List<LedgerProblem>();
         using var replay = SqliteDatabase.OpenTemporary();
@@ -136,12 +145,15 @@ public sealed partial class LedgerVerifier
 
     private void CheckSchema()
     {
-        const string Everything = "SELECT rowid || ' ' || type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY rowid";
+        const string Everything =
+            "SELECT rowid || ' ' || type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY rowid";
         if (_db.Number("PRAGMA user_version") is > 0 and < Projections.SchemaVersion)
-            Add(null, "the ledger was written by an earlier version of Ingot: start this version's server once, which brings its tables up to date");
+            Add(null, "the ledger was written by an earlier version of Ingot: start this version's server once, "
+                + "which brings its tables up to date");
         if (!_db.Query(Everything, r => r.Text(0)).SequenceEqual(_replay.Query(Everything, r => r.Text(0))))
             Add(null, "the tables are not those this program makes");
-        if (_db.Number("PRAGMA user_version") != Projections.SchemaVersion || _db.Number("PRAGMA application_id") != Projections.ApplicationId)
+        if (_db.Number("PRAGMA user_version") != Projections.SchemaVersion
+            || _db.Number("PRAGMA application_id") != Projections.ApplicationId)
             Add(null, "the file's header does not say that it is a ledger of this version");
     }
 

@@ -30,7 +30,8 @@ public sealed partial class LedgerView
     public string Mark(long seq) =>
         _db.First("SELECT leaf FROM entries WHERE seq = ?1", r => $"{seq} {Convert.ToHexString(r.Bytes(0))}", seq) ?? "";
 
-    /// <summary>A rollout's state: what was asked for, what was recorded since, and what was counted since that where <paramref name="working"/> still has it.</summary>
+    /// <summary>A rollout's state: what was asked for, what was recorded since, and what was counted since that where
+    /// <paramref name="working"/> still has it.</summary>
     public RecordedState State(RolloutRow rollout, WorkingStates? working = null)
     {
         string spec = Whole(rollout.Spec).GetRawText();
@@ -40,7 +41,9 @@ public sealed partial class LedgerView
 
         var recorded = ReleasesJson.ReadRecord(Whole(detail).GetRawText(), spec);
         var history = History(rollout, spec);
-        var state = working?.Read(rollout.Id, mark) is { } counted && TryRead(counted, spec) is { } whole ? whole : recorded with { History = history };
+        var state = working?.Read(rollout.Id, mark) is { } counted && TryRead(counted, spec) is { } whole
+            ? whole
+            : recorded with { History = history };
         return new RecordedState(state, history.Count, mark);
     }
 
@@ -81,5 +84,6 @@ public sealed partial class LedgerView
     private byte[] DocumentBytes(DocumentName name) =>
         Document(name.Document) is { } bytes && bytes.Length == name.Size && Digest.Of(bytes) == name.Document
             ? bytes
-            : throw new LedgerException($"the ledger names the document {name.Document}, and what it has of it is not that: run 'ingot log verify'");
+            : throw new LedgerException(
+                $"the ledger names the document {name.Document}, and what it has of it is not that: run 'ingot log verify'");
 }

@@ -22,10 +22,13 @@ public sealed partial class LedgerView
     public LogProof? Prove(long seq)
     {
         long size = Size;
-        return seq >= 0 && seq < size && CheckpointNote(size) is { } note ? new LogProof(seq, MerkleTree.InclusionProof(seq, size, Node), note) : null;
+        return seq >= 0 && seq < size && CheckpointNote(size) is { } note
+            ? new LogProof(seq, MerkleTree.InclusionProof(seq, size, Node), note)
+            : null;
     }
 
-    /// <summary>The root over the first entries, from the tree as it is stored; null when the ledger is not that long, or parts of its tree are missing or damaged.</summary>
+    /// <summary>The root over the first entries, from the tree as it is stored; null when the ledger is not that long, or parts of its tree
+    /// are missing or damaged.</summary>
     public MerkleHash? RootAt(long size)
     {
         try
@@ -47,7 +50,8 @@ public sealed partial class LedgerView
 
     private List<MerkleHash> Hashes(int tileLevel, long start, int count) => tileLevel == 0
         ? _db.Query("SELECT leaf FROM entries WHERE seq >= ?1 ORDER BY seq LIMIT ?2", r => new MerkleHash(r.Bytes(0)), start, count)
-        : _db.Query("SELECT hash FROM nodes WHERE level = ?1 AND position >= ?2 ORDER BY position LIMIT ?3", r => new MerkleHash(r.Bytes(0)), tileLevel, start, count);
+        : _db.Query("SELECT hash FROM nodes WHERE level = ?1 AND position >= ?2 ORDER BY position LIMIT ?3",
+            r => new MerkleHash(r.Bytes(0)), tileLevel, start, count);
 
     /// <summary>A node between two tile levels is computed from the hashes of the tile below it, 128 at most.</summary>
     private MerkleHash Node(int level, long index)
@@ -58,5 +62,7 @@ public sealed partial class LedgerView
     }
 
     private static MerkleHash Subtree(List<MerkleHash> hashes, int level, int index) =>
-        level == 0 ? hashes[index] : MerkleTree.HashNode(Subtree(hashes, level - 1, 2 * index), Subtree(hashes, level - 1, (2 * index) + 1));
+        level == 0
+            ? hashes[index]
+            : MerkleTree.HashNode(Subtree(hashes, level - 1, 2 * index), Subtree(hashes, level - 1, (2 * index) + 1));
 }

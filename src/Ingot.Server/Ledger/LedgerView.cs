@@ -30,14 +30,16 @@ public sealed partial class LedgerView
         return _db.Query(sql, EntryAt, arguments);
     }
 
-    /// <summary>Entries that match, the latest first, from before <paramref name="before"/> (null: from the end), <paramref name="count"/> at most.</summary>
+    /// <summary>Entries that match, the latest first, from before <paramref name="before"/> (null: from the end),
+    /// <paramref name="count"/> at most.</summary>
     public IReadOnlyList<LedgerEntry> Latest(int count, long? before = null, LedgerFilter? filter = null)
     {
         var (sql, arguments) = Select(filter, "< ?1", "DESC", before ?? long.MaxValue, count);
         return _db.Query(sql, EntryAt, arguments);
     }
 
-    /// <summary>The subjects' primary key holds the entries of a subject in order: the first term drives the search, the others are looked up.</summary>
+    /// <summary>The subjects' primary key holds the entries of a subject in order: the first term drives the search,
+    /// the others are looked up.</summary>
     private static (string Sql, object[] Arguments) Select(LedgerFilter? filter, string range, string order, long bound, int count)
     {
         List<(string Type, string Value)> terms = [.. filter?.Terms ?? []];
@@ -50,7 +52,8 @@ public sealed partial class LedgerView
         var sql = new StringBuilder("SELECT seq, json, leaf FROM subjects AS s JOIN entries ON seq = s.entry");
         sql.Append(CultureInfo.InvariantCulture, $" WHERE s.type = ?3 AND s.value = ?4 AND s.entry {range}");
         for (int i = 1; i < terms.Count; i++)
-            sql.Append(CultureInfo.InvariantCulture, $" AND EXISTS (SELECT 1 FROM subjects WHERE type = ?{(2 * i) + 3} AND value = ?{(2 * i) + 4} AND entry = s.entry)");
+            sql.Append(CultureInfo.InvariantCulture,
+                $" AND EXISTS (SELECT 1 FROM subjects WHERE type = ?{(2 * i) + 3} AND value = ?{(2 * i) + 4} AND entry = s.entry)");
         return ($"{sql} ORDER BY s.entry {order} LIMIT ?2", [.. arguments]);
     }
 

@@ -8,7 +8,8 @@ namespace Ingot.Server.Ledger;
 /// <remarks>Not for two threads at once. Nothing it returns may be shown to anybody before <see cref="Commit"/>.</remarks>
 internal sealed class LedgerWriter
 {
-    /// <summary>Of how many entries a checkpoint is kept beside the last one: by them damage is found to be in these few, and a ledger is verified in seconds.</summary>
+    /// <summary>Of how many entries a checkpoint is kept beside the last one: by them damage is found to be in these few, and a ledger is
+    /// verified in seconds.</summary>
     public const int CheckpointInterval = 32;
 
     private readonly IDatabase _db;
@@ -114,7 +115,8 @@ internal sealed class LedgerWriter
         var (said, documents) = Documents.Split(value);
         var json = new LedgerEntry(LedgerEntry.CurrentFormat, Size, time, actor, said).ToBytes();
         if (json.Length > LedgerEntry.MaxBytes)
-            throw new LedgerException($"the entry '{value.Kind}' has {json.Length} bytes: an entry may have {LedgerEntry.MaxBytes}; keep what is large as a blob and name its digest");
+            throw new LedgerException($"the entry '{value.Kind}' has {json.Length} bytes: an entry may have {LedgerEntry.MaxBytes}; "
+                + "keep what is large as a blob and name its digest");
 
         // What is projected is what was written, so that a replay sees the same.
         var entry = LedgerEntry.Parse(json);

@@ -8,7 +8,8 @@ namespace Ingot.Server.Ledger;
 internal static class LogKey
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private const UnixFileMode OthersMayRead = UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
+    private const UnixFileMode OthersMayRead = UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.GroupWrite
+        | UnixFileMode.OtherWrite;
 
     /// <summary>Opens the home's key; makes it when <paramref name="isNewLedger"/>.</summary>
     public static NoteSigner Open(ServerHome home, bool isNewLedger)
@@ -16,10 +17,12 @@ internal static class LogKey
         if (File.Exists(home.LogKey))
             return Read(home);
         if (!isNewLedger)
-            throw new LedgerException($"the ledger '{home.Database}' cannot be continued: its key '{home.LogKey}' is missing; restore it from a backup");
+            throw new LedgerException(
+                $"the ledger '{home.Database}' cannot be continued: its key '{home.LogKey}' is missing; restore it from a backup");
 
         if (LedgerHead.SizeIn(home) is > 0 and var remembered)
-            throw new LedgerException($"this home remembers {remembered} entries of its log, and the ledger '{home.Database}' and its key '{home.LogKey}' are missing: restore both from a backup, or choose another home with INGOT_HOME");
+            throw new LedgerException($"this home remembers {remembered} entries of its log, and the ledger '{home.Database}' and its key "
+                + $"'{home.LogKey}' are missing: restore both from a backup, or choose another home with INGOT_HOME");
 
         Create(home);
         return Read(home);
@@ -34,7 +37,8 @@ internal static class LogKey
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {
-            throw new LedgerException($"the log's verifier key could not be read from '{home.LogPublicKey}': {IngotException.ReasonOf(e)}", e);
+            throw new LedgerException(
+                $"the log's verifier key could not be read from '{home.LogPublicKey}': {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -51,7 +55,8 @@ internal static class LogKey
             var signer = new NoteSigner(verifier.Name, key);
             return signer.Verifier.ToString() == verifier.ToString()
                 ? signer
-                : throw new LedgerException($"'{home.LogKey}' and '{home.LogPublicKey}' are not halves of one key: restore them from one backup");
+                : throw new LedgerException(
+                    $"'{home.LogKey}' and '{home.LogPublicKey}' are not halves of one key: restore them from one backup");
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException or FormatException or IOException)
         {
@@ -81,7 +86,8 @@ internal static class LogKey
     {
         string temporary = path + ".new";
         File.Delete(temporary);
-        using (var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
+        using (var file = new FileStream(temporary,
+            new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
         {
             file.Write(System.Text.Encoding.ASCII.GetBytes(text));
             file.Flush(flushToDisk: true);

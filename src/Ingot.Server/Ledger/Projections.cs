@@ -9,7 +9,8 @@ using static Ingot.Server.Ledger.LedgerEvent;
 namespace Ingot.Server.Ledger;
 
 /// <summary>What an entry does to the tables that answer queries. Appending and replaying use it alike.</summary>
-/// <remarks>It MUST depend on nothing but the entry and the tables, so that a replay gives the same rows. Every row carries the entry that last wrote it.</remarks>
+/// <remarks>It MUST depend on nothing but the entry and the tables, so that a replay gives the same rows.
+/// Every row carries the entry that last wrote it.</remarks>
 public static partial class Projections
 {
     /// <summary>Brings the tables up to the entry, which must be the next.</summary>
@@ -23,7 +24,8 @@ public static partial class Projections
     internal static void ApplyWithoutIndex(IDatabase db, LedgerEntry entry)
     {
         foreach (var document in Documents.NamedBy(entry.Event))
-            db.Execute("INSERT INTO documents VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", Text(document.Document), document.Size, entry.Seq);
+            db.Execute("INSERT INTO documents VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", Text(document.Document),
+                document.Size, entry.Seq);
         Project(db, entry);
     }
 
@@ -31,8 +33,10 @@ public static partial class Projections
     {
         long seq = entry.Seq;
         string time = entry.TimeText;
-        if (entry.Event is IAboutDigest { Digest.IsSha256: false } and (PromotionDecided or Approved or Rejected or Revoked or ReleaseRequested))
-            throw new LedgerException($"a decision about '{((IAboutDigest)entry.Event).Digest}' was not recorded: decisions are about images by their sha256 digest, so that one image has one name");
+        if (entry.Event is IAboutDigest { Digest.IsSha256: false }
+            and (PromotionDecided or Approved or Rejected or Revoked or ReleaseRequested))
+            throw new LedgerException($"a decision about '{((IAboutDigest)entry.Event).Digest}' was not recorded: "
+                + "decisions are about images by their sha256 digest, so that one image has one name");
         switch (entry.Event)
         {
             case ServerStarted or TokenCreated or TokenRevoked or LossAccepted:
@@ -94,7 +98,8 @@ public static partial class Projections
                 break;
             case QuarantineLifted e:
                 db.Execute(
-                    "DELETE FROM quarantine WHERE project = ?1 AND service = ?2 AND stage = ?3 AND digest = ?4 AND (?5 = '' OR settings IN ('', ?5))",
+                    "DELETE FROM quarantine WHERE project = ?1 AND service = ?2 AND stage = ?3 AND digest = ?4 AND (?5 = '' OR "
+                        + "settings IN ('', ?5))",
                     e.Project, e.Service, e.Stage, Text(e.Digest), Text(e.Settings));
                 break;
 
@@ -105,16 +110,24 @@ public static partial class Projections
                 db.Execute(s_putMove, e.Rollout, e.Key, e.Move, e.Detail.GetRawText(), "", seq, seq);
                 break;
             case RolloutAcknowledged e:
-                MustExist(db.Execute("UPDATE moves SET outcome = ?3, entry = ?4 WHERE rollout = ?1 AND key = ?2", e.Rollout, e.Key, e.Outcome, seq), "move", e.Key);
+                MustExist(
+                    db.Execute("UPDATE moves SET outcome = ?3, entry = ?4 WHERE rollout = ?1 AND key = ?2", e.Rollout,
+                        e.Key, e.Outcome, seq),
+                    "move",
+                    e.Key);
                 break;
             case RolloutStateChanged e:
                 MustExist(db.Execute(
                     // One that was recorded as done and is given back meanwhile is under way again.
-                    "UPDATE rollouts SET state = ?2, state_reason = ?3, state_detail = ?4, state_entry = ?6, outcome = CASE WHEN outcome = 'Done' AND ?2 <> 'Done' THEN '' ELSE outcome END, time = ?5, entry = ?6 WHERE rollout = ?1",
+                    "UPDATE rollouts SET state = ?2, state_reason = ?3, state_detail = ?4, state_entry = ?6, "
+                        + "outcome = CASE WHEN outcome = 'Done' AND ?2 <> 'Done' THEN '' ELSE outcome END, time = ?5, "
+                        + "entry = ?6 WHERE rollout = ?1",
                     e.Rollout, e.State, e.Reason, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
                 break;
             case RolloutMeasured e:
-                MustExist(db.Execute("UPDATE rollouts SET state_detail = ?2, state_entry = ?4, time = ?3, entry = ?4 WHERE rollout = ?1", e.Rollout, e.Detail.GetRawText(), time, seq), "rollout", e.Rollout);
+                MustExist(db.Execute("UPDATE rollouts SET state_detail = ?2, state_entry = ?4, time = ?3, entry = ?4 WHERE rollout = ?1",
+                    e.Rollout, e.Detail.GetRawText(), time, seq),
+                    "rollout", e.Rollout);
                 break;
             case RolloutPaused e:
                 string until = e.Until is { } at ? Rfc3339Converter.Format(at) : "";
@@ -129,22 +142,27 @@ public static partial class Projections
                 break;
             case RolloutFinished e:
                 MustExist(db.Execute(
-                    "UPDATE rollouts SET outcome = ?2, outcome_reason = ?3, receipt = ?4, paused_by = '', pause_reason = '', paused_until = '', time = ?5, entry = ?6 WHERE rollout = ?1",
+                    "UPDATE rollouts SET outcome = ?2, outcome_reason = ?3, receipt = ?4, paused_by = '', pause_reason = '', "
+                        + "paused_until = '', time = ?5, entry = ?6 WHERE rollout = ?1",
                     e.Rollout, e.Outcome, e.Reason, e.Receipt.GetRawText(), time, seq), "rollout", e.Rollout);
                 break;
             case GenerationRetired e:
                 MustExist(db.Execute(
-                    "UPDATE generations SET status = 'retired', time = ?5, entry = ?6 WHERE project = ?1 AND service = ?2 AND stage = ?3 AND generation = ?4",
-                    e.Project, e.Service, e.Stage, e.Generation, time, seq), "generation", $"{e.Project}/{e.Service}/{e.Stage}/{e.Generation}");
+                    "UPDATE generations SET status = 'retired', time = ?5, entry = ?6 WHERE project = ?1 AND service = ?2 AND stage = ?3 "
+                        + "AND generation = ?4",
+                    e.Project, e.Service, e.Stage, e.Generation, time, seq), "generation",
+                    $"{e.Project}/{e.Service}/{e.Stage}/{e.Generation}");
                 break;
             case RepairIntended or RepairAcknowledged or ServiceStopping:
                 break;
             case ServiceStopped e:
                 db.Execute(
-                    "UPDATE generations SET status = 'retired', time = ?4, entry = ?5 WHERE project = ?1 AND service = ?2 AND stage = ?3 AND status = 'live'",
+                    "UPDATE generations SET status = 'retired', time = ?4, entry = ?5 WHERE project = ?1 AND service = ?2 AND stage = ?3 "
+                        + "AND status = 'live'",
                     e.Project, e.Service, e.Stage, time, seq);
                 db.Execute(
-                    "UPDATE rollouts SET outcome = 'Stopped', outcome_reason = ?4, time = ?5, entry = ?6 WHERE project = ?1 AND service = ?2 AND stage = ?3 AND outcome = ''",
+                    "UPDATE rollouts SET outcome = 'Stopped', outcome_reason = ?4, time = ?5, "
+                        + "entry = ?6 WHERE project = ?1 AND service = ?2 AND stage = ?3 AND outcome = ''",
                     e.Project, e.Service, e.Stage, e.Reason, time, seq);
                 break;
             default:
@@ -160,7 +178,8 @@ public static partial class Projections
         var sql = new StringBuilder("INSERT INTO subjects VALUES");
         foreach (var (type, value) in Subjects(entry.Event, id => About(db, id)))
         {
-            sql.Append(CultureInfo.InvariantCulture, $"{(arguments.Count == 1 ? "" : ",")} (?{arguments.Count + 1}, ?{arguments.Count + 2}, ?1)");
+            sql.Append(CultureInfo.InvariantCulture,
+                $"{(arguments.Count == 1 ? "" : ",")} (?{arguments.Count + 1}, ?{arguments.Count + 2}, ?1)");
             arguments.Add(type);
             arguments.Add(value);
         }
@@ -171,7 +190,8 @@ public static partial class Projections
 
     /// <summary>What a rollout is about; null for one that the tables do not know.</summary>
     internal static RolloutSubjects? About(IDatabase db, string rollout) => db.First(
-        "SELECT project, service, digest FROM rollouts WHERE rollout = ?1", r => new RolloutSubjects(r.Text(0), r.Text(1), r.Text(2)), rollout);
+        "SELECT project, service, digest FROM rollouts WHERE rollout = ?1",
+        r => new RolloutSubjects(r.Text(0), r.Text(1), r.Text(2)), rollout);
 
     /// <summary>What an event is about, some of it perhaps twice.</summary>
     internal static IEnumerable<(string Type, string Value)> Subjects(LedgerEvent e, Func<string, RolloutSubjects?> about)
@@ -203,7 +223,8 @@ public static partial class Projections
         db.Execute(s_putKey, id, purpose, publicKey, status, seq);
 
     private static void PutManifest(
-        IDatabase db, string repository, Digest digest, string mediaType, long size, string? artifactType, string subject, string? predicateType, string time, long seq)
+        IDatabase db, string repository, Digest digest, string mediaType, long size, string? artifactType, string subject,
+        string? predicateType, string time, long seq)
     {
         db.Execute("INSERT INTO repositories VALUES (?1, ?2) ON CONFLICT DO NOTHING", repository, seq);
         db.Execute(
@@ -211,7 +232,9 @@ public static partial class Projections
             repository, Text(digest), mediaType, size, artifactType ?? "", subject, predicateType ?? "", time, seq);
     }
 
-    private static void PutApproval(IDatabase db, string project, string image, string stage, Digest digest, string who, string verdict, string reason, string time, long seq) =>
+    private static void PutApproval(
+        IDatabase db, string project, string image, string stage, Digest digest, string who, string verdict, string reason, string time,
+        long seq) =>
         db.Execute(s_putApproval, project, image, stage, Text(digest), who, verdict, reason, time, seq);
 
     private static void BeginRollout(IDatabase db, ReleaseRequested e, string time, long seq)
@@ -219,7 +242,8 @@ public static partial class Projections
         string spec = e.Spec.GetRawText();
         db.Execute(
             s_putRollout,
-            e.Rollout, e.Project, e.Service, e.Stage, e.Repository, Text(e.Digest), e.Version ?? "", e.Reason, spec, e.Generation, time, seq,
+            e.Rollout, e.Project, e.Service, e.Stage, e.Repository, Text(e.Digest), e.Version ?? "", e.Reason, spec,
+            e.Generation, time, seq,
             "", "", "", seq, "", "", "", "", "", "", time, seq);
         db.Execute(
             s_putGeneration,

@@ -4,7 +4,8 @@ using System.Runtime.CompilerServices;
 
 namespace Ingot.Server.Ledger;
 
-/// <summary>SipHash-2-4 with 128 bits (<see href="https://www.aumasson.jp/siphash/siphash.pdf">Aumasson and Bernstein, 2012</see>): without its key nobody can tell its results from random ones.</summary>
+/// <summary>SipHash-2-4 with 128 bits (<see href="https://www.aumasson.jp/siphash/siphash.pdf">Aumasson and Bernstein, 2012</see>): without
+/// its key nobody can tell its results from random ones.</summary>
 internal struct SipHash
 {
     private ulong _v0;

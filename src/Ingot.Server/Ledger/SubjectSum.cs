@@ -5,8 +5,8 @@ using Ingot.Server.Storage;
 
 namespace Ingot.Server.Ledger;
 
-/// <summary>Whether two sets of subjects are the same, without sorting either: the sum of a keyed hash of each row. The key is chosen for the one comparison, so that nobody can
-/// have made rows to cancel out.</summary>
+/// <summary>Whether two sets of subjects are the same, without sorting either: the sum of a keyed hash of each row. The key is chosen for
+/// the one comparison, so that nobody can have made rows to cancel out.</summary>
 internal sealed class SubjectSum
 {
     private const int KeyBytes = 16;
@@ -33,7 +33,8 @@ internal sealed class SubjectSum
         Add(bytes[..split], bytes[split..end], entry);
     }
 
-    /// <summary>Adds the rows of a table up to <paramref name="size"/> entries; false when one of them is of another form than any row that is written, or about no entry.</summary>
+    /// <summary>Adds the rows of a table up to <paramref name="size"/> entries; false when one of them is of another form than any row that
+    /// is written, or about no entry.</summary>
     public bool AddTable(SqliteDatabase db, long size)
     {
         // The ledger may have grown since its size was read; what is beyond this is about nothing.

@@ -13,7 +13,8 @@ internal sealed class TableComparison
     private TableComparison(SqliteDatabase db, string name)
     {
         Name = name;
-        var columns = db.Query("SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid", r => (Name: r.Text(0), Key: (int)r.Integer(1)), name);
+        var columns = db.Query("SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid",
+            r => (Name: r.Text(0), Key: (int)r.Integer(1)), name);
         _columns = [.. columns.Select(column => column.Name)];
         _key = [.. Enumerable.Range(0, columns.Count).Where(i => columns[i].Key > 0).OrderBy(i => columns[i].Key)];
         _entry = Array.IndexOf(_columns, "entry");
@@ -21,13 +22,17 @@ internal sealed class TableComparison
 
     public string Name { get; }
 
-    /// <summary>Every table that follows from the entries. The entries, their checkpoints and the bytes of documents are checked one by one instead.</summary>
+    /// <summary>Every table that follows from the entries. The entries, their checkpoints and the bytes of documents are checked one by one
+    /// instead.</summary>
     public static IEnumerable<TableComparison> Tables(SqliteDatabase replay) =>
-        replay.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('entries', 'checkpoints', 'document_bytes') ORDER BY name", r => r.Text(0))
+        replay.Query(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('entries', 'checkpoints', "
+                + "'document_bytes') ORDER BY name",
+            r => r.Text(0))
             .Select(name => new TableComparison(replay, name));
 
-    /// <summary>The rows that differ: those of <paramref name="actual"/> that should not be, those that are missing, those with another value.
-    /// Rows that say they were written by an entry in <paramref name="unknown"/> are passed over.</summary>
+    /// <summary>The rows that differ: those of <paramref name="actual"/> that should not be, those that are missing, those with another
+    /// value. Rows that say they were written by an entry in <paramref name="unknown"/> are passed over.</summary>
     public IEnumerable<LedgerProblem> Compare(SqliteDatabase actual, SqliteDatabase expected, IReadOnlySet<long> unknown)
     {
         string sql = $"SELECT * FROM {Name} ORDER BY {string.Join(", ", _key.Select(i => _columns[i]))}";
@@ -56,7 +61,9 @@ internal sealed class TableComparison
             return new LedgerProblem(EntryOf(want), $"the table '{Name}' lacks the row {Describe(want)}");
 
         return FirstDifference(have, want) is { } column
-            ? new LedgerProblem(EntryOf(want), $"the table '{Name}', row {Describe(want)}: '{_columns[column]}' is '{(column < have.Columns ? Show(have, column) : "missing")}' and the entries say '{Show(want, column)}'")
+            ? new LedgerProblem(EntryOf(want), $"the table '{Name}', row {Describe(want)}: "
+                + $"'{_columns[column]}' is '{(column < have.Columns ? Show(have, column) : "missing")}' and the entries say "
+                + $"'{Show(want, column)}'")
             : null;
     }
 
@@ -84,9 +91,11 @@ internal sealed class TableComparison
         return null;
     }
 
-    private long? EntryOf(SqliteStatement row) => _entry >= 0 && _entry < row.Columns && row.TypeOf(_entry) == ColumnType.Integer ? row.Integer(_entry) : null;
+    private long? EntryOf(SqliteStatement row) =>
+        _entry >= 0 && _entry < row.Columns && row.TypeOf(_entry) == ColumnType.Integer ? row.Integer(_entry) : null;
 
-    private string Describe(SqliteStatement row) => string.Join(", ", _key.Where(i => i < row.Columns).Select(i => $"{_columns[i]} '{Show(row, i)}'"));
+    private string Describe(SqliteStatement row) =>
+        string.Join(", ", _key.Where(i => i < row.Columns).Select(i => $"{_columns[i]} '{Show(row, i)}'"));
 
     /// <summary>In SQLite's own order. Text is compared as bytes: malformed UTF-8 must not read like its replacement.</summary>
     private static int Compare(SqliteStatement left, SqliteStatement right, int column)
@@ -100,7 +109,8 @@ internal sealed class TableComparison
         {
             ColumnType.Null => 0,
             ColumnType.Integer => left.Integer(column).CompareTo(right.Integer(column)),
-            ColumnType.Float => BitConverter.DoubleToInt64Bits(left.Float(column)).CompareTo(BitConverter.DoubleToInt64Bits(right.Float(column))),
+            ColumnType.Float =>
+                BitConverter.DoubleToInt64Bits(left.Float(column)).CompareTo(BitConverter.DoubleToInt64Bits(right.Float(column))),
             _ => left.Bytes(column).SequenceCompareTo(right.Bytes(column)),
         };
     }

@@ -7,8 +7,9 @@ namespace Ingot.Server.Ledger;
 
 /// <summary>What changes because something was counted: one small file for each rollout and service, overwritten in place.</summary>
 /// <remarks>
-/// It is no record: nothing of it is signed or synced, and a full disk, a power cut or a restored backup may take it. It is believed only when it was written on top
-/// of the entry that is still the last of its kind, and when it is all that was written, so that losing it costs what was counted since that entry and nothing else.
+/// It is no record: nothing of it is signed or synced, and a full disk, a power cut or a restored backup may take it. It is believed only
+/// when it was written on top of the entry that is still the last of its kind, and when it is all that was written, so that losing it costs
+/// what was counted since that entry and nothing else.
 /// </remarks>
 public sealed class WorkingStates
 {
@@ -73,7 +74,8 @@ public sealed class WorkingStates
     }
 
     // A file that was cut short may still be JSON.
-    private static string Head(string key, string basedOn, string json) => $"{key}\n{basedOn}\n{Digest.Of(Encoding.UTF8.GetBytes(json)).Hex}\n";
+    private static string Head(string key, string basedOn, string json) =>
+        $"{key}\n{basedOn}\n{Digest.Of(Encoding.UTF8.GetBytes(json)).Hex}\n";
 
     // Names of services may be as long as a file's name, or longer together.
     private string PathOf(string key) => Path.Combine(_directory, Digest.Of(Encoding.UTF8.GetBytes(key)).Hex);

@@ -5,9 +5,9 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Server.Registry;
 
-/// <summary>Tags that tools without referrers keep beside an image: cosign's <c>sha256-HEX.sig</c>, <c>.att</c>, <c>.sbom</c>, and the specification's
-/// <see href="https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema">fallback for referrers</see>, <c>sha256-HEX</c>.
-/// They grow: what is added may not take anything away.</summary>
+/// <summary>Tags that tools without referrers keep beside an image: cosign's <c>sha256-HEX.sig</c>, <c>.att</c>, <c>.sbom</c>, and the
+/// specification's <see href="https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema">fallback for
+/// referrers</see>, <c>sha256-HEX</c>. They grow: what is added may not take anything away.</summary>
 internal static partial class AccessoryTag
 {
     public static bool Is(string tag) => Pattern().IsMatch(tag);

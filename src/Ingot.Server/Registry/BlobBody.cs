@@ -5,8 +5,8 @@ internal static class BlobBody
 {
     private const int Piece = 128 << 10;
 
-    /// <summary>Sends <paramref name="count"/> bytes of a file. One that turns out shorter cuts the connection: the client must not take what it got
-    /// for all of it.</summary>
+    /// <summary>Sends <paramref name="count"/> bytes of a file. One that turns out shorter cuts the connection: the client must not take
+    /// what it got for all of it.</summary>
     public static async Task SendAsync(HttpResponse response, string path, long offset, long count, CancellationToken cancellationToken)
     {
         // Sharing everything spares a lock, and blobs do not change.

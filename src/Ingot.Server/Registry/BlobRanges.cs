@@ -19,7 +19,8 @@ internal sealed class BlobRanges
         _size = size;
     }
 
-    /// <summary>The parts of a blob that were asked for; null when all of it is served, because nothing else was asked or because the parts are more than the whole.</summary>
+    /// <summary>The parts of a blob that were asked for; null when all of it is served, because nothing else was asked or because the parts
+    /// are more than the whole.</summary>
     public static BlobRanges? Of(IReadOnlyList<ByteRange> asked, long size)
     {
         var parts = new List<(long, long)>();
@@ -69,7 +70,8 @@ internal sealed class BlobRanges
 
     private static RegistryRefusal Unsatisfiable(long size, int count)
     {
-        var refusal = new RegistryRefusal(416, ErrorCode.SizeInvalid, $"{(count == 1 ? "the range is" : $"all {count} ranges are")} outside the blob's {size} bytes");
+        var refusal = new RegistryRefusal(416, ErrorCode.SizeInvalid,
+            $"{(count == 1 ? "the range is" : $"all {count} ranges are")} outside the blob's {size} bytes");
         refusal.Headers["Content-Range"] = $"bytes */{size}";
         return refusal;
     }

@@ -12,7 +12,8 @@ internal readonly record struct ByteRange(long? First, long? Last)
     // podman asks for the missing parts of a layer in one request, up to 1024 of them.
     private const int MaxRanges = 2048;
 
-    /// <summary>Reads a header; null when there is none, when it is not of bytes, or when it is not understood: then all of it is served.</summary>
+    /// <summary>Reads a header; null when there is none, when it is not of bytes, or when it is not understood:
+    /// then all of it is served.</summary>
     public static IReadOnlyList<ByteRange>? Parse(string? header)
     {
         if (header is null || !header.StartsWith(Unit, StringComparison.OrdinalIgnoreCase))
@@ -34,7 +35,8 @@ internal readonly record struct ByteRange(long? First, long? Last)
     {
         range = default;
         string[] parts = text.Split('-');
-        if (parts.Length != 2 || !TryNumber(parts[0], out long? first) || !TryNumber(parts[1], out long? last) || (first is null && last is null))
+        if (parts.Length != 2 || !TryNumber(parts[0], out long? first) || !TryNumber(parts[1], out long? last)
+            || (first is null && last is null))
             return false;
 
         range = new ByteRange(first, last);

@@ -12,7 +12,8 @@ namespace Ingot.Server.Registry;
 /// <param name="Manifests">What must be in the repository as manifests.</param>
 /// <param name="Annotations">Its notes.</param>
 internal sealed record ManifestFacts(
-    string MediaType, string? ArtifactType, Digest? Subject, Descriptor? Config, IReadOnlyList<Descriptor> Layers, IReadOnlyList<Descriptor> Manifests,
+    string MediaType, string? ArtifactType, Digest? Subject, Descriptor? Config, IReadOnlyList<Descriptor> Layers,
+    IReadOnlyList<Descriptor> Manifests,
     SortedDictionary<string, string>? Annotations)
 {
     private const int MaxTypeLength = 255;
@@ -32,7 +33,9 @@ internal sealed record ManifestFacts(
         string mediaType = TypeOf(json, contentType);
         try
         {
-            return Oci.Content.MediaType.IsIndex(mediaType) ? OfIndex(ImageJson.ReadIndex(json), mediaType) : OfManifest(ImageJson.ReadManifest(json), mediaType);
+            return Oci.Content.MediaType.IsIndex(mediaType)
+                ? OfIndex(ImageJson.ReadIndex(json), mediaType)
+                : OfManifest(ImageJson.ReadManifest(json), mediaType);
         }
         catch (FormatException e)
         {
@@ -42,7 +45,8 @@ internal sealed record ManifestFacts(
 
     /// <summary>Whether a layer need not be here: it may not be distributed, and is fetched from elsewhere.</summary>
     public static bool IsForeign(Descriptor descriptor) =>
-        descriptor.MediaType.Contains(".nondistributable.", StringComparison.Ordinal) || descriptor.MediaType.Contains(".rootfs.foreign.", StringComparison.Ordinal);
+        descriptor.MediaType.Contains(".nondistributable.", StringComparison.Ordinal)
+            || descriptor.MediaType.Contains(".rootfs.foreign.", StringComparison.Ordinal);
 
     private static string TypeOf(byte[] json, string? contentType)
     {
@@ -50,7 +54,8 @@ internal sealed record ManifestFacts(
         string? written = ManifestType.Read(json);
         string? type = string.IsNullOrEmpty(said) ? written : said;
         if (type is not null && Oci.Content.MediaType.IsSchema1(type))
-            throw Invalid("it is of Docker's schema 1, which has no digests of its layers; push it with a current Docker, or convert it with 'skopeo copy --format v2s2'");
+            throw Invalid("it is of Docker's schema 1, which has no digests of its layers; push it with a current Docker, "
+                + "or convert it with 'skopeo copy --format v2s2'");
         if (type is null || !Oci.Content.MediaType.IsDocument(type))
             throw Invalid($"the media type '{type}' is not that of a manifest or an index, OCI's or Docker's");
         if (written is not null && written != type)
@@ -60,7 +65,8 @@ internal sealed record ManifestFacts(
     }
 
     private static ManifestFacts OfManifest(Manifest manifest, string mediaType) => new(
-        mediaType, Type(manifest.ArtifactType ?? manifest.Config.MediaType), manifest.Subject?.Digest, manifest.Config, manifest.Layers, [], manifest.Annotations)
+        mediaType, Type(manifest.ArtifactType ?? manifest.Config.MediaType), manifest.Subject?.Digest, manifest.Config, manifest.Layers, [],
+        manifest.Annotations)
     {
         Image = manifest.IsImage ? manifest : null,
     };
@@ -68,7 +74,8 @@ internal sealed record ManifestFacts(
     private static ManifestFacts OfIndex(ImageIndex index, string mediaType)
     {
         var kinds = index.Manifests.ToLookup(part => Oci.Content.MediaType.IsDocument(part.MediaType));
-        return new ManifestFacts(mediaType, Type(index.ArtifactType), index.Subject?.Digest, Config: null, [.. kinds[false]], [.. kinds[true]], index.Annotations);
+        return new ManifestFacts(mediaType, Type(index.ArtifactType), index.Subject?.Digest, Config: null, [.. kinds[false]],
+            [.. kinds[true]], index.Annotations);
     }
 
     // Types go into the ledger, whose entries are small.
@@ -76,7 +83,9 @@ internal sealed record ManifestFacts(
         ? type
         : throw Invalid($"the artifact type has {type.Length} characters: it may have {MaxTypeLength}");
 
-    private string? Annotation(string key) => Annotations?.GetValueOrDefault(key) is { Length: > 0 and <= MaxTypeLength } value ? value : null;
+    private string? Annotation(string key) =>
+        Annotations?.GetValueOrDefault(key) is { Length: > 0 and <= MaxTypeLength } value ? value : null;
 
-    private static RegistryRefusal Invalid(string message) => new(400, ErrorCode.ManifestInvalid, $"the manifest was not accepted: {message}");
+    private static RegistryRefusal Invalid(string message) =>
+        new(400, ErrorCode.ManifestInvalid, $"the manifest was not accepted: {message}");
 }

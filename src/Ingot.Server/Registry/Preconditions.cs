@@ -1,7 +1,8 @@
 namespace Ingot.Server.Registry;
 
 /// <summary>What a request says about the version it has or expects
-/// (<see href="https://www.rfc-editor.org/rfc/rfc9110#section-13">conditional requests</see>). Versions here are digests: the tag of an entity is its digest in quotes.</summary>
+/// (<see href="https://www.rfc-editor.org/rfc/rfc9110#section-13">conditional requests</see>). Versions here are digests: the tag of an
+/// entity is its digest in quotes.</summary>
 internal static class Preconditions
 {
     /// <summary>The entity tag of what a digest names.</summary>
@@ -23,7 +24,8 @@ internal static class Preconditions
     }
 
     /// <summary>Whether ranges are asked of this version: of another, all of it is served.</summary>
-    public static bool AllowsRange(HttpRequest request, string entityTag) => request.Headers.IfRange is not { Count: > 0 } only || only.ToString() == entityTag;
+    public static bool AllowsRange(HttpRequest request, string entityTag) =>
+        request.Headers.IfRange is not { Count: > 0 } only || only.ToString() == entityTag;
 
     private static void CheckExpected(HttpRequest request, string? entityTag)
     {
@@ -36,5 +38,6 @@ internal static class Preconditions
         .Any(name => name == "*" || name == entityTag || (weakly && name == "W/" + entityTag));
 
     private static RegistryRefusal Failed(string header, string asked, string? entityTag) =>
-        new(412, ErrorCode.Denied, $"the request is for {header} '{asked}', and {(entityTag is null ? "nothing is there" : $"{entityTag} is there")}");
+        new(412, ErrorCode.Denied,
+            $"the request is for {header} '{asked}', and {(entityTag is null ? "nothing is there" : $"{entityTag} is there")}");
 }

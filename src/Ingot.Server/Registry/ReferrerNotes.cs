@@ -10,8 +10,8 @@ namespace Ingot.Server.Registry;
 /// ledger's tables do not have.</summary>
 /// <remarks>
 /// Annotations may be megabytes, and entries of the ledger are small: they cannot be replayed from there. This is no projection but a cache
-/// beside it: a row follows from the bytes its digest names and from nothing else, so it is never stale, may be missing, and is filled again
-/// from the stored manifest. A file that is damaged is made anew.
+/// beside it: a row follows from the bytes its digest names and from nothing else, so it is never stale, may be missing, and is filled
+/// again from the stored manifest. A file that is damaged is made anew.
 /// </remarks>
 internal sealed class ReferrerNotes : IDisposable
 {
@@ -24,7 +24,8 @@ internal sealed class ReferrerNotes : IDisposable
     private SqliteDatabase _db;
     private long _bytes;
 
-    /// <summary>Opens the cache in a file; null for one that is forgotten. Beyond <paramref name="max"/> bytes what was written first goes.</summary>
+    /// <summary>Opens the cache in a file; null for one that is forgotten.
+    /// Beyond <paramref name="max"/> bytes what was written first goes.</summary>
     public ReferrerNotes(string? path, long max = 256 << 20)
     {
         (_path, _max) = (path, max);
@@ -38,7 +39,9 @@ internal sealed class ReferrerNotes : IDisposable
     /// <summary>Keeps the annotations of a manifest; returns them as they are found.</summary>
     public byte[] Put(Digest digest, SortedDictionary<string, string>? annotations)
     {
-        byte[] json = annotations is null ? [] : JsonSerializer.SerializeToUtf8Bytes(annotations, RegistryJson.Readable.SortedDictionaryStringString);
+        byte[] json = annotations is null
+            ? []
+            : JsonSerializer.SerializeToUtf8Bytes(annotations, RegistryJson.Readable.SortedDictionaryStringString);
         Try(() =>
         {
             int added = _db.Execute("INSERT INTO notes (digest, json) VALUES (?1, ?2) ON CONFLICT DO NOTHING", digest.ToString(), json);
@@ -78,7 +81,8 @@ internal sealed class ReferrerNotes : IDisposable
             {
                 return work();
             }
-            catch (SqliteException e) when (e.SqliteErrorCode is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB or raw.SQLITE_IOERR or raw.SQLITE_ERROR)
+            catch (SqliteException e)
+                when (e.SqliteErrorCode is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB or raw.SQLITE_IOERR or raw.SQLITE_ERROR)
             {
                 _db.Dispose();
                 _db = Anew();

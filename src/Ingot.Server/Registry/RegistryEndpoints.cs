@@ -2,7 +2,8 @@ using Microsoft.Extensions.Hosting;
 
 namespace Ingot.Server.Registry;
 
-/// <summary>The <see href="https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md">OCI distribution</see> endpoints, version 1.1.</summary>
+/// <summary>The <see href="https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md">OCI distribution</see> endpoints,
+/// version 1.1.</summary>
 public static class RegistryEndpoints
 {
     /// <summary>Serves a registry below <c>/v2/</c>. The result takes authorisation and the like for all of it.</summary>

@@ -52,7 +52,8 @@ internal sealed partial class RegistryHandler
     }
 
     /// <summary>The size of a blob a repository can serve; null when it cannot. All repositories draw on one store.</summary>
-    /// <remarks>A client that is told a blob is here will not send it, and name it soon: until then nothing needs it, and it must not be pruned.</remarks>
+    /// <remarks>A client that is told a blob is here will not send it, and name it soon: until then nothing needs it,
+    /// and it must not be pruned.</remarks>
     private ValueTask<long?> BlobSizeAsync(string repository, Digest digest, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -73,6 +74,8 @@ internal sealed partial class RegistryHandler
     private void RefuseDeletion(string repository, string what)
     {
         if (!_options.IsMutable(repository))
-            throw new RegistryRefusal(405, ErrorCode.Unsupported, $"the {what} of '{repository}' was not deleted: what is published there stays; 'ingot prune' removes what the lifecycle rules give up, and the server's 'mutable' list names repositories where deleting is allowed");
+            throw new RegistryRefusal(405, ErrorCode.Unsupported,
+                $"the {what} of '{repository}' was not deleted: what is published there stays; 'ingot prune' removes what the lifecycle "
+                    + "rules give up, and the server's 'mutable' list names repositories where deleting is allowed");
     }
 }

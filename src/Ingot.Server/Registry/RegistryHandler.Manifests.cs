@@ -111,7 +111,8 @@ internal sealed partial class RegistryHandler
         if (tags.Length > MaxTags)
             throw new RegistryRefusal(414, ErrorCode.ManifestInvalid, $"the request gives {tags.Length} tags: it may give {MaxTags}");
         if (Array.Find(tags, tag => !RegistryPath.IsTag(tag)) is { } wrong)
-            throw new RegistryRefusal(400, ErrorCode.ManifestInvalid, $"'{wrong}' is not a tag: expected letters, digits, '_', '.' and '-', 128 at most");
+            throw new RegistryRefusal(400, ErrorCode.ManifestInvalid,
+                $"'{wrong}' is not a tag: expected letters, digits, '_', '.' and '-', 128 at most");
 
         return (isDigest ? RegistryPath.ParseDigest(reference) : null, [.. tags.Distinct(StringComparer.Ordinal)]);
     }
@@ -126,27 +127,32 @@ internal sealed partial class RegistryHandler
         }
 
         bool isSparse = _options.IsSparse(repository);
-        foreach (var (descriptor, found) in _ledger.Read(view => facts.Manifests.Select(manifest => (manifest, view.Manifest(repository, manifest.Digest))).ToList()))
+        foreach (var (descriptor, found) in _ledger.Read(view =>
+            facts.Manifests.Select(manifest => (manifest, view.Manifest(repository, manifest.Digest))).ToList()))
         {
             if (found is null && isSparse)
                 continue;
             CheckSize(descriptor, (found ?? throw Unknown("manifest", descriptor.Digest)).Size);
             if (found.MediaType != descriptor.MediaType)
-                throw new RegistryRefusal(400, ErrorCode.ManifestInvalid, $"the manifest says '{descriptor.Digest}' is '{descriptor.MediaType}' and it is '{found.MediaType}'");
+                throw new RegistryRefusal(400, ErrorCode.ManifestInvalid,
+                    $"the manifest says '{descriptor.Digest}' is '{descriptor.MediaType}' and it is '{found.MediaType}'");
         }
 
         RegistryRefusal Unknown(string what, Digest digest) =>
-            new(404, ErrorCode.ManifestBlobUnknown, $"the manifest refers to the {what} '{digest}', which '{repository}' does not have: push it first");
+            new(404, ErrorCode.ManifestBlobUnknown,
+                $"the manifest refers to the {what} '{digest}', which '{repository}' does not have: push it first");
     }
 
     private static void CheckSize(Descriptor descriptor, long actual)
     {
         if (descriptor.Size != actual)
-            throw new RegistryRefusal(400, ErrorCode.ManifestInvalid, $"the manifest says '{descriptor.Digest}' has {descriptor.Size} bytes and it has {actual}");
+            throw new RegistryRefusal(400, ErrorCode.ManifestInvalid,
+                $"the manifest says '{descriptor.Digest}' has {descriptor.Size} bytes and it has {actual}");
     }
 
     /// <summary>Records what is new: nothing, when all of it was published before.</summary>
-    private async Task PublishAsync(HttpContext http, string repository, Digest digest, long size, ManifestFacts facts, IReadOnlyList<string> tags)
+    private async Task PublishAsync(
+        HttpContext http, string repository, Digest digest, long size, ManifestFacts facts, IReadOnlyList<string> tags)
     {
         string actor = _options.Actor(http);
         var parts = await PartsAsync(repository, facts, tags, http.RequestAborted);
@@ -194,7 +200,8 @@ internal sealed partial class RegistryHandler
         : new LedgerEvent.ImagePublished(repository, digest, facts.MediaType, size, facts.ArtifactType);
 
     /// <summary>For each accessory tag, the manifest it names now, of which the new one keeps everything.</summary>
-    private async Task<IReadOnlyDictionary<string, Digest?>> CheckAccessoriesAsync(long size, string repository, ManifestFacts facts, IReadOnlyList<string> tags, CancellationToken cancellationToken)
+    private async Task<IReadOnlyDictionary<string, Digest?>> CheckAccessoriesAsync(
+        long size, string repository, ManifestFacts facts, IReadOnlyList<string> tags, CancellationToken cancellationToken)
     {
         var growing = new Dictionary<string, Digest?>(StringComparer.Ordinal);
         if (_options.IsMutable(repository))
@@ -207,9 +214,13 @@ internal sealed partial class RegistryHandler
             var stored = bound is { } former ? await StoredAsync(repository, tag, former, cancellationToken) : null;
             await CheckGrowthAsync(repository, tag, stored, facts, size, cancellationToken);
             if (stored is not null && MediaType.IsIndex(stored.MediaType) != MediaType.IsIndex(facts.MediaType))
-                throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: it names '{stored.MediaType}', and the new manifest is '{facts.MediaType}'; read what is there and push it with the addition");
+                throw new RegistryRefusal(409, ErrorCode.Denied,
+                    $"the tag '{tag}' of '{repository}' was not moved: it names '{stored.MediaType}', "
+                        + $"and the new manifest is '{facts.MediaType}'; read what is there and push it with the addition");
             if (bound is { } before && AccessoryTag.Lost(stored!, facts) is { } lost)
-                throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: the new manifest lacks '{lost}', which '{before}' holds; signatures and statements can be added, not removed: read what is there and push it with the addition");
+                throw new RegistryRefusal(409, ErrorCode.Denied,
+                    $"the tag '{tag}' of '{repository}' was not moved: the new manifest lacks '{lost}', which '{before}' holds; "
+                        + "signatures and statements can be added, not removed: read what is there and push it with the addition");
         }
 
         return growing;
@@ -224,18 +235,22 @@ internal sealed partial class RegistryHandler
         catch (RegistryRefusal e)
         {
             // Taken when less was refused: what it holds cannot be told, and so not be kept.
-            throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: what is stored there, '{former}', cannot be read any more ({IngotException.ReasonOf(e)}); an administrator can free the tag with 'ingot untag', and then push again");
+            throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: what is stored there, "
+                + $"'{former}', cannot be read any more ({IngotException.ReasonOf(e)}); "
+                + "an administrator can free the tag with 'ingot untag', and then push again");
         }
     }
 
     private static RegistryRefusal Immutable(string repository, string tag, Digest bound, Digest refused)
     {
-        string message = $"the tag '{tag}' of '{repository}' is bound to '{bound}' and was not moved to '{refused}': tags there never move; publish under a new version, or name the repository in the server's 'mutable' list";
+        string message = $"the tag '{tag}' of '{repository}' is bound to '{bound}' and was not moved to '{refused}': "
+            + "tags there never move; publish under a new version, or name the repository in the server's 'mutable' list";
         var refusal = new RegistryRefusal(409, ErrorCode.Denied, message);
         refusal.Headers["Warning"] = $"299 - \"{message}\"";
         return refusal;
     }
 
     /// <summary>An accessory tag changed between looking and recording.</summary>
-    private sealed class TagMoved(string tag) : IngotException($"the tag '{tag}' was moved by others again and again while it was being moved: try again");
+    private sealed class TagMoved(
+        string tag) : IngotException($"the tag '{tag}' was moved by others again and again while it was being moved: try again");
 }

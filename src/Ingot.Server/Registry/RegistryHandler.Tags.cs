@@ -17,7 +17,8 @@ internal sealed partial class RegistryHandler
         if (facts.Image is not { } image)
             return;
         if (image.Config.Size > _options.MaxManifestBytes)
-            throw new RegistryRefusal(413, ErrorCode.ManifestInvalid, $"the configuration '{image.Config.Digest}' has {image.Config.Size} bytes: {_options.MaxManifestBytes} are read");
+            throw new RegistryRefusal(413, ErrorCode.ManifestInvalid,
+                $"the configuration '{image.Config.Digest}' has {image.Config.Size} bytes: {_options.MaxManifestBytes} are read");
 
         try
         {
@@ -25,7 +26,8 @@ internal sealed partial class RegistryHandler
         }
         catch (FormatException e)
         {
-            throw new RegistryRefusal(400, ErrorCode.ManifestInvalid, $"the image with the configuration '{image.Config.Digest}' was not accepted: {e.Message}");
+            throw new RegistryRefusal(400, ErrorCode.ManifestInvalid,
+                $"the image with the configuration '{image.Config.Digest}' was not accepted: {e.Message}");
         }
     }
 
@@ -36,8 +38,8 @@ internal sealed partial class RegistryHandler
         Preconditions.CheckChange(request, now is { } there ? Preconditions.EntityTag(there) : null);
     }
 
-    /// <summary>Whether a push ends what the same user began: Docker's containerd store pushes an image under the tag of the index that holds it, and the index after it.
-    /// The tag moves to the index once, as long as nothing was decided on the image.</summary>
+    /// <summary>Whether a push ends what the same user began: Docker's containerd store pushes an image under the tag of the index that
+    /// holds it, and the index after it. The tag moves to the index once, as long as nothing was decided on the image.</summary>
     private static bool IsCompletion(LedgerView view, string repository, string tag, ManifestFacts index, string actor) =>
         view.Tag(repository, tag) is { } bound
         && index.Manifests.Any(part => part.Digest == bound.Digest)
@@ -45,9 +47,11 @@ internal sealed partial class RegistryHandler
         && view.Entry(bound.Entry)?.Actor == actor
         && view.Decision(repository, bound.Digest) is null;
 
-    /// <summary>The tags that name an image for another platform than this one, with what they name. Docker's containerd store sends every image of an index, and what attests
-    /// them, under the tag of the index that comes last: the first of them has the tag, the others are kept without, and the index takes it over.</summary>
-    private async Task<IReadOnlyDictionary<string, Digest>> PartsAsync(string repository, ManifestFacts facts, IReadOnlyList<string> tags, CancellationToken cancellationToken)
+    /// <summary>The tags that name an image for another platform than this one, with what they name. Docker's containerd store sends every
+    /// image of an index, and what attests them, under the tag of the index that comes last: the first of them has the tag, the others are
+    /// kept without, and the index takes it over.</summary>
+    private async Task<IReadOnlyDictionary<string, Digest>> PartsAsync(
+        string repository, ManifestFacts facts, IReadOnlyList<string> tags, CancellationToken cancellationToken)
     {
         var parts = new Dictionary<string, Digest>(StringComparer.Ordinal);
         if (_options.IsMutable(repository) || await PlatformAsync(facts.Config, cancellationToken) is not { } platform)
@@ -55,7 +59,9 @@ internal sealed partial class RegistryHandler
 
         foreach (string tag in tags)
         {
-            if (_ledger.Read(view => view.Tag(repository, tag))?.Digest is { } bound && await PlatformAsync(bound, cancellationToken) is { } other && other != platform)
+            if (_ledger.Read(view => view.Tag(repository, tag))?.Digest is { } bound
+                && await PlatformAsync(bound, cancellationToken) is { } other
+                && other != platform)
                 parts[tag] = bound;
         }
 
@@ -66,7 +72,9 @@ internal sealed partial class RegistryHandler
     {
         try
         {
-            return await PlatformAsync(ManifestFacts.Read(await _store.ReadRequiredAsync(manifest, cancellationToken), contentType: null).Config, cancellationToken);
+            return await PlatformAsync(
+                ManifestFacts.Read(await _store.ReadRequiredAsync(manifest, cancellationToken), contentType: null).Config,
+                cancellationToken);
         }
         catch (RegistryRefusal)
         {
@@ -81,7 +89,9 @@ internal sealed partial class RegistryHandler
 
         try
         {
-            return await _store.ReadAsync(config.Digest, cancellationToken) is { } bytes && ImageJson.ReadConfig(bytes) is { } image ? $"{image.Os}/{image.Architecture}/{image.Variant}" : null;
+            return await _store.ReadAsync(config.Digest, cancellationToken) is { } bytes && ImageJson.ReadConfig(bytes) is { } image
+                ? $"{image.Os}/{image.Architecture}/{image.Variant}"
+                : null;
         }
         catch (FormatException)
         {
@@ -89,14 +99,17 @@ internal sealed partial class RegistryHandler
         }
     }
 
-    /// <summary>Whether a manifest may be another part of what the same user is pushing under a tag, on which nothing was decided yet.</summary>
+    /// <summary>Whether a manifest may be another part of what the same user is pushing under a tag,
+    /// on which nothing was decided yet.</summary>
     private static bool IsPart(LedgerView view, string repository, string tag, IReadOnlyDictionary<string, Digest> parts, string actor) =>
         view.Tag(repository, tag) is { } bound && parts.TryGetValue(tag, out var part) && part == bound.Digest
         && view.Entry(bound.Entry)?.Actor == actor
         && view.Decision(repository, bound.Digest) is null;
 
-    /// <summary>Bounds what may be put under an accessory tag without a trusted key, so that there is always room for those who have one.</summary>
-    private async Task CheckGrowthAsync(string repository, string tag, ManifestFacts? before, ManifestFacts after, long size, CancellationToken cancellationToken)
+    /// <summary>Bounds what may be put under an accessory tag without a trusted key,
+    /// so that there is always room for those who have one.</summary>
+    private async Task CheckGrowthAsync(
+        string repository, string tag, ManifestFacts? before, ManifestFacts after, long size, CancellationToken cancellationToken)
     {
         var added = AccessoryTag.Added(before, after);
         int count = AccessoryTag.Contents(after).Count();
@@ -105,11 +118,14 @@ internal sealed partial class RegistryHandler
 
         string bounds = $"{MaxUnverifiedAccessories} entries and {MaxUnverifiedBytes >> 20} MiB";
         if (count > MaxAccessories || !await AreTrustedAsync(AccessoryTag.ImageOf(tag), after, added, cancellationToken))
-            throw new RegistryRefusal(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not moved: beyond {bounds} it takes only signatures by trusted keys that it does not have yet, {MaxAccessories} entries at most; push what you add as a referrer");
+            throw new RegistryRefusal(409, ErrorCode.Denied,
+                $"the tag '{tag}' of '{repository}' was not moved: beyond {bounds} it takes only signatures by trusted keys that it does "
+                    + $"not have yet, {MaxAccessories} entries at most; push what you add as a referrer");
     }
 
     /// <summary>Whether a trusted key made every addition, and none is there in another wrapping.</summary>
-    private async Task<bool> AreTrustedAsync(string image, ManifestFacts after, IReadOnlyList<Descriptor> added, CancellationToken cancellationToken)
+    private async Task<bool> AreTrustedAsync(
+        string image, ManifestFacts after, IReadOnlyList<Descriptor> added, CancellationToken cancellationToken)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var descriptor in AccessoryTag.Contents(after).Except(added))
@@ -133,5 +149,6 @@ internal sealed partial class RegistryHandler
             : null;
 
     private static RegistryRefusal Decided(string repository, string tag, Digest digest, LedgerEntry decision) =>
-        new(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not freed: entry {decision.Seq} of the ledger decided on '{digest}' ({decision.Event.Kind}), and what that was about stays named");
+        new(409, ErrorCode.Denied, $"the tag '{tag}' of '{repository}' was not freed: entry {decision.Seq} of the ledger decided on "
+            + $"'{digest}' ({decision.Event.Kind}), and what that was about stays named");
 }

@@ -4,9 +4,9 @@ namespace Ingot.Server.Registry;
 
 internal sealed partial class RegistryHandler
 {
-    /// <summary>Lets a manifest in that says something about another, unless there is too much already that no trusted key signed: a trusted
-    /// signer's is never in danger of being buried. What is returned is held until it is published, so that many who push at once are
-    /// counted.</summary>
+    /// <summary>Lets a manifest in that says something about another, unless there is too much already that no trusted key signed: a
+    /// trusted signer's is never in danger of being buried. What is returned is held until it is published,
+    /// so that many who push at once are counted.</summary>
     private async Task<IDisposable?> EnterAsync(
         string repository, ManifestFacts facts, Digest digest, string user, CancellationToken cancellationToken)
     {
@@ -46,7 +46,8 @@ internal sealed partial class RegistryHandler
 
         string what = mine >= _options.MaxUnverifiedOfUser ? $"{mine} of '{user}'" : $"{unverified.Count}";
         throw new RegistryRefusal(403, ErrorCode.Denied,
-            $"the manifest '{digest}' was not taken: '{repository}' has {what} about '{subject}' that no trusted key signed, and takes no more;"
+            $"the manifest '{digest}' was not taken: '{repository}' has {what} about '{subject}' that no trusted key signed, "
+                + "and takes no more;"
             + " have it signed by a trusted key, or delete some where that is allowed");
     }
 

@@ -11,9 +11,11 @@ internal sealed partial class RegistryHandler
         var query = http.Request.Query;
         string algorithm = (string?)query["digest-algorithm"] ?? Digest.Sha256;
         if (algorithm is not (Digest.Sha256 or Digest.Sha512))
-            throw new RegistryRefusal(400, ErrorCode.Unsupported, $"the digest algorithm '{algorithm}' is not supported: use sha256 or sha512");
+            throw new RegistryRefusal(400, ErrorCode.Unsupported,
+                $"the digest algorithm '{algorithm}' is not supported: use sha256 or sha512");
 
-        if ((string?)query["mount"] is { } mount && await TryMountAsync(http, path.Repository, RegistryPath.ParseDigest(mount), query["from"]))
+        if ((string?)query["mount"] is { } mount
+            && await TryMountAsync(http, path.Repository, RegistryPath.ParseDigest(mount), query["from"]))
             return;
 
         if ((string?)query["digest"] is { } text)
@@ -90,7 +92,8 @@ internal sealed partial class RegistryHandler
             // Right or wrong, nothing can be added to it any more.
             isDone = true;
             if (actual != expected)
-                throw new RegistryRefusal(400, ErrorCode.DigestInvalid, $"expected '{expected}' and received {upload.Received} bytes of '{actual}'");
+                throw new RegistryRefusal(400, ErrorCode.DigestInvalid,
+                    $"expected '{expected}' and received {upload.Received} bytes of '{actual}'");
 
             // The last bytes may have come long ago.
             File.SetLastWriteTimeUtc(upload.Path, _options.Time.GetUtcNow().UtcDateTime);
@@ -150,7 +153,8 @@ internal sealed partial class RegistryHandler
     }
 
     private static RegistryRefusal Unknown(RegistryPath.Upload path) =>
-        new(404, ErrorCode.BlobUploadUnknown, $"the repository '{path.Repository}' has no upload '{path.Id}': it was finished, cancelled or stood still too long");
+        new(404, ErrorCode.BlobUploadUnknown,
+            $"the repository '{path.Repository}' has no upload '{path.Id}': it was finished, cancelled or stood still too long");
 
     /// <summary>Chunks come strictly in order. A request without <c>Content-Range</c> goes on where the last one ended.</summary>
     private static void CheckInOrder(HttpContext http, string repository, Upload upload)
@@ -164,17 +168,20 @@ internal sealed partial class RegistryHandler
 
         if (first != upload.Received || last < first)
         {
-            var refusal = new RegistryRefusal(416, ErrorCode.BlobUploadInvalid, $"the chunk begins at {first} and the upload has {upload.Received} bytes: chunks come in order");
+            var refusal = new RegistryRefusal(416, ErrorCode.BlobUploadInvalid,
+                $"the chunk begins at {first} and the upload has {upload.Received} bytes: chunks come in order");
             refusal.Headers["Location"] = LocationOf(repository, upload);
             refusal.Headers["Range"] = ReceivedRange(upload);
             throw refusal;
         }
 
         if (http.Request.ContentLength is { } length && length != last - first + 1)
-            throw new RegistryRefusal(400, ErrorCode.SizeInvalid, $"the Content-Range '{header}' is of {last - first + 1} bytes and the body of {length}");
+            throw new RegistryRefusal(400, ErrorCode.SizeInvalid,
+                $"the Content-Range '{header}' is of {last - first + 1} bytes and the body of {length}");
     }
 
-    private static bool TryNumber(string text, out long number) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    private static bool TryNumber(string text, out long number) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 
     private static string LocationOf(string repository, Upload upload) => $"/v2/{repository}/blobs/uploads/{upload.Id}";
 

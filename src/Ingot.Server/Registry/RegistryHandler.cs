@@ -60,7 +60,8 @@ internal sealed partial class RegistryHandler : IDisposable
         }
         catch (BadHttpRequestException e)
         {
-            await RefuseAsync(http, e.StatusCode, e.StatusCode == 413 ? ErrorCode.SizeInvalid : ErrorCode.BlobUploadInvalid, IngotException.ReasonOf(e));
+            await RefuseAsync(http, e.StatusCode, e.StatusCode == 413 ? ErrorCode.SizeInvalid : ErrorCode.BlobUploadInvalid,
+                IngotException.ReasonOf(e));
         }
         catch (Exception e) when (http.RequestAborted.IsCancellationRequested && e is (OperationCanceledException or IOException))
         {
@@ -69,15 +70,18 @@ internal sealed partial class RegistryHandler : IDisposable
         catch (Exception e) when (e is IOException or IngotException)
         {
             _log.StorageFailed(http.Request.Method, http.Request.Path, e);
-            await RefuseAsync(http, IsFull(e) ? 507 : 500, ErrorCode.BlobUploadInvalid, IsFull(e) ? $"the registry's disk is full: {IngotException.ReasonOf(e)}" : IngotException.ReasonOf(e));
+            await RefuseAsync(http, IsFull(e) ? 507 : 500, ErrorCode.BlobUploadInvalid,
+                IsFull(e) ? $"the registry's disk is full: {IngotException.ReasonOf(e)}" : IngotException.ReasonOf(e));
         }
     }
 
     private Task DispatchAsync(HttpContext http, string path)
     {
-        var target = RegistryPath.Parse(path) ?? throw new RegistryRefusal(404, ErrorCode.Unsupported, $"'/v2/{path}' is not an address of the distribution specification");
+        var target = RegistryPath.Parse(path)
+            ?? throw new RegistryRefusal(404, ErrorCode.Unsupported, $"'/v2/{path}' is not an address of the distribution specification");
         if (RepositoryOf(target) is { } repository && !RegistryPath.IsRepository(repository))
-            throw new RegistryRefusal(400, ErrorCode.NameInvalid, $"'{repository}' is not the name of a repository: expected lower-case letters, digits, separators and slashes, 255 at most");
+            throw new RegistryRefusal(400, ErrorCode.NameInvalid, $"'{repository}' is not the name of a repository: "
+                + "expected lower-case letters, digits, separators and slashes, 255 at most");
 
         return (target, http.Request.Method) switch
         {
@@ -176,7 +180,8 @@ internal sealed partial class RegistryHandler : IDisposable
         return page;
     }
 
-    private static void LinkNext(HttpContext http, string query) => http.Response.Headers.Link = $"<{http.Request.Path}?{query}>; rel=\"next\"";
+    private static void LinkNext(HttpContext http, string query) =>
+        http.Response.Headers.Link = $"<{http.Request.Path}?{query}>; rel=\"next\"";
 
     private static bool IsFull(Exception e) => e.HResult == NoSpaceLeft || e is LedgerException { IsDiskFull: true };
 }

@@ -64,7 +64,8 @@ internal abstract partial record RegistryPath
     /// <summary>Reads a digest of a request, or refuses it.</summary>
     public static Digest ParseDigest(string text) => Digest.TryParse(text, out var digest)
         ? digest
-        : throw new RegistryRefusal(400, ErrorCode.DigestInvalid, $"'{text}' is not a digest: expected sha256: and 64 lower-case hex digits, or sha512: and 128");
+        : throw new RegistryRefusal(400, ErrorCode.DigestInvalid,
+            $"'{text}' is not a digest: expected sha256: and 64 lower-case hex digits, or sha512: and 128");
 
     private static bool TrySplit(string path, string middle, out string name, out string rest)
     {

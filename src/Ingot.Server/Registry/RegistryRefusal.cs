@@ -15,7 +15,8 @@ internal sealed class RegistryRefusal(int status, string code, string message) :
     public Dictionary<string, string> Headers { get; } = [];
 }
 
-/// <summary>The codes of <see href="https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes">the specification</see>.</summary>
+/// <summary>The codes of <see href="https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes">the
+/// specification</see>.</summary>
 internal static class ErrorCode
 {
     public const string BlobUnknown = "BLOB_UNKNOWN";
@@ -37,7 +38,8 @@ internal sealed record ErrorBody([property: JsonPropertyName("errors")] IReadOnl
 
 internal sealed record ErrorItem([property: JsonPropertyName("code")] string Code, [property: JsonPropertyName("message")] string Message);
 
-internal sealed record TagList([property: JsonPropertyName("name")] string Name, [property: JsonPropertyName("tags")] IReadOnlyList<string> Tags);
+internal sealed record TagList(
+    [property: JsonPropertyName("name")] string Name, [property: JsonPropertyName("tags")] IReadOnlyList<string> Tags);
 
 internal sealed record Catalog([property: JsonPropertyName("repositories")] IReadOnlyList<string> Repositories);
 

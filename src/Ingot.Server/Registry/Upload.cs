@@ -27,7 +27,8 @@ internal sealed class Upload(string id, string path, IncrementalHash? hash) : ID
 
     public void Leave() => _gate.Release();
 
-    /// <summary>Appends everything of <paramref name="body"/>, hashing it on the way. What arrived before a failure is kept, and counted.</summary>
+    /// <summary>Appends everything of <paramref name="body"/>, hashing it on the way. What arrived before a failure is kept,
+    /// and counted.</summary>
     public async Task AppendAsync(Stream body, DiskReserve disk, CancellationToken cancellationToken)
     {
         var hasher = _hash ??= await HashFileAsync(default, cancellationToken);
@@ -59,7 +60,8 @@ internal sealed class Upload(string id, string path, IncrementalHash? hash) : ID
         }
     }
 
-    /// <summary>The digest of all received bytes by the algorithm of <paramref name="expected"/>; they are on disk when this returns.</summary>
+    /// <summary>The digest of all received bytes by the algorithm of <paramref name="expected"/>;
+    /// they are on disk when this returns.</summary>
     public async Task<Digest> SealAsync(Digest expected, CancellationToken cancellationToken)
     {
         // A client need not say beforehand by which algorithm it will name what it sends.
@@ -80,7 +82,8 @@ internal sealed class Upload(string id, string path, IncrementalHash? hash) : ID
     private async Task<IncrementalHash> HashFileAsync(Digest like, CancellationToken cancellationToken)
     {
         var hasher = like.BeginHash();
-        await using var file = new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, BufferSize = 0, Options = FileOptions.SequentialScan });
+        await using var file = new FileStream(path,
+            new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, BufferSize = 0, Options = FileOptions.SequentialScan });
         var buffer = new byte[BufferSize];
         int read;
         while ((read = await file.ReadAsync(buffer, cancellationToken)) > 0)

@@ -6,7 +6,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Server.Registry;
 
-/// <summary>Uploads under way: a file each, and what its bytes hash to so far. The files outlive the process; the hash of one found again is computed again.</summary>
+/// <summary>Uploads under way: a file each, and what its bytes hash to so far. The files outlive the process;
+/// the hash of one found again is computed again.</summary>
 /// <remarks>Their number is bounded, for each user and in total; at a bound those that stand still make room. The owner is part of an
 /// upload's id, so that a restart forgets nothing.</remarks>
 internal sealed partial class UploadStore
@@ -39,8 +40,8 @@ internal sealed partial class UploadStore
         Sweep();
     }
 
-    /// <summary>Begins an upload of a user to a repository, of what will probably be named by an algorithm, or refuses it when there are too
-    /// many.</summary>
+    /// <summary>Begins an upload of a user to a repository, of what will probably be named by an algorithm,
+    /// or refuses it when there are too many.</summary>
     public Upload Begin(string repository, string algorithm, string user)
     {
         if (_time.GetElapsedTime(Volatile.Read(ref _lastSweep)) > s_sweepInterval)

@@ -30,8 +30,10 @@ public sealed record ServerHome
     /// <summary>What is remembered of the log's end: the signed checkpoint of the last commit.</summary>
     public string LogHead => Path.Combine(Keys, "log.head");
 
-    /// <summary>What tells this home from any other, for as long as it keeps its log: the beginning of the digest of the log's verifier key.</summary>
-    public string ReadId() => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(File.ReadAllText(LogPublicKey).Trim())))[..12];
+    /// <summary>What tells this home from any other, for as long as it keeps its log:
+    /// the beginning of the digest of the log's verifier key.</summary>
+    public string ReadId() =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(File.ReadAllText(LogPublicKey).Trim())))[..12];
 
     /// <summary>The content-addressed store, an OCI image layout; builders on this host write to it too.</summary>
     public string Content => Path.Combine(Root, "content");

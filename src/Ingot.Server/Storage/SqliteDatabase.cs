@@ -27,11 +27,13 @@ public sealed class SqliteDatabase : IDatabase
     {
         var database = Open(new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWriteCreate });
         // FULL: a commit is on disk before it is acknowledged.
-        database.Pragma("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000", "journal_size_limit = 67108864", "wal_autocheckpoint = 4000");
+        database.Pragma("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000",
+            "journal_size_limit = 67108864", "wal_autocheckpoint = 4000");
         return database;
     }
 
-    /// <summary>Opens a database that another connection may be writing to. Every answer of one transaction comes from one moment.</summary>
+    /// <summary>Opens a database that another connection may be writing to.
+    /// Every answer of one transaction comes from one moment.</summary>
     public static SqliteDatabase OpenReader(string path)
     {
         var database = Open(new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly });
@@ -39,7 +41,8 @@ public sealed class SqliteDatabase : IDatabase
         return database;
     }
 
-    /// <summary>Opens a database nobody trusts yet: the schema's own text may not call functions, and cells are checked as they are read.</summary>
+    /// <summary>Opens a database nobody trusts yet: the schema's own text may not call functions,
+    /// and cells are checked as they are read.</summary>
     public static SqliteDatabase OpenUntrusted(string path)
     {
         try
@@ -53,7 +56,8 @@ public sealed class SqliteDatabase : IDatabase
         }
     }
 
-    /// <summary>Opens a database of what can be made again, for one writer, and makes it when it is missing: a power cut may take its last rows, and leaves the others whole.</summary>
+    /// <summary>Opens a database of what can be made again, for one writer, and makes it when it is missing: a power cut may take its last
+    /// rows, and leaves the others whole.</summary>
     public static SqliteDatabase OpenCache(string path)
     {
         var database = Open(new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWriteCreate });

@@ -4,7 +4,8 @@ using SQLitePCL;
 
 namespace Ingot.Server.Storage;
 
-/// <summary>A prepared statement without the ADO.NET layer, which costs several times what SQLite does: for statements that run a million times and rows that are read by the million.</summary>
+/// <summary>A prepared statement without the ADO.NET layer, which costs several times what SQLite does: for statements that run a million
+/// times and rows that are read by the million.</summary>
 /// <remarks>Text is bytes in UTF-8, as it is stored: malformed text does not read like its replacement. For one thread at a time.</remarks>
 public sealed class SqliteStatement : IDisposable
 {

@@ -22,7 +22,8 @@ public sealed record BuildRecord
     /// <summary>The digest of the template: the Dockerfile's, or that of the bootstrap's declaration.</summary>
     public required Digest Template { get; init; }
 
-    /// <summary>The images its stages start with or copy from, of the local store and of the project, by the name the template gives them.</summary>
+    /// <summary>The images its stages start with or copy from, of the local store and of the project,
+    /// by the name the template gives them.</summary>
     public required IReadOnlyList<BaseImage> Bases { get; init; }
 
     /// <summary>What was fetched from web servers and repositories, each once.</summary>

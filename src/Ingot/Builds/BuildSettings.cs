@@ -18,13 +18,15 @@ public sealed record BuildSettings
     /// <summary>Where results of steps are kept. Several builders, in several processes, may share it.</summary>
     public required string CacheDirectory { get; init; }
 
-    /// <summary>Where steps run; a directory of the cache unless given. It must be on the cache's filesystem, and nothing else may be in it.</summary>
+    /// <summary>Where steps run; a directory of the cache unless given. It must be on the cache's filesystem,
+    /// and nothing else may be in it.</summary>
     public string? WorkDirectory { get; init; }
 
     /// <summary>How many steps read, hash and compress files at a time.</summary>
     public int Parallelism { get; init; } = Environment.ProcessorCount;
 
-    /// <summary>How many commands of steps run at a time: more than there are processors, since most of them wait for something else.</summary>
+    /// <summary>How many commands of steps run at a time: more than there are processors,
+    /// since most of them wait for something else.</summary>
     public int Commands { get; init; } = Math.Max(16, 4 * Environment.ProcessorCount);
 
     /// <summary>Whether every step runs, whatever the cache holds. Its results are kept all the same.</summary>
@@ -39,7 +41,8 @@ public sealed record BuildSettings
     /// <summary>Whether it is said of every step why its result was in the cache or not. Looks at every record of the cache.</summary>
     public bool Explain { get; init; }
 
-    /// <summary>The time of the source (<c>SOURCE_DATE_EPOCH</c>), whole seconds: no file of a layer is younger, and images say they were made then.</summary>
+    /// <summary>The time of the source (<c>SOURCE_DATE_EPOCH</c>), whole seconds: no file of a layer is younger,
+    /// and images say they were made then.</summary>
     public DateTimeOffset Epoch { get; init; } = DefaultEpoch;
 
     /// <summary>How the layers of images are compressed for which the plan does not say it.</summary>
@@ -55,7 +58,8 @@ public sealed record BuildSettings
     /// there.</summary>
     public SourceRevision? Source { get; init; }
 
-    /// <summary>What asks web servers for the files that ADD names; it must not follow redirects. Null for one of the builder's own, with the proxies of the environment.</summary>
+    /// <summary>What asks web servers for the files that ADD names; it must not follow redirects. Null for one of the builder's own, with
+    /// the proxies of the environment.</summary>
     public HttpClient? Http { get; init; }
 
     /// <summary>Whether repositories may be directories of the host. A template could then read what is not in its context.</summary>

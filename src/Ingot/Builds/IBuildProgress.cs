@@ -42,7 +42,8 @@ public abstract record BuildEvent
     /// <summary>A step's result was in the cache.</summary>
     public sealed record StepCached(StepLabel Step) : BuildEvent;
 
-    /// <summary>Why a step's result was in the cache or not: once for each step that has an outcome, when <see cref="BuildSettings.Explain"/> asks for it.</summary>
+    /// <summary>Why a step's result was in the cache or not: once for each step that has an outcome, when
+    /// <see cref="BuildSettings.Explain"/> asks for it.</summary>
     public sealed record StepExplained(StepLabel Step, StepExplanation Explanation) : BuildEvent;
 
     /// <summary>A step started.</summary>

@@ -14,7 +14,8 @@ public interface ICachePlace
     /// <summary>A blob, verified while it is read and owned by the caller; null only when it is known not to be there.</summary>
     Task<Stream?> OpenAsync(Descriptor blob, CancellationToken cancellationToken);
 
-    /// <summary>Stores a blob unless it is there; false when it was. <paramref name="open"/> gives its bytes, and is not called for what is there.</summary>
+    /// <summary>Stores a blob unless it is there; false when it was. <paramref name="open"/> gives its bytes,
+    /// and is not called for what is there.</summary>
     Task<bool> PutAsync(Descriptor blob, Func<CancellationToken, ValueTask<Stream>> open, CancellationToken cancellationToken);
 
     /// <summary>Replaces the manifest, whole.</summary>

@@ -10,11 +10,13 @@ public sealed record SecretFinding(string Id, string Form, string Place)
     public override string ToString() => $"the secret '{Id}' ({Form}) in {Place}";
 }
 
-/// <summary>A build ended because a secret that was given to it would have got into what it makes. Nothing that holds the secret was kept.</summary>
+/// <summary>A build ended because a secret that was given to it would have got into what it makes.
+/// Nothing that holds the secret was kept.</summary>
 public sealed class SecretLeakException : IngotException
 {
     internal SecretLeakException(string made, IReadOnlyList<SecretFinding> findings)
-        : base($"{made} holds what nobody must be able to read: {string.Join("; ", findings)}; let the command read it with --mount=type=secret and write it nowhere")
+        : base($"{made} holds what nobody must be able to read: {string.Join("; ", findings)}; "
+            + "let the command read it with --mount=type=secret and write it nowhere")
     {
         Findings = findings;
     }

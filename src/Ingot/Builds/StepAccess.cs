@@ -9,7 +9,8 @@ public sealed record StepAccess
     /// <summary>The right of steps to use the host's network.</summary>
     public const string HostNetworkEntitlement = "network.host";
 
-    /// <summary>Values of secrets that steps may mount, by id. They get into no layer, record or log: a build whose output holds one fails.</summary>
+    /// <summary>Values of secrets that steps may mount, by id. They get into no layer, record or log:
+    /// a build whose output holds one fails.</summary>
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Secrets { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
 
     /// <summary>Ids of secrets whose values are ordinary words: they are neither looked for nor covered.</summary>

@@ -17,7 +17,8 @@ public enum Severity
 /// <param name="Detail">What could be done: a suggestion or the expected form; null when there is none.</param>
 /// <param name="Span">Where; null when the whole file is meant.</param>
 /// <param name="Path">The path in the document, such as <c>services/web/rollout/canary[1]</c>; null in files that have none.</param>
-public sealed record Diagnostic(Severity Severity, string Code, string Summary, string? Detail = null, SourceSpan? Span = null, string? Path = null)
+public sealed record Diagnostic(
+    Severity Severity, string Code, string Summary, string? Detail = null, SourceSpan? Span = null, string? Path = null)
 {
     /// <summary>One line: position, severity, summary, detail.</summary>
     public override string ToString()

@@ -84,7 +84,8 @@ public static class DiagnosticRenderer
 
     // Control and formatting characters could move the cursor or turn the direction of the text.
     private static string Visible(string text) => string.Concat(text.EnumerateRunes().Select(rune =>
-        rune.Value != '\t' && Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+        rune.Value != '\t' && Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
+            or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
             ? "\uFFFD"
             : rune.ToString()));
 

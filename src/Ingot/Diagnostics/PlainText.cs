@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 
 namespace Ingot.Diagnostics;
 
-/// <summary>Text from elsewhere, made safe to show: control and formatting characters could move the cursor, turn the direction of the text, hide some of it or begin a line that looks
-/// like one of ours.</summary>
+/// <summary>Text from elsewhere, made safe to show: control and formatting characters could move the cursor, turn the direction of the
+/// text, hide some of it or begin a line that looks like one of ours.</summary>
 public static partial class PlainText
 {
     /// <summary>Whether a text is one line in which every character can be seen.</summary>
@@ -20,7 +20,8 @@ public static partial class PlainText
         return true;
     }
 
-    /// <summary>The text with what cannot be seen written out: <c>\x1b</c>, <c>\u202e</c>; a byte of a name that is no text as <c>\xff</c>. A tab stays one.</summary>
+    /// <summary>The text with what cannot be seen written out: <c>\x1b</c>, <c>\u202e</c>;
+    /// a byte of a name that is no text as <c>\xff</c>. A tab stays one.</summary>
     public static string Visible(string text)
     {
         if (IsPlain(text))
@@ -51,14 +52,17 @@ public static partial class PlainText
         return line.Length <= Longest ? line : $"{line[..Longest]}…";
     }
 
-    /// <summary>What a program wrote, as a line for people: what only moves, colours or titles a terminal is left out, and what else cannot be seen is written out.</summary>
+    /// <summary>What a program wrote, as a line for people: what only moves, colours or titles a terminal is left out, and what else cannot
+    /// be seen is written out.</summary>
     public static string Cleaned(string text) => IsPlain(text) ? text : Visible(WithoutSequences(text).TrimEnd('\r'));
 
     /// <summary>The text without what only moves, colours or titles a terminal. What else cannot be seen is still in it.</summary>
     public static string WithoutSequences(string text) => IsPlain(text) ? text : TerminalSequence().Replace(text, "");
 
     // ECMA-48: control sequences, strings such as a title, which end with BEL or ST, and escapes of two characters.
-    [GeneratedRegex(@"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]",
+        RegexOptions.CultureInvariant)]
     private static partial Regex TerminalSequence();
 
     private static bool IsPlainSlowly(ReadOnlySpan<char> text)
@@ -83,10 +87,12 @@ public static partial class PlainText
     }
 
     private static bool IsVisible(int value) => value == '\t' || (!IsBlank(value) && CharUnicodeInfo.GetUnicodeCategory(value) is not
-        (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Surrogate));
+        (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+            or UnicodeCategory.Surrogate));
 
     // Letters and marks that are drawn as nothing: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
-    private static bool IsBlank(int value) => value is 0x034F or 0x115F or 0x1160 or 0x17B4 or 0x17B5 or 0x3164 or 0xFFA0 or (>= 0xE0000 and <= 0xE0FFF);
+    private static bool IsBlank(int value) =>
+        value is 0x034F or 0x115F or 0x1160 or 0x17B4 or 0x17B5 or 0x3164 or 0xFFA0 or (>= 0xE0000 and <= 0xE0FFF);
 
     private static string Escape(int value) => value switch
     {

@@ -3,8 +3,9 @@ using Ingot.Oci.Linux;
 
 namespace Ingot.Diagnostics;
 
-/// <summary>The directory of a project, and the one way to its files: whatever one of them says, or a link in it, leads to files of the project only. What leads out of it, is a pipe or a device, or is too large
-/// for a person to have written, throws <see cref="InvalidInputException"/> with the file and what to do.</summary>
+/// <summary>The directory of a project, and the one way to its files: whatever one of them says, or a link in it, leads to files of the
+/// project only. What leads out of it, is a pipe or a device, or is too large for a person to have written, throws
+/// <see cref="InvalidInputException"/> with the file and what to do.</summary>
 public sealed class ProjectDirectory : IDisposable
 {
     private const int MaxTextBytes = 16 << 20;
@@ -32,7 +33,8 @@ public sealed class ProjectDirectory : IDisposable
     /// <summary>A path of the directory itself, whatever happens to its name; for this process, as long as this is open.</summary>
     public string HandlePath => _root.HandlePath;
 
-    /// <summary>The directory beneath which a path has to stay that a person typed: the project's when the path is in it, for a project may have made a link of it; else the one that the path leads to, which is the person's word.</summary>
+    /// <summary>The directory beneath which a path has to stay that a person typed: the project's when the path is in it, for a project may
+    /// have made a link of it; else the one that the path leads to, which is the person's word.</summary>
     /// <param name="directory">The project's.</param>
     /// <param name="path">What was typed.</param>
     /// <param name="name">The path as seen from the directory that is returned.</param>
@@ -70,7 +72,8 @@ public sealed class ProjectDirectory : IDisposable
             {
                 using var found = files.Find(at, out var answer);
                 if (answer == PathAnswer.Outside)
-                    throw new InvalidInputException("outside-project", $"'{said}' leads out of '{root}' over a link, and would be written there",
+                    throw new InvalidInputException("outside-project",
+                        $"'{said}' leads out of '{root}' over a link, and would be written there",
                         "name the place itself that the link leads to");
                 if (answer == PathAnswer.Found)
                     return;
@@ -133,7 +136,8 @@ public sealed class ProjectDirectory : IDisposable
         if (file is null)
         {
             throw answer == PathAnswer.Outside
-                ? new InvalidInputException("outside-project", $"'{path}' became a symbolic link while it was used", "try again when nobody changes it")
+                ? new InvalidInputException("outside-project", $"'{path}' became a symbolic link while it was used",
+                    "try again when nobody changes it")
                 : new InvalidInputException("unreadable", $"'{path}' cannot be read: it is gone", "try again when nobody changes it");
         }
 
@@ -162,7 +166,9 @@ public sealed class ProjectDirectory : IDisposable
             return found;
 
         found.Dispose();
-        throw found.Status.Type == Kernel.S_IFDIR ? new InvalidInputException("no-file", $"'{name}' is a directory", "name a file") : Special(name);
+        throw found.Status.Type == Kernel.S_IFDIR
+            ? new InvalidInputException("no-file", $"'{name}' is a directory", "name a file")
+            : Special(name);
     }
 
     private FoundFile? Open(string path, string name)
@@ -170,7 +176,10 @@ public sealed class ProjectDirectory : IDisposable
         try
         {
             var found = _root.Find(path, out var answer);
-            return answer == PathAnswer.Outside ? throw new InvalidInputException("outside-project", $"'{name}' leads out of '{Root}', and only files in it are read", Inside) : found;
+            return answer == PathAnswer.Outside
+                ? throw new InvalidInputException("outside-project",
+                    $"'{name}' leads out of '{Root}', and only files in it are read", Inside)
+                : found;
         }
         catch (IOException e)
         {
@@ -178,7 +187,8 @@ public sealed class ProjectDirectory : IDisposable
         }
     }
 
-    private static InvalidInputException Special(string name) => new("no-file", $"'{name}' is a pipe, a socket or a device, which is not read", "put a file there");
+    private static InvalidInputException Special(string name) =>
+        new("no-file", $"'{name}' is a pipe, a socket or a device, which is not read", "put a file there");
 
     private static string ReadText(FoundFile file, string name)
     {
@@ -196,7 +206,9 @@ public sealed class ProjectDirectory : IDisposable
             byte[] buffer = new byte[16 << 10];
             while (content.Length <= maxBytes && stream.Read(buffer) is > 0 and int read)
                 content.Write(buffer, 0, read);
-            return content.Length <= maxBytes ? content.ToArray() : throw new InvalidInputException("too-large", $"'{name}' is larger than {maxBytes >> 10} KiB", "make it smaller");
+            return content.Length <= maxBytes
+                ? content.ToArray()
+                : throw new InvalidInputException("too-large", $"'{name}' is larger than {maxBytes >> 10} KiB", "make it smaller");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

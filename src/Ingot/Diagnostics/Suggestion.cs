@@ -20,7 +20,8 @@ public static class Suggestion
         return best is null ? null : $"did you mean '{best}'?";
     }
 
-    /// <summary>What a person may have meant, and everything there is to choose from: <c>did you mean 'web'? services: api, web</c>.</summary>
+    /// <summary>What a person may have meant, and everything there is to choose from:
+    /// <c>did you mean 'web'? services: api, web</c>.</summary>
     /// <param name="word">What was written.</param>
     /// <param name="kind">What is chosen, in the plural.</param>
     /// <param name="known">What there is.</param>

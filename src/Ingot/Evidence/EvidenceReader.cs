@@ -38,7 +38,8 @@ public sealed class EvidenceReader
     /// <summary>Reads the evidence of <paramref name="subject"/> from the bytes of its referrers' manifests.</summary>
     /// <param name="subject">The image.</param>
     /// <param name="manifests">The manifests' bytes, as fetched.</param>
-    /// <param name="readBlob">Fetches a blob, reading no more than the descriptor's size, which is bounded here; null only when it is known not to be there. Its bytes need not be checked: they are here.</param>
+    /// <param name="readBlob">Fetches a blob, reading no more than the descriptor's size, which is bounded here; null only when it is known
+    /// not to be there. Its bytes need not be checked: they are here.</param>
     /// <param name="cancellationToken">Stops the reading.</param>
     public async Task<EvidenceSet> ReadAsync(
         Digest subject,
@@ -58,7 +59,8 @@ public sealed class EvidenceReader
     }
 
     /// <summary>Reads the evidence of <paramref name="subject"/> from manifests in a store, one after the other.</summary>
-    public async Task<EvidenceSet> ReadAsync(Digest subject, IContentStore store, IEnumerable<Digest> manifests, CancellationToken cancellationToken = default)
+    public async Task<EvidenceSet> ReadAsync(
+        Digest subject, IContentStore store, IEnumerable<Digest> manifests, CancellationToken cancellationToken = default)
     {
         var found = new Found(subject);
         foreach (var manifest in manifests.Where(m => found.IsNew(m) && !found.Holds(_verdicts.Find(_keySet, subject, m)?.Bundle)))
@@ -67,8 +69,10 @@ public sealed class EvidenceReader
         return found.ToSet();
     }
 
-    /// <summary>Which of some manifests in a store are believed as evidence of <paramref name="subject"/>; of several around one bundle, the first.</summary>
-    public async Task<IReadOnlySet<Digest>> BelievedAsync(Digest subject, IContentStore store, IEnumerable<Digest> manifests, CancellationToken cancellationToken = default)
+    /// <summary>Which of some manifests in a store are believed as evidence of <paramref name="subject"/>;
+    /// of several around one bundle, the first.</summary>
+    public async Task<IReadOnlySet<Digest>> BelievedAsync(
+        Digest subject, IContentStore store, IEnumerable<Digest> manifests, CancellationToken cancellationToken = default)
     {
         var believed = new HashSet<Digest>();
         var bundles = new HashSet<Digest>();
@@ -92,7 +96,8 @@ public sealed class EvidenceReader
         // Whoever pushes decides how large it is: that must not be a reason to believe nothing at all.
         var outcome = await store.SizeAsync(manifest, cancellationToken) > MaxManifestBytes
             ? new Outcome.Refused($"the manifest has more than {MaxManifestBytes} bytes") { IsFinal = true }
-            : await ReadOneAsync(subject, manifest, await store.ReadRequiredAsync(manifest, cancellationToken), (blob, stop) => store.ReadAsync(blob.Digest, stop), cancellationToken);
+            : await ReadOneAsync(subject, manifest, await store.ReadRequiredAsync(manifest, cancellationToken),
+                (blob, stop) => store.ReadAsync(blob.Digest, stop), cancellationToken);
         if (outcome is Outcome.Believed believed)
             _verdicts.Add(_keySet, subject, manifest, new EvidenceVerdicts.TrustVerdict(Reason: null, believed.Bundle));
         else if (outcome is Outcome.Refused { IsFinal: true } refused)
@@ -101,7 +106,8 @@ public sealed class EvidenceReader
     }
 
     private async Task<Outcome> ReadOneAsync(
-        Digest subject, Digest manifestDigest, ReadOnlyMemory<byte> bytes, Func<Descriptor, CancellationToken, Task<byte[]?>> readBlob, CancellationToken cancellationToken)
+        Digest subject, Digest manifestDigest, ReadOnlyMemory<byte> bytes, Func<Descriptor, CancellationToken, Task<byte[]?>> readBlob,
+        CancellationToken cancellationToken)
     {
         try
         {
@@ -110,7 +116,8 @@ public sealed class EvidenceReader
             if (blob is null)
                 return new Outcome.Refused($"the bundle '{layer.Digest}' is missing");
             if (blob.Length != layer.Size || Digest.Of(blob) != layer.Digest)
-                return new Outcome.Refused($"the bundle is {blob.Length} bytes of '{Digest.Of(blob)}': expected {layer.Size} bytes of '{layer.Digest}'");
+                return new Outcome.Refused(
+                    $"the bundle is {blob.Length} bytes of '{Digest.Of(blob)}': expected {layer.Size} bytes of '{layer.Digest}'");
 
             return Judge(subject, manifestDigest, layer.Digest, SigstoreBundle.Read(blob));
         }
@@ -149,11 +156,15 @@ public sealed class EvidenceReader
         if (envelope.Signatures.Count != 1)
             return new Outcome.Refused($"the envelope has {envelope.Signatures.Count} signatures: expected one");
         if (envelope.Verify(_keys.Select(k => k.Key)) is not { } key)
-            return new Outcome.Refused(_keys.Count == 0 ? "no key is trusted" : "the signature is of none of the trusted keys") { IsFinal = true };
+            return new Outcome.Refused(_keys.Count == 0 ? "no key is trusted" : "the signature is of none of the trusted keys")
+            {
+                IsFinal = true,
+            };
 
         var statement = Statement.Parse(envelope.Payload);
         if (!statement.Subjects.Any(s => s.Digest == subject))
-            return new Outcome.Refused($"the statement is about '{statement.Subjects[0].Digest}', not '{subject}'", statement.PredicateType);
+            return new Outcome.Refused($"the statement is about '{statement.Subjects[0].Digest}', not '{subject}'",
+                statement.PredicateType);
         if (EvidenceKinds.Of(statement.PredicateType) is not { } kind)
             return new Outcome.Refused($"the predicate type '{statement.PredicateType}' is unknown", statement.PredicateType);
 
@@ -174,7 +185,8 @@ public sealed class EvidenceReader
 
         public sealed record Refused(string Reason, string? PredicateType = null) : Outcome
         {
-            /// <summary>Whether it follows from the bytes and from which keys there are, and from nothing else: no role of a key, nothing that may still come.</summary>
+            /// <summary>Whether it follows from the bytes and from which keys there are, and from nothing else: no role of a key, nothing
+            /// that may still come.</summary>
             public bool IsFinal { get; init; }
         }
     }
@@ -188,7 +200,8 @@ public sealed class EvidenceReader
 
         public bool IsNew(Digest manifest) => _seen.Add(manifest);
 
-        /// <summary>Whether a bundle was found already: in another manifest around it, which anybody can write, it says nothing more.</summary>
+        /// <summary>Whether a bundle was found already: in another manifest around it, which anybody can write,
+        /// it says nothing more.</summary>
         public bool Holds(Digest? bundle) => bundle is { } known && _bundles.Contains(known);
 
         public void Add(Digest manifest, Outcome outcome)
@@ -202,6 +215,7 @@ public sealed class EvidenceReader
                 _unverified.Add(new UnverifiedEvidence(manifest, refused.Reason, refused.PredicateType));
         }
 
-        public EvidenceSet ToSet() => new(subject, [.. _records.OrderBy(r => r.Kind).ThenBy(r => r.Manifest)], [.. _unverified.OrderBy(u => u.Manifest)]);
+        public EvidenceSet ToSet() =>
+            new(subject, [.. _records.OrderBy(r => r.Kind).ThenBy(r => r.Manifest)], [.. _unverified.OrderBy(u => u.Manifest)]);
     }
 }

@@ -76,7 +76,8 @@ public sealed record EvidenceSet(Digest Subject, IReadOnlyList<EvidenceRecord> R
     /// <summary>The verified records of one kind.</summary>
     public IEnumerable<EvidenceRecord> OfKind(EvidenceKind kind) => Records.Where(r => r.Kind == kind);
 
-    /// <summary>The record of exactly this statement by this key; null when there is none. A caller that finds one need not sign again.</summary>
+    /// <summary>The record of exactly this statement by this key; null when there is none.
+    /// A caller that finds one need not sign again.</summary>
     public EvidenceRecord? Find(Statement statement, PublicKey signer)
     {
         var digest = Digest.Of(statement.ToBytes());

@@ -6,8 +6,10 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Evidence;
 
-/// <summary>Remembers of manifests in a store whether a set of keys vouches for them, so that what nobody trusts is looked at once and not at every question. For many threads.</summary>
-/// <remarks>Only what follows from the bytes and the keys alone is remembered: a digest names the bytes, the keys' identities name the set. Whoever is asked about other keys looks again.</remarks>
+/// <summary>Remembers of manifests in a store whether a set of keys vouches for them, so that what nobody trusts is looked at once and not
+/// at every question. For many threads.</summary>
+/// <remarks>Only what follows from the bytes and the keys alone is remembered: a digest names the bytes, the keys' identities name the set.
+/// Whoever is asked about other keys looks again.</remarks>
 public sealed class EvidenceVerdicts
 {
     private const int Max = 50_000;
@@ -15,13 +17,16 @@ public sealed class EvidenceVerdicts
     private readonly ConcurrentDictionary<Question, TrustVerdict> _known = new();
 
     internal static string NameOf(IEnumerable<TrustedKey> keys) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', keys.Select(Trust).Distinct().Order(StringComparer.Ordinal)))));
+        Convert.ToHexStringLower(
+            SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', keys.Select(Trust).Distinct().Order(StringComparer.Ordinal)))));
 
     // A key that was retired, or has another role, vouches for other things than it did.
     private static string Trust(TrustedKey key) =>
-        $"{key.Key.Id} {key.Retired is null} {(key.Predicates is null ? "*" : string.Join(' ', key.Predicates.Order(StringComparer.Ordinal)))}";
+        $"{key.Key.Id} {key.Retired is null} "
+        + $"{(key.Predicates is null ? "*" : string.Join(' ', key.Predicates.Order(StringComparer.Ordinal)))}";
 
-    internal TrustVerdict? Find(string keys, Digest subject, Digest manifest) => _known.GetValueOrDefault(new Question(keys, subject, manifest));
+    internal TrustVerdict? Find(string keys, Digest subject, Digest manifest) =>
+        _known.GetValueOrDefault(new Question(keys, subject, manifest));
 
     internal void Add(string keys, Digest subject, Digest manifest, TrustVerdict verdict)
     {

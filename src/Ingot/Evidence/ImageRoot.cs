@@ -43,9 +43,10 @@ public readonly record struct RootFileStatus(RootFileType Type, int Mode, long U
 /// <param name="Status">What is known of it.</param>
 public readonly record struct RootFile(string Path, RootFileStatus Status);
 
-/// <summary>A root filesystem in a directory, seen as a process in it would see it: <c>/</c> is the directory, and no link leads out.</summary>
-/// <remarks>The kernel resolves the paths (<see href="https://man7.org/linux/man-pages/man2/openat2.2.html">openat2 with RESOLVE_IN_ROOT</see>, Linux 5.6): a check of our own
-/// could be fooled by a link. Devices, pipes and sockets are never opened.</remarks>
+/// <summary>A root filesystem in a directory, seen as a process in it would see it: <c>/</c> is the directory,
+/// and no link leads out.</summary>
+/// <remarks>The kernel resolves the paths (<see href="https://man7.org/linux/man-pages/man2/openat2.2.html">openat2 with
+/// RESOLVE_IN_ROOT</see>, Linux 5.6): a check of our own could be fooled by a link. Devices, pipes and sockets are never opened.</remarks>
 public sealed class ImageRoot : IDisposable
 {
     // Files of a person's image may have any size; what is read whole are databases and lists.
@@ -90,7 +91,8 @@ public sealed class ImageRoot : IDisposable
         return length >= 0 ? TarPath.Decode(buffer[..(int)length]) : throw Failed("read the link", path);
     }
 
-    /// <summary>The content of the regular file that <paramref name="path"/> leads to, owned by the caller; null when there is none.</summary>
+    /// <summary>The content of the regular file that <paramref name="path"/> leads to, owned by the caller;
+    /// null when there is none.</summary>
     public Stream? OpenFile(string path)
     {
         using var file = TryOpen(path, Kernel.O_PATH);
@@ -126,7 +128,8 @@ public sealed class ImageRoot : IDisposable
     /// <summary>The image's users and groups.</summary>
     public Accounts ReadAccounts() => Accounts.Parse(ReadFile("etc/passwd"), ReadFile("etc/group"));
 
-    /// <summary>Whether what stands at <paramref name="path"/> has capabilities, of any version and of any user namespace; a last link is not followed.</summary>
+    /// <summary>Whether what stands at <paramref name="path"/> has capabilities, of any version and of any user namespace;
+    /// a last link is not followed.</summary>
     public bool HasCapabilities(string path)
     {
         using var file = TryOpen(path, Kernel.O_PATH | LinuxAbi.Host.O_NOFOLLOW);
@@ -188,7 +191,9 @@ public sealed class ImageRoot : IDisposable
         if (fd >= 0)
             return new SafeFileHandle(fd, ownsHandle: true);
 
-        return LinuxError.Last is Kernel.ENOENT or Kernel.ENOTDIR or Kernel.ELOOP or Kernel.ENAMETOOLONG ? null : throw Failed("open", path);
+        return LinuxError.Last is Kernel.ENOENT or Kernel.ENOTDIR or Kernel.ELOOP or Kernel.ENAMETOOLONG
+            ? null
+            : throw Failed("open", path);
     }
 
     private static RootFileStatus StatusOf(SafeFileHandle file) =>

@@ -4,7 +4,8 @@ using Ingot.Oci.Layers;
 
 namespace Ingot.Evidence;
 
-/// <summary>An image whose layers were verified and unpacked once, so that every check reads the same bytes. Disposing it removes them.</summary>
+/// <summary>An image whose layers were verified and unpacked once, so that every check reads the same bytes.
+/// Disposing it removes them.</summary>
 public sealed class ImageUnderTest : IAsyncDisposable
 {
     private readonly ScratchDirectory _scratch;
@@ -27,7 +28,8 @@ public sealed class ImageUnderTest : IAsyncDisposable
     public ImageRoot Root { get; }
 
     /// <summary>Unpacks the image of a manifest below <paramref name="scratchDirectory"/>, in a directory of its own.</summary>
-    public static async Task<ImageUnderTest> UnpackAsync(IContentStore store, Digest manifest, string scratchDirectory, CancellationToken cancellationToken = default)
+    public static async Task<ImageUnderTest> UnpackAsync(
+        IContentStore store, Digest manifest, string scratchDirectory, CancellationToken cancellationToken = default)
     {
         var image = await Image.LoadAsync(store, manifest, platform: null, cancellationToken);
         var scratch = await ScratchDirectory.CreateAsync(scratchDirectory, "image", cancellationToken);
@@ -35,7 +37,8 @@ public sealed class ImageUnderTest : IAsyncDisposable
         {
             string root = Path.Combine(scratch.Path, "root");
             // Nothing here ever opens a device, and nobody else can reach the directory: an image with devices can be judged too.
-            await ImageRootFileSystem.UnpackAsync(store, image.Manifest, root, new ExtractOptions { AllowDevices = true }, cancellationToken);
+            await ImageRootFileSystem.UnpackAsync(store, image.Manifest, root,
+                new ExtractOptions { AllowDevices = true }, cancellationToken);
             return new ImageUnderTest(store, image, scratch, new ImageRoot(root));
         }
         catch

@@ -3,7 +3,8 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Ingot.Evidence;
 
-/// <summary>Reads predicates into their types, strictly: a member that is missing, is there twice or is of another type makes all of it unreadable.</summary>
+/// <summary>Reads predicates into their types, strictly: a member that is missing,
+/// is there twice or is of another type makes all of it unreadable.</summary>
 internal static class PredicateReader
 {
     /// <summary>Reads a predicate, or throws <see cref="FormatException"/>.</summary>

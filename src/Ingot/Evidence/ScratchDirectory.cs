@@ -3,8 +3,10 @@ using Ingot.Tools;
 
 namespace Ingot.Evidence;
 
-/// <summary>A directory for the time of one task. It is removed with its owner; when the owner was killed, by the next one who looks.</summary>
-/// <remarks>Beside <c>NAME</c> stands <c>NAME.lock</c>, which a living owner holds locked: the kernel lets go of it however the owner ends.</remarks>
+/// <summary>A directory for the time of one task. It is removed with its owner; when the owner was killed,
+/// by the next one who looks.</summary>
+/// <remarks>Beside <c>NAME</c> stands <c>NAME.lock</c>, which a living owner holds locked:
+/// the kernel lets go of it however the owner ends.</remarks>
 public sealed class ScratchDirectory : IAsyncDisposable
 {
     private const string LockSuffix = ".lock";
@@ -32,7 +34,8 @@ public sealed class ScratchDirectory : IAsyncDisposable
             string path = System.IO.Path.Combine(parent, $"{prefix}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}");
             try
             {
-                return new ScratchDirectory(path, new FileStream(path + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+                return new ScratchDirectory(path,
+                    new FileStream(path + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
             }
             catch (IOException) when (attempt < 3)
             {
@@ -82,13 +85,15 @@ public sealed class ScratchDirectory : IAsyncDisposable
         if (Directory.Exists(state))
         {
             foreach (var container in Directory.EnumerateDirectories(state))
-                await CommandRunner.TryRunAsync(new Runc(state).Delete(System.IO.Path.GetFileName(container)), onLine: null, CancellationToken.None);
+                await CommandRunner.TryRunAsync(new Runc(state).Delete(System.IO.Path.GetFileName(container)), onLine: null,
+                    CancellationToken.None);
         }
 
         await CommandRunner.RunAsync(new Command("rm", "--recursive", "--force", "--one-file-system", path), CancellationToken.None);
         File.Delete(path + LockSuffix);
     }
 
-    /// <summary>The name of the directory in which a sandbox keeps its runtime's state: what is registered there is ended before it is removed.</summary>
+    /// <summary>The name of the directory in which a sandbox keeps its runtime's state:
+    /// what is registered there is ended before it is removed.</summary>
     public const string StateName = "state";
 }

@@ -100,12 +100,13 @@ public sealed partial class DockerTarget
         }
 
         throw new ToolException("dockerd",
-            $"the container name '{instance.Name}' and the {Tries - 1} after it are taken by containers that are no instances of this home: "
+            $"the container name '{instance.Name}' and the {Tries - 1} after it are taken by containers that are no "
+                + "instances of this home: "
             + $"remove them with 'docker rm -f {instance.Name}'");
     }
 
-    /// <summary>The id of the network of a project's stage. Docker makes several of one name when two ask at once: the oldest is the one, and one that
-    /// was made too late is removed again.</summary>
+    /// <summary>The id of the network of a project's stage. Docker makes several of one name when two ask at once: the oldest is the one,
+    /// and one that was made too late is removed again.</summary>
     private async Task<string> EnsureNetworkAsync(string name, ServiceKey key, CancellationToken cancellationToken)
     {
         var there = await FindNetworksAsync(name, cancellationToken);

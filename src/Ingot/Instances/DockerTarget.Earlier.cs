@@ -3,7 +3,8 @@ using Ingot.Tools;
 
 namespace Ingot.Instances;
 
-/// <summary>Containers of versions that did not write down whose they are. Another home may use them: they are named and left alone.</summary>
+/// <summary>Containers of versions that did not write down whose they are. Another home may use them:
+/// they are named and left alone.</summary>
 public sealed partial class DockerTarget
 {
     // They come from nowhere but the past: looking seldom is enough.

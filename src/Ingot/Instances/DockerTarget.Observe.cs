@@ -9,14 +9,17 @@ public sealed partial class DockerTarget
     /// <inheritdoc/>
     public SyntheticObservation? ObserveSynthetic(ServiceKey key) => _senders.GetValueOrDefault(key)?.Observe();
 
-    private static ServerObservation? Read(HaproxyServerStatus server) => InstanceName.TryParse(server.Name, out int generation, out int index)
-        ? new ServerObservation(generation, index, server.Address, server.Weight, Admin(server), Health(server), server.Number("scur"), server.Number("qcur"), Counters(server))
+    private static ServerObservation? Read(HaproxyServerStatus server) => InstanceName.TryParse(server.Name,
+        out int generation, out int index)
+        ? new ServerObservation(generation, index, server.Address, server.Weight, Admin(server), Health(server), server.Number("scur"),
+            server.Number("qcur"), Counters(server))
         {
             Check = CheckResult(server),
         }
         : null;
 
-    /// <summary>What a check got, by HAProxy's names for it (<see href="https://docs.haproxy.org/2.6/management.html#9.1">statistics, check_status</see>).</summary>
+    /// <summary>What a check got, by HAProxy's names for it (<see href="https://docs.haproxy.org/2.6/management.html#9.1">statistics,
+    /// check_status</see>).</summary>
     internal static string? CheckResult(HaproxyServerStatus server) => server.CheckStatus switch
     {
         "L4CON" => "refused the connection",

@@ -43,7 +43,11 @@ public sealed partial class DockerTarget
     private HaproxyConfig Config(ServiceKey key, ProxySettings? settings, IReadOnlyList<HaproxyServer> servers) => new()
     {
         Directory = Path.Combine(Runtime, ShortHash(Mark(key))),
-        Listen = settings is null ? [] : [.. new[] { settings.Listen, settings.Former ?? settings.Listen }.Distinct().Select(address => IPEndPoint.Parse(address.ToString()))],
+        Listen = settings is null
+            ? []
+            : [.. new[] { settings.Listen, settings.Former ?? settings.Listen }
+                .Distinct()
+                .Select(address => IPEndPoint.Parse(address.ToString()))],
         CheckTimeout = settings?.CheckTimeout ?? TimeSpan.Zero,
         RequestTimeout = settings?.RequestTimeout ?? s_defaultRequestTimeout,
         Description = settings is null ? "" : ProxyDescription.Write(settings),
@@ -59,7 +63,8 @@ public sealed partial class DockerTarget
     private ProxyFile FileOf(ServiceKey key) => _proxyFiles.GetOrAdd(key, _ => new ProxyFile());
 
     private Task EnsureProxyAsync(ServiceSetup setup, Move.EnsureProxy move, CancellationToken cancellationToken) =>
-        WithinAsync(s_proxyStartTime, "starting the proxy", token => FileOf(setup.Key).ChangeAsync(() => EnsureProxyOnceAsync(setup, move, token), token), cancellationToken);
+        WithinAsync(s_proxyStartTime, "starting the proxy",
+            token => FileOf(setup.Key).ChangeAsync(() => EnsureProxyOnceAsync(setup, move, token), token), cancellationToken);
 
     private async Task EnsureProxyOnceAsync(ServiceSetup setup, Move.EnsureProxy move, CancellationToken cancellationToken)
     {
@@ -83,19 +88,20 @@ public sealed partial class DockerTarget
         await Haproxy.RunAsync(config with { Servers = [.. asked, .. others] }, _time, cancellationToken);
     }
 
-    private Task AddServerAsync(ServiceSetup setup, Move.AddServer move, CancellationToken cancellationToken) => ChangeAsync(setup, async (proxy, token) =>
-    {
-        var check = CheckOf(Generation(setup, move.Generation));
-        string name = InstanceName.Of(move.Generation, move.Index);
-        var status = await proxy.StatusAsync(token);
-        if (status.Servers.FirstOrDefault(server => server.Name == name) is { } known && known.Address != move.Address)
-            await RemoveServerAsync(proxy, setup.Key, name, cut: true, token);
+    private Task AddServerAsync(ServiceSetup setup, Move.AddServer move, CancellationToken cancellationToken) =>
+        ChangeAsync(setup, async (proxy, token) =>
+        {
+            var check = CheckOf(Generation(setup, move.Generation));
+            string name = InstanceName.Of(move.Generation, move.Index);
+            var status = await proxy.StatusAsync(token);
+            if (status.Servers.FirstOrDefault(server => server.Name == name) is { } known && known.Address != move.Address)
+                await RemoveServerAsync(proxy, setup.Key, name, cut: true, token);
 
-        await proxy.SetMapAsync(Config(setup.Key, settings: null, []).ChecksPath, name, check.SafePath, token);
-        await proxy.TryAddAsync(name, move.Address, check, token);
-        await proxy.EnableAsync(name, token);
-        Save(setup, await proxy.StatusAsync(token), servers => servers);
-    }, move, cancellationToken);
+            await proxy.SetMapAsync(Config(setup.Key, settings: null, []).ChecksPath, name, check.SafePath, token);
+            await proxy.TryAddAsync(name, move.Address, check, token);
+            await proxy.EnableAsync(name, token);
+            Save(setup, await proxy.StatusAsync(token), servers => servers);
+        }, move, cancellationToken);
 
     private Task SetSharesAsync(ServiceSetup setup, Move.SetShares move, CancellationToken cancellationToken) =>
         ChangeAsync(setup, (proxy, token) => SetSharesAsync(setup, proxy, move, token), move, cancellationToken);
@@ -107,13 +113,15 @@ public sealed partial class DockerTarget
             wanted[InstanceName.Of(server.Generation, server.Index)] = weight;
         var before = await proxy.StatusAsync(token);
         // Written before it is done: a process that is started again in between must not begin with weights that were turned back.
-        var unsaved = Try(() => Save(setup, before, servers => servers.Select(server => server with { Weight = wanted.GetValueOrDefault(server.Name, server.Weight) })));
+        var unsaved = Try(() => Save(setup, before,
+            servers => servers.Select(server => server with { Weight = wanted.GetValueOrDefault(server.Name, server.Weight) })));
         await WeighAsync(proxy, wanted, before, token);
         if (unsaved is not null)
             throw unsaved;
     }
 
-    private static async Task WeighAsync(HaproxyRuntime proxy, Dictionary<string, int> wanted, HaproxyStatus before, CancellationToken cancellationToken)
+    private static async Task WeighAsync(
+        HaproxyRuntime proxy, Dictionary<string, int> wanted, HaproxyStatus before, CancellationToken cancellationToken)
     {
         // Those that rise come first: there must never be none.
         foreach (var (name, weight) in wanted.OrderByDescending(change => change.Value > (WeightOf(before, change.Key) ?? 0)))
@@ -129,15 +137,16 @@ public sealed partial class DockerTarget
 
     private static int? WeightOf(HaproxyStatus status, string name) => status.Servers.FirstOrDefault(server => server.Name == name)?.Weight;
 
-    private Task RemoveServerAsync(ServiceSetup setup, Move.RemoveServer move, CancellationToken cancellationToken) => ChangeAsync(setup, async (proxy, token) =>
-    {
-        string name = InstanceName.Of(move.Generation, move.Index);
-        var before = await proxy.StatusAsync(token);
-        var unsaved = Try(() => Save(setup, before, servers => servers.Where(server => server.Name != name)));
-        await RemoveServerAsync(proxy, setup.Key, name, move.CutSessions, token);
-        if (unsaved is not null)
-            throw unsaved;
-    }, move, cancellationToken);
+    private Task RemoveServerAsync(ServiceSetup setup, Move.RemoveServer move, CancellationToken cancellationToken) =>
+        ChangeAsync(setup, async (proxy, token) =>
+        {
+            string name = InstanceName.Of(move.Generation, move.Index);
+            var before = await proxy.StatusAsync(token);
+            var unsaved = Try(() => Save(setup, before, servers => servers.Where(server => server.Name != name)));
+            await RemoveServerAsync(proxy, setup.Key, name, move.CutSessions, token);
+            if (unsaved is not null)
+                throw unsaved;
+        }, move, cancellationToken);
 
     private async Task RemoveServerAsync(HaproxyRuntime proxy, ServiceKey key, string name, bool cut, CancellationToken cancellationToken)
     {
@@ -149,7 +158,8 @@ public sealed partial class DockerTarget
         while (!await proxy.TryDeleteAsync(name, cancellationToken))
         {
             if (_time.GetElapsedTime(start) > s_settling)
-                throw new ToolException("haproxy", $"'{name}' still has connections after {s_settling.TotalSeconds:0} s and stays in maintenance");
+                throw new ToolException("haproxy",
+                    $"'{name}' still has connections after {s_settling.TotalSeconds:0} s and stays in maintenance");
             await Task.Delay(s_poll, _time, cancellationToken);
         }
 
@@ -159,7 +169,8 @@ public sealed partial class DockerTarget
     /// <summary>Ends the proxy of a service and what keeps it, and takes their files away, the mark last. What is gone already is no
     /// error.</summary>
     public Task RemoveProxyAsync(ServiceKey key, CancellationToken cancellationToken = default) => WithinAsync(
-        s_proxyStartTime, "ending the proxy", token => FileOf(key).ChangeAsync(() => RemoveProxyOnceAsync(key, token), token), cancellationToken);
+        s_proxyStartTime, "ending the proxy", token => FileOf(key).ChangeAsync(() => RemoveProxyOnceAsync(key, token), token),
+        cancellationToken);
 
     private async Task RemoveProxyOnceAsync(ServiceKey key, CancellationToken cancellationToken)
     {
@@ -172,8 +183,10 @@ public sealed partial class DockerTarget
         }
     }
 
-    private Task ChangeAsync(ServiceSetup setup, Func<HaproxyRuntime, CancellationToken, Task> change, Move move, CancellationToken cancellationToken) =>
-        WithinAsync(s_proxyMoveTime, $"'{move}'", token => FileOf(setup.Key).ChangeAsync(() => change(Proxy(setup.Key), token), token), cancellationToken);
+    private Task ChangeAsync(
+        ServiceSetup setup, Func<HaproxyRuntime, CancellationToken, Task> change, Move move, CancellationToken cancellationToken) =>
+        WithinAsync(s_proxyMoveTime, $"'{move}'", token => FileOf(setup.Key).ChangeAsync(() => change(Proxy(setup.Key), token), token),
+            cancellationToken);
 
     // Whatever hangs, the one who asked learns of it as a failure, and never as a wish to stop.
     private async Task WithinAsync(TimeSpan limit, string what, Func<CancellationToken, Task> act, CancellationToken cancellationToken)
@@ -209,7 +222,9 @@ public sealed partial class DockerTarget
             InstanceName.TryParse(name, out int generation, out _) && setup.Find(generation) is { } known ? CheckOf(known)
             : saved.Value.FirstOrDefault(server => server.Name == name)?.Check ?? CheckOf(new HealthDefinition());
 
-        return [.. status.Servers.Where(server => !server.IsMaintenance).Select(server => new HaproxyServer(server.Name, server.Address, server.Weight, Check(server.Name)))];
+        return [.. status.Servers
+            .Where(server => !server.IsMaintenance)
+            .Select(server => new HaproxyServer(server.Name, server.Address, server.Weight, Check(server.Name)))];
     }
 
     private static ToolException? Try(Action save)
@@ -221,7 +236,8 @@ public sealed partial class DockerTarget
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new ToolException("haproxy", $"what HAProxy was told could not be written down, and would be lost if it ended now: {IngotException.ReasonOf(e)}", e);
+            return new ToolException("haproxy",
+                $"what HAProxy was told could not be written down, and would be lost if it ended now: {IngotException.ReasonOf(e)}", e);
         }
     }
 
@@ -292,7 +308,9 @@ internal static class ProxyDescription
 {
     private const string None = "-";
 
-    public static string Write(ProxySettings settings) => $"ingot-2 {Write(settings.Listen)} {settings.CheckTimeout.Ticks} {(settings.Former is { } former ? Write(former) : None)} {settings.RequestTimeout?.Ticks.ToString(CultureInfo.InvariantCulture) ?? None}";
+    public static string Write(ProxySettings settings) => $"ingot-2 {Write(settings.Listen)} {settings.CheckTimeout.Ticks} "
+        + $"{(settings.Former is { } former ? Write(former) : None)} "
+        + $"{settings.RequestTimeout?.Ticks.ToString(CultureInfo.InvariantCulture) ?? None}";
 
     /// <summary>Null when the line is not ours, or of another version: the proxy is then set up anew.</summary>
     public static ProxySettings? Read(string line)
@@ -307,7 +325,8 @@ internal static class ProxyDescription
     private static string Write(ListenAddress address) => address.ToString();
 
     private static ListenAddress? Address(string word) =>
-        word.LastIndexOf(':') is >= 0 and var colon && int.TryParse(word.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
+        word.LastIndexOf(':') is >= 0 and var colon
+            && int.TryParse(word.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
             ? new ListenAddress(word[..colon], port)
             : null;
 
@@ -318,5 +337,6 @@ internal static class ProxyDescription
 /// <summary>The users of this host.</summary>
 internal static class HostUsers
 {
-    public static bool Exists(string name) => File.Exists("/etc/passwd") && File.ReadLines("/etc/passwd").Any(line => line.StartsWith(name + ":", StringComparison.Ordinal));
+    public static bool Exists(string name) =>
+        File.Exists("/etc/passwd") && File.ReadLines("/etc/passwd").Any(line => line.StartsWith(name + ":", StringComparison.Ordinal));
 }

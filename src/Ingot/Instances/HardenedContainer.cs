@@ -24,7 +24,8 @@ public static class HardenedContainer
     /// <summary>The name that versions gave which did not tell homes apart.</summary>
     public static string EarlierName(ServiceKey key, int generation, int index) => $"ingot-{key.Stem}-{InstanceName.Of(generation, index)}";
 
-    /// <summary>The name of the network that the instances of a project share at one stage, and nobody else. No name of a project or a stage has a dot.</summary>
+    /// <summary>The name of the network that the instances of a project share at one stage, and nobody else.
+    /// No name of a project or a stage has a dot.</summary>
     public static string Network(string homeId, ServiceKey key) => $"ingot-{key.Project}.{key.Stage}-{homeId[..HomeInNames]}";
 
     /// <summary>The container of an instance.</summary>

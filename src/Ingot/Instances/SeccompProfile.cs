@@ -15,7 +15,8 @@ public static class SeccompProfile
 
     private static string Read()
     {
-        using var stream = typeof(SeccompProfile).Assembly.GetManifestResourceStream(Resource) ?? throw new InvalidOperationException($"the resource '{Resource}' is not in the assembly");
+        using var stream = typeof(SeccompProfile).Assembly.GetManifestResourceStream(Resource)
+            ?? throw new InvalidOperationException($"the resource '{Resource}' is not in the assembly");
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
     }

@@ -5,7 +5,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Instances;
 
-/// <summary>Sends GET requests through a service's listener at a steady rate, whatever the answers: half over connections that are kept, half over new ones. It follows no redirects, keeps no cookies, and holds no more than a little of what it is sent.</summary>
+/// <summary>Sends GET requests through a service's listener at a steady rate, whatever the answers: half over connections that are kept,
+/// half over new ones. It follows no redirects, keeps no cookies, and holds no more than a little of what it is sent.</summary>
 public sealed class SyntheticSender : IAsyncDisposable
 {
     private const int MostUnanswered = 1000;
@@ -35,7 +36,16 @@ public sealed class SyntheticSender : IAsyncDisposable
         _address = Address(listen, path);
         // Two seconds' worth: a service that hangs must not collect requests without end.
         _mostUnanswered = Math.Clamp(2 * rate, 16, MostUnanswered);
-        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false, AutomaticDecompression = DecompressionMethods.None }) { Timeout = s_timeout };
+        _http = new HttpClient(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseProxy = false,
+            UseCookies = false,
+            AutomaticDecompression = DecompressionMethods.None,
+        })
+        {
+            Timeout = s_timeout,
+        };
         _http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("ingot-synthetic", "1"));
         _run = Task.Run(RunAsync);
     }
@@ -47,7 +57,8 @@ public sealed class SyntheticSender : IAsyncDisposable
     public int Rate { get; }
 
     /// <summary>What it has done.</summary>
-    public SyntheticObservation Observe() => new(Path, Rate, Interlocked.Read(ref _sent), Interlocked.Read(ref _failed), Interlocked.Read(ref _skipped));
+    public SyntheticObservation Observe() =>
+        new(Path, Rate, Interlocked.Read(ref _sent), Interlocked.Read(ref _failed), Interlocked.Read(ref _skipped));
 
     /// <summary>Ends sending; what is unanswered is let go.</summary>
     public async ValueTask DisposeAsync()

@@ -7,7 +7,9 @@ internal sealed class BuildArguments
 {
     // https://docs.docker.com/reference/dockerfile/#predefined-args
     private static readonly HashSet<string> s_proxies = new(
-        ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"], StringComparer.Ordinal);
+        ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "ftp_proxy",
+            "no_proxy", "all_proxy"],
+        StringComparer.Ordinal);
 
     private readonly OrderedDictionary<string, string> _given = [];
     private readonly Dictionary<string, string> _automatic;
@@ -24,9 +26,14 @@ internal sealed class BuildArguments
     /// <summary>What was given and is the image's business. Where the proxy is may hold a password, and records are published.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Given => [.. _given.Where(a => !s_proxies.Contains(a.Key))];
 
-    /// <summary>Where the proxy is: given to every command although no ARG declares it, in capital and in small letters, because programs read one or the other; no part of any result.</summary>
+    /// <summary>Where the proxy is: given to every command although no ARG declares it, in capital and in small letters, because programs
+    /// read one or the other; no part of any result.</summary>
     public IEnumerable<string> Proxies(Scope scope) => _given.Where(a => s_proxies.Contains(a.Key))
-        .SelectMany(a => new[] { a.Key, a.Key.ToUpperInvariant(), a.Key.ToLowerInvariant() }.Distinct().Where(name => name == a.Key || !_given.ContainsKey(name)), (a, name) => (Name: name, a.Value))
+        .SelectMany(
+            a => new[] { a.Key, a.Key.ToUpperInvariant(), a.Key.ToLowerInvariant() }
+                .Distinct()
+                .Where(name => name == a.Key || !_given.ContainsKey(name)),
+            (a, name) => (Name: name, a.Value))
         .Where(a => !scope.Declares(a.Name))
         .Select(a => $"{a.Name}={a.Value}");
 
@@ -34,7 +41,8 @@ internal sealed class BuildArguments
 
     public string? FindAutomatic(string name) => _automatic.GetValueOrDefault(name);
 
-    public static bool IsPredefined(string name) => s_proxies.Contains(name) || name is "SOURCE_DATE_EPOCH" || name.StartsWith("BUILDKIT_", StringComparison.Ordinal);
+    public static bool IsPredefined(string name) =>
+        s_proxies.Contains(name) || name is "SOURCE_DATE_EPOCH" || name.StartsWith("BUILDKIT_", StringComparison.Ordinal);
 
     public bool IsAutomatic(string name) => _automatic.ContainsKey(name);
 

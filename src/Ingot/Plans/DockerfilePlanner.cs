@@ -62,9 +62,10 @@ internal sealed class DockerfilePlanner
         return new PlannedImage(_image.Name, stage.Name, _image, template, [.. _bases.Values], _arguments.Given);
     }
 
-    /// <summary>Finds what FROM, <c>--from</c> or a mount names, nearest first: a named context, an earlier stage, scratch, an image of the project, an image of the local store or of a registry.
-    /// Null when it was said that there is none.</summary>
-    public async Task<TreeSource?> FindSourceAsync(string name, int before, Platform platform, SourceSpan span, CancellationToken cancellationToken)
+    /// <summary>Finds what FROM, <c>--from</c> or a mount names, nearest first: a named context, an earlier stage, scratch, an image of the
+    /// project, an image of the local store or of a registry. Null when it was said that there is none.</summary>
+    public async Task<TreeSource?> FindSourceAsync(
+        string name, int before, Platform platform, SourceSpan span, CancellationToken cancellationToken)
     {
         if (NamedContext(name) is { } context)
             return await FindContextAsync(name, context, platform, span, cancellationToken);
@@ -82,7 +83,8 @@ internal sealed class DockerfilePlanner
     /// <summary>What the person gave in place of a name; null when nothing was given.</summary>
     public string? NamedContext(string name) => _contexts.GetValueOrDefault(ContextName.Canonical(name));
 
-    private async Task<TreeSource?> FindContextAsync(string name, string value, Platform platform, SourceSpan span, CancellationToken cancellationToken)
+    private async Task<TreeSource?> FindContextAsync(
+        string name, string value, Platform platform, SourceSpan span, CancellationToken cancellationToken)
     {
         if (GitReference.TryParse(value) is { } repository)
             return repository;
@@ -91,7 +93,8 @@ internal sealed class DockerfilePlanner
             string image = value.StartsWith(ImageScheme, StringComparison.Ordinal) ? value[ImageScheme.Length..] : value;
             if (image == "scratch")
                 return new TreeSource.Scratch();
-            void SayUnknown() => Diagnostics.Error("plan-unknown-context", $"the context '{name}' is '{value}', and no such image was found", span);
+            void SayUnknown() =>
+                Diagnostics.Error("plan-unknown-context", $"the context '{name}' is '{value}', and no such image was found", span);
             return await FindImageAsync(image, platform, span, SayUnknown, cancellationToken);
         }
 
@@ -116,7 +119,8 @@ internal sealed class DockerfilePlanner
     }
 
     // Null when it was said why there is none.
-    private async Task<TreeSource?> FindImageAsync(string name, Platform platform, SourceSpan span, Action sayUnknown, CancellationToken cancellationToken)
+    private async Task<TreeSource?> FindImageAsync(
+        string name, Platform platform, SourceSpan span, Action sayUnknown, CancellationToken cancellationToken)
     {
         StoredImage? stored;
         try
@@ -131,12 +135,14 @@ internal sealed class DockerfilePlanner
         catch (RegistryException e) when (e.Status is 401 or 403 or 404)
         {
             // Docker Hub, for one, answers so for repositories that are not there.
-            Diagnostics.Error("image-unknown", $"the image '{name}' could not be had: {e.Message}", span, "name one that is there, and that you may read");
+            Diagnostics.Error("image-unknown", $"the image '{name}' could not be had: {e.Message}", span,
+                "name one that is there, and that you may read");
             return null;
         }
         catch (RegistryException e)
         {
-            var diagnostic = new Diagnostic(Severity.Error, "image-unreachable", $"the image '{name}' could not be had: {e.Message}", null, span);
+            var diagnostic = new Diagnostic(Severity.Error, "image-unreachable",
+                $"the image '{name}' could not be had: {e.Message}", null, span);
             throw new UnavailableException(diagnostic, e);
         }
 
@@ -147,7 +153,8 @@ internal sealed class DockerfilePlanner
         }
 
         if ((stored.Config.Os, stored.Config.Architecture) != (platform.Os, platform.Architecture))
-            Diagnostics.Error("plan-platform", $"'{name}' is an image for '{stored.Config.Os}/{stored.Config.Architecture}'", span, $"this stage is for '{platform}': choose with --platform, or FROM --platform=…");
+            Diagnostics.Error("plan-platform", $"'{name}' is an image for '{stored.Config.Os}/{stored.Config.Architecture}'", span,
+                $"this stage is for '{platform}': choose with --platform, or FROM --platform=…");
         var found = new TreeSource.Image(name, stored.Manifest);
         _bases[name] = found;
         StoredConfigs[stored.Manifest] = stored;
@@ -156,7 +163,13 @@ internal sealed class DockerfilePlanner
 
     private void SayUnknown(string name, int before, SourceSpan span)
     {
-        string[] known = [.. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(), .. _planner.Project.Images.Select(i => i.Name), .. Settings.Options.Contexts.Keys, "scratch"];
+        string[] known =
+        [
+            .. _syntax.Stages.Take(before).Select(s => s.Name).OfType<string>(),
+            .. _planner.Project.Images.Select(i => i.Name),
+            .. Settings.Options.Contexts.Keys,
+            "scratch",
+        ];
         Diagnostics.Error(
             "plan-unknown-base", $"'{name}' is neither an earlier stage, nor an image of this project, nor in the local store", span,
             Suggestion.For(name, known) ?? "name an image of the project, of the local store ('ingot images'), or of a registry");
@@ -171,7 +184,9 @@ internal sealed class DockerfilePlanner
 
     private PlanSettings Settings => _planner.Settings;
 
-    public string NameOf(int index) => index == _target ? _image.Name : $"{_image.Name}/{_syntax.Stages[index].Name ?? index.ToString(System.Globalization.CultureInfo.InvariantCulture)}";
+    public string NameOf(int index) => index == _target
+        ? _image.Name
+        : $"{_image.Name}/{_syntax.Stages[index].Name ?? index.ToString(System.Globalization.CultureInfo.InvariantCulture)}";
 
     private async Task<StagePlanner?> StageAsync(int index, CancellationToken cancellationToken)
     {
@@ -227,7 +242,8 @@ internal sealed class DockerfilePlanner
         foreach (var (name, _) in _image.Arguments)
         {
             if (!declared.Contains(name) && !BuildArguments.IsPredefined(name))
-                Diagnostics.Warning("plan-unused-argument", $"'{_image.Dockerfile}' does not declare the build argument '{name}'", _image.Span, Suggestion.For(name, declared) ?? $"write ARG {name} where it is used");
+                Diagnostics.Warning("plan-unused-argument", $"'{_image.Dockerfile}' does not declare the build argument '{name}'",
+                    _image.Span, Suggestion.For(name, declared) ?? $"write ARG {name} where it is used");
         }
     }
 }

@@ -2,8 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Ingot.Plans;
 
-/// <summary>Reads addresses of git repositories as Docker does: <c>https://host/path.git#ref:subdir</c>, <c>ssh://…</c>, <c>git://…</c> and <c>user@host:path</c>, with options as a query
-/// (<see href="https://docs.docker.com/build/concepts/context/#git-repositories">Git repositories</see>).</summary>
+/// <summary>Reads addresses of git repositories as Docker does: <c>https://host/path.git#ref:subdir</c>, <c>ssh://…</c>, <c>git://…</c> and
+/// <c>user@host:path</c>, with options as a query (<see href="https://docs.docker.com/build/concepts/context/#git-repositories">Git
+/// repositories</see>).</summary>
 public static partial class GitReference
 {
     /// <summary>The repository that a text means; null when it means none.</summary>
@@ -17,7 +18,8 @@ public static partial class GitReference
 
         var (revision, subdirectory) = Cut(fragment, ':');
         var options = Options(query);
-        string? chosen = options.GetValueOrDefault("ref") ?? options.GetValueOrDefault("branch") ?? options.GetValueOrDefault("tag") ?? (revision.Length == 0 ? null : revision);
+        string? chosen = options.GetValueOrDefault("ref") ?? options.GetValueOrDefault("branch") ?? options.GetValueOrDefault("tag")
+            ?? (revision.Length == 0 ? null : revision);
         string directory = ImagePath.ToLayer(options.GetValueOrDefault("subdir") ?? subdirectory);
         string? commit = options.GetValueOrDefault("checksum") ?? options.GetValueOrDefault("commit");
         return new TreeSource.Git(address, chosen, directory, IsTrue(options.GetValueOrDefault("keep-git-dir")), commit);

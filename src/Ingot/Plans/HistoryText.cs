@@ -3,7 +3,8 @@ using System.Text.Json;
 
 namespace Ingot.Plans;
 
-/// <summary>What an image's history says of an instruction: the words of Docker's builder, so that tools which read histories find what they look for. Values of build arguments are left out.</summary>
+/// <summary>What an image's history says of an instruction: the words of Docker's builder, so that tools which read histories find what
+/// they look for. Values of build arguments are left out.</summary>
 internal static class HistoryText
 {
     /// <summary>A command: with its shell, as it is executed.</summary>
@@ -23,7 +24,9 @@ internal static class HistoryText
     /// <summary>A copy; <paramref name="mode"/> is that of <c>--chmod</c> as it is written.</summary>
     public static string Copy(string keyword, CopyStep step, string? mode, IEnumerable<string> sources, string destination)
     {
-        string flags = (step.Parents ? " --parents" : "") + (step.Owner is { } owner ? $" --chown={owner}" : "") + (mode is null ? "" : $" --chmod={mode}");
-        return $"{keyword}{flags}{string.Concat(sources.Select(s => " " + s))}{string.Concat(step.Inline.Select(f => " <<" + f.Name))} {destination}";
+        string flags = (step.Parents ? " --parents" : "") + (step.Owner is { } owner ? $" --chown={owner}" : "")
+            + (mode is null ? "" : $" --chmod={mode}");
+        return $"{keyword}{flags}{string.Concat(sources.Select(s => " " + s))}{string.Concat(step.Inline.Select(f => " <<" + f.Name))} "
+            + $"{destination}";
     }
 }

@@ -4,7 +4,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Plans;
 
-/// <summary>The files that an image of a project is built from, where they may be: beneath the project's directory, or where a person typed that they are.</summary>
+/// <summary>The files that an image of a project is built from, where they may be: beneath the project's directory,
+/// or where a person typed that they are.</summary>
 /// <param name="Directory">The project's directory, absolute.</param>
 /// <param name="Image">The image.</param>
 public sealed record ImageFiles(string Directory, DockerfileImage Image)
@@ -30,7 +31,8 @@ public sealed record ImageFiles(string Directory, DockerfileImage Image)
             : null;
     }
 
-    /// <summary>The context without links in its path; null when it is no directory. What is outside throws <see cref="InvalidInputException"/>.</summary>
+    /// <summary>The context without links in its path; null when it is no directory. What is outside throws
+    /// <see cref="InvalidInputException"/>.</summary>
     public TreeSource.Context? FindContext()
     {
         string root = Image.ContextRoot ?? Directory;

@@ -1,6 +1,7 @@
 namespace Ingot.Plans;
 
-/// <summary>An image that a template names is there and cannot be used: none for the platform, of an old format, not what its lock says. The planner says it at the place of the name.</summary>
+/// <summary>An image that a template names is there and cannot be used: none for the platform, of an old format, not what its lock says.
+/// The planner says it at the place of the name.</summary>
 public sealed class ImageLookupException : IngotException
 {
     /// <summary>Carries what is wrong and what could be done about it.</summary>

@@ -36,7 +36,8 @@ public sealed class ModeChange
     }
 
     /// <summary>The mode, 12 bits, after the change.</summary>
-    public int Apply(int mode, bool isDirectory) => _absolute ?? _changes.Aggregate(mode, (current, change) => change.Apply(current, isDirectory));
+    public int Apply(int mode, bool isDirectory) =>
+        _absolute ?? _changes.Aggregate(mode, (current, change) => change.Apply(current, isDirectory));
 
     // [ugoa…]([-+=][rwxXst…|ugo])+; no user class means all.
     private static bool TryParseClause(string clause, List<Change> changes)

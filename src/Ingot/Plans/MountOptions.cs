@@ -3,7 +3,8 @@ using Ingot.Templates.Dockerfile;
 
 namespace Ingot.Plans;
 
-/// <summary>The options of one <c>RUN --mount</c>, expanded (<see href="https://docs.docker.com/reference/dockerfile/#run---mount">reference</see>).</summary>
+/// <summary>The options of one <c>RUN --mount</c>, expanded
+/// (<see href="https://docs.docker.com/reference/dockerfile/#run---mount">reference</see>).</summary>
 internal sealed class MountOptions
 {
     private readonly MountSyntax _syntax;
@@ -22,7 +23,8 @@ internal sealed class MountOptions
     }
 
     /// <summary>The tree that is named, before anything else is known of it; null for the context, or for nothing.</summary>
-    public Word? From => _values.TryGetValue("from", out var from) && from.Text is { Length: > 0 } text ? new Word(text, from.Word!.Span) : null;
+    public Word? From =>
+        _values.TryGetValue("from", out var from) && from.Text is { Length: > 0 } text ? new Word(text, from.Word!.Span) : null;
 
     private string Type => Text("type")?.ToLowerInvariant() ?? "bind";
 
@@ -32,7 +34,9 @@ internal sealed class MountOptions
         switch (Type)
         {
             case "bind":
-                return Target() is { } bound ? new StepMount.Bind(bound, _syntax.Span, from ?? context, Source(), !IsReadOnly(byDefault: true)) : null;
+                return Target() is { } bound
+                    ? new StepMount.Bind(bound, _syntax.Span, from ?? context, Source(), !IsReadOnly(byDefault: true))
+                    : null;
             case "cache":
                 return Target() is { } cached ? Cache(cached, from) : null;
             case "tmpfs":
@@ -40,7 +44,12 @@ internal sealed class MountOptions
             case "secret":
                 return Secret();
             case "ssh":
-                return new StepMount.Ssh(Text("target") ?? "", _syntax.Span, Text("id") ?? "default", Flag("required")) { Mode = Mode(0b110_000_000), UserId = Number("uid"), GroupId = Number("gid") };
+                return new StepMount.Ssh(Text("target") ?? "", _syntax.Span, Text("id") ?? "default", Flag("required"))
+                {
+                    Mode = Mode(0b110_000_000),
+                    UserId = Number("uid"),
+                    GroupId = Number("gid"),
+                };
             default:
                 return Fail("type", $"'{Type}' is not a type of mount", "bind, cache, tmpfs, secret or ssh");
         }
@@ -68,7 +77,8 @@ internal sealed class MountOptions
 
         bool isVariable = _values.ContainsKey("env");
         string place = target ?? (isVariable ? "" : "/run/secrets/" + Base(id));
-        return new StepMount.Secret(place.Length == 0 ? "" : ImagePath.Resolve(_workingDirectory, place), _syntax.Span, id, isVariable ? Text("env") ?? id : null, Flag("required"))
+        return new StepMount.Secret(place.Length == 0 ? "" : ImagePath.Resolve(_workingDirectory, place), _syntax.Span, id,
+            isVariable ? Text("env") ?? id : null, Flag("required"))
         {
             Mode = Mode(0b100_000_000),
             UserId = Number("uid"),
@@ -85,7 +95,8 @@ internal sealed class MountOptions
         if (path != "/")
             return path;
 
-        Fail("target", target is null ? $"the {Type} mount has no target" : $"nothing can be mounted on '{target}'", "write target=/a/directory");
+        Fail("target", target is null ? $"the {Type} mount has no target" : $"nothing can be mounted on '{target}'",
+            "write target=/a/directory");
         return null;
     }
 
@@ -171,7 +182,8 @@ internal sealed class MountOptions
 
     private StepMount? Fail(string key, string summary, string? cure = null)
     {
-        _diagnostics.Error("plan-mount", summary, _values.TryGetValue(key, out var value) && value.Word is { } word ? word.Span : _syntax.Span, cure);
+        _diagnostics.Error("plan-mount", summary,
+            _values.TryGetValue(key, out var value) && value.Word is { } word ? word.Span : _syntax.Span, cure);
         return null;
     }
 }

@@ -5,7 +5,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Plans;
 
-/// <summary>What will be done to make the images of a project: stages of steps, whose edges are the <see cref="TreeSource"/>s they name. Making it ran nothing and wrote nothing.</summary>
+/// <summary>What will be done to make the images of a project: stages of steps, whose edges are the <see cref="TreeSource"/>s they name.
+/// Making it ran nothing and wrote nothing.</summary>
 public sealed record Plan
 {
     /// <summary>The project's name.</summary>
@@ -34,7 +35,8 @@ public sealed record Plan
         {
             text.Append("stage ").Append(stage.Name).Append(" from ").Append(stage.Base).Append('\n');
             foreach (var step in stage.Steps.Where(s => s is not MetadataStep))
-                text.Append("  ").Append(step).Append(step is CopyStep { From: not TreeSource.Inline } copy ? $" from {copy.From}" : "").Append('\n');
+                text.Append("  ").Append(step).Append(step is CopyStep { From: not TreeSource.Inline } copy ? $" from {copy.From}" : "")
+                    .Append('\n');
         }
 
         foreach (var image in Images)
@@ -45,12 +47,14 @@ public sealed record Plan
 }
 
 /// <summary>A root filesystem in the making: what it starts with, the steps, and the configuration a container of it would get.</summary>
-/// <param name="Name">Unique in the plan: the image's name, and for the earlier stages of its Dockerfile a slash and the stage's name or number.</param>
+/// <param name="Name">Unique in the plan: the image's name, and for the earlier stages of its Dockerfile a slash and the stage's name or
+/// number.</param>
 /// <param name="Base">What it starts with.</param>
 /// <param name="Steps">What is done, in order.</param>
 /// <param name="Config">The configuration at the end.</param>
 /// <param name="History">The history of the base image, when that is not a stage of the plan.</param>
-public sealed record PlannedStage(string Name, TreeSource Base, IReadOnlyList<Step> Steps, ContainerConfig Config, IReadOnlyList<HistoryEntry> History)
+public sealed record PlannedStage(
+    string Name, TreeSource Base, IReadOnlyList<Step> Steps, ContainerConfig Config, IReadOnlyList<HistoryEntry> History)
 {
     /// <summary>The image of the project that it is, or is made for.</summary>
     public string Image => Name.Split('/')[0];
@@ -58,7 +62,8 @@ public sealed record PlannedStage(string Name, TreeSource Base, IReadOnlyList<St
     /// <summary>What it runs on.</summary>
     public Platform Platform { get; init; } = Platform.Host;
 
-    /// <summary>No file of its layers is younger, and its history says this; null for the build's own. Plans are made without: it may be that of a commit.</summary>
+    /// <summary>No file of its layers is younger, and its history says this; null for the build's own. Plans are made without:
+    /// it may be that of a commit.</summary>
     public DateTimeOffset? Epoch { get; init; }
 
     /// <summary>Names of normalisation rules that are switched off for its steps, sorted.</summary>

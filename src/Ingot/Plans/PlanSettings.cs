@@ -8,9 +8,10 @@ namespace Ingot.Plans;
 /// <param name="Config">Its configuration.</param>
 public sealed record StoredImage(Digest Manifest, ImageConfig Config);
 
-/// <summary>Finds an image by the name that a template gives it, for a platform, and sees to it that it is in the local store. Null when nobody knows the name;
-/// throws <see cref="ImageLookupException"/> when it is there and cannot be used.</summary>
-/// <param name="name">As the template says, <c>name[:tag][@digest]</c>, or or with a scheme that says where it is (<c>oci-layout://DIR</c>, an archive).</param>
+/// <summary>Finds an image by the name that a template gives it, for a platform, and sees to it that it is in the local store. Null when
+/// nobody knows the name; throws <see cref="ImageLookupException"/> when it is there and cannot be used.</summary>
+/// <param name="name">As the template says, <c>name[:tag][@digest]</c>,
+/// or or with a scheme that says where it is (<c>oci-layout://DIR</c>, an archive).</param>
 /// <param name="platform">What it must run on.</param>
 /// <param name="cancellationToken">Ends it.</param>
 public delegate Task<StoredImage?> ImageFinder(string name, Platform platform, CancellationToken cancellationToken);

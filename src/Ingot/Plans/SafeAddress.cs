@@ -7,21 +7,30 @@ public static partial class SafeAddress
 {
     /// <summary>The address without user, password, query and fragment; a query that was there shows as <c>?…</c>.</summary>
     public static string Of(Uri address) =>
-        address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped) + (address.Query.Length > 1 ? "?…" : "");
+        address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)
+            + (address.Query.Length > 1 ? "?…" : "");
 
-    /// <summary>The address of a git repository as git is given it: without the password, and without a user unless it is for <c>ssh</c>.</summary>
+    /// <summary>The address of a git repository as git is given it: without the password,
+    /// and without a user unless it is for <c>ssh</c>.</summary>
     public static string WithoutCredentials(string repository)
     {
         if (!Uri.TryCreate(repository, UriKind.Absolute, out var address) || address.UserInfo.Length == 0)
             return repository;
 
-        return new UriBuilder(address) { UserName = address.Scheme == "ssh" ? address.UserInfo.Split(':')[0] : "", Password = "" }.Uri.AbsoluteUri;
+        return new UriBuilder(address)
+        {
+            UserName = address.Scheme == "ssh" ? address.UserInfo.Split(':')[0] : "",
+            Password = "",
+        }.Uri.AbsoluteUri;
     }
 
-    /// <summary>The address of a git repository, without what may open it. The user of <c>ssh</c> is no secret: every repository of a host has the same.</summary>
+    /// <summary>The address of a git repository, without what may open it. The user of <c>ssh</c> is no secret:
+    /// every repository of a host has the same.</summary>
     public static string OfRepository(string repository)
     {
-        if (!Uri.TryCreate(repository, UriKind.Absolute, out var address) || address.IsFile || !repository.Contains("://", StringComparison.Ordinal))
+        if (!Uri.TryCreate(repository, UriKind.Absolute, out var address)
+            || address.IsFile
+            || !repository.Contains("://", StringComparison.Ordinal))
             return repository;
 
         string shown = Of(address);

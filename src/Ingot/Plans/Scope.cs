@@ -1,6 +1,7 @@
 namespace Ingot.Plans;
 
-/// <summary>The variables in scope at a place in a Dockerfile: the image's environment, and over it the arguments that were declared. The later of two of one name is the one that counts.</summary>
+/// <summary>The variables in scope at a place in a Dockerfile: the image's environment, and over it the arguments that were declared. The
+/// later of two of one name is the one that counts.</summary>
 /// <remarks>https://docs.docker.com/reference/dockerfile/#using-arg-variables</remarks>
 internal sealed class Scope
 {
@@ -18,8 +19,8 @@ internal sealed class Scope
         }
     }
 
-    /// <summary>A copy that a later stage starts with: arguments are inherited with the stage that declared them, but what the image sets of the
-    /// same name counts again, as with BuildKit.</summary>
+    /// <summary>A copy that a later stage starts with: arguments are inherited with the stage that declared them, but what the image sets
+    /// of the same name counts again, as with BuildKit.</summary>
     public Scope(Scope parent)
     {
         _environment = new(parent._environment);

@@ -9,7 +9,9 @@ internal sealed partial class StagePlanner
     {
         if (!_file.Owner.Settings.Runs(_platform))
         {
-            Diagnostics.Error("plan-foreign-platform", $"this host cannot run programs for '{_platform}'", run.Span, "install 'qemu-user-static' and 'binfmt-support', which register an emulator with the kernel, or start the stage with FROM --platform=$BUILDPLATFORM");
+            Diagnostics.Error("plan-foreign-platform", $"this host cannot run programs for '{_platform}'", run.Span,
+                "install 'qemu-user-static' and 'binfmt-support', which register an emulator with the kernel, "
+                    + "or start the stage with FROM --platform=$BUILDPLATFORM");
             return false;
         }
 
@@ -21,7 +23,8 @@ internal sealed partial class StagePlanner
         }
 
         var arguments = ArgumentsOf(run.Script is null ? run.Command : new CommandLine("/dev/pipes/" + run.Script.Name, Exec: null));
-        _steps.Add(new RunStep(run.Text, run.Span, run.Script is null ? arguments : [], _scope.ForCommands, _config.User ?? "", WorkingDirectory)
+        _steps.Add(new RunStep(run.Text, run.Span, run.Script is null ? arguments : [], _scope.ForCommands,
+            _config.User ?? "", WorkingDirectory)
         {
             CreatedBy = HistoryText.Run(arguments),
             Script = run.Script is { } script ? new InlineFile(script.Name, script.Content) : null,

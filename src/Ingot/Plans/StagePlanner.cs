@@ -6,7 +6,8 @@ using Ingot.Templates.Dockerfile;
 
 namespace Ingot.Plans;
 
-/// <summary>Plans one stage of a Dockerfile: follows the configuration from instruction to instruction, and lowers those that change files to steps.</summary>
+/// <summary>Plans one stage of a Dockerfile: follows the configuration from instruction to instruction,
+/// and lowers those that change files to steps.</summary>
 internal sealed partial class StagePlanner
 {
     private static readonly string[] s_defaultShell = ["/bin/sh", "-c"];
@@ -75,7 +76,11 @@ internal sealed partial class StagePlanner
         string wanted = VariableExpander.Expand(word, _file.FindGlobal, Diagnostics, _file.Escape);
         if (Platform.TryParse(wanted) is not { IsKnown: true } platform)
         {
-            Diagnostics.Error("plan-platform", wanted.Length == 0 ? $"the platform '{word.Text}' is empty" : $"'{wanted}' is not a platform", word.Span, "such as linux/amd64 or linux/arm64, or $BUILDPLATFORM for this host's");
+            Diagnostics.Error(
+                "plan-platform",
+                wanted.Length == 0 ? $"the platform '{word.Text}' is empty" : $"'{wanted}' is not a platform",
+                word.Span,
+                "such as linux/amd64 or linux/arm64, or $BUILDPLATFORM for this host's");
             return false;
         }
 
@@ -89,7 +94,8 @@ internal sealed partial class StagePlanner
         string name = ReplacesStage ? _syntax.Name! : VariableExpander.Expand(word, _file.FindGlobal, Diagnostics, _file.Escape);
         if (name.Length == 0)
         {
-            Diagnostics.Error("plan-empty-base", $"'{word.Text}' is empty", word.Span, "give its ARG a default before the first FROM, or the value with --build-arg");
+            Diagnostics.Error("plan-empty-base", $"'{word.Text}' is empty", word.Span,
+                "give its ARG a default before the first FROM, or the value with --build-arg");
             return null;
         }
 
@@ -167,7 +173,8 @@ internal sealed partial class StagePlanner
         _steps.Add(new DirectoryStep(workdir.Text, workdir.Span, path, _config.User ?? "") { CreatedBy = "WORKDIR " + path });
     }
 
-    private IReadOnlyList<string> ArgumentsOf(CommandLine command) => command.Exec ?? [.. _config.Shell is { Count: > 0 } shell ? shell : s_defaultShell, command.Shell!];
+    private IReadOnlyList<string> ArgumentsOf(CommandLine command) =>
+        command.Exec ?? [.. _config.Shell is { Count: > 0 } shell ? shell : s_defaultShell, command.Shell!];
 
     private string Expand(Word word)
     {
@@ -181,7 +188,8 @@ internal sealed partial class StagePlanner
         {
             string name = match.Groups["name"].Value;
             if (!_scope.Declares(name))
-                Diagnostics.Warning("plan-unknown-variable", $"the variable '{name}' is not declared here", word.Span, Suggestion.For(name, _scope.Names) ?? $"write ARG {name} or ENV {name}=… above it in this stage");
+                Diagnostics.Warning("plan-unknown-variable", $"the variable '{name}' is not declared here", word.Span,
+                    Suggestion.For(name, _scope.Names) ?? $"write ARG {name} or ENV {name}=… above it in this stage");
         }
     }
 

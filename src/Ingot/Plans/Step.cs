@@ -8,7 +8,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Plans;
 
-/// <summary>One thing to do to a root filesystem. A step says what, never where on the host or when; <see cref="Parts"/> is all of it that can change the result.</summary>
+/// <summary>One thing to do to a root filesystem. A step says what, never where on the host or when; <see cref="Parts"/> is all of it that
+/// can change the result.</summary>
 /// <param name="Text">The instruction as one line, for people.</param>
 /// <param name="Span">Where it is written.</param>
 public abstract record Step(string Text, SourceSpan Span)
@@ -18,7 +19,8 @@ public abstract record Step(string Text, SourceSpan Span)
     /// <summary>What the image's history says of it: Docker's words for it, without values of build arguments.</summary>
     public string CreatedBy { get => field ?? Text; init; }
 
-    /// <summary>The canonical definition: what of the step its result depends on, beside the parent's layers and the content it reads.</summary>
+    /// <summary>The canonical definition: what of the step its result depends on,
+    /// beside the parent's layers and the content it reads.</summary>
     public abstract IReadOnlyList<KeyPart> Parts { get; }
 
     /// <summary>The trees that it reads beside the one it changes.</summary>
@@ -28,9 +30,12 @@ public abstract record Step(string Text, SourceSpan Span)
     public bool IsFresh { get; init; }
 
     /// <summary>The definition in one line.</summary>
-    public sealed override string ToString() => string.Join(' ', Parts.Select(p => p.Value.Length == 0 ? p.Name : $"{p.Name}={Quote(p.Value)}"));
+    public sealed override string ToString() =>
+        string.Join(' ', Parts.Select(p => p.Value.Length == 0 ? p.Name : $"{p.Name}={Quote(p.Value)}"));
 
-    private static string Quote(string value) => value.AsSpan().ContainsAny(s_needQuotes) ? '"' + JsonEncodedText.Encode(value, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).Value + '"' : value;
+    private static string Quote(string value) => value.AsSpan().ContainsAny(s_needQuotes)
+        ? '"' + JsonEncodedText.Encode(value, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).Value + '"'
+        : value;
 }
 
 /// <summary>Makes a root filesystem of Debian packages.</summary>
@@ -39,7 +44,8 @@ public abstract record Step(string Text, SourceSpan Span)
 /// <param name="Suite">The release.</param>
 /// <param name="Packages">Packages beside the minimal set, sorted, each once.</param>
 /// <param name="Mirror">Where packages come from; null for the bootstrapper's own default.</param>
-public sealed record BootstrapStep(string Text, SourceSpan Span, string Suite, IReadOnlyList<string> Packages, string? Mirror) : Step(Text, Span)
+public sealed record BootstrapStep(
+    string Text, SourceSpan Span, string Suite, IReadOnlyList<string> Packages, string? Mirror) : Step(Text, Span)
 {
     /// <summary>The packages it must come to; null where nothing is locked, and what the mirror has is taken.</summary>
     public BootstrapLock? Lock { get; init; }
@@ -90,7 +96,9 @@ public sealed record InstalledPackage(
 /// <param name="Environment">The variables as <c>NAME=value</c>, in order.</param>
 /// <param name="User">The user as the template says, <c>name[:group]</c>; empty for root.</param>
 /// <param name="Directory">The working directory.</param>
-public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string> Arguments, IReadOnlyList<string> Environment, string User, string Directory) : Step(Text, Span)
+public sealed record RunStep(
+    string Text, SourceSpan Span, IReadOnlyList<string> Arguments, IReadOnlyList<string> Environment, string User, string Directory)
+    : Step(Text, Span)
 {
     /// <summary>A program of text that is put into the container and run in place of <see cref="Arguments"/>; null for none.</summary>
     public InlineFile? Script { get; init; }
@@ -145,7 +153,8 @@ public sealed record RunStep(string Text, SourceSpan Span, IReadOnlyList<string>
 /// <param name="From">Where <paramref name="Sources"/> are.</param>
 /// <param name="Sources">What is copied, in order.</param>
 /// <param name="Destination">Where to, absolute and cleaned.</param>
-public sealed record CopyStep(string Text, SourceSpan Span, TreeSource From, IReadOnlyList<CopySource> Sources, string Destination) : Step(Text, Span)
+public sealed record CopyStep(
+    string Text, SourceSpan Span, TreeSource From, IReadOnlyList<CopySource> Sources, string Destination) : Step(Text, Span)
 {
     /// <summary>Whether the template asked for a directory: <see cref="Destination"/> was written with a slash at its end.</summary>
     public bool DestinationIsDirectory { get; init; }
@@ -156,7 +165,8 @@ public sealed record CopyStep(string Text, SourceSpan Span, TreeSource From, IRe
     /// <summary>The mode of everything copied; null to keep modes.</summary>
     public ModeChange? Mode { get; init; }
 
-    /// <summary>Whether the layer is made as if nothing were below: the destination's links are not followed, and missing directories are made anew (<c>--link</c>).</summary>
+    /// <summary>Whether the layer is made as if nothing were below: the destination's links are not followed, and missing directories are
+    /// made anew (<c>--link</c>).</summary>
     public bool Link { get; init; }
 
     /// <summary>Whether the directories above each source are kept below the destination (<c>--parents</c>).</summary>

@@ -38,8 +38,9 @@ public sealed record StepKey(IReadOnlyList<KeyPart> Parts, Digest Digest)
         return new StepKey(parts, Digest.FromHash(hash.GetHashAndReset()));
     }
 
-    /// <summary>The parts that this key and <paramref name="other"/>, an earlier one, do not share, in the order of this key and what is gone last. Parts are paired by what they name:
-    /// a variable with the variable of that name, a rule with its other version, everything else in turn.</summary>
+    /// <summary>The parts that this key and <paramref name="other"/>, an earlier one, do not share, in the order of this key and what is
+    /// gone last. Parts are paired by what they name: a variable with the variable of that name, a rule with its other version,
+    /// everything else in turn.</summary>
     public IReadOnlyList<KeyChange> ChangesFrom(StepKey other)
     {
         var gone = other.Parts.Except(Parts).ToList();

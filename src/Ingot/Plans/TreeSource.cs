@@ -30,7 +30,8 @@ public abstract record TreeSource
     public sealed record Image(string Reference, Digest Manifest) : TreeSource
     {
         /// <inheritdoc/>
-        public override string ToString() => Reference.EndsWith(Manifest.ToString(), StringComparison.Ordinal) ? $"image {Reference}" : $"image {Reference} {Manifest}";
+        public override string ToString() =>
+            Reference.EndsWith(Manifest.ToString(), StringComparison.Ordinal) ? $"image {Reference}" : $"image {Reference} {Manifest}";
     }
 
     /// <summary>A directory of the person's.</summary>
@@ -43,7 +44,8 @@ public abstract record TreeSource
         public bool KeepsModes { get; init; }
 
         /// <inheritdoc/>
-        public override string ToString() => IgnoreFile is null ? $"context {Name}" : $"context {Name} without {Path.GetFileName(IgnoreFile)}";
+        public override string ToString() =>
+            IgnoreFile is null ? $"context {Name}" : $"context {Name} without {Path.GetFileName(IgnoreFile)}";
     }
 
     /// <summary>One file of a web server.</summary>
@@ -65,7 +67,9 @@ public abstract record TreeSource
     public sealed record Git(string Repository, string? Revision, string Subdirectory, bool KeepGitDirectory, string? Commit) : TreeSource
     {
         /// <inheritdoc/>
-        public override string ToString() => $"git {SafeAddress.OfRepository(Repository)}{(Revision is null ? "" : $"#{Revision}")}{(Subdirectory.Length == 0 ? "" : $":{Subdirectory}")}{(KeepGitDirectory ? " with .git" : "")}{(Commit is null ? "" : $" {Commit}")}";
+        public override string ToString() => $"git {SafeAddress.OfRepository(Repository)}{(Revision is null ? "" : $"#{Revision}")}"
+            + $"{(Subdirectory.Length == 0 ? "" : $":{Subdirectory}")}{(KeepGitDirectory ? " with .git" : "")}"
+            + $"{(Commit is null ? "" : $" {Commit}")}";
     }
 
     /// <summary>Files whose text stands in the template.</summary>

@@ -72,7 +72,8 @@ internal static class Answers
         }
 
         var last = answers.Count == 0 ? DateTimeOffset.MinValue : answers.Max(a => a.Time);
-        return new Answers<T>(answers, [.. others, .. unreadable.Select(u => u.Why)], unreadable.Where(u => u.Time >= last).Select(u => u.Why).FirstOrDefault());
+        return new Answers<T>(answers, [.. others, .. unreadable.Select(u => u.Why)],
+            unreadable.Where(u => u.Time >= last).Select(u => u.Why).FirstOrDefault());
     }
 
     private static string? Unbound(Candidate c, EvidenceRecord record) => StatementBinding.Of(record.Statement) switch

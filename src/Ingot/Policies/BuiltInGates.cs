@@ -10,8 +10,9 @@ namespace Ingot.Policies;
 
 /// <summary>The gates that come with Ingot: a table of names and the questions they ask of the evidence.</summary>
 /// <remarks>
-/// Each takes only statements that are bound to this project and image, in their types, and that answer the questions the project asks now. Of several answers
-/// to one question the last counts. What does not answer is no pass: it is <em>unknown</em>, with the reason and the cure.
+/// Each takes only statements that are bound to this project and image, in their types, and that answer the questions the project asks now.
+/// Of several answers to one question the last counts. What does not answer is no pass: it is <em>unknown</em>,
+/// with the reason and the cure.
 /// </remarks>
 public static class BuiltInGates
 {
@@ -37,7 +38,8 @@ public static class BuiltInGates
         ? gate(name, candidate)
         : GateResult.Unknown(name, "there is no such gate", $"use one of {string.Join(", ", Names)}");
 
-    /// <summary>The versions of the project's image that provenance names for the candidate: built by us, of this project and image, from what the project was applied with.</summary>
+    /// <summary>The versions of the project's image that provenance names for the candidate: built by us, of this project and image, from
+    /// what the project was applied with.</summary>
     public static IReadOnlyList<string> Versions(Candidate candidate) =>
         [.. BuildsOf(candidate).Where(b => b.Objection is null).Select(b => b.Version).OfType<string>().Distinct(StringComparer.Ordinal)];
 
@@ -48,17 +50,26 @@ public static class BuiltInGates
         if (answers.All.Count == 0)
             return Missing(gate, c, "provenance", answers, "build and publish it with 'ingot up'");
         if (builds.FirstOrDefault(b => b.Objection is null) is { } good)
-            return GateResult.Pass(gate, $"provenance signed by {good.Record.Signer.Name}{(good.Commit is null ? "" : $", from commit {good.Commit[..Math.Min(12, good.Commit.Length)]}")}", good.Record.Manifest);
+            return GateResult.Pass(
+                gate,
+                "provenance signed by "
+                    + $"{good.Record.Signer.Name}"
+                    + $"{(good.Commit is null ? "" : $", from commit {good.Commit[..Math.Min(12, good.Commit.Length)]}")}",
+                good.Record.Manifest);
 
         return builds.Count == 0
-            ? GateResult.Fail(gate, $"its provenance names the builder '{answers.All[0].Said.RunDetails.Builder.Id}', not '{Builder}'", "build it with Ingot", Manifests(answers.All))
-            : GateResult.Unknown(gate, builds[0].Objection!, "run 'ingot up' in a checkout of the project", [.. builds.Select(b => b.Record.Manifest)]);
+            ? GateResult.Fail(gate, $"its provenance names the builder '{answers.All[0].Said.RunDetails.Builder.Id}', not '{Builder}'",
+                "build it with Ingot", Manifests(answers.All))
+            : GateResult.Unknown(gate, builds[0].Objection!, "run 'ingot up' in a checkout of the project",
+                [.. builds.Select(b => b.Record.Manifest)]);
     }
 
-    private static Answers<SlsaProvenance> ProvenanceOf(Candidate c) => Answers.Of(c, EvidenceKind.Provenance, SlsaProvenance.FromPredicate, _ => null);
+    private static Answers<SlsaProvenance> ProvenanceOf(Candidate c) =>
+        Answers.Of(c, EvidenceKind.Provenance, SlsaProvenance.FromPredicate, _ => null);
 
     private static List<Build> BuildsOf(Candidate c) =>
-        [.. ProvenanceOf(c).All.OrderByDescending(a => a.Time).Where(a => a.Said.RunDetails.Builder.Id == Builder).Select(a => BuildOf(c, a))];
+        [.. ProvenanceOf(c).All.OrderByDescending(a => a.Time).Where(a => a.Said.RunDetails.Builder.Id == Builder)
+            .Select(a => BuildOf(c, a))];
 
     private static Build BuildOf(Candidate c, Answer<SlsaProvenance> answer)
     {
@@ -94,7 +105,8 @@ public static class BuiltInGates
         if (FailedSince(c) is { Count: > 0 } failed)
             return Failed(gate, failed);
         if (c.Image.Tests.Count == 0)
-            return GateResult.Unknown(gate, "the project has no test of it", $"name its goss files under images/{c.Image.Name}/tests and run 'ingot up'");
+            return GateResult.Unknown(gate, "the project has no test of it",
+                $"name its goss files under images/{c.Image.Name}/tests and run 'ingot up'");
         if (c.Questions.Tests is null)
             return GateResult.Unknown(gate, "the project was applied without the digests of its test files", AskAgain);
 
@@ -105,10 +117,12 @@ public static class BuiltInGates
         bool passed = answers.Latest.All(a => HasPassed(a.Said));
         return passed
             ? GateResult.Pass(gate, $"{answers.Latest[0].Said.PassedTests.Count} checks passed", answers.Manifests)
-            : GateResult.Unknown(gate, "its test results hold no test", $"write checks into the goss files of images/{c.Image.Name}/tests", answers.Manifests);
+            : GateResult.Unknown(gate, "its test results hold no test",
+                $"write checks into the goss files of images/{c.Image.Name}/tests", answers.Manifests);
     }
 
-    /// <summary>The failures of the image in any test, as signed at or after the last pass of the tests that are asked now, or else of any.</summary>
+    /// <summary>The failures of the image in any test, as signed at or after the last pass of the tests that are asked now,
+    /// or else of any.</summary>
     private static List<Answer<TestResultPredicate>> FailedSince(Candidate c)
     {
         var all = Answers.Of(c, EvidenceKind.TestResult, TestResultPredicate.FromPredicate, _ => null).All;
@@ -118,22 +132,28 @@ public static class BuiltInGates
         return [.. Answers<TestResultPredicate>.LatestOf([.. all.Where(a => HasFailed(a.Said) && a.Time >= last)])];
     }
 
-    private static bool HasFailed(TestResultPredicate result) => result.Result == TestResultPredicate.FailedWord || result.FailedTests.Count > 0;
+    private static bool HasFailed(TestResultPredicate result) =>
+        result.Result == TestResultPredicate.FailedWord || result.FailedTests.Count > 0;
 
-    private static bool HasPassed(TestResultPredicate result) => result.Result == TestResultPredicate.PassedWord && result.PassedTests.Count > 0 && !HasFailed(result);
+    private static bool HasPassed(TestResultPredicate result) =>
+        result.Result == TestResultPredicate.PassedWord && result.PassedTests.Count > 0 && !HasFailed(result);
 
     private static GateResult Failed(string gate, IReadOnlyList<Answer<TestResultPredicate>> failed) => GateResult.Fail(
-        gate, $"failed: {string.Join(", ", failed.SelectMany(a => a.Said.FailedTests).Distinct().Take(5))}", "mend the image or the test and publish a new version", Manifests(failed));
+        gate, $"failed: {string.Join(", ", failed.SelectMany(a => a.Said.FailedTests).Distinct().Take(5))}",
+        "mend the image or the test and publish a new version", Manifests(failed));
 
     private static string? ObjectionTo(ImageQuestions questions, TestResultPredicate result)
     {
         var ran = result.Configuration.Select(f => (f.Name, f.Digest?.GetValueOrDefault("sha256"))).ToHashSet();
         var asked = questions.Tests!.Select(t => ((string?)t.Name, (string?)t.Digest.Hex)).ToList();
         if (asked.Any(t => !ran.Contains(t)))
-            return $"one is of other test files than {string.Join(", ", questions.Tests!.Select(t => $"'{t.Name}' as applied ({t.Digest.Short})"))}";
+            return "one is of other test files than "
+                + $"{string.Join(", ", questions.Tests!.Select(t => $"'{t.Name}' as applied ({t.Digest.Short})"))}";
         if (ran.Count > asked.Distinct().Count())
             return "one is of more test files than the project has";
-        return result.Sandbox == questions.Sandbox ? null : "one is of a test that might write elsewhere, or use more or less, than the services that run the image";
+        return result.Sandbox == questions.Sandbox
+            ? null
+            : "one is of a test that might write elsewhere, or use more or less, than the services that run the image";
     }
 
     private static GateResult NoSecrets(string gate, Candidate c)
@@ -146,8 +166,13 @@ public static class BuiltInGates
         var found = answers.Latest.Where(a => a.Said.Findings.Count > 0 || a.Said.Result != "PASSED" || a.Said.IsCut).ToList();
         if (found.Count > 0)
         {
-            const string Cure = "take the secret out, give it to the build with a mount or to the instance at start, replace it where it was used, and build a new version";
-            return GateResult.Fail(gate, $"{found.Sum(a => a.Said.Findings.Count)} findings: see 'ingot scan {c.Image.Name}:{c.Image.Version}'", Cure, Manifests(found));
+            const string Cure = "take the secret out, give it to the build with a mount or to the instance at start, "
+                + "replace it where it was used, and build a new version";
+            return GateResult.Fail(
+                gate,
+                $"{found.Sum(a => a.Said.Findings.Count)} findings: see 'ingot scan {c.Image.Name}:{c.Image.Version}'",
+                Cure,
+                Manifests(found));
         }
 
         return answers.Latest.All(a => a.Said.Layers.Count > 0 && c.Layers.All(a.Said.Layers.Contains))
@@ -162,14 +187,17 @@ public static class BuiltInGates
             return nothing;
 
         if (answers.Latest.SelectMany(a => a.Said.Lacks).FirstOrDefault() is { } lack)
-            return GateResult.Unknown(gate, $"its SBOM is not complete: {lack}", "build the image so that its package database can be read, or ask for no SBOM of it", answers.Manifests);
+            return GateResult.Unknown(gate, $"its SBOM is not complete: {lack}",
+                "build the image so that its package database can be read, or ask for no SBOM of it", answers.Manifests);
 
         var sbom = answers.Latest[0].Said;
-        return GateResult.Pass(gate, sbom.Databases.Count == 0 ? "no package database is in it, and so no package" : $"{sbom.Packages} packages", answers.Manifests);
+        return GateResult.Pass(gate,
+            sbom.Databases.Count == 0 ? "no package database is in it, and so no package" : $"{sbom.Packages} packages", answers.Manifests);
     }
 
     private static string? ObjectionTo(Candidate c, SbomPredicate sbom) =>
-        sbom.Name != $"{c.Project}/{c.Image.Name}" || sbom.Version != c.Digest.ToString() ? $"one is about '{sbom.Name}', version '{sbom.Version}'"
+        sbom.Name != $"{c.Project}/{c.Image.Name}"
+            || sbom.Version != c.Digest.ToString() ? $"one is about '{sbom.Name}', version '{sbom.Version}'"
         : sbom.Sources != c.Questions.PackageSources ? "one is of a search in other places than this version of Ingot looks at"
         : null;
 
@@ -186,9 +214,13 @@ public static class BuiltInGates
         // Each claim is a question of its own: a later report that was not asked for it says nothing of it.
         var last = c.Questions.Claims.Select(claim => (Claim: claim, Answers: LastOn(claim, answers.All))).ToList();
         var manifests = last.SelectMany(l => Manifests(l.Answers)).Distinct().ToList();
-        var broken = last.Where(l => l.Answers.Any(a => a.Said.Claims.Any(r => r.Claim == l.Claim && !r.Holds))).Select(l => l.Claim).ToList();
+        var broken = last
+            .Where(l => l.Answers.Any(a => a.Said.Claims.Any(r => r.Claim == l.Claim && !r.Holds)))
+            .Select(l => l.Claim)
+            .ToList();
         if (broken.Count > 0)
-            return GateResult.Fail(gate, $"not true: {string.Join(", ", broken)}: see 'ingot scan {c.Image.Name}:{c.Image.Version}'", "mend the image or drop the claim, and build a new version", manifests);
+            return GateResult.Fail(gate, $"not true: {string.Join(", ", broken)}: see 'ingot scan {c.Image.Name}:{c.Image.Version}'",
+                "mend the image or drop the claim, and build a new version", manifests);
 
         var open = last.Where(l => l.Answers.Count == 0).Select(l => l.Claim).ToList();
         return open.Count > 0
@@ -212,7 +244,10 @@ public static class BuiltInGates
     {
         var distrusted = c.Evidence.Unverified.Select(u => $"not believed: {u.Reason}").Distinct().Take(3);
         var reasons = answers.Others.Distinct().Take(3).Concat(distrusted).ToList();
-        return GateResult.Unknown(gate, $"it has no {what} signed by a trusted key for '{c.Project}/{c.Image.Name}'{string.Concat(reasons.Select(r => "; " + r))}", cure);
+        return GateResult.Unknown(
+            gate,
+            $"it has no {what} signed by a trusted key for '{c.Project}/{c.Image.Name}'{string.Concat(reasons.Select(r => "; " + r))}",
+            cure);
     }
 
     private static IReadOnlyList<Digest> Manifests<T>(IEnumerable<Answer<T>> answers) => [.. answers.Select(a => a.Record.Manifest)];

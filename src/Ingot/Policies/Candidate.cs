@@ -5,7 +5,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Policies;
 
-/// <summary>An image that asks to be admitted to a stage, with everything a gate may look at. Gates look at nothing else, so a decision can be made again later.</summary>
+/// <summary>An image that asks to be admitted to a stage, with everything a gate may look at. Gates look at nothing else, so a decision can
+/// be made again later.</summary>
 public sealed record Candidate
 {
     /// <summary>The image.</summary>

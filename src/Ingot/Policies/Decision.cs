@@ -24,13 +24,16 @@ public enum GateVerdict
 public sealed record GateResult(string Gate, GateVerdict Verdict, string Reason, string? Cure, IReadOnlyList<Digest> Evidence)
 {
     /// <summary>A gate that passes.</summary>
-    public static GateResult Pass(string gate, string reason, params IReadOnlyList<Digest> evidence) => new(gate, GateVerdict.Pass, reason, null, evidence);
+    public static GateResult Pass(string gate, string reason, params IReadOnlyList<Digest> evidence) =>
+        new(gate, GateVerdict.Pass, reason, null, evidence);
 
     /// <summary>A gate whose evidence shows the opposite.</summary>
-    public static GateResult Fail(string gate, string reason, string cure, params IReadOnlyList<Digest> evidence) => new(gate, GateVerdict.Fail, reason, cure, evidence);
+    public static GateResult Fail(string gate, string reason, string cure, params IReadOnlyList<Digest> evidence) =>
+        new(gate, GateVerdict.Fail, reason, cure, evidence);
 
     /// <summary>A gate that has no evidence it can trust.</summary>
-    public static GateResult Unknown(string gate, string reason, string cure, params IReadOnlyList<Digest> evidence) => new(gate, GateVerdict.Unknown, reason, cure, evidence);
+    public static GateResult Unknown(string gate, string reason, string cure, params IReadOnlyList<Digest> evidence) =>
+        new(gate, GateVerdict.Unknown, reason, cure, evidence);
 }
 
 /// <summary>What the policy answered for one image in one stage.</summary>

@@ -14,7 +14,8 @@ namespace Ingot.Policies;
 /// <param name="Digest">The digest of its text.</param>
 public sealed record TestFile(string Name, Digest Digest);
 
-/// <summary>What a project asks about one of its images. An answer counts only when it is to these questions: to other files, or by older rules, it is an answer to something else.</summary>
+/// <summary>What a project asks about one of its images. An answer counts only when it is to these questions: to other files, or by older
+/// rules, it is an answer to something else.</summary>
 public sealed record ImageQuestions
 {
     /// <summary>The goss files, in the project's order; null when nobody said what is in them.</summary>
@@ -55,8 +56,10 @@ public sealed record ImageQuestions
         Claims = image.Claims,
     };
 
-    /// <summary>How an image of a project is tested: it may write where the services that run it let it. Where they differ it may do what every one of them allows.</summary>
-    public static SandboxOptions SandboxOf(ProjectDefinition project, ImageDefinition image, string scratchDirectory = "", TimeProvider? time = null)
+    /// <summary>How an image of a project is tested: it may write where the services that run it let it. Where they differ it may do what
+    /// every one of them allows.</summary>
+    public static SandboxOptions SandboxOf(
+        ProjectDefinition project, ImageDefinition image, string scratchDirectory = "", TimeProvider? time = null)
     {
         var options = new SandboxOptions(scratchDirectory, time ?? TimeProvider.System);
         var services = project.Services.Where(s => s.Image == image.Name).Select(s => s.Writable).ToList();
@@ -64,7 +67,11 @@ public sealed record ImageQuestions
             return options;
 
         var common = services[0].Keys.Where(path => services.All(s => s.ContainsKey(path)));
-        return options with { Writable = new SortedDictionary<string, long>(common.ToDictionary(path => path, path => services.Min(s => s[path])), StringComparer.Ordinal) };
+        return options with
+        {
+            Writable = new SortedDictionary<string, long>(common.ToDictionary(path => path, path => services.Min(s => s[path])),
+                StringComparer.Ordinal),
+        };
     }
 
     private IEnumerable<string> Parts() =>

@@ -6,7 +6,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Releases;
 
-/// <summary>One numbered set of instances of one digest and one configuration. It keeps its identity for life and is never re-labelled.</summary>
+/// <summary>One numbered set of instances of one digest and one configuration.
+/// It keeps its identity for life and is never re-labelled.</summary>
 public sealed record Generation
 {
     /// <summary>The number, from 1, counted for each service and stage.</summary>
@@ -39,18 +40,23 @@ public sealed record Generation
     /// <summary>What one instance may use.</summary>
     public LimitsDefinition Limits { get; init; } = new();
 
-    /// <summary>The digest of everything that makes an instance what it is, beside its number and index. Two generations with the same one would run alike.</summary>
+    /// <summary>The digest of everything that makes an instance what it is, beside its number and index.
+    /// Two generations with the same one would run alike.</summary>
     [JsonIgnore]
     public Digest SpecDigest => Digest.Of(Encoding.UTF8.GetBytes($"digest {Digest}\n{Surroundings()}"));
 
-    /// <summary>The digest of everything but the image that decides whether an instance is well: its configuration, its limits, its port and how it is checked.</summary>
+    /// <summary>The digest of everything but the image that decides whether an instance is well: its configuration, its limits, its port
+    /// and how it is checked.</summary>
     [JsonIgnore]
-    public Digest SettingsDigest => Digest.Of(Encoding.UTF8.GetBytes($"{Surroundings()}path {Health.Path.Length} {Health.Path}\nchecks {Health.Interval.Ticks} {Health.Timeout.Ticks} {Health.Healthy} {Health.Unhealthy} {Health.Deadline.Ticks}\n"));
+    public Digest SettingsDigest => Digest.Of(Encoding.UTF8.GetBytes($"{Surroundings()}path {Health.Path.Length} {Health.Path}\n"
+        + $"checks {Health.Interval.Ticks} {Health.Timeout.Ticks} {Health.Healthy} {Health.Unhealthy} {Health.Deadline.Ticks}\n"));
 
-    /// <summary>Whether another generation runs the same image with the same settings: what is wrong with one is wrong with the other.</summary>
+    /// <summary>Whether another generation runs the same image with the same settings:
+    /// what is wrong with one is wrong with the other.</summary>
     public bool IsLike(Generation other) => Digest == other.Digest && SettingsDigest == other.SettingsDigest;
 
-    // One fact a line, sorted where order means nothing: equal settings have equal bytes. A fact that comes later has a line only where it is not the default.
+    // One fact a line, sorted where order means nothing: equal settings have equal bytes.
+    // A fact that comes later has a line only where it is not the default.
     private string Surroundings()
     {
         var text = new StringBuilder();
@@ -78,9 +84,11 @@ public sealed record ServiceSetup(ServiceKey Key, ProxySettings Proxy, IReadOnly
 /// <param name="CheckTimeout">For one health check.</param>
 public sealed record ProxySettings(ListenAddress Listen, TimeSpan CheckTimeout)
 {
-    /// <summary>Where users reached the service before, kept open beside <see cref="Listen"/> until the generation that moved is in place; null for nowhere.</summary>
+    /// <summary>Where users reached the service before, kept open beside <see cref="Listen"/> until the generation that moved is in place;
+    /// null for nowhere.</summary>
     public ListenAddress? Former { get; init; }
 
-    /// <summary>How long an instance, or a user, may be silent while a request is under way; null for what the target takes by default.</summary>
+    /// <summary>How long an instance, or a user, may be silent while a request is under way;
+    /// null for what the target takes by default.</summary>
     public TimeSpan? RequestTimeout { get; init; }
 }

@@ -1,6 +1,7 @@
 namespace Ingot.Releases;
 
-/// <summary>What must hold of every decision, checked apart from the code that decides. A controller asks before it carries moves out, and carries none out when something is said.</summary>
+/// <summary>What must hold of every decision, checked apart from the code that decides. A controller asks before it carries moves out, and
+/// carries none out when something is said.</summary>
 public static class Invariants
 {
     /// <summary>The sentences for everything in a rollout's decision that must not be; empty when all holds.</summary>
@@ -12,7 +13,9 @@ public static class Invariants
             broken.Add("a rollout has ended without a time");
         if (before.IsTerminal && state.Phase != before.Phase)
             broken.Add($"a rollout that had ended went from {before.Phase} to {state.Phase}");
-        if (before.Spec.IsRollback && state.Cause is not null && (before.Cause is null ? before.Share > 0 : before.Cause != AbortCause.Withdrawn))
+        if (before.Spec.IsRollback
+            && state.Cause is not null
+            && (before.Cause is null ? before.Share > 0 : before.Cause != AbortCause.Withdrawn))
             broken.Add("a rollback is rolled back");
         broken.AddRange(RollbackTarget(state, decision.Moves));
         broken.AddRange(Bounded(state));
@@ -24,9 +27,11 @@ public static class Invariants
     /// <param name="decision">The decision.</param>
     /// <param name="withdrawn">The warm generations that may not run any more.</param>
     public static IReadOnlyList<string> Check(Observation seen, SteadyDecision decision, IReadOnlySet<int>? withdrawn = null) =>
-        Check(decision.State.Setup, Steady.Goals(decision.State, withdrawn, decision.State.DecidedAt), seen, decision.Moves, decision.State.DecidedAt);
+        Check(decision.State.Setup, Steady.Goals(decision.State, withdrawn, decision.State.DecidedAt), seen, decision.Moves,
+            decision.State.DecidedAt);
 
-    private static List<string> Check(ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, Observation seen, IReadOnlyList<Move> moves, DateTimeOffset now)
+    private static List<string> Check(
+        ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, Observation seen, IReadOnlyList<Move> moves, DateTimeOffset now)
     {
         var broken = new List<string>();
         broken.AddRange(moves.OfType<Move.SetShares>().SelectMany(move => WeightOnlyOnReady(seen, move)));
@@ -61,19 +66,23 @@ public static class Invariants
         }
 
         bool nothingIsToServe = goals.All(goal => goal.Share == 0) && goals.Any(goal => goal.Presence != Presence.Running);
-        if (!nothingIsToServe && seen.Proxy.Servers.Any(server => Takes(server, server.Weight)) && !seen.Proxy.Servers.Any(server => Takes(server, After(server))))
+        if (!nothingIsToServe
+            && seen.Proxy.Servers.Any(server => Takes(server, server.Weight))
+            && !seen.Proxy.Servers.Any(server => Takes(server, After(server))))
             yield return "no ready instance would be left with any weight";
     }
 
-    private static string? Problem(ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, Observation seen, Move move, DateTimeOffset now) => move switch
-    {
-        Move.CreateInstance create => Admitted(setup, create),
-        Move.RemoveServer remove => Drained(goals, seen, remove, now),
-        Move.StopInstance stop => Idle(seen, stop.Generation, stop.Index, stop.Id),
-        Move.RemoveInstance remove => Idle(seen, remove.Generation, remove.Index, remove.Id),
-        Move.EnsureProxy proxy when seen.Proxy.Alive => Carried(proxy),
-        _ => null,
-    };
+    private static string? Problem(
+        ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, Observation seen, Move move, DateTimeOffset now) =>
+        move switch
+        {
+            Move.CreateInstance create => Admitted(setup, create),
+            Move.RemoveServer remove => Drained(goals, seen, remove, now),
+            Move.StopInstance stop => Idle(seen, stop.Generation, stop.Index, stop.Id),
+            Move.RemoveInstance remove => Idle(seen, remove.Generation, remove.Index, remove.Id),
+            Move.EnsureProxy proxy when seen.Proxy.Alive => Carried(proxy),
+            _ => null,
+        };
 
     // What could not be read is unknown: nothing follows from it.
     private static bool IsBlind(Observation seen, Move move) => move switch
@@ -85,7 +94,8 @@ public static class Invariants
     };
 
     // 3: only generations that were asked for are made.
-    private static string? Admitted(ServiceSetup setup, Move.CreateInstance create) => setup.Find(create.Generation) is { } generation && create.Index < generation.Replicas
+    private static string? Admitted(ServiceSetup setup, Move.CreateInstance create) => setup.Find(create.Generation) is { } generation
+        && create.Index < generation.Replicas
         ? null
         : $"{InstanceName.Of(create.Generation, create.Index)} would be made and was never asked for";
 
@@ -100,7 +110,9 @@ public static class Invariants
         bool lost = seen.KnowsInstances && seen.Instance(remove.Generation, remove.Index) is not { State: InstanceState.Running };
         if (goal is not { Presence: not Presence.Running } || server.Weight > 0)
             return $"{name} would be taken out of the proxy and still is to serve";
-        return server.Sessions + server.Queued > 0 && !lost && goal.DrainUntil > now ? $"{name} would be taken out of the proxy with requests in flight" : null;
+        return server.Sessions + server.Queued > 0 && !lost && goal.DrainUntil > now
+            ? $"{name} would be taken out of the proxy with requests in flight"
+            : null;
     }
 
     // 5, 7: a running instance is stopped only when the proxy sends it nothing.
@@ -126,7 +138,8 @@ public static class Invariants
     {
         if (state.Spec.Previous is not { } previous || state.Spec.IsRollback || state.Phase is RolloutPhase.Retiring or RolloutPhase.Done)
             yield break;
-        if (state.Phase != RolloutPhase.Planned && !state.Goals.Any(goal => goal.Generation == previous.Number && goal.Presence == Presence.Running))
+        if (state.Phase != RolloutPhase.Planned
+            && !state.Goals.Any(goal => goal.Generation == previous.Number && goal.Presence == Presence.Running))
             yield return $"generation {previous.Number} would not be kept, in {state.Phase}";
         if (moves.Any(move => move is Move.StopInstance stop && stop.Generation == previous.Number))
             yield return $"generation {previous.Number} would be stopped, in {state.Phase}";

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Ingot.Releases;
 
-/// <summary>Counts what both generations did and says whether the next one is worse. The unit is a request: the proxy's counters know no clients.</summary>
+/// <summary>Counts what both generations did and says whether the next one is worse. The unit is a request:
+/// the proxy's counters know no clients.</summary>
 public static class Judge
 {
     /// <summary>The promised rate of false aborts over a whole rollout.</summary>
@@ -34,7 +35,8 @@ public static class Judge
     private static readonly TimeSpan s_hold = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_young = TimeSpan.FromSeconds(5);
 
-    /// <summary>The judgement after what an observation adds. Counters that fell, or are of another life of the proxy, begin a new base and add nothing.</summary>
+    /// <summary>The judgement after what an observation adds. Counters that fell, or are of another life of the proxy,
+    /// begin a new base and add nothing.</summary>
     public static Judgement Count(Judgement before, RolloutSpec spec, Observation seen)
     {
         if (!seen.Proxy.Alive)
@@ -65,7 +67,8 @@ public static class Judge
         };
     }
 
-    /// <summary>What is to be said of the step now. <paramref name="share"/> is the percent of the traffic the next generation was given.</summary>
+    /// <summary>What is to be said of the step now. <paramref name="share"/> is the percent of the traffic the next generation was
+    /// given.</summary>
     public static Verdict Look(Judgement seen, RolloutSpec spec, int share)
     {
         if (Compared(seen, spec) is { } worse)
@@ -75,19 +78,22 @@ public static class Judge
         return Enough(seen, spec, share, seen.Previous.Rate);
     }
 
-    /// <summary>What the comparison of both generations over the whole rollout says against the next one; null when nothing. Where all traffic is the next one's this stays what it was.</summary>
+    /// <summary>What the comparison of both generations over the whole rollout says against the next one; null when nothing. Where all
+    /// traffic is the next one's this stays what it was.</summary>
     public static Verdict.Worse? Compared(Judgement seen, RolloutSpec spec)
     {
         if (seen.Evidence.LogE >= s_bound)
             return new Verdict.Worse($"{Compare(seen)}: the odds that this is chance are below {Percent(Alpha)}");
         if (seen.Harm > spec.Rollout.FailedRequests && seen.Excess > 4 * Math.Sqrt(seen.Variance))
-            return new Verdict.Worse(Invariant($"{Compare(seen)}: about {seen.Harm:F0} requests failed that would not have failed before, more than the {spec.Rollout.FailedRequests} allowed"));
+            return new Verdict.Worse($"{Compare(seen)}: about {seen.Harm:F0} requests failed that would not have failed before, "
+                + $"more than the {spec.Rollout.FailedRequests} allowed");
         return null;
     }
 
     /// <summary>
-    /// What the comparison says that was begun because failures rose where all traffic was the next generation's. Its evidence begins anew, because a
-    /// long rollout without a difference would outweigh it, and each time with half the rate of false aborts: together they spend at most <see cref="ProbeAlpha"/>.
+    /// What the comparison says that was begun because failures rose where all traffic was the next generation's. Its evidence begins anew,
+    /// because a long rollout without a difference would outweigh it, and each time with half the rate of false aborts: together they spend
+    /// at most <see cref="ProbeAlpha"/>.
     /// </summary>
     /// <param name="seen">What was counted.</param>
     /// <param name="spec">What was asked for.</param>
@@ -98,11 +104,13 @@ public static class Judge
         if (Compared(seen, spec) is { } worse)
             return worse;
         if (seen.Probe?.LogE >= Math.Log(1 / ProbeAlpha) + (count * Math.Log(2)))
-            return new Verdict.Worse(Invariant($"with all traffic its failures rose, and compared with the old generation side by side it failed {Side(seen.NextInStep)}, the old one {Side(seen.PreviousInStep)}"));
+            return new Verdict.Worse("with all traffic its failures rose, and compared with the old generation side by side "
+                + $"it failed {Side(seen.NextInStep)}, the old one {Side(seen.PreviousInStep)}");
         return Enough(seen, spec, share, seen.PreviousInStep.Rate);
     }
 
-    /// <summary>Why both generations should be compared again although the next one takes all traffic; null while it fails no more than it did, or than both were seen to fail at once.</summary>
+    /// <summary>Why both generations should be compared again although the next one takes all traffic; null while it fails no more than it
+    /// did, or than both were seen to fail at once.</summary>
     /// <param name="seen">What was counted.</param>
     /// <param name="tolerated">The rate that was found to be shared.</param>
     public static string? Rises(Judgement seen, double tolerated)
@@ -111,10 +119,13 @@ public static class Judge
         var (trials, errors) = seen.Lately;
         double expected = usual * trials;
         bool rises = errors >= FewestErrors && errors > SmallestRatio * expected && errors > expected + (4 * Math.Sqrt(expected));
-        return rises ? $"{Percent(Math.Min(1, errors / trials))} of the requests of the last seconds failed, with all traffic on generation" : null;
+        return rises
+            ? $"{Percent(Math.Min(1, errors / trials))} of the requests of the last seconds failed, with all traffic on generation"
+            : null;
     }
 
-    /// <summary>How much evidence one error gives on average, in nats, had the next generation failed <paramref name="ratio"/> times as often as the old at this share of the traffic.</summary>
+    /// <summary>How much evidence one error gives on average, in nats, had the next generation failed <paramref name="ratio"/> times as
+    /// often as the old at this share of the traffic.</summary>
     public static double Growth(double ratio, double share)
     {
         double fromNext = double.IsPositiveInfinity(ratio) ? 1 : ratio * share / ((ratio * share) + 1 - share);
@@ -123,11 +134,15 @@ public static class Judge
 
     /// <summary>How many errors are needed on average before the judge is sure.</summary>
     public static double NeededErrors(double ratio, double share) =>
-        Growth(ratio, share) is var growth and > 1e-6 ? (s_bound + Math.Log(OddsMixture.OddsRatios.Count)) / growth : double.PositiveInfinity;
+        Growth(ratio, share) is var growth and > 1e-6
+            ? (s_bound + Math.Log(OddsMixture.OddsRatios.Count)) / growth
+            : double.PositiveInfinity;
 
     /// <summary>Whether both generations, compared side by side, fail about alike: going back would help nobody.</summary>
     public static bool IsShared(Judgement seen) =>
-        seen.NextInStep.Errors >= ManyErrors && seen.PreviousInStep.Errors >= ManyErrors && seen.PreviousInStep.Rate >= 0.6 * seen.NextInStep.Rate;
+        seen.NextInStep.Errors >= ManyErrors
+            && seen.PreviousInStep.Errors >= ManyErrors
+            && seen.PreviousInStep.Rate >= 0.6 * seen.NextInStep.Rate;
 
     private static Arm Added(Judgement before, Observation seen, int generation, bool sameLife, SortedDictionary<string, HeldErrors> held)
     {
@@ -139,15 +154,17 @@ public static class Judge
         {
             string name = InstanceName.Of(server.Generation, server.Index);
             var since = Since(before.Counters.GetValueOrDefault(name), server.Counters);
-            sum += new Arm(since.Responses, since.ServerErrors) + Unanswered(before.Held.GetValueOrDefault(name), since.Unanswered, seen, server, held);
+            sum += new Arm(since.Responses, since.ServerErrors)
+                + Unanswered(before.Held.GetValueOrDefault(name), since.Unanswered, seen, server, held);
         }
 
         return sum;
     }
 
-    // What an instance leaves unanswered when it dies is no failure of its version: its death is counted, and it is replaced. Whether it has died
-    // shows a moment later than its failures do.
-    private static Arm Unanswered(HeldErrors earlier, long now, Observation seen, ServerObservation server, SortedDictionary<string, HeldErrors> held)
+    // What an instance leaves unanswered when it dies is no failure of its version: its death is counted, and it is replaced. Whether it
+    // has died shows a moment later than its failures do.
+    private static Arm Unanswered(
+        HeldErrors earlier, long now, Observation seen, ServerObservation server, SortedDictionary<string, HeldErrors> held)
     {
         if (earlier.Count + now == 0 || !Lives(seen, server))
             return default;
@@ -159,7 +176,8 @@ public static class Judge
             return new Arm(earlier.Count, earlier.Count);
         }
 
-        held[InstanceName.Of(server.Generation, server.Index)] = new HeldErrors(earlier.Count + now, earlier.Count > 0 ? earlier.Since : seen.Time);
+        held[InstanceName.Of(server.Generation, server.Index)] = new HeldErrors(earlier.Count + now,
+            earlier.Count > 0 ? earlier.Since : seen.Time);
         return default;
     }
 
@@ -169,7 +187,8 @@ public static class Judge
             return false;
         if (!seen.KnowsInstances)
             return true;
-        return seen.Instance(server.Generation, server.Index) is { State: InstanceState.Running } instance && instance.Address == server.Address
+        return seen.Instance(server.Generation, server.Index) is { State: InstanceState.Running } instance
+            && instance.Address == server.Address
             && !(seen.Time - instance.StartedAt is { } age && age >= TimeSpan.Zero && age < s_young);
     }
 
@@ -222,7 +241,8 @@ public static class Judge
         double bound = Math.Max(AbsoluteRate, SmallestRatio * seen.Previous.Rate);
         var arm = seen.NextInStep;
         return arm.Errors >= Math.Max(1, spec.Rollout.FailedRequests) && arm.Rate >= bound
-            ? new Verdict.Worse(Invariant($"{arm.Errors} of {arm.Trials} requests to generation {spec.Next.Number} failed ({Percent(arm.Rate)}), and it takes all traffic"))
+            ? new Verdict.Worse($"{arm.Errors} of {arm.Trials} requests to generation {spec.Next.Number} failed "
+                + $"({Percent(arm.Rate)}), and it takes all traffic")
             : new Verdict.NotWorse();
     }
 
@@ -240,14 +260,14 @@ public static class Judge
         return new Verdict.Insufficient(missing < long.MaxValue / 2 ? (long)Math.Ceiling(missing) : long.MaxValue);
     }
 
-    private static string Compare(Judgement seen) => Invariant(
-        $"the next generation failed {seen.Next.Errors} of {seen.Next.Trials} requests ({Percent(seen.Next.Rate)}), the old one {seen.Previous.Errors} of {seen.Previous.Trials} ({Percent(seen.Previous.Rate)})");
+    private static string Compare(Judgement seen) =>
+        $"the next generation failed {seen.Next.Errors} of {seen.Next.Trials} requests ({Percent(seen.Next.Rate)}), "
+        + $"the old one {seen.Previous.Errors} of {seen.Previous.Trials} ({Percent(seen.Previous.Rate)})";
 
-    private static string Side(Arm arm) => Invariant($"{arm.Errors} of {arm.Trials} requests ({Percent(arm.Rate)})");
+    private static string Side(Arm arm) => $"{arm.Errors} of {arm.Trials} requests ({Percent(arm.Rate)})";
 
-    internal static string Percent(double rate) => Invariant($"{rate * 100:0.##} %");
+    internal static string Percent(double rate) => $"{rate * 100:0.##} %";
 
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
 
 /// <summary>The name of an instance within its service and stage.</summary>

@@ -1,6 +1,7 @@
 namespace Ingot.Releases;
 
-/// <summary>What has been counted in a rollout, and the evidence so far: the part of the state that measurements live in, so that a restarted controller goes on from it.</summary>
+/// <summary>What has been counted in a rollout, and the evidence so far: the part of the state that measurements live in, so that a
+/// restarted controller goes on from it.</summary>
 public sealed record Judgement
 {
     /// <summary>Evidence that the next generation fails more often, over the whole rollout.</summary>
@@ -46,9 +47,11 @@ public sealed record Judgement
     public string Epoch { get; init; } = "";
 
     /// <summary>The counters last read, by <c>g2-0</c>: the base of the next interval.</summary>
-    public IReadOnlyDictionary<string, ServerCounters> Counters { get; init; } = new SortedDictionary<string, ServerCounters>(StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, ServerCounters> Counters { get; init; } =
+        new SortedDictionary<string, ServerCounters>(StringComparer.Ordinal);
 
-    /// <summary>Requests without an answer that are not held against a generation yet, by <c>g2-0</c>: whether the instance has died shows a moment later.</summary>
+    /// <summary>Requests without an answer that are not held against a generation yet, by <c>g2-0</c>:
+    /// whether the instance has died shows a moment later.</summary>
     public IReadOnlyDictionary<string, HeldErrors> Held { get; init; } = new SortedDictionary<string, HeldErrors>(StringComparer.Ordinal);
 
     /// <summary>The proxy's own count of requests last read.</summary>

@@ -23,7 +23,8 @@ public abstract record Move
     [JsonIgnore]
     public abstract string Key { get; }
 
-    /// <summary>What it is carried out on. Moves of different lanes MUST NOT wait for one another; within a lane their order counts.</summary>
+    /// <summary>What it is carried out on. Moves of different lanes MUST NOT wait for one another;
+    /// within a lane their order counts.</summary>
     [JsonIgnore]
     public virtual Lane Lane => Lane.Traffic;
 
@@ -40,7 +41,8 @@ public abstract record Move
     /// <summary>The key: what people and logs see.</summary>
     public sealed override string ToString() => Key;
 
-    /// <summary>Start the proxy with these servers, or replace one that is set up otherwise without closing its listening sockets.</summary>
+    /// <summary>Start the proxy with these servers, or replace one that is set up otherwise without closing its listening
+    /// sockets.</summary>
     /// <param name="Settings">How it is to be set up.</param>
     /// <param name="Servers">The servers it begins with.</param>
     /// <param name="Shares">The shares it begins with; null when every server keeps what it takes, and a new one takes nothing.</param>

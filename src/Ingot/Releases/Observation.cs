@@ -8,15 +8,18 @@ namespace Ingot.Releases;
 /// <param name="Proxy">What the proxy reports.</param>
 /// <param name="Instances">Every instance of the service that is this home's, running or not.</param>
 /// <param name="Synthetic">The sender of Ingot's own requests; null when none runs.</param>
-public sealed record Observation(DateTimeOffset Time, ProxyObservation Proxy, IReadOnlyList<InstanceObservation> Instances, SyntheticObservation? Synthetic = null)
+public sealed record Observation(
+    DateTimeOffset Time, ProxyObservation Proxy, IReadOnlyList<InstanceObservation> Instances, SyntheticObservation? Synthetic = null)
 {
-    /// <summary>When reading the instances began, which may be earlier than <see cref="Time"/>: a slow engine keeps nothing from the proxy.</summary>
+    /// <summary>When reading the instances began, which may be earlier than <see cref="Time"/>:
+    /// a slow engine keeps nothing from the proxy.</summary>
     public DateTimeOffset InstancesTime { get; init; } = Time;
 
     /// <summary>Why the engine could not be asked; null when it was. With it, <see cref="Instances"/> is empty and says nothing.</summary>
     public string? EngineTrouble { get; init; }
 
-    /// <summary>Why the proxy, which runs, could not be asked; null when it was, or when it is known not to run. With it, <see cref="Proxy"/> says nothing.</summary>
+    /// <summary>Why the proxy, which runs, could not be asked; null when it was, or when it is known not to run. With it,
+    /// <see cref="Proxy"/> says nothing.</summary>
     public string? ProxyTrouble { get; init; }
 
     /// <summary>Whether <see cref="Instances"/> says how the instances are. When not, they are unknown and never absent.</summary>
@@ -35,7 +38,8 @@ public sealed record Observation(DateTimeOffset Time, ProxyObservation Proxy, IR
     public ServerObservation? Server(int generation, int index) =>
         Proxy.Servers.FirstOrDefault(server => server.Generation == generation && server.Index == index);
 
-    /// <summary>Whether an instance runs, the proxy knows its address, and the proxy's own check of it passes. While the engine cannot be asked, the check alone says it.</summary>
+    /// <summary>Whether an instance runs, the proxy knows its address, and the proxy's own check of it passes. While the engine cannot be
+    /// asked, the check alone says it.</summary>
     public bool IsReady(int generation, int index) =>
         Server(generation, index) is { Health: ServerHealth.Up, Admin: ServerAdmin.Ready } server && (!KnowsInstances || Stands(server));
 
@@ -44,7 +48,8 @@ public sealed record Observation(DateTimeOffset Time, ProxyObservation Proxy, IR
         Proxy.Servers.Count(server => server.Generation == generation && IsReady(generation, server.Index));
 
     private bool Stands(ServerObservation server) =>
-        Instance(server.Generation, server.Index) is { State: InstanceState.Running, Objection: null } instance && instance.Address == server.Address;
+        Instance(server.Generation, server.Index) is { State: InstanceState.Running, Objection: null } instance
+            && instance.Address == server.Address;
 
     /// <summary>Requests in flight or queued at the servers of a generation.</summary>
     public long InFlight(int generation) =>
@@ -74,7 +79,8 @@ public sealed record InstanceObservation(
     int? ExitCode = null,
     bool OutOfMemory = false)
 {
-    /// <summary>Why it may get no traffic although it runs: it is not what its generation promises, such as another image under the same labels; null when it is.</summary>
+    /// <summary>Why it may get no traffic although it runs: it is not what its generation promises, such as another image under the same
+    /// labels; null when it is.</summary>
     public string? Objection { get; init; }
 }
 
@@ -101,7 +107,8 @@ public enum InstanceState
 /// <param name="Servers">Its servers; empty when it is not alive.</param>
 /// <param name="Requests">Requests users have sent in this epoch.</param>
 /// <param name="Failures">Answers of 5xx that users have got in this epoch, whoever made them.</param>
-public sealed record ProxyObservation(bool Alive, ProxySettings? Settings, string Epoch, IReadOnlyList<ServerObservation> Servers, long Requests = 0, long Failures = 0)
+public sealed record ProxyObservation(
+    bool Alive, ProxySettings? Settings, string Epoch, IReadOnlyList<ServerObservation> Servers, long Requests = 0, long Failures = 0)
 {
     /// <summary>A proxy that does not run.</summary>
     public static ProxyObservation Down { get; } = new(false, null, "", []);
@@ -128,7 +135,8 @@ public sealed record ServerObservation(
     long Queued,
     ServerCounters Counters)
 {
-    /// <summary>What the last check got instead of a good answer, for people: <c>answered 404</c>; null when it passed, or none was made.</summary>
+    /// <summary>What the last check got instead of a good answer, for people: <c>answered 404</c>; null when it passed,
+    /// or none was made.</summary>
     public string? Check { get; init; }
 }
 
@@ -163,7 +171,8 @@ public enum ServerHealth
 /// <param name="ServerErrors">Answers of 5xx among them.</param>
 /// <param name="ConnectionErrors">Requests that ended with a connection refused, reset or not answered.</param>
 /// <param name="ResponseErrors">Requests that ended with an answer that broke off or never came.</param>
-/// <param name="Retries">Attempts that failed here and were tried again, here or elsewhere. The answer in the end is counted where it came from, once; these say nothing of what users saw.</param>
+/// <param name="Retries">Attempts that failed here and were tried again, here or elsewhere. The answer in the end is counted where it came
+/// from, once; these say nothing of what users saw.</param>
 public readonly record struct ServerCounters(long Responses, long ServerErrors, long ConnectionErrors, long ResponseErrors, long Retries)
 {
     /// <summary>Requests without an answer from the instance: its version's failures only when the instance lives.</summary>

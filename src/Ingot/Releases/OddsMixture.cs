@@ -22,11 +22,12 @@ public readonly record struct Arm(long Trials, long Errors)
 /// <remarks>
 /// Take every error, in either arm, and ask one question: did it come from the canary? If both versions are equally good the answer is yes
 /// with probability <c>s</c>, the canary's share of the traffic, whatever the failure rate is at that moment; so a failure that both arms
-/// share cancels. If an error is θ times as likely to be the canary's, the likelihood ratio of an interval with <c>e_c</c> and <c>e_b</c> errors is
+/// share cancels. If an error is θ times as likely to be the canary's,
+/// the likelihood ratio of an interval with <c>e_c</c> and <c>e_b</c> errors is
 /// <code>L_θ = θ^e_c / (1 + s(θ − 1))^(e_c + e_b)</code>
-/// The ratios multiply over all intervals of a rollout, and their mean over a fixed set of θ is an e-process: the chance that it ever reaches
-/// 1/α for a harmless release is at most α (Ville's inequality). It runs through the whole rollout; starting it again at each step would
-/// spend α at each step.
+/// The ratios multiply over all intervals of a rollout, and their mean over a fixed set of θ is an e-process: the chance that it ever
+/// reaches 1/α for a harmless release is at most α (Ville's inequality). It runs through the whole rollout;
+/// starting it again at each step would spend α at each step.
 /// </remarks>
 public sealed record OddsMixture
 {

@@ -43,14 +43,15 @@ public static class ReleasesJson
     /// <summary>The JSON of a generation.</summary>
     public static string Write(Generation generation) => JsonSerializer.Serialize(generation, ReleasesJsonContext.Default.Generation);
 
-    /// <summary>What a ledger records of a state: what is known of the rollout, without what was asked for, which its request says, and without what is
-    /// remembered of each instance and counted at each server. Its size does not grow with the service.</summary>
+    /// <summary>What a ledger records of a state: what is known of the rollout, without what was asked for, which its request says, and
+    /// without what is remembered of each instance and counted at each server. Its size does not grow with the service.</summary>
     /// <param name="state">The state.</param>
     /// <param name="changesRecorded">How many of its changes of phase earlier records hold: those are left out.</param>
     public static string WriteRecord(RolloutState state, int changesRecorded)
     {
         var record = Node(WithoutInstances(state));
-        record["history"] = JsonSerializer.SerializeToNode([.. state.History.Skip(changesRecorded)], ReleasesJsonContext.Default.IReadOnlyListPhaseChange);
+        record["history"] = JsonSerializer.SerializeToNode([.. state.History.Skip(changesRecorded)],
+            ReleasesJsonContext.Default.IReadOnlyListPhaseChange);
         return record.ToJsonString();
     }
 
@@ -61,8 +62,8 @@ public static class ReleasesJson
     /// What earlier versions wrote is whole and stays as it is.</summary>
     public static RolloutState ReadRecord(string record, string spec) => ReadState(record, spec, mayBeWhole: true);
 
-    /// <summary>Puts what was asked for into what <see cref="WriteWorking"/> wrote, or throws <see cref="FormatException"/>. It is no record: what was asked for
-    /// is never taken from it.</summary>
+    /// <summary>Puts what was asked for into what <see cref="WriteWorking"/> wrote, or throws <see cref="FormatException"/>. It is no
+    /// record: what was asked for is never taken from it.</summary>
     public static RolloutState ReadWorking(string working, string spec) => ReadState(working, spec, mayBeWhole: false);
 
     /// <summary>The JSON of what is remembered of instances.</summary>
@@ -99,10 +100,18 @@ public static class ReleasesJson
     private static RolloutState WithoutInstances(RolloutState state) => state with
     {
         Instances = s_none,
-        Judgement = state.Judgement with { Counters = new SortedDictionary<string, ServerCounters>(), Held = new SortedDictionary<string, HeldErrors>(), Epoch = "", LastRequests = 0, LastFailures = 0 },
+        Judgement = state.Judgement with
+        {
+            Counters = new SortedDictionary<string, ServerCounters>(),
+            Held = new SortedDictionary<string, HeldErrors>(),
+            Epoch = "",
+            LastRequests = 0,
+            LastFailures = 0,
+        },
     };
 
-    /// <summary>Members that came later than a record begin as they do in a new rollout: without this the serializer leaves them null.</summary>
+    /// <summary>Members that came later than a record begin as they do in a new rollout:
+    /// without this the serializer leaves them null.</summary>
     private static void Complete(JsonObject read, JsonObject defaults)
     {
         foreach (var (name, value) in defaults)
@@ -165,7 +174,8 @@ public static class ReleasesJson
 }
 
 /// <summary>The shapes of release documents, for those that put them into larger ones.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, UseStringEnumConverter = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, UseStringEnumConverter = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(RolloutState))]
 [JsonSerializable(typeof(IReadOnlyList<PhaseChange>))]
 [JsonSerializable(typeof(IReadOnlyDictionary<string, InstanceMemory>))]

@@ -24,20 +24,28 @@ public static partial class Rollout
         };
     }
 
-    // What earlier rollouts left stopped, for its logs, goes now; anything that still runs is not touched before the next generation serves.
+    // What earlier rollouts left stopped, for its logs, goes now; anything that still runs is not touched before the next generation
+    // serves.
     private static RolloutState Provision(RolloutState state, Observation seen, DateTimeOffset now)
     {
         var remains = Strays(state, seen).Where(generation =>
             seen.Proxy.Servers.All(server => server.Generation != generation)
             && seen.Instances.Where(instance => instance.Generation == generation).All(instance => instance.State == InstanceState.Exited));
-        state = state with { Goals = [.. Goals(state, share: 0), .. remains.Select(generation => new GenerationGoal(generation, 0, 0, Presence.Removed, now))] };
+        state = state with
+        {
+            Goals =
+                [.. Goals(state, share: 0), .. remains.Select(generation => new GenerationGoal(generation, 0, 0, Presence.Removed, now))],
+        };
         return Enter(state, RolloutPhase.Provisioning, s_provisioning, "instances are made", now);
     }
 
     private static RolloutState Provisioning(RolloutState state, Observation seen, DateTimeOffset now)
     {
         var next = state.Spec.Next;
-        int there = !seen.KnowsInstances ? 0 : seen.Instances.Count(instance => instance.Generation == next.Number && instance.State is InstanceState.Running or InstanceState.Restarting);
+        int there = !seen.KnowsInstances
+            ? 0
+            : seen.Instances.Count(instance => instance.Generation == next.Number
+                && instance.State is InstanceState.Running or InstanceState.Restarting);
         bool proxy = seen.Proxy.Alive && seen.Proxy.Settings == state.Setup.Proxy;
         if (there >= next.Replicas && proxy)
             return Enter(state, RolloutPhase.Warming, next.Health.Deadline, "all instances exist", now);
@@ -101,7 +109,8 @@ public static partial class Rollout
 
     // A healthy canary may go on when the old generation is what is broken.
     private static bool PreviousIsLost(RolloutState state, Observation seen, DateTimeOffset now) =>
-        seen.KnowsInstances && state.PreviousDownSince is { } since && now - since >= s_previousDown && seen.ReadyInstances(state.Spec.Next.Number) == state.Spec.Next.Replicas;
+        seen.KnowsInstances && state.PreviousDownSince is { } since && now - since >= s_previousDown
+            && seen.ReadyInstances(state.Spec.Next.Number) == state.Spec.Next.Replicas;
 
     private static RolloutState Acknowledging(RolloutState state, Observation seen, DateTimeOffset now, bool last)
     {
@@ -122,7 +131,11 @@ public static partial class Rollout
             Judgement = state.Judgement with { NextInStep = default, PreviousInStep = default },
         };
         if (!last)
-            return state with { History = [.. state.History, new PhaseChange(now, RolloutPhase.Shifting, state.Share, "the proxy has confirmed the weights")] };
+            return state with
+            {
+                History =
+                    [.. state.History, new PhaseChange(now, RolloutPhase.Shifting, state.Share, "the proxy has confirmed the weights")],
+            };
         return state.Spec.IsRollback ? Drain(state, now) : Enter(state, RolloutPhase.Soaking, time, "it takes all traffic", now);
     }
 
@@ -132,11 +145,14 @@ public static partial class Rollout
         if (now < windowEnd)
             return state with { Waiting = $"{state.Share} % is observed until {windowEnd:HH:mm:ss} UTC" };
         if (Hindrance(state, seen) is { } hindrance)
-            return now < state.Deadline ? state with { Waiting = hindrance } : Stand(state, PauseCause.Target, $"{hindrance}; it goes on by itself once that is mended", now);
+            return now < state.Deadline
+                ? state with { Waiting = hindrance }
+                : Stand(state, PauseCause.Target, $"{hindrance}; it goes on by itself once that is mended", now);
 
         state = state.Pause?.Cause == PauseCause.Target ? state with { Pause = null } : state;
         if (state.Verdict is Verdict.NotWorse || state.ProofWaived)
-            return Shift(state, state.Step + 1, state.ProofWaived ? "the proof was waived" : "it does not fail more often than before", now);
+            return Shift(
+                state, state.Step + 1, state.ProofWaived ? "the proof was waived" : "it does not fail more often than before", now);
 
         string missing = TooLittleTraffic(state);
         return now < state.Deadline ? state with { Waiting = missing } : Stand(state, PauseCause.TooLittleTraffic, missing, now);
@@ -146,7 +162,9 @@ public static partial class Rollout
     private static string? Hindrance(RolloutState state, Observation seen)
     {
         int ready = seen.ReadyInstances(state.Spec.Next.Number);
-        string? few = ready * 10 < state.Spec.Next.Replicas * 9 ? $"only {ready} of {state.Spec.Next.Replicas} instances are ready{Symptoms(state, seen)}" : null;
+        string? few = ready * 10 < state.Spec.Next.Replicas * 9
+            ? $"only {ready} of {state.Spec.Next.Replicas} instances are ready{Symptoms(state, seen)}"
+            : null;
         return seen.EngineTrouble ?? seen.ProxyTrouble ?? few;
     }
 
@@ -157,7 +175,9 @@ public static partial class Rollout
         string more = state.Verdict is Verdict.Insufficient { MissingRequests: var missing and < long.MaxValue }
             ? $"about {missing} more are needed to rule out failures of {Judge.Percent(spec.Rollout.Detect)}"
             : "the old generation fails so often that no number of them would show a difference";
-        return $"too little traffic to judge {state.Share} %: {seen} requests seen, {more} (requests are counted, not clients); more traffic lets it go on, 'rollout.synthetic' in ingot.yaml sends some, and 'ingot resume {spec.Key.Service} --stage {spec.Key.Stage}' goes on without the proof";
+        return $"too little traffic to judge {state.Share} %: {seen} requests seen, {more} (requests are counted, not clients); "
+            + "more traffic lets it go on, 'rollout.synthetic' in ingot.yaml sends some, "
+            + $"and 'ingot resume {spec.Key.Service} --stage {spec.Key.Stage}' goes on without the proof";
     }
 
     private static RolloutState Soaking(RolloutState state, Observation seen, DateTimeOffset now)
@@ -172,7 +192,9 @@ public static partial class Rollout
         if (seen.KnowsInstances && Upkeep.IsAcknowledged(state.Setup, state.Goals, seen))
             return Drain(state, now);
         if (seen.EngineTrouble is { } trouble)
-            return now < state.Deadline ? state with { Waiting = trouble } : Stand(state, PauseCause.Target, $"{trouble}; it goes on by itself once that is mended", now);
+            return now < state.Deadline
+                ? state with { Waiting = trouble }
+                : Stand(state, PauseCause.Target, $"{trouble}; it goes on by itself once that is mended", now);
         if (state.Pause?.Cause == PauseCause.Target)
             state = state with { Pause = null, Deadline = now };
 
@@ -192,7 +214,8 @@ public static partial class Rollout
             return Retire(state with { DrainedAt = now }, seen, now, "nothing is in flight at the old generation");
         return now < state.Deadline
             ? state with { Waiting = $"{inFlight} requests are in flight at generation {state.Spec.Previous!.Number}" }
-            : Retire(state with { UnfinishedAtDeadline = inFlight }, seen, now, $"{inFlight} requests were in flight at the drain deadline");
+            : Retire(state with { UnfinishedAtDeadline = inFlight }, seen, now,
+                $"{inFlight} requests were in flight at the drain deadline");
     }
 
     private static RolloutState Retire(RolloutState state, Observation seen, DateTimeOffset now, string reason)
@@ -238,28 +261,36 @@ public static partial class Rollout
         bool settled = seen.Proxy.Alive && seen.KnowsInstances && IsLetGo(state, seen);
         if (!settled && now < state.Deadline)
             return state with { Waiting = "generations that are not kept are taken away" };
-        string reason = settled ? $"generation {state.Spec.Next.Number} serves" : $"generation {state.Spec.Next.Number} serves; what is left of others is removed by the next rollout";
+        string reason = settled
+            ? $"generation {state.Spec.Next.Number} serves"
+            : $"generation {state.Spec.Next.Number} serves; what is left of others is removed by the next rollout";
         return Finish(state, RolloutPhase.Done, reason, now);
     }
 
-    private static bool IsLetGo(RolloutState state, Observation seen) => state.Goals.Where(goal => goal.Presence != Presence.Running).All(goal =>
-        seen.Proxy.Servers.All(server => server.Generation != goal.Generation)
-        && seen.Instances.Where(instance => instance.Generation == goal.Generation)
-            .All(instance => goal.Presence == Presence.Stopped && instance.State == InstanceState.Exited));
+    private static bool IsLetGo(RolloutState state, Observation seen) =>
+        state.Goals.Where(goal => goal.Presence != Presence.Running).All(goal =>
+            seen.Proxy.Servers.All(server => server.Generation != goal.Generation)
+            && seen.Instances.Where(instance => instance.Generation == goal.Generation)
+                .All(instance => goal.Presence == Presence.Stopped && instance.State == InstanceState.Exited));
 
     private static RolloutState Aborting(RolloutState state, Observation seen, DateTimeOffset now)
     {
         if (state.Spec.Previous is null || Upkeep.HasWeights(state.Goals, seen))
         {
             var until = now + LongestDrain(state);
-            var goals = state.Goals.Select(goal => goal.Generation == state.Spec.Next.Number ? goal with { Presence = Presence.Stopped, DrainUntil = until } : goal);
-            return Enter(state with { Goals = [.. goals] }, RolloutPhase.Restoring, state.Spec.Rollout.Drain + s_stopping, "the old generation has its weight back", now);
+            var goals = state.Goals.Select(goal =>
+                goal.Generation == state.Spec.Next.Number ? goal with { Presence = Presence.Stopped, DrainUntil = until } : goal);
+            return Enter(state with { Goals = [.. goals] }, RolloutPhase.Restoring, state.Spec.Rollout.Drain + s_stopping,
+                "the old generation has its weight back", now);
         }
 
         string waiting = seen.Proxy.Alive && seen.ReadyInstances(state.Spec.Previous.Number) == 0
             ? $"generation {state.Spec.Previous.Number} has no healthy instance to go back to"
-            : $"the proxy has not confirmed the weight of generation {state.Spec.Previous.Number}{(seen.ProxyTrouble is { } trouble ? $": {trouble}" : "")}";
-        return now < state.Deadline ? state with { Waiting = waiting } : Stand(state, PauseCause.Target, $"{waiting}; it goes on by itself once that is mended", now);
+            : "the proxy has not confirmed the weight of generation "
+                + $"{state.Spec.Previous.Number}{(seen.ProxyTrouble is { } trouble ? $": {trouble}" : "")}";
+        return now < state.Deadline
+            ? state with { Waiting = waiting }
+            : Stand(state, PauseCause.Target, $"{waiting}; it goes on by itself once that is mended", now);
     }
 
     private static RolloutState Restoring(RolloutState state, Observation seen, DateTimeOffset now)
@@ -267,7 +298,9 @@ public static partial class Rollout
         bool settled = (seen.Proxy.Alive || state.Spec.Previous is null && seen.KnowsProxy) && seen.KnowsInstances && IsLetGo(state, seen);
         if (!settled && now < state.Deadline)
             return state with { Waiting = $"generation {state.Spec.Next.Number} is drained and stopped" };
-        string reason = state.Spec.Previous is { } previous ? $"generation {previous.Number} serves as before" : "nothing serves: the first deployment failed";
+        string reason = state.Spec.Previous is { } previous
+            ? $"generation {previous.Number} serves as before"
+            : "nothing serves: the first deployment failed";
         return Finish(state, RolloutPhase.RolledBack, reason, now);
     }
 }

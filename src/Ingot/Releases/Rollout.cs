@@ -38,7 +38,8 @@ public static partial class Rollout
         History = [new PhaseChange(now, RolloutPhase.Planned, 0, spec.Reason)],
     };
 
-    /// <summary>Decides. The state is to be recorded before any move is carried out; carrying the moves out is idempotent, and all of them are said again until an observation shows their effect.</summary>
+    /// <summary>Decides. The state is to be recorded before any move is carried out; carrying the moves out is idempotent, and all of them
+    /// are said again until an observation shows their effect.</summary>
     /// <param name="state">Where it stands.</param>
     /// <param name="seen">What is.</param>
     /// <param name="now">The time.</param>
@@ -52,12 +53,14 @@ public static partial class Rollout
 
         var watched = Watch(FollowClock(state, now), seen, now) with { DecidedAt = now };
         var decided = Go(Withdraw(Guard(Loosen(watched), seen, withdrawn, now), withdrawn, now), seen, now);
-        return Enforce(MayNotTurnBack(watched, decided, withdrawn) ? Hold(watched, decided.Reason, withdrawn!.Previous!, now) : decided, seen, now);
+        return Enforce(
+            MayNotTurnBack(watched, decided, withdrawn) ? Hold(watched, decided.Reason, withdrawn!.Previous!, now) : decided, seen, now);
     }
 
-    // Read before the last decision, or before the clock went back: what it shows may be gone. A decision of a time that is yet to come was made
-    // before the clock went back, and every look begins before its own decision.
-    internal static bool IsStale(DateTimeOffset decided, Observation seen, DateTimeOffset now) => seen.Time > now || decided <= now && seen.Time < decided;
+    // Read before the last decision, or before the clock went back: what it shows may be gone. A decision of a time that is yet to come was
+    // made before the clock went back, and every look begins before its own decision.
+    internal static bool IsStale(DateTimeOffset decided, Observation seen, DateTimeOffset now) =>
+        seen.Time > now || decided <= now && seen.Time < decided;
 
     /// <summary>What was read of the instances long ago says nothing of now.</summary>
     internal static Observation Fresh(Observation seen) => !seen.KnowsInstances || seen.Time - seen.InstancesTime <= s_oldest
@@ -68,7 +71,8 @@ public static partial class Rollout
             EngineTrouble = $"the instances were last read {(seen.Time - seen.InstancesTime).TotalSeconds:0} s ago",
         };
 
-    /// <summary>Whether a rollout that turned back now would give traffic to something that may have none. Before the first step nothing changes hands.</summary>
+    /// <summary>Whether a rollout that turned back now would give traffic to something that may have none.
+    /// Before the first step nothing changes hands.</summary>
     public static bool MayNotTurnBack(RolloutState state, Withdrawn withdrawn) =>
         withdrawn.Previous is not null && state.Share > 0 && state.Phase < RolloutPhase.Retiring;
 
@@ -89,7 +93,8 @@ public static partial class Rollout
         return state;
     }
 
-    /// <summary>What may not run any more goes no further. A rollback is not rolled back, but one that has no traffic yet does not begin to take it.</summary>
+    /// <summary>What may not run any more goes no further. A rollback is not rolled back,
+    /// but one that has no traffic yet does not begin to take it.</summary>
     private static RolloutState Withdraw(RolloutState state, Withdrawn? withdrawn, DateTimeOffset now)
     {
         if (withdrawn?.Next is not { } reason || state.Phase > (state.Spec.IsRollback ? RolloutPhase.Warming : RolloutPhase.Draining))
@@ -98,17 +103,23 @@ public static partial class Rollout
     }
 
     // Both ways are barred: the shares stay as they are, and it is looked at again each time.
-    private static RolloutState Hold(RolloutState state, string reason, string previous, DateTimeOffset now) => state.Pause?.Cause == PauseCause.Person
-        ? state with { Waiting = $"{reason}; and {previous}" }
-        : Stand(state, PauseCause.Withdrawn, $"{reason}; it does not turn back, because {previous}: deploy another version", now);
+    private static RolloutState Hold(RolloutState state, string reason, string previous, DateTimeOffset now) =>
+        state.Pause?.Cause == PauseCause.Person
+            ? state with { Waiting = $"{reason}; and {previous}" }
+            : Stand(state, PauseCause.Withdrawn, $"{reason}; it does not turn back, because {previous}: deploy another version", now);
 
-    private static RolloutState Loosen(RolloutState state) => state.Pause?.Cause == PauseCause.Withdrawn ? state with { Pause = null } : state;
+    private static RolloutState Loosen(RolloutState state) =>
+        state.Pause?.Cause == PauseCause.Withdrawn ? state with { Pause = null } : state;
 
-    /// <summary>Stands still until a person resumes it, or until <paramref name="until"/>. The judge goes on and may turn it back. A rollout that is past the point of choice stays as it is.</summary>
+    /// <summary>Stands still until a person resumes it, or until <paramref name="until"/>. The judge goes on and may turn it back. A
+    /// rollout that is past the point of choice stays as it is.</summary>
     public static RolloutState Pause(RolloutState state, string by, string reason, DateTimeOffset? until, DateTimeOffset now) =>
-        state.Phase <= RolloutPhase.Soaking ? FollowClock(state, now) with { DecidedAt = now, Pause = new RolloutPause(PauseCause.Person, reason, by, now, until) } : state;
+        state.Phase <= RolloutPhase.Soaking
+            ? FollowClock(state, now) with { DecidedAt = now, Pause = new RolloutPause(PauseCause.Person, reason, by, now, until) }
+            : state;
 
-    /// <summary>Goes on. A step that lacks traffic passes without the proof, on the word of the person; anything else gets its time again.</summary>
+    /// <summary>Goes on. A step that lacks traffic passes without the proof, on the word of the person;
+    /// anything else gets its time again.</summary>
     public static RolloutState Resume(RolloutState state, string by, DateTimeOffset now)
     {
         state = FollowClock(state, now);
@@ -130,7 +141,9 @@ public static partial class Rollout
     public static RolloutState Abort(RolloutState state, string by, string reason, DateTimeOffset now) =>
         CanTurnBack(state) ? TurnBack(state, AbortCause.Person, $"{reason} ({by})", now) : state;
 
-    /// <summary>Makes way for a newer release: the old generation gets its weight back first. A first deployment that serves already has none to go back to, and ends as done; a rollout that only drains goes on, and one that only takes others away ends at once.</summary>
+    /// <summary>Makes way for a newer release: the old generation gets its weight back first. A first deployment that serves already has
+    /// none to go back to, and ends as done; a rollout that only drains goes on,
+    /// and one that only takes others away ends at once.</summary>
     public static RolloutState Supersede(RolloutState state, string by, DateTimeOffset now)
     {
         // It serves: what is left of others is let go afterwards.
@@ -144,9 +157,10 @@ public static partial class Rollout
     }
 
     /// <summary>
-    /// Notes that a move could not be carried out. One on an instance is tried again after a while, each time a longer one; other instances do not
-    /// wait for it. When it fails time and again, before the generation has any traffic, the rollout turns back instead of waiting for the deadline.
-    /// What fails at the proxy at once counts as one, and what fails at instances of other generations is not held against the one on trial.
+    /// Notes that a move could not be carried out. One on an instance is tried again after a while, each time a longer one; other instances
+    /// do not wait for it. When it fails time and again, before the generation has any traffic, the rollout turns back instead of waiting
+    /// for the deadline. What fails at the proxy at once counts as one,
+    /// and what fails at instances of other generations is not held against the one on trial.
     /// </summary>
     public static RolloutState Failed(RolloutState state, Move move, string message, DateTimeOffset now)
     {
@@ -154,7 +168,11 @@ public static partial class Rollout
         if (failed is null)
             return TrafficFailed(state, move, message, now);
         bool isNext = InstanceName.TryParse(move.Subject!, out int generation, out _) && generation == state.Spec.Next.Number;
-        return state with { Instances = memory, LastFailure = isNext ? new MoveFailure(move.Key, failed.Value, message, now) : state.LastFailure };
+        return state with
+        {
+            Instances = memory,
+            LastFailure = isNext ? new MoveFailure(move.Key, failed.Value, message, now) : state.LastFailure,
+        };
     }
 
     // A proxy that is gone for a moment fails every move that was made in it.
@@ -179,7 +197,14 @@ public static partial class Rollout
         decided = decided with { Instances = Upkeep.KeepFailures(basis.Instances, current.Instances, decided.Instances) };
         // A phase begins with none.
         bool isNews = current.LastFailure != basis.LastFailure && current.Phase == decided.Phase && current.Step == decided.Step;
-        return isNews ? decided with { LastFailure = current.LastFailure, FailedTrafficMoves = current.FailedTrafficMoves, TrafficFailedAt = current.TrafficFailedAt } : decided;
+        return isNews
+            ? decided with
+            {
+                LastFailure = current.LastFailure,
+                FailedTrafficMoves = current.FailedTrafficMoves,
+                TrafficFailedAt = current.TrafficFailedAt,
+            }
+            : decided;
     }
 
     /// <summary>How many instances must be well for a generation to serve: half, and at least one.</summary>
@@ -191,8 +216,8 @@ public static partial class Rollout
     /// <summary>Whether a rollout can still turn back: it is no rollback, and the old generation is still there.</summary>
     public static bool CanTurnBack(RolloutState state) => !state.Spec.IsRollback && state.Phase <= RolloutPhase.Draining;
 
-    /// <summary>A clock that went back would freeze every deadline until it had caught up: all times go back with it. A controller that was away, or
-    /// a clock that went ahead, has used up time in which nothing could be done: the deadline moves on.</summary>
+    /// <summary>A clock that went back would freeze every deadline until it had caught up: all times go back with it. A controller that was
+    /// away, or a clock that went ahead, has used up time in which nothing could be done: the deadline moves on.</summary>
     public static RolloutState FollowClock(RolloutState state, DateTimeOffset now)
     {
         var passed = now - state.DecidedAt;
@@ -244,9 +269,12 @@ public static partial class Rollout
         // What the engine does not tell is held against nobody.
         int failures = seen.KnowsInstances ? Upkeep.Failures(state.Instances, seen, next.Number) : 0;
         if (failures >= Breaker(next.Replicas))
-            return TurnBack(state, AbortCause.Health, $"instances of generation {next.Number} ended {failures} times{Symptoms(state, seen)}", now);
+            return TurnBack(state, AbortCause.Health,
+                $"instances of generation {next.Number} ended {failures} times{Symptoms(state, seen)}", now);
         if (starting)
-            return state.LastFailure is { Count: >= FailedMovesAllowed } failed ? TurnBack(state, AbortCause.Target, failed.Message, now) : state;
+            return state.LastFailure is { Count: >= FailedMovesAllowed } failed
+                ? TurnBack(state, AbortCause.Target, failed.Message, now)
+                : state;
         return Serving(state, seen, withdrawn, now);
     }
 
@@ -267,7 +295,8 @@ public static partial class Rollout
     }
 
     private static string FewAreWell(RolloutState state, Wellbeing wellbeing, Observation seen) =>
-        $"only {wellbeing.Well} of {state.Spec.Next.Replicas} instances of generation {state.Spec.Next.Number} are healthy{Symptoms(state, seen)}";
+        $"only {wellbeing.Well} of {state.Spec.Next.Replicas} instances of generation {state.Spec.Next.Number} are "
+        + $"healthy{Symptoms(state, seen)}";
 
     /// <summary>The goals, as moves.</summary>
     private static RolloutDecision Enforce(RolloutState state, Observation seen, DateTimeOffset now)
@@ -293,7 +322,18 @@ public static partial class Rollout
 
     private static RolloutState Enter(RolloutState state, RolloutPhase phase, TimeSpan time, string reason, DateTimeOffset now)
     {
-        state = state with { Phase = phase, DecidedAt = now, PhaseSince = now, Deadline = now + time, Pause = null, Waiting = "", LastFailure = null, FailedTrafficMoves = 0, TrafficFailedAt = null };
+        state = state with
+        {
+            Phase = phase,
+            DecidedAt = now,
+            PhaseSince = now,
+            Deadline = now + time,
+            Pause = null,
+            Waiting = "",
+            LastFailure = null,
+            FailedTrafficMoves = 0,
+            TrafficFailedAt = null,
+        };
         return state with { History = [.. state.History, new PhaseChange(now, phase, state.Share, reason)] };
     }
 
@@ -302,13 +342,22 @@ public static partial class Rollout
 
     private static RolloutState TurnBack(RolloutState state, AbortCause cause, string reason, DateTimeOffset now)
     {
-        state = FollowClock(state, now) with { Cause = cause, Reason = reason, AcknowledgedAt = null, Probe = null, Goals = Goals(state, share: 0) };
+        state = FollowClock(state, now) with
+        {
+            Cause = cause,
+            Reason = reason,
+            AcknowledgedAt = null,
+            Probe = null,
+            Goals = Goals(state, share: 0),
+        };
         return Enter(state, RolloutPhase.Aborting, s_acknowledging, reason, now);
     }
 
     /// <summary>A phase did not come to its end in time.</summary>
     private static RolloutState GiveUp(RolloutState state, AbortCause cause, string reason, DateTimeOffset now) =>
-        CanTurnBack(state) ? TurnBack(state, cause, reason, now) : Stand(state, PauseCause.Target, $"{reason}; it goes on by itself once that is mended", now);
+        CanTurnBack(state)
+            ? TurnBack(state, cause, reason, now)
+            : Stand(state, PauseCause.Target, $"{reason}; it goes on by itself once that is mended", now);
 
     // What was said when it came to stand stays said; what it waits for may change with every look.
     private static RolloutState Stand(RolloutState state, PauseCause cause, string reason, DateTimeOffset now) => state with
@@ -333,12 +382,15 @@ public static partial class Rollout
             return $": {trouble}";
         var next = state.Spec.Next;
         var symptoms = seen.Instances.Where(instance => instance.Generation == next.Number)
-            .Select(instance => Symptom(instance) ?? CheckSymptom(next, seen.Server(instance.Generation, instance.Index))).OfType<string>().ToArray();
+            .Select(instance => Symptom(instance) ?? CheckSymptom(next, seen.Server(instance.Generation, instance.Index)))
+            .OfType<string>()
+            .ToArray();
         string more = symptoms.Length > MostSymptoms ? $", and {symptoms.Length - MostSymptoms} more" : "";
         return symptoms.Length == 0 ? "" : $": {string.Join(", ", symptoms.Take(MostSymptoms))}{more}";
     }
 
-    private static string? CheckSymptom(Generation generation, ServerObservation? server) => server is { Health: ServerHealth.Down, Check: { } check }
+    private static string? CheckSymptom(Generation generation, ServerObservation? server) => server
+        is { Health: ServerHealth.Down, Check: { } check }
         ? $"{InstanceName.Of(server.Generation, server.Index)} {check} when asked for {generation.Health.Path}"
         : null;
 

@@ -12,7 +12,8 @@ public sealed record RolloutSpec
     /// <summary>How the proxy is to be set up.</summary>
     public required ProxySettings Proxy { get; init; }
 
-    /// <summary>How the proxy is set up now: it stays so until the next generation is ready, and becomes so again when the rollout turns back. Null when nothing changes.</summary>
+    /// <summary>How the proxy is set up now: it stays so until the next generation is ready, and becomes so again when the rollout turns
+    /// back. Null when nothing changes.</summary>
     public ProxySettings? ServingProxy { get; init; }
 
     /// <summary>The generation that is to serve: a new one, or the one a rollback returns to.</summary>

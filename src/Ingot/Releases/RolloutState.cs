@@ -42,7 +42,8 @@ public enum RolloutPhase
 /// <summary>Why a rollout turned back.</summary>
 public enum AbortCause
 {
-    /// <summary>The judge: it fails more often than the old generation, or more than the budget allows. The digest is to be quarantined with its settings.</summary>
+    /// <summary>The judge: it fails more often than the old generation, or more than the budget allows.
+    /// The digest is to be quarantined with its settings.</summary>
     Judge,
 
     /// <summary>Its instances did not become healthy, or did not stay so. The digest is to be quarantined with its settings.</summary>
@@ -73,7 +74,8 @@ public enum PauseCause
     /// <summary>The target does not do what must be done; it ends by itself once it has.</summary>
     Target,
 
-    /// <summary>It should turn back, and what it would turn back to was revoked or rejected; it ends once one of the two is settled.</summary>
+    /// <summary>It should turn back, and what it would turn back to was revoked or rejected;
+    /// it ends once one of the two is settled.</summary>
     Withdrawn,
 }
 
@@ -173,7 +175,8 @@ public sealed record RolloutState
     /// <summary>Since when fewer instances of the next generation have been well than are needed to serve; null while enough are.</summary>
     public DateTimeOffset? BelowFloorSince { get; init; }
 
-    /// <summary>The comparison that was begun because failures rose with all traffic on the next generation; null when none is under way.</summary>
+    /// <summary>The comparison that was begun because failures rose with all traffic on the next generation;
+    /// null when none is under way.</summary>
     public Probe? Probe { get; init; }
 
     /// <summary>How many such comparisons were begun.</summary>
@@ -192,7 +195,8 @@ public sealed record RolloutState
     public IReadOnlyList<GenerationGoal> Goals { get; init; } = [];
 
     /// <summary>What is remembered of instances, by <c>g2-0</c>.</summary>
-    public IReadOnlyDictionary<string, InstanceMemory> Instances { get; init; } = new SortedDictionary<string, InstanceMemory>(StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, InstanceMemory> Instances { get; init; } =
+        new SortedDictionary<string, InstanceMemory>(StringComparer.Ordinal);
 
     /// <summary>What has been counted, and the evidence so far.</summary>
     public Judgement Judgement { get; init; } = new();
@@ -221,7 +225,8 @@ public sealed record RolloutState
     /// <summary>What happened, in order.</summary>
     public IReadOnlyList<PhaseChange> History { get; init; } = [];
 
-    /// <summary>When the old generation had nothing left in flight after its last weight; null when it has not come to that, or its deadline passed first.</summary>
+    /// <summary>When the old generation had nothing left in flight after its last weight; null when it has not come to that, or its
+    /// deadline passed first.</summary>
     public DateTimeOffset? DrainedAt { get; init; }
 
     /// <summary>Requests that were still in flight when a drain deadline passed, and could be cut.</summary>
@@ -234,7 +239,8 @@ public sealed record RolloutState
     [JsonIgnore]
     public ServiceSetup Setup => Spec.Setup with { Proxy = Proxy };
 
-    // While traffic moves it is taken on both addresses; the earlier one is closed once the next generation is in place, the new one when it turns back.
+    // While traffic moves it is taken on both addresses; the earlier one is closed once the next generation is in place,
+    // the new one when it turns back.
     private ProxySettings Proxy => (Spec.ServingProxy, Phase) switch
     {
         (null, _) or (_, RolloutPhase.Retiring or RolloutPhase.Done) => Spec.Proxy,
@@ -246,12 +252,16 @@ public sealed record RolloutState
     [JsonIgnore]
     public bool IsTerminal => Phase is RolloutPhase.Done or RolloutPhase.RolledBack;
 
-    /// <summary>Whether the digest, with the settings it was tried with, showed itself to be bad: automation must not release the two together again. A target's failure and a person's word of its own show nothing of the kind.</summary>
+    /// <summary>Whether the digest, with the settings it was tried with, showed itself to be bad: automation must not release the two
+    /// together again. A target's failure and a person's word of its own show nothing of the kind.</summary>
     [JsonIgnore]
     public bool Quarantines =>
-        Phase is RolloutPhase.Aborting or RolloutPhase.Restoring or RolloutPhase.RolledBack && Cause is AbortCause.Judge or AbortCause.Health && !IsOfWhatServes;
+        Phase is RolloutPhase.Aborting or RolloutPhase.Restoring or RolloutPhase.RolledBack
+            && Cause is AbortCause.Judge or AbortCause.Health
+            && !IsOfWhatServes;
 
-    /// <summary>Whether the generation before is the same image with the same settings, such as when only their number changes: nothing of it speaks against what serves.</summary>
+    /// <summary>Whether the generation before is the same image with the same settings, such as when only their number changes: nothing of
+    /// it speaks against what serves.</summary>
     [JsonIgnore]
     public bool IsOfWhatServes => Spec.Previous?.IsLike(Spec.Next) == true;
 
@@ -260,7 +270,8 @@ public sealed record RolloutState
     public int Share => Goals.FirstOrDefault(goal => goal.Generation == Spec.Next.Number)?.Share ?? 0;
 }
 
-/// <summary>What may not run any more of what a rollout is between, as sentences; null what may. Neither gets any traffic that it does not have.</summary>
+/// <summary>What may not run any more of what a rollout is between, as sentences; null what may.
+/// Neither gets any traffic that it does not have.</summary>
 /// <param name="Next">Why not the next generation.</param>
 /// <param name="Previous">Why not the one before.</param>
 public sealed record Withdrawn(string? Next, string? Previous)

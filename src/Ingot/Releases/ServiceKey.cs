@@ -6,7 +6,8 @@ namespace Ingot.Releases;
 /// <param name="Stage">The stage's name.</param>
 public readonly record struct ServiceKey(string Project, string Service, string Stage)
 {
-    /// <summary><c>project.service.stage</c>: the stem of every name given on a target. The names themselves may hold dashes and no dots, so that no two services share it.</summary>
+    /// <summary><c>project.service.stage</c>: the stem of every name given on a target. The names themselves may hold dashes and no dots,
+    /// so that no two services share it.</summary>
     public string Stem => $"{Project}.{Service}.{Stage}";
 
     /// <summary><c>project/service@stage</c>, for people.</summary>

@@ -3,7 +3,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Releases;
 
-/// <summary>What a service needs between rollouts: its proxy alive, its instances present and healthy, its weights right. As pure as <see cref="Rollout"/>.</summary>
+/// <summary>What a service needs between rollouts: its proxy alive, its instances present and healthy, its weights right. As pure as
+/// <see cref="Rollout"/>.</summary>
 public static class Steady
 {
     private static readonly TimeSpan s_strays = TimeSpan.FromMinutes(1);
@@ -50,8 +51,10 @@ public static class Steady
         Reason = reason,
     };
 
-    /// <summary>Notes that a move could not be carried out: one on an instance is tried again after a while, and others do not wait for it.</summary>
-    public static SteadyState Failed(SteadyState state, Move move, DateTimeOffset now) => state with { Instances = Upkeep.Failed(state.Instances, move, now).Memory };
+    /// <summary>Notes that a move could not be carried out: one on an instance is tried again after a while,
+    /// and others do not wait for it.</summary>
+    public static SteadyState Failed(SteadyState state, Move move, DateTimeOffset now) =>
+        state with { Instances = Upkeep.Failed(state.Instances, move, now).Memory };
 
     /// <summary>A decision, with the moves that failed while it was made: it was made without knowing of them.</summary>
     /// <param name="basis">What was decided on.</param>
@@ -64,7 +67,8 @@ public static class Steady
     /// <param name="state">Where it stands.</param>
     /// <param name="seen">What is.</param>
     /// <param name="now">The time.</param>
-    /// <param name="withdrawn">The warm generations that may not run any more: they are stopped, and come back when they may. What serves goes on.</param>
+    /// <param name="withdrawn">The warm generations that may not run any more: they are stopped, and come back when they may.
+    /// What serves goes on.</param>
     public static SteadyDecision Next(SteadyState state, Observation seen, DateTimeOffset now, IReadOnlySet<int>? withdrawn = null)
     {
         if (Rollout.IsStale(state.DecidedAt, seen, now))
@@ -86,12 +90,15 @@ public static class Steady
         };
         return new SteadyDecision(next, seen.Synthetic is null ? moves : [.. moves, new Move.StopSynthetic()])
         {
-            Return = isBelow && next.MayReturn && StandsBy(next, seen, withdrawn) is { } warm ? Returns(next, warm, wellbeing, seen, now) : null,
+            Return = isBelow && next.MayReturn && StandsBy(next, seen, withdrawn) is { } warm
+                ? Returns(next, warm, wellbeing, seen, now)
+                : null,
         };
     }
 
     // A clock that went back takes the times of what is leaving with it; other times are taken as none.
-    private static SteadyState FollowClock(SteadyState state, DateTimeOffset now) => now - state.DecidedAt is var passed && passed >= TimeSpan.Zero
+    private static SteadyState FollowClock(SteadyState state, DateTimeOffset now) => now - state.DecidedAt is var passed
+        && passed >= TimeSpan.Zero
         ? state
         : state with { Leaving = [.. state.Leaving.Select(goal => goal with { DrainUntil = goal.DrainUntil + passed })] };
 
@@ -112,8 +119,9 @@ public static class Steady
         && seen.Instances.Where(instance => instance.Generation == goal.Generation)
             .All(instance => goal.Presence == Presence.Stopped && instance.State == InstanceState.Exited);
 
-    private static Generation? StandsBy(SteadyState state, Observation seen, IReadOnlySet<int>? withdrawn) => state.Warm.FirstOrDefault(warm =>
-        withdrawn?.Contains(warm.Number) != true && seen.ReadyInstances(warm.Number) >= Rollout.Floor(warm.Replicas));
+    private static Generation? StandsBy(SteadyState state, Observation seen, IReadOnlySet<int>? withdrawn) =>
+        state.Warm.FirstOrDefault(warm =>
+            withdrawn?.Contains(warm.Number) != true && seen.ReadyInstances(warm.Number) >= Rollout.Floor(warm.Replicas));
 
     // Too few are well, and that has lasted, or they were replaced again and again.
     private static Return? Returns(SteadyState state, Generation warm, Wellbeing wellbeing, Observation seen, DateTimeOffset now)
@@ -123,11 +131,13 @@ public static class Steady
         if (!isLoop && !(now - state.BelowFloorSince >= wellbeing.Patience(state.Serving)))
             return null;
 
-        string reason = $"only {wellbeing.Well} of {state.Serving.Replicas} instances of generation {state.Serving.Number} are healthy, {replaced} were replaced lately, and generation {warm.Number} stands by";
+        string reason = $"only {wellbeing.Well} of {state.Serving.Replicas} instances of generation {state.Serving.Number} are healthy, "
+            + $"{replaced} were replaced lately, and generation {warm.Number} stands by";
         return new Return(warm, reason, !wellbeing.IsBlameless && !warm.IsLike(state.Serving));
     }
 
-    internal static IReadOnlyList<GenerationGoal> Goals(SteadyState state, IReadOnlySet<int>? withdrawn = null, DateTimeOffset? now = null) =>
+    internal static IReadOnlyList<GenerationGoal> Goals(
+        SteadyState state, IReadOnlySet<int>? withdrawn = null, DateTimeOffset? now = null) =>
     [
         new GenerationGoal(state.Serving.Number, state.Serving.Replicas, 100, Presence.Running),
         .. state.Warm.Select(warm => withdrawn?.Contains(warm.Number) == true

@@ -20,7 +20,8 @@ public sealed record SteadyState
     /// <summary>What is still to be taken away, and when its last connections may be cut.</summary>
     public IReadOnlyList<GenerationGoal> Leaving { get; init; } = [];
 
-    /// <summary>Whether it returns by itself to a warm generation when what serves keeps failing. Not from where something returned to: it would go to and fro.</summary>
+    /// <summary>Whether it returns by itself to a warm generation when what serves keeps failing. Not from where something returned to: it
+    /// would go to and fro.</summary>
     public bool MayReturn { get; init; } = true;
 
     /// <summary>Since when fewer instances of what serves have been well than are needed; null while enough are.</summary>
@@ -30,7 +31,8 @@ public sealed record SteadyState
     public required DateTimeOffset DecidedAt { get; init; }
 
     /// <summary>What is remembered of instances, by <c>g2-0</c>.</summary>
-    public IReadOnlyDictionary<string, InstanceMemory> Instances { get; init; } = new SortedDictionary<string, InstanceMemory>(StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, InstanceMemory> Instances { get; init; } =
+        new SortedDictionary<string, InstanceMemory>(StringComparer.Ordinal);
 
     /// <summary>Everything a target must know to carry out the moves.</summary>
     [JsonIgnore]
@@ -42,7 +44,8 @@ public sealed record SteadyState
 /// <param name="Moves">What to do then; empty when all is as it should be.</param>
 public sealed record SteadyDecision(SteadyState State, IReadOnlyList<Move> Moves)
 {
-    /// <summary>The generation the traffic should return to, because what serves keeps failing while that one stands by; null when it need not.</summary>
+    /// <summary>The generation the traffic should return to, because what serves keeps failing while that one stands by;
+    /// null when it need not.</summary>
     public Return? Return { get; init; }
 }
 

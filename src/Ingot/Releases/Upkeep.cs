@@ -1,6 +1,7 @@
 namespace Ingot.Releases;
 
-/// <summary>Compares what a target is to look like with what it reports, and says the moves between the two. Rollouts set goals; this keeps them, in every phase and between rollouts.</summary>
+/// <summary>Compares what a target is to look like with what it reports, and says the moves between the two. Rollouts set goals; this keeps
+/// them, in every phase and between rollouts.</summary>
 internal sealed class Upkeep
 {
     private static readonly TimeSpan s_longestBackoff = TimeSpan.FromMinutes(5);
@@ -17,7 +18,9 @@ internal sealed class Upkeep
     private readonly SortedDictionary<string, InstanceMemory> _memory;
     private readonly List<Move> _moves = [];
 
-    private Upkeep(ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, IReadOnlyDictionary<string, InstanceMemory> memory, Observation seen, DateTimeOffset now, int? onTrial)
+    private Upkeep(
+        ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, IReadOnlyDictionary<string, InstanceMemory> memory, Observation seen,
+        DateTimeOffset now, int? onTrial)
     {
         _setup = setup;
         _goals = goals;
@@ -56,7 +59,8 @@ internal sealed class Upkeep
         return (upkeep._moves, upkeep._memory);
     }
 
-    /// <summary>Whether the proxy reports the weights the goals ask for. Instances that are not ready do not count: the proxy sends them nothing.</summary>
+    /// <summary>Whether the proxy reports the weights the goals ask for. Instances that are not ready do not count:
+    /// the proxy sends them nothing.</summary>
     public static bool IsAcknowledged(ServiceSetup setup, IReadOnlyList<GenerationGoal> goals, Observation seen)
     {
         return seen.Proxy.Alive && seen.Proxy.Settings == setup.Proxy && HasWeights(goals, seen);
@@ -66,16 +70,23 @@ internal sealed class Upkeep
     public static bool HasWeights(IReadOnlyList<GenerationGoal> goals, Observation seen)
     {
         var weights = Weights.Of(Shares(goals));
-        var takers = seen.Proxy.Servers.Where(server => weights.GetValueOrDefault(server.Generation) > 0 && seen.IsReady(server.Generation, server.Index)).ToArray();
+        var takers = seen.Proxy.Servers
+            .Where(server => weights.GetValueOrDefault(server.Generation) > 0 && seen.IsReady(server.Generation, server.Index))
+            .ToArray();
         var others = seen.Proxy.Servers.Where(server => weights.GetValueOrDefault(server.Generation) == 0);
-        return takers.Length > 0 && takers.All(server => server.Weight == weights[server.Generation]) && others.All(server => server.Weight == 0);
+        return takers.Length > 0
+            && takers.All(server => server.Weight == weights[server.Generation])
+            && others.All(server => server.Weight == 0);
     }
 
     /// <summary>Restarts and unwanted ends of a generation's instances, those already replaced included.</summary>
     public static int Failures(IReadOnlyDictionary<string, InstanceMemory> memory, Observation seen, int generation)
     {
-        int replaced = memory.Where(pair => InstanceName.TryParse(pair.Key, out int g, out _) && g == generation).Sum(pair => pair.Value.Failures);
-        bool IsCounted(InstanceObservation instance) => memory.GetValueOrDefault(InstanceName.Of(generation, instance.Index))?.Removing == instance.Id;
+        int replaced = memory
+            .Where(pair => InstanceName.TryParse(pair.Key, out int g, out _) && g == generation)
+            .Sum(pair => pair.Value.Failures);
+        bool IsCounted(InstanceObservation instance) =>
+            memory.GetValueOrDefault(InstanceName.Of(generation, instance.Index))?.Removing == instance.Id;
         return replaced + seen.Instances.Where(instance => instance.Generation == generation && !IsCounted(instance)).Sum(FailuresOf);
     }
 
@@ -83,8 +94,10 @@ internal sealed class Upkeep
     public static int Streak(IReadOnlyDictionary<string, InstanceMemory> memory, int generation) =>
         memory.Where(pair => InstanceName.TryParse(pair.Key, out int g, out _) && g == generation).Sum(pair => pair.Value.Streak);
 
-    /// <summary>What is remembered after a move on an instance has failed, and how many have since it was last ready; null when it was no move on an instance.</summary>
-    public static (IReadOnlyDictionary<string, InstanceMemory> Memory, int? Failed) Failed(IReadOnlyDictionary<string, InstanceMemory> memory, Move move, DateTimeOffset now)
+    /// <summary>What is remembered after a move on an instance has failed, and how many have since it was last ready; null when it was no
+    /// move on an instance.</summary>
+    public static (IReadOnlyDictionary<string, InstanceMemory> Memory, int? Failed) Failed(
+        IReadOnlyDictionary<string, InstanceMemory> memory, Move move, DateTimeOffset now)
     {
         if (move.Subject is not { } subject)
             return (memory, null);
@@ -116,7 +129,11 @@ internal sealed class Upkeep
         foreach (var (name, failed) in news)
         {
             var kept = after.GetValueOrDefault(name) ?? new();
-            after[name] = kept with { FailedMoves = failed.FailedMoves, NotBefore = kept.NotBefore > failed.NotBefore ? kept.NotBefore : failed.NotBefore };
+            after[name] = kept with
+            {
+                FailedMoves = failed.FailedMoves,
+                NotBefore = kept.NotBefore > failed.NotBefore ? kept.NotBefore : failed.NotBefore,
+            };
         }
 
         return after;
@@ -132,7 +149,8 @@ internal sealed class Upkeep
 
     private void KeepInstances(GenerationGoal goal)
     {
-        bool replacing = Enumerable.Range(0, goal.Replicas).Any(index => _seen.Instance(goal.Generation, index) is null or { State: InstanceState.Exited });
+        bool replacing = Enumerable.Range(0, goal.Replicas)
+            .Any(index => _seen.Instance(goal.Generation, index) is null or { State: InstanceState.Exited });
         for (int index = 0; index < goal.Replicas; index++)
         {
             var instance = _seen.Instance(goal.Generation, index);
@@ -154,7 +172,8 @@ internal sealed class Upkeep
         }
     }
 
-    /// <summary>Remembers how a running instance is; true when it is replaced, one of a generation at a time, because its checks have failed for long.</summary>
+    /// <summary>Remembers how a running instance is; true when it is replaced, one of a generation at a time,
+    /// because its checks have failed for long.</summary>
     private bool Watch(InstanceObservation instance, InstanceMemory remembered, bool mayReplace)
     {
         if (HealthOf(instance) is not { } health)
@@ -177,16 +196,20 @@ internal sealed class Upkeep
         return true;
     }
 
-    // Null: nothing is known. What its generation does not promise is replaced like what is ill, while another serves and it is sent nothing.
+    // Null: nothing is known. What its generation does not promise is replaced like what is ill,
+    // while another serves and it is sent nothing.
     private ServerHealth? HealthOf(InstanceObservation instance)
     {
         if (instance.Objection is not null)
         {
-            bool isIdle = _seen.Proxy.Alive && _seen.Server(instance.Generation, instance.Index) is null or { Weight: 0, Sessions: 0, Queued: 0 };
+            bool isIdle = _seen.Proxy.Alive
+                && _seen.Server(instance.Generation, instance.Index) is null or { Weight: 0, Sessions: 0, Queued: 0 };
             return isIdle && _seen.ReadyInstances(instance.Generation) > 0 ? ServerHealth.Down : null;
         }
 
-        return _seen.Proxy.Alive && _seen.Server(instance.Generation, instance.Index) is { } server && server.Address == instance.Address ? server.Health : null;
+        return _seen.Proxy.Alive && _seen.Server(instance.Generation, instance.Index) is { } server && server.Address == instance.Address
+            ? server.Health
+            : null;
     }
 
     // Removing may take many looks: what is on its way out was counted by the first.
@@ -214,7 +237,9 @@ internal sealed class Upkeep
 
     // An instance that was just started has as long as a new generation's would.
     private bool IsStarting(InstanceObservation instance) =>
-        instance.StartedAt is { } started && started <= _now && _now - started < (_setup.Find(instance.Generation)?.Health ?? new()).Deadline;
+        instance.StartedAt is { } started
+            && started <= _now
+            && _now - started < (_setup.Find(instance.Generation)?.Health ?? new()).Deadline;
 
     // A time further off than any backoff was written by a clock that has gone back since.
     private bool IsHeldBack(InstanceMemory remembered) => remembered.NotBefore > _now && remembered.NotBefore <= _now + s_longestBackoff;
@@ -226,8 +251,8 @@ internal sealed class Upkeep
         bool isAsSetUp = _seen.Proxy.Alive && _seen.Proxy.Settings == _setup.Proxy;
         foreach (var goal in _goals.Where(goal => goal.Presence == Presence.Running && _seen.KnowsInstances && _seen.Proxy.Alive))
             KeepServers(goal);
-        // Nothing goes forward through a proxy that is set up otherwise, and what is on trial is not known to be right while the engine is silent.
-        // Traffic goes back through any proxy.
+        // Nothing goes forward through a proxy that is set up otherwise, and what is on trial is not known to be right while the engine is
+        // silent. Traffic goes back through any proxy.
         if (_seen.Proxy.Alive && (isAsSetUp && _seen.KnowsInstances || !TrialWouldRise()))
             KeepWeights();
 
@@ -241,7 +266,8 @@ internal sealed class Upkeep
         int total = _seen.Proxy.Servers.Sum(server => server.Weight);
         int trial = _seen.Proxy.Servers.Where(server => server.Generation == _onTrial).Sum(server => server.Weight);
         // Weights are whole numbers: half a percent is none.
-        return _goals.Any(goal => goal.Generation == _onTrial && goal.Share > 0 && (total == 0 || goal.Share > (100.0 * trial / total) + 0.5));
+        return _goals
+            .Any(goal => goal.Generation == _onTrial && goal.Share > 0 && (total == 0 || goal.Share > (100.0 * trial / total) + 0.5));
     }
 
     private IEnumerable<ProxyServer> RunningServers() =>
@@ -272,7 +298,9 @@ internal sealed class Upkeep
         foreach (var server in _seen.Proxy.Servers)
         {
             int wanted = Wanted(server);
-            if (wanted > server.Weight ? _seen.IsReady(server.Generation, server.Index) : wanted < server.Weight && (someoneTakes || IsAbandoned(server)))
+            if (wanted > server.Weight
+                ? _seen.IsReady(server.Generation, server.Index)
+                : wanted < server.Weight && (someoneTakes || IsAbandoned(server)))
                 changes.Add(new ServerTurn(server.Generation, server.Index, wanted > 0));
         }
 
@@ -290,7 +318,8 @@ internal sealed class Upkeep
 
     // Nothing is to serve at all: a first deployment that failed.
     private bool IsAbandoned(ServerObservation server) =>
-        _weights.Values.All(weight => weight == 0) && _goals.Any(goal => goal.Generation == server.Generation && goal.Presence != Presence.Running);
+        _weights.Values.All(weight => weight == 0)
+            && _goals.Any(goal => goal.Generation == server.Generation && goal.Presence != Presence.Running);
 
     private void LetGo()
     {

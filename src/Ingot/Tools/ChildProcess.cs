@@ -4,10 +4,12 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Tools;
 
-/// <summary>A program that runs beside this one, or on after it: it reads nothing, and what it writes goes to a file. It has what the thread that starts it has: mounts, network, working directory.</summary>
+/// <summary>A program that runs beside this one, or on after it: it reads nothing, and what it writes goes to a file. It has what the
+/// thread that starts it has: mounts, network, working directory.</summary>
 public sealed class ChildProcess
 {
-    /// <summary>The descriptor under which a program finds the first thing it is given; what else it is given has the numbers after it.</summary>
+    /// <summary>The descriptor under which a program finds the first thing it is given;
+    /// what else it is given has the numbers after it.</summary>
     public const int GivenDescriptor = 3;
 
     private const string Nothing = "/dev/null";
@@ -39,7 +41,8 @@ public sealed class ChildProcess
         start.ChangeDirectory(command.Directory ?? CommandRunner.NoDirectory);
         var environment = CommandRunner.EnvironmentOf(command);
         string program = CommandRunner.FindProgram(command, environment);
-        int error = start.Run(program, [command.Program, .. command.Arguments], [.. environment.Select(v => $"{v.Key}={v.Value}")], newSession, out int id);
+        int error = start.Run(program, [command.Program, .. command.Arguments], [.. environment.Select(v => $"{v.Key}={v.Value}")],
+            newSession, out int id);
         return error == 0
             ? new ChildProcess(id)
             : throw CommandRunner.NotStarted(command, Marshal.GetPInvokeErrorMessage(error), inner: null);

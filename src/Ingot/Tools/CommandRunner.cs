@@ -17,12 +17,14 @@ public static class CommandRunner
     public const int MaxLineCharacters = 64 << 10;
 
     /// <summary>Under which name each run is told to whoever listens: the command line as its display name, the exit code as the tag
-    /// <c>process.exit.code</c> (<see href="https://opentelemetry.io/docs/specs/semconv/resource/process/">OpenTelemetry's name</see>).</summary>
+    /// <c>process.exit.code</c> (<see href="https://opentelemetry.io/docs/specs/semconv/resource/process/">OpenTelemetry's
+    /// name</see>).</summary>
     public const string Activities = "Ingot.Tools";
 
     private static readonly ActivitySource s_activities = new(Activities);
 
-    /// <summary>Where a command runs that says nothing of it: not where this process does, whose directory anybody may have filled.</summary>
+    /// <summary>Where a command runs that says nothing of it: not where this process does,
+    /// whose directory anybody may have filled.</summary>
     internal const string NoDirectory = "/";
 
     private const int TailLines = 40;
@@ -46,8 +48,10 @@ public static class CommandRunner
         return result.ExitCode == 0 ? result.Output : throw new ToolException(command, result.ExitCode, result.Tail);
     }
 
-    /// <summary>Runs to the end whatever the exit code. <paramref name="onLine"/> gets each line of both streams as it comes, from any thread. Cancelling kills the program and everything it started.</summary>
-    public static async Task<CommandResult> TryRunAsync(Command command, Action<string>? onLine, CancellationToken cancellationToken = default)
+    /// <summary>Runs to the end whatever the exit code. <paramref name="onLine"/> gets each line of both streams as it comes, from any
+    /// thread. Cancelling kills the program and everything it started.</summary>
+    public static async Task<CommandResult> TryRunAsync(
+        Command command, Action<string>? onLine, CancellationToken cancellationToken = default)
     {
         using var activity = Begin(command);
         using var process = Start(command);
@@ -87,7 +91,8 @@ public static class CommandRunner
         }
 
         activity?.SetTag("process.exit.code", process.ExitCode);
-        return new CommandResult(process.ExitCode, output.ToString(), string.Join('\n', errors.Union(tail).OrderBy(l => l.Number).Select(l => l.Line)));
+        return new CommandResult(process.ExitCode, output.ToString(),
+            string.Join('\n', errors.Union(tail).OrderBy(l => l.Number).Select(l => l.Line)));
     }
 
     private static void Keep<T>(Queue<T> last, int count, T item)
@@ -97,7 +102,8 @@ public static class CommandRunner
             last.Dequeue();
     }
 
-    /// <summary>Runs to the end whatever the exit code and keeps the first <paramref name="maxBytes"/> of each stream as they are; the rest is read and dropped. Cancelling kills the program and everything it started.</summary>
+    /// <summary>Runs to the end whatever the exit code and keeps the first <paramref name="maxBytes"/> of each stream as they are; the rest
+    /// is read and dropped. Cancelling kills the program and everything it started.</summary>
     public static async Task<CapturedOutput> CaptureAsync(Command command, int maxBytes, CancellationToken cancellationToken = default)
     {
         using var activity = Begin(command);
@@ -192,18 +198,22 @@ public static class CommandRunner
         if (command.Program.Contains('/', StringComparison.Ordinal))
             throw NotStarted(command, "a program is a name, or a path from the root", inner: null);
 
-        return environment["PATH"].Split(':').Where(Path.IsPathRooted).Select(directory => Path.Combine(directory, command.Program)).FirstOrDefault(IsProgram)
+        return environment["PATH"].Split(':').Where(Path.IsPathRooted).Select(directory => Path.Combine(directory, command.Program))
+            .FirstOrDefault(IsProgram)
             ?? throw NotStarted(command, $"it is in none of '{environment["PATH"]}'", inner: null);
     }
 
     internal static ToolException NotStarted(Command command, string why, Exception? inner)
     {
-        string cure = Prerequisites.PackageOf(command.Program) is { } package ? $"install it with 'apt-get install {package}'" : "install it";
+        string cure = Prerequisites.PackageOf(command.Program) is { } package
+            ? $"install it with 'apt-get install {package}'"
+            : "install it";
         return new ToolException(command.Program, $"'{command}' could not be started: {why}; {cure}, or run 'ingot doctor'", inner);
     }
 
     private static bool IsProgram(string path) =>
-        File.Exists(path) && (File.GetUnixFileMode(path) & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)) != 0;
+        File.Exists(path)
+            && (File.GetUnixFileMode(path) & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)) != 0;
 
     // A program may write without ever ending its line: what is longer than a line may be comes in pieces, all but the last not ended.
     private static async Task ReadLinesAsync(StreamReader reader, Action<string, bool> take, CancellationToken cancellationToken)

@@ -1,12 +1,14 @@
 namespace Ingot.Tools;
 
-/// <summary>Control groups that containers leave when who started them is killed, and nothing that could be asked about them is there any more.</summary>
+/// <summary>Control groups that containers leave when who started them is killed,
+/// and nothing that could be asked about them is there any more.</summary>
 public static class ControlGroups
 {
     private const string MountInfo = "/proc/self/mountinfo";
     private const string Own = "/proc/self/cgroup";
 
-    /// <summary>Removes groups that have neither processes nor groups of their own, and that were made before a time. Where it may not, it does nothing.</summary>
+    /// <summary>Removes groups that have neither processes nor groups of their own, and that were made before a time. Where it may not,
+    /// it does nothing.</summary>
     /// <param name="isAbandoned">Which names are meant.</param>
     /// <param name="before">Groups that are younger stay: a container that is being started has an empty one.</param>
     /// <returns>Whether none of them is left.</returns>
@@ -25,11 +27,13 @@ public static class ControlGroups
         return areGone;
     }
 
-    /// <summary>Where a runtime puts the groups of containers for which it is told no place: below the group of who starts it, and with version 2 beside that.</summary>
+    /// <summary>Where a runtime puts the groups of containers for which it is told no place: below the group of who starts it, and with
+    /// version 2 beside that.</summary>
     // https://docs.kernel.org/filesystems/proc.html (mountinfo), https://man7.org/linux/man-pages/man7/cgroups.7.html (/proc/pid/cgroup)
     internal static IReadOnlyList<string> Places(IEnumerable<string> mountInfo, IEnumerable<string> own)
     {
-        var groups = own.Select(line => line.Split(':', 3)).Where(parts => parts.Length == 3).ToDictionary(parts => parts[1], parts => parts[2]);
+        var groups = own.Select(line => line.Split(':', 3)).Where(parts => parts.Length == 3)
+            .ToDictionary(parts => parts[1], parts => parts[2]);
         var places = new List<string>();
         foreach (string[] fields in mountInfo.Select(line => line.Split(' ')))
         {

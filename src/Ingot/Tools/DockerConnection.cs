@@ -75,7 +75,8 @@ internal sealed record DockerReply(DockerCall Call, HttpStatusCode Status, byte[
         }
         catch (JsonException e)
         {
-            throw new ToolException("dockerd", $"the Docker Engine's answer to '/{Call.Path}' could not be read: {IngotException.ReasonOf(e)}", e);
+            throw new ToolException("dockerd",
+                $"the Docker Engine's answer to '/{Call.Path}' could not be read: {IngotException.ReasonOf(e)}", e);
         }
     }
 }
@@ -136,7 +137,8 @@ internal sealed class DockerConnection : IDisposable
         await body.CompleteAsync();
     }
 
-    /// <summary>The frames in which an answer brings the output of a container, as they come; none when there is no such container.</summary>
+    /// <summary>The frames in which an answer brings the output of a container, as they come;
+    /// none when there is no such container.</summary>
     /// <param name="call">What to ask.</param>
     /// <param name="left">How long the next frame may take, asked for each.</param>
     /// <param name="cancellationToken">Ends it.</param>
@@ -182,13 +184,16 @@ internal sealed class DockerConnection : IDisposable
                 $"the Docker Engine speaks API {newest}; Ingot needs 1.{OldestMinor} or later: install Docker Engine 20.10 or later");
         if (Minor(oldest) > NewestMinor)
             throw new ToolException("dockerd",
-                $"the Docker Engine speaks API {oldest} to {newest}, and Ingot 1.{OldestMinor} to 1.{NewestMinor}: set \"min-api-version\": "
+                $"the Docker Engine speaks API {oldest} to {newest}, and Ingot 1.{OldestMinor} to 1.{NewestMinor}: "
+                    + "set \"min-api-version\": "
                 + $"\"1.{NewestMinor}\" in /etc/docker/daemon.json, or use a newer Ingot");
         return string.Create(CultureInfo.InvariantCulture, $"v1.{Math.Min(last, NewestMinor)}");
     }
 
     private static int? Minor(string? version) =>
-        version?.Split('.') is ["1", var text] && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int minor) ? minor : null;
+        version?.Split('.') is ["1", var text] && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int minor)
+            ? minor
+            : null;
 
     private static readonly DockerCall s_ping = new(HttpMethod.Get, "_ping", "asking for its API version");
 
@@ -213,7 +218,8 @@ internal sealed class DockerConnection : IDisposable
         return _prefix = Negotiate(version, oldest);
     }
 
-    // Asked without a version, which each Engine answers; https://docs.docker.com/reference/api/engine/version/v1.47/#tag/System/operation/SystemVersion.
+    // Asked without a version, which each Engine answers;
+    // https://docs.docker.com/reference/api/engine/version/v1.47/#tag/System/operation/SystemVersion.
     private async Task<string?> OldestAsync(CancellationToken cancellationToken)
     {
         var call = new DockerCall(HttpMethod.Get, "version", "asking which API versions it speaks");
@@ -337,7 +343,8 @@ internal sealed class DockerConnection : IDisposable
         }
     }
 
-    // One byte for the stream, three of zero, four of length, big-endian. Null at the end, also in the middle of a frame: the container is gone.
+    // One byte for the stream, three of zero, four of length, big-endian. Null at the end, also in the middle of a frame:
+    // the container is gone.
     private static async Task<DockerFrame?> ReadFrameAsync(DockerCall call, PipeReader body, CancellationToken cancellationToken)
     {
         const int Header = 8;
@@ -351,7 +358,8 @@ internal sealed class DockerConnection : IDisposable
             byte[] header = read.Buffer.Slice(0, Header).ToArray();
             uint length = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(4));
             if (header[0] > 2 || header[1] != 0 || length > LongestLine)
-                throw new ToolException("dockerd", $"{call.Attempted} failed: the Docker Engine sent something that is no output of a container");
+                throw new ToolException("dockerd",
+                    $"{call.Attempted} failed: the Docker Engine sent something that is no output of a container");
             needed = Header + (int)length;
             if (read.Buffer.Length >= needed)
             {

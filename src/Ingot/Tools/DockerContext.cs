@@ -4,9 +4,9 @@ using System.Text.Json;
 
 namespace Ingot.Tools;
 
-/// <summary>Which Engine the <c>docker</c> command of this user talks to: <c>DOCKER_HOST</c>, else <c>DOCKER_CONTEXT</c>, else the context its
-/// configuration names (<see href="https://docs.docker.com/engine/manage-resources/contexts/">Docker contexts</see>). Instances run on this
-/// host's own, so one that is elsewhere is refused aloud, and never taken for it.</summary>
+/// <summary>Which Engine the <c>docker</c> command of this user talks to: <c>DOCKER_HOST</c>, else <c>DOCKER_CONTEXT</c>, else the context
+/// its configuration names (<see href="https://docs.docker.com/engine/manage-resources/contexts/">Docker contexts</see>). Instances run on
+/// this host's own, so one that is elsewhere is refused aloud, and never taken for it.</summary>
 /// <param name="variable">The environment.</param>
 /// <param name="home">The user's home directory.</param>
 public sealed class DockerContext(Func<string, string?> variable, string home)
@@ -26,7 +26,9 @@ public sealed class DockerContext(Func<string, string?> variable, string home)
     public string? Elsewhere()
     {
         if (Value("DOCKER_HOST") is { } host)
-            return s_own.Contains(host) ? null : $"DOCKER_HOST is '{host}', and {Cure}unset DOCKER_HOST, or name the Ingot of that host with INGOT_SERVER";
+            return s_own.Contains(host)
+                ? null
+                : $"DOCKER_HOST is '{host}', and {Cure}unset DOCKER_HOST, or name the Ingot of that host with INGOT_SERVER";
         if (Chosen() is not { } name || name == Default)
             return null;
 

@@ -104,9 +104,11 @@ public sealed class DockerEngine : IDisposable
         var call = new DockerCall(HttpMethod.Post, $"containers/{Escape(id)}/start", $"starting the container '{id}'");
         var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken);
         // 400: several networks have the name of its own, and the Engine looks for it by name.
-        bool isAmbiguous = reply.Status == HttpStatusCode.BadRequest && reply.Failure().Message.Contains("is ambiguous", StringComparison.Ordinal);
+        bool isAmbiguous = reply.Status == HttpStatusCode.BadRequest
+            && reply.Failure().Message.Contains("is ambiguous", StringComparison.Ordinal);
         // 500: an Engine that was killed while it started the container has left its task with containerd, and knows nothing of it.
-        bool isLeftOver = reply.Status == HttpStatusCode.InternalServerError && reply.Failure().Message.Contains(": already exists", StringComparison.Ordinal);
+        bool isLeftOver = reply.Status == HttpStatusCode.InternalServerError
+            && reply.Failure().Message.Contains(": already exists", StringComparison.Ordinal);
         if (isAmbiguous || isLeftOver || reply.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
             throw new DockerUnusableException(reply.Failure().Message);
         // 304: it was so already.
@@ -200,10 +202,13 @@ public sealed class DockerEngine : IDisposable
     /// <param name="id">The container.</param>
     /// <param name="query">Which of them.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async IAsyncEnumerable<DockerLogLine> ReadLogAsync(string id, DockerLogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<DockerLogLine> ReadLogAsync(
+        string id, DockerLogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         string tail = query.Tail?.ToString(CultureInfo.InvariantCulture) ?? "all";
-        string since = query.Since is { } from ? string.Create(CultureInfo.InvariantCulture, $"&since={from.ToUnixTimeMilliseconds() / 1000.0:F3}") : "";
+        string since = query.Since is { } from
+            ? string.Create(CultureInfo.InvariantCulture, $"&since={from.ToUnixTimeMilliseconds() / 1000.0:F3}")
+            : "";
         string path = $"containers/{Escape(id)}/logs?stdout=1&stderr=1&timestamps=1&tail={tail}{since}{(query.Follow ? "&follow=1" : "")}";
         var call = new DockerCall(HttpMethod.Get, path, $"reading the log of the container '{id}'");
         bool isOpen = false;
@@ -243,7 +248,8 @@ public sealed class DockerEngine : IDisposable
         var call = new DockerCall(HttpMethod.Post, "networks/create", $"creating the network '{name}'")
         {
             Body = JsonSerializer.SerializeToUtf8Bytes(
-                new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels, new DockerAddresses(subnet is null ? [] : [new($"{subnet}")])),
+                new DockerNetworkSpec(name, "bridge", CheckDuplicate: true, labels,
+                    new DockerAddresses(subnet is null ? [] : [new($"{subnet}")])),
                 DockerJsonContext.Default.DockerNetworkSpec),
         };
         var reply = await _connection.SendAsync(call, _patience.Work, cancellationToken);
@@ -310,7 +316,8 @@ public sealed class DockerEngine : IDisposable
         }
         catch (JsonException e)
         {
-            throw new ToolException("dockerd", $"what the Docker Engine says of its containers could not be read: {IngotException.ReasonOf(e)}", e);
+            throw new ToolException("dockerd",
+                $"what the Docker Engine says of its containers could not be read: {IngotException.ReasonOf(e)}", e);
         }
     }
 

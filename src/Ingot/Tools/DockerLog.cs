@@ -15,7 +15,8 @@ public sealed record DockerLogQuery(int? Tail = null, DateTimeOffset? Since = nu
 /// <param name="Text">The line as it was written, without its end.</param>
 public sealed record DockerLogLine(DateTimeOffset? Time, bool IsError, string Text);
 
-/// <summary>Puts lines together from the pieces in which the Engine brings them: each begins with a time, and a long line comes in several.</summary>
+/// <summary>Puts lines together from the pieces in which the Engine brings them: each begins with a time,
+/// and a long line comes in several.</summary>
 internal sealed class DockerLogLines
 {
     /// <summary>A line without end is cut here.</summary>
@@ -57,7 +58,8 @@ internal sealed class DockerLogLines
         {
             int space = piece.AsSpan(0, Math.Min(piece.Length, 40)).IndexOf((byte)' ');
             int from = 0;
-            if (space > 0 && DateTimeOffset.TryParse(Encoding.ASCII.GetString(piece, 0, space), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
+            if (space > 0 && DateTimeOffset.TryParse(Encoding.ASCII.GetString(piece, 0, space), CultureInfo.InvariantCulture,
+                DateTimeStyles.AssumeUniversal, out var time))
             {
                 _time = IsEmpty ? time : _time ?? time;
                 from = space + 1;

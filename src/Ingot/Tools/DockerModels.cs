@@ -194,7 +194,8 @@ public sealed record DockerPool(string? Subnet);
 /// <param name="ApiVersion">The newest API it speaks.</param>
 /// <param name="Components">What it is made of; null when it does not say.</param>
 /// <param name="MinApiVersion">The oldest API it speaks; null when it does not say.</param>
-public sealed record DockerVersion(string Version, string ApiVersion, IReadOnlyList<DockerComponent>? Components = null, string? MinApiVersion = null)
+public sealed record DockerVersion(
+    string Version, string ApiVersion, IReadOnlyList<DockerComponent>? Components = null, string? MinApiVersion = null)
 {
     private const string DockersEngine = "Engine";
     private const int FirstMinorWithZstandard = 42;

@@ -2,7 +2,8 @@ using System.Net;
 
 namespace Ingot.Tools;
 
-/// <summary>The proxies of the person's environment, for other hosts than this one: a proxy must not be told what a program says to its neighbour.</summary>
+/// <summary>The proxies of the person's environment, for other hosts than this one:
+/// a proxy must not be told what a program says to its neighbour.</summary>
 public sealed class ForeignProxy : IWebProxy
 {
     /// <inheritdoc/>

@@ -6,7 +6,8 @@ namespace Ingot.Tools;
 /// <remarks><see href="https://git-scm.com/docs/git-config#_syntax"/>.</remarks>
 internal static class GitConfig
 {
-    /// <summary>Its values by name, <c>section.key</c> or <c>section.subsection.key</c>, section and key in lower case; of a name that stands several times the last. A line that cannot be read is none.</summary>
+    /// <summary>Its values by name, <c>section.key</c> or <c>section.subsection.key</c>, section and key in lower case; of a name that
+    /// stands several times the last. A line that cannot be read is none.</summary>
     public static Dictionary<string, string> Parse(string text)
     {
         var values = new Dictionary<string, string>(StringComparer.Ordinal);

@@ -21,18 +21,22 @@ public sealed record GitConnection
     public IReadOnlyDictionary<string, string> Proxies { get; init; } = new Dictionary<string, string>();
 }
 
-/// <summary>git, fetching what someone else wrote. It reads no configuration but what is given here, runs no hook, asks nobody, and keeps secrets off the command line.</summary>
+/// <summary>git, fetching what someone else wrote. It reads no configuration but what is given here, runs no hook, asks nobody, and keeps
+/// secrets off the command line.</summary>
 /// <param name="connection">How repositories are reached.</param>
 public sealed class GitFetch(GitConnection connection)
 {
     private const int LowSpeedSeconds = 60;
 
-    /// <summary>What a repository calls its commits: a line for each name that ends so, and one for its default branch when <paramref name="names"/> is <c>HEAD</c>.</summary>
-    public Command List(string repository, params IReadOnlyList<string> names) => Run(directory: null, ["ls-remote", "--symref", "--", repository, .. names]);
+    /// <summary>What a repository calls its commits: a line for each name that ends so, and one for its default branch when
+    /// <paramref name="names"/> is <c>HEAD</c>.</summary>
+    public Command List(string repository, params IReadOnlyList<string> names) =>
+        Run(directory: null, ["ls-remote", "--symref", "--", repository, .. names]);
 
     /// <summary>Makes an empty repository, without anything of a template.</summary>
     public Command Begin(string directory, string objectFormat) =>
-        Run(directory: null, "-c", "init.defaultBranch=master", "init", "--quiet", "--template=", $"--object-format={objectFormat}", "--", directory);
+        Run(directory: null, "-c", "init.defaultBranch=master", "init", "--quiet", "--template=",
+            $"--object-format={objectFormat}", "--", directory);
 
     /// <summary>Says where a repository came from.</summary>
     public Command SetOrigin(string directory, string repository) => Run(directory, "config", "remote.origin.url", repository);
@@ -53,7 +57,8 @@ public sealed class GitFetch(GitConnection connection)
 
     /// <summary>Fetches all branches and tags with their history: what a server needs that hands out no single commit.</summary>
     public Command FetchAll(string directory, string repository) =>
-        Run(directory, "fetch", "--quiet", "--update-head-ok", "--", repository, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*");
+        Run(directory, "fetch", "--quiet", "--update-head-ok", "--", repository, "+refs/heads/*:refs/remotes/origin/*",
+            "+refs/tags/*:refs/tags/*");
 
     /// <summary>Which commit a name is of.</summary>
     public Command Commit(string directory, string name) => Run(directory, "rev-parse", "--verify", "--end-of-options", name + "^{commit}");
@@ -96,8 +101,10 @@ public sealed class GitFetch(GitConnection connection)
         "git",
         [
             .. directory is null ? Array.Empty<string>() : ["-C", directory],
-            "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "pack.threads=1",
-            "-c", "advice.detachedHead=false", "-c", "credential.helper=", "-c", "http.lowSpeedLimit=1000", "-c", string.Create(CultureInfo.InvariantCulture, $"http.lowSpeedTime={LowSpeedSeconds}"),
+            "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c",
+            "maintenance.auto=false", "-c", "pack.threads=1",
+            "-c", "advice.detachedHead=false", "-c", "credential.helper=", "-c", "http.lowSpeedLimit=1000", "-c", string.Create(
+                CultureInfo.InvariantCulture, $"http.lowSpeedTime={LowSpeedSeconds}"),
             // git would go on showing the secret to whom an answer sends it.
             .. connection.Authorization is null ? Array.Empty<string>() : ["-c", "http.followRedirects=false"],
             .. arguments,

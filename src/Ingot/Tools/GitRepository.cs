@@ -4,8 +4,10 @@ using Ingot.Oci.Linux;
 
 namespace Ingot.Tools;
 
-/// <summary>The repository of a working tree, found by looking and read as files. Its configuration is not obeyed: of it only the address of its remote and a few plain values are read.</summary>
-/// <remarks>What is asked of git itself, a <see cref="GitView"/> asks. <see href="https://git-scm.com/docs/gitrepository-layout"/>.</remarks>
+/// <summary>The repository of a working tree, found by looking and read as files. Its configuration is not obeyed: of it only the address
+/// of its remote and a few plain values are read.</summary>
+/// <remarks>What is asked of git itself, a <see cref="GitView"/> asks.
+/// <see href="https://git-scm.com/docs/gitrepository-layout"/>.</remarks>
 public sealed record GitRepository
 {
     private const string Entry = ".git";
@@ -16,11 +18,14 @@ public sealed record GitRepository
 
     // What decides how a file in the working tree compares with the one in the repository, and can name no program and no file.
     private static readonly string[] s_plain =
-        ["core.autocrlf", "core.checkstat", "core.eol", "core.filemode", "core.ignorecase", "core.precomposeunicode", "core.symlinks", "core.trustctime"];
+        ["core.autocrlf", "core.checkstat", "core.eol", "core.filemode", "core.ignorecase", "core.precomposeunicode",
+            "core.symlinks", "core.trustctime"];
 
-    private static readonly string[] s_plainValues = ["true", "false", "yes", "no", "on", "off", "1", "0", "input", "lf", "crlf", "native", "default", "minimal"];
+    private static readonly string[] s_plainValues =
+        ["true", "false", "yes", "no", "on", "off", "1", "0", "input", "lf", "crlf", "native", "default", "minimal"];
 
-    private static readonly string[] s_extensions = ["noop", "objectformat", "partialclone", "preciousobjects", "relativeworktrees", "worktreeconfig"];
+    private static readonly string[] s_extensions =
+        ["noop", "objectformat", "partialclone", "preciousobjects", "relativeworktrees", "worktreeconfig"];
 
     private static readonly string[] s_alternates = ["objects/info/alternates", "objects/info/http-alternates"];
 
@@ -68,8 +73,9 @@ public sealed record GitRepository
 
     internal string Attributes { get; private init; } = "";
 
-    /// <summary>The repository in whose working tree a directory is; null for none. A bare repository is none: whoever adds files to a working tree can put one there.
-    /// One that leads elsewhere, is another user's, or is of a form that is not known throws <see cref="ToolException"/>.</summary>
+    /// <summary>The repository in whose working tree a directory is; null for none. A bare repository is none: whoever adds files to a
+    /// working tree can put one there. One that leads elsewhere, is another user's, or is of a form that is not known throws
+    /// <see cref="ToolException"/>.</summary>
     public static GitRepository? Find(string directory)
     {
         using var asked = new RootedDirectory(directory);
@@ -101,7 +107,8 @@ public sealed record GitRepository
         return Read(new GitRepository(directory, top, places, owner), own, common);
     }
 
-    // A further working tree, or one of a submodule: what the file leads to must say that it belongs to it, else any file could lead to anybody's repository.
+    // A further working tree, or one of a submodule: what the file leads to must say that it belongs to it,
+    // else any file could lead to anybody's repository.
     private static (string Own, string Common) Linked(string top, string path)
     {
         using var parent = new RootedDirectory(top);
@@ -114,18 +121,23 @@ public sealed record GitRepository
         if (Text(own, "commondir", place)?.Trim() is not { } common)
         {
             var config = GitConfig.Parse(Text(own, "config", place) ?? "");
-            return config.TryGetValue("core.worktree", out var tree) && IsSame(Path.GetFullPath(tree, place), top) ? (place, place) : throw Foreign(path, place);
+            return config.TryGetValue("core.worktree", out var tree) && IsSame(Path.GetFullPath(tree, place), top)
+                ? (place, place)
+                : throw Foreign(path, place);
         }
 
         common = Path.GetFullPath(common, place);
         string? back = Text(own, "gitdir", place)?.Trim();
-        bool isMutual = back is not null && Path.GetFileName(back) == Entry && IsSame(Path.GetDirectoryName(Path.GetFullPath(back, place))!, top)
+        bool isMutual = back is not null
+            && Path.GetFileName(back) == Entry
+            && IsSame(Path.GetDirectoryName(Path.GetFullPath(back, place))!, top)
             && IsSame(Path.GetDirectoryName(Path.GetDirectoryName(place)!)!, common);
         return isMutual ? (place, Path.GetDirectoryName(Path.GetDirectoryName(place)!)!) : throw Foreign(path, place);
     }
 
     private static ToolException Foreign(string path, string place) =>
-        Refused(path, $"leads to '{place}', which does not say that it belongs to it", "'git worktree repair' in the repository makes it say so");
+        Refused(path, $"leads to '{place}', which does not say that it belongs to it",
+            "'git worktree repair' in the repository makes it say so");
 
     private static RootedDirectory Open(string place, string from)
     {
@@ -157,18 +169,23 @@ public sealed record GitRepository
     {
         uint self = StatusOf("/proc/self").UserId;
         uint asker = StatusOf(directory).UserId;
-        List<(uint UserId, uint GroupId)> others = [.. parts.Select(StatusOf).Where(s => s.UserId != self).Select(s => (s.UserId, s.GroupId)).DistinctBy(s => s.UserId)];
+        List<(uint UserId, uint GroupId)> others =
+            [.. parts.Select(StatusOf).Where(s => s.UserId != self).Select(s => (s.UserId, s.GroupId)).DistinctBy(s => s.UserId)];
         if (others.FirstOrDefault(o => o.UserId != 0 && o.UserId != asker) is { UserId: > 0 } stranger)
             throw Refused(parts[0], $"is of the user {stranger.UserId}, and '{directory}' of {asker}", "give both to one user");
         if (others.Count > 1)
             throw Refused(parts[0], "has parts of several users", "give all of it to one with 'chown -R'");
-        return others.Count == 0 || !Environment.IsPrivilegedProcess ? null : (others[0].UserId, others[0].GroupId == 0 ? NoGroup : others[0].GroupId);
+        return others.Count == 0 || !Environment.IsPrivilegedProcess
+            ? null
+            : (others[0].UserId, others[0].GroupId == 0 ? NoGroup : others[0].GroupId);
     }
 
     private const uint NoGroup = 65534;
 
     private static StatX StatusOf(string path) =>
-        Libc.StatX(Kernel.AT_FDCWD, LinuxPath.Terminated(path), 0, Kernel.STATX_BASIC_STATS, out var status) == 0 ? status : throw LinuxError.Failed("look at", path);
+        Libc.StatX(Kernel.AT_FDCWD, LinuxPath.Terminated(path), 0, Kernel.STATX_BASIC_STATS, out var status) == 0
+            ? status
+            : throw LinuxError.Failed("look at", path);
 
     private static GitRepository Read(GitRepository found, RootedDirectory own, RootedDirectory common)
     {
@@ -187,7 +204,9 @@ public sealed record GitRepository
         var mine = OwnConfig();
         return found with
         {
-            ObjectFormat = format is "sha1" or "sha256" ? format : throw Refused(found.CommonDirectory, $"names its objects by '{format}'", "use sha1 or sha256"),
+            ObjectFormat = format is "sha1" or "sha256"
+                ? format
+                : throw Refused(found.CommonDirectory, $"names its objects by '{format}'", "use sha1 or sha256"),
             Commit = Resolve(found, own, common, format == "sha256" ? 64 : 40),
             Remote = config.GetValueOrDefault("remote.origin.url"),
             Shallow = [.. (Text(common, "shallow", found.CommonDirectory) ?? "").Split('\n').Where(IsHex)],
@@ -200,8 +219,11 @@ public sealed record GitRepository
     private static void CheckForm(GitRepository found, Dictionary<string, string> config)
     {
         if (config.GetValueOrDefault("core.repositoryformatversion", "0") is not ("0" or "1"))
-            throw Refused(found.CommonDirectory, $"has the format '{config["core.repositoryformatversion"]}'", "use a format that git 2.39 reads");
-        if (config.Keys.Where(k => k.StartsWith("extensions.", StringComparison.Ordinal)).Select(k => k["extensions.".Length..]).FirstOrDefault(k => !s_extensions.Contains(k)) is { } unknown
+            throw Refused(found.CommonDirectory, $"has the format '{config["core.repositoryformatversion"]}'",
+                "use a format that git 2.39 reads");
+        if (config.Keys.Where(k => k.StartsWith("extensions.", StringComparison.Ordinal)).Select(k => k["extensions.".Length..])
+            .FirstOrDefault(k => !s_extensions.Contains(k))
+            is { } unknown
             && !(unknown == "refstorage" && config["extensions.refstorage"] == "files"))
             throw Refused(found.CommonDirectory, $"has the extension '{unknown}', which is not read", "clone it without");
     }
@@ -219,21 +241,28 @@ public sealed record GitRepository
         if (answer == PathAnswer.Outside || (index is not null && index.Status.Type != Kernel.S_IFREG))
             throw Refused(Path.Combine(found.GitDirectory, "index"), "is no file of its own", "take it away; 'git reset' makes it anew");
         if (s_alternates.FirstOrDefault(name => Text(common, name, found.CommonDirectory) is { Length: > 0 }) is { } alternates)
-            throw Refused(Path.Combine(found.CommonDirectory, alternates), "leads to objects elsewhere", "'git repack -a -d' fetches them; then take that file away");
+            throw Refused(Path.Combine(found.CommonDirectory, alternates), "leads to objects elsewhere",
+                "'git repack -a -d' fetches them; then take that file away");
 
         string objects = Path.Combine(found.CommonDirectory, "objects");
         using var top = common.Find("objects", out answer, followsLinks: false);
-        var link = answer == PathAnswer.Outside ? objects : LinksBelow(objects).Concat(SharedIndexes(found).Where(path => File.ResolveLinkTarget(path, false) is not null)).FirstOrDefault();
+        var link = answer == PathAnswer.Outside
+            ? objects
+            : LinksBelow(objects)
+                .Concat(SharedIndexes(found).Where(path => File.ResolveLinkTarget(path, false) is not null))
+                .FirstOrDefault();
         if (link is not null)
             throw Refused(link, "is a symbolic link", "replace it by what it leads to");
     }
 
-    internal static IEnumerable<string> SharedIndexes(GitRepository found) => System.IO.Directory.EnumerateFiles(found.GitDirectory, "sharedindex.*");
+    internal static IEnumerable<string> SharedIndexes(GitRepository found) =>
+        System.IO.Directory.EnumerateFiles(found.GitDirectory, "sharedindex.*");
 
     private static FileSystemEnumerable<string> LinksBelow(string directory)
     {
         static bool IsLink(ref FileSystemEntry entry) => (entry.Attributes & FileAttributes.ReparsePoint) != 0;
-        return new(directory, (ref FileSystemEntry entry) => entry.ToFullPath(), new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
+        return new(directory, (ref FileSystemEntry entry) => entry.ToFullPath(),
+            new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
         {
             ShouldIncludePredicate = IsLink,
             ShouldRecursePredicate = (ref FileSystemEntry entry) => !IsLink(ref entry),
@@ -248,11 +277,15 @@ public sealed record GitRepository
             text = text.Trim();
             if (text.Length == digits && IsHex(text))
                 return text;
-            if (!text.StartsWith("ref: refs/", StringComparison.Ordinal) || text.Split('/').Any(part => part is "" or "." or "..") || text.Any(char.IsControl))
-                throw Refused(Path.Combine(found.GitDirectory, "HEAD"), $"leads to '{(text.Length > 80 ? text[..80] : text)}', which is no branch", "check out a commit");
+            if (!text.StartsWith("ref: refs/", StringComparison.Ordinal)
+                || text.Split('/').Any(part => part is "" or "." or "..")
+                || text.Any(char.IsControl))
+                throw Refused(Path.Combine(found.GitDirectory, "HEAD"),
+                    $"leads to '{(text.Length > 80 ? text[..80] : text)}', which is no branch", "check out a commit");
 
             string name = text["ref: ".Length..];
-            if ((Text(own, name, found.GitDirectory) ?? Text(common, name, found.CommonDirectory) ?? Packed(common, name, found.CommonDirectory)) is not { } next)
+            if ((Text(own, name, found.GitDirectory) ?? Text(common, name, found.CommonDirectory) ?? Packed(common, name,
+                found.CommonDirectory)) is not { } next)
                 return null;
             text = next;
         }
@@ -260,8 +293,10 @@ public sealed record GitRepository
         throw Refused(Path.Combine(found.GitDirectory, "HEAD"), "leads from branch to branch", "check out a commit");
     }
 
-    private static string? Packed(RootedDirectory common, string name, string where) => (Text(common, "packed-refs", where, MaxReferences) ?? "").Split('\n')
-        .FirstOrDefault(line => line.EndsWith(name, StringComparison.Ordinal) && line.Length > name.Length && line[^(name.Length + 1)] == ' ' && IsHex(line[..^(name.Length + 1)]))?.Split(' ')[0];
+    private static string? Packed(RootedDirectory common, string name, string where) =>
+        (Text(common, "packed-refs", where, MaxReferences) ?? "").Split('\n')
+            .FirstOrDefault(line => line.EndsWith(name, StringComparison.Ordinal) && line.Length > name.Length
+                && line[^(name.Length + 1)] == ' ' && IsHex(line[..^(name.Length + 1)]))?.Split(' ')[0];
 
     private static bool IsHex(string text) => text.Length is 40 or 64 && text.All(char.IsAsciiHexDigitLower);
 
@@ -293,7 +328,8 @@ public sealed record GitRepository
         return Path.IsPathRooted(file) && File.Exists(file) ? File.ReadAllText(file) : "";
     }
 
-    private static string Home => Environment.IsPrivilegedProcess ? "/root" : Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+    private static string Home =>
+        Environment.IsPrivilegedProcess ? "/root" : Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
 
     private static bool Exists(RootedDirectory directory, string name)
     {
@@ -312,5 +348,6 @@ public sealed record GitRepository
         return reader.ReadToEnd();
     }
 
-    private static ToolException Refused(string path, string why, string cure) => new("git", $"the repository is not read: '{path}' {why}; {cure}");
+    private static ToolException Refused(string path, string why, string cure) =>
+        new("git", $"the repository is not read: '{path}' {why}; {cure}");
 }

@@ -4,8 +4,9 @@ using System.Text;
 
 namespace Ingot.Tools;
 
-/// <summary>git, asked about a repository of others. It is shown a directory of ours in place of the repository's own, with a configuration of ours, and of the repository only its objects and its index: so nothing that the
-/// repository could name is run: no filter, hook, helper or transport. A repository of another user is read with that user's rights.</summary>
+/// <summary>git, asked about a repository of others. It is shown a directory of ours in place of the repository's own, with a configuration
+/// of ours, and of the repository only its objects and its index: so nothing that the repository could name is run: no filter, hook, helper
+/// or transport. A repository of another user is read with that user's rights.</summary>
 /// <remarks>Decision 10 says why.</remarks>
 public sealed class GitView : IDisposable
 {
@@ -36,20 +37,26 @@ public sealed class GitView : IDisposable
     /// <summary>The directory that git takes for the repository.</summary>
     public string Path { get; }
 
-    /// <summary>What serves a fetch from <see cref="Path"/>, as <c>--upload-pack</c> takes it: words of ours only, because git gives them to a shell.</summary>
-    public string UploadPack => string.Join(' ', AsOwner(["-c", "safe.directory=*", "-c", "uploadpack.allowAnySHA1InWant=true", "upload-pack"]));
+    /// <summary>What serves a fetch from <see cref="Path"/>, as <c>--upload-pack</c> takes it: words of ours only,
+    /// because git gives them to a shell.</summary>
+    public string UploadPack =>
+        string.Join(' ', AsOwner(["-c", "safe.directory=*", "-c", "uploadpack.allowAnySHA1InWant=true", "upload-pack"]));
 
     /// <summary>Succeeds when the repository has a commit.</summary>
     public Command Has(string commit) => Run("cat-file", "-e", commit + "^{commit}");
 
-    /// <summary>The files below the directory that differ from the commit, one a line; nothing when there are none. What submodules hold is not looked at: theirs would be another repository's configuration.</summary>
-    public Command Changes() => Run("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=dirty", "--no-renames", "--", ".");
+    /// <summary>The files below the directory that differ from the commit, one a line; nothing when there are none. What submodules hold is
+    /// not looked at: theirs would be another repository's configuration.</summary>
+    public Command Changes() =>
+        Run("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=dirty", "--no-renames", "--", ".");
 
     /// <summary>What is in the index below the directory: mode, object and stage, a tabulator, and the path.</summary>
     public Command Index() => Run("ls-files", "--stage", "--", ".");
 
-    /// <summary>The newest commit that changed any of some paths, and when it was made, in seconds since 1970; nothing when there is none.</summary>
-    public Command NewestCommit(IReadOnlyList<string> paths) => Run(["log", "-1", "--format=%H %ct", _repository.Commit ?? "HEAD", "--", .. paths]);
+    /// <summary>The newest commit that changed any of some paths, and when it was made, in seconds since 1970;
+    /// nothing when there is none.</summary>
+    public Command NewestCommit(IReadOnlyList<string> paths) =>
+        Run(["log", "-1", "--format=%H %ct", _repository.Commit ?? "HEAD", "--", .. paths]);
 
     /// <inheritdoc/>
     public void Dispose() => Directory.Delete(Path, recursive: true);
@@ -62,7 +69,8 @@ public sealed class GitView : IDisposable
 
     private string[] AsOwner(string[] arguments) => _repository.Owner is not { } owner
         ? ["git", .. arguments]
-        : ["setpriv", Option("reuid", owner.UserId), Option("regid", owner.GroupId), "--clear-groups", "--no-new-privs", "git", .. arguments];
+        : ["setpriv", Option("reuid", owner.UserId), Option("regid", owner.GroupId), "--clear-groups", "--no-new-privs",
+            "git", .. arguments];
 
     private static string Option(string name, uint value) => string.Create(CultureInfo.InvariantCulture, $"--{name}={value}");
 
@@ -85,7 +93,8 @@ public sealed class GitView : IDisposable
 
     private string Config()
     {
-        var config = new StringBuilder("[core]\n\tbare = false\n\tsafecrlf = false\n\thooksPath = /dev/null\n\tfsmonitor = false\n\tattributesFile = /dev/null\n");
+        var config = new StringBuilder(
+            "[core]\n\tbare = false\n\tsafecrlf = false\n\thooksPath = /dev/null\n\tfsmonitor = false\n\tattributesFile = /dev/null\n");
         config.Append(CultureInfo.InvariantCulture, $"\trepositoryformatversion = {(_repository.ObjectFormat == "sha1" ? 0 : 1)}\n");
         foreach (var (name, value) in _repository.Settings)
             config.Append(CultureInfo.InvariantCulture, $"\t{name["core.".Length..]} = {value}\n");

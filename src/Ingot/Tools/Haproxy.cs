@@ -32,7 +32,8 @@ public static class Haproxy
     public static async Task RunAsync(HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken = default)
     {
         if (config.SocketPath.Length > LongestSocketPath)
-            throw new ToolException("haproxy", $"the socket path '{config.SocketPath}' has {config.SocketPath.Length} characters; the system allows {LongestSocketPath}");
+            throw new ToolException("haproxy",
+                $"the socket path '{config.SocketPath}' has {config.SocketPath.Length} characters; the system allows {LongestSocketPath}");
 
         string text = config.Render();
         var keepers = HaproxyKeeper.Find(config);
@@ -64,7 +65,8 @@ public static class Haproxy
     }
 
     /// <summary>The servers with which a process would be started again; none when nothing was ever written.</summary>
-    public static IReadOnlyList<HaproxyServer> Saved(HaproxyConfig config) => File.Exists(config.ConfigPath) && File.Exists(config.ChecksPath)
+    public static IReadOnlyList<HaproxyServer> Saved(HaproxyConfig config) => File.Exists(config.ConfigPath)
+        && File.Exists(config.ChecksPath)
         ? HaproxyConfig.ReadServers(File.ReadAllText(config.ConfigPath), File.ReadAllText(config.ChecksPath))
         : [];
 
@@ -100,7 +102,8 @@ public static class Haproxy
             if (keepers.Count + left.Length == 0)
                 return;
             if (elapsed > s_stopTime)
-                throw new ToolException("haproxy", string.Create(CultureInfo.InvariantCulture, $"the process {left.Concat(keepers).First()} could not be ended within {s_stopTime.TotalSeconds:0} s; end it with 'kill -9'"));
+                throw new ToolException("haproxy", string.Create(CultureInfo.InvariantCulture, $"the process {left.Concat(keepers).First()}"
+                    + $" could not be ended within {s_stopTime.TotalSeconds:0} s; end it with 'kill -9'"));
             await Task.Delay(s_poll, time, cancellationToken);
         }
     }
@@ -122,7 +125,8 @@ public static class Haproxy
         }
     }
 
-    private static async Task CheckAsync(HaproxyConfig config, IReadOnlyList<SafeHandle> sockets, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task CheckAsync(
+        HaproxyConfig config, IReadOnlyList<SafeHandle> sockets, TimeProvider time, CancellationToken cancellationToken)
     {
         // The configuration names the sockets by number, and HAProxy looks at them.
         File.Delete(config.LogPath);
@@ -143,7 +147,8 @@ public static class Haproxy
         }
     }
 
-    private static async Task<int> AnswersAsync(HaproxyConfig config, IReadOnlyList<int> before, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task<int> AnswersAsync(
+        HaproxyConfig config, IReadOnlyList<int> before, TimeProvider time, CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
         var runtime = new HaproxyRuntime(config.SocketPath, time);
@@ -153,13 +158,15 @@ public static class Haproxy
             if (info is not null && !before.Contains(info.Pid) && info.Description == config.Description)
                 return info.Pid;
             if (time.GetElapsedTime(start) > s_startTime)
-                throw new ToolException("haproxy", $"HAProxy was started with '{config.ConfigPath}' and does not answer on '{config.SocketPath}' after {s_startTime.TotalSeconds:0} s; it wrote:\n{HaproxyKeeper.Tail(config)}");
+                throw new ToolException("haproxy", $"HAProxy was started with '{config.ConfigPath}' and does not answer on "
+                    + $"'{config.SocketPath}' after {s_startTime.TotalSeconds:0} s; it wrote:\n{HaproxyKeeper.Tail(config)}");
             await Task.Delay(s_poll, time, cancellationToken);
         }
     }
 
     // What the keeper before started in its last moment would take requests too, by servers and weights of its own.
-    private static void DismissOthers(HaproxyConfig config, int pid) => Signal(HaproxyKeeper.FindProxies(config).Where(process => process != pid), Kernel.SIGUSR1);
+    private static void DismissOthers(HaproxyConfig config, int pid) =>
+        Signal(HaproxyKeeper.FindProxies(config).Where(process => process != pid), Kernel.SIGUSR1);
 
     private static async Task<IReadOnlyList<int>> ProcessesAsync(HaproxyConfig config, CancellationToken cancellationToken)
     {
@@ -168,7 +175,8 @@ public static class Haproxy
         return [.. HaproxyKeeper.FindProxies(config).Union(info is { Pid: var pid } && IsHaproxy(pid) ? [pid] : [])];
     }
 
-    private static async Task<IReadOnlyList<int>> AnswererAsync(HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<int>> AnswererAsync(
+        HaproxyConfig config, TimeProvider time, CancellationToken cancellationToken)
     {
         try
         {

@@ -15,13 +15,15 @@ public sealed record HaproxyCheck(string Path, TimeSpan Interval, int Rise, int 
     private static readonly SearchValues<char> s_pathCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~!$&()*+,=:@%?");
 
-    internal string Keywords => string.Create(CultureInfo.InvariantCulture, $"check inter {HaproxyConfig.Milliseconds(Interval)} rise {Rise} fall {Fall}");
+    internal string Keywords =>
+        string.Create(CultureInfo.InvariantCulture, $"check inter {HaproxyConfig.Milliseconds(Interval)} rise {Rise} fall {Fall}");
 
     /// <summary>The path, if it can be said to HAProxy as it is; otherwise it throws.</summary>
     // It goes into a map file and onto HAProxy's command socket, where blanks, quotes and semicolons end a word.
     public string SafePath => Path.StartsWith('/') && !Path.AsSpan().ContainsAnyExcept(s_pathCharacters)
         ? Path
-        : throw new ToolException("haproxy", $"'{Path}' cannot be the path of a health check: it must begin with '/' and hold only characters that need no quoting");
+        : throw new ToolException("haproxy",
+            $"'{Path}' cannot be the path of a health check: it must begin with '/' and hold only characters that need no quoting");
 }
 
 /// <summary>A server HAProxy begins with.</summary>
@@ -43,10 +45,12 @@ public sealed record HaproxyConfig
     /// <summary>How often a request is tried again, at most.</summary>
     public const int Retries = 3;
 
-    /// <summary>The directory of everything a process needs to be started again, its owner's only. It is gone after a boot, as its processes are.</summary>
+    /// <summary>The directory of everything a process needs to be started again, its owner's only. It is gone after a boot,
+    /// as its processes are.</summary>
     public required string Directory { get; init; }
 
-    /// <summary>Where users connect. The sockets are given to HAProxy by number, from <see cref="ChildProcess.GivenDescriptor"/> on: it neither opens nor closes one.</summary>
+    /// <summary>Where users connect. The sockets are given to HAProxy by number, from <see cref="ChildProcess.GivenDescriptor"/> on: it
+    /// neither opens nor closes one.</summary>
     public required IReadOnlyList<IPEndPoint> Listen { get; init; }
 
     /// <summary>How long an instance, or a user, may be silent while a request is under way.</summary>
@@ -84,11 +88,12 @@ public sealed record HaproxyConfig
 
     /// <summary>The configuration's text (<see href="https://docs.haproxy.org/2.6/configuration.html">HAProxy 2.6</see>).</summary>
     /// <remarks>
-    /// What cannot be repeated is never sent twice: a request that was sent and got no answer is tried again, elsewhere, only when its method is
-    /// idempotent. An answer is an answer, whatever its status, and one that takes long is waited for: neither is asked for again. What was upgraded,
-    /// such as a WebSocket, outlives the process that it began in by an hour. The path of a health check is looked up
-    /// by server name, in a map that can be changed at run time, so that two generations with different paths need no restart between them.
-    /// Idle connections of users stay open when another process takes over, until their next answer: closing them would race with a request.
+    /// What cannot be repeated is never sent twice: a request that was sent and got no answer is tried again, elsewhere, only when its
+    /// method is idempotent. An answer is an answer, whatever its status, and one that takes long is waited for: neither is asked for
+    /// again. What was upgraded, such as a WebSocket, outlives the process that it began in by an hour. The path of a health check is
+    /// looked up by server name, in a map that can be changed at run time, so that two generations with different paths need no restart
+    /// between them. Idle connections of users stay open when another process takes over, until their next answer:
+    /// closing them would race with a request.
     /// </remarks>
     public string Render()
     {
@@ -129,14 +134,16 @@ public sealed record HaproxyConfig
 
             """);
         foreach (var server in Servers)
-            text.Append(CultureInfo.InvariantCulture, $"  server {server.Name} {server.Address} weight {server.Weight} {server.Check.Keywords}\n");
+            text.Append(CultureInfo.InvariantCulture,
+                $"  server {server.Name} {server.Address} weight {server.Weight} {server.Check.Keywords}\n");
         return text.ToString();
     }
 
     /// <summary>Reads the servers that <see cref="Render"/> and <see cref="RenderChecks"/> wrote.</summary>
     public static IReadOnlyList<HaproxyServer> ReadServers(string config, string checks)
     {
-        var paths = checks.Split('\n').Select(line => line.Split(' ')).Where(words => words.Length == 2).ToDictionary(words => words[0], words => words[1], StringComparer.Ordinal);
+        var paths = checks.Split('\n').Select(line => line.Split(' ')).Where(words => words.Length == 2)
+            .ToDictionary(words => words[0], words => words[1], StringComparer.Ordinal);
         return [.. config.Split('\n').Select(line => ReadServer(line, paths)).OfType<HaproxyServer>()];
     }
 
@@ -144,21 +151,27 @@ public sealed record HaproxyConfig
     {
         static int Number(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : -1;
 
-        return line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is ["server", var name, var address, "weight", var weight, "check", "inter", var interval, "rise", var rise, "fall", var fall]
-            && Number(weight) >= 0 && Number(rise) > 0 && Number(fall) > 0 && interval.EndsWith("ms", StringComparison.Ordinal) && Number(interval[..^2]) > 0
-            ? new HaproxyServer(name, address, Number(weight), new HaproxyCheck(paths.GetValueOrDefault(name, "/"), TimeSpan.FromMilliseconds(Number(interval[..^2])), Number(rise), Number(fall)))
+        return line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            is ["server", var name, var address, "weight", var weight, "check", "inter", var interval, "rise", var rise, "fall", var fall]
+            && Number(weight) >= 0 && Number(rise) > 0 && Number(fall) > 0 && interval.EndsWith("ms", StringComparison.Ordinal)
+            && Number(interval[..^2]) > 0
+            ? new HaproxyServer(name, address, Number(weight), new HaproxyCheck(paths.GetValueOrDefault(name, "/"),
+                TimeSpan.FromMilliseconds(Number(interval[..^2])), Number(rise), Number(fall)))
             : null;
     }
 
     // None at all would mean without end.
-    internal static string Milliseconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{Math.Max(1, (long)time.TotalMilliseconds)}ms");
+    internal static string Milliseconds(TimeSpan time) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Math.Max(1, (long)time.TotalMilliseconds)}ms");
 
-    // A word of the file ends at a blank; quotes, '#', '$' and '\' mean something in one; the path of the map stands in an expression in quotes.
+    // A word of the file ends at a blank; quotes, '#', '$' and '\' mean something in one;
+    // the path of the map stands in an expression in quotes.
     private void CheckWords()
     {
         string[] words = [SocketPath, ChecksPath, User ?? "", .. Servers.SelectMany(server => new[] { server.Name, server.Address })];
         if (words.FirstOrDefault(word => word.AsSpan().ContainsAny(s_meaning) || word.Any(char.IsControl)) is { } word)
-            throw new ToolException("haproxy", $"'{word}' cannot be said in a configuration of HAProxy: it holds a character that means something there");
+            throw new ToolException("haproxy",
+                $"'{word}' cannot be said in a configuration of HAProxy: it holds a character that means something there");
         if (Description.AsSpan().ContainsAny(s_meaningInText) || Description.Any(char.IsControl))
             throw new ToolException("haproxy", $"'{Description}' cannot be the description in a configuration of HAProxy");
     }

@@ -40,24 +40,30 @@ internal static class HaproxyKeeper
     public static void Start(HaproxyConfig config, IReadOnlyList<SafeHandle> sockets, IEnumerable<int> keepers, IEnumerable<int> before)
     {
         // setsid leaves it to the system's first process, so that nobody has to wait for its end.
-        var command = new Command("setsid", "--fork", "sh", "-c", Script, Name, config.ConfigPath, config.LogPath, Words(keepers), Words(before));
+        var command = new Command("setsid", "--fork", "sh", "-c", Script, Name, config.ConfigPath, config.LogPath,
+            Words(keepers), Words(before));
         int code = ChildProcess.Start(command, config.LogPath, given: sockets).Wait();
         if (code != 0)
-            throw new ToolException("setsid", string.Create(CultureInfo.InvariantCulture, $"the keeper of HAProxy could not be started: setsid ended with exit code {code}: {Tail(config)}"));
+            throw new ToolException("setsid", string.Create(CultureInfo.InvariantCulture,
+                $"the keeper of HAProxy could not be started: setsid ended with exit code {code}: {Tail(config)}"));
     }
 
     /// <summary>The keepers that run for a configuration: one, or none.</summary>
     public static IReadOnlyList<int> Find(HaproxyConfig config) => [.. Processes.All().Where(process => IsKeeper(process, config))];
 
     /// <summary>Whether a process of HAProxy would be started again.</summary>
-    public static bool Keeps(int proxy, HaproxyConfig config) => Processes.ParentOf(proxy) is > 1 and var parent && IsKeeper(parent, config);
+    public static bool Keeps(int proxy, HaproxyConfig config) =>
+        Processes.ParentOf(proxy) is > 1 and var parent && IsKeeper(parent, config);
 
     /// <summary>The processes of HAProxy that run with a configuration, those that end once their requests have among them.</summary>
     public static IReadOnlyList<int> FindProxies(HaproxyConfig config) =>
-        [.. Processes.All().Where(process => Processes.WordsOf(process) is [var program, ..] words && Path.GetFileName(program) == "haproxy" && words.Contains(config.ConfigPath))];
+        [.. Processes.All().Where(process => Processes.WordsOf(process) is [var program, ..] words
+            && Path.GetFileName(program) == "haproxy"
+            && words.Contains(config.ConfigPath))];
 
     /// <summary>The end of what HAProxy wrote when it was last started.</summary>
-    public static string Tail(HaproxyConfig config) => File.Exists(config.LogPath) ? string.Join('\n', File.ReadLines(config.LogPath).TakeLast(10)) : "";
+    public static string Tail(HaproxyConfig config) =>
+        File.Exists(config.LogPath) ? string.Join('\n', File.ReadLines(config.LogPath).TakeLast(10)) : "";
 
     /// <summary>Whether a process keeps a HAProxy, whosever it is.</summary>
     public static bool IsKeeper(int process) => Processes.WordsOf(process) is ["sh", "-c", _, Name, ..];
@@ -65,5 +71,6 @@ internal static class HaproxyKeeper
     private static bool IsKeeper(int process, HaproxyConfig config) =>
         Processes.WordsOf(process) is ["sh", "-c", _, Name, var path, ..] && path == config.ConfigPath;
 
-    private static string Words(IEnumerable<int> processes) => string.Join(' ', processes.Select(process => process.ToString(CultureInfo.InvariantCulture)));
+    private static string Words(IEnumerable<int> processes) =>
+        string.Join(' ', processes.Select(process => process.ToString(CultureInfo.InvariantCulture)));
 }

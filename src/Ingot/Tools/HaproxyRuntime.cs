@@ -19,7 +19,9 @@ public sealed record HaproxyInfo(int Pid, long StartedAt, string Description);
 /// <param name="IsUp">Whether requests would be sent to it.</param>
 /// <param name="CheckStatus">How its last check ended, such as <c>L7OK</c>; <c>INI</c> or empty before the first.</param>
 /// <param name="Stats">Every statistic, by the name HAProxy gives it.</param>
-public sealed record HaproxyServerStatus(string Name, string Address, int Weight, bool IsMaintenance, bool IsDraining, bool IsUp, string CheckStatus, IReadOnlyDictionary<string, string> Stats)
+public sealed record HaproxyServerStatus(
+    string Name, string Address, int Weight, bool IsMaintenance, bool IsDraining, bool IsUp, string CheckStatus,
+    IReadOnlyDictionary<string, string> Stats)
 {
     /// <summary>A statistic that is a number; 0 when HAProxy leaves it out.</summary>
     public long Number(string name) => HaproxyRuntime.Number(Stats, name);
@@ -29,9 +31,11 @@ public sealed record HaproxyServerStatus(string Name, string Address, int Weight
 /// <param name="Info">What it says of itself.</param>
 /// <param name="Servers">The servers of the one group.</param>
 /// <param name="Frontend">The statistics of the side users connect to.</param>
-public sealed record HaproxyStatus(HaproxyInfo Info, IReadOnlyList<HaproxyServerStatus> Servers, IReadOnlyDictionary<string, string> Frontend);
+public sealed record HaproxyStatus(
+    HaproxyInfo Info, IReadOnlyList<HaproxyServerStatus> Servers, IReadOnlyDictionary<string, string> Frontend);
 
-/// <summary>HAProxy's command socket (<see href="https://docs.haproxy.org/2.6/management.html#9.3">management guide, unix socket commands</see>). One connection a command. Each ends within a time of its own, whatever HAProxy does.</summary>
+/// <summary>HAProxy's command socket (<see href="https://docs.haproxy.org/2.6/management.html#9.3">management guide, unix socket
+/// commands</see>). One connection a command. Each ends within a time of its own, whatever HAProxy does.</summary>
 public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
 {
     private const int AdminMaintenance = 0x01;
@@ -61,7 +65,8 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
         return ReadStatus(reply);
     }
 
-    /// <summary>Everything there is to know; null when nothing listens on the socket. One that listens and does not answer throws.</summary>
+    /// <summary>Everything there is to know; null when nothing listens on the socket.
+    /// One that listens and does not answer throws.</summary>
     public async Task<HaproxyStatus?> TryStatusAsync(CancellationToken cancellationToken = default)
     {
         try
@@ -99,7 +104,8 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
         DoAsync(string.Create(CultureInfo.InvariantCulture, $"set server {Server(name)} weight {weight}"), cancellationToken);
 
     /// <summary>Lets a server take no new requests; it is still checked.</summary>
-    public Task DrainAsync(string name, CancellationToken cancellationToken = default) => DoAsync($"set server {Server(name)} state drain", cancellationToken);
+    public Task DrainAsync(string name, CancellationToken cancellationToken = default) =>
+        DoAsync($"set server {Server(name)} state drain", cancellationToken);
 
     /// <summary>Takes a server out of use. False when there is none of that name.</summary>
     public async Task<bool> TryMaintainAsync(string name, CancellationToken cancellationToken = default)
@@ -110,7 +116,8 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     }
 
     /// <summary>Cuts every request in flight at a server.</summary>
-    public Task CutSessionsAsync(string name, CancellationToken cancellationToken = default) => DoAsync($"shutdown sessions server {Server(name)}", cancellationToken);
+    public Task CutSessionsAsync(string name, CancellationToken cancellationToken = default) =>
+        DoAsync($"shutdown sessions server {Server(name)}", cancellationToken);
 
     /// <summary>Removes a server that is in maintenance. False while it still has connections; one that is gone is removed.</summary>
     public async Task<bool> TryDeleteAsync(string name, CancellationToken cancellationToken = default)
@@ -141,13 +148,16 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     }
 
     internal static long Number(IReadOnlyDictionary<string, string> stats, string name) =>
-        stats.TryGetValue(name, out string? text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : 0;
+        stats.TryGetValue(name, out string? text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+            ? number
+            : 0;
 
     internal static HaproxyStatus ReadStatus(string reply)
     {
         var stats = ReadStats(reply);
         var states = ReadStates(reply);
-        var servers = states.Select(state => (State: state, Stats: stats.FirstOrDefault(row => row["pxname"] == HaproxyConfig.Backend && row["svname"] == state["srv_name"])))
+        var servers = states.Select(state => (
+            State: state, Stats: stats.FirstOrDefault(row => row["pxname"] == HaproxyConfig.Backend && row["svname"] == state["srv_name"])))
             .Where(pair => pair.Stats is not null)
             .Select(pair => ServerStatus(pair.State, pair.Stats!));
         var frontend = stats.FirstOrDefault(row => row["svname"] == "FRONTEND") ?? throw Unreadable("it names no FRONTEND", reply);
@@ -156,10 +166,16 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
 
     internal static HaproxyInfo ReadInfo(string reply)
     {
-        string Value(string name) => reply.Split('\n').FirstOrDefault(line => line.StartsWith(name + ": ", StringComparison.Ordinal)) is { } line ? line[(name.Length + 2)..].Trim() : "";
+        string Value(string name) =>
+            reply.Split('\n').FirstOrDefault(line => line.StartsWith(name + ": ", StringComparison.Ordinal)) is { } line
+                ? line[(name.Length + 2)..].Trim()
+                : "";
 
         return int.TryParse(Value("Pid"), NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
-            ? new HaproxyInfo(pid, long.TryParse(Value("Start_time_sec"), NumberStyles.None, CultureInfo.InvariantCulture, out long started) ? started : 0, Value("description"))
+            ? new HaproxyInfo(
+                pid,
+                long.TryParse(Value("Start_time_sec"), NumberStyles.None, CultureInfo.InvariantCulture, out long started) ? started : 0,
+                Value("description"))
             : throw Unreadable("it names no Pid", reply);
     }
 
@@ -186,7 +202,8 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
     private static List<Dictionary<string, string>> ReadStates(string reply) =>
         ReadTable(reply, header => header.StartsWith("# be_id ", StringComparison.Ordinal), line => line.Split(' '));
 
-    private static List<Dictionary<string, string>> ReadTable(string reply, Func<string, bool> isHeader, Func<string, IReadOnlyList<string>> split)
+    private static List<Dictionary<string, string>> ReadTable(
+        string reply, Func<string, bool> isHeader, Func<string, IReadOnlyList<string>> split)
     {
         var rows = new List<Dictionary<string, string>>();
         var lines = reply.Split('\n').SkipWhile(line => !isHeader(line)).ToArray();
@@ -235,7 +252,8 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
             throw Refused(command, reply);
     }
 
-    private Task<string> SendAsync(string command, CancellationToken cancellationToken) => SendAsync(command, s_commandTime, cancellationToken);
+    private Task<string> SendAsync(string command, CancellationToken cancellationToken) =>
+        SendAsync(command, s_commandTime, cancellationToken);
 
     private async Task<string> SendAsync(string command, TimeSpan limit, CancellationToken cancellationToken)
     {
@@ -247,7 +265,8 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
-            throw new ToolException("haproxy", $"'{command}' could not be sent to HAProxy at '{socketPath}': {IngotException.ReasonOf(e)}", e is IOException { InnerException: SocketException inner } ? inner : e);
+            throw new ToolException("haproxy", $"'{command}' could not be sent to HAProxy at '{socketPath}': {IngotException.ReasonOf(e)}",
+                e is IOException { InnerException: SocketException inner } ? inner : e);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -269,7 +288,10 @@ public sealed class HaproxyRuntime(string socketPath, TimeProvider time)
 
     // A queue that is full, or no answer in time, says nothing of whether it runs.
     private static bool IsNobody(ToolException e) =>
-        e.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused or SocketError.ConnectionReset or SocketError.AddressNotAvailable };
+        e.InnerException is SocketException
+        {
+            SocketErrorCode: SocketError.ConnectionRefused or SocketError.ConnectionReset or SocketError.AddressNotAvailable,
+        };
 
     private static bool IsUnknown(string reply) => reply.StartsWith("No such server", StringComparison.Ordinal);
 

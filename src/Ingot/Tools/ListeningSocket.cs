@@ -90,15 +90,19 @@ public sealed class ListeningSocket : IDisposable
         if (taken >= 0)
             return new SafeFileHandle(taken, ownsHandle: true);
         return LinuxError.Last == Kernel.EPERM
-            ? throw new ToolException("haproxy", $"the listening socket of the process {process} could not be taken over: {LinuxError.Message}; run the server as root")
+            ? throw new ToolException("haproxy",
+                $"the listening socket of the process {process} could not be taken over: {LinuxError.Message}; run the server as root")
             : null;
     }
 
     private static string Explain(IPEndPoint address, SocketException e) => e.SocketErrorCode switch
     {
-        SocketError.AddressAlreadyInUse => $"could not listen at '{address}': {ListeningSockets.HolderOf(address)}; end it, or give the service another 'listen'",
-        SocketError.AddressNotAvailable => $"could not listen at '{address}': this host has no such address; give the service another 'listen'",
-        SocketError.AccessDenied => $"could not listen at '{address}': this user may not; run the server as root, or give the service a port from 1024 on",
+        SocketError.AddressAlreadyInUse =>
+            $"could not listen at '{address}': {ListeningSockets.HolderOf(address)}; end it, or give the service another 'listen'",
+        SocketError.AddressNotAvailable =>
+            $"could not listen at '{address}': this host has no such address; give the service another 'listen'",
+        SocketError.AccessDenied =>
+            $"could not listen at '{address}': this user may not; run the server as root, or give the service a port from 1024 on",
         _ => $"could not listen at '{address}': {IngotException.ReasonOf(e)}",
     };
 }
@@ -138,7 +142,8 @@ internal static class ListeningSockets
     public static string HolderOf(IPEndPoint address)
     {
         var inodes = Of(address, exactly: false);
-        int holder = Processes.All().Where(process => Descriptors(process, inodes).Count > 0).OrderBy(HaproxyKeeper.IsKeeper).FirstOrDefault();
+        int holder = Processes.All().Where(process => Descriptors(process, inodes).Count > 0)
+            .OrderBy(HaproxyKeeper.IsKeeper).FirstOrDefault();
         return holder > 0
             ? string.Create(CultureInfo.InvariantCulture, $"'{Processes.NameOf(holder)}' (process {holder}) has that address")
             : "another program has that address";
@@ -176,7 +181,8 @@ internal static class ListeningSockets
     // Words of four bytes, each in the processor's order, and the port as a number.
     internal static IPEndPoint? Read(string text)
     {
-        if (text.Split(':') is not [{ Length: 8 or 32 } address, var port] || !int.TryParse(port, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out int number))
+        if (text.Split(':') is not [{ Length: 8 or 32 } address, var port]
+            || !int.TryParse(port, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out int number))
             return null;
 
         var bytes = new byte[address.Length / 2];

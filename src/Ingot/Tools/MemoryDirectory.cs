@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Ingot.Tools;
 
-/// <summary>A directory of a container that is kept in memory, and that its user may write to: the same for an instance and for the sandbox its image was tested in.</summary>
+/// <summary>A directory of a container that is kept in memory, and that its user may write to: the same for an instance and for the sandbox
+/// its image was tested in.</summary>
 public static class MemoryDirectory
 {
     /// <summary>The options of its tmpfs.</summary>
@@ -11,7 +12,8 @@ public static class MemoryDirectory
     public static IReadOnlyList<string> Options(long bytes, string? user) =>
         ["rw", "noexec", "nosuid", "nodev", string.Create(CultureInfo.InvariantCulture, $"size={bytes}"), .. Owner(user)];
 
-    // runc 1.1 ignores mode= where the image has the directory, so the owner is given. A user by name is only known inside the image: any may write then.
+    // runc 1.1 ignores mode= where the image has the directory, so the owner is given. A user by name is only known inside the image:
+    // any may write then.
     private static string[] Owner(string? user)
     {
         var parts = (user ?? "").Split(':');

@@ -24,7 +24,8 @@ public static class Mounts
     {
         string[] own = overlay.Upper is null ? [] : [overlay.Upper, overlay.Work!];
         string options = "lowerdir=" + string.Join(':', overlay.Lower);
-        // The diff must be self-contained: no redirects into lower layers, no metadata without its data, no inode numbers of the host in xattrs.
+        // The diff must be self-contained: no redirects into lower layers, no metadata without its data,
+        // no inode numbers of the host in xattrs.
         options += ",index=off,metacopy=off,redirect_dir=off";
         if (overlay.Upper is not null)
             options += $",upperdir={overlay.Upper},workdir={overlay.Work}";
@@ -33,11 +34,13 @@ public static class Mounts
             : throw new ToolException("mount", $"could not mount '{overlay.Target}': the kernel does not take the paths '{options}'");
     }
 
-    /// <summary>Mounts an image of a layer, for reading, where this process and what it starts see it; <see cref="Detach"/> takes it away. No program: mount(8) makes a loop device of every file, and the kernel then wants devices throughout.</summary>
+    /// <summary>Mounts an image of a layer, for reading, where this process and what it starts see it; <see cref="Detach"/> takes it away.
+    /// No program: mount(8) makes a loop device of every file, and the kernel then wants devices throughout.</summary>
     /// <param name="image">The image, a file.</param>
     /// <param name="devices">The files that hold its contents, in the image's order. No path holds ','.</param>
     /// <param name="target">The mount point.</param>
-    /// <exception cref="ToolException">The kernel cannot mount it: it lacks EROFS or is older than 6.12, this process may not mount, or the files lie where filesystems are stacked already.</exception>
+    /// <exception cref="ToolException">The kernel cannot mount it: it lacks EROFS or is older than 6.12, this process may not mount, or the
+    /// files lie where filesystems are stacked already.</exception>
     public static void Erofs(string image, IReadOnlyList<string> devices, string target)
     {
         string options = string.Join(',', devices.Select(device => "device=" + device));
@@ -47,7 +50,8 @@ public static class Mounts
             throw new ToolException("mount", $"could not mount '{image}' at '{target}' as erofs with '{options}': {LinuxError.Message}");
     }
 
-    /// <summary>Gives the calling thread mounts and a working directory of its own: what it mounts from now on only it and the programs it starts see, and it goes with them. The thread must end when its work is done.</summary>
+    /// <summary>Gives the calling thread mounts and a working directory of its own: what it mounts from now on only it and the programs it
+    /// starts see, and it goes with them. The thread must end when its work is done.</summary>
     /// <exception cref="ToolException">This process may not.</exception>
     internal static void Seclude(string directory)
     {

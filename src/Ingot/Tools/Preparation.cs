@@ -2,8 +2,8 @@ using System.Net;
 
 namespace Ingot.Tools;
 
-/// <summary>Something that a tethered program finds, and nobody else: made by this process, in mounts that the kernel takes away with the program. As data; <see cref="Tether"/> makes it.
-/// Paths are relative to the directory of the program, or absolute.</summary>
+/// <summary>Something that a tethered program finds, and nobody else: made by this process, in mounts that the kernel takes away with the
+/// program. As data; <see cref="Tether"/> makes it. Paths are relative to the directory of the program, or absolute.</summary>
 public abstract record Preparation;
 
 /// <summary>An image of a layer, mounted for reading.</summary>
@@ -40,7 +40,8 @@ public sealed record NewFile(string Path, ReadOnlyMemory<byte> Content, int Mode
 /// <param name="GroupId">Its group.</param>
 public sealed record AgentSocket(SshAgentProxy Agent, string Path, int Mode, uint UserId, uint GroupId) : Preparation;
 
-/// <summary>A network of the program's own, which a process without privileges carries through the host's sockets (<see cref="Slirp"/>). A file is its namespace.</summary>
+/// <summary>A network of the program's own, which a process without privileges carries through the host's sockets (<see cref="Slirp"/>). A
+/// file is its namespace.</summary>
 /// <param name="Target">The file, which is made.</param>
 /// <param name="Closed">Networks that it must not reach. The program must be able to change neither routes nor to send past them, as with
 /// <c>CAP_NET_ADMIN</c> and <c>CAP_NET_RAW</c>.</param>

@@ -11,7 +11,8 @@ internal sealed class Preparations : IDisposable
     {
     }
 
-    /// <summary>Makes all, in order, on the calling thread, which must end when its work is done: it gets mounts and a working directory of its own, which the programs it starts have too.</summary>
+    /// <summary>Makes all, in order, on the calling thread, which must end when its work is done: it gets mounts and a working directory of
+    /// its own, which the programs it starts have too.</summary>
     public static Preparations Make(IReadOnlyList<Preparation> all, string directory, CancellationToken cancellationToken)
     {
         var made = new Preparations();

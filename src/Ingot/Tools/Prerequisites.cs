@@ -29,7 +29,8 @@ public static class Prerequisites
     {
         string[] columns = line.Split('\t');
         if (columns.Length != 4 || columns.Any(string.IsNullOrWhiteSpace))
-            throw new FormatException($"'{line}' is not a prerequisite: expected package, need, condition or '-', and reason, separated by tabs");
+            throw new FormatException(
+                $"'{line}' is not a prerequisite: expected package, need, condition or '-', and reason, separated by tabs");
         return new Prerequisite(columns[0], columns[1], columns[2] == "-" ? null : columns[2], columns[3]);
     }
 

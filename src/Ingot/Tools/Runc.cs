@@ -1,6 +1,7 @@
 namespace Ingot.Tools;
 
-/// <summary>runc, the reference OCI runtime. Its state lies in a directory of ours, so that every container found there was started by us.</summary>
+/// <summary>runc, the reference OCI runtime. Its state lies in a directory of ours,
+/// so that every container found there was started by us.</summary>
 /// <param name="stateDirectory">Where runc keeps what it knows of running containers.</param>
 public sealed class Runc(string stateDirectory)
 {

@@ -19,24 +19,31 @@ public sealed record RuntimeSeccomp
     /// <summary>The kinds of programs the rules are for: those of the machine, its 32-bit ones included. Others are killed.</summary>
     [JsonPropertyName("architectures")]
     public IReadOnlyList<string> Architectures { get; init; } =
-        RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"] : ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"];
+        RuntimeInformation.ProcessArchitecture == Architecture.Arm64
+            ? ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"]
+            : ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"];
 
     /// <summary>The rules.</summary>
     [JsonPropertyName("syscalls")]
     public IReadOnlyList<RuntimeSeccompRule> Rules { get; init; } = [];
 
-    /// <summary>For commands of strangers that build things: everything but what reaches past the container — kernel keys, which have no namespace, new user namespaces, which
-    /// would give back the capabilities that were taken, mounting, and what is for the machine's administrator or for debuggers of the kernel.</summary>
+    /// <summary>For commands of strangers that build things: everything but what reaches past the container — kernel keys, which have no
+    /// namespace, new user namespaces, which would give back the capabilities that were taken, mounting, and what is for the machine's
+    /// administrator or for debuggers of the kernel.</summary>
     public static RuntimeSeccomp Build { get; } = new()
     {
         Rules =
         [
             new(
                 [
-                    "add_key", "keyctl", "request_key", "mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree", "open_tree_attr", "fsopen", "fsconfig", "fsmount", "fspick",
-                    "mount_setattr", "setns", "unshare", "bpf", "perf_event_open", "userfaultfd", "open_by_handle_at", "init_module", "finit_module", "delete_module", "kexec_load",
-                    "kexec_file_load", "reboot", "swapon", "swapoff", "acct", "quotactl", "quotactl_fd", "syslog", "settimeofday", "clock_settime", "clock_settime64", "clock_adjtime",
-                    "clock_adjtime64", "adjtimex", "stime", "iopl", "ioperm", "vhangup", "lookup_dcookie", "nfsservctl", "io_uring_setup", "io_uring_enter", "io_uring_register",
+                    "add_key", "keyctl", "request_key", "mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree",
+                    "open_tree_attr", "fsopen", "fsconfig", "fsmount", "fspick",
+                    "mount_setattr", "setns", "unshare", "bpf", "perf_event_open", "userfaultfd", "open_by_handle_at", "init_module",
+                    "finit_module", "delete_module", "kexec_load",
+                    "kexec_file_load", "reboot", "swapon", "swapoff", "acct", "quotactl", "quotactl_fd", "syslog", "settimeofday",
+                    "clock_settime", "clock_settime64", "clock_adjtime",
+                    "clock_adjtime64", "adjtimex", "stime", "iopl", "ioperm", "vhangup", "lookup_dcookie", "nfsservctl", "io_uring_setup",
+                    "io_uring_enter", "io_uring_register",
                 ],
                 Refuse, NotPermitted),
             new(["clone"], Refuse, NotPermitted) { Arguments = [new(0, NewUserNamespace, NewUserNamespace, "SCMP_CMP_MASKED_EQ")] },

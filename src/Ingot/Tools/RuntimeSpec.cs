@@ -33,8 +33,9 @@ public sealed record RuntimeSpec
     [JsonPropertyName("linux")]
     public RuntimeLinux Linux { get; init; } = new();
 
-    /// <summary>A container as people expect one: its own processes, mounts, IPC and host name, the usual <c>/proc</c>, <c>/dev</c> and read-only <c>/sys</c>,
-    /// the kernel's dangerous files masked, Docker's default capabilities. It gets a network of its own (only a loopback) unless <paramref name="hostNetwork"/>.</summary>
+    /// <summary>A container as people expect one: its own processes, mounts, IPC and host name, the usual <c>/proc</c>, <c>/dev</c> and
+    /// read-only <c>/sys</c>, the kernel's dangerous files masked, Docker's default capabilities. It gets a network of its own (only a
+    /// loopback) unless <paramref name="hostNetwork"/>.</summary>
     /// <param name="rootDirectory">The root filesystem, absolute or relative to the bundle.</param>
     /// <param name="process">What runs in it.</param>
     /// <param name="hostNetwork">Whether it uses the host's network.</param>
@@ -60,7 +61,8 @@ public sealed record RuntimeSpec
         },
     };
 
-    /// <summary>The same with all privileges that this process has: every capability, every device, nothing masked, no system call refused.</summary>
+    /// <summary>The same with all privileges that this process has: every capability, every device, nothing masked,
+    /// no system call refused.</summary>
     public RuntimeSpec Privileged() => this with
     {
         Process = Process with { Capabilities = RuntimeCapabilities.All },
@@ -117,7 +119,8 @@ public sealed record RuntimeProcess
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, RuntimeSpecContext.Written.RuntimeProcess);
 }
 
-/// <summary>A resource limit of a process (<see href="https://man7.org/linux/man-pages/man2/getrlimit.2.html">getrlimit</see>). None may be above what the caller has.</summary>
+/// <summary>A resource limit of a process (<see href="https://man7.org/linux/man-pages/man2/getrlimit.2.html">getrlimit</see>). None may be
+/// above what the caller has.</summary>
 /// <param name="Type">Which, such as <c>RLIMIT_CORE</c>.</param>
 /// <param name="Soft">The limit.</param>
 /// <param name="Hard">What it may be raised to.</param>
@@ -175,10 +178,14 @@ public sealed record RuntimeCapabilities
     // https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/capability.h: the place in the list is the bit.
     private static readonly string[] s_byNumber =
     [
-        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE",
-        "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
-        "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE",
-        "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ",
+        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID",
+        "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE",
+        "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE",
+        "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
+        "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME",
+        "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE",
+        "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM",
+        "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ",
         "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
     ];
 
@@ -201,7 +208,8 @@ public sealed record RuntimeCapabilities
     {
         const string Permitted = "CapPrm:";
         string line = File.ReadLines("/proc/self/status").First(l => l.StartsWith(Permitted, StringComparison.Ordinal));
-        return ulong.Parse(line[Permitted.Length..].Trim(), System.Globalization.NumberStyles.HexNumber, System.Globalization.CultureInfo.InvariantCulture);
+        return ulong.Parse(line[Permitted.Length..].Trim(), System.Globalization.NumberStyles.HexNumber,
+            System.Globalization.CultureInfo.InvariantCulture);
     }
 }
 
@@ -234,7 +242,13 @@ public sealed record RuntimeMount
     [
         new() { Destination = "/proc", Type = "proc", Source = "proc", Options = ["nosuid", "noexec", "nodev"] },
         Tmpfs("/dev", 64 << 20, "nosuid", "strictatime", "mode=755"),
-        new() { Destination = "/dev/pts", Type = "devpts", Source = "devpts", Options = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"] },
+        new()
+        {
+            Destination = "/dev/pts",
+            Type = "devpts",
+            Source = "devpts",
+            Options = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+        },
         SharedMemoryOf(64 << 20),
         new() { Destination = "/dev/mqueue", Type = "mqueue", Source = "mqueue", Options = ["nosuid", "noexec", "nodev"] },
         new() { Destination = "/sys", Type = "sysfs", Source = "sysfs", Options = ["nosuid", "noexec", "nodev", "ro"] },
@@ -301,7 +315,8 @@ public sealed record RuntimeLinux
     [JsonPropertyName("maskedPaths")]
     public IReadOnlyList<string> MaskedPaths { get; init; } =
     [
-        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
+        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+        "/proc/sched_debug", "/proc/scsi",
         "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
     ];
 

@@ -3,8 +3,11 @@ using System.Net;
 
 namespace Ingot.Tools;
 
-/// <summary>slirp4netns: a network of a container's own, carried by an ordinary process through the host's sockets. It changes nothing on the host, and is gone with the process.</summary>
-/// <remarks>The process that carries the packets has no privileges and sees no files but those that name resolvers: packets may be hostile. The host's loopback is not reachable through it. Names are resolved by <see cref="Resolver"/>, which asks whom the host asks, also when that listens on the host's loopback only.</remarks>
+/// <summary>slirp4netns: a network of a container's own, carried by an ordinary process through the host's sockets. It changes nothing on
+/// the host, and is gone with the process.</summary>
+/// <remarks>The process that carries the packets has no privileges and sees no files but those that name resolvers: packets may be hostile.
+/// The host's loopback is not reachable through it. Names are resolved by <see cref="Resolver"/>, which asks whom the host asks, also when
+/// that listens on the host's loopback only.</remarks>
 public static class Slirp
 {
     /// <summary>The resolver's address in such a network.</summary>
@@ -31,7 +34,8 @@ public static class Slirp
     public static IReadOnlyList<IPNetwork> Closable(IEnumerable<IPNetwork> networks) =>
         [.. networks.Where(n => n.PrefixLength < Network.PrefixLength || !Network.Contains(n.BaseAddress))];
 
-    /// <summary>Carries the packets of a network namespace for as long as the thread that starts it lives, and writes a 1 to its third descriptor when it does.</summary>
+    /// <summary>Carries the packets of a network namespace for as long as the thread that starts it lives, and writes a 1 to its third
+    /// descriptor when it does.</summary>
     public static Command Carry(string target) => Tether.EndWithThread(new Command(
         Program,
         "--netns-type=path", "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp",

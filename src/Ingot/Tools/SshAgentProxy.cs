@@ -4,8 +4,9 @@ using Ingot.Oci.Linux;
 
 namespace Ingot.Tools;
 
-/// <summary>Lends an SSH agent: a socket of its own, with an owner and mode of its own, through which keys can be listed and used, and nothing about the agent changed
-/// (<see href="https://datatracker.ietf.org/doc/html/draft-ietf-sshm-ssh-agent">agent protocol</see>).</summary>
+/// <summary>Lends an SSH agent: a socket of its own, with an owner and mode of its own, through which keys can be listed and used, and
+/// nothing about the agent changed (<see href="https://datatracker.ietf.org/doc/html/draft-ietf-sshm-ssh-agent">agent
+/// protocol</see>).</summary>
 public sealed class SshAgentProxy : IAsyncDisposable
 {
     private const byte RequestIdentities = 11;
@@ -27,7 +28,8 @@ public sealed class SshAgentProxy : IAsyncDisposable
     public SshAgentProxy(string agent)
     {
         if (!File.Exists(agent))
-            throw new ToolException("ssh-agent", $"the socket '{agent}' of the SSH agent is not there: start one with 'eval $(ssh-agent)' and 'ssh-add'");
+            throw new ToolException("ssh-agent",
+                $"the socket '{agent}' of the SSH agent is not there: start one with 'eval $(ssh-agent)' and 'ssh-add'");
         _agent = agent;
     }
 

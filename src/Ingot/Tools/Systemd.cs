@@ -3,11 +3,13 @@ using System.Text;
 namespace Ingot.Tools;
 
 /// <summary>systemd, the manager of services of most hosts, through <c>systemctl</c>.</summary>
-/// <remarks>See <see href="https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html">systemd.service</see> for what a unit says.</remarks>
+/// <remarks>See <see href="https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html">systemd.service</see> for what a
+/// unit says.</remarks>
 /// <param name="root">Where the host's files are.</param>
 public sealed class Systemd(string root = "/")
 {
-    private static readonly string[] s_places = ["etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
+    private static readonly string[] s_places =
+        ["etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
 
     /// <summary>Whether it manages this host, as <c>sd_booted</c> tells.</summary>
     public bool IsRunning => Directory.Exists(Path.Combine(root, "run/systemd/system"));
@@ -36,7 +38,8 @@ public sealed class Systemd(string root = "/")
     /// <summary>Has units read that were written since.</summary>
     public static Command Reload() => new("systemctl", "daemon-reload");
 
-    /// <summary>A word of a unit: as it is, whatever is in it. Throws <see cref="ArgumentException"/> for one with control characters, which a line of a unit cannot hold.</summary>
+    /// <summary>A word of a unit: as it is, whatever is in it. Throws <see cref="ArgumentException"/> for one with control characters,
+    /// which a line of a unit cannot hold.</summary>
     public static string Quote(string word)
     {
         var text = new StringBuilder("\"");

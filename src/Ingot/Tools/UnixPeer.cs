@@ -5,7 +5,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Tools;
 
-/// <summary>The process at the other end of a unix socket, as the kernel knows it: for one that listens, the process that called <c>listen</c>.</summary>
+/// <summary>The process at the other end of a unix socket, as the kernel knows it: for one that listens,
+/// the process that called <c>listen</c>.</summary>
 /// <param name="Pid">Its id; 0 when it is in a container this one cannot see into.</param>
 /// <param name="UserId">The user it acted as.</param>
 public sealed record UnixPeer(int Pid, uint UserId)
@@ -23,15 +24,19 @@ public sealed record UnixPeer(int Pid, uint UserId)
         return new UnixPeer(MemoryMarshal.Read<int>(credentials), MemoryMarshal.Read<uint>(credentials[4..]));
     }
 
-    /// <summary>Throws unless the peer acts as root or as this process's own user: what a daemon is told and what it says decide what runs.</summary>
+    /// <summary>Throws unless the peer acts as root or as this process's own user:
+    /// what a daemon is told and what it says decide what runs.</summary>
     public void MustBeTrusted(string program, string path)
     {
         if (UserId != 0 && UserId != OwnUserId)
-            throw new ToolException(program, $"'{path}' is listened to by the user {UserId}, who is neither root nor this user: nothing was sent");
+            throw new ToolException(program,
+                $"'{path}' is listened to by the user {UserId}, who is neither root nor this user: nothing was sent");
     }
 
-    /// <summary>Connects to a socket file whose listener must act as <paramref name="user"/>; of anybody else's nothing is read, and to them nothing is said.</summary>
-    public static async ValueTask<(Socket Socket, UnixPeer Peer)> ConnectAsync(string path, uint user, CancellationToken cancellationToken = default)
+    /// <summary>Connects to a socket file whose listener must act as <paramref name="user"/>; of anybody else's nothing is read, and to
+    /// them nothing is said.</summary>
+    public static async ValueTask<(Socket Socket, UnixPeer Peer)> ConnectAsync(
+        string path, uint user, CancellationToken cancellationToken = default)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -41,7 +46,8 @@ public sealed record UnixPeer(int Pid, uint UserId)
             var peer = Of(socket);
             return peer.UserId == user
                 ? (socket, peer)
-                : throw new ToolException("ingot", $"'{path}' is listened to by the user {peer.UserId}, not {user}: nothing was sent; remove it, or set INGOT_HOME to a directory of your own");
+                : throw new ToolException("ingot", $"'{path}' is listened to by the user {peer.UserId}, not {user}: nothing was sent; "
+                    + "remove it, or set INGOT_HOME to a directory of your own");
         }
         catch
         {
@@ -50,7 +56,8 @@ public sealed record UnixPeer(int Pid, uint UserId)
         }
     }
 
-    /// <summary>Asks the peer to end with SIGTERM. <paramref name="stillThere"/> is asked once the process is held, so that a number that came to mean another process is noticed.</summary>
+    /// <summary>Asks the peer to end with SIGTERM. <paramref name="stillThere"/> is asked once the process is held, so that a number that
+    /// came to mean another process is noticed.</summary>
     public async Task<bool> TerminateAsync(Func<Task<bool>> stillThere)
     {
         int handle = Libc.PidFdOpen(Pid);

@@ -21,7 +21,8 @@ public sealed record Checkpoint(string Origin, long Size, MerkleHash Root)
             throw new FormatException("a checkpoint has three lines at least: origin, size and root, each ended by a newline");
         if (lines[0].Length == 0)
             throw new FormatException("the checkpoint's origin is empty");
-        if (!long.TryParse(lines[1], NumberStyles.None, CultureInfo.InvariantCulture, out long size) || size.ToString(CultureInfo.InvariantCulture) != lines[1])
+        if (!long.TryParse(lines[1], NumberStyles.None, CultureInfo.InvariantCulture, out long size)
+            || size.ToString(CultureInfo.InvariantCulture) != lines[1])
             throw new FormatException($"the checkpoint's size is '{lines[1]}': expected a decimal number without leading zeros");
         if (!MerkleHash.TryParse(lines[2], out var root))
             throw new FormatException($"the checkpoint's root is '{lines[2]}': expected 32 bytes in base64");
@@ -33,7 +34,8 @@ public sealed record Checkpoint(string Origin, long Size, MerkleHash Root)
         return new Checkpoint(lines[0], size, root) { Extensions = extensions };
     }
 
-    /// <summary>Reads a checkpoint that the key of <paramref name="verifier"/> signed under the origin of the key's name, or throws <see cref="FormatException"/>.</summary>
+    /// <summary>Reads a checkpoint that the key of <paramref name="verifier"/> signed under the origin of the key's name, or throws
+    /// <see cref="FormatException"/>.</summary>
     public static Checkpoint ParseSigned(string note, NoteVerifier verifier)
     {
         var signed = SignedNote.Parse(note);

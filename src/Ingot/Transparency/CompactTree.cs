@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace Ingot.Transparency;
 
-/// <summary>All that is needed of a Merkle tree to append to it: its size and its right edge, the hashes of the complete subtrees the size falls into, largest first.</summary>
+/// <summary>All that is needed of a Merkle tree to append to it: its size and its right edge, the hashes of the complete subtrees the size
+/// falls into, largest first.</summary>
 /// <remarks>Immutable; appending makes another one in O(log n), and so is the root computed when it is asked for.</remarks>
 public sealed class CompactTree
 {
@@ -23,7 +24,8 @@ public sealed class CompactTree
     /// <summary>The root.</summary>
     public MerkleHash Root => RootOf(_edge);
 
-    /// <summary>Reads what <see cref="EdgeToArray"/> wrote; null when the bytes cannot be the right edge of a tree of <paramref name="size"/>.</summary>
+    /// <summary>Reads what <see cref="EdgeToArray"/> wrote; null when the bytes cannot be the right edge of a tree of
+    /// <paramref name="size"/>.</summary>
     public static CompactTree? TryRead(long size, ReadOnlySpan<byte> edge)
     {
         if (size < 0 || edge.Length != BitOperations.PopCount((ulong)size) * MerkleHash.Size)
@@ -35,7 +37,8 @@ public sealed class CompactTree
         return new CompactTree(size, hashes);
     }
 
-    /// <summary>The tree with one more leaf. <paramref name="completed"/> gets the level, index and hash of each subtree the leaf completes, from the leaf itself (level 0) up.</summary>
+    /// <summary>The tree with one more leaf. <paramref name="completed"/> gets the level, index and hash of each subtree the leaf
+    /// completes, from the leaf itself (level 0) up.</summary>
     public CompactTree Append(MerkleHash leaf, Action<int, long, MerkleHash>? completed = null)
     {
         // Each trailing one in the size is a complete subtree that joins with the new one, as a carry does in addition.

@@ -15,7 +15,8 @@ public sealed record LogProof(long Index, IReadOnlyList<MerkleHash> Path, string
 
     private const int MaxPath = 63;
 
-    /// <summary>Reads a proof, or throws <see cref="FormatException"/>. Verifies nothing; an <c>extra</c> line is skipped, because nothing vouches for it.</summary>
+    /// <summary>Reads a proof, or throws <see cref="FormatException"/>. Verifies nothing; an <c>extra</c> line is skipped,
+    /// because nothing vouches for it.</summary>
     public static LogProof Parse(string text)
     {
         int split = text.IndexOf("\n\n", StringComparison.Ordinal);
@@ -31,13 +32,15 @@ public sealed record LogProof(long Index, IReadOnlyList<MerkleHash> Path, string
         return new LogProof(ParseIndex(lines), ParsePath(lines), text[(split + 2)..]);
     }
 
-    /// <summary>Checks that <paramref name="entry"/> is in the log of <paramref name="verifier"/>; returns the checkpoint it is under, or throws <see cref="FormatException"/> with what does not hold.</summary>
+    /// <summary>Checks that <paramref name="entry"/> is in the log of <paramref name="verifier"/>; returns the checkpoint it is under, or
+    /// throws <see cref="FormatException"/> with what does not hold.</summary>
     public Checkpoint Verify(ReadOnlySpan<byte> entry, NoteVerifier verifier)
     {
         var checkpoint = Transparency.Checkpoint.ParseSigned(Checkpoint, verifier);
         return MerkleTree.VerifyInclusion(MerkleTree.HashLeaf(entry), Index, checkpoint.Size, checkpoint.Root, Path)
             ? checkpoint
-            : throw new FormatException($"the proof does not show the entry to stand at {Index} of the {checkpoint.Size} entries of '{checkpoint.Origin}'");
+            : throw new FormatException(
+                $"the proof does not show the entry to stand at {Index} of the {checkpoint.Size} entries of '{checkpoint.Origin}'");
     }
 
     /// <summary>The proof as text, as <see cref="Parse"/> reads it.</summary>
@@ -54,7 +57,8 @@ public sealed record LogProof(long Index, IReadOnlyList<MerkleHash> Path, string
         const string Key = "index ";
         string line = lines.Count > 0 ? lines.Dequeue() : "";
         string number = line.StartsWith(Key, StringComparison.Ordinal) ? line[Key.Length..] : "";
-        return long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out long index) && index.ToString(CultureInfo.InvariantCulture) == number
+        return long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out long index)
+            && index.ToString(CultureInfo.InvariantCulture) == number
             ? index
             : throw new FormatException($"'{line}' is not the index of a proof: expected 'index NUMBER'");
     }
@@ -64,6 +68,8 @@ public sealed record LogProof(long Index, IReadOnlyList<MerkleHash> Path, string
         if (lines.Count > MaxPath)
             throw new FormatException($"the proof has {lines.Count} hashes: it may have {MaxPath}");
 
-        return [.. lines.Select(line => MerkleHash.TryParse(line, out var hash) ? hash : throw new FormatException($"'{line}' is not a hash: expected 32 bytes in base64"))];
+        return [.. lines.Select(line => MerkleHash.TryParse(line, out var hash)
+            ? hash
+            : throw new FormatException($"'{line}' is not a hash: expected 32 bytes in base64"))];
     }
 }

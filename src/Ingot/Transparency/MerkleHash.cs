@@ -32,7 +32,8 @@ public readonly record struct MerkleHash
         hash = default;
         Span<byte> bytes = stackalloc byte[Size + 2];
         // The last character of 44 is padding; anything else is not the one way to write 32 bytes.
-        if (base64.Length != 44 || base64.ContainsAny(" \t\r\n") || !Convert.TryFromBase64Chars(base64, bytes, out int written) || written != Size)
+        if (base64.Length != 44 || base64.ContainsAny(" \t\r\n")
+            || !Convert.TryFromBase64Chars(base64, bytes, out int written) || written != Size)
             return false;
 
         hash = new MerkleHash(bytes[..Size]);

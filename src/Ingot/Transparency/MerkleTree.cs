@@ -13,7 +13,8 @@ public static class MerkleTree
     private const byte LeafPrefix = 0;
     private const byte NodePrefix = 1;
 
-    // OpenSSL looks its algorithm up for each new hash, which takes longer than hashing a node. Nothing else runs on the thread while one is used.
+    // OpenSSL looks its algorithm up for each new hash, which takes longer than hashing a node.
+    // Nothing else runs on the thread while one is used.
     [ThreadStatic]
     private static IncrementalHash? t_hasher;
 
@@ -50,7 +51,8 @@ public static class MerkleTree
         return size == 0 ? EmptyRoot : HashRange(0, size, nodes);
     }
 
-    /// <summary>The path that shows the leaf at <paramref name="index"/> to be in the tree of <paramref name="size"/> leaves, the leaf's sibling first.</summary>
+    /// <summary>The path that shows the leaf at <paramref name="index"/> to be in the tree of <paramref name="size"/> leaves,
+    /// the leaf's sibling first.</summary>
     public static IReadOnlyList<MerkleHash> InclusionProof(long index, long size, NodeReader nodes)
     {
         if (index < 0 || index >= size)
@@ -79,11 +81,13 @@ public static class MerkleTree
         }
     }
 
-    /// <summary>The hashes that show the tree of <paramref name="newSize"/> leaves to continue the one of <paramref name="oldSize"/>; empty when either is the other, or the old one is empty.</summary>
+    /// <summary>The hashes that show the tree of <paramref name="newSize"/> leaves to continue the one of <paramref name="oldSize"/>; empty
+    /// when either is the other, or the old one is empty.</summary>
     public static IReadOnlyList<MerkleHash> ConsistencyProof(long oldSize, long newSize, NodeReader nodes)
     {
         if (oldSize < 0 || oldSize > newSize)
-            throw new ArgumentOutOfRangeException(nameof(oldSize), oldSize, $"a tree of {newSize} leaves does not continue one of {oldSize}");
+            throw new ArgumentOutOfRangeException(nameof(oldSize), oldSize,
+                $"a tree of {newSize} leaves does not continue one of {oldSize}");
 
         var proof = new List<MerkleHash>();
         if (oldSize != 0)
@@ -114,8 +118,9 @@ public static class MerkleTree
         }
     }
 
-    /// <summary>Whether <paramref name="proof"/> shows <paramref name="leaf"/> to stand at <paramref name="index"/> in the tree of <paramref name="size"/> leaves with this root
-    /// (<see href="https://www.rfc-editor.org/rfc/rfc9162#section-2.1.3.2">RFC 9162, section 2.1.3.2</see>).</summary>
+    /// <summary>Whether <paramref name="proof"/> shows <paramref name="leaf"/> to stand at <paramref name="index"/> in the tree of
+    /// <paramref name="size"/> leaves with this root (<see href="https://www.rfc-editor.org/rfc/rfc9162#section-2.1.3.2">RFC 9162,
+    /// section 2.1.3.2</see>).</summary>
     public static bool VerifyInclusion(MerkleHash leaf, long index, long size, MerkleHash root, IReadOnlyList<MerkleHash> proof)
     {
         if (index < 0 || index >= size)
@@ -146,9 +151,11 @@ public static class MerkleTree
         return last == 0 && hash == root;
     }
 
-    /// <summary>Whether <paramref name="proof"/> shows the tree of <paramref name="newSize"/> leaves to continue that of <paramref name="oldSize"/>
-    /// (<see href="https://www.rfc-editor.org/rfc/rfc9162#section-2.1.4.2">RFC 9162, section 2.1.4.2</see>). Nothing can be shown about an empty old tree: that is false.</summary>
-    public static bool VerifyConsistency(long oldSize, MerkleHash oldRoot, long newSize, MerkleHash newRoot, IReadOnlyList<MerkleHash> proof)
+    /// <summary>Whether <paramref name="proof"/> shows the tree of <paramref name="newSize"/> leaves to continue that of
+    /// <paramref name="oldSize"/> (<see href="https://www.rfc-editor.org/rfc/rfc9162#section-2.1.4.2">RFC 9162, section 2.1.4.2</see>).
+    /// Nothing can be shown about an empty old tree: that is false.</summary>
+    public static bool VerifyConsistency(
+        long oldSize, MerkleHash oldRoot, long newSize, MerkleHash newRoot, IReadOnlyList<MerkleHash> proof)
     {
         if (oldSize == newSize)
             return oldSize > 0 && proof.Count == 0 && oldRoot == newRoot;
@@ -191,7 +198,8 @@ public static class MerkleTree
         return last == 0 && oldHash == oldRoot && newHash == newRoot;
     }
 
-    /// <summary>The hash over the leaves from <paramref name="start"/> (a multiple of the largest power of two that fits) up to <paramref name="end"/>.</summary>
+    /// <summary>The hash over the leaves from <paramref name="start"/> (a multiple of the largest power of two that fits) up to
+    /// <paramref name="end"/>.</summary>
     private static MerkleHash HashRange(long start, long end, NodeReader nodes)
     {
         long count = end - start;

@@ -85,7 +85,8 @@ public sealed class NoteVerifier : IDisposable
         try
         {
             key.ImportSubjectPublicKeyInfo(subjectPublicKeyInfo, out int read);
-            if (read == subjectPublicKeyInfo.Length && key.ExportParameters(false).Curve.Oid.Value == ECCurve.NamedCurves.nistP256.Oid.Value)
+            if (read == subjectPublicKeyInfo.Length
+                && key.ExportParameters(false).Curve.Oid.Value == ECCurve.NamedCurves.nistP256.Oid.Value)
                 return key;
 
             throw new CryptographicException("the key is not on the curve P-256, or bytes follow it");

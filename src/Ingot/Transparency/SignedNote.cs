@@ -68,7 +68,8 @@ public sealed record SignedNote(string Text, IReadOnlyList<NoteSignature> Signat
         return new SignedNote(text, [.. lines.Select(ParseSignature)]);
     }
 
-    /// <summary>Whether the note is signed by <paramref name="verifier"/>'s key: there is a signature of that name and id, and every such one is valid. Signatures of other keys are ignored.</summary>
+    /// <summary>Whether the note is signed by <paramref name="verifier"/>'s key: there is a signature of that name and id, and every such
+    /// one is valid. Signatures of other keys are ignored.</summary>
     public bool IsSignedBy(NoteVerifier verifier)
     {
         var own = Signatures.Where(signature => signature.Name == verifier.Name && signature.KeyId == verifier.KeyId).ToList();
@@ -84,7 +85,8 @@ public sealed record SignedNote(string Text, IReadOnlyList<NoteSignature> Signat
     {
         var note = new StringBuilder(Text).Append('\n');
         foreach (var (name, keyId, signature) in Signatures)
-            note.Append(CultureInfo.InvariantCulture, $"{SignaturePrefix}{name} {Convert.ToBase64String(WithKeyId(keyId, signature.Span))}\n");
+            note.Append(CultureInfo.InvariantCulture,
+                $"{SignaturePrefix}{name} {Convert.ToBase64String(WithKeyId(keyId, signature.Span))}\n");
         return note.ToString();
     }
 

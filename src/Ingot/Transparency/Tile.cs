@@ -5,7 +5,8 @@ namespace Ingot.Transparency;
 
 /// <summary>The name of a tile: up to 256 hashes of one level, or the bundle of the entries below
 /// (<see href="https://c2sp.org/tlog-tiles">C2SP tlog-tiles</see>).</summary>
-/// <param name="Level">0 for leaf hashes; each level above holds the roots of full tiles of the one below; <see cref="Entries"/> for a bundle.</param>
+/// <param name="Level">0 for leaf hashes; each level above holds the roots of full tiles of the one below;
+/// <see cref="Entries"/> for a bundle.</param>
 /// <param name="Index">The number of the tile in its level.</param>
 /// <param name="Width">Hashes or entries in it, 1 to 256; fewer than 256 make it a partial tile.</param>
 public readonly record struct Tile(int Level, long Index, int Width)
@@ -138,7 +139,9 @@ public readonly record struct Tile(int Level, long Index, int Width)
         foreach (var range in text.Split('/'))
         {
             var group = text[range].TrimStart('x');
-            if (group.Length != 3 || !int.TryParse(group, NumberStyles.None, CultureInfo.InvariantCulture, out int value) || index > long.MaxValue / (1000L * FullWidth))
+            if (group.Length != 3
+                || !int.TryParse(group, NumberStyles.None, CultureInfo.InvariantCulture, out int value)
+                || index > long.MaxValue / (1000L * FullWidth))
                 return false;
 
             index = (index * 1000) + value;

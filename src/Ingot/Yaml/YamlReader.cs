@@ -40,7 +40,8 @@ public sealed class YamlReader
         int control = source.Text.AsSpan().IndexOfAny(s_controlCharacters);
         if (control >= 0)
         {
-            diagnostics.Error(kind.Codes.Syntax, $"there is a control character here, 0x{(int)source.Text[control]:x2}", source.Span(control, 1), $"{kind.Name} is text");
+            diagnostics.Error(kind.Codes.Syntax, $"there is a control character here, 0x{(int)source.Text[control]:x2}",
+                source.Span(control, 1), $"{kind.Name} is text");
             return null;
         }
 
@@ -76,7 +77,8 @@ public sealed class YamlReader
         var root = ReadNode("", 0);
         Advance();
         if (_parser.Current is DocumentStart next)
-            _diagnostics.Error(_kind.Codes.Documents, "a second document starts here", Span(next.Start, next.End), $"one file is {_kind.Name}: remove the '---'");
+            _diagnostics.Error(_kind.Codes.Documents, "a second document starts here", Span(next.Start, next.End),
+                $"one file is {_kind.Name}: remove the '---'");
         return root;
     }
 
@@ -118,7 +120,8 @@ public sealed class YamlReader
         {
             MappingStart map => ReadMap(OpenBracket(map.Style == MappingStyle.Flow, span), path, depth),
             SequenceStart list => ReadList(OpenBracket(list.Style == SequenceStyle.Flow, span), path, depth),
-            _ => new YamlScalar(span, ((Scalar)start).Value, ((Scalar)start).Style == ScalarStyle.Plain && start is Scalar { Tag.IsEmpty: true }),
+            _ => new YamlScalar(span, ((Scalar)start).Value,
+                ((Scalar)start).Style == ScalarStyle.Plain && start is Scalar { Tag.IsEmpty: true }),
         };
         if (!anchor.IsEmpty)
             _anchors[anchor] = node;
@@ -149,14 +152,17 @@ public sealed class YamlReader
     private YamlUnresolved Unresolved(AnchorAlias alias, SourceSpan span, string path)
     {
         string why = _anchors.ContainsKey(alias.Value) ? "stands inside what it names" : "names nothing above";
-        _diagnostics.Error(_kind.Codes.Syntax, $"the alias '*{alias.Value.Value}' {why}", span, $"write &{alias.Value.Value} before the node that is meant", path);
+        _diagnostics.Error(_kind.Codes.Syntax, $"the alias '*{alias.Value.Value}' {why}", span,
+            $"write &{alias.Value.Value} before the node that is meant", path);
         return new YamlUnresolved(span);
     }
 
     private void CheckTag(NodeEvent node, SourceSpan span, string path)
     {
-        if (!node.Tag.IsEmpty && node.Tag.Value is not ("tag:yaml.org,2002:str" or "tag:yaml.org,2002:map" or "tag:yaml.org,2002:seq" or "!"))
-            _diagnostics.Error(_kind.Codes.Tag, $"the tag '{node.Tag.Value}' has no meaning here", span, "write the value without it", path);
+        if (!node.Tag.IsEmpty
+            && node.Tag.Value is not ("tag:yaml.org,2002:str" or "tag:yaml.org,2002:map" or "tag:yaml.org,2002:seq" or "!"))
+            _diagnostics.Error(_kind.Codes.Tag, $"the tag '{node.Tag.Value}' has no meaning here", span,
+                "write the value without it", path);
     }
 
     private YamlList ReadList(SourceSpan span, string path, int depth)
@@ -224,7 +230,9 @@ public sealed class YamlReader
     private static long Grow(long size, YamlNode child, SourceSpan span)
     {
         size += child.Size;
-        return size <= MaximumSize ? size : throw new TooLargeException($"the document has more than {MaximumSize} parts when its aliases are written out", span);
+        return size <= MaximumSize
+            ? size
+            : throw new TooLargeException($"the document has more than {MaximumSize} parts when its aliases are written out", span);
     }
 
     private SourceSpan Span(Mark start, Mark end)
@@ -259,7 +267,9 @@ public sealed class YamlReader
             return "indent with spaces: YAML takes no tabs there";
         if (_openBrackets.TryPeek(out var open))
             return $"the '{open.Text}' on line {open.Line} may lack its end";
-        return e.Message.Contains("mapping", StringComparison.Ordinal) ? "put quotes around a text that holds ': ', or mend the indentation" : null;
+        return e.Message.Contains("mapping", StringComparison.Ordinal)
+            ? "put quotes around a text that holds ': ', or mend the indentation"
+            : null;
     }
 
     private sealed class TooLargeException(string message, SourceSpan span) : Exception(message)

@@ -8,9 +8,11 @@ public sealed class GenerateDocsTests : IDisposable
     public GenerateDocsTests()
     {
         _script.Copy("scripts/generate-docs");
-        _script.Write("src/Ingot/Tools/prerequisites.tsv", "package\tneeds\twhere\treason\nmars-rover\trover\t-\tdigs\nparser\tp\t/sys/x\tparses\n");
+        _script.Write("src/Ingot/Tools/prerequisites.tsv",
+            "package\tneeds\twhere\treason\nmars-rover\trover\t-\tdigs\nparser\tp\t/sys/x\tparses\n");
         _script.Write("commands", "# Commands\n");
-        _script.WriteProgram("program", """[ "$1" = generate-docs ] && mkdir -p "$2/schemas" && cp "$HERE/commands" "$2/cli.md" && echo {} > "$2/schemas/status.schema.json" """);
+        _script.WriteProgram("program",
+            """[ "$1" = generate-docs ] && mkdir -p "$2/schemas" && cp "$HERE/commands" "$2/cli.md" && echo {} > "$2/schemas/status.schema.json" """);
     }
 
     public void Dispose() => _script.Dispose();
@@ -22,7 +24,8 @@ public sealed class GenerateDocsTests : IDisposable
 
         Assert.Equal("# Commands\n", _script.Read("docs/cli.md"));
         Assert.Equal("{}\n", _script.Read("docs/schemas/status.schema.json"));
-        Assert.Contains("| mars-rover | `rover` | digs |\n| parser | `p`, where `/sys/x` exists | parses |\n", _script.Read("docs/prerequisites.md"), StringComparison.Ordinal);
+        Assert.Contains("| mars-rover | `rover` | digs |\n| parser | `p`, where `/sys/x` exists | parses |\n",
+            _script.Read("docs/prerequisites.md"), StringComparison.Ordinal);
         Assert.Equal(new ScriptResult(0, "", ""), Generate("--check"));
     }
 
@@ -54,7 +57,8 @@ public sealed class GenerateDocsTests : IDisposable
         _script.Write("docs/schemas/old.schema.json", "{}");
         _script.Write("docs/by-hand.md", "text");
 
-        Assert.Equal(new ScriptResult(1, "", "docs/schemas/old.schema.json is out of date: run scripts/generate-docs\n"), Generate("--check"));
+        Assert.Equal(new ScriptResult(1, "", "docs/schemas/old.schema.json is out of date: run scripts/generate-docs\n"),
+            Generate("--check"));
         Generate();
         Assert.False(File.Exists(_script.PathOf("docs/schemas/old.schema.json")));
         Assert.True(File.Exists(_script.PathOf("docs/by-hand.md")));

@@ -14,7 +14,8 @@ public sealed class GenerateTranscriptsTests : IDisposable
         _script.Write("examples/shop/ingot.yaml", "ingot: 1\n");
         _script.WriteProgram("program", """printf 'hello %s, %s\n' "$1" "$(cat "$HERE/word")"; exit "${2:-0}" """);
         _script.Write("word", "this took 1.5 s and made sha256:" + new string('1', 64));
-        _script.Write("docs/transcripts/tour.sh", "## port 7070\nNAME=reader\n\n## step greet exit 4\ningot $NAME\ningot 127.0.0.1:7070 4\necho $?\n");
+        _script.Write("docs/transcripts/tour.sh",
+            "## port 7070\nNAME=reader\n\n## step greet exit 4\ningot $NAME\ningot 127.0.0.1:7070 4\necho $?\n");
         _script.Write("README.md", $"# A tour\n\n{Marker}```\n\nThe end.\n");
         _script.Run(_script.PathOf("bin/git"), "init", "--quiet");
         _script.Run(_script.PathOf("bin/git"), "add", "--all");
@@ -29,7 +30,8 @@ public sealed class GenerateTranscriptsTests : IDisposable
 
         string said = _script.Read("word");
         Assert.Equal(
-            $"# A tour\n\n{Marker}$ ingot $NAME\nhello reader, {said}\n$ ingot 127.0.0.1:7070 4\nhello 127.0.0.1:7070, {said}\n$ echo $?\n4\n```\n\nThe end.\n",
+            $"# A tour\n\n{Marker}$ ingot $NAME\nhello reader, {said}\n$ ingot 127.0.0.1:7070 4\nhello 127.0.0.1:7070, {said}\n$ echo $?\n"
+                + "4\n```\n\nThe end.\n",
             _script.Read("README.md"));
         Assert.Equal((0, ""), Generate("--check"));
     }

@@ -21,7 +21,8 @@ public sealed class LauncherTests : IDisposable
         _script.Write("src/Ingot/Tools/prerequisites.tsv", "package\tneeds\twhere\treason\n");
         _script.Write("src/Ingot.Cli/Program.cs", "one");
         _script.Write("src/Ingot.Cli/Other.cs", "two");
-        foreach (string file in new[] { "Directory.Build.props", "Directory.Packages.props", "global.json", ".editorconfig", "BannedSymbols.txt" })
+        foreach (string file in new[] { "Directory.Build.props", "Directory.Packages.props", "global.json", ".editorconfig",
+            "BannedSymbols.txt" })
             _script.Write(file, "");
         _script.WriteProgram("bin/dotnet", Compiler);
         _script.WriteProgram("program", """printf '[%s]' "$@"; exit 7""");
@@ -64,7 +65,8 @@ public sealed class LauncherTests : IDisposable
 
         Assert.Equal("[a]", start.StandardOutput.ReadToEnd());
         Assert.Equal(
-            ["building ingot...", "  compiling 1 of 2 projects", "  compiling 2 of 2 projects", "  compiling ahead of time, so that it starts fast"],
+            ["building ingot...", "  compiling 1 of 2 projects", "  compiling 2 of 2 projects",
+                "  compiling ahead of time, so that it starts fast"],
             lines.Select(line => line.Split(" (after")[0]));
     }
 
@@ -181,7 +183,8 @@ public sealed class LauncherTests : IDisposable
         var result = _script.Run("ingot", "--version");
 
         Assert.Equal((3, ""), (result.ExitCode, result.Output));
-        Assert.Equal("error: ingot must be built, and there is no 'dotnet': install the .NET SDK 10 and put it on the PATH\n", result.Error);
+        Assert.Equal(
+            "error: ingot must be built, and there is no 'dotnet': install the .NET SDK 10 and put it on the PATH\n", result.Error);
     }
 
     [Fact]
@@ -216,7 +219,8 @@ public sealed class LauncherTests : IDisposable
         File.Copy("/bin/sleep", _script.PathOf("program"), overwrite: true);
         Script.MakeExecutable(_script.PathOf("program"));
         using var running = _script.Start("ingot", "60");
-        WaitUntil(() => (File.ResolveLinkTarget($"/proc/{running.Id}/exe", returnFinalTarget: false)?.FullName ?? "").EndsWith("/Ingot.Cli", StringComparison.Ordinal));
+        WaitUntil(() => (File.ResolveLinkTarget($"/proc/{running.Id}/exe", returnFinalTarget: false)?.FullName ?? "").EndsWith("/Ingot.Cli",
+            StringComparison.Ordinal));
         string first = CurrentBuild();
         string second = Rebuild();
         string third = Rebuild();
@@ -270,7 +274,8 @@ public sealed class LauncherTests : IDisposable
         Assert.Equal((7, "building ingot...\n"), (result.ExitCode, result.Error));
     }
 
-    private void NeedAMissingProgram() => _script.Write("src/Ingot/Tools/prerequisites.tsv", "package\tneeds\twhere\treason\nmars-rover\trover\t-\tdigs\n");
+    private void NeedAMissingProgram() =>
+        _script.Write("src/Ingot/Tools/prerequisites.tsv", "package\tneeds\twhere\treason\nmars-rover\trover\t-\tdigs\n");
 
     private string Rebuild()
     {
@@ -281,7 +286,9 @@ public sealed class LauncherTests : IDisposable
 
     private string CurrentBuild() => _script.Read("artifacts/ingot/current").Trim();
 
-    private IEnumerable<string> KeptBuilds() => Directory.EnumerateDirectories(_script.PathOf("artifacts/ingot")).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal);
+    private IEnumerable<string> KeptBuilds() => Directory.EnumerateDirectories(_script.PathOf("artifacts/ingot"))
+        .Select(path => Path.GetFileName(path))
+        .Order(StringComparer.Ordinal);
 
     private static void WaitUntil(Func<bool> condition)
     {

@@ -15,7 +15,8 @@ public sealed class PrerequisitesTests : IDisposable
     public void NothingMissingIsSilent()
     {
         _script.WriteProgram("bin/rover", "");
-        _script.Write("table", Heading + $"mars-rover\trover\t-\tdigs\nkeyring\t{_script.Directory}/table\t-\tverifies\nlibc6\tlibc.so.6\t-\truns\n");
+        _script.Write("table",
+            Heading + $"mars-rover\trover\t-\tdigs\nkeyring\t{_script.Directory}/table\t-\tverifies\nlibc6\tlibc.so.6\t-\truns\n");
 
         Assert.Equal(new ScriptResult(0, "", ""), _script.Run("scripts/prerequisites", _script.PathOf("table")));
     }
@@ -30,7 +31,8 @@ public sealed class PrerequisitesTests : IDisposable
 
         var result = _script.Run("scripts/prerequisites", _script.PathOf("first"), _script.PathOf("second"));
 
-        Assert.Equal(new ScriptResult(0, "", "installing mars-rover: digs\ninstalling missing-key: verifies\ninstalling probe: measures\n"), result);
+        Assert.Equal(
+            new ScriptResult(0, "", "installing mars-rover: digs\ninstalling missing-key: verifies\ninstalling probe: measures\n"), result);
         string[] calls = _script.Read("calls").Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(2, calls.Length);
         Assert.EndsWith(" update", calls[0], StringComparison.Ordinal);
@@ -59,7 +61,8 @@ public sealed class PrerequisitesTests : IDisposable
 
         Assert.Equal(3, result.ExitCode);
         Assert.Contains("E: Unable to locate package mars-rover", result.Error, StringComparison.Ordinal);
-        Assert.EndsWith("error: packages could not be installed; see why with 'apt-get install --no-install-recommends mars-rover'\n", result.Error, StringComparison.Ordinal);
+        Assert.EndsWith("error: packages could not be installed; see why with 'apt-get install --no-install-recommends mars-rover'\n",
+            result.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -76,14 +79,19 @@ public sealed class PrerequisitesTests : IDisposable
     [Fact]
     public void WithoutRootTheCommandIsShown()
     {
-        Assert.SkipUnless(Environment.IsPrivilegedProcess && File.Exists("/usr/bin/setpriv"), "needs root and setpriv, to become another user");
+        Assert.SkipUnless(Environment.IsPrivilegedProcess && File.Exists("/usr/bin/setpriv"),
+            "needs root and setpriv, to become another user");
         _script.Run("/bin/chmod", "755", _script.Directory);
         _script.WriteProgram("bin/apt-get", """touch "$HERE/calls" """);
         _script.Write("table", Heading + "mars-rover\trover\t-\tdigs\n");
 
-        var result = _script.Run("/usr/bin/setpriv", "--reuid=65534", "--clear-groups", _script.PathOf("scripts/prerequisites"), _script.PathOf("table"));
+        var result = _script.Run("/usr/bin/setpriv", "--reuid=65534", "--clear-groups", _script.PathOf("scripts/prerequisites"),
+            _script.PathOf("table"));
 
-        Assert.Equal(new ScriptResult(3, "", "missing mars-rover: digs\nerror: packages are missing; install them with 'sudo apt-get install --no-install-recommends mars-rover'\n"), result);
+        Assert.Equal(
+            new ScriptResult(3, "", "missing mars-rover: digs\nerror: packages are missing; "
+                + "install them with 'sudo apt-get install --no-install-recommends mars-rover'\n"),
+            result);
         Assert.False(File.Exists(_script.PathOf("calls")));
     }
 

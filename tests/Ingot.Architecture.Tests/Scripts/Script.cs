@@ -11,7 +11,8 @@ internal sealed class Script : IDisposable
 {
     // What the scripts call of the base system, so that nothing else is found by accident.
     private static readonly string[] s_programs =
-        ["bash", "awk", "basename", "cat", "chmod", "cmp", "cp", "date", "dirname", "env", "find", "flock", "mkdir", "mktemp", "mv", "readlink", "rm", "sh", "sleep", "sort", "tail", "timeout", "touch"];
+        ["bash", "awk", "basename", "cat", "chmod", "cmp", "cp", "date", "dirname", "env", "find", "flock", "mkdir", "mktemp", "mv",
+            "readlink", "rm", "sh", "sleep", "sort", "tail", "timeout", "touch"];
 
     public Script()
     {
@@ -83,7 +84,8 @@ internal sealed class Script : IDisposable
     public static void MakeExecutable(string path)
     {
         if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(path, File.GetUnixFileMode(path) | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+            File.SetUnixFileMode(path,
+                File.GetUnixFileMode(path) | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
     }
 
     private static string HostProgram(string name) =>

@@ -48,9 +48,11 @@ public sealed class SuitesTests : IDisposable
     [Theory]
     [InlineData("", 134, "ended with exit code 134 and left no whole result file")]
     [InlineData("", 0, "ended with exit code 0 and left no whole result file")]
-    [InlineData("<assemblies><assembly passed=\"5\" failed=\"0\" skipped=\"0\" errors=\"0\"><test", 139, "ended with exit code 139 and left no whole result file")]
+    [InlineData("<assemblies><assembly passed=\"5\" failed=\"0\" skipped=\"0\" errors=\"0\"><test", 139,
+        "ended with exit code 139 and left no whole result file")]
     [InlineData("not xml", 0, "ended with exit code 0 and left no whole result file")]
-    [InlineData("<assemblies><assembly passed=\"5\" failed=\"0\" skipped=\"0\" errors=\"0\"/></assemblies>", 134, "ended with exit code 134 though no test failed")]
+    [InlineData("<assemblies><assembly passed=\"5\" failed=\"0\" skipped=\"0\" errors=\"0\"/></assemblies>", 134,
+        "ended with exit code 134 though no test failed")]
     [InlineData("<assemblies><assembly passed=\"0\" failed=\"0\" skipped=\"0\" errors=\"0\"/></assemblies>", 0, "found no tests")]
     public void ASuiteThatCrashedOrFoundNothingIsAFailure(string result, int code, string problem)
     {
@@ -128,7 +130,8 @@ public sealed class SuitesTests : IDisposable
     [Fact]
     public void TwoSuitesRunAtTheSameTime()
     {
-        static string Wait(string mine, string other) => $"touch $HERE/{mine}; for i in 1 2 3 4 5 6 7 8 9; do [ -f $HERE/{other} ] && break; sleep 0.1; done; [ -f $HERE/{other} ] || exit 1";
+        static string Wait(string mine, string other) => $"touch $HERE/{mine}; for i in 1 2 3 4 5 6 7 8 9; "
+            + $"do [ -f $HERE/{other} ] && break; sleep 0.1; done; [ -f $HERE/{other} ] || exit 1";
         _script.Write("a.result", Result(passed: 1));
         _script.WriteProgram("a", $"{Wait("a.began", "b.began")}\ncp \"$HERE/a.result\" \"$4\"");
         _script.WriteProgram("b", $"{Wait("b.began", "a.began")}\ncp \"$HERE/a.result\" \"$4\"");
@@ -142,7 +145,8 @@ public sealed class SuitesTests : IDisposable
 
     private (int ExitCode, string LastLine) RunAfter(int failures, params string[] suites)
     {
-        var result = _script.Run("scripts/run-suites", [_script.PathOf("results"), $"{failures}", .. suites.Select(suite => suite.StartsWith('+') ? "+" + _script.PathOf(suite[1..]) : _script.PathOf(suite))]);
+        var result = _script.Run("scripts/run-suites", [_script.PathOf("results"), $"{failures}",
+            .. suites.Select(suite => suite.StartsWith('+') ? "+" + _script.PathOf(suite[1..]) : _script.PathOf(suite))]);
         _output = result.Output;
         return (result.ExitCode, result.Output.TrimEnd('\n').Split('\n')[^1]);
     }

@@ -49,7 +49,8 @@ public sealed class AssemblyUses
     {
         using var file = new PEReader(File.OpenRead(path));
         var metadata = file.GetMetadataReader();
-        return [.. metadata.TypeDefinitions.Select(metadata.GetTypeDefinition).Where(type => !type.IsNested).Select(type => Join(metadata.GetString(type.Namespace), metadata.GetString(type.Name)))];
+        return [.. metadata.TypeDefinitions.Select(metadata.GetTypeDefinition).Where(type => !type.IsNested)
+            .Select(type => Join(metadata.GetString(type.Namespace), metadata.GetString(type.Name)))];
     }
 
     private void ReadTypes()
@@ -199,7 +200,9 @@ public sealed class AssemblyUses
     {
         public bool GetTypeFromDefinition(MetadataReader reader, TypeDefinitionHandle handle, byte rawTypeKind) => Meet(handle);
         public bool GetTypeFromReference(MetadataReader reader, TypeReferenceHandle handle, byte rawTypeKind) => Meet(handle);
-        public bool GetTypeFromSpecification(MetadataReader reader, object? genericContext, TypeSpecificationHandle handle, byte rawTypeKind) => Meet(handle);
+        public bool GetTypeFromSpecification(
+            MetadataReader reader, object? genericContext, TypeSpecificationHandle handle, byte rawTypeKind) =>
+            Meet(handle);
         public bool GetArrayType(bool elementType, ArrayShape shape) => true;
         public bool GetByReferenceType(bool elementType) => true;
         public bool GetFunctionPointerType(MethodSignature<bool> signature) => true;

@@ -1,6 +1,7 @@
 namespace Ingot.Architecture.Tests.Uses;
 
-/// <summary>The reader finds every way in which a type can use another, and the table refuses it: a check that never fails proves nothing.</summary>
+/// <summary>The reader finds every way in which a type can use another, and the table refuses it:
+/// a check that never fails proves nothing.</summary>
 public sealed class AssemblyUsesTests
 {
     private const string Lower = "Ingot.Sample.Lower";
@@ -19,7 +20,8 @@ public sealed class AssemblyUsesTests
         var faults = FaultsIn(way, $"| `{Lower}` | – |", $"| `{Upper}` | – |");
 
         Assert.NotEmpty(faults);
-        Assert.All(faults, fault => Assert.Matches($@"^{Lower}\.{way}.* uses {Upper}\.\w*(Thing|Secret)\w*, but {Lower} may use nothing of ours$", fault));
+        Assert.All(faults,
+            fault => Assert.Matches($@"^{Lower}\.{way}.* uses {Upper}\.\w*(Thing|Secret)\w*, but {Lower} may use nothing of ours$", fault));
     }
 
     [Theory]
@@ -28,7 +30,8 @@ public sealed class AssemblyUsesTests
     {
         var faults = FaultsIn(way, $"| `{Lower}` | `{Upper}` |", $"| `{Upper}` | – |");
 
-        Assert.Equal(way == "ByInternalType", faults.Any(fault => fault.EndsWith($"which is internal to {Upper}", StringComparison.Ordinal)));
+        Assert.Equal(way == "ByInternalType",
+            faults.Any(fault => fault.EndsWith($"which is internal to {Upper}", StringComparison.Ordinal)));
         Assert.DoesNotContain(faults, fault => fault.Contains("may use", StringComparison.Ordinal));
     }
 
@@ -79,16 +82,21 @@ public sealed class AssemblyUsesTests
         Assert.Equal(allowed, FaultsIn("ByCall", $"| `{Lower}` | {cell} |", $"| `{Upper}` | – |").Count == 0);
 
     [Fact]
-    public void TheLongestRowCounts() => Assert.NotEmpty(FaultsIn("ByCall", "| `Ingot.Sample` | `Ingot.Sample.*` |", $"| `{Lower}` | – |", $"| `{Upper}` | – |"));
+    public void TheLongestRowCounts() =>
+        Assert.NotEmpty(FaultsIn("ByCall", "| `Ingot.Sample` | `Ingot.Sample.*` |", $"| `{Lower}` | – |", $"| `{Upper}` | – |"));
 
     [Fact]
-    public void ADocumentWithoutTheTableIsRefused() => Assert.Throws<FormatException>(() => Direction.Parse("# Architecture\n| Word | Meaning |\n|---|---|\n| `a` | b |\n"));
+    public void ADocumentWithoutTheTableIsRefused() =>
+        Assert.Throws<FormatException>(() => Direction.Parse("# Architecture\n| Word | Meaning |\n|---|---|\n| `a` | b |\n"));
 
     private static List<string> FaultsIn(string way, params string[] rows)
     {
         var direction = Direction.Parse($"text\n\n| Namespace | may use |\n|---|---|\n{string.Join('\n', rows)}\n\ntext");
         return [.. s_uses
-            .Where(use => use.From == Lower && use.To != use.From && (use.Where + ".").StartsWith($"{Lower}.{way}", StringComparison.Ordinal) && !char.IsLetterOrDigit((use.Where + ".")[Lower.Length + 1 + way.Length]))
+            .Where(use => use.From == Lower
+                && use.To != use.From
+                && (use.Where + ".").StartsWith($"{Lower}.{way}", StringComparison.Ordinal)
+                && !char.IsLetterOrDigit((use.Where + ".")[Lower.Length + 1 + way.Length]))
             .Select(direction.Fault).OfType<string>()];
     }
 }

@@ -5,8 +5,8 @@ namespace Ingot.Architecture.Tests.Uses;
 /// <summary>
 /// What may use what, read from the table of <c>ARCHITECTURE.md</c> under <c>| Namespace | may use |</c>: namespaces stand in
 /// backquotes, <c>.*</c> at the end means those below too, a row counts for the namespaces below its own, and of rows the longest
-/// that fits. A row within another is a room of it where one of the two names the other: rooms share their <c>internal</c> types. Words outside
-/// of backquotes are for the reader.
+/// that fits. A row within another is a room of it where one of the two names the other: rooms share their <c>internal</c> types. Words
+/// outside of backquotes are for the reader.
 /// </summary>
 public sealed partial class Direction
 {
@@ -50,7 +50,8 @@ public sealed partial class Direction
         if (RowOf(use.To) is not { } to)
             return $"{use.Where} uses {use.Type}, whose namespace {use.To} has no row in the table";
         if (from != to && !_rows[from].Any(allowed => Covers(allowed, use.To)))
-            return $"{use.Where} uses {use.Type}, but {from} may use {(_rows[from].Count == 0 ? "nothing of ours" : $"only {string.Join(", ", _rows[from])}")}";
+            return $"{use.Where} uses {use.Type}, "
+                + $"but {from} may use {(_rows[from].Count == 0 ? "nothing of ours" : $"only {string.Join(", ", _rows[from])}")}";
         if (from != to && use.IsInternal && HouseOf(from) != HouseOf(to))
             return $"{use.Where} uses {use.Type}, which is internal to {to}";
         return null;
@@ -59,7 +60,8 @@ public sealed partial class Direction
     private string? RowOf(string name) => _rows.Keys.Where(row => Covers(row + ".*", name)).MaxBy(row => row.Length);
 
     private string HouseOf(string row) => _rows.Keys
-        .Where(around => row.StartsWith(around + ".", StringComparison.Ordinal) && (_rows[row].Contains(around) || _rows[around].Contains(row)))
+        .Where(around => row.StartsWith(around + ".", StringComparison.Ordinal)
+            && (_rows[row].Contains(around) || _rows[around].Contains(row)))
         .MinBy(around => around.Length) ?? row;
 
     private bool Covers(string allowed, string name)

@@ -24,7 +24,8 @@ internal static class Instructions
             byte first = code.ReadByte();
             short value = first == TwoByteLead ? (short)(first << 8 | code.ReadByte()) : first;
             var operand = s_operands[value];
-            if (operand is OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineTok or OperandType.InlineType or OperandType.InlineSig)
+            if (operand is OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineTok or OperandType.InlineType
+                or OperandType.InlineSig)
                 tokens.Add(MetadataTokens.EntityHandle(code.ReadInt32()));
             else
                 Skip(operand, ref code);

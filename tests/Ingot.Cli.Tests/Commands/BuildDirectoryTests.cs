@@ -213,7 +213,8 @@ public sealed class BuildDirectoryTests : IDisposable
     {
         Write("ingot.yaml", "ingot: 1\nproject: labelled\nimages:\n  web: { dockerfile: Dockerfile, version: 1.2.3 }\n");
         Write("Dockerfile", "FROM scratch\nCOPY app /\nLABEL org.opencontainers.image.source=mine\n");
-        await GitAsync("git init -q -b main && git remote add origin https://user:word@example.org/x.git && git add . && git commit -qm first");
+        await GitAsync(
+            "git init -q -b main && git remote add origin https://user:word@example.org/x.git && git add . && git commit -qm first");
         string plain = await DigestAsync("build");
         await GitAsync("git commit -q --allow-empty -m second");
         Assert.Equal(plain, await DigestAsync("build"));
@@ -272,7 +273,8 @@ public sealed class BuildDirectoryTests : IDisposable
 
     private async Task GitAsync(string script) =>
         await LinuxTree.RunAsync(_directory.Root, "sh", "-ec",
-            "git config --global --get user.name >/dev/null || export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@example.org GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@example.org; " + script);
+            "git config --global --get user.name >/dev/null || export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@example.org "
+                + "GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@example.org; " + script);
 
     private static async Task<string> StandardAsync(string digest)
     {

@@ -11,7 +11,8 @@ public sealed class CacheOptionTests
     [InlineData("leave one out", "prune", "--cache", "--all", "--older-than", "1d")]
     [InlineData("is no place for a cache", "build", "--cache-to", "Not A Reference")]
     [InlineData("is no place for a cache", "build", "--cache-from", "dir:")]
-    [InlineData("is no place for a cache", "build", "--cache-from", "registry.example/app@sha256:0000000000000000000000000000000000000000000000000000000000000000")]
+    [InlineData("is no place for a cache", "build", "--cache-from",
+        "registry.example/app@sha256:0000000000000000000000000000000000000000000000000000000000000000")]
     [InlineData("'mode=mox' in", "build", "--cache-to", "registry.example/app:cache,mode=mox")]
     [InlineData("'' in", "build", "--cache-to", "dir:x,")]
     public async Task WhatCannotBeMeantIsSaid(string said, params string[] arguments)

@@ -8,7 +8,8 @@ using Ingot.Testing;
 
 namespace Ingot.Cli.Tests.Commands;
 
-/// <summary>The commands for images at the border, with a registry that asks for a password. The home is shared: names are this test's own.</summary>
+/// <summary>The commands for images at the border, with a registry that asks for a password. The home is shared:
+/// names are this test's own.</summary>
 [Collection("docker configuration")]
 public sealed class ImageCommandsTests : IAsyncDisposable
 {
@@ -46,14 +47,19 @@ public sealed class ImageCommandsTests : IAsyncDisposable
     public async Task ADiffSaysWhatChanged()
     {
         string status = "Package: NAME\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.VER\n\n";
-        string Database(params (string Name, string Version)[] packages) => string.Concat(packages.Select(p => status.Replace("NAME", p.Name, StringComparison.Ordinal).Replace("VER", p.Version, StringComparison.Ordinal)));
-        await ImportAsync($"{_name}:a", ("etc/passwd", "root:x:0:0::/:\n"), ("var/lib/dpkg/status", Database(("bash", "1"), ("gone", "1"))), ("old", "x"));
-        await ImportAsync($"{_name}:b", ("etc/passwd", "root:x:0:0::/:\nann:x:5:6::/:\n"), ("var/lib/dpkg/status", Database(("bash", "2"), ("new", "1"))), ("new", "x"));
+        string Database(params (string Name, string Version)[] packages) => string.Concat(packages
+            .Select(p => status.Replace("NAME", p.Name, StringComparison.Ordinal).Replace("VER", p.Version, StringComparison.Ordinal)));
+        await ImportAsync($"{_name}:a", ("etc/passwd", "root:x:0:0::/:\n"),
+            ("var/lib/dpkg/status", Database(("bash", "1"), ("gone", "1"))), ("old", "x"));
+        await ImportAsync($"{_name}:b", ("etc/passwd", "root:x:0:0::/:\nann:x:5:6::/:\n"),
+            ("var/lib/dpkg/status", Database(("bash", "2"), ("new", "1"))), ("new", "x"));
         var run = await ProgramRun.Of("diff", $"{_name}:a", $"{_name}:b");
         Assert.Equal(0, run.ExitCode);
-        foreach (string line in new[] { "package  + new 1.1", "package  - gone 1.1", "package  ~ bash 1.1 -> 1.2", "file     + /new (file, 0644, 0:0, 1 B)", "file     - /old", "file     ~ /etc/passwd: content", "user     + ann (5:6)" })
+        foreach (string line in new[] { "package  + new 1.1", "package  - gone 1.1", "package  ~ bash 1.1 -> 1.2",
+            "file     + /new (file, 0644, 0:0, 1 B)", "file     - /old", "file     ~ /etc/passwd: content", "user     + ann (5:6)" })
             Assert.Contains(line, run.Output, StringComparison.Ordinal);
-        Assert.Contains("equal    the same files and configuration", (await ProgramRun.Of("diff", $"{_name}:a", $"{_name}:a")).Output, StringComparison.Ordinal);
+        Assert.Contains("equal    the same files and configuration", (await ProgramRun.Of("diff", $"{_name}:a", $"{_name}:a")).Output,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -76,7 +82,8 @@ public sealed class ImageCommandsTests : IAsyncDisposable
         var step = Assert.Single(history.GetProperty("steps").EnumerateArray());
         Assert.Equal("ingot import", step.GetProperty("instruction").GetString());
         var inspected = await JsonAsync("inspect", image);
-        Assert.Equal(inspected.GetProperty("config").GetProperty("rootfs").GetProperty("diff_ids")[0].GetString(), step.GetProperty("diff_id").GetString());
+        Assert.Equal(inspected.GetProperty("config").GetProperty("rootfs").GetProperty("diff_ids")[0].GetString(),
+            step.GetProperty("diff_id").GetString());
         Assert.Contains("ingot import", (await ProgramRun.Of("history", _name + ":1")).Output, StringComparison.Ordinal);
     }
 
@@ -135,10 +142,18 @@ public sealed class ImageCommandsTests : IAsyncDisposable
     public async Task APlatformIsTakenOfAnIndexOrAllOfThem()
     {
         var store = new MemoryStore();
-        var (one, two) = (await SampleImage.MakeAsync(store, LayerCompression.Gzip, [("a", _name)]), await SampleImage.MakeAsync(store, LayerCompression.Gzip, [("b", _name)]));
-        var index = await store.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = [one.Descriptor with { Platform = Platform.Host }, two.Descriptor with { Platform = new Platform { Os = "linux", Architecture = "s390x" } }] }));
+        var (one, two) = (await SampleImage.MakeAsync(store, LayerCompression.Gzip, [("a", _name)]),
+            await SampleImage.MakeAsync(store, LayerCompression.Gzip, [("b", _name)]));
+        var index = await store.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex
+        {
+            Manifests = [one.Descriptor with { Platform = Platform.Host },
+                two.Descriptor with { Platform = new Platform { Os = "linux", Architecture = "s390x" } }],
+        }));
         await ImageTransfer.PushAsync(store, _registry.Client(), "from/app", index.Digest, "1");
-        async Task<string?> CopyAsync(string target, params string[] more) => (await JsonAsync(["copy", $"{_registry.Name}/from/app:1", $"{_registry.Name}/{target}:1", .. more])).GetProperty("digest").GetString();
+        async Task<string?> CopyAsync(string target, params string[] more) =>
+            (await JsonAsync(["copy", $"{_registry.Name}/from/app:1", $"{_registry.Name}/{target}:1", .. more]))
+                .GetProperty("digest")
+                .GetString();
         Assert.Equal($"{one.Digest}", await CopyAsync("host"));
         Assert.Equal($"{two.Digest}", await CopyAsync("mainframe", "--platform", "linux/s390x"));
         Assert.Equal($"{index.Digest}", await CopyAsync("all", "--all-platforms"));
@@ -154,7 +169,8 @@ public sealed class ImageCommandsTests : IAsyncDisposable
         string image = await ImportAsync($"{_name}:1", ("a", new string('x', 10_000)));
         var zstd = await JsonAsync("push", $"{_name}:1", $"{_registry.Name}/zstd:1", "--compression", "zstd");
         Assert.NotEqual(image, zstd.GetProperty("digest").GetString());
-        Assert.Equal(zstd.GetProperty("digest").GetString(), (await JsonAsync("push", $"{_name}:1", $"{_registry.Name}/zstd:2", "--compression", "zstd")).GetProperty("digest").GetString());
+        Assert.Equal(zstd.GetProperty("digest").GetString(),
+            (await JsonAsync("push", $"{_name}:1", $"{_registry.Name}/zstd:2", "--compression", "zstd")).GetProperty("digest").GetString());
         Assert.Contains("tar+zstd", System.Text.Encoding.UTF8.GetString(_registry.Manifest("zstd", "1")!), StringComparison.Ordinal);
         await JsonAsync("pull", $"{_registry.Name}/zstd:1", "--name", $"{_name}:zstd");
         Assert.True((await JsonAsync("diff", $"{_name}:1", $"{_name}:zstd")).GetProperty("equal").GetBoolean());
@@ -162,7 +178,8 @@ public sealed class ImageCommandsTests : IAsyncDisposable
 
     [Theory]
     [InlineData(2, "is not a reference", "push", "IMAGE", "Not/A/Ref")]
-    [InlineData(2, "has a digest", "push", "IMAGE", "127.0.0.1:9/a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
+    [InlineData(
+        2, "has a digest", "push", "IMAGE", "127.0.0.1:9/a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
     [InlineData(2, "has no image 'nothing-of-the-kind'", "push", "nothing-of-the-kind", "127.0.0.1:9/a:1")]
     [InlineData(2, "contradict", "push", "IMAGE", "127.0.0.1:9/a:1", "--platform", "linux/amd64", "--all-platforms")]
     [InlineData(2, "is not a value of '--compression'", "push", "IMAGE", "127.0.0.1:9/a:1", "--compression", "lzma")]
@@ -182,7 +199,8 @@ public sealed class ImageCommandsTests : IAsyncDisposable
     public async Task WhatCannotBeDoneIsSaidWithItsCode(int exitCode, string said, params string[] arguments)
     {
         await ImportAsync($"{_name}:1", ("a", "1"));
-        var run = await ProgramRun.Of([.. arguments.Select(a => a.Replace("IMAGE", $"{_name}:1", StringComparison.Ordinal).Replace("DIR", _directory.Root, StringComparison.Ordinal))]);
+        var run = await ProgramRun.Of([.. arguments.Select(a =>
+            a.Replace("IMAGE", $"{_name}:1", StringComparison.Ordinal).Replace("DIR", _directory.Root, StringComparison.Ordinal))]);
         Assert.Equal(exitCode, run.ExitCode);
         Assert.Contains(said, run.Error, StringComparison.Ordinal);
     }
@@ -228,7 +246,9 @@ public sealed class ImageCommandsTests : IAsyncDisposable
         {
             await using var tar = new Oci.Tar.TarWriter(output, leaveOpen: true);
             foreach (var (path, content) in files)
-                await tar.WriteAsync(new Oci.Tar.TarEntry { Path = path, Type = Oci.Tar.TarEntryType.File, Mode = 0b110_100_100, Size = content.Length }, System.Text.Encoding.ASCII.GetBytes(content));
+                await tar.WriteAsync(
+                    new Oci.Tar.TarEntry { Path = path, Type = Oci.Tar.TarEntryType.File, Mode = 0b110_100_100, Size = content.Length },
+                    System.Text.Encoding.ASCII.GetBytes(content));
             await tar.CompleteAsync();
         }
 
@@ -240,7 +260,8 @@ public sealed class ImageCommandsTests : IAsyncDisposable
         string bin = _directory.Make("bin");
         string pair = Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes($"{TestRegistry.UserName}:{TestRegistry.Password}"));
         string helper = "t" + _name;
-        script ??= $$"""read server; [ "$1 $server" = "get {{_registry.Name}}" ] || exit 1; echo '{"ServerURL":"x","Username":"{{TestRegistry.UserName}}","Secret":"{{TestRegistry.Password}}"}'""";
+        script ??=
+            $$"""read server; [ "$1 $server" = "get {{_registry.Name}}" ] || exit 1; echo '{"ServerURL":"x","Username":"{{TestRegistry.UserName}}","Secret":"{{TestRegistry.Password}}"}'""";
         string program = Path.Combine(bin, "docker-credential-" + helper);
         await File.WriteAllTextAsync(program, $"#!/bin/sh\n{script}\n");
         File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);

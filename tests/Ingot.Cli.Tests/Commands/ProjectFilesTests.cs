@@ -61,7 +61,8 @@ public sealed class ProjectFilesTests : IDisposable
 
         await using var above = Program(Path.GetDirectoryName(_directory)!);
         string name = Path.GetFileName(_directory);
-        Assert.StartsWith($"{name}/web/Dockerfile:2:1: error:", (await above.RunAsync("-C", name, "build")).Error, StringComparison.Ordinal);
+        Assert.StartsWith($"{name}/web/Dockerfile:2:1: error:", (await above.RunAsync("-C", name, "build")).Error,
+            StringComparison.Ordinal);
     }
 
     [Fact]

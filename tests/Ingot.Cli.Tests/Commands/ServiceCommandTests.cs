@@ -37,8 +37,11 @@ public sealed class ServiceCommandTests
     [InlineData("refused", "", ExitCode.No)]
     public void WaitingForPeopleOrTimeIsNoRefusal(string decision, string gates, int expected)
     {
-        var rows = gates.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(gate => new GateReply(gate.Split(':')[0], gate.Split(':')[1], "", null, [])).ToList();
-        Assert.Equal(expected, PromotionCommands.CodeOf(new DecisionReply("shop", "web", Digest.Of([1]), null, "production", decision, null, rows)));
+        var rows = gates.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(gate => new GateReply(gate.Split(':')[0], gate.Split(':')[1], "", null, []))
+            .ToList();
+        Assert.Equal(expected,
+            PromotionCommands.CodeOf(new DecisionReply("shop", "web", Digest.Of([1]), null, "production", decision, null, rows)));
     }
 
     [Theory]
@@ -71,7 +74,8 @@ public sealed class ServiceCommandTests
     [InlineData("12:30")]
     [InlineData("2026-13-45T00:00:00Z")]
     public void ATimeThatIsNoneIsRefusedWithWhatOneLooksLike(string text) =>
-        Assert.Contains("2026-01-31T12:00:00Z", Assert.Throws<InvalidInputException>(() => ServiceLogs.Since(text, s_now)).Diagnostics[0].Detail, StringComparison.Ordinal);
+        Assert.Contains("2026-01-31T12:00:00Z",
+            Assert.Throws<InvalidInputException>(() => ServiceLogs.Since(text, s_now)).Diagnostics[0].Detail, StringComparison.Ordinal);
 
     [Theory]
     [InlineData("all", null)]
@@ -100,7 +104,8 @@ public sealed class ServiceCommandTests
     {
         using var output = new StringWriter { NewLine = "\n" };
         var terminal = new Terminal(output, output, json: false, outputIsTerminal: false, errorIsTerminal: false, noColor: true);
-        new LogStyle(times, raw).Write(terminal, new LogLineReply("production", "web", "g2-0", "0123456789ab", s_now, "stdout", "\u001b[31mred\u001b[0m"));
+        new LogStyle(times, raw).Write(terminal,
+            new LogLineReply("production", "web", "g2-0", "0123456789ab", s_now, "stdout", "\u001b[31mred\u001b[0m"));
         Assert.Equal(expected, output.ToString());
     }
 
@@ -122,7 +127,8 @@ public sealed class ServiceCommandTests
     [InlineData(false, RolloutEnd.TimedOut, ExitCode.TimedOut)]
     internal void ARollbackIsDoneOnlyWhereTheTrafficIsBack(bool isBack, RolloutEnd end, int expected)
     {
-        var rollout = new RolloutReply("shop.web.production-r3", "shop", "web", "production", 1, Digest.Of([1]), null, "Done", null, true, true, 0, [])
+        var rollout = new RolloutReply("shop.web.production-r3", "shop", "web", "production", 1, Digest.Of([1]), null, "Done",
+            null, true, true, 0, [])
         {
             TrafficBack = isBack,
         };
@@ -138,10 +144,17 @@ public sealed class ServiceCommandTests
     [Fact]
     public void InstancesAreRowsOfWhatIsObserved()
     {
-        var instance = new InstanceStatus("0123456789ab", "10.0.0.2:80", "running", "unhealthy", Digest.Of([1]), 2) { Name = "g2-0", Version = "1.2.0", Since = s_now, Check = "answered 404" };
+        var instance = new InstanceStatus("0123456789ab", "10.0.0.2:80", "running", "unhealthy", Digest.Of([1]), 2)
+        {
+            Name = "g2-0",
+            Version = "1.2.0",
+            Since = s_now,
+            Check = "answered 404",
+        };
         var status = new StatusReply([Service("web", "production", instance), Service("web", "staging", instance)]);
         var row = Assert.Single(PsCommand.Rows(status, "staging"));
-        Assert.Equal(("staging", "g2-0", "1.2.0", "answered 404", "0123456789ab", s_now), (row.Stage, row.Instance, row.Version, row.Check, row.Container, row.Since));
+        Assert.Equal(("staging", "g2-0", "1.2.0", "answered 404", "0123456789ab", s_now),
+            (row.Stage, row.Instance, row.Version, row.Check, row.Container, row.Since));
         Assert.Equal(2, PsCommand.Rows(status, null).Count);
         Assert.Empty(PsCommand.Rows(status, "nowhere"));
     }

@@ -19,7 +19,8 @@ public sealed class UsageTests : IDisposable
     /// <summary>Those that take only what they know; 'exec' refuses whatever it is given.</summary>
     public static TheoryData<string> StrictPaths => [.. Commands().Where(p => p.Command.TreatUnmatchedTokensAsErrors).Select(p => p.Path)];
 
-    public static TheoryData<string> Groups => [.. Pages().Where(p => p.Subcommands.Count > 0 && p.Command.Arguments.Count == 0).Select(p => p.Path)];
+    public static TheoryData<string> Groups =>
+        [.. Pages().Where(p => p.Subcommands.Count > 0 && p.Command.Arguments.Count == 0).Select(p => p.Path)];
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

@@ -81,7 +81,8 @@ public sealed class TerminalTests : IDisposable
         terminal.TryJson(new ErrorDocument(new ErrorBody("code", Hostile, [])), OutputJson.Default.ErrorDocument);
         string json = _output.ToString();
         Assert.DoesNotContain(json.TrimEnd('\n'), c => c is < ' ' or > '~');
-        Assert.Equal(Hostile, System.Text.Json.JsonDocument.Parse(json).RootElement.GetProperty("error").GetProperty("message").GetString());
+        Assert.Equal(Hostile,
+            System.Text.Json.JsonDocument.Parse(json).RootElement.GetProperty("error").GetProperty("message").GetString());
     }
 
     [Fact]

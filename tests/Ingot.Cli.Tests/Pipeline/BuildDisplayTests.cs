@@ -24,7 +24,10 @@ public sealed class BuildDisplayTests : IDisposable
     {
         using (var display = new BuildDisplay(Terminal(isTerminal: true), BuildProgressMode.Plain))
             Run(display, "one", "two");
-        Assert.Equal("build    [web 2/5] RUN make\nbuild    [web 2/5] one\nbuild    [web 2/5] two\nbuild    [web 2/5] RUN make (1.0 s, 3 B)\n\r\u001b[K", _output.ToString());
+        Assert.Equal(
+            "build    [web 2/5] RUN make\nbuild    [web 2/5] one\nbuild    [web 2/5] two\nbuild    [web 2/5] RUN make (1.0 s, "
+                + "3 B)\n\r\u001b[K",
+            _output.ToString());
     }
 
     [Fact]

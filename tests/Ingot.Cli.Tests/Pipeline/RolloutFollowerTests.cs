@@ -11,7 +11,8 @@ namespace Ingot.Cli.Tests.Pipeline;
 public sealed class RolloutFollowerTests
 {
     private static readonly RolloutReply s_running =
-        new("shop.web.production-r2", "shop", "web", "production", 2, Digest.Of([1]), "1.2.0", "Shifting", null, false, false, 5, [new RolloutEvent(7, default, "giving 5 %")]);
+        new("shop.web.production-r2", "shop", "web", "production", 2, Digest.Of([1]), "1.2.0", "Shifting", null, false, false, 5,
+            [new RolloutEvent(7, default, "giving 5 %")]);
 
     private readonly List<string> _said = [];
 
@@ -23,7 +24,8 @@ public sealed class RolloutFollowerTests
     }
 
     [Fact]
-    public async Task WhatIsNotDoneInTimeGoesOn() => Assert.Equal(RolloutEnd.TimedOut, await EndAsync(s_running, new WaitOptions(Timeout: TimeSpan.FromMilliseconds(300))));
+    public async Task WhatIsNotDoneInTimeGoesOn() =>
+        Assert.Equal(RolloutEnd.TimedOut, await EndAsync(s_running, new WaitOptions(Timeout: TimeSpan.FromMilliseconds(300))));
 
     [Theory]
     [InlineData(true)]
@@ -36,7 +38,8 @@ public sealed class RolloutFollowerTests
     }
 
     [Fact]
-    public async Task APausedOneIsNotWaitedFor() => Assert.Equal(RolloutEnd.Paused, await EndAsync(s_running with { State = "Paused" }, new WaitOptions()));
+    public async Task APausedOneIsNotWaitedFor() =>
+        Assert.Equal(RolloutEnd.Paused, await EndAsync(s_running with { State = "Paused" }, new WaitOptions()));
 
     [Fact]
     public async Task ARollbackIsDoneWhenTheTrafficIsBack()
@@ -51,8 +54,10 @@ public sealed class RolloutFollowerTests
     {
         using var interrupt = new CancellationTokenSource(TimeSpan.FromMilliseconds(500));
         var e = await Assert.ThrowsAsync<LeftRunningException>(() => FollowAsync(s_running, new WaitOptions(), null, interrupt.Token));
-        Assert.Contains("rollout shop.web.production-r2 of production/web goes on without this command", e.Message, StringComparison.Ordinal);
-        foreach (string way in (string[])["'ingot status web'", "'ingot pause web --stage production'", "'ingot rollback web --stage production'"])
+        Assert.Contains("rollout shop.web.production-r2 of production/web goes on without this command", e.Message,
+            StringComparison.Ordinal);
+        foreach (string way in (string[])["'ingot status web'", "'ingot pause web --stage production'",
+            "'ingot rollback web --stage production'"])
             Assert.Contains(way, e.Message, StringComparison.Ordinal);
     }
 
@@ -62,12 +67,15 @@ public sealed class RolloutFollowerTests
         return (await FollowAsync(reply, options, isEnough, limit.Token)).End;
     }
 
-    private async Task<FollowedRollout> FollowAsync(RolloutReply reply, WaitOptions options, Func<RolloutReply, bool>? isEnough, CancellationToken cancellationToken)
+    private async Task<FollowedRollout> FollowAsync(
+        RolloutReply reply, WaitOptions options, Func<RolloutReply, bool>? isEnough, CancellationToken cancellationToken)
     {
         string body = JsonSerializer.Serialize(reply, ApiJson.Default.RolloutReply);
         await using var server = new Eavesdropper(
-            $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\nConnection: close\r\n\r\n{body}");
+            $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\nConnection: "
+                + $"close\r\n\r\n{body}");
         using var client = new ServerClient(new AddressConnection(new Uri($"http://{server.Address}/")), token: null);
-        return await new RolloutFollower(client, options, _said.Add, TimeProvider.System).FollowAsync(reply.Id, isEnough, cancellationToken);
+        return await new RolloutFollower(client, options, _said.Add, TimeProvider.System).FollowAsync(reply.Id,
+            isEnough, cancellationToken);
     }
 }

@@ -13,7 +13,8 @@ namespace Ingot.Cli.Tests.Pipeline;
 
 public sealed class TargetCheckTests : IDisposable
 {
-    private const string Running = "services:\n  web: { image: web, port: 80, listen: 8080 }\nstages:\n  test:\n  production: { target: docker }\n";
+    private const string Running =
+        "services:\n  web: { image: web, port: 80, listen: 8080 }\nstages:\n  test:\n  production: { target: docker }\n";
 
     private static readonly TargetReply s_old = new("Docker Engine 20.10.24", ["none", "gzip"], "Docker Engine 23 or later");
     private static readonly TargetReply s_new = new("Docker Engine 28.2.2", ["none", "gzip", "zstd"], "Docker Engine 23 or later");
@@ -32,7 +33,8 @@ public sealed class TargetCheckTests : IDisposable
     {
         var e = await Assert.ThrowsAsync<InvalidInputException>(() => CheckAsync(s_old, project, image, "FROM scratch\nCOPY a /\n"));
         Assert.Equal(
-            $"{where}: error: images/web: Docker Engine 20.10.24, where 'production' would run image 'web', cannot pull layers compressed with zstd, {why} "
+            $"{where}: error: images/web: Docker Engine 20.10.24, where 'production' would run image 'web', "
+                + $"cannot pull layers compressed with zstd, {why} "
             + "(write 'compression: gzip' at images/web, or use Docker Engine 23 or later)",
             Assert.Single(e.Diagnostics).ToString());
     }
@@ -41,7 +43,8 @@ public sealed class TargetCheckTests : IDisposable
     [InlineData("compression: gzip\n", "")]
     [InlineData("", ", compression: gzip")]
     [InlineData("compression: zstd\n", ", compression: none")]
-    public async Task WhatCanBePulledIsNot(string project, string image) => await CheckAsync(s_old, project, image, "FROM scratch\nCOPY a /\n");
+    public async Task WhatCanBePulledIsNot(string project, string image) =>
+        await CheckAsync(s_old, project, image, "FROM scratch\nCOPY a /\n");
 
     [Fact]
     public async Task AnEngineThatPullsZstdTakesTheDefault() => await CheckAsync(s_new, "", "", "FROM scratch\nCOPY a /\n");
@@ -50,10 +53,13 @@ public sealed class TargetCheckTests : IDisposable
     public async Task TheCommandLineWinsOverTheFileAndIsNamed()
     {
         await CheckAsync(s_old, "", ", compression: zstd", "FROM scratch\nCOPY a /\n", LayerCompression.Gzip);
-        var e = await Assert.ThrowsAsync<InvalidInputException>(() => CheckAsync(s_old, "", ", compression: gzip", "FROM scratch\nCOPY a /\n", LayerCompression.Zstandard));
+        var e = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            CheckAsync(s_old, "", ", compression: gzip", "FROM scratch\nCOPY a /\n", LayerCompression.Zstandard));
         var diagnostic = Assert.Single(e.Diagnostics);
         Assert.Null(diagnostic.Span);
-        Assert.Equal("leave '--compression zstd' out and write 'compression: gzip' at images/web in ingot.yaml, or use Docker Engine 23 or later", diagnostic.Detail);
+        Assert.Equal(
+            "leave '--compression zstd' out and write 'compression: gzip' at images/web in ingot.yaml, or use Docker Engine 23 or later",
+            diagnostic.Detail);
     }
 
     [Fact]
@@ -62,7 +68,8 @@ public sealed class TargetCheckTests : IDisposable
 
     [Fact]
     public async Task LayersOfAnImageOfTheProjectCountToo() =>
-        await Assert.ThrowsAsync<InvalidInputException>(() => CheckAsync(s_old, "", "", "FROM other\nUSER 1000\n", more: "  other: { dockerfile: Other }\n"));
+        await Assert.ThrowsAsync<InvalidInputException>(() =>
+            CheckAsync(s_old, "", "", "FROM other\nUSER 1000\n", more: "  other: { dockerfile: Other }\n"));
 
     [Fact]
     public async Task AnImageThatAddsNoLayerHasOnlyItsBases()
@@ -75,7 +82,8 @@ public sealed class TargetCheckTests : IDisposable
     [Fact]
     public async Task GzipDoesNotChangeTheLayersOfABase()
     {
-        var e = await Assert.ThrowsAsync<InvalidInputException>(() => CheckAsync(s_old, "", ", compression: gzip", "FROM foreign:zstd\nCOPY a /\n"));
+        var e = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            CheckAsync(s_old, "", ", compression: gzip", "FROM foreign:zstd\nCOPY a /\n"));
         Assert.Contains("push the base image with 'ingot push --compression gzip'", e.Message, StringComparison.Ordinal);
     }
 
@@ -83,9 +91,12 @@ public sealed class TargetCheckTests : IDisposable
     public async Task StagesThatAreOnlyCopiedFromDoNotCount() =>
         await CheckAsync(s_old, "", ", compression: gzip", "FROM foreign:zstd AS build\nFROM foreign:gzip\nCOPY --from=build /a /b\n");
 
-    private async Task CheckAsync(TargetReply target, string projectKeys, string imageKeys, string dockerfile, LayerCompression? given = null, string? running = null, string more = "")
+    private async Task CheckAsync(
+        TargetReply target, string projectKeys, string imageKeys, string dockerfile, LayerCompression? given = null, string? running = null,
+        string more = "")
     {
-        string yaml = $"ingot: 1\nproject: shop\n{projectKeys}images:\n  web: {{ dockerfile: D, version: 1.0.0{imageKeys} }}\n{more}{running ?? Running}";
+        string yaml = $"ingot: 1\nproject: shop\n{projectKeys}images:\n  web: {{ dockerfile: D, version: 1.0.0{imageKeys} }}\n"
+            + $"{more}{running ?? Running}";
         await File.WriteAllTextAsync(_directory.At("D"), dockerfile);
         await File.WriteAllTextAsync(_directory.At("Other"), "FROM scratch\nCOPY a /\n");
         await File.WriteAllTextAsync(_directory.At("a"), "a");

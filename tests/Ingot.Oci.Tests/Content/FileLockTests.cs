@@ -33,7 +33,10 @@ public sealed class FileLockTests : IDisposable
     {
         var held = FileLock.TryTake(LockPath, shared: false)!;
         int waited = 0;
-        var waiting = Enumerable.Range(0, 3).Select(_ => FileLock.TakeAsync(LockPath, shared: false, TimeProvider.System, () => Interlocked.Increment(ref waited), CancellationToken.None)).ToList();
+        var waiting = Enumerable.Range(0, 3)
+            .Select(_ => FileLock.TakeAsync(LockPath, shared: false, TimeProvider.System, () => Interlocked.Increment(ref waited),
+                CancellationToken.None))
+            .ToList();
         Assert.Equal(3, waited);
         held.Remove(LockPath);
         for (; waiting.Count > 0;)
@@ -57,9 +60,11 @@ public sealed class FileLockTests : IDisposable
             await Task.Delay(20);
         }
 
-        using (var children = Process.Start("pkill", ["-KILL", "-P", holder.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+        using (var children = Process.Start("pkill",
+            ["-KILL", "-P", holder.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
             await children.WaitForExitAsync();
-        using var taken = await FileLock.TakeAsync(LockPath, shared: false, TimeProvider.System, null, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20));
+        using var taken = await FileLock.TakeAsync(LockPath, shared: false, TimeProvider.System, null, CancellationToken.None)
+            .WaitAsync(TimeSpan.FromSeconds(20));
         Assert.NotNull(taken);
     }
 
@@ -68,6 +73,7 @@ public sealed class FileLockTests : IDisposable
     {
         using var held = FileLock.TryTake(LockPath, shared: false);
         using var stop = new CancellationTokenSource(50);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => FileLock.TakeAsync(LockPath, shared: true, TimeProvider.System, null, stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            FileLock.TakeAsync(LockPath, shared: true, TimeProvider.System, null, stop.Token));
     }
 }

@@ -37,7 +37,9 @@ public sealed class PlatformTests
     [Fact]
     public void AnErrorListsThePlatformsThereAre()
     {
-        var manifests = new[] { "linux/s390x", "unknown/unknown", "linux/arm/v6", "linux/s390x" }.Select((p, i) => Descriptor.Of(MediaType.Manifest, [(byte)i]) with { Platform = Make(p) }).ToList();
+        var manifests = new[] { "linux/s390x", "unknown/unknown", "linux/arm/v6", "linux/s390x" }
+            .Select((p, i) => Descriptor.Of(MediaType.Manifest, [(byte)i]) with { Platform = Make(p) })
+            .ToList();
         Assert.Equal("linux/arm/v6, linux/s390x", Image.Platforms(new ImageIndex { Manifests = manifests }));
         Assert.Equal("none", Image.Platforms(new ImageIndex { Manifests = [] }));
     }

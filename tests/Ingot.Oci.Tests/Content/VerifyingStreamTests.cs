@@ -37,17 +37,21 @@ public sealed class VerifyingStreamTests
     {
         byte[] other = [.. s_bytes];
         other[3] ^= 1;
-        await FailsAsync(Verify(other, Digest.Of(s_bytes), other.Length), $"expected '{Digest.Of(s_bytes)}' and read 12 bytes of '{Digest.Of(other)}'");
+        await FailsAsync(Verify(other, Digest.Of(s_bytes), other.Length),
+            $"expected '{Digest.Of(s_bytes)}' and read 12 bytes of '{Digest.Of(other)}'");
     }
 
     [Fact]
-    public async Task TooFewBytesFail() => await FailsAsync(Verify(s_bytes[..5], Digest.Of(s_bytes), s_bytes.Length), $"'{Digest.Of(s_bytes)}' ended after 5 bytes of 12");
+    public async Task TooFewBytesFail() =>
+        await FailsAsync(Verify(s_bytes[..5], Digest.Of(s_bytes), s_bytes.Length), $"'{Digest.Of(s_bytes)}' ended after 5 bytes of 12");
 
     [Fact]
-    public async Task NoBytesAtAllFail() => await FailsAsync(Verify([], Digest.Of(s_bytes), s_bytes.Length), $"'{Digest.Of(s_bytes)}' ended after 0 bytes of 12");
+    public async Task NoBytesAtAllFail() =>
+        await FailsAsync(Verify([], Digest.Of(s_bytes), s_bytes.Length), $"'{Digest.Of(s_bytes)}' ended after 0 bytes of 12");
 
     [Fact]
-    public async Task TooManyBytesFail() => await FailsAsync(Verify([.. s_bytes, 1], Digest.Of(s_bytes), s_bytes.Length), $"'{Digest.Of(s_bytes)}' is longer than its 12 bytes");
+    public async Task TooManyBytesFail() => await FailsAsync(Verify([.. s_bytes, 1], Digest.Of(s_bytes), s_bytes.Length),
+        $"'{Digest.Of(s_bytes)}' is longer than its 12 bytes");
 
     [Fact]
     public async Task BytesAfterAVerifiedBlobFail()

@@ -5,7 +5,8 @@ namespace Ingot.Oci.Tests.Images;
 
 public sealed class AccountsTests
 {
-    private const string Passwd = "root:x:0:0:root:/root:/bin/bash\nweb:x:10001:20001:web:/home/web:/bin/sh\n7:x:1007:1007::/seven:\n# comment\nbroken:x\n";
+    private const string Passwd =
+        "root:x:0:0:root:/root:/bin/bash\nweb:x:10001:20001:web:/home/web:/bin/sh\n7:x:1007:1007::/seven:\n# comment\nbroken:x\n";
     private const string Group = "root:x:0:\nweb:x:20001:\naudio:x:29:web,other\nvideo:x:44:other,web\nodd\n#web:x:99:web\n";
 
     [Theory]
@@ -117,7 +118,8 @@ public sealed class AccountsTests
         Assert.Equal(expected, owner is { } found ? $"{found.UserId}:{found.GroupId}" : unknown);
     }
 
-    private static Accounts Parse(string passwd, string group) => Accounts.Parse(Encoding.UTF8.GetBytes(passwd), Encoding.UTF8.GetBytes(group));
+    private static Accounts Parse(string passwd, string group) =>
+        Accounts.Parse(Encoding.UTF8.GetBytes(passwd), Encoding.UTF8.GetBytes(group));
 
     private static string Text(string passwd, string group, string user)
     {

@@ -33,7 +33,8 @@ public sealed class ImageTests
         foreach (string content in (string[])["amd64", "arm64", "armv6", "armv7"])
             images.Add(await SampleImage.MakeAsync(_store, LayerCompression.None, [("a", content)]));
         var platforms = (Platform[])[Parse("linux/amd64"), Parse("linux/arm64/v8"), Parse("linux/arm/v6"), Parse("linux/arm/v7")];
-        var index = await PutAsync(new ImageIndex { Manifests = [.. images.Zip(platforms, (image, p) => image.Descriptor with { Platform = p })] });
+        var index =
+            await PutAsync(new ImageIndex { Manifests = [.. images.Zip(platforms, (image, p) => image.Descriptor with { Platform = p })] });
         Assert.Equal(images[expected].Digest, (await Image.LoadAsync(_store, index.Digest, Parse(platform))).Digest);
         // And of an index in an index.
         var outer = await PutAsync(new ImageIndex { Manifests = [index with { Platform = Parse(platform) }] });
@@ -44,7 +45,8 @@ public sealed class ImageTests
     public async Task AnIndexWithoutThePlatformIsTold()
     {
         var image = await SampleImage.MakeAsync(_store, LayerCompression.None, [("a", "1")]);
-        var index = await PutAsync(new ImageIndex { Manifests = [image.Descriptor with { Platform = Parse("linux/amd64") }, image.Descriptor] });
+        var index =
+            await PutAsync(new ImageIndex { Manifests = [image.Descriptor with { Platform = Parse("linux/amd64") }, image.Descriptor] });
         var e = await Assert.ThrowsAsync<ImageException>(() => Image.LoadAsync(_store, index.Digest, Parse("linux/riscv64")));
         Assert.Equal($"the index '{index.Digest}' has no image for linux/riscv64, only for: linux/amd64", e.Message);
     }
@@ -63,7 +65,8 @@ public sealed class ImageTests
     public async Task LayersAndDiffIdsMustBeAsMany()
     {
         var made = await SampleImage.MakeAsync(_store, LayerCompression.None, [("a", "1")]);
-        var manifest = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(made.Manifest with { Layers = [.. made.Manifest.Layers, .. made.Manifest.Layers] }));
+        var manifest = await _store.PutAsync(MediaType.Manifest,
+            ImageJson.Write(made.Manifest with { Layers = [.. made.Manifest.Layers, .. made.Manifest.Layers] }));
         var e = await Assert.ThrowsAsync<ImageException>(() => Image.LoadAsync(_store, manifest.Digest));
         Assert.Equal($"'{manifest.Digest}' has 2 layers, and its configuration speaks of 1", e.Message);
     }
@@ -94,7 +97,8 @@ public sealed class ImageTests
 
     [Theory]
     [InlineData("""{"mediaType":"application/vnd.oci.image.manifest.v1+json","manifests":[]}""")]
-    [InlineData("""{"mediaType":"application/vnd.oci.image.index.v1+json","config":{"mediaType":"x","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","size":1},"layers":[]}""")]
+    [InlineData(
+        """{"mediaType":"application/vnd.oci.image.index.v1+json","config":{"mediaType":"x","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","size":1},"layers":[]}""")]
     [InlineData("""{"mediaType":"text/plain","manifests":[]}""")]
     public void AMediaTypeThatContradictsTheShapeIsTold(string document) =>
         Assert.Throws<ImageException>(() => Image.MediaTypeOf(Digest.Of([]), Encoding.UTF8.GetBytes(document)));
@@ -113,7 +117,8 @@ public sealed class ImageTests
     {
         Assert.SkipUnless(LinuxTree.IsRoot, LinuxTree.NeedsRoot);
         using var directory = new TemporaryDirectory();
-        var made = await SampleImage.MakeAsync(_store, LayerCompression.Zstandard, [("a", "old"), ("gone", "x"), ("d/x", "x")], [("a", "new"), (".wh.gone", ""), ("d/.wh..wh..opq", ""), ("d/y", "y")]);
+        var made = await SampleImage.MakeAsync(_store, LayerCompression.Zstandard, [("a", "old"), ("gone", "x"), ("d/x", "x")],
+            [("a", "new"), (".wh.gone", ""), ("d/.wh..wh..opq", ""), ("d/y", "y")]);
         await ImageRootFileSystem.UnpackAsync(_store, made.Manifest, directory.At("root"));
         Assert.Equal("a f 644 0:0 3 0\nd d 755 0:0 0\nd/y f 644 0:0 1 0", await LinuxTree.ListAsync(directory.At("root")));
     }
@@ -125,8 +130,10 @@ public sealed class ImageTests
         using var directory = new TemporaryDirectory();
         var one = await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("a", "1")]);
         var two = await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("a", "2")]);
-        await Assert.ThrowsAsync<ContentMismatchException>(() => ImageRootFileSystem.UnpackAsync(_store, one.Manifest with { Layers = two.Manifest.Layers }, directory.At("root")));
-        await Assert.ThrowsAsync<ImageException>(() => ImageRootFileSystem.UnpackAsync(_store, one.Manifest with { Layers = [] }, directory.At("root")));
+        await Assert.ThrowsAsync<ContentMismatchException>(() =>
+            ImageRootFileSystem.UnpackAsync(_store, one.Manifest with { Layers = two.Manifest.Layers }, directory.At("root")));
+        await Assert.ThrowsAsync<ImageException>(() =>
+            ImageRootFileSystem.UnpackAsync(_store, one.Manifest with { Layers = [] }, directory.At("root")));
     }
 
     private Task<Descriptor> PutAsync(ImageIndex index) => _store.PutAsync(MediaType.Index, ImageJson.Write(index));

@@ -72,24 +72,31 @@ public sealed class MergedTreeTests
         await FileSystemArchive.WriteAsync(store, image, archive);
         await File.WriteAllBytesAsync(directory.At("root.tar"), archive.ToArray());
         await LinuxTree.RunAsync(directory.Make("exported"), "tar", "-xpf", directory.At("root.tar"));
-        Assert.Equal(await LinuxTree.ListAsync(directory.At("unpacked"), withTimes: false), await LinuxTree.ListAsync(directory.At("exported"), withTimes: false));
+        Assert.Equal(await LinuxTree.ListAsync(directory.At("unpacked"), withTimes: false),
+            await LinuxTree.ListAsync(directory.At("exported"), withTimes: false));
     }
 
     [Fact]
     public async Task FilesAreReadWithoutUnpacking()
     {
         var store = new MemoryStore();
-        var image = await SampleImage.MakeAsync(store, LayerCompression.Gzip, [("etc/a", "one"), ("etc/b", "two")], [("etc/a", "three"), ("big", new string('x', 100_000))]);
+        var image = await SampleImage.MakeAsync(store, LayerCompression.Gzip, [("etc/a", "one"), ("etc/b", "two")],
+            [("etc/a", "three"), ("big", new string('x', 100_000))]);
         var tree = await MergedTree.ReadAsync(store, image);
         var files = await FileSystemArchive.ReadFilesAsync(store, image, tree, path => path.StartsWith("etc/", StringComparison.Ordinal));
-        Assert.Equal([("etc/a", "three"), ("etc/b", "two")], files.OrderBy(f => f.Key).Select(f => (f.Key, System.Text.Encoding.UTF8.GetString(f.Value))));
+        Assert.Equal([("etc/a", "three"), ("etc/b", "two")],
+            files.OrderBy(f => f.Key).Select(f => (f.Key, System.Text.Encoding.UTF8.GetString(f.Value))));
     }
 
     [Fact]
     public async Task ComparisonsSeeContentModesOwnersLinksAndCapabilities()
     {
-        var before = MergedTree.Of(await IndexAsync("header name=same", "header name=mode", "header name=owner", "header name=link type=2 link=a", "header name=gone", "header name=cap", "header name=kind", "header name=time mtime=00000000001", "end"));
-        var after = MergedTree.Of(await IndexAsync("header name=same", "header name=mode mode=0004755", "header name=owner uid=0000005", "header name=link type=2 link=b", "header name=new", "pax SCHILY.xattr.security.capability=x", "header name=cap", "header name=kind type=5", "header name=time mtime=00000000002", "end"));
+        var before = MergedTree.Of(await IndexAsync("header name=same", "header name=mode", "header name=owner",
+            "header name=link type=2 link=a", "header name=gone", "header name=cap", "header name=kind",
+            "header name=time mtime=00000000001", "end"));
+        var after = MergedTree.Of(await IndexAsync("header name=same", "header name=mode mode=0004755", "header name=owner uid=0000005",
+            "header name=link type=2 link=b", "header name=new", "pax SCHILY.xattr.security.capability=x", "header name=cap",
+            "header name=kind type=5", "header name=time mtime=00000000002", "end"));
         var differences = TreeComparison.Compare(before, after).ToDictionary(d => d.Path);
         Assert.Equal(["cap", "gone", "kind", "link", "mode", "new", "owner"], differences.Keys.Order());
         Assert.True(differences["mode"] is { IsMode: true, IsContent: false } && TreeComparison.IsSetId(differences["mode"].After));
@@ -105,13 +112,17 @@ public sealed class MergedTreeTests
     {
         var store = new MemoryStore();
         var image = await SampleImage.MakeAsync(store, LayerCompression.Gzip, [("a", "1")], [("b", "2")]);
-        HistoryEntry[] history = [new() { CreatedBy = "COPY a" }, new() { CreatedBy = "ENV A=b", EmptyLayer = true }, new() { CreatedBy = "COPY b" }];
+        HistoryEntry[] history =
+            [new() { CreatedBy = "COPY a" }, new() { CreatedBy = "ENV A=b", EmptyLayer = true }, new() { CreatedBy = "COPY b" }];
         var steps = ImageHistory.Of(image with { Config = image.Config with { History = history } });
-        Assert.Equal([("COPY a", image.Manifest.Layers[0].Digest), ("ENV A=b", null), ("COPY b", image.Manifest.Layers[1].Digest)], steps.Select(s => (s.Instruction, s.Layer)));
+        Assert.Equal([("COPY a", image.Manifest.Layers[0].Digest), ("ENV A=b", null), ("COPY b", image.Manifest.Layers[1].Digest)],
+            steps.Select(s => (s.Instruction, s.Layer)));
         Assert.Equal(image.Config.RootFs.DiffIds[1], steps[2].DiffId);
 
-        Assert.Equal([null, "COPY b"], ImageHistory.Of(image with { Config = image.Config with { History = [history[2]] } }).Select(s => s.Instruction));
-        Assert.Equal(3, ImageHistory.Of(image with { Config = image.Config with { History = [history[0], history[0], history[0]] } }).Count);
+        Assert.Equal([null, "COPY b"],
+            ImageHistory.Of(image with { Config = image.Config with { History = [history[2]] } }).Select(s => s.Instruction));
+        Assert.Equal(3,
+            ImageHistory.Of(image with { Config = image.Config with { History = [history[0], history[0], history[0]] } }).Count);
         Assert.Equal(2, ImageHistory.Of(image).Count);
     }
 
@@ -132,7 +143,8 @@ public sealed class MergedTreeTests
     }
 
     // Layers with ';', files with spaces: 'd/' is a directory, 'l>t' a symbolic link, 'h=t' a hard link.
-    private static async Task<MergedTree> TreeAsync(string layers) => MergedTree.Of([.. await Task.WhenAll(layers.Split(';').Select(layer => IndexAsync(Script(layer))))]);
+    private static async Task<MergedTree> TreeAsync(string layers) =>
+        MergedTree.Of([.. await Task.WhenAll(layers.Split(';').Select(layer => IndexAsync(Script(layer))))]);
 
     private static string[] Script(string layer) =>
     [
@@ -146,14 +158,20 @@ public sealed class MergedTreeTests
         "end",
     ];
 
-    private static Task<LayerIndex> IndexAsync(params string[] script) => LayerReader.IndexAsync(new MemoryStream(ArchiveScript.Build(script)));
+    private static Task<LayerIndex> IndexAsync(params string[] script) =>
+        LayerReader.IndexAsync(new MemoryStream(ArchiveScript.Build(script)));
 
     private static async Task<Image> ImageAsync(MemoryStore store, string layers)
     {
         var blobs = new List<Descriptor>();
         foreach (string layer in layers.Split(';'))
             blobs.Add(await store.PutAsync(MediaType.Layer, ArchiveScript.Build(Script(layer))));
-        var config = await store.PutAsync(MediaType.Config, ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = [.. blobs.Select(b => b.Digest)] } }));
+        var config = await store.PutAsync(MediaType.Config, ImageJson.Write(new ImageConfig
+        {
+            Architecture = "amd64",
+            Os = "linux",
+            RootFs = new RootFileSystem { DiffIds = [.. blobs.Select(b => b.Digest)] },
+        }));
         var manifest = await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = config, Layers = blobs }));
         return await Image.LoadAsync(store, manifest.Digest);
     }

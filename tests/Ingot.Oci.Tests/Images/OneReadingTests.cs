@@ -49,7 +49,8 @@ public sealed class OneReadingTests : IAsyncDisposable
     {
         var hostile = await LayoutAsync(name);
         var archive = new ArchiveFile();
-        foreach (string file in Directory.GetFiles(_directory.At("layout"), "*", SearchOption.AllDirectories).Where(file => !file.EndsWith(".lock", StringComparison.Ordinal)))
+        foreach (string file in Directory.GetFiles(_directory.At("layout"), "*", SearchOption.AllDirectories)
+            .Where(file => !file.EndsWith(".lock", StringComparison.Ordinal)))
             archive.Add(Path.GetRelativePath(_directory.At("layout"), file), await File.ReadAllBytesAsync(file));
         await archive.WriteAsync(_directory.At("x.tar"));
         var target = new MemoryStore();
@@ -94,7 +95,8 @@ public sealed class OneReadingTests : IAsyncDisposable
         Assert.Null(await target.SizeAsync(hostile.Digest));
 
         await using var other = new TestRegistry();
-        await RefusedAsync(hostile, () => ImageTransfer.CopyAsync(_registry.Client(), Repository, "1.0", other.Client(), Repository, "1.0", new TransferOptions()));
+        await RefusedAsync(hostile,
+            () => ImageTransfer.CopyAsync(_registry.Client(), Repository, "1.0", other.Client(), Repository, "1.0", new TransferOptions()));
         await RefusedAsync(hostile, () => ImageTransfer.PushAsync(_store, other.Client(), Repository, hostile.Digest, "1.0"));
         Assert.Null(other.Manifest(Repository, "1.0"));
     }
@@ -129,7 +131,8 @@ public sealed class OneReadingTests : IAsyncDisposable
         await foreach (var digest in _store.ListAsync())
             _registry.AddBlob(Repository, (await _store.ReadAsync(digest))!);
         _registry.AddManifest(Repository, "1.0", MediaType.DockerManifest, (await _store.ReadAsync(image.Digest))!);
-        var e = await Assert.ThrowsAsync<ImageException>(() => ImageTransfer.PullAsync(_registry.Client(), Repository, "1.0", new MemoryStore()));
+        var e = await Assert.ThrowsAsync<ImageException>(() =>
+            ImageTransfer.PullAsync(_registry.Client(), Repository, "1.0", new MemoryStore()));
         Assert.Contains("tools would disagree", e.Message, StringComparison.Ordinal);
     }
 

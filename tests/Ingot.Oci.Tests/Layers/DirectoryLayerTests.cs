@@ -92,9 +92,12 @@ public sealed class DirectoryLayerTests : IDisposable
     {
         Assert.SkipUnless(LinuxTree.IsRoot, LinuxTree.NeedsRoot);
         string first = _directory.Make("first"), second = _directory.Make("second");
-        await LinuxTree.MakeAsync(first, "mkdir d; for i in $(seq 300); do echo $i > d/$i; done; ln d/7 d/x; find . -exec touch -d @5 {} +");
-        await LinuxTree.MakeAsync(second, "mkdir d; for i in $(seq 300 -1 1); do echo $i > d/$i; done; mv d/7 d/x; ln d/x d/7; find . -exec touch -d @5 {} +; sleep 0.01; ls -lR > /dev/null; cat d/*> /dev/null");
-        Assert.Equal((await HashAsync(first, new DirectoryLayerOptions())).DiffId, (await HashAsync(second, new DirectoryLayerOptions())).DiffId);
+        await LinuxTree.MakeAsync(first,
+            "mkdir d; for i in $(seq 300); do echo $i > d/$i; done; ln d/7 d/x; find . -exec touch -d @5 {} +");
+        await LinuxTree.MakeAsync(second, "mkdir d; for i in $(seq 300 -1 1); do echo $i > d/$i; done; mv d/7 d/x; ln d/x d/7; find . "
+            + "-exec touch -d @5 {} +; sleep 0.01; ls -lR > /dev/null; cat d/*> /dev/null");
+        Assert.Equal((await HashAsync(first, new DirectoryLayerOptions())).DiffId,
+            (await HashAsync(second, new DirectoryLayerOptions())).DiffId);
     }
 
     [Theory]
@@ -107,10 +110,14 @@ public sealed class DirectoryLayerTests : IDisposable
         string root = await MakeTreeAsync();
         string here = await RepackedDigestsAsync(root, _directory.Make("here"));
         string there = _directory.Make("there");
-        var start = new ProcessStartInfo("sh", ["-c", $"umask {mask}; exec \"$0\" \"$@\"", Environment.ProcessPath!]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("sh", ["-c", $"umask {mask}; exec \"$0\" \"$@\"", Environment.ProcessPath!])
+        {
+            RedirectStandardOutput = true,
+        };
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
             start.ArgumentList.Add(typeof(DirectoryLayerTests).Assembly.Location);
-        foreach (string argument in (string[])["-noLogo", "-explicit", "only", "-method", $"{typeof(DirectoryLayerTests).FullName}.{nameof(WritesTheDigestsOfATree)}"])
+        foreach (string argument in (string[])["-noLogo", "-explicit", "only", "-method",
+            $"{typeof(DirectoryLayerTests).FullName}.{nameof(WritesTheDigestsOfATree)}"])
             start.ArgumentList.Add(argument);
         start.Environment["INGOT_TEST_TREE"] = root;
         start.Environment["INGOT_TEST_COPY"] = there;
@@ -128,7 +135,8 @@ public sealed class DirectoryLayerTests : IDisposable
     public async Task WritesTheDigestsOfATree()
     {
         string copy = Environment.GetEnvironmentVariable("INGOT_TEST_COPY")!;
-        await File.WriteAllTextAsync(Path.Combine(copy, "digests"), await RepackedDigestsAsync(Environment.GetEnvironmentVariable("INGOT_TEST_TREE")!, copy));
+        await File.WriteAllTextAsync(Path.Combine(copy, "digests"),
+            await RepackedDigestsAsync(Environment.GetEnvironmentVariable("INGOT_TEST_TREE")!, copy));
     }
 
     [Fact]
@@ -222,7 +230,8 @@ public sealed class DirectoryLayerTests : IDisposable
         string root = _directory.Make("root");
         File.WriteAllText(Path.Combine(root, ".wh.passwd"), "");
         var e = await Assert.ThrowsAsync<LayerException>(() => HashAsync(root, new DirectoryLayerOptions()));
-        Assert.Equal("'.wh.passwd' cannot be in a layer: a name that begins with '.wh.' there means a deletion; rename or delete it", e.Message);
+        Assert.Equal(
+            "'.wh.passwd' cannot be in a layer: a name that begins with '.wh.' there means a deletion; rename or delete it", e.Message);
     }
 
     [Fact]
@@ -275,7 +284,8 @@ public sealed class DirectoryLayerTests : IDisposable
         string upper = _directory.Make("upper");
         Directory.CreateDirectory(Path.Combine(upper, "d"));
         LinuxTree.SetAttribute(Path.Combine(upper, "d"), attribute, "/x"u8.ToArray());
-        var e = await Assert.ThrowsAsync<LayerException>(() => HashAsync(upper, new DirectoryLayerOptions { Form = DirectoryForm.OverlayUpper }));
+        var e = await Assert.ThrowsAsync<LayerException>(() =>
+            HashAsync(upper, new DirectoryLayerOptions { Form = DirectoryForm.OverlayUpper }));
         Assert.Equal($"'d' is not all there: it has '{attribute}'; mount the overlay with redirect_dir=off,metacopy=off", e.Message);
     }
 
@@ -341,7 +351,8 @@ public sealed class DirectoryLayerTests : IDisposable
         await LinuxTree.MakeAsync(root, "umask 022; mkdir d; echo -n x > d/f; echo -n y > d/g; chmod 4755 d/g");
         LinuxTree.SetAttribute(Path.Combine(root, "d", "f"), "user.note", [1]);
         LinuxTree.SetAttribute(Path.Combine(root, "d", "g"), "security.capability", s_capability);
-        FilterResult Filter(TarEntry entry, LayerContent content) => entry.Path == "d/g" ? FilterResult.KeepAs(entry with { UserId = 7 }) : FilterResult.Keep;
+        FilterResult Filter(TarEntry entry, LayerContent content) =>
+            entry.Path == "d/g" ? FilterResult.KeepAs(entry with { UserId = 7 }) : FilterResult.Keep;
         await HashAsync(root, new DirectoryLayerOptions { Epoch = s_epoch, Filter = Filter, ApplyToSource = true });
         Assert.Equal("d d 755 0:0 1000\nd/f f 644 0:0 1 1000\nd/g f 4755 7:0 1 1000 capability", await LinuxTree.ListAsync(root));
         Assert.Null(LinuxTree.GetAttribute(Path.Combine(root, "d", "f"), "user.note"));
@@ -354,7 +365,12 @@ public sealed class DirectoryLayerTests : IDisposable
         string upper = _directory.Make("upper");
         await LinuxTree.MakeAsync(upper, "umask 022; mkdir e; mknod gone c 0 0; find . -exec touch -d @5 {} +");
         LinuxTree.SetAttribute(Path.Combine(upper, "e"), "trusted.overlay.opaque", "y"u8.ToArray());
-        var options = new DirectoryLayerOptions { Form = DirectoryForm.OverlayUpper, ApplyToSource = true, Filter = (entry, _) => Whiteout.IsWhiteout(entry.Path) ? FilterResult.Drop : FilterResult.Keep };
+        var options = new DirectoryLayerOptions
+        {
+            Form = DirectoryForm.OverlayUpper,
+            ApplyToSource = true,
+            Filter = (entry, _) => Whiteout.IsWhiteout(entry.Path) ? FilterResult.Drop : FilterResult.Keep,
+        };
         Assert.Equal("directory 755 0:0 0 5 e", await ListAsync(upper, options));
         Assert.Equal("e d 755 0:0 5", await LinuxTree.ListAsync(upper));
     }
@@ -372,7 +388,8 @@ public sealed class DirectoryLayerTests : IDisposable
     {
         string root = _directory.Make("root");
         File.WriteAllText(Path.Combine(root, "f"), "x");
-        var e = await Assert.ThrowsAsync<InvalidOperationException>(() => HashAsync(root, new DirectoryLayerOptions { Filter = (_, _) => result }));
+        var e = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            HashAsync(root, new DirectoryLayerOptions { Filter = (_, _) => result }));
         Assert.Contains(message, e.Message, StringComparison.Ordinal);
     }
 
@@ -381,7 +398,8 @@ public sealed class DirectoryLayerTests : IDisposable
     {
         string root = _directory.Make("root");
         Directory.CreateDirectory(Path.Combine(root, "d"));
-        await Assert.ThrowsAsync<InvalidOperationException>(() => HashAsync(root, new DirectoryLayerOptions { Filter = (_, _) => FilterResult.Replace([1]) }));
+        await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            HashAsync(root, new DirectoryLayerOptions { Filter = (_, _) => FilterResult.Replace([1]) }));
     }
 
     [Fact]
@@ -389,7 +407,8 @@ public sealed class DirectoryLayerTests : IDisposable
     {
         string root = _directory.Make("root");
         await using var writer = LayerWriter.HashOnly();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => DirectoryLayer.WriteAsync(writer, root, new DirectoryLayerOptions(), new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            DirectoryLayer.WriteAsync(writer, root, new DirectoryLayerOptions(), new CancellationToken(canceled: true)));
     }
 
     private async Task<string> MakeTreeAsync()
@@ -432,5 +451,6 @@ public sealed class DirectoryLayerTests : IDisposable
         return (await store.ReadAsync(layer.Blob!.Digest))!;
     }
 
-    private static async Task<string> ListAsync(string root, DirectoryLayerOptions options) => (await TarListing.OfAsync(await TarAsync(root, options))).Trim();
+    private static async Task<string> ListAsync(string root, DirectoryLayerOptions options) =>
+        (await TarListing.OfAsync(await TarAsync(root, options))).Trim();
 }

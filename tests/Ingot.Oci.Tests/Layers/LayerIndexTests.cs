@@ -20,7 +20,8 @@ public sealed class LayerIndexTests
         foreach (var (expected, actual) in index.Files.Zip(read.Files))
         {
             Assert.Equal(expected.Entry.ExtendedAttributes, actual.Entry.ExtendedAttributes);
-            Assert.Equal(expected with { Entry = expected.Entry with { ExtendedAttributes = null } }, actual with { Entry = actual.Entry with { ExtendedAttributes = null } });
+            Assert.Equal(expected with { Entry = expected.Entry with { ExtendedAttributes = null } },
+                actual with { Entry = actual.Entry with { ExtendedAttributes = null } });
         }
     }
 
@@ -54,13 +55,17 @@ public sealed class LayerIndexTests
     [InlineData("ingot layer index 2\n")]
     [InlineData("ingot layer index 1\n")]
     [InlineData("ingot layer index 1\n\u0001")]
-    public void WhatIsNoIndexIsRefused(string text) => Assert.Throws<FormatException>(() => LayerIndex.Read(System.Text.Encoding.Latin1.GetBytes(text)));
+    public void WhatIsNoIndexIsRefused(string text) =>
+        Assert.Throws<FormatException>(() => LayerIndex.Read(System.Text.Encoding.Latin1.GetBytes(text)));
 
     [Fact]
     public async Task DamagedBytesAreRefusedOrRead()
     {
         byte[] bytes = (await MakeAsync()).Write();
-        var damage = from at in Gen.Choose(20, bytes.Length - 1) from value in Gen.Choose(0, 255) from length in Gen.Choose(20, bytes.Length) select (at, value, length);
+        var damage = from at in Gen.Choose(20, bytes.Length - 1)
+                     from value in Gen.Choose(0, 255)
+                     from length in Gen.Choose(20, bytes.Length)
+                     select (at, value, length);
         Prop.ForAll(Arb.From(damage), change =>
         {
             byte[] damaged = [.. bytes];
@@ -82,11 +87,26 @@ public sealed class LayerIndexTests
         await using var writer = await LayerWriter.BeginAsync(store, LayerCompression.None);
         await writer.WriteAsync(new TarEntry { Path = "sym", Type = TarEntryType.SymbolicLink, LinkTarget = "a" });
         await writer.WriteAsync(new TarEntry { Path = "b\uDCFF", Type = TarEntryType.File, Mode = 0xFFF });
-        await writer.WriteAsync(new TarEntry { Path = "a-b", Type = TarEntryType.CharacterDevice, DeviceMajor = 5, DeviceMinor = 1, UserId = uint.MaxValue - 1 });
+        await writer.WriteAsync(new TarEntry
+        {
+            Path = "a-b",
+            Type = TarEntryType.CharacterDevice,
+            DeviceMajor = 5,
+            DeviceMinor = 1,
+            UserId = uint.MaxValue - 1,
+        });
         await writer.WriteAsync(new TarEntry { Path = "a", Type = TarEntryType.Directory, ModifiedTime = DateTimeOffset.MaxValue });
         await writer.WriteAsync(new TarEntry { Path = "a/.wh..wh..opq", Type = TarEntryType.File });
         await writer.WriteAsync(new TarEntry { Path = "a/.wh.gone", Type = TarEntryType.File });
-        await writer.WriteAsync(new TarEntry { Path = "a/z", Type = TarEntryType.File, Size = 3, ExtendedAttributes = new() { ["security.capability"] = [1, 2] } }, "zzz"u8.ToArray());
+        await writer.WriteAsync(
+            new TarEntry
+            {
+                Path = "a/z",
+                Type = TarEntryType.File,
+                Size = 3,
+                ExtendedAttributes = new() { ["security.capability"] = [1, 2] },
+            },
+            "zzz"u8.ToArray());
         await writer.WriteAsync(new TarEntry { Path = "hard", Type = TarEntryType.HardLink, LinkTarget = "a/z" });
         return await writer.FinishAsync();
     }

@@ -28,8 +28,10 @@ public sealed class LayerPatchTests : IDisposable
         files["big"] = NewFile(random, "big", 6 << 20);
         foreach (int i in Enumerable.Range(0, 7))
             files[$"d{i}"] = new(new TarEntry { Path = $"d{i}", Type = TarEntryType.Directory, Mode = 0b111_101_101 }, []);
-        files["d0/link"] = new(new TarEntry { Path = "d0/link", Type = TarEntryType.SymbolicLink, Mode = 0b111_111_111, LinkTarget = "f0000" }, []);
-        files["z-hard"] = new(new TarEntry { Path = "z-hard", Type = TarEntryType.HardLink, Mode = files["big"].Entry.Mode, LinkTarget = "big" }, []);
+        files["d0/link"] = new(
+            new TarEntry { Path = "d0/link", Type = TarEntryType.SymbolicLink, Mode = 0b111_111_111, LinkTarget = "f0000" }, []);
+        files["z-hard"] = new(
+            new TarEntry { Path = "z-hard", Type = TarEntryType.HardLink, Mode = files["big"].Entry.Mode, LinkTarget = "big" }, []);
 
         var before = await WriteAsync(files);
         for (int round = 0; round < 4; round++)
@@ -105,8 +107,10 @@ public sealed class LayerPatchTests : IDisposable
         var files = Some();
         var before = await WriteAsync(files);
         Assert.Null(PatchOf(before, files, LayerCompression.Gzip));
-        Assert.Null(PatchOf(before with { Trace = before.Trace with { Codec = "zstd of another day" } }, files, LayerCompression.Zstandard));
-        Assert.Null(PatchOf(before with { Trace = before.Trace with { TarSize = before.Trace.TarSize - 512 } }, files, LayerCompression.Zstandard));
+        Assert.Null(PatchOf(before with { Trace = before.Trace with { Codec = "zstd of another day" } }, files,
+            LayerCompression.Zstandard));
+        Assert.Null(PatchOf(before with { Trace = before.Trace with { TarSize = before.Trace.TarSize - 512 } }, files,
+            LayerCompression.Zstandard));
         files[".wh.gone"] = new(new TarEntry { Path = ".wh.gone", Type = TarEntryType.File }, []);
         Assert.Null(PatchOf(before, files, LayerCompression.Zstandard));
         byte[] trace = before.Trace.Write();
@@ -160,11 +164,13 @@ public sealed class LayerPatchTests : IDisposable
         return output.ToArray();
     }
 
-    private static Dictionary<string, Given> Some() => Enumerable.Range(0, 100).Select(i => NewFile(new Random(1000 + i), $"f{i:D4}", 90_000)).ToDictionary(f => f.Entry.Path);
+    private static Dictionary<string, Given> Some() =>
+        Enumerable.Range(0, 100).Select(i => NewFile(new Random(1000 + i), $"f{i:D4}", 90_000)).ToDictionary(f => f.Entry.Path);
 
     private static void Change(Random random, Dictionary<string, Given> files)
     {
-        string Any() => files.Keys.Where(k => files[k].Entry.Type == TarEntryType.File && k != "big").Order(StringComparer.Ordinal).ElementAt(random.Next(200));
+        string Any() => files.Keys.Where(k => files[k].Entry.Type == TarEntryType.File && k != "big").Order(StringComparer.Ordinal)
+            .ElementAt(random.Next(200));
         for (int changes = random.Next(1, 4); changes > 0; changes--)
         {
             string path = Any();
@@ -194,17 +200,29 @@ public sealed class LayerPatchTests : IDisposable
 
     private static Given NewFile(Random random, string path, int? size = null)
     {
-        byte[] content = new byte[size ?? random.Next(5) switch { 0 => 0, 1 => random.Next(512), 2 => 512 * random.Next(1, 9), _ => random.Next(120_000) }];
+        byte[] content = new byte[size
+            ?? random.Next(5) switch { 0 => 0, 1 => random.Next(512), 2 => 512 * random.Next(1, 9), _ => random.Next(120_000) }];
         random.NextBytes(content.AsSpan(0, content.Length / 2));
-        return new(new TarEntry { Path = path, Type = TarEntryType.File, Mode = 0b110_100_100, Size = content.Length, ModifiedTime = DateTimeOffset.FromUnixTimeSeconds(315532800) }, content);
+        return new(
+            new TarEntry
+            {
+                Path = path,
+                Type = TarEntryType.File,
+                Mode = 0b110_100_100,
+                Size = content.Length,
+                ModifiedTime = DateTimeOffset.FromUnixTimeSeconds(315532800),
+            },
+            content);
     }
 
-    private static List<Given> Sorted(Dictionary<string, Given> files) => [.. files.Values.OrderBy(f => f.Entry.Path, Comparer<string>.Create(TarPath.Compare))];
+    private static List<Given> Sorted(Dictionary<string, Given> files) =>
+        [.. files.Values.OrderBy(f => f.Entry.Path, Comparer<string>.Create(TarPath.Compare))];
 
     private async Task<Written> WriteAsync(Dictionary<string, Given> files)
     {
         string archive = Path.Combine(_directory, $"{_archives++}.tar");
-        await using var writer = await LayerWriter.BeginAsync(_store, LayerCompression.Zstandard, observer: null, archive, TestContext.Current.CancellationToken);
+        await using var writer = await LayerWriter.BeginAsync(_store, LayerCompression.Zstandard, observer: null, archive,
+            TestContext.Current.CancellationToken);
         foreach (var file in Sorted(files))
             await writer.WriteAsync(file.Entry, file.Content, TestContext.Current.CancellationToken);
         var layer = await writer.FinishAsync(TestContext.Current.CancellationToken);
@@ -220,9 +238,11 @@ public sealed class LayerPatchTests : IDisposable
         var patch = PatchOf(before, files, LayerCompression.Zstandard);
         Assert.NotNull(patch);
         string archive = Path.Combine(_directory, $"{_archives++}.tar");
-        var (layer, parts) = await patch.WriteAsync(_store, before.Archive, archive, i => Task.FromResult<Stream>(new MemoryStream(Sorted(files)[i].Content)), TestContext.Current.CancellationToken);
+        var (layer, parts) = await patch.WriteAsync(_store, before.Archive, archive,
+            i => Task.FromResult<Stream>(new MemoryStream(Sorted(files)[i].Content)), TestContext.Current.CancellationToken);
         Assert.Equal(archive, parts.Files[^1]);
-        return new(LayerTrace.TryRead(layer.Trace!.Write())!, layer, new LayerArchive(parts.Files, LayerArchive.TryReadParts(parts.WriteParts())!));
+        return new(LayerTrace.TryRead(layer.Trace!.Write())!, layer,
+            new LayerArchive(parts.Files, LayerArchive.TryReadParts(parts.WriteParts())!));
     }
 
     private static void AssertSame(Written expected, Written actual)

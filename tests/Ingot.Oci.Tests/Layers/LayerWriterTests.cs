@@ -139,7 +139,8 @@ public sealed class LayerWriterTests
     {
         public override long Written => 0;
 
-        public override ValueTask<Digest> CommitAsync(Digest? expected = null, CancellationToken cancellationToken = default) => throw new IOException("no space left");
+        public override ValueTask<Digest> CommitAsync(Digest? expected = null, CancellationToken cancellationToken = default) =>
+            throw new IOException("no space left");
 
         public override void Flush()
         {

@@ -119,11 +119,14 @@ public sealed class BlobPlacementTests : IDisposable
         }
 
         var rootFs = new RootFileSystem { DiffIds = [.. layers.Select(layer => layer.Digest)] };
-        var config = await store.PutAsync(MediaType.Config, ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = rootFs }));
-        return await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { MediaType = MediaType.Manifest, Config = config, Layers = layers }));
+        var config = await store.PutAsync(MediaType.Config,
+            ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = rootFs }));
+        return await store.PutAsync(MediaType.Manifest,
+            ImageJson.Write(new Manifest { MediaType = MediaType.Manifest, Config = config, Layers = layers }));
     }
 
-    private string Blob() => Directory.EnumerateFiles(_directory.At("store"), "*", SearchOption.AllDirectories).Single(path => new FileInfo(path).Length == Large);
+    private string Blob() => Directory.EnumerateFiles(_directory.At("store"), "*", SearchOption.AllDirectories)
+        .Single(path => new FileInfo(path).Length == Large);
 
     private async Task ChangeAsync(Action<FileStream> change)
     {

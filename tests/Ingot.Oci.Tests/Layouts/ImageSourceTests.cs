@@ -85,8 +85,14 @@ public sealed class ImageSourceTests : IDisposable
         byte[] one = await new ArchiveFile().Add("a", "1").BytesAsync();
         byte[] two = await new ArchiveFile().Add("b", "2").BytesAsync();
         await new ArchiveFile()
-            .Add("base/VERSION", "1.0").Add("base/json", """{"id":"base","created":"2014-01-01T00:00:00Z","container_config":{"Cmd":["/bin/sh","-c","#(nop) ADD file:x"]}}""").Add("base/layer.tar", one)
-            .Add("top/VERSION", "1.0").Add("top/json", """{"id":"top","parent":"base","created":"2014-01-02T00:00:00Z","architecture":"amd64","os":"linux","config":{"Env":["A=b"],"Cmd":["/bin/a"]},"container_config":{"Cmd":["make"]}}""").Add("top/layer.tar", two)
+            .Add("base/VERSION", "1.0")
+            .Add("base/json",
+                """{"id":"base","created":"2014-01-01T00:00:00Z","container_config":{"Cmd":["/bin/sh","-c","#(nop) ADD file:x"]}}""")
+            .Add("base/layer.tar", one)
+            .Add("top/VERSION", "1.0")
+            .Add("top/json",
+                """{"id":"top","parent":"base","created":"2014-01-02T00:00:00Z","architecture":"amd64","os":"linux","config":{"Env":["A=b"],"Cmd":["/bin/a"]},"container_config":{"Cmd":["make"]}}""")
+            .Add("top/layer.tar", two)
             .Add("repositories", """{"old/app":{"1.0":"top"}}""")
             .WriteAsync(_directory.At("old.tar"));
         var imported = await ImportAsync("old.tar", _store);
@@ -103,7 +109,9 @@ public sealed class ImageSourceTests : IDisposable
     {
         byte[] layer = await new ArchiveFile().Add("a", "1").BytesAsync();
         await Docker([Digest.Of(layer), Digest.Of(layer)], ["one/layer.tar", "two/layer.tar"])
-            .Add("one/layer.tar", layer).Add("two/layer.tar", TarEntryType.SymbolicLink, "../one/layer.tar").WriteAsync(_directory.At("x.tar"));
+            .Add("one/layer.tar", layer)
+            .Add("two/layer.tar", TarEntryType.SymbolicLink, "../one/layer.tar")
+            .WriteAsync(_directory.At("x.tar"));
         Assert.Equal(2, (await Image.LoadAsync(_store, (await ImportAsync("x.tar", _store)).Digest)).Manifest.Layers.Count);
     }
 
@@ -141,11 +149,13 @@ public sealed class ImageSourceTests : IDisposable
     [InlineData("""[{"Config":"c.json","Layers":[]}]""", "has no file 'c.json'")]
     [InlineData("""[{"Config":"config.json","Layers":[]}]""", "has 0 layers, and its configuration speaks of 1")]
     [InlineData("""[{"Config":"manifest.json","Layers":[]}]""", "not understood")]
-    [InlineData("""[{"Config":"config.json","Layers":["l"]},{"Config":"config.json","Layers":["l"],"RepoTags":["a:1"]}]""", "has 2 images: say which, of: a:1")]
+    [InlineData("""[{"Config":"config.json","Layers":["l"]},{"Config":"config.json","Layers":["l"],"RepoTags":["a:1"]}]""",
+        "has 2 images: say which, of: a:1")]
     public async Task ADockerArchiveThatIsNotWholeIsRefused(string manifest, string problem)
     {
         byte[] layer = await new ArchiveFile().Add("a", "1").BytesAsync();
-        await new ArchiveFile().Add("manifest.json", manifest).Add("config.json", Config(Digest.Of(layer))).Add("l", layer).WriteAsync(_directory.At("x.tar"));
+        await new ArchiveFile().Add("manifest.json", manifest).Add("config.json", Config(Digest.Of(layer))).Add("l", layer)
+            .WriteAsync(_directory.At("x.tar"));
         await RefusedAsync("x.tar", problem);
     }
 
@@ -159,7 +169,8 @@ public sealed class ImageSourceTests : IDisposable
     [InlineData("[]", "{}", "not understood")]
     public async Task AnOldDockerArchiveThatIsNotHonestIsRefused(string repositories, string json, string problem)
     {
-        await new ArchiveFile().Add("repositories", repositories).Add("x/json", json).Add("x/layer.tar", await new ArchiveFile().Add("a", "1").BytesAsync()).WriteAsync(_directory.At("x.tar"));
+        await new ArchiveFile().Add("repositories", repositories).Add("x/json", json)
+            .Add("x/layer.tar", await new ArchiveFile().Add("a", "1").BytesAsync()).WriteAsync(_directory.At("x.tar"));
         await RefusedAsync("x.tar", problem);
     }
 
@@ -175,7 +186,8 @@ public sealed class ImageSourceTests : IDisposable
     [InlineData("manifest.json|x/../../y", "leads out of the archive")]
     public async Task AnArchiveWithANameThatLeadsOutIsRefused(string names, string problem)
     {
-        await File.WriteAllBytesAsync(_directory.At("x.tar"), ArchiveScript.Build([.. names.Split('|').Select(n => $"header name={n}"), "end"]));
+        await File.WriteAllBytesAsync(_directory.At("x.tar"),
+            ArchiveScript.Build([.. names.Split('|').Select(n => $"header name={n}"), "end"]));
         await RefusedAsync("x.tar", problem);
     }
 
@@ -189,7 +201,8 @@ public sealed class ImageSourceTests : IDisposable
     {
         byte[] layer = await new ArchiveFile().Add("a", "1").BytesAsync();
         byte[] config = Config(how == "diffid" ? Digest.Of([1]) : Digest.Of(layer));
-        byte[] manifest = ImageJson.Write(new Manifest { Config = Descriptor.Of(MediaType.Config, config), Layers = [Descriptor.Of(MediaType.Layer, layer)] });
+        byte[] manifest = ImageJson.Write(
+            new Manifest { Config = Descriptor.Of(MediaType.Config, config), Layers = [Descriptor.Of(MediaType.Layer, layer)] });
         byte[] stored = how switch { "wrong" => [.. layer[..^1], 1], "short" => layer[..^512], _ => layer };
         var archive = new ArchiveFile().Add("oci-layout", "{}").Add("index.json", Index(Descriptor.Of(MediaType.Manifest, manifest)))
             .Add(Blob(Digest.Of(config)), how == "config" ? [.. config[..^1], (byte)' '] : config).Add(Blob(Digest.Of(manifest)), manifest);
@@ -215,7 +228,8 @@ public sealed class ImageSourceTests : IDisposable
     [Fact]
     public async Task OfSeveralImagesOneIsChosenByItsName()
     {
-        var (one, two) = (await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("a", "1")]), await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("a", "2")]));
+        var (one, two) = (await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("a", "1")]),
+            await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("a", "2")]));
         var layout = new OciLayout(_directory.At("layout"));
         await ImageArchive.WriteLayoutAsync(_store, one.Descriptor, "1.0", layout);
         await ImageArchive.WriteLayoutAsync(_store, two.Descriptor, "2.0", layout);
@@ -227,9 +241,13 @@ public sealed class ImageSourceTests : IDisposable
     [Fact]
     public async Task OfAnIndexThePlatformIsTakenAndElseWhatIsThere()
     {
-        var (amd, arm) = (await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("a", "1")]), await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("a", "2")]));
+        var (amd, arm) = (await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("a", "1")]),
+            await SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("a", "2")]));
         Platform Linux(string architecture) => new() { Os = "linux", Architecture = architecture };
-        var index = await _store.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = [amd.Descriptor with { Platform = Linux("amd64") }, arm.Descriptor with { Platform = Linux("arm64") }] }));
+        var index = await _store.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex
+        {
+            Manifests = [amd.Descriptor with { Platform = Linux("amd64") }, arm.Descriptor with { Platform = Linux("arm64") }],
+        }));
         await ImageArchive.WriteLayoutAsync(_store, index, "1.0", new OciLayout(_directory.At("layout")));
 
         var part = new MemoryStore();
@@ -258,7 +276,12 @@ public sealed class ImageSourceTests : IDisposable
     [Fact]
     public async Task ARootFilesystemBecomesAnImageOfOneLayer()
     {
-        await new ArchiveFile().Add("etc", TarEntryType.Directory).Add("etc/passwd", "root").Add("etc/shadow", TarEntryType.HardLink, "etc/passwd").Add("bin", TarEntryType.SymbolicLink, "/usr/bin").WriteAsync(_directory.At("root.tar"));
+        await new ArchiveFile()
+            .Add("etc", TarEntryType.Directory)
+            .Add("etc/passwd", "root")
+            .Add("etc/shadow", TarEntryType.HardLink, "etc/passwd")
+            .Add("bin", TarEntryType.SymbolicLink, "/usr/bin")
+            .WriteAsync(_directory.At("root.tar"));
         var imported = await ImportAsync("root.tar", _store);
         Assert.Equal(imported.Digest, (await ImportAsync("root.tar", new MemoryStore())).Digest);
         var image = await Image.LoadAsync(_store, imported.Digest);
@@ -280,7 +303,8 @@ public sealed class ImageSourceTests : IDisposable
     [InlineData("x type=S", "a sparse file")]
     public async Task ARootFilesystemThatIsNotHonestIsRefusedAndLeavesNothing(string entries, string problem)
     {
-        await File.WriteAllBytesAsync(_directory.At("root.tar"), ArchiveScript.Build([.. entries.Split('|').Select(e => $"header name={e}"), "end"]));
+        await File.WriteAllBytesAsync(_directory.At("root.tar"),
+            ArchiveScript.Build([.. entries.Split('|').Select(e => $"header name={e}"), "end"]));
         await RefusedAsync("root.tar", problem);
     }
 
@@ -308,7 +332,8 @@ public sealed class ImageSourceTests : IDisposable
 
         packed.Position = 0;
         var limits = new LayerReadLimits { FreeBytes = 1 << 20, MaxRatio = 250 };
-        var e = await Assert.ThrowsAsync<LayerException>(() => LayerReader.CheckAsync(packed, LayerCompression.Zstandard, packed.Length, diffId: null, limits));
+        var e = await Assert.ThrowsAsync<LayerException>(() =>
+            LayerReader.CheckAsync(packed, LayerCompression.Zstandard, packed.Length, diffId: null, limits));
         Assert.Contains("no honest one", e.Message, StringComparison.Ordinal);
     }
 
@@ -337,11 +362,13 @@ public sealed class ImageSourceTests : IDisposable
 
     private static byte[] Index(params Descriptor[] manifests) => ImageJson.Write(new ImageIndex { Manifests = manifests });
 
-    private static byte[] Config(params Digest[] diffIds) => ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = diffIds } });
+    private static byte[] Config(params Digest[] diffIds) =>
+        ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = diffIds } });
 
     private static ArchiveFile Docker(Digest[] diffIds, string[] layers) => new ArchiveFile()
         .Add("config.json", Config(diffIds))
-        .Add("manifest.json", $$"""[{"Config":"config.json","RepoTags":["app:1"],"Layers":[{{string.Join(',', layers.Select(l => $"\"{l}\""))}}]}]""");
+        .Add("manifest.json",
+            $$"""[{"Config":"config.json","RepoTags":["app:1"],"Layers":[{{string.Join(',', layers.Select(l => $"\"{l}\""))}}]}]""");
 
     private async Task WriteAsync(string name, Func<Stream, Task> write)
     {

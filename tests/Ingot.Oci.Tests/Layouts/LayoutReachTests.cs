@@ -15,9 +15,11 @@ public sealed class LayoutReachTests : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
-    private Task<Image> ImageAsync(string content) => SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("file", content)], [("other", content)]);
+    private Task<Image> ImageAsync(string content) =>
+        SampleImage.MakeAsync(_store, LayerCompression.Gzip, [("file", content)], [("other", content)]);
 
-    private static IEnumerable<Digest> PartsOf(Image image) => image.Manifest.Layers.Append(image.Manifest.Config).Select(d => d.Digest).Append(image.Digest);
+    private static IEnumerable<Digest> PartsOf(Image image) =>
+        image.Manifest.Layers.Append(image.Manifest.Config).Select(d => d.Digest).Append(image.Digest);
 
     [Fact]
     public async Task AnImageReachesItsConfigurationAndLayersAndNothingElse()
@@ -46,7 +48,8 @@ public sealed class LayoutReachTests : IDisposable
         var image = await ImageAsync("one");
         var missing = new Descriptor { MediaType = MediaType.Manifest, Digest = Digest.Of("missing"u8), Size = 7 };
         var index = await _store.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = [image.Descriptor, missing] }));
-        Assert.Equal(PartsOf(image).Append(missing.Digest).Append(index.Digest).Order(), (await LayoutReach.OfAsync(_store, [index.Digest])).Order());
+        Assert.Equal(PartsOf(image).Append(missing.Digest).Append(index.Digest).Order(),
+            (await LayoutReach.OfAsync(_store, [index.Digest])).Order());
     }
 
     [Fact]
@@ -55,7 +58,8 @@ public sealed class LayoutReachTests : IDisposable
         var image = await ImageAsync("one");
         var notes = new SortedDictionary<string, string> { ["large"] = new('x', 7 << 20) };
         var large = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(image.Manifest with { Annotations = notes }));
-        Assert.Equal(PartsOf(image).Where(d => d != image.Digest).Append(large.Digest).Order(), (await LayoutReach.OfAsync(_store, [large.Digest])).Order());
+        Assert.Equal(PartsOf(image).Where(d => d != image.Digest).Append(large.Digest).Order(),
+            (await LayoutReach.OfAsync(_store, [large.Digest])).Order());
     }
 
     [Theory]
@@ -69,7 +73,8 @@ public sealed class LayoutReachTests : IDisposable
     public async Task WhateverSomeReaderTakesForAReferenceIsOne(string document)
     {
         var layer = await _store.PutAsync("text/plain", "a layer"u8.ToArray());
-        var manifest = await _store.PutAsync(MediaType.Manifest, System.Text.Encoding.UTF8.GetBytes(document.Replace("LAYER", layer.Digest.ToString(), StringComparison.Ordinal)));
+        var manifest = await _store.PutAsync(MediaType.Manifest,
+            System.Text.Encoding.UTF8.GetBytes(document.Replace("LAYER", layer.Digest.ToString(), StringComparison.Ordinal)));
         Assert.Contains(layer.Digest, await LayoutReach.OfAsync(_store, [manifest.Digest]));
     }
 
@@ -79,8 +84,12 @@ public sealed class LayoutReachTests : IDisposable
         var text = await _store.PutAsync("text/plain", "{ this is no JSON"u8.ToArray());
         var empty = await _store.PutAsync("text/plain", ReadOnlyMemory<byte>.Empty);
         var one = Digest.Of("names itself"u8);
-        await File.WriteAllBytesAsync(_store.PathOf(one), ImageJson.Write(new ImageIndex { Manifests = [new Descriptor { MediaType = MediaType.Index, Digest = one, Size = 1 }] }), TestContext.Current.CancellationToken);
-        Assert.Equal(new[] { text.Digest, empty.Digest, one }.Order(), (await LayoutReach.OfAsync(_store, [text.Digest, empty.Digest, one])).Order());
+        await File.WriteAllBytesAsync(
+            _store.PathOf(one),
+            ImageJson.Write(new ImageIndex { Manifests = [new Descriptor { MediaType = MediaType.Index, Digest = one, Size = 1 }] }),
+            TestContext.Current.CancellationToken);
+        Assert.Equal(new[] { text.Digest, empty.Digest, one }.Order(),
+            (await LayoutReach.OfAsync(_store, [text.Digest, empty.Digest, one])).Order());
         Assert.Empty(await LayoutReach.OfAsync(_store, []));
     }
 }

@@ -60,12 +60,14 @@ public sealed class LayoutVerificationTests : IDisposable
     public async Task AConfigurationThatSpeaksOfOtherLayersIsNamed()
     {
         var image = await MakeAsync();
-        var config = await _layout.Store.PutAsync(MediaType.Config, ImageJson.Write(image.Config with { RootFs = new RootFileSystem { DiffIds = [Digest.Of([1]), Digest.Of([2])] } }));
+        var config = await _layout.Store.PutAsync(MediaType.Config,
+            ImageJson.Write(image.Config with { RootFs = new RootFileSystem { DiffIds = [Digest.Of([1]), Digest.Of([2])] } }));
         var manifest = await _layout.Store.PutAsync(MediaType.Manifest, ImageJson.Write(image.Manifest with { Config = config }));
         await _layout.RemoveAsync("app:1");
         await _layout.Store.DeleteAsync(image.Digest);
         await _layout.SetAsync("lie:1", manifest);
-        var problem = Assert.Single((await LayoutVerification.VerifyAsync(_layout)).Problems, p => p.Digest == image.Manifest.Layers[0].Digest);
+        var problem = Assert.Single((await LayoutVerification.VerifyAsync(_layout)).Problems,
+            p => p.Digest == image.Manifest.Layers[0].Digest);
         Assert.Equal("lie:1", problem.Name);
         Assert.Contains("diff id", problem.What, StringComparison.Ordinal);
     }
@@ -74,13 +76,18 @@ public sealed class LayoutVerificationTests : IDisposable
     public async Task AnIndexHeldInPartIsSoundAndOneHeldNotAtAllIsNot()
     {
         var image = await MakeAsync();
-        var missing = Descriptor.Of(MediaType.Manifest, [1, 2, 3]) with { Platform = new Platform { Os = "linux", Architecture = "s390x" } };
-        var part = await _layout.Store.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = [image.Descriptor, missing] }));
+        var missing = Descriptor.Of(MediaType.Manifest, [1, 2, 3]) with
+        {
+            Platform = new Platform { Os = "linux", Architecture = "s390x" },
+        };
+        var part = await _layout.Store.PutAsync(MediaType.Index,
+            ImageJson.Write(new ImageIndex { Manifests = [image.Descriptor, missing] }));
         await _layout.SetAsync("part:1", part);
         Assert.Empty((await LayoutVerification.VerifyAsync(_layout)).Problems);
         var none = await _layout.Store.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = [missing] }));
         await _layout.SetAsync("none:1", none);
-        Assert.Contains("none of the 1 images", Assert.Single((await LayoutVerification.VerifyAsync(_layout)).Problems).What, StringComparison.Ordinal);
+        Assert.Contains("none of the 1 images", Assert.Single((await LayoutVerification.VerifyAsync(_layout)).Problems).What,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -113,19 +120,26 @@ public sealed class LayoutVerificationTests : IDisposable
     // What cosign 2, BuildKit, ORAS and Helm write, to the letter but for lengths.
     public static TheoryData<string, string, string, string, string> Artifacts()
     {
-        const string Payload = """{"critical":{"identity":{"docker-reference":"shop/web"},"image":{"docker-manifest-digest":"sha256:00"},"type":"cosign container image signature"},"optional":null}""";
-        const string Statement = """{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://slsa.dev/provenance/v0.2","subject":[],"predicate":{}}""";
-        string cosign = $$$"""{"architecture":"","created":"0001-01-01T00:00:00Z","history":[{"created":"0001-01-01T00:00:00Z"}],"os":"","rootfs":{"type":"layers","diff_ids":["{{{Digest.Of(System.Text.Encoding.UTF8.GetBytes(Payload))}}}"]},"config":{}}""";
-        string attestation = $$$"""{"architecture":"unknown","os":"unknown","config":{},"rootfs":{"type":"layers","diff_ids":["{{{Digest.Of(System.Text.Encoding.UTF8.GetBytes(Statement))}}}"]}}""";
+        const string Payload =
+            """{"critical":{"identity":{"docker-reference":"shop/web"},"image":{"docker-manifest-digest":"sha256:00"},"type":"cosign container image signature"},"optional":null}""";
+        const string Statement =
+            """{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://slsa.dev/provenance/v0.2","subject":[],"predicate":{}}""";
+        string cosign =
+            $$$"""{"architecture":"","created":"0001-01-01T00:00:00Z","history":[{"created":"0001-01-01T00:00:00Z"}],"os":"","rootfs":{"type":"layers","diff_ids":["{{{Digest.Of(System.Text.Encoding.UTF8.GetBytes(Payload))}}}"]},"config":{}}""";
+        string attestation =
+            $$$"""{"architecture":"unknown","os":"unknown","config":{},"rootfs":{"type":"layers","diff_ids":["{{{Digest.Of(System.Text.Encoding.UTF8.GetBytes(Statement))}}}"]}}""";
         return new()
         {
             { "a signature of cosign", cosign, MediaType.Config, Payload, "application/vnd.dev.cosign.simplesigning.v1+json" },
-            { "a signature whose configuration has no layers", """{"architecture":"","os":"","config":{},"rootfs":{"type":"layers","diff_ids":[]}}""", MediaType.Config, Payload, "application/vnd.dev.cosign.simplesigning.v1+json" },
+            { "a signature whose configuration has no layers",
+                """{"architecture":"","os":"","config":{},"rootfs":{"type":"layers","diff_ids":[]}}""", MediaType.Config, Payload,
+                "application/vnd.dev.cosign.simplesigning.v1+json" },
             { "an SBOM with a configuration that is none", "{}", MediaType.Config, """{"spdxVersion":"SPDX-2.3"}""", "text/spdx+json" },
             { "an attestation of BuildKit", attestation, MediaType.Config, Statement, "application/vnd.in-toto+json" },
             { "an attestation of cosign", cosign, MediaType.Config, Statement, "application/vnd.dsse.envelope.v1+json" },
             { "a bundle of sigstore", "{}", MediaType.Empty, Statement, "application/vnd.dev.sigstore.bundle.v0.3+json" },
-            { "a chart of Helm", """{"name":"web"}""", "application/vnd.cncf.helm.config.v1+json", "no tar", "application/vnd.cncf.helm.chart.content.v1.tar+gzip" },
+            { "a chart of Helm", """{"name":"web"}""", "application/vnd.cncf.helm.config.v1+json", "no tar",
+                "application/vnd.cncf.helm.chart.content.v1.tar+gzip" },
             { "a file of ORAS", "{}", MediaType.Empty, "hello", "text/plain" },
         };
     }
@@ -134,7 +148,8 @@ public sealed class LayoutVerificationTests : IDisposable
     public async Task ACacheOfBuildKitListsLayersAsIfTheyWereImages()
     {
         var layer = await PutAsync(MediaType.LayerGzip, "the bytes of a layer");
-        var config = await PutAsync("application/vnd.buildkit.cacheconfig.v0", """{"layers":[{"blob":"sha256:00","parent":-1}],"records":[]}""");
+        var config = await PutAsync("application/vnd.buildkit.cacheconfig.v0",
+            """{"layers":[{"blob":"sha256:00","parent":-1}],"records":[]}""");
         var index = await _layout.Store.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = [layer, config] }));
         await _layout.SetAsync("cache:1", index);
         Assert.Empty((await LayoutVerification.VerifyAsync(_layout)).Problems);
@@ -150,7 +165,8 @@ public sealed class LayoutVerificationTests : IDisposable
         var config = await PutAsync(MediaType.Config, "{}");
         var missing = Descriptor.Of(MediaType.LayerGzip, [1, 2, 3]);
         // Pushed as a blob, by anybody: it looks like a manifest, and nothing of it is here.
-        var lookalike = await _layout.Store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = config, Layers = [missing] }));
+        var lookalike = await _layout.Store.PutAsync(MediaType.Manifest,
+            ImageJson.Write(new Manifest { Config = config, Layers = [missing] }));
         var report = await LayoutVerification.VerifyAsync(_layout);
         Assert.Empty(report.Problems);
         Assert.Contains(report.Unknown, p => p.Digest == missing.Digest);
@@ -166,7 +182,8 @@ public sealed class LayoutVerificationTests : IDisposable
     {
         var config = await PutAsync(MediaType.Config, """{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}""");
         var foreign = Descriptor.Of("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", [1, 2, 3]);
-        var manifest = await _layout.Store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = config, Layers = [await PutAsync(MediaType.LayerGzip, "no archive"), foreign] }));
+        var manifest = await _layout.Store.PutAsync(MediaType.Manifest,
+            ImageJson.Write(new Manifest { Config = config, Layers = [await PutAsync(MediaType.LayerGzip, "no archive"), foreign] }));
         var absent = Descriptor.Of(MediaType.Manifest, [4, 5, 6]);
         var sparse = await _layout.Store.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex { Manifests = [absent] }));
         var report = await LayoutVerification.VerifyAsync(_layout, [new(manifest.Digest, "shop/web"), new(sparse.Digest, "shop/web")]);
@@ -177,7 +194,8 @@ public sealed class LayoutVerificationTests : IDisposable
         Assert.Contains("not in the store", Assert.Single(report.Problems).What, StringComparison.Ordinal);
     }
 
-    private Task<Descriptor> PutAsync(string mediaType, string text) => _layout.Store.PutAsync(mediaType, System.Text.Encoding.UTF8.GetBytes(text));
+    private Task<Descriptor> PutAsync(string mediaType, string text) =>
+        _layout.Store.PutAsync(mediaType, System.Text.Encoding.UTF8.GetBytes(text));
 
     private async Task<Image> MakeAsync()
     {

@@ -53,7 +53,8 @@ public sealed class OciLayoutTests : IDisposable
     [Fact]
     public async Task WhatIsNotInTheStoreGetsNoName()
     {
-        var e = await Assert.ThrowsAsync<ContentMismatchException>(() => _layout.SetAsync("app:1", Descriptor.Of(MediaType.Manifest, "x"u8)));
+        var e =
+            await Assert.ThrowsAsync<ContentMismatchException>(() => _layout.SetAsync("app:1", Descriptor.Of(MediaType.Manifest, "x"u8)));
         Assert.EndsWith("cannot be named 'app:1': it is not in the store", e.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<ArgumentException>(async () => await _layout.SetAsync("", await MakeAsync("1")));
     }
@@ -62,7 +63,8 @@ public sealed class OciLayoutTests : IDisposable
     public async Task ManyWritersLoseNoName()
     {
         var one = await MakeAsync("1");
-        await Task.WhenAll(Enumerable.Range(0, 20).Select(i => Task.Run(() => new OciLayout(_directory.At("layout")).SetAsync($"app:{i}", one))));
+        await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(i => Task.Run(() => new OciLayout(_directory.At("layout")).SetAsync($"app:{i}", one))));
         Assert.Equal(20, (await _layout.NamesAsync()).Count);
     }
 
@@ -84,7 +86,8 @@ public sealed class OciLayoutTests : IDisposable
         var (one, two) = (await MakeAsync("1"), await MakeAsync("2"));
         await File.WriteAllBytesAsync(_directory.At("layout", "index.json"), ImageJson.Write(new ImageIndex { Manifests = [two] }));
         await _layout.SetAsync("app:1", one);
-        Assert.Equal(new[] { one.Digest, two.Digest }.Order(), (await _layout.ReadIndexAsync()).Manifests.Select(manifest => manifest.Digest).Order());
+        Assert.Equal(new[] { one.Digest, two.Digest }.Order(),
+            (await _layout.ReadIndexAsync()).Manifests.Select(manifest => manifest.Digest).Order());
     }
 
     private async Task<Descriptor> MakeAsync(string content) =>

@@ -7,7 +7,8 @@ using Ingot.Oci.Linux;
 
 namespace Ingot.Oci.Tests.Linux;
 
-/// <summary>The numbers of the kernel's interface, held by a compiler against the kernel's own headers, for each processor of the table.</summary>
+/// <summary>The numbers of the kernel's interface, held by a compiler against the kernel's own headers,
+/// for each processor of the table.</summary>
 public sealed class KernelHeadersTests
 {
     private const string Includes = """
@@ -43,7 +44,8 @@ public sealed class KernelHeadersTests
     [MemberData(nameof(Architectures))]
     public async Task EveryNumberIsTheKernels(Architecture architecture)
     {
-        var claims = Constants().Where(c => !s_ofLibrary.ContainsKey(c.Name)).Concat(OfTable(LinuxAbi.Of(architecture))).Concat(Layouts()).ToList();
+        var claims = Constants().Where(c => !s_ofLibrary.ContainsKey(c.Name))
+            .Concat(OfTable(LinuxAbi.Of(architecture))).Concat(Layouts()).ToList();
         Assert.True(claims.Count > 50, "the table has far fewer numbers than the kernel's interface needs");
 
         Assert.Equal("", await CompileAsync(architecture, Includes, claims));
@@ -101,25 +103,36 @@ public sealed class KernelHeadersTests
 
     private static readonly Dictionary<string, string> s_time = new() { ["_seconds"] = "tv_sec", ["_nanoseconds"] = "tv_nsec" };
 
-    private static readonly Dictionary<string, string> s_openHow = new() { ["_flags"] = "flags", ["_mode"] = "mode", ["_resolve"] = "resolve" };
+    private static readonly Dictionary<string, string> s_openHow = new()
+    {
+        ["_flags"] = "flags",
+        ["_mode"] = "mode",
+        ["_resolve"] = "resolve",
+    };
 
-    private static IEnumerable<(string Name, string Value)> Constants() => typeof(Kernel).GetFields(BindingFlags.Public | BindingFlags.Static)
-        .Select(field => (field.Name.Replace("SYS_", "__NR_", StringComparison.Ordinal), Text(field.GetRawConstantValue() ?? ((nuint)field.GetValue(null)!).ToString(CultureInfo.InvariantCulture))));
+    private static IEnumerable<(string Name, string Value)> Constants() => typeof(Kernel)
+        .GetFields(BindingFlags.Public | BindingFlags.Static)
+        .Select(field => (field.Name.Replace("SYS_", "__NR_", StringComparison.Ordinal),
+            Text(field.GetRawConstantValue() ?? ((nuint)field.GetValue(null)!).ToString(CultureInfo.InvariantCulture))));
 
-    private static IEnumerable<(string Name, string Value)> OfTable(LinuxAbi row) => typeof(LinuxAbi).GetProperties(BindingFlags.Public | BindingFlags.Instance)
+    private static IEnumerable<(string Name, string Value)> OfTable(LinuxAbi row) => typeof(LinuxAbi)
+        .GetProperties(BindingFlags.Public | BindingFlags.Instance)
         .Where(property => property.PropertyType == typeof(int))
         .Select(property => (property.Name.Replace("SYS_", "__NR_", StringComparison.Ordinal), Text(property.GetValue(row)!)));
 
     private static IEnumerable<(string Name, string Value)> Layouts() =>
     [
-        .. LayoutOf(typeof(StatX), "statx", s_statX), .. LayoutOf(typeof(StatXTime), "statx_timestamp", s_time), .. LayoutOf(typeof(OpenHow), "open_how", s_openHow),
+        .. LayoutOf(typeof(StatX), "statx", s_statX), .. LayoutOf(typeof(StatXTime), "statx_timestamp", s_time), .. LayoutOf(
+            typeof(OpenHow), "open_how", s_openHow),
         ("__builtin_offsetof(struct iovec, iov_base)", Text(Marshal.OffsetOf<IoVector>("<Start>k__BackingField"))),
         ("__builtin_offsetof(struct iovec, iov_len)", Text(Marshal.OffsetOf<IoVector>("<Length>k__BackingField"))),
         ("sizeof(struct iovec)", Text(Marshal.SizeOf<IoVector>())),
-        ("__builtin_offsetof(struct statfs, f_type)", "0"), ("sizeof(((struct statfs *)0)->f_type)", "8"), ("sizeof(struct statfs) <= 256", "1"),
+        ("__builtin_offsetof(struct statfs, f_type)", "0"), ("sizeof(((struct statfs *)0)->f_type)", "8"), (
+            "sizeof(struct statfs) <= 256", "1"),
     ];
 
-    private static IEnumerable<(string Name, string Value)> LayoutOf(Type type, string name, Dictionary<string, string> names) => Fields(type)
+    private static IEnumerable<(string Name, string Value)> LayoutOf(Type type, string name, Dictionary<string, string> names) => Fields(
+        type)
         .SelectMany(field => new[]
         {
             ($"__builtin_offsetof(struct {name}, {names[field.Name]})", Text(field.GetCustomAttribute<FieldOffsetAttribute>()!.Value)),
@@ -139,18 +152,27 @@ public sealed class KernelHeadersTests
             : ("aarch64-linux-gnu", "linux-libc-dev-arm64-cross", "__aarch64__");
         string[] directories = isHost ? [$"/usr/include/{triplet}", "/usr/include"] : [$"/usr/{triplet}/include"];
         string sample = Path.Combine(isHost ? "/usr/include" : directories[0], "linux/openat2.h");
-        Assert.SkipUnless(File.Exists(sample), $"the kernel's headers for {architecture} are not installed: apt-get install {(isHost ? "linux-libc-dev" : package)}");
-        return RunAsync(["-nostdinc", "-U__x86_64__", "-U__i386__", "-U__aarch64__", $"-D{macro}=1", .. directories.Select(d => "-isystem" + d)], includes, claims);
+        Assert.SkipUnless(File.Exists(sample),
+            $"the kernel's headers for {architecture} are not installed: apt-get install {(isHost ? "linux-libc-dev" : package)}");
+        return RunAsync(
+            ["-nostdinc", "-U__x86_64__", "-U__i386__", "-U__aarch64__", $"-D{macro}=1", .. directories.Select(d => "-isystem" + d)],
+            includes,
+            claims);
     }
 
     // What the compiler says of the claims that are not so; nothing when all are.
-    private static async Task<string> RunAsync(IReadOnlyList<string> options, string includes, IReadOnlyList<(string Name, string Value)> claims)
+    private static async Task<string> RunAsync(
+        IReadOnlyList<string> options, string includes, IReadOnlyList<(string Name, string Value)> claims)
     {
         Assert.SkipUnless(File.Exists("/usr/bin/gcc"), "gcc is not installed: apt-get install gcc");
         var source = new StringBuilder(includes).Append('\n');
         foreach (var (name, value) in claims)
             source.Append(Claim(name, value));
-        var start = new ProcessStartInfo("gcc", [.. options, "-fsyntax-only", "-x", "c", "-"]) { RedirectStandardInput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("gcc", [.. options, "-fsyntax-only", "-x", "c", "-"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["LC_ALL"] = "C.UTF-8";
         using var gcc = Process.Start(start)!;
         var errors = gcc.StandardError.ReadToEndAsync();

@@ -81,7 +81,8 @@ public sealed class BrokenConnectionTests : IAsyncDisposable
         _registry.UploadBreaks.Enqueue(after);
         Assert.True(await PushAsync(_registry.Client()));
         Assert.True(_registry.HasBlob(Repository, s_blob.Digest));
-        Assert.Single(_registry.Requests, r => r.StartsWith("GET", StringComparison.Ordinal) && r.Contains("/uploads/", StringComparison.Ordinal));
+        Assert.Single(_registry.Requests,
+            r => r.StartsWith("GET", StringComparison.Ordinal) && r.Contains("/uploads/", StringComparison.Ordinal));
         Assert.Equal(after < 600_000 ? 1 : 0, _registry.Requests.Count(r => r.StartsWith("PATCH", StringComparison.Ordinal)));
     }
 
@@ -183,21 +184,38 @@ public sealed class BrokenConnectionTests : IAsyncDisposable
     public async Task ADockerSchema2ImageIsPulled()
     {
         byte[] layer = Encoding.UTF8.GetBytes("layer");
-        byte[] config = ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = [Digest.Of(layer)] } });
-        byte[] manifest = ImageJson.Write(new Manifest { MediaType = MediaType.DockerManifest, Config = Descriptor.Of(MediaType.DockerConfig, config), Layers = [Descriptor.Of(MediaType.DockerLayer, layer)] });
-        byte[] list = ImageJson.Write(new ImageIndex { MediaType = MediaType.DockerManifestList, Manifests = [Descriptor.Of(MediaType.DockerManifest, manifest) with { Platform = new Platform { Os = "linux", Architecture = "amd64" } }] });
+        byte[] config = ImageJson.Write(
+            new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = [Digest.Of(layer)] } });
+        byte[] manifest = ImageJson.Write(new Manifest
+        {
+            MediaType = MediaType.DockerManifest,
+            Config = Descriptor.Of(MediaType.DockerConfig, config),
+            Layers = [Descriptor.Of(MediaType.DockerLayer, layer)],
+        });
+        byte[] list = ImageJson.Write(new ImageIndex
+        {
+            MediaType = MediaType.DockerManifestList,
+            Manifests = [Descriptor.Of(MediaType.DockerManifest, manifest) with
+            {
+                Platform = new Platform { Os = "linux", Architecture = "amd64" },
+            }],
+        });
         _registry.AddBlob(Repository, layer);
         _registry.AddBlob(Repository, config);
         _registry.AddManifest(Repository, "1.0", MediaType.DockerManifestList, list);
         _registry.AddManifest(Repository, "image", MediaType.DockerManifest, manifest);
         var store = new MemoryStore();
-        var pulled = await ImageTransfer.PullAsync(_registry.Client(), Repository, "1.0", store, new Platform { Os = "linux", Architecture = "amd64" });
-        Assert.Equal(Digest.Of(manifest), (await Image.LoadAsync(store, pulled.Digest, new Platform { Os = "linux", Architecture = "amd64" })).Digest);
+        var pulled = await ImageTransfer.PullAsync(_registry.Client(), Repository, "1.0", store,
+            new Platform { Os = "linux", Architecture = "amd64" });
+        Assert.Equal(Digest.Of(manifest),
+            (await Image.LoadAsync(store, pulled.Digest, new Platform { Os = "linux", Architecture = "amd64" })).Digest);
     }
 
-    private int Gets() => _registry.Requests.Count(r => r.StartsWith("GET", StringComparison.Ordinal) && r.Contains("/blobs/sha256", StringComparison.Ordinal));
+    private int Gets() => _registry.Requests
+        .Count(r => r.StartsWith("GET", StringComparison.Ordinal) && r.Contains("/blobs/sha256", StringComparison.Ordinal));
 
-    private static Task<bool> PushAsync(RegistryClient client) => client.PushBlobAsync(Repository, s_blob, _ => new(new MemoryStream(s_bytes)));
+    private static Task<bool> PushAsync(RegistryClient client) =>
+        client.PushBlobAsync(Repository, s_blob, _ => new(new MemoryStream(s_bytes)));
 
     private static async Task<byte[]> ReadAsync(RegistryClient client)
     {

@@ -52,7 +52,8 @@ public sealed class ImageTransferTests : IAsyncDisposable
 
         _registry.Requests.Clear();
         await ImageTransfer.PushAsync(_store, _client, Repository, first.Digest, "2.0");
-        Assert.Equal([$"PUT /v2/{Repository}/manifests/2.0"], _registry.Requests.Where(request => request.StartsWith("PUT", StringComparison.Ordinal)));
+        Assert.Equal([$"PUT /v2/{Repository}/manifests/2.0"],
+            _registry.Requests.Where(request => request.StartsWith("PUT", StringComparison.Ordinal)));
 
         var second = await MakeAsync("shared", "second");
         _registry.Requests.Clear();
@@ -90,7 +91,8 @@ public sealed class ImageTransferTests : IAsyncDisposable
         await ImageTransfer.PushAsync(_store, _client, Repository, image.Digest, "1.0", referrers: true);
         var sbom = await SampleImage.ReferrerAsync(_store, image.Descriptor, "application/sbom", "packages");
         await ImageTransfer.PushAsync(_store, _client, Repository, image.Digest, "1.0", referrers: true);
-        Assert.Equal([sbom.Digest], await _client.ListReferrersAsync(Repository, image.Digest).Select(referrer => referrer.Digest).ToListAsync());
+        Assert.Equal([sbom.Digest],
+            await _client.ListReferrersAsync(Repository, image.Digest).Select(referrer => referrer.Digest).ToListAsync());
     }
 
     [Fact]
@@ -110,7 +112,8 @@ public sealed class ImageTransferTests : IAsyncDisposable
         await ImageTransfer.PullAsync(_client, Repository, "1.0", all);
         Assert.NotNull(await all.SizeAsync(amd.Digest));
 
-        var e = await Assert.ThrowsAsync<ImageException>(() => ImageTransfer.PullAsync(_client, Repository, "1.0", copy, new Platform { Os = "linux", Architecture = "s390x" }));
+        var e = await Assert.ThrowsAsync<ImageException>(() =>
+            ImageTransfer.PullAsync(_client, Repository, "1.0", copy, new Platform { Os = "linux", Architecture = "s390x" }));
         Assert.Equal($"'1.0' of '{Repository}' has no image for linux/s390x, only for: linux/amd64, linux/arm64/v8", e.Message);
     }
 
@@ -123,7 +126,8 @@ public sealed class ImageTransferTests : IAsyncDisposable
         await _store.DeleteAsync(arm.Digest);
         await ImageTransfer.PushAsync(_store, _client, Repository, index.Digest, "1.0");
         Assert.NotNull(_registry.Manifest(Repository, "1.0"));
-        await Assert.ThrowsAsync<ContentMismatchException>(() => ImageTransfer.PushAsync(_store, _client, "elsewhere", index.Digest, "1.0"));
+        await Assert.ThrowsAsync<ContentMismatchException>(() =>
+            ImageTransfer.PushAsync(_store, _client, "elsewhere", index.Digest, "1.0"));
     }
 
     [Fact]
@@ -149,7 +153,8 @@ public sealed class ImageTransferTests : IAsyncDisposable
         var image = await MakeAsync("a");
         await ImageTransfer.PushAsync(_store, _client, Repository, image.Digest, "1.0");
         var layer = image.Manifest.Layers[0];
-        _registry.Lie = (path, bytes) => path.EndsWith(layer.Digest.ToString(), StringComparison.Ordinal) && bytes.Length > 0 ? [.. bytes[..^1], 99] : bytes;
+        _registry.Lie = (path, bytes) =>
+            path.EndsWith(layer.Digest.ToString(), StringComparison.Ordinal) && bytes.Length > 0 ? [.. bytes[..^1], 99] : bytes;
         var copy = new MemoryStore();
         await Assert.ThrowsAsync<ContentMismatchException>(() => ImageTransfer.PullAsync(_client, Repository, "1.0", copy));
         Assert.Null(await copy.SizeAsync(layer.Digest));
@@ -172,7 +177,10 @@ public sealed class ImageTransferTests : IAsyncDisposable
     private Task<Descriptor> IndexAsync(params (Image Image, string Architecture, string? Variant)[] images) =>
         _store.PutAsync(MediaType.Index, ImageJson.Write(new ImageIndex
         {
-            Manifests = [.. images.Select(item => item.Image.Descriptor with { Platform = new Platform { Os = "linux", Architecture = item.Architecture, Variant = item.Variant } })],
+            Manifests = [.. images.Select(item => item.Image.Descriptor with
+            {
+                Platform = new Platform { Os = "linux", Architecture = item.Architecture, Variant = item.Variant },
+            })],
         }));
 
     // Progress<T> reports on other threads, after the fact.

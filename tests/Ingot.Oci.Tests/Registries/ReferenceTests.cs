@@ -26,7 +26,8 @@ public sealed class ReferenceTests
     public void AReferenceHasItsParts(string text, string? registry, string repository, string? tag, bool hasDigest)
     {
         var reference = Reference.Parse(text);
-        Assert.Equal((registry, repository, tag, hasDigest), (reference.Registry, reference.Repository, reference.Tag, reference.Digest is not null));
+        Assert.Equal((registry, repository, tag, hasDigest),
+            (reference.Registry, reference.Repository, reference.Tag, reference.Digest is not null));
         Assert.Equal(text, reference.ToString());
     }
 
@@ -68,7 +69,8 @@ public sealed class ReferenceTests
     {
         Assert.False(Reference.TryParse(text, out var reference));
         Assert.Null(reference);
-        Assert.StartsWith($"'{text}' is not a reference to an image: expected", Assert.Throws<FormatException>(() => Reference.Parse(text)).Message, StringComparison.Ordinal);
+        Assert.StartsWith($"'{text}' is not a reference to an image: expected",
+            Assert.Throws<FormatException>(() => Reference.Parse(text)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -99,12 +101,14 @@ public sealed class ReferenceTests
     [InlineData("[::1]:5000", "http://[::1]:5000/")]
     [InlineData("localhost.example", "https://localhost.example/")]
     [InlineData("docker.io", "https://registry-1.docker.io/")]
-    public void OnlyThisMachineIsSpokenToInPlain(string registry, string uri) => Assert.Equal(uri, RegistryClient.UriOf(registry).ToString());
+    public void OnlyThisMachineIsSpokenToInPlain(string registry, string uri) =>
+        Assert.Equal(uri, RegistryClient.UriOf(registry).ToString());
 
     [Fact]
     public void WhatIsPrintedIsReadBack()
     {
-        var component = Gen.NonEmptyListOf(Gen.Elements("a", "0", "b-c", "d_e", "f__g", "h.i", "x---y")).Select(parts => string.Concat(parts));
+        var component = Gen.NonEmptyListOf(Gen.Elements("a", "0", "b-c", "d_e", "f__g", "h.i", "x---y"))
+            .Select(parts => string.Concat(parts));
         var texts = from registry in Gen.Elements("", "localhost/", "registry.example/", "r-1.example:80/", "[fe80::1]/")
                     from path in Gen.NonEmptyListOf(component)
                     from tag in Gen.Elements("", ":latest", ":1.2.3-rc_1", ":_")

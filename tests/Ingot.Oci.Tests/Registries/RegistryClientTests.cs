@@ -48,7 +48,8 @@ public sealed class RegistryClientTests : IAsyncDisposable
         _registry.CanMount = canMount;
         _registry.AddBlob("other", s_bytes);
         var client = _registry.Client();
-        Assert.True(await client.PushBlobAsync(Repository, Descriptor.Of("", s_bytes), _ => new(new MemoryStream(s_bytes)), mountFrom: "other"));
+        Assert.True(await client.PushBlobAsync(Repository, Descriptor.Of("", s_bytes), _ => new(new MemoryStream(s_bytes)),
+            mountFrom: "other"));
         Assert.True(_registry.HasBlob(Repository, Digest.Of(s_bytes)));
         Assert.Equal(!canMount, _registry.Requests.Any(request => request.StartsWith("PUT", StringComparison.Ordinal)));
     }
@@ -123,7 +124,10 @@ public sealed class RegistryClientTests : IAsyncDisposable
             await client.PutManifestAsync(Repository, tag, MediaType.Index, s_index);
         _registry.PageSize = 10;
         Assert.Equal(tags, await client.ListTagsAsync(Repository).ToListAsync());
-        Assert.Equal(3, _registry.Requests.Count(request => request.Contains("tags/list?last", StringComparison.Ordinal) || request.EndsWith("tags/list", StringComparison.Ordinal)) - 1);
+        Assert.Equal(3,
+            _registry.Requests.Count(request => request.Contains("tags/list?last", StringComparison.Ordinal)
+                || request.EndsWith("tags/list", StringComparison.Ordinal))
+                - 1);
     }
 
     [Theory]
@@ -158,7 +162,8 @@ public sealed class RegistryClientTests : IAsyncDisposable
         await client.PingAsync();
         Assert.True(await PushAsync(client, s_bytes));
         // Asked once for the registry and once for the repository, not for every request.
-        Assert.Equal(access == TestRegistry.Access.Token ? 2 : 0, _registry.Requests.Count(request => request.StartsWith("GET /token", StringComparison.Ordinal)));
+        Assert.Equal(access == TestRegistry.Access.Token ? 2 : 0,
+            _registry.Requests.Count(request => request.StartsWith("GET /token", StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -230,7 +235,8 @@ public sealed class RegistryClientTests : IAsyncDisposable
     public async Task AnAnswerThatIsNotUnderstoodIsTold(string answer)
     {
         _registry.Lie = (_, _) => Encoding.UTF8.GetBytes(answer);
-        await Assert.ThrowsAsync<RegistryException>(async () => await _registry.Client().ListReferrersAsync(Repository, Digest.Of([])).ToListAsync());
+        await Assert.ThrowsAsync<RegistryException>(async () =>
+            await _registry.Client().ListReferrersAsync(Repository, Digest.Of([])).ToListAsync());
     }
 
     [Theory]
@@ -248,7 +254,8 @@ public sealed class RegistryClientTests : IAsyncDisposable
     {
         byte[] damaged = [.. s_bytes[..^1], 0];
         var blob = Descriptor.Of("", s_bytes);
-        await Assert.ThrowsAsync<ContentMismatchException>(() => _registry.Client().PushBlobAsync(Repository, blob, _ => new(new VerifyingStream(new MemoryStream(damaged), blob.Digest, blob.Size))));
+        await Assert.ThrowsAsync<ContentMismatchException>(() => _registry.Client().PushBlobAsync(Repository, blob,
+            _ => new(new VerifyingStream(new MemoryStream(damaged), blob.Digest, blob.Size))));
         Assert.False(_registry.HasBlob(Repository, blob.Digest));
     }
 

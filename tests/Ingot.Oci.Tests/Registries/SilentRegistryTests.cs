@@ -39,7 +39,8 @@ public sealed class SilentRegistryTests
     public async Task AServerOfTokensIsNotWaitedForEither(string answer)
     {
         await using var tokens = new Silent(_ => answer, drips: false);
-        string challenge = $"HTTP/1.1 401 X\r\nWWW-Authenticate: Bearer realm=\"{tokens.Uri}token\",service=\"s\"\r\nContent-Length: 0\r\n\r\n";
+        string challenge =
+            $"HTTP/1.1 401 X\r\nWWW-Authenticate: Bearer realm=\"{tokens.Uri}token\",service=\"s\"\r\nContent-Length: 0\r\n\r\n";
         await EndsAsync(challenge, drips: false, client => client.GetManifestAsync(Repository, "1"));
     }
 

@@ -3,10 +3,12 @@ using System.Text;
 
 namespace Ingot.Oci.Tests.Tar;
 
-/// <summary>Builds archives byte by byte from a text, independently of the writer under test, so that they can be wrong in any way.</summary>
+/// <summary>Builds archives byte by byte from a text, independently of the writer under test,
+/// so that they can be wrong in any way.</summary>
 /// <remarks>
-/// One instruction a line. <c>header FIELD=VALUE …</c> writes a header block; <c>data TEXT</c> content and its padding; <c>pax KEY=VALUE …</c> an extended header with its records,
-/// <c>global …</c> a global one, <c>records TEXT</c> an extended header with exactly these bytes; <c>longname</c> and <c>longlink</c> GNU's; <c>zeros N</c> and <c>raw TEXT</c> bytes; <c>end</c> the end mark.
+/// One instruction a line. <c>header FIELD=VALUE …</c> writes a header block; <c>data TEXT</c> content and its padding;
+/// <c>pax KEY=VALUE …</c> an extended header with its records, <c>global …</c> a global one, <c>records TEXT</c> an extended header with
+/// exactly these bytes; <c>longname</c> and <c>longlink</c> GNU's; <c>zeros N</c> and <c>raw TEXT</c> bytes; <c>end</c> the end mark.
 /// Values know the escapes <c>\xNN</c>, <c>\n</c>, <c>\s</c> (space), <c>\\</c>, and <c>TEXT*N</c> repeats.
 /// </remarks>
 internal static class ArchiveScript
@@ -44,9 +46,12 @@ internal static class ArchiveScript
 
     private static byte[] Header(string rest)
     {
-        var fields = rest.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(field => field.Split('=', 2)).ToDictionary(pair => pair[0], pair => Bytes(pair[1]));
+        var fields = rest.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(field => field.Split('=', 2))
+            .ToDictionary(pair => pair[0], pair => Bytes(pair[1]));
         byte[] block = new byte[Block];
-        string Text(string name, string otherwise) => fields.TryGetValue(name, out byte[]? value) ? Encoding.Latin1.GetString(value) : otherwise;
+        string Text(string name, string otherwise) =>
+            fields.TryGetValue(name, out byte[]? value) ? Encoding.Latin1.GetString(value) : otherwise;
         void Put(int at, int length, string name, string otherwise)
         {
             byte[] bytes = Encoding.Latin1.GetBytes(Text(name, otherwise));
@@ -99,7 +104,8 @@ internal static class ArchiveScript
 
     private static byte[] Bytes(string text)
     {
-        if (text.LastIndexOf('*') is > 0 and var star && int.TryParse(text.AsSpan(star + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int times))
+        if (text.LastIndexOf('*') is > 0 and var star
+            && int.TryParse(text.AsSpan(star + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int times))
             return [.. Enumerable.Repeat(Bytes(text[..star]), times).SelectMany(bytes => bytes)];
 
         var result = new List<byte>();

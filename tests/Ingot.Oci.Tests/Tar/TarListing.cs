@@ -30,9 +30,13 @@ internal static class TarListing
         double time = (entry.ModifiedTime - DateTimeOffset.UnixEpoch).Ticks / (double)TimeSpan.TicksPerSecond;
         string path = entry.Path.Length == 0 ? "(root)" : Escape(entry.Path);
         string link = entry.LinkTarget is null ? "" : $" -> {Escape(entry.LinkTarget)}";
-        string device = entry.Type is TarEntryType.CharacterDevice or TarEntryType.BlockDevice ? $" ({entry.DeviceMajor},{entry.DeviceMinor})" : "";
-        string attributes = string.Concat((entry.ExtendedAttributes ?? []).Select(pair => $" [{pair.Key}={Convert.ToHexString(pair.Value)}]"));
-        return string.Create(CultureInfo.InvariantCulture, $"{type} {Convert.ToString(entry.Mode, 8)} {entry.UserId}:{entry.GroupId} {entry.Size} {time} {path}{link}{device}{attributes}");
+        string device = entry.Type is TarEntryType.CharacterDevice or TarEntryType.BlockDevice
+            ? $" ({entry.DeviceMajor},{entry.DeviceMinor})"
+            : "";
+        string attributes =
+            string.Concat((entry.ExtendedAttributes ?? []).Select(pair => $" [{pair.Key}={Convert.ToHexString(pair.Value)}]"));
+        return string.Create(CultureInfo.InvariantCulture, $"{type} {Convert.ToString(entry.Mode, 8)} {entry.UserId}:{entry.GroupId} "
+            + $"{entry.Size} {time} {path}{link}{device}{attributes}");
     }
 
     private static string Escape(string text) => string.Concat(text.Select(c => c switch

@@ -10,7 +10,8 @@ public sealed class TarPathTests
     // Bytes that make good and bad UTF-8 likely to stand side by side.
     private static readonly Gen<byte[]> s_names = Gen.OneOf(
         Gen.ArrayOf(Gen.Choose(1, 255).Select(b => (byte)b)),
-        Gen.ArrayOf(Gen.Elements<byte>(0x2F, 0x2E, 0x61, 0xC3, 0xA9, 0xE2, 0x82, 0xAC, 0xED, 0xA0, 0x80, 0xF0, 0x9F, 0x98, 0x80, 0xEE, 0xFF)));
+        Gen.ArrayOf(Gen.Elements<byte>(0x2F, 0x2E, 0x61, 0xC3, 0xA9, 0xE2, 0x82, 0xAC, 0xED, 0xA0, 0x80, 0xF0,
+            0x9F, 0x98, 0x80, 0xEE, 0xFF)));
 
     [Fact]
     public void EveryNameComesBackByteForByte() =>
@@ -19,12 +20,15 @@ public sealed class TarPathTests
 
     [Fact]
     public void DifferentNamesAreDifferentTexts() =>
-        Prop.ForAll(Arb.From(s_names.Zip(s_names)), pair => pair.Item1.SequenceEqual(pair.Item2) == (TarPath.Decode(pair.Item1) == TarPath.Decode(pair.Item2)))
+        Prop.ForAll(Arb.From(s_names.Zip(s_names)),
+            pair => pair.Item1.SequenceEqual(pair.Item2) == (TarPath.Decode(pair.Item1) == TarPath.Decode(pair.Item2)))
             .Holds(2000);
 
     [Fact]
     public void TheOrderIsThatOfTheBytesOfEachComponent() =>
-        Prop.ForAll(Arb.From(s_names.Zip(s_names)), pair => Math.Sign(TarPath.Compare(TarPath.Decode(pair.Item1), TarPath.Decode(pair.Item2))) == Math.Sign(CompareComponents(pair.Item1, pair.Item2)))
+        Prop.ForAll(Arb.From(s_names.Zip(s_names)),
+            pair => Math.Sign(TarPath.Compare(TarPath.Decode(pair.Item1), TarPath.Decode(pair.Item2))) == Math.Sign(CompareComponents(
+                pair.Item1, pair.Item2)))
             .Holds(5000);
 
     [Theory]

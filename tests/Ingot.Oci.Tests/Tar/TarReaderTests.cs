@@ -37,7 +37,8 @@ public sealed class TarReaderTests
     [Fact]
     public async Task UnreadContentIsSkipped()
     {
-        byte[] archive = ArchiveScript.Build(["header name=a size=00000001001", "data x*513", "header name=b size=00000000005", "data hello", "end"]);
+        byte[] archive = ArchiveScript.Build(["header name=a size=00000001001", "data x*513", "header name=b size=00000000005",
+            "data hello", "end"]);
         using var reader = new TarReader(new MemoryStream(archive));
         Assert.Equal("a", (await reader.NextAsync())!.Path);
         Assert.Equal(512, reader.Position);
@@ -80,7 +81,9 @@ public sealed class TarReaderTests
     [Fact]
     public void DamagedArchivesNeverDoWorseThanToBeRefused()
     {
-        byte[][] archives = [.. VectorFile.Names("tar").Where(name => !name.StartsWith("pax_too_large", StringComparison.Ordinal)).Select(name => ArchiveScript.Build(VectorFile.Read(name, "tar").Lines("archive")))];
+        byte[][] archives = [.. VectorFile.Names("tar")
+            .Where(name => !name.StartsWith("pax_too_large", StringComparison.Ordinal))
+            .Select(name => ArchiveScript.Build(VectorFile.Read(name, "tar").Lines("archive")))];
         var damage = from archive in Gen.Elements(archives.Where(archive => archive.Length > 0))
                      from changes in Gen.ListOf(Gen.Choose(0, archive.Length - 1).Zip(Gen.Choose(0, 255)))
                      from length in Gen.Choose(0, archive.Length)

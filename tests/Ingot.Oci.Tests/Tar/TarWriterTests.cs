@@ -13,7 +13,8 @@ public sealed class TarWriterTests
 
     private static readonly Gen<string> s_component =
         Gen.OneOf(
-            Gen.Elements("a", "etc", "größe", "日本", "with space", "line\nbreak", "\uDCFF\uDC80", ".hidden", "...", "-rf", "a=b", new string('n', 99), new string('n', 100), new string('é', 60), new string('n', 255)),
+            Gen.Elements("a", "etc", "größe", "日本", "with space", "line\nbreak", "\uDCFF\uDC80", ".hidden", "...", "-rf", "a=b",
+                new string('n', 99), new string('n', 100), new string('é', 60), new string('n', 255)),
             Gen.Choose(1, 160).Select(length => new string('x', length)));
 
     private static readonly Gen<string> s_path = Gen.NonEmptyListOf(s_component).Select(parts => string.Join('/', parts.Take(6)));
@@ -22,7 +23,8 @@ public sealed class TarWriterTests
 
     private static readonly Gen<DateTimeOffset> s_times = Gen.OneOf(
         Gen.Choose(int.MinValue, int.MaxValue).Select(ticks => s_time.AddTicks(ticks)),
-        Gen.Elements(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddTicks(-1), DateTimeOffset.MinValue, DateTimeOffset.MaxValue, DateTimeOffset.FromUnixTimeSeconds(0x1_FFFF_FFFF), DateTimeOffset.FromUnixTimeSeconds(0x2_0000_0000)));
+        Gen.Elements(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddTicks(-1), DateTimeOffset.MinValue, DateTimeOffset.MaxValue,
+            DateTimeOffset.FromUnixTimeSeconds(0x1_FFFF_FFFF), DateTimeOffset.FromUnixTimeSeconds(0x2_0000_0000)));
 
     private static readonly Gen<SortedDictionary<string, byte[]>?> s_attributes = Gen.Elements<SortedDictionary<string, byte[]>?>(
         null,
@@ -64,8 +66,21 @@ public sealed class TarWriterTests
     [Fact]
     public async Task AnArchiveIsItsBlocks()
     {
-        byte[] archive = await WriteAsync([(new TarEntry { Path = "etc/hostname", Type = TarEntryType.File, Mode = 0b110_100_100, UserId = 1, GroupId = 2, Size = 6, ModifiedTime = s_time }, "ingot\n"u8.ToArray())]);
-        byte[] expected = ArchiveScript.Build(["header name=etc/hostname mode=0000644 uid=0000001 gid=0000002 size=00000000006 mtime=14524770400 major=0000000 minor=0000000", @"data ingot\n", "end"]);
+        byte[] archive = await WriteAsync([(
+            new TarEntry
+            {
+                Path = "etc/hostname",
+                Type = TarEntryType.File,
+                Mode = 0b110_100_100,
+                UserId = 1,
+                GroupId = 2,
+                Size = 6,
+                ModifiedTime = s_time,
+            },
+            "ingot\n"u8.ToArray())]);
+        byte[] expected = ArchiveScript.Build(
+            ["header name=etc/hostname mode=0000644 uid=0000001 gid=0000002 size=00000000006 mtime=14524770400 major=0000000 minor=0000000",
+                @"data ingot\n", "end"]);
         Assert.Equal(Convert.ToHexString(expected), Convert.ToHexString(archive));
     }
 
@@ -82,7 +97,8 @@ public sealed class TarWriterTests
         };
         byte[] archive = await WriteAsync([(entry, [])]);
         string records = System.Text.Encoding.Latin1.GetString(archive, 512, 512).TrimEnd('\0');
-        string[] keys = [.. records.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(record => record[(record.IndexOf(' ', StringComparison.Ordinal) + 1)..record.IndexOf('=', StringComparison.Ordinal)])];
+        string[] keys = [.. records.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(record => record[(record.IndexOf(' ', StringComparison.Ordinal) + 1)..record.IndexOf('=', StringComparison.Ordinal)])];
         Assert.Equal(["SCHILY.xattr.security.capability", "SCHILY.xattr.user.z", "mtime", "path", "uid"], keys);
         Assert.Equal("PaxHeaders/entry", System.Text.Encoding.Latin1.GetString(archive, 0, 100).TrimEnd('\0'));
     }
@@ -106,7 +122,8 @@ public sealed class TarWriterTests
     {
         foreach (int length in Enumerable.Range(95, 12))
         {
-            byte[] archive = await WriteAsync([(new TarEntry { Path = "p/" + new string('d', length), Type = TarEntryType.Directory }, [])]);
+            byte[] archive =
+                await WriteAsync([(new TarEntry { Path = "p/" + new string('d', length), Type = TarEntryType.Directory }, [])]);
             Assert.Contains(" p/" + new string('d', length) + "\n", await TarListing.OfAsync(archive), StringComparison.Ordinal);
         }
     }
@@ -124,7 +141,8 @@ public sealed class TarWriterTests
         { "cannot have 5 bytes: it is a Directory", new TarEntry { Path = "a", Type = TarEntryType.Directory, Size = 5 } },
         { "cannot have -1 bytes", new TarEntry { Path = "a", Type = TarEntryType.File, Size = -1 } },
         { "has the owner -1:0", new TarEntry { Path = "a", Type = TarEntryType.File, UserId = -1 } },
-        { "its name contains '='", new TarEntry { Path = "a", Type = TarEntryType.File, ExtendedAttributes = new() { ["user.a=b"] = [] } } },
+        { "its name contains '='",
+            new TarEntry { Path = "a", Type = TarEntryType.File, ExtendedAttributes = new() { ["user.a=b"] = [] } } },
         { "it contains a NUL", new TarEntry { Path = "a", Type = TarEntryType.SymbolicLink, LinkTarget = "a\0b" } },
     };
 
@@ -142,7 +160,8 @@ public sealed class TarWriterTests
     public async Task ContentThatEndsTooEarlyIsNotPaddedOver()
     {
         await using var writer = new TarWriter(new MemoryStream());
-        var e = await Assert.ThrowsAsync<IOException>(() => writer.WriteAsync(new TarEntry { Path = "a", Type = TarEntryType.File, Size = 10 }, new MemoryStream(new byte[4])));
+        var e = await Assert.ThrowsAsync<IOException>(() =>
+            writer.WriteAsync(new TarEntry { Path = "a", Type = TarEntryType.File, Size = 10 }, new MemoryStream(new byte[4])));
         Assert.Equal("'a' ended 6 bytes before its 10: it changed while it was read", e.Message);
     }
 
@@ -181,15 +200,64 @@ public sealed class TarWriterTests
         byte[] archive = await WriteAsync(
         [
             (new TarEntry { Path = "etc", Type = TarEntryType.Directory, Mode = 0b111_101_101, ModifiedTime = s_time }, []),
-            (new TarEntry { Path = "etc/passwd", Type = TarEntryType.File, Mode = 0b110_100_100, Size = 3, ModifiedTime = s_time }, "abc"u8.ToArray()),
-            (new TarEntry { Path = "etc/link", Type = TarEntryType.SymbolicLink, Mode = 0b111_111_111, LinkTarget = "passwd", ModifiedTime = s_time }, []),
-            (new TarEntry { Path = "etc/hard", Type = TarEntryType.HardLink, Mode = 0b110_100_100, LinkTarget = "etc/passwd", ModifiedTime = s_time }, []),
-            (new TarEntry { Path = "bin/" + new string('s', 200), Type = TarEntryType.File, Mode = 0b100_111_101_101, UserId = 3_000_000, GroupId = 7, ModifiedTime = s_time }, []),
-            (new TarEntry { Path = "dev/null", Type = TarEntryType.CharacterDevice, Mode = 0b110_110_110, DeviceMajor = 1, DeviceMinor = 3, ModifiedTime = s_time }, []),
-            (new TarEntry { Path = "größe", Type = TarEntryType.Fifo, Mode = 0b110_000_000, ModifiedTime = DateTimeOffset.UnixEpoch.AddSeconds(-1) }, []),
+            (
+                new TarEntry { Path = "etc/passwd", Type = TarEntryType.File, Mode = 0b110_100_100, Size = 3, ModifiedTime = s_time },
+                "abc"u8.ToArray()),
+            (
+                new TarEntry
+                {
+                    Path = "etc/link",
+                    Type = TarEntryType.SymbolicLink,
+                    Mode = 0b111_111_111,
+                    LinkTarget = "passwd",
+                    ModifiedTime = s_time,
+                },
+                []),
+            (
+                new TarEntry
+                {
+                    Path = "etc/hard",
+                    Type = TarEntryType.HardLink,
+                    Mode = 0b110_100_100,
+                    LinkTarget = "etc/passwd",
+                    ModifiedTime = s_time,
+                },
+                []),
+            (
+                new TarEntry
+                {
+                    Path = "bin/" + new string('s', 200),
+                    Type = TarEntryType.File,
+                    Mode = 0b100_111_101_101,
+                    UserId = 3_000_000,
+                    GroupId = 7,
+                    ModifiedTime = s_time,
+                },
+                []),
+            (
+                new TarEntry
+                {
+                    Path = "dev/null",
+                    Type = TarEntryType.CharacterDevice,
+                    Mode = 0b110_110_110,
+                    DeviceMajor = 1,
+                    DeviceMinor = 3,
+                    ModifiedTime = s_time,
+                },
+                []),
+            (
+                new TarEntry
+                {
+                    Path = "größe",
+                    Type = TarEntryType.Fifo,
+                    Mode = 0b110_000_000,
+                    ModifiedTime = DateTimeOffset.UnixEpoch.AddSeconds(-1),
+                },
+                []),
         ]);
         await File.WriteAllBytesAsync(directory.At("a.tar"), archive);
-        string listing = await RunAsync("tar", "--numeric-owner", "--full-time", "--utc", "--quoting-style=literal", "-tvf", directory.At("a.tar"));
+        string listing = await RunAsync("tar", "--numeric-owner", "--full-time", "--utc", "--quoting-style=literal", "-tvf",
+            directory.At("a.tar"));
         Assert.Equal(
             $"""
             drwxr-xr-x 0/0 0 2023-11-14 22:13:20 etc/
@@ -200,7 +268,8 @@ public sealed class TarWriterTests
             crw-rw-rw- 0/0 1,3 2023-11-14 22:13:20 dev/null
             prw------- 0/0 0 1969-12-31 23:59:59 größe
             """,
-            string.Join('\n', listing.TrimEnd().Split('\n').Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)))));
+            string.Join('\n',
+                listing.TrimEnd().Split('\n').Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)))));
     }
 
     [Theory]
@@ -219,12 +288,17 @@ public sealed class TarWriterTests
         await RunAsync("ln", Path.Combine(root, "file"), Path.Combine(root, "second"));
         if (format is not "--format=v7" and not "--format=ustar")
             File.WriteAllText(Path.Combine(root, "dir", new string('l', 180)), "long");
-        await RunAsync("tar", format, "--sort=name", "--numeric-owner", "--owner=5", "--group=6", "--mode=u=rwx,go=r", "--mtime=@1000", "-C", root, "-cf", directory.At("a.tar"), ".");
+        await RunAsync("tar", format, "--sort=name", "--numeric-owner", "--owner=5", "--group=6", "--mode=u=rwx,go=r", "--mtime=@1000",
+            "-C", root, "-cf", directory.At("a.tar"), ".");
 
         string listing = await TarListing.OfAsync(await File.ReadAllBytesAsync(directory.At("a.tar")));
         Assert.StartsWith("directory 744 5:6 0 1000 (root)\ndirectory 744 5:6 0 1000 dir\n", listing, StringComparison.Ordinal);
-        Assert.Contains("\nfile 744 5:6 7 1000 file = content\nsymboliclink 744 5:6 0 1000 link -> file\nhardlink 744 5:6 0 1000 second -> file\n", listing, StringComparison.Ordinal);
-        Assert.Equal(format is not "--format=v7" and not "--format=ustar", listing.Contains($"file 744 5:6 4 1000 dir/{new string('l', 180)} = long\n", StringComparison.Ordinal));
+        Assert.Contains(
+            "\nfile 744 5:6 7 1000 file = content\nsymboliclink 744 5:6 0 1000 link -> file\nhardlink 744 5:6 0 1000 second -> file\n",
+            listing,
+            StringComparison.Ordinal);
+        Assert.Equal(format is not "--format=v7" and not "--format=ustar",
+            listing.Contains($"file 744 5:6 4 1000 dir/{new string('l', 180)} = long\n", StringComparison.Ordinal));
     }
 
     private static byte[] Pattern(int length) => [.. Enumerable.Range(0, length).Select(i => (byte)(i * 31))];

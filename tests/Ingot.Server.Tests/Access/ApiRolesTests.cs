@@ -17,16 +17,19 @@ public sealed class ApiRolesTests
         var options = new ServerOptions(test.Home.Root, new IPEndPoint(IPAddress.Loopback, 1), "0", "0", []);
         using var app = (IDisposable)IngotServer.Build(options, test.Home, test.Home.Socket);
         var routes = (IEndpointRouteBuilder)app;
-        routes.MapApi(new ApiServices(options, test.Home, default, null!, null!, null!, null!, null!, null!, null!, null!, null!, null!, null!, null!, NullLogger.Instance));
+        routes.MapApi(new ApiServices(options, test.Home, default, null!, null!, null!, null!, null!, null!, null!, null!, null!, null!,
+            null!, null!, NullLogger.Instance));
 
         var endpoints = routes.DataSources.SelectMany(source => source.Endpoints).Cast<RouteEndpoint>()
-            .SelectMany(e => e.Metadata.GetRequiredMetadata<IHttpMethodMetadata>().HttpMethods, (e, method) => $"{method} /{e.RoutePattern.RawText!.TrimStart('/')}")
+            .SelectMany(e => e.Metadata.GetRequiredMetadata<IHttpMethodMetadata>().HttpMethods,
+                (e, method) => $"{method} /{e.RoutePattern.RawText!.TrimStart('/')}")
             .ToHashSet(StringComparer.Ordinal);
         Assert.Equal(endpoints.Order(StringComparer.Ordinal), ApiRoles.Rows.Keys.Order(StringComparer.Ordinal));
     }
 
     [Fact]
-    public void OnlyHealthIsOpen() => Assert.Equal(["GET /api/v1/health"], ApiRoles.Rows.Where(row => row.Value == Role.None).Select(row => row.Key));
+    public void OnlyHealthIsOpen() =>
+        Assert.Equal(["GET /api/v1/health"], ApiRoles.Rows.Where(row => row.Value == Role.None).Select(row => row.Key));
 
     [Fact]
     public void WhatInstancesWroteIsForThoseWhoRunThem() => Assert.Equal(Role.Releaser, ApiRoles.Find("GET", "/api/v1/logs"));
@@ -58,11 +61,14 @@ public sealed class ApiRolesTests
         await using var server = await RunningServer.StartAsync();
         foreach (var role in Roles.All)
         {
-            using var http = server.Client(RunningServer.Bearer(await server.TokenAsync($"only-{Roles.Names(role)[0]}", Roles.Names(role)[0])));
-            foreach (var (row, needed) in ApiRoles.Rows.Where(r => !r.Key.Contains("rollouts", StringComparison.Ordinal) && !r.Key.EndsWith("target", StringComparison.Ordinal)))
+            using var http =
+                server.Client(RunningServer.Bearer(await server.TokenAsync($"only-{Roles.Names(role)[0]}", Roles.Names(role)[0])));
+            foreach (var (row, needed) in ApiRoles.Rows
+                .Where(r => !r.Key.Contains("rollouts", StringComparison.Ordinal) && !r.Key.EndsWith("target", StringComparison.Ordinal)))
             {
                 var (method, route) = (row.Split(' ')[0], row.Split(' ')[1]);
-                using var request = new HttpRequestMessage(new HttpMethod(method), route.Replace("{name}", "nobody", StringComparison.Ordinal).Replace("{entry:long}", "0", StringComparison.Ordinal));
+                using var request = new HttpRequestMessage(new HttpMethod(method),
+                    route.Replace("{name}", "nobody", StringComparison.Ordinal).Replace("{entry:long}", "0", StringComparison.Ordinal));
                 if (method != "GET")
                     request.Content = new StringContent("not json", System.Text.Encoding.UTF8, "application/json");
                 using var answer = await http.SendAsync(request);
@@ -80,7 +86,8 @@ public sealed class ApiRolesTests
         http.DefaultRequestHeaders.TryAddWithoutValidation("X-Ingot-User", "root");
         foreach (string row in ApiRoles.Rows.Keys.Where(k => k != "GET /api/v1/health"))
         {
-            using var request = new HttpRequestMessage(new HttpMethod(row.Split(' ')[0]), row.Split(' ')[1].Replace("{entry:long}", "0", StringComparison.Ordinal));
+            using var request = new HttpRequestMessage(new HttpMethod(row.Split(' ')[0]),
+                row.Split(' ')[1].Replace("{entry:long}", "0", StringComparison.Ordinal));
             using var answer = await http.SendAsync(request);
             Assert.True(answer.StatusCode == HttpStatusCode.Unauthorized, $"'{row}': {answer.StatusCode}");
         }

@@ -18,12 +18,15 @@ public sealed class GatekeeperTests
         string digest = "sha256:" + new string('a', 64);
         foreach (var (method, path) in new[]
         {
-            ("POST", "v2/shop/web/blobs/uploads/"), ("POST", $"v2/shop/web/blobs/uploads/?mount={digest}&from=other/x"), ("PATCH", "v2/shop/web/blobs/uploads/x"), ("PUT", $"v2/shop/web/blobs/uploads/x?digest={digest}"),
-            ("DELETE", "v2/shop/web/blobs/uploads/x"), ("PUT", "v2/shop/web/manifests/1.0"), ("DELETE", "v2/shop/web/manifests/1.0"), ("DELETE", $"v2/shop/web/blobs/{digest}"), ("POST", "v2/scratch/x/blobs/uploads/"),
+            ("POST", "v2/shop/web/blobs/uploads/"), ("POST", $"v2/shop/web/blobs/uploads/?mount={digest}&from=other/x"),
+            ("PATCH", "v2/shop/web/blobs/uploads/x"), ("PUT", $"v2/shop/web/blobs/uploads/x?digest={digest}"),
+            ("DELETE", "v2/shop/web/blobs/uploads/x"), ("PUT", "v2/shop/web/manifests/1.0"), ("DELETE", "v2/shop/web/manifests/1.0"),
+            ("DELETE", $"v2/shop/web/blobs/{digest}"), ("POST", "v2/scratch/x/blobs/uploads/"),
             ("PUT", "v2//shop/web/manifests/1.0"), ("POST", "v2/%73hop/web/blobs/uploads/"), ("BREW", "v2/shop/web/manifests/1.0"),
         })
         {
-            using var answer = await http.SendAsync(new HttpRequestMessage(new HttpMethod(method), path) { Content = new ByteArrayContent([]) });
+            using var answer =
+                await http.SendAsync(new HttpRequestMessage(new HttpMethod(method), path) { Content = new ByteArrayContent([]) });
             await RegistryFixture.ExpectAsync(401, answer, "UNAUTHORIZED");
             Assert.Equal("Basic realm=\"ingot\"", answer.Headers.WwwAuthenticate.ToString());
         }
@@ -58,8 +61,11 @@ public sealed class GatekeeperTests
         string token = await server.TokenAsync("ann", "publisher");
         foreach (var shown in new[]
         {
-            RunningServer.Basic("bob", token), RunningServer.Basic("", token), RunningServer.Basic("ann", token + "x"), RunningServer.Basic("root", token), RunningServer.Bearer("x"), RunningServer.Basic("ann", ""),
-            new AuthenticationHeaderValue("Basic", "%%%"), new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(token))), new AuthenticationHeaderValue("Negotiate", token), new AuthenticationHeaderValue("Bearer"),
+            RunningServer.Basic("bob", token), RunningServer.Basic("", token), RunningServer.Basic("ann", token + "x"),
+            RunningServer.Basic("root", token), RunningServer.Bearer("x"), RunningServer.Basic("ann", ""),
+            new AuthenticationHeaderValue("Basic", "%%%"),
+            new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(token))),
+            new AuthenticationHeaderValue("Negotiate", token), new AuthenticationHeaderValue("Bearer"),
         })
         {
             using var http = server.Client(shown);
@@ -103,7 +109,8 @@ public sealed class GatekeeperTests
         await using var server = await RunningServer.StartAsync();
         using var anyone = server.Client();
         using var ping = await anyone.GetAsync("v2/");
-        Assert.Equal((HttpStatusCode.Unauthorized, $"Bearer realm=\"{server.Address}v2/token\",service=\"ingot\""), (ping.StatusCode, ping.Headers.WwwAuthenticate.ToString()));
+        Assert.Equal((HttpStatusCode.Unauthorized, $"Bearer realm=\"{server.Address}v2/token\",service=\"ingot\""),
+            (ping.StatusCode, ping.Headers.WwwAuthenticate.ToString()));
 
         string anonymous = await TokenAsync(anyone);
         using var reader = server.Client(RunningServer.Bearer(anonymous));
@@ -168,7 +175,8 @@ public sealed class GatekeeperTests
         await using var server = await RunningServer.StartAsync();
         using var owner = server.Client(RunningServer.Basic(Ingot.Server.Access.Principal.NameOf(Environment.UserName), server.OwnToken));
         owner.DefaultRequestHeaders.TryAddWithoutValidation("Origin", origin);
-        Assert.Equal(HttpStatusCode.Forbidden, (await owner.PostAsJsonAsync("api/v1/tokens", new { name = "eve", roles = new[] { "administrator" } })).StatusCode);
+        Assert.Equal(HttpStatusCode.Forbidden,
+            (await owner.PostAsJsonAsync("api/v1/tokens", new { name = "eve", roles = new[] { "administrator" } })).StatusCode);
         using var push = await RunningServer.PushAsync(owner, "shop/web", "1");
         Assert.Equal(HttpStatusCode.Forbidden, push.StatusCode);
     }
@@ -184,7 +192,8 @@ public sealed class GatekeeperTests
 
         using var local = server.LocalClient();
         var health = await local.GetFromJsonAsync<JsonElement>("api/v1/health");
-        Assert.Equal((server.Home.Root, $"127.0.0.1:{server.Port}"), (health.GetProperty("home").GetString(), health.GetProperty("listen").GetString()));
+        Assert.Equal((server.Home.Root, $"127.0.0.1:{server.Port}"),
+            (health.GetProperty("home").GetString(), health.GetProperty("listen").GetString()));
         Assert.Equal(HttpStatusCode.Unauthorized, (await local.GetAsync("api/v1/status")).StatusCode);
     }
 
@@ -195,10 +204,13 @@ public sealed class GatekeeperTests
         using var stranger = new TcpListener(IPAddress.Loopback, 0);
         stranger.Start();
         var address = (IPEndPoint)stranger.LocalEndpoint;
-        var failure = await Assert.ThrowsAsync<Tools.ToolException>(() => IngotServer.RunAsync(new ServerOptions(test.Home.Root, address, "0", "0", []), TestContext.Current.CancellationToken));
+        var failure = await Assert.ThrowsAsync<Tools.ToolException>(() =>
+            IngotServer.RunAsync(new ServerOptions(test.Home.Root, address, "0", "0", []), TestContext.Current.CancellationToken));
         Assert.Contains($"could not listen at '{address}'", failure.Message, StringComparison.Ordinal);
     }
 
     private static async Task<string> TokenAsync(HttpClient http) =>
-        (await http.GetFromJsonAsync<JsonElement>("v2/token?service=ingot&scope=repository:shop/web:pull,push")).GetProperty("token").GetString()!;
+        (await http.GetFromJsonAsync<JsonElement>("v2/token?service=ingot&scope=repository:shop/web:pull,push"))
+            .GetProperty("token")
+            .GetString()!;
 }

@@ -78,7 +78,8 @@ public sealed class PrincipalTests
         using var eve = server.Client(RunningServer.Bearer(await server.TokenAsync("eve", "approver")));
         using var refused = await eve.PostAsJsonAsync("api/v1/approvals", Word("ann"));
         Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
-        Assert.Contains("token of 'eve'", (await refused.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Contains("token of 'eve'", (await refused.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("message").GetString(),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -88,9 +89,14 @@ public sealed class PrincipalTests
         using var ann = await PreparedAsync(server);
         using var ci = server.Client(RunningServer.Bearer(await server.TokenAsync("ci", "publisher", "releaser")));
         Assert.Equal(HttpStatusCode.OK, await ApplyAsync(ci, "shop", Project.Replace("VERSION", "1.1.0", StringComparison.Ordinal)));
-        foreach (var (from, to) in new[] { ("[ann, bob]", "[ci, bob]"), ("count: 2", "count: 1"), (", approvals: { count: 2, from: [ann, bob] }", ""), ("staging: { gates: [] }", "staging: { gates: [], soak: 1h }"), ("production:", "later:"), ("[no-shell]", "[non-root]"), ("  web: {", "  other: { dockerfile: Dockerfile }\n  web: {") })
-            Assert.Equal(HttpStatusCode.Forbidden, await ApplyAsync(ci, "shop", Project.Replace("VERSION", "1.2.0", StringComparison.Ordinal).Replace(from, to, StringComparison.Ordinal)));
-        Assert.Equal(HttpStatusCode.Forbidden, await ApplyAsync(ci, "other", Project.Replace("project: shop", "project: other", StringComparison.Ordinal).Replace("VERSION", "1.0.0", StringComparison.Ordinal)));
+        foreach (var (from, to) in new[] { ("[ann, bob]", "[ci, bob]"), ("count: 2", "count: 1"),
+            (", approvals: { count: 2, from: [ann, bob] }", ""), ("staging: { gates: [] }", "staging: { gates: [], soak: 1h }"),
+            ("production:", "later:"), ("[no-shell]", "[non-root]"), ("  web: {", "  other: { dockerfile: Dockerfile }\n  web: {") })
+            Assert.Equal(HttpStatusCode.Forbidden, await ApplyAsync(ci, "shop",
+                Project.Replace("VERSION", "1.2.0", StringComparison.Ordinal).Replace(from, to, StringComparison.Ordinal)));
+        Assert.Equal(HttpStatusCode.Forbidden, await ApplyAsync(ci, "other",
+            Project.Replace("project: shop", "project: other", StringComparison.Ordinal).Replace("VERSION", "1.0.0",
+                StringComparison.Ordinal)));
     }
 
     private static JsonElement.ArrayEnumerator Gates(JsonElement decision) => decision.GetProperty("gates").EnumerateArray();
@@ -108,7 +114,8 @@ public sealed class PrincipalTests
         Assert.Equal(HttpStatusCode.OK, await ApplyAsync(owner, "shop", Project.Replace("VERSION", "1.0.0", StringComparison.Ordinal)));
         using var pushed = await RunningServer.PushAsync(owner, "shop/web", "1.0.0");
         Assert.Equal(HttpStatusCode.Created, pushed.StatusCode);
-        using var admitted = await owner.PostAsJsonAsync("api/v1/promotions", new { project = "shop", image = "web", stage = "staging", digest = await DigestAsync(owner) });
+        using var admitted = await owner.PostAsJsonAsync("api/v1/promotions",
+            new { project = "shop", image = "web", stage = "staging", digest = await DigestAsync(owner) });
         Assert.Equal(HttpStatusCode.OK, admitted.StatusCode);
         return server.Client(RunningServer.Bearer(await server.TokenAsync("ann", "approver")));
     }
@@ -119,7 +126,8 @@ public sealed class PrincipalTests
     private static async Task<string> DigestAsync(HttpClient http) =>
         (await http.GetFromJsonAsync<JsonElement>("api/v1/resolve?project=shop&image=web&tag=1.0.0")).GetProperty("digest").GetString()!;
 
-    private static object Word(string by) => new { project = "shop", image = "web", stage = "production", digest = ImageDigest, by, why = "looked at it", approved = true };
+    private static object Word(string by) =>
+        new { project = "shop", image = "web", stage = "production", digest = ImageDigest, by, why = "looked at it", approved = true };
 
     private static async Task<JsonElement> ApproveAsync(HttpClient http, string by)
     {

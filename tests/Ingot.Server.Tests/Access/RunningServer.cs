@@ -67,7 +67,8 @@ public sealed class RunningServer : IAsyncDisposable
     /// <summary>A client through the socket in the home.</summary>
     public HttpClient LocalClient() => new(new SocketsHttpHandler
     {
-        ConnectCallback = async (_, cancellationToken) => new NetworkStream((await UnixPeer.ConnectAsync(Home.Socket, UnixPeer.OwnUserId, cancellationToken)).Socket, ownsSocket: true),
+        ConnectCallback = async (_, cancellationToken) =>
+            new NetworkStream((await UnixPeer.ConnectAsync(Home.Socket, UnixPeer.OwnUserId, cancellationToken)).Socket, ownsSocket: true),
     })
     {
         BaseAddress = Address,
@@ -75,7 +76,8 @@ public sealed class RunningServer : IAsyncDisposable
 
     public static AuthenticationHeaderValue Bearer(string token) => new("Bearer", token);
 
-    public static AuthenticationHeaderValue Basic(string user, string token) => new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{token}")));
+    public static AuthenticationHeaderValue Basic(string user, string token) =>
+        new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{token}")));
 
     /// <summary>Makes a token as the home's owner.</summary>
     public async Task<string> TokenAsync(string name, params string[] roles)
@@ -90,11 +92,17 @@ public sealed class RunningServer : IAsyncDisposable
     public static async Task<HttpResponseMessage> PushAsync(HttpClient http, string repository, string tag)
     {
         byte[] config = """{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"""u8.ToArray();
-        using var blob = await http.PostAsync(new Uri($"v2/{repository}/blobs/uploads/?digest={Digest.Of(config)}", UriKind.Relative), new ByteArrayContent(config));
+        using var blob = await http.PostAsync(new Uri($"v2/{repository}/blobs/uploads/?digest={Digest.Of(config)}", UriKind.Relative),
+            new ByteArrayContent(config));
         if (!blob.IsSuccessStatusCode)
-            return new HttpResponseMessage(blob.StatusCode) { Content = new StringContent(await blob.Content.ReadAsStringAsync()), Headers = { { "X-Challenge", blob.Headers.WwwAuthenticate.ToString() } } };
+            return new HttpResponseMessage(blob.StatusCode)
+            {
+                Content = new StringContent(await blob.Content.ReadAsStringAsync()),
+                Headers = { { "X-Challenge", blob.Headers.WwwAuthenticate.ToString() } },
+            };
 
-        string manifest = $$"""{"schemaVersion":2,"mediaType":"{{MediaType.Manifest}}","config":{"mediaType":"{{MediaType.Config}}","digest":"{{Digest.Of(config)}}","size":{{config.Length}}},"layers":[]}""";
+        string manifest =
+            $$"""{"schemaVersion":2,"mediaType":"{{MediaType.Manifest}}","config":{"mediaType":"{{MediaType.Config}}","digest":"{{Digest.Of(config)}}","size":{{config.Length}}},"layers":[]}""";
         var content = new StringContent(manifest);
         content.Headers.ContentType = MediaTypeHeaderValue.Parse(MediaType.Manifest);
         return await http.PutAsync(new Uri($"v2/{repository}/manifests/{tag}", UriKind.Relative), content);
@@ -105,7 +113,9 @@ public sealed class RunningServer : IAsyncDisposable
     {
         using var owner = Client(Bearer(OwnToken));
         var log = await owner.GetFromJsonAsync<JsonElement>("api/v1/log?all=true&count=1000");
-        return [.. log.GetProperty("entries").EnumerateArray().Select(e => (e.GetProperty("actor").GetString()!, e.GetProperty("kind").GetString()!))];
+        return [.. log.GetProperty("entries")
+            .EnumerateArray()
+            .Select(e => (e.GetProperty("actor").GetString()!, e.GetProperty("kind").GetString()!))];
     }
 
     private static int FreePort()

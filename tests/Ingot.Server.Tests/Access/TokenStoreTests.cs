@@ -60,13 +60,15 @@ public sealed class TokenStoreTests : IAsyncLifetime
         Assert.Null(await _tokens.CreateAsync("root", "ann", Role.Administrator, null, CancellationToken.None));
         Assert.True(await _tokens.RevokeAsync("root", "ann", "left", CancellationToken.None));
         Assert.Null(await _tokens.CreateAsync("root", "ann", Role.Administrator, null, CancellationToken.None));
-        Assert.Null(await new TokenStore(_test.Home, _ledger, _clock).CreateAsync("root", "ann", Role.Administrator, null, CancellationToken.None));
+        Assert.Null(await new TokenStore(_test.Home, _ledger, _clock).CreateAsync("root", "ann", Role.Administrator, null,
+            CancellationToken.None));
     }
 
     [Fact]
     public async Task TwoWhoWantANameAtOnceDoNotBothGetIt()
     {
-        var tries = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => _tokens.CreateAsync("root", "ann", Role.Viewer, null, CancellationToken.None)));
+        var tries = await Task.WhenAll(Enumerable.Range(0, 8)
+            .Select(_ => _tokens.CreateAsync("root", "ann", Role.Viewer, null, CancellationToken.None)));
         string token = Assert.Single(tries.OfType<string>());
         Assert.Equal("ann", _tokens.Find(null, token)?.Name);
     }
@@ -85,7 +87,8 @@ public sealed class TokenStoreTests : IAsyncLifetime
         Assert.Null(new TokenStore(_test.Home, _ledger, _clock).Find(null, token));
     }
 
-    /// <summary>Making a token reads the list before the revocation and is held up over a file: what it read is old when it is done.</summary>
+    /// <summary>Making a token reads the list before the revocation and is held up over a file:
+    /// what it read is old when it is done.</summary>
     [Fact]
     public async Task ARevokedTokenIsRefusedAtOnceWhileAnotherIsBeingMade()
     {
@@ -150,7 +153,8 @@ public sealed class TokenStoreTests : IAsyncLifetime
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_test.Home.Token));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(_test.Home.Private));
-        foreach (string path in Directory.EnumerateFiles(_test.Home.Root, "*", SearchOption.AllDirectories).Where(p => !p.EndsWith(".lock", StringComparison.Ordinal)))
+        foreach (string path in Directory.EnumerateFiles(_test.Home.Root, "*", SearchOption.AllDirectories)
+            .Where(p => !p.EndsWith(".lock", StringComparison.Ordinal)))
         {
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
             using var bytes = new MemoryStream();
@@ -164,7 +168,9 @@ public sealed class TokenStoreTests : IAsyncLifetime
     {
         await CreateAsync("ann", Role.Approver | Role.Releaser);
         await _tokens.RevokeAsync("bob", "ann", "left", CancellationToken.None);
-        var entries = _ledger.Read(view => view.Entries(0, 100)).Where(e => e.Event is LedgerEvent.TokenCreated or LedgerEvent.TokenRevoked).ToList();
+        var entries = _ledger.Read(view => view.Entries(0, 100))
+            .Where(e => e.Event is LedgerEvent.TokenCreated or LedgerEvent.TokenRevoked)
+            .ToList();
         Assert.Equal(["root", "bob"], entries.Select(e => e.Actor));
         Assert.Equal(["approver", "releaser"], ((LedgerEvent.TokenCreated)entries[0].Event).Roles);
         Assert.False(await _tokens.RevokeAsync("bob", "ann", "again", CancellationToken.None));
@@ -200,7 +206,8 @@ public sealed class TokenStoreTests : IAsyncLifetime
         using (var db = Ingot.Server.Storage.SqliteDatabase.OpenWriter(_test.Home.Database))
             db.ExecuteScript("UPDATE entries SET json = x'7b'");
 
-        Assert.Contains("is damaged", Assert.Throws<LedgerException>(() => new TokenStore(_test.Home, _ledger, _clock)).Message, StringComparison.Ordinal);
+        Assert.Contains("is damaged", Assert.Throws<LedgerException>(() => new TokenStore(_test.Home, _ledger, _clock)).Message,
+            StringComparison.Ordinal);
     }
 
     /// <summary>A directory in the file's place stands for a disk that does not take it.</summary>
@@ -224,13 +231,16 @@ public sealed class TokenStoreTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, (await ann.GetAsync("api/v1/status")).StatusCode);
         Assert.DoesNotContain(token, await owner.GetStringAsync("api/v1/tokens"), StringComparison.Ordinal);
         foreach (string name in new[] { "ann", "root", "Ann", "a b", "../x", "ingot" })
-            Assert.NotEqual(HttpStatusCode.OK, (await owner.PostAsJsonAsync("api/v1/tokens", new { name, roles = new[] { "viewer" } })).StatusCode);
-        Assert.Equal(HttpStatusCode.BadRequest, (await owner.PostAsJsonAsync("api/v1/tokens", new { name = "bob", roles = new[] { "god" } })).StatusCode);
+            Assert.NotEqual(HttpStatusCode.OK,
+                (await owner.PostAsJsonAsync("api/v1/tokens", new { name, roles = new[] { "viewer" } })).StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest,
+            (await owner.PostAsJsonAsync("api/v1/tokens", new { name = "bob", roles = new[] { "god" } })).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await owner.PostAsJsonAsync("api/v1/tokens/ann/revocation", new { why = "left" })).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await ann.GetAsync("api/v1/status")).StatusCode);
     }
 
-    private async Task<string> CreateAsync(string name, Role roles) => (await _tokens.CreateAsync("root", name, roles, null, CancellationToken.None))!;
+    private async Task<string> CreateAsync(string name, Role roles) =>
+        (await _tokens.CreateAsync("root", name, roles, null, CancellationToken.None))!;
 
     private static string Hash(string token) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
 

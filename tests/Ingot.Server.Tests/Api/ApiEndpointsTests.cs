@@ -16,11 +16,14 @@ public sealed class ApiEndpointsTests
     {
         await using var server = await RunningServer.StartAsync();
         using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
-        foreach (string path in new[] { "promotions", "approvals", "revocations", "tags/deletions", "releases", "rollbacks", "pauses", "stops", "keys", "keys/retirements", "tokens", "tokens/x/revocation" })
+        foreach (string path in new[] { "promotions", "approvals", "revocations", "tags/deletions", "releases", "rollbacks", "pauses",
+            "stops", "keys", "keys/retirements", "tokens", "tokens/x/revocation" })
         {
-            foreach (string body in new[] { "", "{", "null", "[]", "1", "{}", """{"project":null,"name":null,"key":null,"why":null,"repository":null}""" })
+            foreach (string body in new[] { "", "{", "null", "[]", "1", "{}",
+                """{"project":null,"name":null,"key":null,"why":null,"repository":null}""" })
                 await InvalidAsync(owner, path, body, "application/json");
-            foreach (string? type in new[] { null, "text/plain", "x", "application/json; charset=utf-7", "application/json; charset=utf-16", "application/json; charset=none" })
+            foreach (string? type in new[] { null, "text/plain", "x", "application/json; charset=utf-7", "application/json; charset=utf-16",
+                "application/json; charset=none" })
                 await InvalidAsync(owner, path, "{}", type);
         }
 
@@ -34,8 +37,19 @@ public sealed class ApiEndpointsTests
         using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
         foreach (string path in new[] { "promotions", "approvals", "revocations", "releases" })
         {
-            string body = JsonSerializer.Serialize(new { project = "p", image = "i", service = "s", stage = "s", digest = s_sha512, why = "w", reason = "w", approved = true });
-            Assert.Contains("is not a sha256 digest", await InvalidAsync(owner, path, body, "application/json; charset=utf-8"), StringComparison.Ordinal);
+            string body = JsonSerializer.Serialize(new
+            {
+                project = "p",
+                image = "i",
+                service = "s",
+                stage = "s",
+                digest = s_sha512,
+                why = "w",
+                reason = "w",
+                approved = true,
+            });
+            Assert.Contains("is not a sha256 digest", await InvalidAsync(owner, path, body, "application/json; charset=utf-8"),
+                StringComparison.Ordinal);
         }
     }
 
@@ -46,7 +60,10 @@ public sealed class ApiEndpointsTests
     {
         await using var server = await RunningServer.StartAsync();
         using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
-        using var request = new HttpRequestMessage(HttpMethod.Post, "api/v1/stops") { Content = new StringContent(new string(' ', (1 << 20) + 1), Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "api/v1/stops")
+        {
+            Content = new StringContent(new string(' ', (1 << 20) + 1), Encoding.UTF8, "application/json"),
+        };
         request.Headers.TransferEncodingChunked = chunked;
         using var answer = await owner.SendAsync(request);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
@@ -71,14 +88,16 @@ public sealed class ApiEndpointsTests
     [InlineData("stops", null, "test", "nothing of the project 'shop' ran at 'test'; stages: live")]
     public async Task WhatIsNotThereIsAnsweredWithWhatIs(string path, string? service, string? stage, string expected)
     {
-        const string Project = "ingot: 1\nproject: shop\nimages:\n  web: { dockerfile: Dockerfile, version: 1.0.0 }\nstages:\n  test: {}\n  live: { target: docker }\n"
+        const string Project = "ingot: 1\nproject: shop\nimages:\n  web: { dockerfile: Dockerfile, version: 1.0.0 }\nstages:\n  test: {}\n"
+            + "  live: { target: docker }\n"
             + "services:\n  api: { image: web, port: 80, listen: 8080 }\n  web: { image: web, port: 80, listen: 8081 }\n";
         await using var server = await RunningServer.StartAsync();
         using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
         using var applied = await owner.PutAsJsonAsync(new Uri("api/v1/projects/shop", UriKind.Relative), new { yaml = Project });
         Assert.Equal(HttpStatusCode.OK, applied.StatusCode);
 
-        var body = new { project = "shop", image = "web", service, stage, digest = "sha256:" + new string('a', 64), why = "w", reason = "w" };
+        var body =
+            new { project = "shop", image = "web", service, stage, digest = "sha256:" + new string('a', 64), why = "w", reason = "w" };
         using var answer = await owner.PostAsJsonAsync(new Uri("api/v1/" + path, UriKind.Relative), body);
         var error = await answer.Content.ReadFromJsonAsync<JsonElement>();
         Assert.Equal((HttpStatusCode.NotFound, "not_found"), (answer.StatusCode, error.GetProperty("code").GetString()));
@@ -100,7 +119,8 @@ public sealed class ApiEndpointsTests
         using var owner = server.Client(RunningServer.Bearer(server.OwnToken));
         using var answer = await owner.GetAsync(new Uri("api/v1/logs?" + query, UriKind.Relative));
         Assert.Equal(status, answer.StatusCode);
-        Assert.Contains(expected, (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Contains(expected, (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("message").GetString(),
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -19,7 +19,8 @@ public sealed class ApiTextTests
     {
         foreach (var request in new[] { Approval(text), Approval("why") with { Project = text } })
         {
-            var e = Assert.Throws<ApiException>(() => ApiText.RequirePlain(JsonSerializer.SerializeToElement(request, ApiJson.Default.ApprovalRequest)));
+            var e = Assert.Throws<ApiException>(() =>
+                ApiText.RequirePlain(JsonSerializer.SerializeToElement(request, ApiJson.Default.ApprovalRequest)));
             Assert.Equal("invalid", e.Code);
             Assert.DoesNotContain(e.Message, char.IsControl);
         }
@@ -33,8 +34,11 @@ public sealed class ApiTextTests
             foreach (var request in new[]
             {
                 JsonSerializer.SerializeToElement(new TokenRequest("ann", [bad]), ApiJson.Default.TokenRequest),
-                JsonSerializer.SerializeToElement(new ProjectRequest("a: 1", [new ProjectImageRequest("web", [], bad)]), ApiJson.Default.ProjectRequest),
-                JsonSerializer.SerializeToElement(new ProjectRequest("a: 1", [new ProjectImageRequest("web", [new ProjectFileRequest(bad, Digest.Of("x"u8))])]), ApiJson.Default.ProjectRequest),
+                JsonSerializer.SerializeToElement(new ProjectRequest("a: 1", [new ProjectImageRequest("web", [], bad)]),
+                    ApiJson.Default.ProjectRequest),
+                JsonSerializer.SerializeToElement(
+                    new ProjectRequest("a: 1", [new ProjectImageRequest("web", [new ProjectFileRequest(bad, Digest.Of("x"u8))])]),
+                    ApiJson.Default.ProjectRequest),
             })
             {
                 Assert.Equal("invalid", Assert.Throws<ApiException>(() => ApiText.RequirePlain(request)).Code);
@@ -62,14 +66,16 @@ public sealed class ApiTextTests
     public void AnEventIsOneLineOfTheLogWhateverItSays()
     {
         var text = new StringWriter();
-        var entry = new LogEntry<string>(LogLevel.Warning, "ingot", default, "GET /a\r\n2026-01-01 info: forged \u001b[31m", new IOException("bad\n2026 info: forged"), (s, _) => s);
+        var entry = new LogEntry<string>(LogLevel.Warning, "ingot", default, "GET /a\r\n2026-01-01 info: forged \u001b[31m",
+            new IOException("bad\n2026 info: forged"), (s, _) => s);
         new PlainLogFormatter().Write(entry, null, text);
         var lines = text.ToString().TrimEnd('\n').Split('\n');
         Assert.EndsWith("warn: ingot[0] GET /a\\x0d\\x0a2026-01-01 info: forged \\x1b[31m", lines[0], StringComparison.Ordinal);
         Assert.All(lines.Skip(1), line => Assert.StartsWith("      ", line, StringComparison.Ordinal));
     }
 
-    private static JsonElement Trust(string pem) => JsonSerializer.SerializeToElement(new KeyTrustRequest("ci", pem, ["tester"]), ApiJson.Default.KeyTrustRequest);
+    private static JsonElement Trust(string pem) =>
+        JsonSerializer.SerializeToElement(new KeyTrustRequest("ci", pem, ["tester"]), ApiJson.Default.KeyTrustRequest);
 
     private static ApprovalRequest Approval(string why) => new("shop", "web", "production", Digest.Of("x"u8), why, Approved: true);
 }

@@ -56,7 +56,8 @@ public sealed class LogEndpointsTests
         using var stranger = server.Client(null);
         Assert.Equal(HttpStatusCode.Unauthorized, (await stranger.GetAsync(new Uri(path, UriKind.Relative))).StatusCode);
         foreach (string missing in new[] { "sha256:" + new string('0', 64), "x", "..%2f..%2fledger.db" })
-            Assert.Equal(HttpStatusCode.NotFound, (await owner.GetAsync(new Uri($"api/v1/log/documents/{missing}", UriKind.Relative))).StatusCode);
+            Assert.Equal(HttpStatusCode.NotFound,
+                (await owner.GetAsync(new Uri($"api/v1/log/documents/{missing}", UriKind.Relative))).StatusCode);
     }
 
     [Fact]
@@ -91,11 +92,14 @@ public sealed class LogEndpointsTests
             await ApplyAsync(owner, $"ingot: 1\nproject: shop\n# {i}\n");
         }
 
-        var good = await owner.PostAsJsonAsync(new Uri("api/v1/log/verify", UriKind.Relative), new VerifyRequest(kept), ApiJson.Default.VerifyRequest);
+        var good = await owner.PostAsJsonAsync(new Uri("api/v1/log/verify", UriKind.Relative), new VerifyRequest(kept),
+            ApiJson.Default.VerifyRequest);
         Assert.True((await good.Content.ReadFromJsonAsync(ApiJson.Default.VerifyReply))!.Ok);
-        foreach (string forged in new[] { "", "nothing", kept[0].Replace("\n", "\n\n", StringComparison.Ordinal), kept[0].Replace("ingot.local", "other.local", StringComparison.Ordinal) })
+        foreach (string forged in new[] { "", "nothing", kept[0].Replace("\n", "\n\n", StringComparison.Ordinal),
+            kept[0].Replace("ingot.local", "other.local", StringComparison.Ordinal) })
         {
-            var bad = await owner.PostAsJsonAsync(new Uri("api/v1/log/verify", UriKind.Relative), new VerifyRequest([kept[1], forged]), ApiJson.Default.VerifyRequest);
+            var bad = await owner.PostAsJsonAsync(new Uri("api/v1/log/verify", UriKind.Relative), new VerifyRequest([kept[1], forged]),
+                ApiJson.Default.VerifyRequest);
             Assert.Equal(HttpStatusCode.BadRequest, bad.StatusCode);
             Assert.Contains("number 2 of ", await bad.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         }
@@ -137,5 +141,6 @@ public sealed class LogEndpointsTests
     }
 
     private static Task<HttpResponseMessage> PutAsync(HttpClient http, string yaml) =>
-        http.PutAsync(new Uri("api/v1/projects/shop", UriKind.Relative), JsonContent.Create(new ProjectRequest(yaml), ApiJson.Default.ProjectRequest));
+        http.PutAsync(new Uri("api/v1/projects/shop", UriKind.Relative),
+            JsonContent.Create(new ProjectRequest(yaml), ApiJson.Default.ProjectRequest));
 }

@@ -109,7 +109,8 @@ internal sealed class ControlFixture : IAsyncDisposable
 
     public ServiceLoop Loop => Controller.Get(Key);
 
-    public static async Task<ControlFixture> StartAsync(string rollout = "{ observe: 10ms, keep: 3 }", string production = "gates: [tests-passed]")
+    public static async Task<ControlFixture> StartAsync(
+        string rollout = "{ observe: 10ms, keep: 3 }", string production = "gates: [tests-passed]")
     {
         var home = new TestHome();
         var fixture = new ControlFixture(await LedgerStore.OpenAsync(home.Home, TimeProvider.System), home);
@@ -118,7 +119,8 @@ internal sealed class ControlFixture : IAsyncDisposable
     }
 
     /// <summary>Applies the project, with these settings of its rollouts and of the stage production.</summary>
-    public Task ApplyAsync(string rollout = "{ observe: 10ms, keep: 3 }", string production = "gates: [tests-passed]", string test = "gates: []")
+    public Task ApplyAsync(
+        string rollout = "{ observe: 10ms, keep: 3 }", string production = "gates: [tests-passed]", string test = "gates: []")
     {
         string yaml = $$"""
             ingot: 1
@@ -143,8 +145,11 @@ internal sealed class ControlFixture : IAsyncDisposable
     /// <summary>Applies the project as it is, with another configuration of its service.</summary>
     public Task ConfigureAsync(string config)
     {
-        var lines = Ledger.Read(view => view.Project("shop"))!.Text.Split('\n').Where(line => !line.StartsWith("    config:", StringComparison.Ordinal));
-        string yaml = string.Join('\n', lines.SelectMany(line => line == "    port: 80" ? (string[])[line, $"    config: {config}"] : [line]));
+        var lines = Ledger.Read(view => view.Project("shop"))!.Text
+            .Split('\n')
+            .Where(line => !line.StartsWith("    config:", StringComparison.Ordinal));
+        string yaml = string.Join('\n',
+            lines.SelectMany(line => line == "    port: 80" ? (string[])[line, $"    config: {config}"] : [line]));
         return AppendAsync(new LedgerEvent.ProjectApplied("shop", Digest.Of(System.Text.Encoding.UTF8.GetBytes(yaml)), yaml));
     }
 
@@ -168,7 +173,8 @@ internal sealed class ControlFixture : IAsyncDisposable
         var signers = (GateSigner[])[new GateSigner(await TrustAsync(key), PredicateType.TestResult)];
         await DecideAsync("test", digest, new GateRecord("not-revoked", "pass", "nobody revoked it", [], []));
         await DecideAsync(
-            Stage, digest, new GateRecord("admitted-to-test", "pass", "since then", [], []), new GateRecord("tests-passed", "pass", "3 checks passed", [Digest.Of([1])], signers));
+            Stage, digest, new GateRecord("admitted-to-test", "pass", "since then", [], []),
+            new GateRecord("tests-passed", "pass", "3 checks passed", [Digest.Of([1])], signers));
     }
 
     public Task DecideAsync(string stage, Digest digest, params GateRecord[] gates) =>
@@ -189,9 +195,11 @@ internal sealed class ControlFixture : IAsyncDisposable
     public Task<ReleaseReply> DeployAsync(Digest digest, bool allTheSame = false) =>
         Releases.ReleaseAsync(new ReleaseRequest("shop", "web", Stage, digest, "release", allTheSame), "ann", default);
 
-    public Task<ReleaseReply> RollBackAsync() => Releases.RollBackAsync(new RollbackRequest("shop", "web", Stage, "it is wrong"), "ann", default);
+    public Task<ReleaseReply> RollBackAsync() =>
+        Releases.RollBackAsync(new RollbackRequest("shop", "web", Stage, "it is wrong"), "ann", default);
 
-    public Task<DecisionReply> PromoteAsync(Digest digest) => Promotions.PromoteAsync(new PromotionRequest("shop", "web", Stage, digest), "ann", default);
+    public Task<DecisionReply> PromoteAsync(Digest digest) =>
+        Promotions.PromoteAsync(new PromotionRequest("shop", "web", Stage, digest), "ann", default);
 
     public Task<DecisionReply> SayAsync(Digest digest, string who, bool approved = true) =>
         Promotions.ApproveAsync(new ApprovalRequest("shop", "web", Stage, digest, "looked at it", approved), who, default);
@@ -250,9 +258,11 @@ internal sealed class ControlFixture : IAsyncDisposable
     }
 
     private ReleaseDesk Desk(Controller controller) => new(
-        Ledger, controller, new ProjectBook(Ledger), Promotions, new PullCheck(Content, Named(Target), "127.0.0.1:7070"), _candidates, "127.0.0.1:7070");
+        Ledger, controller, new ProjectBook(Ledger), Promotions, new PullCheck(Content, Named(Target), "127.0.0.1:7070"),
+        _candidates, "127.0.0.1:7070");
 
-    /// <summary>A clock that lets something happen when it is next read: a decision reads it after its evidence and before its entry.</summary>
+    /// <summary>A clock that lets something happen when it is next read:
+    /// a decision reads it after its evidence and before its entry.</summary>
     internal sealed class HookedTime : TimeProvider
     {
         private Func<Task>? _once;

@@ -50,7 +50,8 @@ public static class Doors
     internal static Task SayAsync(ControlFixture control, Word word, Digest digest) => word switch
     {
         Word.NotAdmitted => control.DecideAsync(ControlFixture.Stage, digest, new GateRecord("tests-passed", "fail", "failed: 1", [], [])),
-        Word.Rejected => control.AppendAsync(new LedgerEvent.Rejected("shop", "web", digest, ControlFixture.Stage, "bob", "not on a Friday")),
+        Word.Rejected =>
+            control.AppendAsync(new LedgerEvent.Rejected("shop", "web", digest, ControlFixture.Stage, "bob", "not on a Friday")),
         Word.RejectedBefore => control.AppendAsync(new LedgerEvent.Rejected("shop", "web", digest, "test", "bob", "never tested")),
         Word.Revoked => control.AppendAsync(new LedgerEvent.Revoked("shop", "web", digest, "a hole")),
         Word.RevokedAsAnother => control.AppendAsync(new LedgerEvent.Revoked("shop", "api", digest, "a hole")),
@@ -61,7 +62,8 @@ public static class Doors
     };
 
     /// <summary>The digest that is spoken of: admitted on the word of a key of its own.</summary>
-    internal static Task<Digest> SubjectAsync(ControlFixture control, string content = "subject") => control.AdmittedAsync(content, key: "mallory");
+    internal static Task<Digest> SubjectAsync(ControlFixture control, string content = "subject") =>
+        control.AdmittedAsync(content, key: "mallory");
 }
 
 public sealed class RequestDoorTests
@@ -129,7 +131,8 @@ public sealed class RollbackDoorTests
         Assert.True((open ? "started" : "refused") == reply.Outcome, reply.Reason);
         if (open)
         {
-            await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == before, "it went back");
+            await ControlFixture.UntilAsync(
+                () => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == before, "it went back");
             return;
         }
 
@@ -161,7 +164,8 @@ public sealed class RollbackDoorTests
         int first = await control.ServeAsync(digest);
         await control.ConfigureAsync("{ LEVEL: debug }");
         Assert.Equal("started", (await control.DeployAsync(digest)).Outcome);
-        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == first + 1, "the other configuration serves");
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == first + 1,
+            "the other configuration serves");
 
         Assert.Equal("started", (await control.RollBackAsync()).Outcome);
         await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == first, "it went back");
@@ -192,7 +196,8 @@ public sealed class TurnBackDoorTests
 
         Assert.True((open ? "started" : "refused") == reply.Outcome, reply.Reason);
         if (open)
-            await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == before, "it turned back");
+            await ControlFixture.UntilAsync(
+                () => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == before, "it turned back");
         else
             Assert.Equal((10, rollout), (control.Loop.Rollout!.State.Share, control.Loop.Rollout.Id));
         Assert.Equal(open, control.Ledger.Read(view => view.Quarantine("shop", "web", ControlFixture.Stage, next)) is not null);
@@ -233,7 +238,8 @@ public sealed class RolloutDoorTests
         var resumed = await Record.ExceptionAsync(() => PauseAsync(control, paused: false));
 
         Assert.True(open ? resumed is null : resumed is null or ApiException { Code: "refused" }, resumed?.Message);
-        Assert.Equal(open, control.Ledger.Read(view => view.Entries(0, int.MaxValue, new LedgerFilter { Rollout = rollout, Kind = "rollout-resumed" }).Count > 0));
+        Assert.Equal(open, control.Ledger.Read(view =>
+            view.Entries(0, int.MaxValue, new LedgerFilter { Rollout = rollout, Kind = "rollout-resumed" }).Count > 0));
     }
 
     private static Task<OpenRollout?> PauseAsync(ControlFixture control, bool paused) =>
@@ -242,7 +248,8 @@ public sealed class RolloutDoorTests
 
 public sealed class RestartDoorTests
 {
-    public static TheoryData<Word, bool> Restarted => Doors.At("under way, restarted", Word.Nothing, Word.Revoked, Word.Rejected, Word.KeyRetired);
+    public static TheoryData<Word, bool> Restarted =>
+        Doors.At("under way, restarted", Word.Nothing, Word.Revoked, Word.Rejected, Word.KeyRetired);
 
     [Theory]
     [MemberData(nameof(Restarted))]
@@ -318,7 +325,8 @@ public sealed class StandingDoorTests
         control.Target.End(serving);
         await ControlFixture.UntilAsync(() => control.Target.RunningOf(serving) == 1, "what serves is repaired");
 
-        var status = Assert.Single(new StatusReader(control.Ledger, control.Controller, new ProjectBook(control.Ledger)).Status("shop").Services);
+        var status =
+            Assert.Single(new StatusReader(control.Ledger, control.Controller, new ProjectBook(control.Ledger)).Status("shop").Services);
         Assert.True(untold == status.Withdrawn is null, status.Withdrawn);
         Assert.True(control.Target.WeightOf(serving) > 0);
     }

@@ -15,7 +15,8 @@ using Ingot.Testing;
 
 namespace Ingot.Server.Tests.Control;
 
-/// <summary>What a client that may push, and no more, can do to have an image admitted that nobody proved: the registry, the ledger and the desk are the real ones.</summary>
+/// <summary>What a client that may push, and no more, can do to have an image admitted that nobody proved: the registry, the ledger and the
+/// desk are the real ones.</summary>
 public sealed class EvidenceDoorTests
 {
     private const string Yaml = """
@@ -110,7 +111,9 @@ public sealed class EvidenceDoorTests
     {
         await using var door = await Door.OpenAsync();
         var image = await door.PublishAsync("shop", "web", "1.0.0", "the program");
-        await door.AttachAsync("shop/web", image, Statement.About(image, new StatementBinding("shop", "web", TimeProvider.System.GetUtcNow()), PredicateType.TestResult, SampleEvidence.TestResult("FAILED", ["file /web: mode"])));
+        await door.AttachAsync("shop/web", image,
+            Statement.About(image, new StatementBinding("shop", "web", TimeProvider.System.GetUtcNow()), PredicateType.TestResult,
+                SampleEvidence.TestResult("FAILED", ["file /web: mode"])));
         await door.ReplayAsync("shop/web", image);
         var tests = (await door.PromoteAsync("shop", "web", image)).Gates.Single(g => g.Gate == "tests-passed");
         Assert.Equal("fail", tests.Verdict);
@@ -156,8 +159,10 @@ public sealed class EvidenceDoorTests
     public async Task WhatAnApplicationSaysOfImagesIsChecked(string image, string test, string? commit, string? repository)
     {
         await using var door = await Door.OpenAsync();
-        var request = new ProjectRequest(Yaml, [new ProjectImageRequest(image, [new ProjectFileRequest(test, SampleEvidence.TestDigest)], repository, commit)]);
-        Assert.Equal("invalid", (await Assert.ThrowsAsync<ApiException>(() => door.Projects.ApplyAsync("shop", request, s_root, default))).Code);
+        var request = new ProjectRequest(Yaml,
+            [new ProjectImageRequest(image, [new ProjectFileRequest(test, SampleEvidence.TestDigest)], repository, commit)]);
+        Assert.Equal("invalid",
+            (await Assert.ThrowsAsync<ApiException>(() => door.Projects.ApplyAsync("shop", request, s_root, default))).Code);
     }
 
     [Fact]
@@ -177,7 +182,8 @@ public sealed class EvidenceDoorTests
         var image = await door.PublishAsync("shop", "web", "1.0.0", "the program");
         Assert.Equal("admitted", (await door.PromoteAsync("shop", "web", image)).Decision);
         for (int i = 0; i < 505; i++)
-            await door.ApplyAsync("shop", Yaml, commit: i.ToString("x40", System.Globalization.CultureInfo.InvariantCulture), by: new Principal("mallory", Role.Administrator));
+            await door.ApplyAsync("shop", Yaml, commit: i.ToString("x40", System.Globalization.CultureInfo.InvariantCulture),
+                by: new Principal("mallory", Role.Administrator));
         Assert.Equal("1.0.0", (await door.Desk.ResolveAsync("shop", "web", null, null, default)).Version);
         // One who applies two by turns has two.
         var again = new ProjectBook(door.Registry.Ledger);
@@ -186,7 +192,8 @@ public sealed class EvidenceDoorTests
         foreach (var projects in (ProjectBook[])[again, door.Projects])
         {
             var sources = door.Registry.Ledger.Read(view => projects.Sources(view, "shop", "web"));
-            Assert.Equal([new string('b', 40), new string('c', 40), 504.ToString("x40", System.Globalization.CultureInfo.InvariantCulture)], sources.Take(3).Select(s => s.Commit));
+            Assert.Equal([new string('b', 40), new string('c', 40), 504.ToString("x40", System.Globalization.CultureInfo.InvariantCulture)],
+                sources.Take(3).Select(s => s.Commit));
             Assert.Equal(503, sources.Count);
         }
     }
@@ -212,7 +219,8 @@ public sealed class EvidenceDoorTests
         var strict = Digest.Of("file: { /web: { mode: 0755 } }"u8);
         await door.ApplyAsync("shop", Yaml, tests: strict);
         var binding = new StatementBinding("shop", "web", TimeProvider.System.GetUtcNow());
-        await door.AttachAsync("shop/web", image, Statement.About(image, binding, PredicateType.TestResult, SampleEvidence.TestResult("FAILED", ["file /web: mode"], digest: strict)));
+        await door.AttachAsync("shop/web", image, Statement.About(image, binding, PredicateType.TestResult,
+            SampleEvidence.TestResult("FAILED", ["file /web: mode"], digest: strict)));
         await door.ApplyAsync("shop", Yaml);
         var decision = await door.PromoteAsync("shop", "web", image);
         Assert.Equal(("refused", "fail"), (decision.Decision, decision.Gates.Single(g => g.Gate == "tests-passed").Verdict));
@@ -250,15 +258,19 @@ public sealed class EvidenceDoorTests
 
         public async Task<bool> ApplyAsync(string project, string yaml, Digest? tests = null, string? commit = null, Principal? by = null)
         {
-            ProjectImageRequest Image(string name) => new(name, [new ProjectFileRequest(SampleEvidence.TestName, tests ?? SampleEvidence.TestDigest)], "git+https://code.example/shop.git", commit ?? s_commit);
-            return (await Projects.ApplyAsync(project, new ProjectRequest(yaml, [Image("web"), Image("api")]), by ?? s_root, default)).Changed;
+            ProjectImageRequest Image(string name) =>
+                new(name, [new ProjectFileRequest(SampleEvidence.TestName, tests ?? SampleEvidence.TestDigest)],
+                    "git+https://code.example/shop.git", commit ?? s_commit);
+            return (await Projects.ApplyAsync(project, new ProjectRequest(yaml, [Image("web"), Image("api")]),
+                by ?? s_root, default)).Changed;
         }
 
         public Task<DecisionReply> PromoteAsync(string project, string image, Digest digest) =>
             Desk.PromoteAsync(new PromotionRequest(project, image, "test", digest), "ann", default);
 
         /// <summary>What <c>up</c> does once it has built an image and found nothing against it.</summary>
-        public async Task<Digest> PublishAsync(string project, string image, string version, string text, SigningKey? key = null, string? commit = null)
+        public async Task<Digest> PublishAsync(
+            string project, string image, string version, string text, SigningKey? key = null, string? commit = null)
         {
             string repository = $"{project}/{image}";
             var bytes = await Registry.MakeImageAsync(repository, text);
@@ -274,19 +286,22 @@ public sealed class EvidenceDoorTests
                 (PredicateType.SecretScan, new SecretReport([], layers, 1, 1, IsCut: false).ToPredicate()),
                 (PredicateType.Claims, SampleEvidence.ClaimsOf([("non-root", true), ("no-shell", true)])),
             ];
-            await AttachAsync(repository, digest, key ?? _key, [.. found.Select(f => Statement.About(digest, binding, f.Type, f.Predicate))]);
+            await AttachAsync(repository, digest, key ?? _key,
+                [.. found.Select(f => Statement.About(digest, binding, f.Type, f.Predicate))]);
             await RegistryFixture.ExpectAsync(201, await Registry.PutManifestAsync(repository, version, bytes));
             return digest;
         }
 
-        public Task AttachAsync(string repository, Digest image, params Statement[] statements) => AttachAsync(repository, image, _key, statements);
+        public Task AttachAsync(string repository, Digest image, params Statement[] statements) =>
+            AttachAsync(repository, image, _key, statements);
 
         /// <summary>As an anonymous client: the image, its referrers and their tags, byte for byte.</summary>
         public async Task CopyAsync(string from, string to, Digest image)
         {
             await RegistryFixture.ExpectAsync(201, await Registry.PutManifestAsync(to, image.ToString(), await BytesAsync(image)));
             foreach (var referrer in Registry.Ledger.Read(view => view.Referrers(from, image)))
-                await RegistryFixture.ExpectAsync(201, await Registry.PutManifestAsync(to, referrer.Digest.ToString(), await BytesAsync(referrer.Digest)));
+                await RegistryFixture.ExpectAsync(201,
+                    await Registry.PutManifestAsync(to, referrer.Digest.ToString(), await BytesAsync(referrer.Digest)));
             foreach (var tag in Registry.Ledger.Read(view => view.Tags(from)))
                 await RegistryFixture.ExpectAsync(201, await Registry.PutManifestAsync(to, tag.Tag, await BytesAsync(tag.Digest)));
         }
@@ -297,9 +312,13 @@ public sealed class EvidenceDoorTests
             foreach (var referrer in Registry.Ledger.Read(view => view.Referrers(repository, image)))
             {
                 var manifest = ImageJson.ReadManifest(await BytesAsync(referrer.Digest));
-                if (manifest.Annotations?["dev.sigstore.bundle.predicateType"] != PredicateType.TestResult || (await PredicateAsync(manifest)).Contains("file /web: mode", StringComparison.Ordinal))
+                if (manifest.Annotations?["dev.sigstore.bundle.predicateType"] != PredicateType.TestResult
+                    || (await PredicateAsync(manifest)).Contains("file /web: mode", StringComparison.Ordinal))
                     continue;
-                var again = ImageJson.Write(manifest with { Annotations = new(manifest.Annotations, StringComparer.Ordinal) { ["again"] = "yes" } });
+                var again = ImageJson.Write(manifest with
+                {
+                    Annotations = new(manifest.Annotations, StringComparer.Ordinal) { ["again"] = "yes" },
+                });
                 await RegistryFixture.ExpectAsync(201, await Registry.PutManifestAsync(repository, Digest.Of(again).ToString(), again));
             }
         }
@@ -315,10 +334,12 @@ public sealed class EvidenceDoorTests
         private async Task AttachAsync(string repository, Digest image, SigningKey key, Statement[] statements)
         {
             var subject = Descriptor.Of(MediaType.Manifest, await BytesAsync(image));
-            foreach (var written in await new EvidenceWriter(Registry.Store, key, TimeProvider.System).WriteAsync(subject, statements, reference: repository))
+            foreach (var written in await new EvidenceWriter(Registry.Store, key, TimeProvider.System).WriteAsync(subject, statements,
+                reference: repository))
             {
                 if (written.Tag is null)
-                    await RegistryFixture.ExpectAsync(201, await Registry.PutManifestAsync(repository, written.Descriptor.Digest.ToString(), await BytesAsync(written.Descriptor.Digest)));
+                    await RegistryFixture.ExpectAsync(201, await Registry.PutManifestAsync(repository, written.Descriptor.Digest.ToString(),
+                        await BytesAsync(written.Descriptor.Digest)));
             }
         }
 

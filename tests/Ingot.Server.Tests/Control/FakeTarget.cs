@@ -6,7 +6,8 @@ using Ingot.Releases;
 
 namespace Ingot.Server.Tests.Control;
 
-/// <summary>A host on which every instance is ready at once: it remembers what was carried out, and outlives the controllers that talk to it.</summary>
+/// <summary>A host on which every instance is ready at once: it remembers what was carried out,
+/// and outlives the controllers that talk to it.</summary>
 internal sealed class FakeTarget : ITarget
 {
     private readonly Lock _gate = new();
@@ -68,7 +69,8 @@ internal sealed class FakeTarget : ITarget
     public void Impersonate(int generation, Digest digest)
     {
         lock (_gate)
-            _instances[(generation, 0)] = new InstanceObservation(generation, 0, "stranger-with-our-labels", InstanceState.Running, digest, "10.9.9.9:80", StartedAt: DateTimeOffset.UtcNow);
+            _instances[(generation, 0)] = new InstanceObservation(generation, 0, "stranger-with-our-labels", InstanceState.Running, digest,
+                "10.9.9.9:80", StartedAt: DateTimeOffset.UtcNow);
     }
 
     public IReadOnlyList<string> Addresses
@@ -112,11 +114,14 @@ internal sealed class FakeTarget : ITarget
         lock (_gate)
         {
             Serve();
-            return _proxy is null ? ProxyObservation.Down : new ProxyObservation(true, _proxy, "1", [.. _servers.Select(s => Server(s.Key, s.Value))], _requests, _failures);
+            return _proxy is null
+                ? ProxyObservation.Down
+                : new ProxyObservation(true, _proxy, "1", [.. _servers.Select(s => Server(s.Key, s.Value))], _requests, _failures);
         }
     }
 
-    public async Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(
+        ServiceSetup setup, CancellationToken cancellationToken = default)
     {
         await OnLookAtEngine(cancellationToken);
         lock (_gate)
@@ -153,7 +158,8 @@ internal sealed class FakeTarget : ITarget
         return id;
     }
 
-    public async IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<LogLine> ReadLogAsync(
+        string id, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         await OnReadLog(id);
         foreach (string line in Logs.GetValueOrDefault(id, []).TakeLast(query.Tail ?? int.MaxValue))
@@ -191,7 +197,8 @@ internal sealed class FakeTarget : ITarget
                 }
 
                 break;
-            case Move.CreateInstance create when _instances.TryGetValue((create.Generation, create.Index), out var there) && there.Id.StartsWith("stranger", StringComparison.Ordinal):
+            case Move.CreateInstance create when _instances.TryGetValue((create.Generation, create.Index), out var there)
+                && there.Id.StartsWith("stranger", StringComparison.Ordinal):
                 throw new Ingot.Tools.ToolException("docker", "the name is taken");
             case Move.CreateInstance create when !_instances.ContainsKey((create.Generation, create.Index)):
                 _instances[(create.Generation, create.Index)] = Create(create, setup.Find(create.Generation)!.Digest);
@@ -210,10 +217,13 @@ internal sealed class FakeTarget : ITarget
             case Move.RemoveServer remove:
                 _servers.Remove((remove.Generation, remove.Index));
                 break;
-            case Move.StopInstance stop when _instances.TryGetValue((stop.Generation, stop.Index), out var instance) && instance.Id == stop.Id:
-                _instances[(stop.Generation, stop.Index)] = _instances[(stop.Generation, stop.Index)] with { State = InstanceState.Exited, Address = null, ExitCode = 0 };
+            case Move.StopInstance stop
+                when _instances.TryGetValue((stop.Generation, stop.Index), out var instance) && instance.Id == stop.Id:
+                _instances[(stop.Generation, stop.Index)] =
+                    _instances[(stop.Generation, stop.Index)] with { State = InstanceState.Exited, Address = null, ExitCode = 0 };
                 break;
-            case Move.RemoveInstance remove when _instances.TryGetValue((remove.Generation, remove.Index), out var instance) && instance.Id == remove.Id:
+            case Move.RemoveInstance remove
+                when _instances.TryGetValue((remove.Generation, remove.Index), out var instance) && instance.Id == remove.Id:
                 _instances.Remove((remove.Generation, remove.Index));
                 break;
         }
@@ -223,12 +233,16 @@ internal sealed class FakeTarget : ITarget
     {
         int id = ++_ids;
         if (Sick.Contains(create.Generation))
-            return new InstanceObservation(create.Generation, create.Index, $"id-{id}", InstanceState.Exited, digest, null, Restarts: 3, StartedAt: DateTimeOffset.UtcNow, ExitCode: 3);
-        return new InstanceObservation(create.Generation, create.Index, $"id-{id}", InstanceState.Running, digest, $"10.0.0.{id}:80", StartedAt: DateTimeOffset.UtcNow);
+            return new InstanceObservation(create.Generation, create.Index, $"id-{id}", InstanceState.Exited, digest, null, Restarts: 3,
+                StartedAt: DateTimeOffset.UtcNow, ExitCode: 3);
+        return new InstanceObservation(create.Generation, create.Index, $"id-{id}", InstanceState.Running, digest, $"10.0.0.{id}:80",
+            StartedAt: DateTimeOffset.UtcNow);
     }
 
     private ServerObservation Server((int Generation, int Index) key, (string Address, int Weight) server) => new(
         key.Generation, key.Index, server.Address, server.Weight, ServerAdmin.Ready,
-        _instances.TryGetValue(key, out var instance) && instance.State == InstanceState.Running && instance.Address == server.Address ? ServerHealth.Up : ServerHealth.Down,
+        _instances.TryGetValue(key, out var instance) && instance.State == InstanceState.Running && instance.Address == server.Address
+            ? ServerHealth.Up
+            : ServerHealth.Down,
         0, 0, _counters.GetValueOrDefault(key));
 }

@@ -21,11 +21,14 @@ public sealed class HostileWorldTests
         {
             await using var control = await ServingAsync();
             int count = 0;
-            control.OnAppend = () => Interlocked.Increment(ref count) == n ? throw new LedgerException("nothing was appended: the disk is full") : Task.CompletedTask;
+            control.OnAppend = () => Interlocked.Increment(ref count) == n
+                ? throw new LedgerException("nothing was appended: the disk is full")
+                : Task.CompletedTask;
             if (await TryDeployAsync(control, "next") is null)
                 await DeployAsync(control, "next again");
             await EndAsync(control, $"append {n} failed");
-            Assert.Equal(2, control.Ledger.Read(view => view.Rollouts("shop", "web", ControlFixture.Stage)).Count(rollout => rollout.Outcome == "Done"));
+            Assert.Equal(2, control.Ledger.Read(view => view.Rollouts("shop", "web", ControlFixture.Stage))
+                .Count(rollout => rollout.Outcome == "Done"));
         });
     }
 
@@ -45,7 +48,8 @@ public sealed class HostileWorldTests
                 control.OnAppend = Reached;
             var asked = DeployAsync(control, "next");
             await Task.WhenAny(asked, killed.Task);
-            if (!control.Ledger.Read(view => view.Rollouts("shop", "web", ControlFixture.Stage)).Any(rollout => rollout.Id.EndsWith("-r2", StringComparison.Ordinal)))
+            if (!control.Ledger.Read(view => view.Rollouts("shop", "web", ControlFixture.Stage))
+                .Any(rollout => rollout.Id.EndsWith("-r2", StringComparison.Ordinal)))
                 await DeployAsync(control, "next");
             await EndAsync(control, $"it was killed {(n % 2 == 0 ? "after" : "before")} append {(n + 1) / 2}");
         });
@@ -121,14 +125,20 @@ public sealed class HostileWorldTests
     {
         await using var control = await ServingAsync();
         await control.ServeAsync(await control.AdmittedAsync("second"));
-        control.Target.OnMove = (move, _) => move is Move.CreateInstance { Generation: 1 } ? throw new ToolException("docker", "no such image") : Task.CompletedTask;
+        control.Target.OnMove = (move, _) =>
+            move is Move.CreateInstance { Generation: 1 } ? throw new ToolException("docker", "no such image") : Task.CompletedTask;
         control.Target.End(1);
         control.Target.End(2);
 
-        await ControlFixture.UntilAsync(() => control.Target.RunningOf(2) == 1 && control.Status.Troubles.Any(t => t.Contains("no such image", StringComparison.Ordinal)), "the other was put right");
+        await ControlFixture.UntilAsync(
+            () =>
+                control.Target.RunningOf(2) == 1 && control.Status.Troubles.Any(t => t.Contains("no such image", StringComparison.Ordinal)),
+            "the other was put right");
         await control.LooksAsync(10);
 
-        var said = control.Ledger.Read(view => view.Entries(0, 1000, new LedgerFilter { Kind = "repair-acknowledged" })).Select(entry => (LedgerEvent.RepairAcknowledged)entry.Event).ToList();
+        var said = control.Ledger.Read(view => view.Entries(0, 1000, new LedgerFilter { Kind = "repair-acknowledged" }))
+            .Select(entry => (LedgerEvent.RepairAcknowledged)entry.Event)
+            .ToList();
         Assert.Single(said, entry => entry.Outcome == "failed: no such image");
         control.Target.OnMove = (_, _) => Task.CompletedTask;
         await ControlFixture.UntilAsync(() => control.Target.RunningOf(1) == 1, "it was put right too");
@@ -142,14 +152,17 @@ public sealed class HostileWorldTests
         var digest = control.Loop.Steady!.Serving.Digest;
         control.Target.Impersonate(1, digest);
 
-        await ControlFixture.UntilAsync(() => control.Loop.Troubles.Any(t => t.Contains("was not made by this server", StringComparison.Ordinal)), "it is reported");
+        await ControlFixture.UntilAsync(
+            () => control.Loop.Troubles.Any(t => t.Contains("was not made by this server", StringComparison.Ordinal)), "it is reported");
         await control.LooksAsync(4);
 
         Assert.DoesNotContain("10.9.9.9:80", control.Target.Addresses);
         Assert.DoesNotContain(control.Target.Carried, move => move.Key.Contains("stranger", StringComparison.Ordinal));
         Assert.DoesNotContain(control.Status.Instances, instance => instance.Id.StartsWith("stranger", StringComparison.Ordinal));
         control.Kill();
-        await ControlFixture.UntilAsync(() => control.Loop.Troubles.Any(t => t.Contains("was not made by this server", StringComparison.Ordinal)), "another controller knows it too");
+        await ControlFixture.UntilAsync(
+            () => control.Loop.Troubles.Any(t => t.Contains("was not made by this server", StringComparison.Ordinal)),
+            "another controller knows it too");
         Assert.DoesNotContain("10.9.9.9:80", control.Target.Addresses);
     }
 
@@ -206,7 +219,8 @@ public sealed class HostileWorldTests
         await life.PassAsync();
     }
 
-    private static async Task<ReleaseReply> DeployAsync(ControlFixture control, string content) => await control.DeployAsync(await control.AdmittedAsync(content));
+    private static async Task<ReleaseReply> DeployAsync(ControlFixture control, string content) =>
+        await control.DeployAsync(await control.AdmittedAsync(content));
 
     private static async Task<ReleaseReply?> TryDeployAsync(ControlFixture control, string content)
     {
@@ -222,19 +236,23 @@ public sealed class HostileWorldTests
 
     private static async Task EndAsync(ControlFixture control, string what)
     {
-        await ControlFixture.UntilAsync(() => control.Loop is { Rollout: null, Steady.Serving.Number: 2 } && control.Target.WeightOf(2) > 0, $"generation 2 serves although {what}");
+        await ControlFixture.UntilAsync(() => control.Loop is { Rollout: null, Steady.Serving.Number: 2 } && control.Target.WeightOf(2) > 0,
+            $"generation 2 serves although {what}");
         await AgreesAsync(control);
     }
 
     // What is in memory is what another controller would read.
     private static async Task AgreesAsync(ControlFixture control)
     {
-        await ControlFixture.UntilAsync(() => Same(control.Loop.Memory, control.Ledger.Read(view => ServiceHistory.Read(view, ControlFixture.Key)).Memory), "memory and ledger say the same");
+        await ControlFixture.UntilAsync(
+            () => Same(control.Loop.Memory, control.Ledger.Read(view => ServiceHistory.Read(view, ControlFixture.Key)).Memory),
+            "memory and ledger say the same");
         Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
     }
 
     private static bool Same(LoopMemory one, LoopMemory other) =>
-        (one.Rollout?.Id, one.Rollout?.State.Phase, one.Rollout?.State.Share, one.Rollout?.State.Pause is null) == (other.Rollout?.Id, other.Rollout?.State.Phase, other.Rollout?.State.Share, other.Rollout?.State.Pause is null)
+        (one.Rollout?.Id, one.Rollout?.State.Phase, one.Rollout?.State.Share, one.Rollout?.State.Pause is null) == (other.Rollout?.Id,
+            other.Rollout?.State.Phase, other.Rollout?.State.Share, other.Rollout?.State.Pause is null)
         && one.Steady?.Serving.Number == other.Steady?.Serving.Number && one.StoppedBy == other.StoppedBy
         && one.Waiting.Select(waiting => waiting.Id).SequenceEqual(other.Waiting.Select(waiting => waiting.Id), StringComparer.Ordinal);
 
@@ -244,9 +262,12 @@ public sealed class HostileWorldTests
         {
             await (asked switch
             {
-                Asked.Deploy or Asked.DeployOverAnother => control.Releases.ReleaseAsync(new ReleaseRequest("shop", "web", ControlFixture.Stage, digest, "release", false), "ann", client),
-                Asked.RollBack or Asked.TurnBack => control.Releases.RollBackAsync(new RollbackRequest("shop", "web", ControlFixture.Stage, "it is wrong"), "ann", client),
-                Asked.Pause => control.Releases.PauseAsync(new PauseRequest("shop", "web", ControlFixture.Stage, "lunch", true), "ann", client),
+                Asked.Deploy or Asked.DeployOverAnother => control.Releases.ReleaseAsync(
+                    new ReleaseRequest("shop", "web", ControlFixture.Stage, digest, "release", false), "ann", client),
+                Asked.RollBack or Asked.TurnBack =>
+                    control.Releases.RollBackAsync(new RollbackRequest("shop", "web", ControlFixture.Stage, "it is wrong"), "ann", client),
+                Asked.Pause =>
+                    control.Releases.PauseAsync(new PauseRequest("shop", "web", ControlFixture.Stage, "lunch", true), "ann", client),
                 _ => control.Stops.StopAsync(new StopRequest("shop"), "ann", client),
             });
         }

@@ -20,7 +20,13 @@ public sealed class InstanceDeskTests
         await using var control = await ControlFixture.StartAsync();
         await control.ServeAsync(await control.AdmittedAsync("before"));
         control.Target.Sick.Add(2);
-        string[] log = [.. Enumerable.Range(1, 30).Select(i => $"line {i}"), "\u001b[31mcannot read /etc/app.conf\u001b[0m", $"key {Secret}", new string('x', 5000)];
+        string[] log =
+        [
+            .. Enumerable.Range(1, 30).Select(i => $"line {i}"),
+            "\u001b[31mcannot read /etc/app.conf\u001b[0m",
+            $"key {Secret}",
+            new string('x', 5000),
+        ];
         var digest = await control.AdmittedAsync("bad");
         string rollout = (await control.DeployAsync(digest)).Rollout!;
         await ControlFixture.UntilAsync(() => control.RolloutReply(rollout).Finished, "it went back");
@@ -192,10 +198,13 @@ public sealed class InstanceDeskTests
             control.Target.Logs[instance.Id] = [$"one of {instance.Generation}", $"two of {instance.Generation}"];
 
         var all = await Desk(control).LogAsync(Project(control), "web", null, new LogQuery(), default).ToListAsync();
-        Assert.Equal(["g1-0 one of 1", "g1-0 two of 1", "g2-0 one of 2", "g2-0 two of 2"], all.Select(line => $"{line.Instance} {line.Text}").Order());
+        Assert.Equal(["g1-0 one of 1", "g1-0 two of 1", "g2-0 one of 2", "g2-0 two of 2"],
+            all.Select(line => $"{line.Instance} {line.Text}").Order());
         Assert.All(all, line => Assert.Equal((ControlFixture.Stage, "web", "stdout"), (line.Stage, line.Service, line.Stream)));
 
-        var last = await Desk(control).LogAsync(Project(control), "web", ControlFixture.Stage, new LogQuery(Tail: 1), default).ToListAsync();
+        var last = await Desk(control)
+            .LogAsync(Project(control), "web", ControlFixture.Stage, new LogQuery(Tail: 1), default)
+            .ToListAsync();
         Assert.Equal(["two of 1", "two of 2"], last.Select(line => line.Text).Order());
     }
 
@@ -207,7 +216,9 @@ public sealed class InstanceDeskTests
         foreach (var instance in await control.Target.ObserveInstancesAsync(null!))
             control.Target.Logs[instance.Id] = ["early", "late"];
         using var end = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        var lines = Desk(control).LogAsync(Project(control), "web", null, new LogQuery(Tail: 1, Follow: true), end.Token).GetAsyncEnumerator(end.Token);
+        var lines = Desk(control)
+            .LogAsync(Project(control), "web", null, new LogQuery(Tail: 1, Follow: true), end.Token)
+            .GetAsyncEnumerator(end.Token);
         Assert.True(await lines.MoveNextAsync());
         Assert.Equal(("g1-0", "late"), (lines.Current.Instance, lines.Current.Text));
 

@@ -66,7 +66,9 @@ public sealed class InterleavingTests
     private static async Task AttachAsync(ControlFixture control, Digest subject, string text, string repository = "shop/web")
     {
         var attached = await control.Content.PutAsync(MediaType.Manifest, System.Text.Encoding.UTF8.GetBytes(text));
-        await control.AppendAsync(new LedgerEvent.EvidenceAttached(repository, subject, attached.Digest, MediaType.Manifest, attached.Size, null, null), "mallory");
+        await control.AppendAsync(
+            new LedgerEvent.EvidenceAttached(repository, subject, attached.Digest, MediaType.Manifest, attached.Size, null, null),
+            "mallory");
     }
 
     /// <summary>Something happens whenever a decision is about to be recorded.</summary>
@@ -117,7 +119,8 @@ public sealed class InterleavingTests
         await using var control = await ControlFixture.StartAsync(production: "gates: []");
         var digest = await control.PublishAsync("candidate");
         string key = await control.TrustAsync("mallory");
-        await control.DecideAsync("test", digest, new GateRecord("tests-passed", "pass", "3 checks passed", [Digest.Of([1])], [new GateSigner(key, PredicateType.TestResult)]));
+        await control.DecideAsync("test", digest,
+            new GateRecord("tests-passed", "pass", "3 checks passed", [Digest.Of([1])], [new GateSigner(key, PredicateType.TestResult)]));
         control.Time.Once(() => Doors.SayAsync(control, Word.KeyRetired, digest));
 
         Assert.Equal("refused", (await control.PromoteAsync(digest)).Decision);
@@ -158,7 +161,8 @@ public sealed class InterleavingTests
         await using var control = await ControlFixture.StartAsync("{ observe: 10m }");
         var digest = await Doors.SubjectAsync(control);
         var reply = await control.DeployAsync(digest);
-        await ControlFixture.UntilAsync(() => control.Loop.Rollout?.State.Phase == Ingot.Releases.RolloutPhase.Soaking, "it takes all traffic");
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout?.State.Phase == Ingot.Releases.RolloutPhase.Soaking,
+            "it takes all traffic");
 
         await Doors.SayAsync(control, Word.Revoked, digest);
 
@@ -178,7 +182,9 @@ public sealed class InterleavingTests
         var word = (await control.Ledger.AppendAsync("ann", new LedgerEvent.Revoked("shop", "web", digest, "a hole"))).Seq;
         await ControlFixture.UntilAsync(() => control.Loop.Rollout is null, "it turned back");
 
-        var moves = control.Ledger.Read(view => view.Entries(word + 1, 1000, new LedgerFilter { Kind = "rollout-intent" })).Select(e => (LedgerEvent.RolloutIntent)e.Event).ToList();
+        var moves = control.Ledger.Read(view => view.Entries(word + 1, 1000, new LedgerFilter { Kind = "rollout-intent" }))
+            .Select(e => (LedgerEvent.RolloutIntent)e.Event)
+            .ToList();
         Assert.DoesNotContain(moves, move => move.Move == "CreateInstance");
         Assert.DoesNotContain(moves, move => move.Move == "SetShares" && move.Key.Contains(" g2-0", StringComparison.Ordinal));
     }
@@ -243,7 +249,8 @@ public sealed class ApprovalTests
 
         var reply = await control.SayAsync(digest, "ann");
 
-        Assert.Contains(reply.Gates, gate => gate.Gate == "approvals" && gate.Reason.Contains("published it too", StringComparison.Ordinal));
+        Assert.Contains(reply.Gates,
+            gate => gate.Gate == "approvals" && gate.Reason.Contains("published it too", StringComparison.Ordinal));
         var entry = control.Ledger.Read(view => view.Latest(1, filter: new LedgerFilter { Kind = "approved" }))[0];
         Assert.True(((LedgerEvent.Approved)entry.Event).OwnImage);
         Assert.Contains("having published it", control.Ledger.Read(view => Story.Tell(entry.Event, view)), StringComparison.Ordinal);

@@ -3,7 +3,8 @@ using Ingot.Releases;
 
 namespace Ingot.Server.Tests.Control;
 
-/// <summary>A controller's way to its target. When the controller was killed nothing goes through any more and nothing comes back.</summary>
+/// <summary>A controller's way to its target. When the controller was killed nothing goes through any more and nothing comes
+/// back.</summary>
 internal sealed class MortalTarget(ITarget target) : ITarget
 {
     private readonly TaskCompletionSource _never = new();
@@ -19,7 +20,8 @@ internal sealed class MortalTarget(ITarget target) : ITarget
     public Task<ProxyObservation> ObserveProxyAsync(ServiceSetup setup, CancellationToken cancellationToken = default) =>
         GoAsync(() => target.ObserveProxyAsync(setup, cancellationToken));
 
-    public Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup, CancellationToken cancellationToken = default) =>
+    public Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(
+        ServiceSetup setup, CancellationToken cancellationToken = default) =>
         GoAsync(() => target.ObserveInstancesAsync(setup, cancellationToken));
 
     public SyntheticObservation? ObserveSynthetic(ServiceKey key) => target.ObserveSynthetic(key);
@@ -27,7 +29,8 @@ internal sealed class MortalTarget(ITarget target) : ITarget
     public Task<string?> CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default) =>
         GoAsync(() => target.CarryOutAsync(setup, move, cancellationToken));
 
-    public IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, CancellationToken cancellationToken = default) => target.ReadLogAsync(id, query, cancellationToken);
+    public IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, CancellationToken cancellationToken = default) =>
+        target.ReadLogAsync(id, query, cancellationToken);
 
     public Task<IReadOnlyList<ServiceKey>> FindServicesAsync(CancellationToken cancellationToken = default) =>
         GoAsync(() => target.FindServicesAsync(cancellationToken));

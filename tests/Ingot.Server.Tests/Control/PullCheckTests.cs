@@ -52,15 +52,17 @@ public sealed class PullCheckTests
 
         string? objection = await ObjectionAsync("", target, await ImageAsync(LayerCompression.Gzip));
 
-        Assert.Equal(isRefused ? "Docker Engine 29.10.0, where stage 'production' runs image 'web', speaks https to the registry at 127.0.0.1:7070, "
-            + "which speaks http: name it" : null, objection);
+        Assert.Equal(
+            isRefused ? "Docker Engine 29.10.0, where stage 'production' runs image 'web', speaks https to the registry at 127.0.0.1:7070, "
+                + "which speaks http: name it" : null, objection);
     }
 
     [Fact]
     public async Task OneLayerIsEnough()
     {
         var (gzip, zstd) = (await ImageAsync(LayerCompression.Gzip), await ImageAsync(LayerCompression.Zstandard));
-        var mixed = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(gzip.Manifest with { Layers = [gzip.Manifest.Layers[0], zstd.Manifest.Layers[1]] }));
+        var mixed = await _store.PutAsync(MediaType.Manifest,
+            ImageJson.Write(gzip.Manifest with { Layers = [gzip.Manifest.Layers[0], zstd.Manifest.Layers[1]] }));
         Assert.NotNull(await ObjectionAsync("", s_old, await Image.LoadAsync(_store, mixed.Digest)));
     }
 
@@ -69,7 +71,8 @@ public sealed class PullCheckTests
     [InlineData("compression: none", "build it again; if they are its base image's, push that with 'ingot push --compression gzip'")]
     [InlineData("compression: zstd", "write 'compression: gzip' at images/web in ingot.yaml and build a new version")]
     public async Task TheCureIsNotWhatIsWrittenAlready(string said, string cure) =>
-        Assert.Contains(cure, await ObjectionAsync(", " + said, s_old, await ImageAsync(LayerCompression.Zstandard)), StringComparison.Ordinal);
+        Assert.Contains(cure, await ObjectionAsync(", " + said, s_old, await ImageAsync(LayerCompression.Zstandard)),
+            StringComparison.Ordinal);
 
     [Fact]
     public async Task DockersMediaTypesAreKnown()
@@ -88,19 +91,22 @@ public sealed class PullCheckTests
     {
         var image = await ImageAsync(LayerCompression.Gzip);
         var foreign = image.Manifest.Layers[0] with { MediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" };
-        var mixed = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(image.Manifest with { Layers = [foreign, image.Manifest.Layers[1]] }));
+        var mixed = await _store.PutAsync(MediaType.Manifest,
+            ImageJson.Write(image.Manifest with { Layers = [foreign, image.Manifest.Layers[1]] }));
         Assert.Null(await ObjectionAsync("", description: null, await Image.LoadAsync(_store, mixed.Digest)));
     }
 
     [Fact]
     public async Task ATargetThatDoesNotAnswerIsAnError() =>
-        await Assert.ThrowsAsync<ToolException>(async () => await ObjectionAsync("", description: null, await ImageAsync(LayerCompression.Zstandard)));
+        await Assert.ThrowsAsync<ToolException>(async () =>
+            await ObjectionAsync("", description: null, await ImageAsync(LayerCompression.Zstandard)));
 
     [Fact]
     public async Task AnImageThatIsNotThereIsAnError()
     {
         var image = await ImageAsync(LayerCompression.Zstandard);
-        await Assert.ThrowsAsync<ContentMismatchException>(async () => await ObjectionAsync("", s_old, image with { Digest = Digest.Of([1]) }));
+        await Assert.ThrowsAsync<ContentMismatchException>(async () =>
+            await ObjectionAsync("", s_old, image with { Digest = Digest.Of([1]) }));
     }
 
     private Task<Image> ImageAsync(LayerCompression compression) => SampleImage.MakeAsync(_store, compression, [("a", "1")], [("b", "2")]);
@@ -108,9 +114,13 @@ public sealed class PullCheckTests
     private Task<string?> ObjectionAsync(string said, TargetDescription? description, Image image)
     {
         var diagnostics = new DiagnosticBag();
-        var project = ProjectParser.Parse(new SourceText("ingot.yaml", $"ingot: 1\nproject: shop\nimages:\n  web: {{ dockerfile: D{said} }}\nstages:\n  production: {{ target: docker }}\n"), diagnostics);
+        var project = ProjectParser.Parse(
+            new SourceText("ingot.yaml",
+                $"ingot: 1\nproject: shop\nimages:\n  web: {{ dockerfile: D{said} }}\nstages:\n  production: {{ target: docker }}\n"),
+            diagnostics);
         diagnostics.ThrowIfErrors();
-        return new PullCheck(_store, ControlFixture.Named(new DescribedTarget(description)), "127.0.0.1:7070").ObjectionAsync(project!, project!.Stages[0], project.Images[0], image.Digest, default);
+        return new PullCheck(_store, ControlFixture.Named(new DescribedTarget(description)), "127.0.0.1:7070").ObjectionAsync(project!,
+            project!.Stages[0], project.Images[0], image.Digest, default);
     }
 
     /// <summary>Says what it was told to say; without that it does not answer.</summary>
@@ -119,16 +129,20 @@ public sealed class PullCheckTests
         public Task<TargetDescription> DescribeAsync(CancellationToken cancellationToken = default) =>
             Task.FromResult(description ?? throw new ToolException("dockerd", "the Docker Engine did not answer"));
 
-        public Task<ProxyObservation> ObserveProxyAsync(ServiceSetup setup, CancellationToken cancellationToken = default) => throw new InvalidOperationException();
+        public Task<ProxyObservation> ObserveProxyAsync(ServiceSetup setup, CancellationToken cancellationToken = default) =>
+            throw new InvalidOperationException();
 
-        public Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(ServiceSetup setup, CancellationToken cancellationToken = default) =>
+        public Task<IReadOnlyList<InstanceObservation>> ObserveInstancesAsync(
+            ServiceSetup setup, CancellationToken cancellationToken = default) =>
             throw new InvalidOperationException();
 
         public SyntheticObservation? ObserveSynthetic(ServiceKey key) => throw new InvalidOperationException();
 
-        public Task<string?> CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default) => throw new InvalidOperationException();
+        public Task<string?> CarryOutAsync(ServiceSetup setup, Move move, CancellationToken cancellationToken = default) =>
+            throw new InvalidOperationException();
 
-        public Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default) => throw new InvalidOperationException();
+        public Task RemoveServiceAsync(ServiceKey key, CancellationToken cancellationToken = default) =>
+            throw new InvalidOperationException();
 
         public IAsyncEnumerable<LogLine> ReadLogAsync(string id, LogQuery query, CancellationToken cancellationToken = default) =>
             throw new InvalidOperationException();

@@ -80,7 +80,8 @@ public sealed class QuarantineTests
         var digest = await control.AdmittedAsync("bad");
         var other = Digest.Of([1]);
         await control.AppendAsync(new LedgerEvent.Quarantined("shop", "web", ControlFixture.Stage, digest, "it failed", other));
-        await control.AppendAsync(new LedgerEvent.Quarantined("shop", "web", ControlFixture.Stage, digest, "it failed, before settings were recorded"));
+        await control.AppendAsync(new LedgerEvent.Quarantined("shop", "web", ControlFixture.Stage, digest,
+            "it failed, before settings were recorded"));
 
         Assert.Equal("started", (await control.DeployAsync(digest, allTheSame: true)).Outcome);
 

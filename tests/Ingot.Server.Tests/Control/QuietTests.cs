@@ -12,7 +12,8 @@ public sealed class QuietTests
         await control.ServeAsync(await control.AdmittedAsync("one"));
         await control.CanaryAsync(await control.AdmittedAsync("two"));
         if (paused)
-            await control.Releases.PauseAsync(new Ingot.Server.Api.PauseRequest("shop", "web", ControlFixture.Stage, "lunch", true), "ann", default);
+            await control.Releases.PauseAsync(
+                new Ingot.Server.Api.PauseRequest("shop", "web", ControlFixture.Stage, "lunch", true), "ann", default);
         await control.LooksAsync(3);
         long size = control.Ledger.Size;
         string? checkpoint = control.Ledger.Checkpoint();

@@ -33,7 +33,8 @@ public sealed class ReleasePreviewTests
         await control.ServeAsync(digest);
         Assert.Equal("unchanged", Preview(control, digest).Outcome);
 
-        Assert.Equal("started", Preview(control, digest, yaml => yaml.Replace("port: 80\n", "port: 81\n", StringComparison.Ordinal)).Outcome);
+        Assert.Equal("started",
+            Preview(control, digest, yaml => yaml.Replace("port: 80\n", "port: 81\n", StringComparison.Ordinal)).Outcome);
         Assert.Equal("unchanged", Preview(control, digest).Outcome);
     }
 
@@ -100,7 +101,8 @@ public sealed class ReleasePreviewTests
 
         var joined = await control.DeployAsync(canary);
         Assert.Equal(("started", rollout), (joined.Outcome, joined.Rollout));
-        Assert.Contains($"rollout {rollout} of the same release, which ann began, is under way: it is joined", joined.Reason, StringComparison.Ordinal);
+        Assert.Contains($"rollout {rollout} of the same release, which ann began, is under way: it is joined", joined.Reason,
+            StringComparison.Ordinal);
 
         var other = await control.DeployAsync(await control.AdmittedAsync("other"));
         Assert.Contains($"rollout {rollout} of", other.Reason, StringComparison.Ordinal);
@@ -120,7 +122,9 @@ public sealed class ReleasePreviewTests
         else
             await control.ServeAsync(next);
         using var end = new CancellationTokenSource();
-        control.Target.OnMove = (move, _) => move is Move.StopInstance ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default) : Task.CompletedTask;
+        control.Target.OnMove = (move, _) => move is Move.StopInstance
+            ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default)
+            : Task.CompletedTask;
 
         string id = (await control.RollBackAsync()).Rollout!;
 

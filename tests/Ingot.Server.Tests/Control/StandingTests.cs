@@ -25,8 +25,10 @@ public sealed class StandingTests
         await control.ApplyAsync(test: "gates: [tests-passed]");
         var digest = await control.PublishAsync("image");
         string key = await control.TrustAsync("mallory");
-        await control.DecideAsync("test", digest, new GateRecord("tests-passed", "pass", "3 checks", [Digest.Of([1])], [new GateSigner(key, PredicateType.TestResult)]));
-        await control.DecideAsync(ControlFixture.Stage, digest, new GateRecord("admitted-to-test", "pass", "since then", [], []), new GateRecord("tests-passed", "pass", "-", [], []));
+        await control.DecideAsync("test", digest,
+            new GateRecord("tests-passed", "pass", "3 checks", [Digest.Of([1])], [new GateSigner(key, PredicateType.TestResult)]));
+        await control.DecideAsync(ControlFixture.Stage, digest, new GateRecord("admitted-to-test", "pass", "since then", [], []),
+            new GateRecord("tests-passed", "pass", "-", [], []));
         Assert.Null(Ask(control, digest));
 
         var reply = await control.KeyDesk.RetireAsync(new KeyRetirementRequest("mallory", "it was stolen"), "root", default);
@@ -56,7 +58,8 @@ public sealed class StandingTests
         using var key = SigningKey.Create();
         await control.Keys.TrustAsync("ci", key.PublicKey.ToPem(), ["tester"], "root");
         var digest = await control.PublishAsync("image");
-        await control.DecideAsync(ControlFixture.Stage, digest, new GateRecord("tests-passed", "pass", "3 checks", [Digest.Of([1])], [new GateSigner(key.Id, PredicateType.TestResult)]));
+        await control.DecideAsync(ControlFixture.Stage, digest,
+            new GateRecord("tests-passed", "pass", "3 checks", [Digest.Of([1])], [new GateSigner(key.Id, PredicateType.TestResult)]));
         Assert.Null(Ask(control, digest));
 
         await control.Keys.TrustAsync("ci", key.PublicKey.ToPem(), ["scanner"], "root");

@@ -11,7 +11,8 @@ public sealed class StartTimesTests
     private readonly SetTime _time = new(s_start);
     private readonly SetTime _wall = new(s_start);
 
-    /// <summary>The engine's clock is set while an instance runs, and the engine is silent once: the instance is as old as it was.</summary>
+    /// <summary>The engine's clock is set while an instance runs, and the engine is silent once:
+    /// the instance is as old as it was.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(-1)]

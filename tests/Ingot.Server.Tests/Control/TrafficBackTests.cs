@@ -48,7 +48,8 @@ public sealed class TrafficBackTests
         Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
         // Several changes that could not be recorded are one entry, which says all of them.
         var state = control.Ledger.Read(view => view.State(view.Rollout(id)!).State);
-        Assert.Equal([RolloutPhase.Aborting, RolloutPhase.Restoring, RolloutPhase.RolledBack], state.History.Select(change => change.Phase).Where(phase => phase >= RolloutPhase.Aborting));
+        Assert.Equal([RolloutPhase.Aborting, RolloutPhase.Restoring, RolloutPhase.RolledBack],
+            state.History.Select(change => change.Phase).Where(phase => phase >= RolloutPhase.Aborting));
     }
 
     [Theory]
@@ -166,7 +167,8 @@ public sealed class TrafficBackTests
 
         await end.CancelAsync();
         var late = await deploy;
-        await ControlFixture.UntilAsync(() => control.Ledger.Read(view => view.Rollout(late.Rollout!))!.Outcome == "RolledBack", "it is withdrawn");
+        await ControlFixture.UntilAsync(
+            () => control.Ledger.Read(view => view.Rollout(late.Rollout!))!.Outcome == "RolledBack", "it is withdrawn");
         await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == 1, "it ended");
         Assert.DoesNotContain(control.Target.Carried, move => move is Move.CreateInstance { Generation: 3 });
         Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
@@ -195,7 +197,8 @@ public sealed class TrafficBackTests
         control.Kill();
         await stopped.CancelAsync();
 
-        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == 1, "the good one serves");
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == 1,
+            "the good one serves");
         Assert.NotNull(control.Ledger.Read(view => view.Rollout(bad.Rollout!))!.Outcome);
         Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
     }
@@ -222,11 +225,13 @@ public sealed class TrafficBackTests
 
         int serves = canary ? 2 : 1;
         Assert.Equal(("started", serves), (reply.Outcome, reply.Generation));
-        await ControlFixture.UntilAsync(() => control.Target.WeightOf(canary ? 3 : 2) == 0 && control.Target.WeightOf(serves) > 0, "the traffic is back");
+        await ControlFixture.UntilAsync(() => control.Target.WeightOf(canary ? 3 : 2) == 0 && control.Target.WeightOf(serves) > 0,
+            "the traffic is back");
         await end.CancelAsync();
         var late = await deploy;
         Assert.NotEqual(reply.Rollout, late.Rollout);
-        await ControlFixture.UntilAsync(() => control.Ledger.Read(view => view.Rollout(late.Rollout!))!.Outcome == "RolledBack", "it is withdrawn");
+        await ControlFixture.UntilAsync(
+            () => control.Ledger.Read(view => view.Rollout(late.Rollout!))!.Outcome == "RolledBack", "it is withdrawn");
         await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady?.Serving.Number == serves, "it ended");
         Assert.DoesNotContain(control.Target.Carried, move => move is Move.CreateInstance create && create.Generation == (canary ? 4 : 3));
         await ControlFixture.UntilAsync(() => control.Loop.Troubles.Count == 0, "nothing is wrong any more");
@@ -251,7 +256,8 @@ public sealed class TrafficBackTests
         await Task.Delay(1500);
 
         Assert.Equal(moves, control.Target.Carried.Count(move => move.Lane == Lane.Instances));
-        Assert.Contains(control.Status.Troubles, trouble => trouble.Contains("disk", StringComparison.Ordinal) || trouble.Contains("ledger", StringComparison.Ordinal));
+        Assert.Contains(control.Status.Troubles,
+            trouble => trouble.Contains("disk", StringComparison.Ordinal) || trouble.Contains("ledger", StringComparison.Ordinal));
         await end.CancelAsync();
         Heal(control);
         await ControlFixture.UntilAsync(() => control.Target.RunningOf(1) == 1, "it goes on");
@@ -303,13 +309,15 @@ public sealed class TrafficBackTests
     }
 
     // Entries are on the ledger, and whoever wrote them does not hear of it until the end.
-    private static Func<IReadOnlyList<LedgerEntry>, Task> HangAt(Predicate<LedgerEvent> isMeant, TaskCompletionSource reached, CancellationToken end) => entries =>
-    {
-        if (!entries.Any(entry => isMeant(entry.Event)))
-            return Task.CompletedTask;
-        reached.TrySetResult();
-        return HangAsync(end);
-    };
+    private static Func<IReadOnlyList<LedgerEntry>, Task> HangAt(
+        Predicate<LedgerEvent> isMeant, TaskCompletionSource reached, CancellationToken end) =>
+        entries =>
+        {
+            if (!entries.Any(entry => isMeant(entry.Event)))
+                return Task.CompletedTask;
+            reached.TrySetResult();
+            return HangAsync(end);
+        };
 
     private static async Task HangAsync(CancellationToken end)
     {

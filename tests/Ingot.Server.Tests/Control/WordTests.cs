@@ -15,7 +15,9 @@ public sealed class WordTests
         await using var control = await ServingAsync();
         await control.CanaryAsync(await control.AdmittedAsync("canary"));
         using var end = new CancellationTokenSource();
-        control.Target.OnMove = (move, _) => move is Move.StopInstance ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default) : Task.CompletedTask;
+        control.Target.OnMove = (move, _) => move is Move.StopInstance
+            ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default)
+            : Task.CompletedTask;
         var waiting = await control.DeployAsync(await control.AdmittedAsync("waits"));
         Assert.Equal("started", waiting.Outcome);
 
@@ -38,13 +40,16 @@ public sealed class WordTests
         await using var control = await ServingAsync();
         await control.CanaryAsync(await control.AdmittedAsync("canary"));
         using var end = new CancellationTokenSource();
-        control.Target.OnMove = (move, _) => move is Move.StopInstance ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default) : Task.CompletedTask;
+        control.Target.OnMove = (move, _) => move is Move.StopInstance
+            ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default)
+            : Task.CompletedTask;
         var older = await control.DeployAsync(await control.AdmittedAsync("older"));
         await control.ApplyAsync();
         var newer = await control.AdmittedAsync("newer");
         await control.DeployAsync(newer);
         await end.CancelAsync();
-        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady!.Serving.Digest == newer, "the newer one serves");
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady!.Serving.Digest == newer,
+            "the newer one serves");
         Assert.Contains("superseded", control.Ledger.Read(view => view.Rollout(older.Rollout!))!.OutcomeReason, StringComparison.Ordinal);
         Assert.DoesNotContain(control.Target.Carried, move => move is Move.CreateInstance { Generation: 3 });
         Assert.Empty((await LedgerVerifier.VerifyAsync(control.Home)).Problems);
@@ -94,14 +99,18 @@ public sealed class WordTests
         foreach (string version in (string[])["first", "second"])
             await control.ServeAsync(await control.AdmittedAsync(version));
         using var end = new CancellationTokenSource();
-        control.Target.OnMove = (move, _) => move is Move.RemoveInstance or Move.StopInstance ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default) : Task.CompletedTask;
+        control.Target.OnMove = (move, _) => move is Move.RemoveInstance or Move.StopInstance
+            ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default)
+            : Task.CompletedTask;
         var third = await control.DeployAsync(await control.AdmittedAsync("third"));
-        await ControlFixture.UntilAsync(() => control.Loop.Rollout?.State.Phase == RolloutPhase.Retiring, "the first is being cleared away");
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout?.State.Phase == RolloutPhase.Retiring,
+            "the first is being cleared away");
 
         var reply = await control.RollBackAsync();
 
         Assert.Equal(("started", 2), Told(reply));
-        await ControlFixture.UntilAsync(() => control.Target.WeightOf(2) > 0 && control.Target.WeightOf(3) == 0, "the second has the traffic");
+        await ControlFixture.UntilAsync(() => control.Target.WeightOf(2) > 0 && control.Target.WeightOf(3) == 0,
+            "the second has the traffic");
         await end.CancelAsync();
         await ControlFixture.UntilAsync(() => control.Loop.Rollout is null && control.Loop.Steady!.Serving.Number == 2, "it serves");
         Assert.Equal("Done", control.Ledger.Read(view => view.Rollout(third.Rollout!))!.Outcome);
@@ -117,9 +126,12 @@ public sealed class WordTests
         foreach (string version in (string[])["first", "second"])
             await control.ServeAsync(await control.AdmittedAsync(version));
         using var end = new CancellationTokenSource();
-        control.Target.OnMove = (move, _) => move is Move.RemoveInstance or Move.StopInstance ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default) : Task.CompletedTask;
+        control.Target.OnMove = (move, _) => move is Move.RemoveInstance or Move.StopInstance
+            ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default)
+            : Task.CompletedTask;
         var third = await control.DeployAsync(await control.AdmittedAsync("third"));
-        await ControlFixture.UntilAsync(() => control.Loop.Rollout?.State.Phase == RolloutPhase.Retiring, "the first is being cleared away");
+        await ControlFixture.UntilAsync(() => control.Loop.Rollout?.State.Phase == RolloutPhase.Retiring,
+            "the first is being cleared away");
 
         Assert.Equal(("started", 4), Told(await control.DeployAsync(await control.AdmittedAsync("fourth"))));
         if (kill)
@@ -141,7 +153,9 @@ public sealed class WordTests
         await using var control = await ServingAsync();
         await control.CanaryAsync(await control.AdmittedAsync("canary"));
         using var end = new CancellationTokenSource();
-        control.Target.OnMove = (move, _) => move is Move.StopInstance ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default) : Task.CompletedTask;
+        control.Target.OnMove = (move, _) => move is Move.StopInstance
+            ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default)
+            : Task.CompletedTask;
         var digest = await control.AdmittedAsync("waits");
         var waiting = await control.DeployAsync(digest);
         await Doors.SayAsync(control, word, digest);
@@ -158,7 +172,9 @@ public sealed class WordTests
         var digest = await control.AdmittedAsync("bad");
         await control.CanaryAsync(digest);
         using var end = new CancellationTokenSource();
-        control.Target.OnMove = (move, _) => move is Move.StopInstance ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default) : Task.CompletedTask;
+        control.Target.OnMove = (move, _) => move is Move.StopInstance
+            ? Task.Delay(Timeout.Infinite, end.Token).ContinueWith(_ => { }, TaskScheduler.Default)
+            : Task.CompletedTask;
         control.Target.FailingPercent[2] = 100;
         await ControlFixture.UntilAsync(() => control.Loop.Rollout?.State.Cause is not null, "it turns back");
         var reply = await control.DeployAsync(digest);
@@ -172,7 +188,8 @@ public sealed class WordTests
     {
         await using var control = await ServingAsync();
         await control.CanaryAsync(await control.AdmittedAsync("canary"));
-        Task<OpenRollout?> SayAsync(bool paused) => control.Releases.PauseAsync(new PauseRequest("shop", "web", ControlFixture.Stage, "-", paused), "ann", default);
+        Task<OpenRollout?> SayAsync(bool paused) =>
+            control.Releases.PauseAsync(new PauseRequest("shop", "web", ControlFixture.Stage, "-", paused), "ann", default);
         await Assert.ThrowsAsync<ApiException>(() => SayAsync(false));
         await control.RollBackAsync();
         await Assert.ThrowsAsync<ApiException>(() => SayAsync(true));
@@ -182,7 +199,9 @@ public sealed class WordTests
     public async Task ATargetThatFailsSaysNothingAgainstTheDigest()
     {
         await using var control = await ServingAsync();
-        control.Target.OnMove = (move, _) => move is Move.CreateInstance { Generation: 2 } ? throw new ToolException("docker", "no space left on device") : Task.CompletedTask;
+        control.Target.OnMove = (move, _) => move is Move.CreateInstance { Generation: 2 }
+            ? throw new ToolException("docker", "no space left on device")
+            : Task.CompletedTask;
         var reply = await control.DeployAsync(await control.AdmittedAsync("next"));
         await ControlFixture.UntilAsync(() => control.Loop.Rollout is null, "it turned back");
         Assert.Equal("RolledBack", control.Ledger.Read(view => view.Rollout(reply.Rollout!))!.Outcome);
@@ -211,7 +230,9 @@ public sealed class WordTests
         control.Target.OnRemove = _ => Task.CompletedTask;
 
         await ControlFixture.UntilAsync(() => control.Target.Containers == 0, "it is gone");
-        await ControlFixture.UntilAsync(() => control.Ledger.Read(view => view.Latest(1, filter: new LedgerFilter { Kind = "service-stopped" })).Count == 1, "and that is recorded");
+        await ControlFixture.UntilAsync(
+            () => control.Ledger.Read(view => view.Latest(1, filter: new LedgerFilter { Kind = "service-stopped" })).Count == 1,
+            "and that is recorded");
         await control.Stops.StopAsync(new StopRequest("shop"), "ann", default);
         await control.ServeAsync(await control.AdmittedAsync("again"));
     }
@@ -241,7 +262,8 @@ public sealed class WordTests
               production: { gates: [tests-passed], target: docker }
 
             """;
-        var reply = await new ProjectBook(control.Ledger).ApplyAsync("shop", new ProjectRequest(Without), new Ingot.Server.Access.Principal("ann", Ingot.Server.Access.Role.Administrator), default);
+        var reply = await new ProjectBook(control.Ledger).ApplyAsync("shop", new ProjectRequest(Without),
+            new Ingot.Server.Access.Principal("ann", Ingot.Server.Access.Role.Administrator), default);
         Assert.Equal([new LeftService("web", ControlFixture.Stage)], reply.Left);
         Assert.True(control.Status.Left);
         await control.Stops.StopAsync(new StopRequest("shop", "web"), "ann", default);

@@ -4,7 +4,8 @@ using static Ingot.Server.Tests.Ledger.SampleEvents;
 
 namespace Ingot.Server.Tests.Ledger;
 
-/// <summary>An append that fails, at every point where it can: all of it is in or nothing, the answer says which, and the ledger goes on.</summary>
+/// <summary>An append that fails, at every point where it can: all of it is in or nothing, the answer says which,
+/// and the ledger goes on.</summary>
 public sealed class AppendFailureTests : IAsyncLifetime
 {
     private readonly TestHome _test = new();

@@ -36,7 +36,8 @@ public sealed class CrashTests : IDisposable
     private async Task AppendUntilKilledAsync(HashSet<long> acknowledged, int entries)
     {
         string program = Path.Combine(AppContext.BaseDirectory, "Ingot.Appender.dll");
-        using var process = Process.Start(new ProcessStartInfo("dotnet", ["exec", program, _test.Home.Root]) { RedirectStandardOutput = true })!;
+        using var process =
+            Process.Start(new ProcessStartInfo("dotnet", ["exec", program, _test.Home.Root]) { RedirectStandardOutput = true })!;
         for (int i = 0; i < entries; i++)
             Add(await process.StandardOutput.ReadLineAsync());
         process.Kill();
@@ -46,6 +47,7 @@ public sealed class CrashTests : IDisposable
             Add(line);
         await process.WaitForExitAsync();
 
-        void Add(string? line) => Assert.True(acknowledged.Add(long.Parse(line!, CultureInfo.InvariantCulture)), $"entry {line} was acknowledged twice");
+        void Add(string? line) =>
+            Assert.True(acknowledged.Add(long.Parse(line!, CultureInfo.InvariantCulture)), $"entry {line} was acknowledged twice");
     }
 }

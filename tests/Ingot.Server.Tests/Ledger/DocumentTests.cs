@@ -117,7 +117,9 @@ public sealed class DocumentTests : IAsyncLifetime
     {
         var state = State(3, 10);
         var entry = await BeginAsync(state);
-        var working = System.Text.Json.Nodes.JsonNode.Parse(ReleasesJson.WriteWorking(state with { Phase = RolloutPhase.Soaking }))!.AsObject();
+        var working = System.Text.Json.Nodes.JsonNode
+            .Parse(ReleasesJson.WriteWorking(state with { Phase = RolloutPhase.Soaking }))!
+            .AsObject();
         working[member] = System.Text.Json.Nodes.JsonNode.Parse(json);
         _ledger.Working.Write("r1", entry.Mark, working.ToJsonString());
 
@@ -173,7 +175,11 @@ public sealed class DocumentTests : IAsyncLifetime
     {
         var state = State(3, 10);
         await BeginAsync(state);
-        var later = state with { Phase = RolloutPhase.Soaking, History = [.. state.History, new PhaseChange(s_now, RolloutPhase.Soaking, 100, "it takes all")] };
+        var later = state with
+        {
+            Phase = RolloutPhase.Soaking,
+            History = [.. state.History, new PhaseChange(s_now, RolloutPhase.Soaking, 100, "it takes all")],
+        };
         await RecordAsync(later, Read().ChangesRecorded);
         _ledger.Working.Remove("r1");
 
@@ -195,7 +201,8 @@ public sealed class DocumentTests : IAsyncLifetime
         await _ledger.AppendAsync("x", new RolloutMeasured("r1", Json(ReleasesJson.Write(measured))));
         Assert.Equal("for traffic", Read().State.Waiting);
 
-        await RecordAsync(measured with { History = [.. state.History, new PhaseChange(s_now, RolloutPhase.Done, 100, "")] }, Read().ChangesRecorded);
+        await RecordAsync(measured with { History = [.. state.History, new PhaseChange(s_now, RolloutPhase.Done, 100, "")] },
+            Read().ChangesRecorded);
         Assert.Equal(state.History.Count + 1, Read().State.History.Count);
     }
 
@@ -224,7 +231,8 @@ public sealed class DocumentTests : IAsyncLifetime
     [Fact]
     public async Task ADocumentBeyondItsBoundIsRefusedAndNothingOfItIsKept()
     {
-        var e = await Assert.ThrowsAsync<LedgerException>(() => _ledger.AppendAsync("x", [new ServerStarted("1"), new ProjectApplied("shop", DigestOf("x"), new string('x', DocumentName.MaxBytes + 1))]));
+        var e = await Assert.ThrowsAsync<LedgerException>(() => _ledger.AppendAsync("x",
+            [new ServerStarted("1"), new ProjectApplied("shop", DigestOf("x"), new string('x', DocumentName.MaxBytes + 1))]));
 
         Assert.Contains("a document may have", e.Message, StringComparison.Ordinal);
         Assert.Equal(0, _ledger.Size);
@@ -242,7 +250,8 @@ public sealed class DocumentTests : IAsyncLifetime
         Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home)).Problems);
     }
 
-    /// <summary>Every kind with everything at its largest: names as long as the doors let them be, lists and elements of a million bytes.</summary>
+    /// <summary>Every kind with everything at its largest: names as long as the doors let them be,
+    /// lists and elements of a million bytes.</summary>
     [Fact]
     public async Task EveryKindOfEntryHasRoomForItsLargest()
     {
@@ -251,8 +260,12 @@ public sealed class DocumentTests : IAsyncLifetime
         string machine = string.Concat(Enumerable.Repeat("\U0001f600\"", 400_000));
         string person = string.Concat(Enumerable.Repeat("\U0001f600", 1000));
         var element = Json($$"""{"text":"{{new string('x', 1_000_000)}}"}""");
-        var gates = Enumerable.Range(0, 200).Select(i => new GateRecord($"gate-{i}", "fail", new string('r', 2000), [.. Enumerable.Range(0, 50).Select(n => DigestOf($"{n}"))])).ToList();
-        var images = Enumerable.Range(0, 100).Select(i => new AppliedImage($"image{i}", [.. Enumerable.Range(0, 50).Select(n => new AppliedFile($"tests/{n}.yaml", DigestOf($"{n}")))])).ToList();
+        var gates = Enumerable.Range(0, 200)
+            .Select(i =>
+                new GateRecord($"gate-{i}", "fail", new string('r', 2000), [.. Enumerable.Range(0, 50).Select(n => DigestOf($"{n}"))]))
+            .ToList();
+        var images = Enumerable.Range(0, 100).Select(i => new AppliedImage($"image{i}",
+            [.. Enumerable.Range(0, 50).Select(n => new AppliedFile($"tests/{n}.yaml", DigestOf($"{n}")))])).ToList();
         LedgerEvent[] largest =
         [
             new ProjectApplied("shop", DigestOf("x"), new string('y', 1 << 20), images),
@@ -316,7 +329,8 @@ public sealed class DocumentTests : IAsyncLifetime
     }
 
     private Task<LedgerEntry> RecordAsync(RolloutState state, int changesRecorded) =>
-        _ledger.AppendAsync("ingot", new RolloutStateChanged("r1", state.Phase.ToString(), "", Json(ReleasesJson.WriteRecord(state, changesRecorded))));
+        _ledger.AppendAsync("ingot",
+            new RolloutStateChanged("r1", state.Phase.ToString(), "", Json(ReleasesJson.WriteRecord(state, changesRecorded))));
 
     private static ReleaseRequested Requested(RolloutState state) => new(
         "shop", "web", "production", "shop/web", state.Spec.Next.Digest, "release", Json(ReleasesJson.Write(state.Spec)), "r1", 7, "1.0.0");

@@ -33,7 +33,8 @@ public sealed class KeyBookTests : IAsyncDisposable
 
         Assert.Equal(["log", "evidence"], ring.Keys.Select(k => k.Purpose));
         Assert.Equal((own.Id, "own", true), (ring.Own!.Id, ring.Own.Name, ring.Own.IsOwn));
-        Assert.All(new[] { PredicateType.TestResult, PredicateType.Provenance, "https://example.com/later" }, type => Assert.Null(ring.Objection(own.Id, type)));
+        Assert.All(new[] { PredicateType.TestResult, PredicateType.Provenance, "https://example.com/later" },
+            type => Assert.Null(ring.Objection(own.Id, type)));
         Assert.Equal(2, _ledger.Size);
     }
 
@@ -140,7 +141,8 @@ public sealed class KeyBookTests : IAsyncDisposable
         Assert.Equal(own.Id, ring.Own!.Id);
         Assert.Contains("is not trusted", ring.Objection(dropped.Id, PredicateType.TestResult), StringComparison.Ordinal);
         Assert.Equal(own.Id, Assert.Single(await KeyRing.TrustedAsync(_home.Home, _store)).Key.Id);
-        Assert.Contains(await KeyReports.NotesAsync(ring, _store, default), note => note.Contains(dropped.Id[..12], StringComparison.Ordinal) && note.Contains("not trusted", StringComparison.Ordinal));
+        Assert.Contains(await KeyReports.NotesAsync(ring, _store, default),
+            note => note.Contains(dropped.Id[..12], StringComparison.Ordinal) && note.Contains("not trusted", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -153,7 +155,8 @@ public sealed class KeyBookTests : IAsyncDisposable
 
         var ring = await _book.ReadAsync();
         Assert.Empty(ring.Trusted);
-        Assert.Contains($"'ingot keys trust mallory {path} --role ROLE'", Assert.Single(await KeyReports.NotesAsync(ring, _store, default)), StringComparison.Ordinal);
+        Assert.Contains($"'ingot keys trust mallory {path} --role ROLE'", Assert.Single(await KeyReports.NotesAsync(ring, _store, default)),
+            StringComparison.Ordinal);
         Assert.DoesNotContain(await KeyRing.TrustedAsync(_home.Home, _store), trusted => trusted.Key.Id == dropped.Id);
     }
 
@@ -205,7 +208,8 @@ public sealed class KeyBookTests : IAsyncDisposable
     public async Task ARoleOfCharactersThatCannotBeSeenIsRefusedVisibly()
     {
         using var key = SigningKey.Create();
-        var failure = await Assert.ThrowsAsync<KeyException>(() => _book.TrustAsync("ci", key.PublicKey.ToPem(), ["tester", "x\u001b[2J"], "root"));
+        var failure =
+            await Assert.ThrowsAsync<KeyException>(() => _book.TrustAsync("ci", key.PublicKey.ToPem(), ["tester", "x\u001b[2J"], "root"));
         Assert.DoesNotContain(failure.Message, char.IsControl);
     }
 

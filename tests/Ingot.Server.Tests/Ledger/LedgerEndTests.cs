@@ -124,7 +124,8 @@ public sealed class LedgerEndTests : IDisposable
     public async Task ALossIsAcceptedOnTheRecordAndOnlyWhenThereIsOne()
     {
         await AppendAsync(3);
-        var e = await Assert.ThrowsAsync<LedgerException>(() => LedgerStore.AcceptLossAsync(_test.Home, TimeProvider.System, "alice", "why not"));
+        var e = await Assert.ThrowsAsync<LedgerException>(() =>
+            LedgerStore.AcceptLossAsync(_test.Home, TimeProvider.System, "alice", "why not"));
         Assert.Contains("nothing to accept", e.Message, StringComparison.Ordinal);
 
         using var key = NoteVerifier.Parse((await File.ReadAllTextAsync(_test.Home.LogPublicKey)).Trim());
@@ -176,7 +177,8 @@ public sealed class LedgerEndTests : IDisposable
             await ledger.AppendAsync("tester", [.. SampleEvents.Life(1), .. SampleEvents.Life(2), .. SampleEvents.Life(3)]);
         var before = await LedgerVerifier.VerifyAsync(_test.Home);
         MakeFirstSchema();
-        Assert.Contains((await LedgerVerifier.VerifyAsync(_test.Home)).Problems, problem => problem.Problem.Contains("earlier version", StringComparison.Ordinal));
+        Assert.Contains((await LedgerVerifier.VerifyAsync(_test.Home)).Problems,
+            problem => problem.Problem.Contains("earlier version", StringComparison.Ordinal));
 
         await AppendAsync(1);
         var report = await LedgerVerifier.VerifyAsync(_test.Home);
@@ -211,7 +213,8 @@ public sealed class LedgerEndTests : IDisposable
         Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home)).Problems);
     }
 
-    /// <summary>The first schema remembered nothing: a program that only opened the home, or was killed before its first entry, has to have begun.</summary>
+    /// <summary>The first schema remembered nothing: a program that only opened the home, or was killed before its first entry,
+    /// has to have begun.</summary>
     [Fact]
     public async Task AHomeOfTheFirstSchemaThatWasOnlyOpenedIsOpenedAgainAndRemembered()
     {
@@ -232,7 +235,8 @@ public sealed class LedgerEndTests : IDisposable
         await AppendAsync(3);
         var known = Remembered();
         DeleteDatabase();
-        var e = await Assert.ThrowsAsync<LedgerException>(() => LedgerStore.AcceptLossAsync(_test.Home, TimeProvider.System, "alice", new string('x', LedgerEntry.MaxBytes)));
+        var e = await Assert.ThrowsAsync<LedgerException>(() =>
+            LedgerStore.AcceptLossAsync(_test.Home, TimeProvider.System, "alice", new string('x', LedgerEntry.MaxBytes)));
         Assert.Contains("bytes", e.Message, StringComparison.Ordinal);
 
         await ExpectLossAsync("this home remembers 3");
@@ -249,10 +253,12 @@ public sealed class LedgerEndTests : IDisposable
         await AppendAsync(1);
         DeleteDatabase();
         File.Move(_test.Home.Database + ".backup", _test.Home.Database);
-        Assert.Contains((await LedgerVerifier.VerifyAsync(_test.Home)).Problems, problem => problem.Problem.Contains("it had 41 entries and has 40", StringComparison.Ordinal));
+        Assert.Contains((await LedgerVerifier.VerifyAsync(_test.Home)).Problems,
+            problem => problem.Problem.Contains("it had 41 entries and has 40", StringComparison.Ordinal));
 
         await File.WriteAllTextAsync(_test.Home.LogHead, "nothing");
-        Assert.Contains((await LedgerVerifier.VerifyAsync(_test.Home)).Problems, problem => problem.Problem.Contains("cannot be read", StringComparison.Ordinal));
+        Assert.Contains((await LedgerVerifier.VerifyAsync(_test.Home)).Problems,
+            problem => problem.Problem.Contains("cannot be read", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -370,7 +376,8 @@ public sealed class LedgerEndTests : IDisposable
     private void MakeFirstSchema()
     {
         using var db = SqliteDatabase.OpenWriter(_test.Home.Database);
-        db.ExecuteScript("DROP TABLE document_bytes; DROP TABLE documents; ALTER TABLE rollouts DROP COLUMN state_entry; PRAGMA user_version = 1");
+        db.ExecuteScript(
+            "DROP TABLE document_bytes; DROP TABLE documents; ALTER TABLE rollouts DROP COLUMN state_entry; PRAGMA user_version = 1");
         db.Number("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 
@@ -397,7 +404,8 @@ public sealed class LedgerEndTests : IDisposable
 
     private void DeleteDatabase()
     {
-        foreach (string file in Directory.GetFiles(_test.Home.Root, "ledger.db*").Where(file => !file.EndsWith(".killed", StringComparison.Ordinal) && !file.EndsWith(".backup", StringComparison.Ordinal)))
+        foreach (string file in Directory.GetFiles(_test.Home.Root, "ledger.db*")
+            .Where(file => !file.EndsWith(".killed", StringComparison.Ordinal) && !file.EndsWith(".backup", StringComparison.Ordinal)))
             File.Delete(file);
     }
 

@@ -71,5 +71,6 @@ public sealed class LedgerEndpointTests : IAsyncLifetime
     [InlineData("/log/tile/")]
     [InlineData("/log/tile/0/..%2f..%2fledger.db")]
     [InlineData("/log/tile/0/x999/x999/x999/x999/x999/x999/999")]
-    public async Task WhatAnEmptyLedgerLacksIsNotFound(string path) => Assert.Equal(HttpStatusCode.NotFound, (await _http.GetAsync(path)).StatusCode);
+    public async Task WhatAnEmptyLedgerLacksIsNotFound(string path) =>
+        Assert.Equal(HttpStatusCode.NotFound, (await _http.GetAsync(path)).StatusCode);
 }

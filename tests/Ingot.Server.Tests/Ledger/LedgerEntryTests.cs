@@ -10,12 +10,14 @@ namespace Ingot.Server.Tests.Ledger;
 
 public sealed class LedgerEntryTests
 {
-    /// <summary>Entries are for ever. When this fails, old ledgers no longer verify: change the code, not the file. A new kind adds its line at the end.</summary>
+    /// <summary>Entries are for ever. When this fails, old ledgers no longer verify: change the code, not the file.
+    /// A new kind adds its line at the end.</summary>
     [Fact]
     public void EntriesAreWrittenAsTheyAlwaysWere()
     {
         var lines = File.ReadAllLines(Repository.Vector("ledger", "entries.jsonl"));
-        var written = SampleEvents.Life(2).Concat(SampleEvents.Later()).Concat(SampleEvents.Named()).Concat(SampleEvents.Latest()).Select((value, i) => Encoding.UTF8.GetString(Entry(i, value).ToBytes())).ToArray();
+        var written = SampleEvents.Life(2).Concat(SampleEvents.Later()).Concat(SampleEvents.Named()).Concat(SampleEvents.Latest())
+            .Select((value, i) => Encoding.UTF8.GetString(Entry(i, value).ToBytes())).ToArray();
 
         Assert.Equal(lines, written);
         Assert.All(lines, line => Assert.Equal(line, Encoding.UTF8.GetString(LedgerEntry.Parse(Encoding.UTF8.GetBytes(line)).ToBytes())));
@@ -42,12 +44,15 @@ public sealed class LedgerEntryTests
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":null,"event":{"kind":"server-started","version":"1"}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":null}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started"}}""")]
-    [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1","more":1}}""")]
+    [InlineData(
+        """{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1","more":1}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"version":"1","kind":"server-started"}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"unheard-of","version":"1"}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"version":"1"}}""")]
-    [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"},"more":1}""")]
-    [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","actor":"b","event":{"kind":"server-started","version":"1"}}""")]
+    [InlineData(
+        """{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"},"more":1}""")]
+    [InlineData(
+        """{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","actor":"b","event":{"kind":"server-started","version":"1"}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}} """)]
     [InlineData("""{"v":1, "seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
     [InlineData("""{"seq":0,"v":1,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
@@ -66,20 +71,23 @@ public sealed class LedgerEntryTests
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z0","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"٢026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}""")]
     [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"\u0061","event":{"kind":"server-started","version":"1"}}""")]
-    [InlineData("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"tag-bound","repository":"r","tag":"t","digest":"sha256:00"}}""")]
+    [InlineData(
+        """{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"tag-bound","repository":"r","tag":"t","digest":"sha256:00"}}""")]
     public void WhatIsNotTheOneFormOfAnEntryIsRefused(string json) =>
         Assert.Throws<FormatException>(() => LedgerEntry.Parse(Encoding.UTF8.GetBytes(json)));
 
     [Fact]
-    public void WhateverTextIsInAnEntryItHasOneForm() => Prop.ForAll(ArbMap.Default.ArbFor<string>(), ArbMap.Default.ArbFor<string>(), (actor, reason) =>
-    {
-        var bytes = (Entry(0, new LedgerEvent.KeyRetired("k", reason ?? "")) with { Actor = actor ?? "" }).ToBytes();
-        return LedgerEntry.Parse(bytes).ToBytes().AsSpan().SequenceEqual(bytes);
-    }).Holds();
+    public void WhateverTextIsInAnEntryItHasOneForm() =>
+        Prop.ForAll(ArbMap.Default.ArbFor<string>(), ArbMap.Default.ArbFor<string>(), (actor, reason) =>
+        {
+            var bytes = (Entry(0, new LedgerEvent.KeyRetired("k", reason ?? "")) with { Actor = actor ?? "" }).ToBytes();
+            return LedgerEntry.Parse(bytes).ToBytes().AsSpan().SequenceEqual(bytes);
+        }).Holds();
 
     [Fact]
     public void TheSmallestEntryIsRead() =>
-        Assert.Equal("a", LedgerEntry.Parse("""{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}"""u8).Actor);
+        Assert.Equal("a", LedgerEntry.Parse(
+            """{"v":1,"seq":0,"time":"2026-01-02T03:04:05.678Z","actor":"a","event":{"kind":"server-started","version":"1"}}"""u8).Actor);
 
     [Fact]
     public void ATimeIsWrittenInUtcToTheMillisecond()
@@ -88,7 +96,8 @@ public sealed class LedgerEntryTests
         Assert.Equal("2026-01-02T03:04:05.678Z", (Entry(0, new LedgerEvent.ServerStarted("1")) with { Time = time }).TimeText);
     }
 
-    private static LedgerEntry Entry(long seq, LedgerEvent value) => new(LedgerEntry.CurrentFormat, seq, DateTimeOffset.UnixEpoch.AddMilliseconds(seq), "tester", value);
+    private static LedgerEntry Entry(long seq, LedgerEvent value) =>
+        new(LedgerEntry.CurrentFormat, seq, DateTimeOffset.UnixEpoch.AddMilliseconds(seq), "tester", value);
 
     [Theory]
     [InlineData("0001-01-01T00:00:00.000Z")]

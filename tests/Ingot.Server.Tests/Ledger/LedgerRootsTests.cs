@@ -22,7 +22,8 @@ public sealed class LedgerRootsTests : IDisposable
     public void ALedgerThatCannotBeReadIsNoEmptyOne()
     {
         Directory.CreateDirectory(_test.Home.Root);
-        File.WriteAllText(_test.Home.Database, "no database at all, but long enough to be one, perhaps, if one does not look too closely at what is written here");
+        File.WriteAllText(_test.Home.Database,
+            "no database at all, but long enough to be one, perhaps, if one does not look too closely at what is written here");
         Assert.Throws<LedgerException>(() => LedgerRoots.Read(_test.Home));
     }
 }

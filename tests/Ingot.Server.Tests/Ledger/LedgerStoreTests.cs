@@ -43,7 +43,8 @@ public sealed class LedgerStoreTests : IAsyncLifetime
         _ledger.Read(view =>
         {
             var rollout = view.Rollout("r001")!;
-            Assert.Equal(("shop", "web", "production", "shop/web1", "1.1", 1L), (rollout.Project, rollout.Service, rollout.Stage, rollout.Repository, rollout.Version, rollout.Generation));
+            Assert.Equal(("shop", "web", "production", "shop/web1", "1.1", 1L),
+                (rollout.Project, rollout.Service, rollout.Stage, rollout.Repository, rollout.Version, rollout.Generation));
             Assert.Equal(("Shifting", "done", "all served"), (rollout.State, rollout.Outcome, rollout.OutcomeReason));
             Assert.Equal("""{"step":1,"share":0.05}""", rollout.StateDetail!.Value.GetRawText());
             Assert.Equal(1000, rollout.Receipt!.Value.GetProperty("requests").GetInt32());
@@ -60,7 +61,8 @@ public sealed class LedgerStoreTests : IAsyncLifetime
             Assert.Equal([DigestOf("evidence 1")], promotion.Gates[0].Evidence);
             Assert.Single(view.Promotions("shop", stage: "staging"));
             Assert.Empty(view.Promotions("shop", stage: "production"));
-            Assert.Equal([("alice", true), ("bob", false)], view.Approvals("shop", "web", "production", image).Select(approval => (approval.Who, approval.IsApproved)));
+            Assert.Equal([("alice", true), ("bob", false)],
+                view.Approvals("shop", "web", "production", image).Select(approval => (approval.Who, approval.IsApproved)));
             Assert.Equal("CVE-2026-1", view.Revocation("shop", "web", image)!.Reason);
             Assert.Null(view.Quarantine("shop", "web", "production", image));
             Assert.Equal("failed too", view.Quarantine("shop", "web", "staging", image)!.Reason);
@@ -116,7 +118,8 @@ public sealed class LedgerStoreTests : IAsyncLifetime
     public async Task OfSeveralEventsAllAreAppendedOrNone()
     {
         await PublishAsync("shop/web", s_digest);
-        await Assert.ThrowsAsync<LedgerException>(() => _ledger.AppendAsync("x", [new TagBound("shop/web", "1.0", s_digest), new RolloutResumed("nothing", "x", "y")]));
+        await Assert.ThrowsAsync<LedgerException>(() =>
+            _ledger.AppendAsync("x", [new TagBound("shop/web", "1.0", s_digest), new RolloutResumed("nothing", "x", "y")]));
 
         Assert.Equal(1, _ledger.Size);
         Assert.Null(_ledger.Read(view => view.Tag("shop/web", "1.0")));
@@ -275,7 +278,8 @@ public sealed class LedgerStoreTests : IAsyncLifetime
     public async Task EntriesAreFoundByWhatTheyAreAbout()
     {
         await _ledger.AppendAsync("x", [.. Lives(3)]);
-        string[] Kinds(LedgerFilter filter) => _ledger.Read(view => view.Entries(0, 1000, filter)).Select(entry => entry.Event.Kind).ToArray();
+        string[] Kinds(LedgerFilter filter) =>
+            _ledger.Read(view => view.Entries(0, 1000, filter)).Select(entry => entry.Event.Kind).ToArray();
 
         Assert.Equal(7, Kinds(new() { Rollout = "r002" }).Length);
         Assert.Equal(["release-requested"], Kinds(new() { Rollout = "r002", Repository = "shop/web2" }));
@@ -332,7 +336,8 @@ public sealed class LedgerStoreTests : IAsyncLifetime
 
             var older = new Checkpoint(_ledger.Origin, seq + 1, _ledger.Read(view => view.RootAt(seq + 1))!.Value);
             var newer = Checkpoint.ParseSigned(_ledger.Checkpoint()!, _ledger.Verifier);
-            Assert.True(MerkleTree.VerifyConsistency(older.Size, older.Root, newer.Size, newer.Root, _ledger.ProveConsistency(older.Size, newer.Size)!));
+            Assert.True(MerkleTree.VerifyConsistency(older.Size, older.Root, newer.Size, newer.Root,
+                _ledger.ProveConsistency(older.Size, newer.Size)!));
         }
 
         Assert.Null(_ledger.Prove(size));
@@ -393,7 +398,8 @@ public sealed class LedgerStoreTests : IAsyncLifetime
         _ledger = await LedgerStore.OpenAsync(_test.Home, TimeProvider.System);
     }
 
-    private async Task ExpectVerifiesAsync(Checkpoint? known = null) => Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home, known is null ? [] : [known])).Problems);
+    private async Task ExpectVerifiesAsync(Checkpoint? known = null) =>
+        Assert.Empty((await LedgerVerifier.VerifyAsync(_test.Home, known is null ? [] : [known])).Problems);
 
     private async Task ExpectCannotOpenAsync(string cure)
     {

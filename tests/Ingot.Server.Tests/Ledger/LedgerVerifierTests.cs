@@ -103,7 +103,8 @@ public sealed class LedgerVerifierTests : IDisposable
     public async Task ATagMovedInTheTablesNamesTheEntryThatBoundIt()
     {
         await FillAsync(4);
-        Change("UPDATE tags SET digest = (SELECT digest FROM manifests WHERE repository = 'shop/web2' AND digest <> tags.digest) WHERE tag = '1.2'");
+        Change("UPDATE tags SET digest = (SELECT digest FROM manifests WHERE repository = 'shop/web2' AND digest <> tags.digest) "
+            + "WHERE tag = '1.2'");
         var report = await LedgerVerifier.VerifyAsync(_test.Home);
 
         var problem = Assert.Single(report.Problems);
@@ -123,7 +124,9 @@ public sealed class LedgerVerifierTests : IDisposable
     [InlineData("DELETE FROM approvals WHERE who = 'bob' AND digest IN (SELECT digest FROM rollouts WHERE rollout = 'r002')", 47L)]
     [InlineData("UPDATE rollouts SET state = 'Done' WHERE rollout = 'r001'", 24L)]
     [InlineData("UPDATE quarantine SET reason = CAST(reason AS BLOB) WHERE entry = 28", 28L)]
-    [InlineData("INSERT INTO approvals SELECT project, image, stage, digest, 'carol', verdict, reason, time, entry FROM approvals WHERE entry = 16", 16L)]
+    [InlineData(
+        "INSERT INTO approvals SELECT project, image, stage, digest, 'carol', verdict, reason, time, entry FROM approvals WHERE entry = 16",
+        16L)]
     [InlineData("DELETE FROM subjects WHERE entry = 9 AND type = 'repository'", 9L)]
     [InlineData("INSERT INTO nodes VALUES (1, 0, zeroblob(32))", null)]
     [InlineData("UPDATE edge SET size = size - 1", null)]
@@ -196,7 +199,8 @@ public sealed class LedgerVerifierTests : IDisposable
     public async Task ALedgerSignedByAnotherKeyDoesNotVerify()
     {
         await FillAsync(1);
-        using var other = new NoteSigner("ingot.local/other", System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256));
+        using var other = new NoteSigner("ingot.local/other",
+            System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256));
         var report = await LedgerVerifier.VerifyAsync(_test.Home.Database, other.Verifier);
 
         Assert.Equal(2, report.Problems.Count(problem => problem.Problem.Contains("not signed by the key", StringComparison.Ordinal)));

@@ -11,7 +11,8 @@ internal static class SampleEvents
 {
     public static Digest DigestOf(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
 
-    public static IEnumerable<LedgerEvent> Lives(int count) => [.. Enumerable.Range(1, count).SelectMany(Life), .. count > 0 ? [.. Later(), .. Large(), .. Latest()] : (LedgerEvent[])[]];
+    public static IEnumerable<LedgerEvent> Lives(int count) =>
+        [.. Enumerable.Range(1, count).SelectMany(Life), .. count > 0 ? [.. Later(), .. Large(), .. Latest()] : (LedgerEvent[])[]];
 
     public static IEnumerable<LedgerEvent> Life(int n)
     {
@@ -28,16 +29,19 @@ internal static class SampleEvents
         yield return new TagBound(repository, $"1.{n}", image);
         yield return new TagBound(repository, $"tmp{n}", image);
         yield return new TagDeleted(repository, $"tmp{n}", image);
-        yield return new EvidenceAttached(repository, image, evidence, MediaType.Manifest, 500, "application/vnd.dev.sigstore.bundle.v0.3+json", "https://slsa.dev/provenance/v1");
+        yield return new EvidenceAttached(repository, image, evidence, MediaType.Manifest, 500,
+            "application/vnd.dev.sigstore.bundle.v0.3+json", "https://slsa.dev/provenance/v1");
         yield return new ImagePublished(repository, DigestOf($"wrong {n}"), MediaType.Index, 3, null);
         yield return new ManifestDeleted(repository, DigestOf($"wrong {n}"), "pushed by mistake");
         yield return new BlobDeleted(repository, DigestOf($"blob {n}"));
         yield return new BlobDeleted(repository, DigestOf($"other {n}"));
         yield return new BlobRestored(repository, DigestOf($"other {n}"));
-        yield return new PromotionDecided("shop", "web", repository, image, "staging", n % 2 == 0, [new GateRecord("tests-passed", "pass", "12 of 12", [evidence]), new GateRecord("claims", "unknown", "no evidence", [])]);
+        yield return new PromotionDecided("shop", "web", repository, image, "staging", n % 2 == 0,
+            [new GateRecord("tests-passed", "pass", "12 of 12", [evidence]), new GateRecord("claims", "unknown", "no evidence", [])]);
         yield return new Approved("shop", "web", image, "production", "alice", "looks good");
         yield return new Rejected("shop", "web", image, "production", "bob", "not on a Friday");
-        yield return new ReleaseRequested("shop", "web", "production", repository, image, "release", Json("""{"replicas":3}"""), rollout, n, $"1.{n}");
+        yield return new ReleaseRequested("shop", "web", "production", repository, image, "release", Json("""{"replicas":3}"""),
+            rollout, n, $"1.{n}");
         yield return new RolloutIntent(rollout, "start-1", "start", Json("""{"instances":["a","b"]}"""));
         yield return new RolloutAcknowledged(rollout, "start-1", "done");
         yield return new RolloutStateChanged(rollout, "Shifting", "warm", Json("""{ "step" : 1, "share": 0.05 }"""));
@@ -61,8 +65,10 @@ internal static class SampleEvents
     /// <summary>Events that name documents, which are nowhere.</summary>
     public static IEnumerable<LedgerEvent> Named()
     {
-        yield return new ProjectApplied("large", DigestOf("large"), "", null, new DocumentName(DigestOf("text"), 4), new DocumentName(DigestOf("images"), 6));
-        yield return new PromotionDecided("shop", "api", "shop/api", DigestOf("api"), "staging", true, [], new DocumentName(DigestOf("gates"), 5));
+        yield return new ProjectApplied("large", DigestOf("large"), "", null, new DocumentName(DigestOf("text"), 4),
+            new DocumentName(DigestOf("images"), 6));
+        yield return new PromotionDecided("shop", "api", "shop/api", DigestOf("api"), "staging", true, [],
+            new DocumentName(DigestOf("gates"), 5));
     }
 
     /// <summary>Kinds that were added later; once, so that the numbers in tests stay.</summary>

@@ -79,7 +79,8 @@ public sealed class BlobTests : IAsyncLifetime
         if (!lastInPut)
             location = await PatchAsync(location, bytes[2048..], "2048-3071", "0-3071");
         await ExpectAsync(201, await _registry.SendAsync(
-            "PUT", $"{location}?digest={Digest.Of(bytes)}", lastInPut ? bytes[2048..] : [], lastInPut ? [("Content-Range", "2048-3071")] : []));
+            "PUT", $"{location}?digest={Digest.Of(bytes)}", lastInPut ? bytes[2048..] : [],
+            lastInPut ? [("Content-Range", "2048-3071")] : []));
 
         await ExpectBlobAsync("a/b", bytes);
     }
@@ -116,7 +117,8 @@ public sealed class BlobTests : IAsyncLifetime
         await PatchAsync(location, bytes, "0-1023", "0-1023");
         status = await _registry.SendAsync("GET", location, (byte[]?)null);
         Assert.Equal("0-1023", Header(status, "Range"));
-        await ExpectAsync(416, await _registry.SendAsync("PUT", $"{location}?digest={Digest.Of(bytes)}", bytes, ("Content-Range", "0-1023")));
+        await ExpectAsync(416,
+            await _registry.SendAsync("PUT", $"{location}?digest={Digest.Of(bytes)}", bytes, ("Content-Range", "0-1023")));
         await ExpectAsync(201, await _registry.SendAsync("PUT", $"{location}?digest={Digest.Of(bytes)}", []));
     }
 
@@ -155,7 +157,9 @@ public sealed class BlobTests : IAsyncLifetime
     [InlineData("md5:d41d8cd98f00b204e9800998ecf8427e", "DIGEST_INVALID")]
     [InlineData("nonsense", "DIGEST_INVALID")]
     [InlineData("sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce", "DIGEST_INVALID")]
-    [InlineData("sha512:CF83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e", "DIGEST_INVALID")]
+    [InlineData(
+        "sha512:CF83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
+        "DIGEST_INVALID")]
     public async Task WhatIsNotADigestIsRefused(string digest, string code)
     {
         await ExpectAsync(400, await _registry.SendAsync("GET", $"/v2/a/b/blobs/{digest}", (byte[]?)null), code);
@@ -201,7 +205,8 @@ public sealed class BlobTests : IAsyncLifetime
     public async Task AnUploadIsOnlyFoundInItsRepository()
     {
         string location = await BeginAsync("a/b");
-        await ExpectAsync(404, await _registry.SendAsync("GET", location.Replace("a/b", "c/d", StringComparison.Ordinal), (byte[]?)null), "BLOB_UPLOAD_UNKNOWN");
+        await ExpectAsync(404, await _registry.SendAsync("GET", location.Replace("a/b", "c/d", StringComparison.Ordinal), (byte[]?)null),
+            "BLOB_UPLOAD_UNKNOWN");
     }
 
     [Fact]
@@ -226,7 +231,8 @@ public sealed class BlobTests : IAsyncLifetime
         using (var socket = new TcpClient())
         {
             await socket.ConnectAsync(IPAddress.Loopback, _registry.Http.BaseAddress!.Port);
-            await socket.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: {bytes.Length}\r\n\r\n"));
+            await socket.GetStream()
+                .WriteAsync(Encoding.ASCII.GetBytes($"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: {bytes.Length}\r\n\r\n"));
             await socket.GetStream().WriteAsync(bytes.AsMemory(0, 500_000));
         }
 
@@ -244,7 +250,8 @@ public sealed class BlobTests : IAsyncLifetime
         string location = await BeginAsync("a/b");
         using var socket = new TcpClient();
         await socket.ConnectAsync(IPAddress.Loopback, _registry.Http.BaseAddress!.Port);
-        await socket.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"));
+        await socket.GetStream()
+            .WriteAsync(Encoding.ASCII.GetBytes($"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"));
         // Until the server has begun with the first request, the second one is merely out of order.
         HttpResponseMessage second;
         do
@@ -384,7 +391,8 @@ public sealed class BlobTests : IAsyncLifetime
     [InlineData("/v2/a%0a/blobs/uploads/")]
     [InlineData("/v2/a%2f..%2fb/blobs/uploads/")]
     [InlineData("/v2/a___b/blobs/uploads/")]
-    public async Task ANameThatIsNoneIsRefused(string path) => await ExpectAsync(400, await _registry.SendAsync("POST", path, []), "NAME_INVALID");
+    public async Task ANameThatIsNoneIsRefused(string path) =>
+        await ExpectAsync(400, await _registry.SendAsync("POST", path, []), "NAME_INVALID");
 
     [Fact]
     public async Task ANameLongerThanAllowedIsRefused() =>
@@ -416,7 +424,9 @@ public sealed class BlobTests : IAsyncLifetime
     }
 
     private static string? Header(HttpResponseMessage response, string name) =>
-        response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values) ? values.Single() : null;
+        response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values)
+            ? values.Single()
+            : null;
 
     private async Task<string> BeginAsync(string repository)
     {

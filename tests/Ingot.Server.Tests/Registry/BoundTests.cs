@@ -38,7 +38,8 @@ public sealed class BoundTests
             await ExpectAsync(202, await BeginAsync(registry, $"user {i}"));
         await ExpectAsync(429, await BeginAsync(registry, "alice"));
         byte[] bytes = "whole"u8.ToArray();
-        await ExpectAsync(429, await registry.SendAsync("POST", $"/v2/shop/web/blobs/uploads/?digest={Digest.Of(bytes)}", bytes, (UserHeader, "alice")));
+        await ExpectAsync(429,
+            await registry.SendAsync("POST", $"/v2/shop/web/blobs/uploads/?digest={Digest.Of(bytes)}", bytes, (UserHeader, "alice")));
     }
 
     [Fact]
@@ -64,7 +65,8 @@ public sealed class BoundTests
         for (int i = 0; i < 10; i++)
             await registry.PushBlobAsync("shop/web", Encoding.UTF8.GetBytes($"{i}"));
         for (int i = 0; i < 10; i++)
-            await ExpectAsync(400, await registry.SendAsync("POST", $"/v2/shop/web/blobs/uploads/?digest={Digest.Of([1])}", [2]), "DIGEST_INVALID");
+            await ExpectAsync(
+                400, await registry.SendAsync("POST", $"/v2/shop/web/blobs/uploads/?digest={Digest.Of([1])}", [2]), "DIGEST_INVALID");
         Assert.Empty(Directory.EnumerateFiles(registry.Uploads));
     }
 
@@ -84,7 +86,8 @@ public sealed class BoundTests
         var begun = await BeginAsync(registry, "alice");
         using var socket = new System.Net.Sockets.TcpClient(registry.Http.BaseAddress!.Host, registry.Http.BaseAddress.Port);
         await using var stream = socket.GetStream();
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"PATCH {begun.Headers.Location} HTTP/1.1\r\nHost: x\r\nContent-Length: {1L << 60}\r\n\r\n"));
+        await stream.WriteAsync(
+            Encoding.ASCII.GetBytes($"PATCH {begun.Headers.Location} HTTP/1.1\r\nHost: x\r\nContent-Length: {1L << 60}\r\n\r\n"));
         using var reader = new StreamReader(stream);
         Assert.Equal("HTTP/1.1 507 Insufficient Storage", await reader.ReadLineAsync());
     }
@@ -137,7 +140,8 @@ public sealed class BoundTests
             Trusted = (_, manifests, _) => Task.FromResult<IReadOnlySet<Digest>>(manifests.Take(1).ToHashSet()),
         });
         var image = Descriptor.Of(MediaType.Manifest, await registry.MakeImageAsync("shop/web", "an image"));
-        var answers = await Task.WhenAll((await ReferrersAsync(registry, image, "wrapped", 40)).Select(wrapper => PutAsync(registry, wrapper, "mallory")));
+        var answers = await Task.WhenAll((await ReferrersAsync(registry, image, "wrapped", 40))
+            .Select(wrapper => PutAsync(registry, wrapper, "mallory")));
         Assert.Equal(6, answers.Count(answer => answer.IsSuccessStatusCode));
     }
 
@@ -146,7 +150,8 @@ public sealed class BoundTests
     {
         await using var registry = await StartAsync(options => options with { MaxUnverified = 6, MaxUnverifiedOfUser = 6, Actor = UserOf });
         var image = Descriptor.Of(MediaType.Manifest, await registry.MakeImageAsync("shop/web", "an image"));
-        var answers = await Task.WhenAll((await ReferrersAsync(registry, image, "junk", 40)).Select(junk => PutAsync(registry, junk, "mallory")));
+        var answers =
+            await Task.WhenAll((await ReferrersAsync(registry, image, "junk", 40)).Select(junk => PutAsync(registry, junk, "mallory")));
         Assert.Equal(6, answers.Count(answer => answer.IsSuccessStatusCode));
         Assert.Equal(6, registry.Ledger.Read(view => view.Referrers("shop/web", image.Digest)).Count);
     }
@@ -158,7 +163,8 @@ public sealed class BoundTests
         var notes = new SortedDictionary<string, string> { ["large"] = new('x', 8_000_000) };
         var manifests = new List<byte[]>();
         for (int i = 0; i < 12; i++)
-            manifests.Add(await registry.MakeImageAsync("shop/web", "one", manifest => manifest with { Annotations = new(notes) { ["n"] = $"{i}" } }));
+            manifests.Add(await registry.MakeImageAsync("shop/web", "one",
+                manifest => manifest with { Annotations = new(notes) { ["n"] = $"{i}" } }));
         var answers = await Task.WhenAll(manifests.Select((manifest, i) => registry.PutManifestAsync("shop/web", $"v{i}", manifest)));
         Assert.All(answers, answer => Assert.Equal(201, (int)answer.StatusCode));
         for (int i = 0; i < manifests.Count; i++)
@@ -175,27 +181,32 @@ public sealed class BoundTests
         {
             var socket = new System.Net.Sockets.TcpClient(registry.Http.BaseAddress!.Host, registry.Http.BaseAddress.Port);
             sockets.Add(socket);
-            await socket.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"PUT /v2/shop/web/manifests/slow HTTP/1.1\r\nHost: x\r\nContent-Type: {MediaType.Manifest}\r\nContent-Length: 8000000\r\n\r\n"));
+            await socket.GetStream().WriteAsync(Encoding.ASCII.GetBytes("PUT /v2/shop/web/manifests/slow HTTP/1.1\r\nHost: x\r\n"
+                + $"Content-Type: {MediaType.Manifest}\r\nContent-Length: 8000000\r\n\r\n"));
             await socket.GetStream().WriteAsync(new byte[1_000_000]);
         }
 
-        byte[] large = await registry.MakeImageAsync("shop/web", "one", manifest => manifest with { Annotations = new() { ["large"] = new string('x', 4_000_000) } });
+        byte[] large = await registry.MakeImageAsync("shop/web", "one",
+            manifest => manifest with { Annotations = new() { ["large"] = new string('x', 4_000_000) } });
         await ExpectAsync(201, await registry.PutManifestAsync("shop/web", "v1", large).WaitAsync(TimeSpan.FromMinutes(1)));
         sockets.ForEach(socket => socket.Dispose());
     }
 
-    private static string UserOf(Microsoft.AspNetCore.Http.HttpContext http) => http.Request.Headers[UserHeader].ToString() is { Length: > 0 } user ? user : "anonymous";
+    private static string UserOf(Microsoft.AspNetCore.Http.HttpContext http) =>
+        http.Request.Headers[UserHeader].ToString() is { Length: > 0 } user ? user : "anonymous";
 
     private static Task<HttpResponseMessage> BeginAsync(RegistryFixture registry, string user) =>
         registry.SendAsync("POST", "/v2/shop/web/blobs/uploads/", (byte[]?)null, (UserHeader, user));
 
     private static Task<HttpResponseMessage> PutAsync(RegistryFixture registry, byte[] manifest, string user) =>
-        registry.SendAsync("PUT", $"/v2/shop/web/manifests/{Digest.Of(manifest)}", manifest, ("Content-Type", MediaType.Manifest), (UserHeader, user));
+        registry.SendAsync("PUT", $"/v2/shop/web/manifests/{Digest.Of(manifest)}", manifest, ("Content-Type", MediaType.Manifest),
+            (UserHeader, user));
 
     private static async Task<byte[][]> ReferrersAsync(RegistryFixture registry, Descriptor subject, string note, int count)
     {
         byte[] one = await registry.MakeImageAsync("shop/web", "evidence");
         var manifest = ImageJson.ReadManifest(one);
-        return [.. Enumerable.Range(0, count).Select(i => ImageJson.Write(manifest with { Subject = subject, Annotations = new() { ["note"] = $"{note} {i}" } }))];
+        return [.. Enumerable.Range(0, count)
+            .Select(i => ImageJson.Write(manifest with { Subject = subject, Annotations = new() { ["note"] = $"{note} {i}" } }))];
     }
 }

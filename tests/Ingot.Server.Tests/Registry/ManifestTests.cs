@@ -23,7 +23,8 @@ public sealed class ManifestTests : IAsyncLifetime
     public async Task AManifestComesBackByTagAndByDigestByteForByte(string tag)
     {
         // White space and order that nobody would write again.
-        var image = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(await _registry.MakeImageAsync("shop/web", "a")).Replace(",", " ,\n ", StringComparison.Ordinal));
+        var image = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(await _registry.MakeImageAsync("shop/web", "a")).Replace(",", " ,\n ",
+            StringComparison.Ordinal));
         var digest = Digest.Of(image);
         var pushed = await _registry.PutManifestAsync("shop/web", tag, image, MediaType.Manifest + "; charset=utf-8");
         await ExpectAsync(201, pushed);
@@ -48,7 +49,8 @@ public sealed class ManifestTests : IAsyncLifetime
     {
         var node = System.Text.Json.Nodes.JsonNode.Parse(await _registry.MakeImageAsync("shop/web", "a"))!;
         node["x-custom"] = System.Text.Json.Nodes.JsonNode.Parse("""{"a":[1,null,{"b":1e400}]}""");
-        node["config"]!["data"] = Convert.ToBase64String((await _registry.Store.ReadAsync(Digest.Parse((string)node["config"]!["digest"]!)))!);
+        node["config"]!["data"] =
+            Convert.ToBase64String((await _registry.Store.ReadAsync(Digest.Parse((string)node["config"]!["digest"]!)))!);
         node["config"]!["urls"] = new System.Text.Json.Nodes.JsonArray("https://example.com/");
         await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "1.0", Encoding.UTF8.GetBytes(node.ToJsonString())));
     }
@@ -56,7 +58,8 @@ public sealed class ManifestTests : IAsyncLifetime
     [Fact]
     public async Task ALargeManifestIsAcceptedAndOneTooLargeIsNot()
     {
-        var annotations = new SortedDictionary<string, string>(Enumerable.Range(0, 390).ToDictionary(i => $"key{i:000}", i => new string('x', 10_000)));
+        var annotations =
+            new SortedDictionary<string, string>(Enumerable.Range(0, 390).ToDictionary(i => $"key{i:000}", i => new string('x', 10_000)));
         await _registry.PublishAsync("shop/web", "large", "a", manifest => manifest with { Annotations = annotations });
         await ExpectAsync(413, await _registry.PutManifestAsync("shop/web", "too-large", new byte[(8 << 20) + 1]), "MANIFEST_INVALID");
     }
@@ -65,13 +68,20 @@ public sealed class ManifestTests : IAsyncLifetime
     public async Task ImagesOfUnusualShapesAreAccepted()
     {
         await _registry.PublishAsync("shop/web", "no-layers", "a", manifest => manifest with { Layers = [] });
-        var foreign = new Descriptor { MediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", Digest = Digest.Parse(Missing), Size = 1 };
+        var foreign = new Descriptor
+        {
+            MediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+            Digest = Digest.Parse(Missing),
+            Size = 1,
+        };
         await _registry.PublishAsync("shop/web", "foreign", "a", manifest => manifest with { Layers = [foreign] });
         await _registry.PublishAsync("shop/web", "artifact", "a", manifest => manifest with { ArtifactType = "application/example" });
         await _registry.PublishAsync("shop/web", "missing-subject", "a", manifest => manifest with { Subject = foreign });
-        var docker = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(await _registry.MakeImageAsync("shop/web", "docker")).Replace(MediaType.Manifest, MediaType.DockerManifest, StringComparison.Ordinal));
+        var docker = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(await _registry.MakeImageAsync("shop/web", "docker"))
+            .Replace(MediaType.Manifest, MediaType.DockerManifest, StringComparison.Ordinal));
         await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "docker", docker, MediaType.DockerManifest));
-        await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "typed-by-itself", await _registry.MakeImageAsync("shop/web", "b"), mediaType: null));
+        await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "typed-by-itself",
+            await _registry.MakeImageAsync("shop/web", "b"), mediaType: null));
     }
 
     [Fact]
@@ -79,11 +89,15 @@ public sealed class ManifestTests : IAsyncLifetime
     {
         var image = await _registry.PublishAsync("shop/web", "1.0", "a");
         long size = _registry.Ledger.Read(view => view.Manifest("shop/web", image))!.Size;
-        var inner = ImageJson.Write(new ImageIndex { Manifests = [new Descriptor { MediaType = MediaType.Manifest, Digest = image, Size = size }] });
+        var inner = ImageJson.Write(new ImageIndex
+        {
+            Manifests = [new Descriptor { MediaType = MediaType.Manifest, Digest = image, Size = size }],
+        });
         await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", Digest.Of(inner).ToString(), inner, MediaType.Index));
         var outer = ImageJson.Write(new ImageIndex { Manifests = [Descriptor.Of(MediaType.Index, inner)] });
         await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "all", outer, MediaType.Index));
-        await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "none", ImageJson.Write(new ImageIndex { Manifests = [] }), MediaType.Index));
+        await ExpectAsync(201,
+            await _registry.PutManifestAsync("shop/web", "none", ImageJson.Write(new ImageIndex { Manifests = [] }), MediaType.Index));
     }
 
     [Fact]
@@ -108,9 +122,11 @@ public sealed class ManifestTests : IAsyncLifetime
     [Fact]
     public async Task AManifestThatIsWrongAboutASizeIsRefused()
     {
-        var image = await _registry.MakeImageAsync("shop/web", "a", manifest => manifest with { Layers = [manifest.Layers[0] with { Size = 5 }] });
+        var image = await _registry.MakeImageAsync("shop/web", "a",
+            manifest => manifest with { Layers = [manifest.Layers[0] with { Size = 5 }] });
         await ExpectAsync(400, await _registry.PutManifestAsync("shop/web", "1.0", image), "MANIFEST_INVALID");
-        image = await _registry.MakeImageAsync("shop/web", "a", manifest => manifest with { Layers = [manifest.Layers[0] with { Size = -1 }] });
+        image = await _registry.MakeImageAsync("shop/web", "a",
+            manifest => manifest with { Layers = [manifest.Layers[0] with { Size = -1 }] });
         await ExpectAsync(400, await _registry.PutManifestAsync("shop/web", "1.0", image), "MANIFEST_INVALID");
     }
 
@@ -124,9 +140,12 @@ public sealed class ManifestTests : IAsyncLifetime
     [InlineData("{\"schemaVersion\":1}")]
     [InlineData("{\"schemaVersion\":2,\"config\":null,\"layers\":[]}")]
     [InlineData("{\"schemaVersion\":2,\"config\":{},\"layers\":[]}")]
-    [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":null,\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2},\"layers\":[]}")]
-    [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2},\"layers\":[null]}")]
-    [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":1e99},\"layers\":[]}")]
+    [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":null,"
+        + "\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2},\"layers\":[]}")]
+    [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\","
+        + "\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2},\"layers\":[null]}")]
+    [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\","
+        + "\"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":1e99},\"layers\":[]}")]
     [InlineData("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:44136\",\"size\":2},\"layers\":[]}")]
     [InlineData("{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[]}")]
     public async Task WhatIsNoManifestIsRefused(string json)
@@ -138,18 +157,21 @@ public sealed class ManifestTests : IAsyncLifetime
 
     [Fact]
     public async Task AManifestNestedWithoutEndIsRefused() => await ExpectAsync(
-        400, await _registry.PutManifestAsync("shop/web", "1.0", Encoding.UTF8.GetBytes("{\"a\":" + new string('[', 100_000))), "MANIFEST_INVALID");
+        400, await _registry.PutManifestAsync("shop/web", "1.0", Encoding.UTF8.GetBytes("{\"a\":" + new string('[', 100_000))),
+        "MANIFEST_INVALID");
 
     [Fact]
     public async Task AManifestThatIsNotUtf8IsRefused() =>
-        await ExpectAsync(400, await _registry.PutManifestAsync("shop/web", "1.0", [.. "{\"mediaType\":\""u8, 0xff, 0xfe, .. "\"}"u8]), "MANIFEST_INVALID");
+        await ExpectAsync(400, await _registry.PutManifestAsync("shop/web", "1.0", [.. "{\"mediaType\":\""u8, 0xff, 0xfe, .. "\"}"u8]),
+            "MANIFEST_INVALID");
 
     [Theory]
     [InlineData("text/plain")]
     [InlineData("application/json")]
     [InlineData("application/vnd.docker.distribution.manifest.v1+prettyjws")]
     public async Task AMediaTypeThatIsNoManifestsIsRefused(string mediaType) => await ExpectAsync(
-        400, await _registry.PutManifestAsync("shop/web", "1.0", await _registry.MakeImageAsync("shop/web", "a"), mediaType), "MANIFEST_INVALID");
+        400, await _registry.PutManifestAsync("shop/web", "1.0", await _registry.MakeImageAsync("shop/web", "a"), mediaType),
+        "MANIFEST_INVALID");
 
     [Fact]
     public async Task AnArtifactTypeOfAbsurdLengthIsRefused()
@@ -161,11 +183,14 @@ public sealed class ManifestTests : IAsyncLifetime
     [Theory]
     [InlineData(Missing, "DIGEST_INVALID")]
     [InlineData("sha256:baddigeststring", "DIGEST_INVALID")]
-    [InlineData("sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e", "DIGEST_INVALID")]
+    [InlineData(
+        "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
+        "DIGEST_INVALID")]
     [InlineData(".starts-with-a-dot", "MANIFEST_INVALID")]
     [InlineData("ümlaut", "MANIFEST_INVALID")]
     public async Task ANameThatIsNotTheManifestsIsRefused(string reference, string code) =>
-        await ExpectAsync(400, await _registry.PutManifestAsync("shop/web", reference, await _registry.MakeImageAsync("shop/web", "a")), code);
+        await ExpectAsync(
+            400, await _registry.PutManifestAsync("shop/web", reference, await _registry.MakeImageAsync("shop/web", "a")), code);
 
     [Fact]
     public async Task WhatWasNeverPublishedIsUnknown()
@@ -175,7 +200,8 @@ public sealed class ManifestTests : IAsyncLifetime
         await ExpectAsync(404, await _registry.SendAsync("GET", "/v2/shop/web/manifests/2.0", (byte[]?)null), "MANIFEST_UNKNOWN");
         await ExpectAsync(404, await _registry.SendAsync("GET", $"/v2/shop/web/manifests/{Missing}", (byte[]?)null), "MANIFEST_UNKNOWN");
         await ExpectAsync(404, await _registry.SendAsync("HEAD", $"/v2/other/web/manifests/{image}", (byte[]?)null));
-        await ExpectAsync(400, await _registry.SendAsync("GET", "/v2/shop/web/manifests/sha256:baddigeststring", (byte[]?)null), "DIGEST_INVALID");
+        await ExpectAsync(
+            400, await _registry.SendAsync("GET", "/v2/shop/web/manifests/sha256:baddigeststring", (byte[]?)null), "DIGEST_INVALID");
     }
 
     [Fact]
@@ -317,7 +343,8 @@ public sealed class ManifestTests : IAsyncLifetime
     {
         var response = await _registry.SendAsync("GET", path, (byte[]?)null);
         await ExpectAsync(200, response);
-        var tags = JsonSerializer.Deserialize<JsonElement>(await response.Content.ReadAsStringAsync()).GetProperty("tags").EnumerateArray().Select(tag => tag.GetString()!);
+        var tags = JsonSerializer.Deserialize<JsonElement>(await response.Content.ReadAsStringAsync()).GetProperty("tags").EnumerateArray()
+            .Select(tag => tag.GetString()!);
         string? next = response.Headers.TryGetValues("Link", out var links) ? links.Single().Split('<', '>')[1] : null;
         return ([.. tags], next);
     }

@@ -41,7 +41,8 @@ public sealed class ProtocolTests : IAsyncLifetime
     public async Task AnUploadHintedSha512MayEndAsSha256AndGoesOnAfterARestart()
     {
         byte[] bytes = RandomNumberGenerator.GetBytes(5000);
-        string location = (await _registry.SendAsync("POST", "/v2/a/b/blobs/uploads/?digest-algorithm=sha512", [])).Headers.Location!.ToString();
+        string location =
+            (await _registry.SendAsync("POST", "/v2/a/b/blobs/uploads/?digest-algorithm=sha512", [])).Headers.Location!.ToString();
         await ExpectAsync(202, await _registry.SendAsync("PATCH", location, bytes[..2000]));
         await _registry.RestartAsync();
         await ExpectAsync(202, await _registry.SendAsync("PATCH", location, bytes[2000..]));
@@ -54,7 +55,9 @@ public sealed class ProtocolTests : IAsyncLifetime
     public async Task ABlobThatIsNotItsSha512IsRefused(string method)
     {
         var digest = Digest.Of("other"u8, s_sha512);
-        string location = method == "POST" ? "/v2/a/b/blobs/uploads/" : (await _registry.SendAsync("POST", "/v2/a/b/blobs/uploads/?digest-algorithm=sha512", [])).Headers.Location!.ToString();
+        string location = method == "POST"
+            ? "/v2/a/b/blobs/uploads/"
+            : (await _registry.SendAsync("POST", "/v2/a/b/blobs/uploads/?digest-algorithm=sha512", [])).Headers.Location!.ToString();
         await ExpectAsync(400, await _registry.SendAsync(method, $"{location}?digest={digest}", "bytes"u8.ToArray()), "DIGEST_INVALID");
         await ExpectAsync(404, await _registry.SendAsync("GET", $"/v2/a/b/blobs/{digest}", (byte[]?)null));
     }
@@ -72,12 +75,14 @@ public sealed class ProtocolTests : IAsyncLifetime
         await ExpectAsync(404, await _registry.SendAsync("HEAD", $"/v2/shop/web/manifests/{Digest.Of(image)}", (byte[]?)null));
 
         var subject = new Descriptor { MediaType = MediaType.Manifest, Digest = digest, Size = image.Length };
-        byte[] note = await _registry.MakeImageAsync("shop/web", "b", manifest => manifest with { ArtifactType = "a/note", Subject = subject });
+        byte[] note = await _registry.MakeImageAsync("shop/web", "b",
+            manifest => manifest with { ArtifactType = "a/note", Subject = subject });
         var about = await _registry.PutManifestAsync("shop/web", Digest.Of(note).ToString(), note);
         Assert.Equal(digest.ToString(), about.Headers.GetValues("OCI-Subject").Single());
         var listed = ImageJson.ReadIndex(await _registry.Http.GetByteArrayAsync($"/v2/shop/web/referrers/{digest}"));
         Assert.Equal(Digest.Of(note), Assert.Single(listed.Manifests).Digest);
-        await ExpectAsync(400, await _registry.PutManifestAsync("shop/web", Digest.Of("other"u8, s_sha512).ToString(), image), "DIGEST_INVALID");
+        await ExpectAsync(
+            400, await _registry.PutManifestAsync("shop/web", Digest.Of("other"u8, s_sha512).ToString(), image), "DIGEST_INVALID");
         Assert.Empty((await LedgerVerifier.VerifyAsync(_registry.Home)).Problems);
     }
 
@@ -92,7 +97,8 @@ public sealed class ProtocolTests : IAsyncLifetime
             new LedgerEvent.Revoked("shop", "web", digest, "bad"),
         ];
         foreach (var decision in decisions)
-            await Assert.ThrowsAsync<LedgerException>(() => _registry.Ledger.AppendAsync("ann", decision, TestContext.Current.CancellationToken));
+            await Assert.ThrowsAsync<LedgerException>(() =>
+                _registry.Ledger.AppendAsync("ann", decision, TestContext.Current.CancellationToken));
     }
 
     [Theory]
@@ -131,7 +137,8 @@ public sealed class ProtocolTests : IAsyncLifetime
         string many = string.Join(',', Enumerable.Range(0, 1024).Select(i => $"{i * 90}-{(i * 90) + 9}"));
         using var parts = await _registry.SendAsync("GET", $"/v2/a/b/blobs/{blob.Digest}", (byte[]?)null, ("Range", "bytes=" + many));
         Assert.Equal(206, (int)parts.StatusCode);
-        using var all = await _registry.SendAsync("GET", $"/v2/a/b/blobs/{blob.Digest}", (byte[]?)null, ("Range", "bytes=" + string.Join(',', Enumerable.Repeat("0-", 1000))));
+        using var all = await _registry.SendAsync("GET", $"/v2/a/b/blobs/{blob.Digest}", (byte[]?)null,
+            ("Range", "bytes=" + string.Join(',', Enumerable.Repeat("0-", 1000))));
         Assert.Equal(200, (int)all.StatusCode);
         Assert.Equal(bytes.Length, (await all.Content.ReadAsByteArrayAsync()).Length);
     }
@@ -150,11 +157,13 @@ public sealed class ProtocolTests : IAsyncLifetime
     {
         var blob = await _registry.PushBlobAsync("shop/web", "content"u8.ToArray());
         var image = await _registry.PublishAsync("shop/web", "1.0", "a");
-        foreach (var (path, digest) in new[] { ($"blobs/{blob.Digest}", blob.Digest), ("manifests/1.0", image), ($"manifests/{image}", image) })
+        foreach (var (path, digest) in new[] { ($"blobs/{blob.Digest}", blob.Digest), ("manifests/1.0", image),
+            ($"manifests/{image}", image) })
         {
             foreach (string method in new[] { "GET", "HEAD" })
             {
-                using var response = await _registry.SendAsync(method, $"/v2/shop/web/{path}", (byte[]?)null, (header, value.Replace("{etag}", $"\"{digest}\"", StringComparison.Ordinal)));
+                using var response = await _registry.SendAsync(method, $"/v2/shop/web/{path}", (byte[]?)null,
+                    (header, value.Replace("{etag}", $"\"{digest}\"", StringComparison.Ordinal)));
                 Assert.Equal(status, (int)response.StatusCode);
                 if (status < 400)
                     Assert.Equal($"\"{digest}\"", response.Headers.ETag!.ToString());
@@ -171,7 +180,8 @@ public sealed class ProtocolTests : IAsyncLifetime
     {
         var blob = await _registry.PushBlobAsync("a/b", "content"u8.ToArray());
         string version = isCurrent ? $"\"{blob.Digest}\"" : "\"another\"";
-        await ExpectAsync(status, await _registry.SendAsync("GET", $"/v2/a/b/blobs/{blob.Digest}", (byte[]?)null, ("Range", "bytes=1-2"), ("If-Range", version)));
+        await ExpectAsync(status,
+            await _registry.SendAsync("GET", $"/v2/a/b/blobs/{blob.Digest}", (byte[]?)null, ("Range", "bytes=1-2"), ("If-Range", version)));
     }
 
     [Fact]
@@ -183,8 +193,12 @@ public sealed class ProtocolTests : IAsyncLifetime
         await ExpectAsync(412, await PutIfAsync("If-None-Match", "*", second), "DENIED");
         await ExpectAsync(412, await PutIfAsync("If-Match", $"\"{Digest.Of(second)}\"", second), "DENIED");
         await ExpectAsync(201, await PutIfAsync("If-Match", $"\"{Digest.Of(first)}\"", second));
-        await ExpectAsync(412, await _registry.SendAsync("DELETE", "/v2/scratch/web/manifests/1.0", (byte[]?)null, ("If-Match", $"\"{Digest.Of(first)}\"")), "DENIED");
-        await ExpectAsync(202, await _registry.SendAsync("DELETE", "/v2/scratch/web/manifests/1.0", (byte[]?)null, ("If-Match", $"\"{Digest.Of(second)}\"")));
+        await ExpectAsync(
+            412,
+            await _registry.SendAsync("DELETE", "/v2/scratch/web/manifests/1.0", (byte[]?)null, ("If-Match", $"\"{Digest.Of(first)}\"")),
+            "DENIED");
+        await ExpectAsync(202,
+            await _registry.SendAsync("DELETE", "/v2/scratch/web/manifests/1.0", (byte[]?)null, ("If-Match", $"\"{Digest.Of(second)}\"")));
     }
 
     [Fact]
@@ -209,21 +223,32 @@ public sealed class ProtocolTests : IAsyncLifetime
         var config = await _registry.PushBlobAsync("shop/cache", "{}"u8.ToArray(), "application/vnd.buildkit.cacheconfig.v0");
         await ExpectAsync(201, await _registry.PutManifestAsync("shop/cache", "main", Index(layer, config), MediaType.Index));
 
-        await ExpectAsync(404, await _registry.PutManifestAsync("shop/cache", "a", Index(layer with { Digest = Digest.Of("gone"u8) }), MediaType.Index), "MANIFEST_BLOB_UNKNOWN");
-        await ExpectAsync(400, await _registry.PutManifestAsync("shop/cache", "b", Index(layer with { Size = 1 }), MediaType.Index), "MANIFEST_INVALID");
+        await ExpectAsync(
+            404,
+            await _registry.PutManifestAsync("shop/cache", "a", Index(layer with { Digest = Digest.Of("gone"u8) }), MediaType.Index),
+            "MANIFEST_BLOB_UNKNOWN");
+        await ExpectAsync(400, await _registry.PutManifestAsync("shop/cache", "b", Index(layer with { Size = 1 }), MediaType.Index),
+            "MANIFEST_INVALID");
     }
 
     [Fact]
     public async Task AnIndexNamesWhatIsMissingOnlyWhereThatIsAllowed()
     {
         var missing = new Descriptor { MediaType = MediaType.Manifest, Digest = Digest.Of("far away"u8), Size = 8 };
-        await ExpectAsync(404, await _registry.PutManifestAsync("shop/web", "1.0", Index(missing), MediaType.Index), "MANIFEST_BLOB_UNKNOWN");
+        await ExpectAsync(404, await _registry.PutManifestAsync("shop/web", "1.0", Index(missing), MediaType.Index),
+            "MANIFEST_BLOB_UNKNOWN");
         await ExpectAsync(201, await _registry.PutManifestAsync("mirror/web", "1.0", Index(missing), MediaType.Index));
 
         // What is there must be what the index says all the same, and blobs are never left out.
         var image = await _registry.PublishAsync("mirror/web", "2.0", "a");
-        await ExpectAsync(400, await _registry.PutManifestAsync("mirror/web", "3.0", Index(missing with { Digest = image }), MediaType.Index), "MANIFEST_INVALID");
-        await ExpectAsync(404, await _registry.PutManifestAsync("mirror/web", "4.0", Index(missing with { MediaType = MediaType.LayerGzip }), MediaType.Index), "MANIFEST_BLOB_UNKNOWN");
+        await ExpectAsync(
+            400,
+            await _registry.PutManifestAsync("mirror/web", "3.0", Index(missing with { Digest = image }), MediaType.Index),
+            "MANIFEST_INVALID");
+        await ExpectAsync(
+            404,
+            await _registry.PutManifestAsync("mirror/web", "4.0", Index(missing with { MediaType = MediaType.LayerGzip }), MediaType.Index),
+            "MANIFEST_BLOB_UNKNOWN");
     }
 
     private static byte[] Index(params Descriptor[] parts) => ImageJson.Write(new ImageIndex { Manifests = parts });

@@ -50,7 +50,8 @@ public sealed class PruneTests : IAsyncLifetime
         var stray = await _registry.PushBlobAsync("shop/web", "never asked for"u8.ToArray());
         AgeAll();
         await ExpectAsync(200, await _registry.SendAsync("HEAD", $"/v2/shop/web/blobs/{head.Digest}", (byte[]?)null));
-        await ExpectAsync(201, await _registry.SendAsync("POST", $"/v2/shop/api/blobs/uploads/?mount={mounted.Digest}&from=shop/web", (byte[]?)null));
+        await ExpectAsync(201,
+            await _registry.SendAsync("POST", $"/v2/shop/api/blobs/uploads/?mount={mounted.Digest}&from=shop/web", (byte[]?)null));
         await ExpectAsync(201, await _registry.SendAsync("POST", $"/v2/shop/api/blobs/uploads/?mount={anonymous.Digest}", (byte[]?)null));
 
         Assert.Equal(1, (await PruneAsync()).Items);
@@ -97,11 +98,14 @@ public sealed class PruneTests : IAsyncLifetime
     [Fact]
     public async Task ManyWhoAskWhileMuchIsCollectedAreNeverLiedTo()
     {
-        var blobs = await Task.WhenAll(Enumerable.Range(0, 200).Select(i => _registry.PushBlobAsync("shop/web", Encoding.UTF8.GetBytes($"blob {i}"))));
+        var blobs = await Task.WhenAll(Enumerable.Range(0, 200)
+            .Select(i => _registry.PushBlobAsync("shop/web", Encoding.UTF8.GetBytes($"blob {i}"))));
         AgeAll();
         var prune = Task.Run(() => PruneAsync());
         var told = await Task.WhenAll(blobs.Select(async blob =>
-            (blob.Digest, Is: (await _registry.SendAsync("HEAD", $"/v2/shop/web/blobs/{blob.Digest}", (byte[]?)null)).IsSuccessStatusCode)));
+            (
+                blob.Digest,
+                Is: (await _registry.SendAsync("HEAD", $"/v2/shop/web/blobs/{blob.Digest}", (byte[]?)null)).IsSuccessStatusCode)));
         var report = await prune;
 
         Assert.All(told.Where(one => one.Is), one => Assert.True(IsThere(one.Digest)));
@@ -116,7 +120,11 @@ public sealed class PruneTests : IAsyncLifetime
         AgeAll();
         int before = Count();
         string program = Path.Combine(AppContext.BaseDirectory, "Ingot.Appender.dll");
-        using (var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("dotnet", ["exec", program, _registry.Home.Root, "prune"]) { RedirectStandardOutput = true })!)
+        using (var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("dotnet",
+            ["exec", program, _registry.Home.Root, "prune"])
+        {
+            RedirectStandardOutput = true,
+        })!)
         {
             await process.StandardOutput.ReadLineAsync();
             while (Count() == before && !process.HasExited)
@@ -126,7 +134,8 @@ public sealed class PruneTests : IAsyncLifetime
         }
 
         await _registry.RestartAsync();
-        Assert.DoesNotContain(Directory.EnumerateFiles(Path.Combine(_registry.Home.Content, "tmp")), path => path.Contains("aside-", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.EnumerateFiles(Path.Combine(_registry.Home.Content, "tmp")),
+            path => path.Contains("aside-", StringComparison.Ordinal));
         var verified = await LayoutVerification.VerifyAsync(new OciLayout(_registry.Home.Content), LedgerRoots.Published(_registry.Home));
         Assert.Empty(verified.Problems);
         await PruneAsync();
@@ -159,14 +168,16 @@ public sealed class PruneTests : IAsyncLifetime
         Assert.Equal((1, 1000), AbandonedUploads.Remove(_registry.Uploads, TimeProvider.System, dryRun: false));
 
         await ExpectAsync(404, await _registry.SendAsync("PATCH", location, new byte[10]), "BLOB_UPLOAD_UNKNOWN");
-        await ExpectAsync(404, await _registry.SendAsync("PUT", $"{location}?digest={Digest.Of(new byte[1000])}", (byte[]?)null), "BLOB_UPLOAD_UNKNOWN");
+        await ExpectAsync(404, await _registry.SendAsync("PUT", $"{location}?digest={Digest.Of(new byte[1000])}", (byte[]?)null),
+            "BLOB_UPLOAD_UNKNOWN");
         await _registry.PushBlobAsync("shop/web", new byte[1000]);
     }
 
     [Fact]
     public async Task ALargeManifestKeepsItsLayers()
     {
-        await _registry.PublishAsync("shop/web", "1", "beneath much text", manifest => manifest with { Annotations = new() { ["large"] = new string('x', 7 << 20) } });
+        await _registry.PublishAsync("shop/web", "1", "beneath much text",
+            manifest => manifest with { Annotations = new() { ["large"] = new string('x', 7 << 20) } });
         AgeAll();
         Assert.Equal(0, (await PruneAsync()).Items);
         Assert.True(IsThere(Of("beneath much text")));
@@ -192,7 +203,8 @@ public sealed class PruneTests : IAsyncLifetime
 
     private Task<CachePruneReport> PruneAsync(CachePolicy? policy = null)
     {
-        var pruning = new CachePruning(Path.Combine(_registry.Home.Root, "cache"), _registry.Store, async token => await LayoutReach.OfAsync(_registry.Store, LedgerRoots.Read(_registry.Home), token));
+        var pruning = new CachePruning(Path.Combine(_registry.Home.Root, "cache"), _registry.Store,
+            async token => await LayoutReach.OfAsync(_registry.Store, LedgerRoots.Read(_registry.Home), token));
         return pruning.RunAsync(policy ?? s_registry);
     }
 }

@@ -38,8 +38,10 @@ public sealed class ReferrerTests : IAsyncLifetime
     {
         var image = await ImageAsync();
         await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "m", await EvidenceAsync(image, "one", null)));
-        await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "i", ImageJson.Write(new ImageIndex { Manifests = [], Subject = image }), MediaType.Index));
-        await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "j", ImageJson.Write(new ImageIndex { Manifests = [], Subject = image, ArtifactType = "a/b" }), MediaType.Index));
+        await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "i",
+            ImageJson.Write(new ImageIndex { Manifests = [], Subject = image }), MediaType.Index));
+        await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "j",
+            ImageJson.Write(new ImageIndex { Manifests = [], Subject = image, ArtifactType = "a/b" }), MediaType.Index));
 
         var (index, _) = await ListAsync(image.Digest.ToString());
         Assert.Equal([MediaType.Config, null, "a/b"], index.Manifests.Select(manifest => manifest.ArtifactType));
@@ -50,7 +52,8 @@ public sealed class ReferrerTests : IAsyncLifetime
     {
         var image = await ImageAsync();
         await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "one", await EvidenceAsync(image, "one", Bundle)));
-        await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", "two", await EvidenceAsync(image, "two", "application/other+json")));
+        await ExpectAsync(201,
+            await _registry.PutManifestAsync("shop/web", "two", await EvidenceAsync(image, "two", "application/other+json")));
 
         var (index, response) = await ListAsync($"{image.Digest}?artifactType={Uri.EscapeDataString(Bundle)}");
         Assert.Equal("one", Assert.Single(index.Manifests).Annotations!["note"]);
@@ -91,7 +94,8 @@ public sealed class ReferrerTests : IAsyncLifetime
     public async Task EvidenceIsAnEntryThatNamesItsSubjectAndPredicate()
     {
         var image = await ImageAsync();
-        var evidence = await EvidenceAsync(image, "one", Bundle, new() { ["dev.sigstore.bundle.predicateType"] = "https://slsa.dev/provenance/v1" });
+        var evidence = await EvidenceAsync(image, "one", Bundle,
+            new() { ["dev.sigstore.bundle.predicateType"] = "https://slsa.dev/provenance/v1" });
         await ExpectAsync(201, await _registry.PutManifestAsync("shop/web", Digest.Of(evidence).ToString(), evidence));
 
         var found = _registry.Ledger.Read(view => view.Entries(0, 10, new LedgerFilter { Digest = image.Digest }));
@@ -117,7 +121,8 @@ public sealed class ReferrerTests : IAsyncLifetime
         {
             var response = await _registry.SendAsync("GET", next, (byte[]?)null);
             await ExpectAsync(200, response);
-            notes.AddRange(ImageJson.ReadIndex(await response.Content.ReadAsByteArrayAsync()).Manifests.Select(manifest => manifest.Annotations!["note"]));
+            notes.AddRange(ImageJson.ReadIndex(await response.Content.ReadAsByteArrayAsync()).Manifests
+                .Select(manifest => manifest.Annotations!["note"]));
             next = response.Headers.TryGetValues("Link", out var links) ? links.Single().Split('<', '>')[1] : null;
             pages++;
         }
@@ -209,7 +214,10 @@ public sealed class ReferrerTests : IAsyncLifetime
         await ExpectAsync(201, await PutAsync(tag, first, second));
 
         await ExpectAsync(409, await PutAsync(tag, second), "DENIED");
-        await ExpectAsync(409, await PutAsync(tag, first with { Annotations = new() { ["dev.cosignproject.cosign/signature"] = "forged" } }, second), "DENIED");
+        await ExpectAsync(
+            409,
+            await PutAsync(tag, first with { Annotations = new() { ["dev.cosignproject.cosign/signature"] = "forged" } }, second),
+            "DENIED");
         await ExpectAsync(409, await PutAsync(tag), "DENIED");
         var kept = await _registry.Http.GetByteArrayAsync($"/v2/shop/web/manifests/{tag}");
         Assert.Equal(2, ImageJson.ReadManifest(kept).Layers.Count);
@@ -220,7 +228,8 @@ public sealed class ReferrerTests : IAsyncLifetime
     {
         var image = await ImageAsync();
         string tag = $"sha256-{image.Digest.Hex}.sig";
-        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(async i => await PutAsync(tag, await SignatureAsync($"signer {i}"))));
+        var answers =
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(async i => await PutAsync(tag, await SignatureAsync($"signer {i}"))));
 
         // Each pushed only its own: the first wins, and the others are told to read what is there.
         Assert.Single(answers, answer => (int)answer.StatusCode == 201);
@@ -256,22 +265,27 @@ public sealed class ReferrerTests : IAsyncLifetime
         return Descriptor.Of(MediaType.Manifest, image);
     }
 
-    private Task<byte[]> EvidenceAsync(Descriptor subject, string note, string? artifactType, SortedDictionary<string, string>? annotations = null) =>
-        _registry.MakeImageAsync("shop/web", note, manifest => manifest with { Subject = subject, ArtifactType = artifactType, Annotations = new(annotations ?? []) { ["note"] = note } });
+    private Task<byte[]> EvidenceAsync(
+        Descriptor subject, string note, string? artifactType, SortedDictionary<string, string>? annotations = null) =>
+        _registry.MakeImageAsync("shop/web", note, manifest =>
+            manifest with { Subject = subject, ArtifactType = artifactType, Annotations = new(annotations ?? []) { ["note"] = note } });
 
     private async Task<Descriptor> SignatureAsync(string who) =>
-        (await _registry.PushBlobAsync("shop/web", "the payload they all sign"u8.ToArray(), "application/vnd.dev.cosign.simplesigning.v1+json"))
+        (await _registry.PushBlobAsync("shop/web", "the payload they all sign"u8.ToArray(),
+            "application/vnd.dev.cosign.simplesigning.v1+json"))
             with
         { Annotations = new() { ["dev.cosignproject.cosign/signature"] = who } };
 
     private async Task<HttpResponseMessage> PutAsync(string tag, params Descriptor[] layers) =>
-        await _registry.PutManifestAsync("shop/web", tag, await _registry.MakeImageAsync("shop/web", "x", manifest => manifest with { Layers = layers }));
+        await _registry.PutManifestAsync("shop/web", tag,
+            await _registry.MakeImageAsync("shop/web", "x", manifest => manifest with { Layers = layers }));
 
     private Task<HttpResponseMessage> PutIndexAsync(string tag, params Digest[] manifests)
     {
         var descriptors = manifests.Select(digest => _registry.Ledger.Read(view => view.Manifest("shop/web", digest))!)
             .Select(manifest => new Descriptor { MediaType = manifest.MediaType, Digest = manifest.Digest, Size = manifest.Size });
-        return _registry.PutManifestAsync("shop/web", tag, ImageJson.Write(new ImageIndex { Manifests = [.. descriptors] }), MediaType.Index);
+        return _registry.PutManifestAsync(
+            "shop/web", tag, ImageJson.Write(new ImageIndex { Manifests = [.. descriptors] }), MediaType.Index);
     }
 
     private async Task<(ImageIndex Index, HttpResponseMessage Response)> ListAsync(string digest, string repository = "shop/web")

@@ -10,7 +10,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Ingot.Server.Tests.Registry;
 
-/// <summary>A registry on an ephemeral port, and the few things a client does to it. Repositories below <c>scratch/</c> are mutable.</summary>
+/// <summary>A registry on an ephemeral port, and the few things a client does to it.
+/// Repositories below <c>scratch/</c> are mutable.</summary>
 public sealed class RegistryFixture : IAsyncDisposable
 {
     private readonly TestHome _test = new();
@@ -56,10 +57,12 @@ public sealed class RegistryFixture : IAsyncDisposable
         _test.Dispose();
     }
 
-    public Task<HttpResponseMessage> SendAsync(string method, string path, byte[]? body = null, params (string Name, string Value)[] headers) =>
+    public Task<HttpResponseMessage> SendAsync(
+        string method, string path, byte[]? body = null, params (string Name, string Value)[] headers) =>
         SendAsync(method, path, body is null ? null : new ByteArrayContent(body), headers);
 
-    public async Task<HttpResponseMessage> SendAsync(string method, string path, HttpContent? body, params (string Name, string Value)[] headers)
+    public async Task<HttpResponseMessage> SendAsync(
+        string method, string path, HttpContent? body, params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = body };
         foreach (var (name, value) in headers)
@@ -82,7 +85,8 @@ public sealed class RegistryFixture : IAsyncDisposable
         return descriptor;
     }
 
-    public Task<HttpResponseMessage> PutManifestAsync(string repository, string reference, byte[] manifest, string? mediaType = MediaType.Manifest)
+    public Task<HttpResponseMessage> PutManifestAsync(
+        string repository, string reference, byte[] manifest, string? mediaType = MediaType.Manifest)
     {
         var content = new ByteArrayContent(manifest);
         content.Headers.ContentType = mediaType is null ? null : MediaTypeHeaderValue.Parse(mediaType);
@@ -90,19 +94,27 @@ public sealed class RegistryFixture : IAsyncDisposable
     }
 
     /// <summary>An image with one layer of the given text, its blobs pushed.</summary>
-    public async Task<byte[]> MakeImageAsync(string repository, string text, Func<Manifest, Manifest>? change = null, string architecture = "amd64")
+    public async Task<byte[]> MakeImageAsync(
+        string repository, string text, Func<Manifest, Manifest>? change = null, string architecture = "amd64")
     {
         var layer = await PushBlobAsync(repository, Encoding.UTF8.GetBytes(text), MediaType.LayerGzip);
         var manifest = new Manifest { Config = await PushConfigAsync(repository, [layer], architecture), Layers = [layer] };
         var changed = change?.Invoke(manifest) ?? manifest;
         // A configuration speaks of as many layers as there are.
-        return ImageJson.Write(changed.Config == manifest.Config ? changed with { Config = await PushConfigAsync(repository, changed.Layers, architecture) } : changed);
+        return ImageJson.Write(changed.Config == manifest.Config
+            ? changed with { Config = await PushConfigAsync(repository, changed.Layers, architecture) }
+            : changed);
     }
 
     /// <summary>The configuration of an image of these layers.</summary>
     public Task<Descriptor> PushConfigAsync(string repository, IReadOnlyList<Descriptor> layers, string architecture = "amd64")
     {
-        var config = new ImageConfig { Architecture = architecture, Os = "linux", RootFs = new RootFileSystem { DiffIds = [.. layers.Select(layer => layer.Digest)] } };
+        var config = new ImageConfig
+        {
+            Architecture = architecture,
+            Os = "linux",
+            RootFs = new RootFileSystem { DiffIds = [.. layers.Select(layer => layer.Digest)] },
+        };
         return PushBlobAsync(repository, ImageJson.Write(config), MediaType.Config);
     }
 
@@ -127,7 +139,14 @@ public sealed class RegistryFixture : IAsyncDisposable
     {
         Ledger = await LedgerStore.OpenAsync(_test.Home, TimeProvider.System);
         Store = new DirectoryStore(_test.Home.Content);
-        var options = new RegistryOptions { Ledger = Ledger, Store = Store, Uploads = _test.Home.Uploads, ReferrerNotes = _test.Home.ReferrerNotes, Mutable = ["scratch/*"] };
+        var options = new RegistryOptions
+        {
+            Ledger = Ledger,
+            Store = Store,
+            Uploads = _test.Home.Uploads,
+            ReferrerNotes = _test.Home.ReferrerNotes,
+            Mutable = ["scratch/*"],
+        };
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");

@@ -22,7 +22,8 @@ public sealed class TagTests : IAsyncLifetime
         IsAdministrator = http => http.Request.Headers["X-Test-User"] == "root",
         // A signature that begins with "trusted" is by a trusted key; what follows is its wrapping.
         TrustedSignature = (image, descriptor, content, _) => Task.FromResult(
-            descriptor.Annotations?.GetValueOrDefault(Signature)?.Split('+') is ["trusted", ..] && content.Span.IndexOf(Encoding.ASCII.GetBytes(image)) >= 0
+            descriptor.Annotations?.GetValueOrDefault(Signature)?.Split('+') is ["trusted", ..]
+                && content.Span.IndexOf(Encoding.ASCII.GetBytes(image)) >= 0
                 ? "key " + Digest.Of(content.Span)
                 : null),
     });
@@ -127,10 +128,12 @@ public sealed class TagTests : IAsyncLifetime
         var (digest, _) = await PublishAsync("1.0", "a");
         await DecideAsync(digest, admitted: true);
         await DecideAsync(digest, admitted: false);
-        await _registry.Ledger.AppendAsync("x", new LedgerEvent.Revoked("shop", "web", digest, "bad"), TestContext.Current.CancellationToken);
+        await _registry.Ledger.AppendAsync("x", new LedgerEvent.Revoked("shop", "web", digest, "bad"),
+            TestContext.Current.CancellationToken);
         await ExpectAsync(409, await DeleteAsync("1.0", "root"), "DENIED");
         var desk = new TagDesk(_registry.Ledger);
-        var e = await Assert.ThrowsAsync<ApiException>(() => desk.FreeAsync(new TagRequest("shop/web", "1.0", "why not"), "root", TestContext.Current.CancellationToken));
+        var e = await Assert.ThrowsAsync<ApiException>(() =>
+            desk.FreeAsync(new TagRequest("shop/web", "1.0", "why not"), "root", TestContext.Current.CancellationToken));
         Assert.Equal("refused", e.Code);
         Assert.Equal(digest, Tag("1.0"));
     }
@@ -148,8 +151,10 @@ public sealed class TagTests : IAsyncLifetime
 
         await PublishAsync("taken", "a", "mallory");
         var desk = new TagDesk(_registry.Ledger, (_, tag, _, _) => Task.FromResult(tag != "taken"));
-        Assert.Equal(digest, (await desk.FreeAsync(new TagRequest("shop/web", "taken", "squatted"), "root", TestContext.Current.CancellationToken)).Digest);
-        await Assert.ThrowsAsync<ApiException>(() => desk.FreeAsync(new TagRequest("shop/web", "1.0", "why not"), "root", TestContext.Current.CancellationToken));
+        Assert.Equal(digest,
+            (await desk.FreeAsync(new TagRequest("shop/web", "taken", "squatted"), "root", TestContext.Current.CancellationToken)).Digest);
+        await Assert.ThrowsAsync<ApiException>(() =>
+            desk.FreeAsync(new TagRequest("shop/web", "1.0", "why not"), "root", TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -187,10 +192,13 @@ public sealed class TagTests : IAsyncLifetime
         var (digest, _) = await PublishAsync("1.0", "a");
         string tag = $"sha256-{digest.Hex}.sig";
         var stored = await _registry.Store.PutAsync(MediaType.Manifest, "{}"u8.ToArray());
-        await _registry.Ledger.AppendAsync("x", new LedgerEvent.ImagePublished("shop/web", stored.Digest, MediaType.Manifest, 2), TestContext.Current.CancellationToken);
-        await _registry.Ledger.AppendAsync("x", new LedgerEvent.TagBound("shop/web", tag, stored.Digest), TestContext.Current.CancellationToken);
+        await _registry.Ledger.AppendAsync("x", new LedgerEvent.ImagePublished("shop/web", stored.Digest, MediaType.Manifest, 2),
+            TestContext.Current.CancellationToken);
+        await _registry.Ledger.AppendAsync("x", new LedgerEvent.TagBound("shop/web", tag, stored.Digest),
+            TestContext.Current.CancellationToken);
         var answer = await PutSignaturesAsync(tag, await SignedAsync("payload", "one"));
-        Assert.Contains("an administrator can free the tag", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Contains("an administrator can free the tag", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
         await ExpectAsync(409, answer, "DENIED");
         await ExpectAsync(202, await DeleteAsync(tag, "root"));
         await ExpectAsync(201, await PutSignaturesAsync(tag, await SignedAsync("payload", "one")));
@@ -201,14 +209,19 @@ public sealed class TagTests : IAsyncLifetime
     {
         var (digest, _) = await PublishAsync("1.0", "a", "mallory");
         // The same image elsewhere was admitted: that says nothing about this repository's tag.
-        await _registry.Ledger.AppendAsync("x", new LedgerEvent.PromotionDecided("other", "web", "other/web", digest, "test", true, []), TestContext.Current.CancellationToken);
+        await _registry.Ledger.AppendAsync("x", new LedgerEvent.PromotionDecided("other", "web", "other/web", digest, "test", true, []),
+            TestContext.Current.CancellationToken);
         var desk = new TagDesk(_registry.Ledger);
-        var freed = await desk.FreeAsync(new TagRequest("shop/web", "1.0", "taken by a stranger"), "root", TestContext.Current.CancellationToken);
+        var freed = await desk.FreeAsync(new TagRequest("shop/web", "1.0", "taken by a stranger"), "root",
+            TestContext.Current.CancellationToken);
         Assert.Equal(new TagReply("shop/web", "1.0", digest), freed);
-        Assert.Equal(new LedgerEvent.TagDeleted("shop/web", "1.0", digest, "taken by a stranger"), _registry.Ledger.Read(view => view.Latest(1)).Single().Event);
-        var e = await Assert.ThrowsAsync<ApiException>(() => desk.FreeAsync(new TagRequest("shop/web", "1.0", "again"), "root", TestContext.Current.CancellationToken));
+        Assert.Equal(new LedgerEvent.TagDeleted("shop/web", "1.0", digest, "taken by a stranger"),
+            _registry.Ledger.Read(view => view.Latest(1)).Single().Event);
+        var e = await Assert.ThrowsAsync<ApiException>(() =>
+            desk.FreeAsync(new TagRequest("shop/web", "1.0", "again"), "root", TestContext.Current.CancellationToken));
         Assert.Equal("not_found", e.Code);
-        e = await Assert.ThrowsAsync<ApiException>(() => desk.FreeAsync(new TagRequest("shop/web", "1.0", ""), "root", TestContext.Current.CancellationToken));
+        e = await Assert.ThrowsAsync<ApiException>(() =>
+            desk.FreeAsync(new TagRequest("shop/web", "1.0", ""), "root", TestContext.Current.CancellationToken));
         Assert.Equal("invalid", e.Code);
     }
 
@@ -247,7 +260,8 @@ public sealed class TagTests : IAsyncLifetime
     private Digest? Tag(string tag) => _registry.Ledger.Read(view => view.Tag("shop/web", tag))?.Digest;
 
     private Task DecideAsync(Digest digest, bool admitted) =>
-        _registry.Ledger.AppendAsync("x", new LedgerEvent.PromotionDecided("shop", "web", "shop/web", digest, "test", admitted, []), TestContext.Current.CancellationToken);
+        _registry.Ledger.AppendAsync("x", new LedgerEvent.PromotionDecided("shop", "web", "shop/web", digest, "test", admitted, []),
+            TestContext.Current.CancellationToken);
 
     private async Task<(Digest Digest, Descriptor Descriptor)> PublishAsync(string tag, string text, string user = "ann")
     {
@@ -256,16 +270,24 @@ public sealed class TagTests : IAsyncLifetime
         return (Digest.Of(image), Descriptor.Of(MediaType.Manifest, image));
     }
 
-    private Task<HttpResponseMessage> PutIndexAsync(string tag, byte[] index, string user = "ann") => PutAsync(tag, index, MediaType.Index, user);
+    private Task<HttpResponseMessage> PutIndexAsync(string tag, byte[] index, string user = "ann") =>
+        PutAsync(tag, index, MediaType.Index, user);
 
     private Task<HttpResponseMessage> PutAsync(string tag, byte[] document, string mediaType, string user) =>
-        _registry.SendAsync("PUT", $"/v2/shop/web/manifests/{tag}", new ByteArrayContent(document) { Headers = { ContentType = new(mediaType) } }, ("X-Test-User", user));
+        _registry.SendAsync("PUT", $"/v2/shop/web/manifests/{tag}",
+            new ByteArrayContent(document) { Headers = { ContentType = new(mediaType) } }, ("X-Test-User", user));
 
-    private Task<HttpResponseMessage> DeleteAsync(string reference, string user) => _registry.SendAsync("DELETE", $"/v2/shop/web/manifests/{reference}", (byte[]?)null, ("X-Test-User", user));
+    private Task<HttpResponseMessage> DeleteAsync(string reference, string user) =>
+        _registry.SendAsync("DELETE", $"/v2/shop/web/manifests/{reference}", (byte[]?)null, ("X-Test-User", user));
 
     private async Task<Descriptor> SignedAsync(string payload, string signature) =>
-        (await _registry.PushBlobAsync("shop/web", Encoding.UTF8.GetBytes(payload), "application/vnd.dev.cosign.simplesigning.v1+json")) with { Annotations = new() { [Signature] = signature } };
+        (await _registry.PushBlobAsync("shop/web", Encoding.UTF8.GetBytes(payload),
+            "application/vnd.dev.cosign.simplesigning.v1+json")) with
+        {
+            Annotations = new() { [Signature] = signature },
+        };
 
     private async Task<HttpResponseMessage> PutSignaturesAsync(string tag, params Descriptor[] layers) =>
-        await _registry.PutManifestAsync("shop/web", tag, await _registry.MakeImageAsync("shop/web", "x", manifest => manifest with { Layers = layers }));
+        await _registry.PutManifestAsync("shop/web", tag,
+            await _registry.MakeImageAsync("shop/web", "x", manifest => manifest with { Layers = layers }));
 }

@@ -9,7 +9,8 @@ public sealed class SqliteStatementTests : IDisposable
 {
     private readonly SqliteDatabase _db = SqliteDatabase.OpenTemporary();
 
-    public SqliteStatementTests() => _db.ExecuteScript("CREATE TABLE t (name TEXT NOT NULL PRIMARY KEY, bytes BLOB NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID");
+    public SqliteStatementTests() =>
+        _db.ExecuteScript("CREATE TABLE t (name TEXT NOT NULL PRIMARY KEY, bytes BLOB NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID");
 
     public static TheoryData<string, byte[], long> Values => new()
     {

@@ -17,10 +17,14 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
         Skip();
         const string Copy = "COPY --link --chown=7:8 a /opt/deep/a\n";
         var first = await fixture.BuildAsync("FROM base\nRUN ln -s /etc /opt/deep\n" + Copy, ("a", "linked"));
-        var second = await fixture.BuildAsync("FROM base\nRUN mkdir -m 700 /opt/deep && echo other > /opt/other\n" + Copy + "RUN cat /opt/deep/a && stat -c '%a %u:%g' /opt/deep", ("a", "linked"));
+        var second = await fixture.BuildAsync(
+            "FROM base\nRUN mkdir -m 700 /opt/deep && echo other > /opt/other\n" + Copy
+                + "RUN cat /opt/deep/a && stat -c '%a %u:%g' /opt/deep",
+            ("a", "linked"));
         Assert.DoesNotContain(Copy.Trim(), second.Progress.Started);
         Assert.Contains(first.Image.Manifest.Layers[^1].Digest, second.Image.Manifest.Layers.Select(l => l.Digest));
-        Assert.Equal([$"Directory opt 755 7:8 {Epoch}", $"Directory opt/deep 755 7:8 {Epoch}", $"File opt/deep/a 644 7:8 {Epoch}"], await first.LayerAsync(0));
+        Assert.Equal([$"Directory opt 755 7:8 {Epoch}", $"Directory opt/deep 755 7:8 {Epoch}", $"File opt/deep/a 644 7:8 {Epoch}"],
+            await first.LayerAsync(0));
         Assert.Equal(["linked755 7:8"], second.Progress.Lines);
     }
 
@@ -36,7 +40,8 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
     public async Task AnOwnerThatIsANameHasNoMeaningOverNothing()
     {
         Skip();
-        var e = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync("FROM base\nCOPY --link --chown=daemon a /a\n", ("a", "x")));
+        var e = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            fixture.BuildAsync("FROM base\nCOPY --link --chown=daemon a /a\n", ("a", "x")));
         Assert.Contains("user 'daemon' is a name", e.Message, StringComparison.Ordinal);
     }
 
@@ -57,8 +62,14 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
             RUN test -p /in/pipe && test -c /in/null && test "$(stat -c %i /in/suid)" = "$(stat -c %i /in/s/again)"
             """);
         Assert.Equal(["File followed 4755 0:0"], Sorted(await built.LayerAsync(0)));
-        Assert.Equal(["Directory kept 755 0:0", "Directory kept/out 755 0:0", "Directory kept/s 2775 0:0", "File kept/s/again 4755 0:0", "SymbolicLink kept/out/l 777 0:0 -> suid"], Sorted(await built.LayerAsync(1)));
-        Assert.Equal(["Directory less 755 0:0", "Fifo less/pipe 600 0:0", "File less/cap 755 0:0 security.capability", "File less/suid 4755 0:0", "SymbolicLink less/l 777 0:0 -> suid"], Sorted(await built.LayerAsync(2)));
+        Assert.Equal(
+            ["Directory kept 755 0:0", "Directory kept/out 755 0:0", "Directory kept/s 2775 0:0", "File kept/s/again 4755 0:0",
+                "SymbolicLink kept/out/l 777 0:0 -> suid"],
+            Sorted(await built.LayerAsync(1)));
+        Assert.Equal(
+            ["Directory less 755 0:0", "Fifo less/pipe 600 0:0", "File less/cap 755 0:0 security.capability", "File less/suid 4755 0:0",
+                "SymbolicLink less/l 777 0:0 -> suid"],
+            Sorted(await built.LayerAsync(2)));
         Assert.Contains("HardLink in/suid 4755 5:6 -> in/s/again", (await built.LayerAsync(3)).Select(Timeless));
         Assert.Contains("File in/cap 755 5:6 security.capability", (await built.LayerAsync(3)).Select(Timeless));
     }
@@ -77,7 +88,9 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
             BuildFixture.Write(project, new Dictionary<string, string>
             {
                 ["ingot.yaml"] = BuildFixture.Base + "  app: { dockerfile: Dockerfile }\n",
-                ["Dockerfile"] = "FROM base\nADD no-suffix /\nADD --unpack=false a.tar.xz /kept/\nCOPY a.tar.xz /copied/\nRUN cat /usr/lib/ingot-test && stat -c '%a %u:%g %h %Y' /opt/again && readlink /out && ls /kept /copied && test -L /lib\n",
+                ["Dockerfile"] = "FROM base\nADD no-suffix /\nADD --unpack=false a.tar.xz /kept/\nCOPY a.tar.xz /copied/\n"
+                    + "RUN cat /usr/lib/ingot-test && stat -c '%a %u:%g %h %Y' /opt/again && readlink /out && ls /kept /copied "
+                    + "&& test -L /lib\n",
             });
             var built = await fixture.BuildAtAsync(project, s => s, CancellationToken.None);
             Assert.Equal(["lib", "4711 3:4 2 1000", "/etc", "/copied:", "a.tar.xz", "", "/kept:", "a.tar.xz"], built.Progress.Lines);
@@ -93,16 +106,20 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
     {
         Skip();
         await using var server = new StaticServer(path => path == "/file" ? Encoding.ASCII.GetBytes("from afar\n") : null);
-        string dockerfile = $"FROM base\nADD {server.Root.Replace("://", "://me:hidden@", StringComparison.Ordinal)}/file /opt/\nRUN cat /opt/file && stat -c '%a %u:%g %Y' /opt/file\n";
+        string dockerfile = $"FROM base\nADD {server.Root.Replace("://", "://me:hidden@", StringComparison.Ordinal)}/file /opt/\n"
+            + "RUN cat /opt/file && stat -c '%a %u:%g %Y' /opt/file\n";
         var built = await fixture.BuildAsync(dockerfile);
         Assert.Equal(["from afar", $"600 0:0 {Epoch}"], built.Progress.Lines);
-        Assert.DoesNotContain("hidden", string.Join('\n', built.History) + string.Join('\n', built.Progress.Started), StringComparison.Ordinal);
+        Assert.DoesNotContain("hidden", string.Join('\n', built.History) + string.Join('\n', built.Progress.Started),
+            StringComparison.Ordinal);
         Assert.Equal(Ingot.Oci.Content.Digest.Of("from afar\n"u8).ToString(), Assert.Single(built.Image.Record.Materials).Identity);
         Assert.Empty((await fixture.BuildAsync(dockerfile)).Progress.Started);
-        Assert.DoesNotContain(Directory.EnumerateFiles(Path.Combine(fixture.Home, "cache", "steps")), f => File.ReadAllText(f).Contains("hidden", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.EnumerateFiles(Path.Combine(fixture.Home, "cache", "steps")),
+            f => File.ReadAllText(f).Contains("hidden", StringComparison.Ordinal));
 
         string wrong = new('0', 64);
-        var e = await Assert.ThrowsAsync<UnavailableException>(() => fixture.BuildAsync($"FROM base\nADD --checksum=sha256:{wrong} {server.Root}/file /opt/\n"));
+        var e = await Assert.ThrowsAsync<UnavailableException>(() =>
+            fixture.BuildAsync($"FROM base\nADD --checksum=sha256:{wrong} {server.Root}/file /opt/\n"));
         Assert.StartsWith("Dockerfile:2:1: error: ", e.Message, StringComparison.Ordinal);
         Assert.Contains(wrong, e.Message, StringComparison.Ordinal);
     }
@@ -119,7 +136,8 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
                 git -c user.name=t -c user.email=t@example.org commit -q --allow-empty -m two && git update-server-info
                 """);
             await using var server = new StaticServer(path => File.Exists(repository + path) ? File.ReadAllBytes(repository + path) : null);
-            string dockerfile = $"FROM base\nADD {server.Root}/.git#v1:d /opt/\nADD --keep-git-dir=true {server.Root}/.git#v1 /src/\nRUN cat /opt/f && stat -c %a /opt/f /opt && ls -A /opt && cat /src/.git/HEAD\n";
+            string dockerfile = $"FROM base\nADD {server.Root}/.git#v1:d /opt/\nADD --keep-git-dir=true {server.Root}/.git#v1 /src/\n"
+                + "RUN cat /opt/f && stat -c %a /opt/f /opt && ls -A /opt && cat /src/.git/HEAD\n";
             var built = await fixture.BuildAsync(dockerfile);
             string commit = Shell(repository, "git rev-parse v1").Trim();
             Assert.Equal(["one", "755", "755", "f", commit], built.Progress.Lines);
@@ -139,7 +157,8 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
         string repository = Directory.CreateTempSubdirectory("ingot-repository-").FullName;
         try
         {
-            Shell(repository, "git init -q -b main . && mkdir d && echo one > d/f && git add . && git -c user.name=t -c user.email=t@example.org commit -q -m one && git update-server-info");
+            Shell(repository, "git init -q -b main . && mkdir d && echo one > d/f && git add . "
+                + "&& git -c user.name=t -c user.email=t@example.org commit -q -m one && git update-server-info");
             await using var server = new StaticServer(path => File.Exists(repository + path) ? File.ReadAllBytes(repository + path) : null);
             var built = await fixture.BuildWithContextsAsync(
                 """
@@ -179,7 +198,8 @@ public sealed class AddTests(BuildFixture fixture) : IClassFixture<BuildFixture>
 
     private static string Shell(string directory, string script)
     {
-        using var process = Process.Start(new ProcessStartInfo("sh", ["-e", "-c", script]) { WorkingDirectory = directory, RedirectStandardOutput = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo("sh", ["-e", "-c", script]) { WorkingDirectory = directory, RedirectStandardOutput = true })!;
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         Assert.Equal(0, process.ExitCode);

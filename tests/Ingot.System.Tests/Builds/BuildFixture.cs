@@ -97,7 +97,8 @@ public sealed class BuildFixture(BuildSeed seed) : IAsyncLifetime
     public static ProcessStartInfo Program(string project, string home, string umask, bool noCache, string under = "")
     {
         string[] options = noCache ? ["--no-cache"] : [];
-        var start = new ProcessStartInfo("sh", ["-c", $"umask {umask}; {under} exec \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "Ingot.Cli"), "-C", project, "--output", "json", "build", .. options])
+        var start = new ProcessStartInfo("sh", ["-c", $"umask {umask}; {under} exec \"$@\"", "sh",
+            Path.Combine(AppContext.BaseDirectory, "Ingot.Cli"), "-C", project, "--output", "json", "build", .. options])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -118,17 +119,23 @@ public sealed class BuildFixture(BuildSeed seed) : IAsyncLifetime
     }
 
     /// <summary>Builds an image <c>app</c> of a Dockerfile, and the base, in the fixture's cache.</summary>
-    public Task<Built> BuildAsync(string dockerfile, params (string Name, string Text)[] files) => BuildAsync(dockerfile, settings => settings, CancellationToken.None, files);
+    public Task<Built> BuildAsync(string dockerfile, params (string Name, string Text)[] files) =>
+        BuildAsync(dockerfile, settings => settings, CancellationToken.None, files);
 
-    public Task<Built> BuildAsync(string dockerfile, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, params (string Name, string Text)[] files) =>
+    public Task<Built> BuildAsync(
+        string dockerfile, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken,
+        params (string Name, string Text)[] files) =>
         BuildAsync(dockerfile, change, new Recorder(), cancellationToken, files);
 
-    public async Task<Built> BuildAsync(string dockerfile, Func<BuildSettings, BuildSettings> change, Recorder events, CancellationToken cancellationToken, params (string Name, string Text)[] files)
+    public async Task<Built> BuildAsync(
+        string dockerfile, Func<BuildSettings, BuildSettings> change, Recorder events, CancellationToken cancellationToken,
+        params (string Name, string Text)[] files)
     {
         string project = System.IO.Directory.CreateTempSubdirectory("ingot-project-").FullName;
         try
         {
-            Write(project, files.Append(("ingot.yaml", Base + "  app: { dockerfile: Dockerfile }\n")).Append(("Dockerfile", dockerfile)).ToDictionary(f => f.Item1, f => f.Item2));
+            Write(project, files.Append(("ingot.yaml", Base + "  app: { dockerfile: Dockerfile }\n")).Append(("Dockerfile", dockerfile))
+                .ToDictionary(f => f.Item1, f => f.Item2));
             return await BuildAtAsync(project, change, cancellationToken, events);
         }
         finally
@@ -137,29 +144,50 @@ public sealed class BuildFixture(BuildSeed seed) : IAsyncLifetime
         }
     }
 
-    public async Task<Built> BuildAtAsync(string project, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, Recorder? recorder = null, IReadOnlyDictionary<string, string>? contexts = null, ImageFinder? find = null)
+    public async Task<Built> BuildAtAsync(
+        string project, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, Recorder? recorder = null,
+        IReadOnlyDictionary<string, string>? contexts = null, ImageFinder? find = null)
     {
         var diagnostics = new DiagnosticBag();
-        var definition = ProjectParser.Parse(new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(project, "ingot.yaml"), cancellationToken)), diagnostics);
-        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project, Options = new PlanOptions { Contexts = contexts ?? new Dictionary<string, string>() }, FindImage = find ?? ((_, _, _) => Task.FromResult<StoredImage?>(null)) }, diagnostics, cancellationToken);
+        var definition = ProjectParser.Parse(
+            new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(project, "ingot.yaml"), cancellationToken)), diagnostics);
+        var plan = await Planner.PlanAsync(
+            definition!,
+            new PlanSettings
+            {
+                Directory = project,
+                Options = new PlanOptions { Contexts = contexts ?? new Dictionary<string, string>() },
+                FindImage = find ?? ((_, _, _) => Task.FromResult<StoredImage?>(null)),
+            },
+            diagnostics,
+            cancellationToken);
         diagnostics.ThrowIfErrors();
-        var settings = change(new BuildSettings { Store = Store, CacheDirectory = Path.Combine(Home, "cache"), WorkDirectory = Path.Combine(Home, "work") });
+        var settings = change(
+            new BuildSettings { Store = Store, CacheDirectory = Path.Combine(Home, "cache"), WorkDirectory = Path.Combine(Home, "work") });
         var events = recorder ?? new Recorder();
         var (images, _) = await new Builder(settings).BuildAsync(plan!, events, cancellationToken);
         return new Built(images.First(i => i.Name == "app"), events, settings.Store);
     }
 
-    /// <summary>Builds an image <c>app</c> upon the base that is in the store already: a build without the cache then makes only what is of the Dockerfile.</summary>
-    public async Task<Built> BuildOnBaseAsync(string dockerfile, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken, params (string Name, string Text)[] files)
+    /// <summary>Builds an image <c>app</c> upon the base that is in the store already:
+    /// a build without the cache then makes only what is of the Dockerfile.</summary>
+    public async Task<Built> BuildOnBaseAsync(
+        string dockerfile, Func<BuildSettings, BuildSettings> change, CancellationToken cancellationToken,
+        params (string Name, string Text)[] files)
     {
         string project = System.IO.Directory.CreateTempSubdirectory("ingot-project-").FullName;
         try
         {
             const string definition = "ingot: 1\nproject: p\nimages:\n  app: { dockerfile: Dockerfile }\n";
-            Write(project, files.Append(("ingot.yaml", definition)).Append(("Dockerfile", dockerfile)).ToDictionary(f => f.Item1, f => f.Item2));
-            var digest = Digest.Parse(First.EnumerateArray().Single(i => i.GetProperty("name").GetString() == "base").GetProperty("digest").GetString()!);
+            Write(project,
+                files.Append(("ingot.yaml", definition)).Append(("Dockerfile", dockerfile)).ToDictionary(f => f.Item1, f => f.Item2));
+            var digest = Digest.Parse(First.EnumerateArray()
+                .Single(i => i.GetProperty("name").GetString() == "base")
+                .GetProperty("digest")
+                .GetString()!);
             var image = await Image.LoadAsync(Store, digest, cancellationToken: cancellationToken);
-            return await BuildAtAsync(project, change, cancellationToken, find: (name, _, _) => Task.FromResult(name == "base" ? new StoredImage(digest, image.Config) : null));
+            return await BuildAtAsync(project, change, cancellationToken,
+                find: (name, _, _) => Task.FromResult(name == "base" ? new StoredImage(digest, image.Config) : null));
         }
         finally
         {
@@ -173,7 +201,11 @@ public sealed class BuildFixture(BuildSeed seed) : IAsyncLifetime
         string project = System.IO.Directory.CreateTempSubdirectory("ingot-project-").FullName;
         try
         {
-            Write(project, new Dictionary<string, string> { ["ingot.yaml"] = Base + "  app: { dockerfile: Dockerfile }\n", ["Dockerfile"] = dockerfile });
+            Write(project, new Dictionary<string, string>
+            {
+                ["ingot.yaml"] = Base + "  app: { dockerfile: Dockerfile }\n",
+                ["Dockerfile"] = dockerfile,
+            });
             return await BuildAtAsync(project, settings => settings, CancellationToken.None, contexts: contexts);
         }
         finally
@@ -182,7 +214,8 @@ public sealed class BuildFixture(BuildSeed seed) : IAsyncLifetime
         }
     }
 
-    /// <summary>Fails when anything of a build is left: directories, mounts, containers, processes with a word on their command line.</summary>
+    /// <summary>Fails when anything of a build is left: directories, mounts, containers,
+    /// processes with a word on their command line.</summary>
     public void AssertNothingIsLeft(string word)
     {
         Assert.Empty(System.IO.Directory.EnumerateFileSystemEntries(Path.Combine(Home, "work", "builds")));
@@ -193,7 +226,8 @@ public sealed class BuildFixture(BuildSeed seed) : IAsyncLifetime
 
     /// <summary>The processes that have a word on their command line.</summary>
     public static IReadOnlyList<string> Processes(string word) =>
-        [.. System.IO.Directory.EnumerateDirectories("/proc").Where(d => Path.GetFileName(d).All(char.IsAsciiDigit)).Select(CommandLine).Where(c => c.Contains(word, StringComparison.Ordinal))];
+        [.. System.IO.Directory.EnumerateDirectories("/proc").Where(d => Path.GetFileName(d).All(char.IsAsciiDigit)).Select(CommandLine)
+            .Where(c => c.Contains(word, StringComparison.Ordinal))];
 
     private static string CommandLine(string process)
     {
@@ -239,7 +273,8 @@ public sealed record Built(BuiltImage Image, Recorder Progress, IContentStore St
         {
             string target = entry.LinkTarget is null ? "" : $" -> {entry.LinkTarget}";
             string attributes = entry.ExtendedAttributes is null ? "" : $" {string.Join(',', entry.ExtendedAttributes.Keys)}";
-            entries.Add($"{entry.Type} {entry.Path} {Convert.ToString(entry.Mode, 8)} {entry.UserId}:{entry.GroupId} {entry.ModifiedTime.ToUnixTimeSeconds()}{target}{attributes}");
+            entries.Add($"{entry.Type} {entry.Path} {Convert.ToString(entry.Mode, 8)} {entry.UserId}:{entry.GroupId} "
+                + $"{entry.ModifiedTime.ToUnixTimeSeconds()}{target}{attributes}");
         }
 
         return entries;
@@ -252,5 +287,6 @@ public sealed record Built(BuiltImage Image, Recorder Progress, IContentStore St
         return [.. index.Files.Select(f => $"{f.Path} {f.Size} {f.Digest}")];
     }
 
-    public IReadOnlyList<string> History => [.. Image.Config.History.Select(h => $"{h.CreatedBy}{(h.EmptyLayer == true ? " (empty)" : "")}")];
+    public IReadOnlyList<string> History =>
+        [.. Image.Config.History.Select(h => $"{h.CreatedBy}{(h.EmptyLayer == true ? " (empty)" : "")}")];
 }

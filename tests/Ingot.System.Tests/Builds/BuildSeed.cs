@@ -5,13 +5,15 @@ using System.Text.Json;
 
 namespace Ingot.SystemTests.Builds;
 
-/// <summary>The home that every <see cref="BuildFixture"/> begins with a copy of: its base is bootstrapped once, not once a class.</summary>
+/// <summary>The home that every <see cref="BuildFixture"/> begins with a copy of: its base is bootstrapped once,
+/// not once a class.</summary>
 public sealed class BuildSeed : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("ingot-seed-").FullName;
     private JsonElement? _first;
 
-    /// <summary>Gives a directory a <c>place</c> with the ordinary project and a <c>home</c> that has built it; returns what the program printed when it did.</summary>
+    /// <summary>Gives a directory a <c>place</c> with the ordinary project and a <c>home</c> that has built it; returns what the program
+    /// printed when it did.</summary>
     public async Task<JsonElement> CopyToAsync(string directory)
     {
         string project = Path.Combine(_directory, "place"), home = Path.Combine(_directory, "home");

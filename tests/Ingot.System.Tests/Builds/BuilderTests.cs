@@ -31,7 +31,8 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         using (var chmod = Process.Start("chmod", ["-R", "go=,u=rwX", elsewhere]))
             await chmod.WaitForExitAsync();
 
-        var second = await BuildFixture.ProgramAsync(elsewhere, Path.Combine(fixture.Directory, "home2"), umask: "077", noCache: true, under: "taskset --cpu-list --pid 0 $$ > /dev/null; export LANG=de_DE.UTF-8 LC_ALL=tr_TR.UTF-8 TZ=Asia/Tokyo HOSTNAME=other;");
+        var second = await BuildFixture.ProgramAsync(elsewhere, Path.Combine(fixture.Directory, "home2"), umask: "077", noCache: true,
+            under: "taskset --cpu-list --pid 0 $$ > /dev/null; export LANG=de_DE.UTF-8 LC_ALL=tr_TR.UTF-8 TZ=Asia/Tokyo HOSTNAME=other;");
         Assert.Equal(Digests(fixture.First), Digests(second));
         Assert.Equal(locked, await File.ReadAllTextAsync(Path.Combine(elsewhere, "ingot.lock")));
     }
@@ -70,10 +71,12 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         Assert.Contains("the packages of 'base' are not in ingot.lock", unlocked.Error, StringComparison.Ordinal);
 
         string locked = await File.ReadAllTextAsync(Path.Combine(place, "ingot.lock"));
-        await File.WriteAllTextAsync(Path.Combine(project, "ingot.lock"), System.Text.RegularExpressions.Regex.Replace(locked, "(\"bash:[a-z0-9]+\": )[^ ]+", "${1}1.0-1"));
+        await File.WriteAllTextAsync(Path.Combine(project, "ingot.lock"),
+            System.Text.RegularExpressions.Regex.Replace(locked, "(\"bash:[a-z0-9]+\": )[^ ]+", "${1}1.0-1"));
         var gone = await EndAsync(project, "--locked");
         Assert.Equal(3, gone.ExitCode);
-        Assert.Contains("'base' is not what ingot.lock says: the mirror has no 'bash' 1.0-1 any more.", gone.Error, StringComparison.Ordinal);
+        Assert.Contains("'base' is not what ingot.lock says: the mirror has no 'bash' 1.0-1 any more.", gone.Error,
+            StringComparison.Ordinal);
         Assert.Contains("'ingot build --update=base'", gone.Error, StringComparison.Ordinal);
     }
 
@@ -95,7 +98,8 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
     {
         Skip();
         var built = await fixture.BuildAtAsync(Path.Combine(fixture.Directory, "place"), s => s, CancellationToken.None);
-        Assert.Equal(built.Image.Digest.ToString(), fixture.First.EnumerateArray().First(i => i.GetProperty("name").GetString() == "app").GetProperty("digest").GetString());
+        Assert.Equal(built.Image.Digest.ToString(),
+            fixture.First.EnumerateArray().First(i => i.GetProperty("name").GetString() == "app").GetProperty("digest").GetString());
         Assert.Empty(built.Progress.Started);
         Assert.Equal((9, 9), (built.Image.Record.Steps, built.Image.Record.CachedSteps));
         Assert.Equal(["base"], built.Image.Record.Bases.Select(b => b.Name));
@@ -107,8 +111,10 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         Assert.Equal([$"File usr/local/bin/run 644 0:0 {Epoch}"], await built.LayerAsync(0));
         Assert.Equal(
             [
-                $"File srv/a 644 10001:10001 {Epoch}", $"HardLink srv/b 644 10001:10001 {Epoch} -> srv/a", $"File srv/n1 644 10001:10001 {Epoch}", $"File srv/n2 644 10001:10001 {Epoch}",
-                $"File srv/n3 644 10001:10001 {Epoch}", "File srv/old 644 10001:10001 0", $"Fifo srv/pipe 644 10001:10001 {Epoch}", $"File srv/version 644 10001:10001 {Epoch}", $"File srv/zero 644 10001:10001 {Epoch}",
+                $"File srv/a 644 10001:10001 {Epoch}", $"HardLink srv/b 644 10001:10001 {Epoch} -> srv/a",
+                $"File srv/n1 644 10001:10001 {Epoch}", $"File srv/n2 644 10001:10001 {Epoch}",
+                $"File srv/n3 644 10001:10001 {Epoch}", "File srv/old 644 10001:10001 0", $"Fifo srv/pipe 644 10001:10001 {Epoch}",
+                $"File srv/version 644 10001:10001 {Epoch}", $"File srv/zero 644 10001:10001 {Epoch}",
             ],
             await built.LayerAsync(1));
         Assert.Equal([$"File etc/group 644 0:0 {Epoch}", $"File etc/passwd 644 0:0 {Epoch}"], await built.LayerAsync(2));
@@ -126,7 +132,8 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
             [
                 $"Directory etc 755 0:0 {Epoch}", $"File etc/.wh.issue 0 0:0 {Epoch}",
                 $"Directory odd 755 0:0 {Epoch}", $"SymbolicLink odd/link 777 0:0 {Epoch} -> x", $"File odd/\uDCFF 644 0:0 {Epoch}",
-                $"Directory usr 755 0:0 {Epoch}", $"Directory usr/share 755 0:0 {Epoch}", $"Directory usr/share/bug 755 0:0 {Epoch}", $"File usr/share/bug/.wh..wh..opq 0 0:0 {Epoch}", $"File usr/share/bug/new 644 0:0 {Epoch}",
+                $"Directory usr 755 0:0 {Epoch}", $"Directory usr/share 755 0:0 {Epoch}", $"Directory usr/share/bug 755 0:0 {Epoch}",
+                $"File usr/share/bug/.wh..wh..opq 0 0:0 {Epoch}", $"File usr/share/bug/new 644 0:0 {Epoch}",
                 $"File x 4755 0:0 {Epoch}",
             ],
             await built.LayerAsync(0));
@@ -136,9 +143,13 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
     public async Task AStepThatChangesNothingMakesNoLayer()
     {
         Skip();
-        var built = await fixture.BuildAsync("FROM base\nRUN true\nRUN cat /etc/resolv.conf /etc/hosts > /dev/null\nWORKDIR /usr\nENV A=1\n");
+        var built =
+            await fixture.BuildAsync("FROM base\nRUN true\nRUN cat /etc/resolv.conf /etc/hosts > /dev/null\nWORKDIR /usr\nENV A=1\n");
         Assert.Single(built.Image.Manifest.Layers);
-        Assert.Equal(["RUN /bin/sh -c true (empty)", "RUN /bin/sh -c cat /etc/resolv.conf /etc/hosts > /dev/null (empty)", "WORKDIR /usr (empty)", "ENV A=1 (empty)"], built.History.Skip(1));
+        Assert.Equal(
+            ["RUN /bin/sh -c true (empty)", "RUN /bin/sh -c cat /etc/resolv.conf /etc/hosts > /dev/null (empty)",
+                "WORKDIR /usr (empty)", "ENV A=1 (empty)"],
+            built.History.Skip(1));
     }
 
     [Fact]
@@ -165,7 +176,8 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         BuildFixture.Write(project, new Dictionary<string, string>
         {
             ["ingot.yaml"] = BuildFixture.Base + "  app: { dockerfile: Dockerfile, processors: 1 }\n",
-            ["Dockerfile"] = "FROM base\nWORKDIR /work\nRUN echo $(nproc) $(getconf _NPROCESSORS_ONLN) $(cat /sys/devices/system/cpu/online); sh -c 'ulimit -c; kill -SEGV $$' || ls | wc -l\n",
+            ["Dockerfile"] = "FROM base\nWORKDIR /work\nRUN echo $(nproc) $(getconf _NPROCESSORS_ONLN) $(cat "
+                + "/sys/devices/system/cpu/online); sh -c 'ulimit -c; kill -SEGV $$' || ls | wc -l\n",
         });
         var built = await fixture.BuildAtAsync(project, s => s, CancellationToken.None);
         Assert.Equal(["1 1 0", "0", "0"], built.Progress.Lines.Where(l => !l.Contains("fault", StringComparison.Ordinal)));
@@ -189,10 +201,12 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
             USER 77:88
             RUN id
             """);
-        Assert.Equal(["uid=1500(web) gid=1500(web) groups=1500(web),1600(more)", "/home/web/a/b", "/home/web", "uid=77 gid=88 groups=88"], built.Progress.Lines);
+        Assert.Equal(["uid=1500(web) gid=1500(web) groups=1500(web),1600(more)", "/home/web/a/b", "/home/web", "uid=77 gid=88 groups=88"],
+            built.Progress.Lines);
         Assert.Equal([$"File home/web/a/b/Dockerfile 644 1500:1600 {Epoch}"], await built.LayerAsync(0));
         Assert.Equal($"File home/web/a/b/file 644 1500:1500 {Epoch}", (await built.LayerAsync(1))[^1]);
-        Assert.Equal([$"Directory home/web/a 755 1500:1500 {Epoch}", $"Directory home/web/a/b 755 1500:1500 {Epoch}"], await built.LayerAsync(2));
+        Assert.Equal([$"Directory home/web/a 755 1500:1500 {Epoch}", $"Directory home/web/a/b 755 1500:1500 {Epoch}"],
+            await built.LayerAsync(2));
     }
 
     [Fact]
@@ -228,14 +242,16 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
             cat /etc/one /etc/two
             EOF
             """);
-        Assert.Equal(["perl in /dev/pipes/program", "1 /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "2 $PATH"], built.Progress.Lines);
+        Assert.Equal(["perl in /dev/pipes/program", "1 /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "2 $PATH"],
+            built.Progress.Lines);
     }
 
     [Fact]
     public async Task AFailedCommandSaysWhereHowAndWhy()
     {
         Skip();
-        var recorder = await Assert.ThrowsAsync<BuildException>(() => fixture.BuildAsync("FROM base\nRUN touch /before\nRUN for i in $(seq 100); do echo line $i; done; \\\n    echo trouble >&2; exit 3\nRUN touch /after\n"));
+        var recorder = await Assert.ThrowsAsync<BuildException>(() => fixture.BuildAsync("FROM base\nRUN touch /before\n"
+            + "RUN for i in $(seq 100); do echo line $i; done; \\\n    echo trouble >&2; exit 3\nRUN touch /after\n"));
         var failure = recorder.Failure;
         Assert.Equal((3, 3), (failure.ExitCode, failure.Span.Line));
         Assert.StartsWith("RUN for i in", failure.Instruction, StringComparison.Ordinal);
@@ -274,11 +290,13 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         Skip();
         if (code is null)
         {
-            Assert.Equal([$"File etc/Dockerfile 644 0:0 {Epoch}"], await (await fixture.BuildAsync($"FROM base\n{instructions}\n")).LayerAsync(0));
+            Assert.Equal([$"File etc/Dockerfile 644 0:0 {Epoch}"],
+                await (await fixture.BuildAsync($"FROM base\n{instructions}\n")).LayerAsync(0));
             return;
         }
 
-        var diagnostic = Assert.Single((await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync($"FROM base\n{instructions}\n"))).Diagnostics);
+        var diagnostic = Assert.Single(
+            (await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync($"FROM base\n{instructions}\n"))).Diagnostics);
         Assert.Equal((code, summary), (diagnostic.Code, diagnostic.Summary));
         Assert.True(diagnostic.Span!.Value.Line >= 2);
     }
@@ -287,7 +305,8 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
     public async Task AMissingFileIsSaidBeforeAnythingRuns()
     {
         Skip();
-        var e = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync("FROM base\nRUN sleep 60\nCOPY Dockerfil /\nCOPY nothing* /\n"));
+        var e = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            fixture.BuildAsync("FROM base\nRUN sleep 60\nCOPY Dockerfil /\nCOPY nothing* /\n"));
         // A pattern may match nothing, as with Docker.
         Assert.Equal(["'Dockerfil' is not in the context '.'"], e.Diagnostics.Select(d => d.Summary));
         Assert.Equal("did you mean 'Dockerfile'?", e.Diagnostics[0].Detail);
@@ -297,7 +316,8 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
     public async Task SnapshotsMadeAgainFromLayersGiveTheSameImages()
     {
         Skip();
-        const string Before = "FROM base\nCOPY --chown=5:6 data /data\nRUN mkdir -m 750 /d && echo a > /d/a && echo b > /d/b && touch -d @99 /d/b\nRUN rm /d/a && rm -r /data && mkdir /data && ln /d/b /data/b\n";
+        const string Before = "FROM base\nCOPY --chown=5:6 data /data\nRUN mkdir -m 750 /d && echo a > /d/a && echo b > /d/b && touch -d "
+            + "@99 /d/b\nRUN rm /d/a && rm -r /data && mkdir /data && ln /d/b /data/b\n";
         const string Last = "RUN ls -l --time-style=+%s /d /data > /listing\n";
         await fixture.BuildAsync(Before, ("data/x", "1"));
         var cached = await fixture.BuildAsync(Before + Last, ("data/x", "1"));
@@ -328,12 +348,14 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
     public async Task WhatComesToTheSameAgainChangesNothingAfterIt()
     {
         Skip();
-        const string Dockerfile = "FROM base AS build\nCOPY input /input\nRUN wc -l < /input > /lines\nFROM base\nCOPY --from=build /lines /lines\nRUN cat /lines\n";
+        const string Dockerfile = "FROM base AS build\nCOPY input /input\nRUN wc -l < /input > /lines\nFROM base\n"
+            + "COPY --from=build /lines /lines\nRUN cat /lines\n";
         var one = await fixture.BuildAsync(Dockerfile, ("input", "a\nb\n"));
         var other = await fixture.BuildAsync(Dockerfile, ("input", "c\nd\n"));
         Assert.Equal(one.Image.Digest, other.Image.Digest);
         Assert.Equal(["COPY input /input", "RUN wc -l < /input > /lines"], other.Progress.Started);
-        Assert.Contains(other.Progress.Events.OfType<BuildEvent.StepStarted>(), s => s.Reasons.Any(r => r.StartsWith("content was", StringComparison.Ordinal)));
+        Assert.Contains(other.Progress.Events.OfType<BuildEvent.StepStarted>(),
+            s => s.Reasons.Any(r => r.StartsWith("content was", StringComparison.Ordinal)));
 
         var third = await fixture.BuildAsync(Dockerfile, ("input", "one line\n"));
         Assert.NotEqual(one.Image.Digest, third.Image.Digest);
@@ -408,11 +430,14 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
     public async Task IndependentStagesRunSideBySide()
     {
         Skip();
-        const string Dockerfile = "FROM base AS a\nRUN while [ ! -e /proc/net/unix ]; do :; done; sleep 3; date +%s%N > /a\nFROM base AS b\nRUN sleep 3; date +%s%N > /b\nFROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\nRUN rm /a /b\n";
+        const string Dockerfile = "FROM base AS a\nRUN while [ ! -e /proc/net/unix ]; do :; done; sleep 3; date +%s%N > /a\n"
+            + "FROM base AS b\nRUN sleep 3; date +%s%N > /b\nFROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\nRUN rm /a /b\n";
         var built = await fixture.BuildAsync(Dockerfile, s => s with { Parallelism = 2, NoCache = false }, CancellationToken.None);
         var steps = built.Progress.Events.ToList();
         int FirstEnd = steps.FindIndex(e => e is BuildEvent.StepFinished);
-        Assert.Equal(2, steps.Take(FirstEnd).Count(e => e is BuildEvent.StepStarted { Step.Text: var text } && text.StartsWith("RUN", StringComparison.Ordinal)));
+        Assert.Equal(2, steps
+            .Take(FirstEnd)
+            .Count(e => e is BuildEvent.StepStarted { Step.Text: var text } && text.StartsWith("RUN", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -425,16 +450,22 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         var built = await fixture.BuildAsync($"{stages}FROM base\n{copies}", s => s with { Parallelism = 1 }, CancellationToken.None);
         var steps = built.Progress.Events.ToList();
         int firstEnd = steps.FindIndex(e => e is BuildEvent.StepFinished);
-        Assert.Equal(names.Length, steps.Take(firstEnd).Count(e => e is BuildEvent.StepStarted { Step.Text: var text } && text.StartsWith("RUN", StringComparison.Ordinal)));
+        Assert.Equal(names.Length, steps
+            .Take(firstEnd)
+            .Count(e => e is BuildEvent.StepStarted { Step.Text: var text } && text.StartsWith("RUN", StringComparison.Ordinal)));
     }
 
     [Fact]
     public async Task NoMoreCommandsRunAtATimeThanAreAllowed()
     {
         Skip();
-        const string Dockerfile = "FROM base AS a\nRUN sleep 0.4; echo only > /a\nFROM base AS b\nRUN sleep 0.3; echo only > /b\nFROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\n";
+        const string Dockerfile = "FROM base AS a\nRUN sleep 0.4; echo only > /a\nFROM base AS b\nRUN sleep 0.3; echo only > /b\n"
+            + "FROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\n";
         var built = await fixture.BuildAsync(Dockerfile, s => s with { Commands = 1 }, CancellationToken.None);
-        var steps = built.Progress.Events.Where(e => e is BuildEvent.StepStarted { Step.Text: ['R', 'U', 'N', ..] } or BuildEvent.StepFinished { Step.Text: ['R', 'U', 'N', ..] }).ToList();
+        var steps = built.Progress.Events
+            .Where(e => e is BuildEvent.StepStarted { Step.Text: ['R', 'U', 'N', ..] }
+                or BuildEvent.StepFinished { Step.Text: ['R', 'U', 'N', ..] })
+            .ToList();
         Assert.Equal([true, false, true, false], steps.Select(e => e is BuildEvent.StepStarted));
     }
 
@@ -454,9 +485,11 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
                 ["Dockerfile"] = "FROM scratch\nCOPY small /\nCOPY large /\n",
                 ["small"] = "small",
             });
-            await File.WriteAllBytesAsync(Path.Combine(project, "large"), System.Security.Cryptography.RandomNumberGenerator.GetBytes(8 << 20));
+            await File.WriteAllBytesAsync(Path.Combine(project, "large"),
+                System.Security.Cryptography.RandomNumberGenerator.GetBytes(8 << 20));
             var store = new DirectoryStore(Path.Combine(disk, "store"));
-            BuildSettings Small(BuildSettings settings) => settings with { Store = store, CacheDirectory = Path.Combine(disk, "cache"), WorkDirectory = null };
+            BuildSettings Small(BuildSettings settings) =>
+                settings with { Store = store, CacheDirectory = Path.Combine(disk, "cache"), WorkDirectory = null };
             await Assert.ThrowsAsync<DiskException>(() => fixture.BuildAtAsync(project, Small, CancellationToken.None));
             Assert.Empty(Directory.EnumerateFiles(Path.Combine(disk, "store", "tmp")));
             Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(disk, "cache", "work", "builds")));
@@ -483,15 +516,26 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         string project = Path.Combine(fixture.Directory, "hostile");
         BuildFixture.Write(project, new Dictionary<string, string> { ["Dockerfile"] = "FROM hostile:1\nRUN true\n" });
         var diagnostics = new DiagnosticBag();
-        var definition = new ProjectDefinition("p", [new DockerfileImage("app", default, "Dockerfile", ".", null, [])], [], [], new SourceText("ingot.yaml", ""));
+        var definition = new ProjectDefinition("p", [new DockerfileImage("app", default, "Dockerfile", ".", null, [])], [], [],
+            new SourceText("ingot.yaml", ""));
         var image = await Image.LoadAsync(store, digest);
-        var plan = await Planner.PlanAsync(definition, new PlanSettings { Directory = project, FindImage = (_, _, _) => Task.FromResult<StoredImage?>(new StoredImage(digest, image.Config)) }, diagnostics);
+        var plan = await Planner.PlanAsync(
+            definition,
+            new PlanSettings
+            {
+                Directory = project,
+                FindImage = (_, _, _) => Task.FromResult<StoredImage?>(new StoredImage(digest, image.Config)),
+            },
+            diagnostics);
         Assert.Empty(diagnostics);
 
         var builder = new Builder(new BuildSettings { Store = store, CacheDirectory = Path.Combine(fixture.Directory, "hostile-cache") });
         await Assert.ThrowsAnyAsync<IngotException>(() => builder.BuildAsync(plan!, NoBuildProgress.Instance));
         Assert.False(File.Exists("/tmp/ingot-hostile/escape"));
-        Assert.DoesNotContain(Directory.EnumerateFiles(fixture.Directory, "escape", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 6 }), _ => true);
+        Assert.DoesNotContain(
+            Directory.EnumerateFiles(fixture.Directory, "escape",
+                new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 6 }),
+            _ => true);
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(fixture.Directory, "hostile-cache", "work", "builds")));
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(fixture.Directory, "hostile-cache", "snapshots")));
     }
@@ -502,14 +546,24 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         Skip();
         var first = await fixture.BuildAsync("FROM base\nRUN echo first > /first\nENV FIRST=1\n");
         string project = Path.Combine(fixture.Directory, "upon");
-        BuildFixture.Write(project, new Dictionary<string, string> { ["Dockerfile"] = "FROM tools:1\nRUN cat /first; echo $FIRST; echo second > /second\n" });
-        var definition = new ProjectDefinition("p", [new DockerfileImage("app", default, "Dockerfile", ".", null, [])], [], [], new SourceText("ingot.yaml", ""));
+        BuildFixture.Write(project,
+            new Dictionary<string, string> { ["Dockerfile"] = "FROM tools:1\nRUN cat /first; echo $FIRST; echo second > /second\n" });
+        var definition = new ProjectDefinition("p", [new DockerfileImage("app", default, "Dockerfile", ".", null, [])], [], [],
+            new SourceText("ingot.yaml", ""));
         var diagnostics = new DiagnosticBag();
-        var plan = await Planner.PlanAsync(definition, new PlanSettings { Directory = project, FindImage = (_, _, _) => Task.FromResult<StoredImage?>(new StoredImage(first.Image.Digest, first.Image.Config)) }, diagnostics);
+        var plan = await Planner.PlanAsync(
+            definition,
+            new PlanSettings
+            {
+                Directory = project,
+                FindImage = (_, _, _) => Task.FromResult<StoredImage?>(new StoredImage(first.Image.Digest, first.Image.Config)),
+            },
+            diagnostics);
 
         var recorder = new Recorder();
         // A cache that has never seen the layers.
-        var builder = new Builder(new BuildSettings { Store = fixture.Store, CacheDirectory = Path.Combine(fixture.Directory, "upon-cache") });
+        var builder =
+            new Builder(new BuildSettings { Store = fixture.Store, CacheDirectory = Path.Combine(fixture.Directory, "upon-cache") });
         var image = Assert.Single((await builder.BuildAsync(plan!, recorder)).Images);
         Assert.Equal(["first", "1"], recorder.Lines);
         Assert.Equal(first.Image.Manifest.Layers, image.Manifest.Layers.Take(2));
@@ -540,7 +594,12 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         }
 
         var blob = await store.PutAsync(MediaType.Layer, tar);
-        var config = new ImageConfig { Architecture = Platform.Host.Architecture, Os = "linux", RootFs = new RootFileSystem { DiffIds = [Digest.Of(tar)] } };
+        var config = new ImageConfig
+        {
+            Architecture = Platform.Host.Architecture,
+            Os = "linux",
+            RootFs = new RootFileSystem { DiffIds = [Digest.Of(tar)] },
+        };
         var configBlob = await store.PutAsync(MediaType.Config, ImageJson.Write(config));
         return (await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = configBlob, Layers = [blob] }))).Digest;
     }
@@ -550,10 +609,13 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         string text = instruction.Trim()["RUN ".Length..];
         string diffId = built.Image.Config.RootFs.DiffIds[^1].ToString();
         return Directory.EnumerateFiles(Path.Combine(fixture.Home, "cache", "steps"))
-            .Single(f => File.ReadAllText(f) is var json && json.Contains(diffId, StringComparison.Ordinal) && JsonDocument.Parse(json).RootElement.GetProperty("key").EnumerateArray().Any(p => p.GetString() == text));
+            .Single(f => File.ReadAllText(f) is var json
+                && json.Contains(diffId, StringComparison.Ordinal)
+                && JsonDocument.Parse(json).RootElement.GetProperty("key").EnumerateArray().Any(p => p.GetString() == text));
     }
 
-    private static string Digests(JsonElement images) => string.Join('\n', images.EnumerateArray().Select(i => $"{i.GetProperty("name").GetString()} {i.GetProperty("digest").GetString()}"));
+    private static string Digests(JsonElement images) => string.Join('\n',
+        images.EnumerateArray().Select(i => $"{i.GetProperty("name").GetString()} {i.GetProperty("digest").GetString()}"));
 
     // Of the processes with these arguments: others build on this host, too.
     private static string[] ControlGroupsOf(string arguments) => [.. Directory.EnumerateDirectories("/proc")
@@ -562,7 +624,8 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
         .Where(name => name.StartsWith("ingot-", StringComparison.Ordinal)).Distinct()];
 
     private static bool IsThere(string group) =>
-        Directory.EnumerateDirectories("/sys/fs/cgroup", group, new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true }).Any();
+        Directory.EnumerateDirectories("/sys/fs/cgroup", group,
+            new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true }).Any();
 
     // A process may end while it is looked at.
     private static string TryRead(string file)

@@ -33,7 +33,8 @@ public sealed class CacheTests : IDisposable
     public void Dispose()
     {
         // Snapshots have modes of their own.
-        using var remove = System.Diagnostics.Process.Start("rm", ["-rf", _directory.At("home"), _directory.At("fresh"), _directory.At("project")]);
+        using var remove = System.Diagnostics.Process.Start("rm",
+            ["-rf", _directory.At("home"), _directory.At("fresh"), _directory.At("project")]);
         remove.WaitForExit();
         _directory.Dispose();
     }
@@ -101,14 +102,16 @@ public sealed class CacheTests : IDisposable
             await File.WriteAllBytesAsync(blob, bytes);
         }
 
-        var ended = await _fresh.ExpectAsync(0, ["-C", _directory.At("project"), "-o", "json", "build", "app", "--cache-from", "dir:" + shared, "--cache-from", "dir:" + _directory.At("none")]);
+        var ended = await _fresh.ExpectAsync(0, ["-C", _directory.At("project"), "-o", "json", "build", "app", "--cache-from",
+            "dir:" + shared, "--cache-from", "dir:" + _directory.At("none")]);
         Assert.Equal(Digest(first), Digest(JsonDocument.Parse(ended.Output).RootElement));
         Assert.Contains("the build goes on without that cache", ended.Error, StringComparison.Ordinal);
         Assert.Contains("there is no cache", ended.Error, StringComparison.Ordinal);
         await _fresh.ExpectAsync(0, ["images", "--verify"]);
         // Nothing that it said stays.
         var steps = (await JsonAsync(_fresh, "--explain")).GetProperty("steps").EnumerateArray();
-        Assert.All(steps, s => Assert.True(s.GetProperty("cached").GetBoolean() && s.GetProperty("source").ValueKind == JsonValueKind.Null));
+        Assert.All(steps,
+            s => Assert.True(s.GetProperty("cached").GetBoolean() && s.GetProperty("source").ValueKind == JsonValueKind.Null));
     }
 
     [Fact]
@@ -135,7 +138,8 @@ public sealed class CacheTests : IDisposable
         await build;
         await _ingot.ExpectAsync(0, ["images", "--verify"]);
 
-        var said = JsonDocument.Parse((await _ingot.ExpectAsync(0, ["-o", "json", "prune", "--cache", "--all", "--dry-run"])).Output).RootElement;
+        var said =
+            JsonDocument.Parse((await _ingot.ExpectAsync(0, ["-o", "json", "prune", "--cache", "--all", "--dry-run"])).Output).RootElement;
         var done = JsonDocument.Parse((await _ingot.ExpectAsync(0, ["-o", "json", "prune", "--cache", "--all"])).Output).RootElement;
         Assert.Equal(said.GetProperty("bytes").GetInt64(), done.GetProperty("bytes").GetInt64());
         await _ingot.ExpectAsync(0, ["images", "--verify"]);
@@ -148,7 +152,8 @@ public sealed class CacheTests : IDisposable
     private IReadOnlyList<string> Build() => ["-C", _directory.At("project"), "build", "app"];
 
     private async Task<JsonElement> JsonAsync(IngotProgram program, params string[] options) =>
-        JsonDocument.Parse((await program.ExpectAsync(0, ["-C", _directory.At("project"), "-o", "json", "build", "app", .. options])).Output).RootElement;
+        JsonDocument.Parse((await program.ExpectAsync(0,
+            ["-C", _directory.At("project"), "-o", "json", "build", "app", .. options])).Output).RootElement;
 
     private static string Digest(JsonElement report) => report.GetProperty("images")[0].GetProperty("digest").GetString()!;
 

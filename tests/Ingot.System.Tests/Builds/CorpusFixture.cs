@@ -16,8 +16,10 @@ public sealed class CorpusFixture : IAsyncLifetime
     /// <summary>The cases.</summary>
     public static IReadOnlyList<CorpusCase> Cases { get; } = [.. CorpusCase.ReadAll(Repository.Vector("dockerfile", "corpus"))];
 
-    /// <summary>What another process came to from a second checkout, at another place, under another umask, in another language and time zone, with nothing from a cache, by case.</summary>
-    public Task<IReadOnlyDictionary<string, string>> SecondCheckout { get; private set; } = Task.FromResult<IReadOnlyDictionary<string, string>>(new Dictionary<string, string>());
+    /// <summary>What another process came to from a second checkout, at another place, under another umask, in another language and time
+    /// zone, with nothing from a cache, by case.</summary>
+    public Task<IReadOnlyDictionary<string, string>> SecondCheckout { get; private set; } =
+        Task.FromResult<IReadOnlyDictionary<string, string>>(new Dictionary<string, string>());
 
     /// <summary>What Ingot made of a case; null when its base could not be made.</summary>
     public CaseResult? Find(string name) => _results.GetValueOrDefault(name);
@@ -52,9 +54,15 @@ public sealed class CorpusFixture : IAsyncLifetime
         string place = Path.Combine(_directory, "an other öne with a longer name", "and", "further", "down");
         string tool = Path.Combine(AppContext.BaseDirectory, "Ingot.Corpus");
         var cases = string.Join(' ', Cases.Where(c => !c.NeedsDebian).Select(c => c.Name));
-        string output = await CommandRunner.RunAsync(new Command("sh", "-euc", Script, "sh", place, Repository.Vector("dockerfile", "corpus"), tool, Busybox!, cases)
+        string output = await CommandRunner.RunAsync(new Command("sh", "-euc", Script, "sh", place,
+            Repository.Vector("dockerfile", "corpus"), tool, Busybox!, cases)
         {
-            Environment = new Dictionary<string, string> { ["LC_ALL"] = "tr_TR.UTF-8", ["TZ"] = "Pacific/Kiritimati", ["DOTNET_PROCESSOR_COUNT"] = "3" },
+            Environment = new Dictionary<string, string>
+            {
+                ["LC_ALL"] = "tr_TR.UTF-8",
+                ["TZ"] = "Pacific/Kiritimati",
+                ["DOTNET_PROCESSOR_COUNT"] = "3",
+            },
         });
         return output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => l.Split('\t', 2)).ToDictionary(l => l[0], l => l[1]);
     }
@@ -62,7 +70,8 @@ public sealed class CorpusFixture : IAsyncLifetime
     private async Task BuildAsync(OciLayout layout, IEnumerable<CorpusCase> cases)
     {
         var ingot = new IngotBuild(layout, await BaseImages.ReadAsync(layout), _directory);
-        await Parallel.ForEachAsync(cases, async (corpusCase, token) => _results[corpusCase.Name] = await ingot.RunAsync(corpusCase, token));
+        await Parallel.ForEachAsync(cases,
+            async (corpusCase, token) => _results[corpusCase.Name] = await ingot.RunAsync(corpusCase, token));
     }
 
     public ValueTask DisposeAsync()

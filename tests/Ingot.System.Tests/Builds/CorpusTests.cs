@@ -3,7 +3,8 @@ using Ingot.Testing;
 
 namespace Ingot.SystemTests.Builds;
 
-/// <summary>Ingot's images of the corpus against what BuildKit made of it, as <c>scripts/compare-with-buildkit --record</c> wrote it down.</summary>
+/// <summary>Ingot's images of the corpus against what BuildKit made of it,
+/// as <c>scripts/compare-with-buildkit --record</c> wrote it down.</summary>
 public sealed class CorpusTests(CorpusFixture corpus) : IClassFixture<CorpusFixture>
 {
     public static TheoryData<string> Names => [.. CorpusFixture.Cases.Select(c => c.Name)];
@@ -13,7 +14,9 @@ public sealed class CorpusTests(CorpusFixture corpus) : IClassFixture<CorpusFixt
     {
         string document = Unwrapped(File.ReadAllText(Path.Combine(Repository.Root, "docs", "dockerfile.md")));
 
-        Assert.Empty(CorpusFixture.Cases.Where(c => c.Different is { } reason && !document.Contains(Unwrapped(reason), StringComparison.Ordinal)).Select(c => $"{c.Name}: {c.Different}"));
+        Assert.Empty(CorpusFixture.Cases
+            .Where(c => c.Different is { } reason && !document.Contains(Unwrapped(reason), StringComparison.Ordinal))
+            .Select(c => $"{c.Name}: {c.Different}"));
     }
 
     [Theory]
@@ -38,7 +41,8 @@ public sealed class CorpusTests(CorpusFixture corpus) : IClassFixture<CorpusFixt
         Assert.SkipUnless(CorpusFixture.Missing is null, CorpusFixture.Missing ?? "");
         var second = await corpus.SecondCheckout;
 
-        Assert.Equal(CorpusFixture.Cases.Where(c => !c.NeedsDebian).Select(c => $"{c.Name}: {corpus.Find(c.Name)!.Identity}"), second.Select(s => $"{s.Key}: {s.Value}"));
+        Assert.Equal(CorpusFixture.Cases.Where(c => !c.NeedsDebian).Select(c => $"{c.Name}: {corpus.Find(c.Name)!.Identity}"),
+            second.Select(s => $"{s.Key}: {s.Value}"));
     }
 
     private static string Unwrapped(string text) => text.Replace("`", "", StringComparison.Ordinal);

@@ -13,26 +13,36 @@ public sealed class CureTests(BuildFixture fixture)
     [
         ("time", "RUN sleep 1; date '+built %F %T' > /when", "RUN date -d @$SOURCE_DATE_EPOCH '+built %F %T' > /when"),
         ("archive", "RUN sleep 1; mkdir /in && cp /etc/passwd /in && tar c /in | gzip -n > /in.tar.packed",
-            "RUN sleep 1; mkdir /in && cp /etc/passwd /in && find /in -exec touch -hd @$SOURCE_DATE_EPOCH {} + && tar c /in | gzip -n > /in.tar.packed"),
-        ("path", "RUN d=$(mktemp -d) && echo \"made in $d/a\" > /where && rmdir $d", "RUN mkdir /tmp/work && echo \"made in /tmp/work/a\" > /where && rmdir /tmp/work"),
+            "RUN sleep 1; mkdir /in && cp /etc/passwd /in && find /in -exec touch -hd @$SOURCE_DATE_EPOCH {} + && tar c /in | gzip -n "
+                + "> /in.tar.packed"),
+        ("path", "RUN d=$(mktemp -d) && echo \"made in $d/a\" > /where && rmdir $d",
+            "RUN mkdir /tmp/work && echo \"made in /tmp/work/a\" > /where && rmdir /tmp/work"),
         ("order", "RUN seq 1000 | shuf > /list", "RUN seq 1000 | shuf | sort > /list"),
-        ("start", "RUN head -c 32 /dev/urandom | base64 > /etc/app.key", "CMD [\"sh\", \"-c\", \"head -c 32 /dev/urandom | base64 > /run/app.key; exec app\"]"),
-        ("start", "RUN cat /proc/sys/kernel/random/uuid > /etc/app-id", "CMD [\"sh\", \"-c\", \"cat /proc/sys/kernel/random/uuid > /run/app-id; exec app\"]"),
+        ("start", "RUN head -c 32 /dev/urandom | base64 > /etc/app.key",
+            "CMD [\"sh\", \"-c\", \"head -c 32 /dev/urandom | base64 > /run/app.key; exec app\"]"),
+        ("start", "RUN cat /proc/sys/kernel/random/uuid > /etc/app-id",
+            "CMD [\"sh\", \"-c\", \"cat /proc/sys/kernel/random/uuid > /run/app-id; exec app\"]"),
         ("start", "RUN mkdir -p /var/lib/mysql && echo \"server-uuid=$(cat /proc/sys/kernel/random/uuid)\" > /var/lib/mysql/auto.cnf",
             "CMD [\"sh\", \"-c\", \"echo server-uuid=$(cat /proc/sys/kernel/random/uuid) > /var/lib/mysql/auto.cnf; exec app\"]"),
-        ("password", "RUN useradd web && echo web:secret | chpasswd", "RUN useradd web && echo 'web:$6$ingot$B3nkNRi6dTnvyqMk3CWtNPW0qyVUbKcNRxYAXvH5mMvJGWMiCsFTRpzSLFLUvBGbGYSlhsRqPTAqNrKLQZRyr1' | chpasswd -e"),
+        ("password", "RUN useradd web && echo web:secret | chpasswd", "RUN useradd web && echo "
+            + "'web:$6$ingot$B3nkNRi6dTnvyqMk3CWtNPW0qyVUbKcNRxYAXvH5mMvJGWMiCsFTRpzSLFLUvBGbGYSlhsRqPTAqNrKLQZRyr1' | chpasswd -e"),
         ("delete", "RUN sleep 1; date > /opt/setup.log", "RUN sleep 1; date > /opt/setup.log && rm /opt/setup.log"),
-        ("delete", "RUN mkdir -p /run/app && sh -c 'date +%N > /run/app/app.pid'", "RUN mkdir -p /run/app && sh -c 'date +%N > /run/app/app.pid' && rm /run/app/app.pid"),
-        ("delete", "RUN date +%N > /var/lib/apt/lists/mirror_Packages", "RUN date +%N > /var/lib/apt/lists/mirror_Packages && rm /var/lib/apt/lists/mirror_Packages"),
-        ("cache", "RUN mkdir -p /root/.cache/app && date +%N > /root/.cache/app/used", "RUN mkdir -p /root/.cache/app && date +%N > /root/.cache/app/used && rm /root/.cache/app/used"),
-        ("cache", "RUN mkdir -p /root/.cache/app && date +%N > /root/.cache/app/used", "RUN --mount=type=cache,target=/root/.cache/app date +%N > /root/.cache/app/used"),
+        ("delete", "RUN mkdir -p /run/app && sh -c 'date +%N > /run/app/app.pid'",
+            "RUN mkdir -p /run/app && sh -c 'date +%N > /run/app/app.pid' && rm /run/app/app.pid"),
+        ("delete", "RUN date +%N > /var/lib/apt/lists/mirror_Packages",
+            "RUN date +%N > /var/lib/apt/lists/mirror_Packages && rm /var/lib/apt/lists/mirror_Packages"),
+        ("cache", "RUN mkdir -p /root/.cache/app && date +%N > /root/.cache/app/used",
+            "RUN mkdir -p /root/.cache/app && date +%N > /root/.cache/app/used && rm /root/.cache/app/used"),
+        ("cache", "RUN mkdir -p /root/.cache/app && date +%N > /root/.cache/app/used",
+            "RUN --mount=type=cache,target=/root/.cache/app date +%N > /root/.cache/app/used"),
         ("download", "ADD http://files.example/tool /tool", "COPY tool /tool"),
     ];
 
     public static TheoryData<string, string, string> Cases => [.. s_cases];
 
     [Fact]
-    public void EveryCureHasACase() => Assert.Equal(Cure.All.Select(c => c.Name).Order(StringComparer.Ordinal), s_cases.Select(c => c.Cure).Distinct().Order(StringComparer.Ordinal));
+    public void EveryCureHasACase() => Assert.Equal(Cure.All.Select(c => c.Name).Order(StringComparer.Ordinal),
+        s_cases.Select(c => c.Cure).Distinct().Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -51,7 +61,8 @@ public sealed class CureTests(BuildFixture fixture)
         async Task<Image> BuildAsync()
         {
             var built = await fixture.BuildOnBaseAsync(
-                $"FROM base\n{instruction}\n", settings => settings with { NoCache = true, Http = http }, TestContext.Current.CancellationToken, ("tool", "of the repository\n"));
+                $"FROM base\n{instruction}\n", settings => settings with { NoCache = true, Http = http },
+                TestContext.Current.CancellationToken, ("tool", "of the repository\n"));
             return await Image.LoadAsync(fixture.Store, built.Image.Digest);
         }
 
@@ -65,6 +76,10 @@ public sealed class CureTests(BuildFixture fixture)
         private int _asked;
 
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
-            Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK) { Content = new ByteArrayContent([(byte)'v', (byte)('0' + (++_asked))]), RequestMessage = request });
+            Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK)
+            {
+                Content = new ByteArrayContent([(byte)'v', (byte)('0' + (++_asked))]),
+                RequestMessage = request,
+            });
     }
 }

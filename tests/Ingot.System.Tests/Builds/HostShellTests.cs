@@ -3,7 +3,8 @@ using Ingot.Diagnostics;
 
 namespace Ingot.SystemTests.Builds;
 
-/// <summary>Names of an image, a Dockerfile and a home that a shell would take for commands, were there one between us and a program.</summary>
+/// <summary>Names of an image, a Dockerfile and a home that a shell would take for commands,
+/// were there one between us and a program.</summary>
 [Collection("builds of commands")]
 public sealed class HostShellTests(BuildFixture fixture) : IDisposable
 {
@@ -12,8 +13,10 @@ public sealed class HostShellTests(BuildFixture fixture) : IDisposable
     // A name holds no slash: each leads through directories, and is one path nevertheless.
     private string[] Names =>
     [
-        $"x;>{_canary};y", $"x&>{_canary}&y", $"x|>{_canary}|y", $"x`>{_canary}`y", $"x$(>{_canary})y", $"x(>{_canary})y", $"x\n>{_canary}\ny", $"x>{_canary}", $"x'>{_canary}'y",
-        $"x' >{_canary} 'y", $"x\">{_canary}\"y", $"x\\;>{_canary}\\;y", "x*?[a-z]~#!{a,b}", "-rf", "--", "-t", "x:y,z=w", "x,upperdir=/etc", "x\\", "x y\tz", "%s%n",
+        $"x;>{_canary};y", $"x&>{_canary}&y", $"x|>{_canary}|y", $"x`>{_canary}`y", $"x$(>{_canary})y", $"x(>{_canary})y",
+        $"x\n>{_canary}\ny", $"x>{_canary}", $"x'>{_canary}'y",
+        $"x' >{_canary} 'y", $"x\">{_canary}\"y", $"x\\;>{_canary}\\;y", "x*?[a-z]~#!{a,b}", "-rf", "--", "-t", "x:y,z=w",
+        "x,upperdir=/etc", "x\\", "x y\tz", "%s%n",
     ];
 
     public void Dispose() => File.Delete(_canary);
@@ -28,8 +31,10 @@ public sealed class HostShellTests(BuildFixture fixture) : IDisposable
         var reads = new StringBuilder();
         for (int i = 0; i < names.Length; i++)
         {
-            make.Append($"mkdir -p -- {Quote("/d/" + names[i])} && echo {i} > {Quote($"/d/{names[i]}/f")} && ln -s -- {Quote("./" + names[i])} /d/link{i}\n");
-            mounts.Append($"--mount=type=cache,id={Guid.NewGuid():N},from=odd,source=/d/link{i},target=/c{i} --mount=type=bind,from=odd,source=/d/link{i},target=/b{i} ");
+            make.Append($"mkdir -p -- {Quote("/d/" + names[i])} && echo {i} > {Quote($"/d/{names[i]}/f")} && ln -s -- "
+                + $"{Quote("./" + names[i])} /d/link{i}\n");
+            mounts.Append($"--mount=type=cache,id={Guid.NewGuid():N},from=odd,source=/d/link{i},target=/c{i} "
+                + $"--mount=type=bind,from=odd,source=/d/link{i},target=/b{i} ");
             reads.Append($" /c{i}/f /b{i}/f");
         }
 
@@ -58,13 +63,17 @@ public sealed class HostShellTests(BuildFixture fixture) : IDisposable
     {
         Skip();
         string name = $"x;>{_canary};y";
-        string dockerfile = lines.Replace("§", name, StringComparison.Ordinal).Replace("=U,", $"={Guid.NewGuid():N},", StringComparison.Ordinal);
+        string dockerfile = lines.Replace("§", name, StringComparison.Ordinal).Replace("=U,", $"={Guid.NewGuid():N},",
+            StringComparison.Ordinal);
         byte[] secret = Encoding.UTF8.GetBytes("found");
         try
         {
             await fixture.BuildAsync(
                 $"FROM base AS odd\nRUN mkdir -p '/d/{name}' && echo found > '/d/{name}/f'\nFROM base\n{dockerfile}\n",
-                settings => settings with { Access = new() { Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { [name] = secret, ["known"] = secret } } },
+                settings => settings with
+                {
+                    Access = new() { Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { [name] = secret, ["known"] = secret } },
+                },
                 TestContext.Current.CancellationToken);
         }
         catch (Exception e) when (e is IngotException or InvalidInputException)
@@ -83,8 +92,13 @@ public sealed class HostShellTests(BuildFixture fixture) : IDisposable
         byte[] secret = Encoding.UTF8.GetBytes("the secret of the home");
 
         var built = await fixture.BuildAsync(
-            $"FROM base\nRUN --mount=type=secret,id=s,uid=7,mode=0440 stat -c '%u %g %a %s' /run/secrets/s && ls -A /run/secrets && cat /proc/net/dev | grep -c tap0; : {Guid.NewGuid()}\n",
-            settings => settings with { WorkDirectory = work, Access = new() { Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { ["s"] = secret } } },
+            "FROM base\nRUN --mount=type=secret,id=s,uid=7,mode=0440 stat -c '%u %g %a %s' /run/secrets/s && ls -A /run/secrets && cat "
+                + $"/proc/net/dev | grep -c tap0; : {Guid.NewGuid()}\n",
+            settings => settings with
+            {
+                WorkDirectory = work,
+                Access = new() { Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { ["s"] = secret } },
+            },
             TestContext.Current.CancellationToken);
 
         Assert.Equal([$"7 0 440 {secret.Length}", "s", "1"], built.Progress.Lines);

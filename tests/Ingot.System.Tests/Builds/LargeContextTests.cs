@@ -5,7 +5,8 @@ using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.SystemTests.Builds;
 
-/// <summary>A context that is large enough to be read while it is copied, written from the layer before, and mounted instead of unpacked.</summary>
+/// <summary>A context that is large enough to be read while it is copied, written from the layer before,
+/// and mounted instead of unpacked.</summary>
 public sealed class LargeContextTests(BuildFixture fixture) : IClassFixture<BuildFixture>
 {
     private const string Dockerfile = """
@@ -76,7 +77,8 @@ public sealed class LargeContextTests(BuildFixture fixture) : IClassFixture<Buil
             Assert.Equal(mounted, await BuildAsync(project, Cache("unpacked")));
             Assert.NotEmpty(Images(packed).Except(Images(Path.Combine(fixture.Home, "cache"))));
             Assert.Empty(Images(unpacked).Except(Images(Path.Combine(fixture.Home, "cache"))));
-            Assert.DoesNotContain("erofs", await File.ReadAllTextAsync("/proc/self/mounts", TestContext.Current.CancellationToken), StringComparison.Ordinal);
+            Assert.DoesNotContain("erofs", await File.ReadAllTextAsync("/proc/self/mounts", TestContext.Current.CancellationToken),
+                StringComparison.Ordinal);
         }
         finally
         {
@@ -84,12 +86,19 @@ public sealed class LargeContextTests(BuildFixture fixture) : IClassFixture<Buil
         }
     }
 
-    private static IEnumerable<string?> Images(string cache) => Directory.GetFiles(Path.Combine(cache, "archives"), "*.image").Select(Path.GetFileName);
+    private static IEnumerable<string?> Images(string cache) =>
+        Directory.GetFiles(Path.Combine(cache, "archives"), "*.image").Select(Path.GetFileName);
 
     private static void Fill(string project)
     {
         var random = new Random(7);
-        BuildFixture.Write(project, new Dictionary<string, string> { ["ingot.yaml"] = BuildFixture.Base.Replace("project: p\n", "project: large\n", StringComparison.Ordinal) + "  app: { dockerfile: Dockerfile }\n", ["Dockerfile"] = Dockerfile, ["small"] = "small" });
+        BuildFixture.Write(project, new Dictionary<string, string>
+        {
+            ["ingot.yaml"] = BuildFixture.Base.Replace("project: p\n", "project: large\n", StringComparison.Ordinal)
+                + "  app: { dockerfile: Dockerfile }\n",
+            ["Dockerfile"] = Dockerfile,
+            ["small"] = "small",
+        });
         for (int i = 0; i < 120; i++)
         {
             byte[] content = new byte[random.Next(150_000)];
@@ -114,7 +123,10 @@ public sealed class LargeContextTests(BuildFixture fixture) : IClassFixture<Buil
     private async Task<Digest> BuildAsync(string project, BuildSettings settings)
     {
         await PrepareAsync(settings);
-        var built = await fixture.BuildAtAsync(project, s => s with { Store = settings.Store, CacheDirectory = settings.CacheDirectory, WorkDirectory = null, Codec = settings.Codec }, TestContext.Current.CancellationToken);
+        var built = await fixture.BuildAtAsync(
+            project,
+            s => s with { Store = settings.Store, CacheDirectory = settings.CacheDirectory, WorkDirectory = null, Codec = settings.Codec },
+            TestContext.Current.CancellationToken);
         return built.Image.Digest;
     }
 

@@ -21,7 +21,8 @@ public sealed class LeftoverTests(BuildFixture fixture) : IDisposable
     public async Task EmptyControlGroupsOfDeadBuildersAndLocksThatNobodyHoldsAreTakenAway()
     {
         Assert.SkipUnless(BuildFixture.Missing is null, BuildFixture.Missing ?? "");
-        string? place = new[] { "/sys/fs/cgroup/pids", "/sys/fs/cgroup" }.FirstOrDefault(p => File.Exists(Path.Combine(p, "cgroup.procs")) && Directory.Exists(p));
+        string? place = new[] { "/sys/fs/cgroup/pids", "/sys/fs/cgroup" }
+            .FirstOrDefault(p => File.Exists(Path.Combine(p, "cgroup.procs")) && Directory.Exists(p));
         Assert.SkipWhen(place is null || !await MayMakeGroupsAsync(place), "needs control groups that can be written");
         string dead = Group(place!, "ingot-00000000deadbeef-1-run", isOld: true);
         string young = Group(place!, "ingot-00000000deadbeef-2-run", isOld: false);
@@ -38,7 +39,8 @@ public sealed class LeftoverTests(BuildFixture fixture) : IDisposable
         {
             await fixture.BuildAsync($"FROM base\nRUN echo {Guid.NewGuid()}\n");
 
-            Assert.Equal((false, true, true, true), (Directory.Exists(dead), Directory.Exists(young), Directory.Exists(foreign), Directory.Exists(busy)));
+            Assert.Equal((false, true, true, true),
+                (Directory.Exists(dead), Directory.Exists(young), Directory.Exists(foreign), Directory.Exists(busy)));
             Assert.Equal((false, true), (File.Exists(free), File.Exists(held)));
         }
         finally
@@ -50,7 +52,9 @@ public sealed class LeftoverTests(BuildFixture fixture) : IDisposable
     }
 
     private static async Task<bool> MayMakeGroupsAsync(string place) =>
-        (await CommandRunner.TryRunAsync(new Command("sh", "-c", $"grep -q ':/$' /proc/self/cgroup && mkdir {place}/ingot-test-{Environment.ProcessId} && rmdir {place}/ingot-test-{Environment.ProcessId}"), onLine: null, CancellationToken.None)).ExitCode == 0;
+        (await CommandRunner.TryRunAsync(new Command("sh", "-c", "grep -q ':/$' /proc/self/cgroup && mkdir "
+            + $"{place}/ingot-test-{Environment.ProcessId} && rmdir {place}/ingot-test-{Environment.ProcessId}"),
+            onLine: null, CancellationToken.None)).ExitCode == 0;
 
     private string Group(string place, string name, bool isOld)
     {

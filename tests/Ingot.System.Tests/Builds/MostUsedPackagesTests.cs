@@ -2,7 +2,8 @@ using Ingot.Testing;
 
 namespace Ingot.SystemTests.Builds;
 
-/// <summary>The packages that images have most, installed upon a bootstrapped base that leaves out documentation; what dpkg then says of their files; and what their programs make.</summary>
+/// <summary>The packages that images have most, installed upon a bootstrapped base that leaves out documentation; what dpkg then says of
+/// their files; and what their programs make.</summary>
 [Collection("builds of commands")]
 public sealed class MostUsedPackagesTests(BuildFixture fixture)
 {
@@ -27,11 +28,14 @@ public sealed class MostUsedPackagesTests(BuildFixture fixture)
     public async Task TheyInstallAreAsDpkgSaysAndMakeTheSameTwice()
     {
         Assert.SkipUnless(BuildFixture.Missing is null, BuildFixture.Missing ?? "");
-        string[] packages = [.. (await File.ReadAllLinesAsync(Path.Combine(Repository.Root, "tests/vectors/bootstrap/most-used.txt"))).Where(l => l.Length > 0 && l[0] != '#')];
+        string[] packages = [.. (await File.ReadAllLinesAsync(Path.Combine(Repository.Root, "tests/vectors/bootstrap/most-used.txt")))
+            .Where(l => l.Length > 0 && l[0] != '#')];
         Assert.Equal(200, packages.Length);
         string install = "FROM base\nENV DEBIAN_FRONTEND=noninteractive\nRUN apt-get update\n"
-            + string.Concat(packages.Chunk(AtATime).Select(some => $"RUN apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io {string.Join(' ', some)} && apt-get clean\n"))
-            + "RUN dpkg -V > /dpkg-verified || true\nRUN grep -vE ' /usr/share/(doc|man|info|locale|lintian)/' /dpkg-verified | sed 's/^/differs: /'; true\n";
+            + string.Concat(packages.Chunk(AtATime).Select(some => "RUN apt-get install -y --no-install-recommends -o "
+                + $"Dpkg::Options::=--force-unsafe-io {string.Join(' ', some)} && apt-get clean\n"))
+            + "RUN dpkg -V > /dpkg-verified || true\nRUN grep -vE ' /usr/share/(doc|man|info|locale|lintian)/' /dpkg-verified | sed "
+            + "'s/^/differs: /'; true\n";
         var first = await fixture.BuildAsync($"{install}ARG N=1\n{Programs}\n");
         Assert.Equal([], first.Progress.Lines.Where(l => l.StartsWith("differs: ", StringComparison.Ordinal)));
 

@@ -35,7 +35,8 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
         _daemon?.Kill(entireProcessTree: true);
         _daemon?.Dispose();
         // Snapshots have modes of their own.
-        using var remove = System.Diagnostics.Process.Start("rm", ["-rf", _directory.At("builder"), _directory.At("other"), _directory.At("checkout")]);
+        using var remove = System.Diagnostics.Process.Start("rm",
+            ["-rf", _directory.At("builder"), _directory.At("other"), _directory.At("checkout")]);
         await remove.WaitForExitAsync();
         _directory.Dispose();
     }
@@ -44,7 +45,8 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
     public async Task AnImageOfARegistryIsBuiltAgainByAnotherHomeFromTheCommitThatItsProvenanceNames()
     {
         await CommittedAsync("ARG WORD\nRUN echo \"$WORD $SOURCE_DATE_EPOCH\" > /word && cat /bin/notes > /notes");
-        string digest = await PushAsync(build: ["--build-arg", "WORD=a b=c", "--label", "made=here", "--epoch", "1234567890", "--no-rule", "pip-cache"]);
+        string digest = await PushAsync(build: ["--build-arg", "WORD=a b=c", "--label", "made=here", "--epoch", "1234567890",
+            "--no-rule", "pip-cache"]);
         await ForgetBuilderAsync();
         // The branch went on since.
         await File.WriteAllTextAsync(_project.At("root/bin/notes"), "changed since\n");
@@ -58,7 +60,8 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
         Assert.Contains("/checkout", report.GetProperty("sources").GetString()!, StringComparison.Ordinal);
         // By its tag, now that it is here; the checkout at hand has the commit.
         var near = await _other.ExpectAsync(0, "-C", _project.Directory, "-o", "json", "reproduce", $"{Reference}:1");
-        Assert.DoesNotContain(" of ", JsonDocument.Parse(near.Output).RootElement.GetProperty("sources").GetString()!, StringComparison.Ordinal);
+        Assert.DoesNotContain(" of ", JsonDocument.Parse(near.Output).RootElement.GetProperty("sources").GetString()!,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -122,7 +125,8 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
         Assert.Equal(first, await BuildHereAsync());
         await _project.CommitAsync("second");
         Assert.Equal(first, await BuildHereAsync());
-        string recipe = await File.ReadAllTextAsync(Directory.EnumerateFiles(_directory.At("builder/recipes")).Single(), TestContext.Current.CancellationToken);
+        string recipe = await File.ReadAllTextAsync(Directory.EnumerateFiles(_directory.At("builder/recipes")).Single(),
+            TestContext.Current.CancellationToken);
         Assert.Contains((await _project.GitAsync("rev-parse", "HEAD")).Trim(), recipe, StringComparison.Ordinal);
         Assert.Contains("\"dirty\":false", recipe, StringComparison.Ordinal);
     }
@@ -131,7 +135,11 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
     private async Task<string> BuildHereAsync()
     {
         var built = await CommandRunner.TryRunAsync(
-            new Command(IngotProgram.Path, "build", "app") { Directory = _project.Directory, Environment = new Dictionary<string, string> { ["INGOT_HOME"] = _directory.At("builder"), ["NO_COLOR"] = "1" } },
+            new Command(IngotProgram.Path, "build", "app")
+            {
+                Directory = _project.Directory,
+                Environment = new Dictionary<string, string> { ["INGOT_HOME"] = _directory.At("builder"), ["NO_COLOR"] = "1" },
+            },
             onLine: null,
             TestContext.Current.CancellationToken);
         Assert.Equal(0, built.ExitCode);
@@ -157,7 +165,8 @@ public sealed class ReproduceFromRegistryTests : IAsyncLifetime
         }
 
         _daemon = System.Diagnostics.Process.Start(
-            "git", ["daemon", "--listen=127.0.0.1", $"--port={port}", "--export-all", "--reuseaddr", "--base-path=" + _directory.Root, _directory.At("checkout")]);
+            "git", ["daemon", "--listen=127.0.0.1", $"--port={port}", "--export-all", "--reuseaddr", "--base-path=" + _directory.Root,
+                _directory.At("checkout")]);
         return $"git://127.0.0.1:{port}/checkout";
     }
 

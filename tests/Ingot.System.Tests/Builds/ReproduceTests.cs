@@ -50,7 +50,8 @@ public sealed class ReproduceTests : IDisposable
         await _ingot.ExpectAsync(0, "-C", _directory.At("project"), "build", "app");
 
         var again = await _ingot.ExpectAsync(1, "-C", _directory.At("project"), "-o", "json", "reproduce", "app");
-        var differences = JsonDocument.Parse(again.Output).RootElement.GetProperty("differences").EnumerateArray().ToDictionary(d => d.GetProperty("path").GetString()!);
+        var differences = JsonDocument.Parse(again.Output).RootElement.GetProperty("differences").EnumerateArray()
+            .ToDictionary(d => d.GetProperty("path").GetString()!);
         Assert.Equal(["made/seed", "made/when"], differences.Keys.Order(StringComparer.Ordinal));
         var when = differences["made/when"];
         Assert.Equal("timestamp", when.GetProperty("cause").GetString());
@@ -78,8 +79,10 @@ public sealed class ReproduceTests : IDisposable
     public async Task TheEpochOfACommitStaysUntilTheImagesOwnFilesChange()
     {
         await Project.WriteAsync("RUN echo \"$SOURCE_DATE_EPOCH\" > /when");
-        await File.WriteAllTextAsync(_directory.At("project/ingot.yaml"), "ingot: 1\nproject: again\nepoch: commit\nimages:\n  app: { dockerfile: Dockerfile, context: root }\n");
-        await File.WriteAllTextAsync(_directory.At("project/Dockerfile"), "FROM scratch\nCOPY . /\nRUN echo \"$SOURCE_DATE_EPOCH\" > /when\n");
+        await File.WriteAllTextAsync(_directory.At("project/ingot.yaml"),
+            "ingot: 1\nproject: again\nepoch: commit\nimages:\n  app: { dockerfile: Dockerfile, context: root }\n");
+        await File.WriteAllTextAsync(_directory.At("project/Dockerfile"),
+            "FROM scratch\nCOPY . /\nRUN echo \"$SOURCE_DATE_EPOCH\" > /when\n");
         await Project.GitAsync("init", "-q");
         await Project.CommitAsync("first", "1000000000");
         string first = await DigestAsync();
@@ -123,7 +126,8 @@ public sealed class ReproduceTests : IDisposable
     {
         await Project.WriteAsync("RUN mkdir /made && cat /bin/notes > /made/notes");
         await File.WriteAllTextAsync(_directory.At("project/Upper"), "FROM app\nCOPY root/bin/notes /upper\n");
-        const string images = "ingot: 1\nproject: again\nimages:\n  app: { dockerfile: Dockerfile, context: . }\n  upper: { dockerfile: Upper, context: ., compression: gzip }\n";
+        const string images = "ingot: 1\nproject: again\nimages:\n  app: { dockerfile: Dockerfile, context: . }\n  upper: { dockerfile: "
+            + "Upper, context: ., compression: gzip }\n";
         await File.WriteAllTextAsync(_directory.At("project/ingot.yaml"), images);
         var built = await BuildAsync();
         Assert.Equal([MediaType.LayerZstd, MediaType.LayerZstd], await LayersAsync(built["app"].Digest));
@@ -159,11 +163,13 @@ public sealed class ReproduceTests : IDisposable
     {
         var built = await _ingot.ExpectAsync(0, ["-C", _directory.At("project"), "-o", "json", "build", .. options]);
         return JsonDocument.Parse(built.Output).RootElement.GetProperty("images").EnumerateArray()
-            .ToDictionary(i => i.GetProperty("name").GetString()!, i => (i.GetProperty("digest").GetString()!, i.GetProperty("steps").GetProperty("cached").GetInt32()));
+            .ToDictionary(i => i.GetProperty("name").GetString()!,
+                i => (i.GetProperty("digest").GetString()!, i.GetProperty("steps").GetProperty("cached").GetInt32()));
     }
 
     private async Task<IEnumerable<string>> LayersAsync(string digest) =>
-        (await Image.LoadAsync(new DirectoryStore(_directory.At("home/content")), Digest.Parse(digest))).Manifest.Layers.Select(l => l.MediaType);
+        (await Image.LoadAsync(new DirectoryStore(_directory.At("home/content")), Digest.Parse(digest))).Manifest.Layers
+            .Select(l => l.MediaType);
 
     // Of the images that say nothing themselves.
     private Task CompressAsync(string compression, string project) => File.WriteAllTextAsync(

@@ -20,7 +20,8 @@ public sealed class RuleTests : IDisposable
          && busybox tar cf /made/a.tar /bin/notes /var/log && busybox tar czf /made/b.tar.gz /bin/notes && busybox gzip -c /bin/notes > /made/c.gz && busybox touch /made
         """;
 
-    private const string Look = "RUN busybox find / -xdev -type f ! -path '/proc/*' ! -path '/sys/*' ! -path '/dev/*' ! -path /etc/hosts ! -path /etc/resolv.conf ! -path /seen | busybox sort"
+    private const string Look = "RUN busybox find / -xdev -type f ! -path '/proc/*' ! -path '/sys/*' ! -path '/dev/*' ! -path /etc/hosts ! "
+        + "-path /etc/resolv.conf ! -path /seen | busybox sort"
         + " | while read f; do busybox sha256sum \"$f\"; busybox stat -c '%a %u %g %s %Y' \"$f\"; done";
 
     private readonly TemporaryDirectory _directory = new();
@@ -83,8 +84,12 @@ public sealed class RuleTests : IDisposable
             """);
         Directory.CreateDirectory(Project.At("root/etc"));
         string said = await BuildAsync();
-        Assert.Contains("the rule 'tar-gzip-times@4' did not touch what something has a checksum or a signature of: /a.tar.gz (of /SHA256SUMS)", said, StringComparison.Ordinal);
-        Assert.Contains("the rule 'tar-times@4' did not touch what something has a checksum or a signature of: /b.tar (of /b.tar.md5)", said, StringComparison.Ordinal);
+        Assert.Contains(
+            "the rule 'tar-gzip-times@4' did not touch what something has a checksum or a signature of: /a.tar.gz (of /SHA256SUMS)",
+            said,
+            StringComparison.Ordinal);
+        Assert.Contains("the rule 'tar-times@4' did not touch what something has a checksum or a signature of: /b.tar (of /b.tar.md5)",
+            said, StringComparison.Ordinal);
     }
 
     // The first step makes a file of which it says that it is from the time of the second.
@@ -97,7 +102,8 @@ public sealed class RuleTests : IDisposable
             RUN sleep 9 && cat /x.bin > /x.gz
             RUN busybox sha256sum -c /SHA256SUMS
             """);
-        Assert.Contains("did not touch what something has a checksum or a signature of: /x.gz (of /SHA256SUMS)", await BuildAsync(), StringComparison.Ordinal);
+        Assert.Contains("did not touch what something has a checksum or a signature of: /x.gz (of /SHA256SUMS)", await BuildAsync(),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -125,7 +131,9 @@ public sealed class RuleTests : IDisposable
 
         // The layers are there, and what was mounted for commands is not: it is made of the layers.
         Directory.Delete(_directory.At("home/cache/snapshots"), recursive: true);
-        await File.WriteAllTextAsync(Project.At("Dockerfile"), (await File.ReadAllTextAsync(Project.At("Dockerfile"))).Replace("> /seen", "> /seen ", StringComparison.Ordinal) + "RUN true\n");
+        await File.WriteAllTextAsync(Project.At("Dockerfile"),
+            (await File.ReadAllTextAsync(Project.At("Dockerfile"))).Replace("> /seen", "> /seen ", StringComparison.Ordinal)
+                + "RUN true\n");
         await BuildAsync();
         Assert.Equal(fresh, await SeenAsync());
     }
@@ -133,7 +141,8 @@ public sealed class RuleTests : IDisposable
     [Fact]
     public async Task ArchivesThatAStepMadeAreTheSameAgain()
     {
-        await Project.WriteAsync("RUN sleep 1 && mkdir /in && date > /in/kept && cat /bin/notes > /in/kept && busybox tar czf /a.tar.gz /in && busybox tar cf /b.tar /in && busybox cp /a.tar.gz /c.tgz");
+        await Project.WriteAsync("RUN sleep 1 && mkdir /in && date > /in/kept && cat /bin/notes > /in/kept && busybox tar czf /a.tar.gz "
+            + "/in && busybox tar cf /b.tar /in && busybox cp /a.tar.gz /c.tgz");
         await BuildAsync();
         await _ingot.ExpectAsync(0, "-C", Project.Directory, "reproduce", "app");
     }
@@ -146,7 +155,10 @@ public sealed class RuleTests : IDisposable
         await WriteServedAsync("one");
         Assert.DoesNotContain("serves files", await BuildAsync(), StringComparison.Ordinal);
         await WriteServedAsync("two");
-        Assert.Contains("'app' serves files that changed and look as before, with equal size and time: /usr/share/nginx/html/app.js. Web servers", await BuildAsync(), StringComparison.Ordinal);
+        Assert.Contains(
+            "'app' serves files that changed and look as before, with equal size and time: /usr/share/nginx/html/app.js. Web servers",
+            await BuildAsync(),
+            StringComparison.Ordinal);
         await WriteServedAsync("three");
         Assert.DoesNotContain("serves files", await BuildAsync(), StringComparison.Ordinal);
 
@@ -176,7 +188,8 @@ public sealed class RuleTests : IDisposable
         var image = await ImageAsync();
         var store = new DirectoryStore(_directory.At("home/content"));
         int layer = image.Manifest.Layers.Count - 1;
-        await using var tar = await Ingot.Oci.Layers.LayerBlob.OpenAsync(store, image.Manifest.Layers[layer], image.Config.RootFs.DiffIds[layer]);
+        await using var tar = await Ingot.Oci.Layers.LayerBlob.OpenAsync(store, image.Manifest.Layers[layer],
+            image.Config.RootFs.DiffIds[layer]);
         using var reader = new TarReader(tar);
         while (await reader.NextAsync() is { } entry)
         {
@@ -191,12 +204,15 @@ public sealed class RuleTests : IDisposable
     private async Task<string> HeldAsync()
     {
         var tree = await MergedTree.ReadAsync(new DirectoryStore(_directory.At("home/content")), await ImageAsync());
-        var files = tree.Walk().Where(f => f.File.Record.Type is TarEntryType.File or TarEntryType.HardLink && f.Path != "seen").ToDictionary(f => f.Path, f => f.File.Record);
+        var files = tree.Walk()
+            .Where(f => f.File.Record.Type is TarEntryType.File or TarEntryType.HardLink && f.Path != "seen")
+            .ToDictionary(f => f.Path, f => f.File.Record);
         var lines = files.OrderBy(f => "/" + f.Key, StringComparer.Ordinal).Select(pair =>
         {
             var (path, f) = pair;
             var file = f.Type == TarEntryType.HardLink ? files[f.LinkTarget!] : f;
-            return $"{f.Digest!.ToString()!.Split(':')[1]}  /{path}\n{Convert.ToString(file.Mode, 8)} {file.UserId} {file.GroupId} {f.Size} {file.ModifiedTime.ToUnixTimeSeconds()}\n";
+            return $"{f.Digest!.ToString()!.Split(':')[1]}  /{path}\n{Convert.ToString(file.Mode, 8)} {file.UserId} {file.GroupId} "
+                + $"{f.Size} {file.ModifiedTime.ToUnixTimeSeconds()}\n";
         });
         return string.Concat(lines);
     }

@@ -44,7 +44,8 @@ public sealed class RunIsolationTests(BuildFixture fixture)
     public async Task WhatReachesPastTheContainerIsRefused(string attempt)
     {
         Skip();
-        var built = await fixture.BuildAsync($"FROM base\nRUN if ( {attempt} ) >/dev/null 2>&1; then echo reached; else echo refused; fi; rm -f /sda /mem /kmsg /fuse; : {Stopwatch.GetTimestamp()}\n");
+        var built = await fixture.BuildAsync($"FROM base\nRUN if ( {attempt} ) >/dev/null 2>&1; then echo reached; else echo refused; fi; "
+            + $"rm -f /sda /mem /kmsg /fuse; : {Stopwatch.GetTimestamp()}\n");
         Assert.Equal(["refused"], built.Progress.Lines);
     }
 
@@ -90,7 +91,8 @@ public sealed class RunIsolationTests(BuildFixture fixture)
     public async Task OfWhatIsMountedOnlyACacheNamesItsPlaceOnTheHost()
     {
         Skip();
-        var built = await fixture.BuildAsync($"FROM base\nRUN --mount=type=cache,target=/kept --mount=type=tmpfs,target=/t grep -a 'cache/moun[t]s\\|work/build[s]' /proc/self/mountinfo | cut -d' ' -f5; : {Stopwatch.GetTimestamp()}\n");
+        var built = await fixture.BuildAsync("FROM base\nRUN --mount=type=cache,target=/kept --mount=type=tmpfs,target=/t grep -a "
+            + $"'cache/moun[t]s\\|work/build[s]' /proc/self/mountinfo | cut -d' ' -f5; : {Stopwatch.GetTimestamp()}\n");
         Assert.Equal(["/kept"], built.Progress.Lines);
     }
 
@@ -166,7 +168,8 @@ public sealed class RunIsolationTests(BuildFixture fixture)
     public async Task ADaemonEndsWithItsCommand(string daemon)
     {
         Skip();
-        await fixture.BuildAsync($"FROM base\nRUN : {Stopwatch.GetTimestamp()}; {daemon}\nRUN ! ls /proc/*/exe 2>/dev/null | grep -q sleep; : {Stopwatch.GetTimestamp()}\n");
+        await fixture.BuildAsync($"FROM base\nRUN : {Stopwatch.GetTimestamp()}; {daemon}\nRUN ! ls /proc/*/exe 2>/dev/null | grep -q "
+            + $"sleep; : {Stopwatch.GetTimestamp()}\n");
         fixture.AssertNothingIsLeft("sleep 631");
     }
 
@@ -176,7 +179,11 @@ public sealed class RunIsolationTests(BuildFixture fixture)
         Skip();
         long before = GC.GetTotalMemory(forceFullCollection: true);
         var recorder = new Recorder();
-        await fixture.BuildAsync($"FROM base\nRUN head -c 30000000 /dev/zero | tr '\\0' x; seq 1 200000 >&2; printf end; : {Stopwatch.GetTimestamp()}\n", s => s, recorder, CancellationToken.None);
+        await fixture.BuildAsync(
+            $"FROM base\nRUN head -c 30000000 /dev/zero | tr '\\0' x; seq 1 200000 >&2; printf end; : {Stopwatch.GetTimestamp()}\n",
+            s => s,
+            recorder,
+            CancellationToken.None);
         Assert.All(recorder.Lines, line => Assert.True(line.Length <= 64 << 10));
         // The two streams come in no order.
         Assert.Contains(recorder.Lines, line => line.EndsWith("end", StringComparison.Ordinal));
@@ -187,7 +194,8 @@ public sealed class RunIsolationTests(BuildFixture fixture)
     public async Task OutputThatIsNoTextDoesNoHarm()
     {
         Skip();
-        var error = await Assert.ThrowsAsync<BuildException>(() => fixture.BuildAsync("FROM base\nRUN head -c 3000 /dev/urandom; printf '\\033]0;title\\007\\r\\n'; exit 7\n"));
+        var error = await Assert.ThrowsAsync<BuildException>(() =>
+            fixture.BuildAsync("FROM base\nRUN head -c 3000 /dev/urandom; printf '\\033]0;title\\007\\r\\n'; exit 7\n"));
         Assert.Equal(7, error.Failure.ExitCode);
         Assert.True(new FileInfo(error.Failure.Log).Length > 0);
     }
@@ -201,9 +209,14 @@ public sealed class RunIsolationTests(BuildFixture fixture)
         try
         {
             // One command swaps a directory of the cache for a link all the time, another mounts on it.
-            string swapper = $"RUN --mount=type=cache,id={id},target=/c for i in $(seq 1 400); do mkdir -p /c/t; rmdir /c/t; ln -s {outside} /c/t; sleep 0.005; rm /c/t; done; touch /a\n";
-            string mounter = string.Concat(Enumerable.Range(0, 8).Select(i => $"RUN --mount=type=cache,id={id},target=/c --mount=type=tmpfs,target=/c/t/below touch /c/t/below/x || true; : {i}\n"));
-            var error = await Record.ExceptionAsync(() => fixture.BuildAsync($"FROM base AS a\n{swapper}FROM base AS b\n{mounter}FROM base\nCOPY --from=a /a /a\nCOPY --from=b /etc/passwd /b\n", s => s with { Parallelism = 2 }, CancellationToken.None));
+            string swapper = $"RUN --mount=type=cache,id={id},target=/c for i in $(seq 1 400); do mkdir -p /c/t; rmdir /c/t; "
+                + $"ln -s {outside} /c/t; sleep 0.005; rm /c/t; done; touch /a\n";
+            string mounter = string.Concat(Enumerable.Range(0, 8).Select(i =>
+                $"RUN --mount=type=cache,id={id},target=/c --mount=type=tmpfs,target=/c/t/below touch /c/t/below/x || true; : {i}\n"));
+            var error = await Record.ExceptionAsync(() => fixture.BuildAsync(
+                $"FROM base AS a\n{swapper}FROM base AS b\n{mounter}FROM base\nCOPY --from=a /a /a\nCOPY --from=b /etc/passwd /b\n",
+                s => s with { Parallelism = 2 },
+                CancellationToken.None));
             Assert.Empty(Directory.EnumerateFileSystemEntries(outside));
             Assert.True(error is null or IngotException, $"{error}");
         }
@@ -222,7 +235,8 @@ public sealed class RunIsolationTests(BuildFixture fixture)
         BuildFixture.Write(project, new Dictionary<string, string>
         {
             ["ingot.yaml"] = BuildFixture.Base + "  app: { dockerfile: Dockerfile }\n",
-            ["Dockerfile"] = $"FROM base\nRUN --mount=target=/src,rw --mount=type=cache,id={id},target=/c,sharing=locked --mount=type=tmpfs,target=/t (setsid sleep 641 &) ; touch /c/x /src/y; sleep 641\n",
+            ["Dockerfile"] = $"FROM base\nRUN --mount=target=/src,rw --mount=type=cache,id={id},target=/c,sharing=locked "
+                + "--mount=type=tmpfs,target=/t (setsid sleep 641 &) ; touch /c/x /src/y; sleep 641\n",
         });
         int bridges = Interfaces();
         using var builder = Process.Start(BuildFixture.Program(project, fixture.Home, "022", noCache: false))!;
@@ -230,10 +244,12 @@ public sealed class RunIsolationTests(BuildFixture fixture)
         Assert.NotEmpty(BuildFixture.Processes("--configure --mtu=65520"));
         builder.Kill();
         await builder.WaitForExitAsync();
-        await UntilAsync(() => BuildFixture.Processes("sleep 641").Count == 0 && BuildFixture.Processes("--configure --mtu=65520").Count == 0);
+        await UntilAsync(() => BuildFixture.Processes("sleep 641").Count == 0
+            && BuildFixture.Processes("--configure --mtu=65520").Count == 0);
 
         // Also the lock of the cache is free.
-        var next = await fixture.BuildAsync($"FROM base\nRUN --mount=type=cache,id={id},target=/c,sharing=locked ls /c\n").WaitAsync(TimeSpan.FromSeconds(60));
+        var next = await fixture.BuildAsync($"FROM base\nRUN --mount=type=cache,id={id},target=/c,sharing=locked ls /c\n")
+            .WaitAsync(TimeSpan.FromSeconds(60));
         Assert.Equal(["x"], next.Progress.Lines);
         fixture.AssertNothingIsLeft("sleep 641");
         Assert.Equal(bridges, Interfaces());
@@ -247,7 +263,8 @@ public sealed class RunIsolationTests(BuildFixture fixture)
         // Builders that were killed leave some.
         string[] Locks() => Directory.GetFiles(Path.Combine(fixture.Home, "cache", "locks"));
         string[] before = Locks();
-        string dockerfile = $"FROM base\nRUN --mount=type=cache,id=work-{unique},target=/c echo x >> /c/count; sleep 1; echo {unique} > /made\nRUN cat /made\n";
+        string dockerfile = $"FROM base\nRUN --mount=type=cache,id=work-{unique},target=/c echo x >> /c/count; sleep 1; "
+            + $"echo {unique} > /made\nRUN cat /made\n";
         var both = await Task.WhenAll(fixture.BuildAsync(dockerfile), fixture.BuildAsync(dockerfile));
         Assert.Single(both.Select(b => b.Image.Digest).Distinct());
         var count = await fixture.BuildAsync($"FROM base\nRUN --mount=type=cache,id=work-{unique},target=/c wc -l < /c/count\n");
@@ -260,9 +277,14 @@ public sealed class RunIsolationTests(BuildFixture fixture)
     {
         Skip();
         string unique = Environment.TickCount64.ToString(CultureInfo.InvariantCulture);
-        string dockerfile = $"FROM base\nRUN --mount=type=cache,id=hand-{unique},target=/c if [ -e /c/first ]; then echo second; else touch /c/first; sleep 643; fi\n";
+        string dockerfile = $"FROM base\nRUN --mount=type=cache,id=hand-{unique},target=/c if [ -e /c/first ]; then echo second; "
+            + "else touch /c/first; sleep 643; fi\n";
         string project = Path.Combine(fixture.Directory, "handed");
-        BuildFixture.Write(project, new Dictionary<string, string> { ["ingot.yaml"] = BuildFixture.Base + "  app: { dockerfile: Dockerfile }\n", ["Dockerfile"] = dockerfile });
+        BuildFixture.Write(project, new Dictionary<string, string>
+        {
+            ["ingot.yaml"] = BuildFixture.Base + "  app: { dockerfile: Dockerfile }\n",
+            ["Dockerfile"] = dockerfile,
+        });
         using var builder = Process.Start(BuildFixture.Program(project, fixture.Home, "022", noCache: false))!;
         await UntilAsync(() => BuildFixture.Processes("sleep 643").Any(p => p.StartsWith("sleep", StringComparison.Ordinal)));
         var waiting = fixture.BuildAsync(dockerfile);
@@ -289,7 +311,8 @@ public sealed class RunIsolationTests(BuildFixture fixture)
             await remove.WaitForExitAsync();
         try
         {
-            await Assert.ThrowsAnyAsync<IngotException>(() => fixture.BuildAsync($"FROM base\nRUN echo {unique} > /damaged\nRUN cat /damaged\n"));
+            await Assert.ThrowsAnyAsync<IngotException>(() =>
+                fixture.BuildAsync($"FROM base\nRUN echo {unique} > /damaged\nRUN cat /damaged\n"));
             Assert.False(Directory.Exists(snapshot));
         }
         finally
@@ -304,7 +327,8 @@ public sealed class RunIsolationTests(BuildFixture fixture)
 
     // Docker's come and go with the containers of other tests.
     private static int Interfaces() => Directory.EnumerateFileSystemEntries("/sys/class/net").Select(Path.GetFileName)
-        .Count(name => !name!.StartsWith("veth", StringComparison.Ordinal) && !name.StartsWith("br-", StringComparison.Ordinal) && name != "docker0");
+        .Count(name =>
+            !name!.StartsWith("veth", StringComparison.Ordinal) && !name.StartsWith("br-", StringComparison.Ordinal) && name != "docker0");
 
     private static async Task UntilAsync(Func<bool> condition)
     {

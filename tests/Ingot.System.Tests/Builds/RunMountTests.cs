@@ -13,7 +13,8 @@ public sealed class RunMountTests(BuildFixture fixture)
     {
         Skip();
         var built = await fixture.BuildAsync(
-            "FROM base\nRUN --mount=type=bind,target=/src cd /src && find . | sort && stat -c '%a %u %n' a.txt && ! touch /src/new 2>/dev/null && cat a.txt > /out\n",
+            "FROM base\nRUN --mount=type=bind,target=/src cd /src && find . "
+                + "| sort && stat -c '%a %u %n' a.txt && ! touch /src/new 2>/dev/null && cat a.txt > /out\n",
             (".dockerignore", "secret*\nDockerfile\ningot.yaml\n.dockerignore\n"), ("a.txt", "text\n"), ("secret.txt", "no"), ("d/b", "b"));
         Assert.Equal([".", "./a.txt", "./d", "./d/b", "644 0 a.txt"], built.Progress.Lines);
         Assert.Equal(["File out 644 0:0 315532800"], await built.LayerAsync(0));
@@ -50,7 +51,8 @@ public sealed class RunMountTests(BuildFixture fixture)
     {
         Skip();
         var built = await fixture.BuildAsync(
-            "FROM base\nRUN --mount=target=/src,rw echo new > /src/new && rm /src/a && ls /src && mkdir -p /src/deep/er\nRUN --mount=target=/src ls /src\n",
+            "FROM base\nRUN --mount=target=/src,rw echo new > /src/new && rm /src/a && ls /src && mkdir -p /src/deep/er\n"
+                + "RUN --mount=target=/src ls /src\n",
             (".dockerignore", "*\n!a\n"), ("a", "a"));
         Assert.Equal(["new", "a"], built.Progress.Lines);
         Assert.Equal([true, true], built.Image.Config.History.TakeLast(2).Select(h => h.EmptyLayer));
@@ -62,10 +64,14 @@ public sealed class RunMountTests(BuildFixture fixture)
         Skip();
         string id = $"nested-{Environment.TickCount64}";
         var built = await fixture.BuildAsync(
-            $"FROM base\nRUN --mount=type=cache,id={id},target=/src/node_modules/.cache --mount=type=tmpfs,target=/src/tmp --mount=target=/src touch /src/node_modules/.cache/x /src/tmp/y && find /src | sort && mkdir -p /src/tmp/z\n" +
+            $"FROM base\nRUN --mount=type=cache,id={id},target=/src/node_modules/.cache --mount=type=tmpfs,target=/src/tmp "
+                + "--mount=target=/src touch /src/node_modules/.cache/x /src/tmp/y && find /src | sort && mkdir -p /src/tmp/z\n" +
             $"RUN --mount=type=cache,id={id},target=/elsewhere ls /elsewhere\n",
             (".dockerignore", "*\n!a\n"), ("a", "a"));
-        Assert.Equal(["/src", "/src/a", "/src/node_modules", "/src/node_modules/.cache", "/src/node_modules/.cache/x", "/src/tmp", "/src/tmp/y", "x"], built.Progress.Lines);
+        Assert.Equal(
+            ["/src", "/src/a", "/src/node_modules", "/src/node_modules/.cache", "/src/node_modules/.cache/x",
+                "/src/tmp", "/src/tmp/y", "x"],
+            built.Progress.Lines);
         Assert.Equal([true, true], built.Image.Config.History.TakeLast(2).Select(h => h.EmptyLayer));
     }
 
@@ -73,16 +79,21 @@ public sealed class RunMountTests(BuildFixture fixture)
     public async Task MountPointsGetIntoNoLayerAndWhatTheCommandPutsBesideThemDoes()
     {
         Skip();
-        var built = await fixture.BuildAsync($"FROM base\nRUN --mount=type=cache,id=beside,target=/opt/made/cache echo x > /opt/made/cache/x\nRUN --mount=type=cache,id=beside,target=/opt/made/cache echo y > /opt/made/y\n");
+        var built = await fixture.BuildAsync("FROM base\nRUN --mount=type=cache,id=beside,target=/opt/made/cache echo x > "
+            + "/opt/made/cache/x\nRUN --mount=type=cache,id=beside,target=/opt/made/cache echo y > /opt/made/y\n");
         Assert.Equal([true, null], built.Image.Config.History.TakeLast(2).Select(h => h.EmptyLayer));
-        Assert.Equal(["Directory opt 755 0:0 315532800", "Directory opt/made 755 0:0 315532800", "File opt/made/y 644 0:0 315532800"], await built.LayerAsync(0));
+        Assert.Equal(["Directory opt 755 0:0 315532800", "Directory opt/made 755 0:0 315532800", "File opt/made/y 644 0:0 315532800"],
+            await built.LayerAsync(0));
     }
 
     [Fact]
     public async Task AMountHidesWhatIsThereAndPutsItBack()
     {
         Skip();
-        var built = await fixture.BuildAsync("FROM base\nRUN mkdir /d && echo kept > /d/kept && ln -s /d /link && echo f > /f\nRUN --mount=type=tmpfs,target=/link ls -A /d && touch /d/gone\nRUN --mount=target=/f,source=a cat /f && ls /d && cat /d/kept\n", ("a", "over"));
+        var built = await fixture.BuildAsync(
+            "FROM base\nRUN mkdir /d && echo kept > /d/kept && ln -s /d /link && echo f > /f\nRUN --mount=type=tmpfs,target=/link ls -A /d "
+                + "&& touch /d/gone\nRUN --mount=target=/f,source=a cat /f && ls /d && cat /d/kept\n",
+            ("a", "over"));
         Assert.Equal(["over" + "kept", "kept"], built.Progress.Lines);
     }
 
@@ -91,11 +102,13 @@ public sealed class RunMountTests(BuildFixture fixture)
     {
         Skip();
         string id = $"stays-{Environment.TickCount64}";
-        string Dockerfile(int n) => $"FROM base\nRUN --mount=type=cache,id={id},target=/c,mode=0700,uid=7,gid=8 stat -c '%a %u:%g' /c && cat /c/n 2>/dev/null; echo {n} > /c/n\n";
+        string Dockerfile(int n) => $"FROM base\nRUN --mount=type=cache,id={id},target=/c,mode=0700,uid=7,gid=8 stat -c '%a %u:%g' /c && "
+            + $"cat /c/n 2>/dev/null; echo {n} > /c/n\n";
         Assert.Equal(["700 7:8"], (await fixture.BuildAsync(Dockerfile(1))).Progress.Lines);
         Assert.Equal(["700 7:8", "1"], (await fixture.BuildAsync(Dockerfile(2))).Progress.Lines);
         Assert.Empty((await fixture.BuildAsync(Dockerfile(2))).Progress.Started);
-        Assert.Equal(["2"], (await fixture.BuildAsync($"FROM base\nRUN --mount=type=cache,id={id},target=/x,ro cat /x/n; ! touch /x/n 2>/dev/null\n")).Progress.Lines);
+        Assert.Equal(["2"], (await fixture.BuildAsync(
+            $"FROM base\nRUN --mount=type=cache,id={id},target=/x,ro cat /x/n; ! touch /x/n 2>/dev/null\n")).Progress.Lines);
     }
 
     [Fact]
@@ -120,9 +133,14 @@ public sealed class RunMountTests(BuildFixture fixture)
     {
         Skip();
         string id = $"{sharing}-{Environment.TickCount64}";
-        string Command(string name) => $"RUN --mount=type=cache,id={id},target=/c,sharing={sharing} echo begin >> /c/log; sleep 1.5; echo end >> /c/log; touch /{name}\n";
-        await fixture.BuildAsync($"FROM base AS a\n{Command("a")}FROM base AS b\n{Command("b")}FROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\n", s => s with { Parallelism = 2 }, CancellationToken.None);
-        Assert.Equal(expected, (await fixture.BuildAsync($"FROM base\nRUN --mount=type=cache,id={id},target=/c cat /c/log\n")).Progress.Lines);
+        string Command(string name) => $"RUN --mount=type=cache,id={id},target=/c,sharing={sharing} echo begin >> /c/log; sleep 1.5; "
+            + $"echo end >> /c/log; touch /{name}\n";
+        await fixture.BuildAsync(
+            $"FROM base AS a\n{Command("a")}FROM base AS b\n{Command("b")}FROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\n",
+            s => s with { Parallelism = 2 },
+            CancellationToken.None);
+        Assert.Equal(expected,
+            (await fixture.BuildAsync($"FROM base\nRUN --mount=type=cache,id={id},target=/c cat /c/log\n")).Progress.Lines);
     }
 
     [Fact]
@@ -130,8 +148,12 @@ public sealed class RunMountTests(BuildFixture fixture)
     {
         Skip();
         string id = $"private-{Environment.TickCount64}";
-        string Command(string name) => $"RUN --mount=type=cache,id={id},target=/c,sharing=private ls /c; touch /c/{name}; sleep 1.5; touch /{name}\n";
-        var both = await fixture.BuildAsync($"FROM base AS a\n{Command("a")}FROM base AS b\n{Command("b")}FROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\n", s => s with { Parallelism = 2 }, CancellationToken.None);
+        string Command(string name) =>
+            $"RUN --mount=type=cache,id={id},target=/c,sharing=private ls /c; touch /c/{name}; sleep 1.5; touch /{name}\n";
+        var both = await fixture.BuildAsync(
+            $"FROM base AS a\n{Command("a")}FROM base AS b\n{Command("b")}FROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\n",
+            s => s with { Parallelism = 2 },
+            CancellationToken.None);
         Assert.Empty(both.Progress.Lines);
         var third = await fixture.BuildAsync($"FROM base\nRUN --mount=type=cache,id={id},target=/c,sharing=private ls /c\n");
         Assert.Single(third.Progress.Lines);
@@ -141,7 +163,8 @@ public sealed class RunMountTests(BuildFixture fixture)
     public async Task ATmpfsIsAsLargeAsSaid()
     {
         Skip();
-        var built = await fixture.BuildAsync("FROM base\nRUN --mount=type=tmpfs,target=/m,size=1m ! dd if=/dev/zero of=/m/x bs=1M count=2 2>/dev/null; stat -c %s /m/x; stat -c %a /m; stat -f -c %T /m\n");
+        var built = await fixture.BuildAsync("FROM base\nRUN --mount=type=tmpfs,target=/m,size=1m ! dd if=/dev/zero of=/m/x bs=1M count=2 "
+            + "2>/dev/null; stat -c %s /m/x; stat -c %a /m; stat -f -c %T /m\n");
         Assert.Equal(["1048576", "755", "tmpfs"], built.Progress.Lines);
     }
 
@@ -158,7 +181,9 @@ public sealed class RunMountTests(BuildFixture fixture)
                 ls /run/secrets; ! touch /run/secrets/token 2>/dev/null; sha256sum < /etc/o
             """,
             s => s with { Access = new() { Secrets = secrets } }, CancellationToken.None);
-        Assert.Equal(["400 0:0 22", "440 1:2 11", "tmpfs", "22", "token", $"{Convert.ToHexStringLower(SHA256.HashData("0123456789\n"u8))}  -"], built.Progress.Lines);
+        Assert.Equal(
+            ["400 0:0 22", "440 1:2 11", "tmpfs", "22", "token", $"{Convert.ToHexStringLower(SHA256.HashData("0123456789\n"u8))}  -"],
+            built.Progress.Lines);
         Assert.True(built.Image.Config.History[^1].EmptyLayer);
         fixture.AssertNothingIsLeft("run/secrets");
     }
@@ -167,9 +192,12 @@ public sealed class RunMountTests(BuildFixture fixture)
     public async Task TheValueOfASecretIsNoPartOfTheKey()
     {
         Skip();
-        string dockerfile = $"FROM base\nRUN --mount=type=secret,id=key,required=true wc -c < /run/secrets/key > /{Environment.TickCount64}\n";
-        var one = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { Secrets = Secrets(("key", "value number one")) } }, CancellationToken.None);
-        var other = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { Secrets = Secrets(("key", "another value")) } }, CancellationToken.None);
+        string dockerfile =
+            $"FROM base\nRUN --mount=type=secret,id=key,required=true wc -c < /run/secrets/key > /{Environment.TickCount64}\n";
+        var one = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { Secrets = Secrets(("key", "value number one")) } },
+            CancellationToken.None);
+        var other = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { Secrets = Secrets(("key", "another value")) } },
+            CancellationToken.None);
         Assert.Empty(other.Progress.Started);
         Assert.Equal(one.Image.Digest, other.Image.Digest);
     }
@@ -178,7 +206,8 @@ public sealed class RunMountTests(BuildFixture fixture)
     public async Task ASecretThatIsRequiredAndMissingIsNamedWithTheOptionThatGivesIt()
     {
         Skip();
-        var error = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync($"FROM base\nRUN --mount=type=secret,id=npm,required=true echo {Environment.TickCount64}\n"));
+        var error = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            fixture.BuildAsync($"FROM base\nRUN --mount=type=secret,id=npm,required=true echo {Environment.TickCount64}\n"));
         string text = string.Join('\n', error.Diagnostics.Select(d => $"{d}"));
         Assert.Contains("'npm'", text, StringComparison.Ordinal);
         Assert.Contains("--secret id=npm", text, StringComparison.Ordinal);
@@ -196,7 +225,8 @@ public sealed class RunMountTests(BuildFixture fixture)
     public async Task TargetsThatAreTheKernelsAreRefused(string mount)
     {
         Skip();
-        var error = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync($"FROM base\nRUN --mount={mount} true\n", s => s with { Access = new() { Secrets = Secrets(("s", "0123456789")) } }, CancellationToken.None));
+        var error = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync($"FROM base\nRUN --mount={mount} true\n",
+            s => s with { Access = new() { Secrets = Secrets(("s", "0123456789")) } }, CancellationToken.None));
         Assert.Contains(error.Diagnostics, d => d.Code == "build-mount-target");
     }
 
@@ -211,7 +241,8 @@ public sealed class RunMountTests(BuildFixture fixture)
     public async Task LinksOfTheImageLeadNoMountAstray(string prepare, string target)
     {
         Skip();
-        var error = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync($"FROM base\nRUN {prepare}\nRUN --mount=type=tmpfs,target={target} true\n"));
+        var error = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            fixture.BuildAsync($"FROM base\nRUN {prepare}\nRUN --mount=type=tmpfs,target={target} true\n"));
         Assert.Contains(error.Diagnostics, d => d.Code == "build-mount-target");
     }
 
@@ -222,7 +253,9 @@ public sealed class RunMountTests(BuildFixture fixture)
         string outside = Directory.CreateTempSubdirectory("ingot-outside-").FullName;
         try
         {
-            var built = await fixture.BuildAsync($"FROM base\nRUN mkdir -p /a && ln -s {outside} /a/link\nRUN --mount=type=cache,id=astray,target=/a/link/deep touch /a/link/deep/x && ls {outside} && test -e {outside}/deep/x\n");
+            var built = await fixture.BuildAsync($"FROM base\nRUN mkdir -p /a && ln -s {outside} /a/link\n"
+                + $"RUN --mount=type=cache,id=astray,target=/a/link/deep touch /a/link/deep/x && ls {outside} && test -e "
+                + $"{outside}/deep/x\n");
             Assert.Equal(["deep"], built.Progress.Lines);
             Assert.Empty(Directory.EnumerateFileSystemEntries(outside));
         }
@@ -253,7 +286,8 @@ public sealed class RunMountTests(BuildFixture fixture)
         Skip();
         string id = $"hostile-{Environment.TickCount64}";
         var error = await Record.ExceptionAsync(() => fixture.BuildAsync(
-            $"FROM base\nRUN --mount=type=cache,id={id},target=/c ln -s /root /c/inner && mknod /c/null c 1 3 && chmod 4755 /c/null\nRUN --mount=type=cache,id={id},target=/c --mount=type=tmpfs,target=/c/inner touch /c/inner/x; ls -A /root | grep x\n"));
+            $"FROM base\nRUN --mount=type=cache,id={id},target=/c ln -s /root /c/inner && mknod /c/null c 1 3 && chmod 4755 /c/null\n"
+                + $"RUN --mount=type=cache,id={id},target=/c --mount=type=tmpfs,target=/c/inner touch /c/inner/x; ls -A /root | grep x\n"));
         Assert.Null(error);
         Assert.False(File.Exists("/root/x"));
     }
@@ -262,9 +296,11 @@ public sealed class RunMountTests(BuildFixture fixture)
     public async Task WhatIsNotInTheContextOrTheStageIsSaidBeforeAnythingRuns()
     {
         Skip();
-        var context = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync($"FROM base\nRUN echo {Environment.TickCount64}\nRUN --mount=source=absent,target=/x true\n"));
+        var context = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            fixture.BuildAsync($"FROM base\nRUN echo {Environment.TickCount64}\nRUN --mount=source=absent,target=/x true\n"));
         Assert.Contains(context.Diagnostics, d => d.Code == "build-copy-missing");
-        var stage = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync("FROM base AS s\nFROM base\nRUN --mount=from=s,source=/absent,target=/x true\n"));
+        var stage = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            fixture.BuildAsync("FROM base AS s\nFROM base\nRUN --mount=from=s,source=/absent,target=/x true\n"));
         Assert.Contains(stage.Diagnostics, d => d.Code == "build-copy-missing");
     }
 
@@ -295,7 +331,8 @@ public sealed class RunMountTests(BuildFixture fixture)
     public async Task AnAgentThatIsRequiredAndMissingIsNamedAndAnotherIsJustNotThere()
     {
         Skip();
-        var error = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync("FROM base\nRUN --mount=type=ssh,id=work,required=true true\n"));
+        var error = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            fixture.BuildAsync("FROM base\nRUN --mount=type=ssh,id=work,required=true true\n"));
         Assert.Contains("--ssh work", error.Diagnostics[0].ToString(), StringComparison.Ordinal);
         var built = await fixture.BuildAsync("FROM base\nRUN --mount=type=ssh,id=work echo \"socket: $SSH_AUTH_SOCK\"\n");
         Assert.Equal(["socket: "], built.Progress.Lines);

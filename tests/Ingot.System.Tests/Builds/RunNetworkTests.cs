@@ -12,7 +12,8 @@ public sealed class RunNetworkTests(BuildFixture fixture)
     public async Task NoNetworkIsALoopbackAndNothingElse()
     {
         Skip();
-        var built = await fixture.BuildAsync($"FROM base\nRUN --network=none tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '; cat /proc/net/route | wc -l; wc -c < /etc/resolv.conf; cat /sys/class/net/lo/flags; : {Environment.TickCount64}\n");
+        var built = await fixture.BuildAsync("FROM base\nRUN --network=none tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '; "
+            + $"cat /proc/net/route | wc -l; wc -c < /etc/resolv.conf; cat /sys/class/net/lo/flags; : {Environment.TickCount64}\n");
         Assert.Equal(["lo", "1", "0", "0x9"], built.Progress.Lines);
     }
 
@@ -41,17 +42,22 @@ public sealed class RunNetworkTests(BuildFixture fixture)
         service.Server.DualMode = true;
         service.Start();
         int port = ((IPEndPoint)service.LocalEndpoint).Port;
-        var host = HostNetworks.Now().Addresses.Where(a => !IPAddress.IsLoopback(a.Address) && !a.IsInternal).Select(a => $"{a.Address}/{port}");
-        string[] places = [.. host, $"{Neighbour.Gateway}/{port}", $"{Neighbour.Address}/{Neighbour.Port}", $"{Neighbour.Address6}/{Neighbour.Port}"];
+        var host = HostNetworks.Now().Addresses
+            .Where(a => !IPAddress.IsLoopback(a.Address) && !a.IsInternal)
+            .Select(a => $"{a.Address}/{port}");
+        string[] places =
+            [.. host, $"{Neighbour.Gateway}/{port}", $"{Neighbour.Address}/{Neighbour.Port}", $"{Neighbour.Address6}/{Neighbour.Port}"];
         string Try(string network) =>
-            $"FROM base\nRUN {network} for at in {string.Join(' ', places)}; do timeout 3 bash -c \"exec 3<>/dev/tcp/$at\" 2>/dev/null; echo $at $?; done; : {Environment.TickCount64}\n";
+            $"FROM base\nRUN {network} for at in {string.Join(' ', places)}; do timeout 3 bash -c \"exec 3<>/dev/tcp/$at\" 2>/dev/null; "
+            + $"echo $at $?; done; : {Environment.TickCount64}\n";
 
         // Refused at once, which is 1: what does not answer would take until the time is up, which is 124.
         var kept = await fixture.BuildAsync(Try(""));
         Assert.Equal(places.Select(p => $"{p} 1"), kept.Progress.Lines);
         Assert.False(service.Pending());
 
-        var allowed = await fixture.BuildAsync(Try("--network=host"), s => s with { AllowHostNetwork = true }, CancellationToken.None);
+        var allowed = await fixture.BuildAsync(
+            Try("--network=host"), s => s with { Access = new() { AllowHostNetwork = true } }, CancellationToken.None);
         Assert.Equal(places.Select(p => $"{p} 0"), allowed.Progress.Lines);
     }
 
@@ -59,11 +65,13 @@ public sealed class RunNetworkTests(BuildFixture fixture)
     public async Task TheResolverAndOtherHostsStayReachable()
     {
         Skip();
-        var lan = HostNetworks.Now().Addresses.First(a => !IPAddress.IsLoopback(a.Address) && !a.IsInternal && a.Address.AddressFamily == AddressFamily.InterNetwork);
+        var lan = HostNetworks.Now().Addresses
+            .First(a => !IPAddress.IsLoopback(a.Address) && !a.IsInternal && a.Address.AddressFamily == AddressFamily.InterNetwork);
         byte[] other = lan.Address.GetAddressBytes();
         other[3] ^= 1;
         var built = await fixture.BuildAsync(
-            $"FROM base\nRUN for at in 10.0.2.3/53 {new IPAddress(other)}/9 203.0.113.1/9; do bash -c \"exec 3<>/dev/udp/$at\" && echo open; done; : {Environment.TickCount64}\n");
+            $"FROM base\nRUN for at in 10.0.2.3/53 {new IPAddress(other)}/9 203.0.113.1/9; do bash -c \"exec 3<>/dev/udp/$at\" && echo "
+                + $"open; done; : {Environment.TickCount64}\n");
         Assert.Equal(["open", "open", "open"], built.Progress.Lines);
     }
 
@@ -75,7 +83,8 @@ public sealed class RunNetworkTests(BuildFixture fixture)
         using var service = new TcpListener(IPAddress.Any, 0);
         service.Start();
         int port = ((IPEndPoint)service.LocalEndpoint).Port;
-        var own = HostNetworks.Now().Addresses.First(a => !IPAddress.IsLoopback(a.Address) && a.Address.AddressFamily == AddressFamily.InterNetwork).Address;
+        var own = HostNetworks.Now().Addresses
+            .First(a => !IPAddress.IsLoopback(a.Address) && a.Address.AddressFamily == AddressFamily.InterNetwork).Address;
         byte[] bytes = own.GetAddressBytes();
         string script = $$"""
             use Socket;
@@ -90,7 +99,8 @@ public sealed class RunNetworkTests(BuildFixture fixture)
             connect($bound, pack_sockaddr_in({{port}}, inet_aton("{{own}}"))) ? print "device\n" : print "device: $!\n";
             """;
         var built = await fixture.BuildAsync($"FROM base\nRUN <<EOF\n#!/usr/bin/perl\n{script}\n# {Environment.TickCount64}\nEOF\n");
-        Assert.Equal(["routes: Operation not permitted", "frames: Operation not permitted", "device: No route to host"], built.Progress.Lines);
+        Assert.Equal(["routes: Operation not permitted", "frames: Operation not permitted", "device: No route to host"],
+            built.Progress.Lines);
         Assert.False(service.Pending());
     }
 
@@ -114,7 +124,8 @@ public sealed class RunNetworkTests(BuildFixture fixture)
         string dockerfile = $"FROM base\nRUN --network=host readlink /proc/self/ns/net; : {Environment.TickCount64}\n";
         var refused = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync(dockerfile));
         Assert.Contains("--allow network.host", refused.Diagnostics[0].ToString(), StringComparison.Ordinal);
-        var built = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { AllowHostNetwork = true } }, CancellationToken.None);
+        var built = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { AllowHostNetwork = true } },
+            CancellationToken.None);
         Assert.Equal([new FileInfo("/proc/self/ns/net").LinkTarget!], built.Progress.Lines);
     }
 
@@ -122,7 +133,8 @@ public sealed class RunNetworkTests(BuildFixture fixture)
     public async Task AllPrivilegesMustBeAllowed()
     {
         Skip();
-        string dockerfile = $"FROM base\nRUN --security=insecure mkdir /m && mount -t tmpfs none /m && umount /m && rmdir /m && echo 'all privileges'; : {Environment.TickCount64}\n";
+        string dockerfile = "FROM base\nRUN --security=insecure mkdir /m && mount -t tmpfs none /m && umount /m && rmdir /m && echo "
+            + $"'all privileges'; : {Environment.TickCount64}\n";
         var refused = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync(dockerfile));
         Assert.Contains("--allow security.insecure", refused.Diagnostics[0].ToString(), StringComparison.Ordinal);
         var built = await fixture.BuildAsync(dockerfile, s => s with { Access = new() { AllowInsecure = true } }, CancellationToken.None);
@@ -133,7 +145,8 @@ public sealed class RunNetworkTests(BuildFixture fixture)
     public async Task WhatIsNotAllowedIsSaidAllAtOnceAndBeforeAnythingRuns()
     {
         Skip();
-        var refused = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync("FROM base\nRUN --network=host true\nRUN --security=insecure true\nRUN --mount=type=tmpfs,target=/proc true\n"));
+        var refused = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAsync(
+            "FROM base\nRUN --network=host true\nRUN --security=insecure true\nRUN --mount=type=tmpfs,target=/proc true\n"));
         Assert.Equal(3, refused.Diagnostics.Count);
     }
 
@@ -141,9 +154,11 @@ public sealed class RunNetworkTests(BuildFixture fixture)
     public async Task TwoCommandsAtOnceMayListenOnOnePort()
     {
         Skip();
-        const string Listen = "RUN [\"perl\", \"-MIO::Socket::INET\", \"-e\", \"my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 7341) or die; sleep 2; mkdir '/NAME'\"]\n";
+        const string Listen = "RUN [\"perl\", \"-MIO::Socket::INET\", \"-e\", \"my $s = IO::Socket::INET->new(Listen => 1, "
+            + "LocalAddr => '127.0.0.1', LocalPort => 7341) or die; sleep 2; mkdir '/NAME'\"]\n";
         var built = await fixture.BuildAsync(
-            $"FROM base AS a\n{Listen.Replace("NAME", "a", StringComparison.Ordinal)}FROM base AS b\n{Listen.Replace("NAME", "b", StringComparison.Ordinal)}FROM base\nCOPY --from=a /a /a\nCOPY --from=b /b /b\n",
+            $"FROM base AS a\n{Listen.Replace("NAME", "a", StringComparison.Ordinal)}FROM base AS b\n"
+                + $"{Listen.Replace("NAME", "b", StringComparison.Ordinal)}FROM base\nCOPY --from=a /a /a\nCOPY --from=b /b /b\n",
             s => s with { Parallelism = 2 }, CancellationToken.None);
         Assert.NotNull(built);
     }
@@ -196,9 +211,11 @@ public sealed class RunNetworkTests(BuildFixture fixture)
             await IpAsync($"-n {_name} addr add {Address}/24 dev eth0");
             await IpAsync($"-n {_name} addr add {Address6}/64 dev eth0 nodad");
             await IpAsync($"-n {_name} link set eth0 up");
-            string script = $"my $s = IO::Socket::IP->new(Listen => 9, LocalHost => '::', LocalPort => {Port}, V6Only => 0) or die $@; $| = 1; print \"ready\\n\"; 1 while $s->accept";
+            string script = $"my $s = IO::Socket::IP->new(Listen => 9, LocalHost => '::', LocalPort => {Port}, V6Only => 0) or die $@; "
+                + "$| = 1; print \"ready\\n\"; 1 while $s->accept";
             var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _listener = CommandRunner.TryRunAsync(new Command("ip", "netns", "exec", _name, "perl", "-MIO::Socket::IP", "-e", script), _ => ready.TrySetResult(), _stop.Token);
+            _listener = CommandRunner.TryRunAsync(new Command("ip", "netns", "exec", _name, "perl", "-MIO::Socket::IP", "-e", script),
+                _ => ready.TrySetResult(), _stop.Token);
             await ready.Task.WaitAsync(TimeSpan.FromSeconds(30));
         }
 

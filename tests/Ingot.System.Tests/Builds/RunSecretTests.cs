@@ -35,16 +35,20 @@ public sealed class RunSecretTests(BuildFixture fixture)
     {
         Skip();
         var recorder = new Recorder();
-        var error = await FailAsync("FROM base\nRUN --mount=type=secret,id=t echo before; cat /run/secrets/t; echo; base64 /run/secrets/t >&2; echo after\n", recorder);
+        var error = await FailAsync(
+            "FROM base\nRUN --mount=type=secret,id=t echo before; cat /run/secrets/t; echo; base64 /run/secrets/t >&2; echo after\n",
+            recorder);
         Assert.Contains("the log", error.Message, StringComparison.Ordinal);
-        Assert.Equal(["***", "***", "after", "before"], recorder.Lines.Select(l => l.Replace("=", "", StringComparison.Ordinal).TrimEnd('C', 'g')).Order());
+        Assert.Equal(["***", "***", "after", "before"],
+            recorder.Lines.Select(l => l.Replace("=", "", StringComparison.Ordinal).TrimEnd('C', 'g')).Order());
     }
 
     [Fact]
     public async Task ACommandThatFailsShowsNoSecretInItsLastLinesOrItsLog()
     {
         Skip();
-        var error = await Assert.ThrowsAsync<BuildException>(() => BuildAsync("FROM base\nRUN --mount=type=secret,id=t,env=T echo \"token $T\"; exit 3\n", new Recorder()));
+        var error = await Assert.ThrowsAsync<BuildException>(() =>
+            BuildAsync("FROM base\nRUN --mount=type=secret,id=t,env=T echo \"token $T\"; exit 3\n", new Recorder()));
         Assert.Equal("token ***", error.Failure.Tail);
         Assert.Equal("token ***\n", await File.ReadAllTextAsync(error.Failure.Log));
     }
@@ -91,11 +95,13 @@ public sealed class RunSecretTests(BuildFixture fixture)
     }
 
     private Task<Built> BuildAsync(string dockerfile, Recorder recorder, params (string, string)[] files) =>
-        fixture.BuildAsync(dockerfile, s => s with { Access = new() { Secrets = RunMountTests.Secrets(("t", Value)) }, NoCache = false }, recorder, CancellationToken.None, files);
+        fixture.BuildAsync(dockerfile, s => s with { Access = new() { Secrets = RunMountTests.Secrets(("t", Value)) }, NoCache = false },
+            recorder, CancellationToken.None, files);
 
     // What is kept of builds as text.
     private string Everything() => string.Concat(
-        ((string[])["steps", "logs", "layers"]).Select(d => Path.Combine(fixture.Home, "cache", d)).Where(Directory.Exists).SelectMany(Directory.GetFiles).Select(f => Encoding.Latin1.GetString(File.ReadAllBytes(f))));
+        ((string[])["steps", "logs", "layers"]).Select(d => Path.Combine(fixture.Home, "cache", d)).Where(Directory.Exists)
+            .SelectMany(Directory.GetFiles).Select(f => Encoding.Latin1.GetString(File.ReadAllBytes(f))));
 
     private static void Skip() => Assert.SkipUnless(BuildFixture.Missing is null, BuildFixture.Missing ?? "");
 }

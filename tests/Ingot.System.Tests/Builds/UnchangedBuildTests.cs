@@ -38,7 +38,8 @@ public sealed class UnchangedBuildTests(BuildFixture fixture) : IClassFixture<Bu
         Assert.True(File.Exists(Path.Combine(fixture.Home, "content/blobs/sha256", last.Split("sha256:")[1][..64])));
 
         // A Dockerfile of no project.
-        BuildFixture.Write(Path.Combine(project, "alone"), new Dictionary<string, string> { ["Dockerfile"] = "FROM scratch\nCOPY file /file\n", ["file"] = "1" });
+        BuildFixture.Write(Path.Combine(project, "alone"),
+            new Dictionary<string, string> { ["Dockerfile"] = "FROM scratch\nCOPY file /file\n", ["file"] = "1" });
         await Task.Delay(100, TestContext.Current.CancellationToken);
         string[] alone = ["-C", "alone", "build", "-f", "Dockerfile", "--epoch", "2026-01-31T12:00:00Z"];
         int before = Directory.GetFiles(remembered).Length;
@@ -79,7 +80,11 @@ public sealed class UnchangedBuildTests(BuildFixture fixture) : IClassFixture<Bu
 
     private async Task<(string Output, int ExitCode)> RunAsync(string project, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Ingot.Cli"), arguments) { WorkingDirectory = project, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Ingot.Cli"), arguments)
+        {
+            WorkingDirectory = project,
+            RedirectStandardOutput = true,
+        };
         start.Environment["INGOT_HOME"] = fixture.Home;
         using var process = Process.Start(start)!;
         string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);

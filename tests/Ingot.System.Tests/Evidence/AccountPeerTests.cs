@@ -10,16 +10,22 @@ namespace Ingot.SystemTests.Evidence;
 public sealed class AccountPeerTests
 {
     private const string Passwd =
-        "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000:web:/home/web:/bin/sh\nbare\npass:x\nempty::\nletters:x:abc:1::/:\nspace:x: 5:1::/:\nhex:x:0x5:1::/:\n" +
-        "below:x:-4294967296:1::/:\nwide:x:4294967296:1::/:\nhuge:x:99999999999999999999:1::/:\n  lead:x:5:5::/:\ncr:x:6:6::/:\r\nshort:x:7\nplus:x:+8:8::/:\nzeros:x:0009:9::/:\n" +
-        "twice:x:10:10::/:\ntwice:x:0:0::/:\n0:x:11:11::/:\n12:x:0:0::/:\n#hash:x:13:13::/:\n+nis:x:14:14::/:\ntab\t:x:15:15::/:\n\u00a0blank:x:16:16::/:\nunder:x:1_0:1::/:\nlast:x:17:17::/:";
+        "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000:web:/home/web:/bin/sh\nbare\npass:x\nempty::\nletters:x:abc:1::/:\nspace:x: "
+        + "5:1::/:\nhex:x:0x5:1::/:\n" +
+        "below:x:-4294967296:1::/:\nwide:x:4294967296:1::/:\nhuge:x:99999999999999999999:1::/:\n  lead:x:5:5::/:\ncr:x:6:6::/:\r\n"
+        + "short:x:7\nplus:x:+8:8::/:\nzeros:x:0009:9::/:\n" +
+        "twice:x:10:10::/:\ntwice:x:0:0::/:\n0:x:11:11::/:\n12:x:0:0::/:\n#hash:x:13:13::/:\n+nis:x:14:14::/:\ntab\t:x:15:15::/:\n"
+        + "\u00a0blank:x:16:16::/:\nunder:x:1_0:1::/:\nlast:x:17:17::/:";
 
-    private const string Group = "root:x:0:\nmedia:x:44:web,other\n#c:x:45:web\n  lead:x:46:web\nodd\nbig:x:4294967296:\nletters:x:abc:web\nspaced:x:47:other, web\nplus:x:+48:web\n";
+    private const string Group = "root:x:0:\nmedia:x:44:web,other\n#c:x:45:web\n  lead:x:46:web\nodd\nbig:x:4294967296:\n"
+        + "letters:x:abc:web\nspaced:x:47:other, web\nplus:x:+48:web\n";
 
     private static readonly string[] s_users =
     [
-        "", "root", "web", "bare", "pass", "empty", "letters", "space", "hex", "below", "wide", "huge", "lead", "cr", "short", "plus", "zeros", "twice", "0", "12", "1000", "+1000", "01000",
-        "-0", "-1", "2147483647", "2147483648", "4294967296", "hash", "#hash", "+nis", "nis", "tab", "tab\t", "blank", "under", "last", "nobody", " web", "web ", "web:media", "web:44", "web:odd",
+        "", "root", "web", "bare", "pass", "empty", "letters", "space", "hex", "below", "wide", "huge", "lead", "cr", "short", "plus",
+        "zeros", "twice", "0", "12", "1000", "+1000", "01000",
+        "-0", "-1", "2147483647", "2147483648", "4294967296", "hash", "#hash", "+nis", "nis", "tab", "tab\t", "blank", "under", "last",
+        "nobody", " web", "web ", "web:media", "web:44", "web:odd",
         "web:big", "web:", "web:nobody", "web:-1", ":44", "web:media:x", "99999999999999999999",
     ];
 
@@ -29,7 +35,9 @@ public sealed class AccountPeerTests
     public async Task ARuntimeRunsAsWhomIngotSaysAndWhoIsProvedToBeNoRootIsNone(string runtime)
     {
         Assert.SkipUnless(Environment.UserName == "root", "needs root");
-        Assert.SkipUnless((await CommandRunner.TryRunAsync(new Command(runtime, "info"), onLine: null, CancellationToken.None)).ExitCode == 0, $"needs {runtime}");
+        Assert.SkipUnless(
+            (await CommandRunner.TryRunAsync(new Command(runtime, "info"), onLine: null, CancellationToken.None)).ExitCode == 0,
+            $"needs {runtime}");
         using var root = await BusyboxRoot.CreateAsync();
         Assert.SkipWhen(root is null, "busybox-static cannot be had");
         File.WriteAllText(Path.Combine(root.Location, "etc/passwd"), Passwd);
@@ -72,16 +80,21 @@ public sealed class AccountPeerTests
         return outcome.ExitCode == 0 ? Text(outcome.Output) : null;
     }
 
-    // The kernel's word: "Uid:" and "Gid:" have four numbers each, the first is the real one; "Groups:" has all others, with the first or without.
+    // The kernel's word: "Uid:" and "Gid:" have four numbers each, the first is the real one; "Groups:" has all others,
+    // with the first or without.
     private static string Text(string status)
     {
         string group = Numbers(status, "Gid:")[0];
-        var further = Numbers(status, "Groups:").Where(g => g != group).Select(g => uint.Parse(g, CultureInfo.InvariantCulture)).Distinct().Order();
-        return $"{Numbers(status, "Uid:")[0]} {string.Join(' ', further.Select(g => g.ToString(CultureInfo.InvariantCulture)).Prepend(group))}";
+        var further = Numbers(status, "Groups:").Where(g => g != group)
+            .Select(g => uint.Parse(g, CultureInfo.InvariantCulture)).Distinct().Order();
+        return $"{Numbers(status, "Uid:")[0]} "
+            + $"{string.Join(' ', further.Select(g => g.ToString(CultureInfo.InvariantCulture)).Prepend(group))}";
     }
 
     private static string[] Numbers(string status, string name) =>
-        status.Split('\n').Single(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..].Split(['\t', ' '], StringSplitOptions.RemoveEmptyEntries);
+        status.Split('\n')
+            .Single(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..]
+            .Split(['\t', ' '], StringSplitOptions.RemoveEmptyEntries);
 
     private static string? Text(ProcessIdentity? identity) => identity is null
         ? null

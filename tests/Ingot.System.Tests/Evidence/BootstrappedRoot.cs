@@ -12,12 +12,14 @@ internal static class BootstrappedRoot
     /// <summary>A minimal Debian 12; skips the test when it cannot be made.</summary>
     public static Task<string> MinimalAsync() => RequireAsync(s_minimal.Value);
 
-    /// <summary>Stock cosign 2 and goss, of Debian 13: the host's C library may be too old for them. Skips the test when they cannot be had.</summary>
+    /// <summary>Stock cosign 2 and goss, of Debian 13: the host's C library may be too old for them.
+    /// Skips the test when they cannot be had.</summary>
     public static Task<string> PeersAsync() => RequireAsync(s_peers.Value);
 
     /// <summary>Runs a program of a root filesystem to its end.</summary>
     public static Task<CommandResult> RunAsync(string root, params IReadOnlyList<string> command) =>
-        CommandRunner.TryRunAsync(new Command("chroot", [root, "env", "HOME=/tmp", .. command]), onLine: null, TestContext.Current.CancellationToken);
+        CommandRunner.TryRunAsync(new Command("chroot", [root, "env", "HOME=/tmp", .. command]), onLine: null,
+            TestContext.Current.CancellationToken);
 
     private static async Task<string> RequireAsync(Task<string?> making)
     {

@@ -4,10 +4,12 @@ using Ingot.Tools;
 
 namespace Ingot.SystemTests.Evidence;
 
-/// <summary>A root filesystem of one static program, with a shell, a small web server and two users. Null when the package cannot be had.</summary>
+/// <summary>A root filesystem of one static program, with a shell, a small web server and two users.
+/// Null when the package cannot be had.</summary>
 internal sealed class BusyboxRoot : IDisposable
 {
-    private static readonly string[] s_programs = ["sh", "cat", "echo", "ls", "httpd", "nc", "sleep", "id", "env", "touch", "wget", "ps", "sed", "true", "false", "kill", "yes", "tr", "wc", "test", "pwd"];
+    private static readonly string[] s_programs = ["sh", "cat", "echo", "ls", "httpd", "nc", "sleep", "id", "env", "touch", "wget", "ps",
+        "sed", "true", "false", "kill", "yes", "tr", "wc", "test", "pwd"];
     private static readonly Lazy<Task<string?>> s_program = new(FindAsync);
 
     private BusyboxRoot(string directory)
@@ -38,7 +40,8 @@ internal sealed class BusyboxRoot : IDisposable
         File.WriteAllText(Path.Combine(directory, "etc/group"), "root:x:0:\nweb:x:1000:\nmedia:x:44:web\n");
         File.WriteAllText(Path.Combine(directory, "www/index.html"), "hello from inside\nsecond line\n");
         Cgi(directory, "moved", "printf 'Status: 302 Found\r\nLocation: /index.html\r\n\r\n'");
-        Cgi(directory, "mirror", "printf 'Content-Type: text/plain\r\n\r\n'; echo \"method $REQUEST_METHOD user $REMOTE_USER agent $HTTP_USER_AGENT\"; cat");
+        Cgi(directory, "mirror",
+            "printf 'Content-Type: text/plain\r\n\r\n'; echo \"method $REQUEST_METHOD user $REMOTE_USER agent $HTTP_USER_AGENT\"; cat");
         return new BusyboxRoot(directory);
     }
 
@@ -74,7 +77,8 @@ internal sealed class BusyboxRoot : IDisposable
             string fresh = TestCache.At($"busybox.{Environment.ProcessId}");
             Directory.CreateDirectory(fresh);
             await CommandRunner.RunAsync(new Command("apt-get", "--quiet", "download", "busybox-static") { Directory = fresh });
-            await CommandRunner.RunAsync(new Command("dpkg-deb", "-x", Directory.GetFiles(fresh, "*.deb").Single(), Path.Combine(fresh, "root")));
+            await CommandRunner.RunAsync(new Command("dpkg-deb", "-x", Directory.GetFiles(fresh, "*.deb").Single(),
+                Path.Combine(fresh, "root")));
             if (!Directory.Exists(cache))
                 Directory.Move(Path.Combine(fresh, "root"), cache);
             Directory.Delete(fresh, recursive: true);

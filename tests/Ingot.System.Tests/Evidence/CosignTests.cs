@@ -28,8 +28,12 @@ public sealed class CosignTests : IAsyncLifetime
         _peers = await BootstrappedRoot.PeersAsync();
         _keyFile = $"/tmp/{Guid.NewGuid():N}.pub";
         await File.WriteAllTextAsync(_peers + _keyFile, _key.PublicKey.ToPem(), s_stop);
-        await File.WriteAllTextAsync(_peers + "/tmp/trusted-root.json", """{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}""", s_stop);
-        var config = await _store.PutAsync(MediaType.Config, ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = [] } }), s_stop);
+        await File.WriteAllTextAsync(_peers + "/tmp/trusted-root.json",
+            """{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}""", s_stop);
+        var config = await _store.PutAsync(
+            MediaType.Config,
+            ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = [] } }),
+            s_stop);
         _image = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = config, Layers = [] }), s_stop);
         _registry = new ReadOnlyRegistry(_store);
         _registry.Publish(_image, "1.0");
@@ -47,9 +51,12 @@ public sealed class CosignTests : IAsyncLifetime
     private Statement[] Statements =>
     [
         Statement.Signature(_image.Digest, "shop/web"),
-        Statement.About(_image.Digest, "shop/web", PredicateType.Provenance, JsonElement.Parse("""{"buildDefinition":{"buildType":"https://ingot.dev/build/dockerfile/v1","externalParameters":{}},"runDetails":{"builder":{"id":"https://ingot.dev/builder"}}}""")),
-        Statement.About(_image.Digest, "shop/web", PredicateType.TestResult, JsonElement.Parse("""{"result":"PASSED","configuration":[]}""")),
-        Statement.About(_image.Digest, "shop/web", PredicateType.CycloneDx, CycloneDx.ToPredicate(new SbomSubject("shop/web", _image.Digest), new PackageInventory(null, [], []))),
+        Statement.About(_image.Digest, "shop/web", PredicateType.Provenance, JsonElement.Parse(
+            """{"buildDefinition":{"buildType":"https://ingot.dev/build/dockerfile/v1","externalParameters":{}},"runDetails":{"builder":{"id":"https://ingot.dev/builder"}}}""")),
+        Statement.About(_image.Digest, "shop/web", PredicateType.TestResult,
+            JsonElement.Parse("""{"result":"PASSED","configuration":[]}""")),
+        Statement.About(_image.Digest, "shop/web", PredicateType.CycloneDx,
+            CycloneDx.ToPredicate(new SbomSubject("shop/web", _image.Digest), new PackageInventory(null, [], []))),
     ];
 
     [Fact]
@@ -83,7 +90,8 @@ public sealed class CosignTests : IAsyncLifetime
     {
         var first = await PublishAsync();
         var existing = new ExistingEvidence(
-            await new EvidenceReader([new TrustedKey(_key.PublicKey, "own")]).ReadAsync(_image.Digest, _store, first.Where(f => f.Tag is null).Select(f => f.Descriptor.Digest), s_stop),
+            await new EvidenceReader([new TrustedKey(_key.PublicKey, "own")]).ReadAsync(_image.Digest, _store,
+                first.Where(f => f.Tag is null).Select(f => f.Descriptor.Digest), s_stop),
             await _store.ReadAsync(first[^1].Descriptor.Digest, s_stop),
             await _store.ReadAsync(first[^2].Descriptor.Digest, s_stop));
         var scan = Statement.About(_image.Digest, "shop/web", PredicateType.SecretScan, JsonElement.Parse("""{"result":"PASSED"}"""));
@@ -127,7 +135,8 @@ public sealed class CosignTests : IAsyncLifetime
     }
 
     private Task<Ingot.Tools.CommandResult> CosignAsync(string command, params IReadOnlyList<string> options) =>
-        BootstrappedRoot.RunAsync(_peers, ["cosign", command, "--key", _keyFile, "--insecure-ignore-tlog=true", "--allow-insecure-registry", .. options, $"{_registry.Address}/shop/web@{_image.Digest}"]);
+        BootstrappedRoot.RunAsync(_peers, ["cosign", command, "--key", _keyFile, "--insecure-ignore-tlog=true", "--allow-insecure-registry",
+            .. options, $"{_registry.Address}/shop/web@{_image.Digest}"]);
 
     private void AssertAttested(Ingot.Tools.CommandResult result, string predicateType)
     {

@@ -40,10 +40,13 @@ public sealed class DebianImageTests
             await using (var under = await ImageUnderTest.UnpackAsync(store, image.Digest, scratch, s_stop))
             {
                 var inventory = PackageInventory.Read(under.Root);
-                var expected = (await BootstrappedRoot.RunAsync(await BootstrappedRoot.MinimalAsync(), "dpkg-query", "-W", "-f", "${Package} ${Version} ${Architecture} ${source:Package} ${source:Version}\n")).Output;
+                var expected = (await BootstrappedRoot.RunAsync(await BootstrappedRoot.MinimalAsync(), "dpkg-query", "-W", "-f",
+                    "${Package} ${Version} ${Architecture} ${source:Package} ${source:Version}\n")).Output;
                 Assert.Equal(
                     expected.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal),
-                    inventory.Packages.Select(p => $"{p.Name} {p.Version} {p.Architecture} {p.SourceName} {p.SourceVersion}").Order(StringComparer.Ordinal));
+                    inventory.Packages
+                        .Select(p => $"{p.Name} {p.Version} {p.Architecture} {p.SourceName} {p.SourceVersion}")
+                        .Order(StringComparer.Ordinal));
                 Assert.Equal(("debian", "12"), (inventory.Distribution!.Id, inventory.Distribution.VersionId));
                 Assert.Empty(inventory.Unreadable);
                 Assert.NotEmpty(CycloneDx.Write(new SbomSubject("debian", image.Digest), inventory));
@@ -96,9 +99,16 @@ public sealed class DebianImageTests
         await using var writer = await LayerWriter.BeginAsync(store, compression, s_stop);
         await DirectoryLayer.WriteAsync(writer, root, new DirectoryLayerOptions(), s_stop);
         var layer = await writer.FinishAsync(s_stop);
-        var document = new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = [layer.DiffId] }, Config = config ?? new ContainerConfig() };
+        var document = new ImageConfig
+        {
+            Architecture = "amd64",
+            Os = "linux",
+            RootFs = new RootFileSystem { DiffIds = [layer.DiffId] },
+            Config = config ?? new ContainerConfig(),
+        };
         var configuration = await store.PutAsync(MediaType.Config, ImageJson.Write(document), s_stop);
-        var manifest = await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = configuration, Layers = [layer.Blob!] }), s_stop);
+        var manifest = await store.PutAsync(MediaType.Manifest,
+            ImageJson.Write(new Manifest { Config = configuration, Layers = [layer.Blob!] }), s_stop);
         return (store, await Image.LoadAsync(store, manifest.Digest, cancellationToken: s_stop));
     }
 }

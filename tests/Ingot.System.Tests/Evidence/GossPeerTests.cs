@@ -59,7 +59,8 @@ public sealed class GossPeerTests
         await File.WriteAllTextAsync(peers + file, Checks, TestContext.Current.CancellationToken);
         try
         {
-            var theirs = Read((await BootstrappedRoot.RunAsync(peers, "sh", "-c", $"goss -g {file} validate --format json 2>/dev/null")).Output);
+            var theirs =
+                Read((await BootstrappedRoot.RunAsync(peers, "sh", "-c", $"goss -g {file} validate --format json 2>/dev/null")).Output);
             Assert.True(theirs.Count > 80);
             Assert.Equal(theirs.Order(StringComparer.Ordinal), (await OursAsync(peers)).Order(StringComparer.Ordinal));
         }
@@ -74,12 +75,17 @@ public sealed class GossPeerTests
     public async Task OurMatcherVectorsHoldForGoss()
     {
         string peers = await BootstrappedRoot.PeersAsync();
-        var vectors = File.ReadAllLines(Repository.Vector("goss", "match.txt")).Where(l => !l.StartsWith('#')).Select(l => l.Split('\t')).Where(v => v.Length == 3).ToList();
+        var vectors = File.ReadAllLines(Repository.Vector("goss", "match.txt")).Where(l => !l.StartsWith('#')).Select(l => l.Split('\t'))
+            .Where(v => v.Length == 3).ToList();
         string file = $"/tmp/{Guid.NewGuid():N}.yaml";
-        await File.WriteAllLinesAsync(peers + file, ["matching:", .. vectors.Select((v, i) => $"  case{i}: {{content: {v[0]}, matches: {v[1]}}}")], TestContext.Current.CancellationToken);
+        await File.WriteAllLinesAsync(
+            peers + file,
+            ["matching:", .. vectors.Select((v, i) => $"  case{i}: {{content: {v[0]}, matches: {v[1]}}}")],
+            TestContext.Current.CancellationToken);
         try
         {
-            var results = JsonElement.Parse((await BootstrappedRoot.RunAsync(peers, "sh", "-c", $"goss -g {file} validate --format json 2>/dev/null")).Output).GetProperty("results").EnumerateArray()
+            var results = JsonElement.Parse((await BootstrappedRoot.RunAsync(peers, "sh", "-c",
+                $"goss -g {file} validate --format json 2>/dev/null")).Output).GetProperty("results").EnumerateArray()
                 .ToDictionary(r => r.GetProperty("resource-id").GetString()!, r => r.GetProperty("result").GetInt32());
             Assert.Equal(vectors.Count, results.Count);
             Assert.Equal([], vectors.Where((v, i) => (v[2] == "pass") != (results[$"case{i}"] == 0)).Select(v => string.Join(" ; ", v)));
@@ -91,7 +97,8 @@ public sealed class GossPeerTests
     }
 
     private static List<string> Read(string json) => [.. JsonElement.Parse(json).GetProperty("results").EnumerateArray()
-        .Select(r => Line(r.GetProperty("resource-type").GetString()!, r.GetProperty("resource-id").GetString()!, r.GetProperty("property").GetString()!, r.GetProperty("result").GetInt32()))];
+        .Select(r => Line(r.GetProperty("resource-type").GetString()!, r.GetProperty("resource-id").GetString()!,
+            r.GetProperty("property").GetString()!, r.GetProperty("result").GetInt32()))];
 
     private static async Task<List<string>> OursAsync(string root)
     {
@@ -99,7 +106,8 @@ public sealed class GossPeerTests
         var goss = GossFile.Parse(new SourceText("goss.yaml", Checks), diagnostics);
         Assert.False(diagnostics.HasErrors, string.Join('\n', diagnostics));
         using var image = new ImageRoot(root);
-        var report = await GossRunner.RunAsync(image, new ContainerConfig(), [goss], new SandboxOptions("/nonexistent", TimeProvider.System), TestContext.Current.CancellationToken);
+        var report = await GossRunner.RunAsync(image, new ContainerConfig(), [goss],
+            new SandboxOptions("/nonexistent", TimeProvider.System), TestContext.Current.CancellationToken);
         return [.. report.Results.Select(r => Line(r.ResourceType.ToString(), r.ResourceId, r.Property, (int)r.Outcome))];
     }
 
@@ -108,6 +116,8 @@ public sealed class GossPeerTests
     {
         int colon = id.IndexOf(": ", StringComparison.Ordinal);
         string outcome = result switch { 0 => "pass", 1 => "fail", 2 => "skip", _ => "unknown" };
-        return $"{type.ToLowerInvariant()} {(colon < 0 ? id : id[..colon])} {property.Replace("linkedto", "linked-to", StringComparison.Ordinal).Replace("versions", "version", StringComparison.Ordinal)} {outcome}";
+        string asked = property.Replace("linkedto", "linked-to", StringComparison.Ordinal)
+            .Replace("versions", "version", StringComparison.Ordinal);
+        return $"{type.ToLowerInvariant()} {(colon < 0 ? id : id[..colon])} {asked} {outcome}";
     }
 }

@@ -104,7 +104,9 @@ public sealed class GossSandboxTests
               id -u: {exit-status: 0, stdout: ["1000"]}
             """);
 
-        Assert.Equal([TestOutcome.Fail, TestOutcome.Fail, TestOutcome.Fail, TestOutcome.Pass, TestOutcome.Pass, TestOutcome.Pass, TestOutcome.Pass], report.Results.Select(r => r.Outcome));
+        Assert.Equal(
+            [TestOutcome.Fail, TestOutcome.Fail, TestOutcome.Fail, TestOutcome.Pass, TestOutcome.Pass, TestOutcome.Pass, TestOutcome.Pass],
+            report.Results.Select(r => r.Outcome));
         Assert.All(report.Results.Take(3), r => Assert.Contains("exit code 3:\nno configuration", r.Summary, StringComparison.Ordinal));
         Assert.Contains("no configuration", report.SandboxOutput!, StringComparison.Ordinal);
         Assert.True(report.Duration < TimeSpan.FromSeconds(9), $"took {report.Duration}");
@@ -152,7 +154,8 @@ public sealed class GossSandboxTests
     [InlineData("unshare: level=error")]
     public async Task AnEntryPointThatEndsWithTheWordsOfToolsIsStillTheImages(string words)
     {
-        var report = await RunAsync(s_web with { Entrypoint = ["/bin/sh", "-c", $"echo '{words}' >&2; exit 1"], Cmd = null }, "process: {httpd: {running: true}}");
+        var report = await RunAsync(s_web with { Entrypoint = ["/bin/sh", "-c", $"echo '{words}' >&2; exit 1"], Cmd = null },
+            "process: {httpd: {running: true}}");
         Assert.Contains(words, Assert.Single(report.Results).Summary, StringComparison.Ordinal);
     }
 
@@ -161,8 +164,12 @@ public sealed class GossSandboxTests
     {
         using var root = await RootAsync();
         // A mount point that is a file: runc can make no container of it.
-        var options = new SandboxOptions(root.Scratch, TimeProvider.System) { Writable = new Dictionary<string, long> { ["/bin/busybox"] = 1 << 20 } };
-        var error = await Assert.ThrowsAsync<ToolException>(() => GossRunner.RunAsync(root.Root, s_web, [Parse("process: {httpd: {running: true}}")], options, TestContext.Current.CancellationToken));
+        var options = new SandboxOptions(root.Scratch, TimeProvider.System)
+        {
+            Writable = new Dictionary<string, long> { ["/bin/busybox"] = 1 << 20 },
+        };
+        var error = await Assert.ThrowsAsync<ToolException>(() => GossRunner.RunAsync(root.Root, s_web,
+            [Parse("process: {httpd: {running: true}}")], options, TestContext.Current.CancellationToken));
         Assert.Contains("the sandbox could not be started", error.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFileSystemEntries(root.Scratch));
     }
@@ -170,7 +177,8 @@ public sealed class GossSandboxTests
     [Fact]
     public async Task ACommandThatDoesNotEndIsGivenUp()
     {
-        var report = await RunAsync(s_web, "command: {sleep 60: {exit-status: 0, timeout: 300}, 'yes | tr -d \"\\n\"': {exit-status: 0, timeout: 500}}");
+        var report = await RunAsync(s_web,
+            "command: {sleep 60: {exit-status: 0, timeout: 300}, 'yes | tr -d \"\\n\"': {exit-status: 0, timeout: 500}}");
         AssertAll(report, TestOutcome.Fail);
         Assert.Contains("did not end within 300 ms", report.Results[0].Summary, StringComparison.Ordinal);
         Assert.True(report.Duration < TimeSpan.FromSeconds(8), $"took {report.Duration}");
@@ -179,10 +187,12 @@ public sealed class GossSandboxTests
     [Fact]
     public async Task ACommandIsTriedAgainAsOftenAsItSays()
     {
-        var report = await RunAsync(s_web, "command: {'echo x >> /tmp/n; test $(cat /tmp/n | wc -l) -ge 3': {exit-status: 0, retry_count: 1, retry_delay: 10ms}}");
+        var report = await RunAsync(s_web,
+            "command: {'echo x >> /tmp/n; test $(cat /tmp/n | wc -l) -ge 3': {exit-status: 0, retry_count: 1, retry_delay: 10ms}}");
         AssertAll(report, TestOutcome.Fail);
 
-        report = await RunAsync(s_web, "command: {'echo x >> /tmp/n; cat /tmp/n | tr -d \"\\n\"': {exit-status: 0, stdout: xxx, retry_count: 5, retry_delay: 10ms}}");
+        report = await RunAsync(s_web,
+            "command: {'echo x >> /tmp/n; cat /tmp/n | tr -d \"\\n\"': {exit-status: 0, stdout: xxx, retry_count: 5, retry_delay: 10ms}}");
         AssertAll(report, TestOutcome.Pass);
     }
 
@@ -201,7 +211,10 @@ public sealed class GossSandboxTests
     public async Task OnlyWhatAServiceMayWriteCanBeWritten(string writable)
     {
         using var root = await RootAsync();
-        var options = new SandboxOptions(root.Scratch, TimeProvider.System) { Writable = new Dictionary<string, long> { [writable] = 16 << 20 } };
+        var options = new SandboxOptions(root.Scratch, TimeProvider.System)
+        {
+            Writable = new Dictionary<string, long> { [writable] = 16 << 20 },
+        };
         string other = writable == "/data" ? "/tmp" : "/data";
         string goss = $$"""
             command:
@@ -220,7 +233,8 @@ public sealed class GossSandboxTests
     {
         using var root = await RootAsync();
         var before = root.Root.Walk().ToList();
-        await GossRunner.RunAsync(root.Root, s_web, [Parse("command: {touch /x /work/y /tmp/z: {exit-status: 1}}")], new SandboxOptions(root.Scratch, TimeProvider.System), TestContext.Current.CancellationToken);
+        await GossRunner.RunAsync(root.Root, s_web, [Parse("command: {touch /x /work/y /tmp/z: {exit-status: 1}}")],
+            new SandboxOptions(root.Scratch, TimeProvider.System), TestContext.Current.CancellationToken);
         Assert.Equal(before, root.Root.Walk());
     }
 
@@ -250,8 +264,10 @@ public sealed class GossSandboxTests
         Directory.CreateDirectory(Path.Combine(root.Scratch, "sandbox-alive"));
         using (new FileStream(Path.Combine(root.Scratch, "sandbox-alive.lock"), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None))
         {
-            await GossRunner.RunAsync(root.Root, s_web, [Parse("command: {'true': {exit-status: 0}}")], new SandboxOptions(root.Scratch, TimeProvider.System), TestContext.Current.CancellationToken);
-            Assert.Equal(["sandbox-alive", "sandbox-alive.lock"], Directory.EnumerateFileSystemEntries(root.Scratch).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+            await GossRunner.RunAsync(root.Root, s_web, [Parse("command: {'true': {exit-status: 0}}")],
+                new SandboxOptions(root.Scratch, TimeProvider.System), TestContext.Current.CancellationToken);
+            Assert.Equal(["sandbox-alive", "sandbox-alive.lock"],
+                Directory.EnumerateFileSystemEntries(root.Scratch).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         }
     }
 
@@ -261,7 +277,8 @@ public sealed class GossSandboxTests
         using var root = await RootAsync();
         var options = new SandboxOptions(root.Scratch, TimeProvider.System);
         var file = Parse("http: {'http://localhost:8080/': {status: 200}}");
-        var reports = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => GossRunner.RunAsync(root.Root, s_web, [file], options, TestContext.Current.CancellationToken)));
+        var reports = await Task.WhenAll(Enumerable.Range(0, 3)
+            .Select(_ => GossRunner.RunAsync(root.Root, s_web, [file], options, TestContext.Current.CancellationToken)));
         Assert.All(reports, r => AssertAll(r, TestOutcome.Pass));
         Assert.Empty(Directory.EnumerateFileSystemEntries(root.Scratch));
     }
@@ -285,11 +302,13 @@ public sealed class GossSandboxTests
         }
     });
 
-    private static async Task<TestReport> RunAsync(ContainerConfig config, string goss, bool shell = true, Func<SandboxOptions, SandboxOptions>? with = null)
+    private static async Task<TestReport> RunAsync(
+        ContainerConfig config, string goss, bool shell = true, Func<SandboxOptions, SandboxOptions>? with = null)
     {
         using var root = await RootAsync(shell);
         var options = new SandboxOptions(root.Scratch, TimeProvider.System);
-        var report = await GossRunner.RunAsync(root.Root, config, [Parse(goss)], with?.Invoke(options) ?? options, TestContext.Current.CancellationToken);
+        var report = await GossRunner.RunAsync(root.Root, config, [Parse(goss)], with?.Invoke(options) ?? options,
+            TestContext.Current.CancellationToken);
         Assert.Empty(Directory.EnumerateFileSystemEntries(root.Scratch));
         return report;
     }

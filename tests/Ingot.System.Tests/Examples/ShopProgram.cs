@@ -19,7 +19,11 @@ public sealed partial class ShopProgram : IDisposable
             return;
         string dockerfile = File.ReadAllText(Path.Combine(Web, "Dockerfile"));
         string command = CompileCommand().Match(dockerfile).Groups[1].Value.Replace("/usr/local/bin/web", Binary, StringComparison.Ordinal);
-        var start = new ProcessStartInfo("/bin/sh", ["-c", command]) { WorkingDirectory = Path.Combine(Web, "src"), RedirectStandardError = true };
+        var start = new ProcessStartInfo("/bin/sh", ["-c", command])
+        {
+            WorkingDirectory = Path.Combine(Web, "src"),
+            RedirectStandardError = true,
+        };
         start.Environment["VERSION"] = "3.2.1";
         start.Environment["FAIL_PERCENT"] = "0";
         using var compiler = Process.Start(start)!;

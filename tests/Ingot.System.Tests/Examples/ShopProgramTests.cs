@@ -19,7 +19,8 @@ public sealed class ShopProgramTests(ShopProgram program) : IClassFixture<ShopPr
 
         Assert.Equal("ok\n", await client.GetStringAsync(shop.At("/healthz"), Cancellation));
         Assert.Contains("<strong>Touchstone</strong>", await client.GetStringAsync(shop.At("/"), Cancellation), StringComparison.Ordinal);
-        Assert.Contains("of &quot;about&quot; 100 g", await client.GetStringAsync(shop.At("/?from=mail"), Cancellation), StringComparison.Ordinal);
+        Assert.Contains("of &quot;about&quot; 100 g", await client.GetStringAsync(shop.At("/?from=mail"), Cancellation),
+            StringComparison.Ordinal);
         using var products = JsonDocument.Parse(await client.GetStringAsync(shop.At("/products"), Cancellation));
         Assert.Equal(5, products.RootElement.GetProperty("products").GetArrayLength());
         using var version = JsonDocument.Parse(await client.GetStringAsync(shop.At("/version"), Cancellation));
@@ -88,7 +89,10 @@ public sealed class ShopProgramTests(ShopProgram program) : IClassFixture<ShopPr
     {
         using var shop = Serve();
 
-        string answer = await shop.SendAsync("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /nothing HTTP/1.1\r\nHost: a\r\n\r\nGET /version HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n", Cancellation);
+        string answer = await shop.SendAsync(
+            "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /nothing HTTP/1.1\r\nHost: a\r\n\r\nGET /version HTTP/1.1\r\nHost: a\r\n"
+                + "Connection: close\r\n\r\nGET / HTTP/1.1\r\n",
+            Cancellation);
 
         Assert.Equal(["200", "404", "200"], answer.Split("HTTP/1.1 ").Skip(1).Select(part => part[..3]));
     }
@@ -98,7 +102,8 @@ public sealed class ShopProgramTests(ShopProgram program) : IClassFixture<ShopPr
     {
         using var shop = Serve();
 
-        Assert.StartsWith("HTTP/1.1 431 ", await shop.SendAsync("GET / HTTP/1.1\r\nX: " + new string('a', 20_000), Cancellation), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 431 ", await shop.SendAsync("GET / HTTP/1.1\r\nX: " + new string('a', 20_000), Cancellation),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -123,7 +128,8 @@ public sealed class ShopProgramTests(ShopProgram program) : IClassFixture<ShopPr
         foreach (var client in clients.Take(200))
             client.Dispose();
 
-        Assert.StartsWith("HTTP/1.1 200 ", await shop.SendAsync("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", Cancellation), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 200 ", await shop.SendAsync("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", Cancellation),
+            StringComparison.Ordinal);
         clients.ForEach(client => client.Dispose());
     }
 

@@ -36,7 +36,8 @@ public sealed class ForeignProgramTests : IDisposable
         string name = format == "oci" ? $"oci:{_directory.At("out")}:ingot-test:1" : $"{format}:{_directory.At("out")}";
         await ExportAsync(image, format, _directory.At("out"));
         var inspected = JsonDocument.Parse(await SkopeoAsync("inspect", "--config", name)).RootElement;
-        Assert.Equal(image.Config.RootFs.DiffIds.Select(d => d.ToString()), inspected.GetProperty("rootfs").GetProperty("diff_ids").EnumerateArray().Select(d => d.GetString()!));
+        Assert.Equal(image.Config.RootFs.DiffIds.Select(d => d.ToString()),
+            inspected.GetProperty("rootfs").GetProperty("diff_ids").EnumerateArray().Select(d => d.GetString()!));
 
         // It does not make Docker's formats of zstd.
         foreach (string other in others)
@@ -72,8 +73,10 @@ public sealed class ForeignProgramTests : IDisposable
         await ExportAsync(image, "docker-archive", _directory.At("out.tar"));
         try
         {
-            Assert.Contains("ingot-test:1", await CommandRunner.RunAsync(new Command("docker", "load", "-i", _directory.At("out.tar"))), StringComparison.Ordinal);
-            Assert.Equal(image.Manifest.Config.Digest.ToString(), (await CommandRunner.RunAsync(new Command("docker", "image", "inspect", "--format", "{{.Id}}", "ingot-test:1"))).Trim());
+            Assert.Contains("ingot-test:1", await CommandRunner.RunAsync(new Command("docker", "load", "-i", _directory.At("out.tar"))),
+                StringComparison.Ordinal);
+            Assert.Equal(image.Manifest.Config.Digest.ToString(),
+                (await CommandRunner.RunAsync(new Command("docker", "image", "inspect", "--format", "{{.Id}}", "ingot-test:1"))).Trim());
             await CommandRunner.RunAsync(new Command("docker", "save", "-o", _directory.At("saved.tar"), "ingot-test:1"));
             await AssertSameAsync(image, _directory.At("saved.tar"));
         }
@@ -92,7 +95,8 @@ public sealed class ForeignProgramTests : IDisposable
         await using (var file = System.IO.File.Create(_directory.At("root.tar")))
             await FileSystemArchive.WriteAsync(_store, image, file);
         await LinuxTree.RunAsync(_directory.Make("exported"), "tar", "--xattrs", "--xattrs-include=*", "-xpf", _directory.At("root.tar"));
-        Assert.Equal(await LinuxTree.ListAsync(_directory.At("unpacked"), withTimes: false), await LinuxTree.ListAsync(_directory.At("exported"), withTimes: false));
+        Assert.Equal(await LinuxTree.ListAsync(_directory.At("unpacked"), withTimes: false),
+            await LinuxTree.ListAsync(_directory.At("exported"), withTimes: false));
 
         await LinuxTree.RunAsync(_directory.At("exported"), "tar", "--sort=name", "-cf", _directory.At("again.tar"), ".");
         await using var source = await ImageSource.OpenAsync(_directory.At("again.tar"), _directory.At("temporary"));
@@ -122,7 +126,8 @@ public sealed class ForeignProgramTests : IDisposable
         Assert.InRange(bytes.Total, 0, 1000);
         Assert.Equal([note.Digest], (await client.ListReferrersAsync("other/app", image.Digest).ToListAsync()).Select(d => d.Digest));
 
-        await SkopeoAsync("copy", "--dest-tls-verify=false", "--format", "v2s2", $"oci:{_directory.At("copied")}:app", $"docker://{registry.Name}/docker/app:2");
+        await SkopeoAsync("copy", "--dest-tls-verify=false", "--format", "v2s2", $"oci:{_directory.At("copied")}:app",
+            $"docker://{registry.Name}/docker/app:2");
         var pulled = await ImageTransfer.PullAsync(client, "docker/app", "2", _store);
         Assert.Equal(MediaType.DockerManifest, pulled.MediaType);
         Assert.Equal(image.Config.RootFs.DiffIds, (await Image.LoadAsync(_store, pulled.Digest)).Config.RootFs.DiffIds);
@@ -139,12 +144,14 @@ public sealed class ForeignProgramTests : IDisposable
         var image = await MakeAsync();
         var made = await Recompression.ConvertAsync(_store, image, LayerCompression.Find(compression)!);
         await ImageTransfer.PushAsync(_store, registry.Client(), "team/app", made.Digest, "1");
-        await SkopeoAsync("copy", "--src-tls-verify=false", $"docker://{registry.Name}/team/app:1", $"oci-archive:{_directory.At("out.tar")}:app:1");
+        await SkopeoAsync("copy", "--src-tls-verify=false", $"docker://{registry.Name}/team/app:1",
+            $"oci-archive:{_directory.At("out.tar")}:app:1");
         await AssertSameAsync(image, _directory.At("out.tar"));
 
         // Podman decompresses the layers, holds them against their diff ids and unpacks them.
         Assert.SkipUnless(LinuxTree.IsRoot && System.IO.File.Exists("/usr/bin/podman"), "needs root and podman: apt-get install podman");
-        Assert.Equal(image.Manifest.Config.Digest.Hex, (await PodmanAsync("pull", "-q", "--tls-verify=false", $"{registry.Name}/team/app:1")).Trim());
+        Assert.Equal(image.Manifest.Config.Digest.Hex,
+            (await PodmanAsync("pull", "-q", "--tls-verify=false", $"{registry.Name}/team/app:1")).Trim());
     }
 
     [Fact]
@@ -160,7 +167,8 @@ public sealed class ForeignProgramTests : IDisposable
         string name = $"{registry.Name}/team/app:1";
         try
         {
-            Assert.Contains(image.Digest.ToString(), await CommandRunner.RunAsync(new Command("docker", "pull", name)), StringComparison.Ordinal);
+            Assert.Contains(image.Digest.ToString(), await CommandRunner.RunAsync(new Command("docker", "pull", name)),
+                StringComparison.Ordinal);
         }
         finally
         {
@@ -188,18 +196,22 @@ public sealed class ForeignProgramTests : IDisposable
         Assert.Empty(System.IO.Directory.EnumerateFiles(_directory.At("other", "tmp")));
     }
 
-    private static void SkipUnlessSkopeo() => Assert.SkipUnless(System.IO.File.Exists("/usr/bin/skopeo"), "needs skopeo: apt-get install skopeo");
+    private static void SkipUnlessSkopeo() =>
+        Assert.SkipUnless(System.IO.File.Exists("/usr/bin/skopeo"), "needs skopeo: apt-get install skopeo");
 
     private static async Task SkipUnlessDockerAsync()
     {
-        var info = System.IO.File.Exists("/var/run/docker.sock") ? await CommandRunner.TryRunAsync(new Command("docker", "info"), onLine: null) : null;
+        var info = System.IO.File.Exists("/var/run/docker.sock")
+            ? await CommandRunner.TryRunAsync(new Command("docker", "info"), onLine: null)
+            : null;
         Assert.SkipUnless(info is { ExitCode: 0 }, "no Docker daemon answers at /var/run/docker.sock");
     }
 
     private static Task<string> SkopeoAsync(params string[] arguments) => CommandRunner.RunAsync(new Command("skopeo", arguments));
 
     private Task<string> PodmanAsync(params string[] arguments) =>
-        CommandRunner.RunAsync(new Command("podman", ["--root", _directory.At("podman"), "--runroot", _directory.At("podman-run"), "--tmpdir", _directory.At("podman-tmp"), "--storage-driver", "vfs", "--events-backend", "file", .. arguments]));
+        CommandRunner.RunAsync(new Command("podman", ["--root", _directory.At("podman"), "--runroot", _directory.At("podman-run"),
+            "--tmpdir", _directory.At("podman-tmp"), "--storage-driver", "vfs", "--events-backend", "file", .. arguments]));
 
     private async Task ExportAsync(Image image, string format, string path)
     {
@@ -235,11 +247,15 @@ public sealed class ForeignProgramTests : IDisposable
         {
             await LayerAsync(
                 compression,
-                Directory("etc"), File("etc/passwd", "root:x:0:0::/root:/bin/sh\n"), File("etc/gone", "x"), Directory("opt"), File("opt/old", "x"), File("opt/older", "x"),
-                (new TarEntry { Path = "run.sh", Type = TarEntryType.File, Mode = 0b100_111_101_101, UserId = 5, GroupId = 6, Size = 10 }, "#!/bin/sh\n"),
+                Directory("etc"), File("etc/passwd", "root:x:0:0::/root:/bin/sh\n"), File("etc/gone", "x"), Directory("opt"),
+                File("opt/old", "x"), File("opt/older", "x"),
+                (new TarEntry { Path = "run.sh", Type = TarEntryType.File, Mode = 0b100_111_101_101, UserId = 5, GroupId = 6, Size = 10 },
+                    "#!/bin/sh\n"),
                 Link("run2.sh", TarEntryType.HardLink, "run.sh"), Link("bin", TarEntryType.SymbolicLink, "usr/bin")),
-            await LayerAsync(compression, File("etc/.wh.gone", ""), File("opt/.wh..wh..opq", ""), File("opt/new", "new"), Link("opt/passwd", TarEntryType.SymbolicLink, "../etc/passwd"), File("etc/é ü", "name")),
-            await LayerAsync(compression, File("large", Encoding.ASCII.GetString([.. Enumerable.Range(0, bytes).Select(i => (byte)(32 + ((long)i * i * 2654435761 >> 7) % 90))]))),
+            await LayerAsync(compression, File("etc/.wh.gone", ""), File("opt/.wh..wh..opq", ""), File("opt/new", "new"),
+                Link("opt/passwd", TarEntryType.SymbolicLink, "../etc/passwd"), File("etc/é ü", "name")),
+            await LayerAsync(compression, File("large",
+                Encoding.ASCII.GetString([.. Enumerable.Range(0, bytes).Select(i => (byte)(32 + ((long)i * i * 2654435761 >> 7) % 90))]))),
         };
         var config = new ImageConfig
         {
@@ -248,10 +264,15 @@ public sealed class ForeignProgramTests : IDisposable
             Os = "linux",
             Config = new ContainerConfig { Env = ["PATH=/bin", "A=b"], Cmd = ["/run.sh"] },
             RootFs = new RootFileSystem { DiffIds = [.. layers.Select(l => l.DiffId)] },
-            History = [.. layers.Select((_, i) => new HistoryEntry { Created = "1980-01-01T00:00:00Z", CreatedBy = $"step {i}" }), new HistoryEntry { Created = "1980-01-01T00:00:00Z", CreatedBy = "CMD", EmptyLayer = true }],
+            History =
+            [
+                .. layers.Select((_, i) => new HistoryEntry { Created = "1980-01-01T00:00:00Z", CreatedBy = $"step {i}" }),
+                new HistoryEntry { Created = "1980-01-01T00:00:00Z", CreatedBy = "CMD", EmptyLayer = true },
+            ],
         };
         var configBlob = await _store.PutAsync(MediaType.Config, ImageJson.Write(config));
-        var manifest = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = configBlob, Layers = [.. layers.Select(l => l.Blob!)] }));
+        var manifest = await _store.PutAsync(MediaType.Manifest,
+            ImageJson.Write(new Manifest { Config = configBlob, Layers = [.. layers.Select(l => l.Blob!)] }));
         return await Image.LoadAsync(_store, manifest.Digest);
     }
 
@@ -266,9 +287,11 @@ public sealed class ForeignProgramTests : IDisposable
     private static (TarEntry Entry, string Content) File(string path, string content) =>
         (new TarEntry { Path = path, Type = TarEntryType.File, Mode = 0b110_100_100, Size = Encoding.UTF8.GetByteCount(content) }, content);
 
-    private static (TarEntry Entry, string Content) Directory(string path) => (new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = 0b111_101_101 }, "");
+    private static (TarEntry Entry, string Content) Directory(string path) =>
+        (new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = 0b111_101_101 }, "");
 
-    private static (TarEntry Entry, string Content) Link(string path, TarEntryType type, string target) => (new TarEntry { Path = path, Type = type, LinkTarget = target, Mode = 0b111_111_111 }, "");
+    private static (TarEntry Entry, string Content) Link(string path, TarEntryType type, string target) =>
+        (new TarEntry { Path = path, Type = type, LinkTarget = target, Mode = 0b111_111_111 }, "");
 
     private sealed class Counter : IProgress<int>
     {

@@ -16,7 +16,9 @@ public sealed class ForeignRegistry : IAsyncDisposable
         Uri = new Uri($"http://127.0.0.1:{port}/");
     }
 
-    public static string? Missing { get; } = File.Exists("/usr/bin/docker-registry") ? null : "needs docker-registry: apt-get install docker-registry";
+    public static string? Missing { get; } = File.Exists("/usr/bin/docker-registry")
+        ? null
+        : "needs docker-registry: apt-get install docker-registry";
 
     public Uri Uri { get; }
 
@@ -27,8 +29,13 @@ public sealed class ForeignRegistry : IAsyncDisposable
         int port = FreePort();
         Directory.CreateDirectory(directory);
         string config = Path.Combine(directory, "config.yml");
-        await File.WriteAllTextAsync(config, $"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {directory}/data\nhttp:\n  addr: 127.0.0.1:{port}\nlog:\n  level: error\n");
-        var start = new ProcessStartInfo("/usr/bin/docker-registry", ["serve", config]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        await File.WriteAllTextAsync(config, $"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {directory}/data\nhttp:\n  addr: "
+            + $"127.0.0.1:{port}\nlog:\n  level: error\n");
+        var start = new ProcessStartInfo("/usr/bin/docker-registry", ["serve", config])
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+        };
         start.Environment["OTEL_TRACES_EXPORTER"] = "none";
         var process = Process.Start(start)!;
         // Its pipes must be read, or it stops when they are full.

@@ -67,7 +67,8 @@ public sealed class DiskFullTests : IAsyncLifetime
 
         var small = RandomNumberGenerator.GetBytes(1 << 20);
         var accepted = await registry.Http.PostAsync($"/v2/a/b/blobs/uploads/?digest={Digest.Of(small)}", new ByteArrayContent(small));
-        Assert.True(accepted.StatusCode == HttpStatusCode.Created, $"{(int)accepted.StatusCode}: {await accepted.Content.ReadAsStringAsync()}");
+        Assert.True(accepted.StatusCode == HttpStatusCode.Created,
+            $"{(int)accepted.StatusCode}: {await accepted.Content.ReadAsStringAsync()}");
         Assert.Equal(small, await registry.Http.GetByteArrayAsync($"/v2/a/b/blobs/{Digest.Of(small)}"));
     }
 

@@ -20,7 +20,8 @@ public sealed class ErofsTests : IDisposable
     /// <summary>Why these tests cannot run here; null when they can.</summary>
     private static string? Missing { get; } =
         !LinuxTree.IsRoot ? LinuxTree.NeedsRoot
-        : !System.IO.File.ReadAllText("/proc/filesystems").Contains("\terofs\n", StringComparison.Ordinal) ? "needs a kernel with EROFS (modprobe erofs)"
+        : !System.IO.File.ReadAllText("/proc/filesystems").Contains("\terofs\n",
+            StringComparison.Ordinal) ? "needs a kernel with EROFS (modprobe erofs)"
         : null;
 
     public void Dispose()
@@ -54,7 +55,8 @@ public sealed class ErofsTests : IDisposable
             var (above, aboveIndex) = RandomLayer.Make(random);
             string lower = Mount(below, belowIndex), upper = Mount(above, aboveIndex, lower);
             string unpackedLower = await UnpackAsync(below), unpackedUpper = await UnpackAsync(above, unpackedLower);
-            string mounted = await StackAsync($"lowerdir={upper}:{lower}"), unpacked = await StackAsync($"lowerdir={unpackedUpper}:{unpackedLower}");
+            string mounted = await StackAsync($"lowerdir={upper}:{lower}"),
+                unpacked = await StackAsync($"lowerdir={unpackedUpper}:{unpackedLower}");
             Assert.Equal(await DescribeAsync(unpacked), await DescribeAsync(mounted));
             foreach (string mount in (string[])[mounted, unpacked, upper, lower])
                 Mounts.Detach(mount);
@@ -67,7 +69,8 @@ public sealed class ErofsTests : IDisposable
     {
         SkipIfMissing();
         byte[] tar = await TarAsync(
-            Directory("d"), File("d/changed", 700), File("d/deleted", 10), File("d/moded", 5000), File("d/linked", 1), Directory("d/replaced"), File("d/replaced/x", 3),
+            Directory("d"), File("d/changed", 700), File("d/deleted", 10), File("d/moded", 5000), File("d/linked", 1),
+            Directory("d/replaced"), File("d/replaced/x", 3),
             File("d/renamed", 100_000), Link("d/link", "changed"), Directory("gone"), File("gone/x", 1), HardLink("d/other", "d/linked"));
         var index = await LayerReader.IndexAsync(new MemoryStream(tar));
         var differences = new List<string>();
@@ -88,7 +91,8 @@ public sealed class ErofsTests : IDisposable
             await using var writer = LayerWriter.HashOnly();
             await DirectoryLayer.WriteAsync(writer, upper, new DirectoryLayerOptions { Form = DirectoryForm.OverlayUpper });
             var layer = await writer.FinishAsync();
-            differences.Add($"{layer.DiffId} {string.Join(' ', layer.Index.Files.Select(file => file.Path).Concat(layer.Index.Whiteouts))}");
+            differences.Add(
+                $"{layer.DiffId} {string.Join(' ', layer.Index.Files.Select(file => file.Path).Concat(layer.Index.Whiteouts))}");
         }
 
         Assert.Equal(differences[1], differences[0]);
@@ -99,22 +103,30 @@ public sealed class ErofsTests : IDisposable
     {
         SkipIfMissing();
         byte[] program = await System.IO.File.ReadAllBytesAsync("/usr/bin/id");
-        byte[] tar = await TarAsync((new TarEntry { Path = "id", Type = TarEntryType.File, Mode = 0b100_111_101_101, Size = program.Length }, program));
-        string lower = Mount(tar, await LayerReader.IndexAsync(new MemoryStream(tar))), root = _directory.Make("step"), upper = _directory.Make(root, "upper"), work = _directory.Make(root, "work");
+        byte[] tar = await TarAsync((
+            new TarEntry { Path = "id", Type = TarEntryType.File, Mode = 0b100_111_101_101, Size = program.Length }, program));
+        string lower = Mount(tar, await LayerReader.IndexAsync(new MemoryStream(tar))), root = _directory.Make("step"),
+            upper = _directory.Make(root, "upper"), work = _directory.Make(root, "work");
         string merged = await StackAsync($"lowerdir={lower},upperdir={upper},workdir={work}");
         await LinuxTree.RunAsync(_directory.Root, "chmod", "755", _directory.Root);
-        Assert.Equal("0\n", await LinuxTree.RunAsync("/", "setpriv", "--reuid", "65534", "--clear-groups", "--", Path.Combine(merged, "id"), "-u"));
+        Assert.Equal("0\n",
+            await LinuxTree.RunAsync("/", "setpriv", "--reuid", "65534", "--clear-groups", "--", Path.Combine(merged, "id"), "-u"));
     }
 
     [Fact]
     public async Task ADirectoryOfManyNamesAnswersToEachOfThem()
     {
         SkipIfMissing();
-        var names = Enumerable.Range(0, 30_000).Select(i => $"{i * 7919L % 30_011}{new string('n', i % 70)}").Concat([new string('x', 255), "!", "-", ".x", "..y"]).Select(name => "d/" + name).ToList();
-        var index = new LayerIndex(names.Select((name, i) => new FileRecord(new TarEntry { Path = name, Type = TarEntryType.Fifo, UserId = i }, Digest: null, 0, 0)), []);
+        var names = Enumerable.Range(0, 30_000).Select(i => $"{i * 7919L % 30_011}{new string('n', i % 70)}")
+            .Concat([new string('x', 255), "!", "-", ".x", "..y"]).Select(name => "d/" + name).ToList();
+        var index = new LayerIndex(
+            names.Select((name, i) =>
+                new FileRecord(new TarEntry { Path = name, Type = TarEntryType.Fifo, UserId = i }, Digest: null, 0, 0)),
+            []);
         string mounted = Mount([], index);
         string listed = await LinuxTree.RunAsync(mounted, "find", ".", "-type", "p", "-printf", "%P %U\n");
-        Assert.Equal(names.Select((name, i) => $"{name} {i}").Order(StringComparer.Ordinal), listed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal));
+        Assert.Equal(names.Select((name, i) => $"{name} {i}").Order(StringComparer.Ordinal),
+            listed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal));
         Assert.False(System.IO.File.Exists(Path.Combine(mounted, "d/nothing")));
     }
 
@@ -123,7 +135,12 @@ public sealed class ErofsTests : IDisposable
     {
         SkipIfMissing();
         byte[] value = [.. Enumerable.Range(0, 65_535).Select(i => (byte)(i * 7))], small = [1, 2, 3];
-        var attributes = new SortedDictionary<string, byte[]>(StringComparer.Ordinal) { ["user.a"] = small, ["user.large"] = value, ["user." + new string('n', 250)] = small };
+        var attributes = new SortedDictionary<string, byte[]>(StringComparer.Ordinal)
+        {
+            ["user.a"] = small,
+            ["user.large"] = value,
+            ["user." + new string('n', 250)] = small,
+        };
         string deep = string.Join('/', Enumerable.Repeat("d", 1500)), text = new('t', 4095);
         (TarEntry Entry, byte[] Content)[] entries = [File("attributed", 1000), Link("link", text), File(deep, 3)];
         entries[0].Entry = entries[0].Entry with { ExtendedAttributes = attributes };
@@ -160,10 +177,12 @@ public sealed class ErofsTests : IDisposable
             RandomAccess.SetLength(output, offsets[^1] + 512);
         await System.IO.File.WriteAllTextAsync(other, "in the other".PadRight(512));
         var index = new LayerIndex(
-            [.. offsets.Select(offset => Record($"{offset}", $"at {offset}".Length, offset)), Record("other", 12, 0), Record("large", (1L << 40) + 4, 0)], []);
+            [.. offsets.Select(offset => Record($"{offset}", $"at {offset}".Length, offset)), Record("other", 12, 0),
+                Record("large", (1L << 40) + 4, 0)], []);
         string image = _directory.At("image"), mounted = _directory.Make("mounted");
         await using (var output = System.IO.File.Create(image))
-            ErofsImage.Write(output, index, [new ErofsDevice(new FileInfo(device).Length), new ErofsDevice(512)], new ErofsOptions { PlaceOf = file => new ErofsPlace(file.Path == "other" ? 2 : 1, file.Offset) });
+            ErofsImage.Write(output, index, [new ErofsDevice(new FileInfo(device).Length), new ErofsDevice(512)],
+                new ErofsOptions { PlaceOf = file => new ErofsPlace(file.Path == "other" ? 2 : 1, file.Offset) });
         Mounts.Erofs(image, [device, other], mounted);
         foreach (long offset in offsets)
             Assert.Equal($"at {offset}", await System.IO.File.ReadAllTextAsync(Path.Combine(mounted, $"{offset}")));
@@ -201,7 +220,8 @@ public sealed class ErofsTests : IDisposable
 
     private static void SkipIfMissing() => Assert.SkipUnless(Missing is null, Missing ?? "");
 
-    private static FileRecord Record(string path, long size, long offset) => new(new TarEntry { Path = path, Type = TarEntryType.File, Size = size, Mode = DirectoryMode }, Digest: null, size, offset);
+    private static FileRecord Record(string path, long size, long offset) =>
+        new(new TarEntry { Path = path, Type = TarEntryType.File, Size = size, Mode = DirectoryMode }, Digest: null, size, offset);
 
     private static (TarEntry Entry, byte[] Content) File(string path, int size)
     {
@@ -210,11 +230,14 @@ public sealed class ErofsTests : IDisposable
         return (new TarEntry { Path = path, Type = TarEntryType.File, Mode = DirectoryMode, Size = size }, content);
     }
 
-    private static (TarEntry Entry, byte[] Content) Directory(string path) => (new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = DirectoryMode }, []);
+    private static (TarEntry Entry, byte[] Content) Directory(string path) =>
+        (new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = DirectoryMode }, []);
 
-    private static (TarEntry Entry, byte[] Content) Link(string path, string text) => (new TarEntry { Path = path, Type = TarEntryType.SymbolicLink, LinkTarget = text }, []);
+    private static (TarEntry Entry, byte[] Content) Link(string path, string text) =>
+        (new TarEntry { Path = path, Type = TarEntryType.SymbolicLink, LinkTarget = text }, []);
 
-    private static (TarEntry Entry, byte[] Content) HardLink(string path, string target) => (new TarEntry { Path = path, Type = TarEntryType.HardLink, LinkTarget = target }, []);
+    private static (TarEntry Entry, byte[] Content) HardLink(string path, string target) =>
+        (new TarEntry { Path = path, Type = TarEntryType.HardLink, LinkTarget = target }, []);
 
     private static async Task<byte[]> TarAsync(params (TarEntry Entry, byte[] Content)[] entries)
     {
@@ -228,7 +251,8 @@ public sealed class ErofsTests : IDisposable
 
     private string Mount(byte[] tar, LayerIndex index, params string[] lower)
     {
-        string root = _directory.Make($"mounted{_layers++}"), archive = Path.Combine(root, "tar"), image = Path.Combine(root, "image"), target = _directory.Make(root, "root");
+        string root = _directory.Make($"mounted{_layers++}"), archive = Path.Combine(root, "tar"), image = Path.Combine(root, "image"),
+            target = _directory.Make(root, "root");
         System.IO.File.WriteAllBytes(archive, tar);
         using (var output = System.IO.File.Create(image))
             ErofsImage.Write(output, index, [new ErofsDevice(tar.Length)], new ErofsOptions { LowerDirectories = lower });
@@ -239,7 +263,8 @@ public sealed class ErofsTests : IDisposable
     private async Task<string> UnpackAsync(byte[] tar, params string[] lower)
     {
         string target = _directory.Make($"unpacked{_layers++}");
-        await LayerExtractor.ExtractAsync(new MemoryStream(tar), target, new ExtractOptions { Whiteouts = WhiteoutForm.Overlay, LowerDirectories = lower });
+        await LayerExtractor.ExtractAsync(new MemoryStream(tar), target,
+            new ExtractOptions { Whiteouts = WhiteoutForm.Overlay, LowerDirectories = lower });
         return target;
     }
 
@@ -255,7 +280,8 @@ public sealed class ErofsTests : IDisposable
     // Everything that can be seen: the list that all tests of layers compare, times to the nanosecond, contents, attributes.
     private static async Task<string> DescribeAsync(string root)
     {
-        const string Details = "find . -mindepth 1 -not -type c -printf '%T@ ' -print0 | tr '\\0' '\\n' | sort; find . -type f -print0 | sort -z | xargs -0r sha256sum --";
+        const string Details = "find . -mindepth 1 -not -type c -printf '%T@ ' -print0 | tr '\\0' '\\n' | sort; find . "
+            + "-type f -print0 | sort -z | xargs -0r sha256sum --";
         string list = await LinuxTree.ListAsync(root), details = await LinuxTree.RunAsync(root, "env", "LC_ALL=C", "sh", "-euc", Details);
         var attributes = new StringBuilder();
         string paths = await LinuxTree.RunAsync(root, "find", root, "-regex", "[ -~]*", "-print0");

@@ -24,7 +24,8 @@ public sealed class OverlayTests : IDisposable
         var layer = Gen.Choose(0, int.MaxValue).Select(seed => MakeLayer(new Random(seed)));
         Prop.ForAll(Arb.From(layer.Zip(layer)), async layers =>
         {
-            string root = _directory.Make($"{_run++}"), applied = _directory.Make(root, "applied"), lower = _directory.Make(root, "lower"), upper = _directory.Make(root, "upper"), merged = _directory.Make(root, "merged");
+            string root = _directory.Make($"{_run++}"), applied = _directory.Make(root, "applied"), lower = _directory.Make(root, "lower"),
+                upper = _directory.Make(root, "upper"), merged = _directory.Make(root, "merged");
             var overlay = new ExtractOptions { Whiteouts = WhiteoutForm.Overlay };
             await ExtractAsync(layers.Item1, applied, new ExtractOptions());
             await ExtractAsync(layers.Item2, applied, new ExtractOptions());
@@ -50,11 +51,13 @@ public sealed class OverlayTests : IDisposable
         Prop.ForAll(Arb.From(Gen.Choose(0, int.MaxValue)), async seed =>
         {
             var random = new Random(seed);
-            string root = _directory.Make($"{_run++}"), lower = _directory.Make(root, "lower"), upper = _directory.Make(root, "upper"), work = _directory.Make(root, "work"), merged = _directory.Make(root, "merged"), applied = _directory.Make(root, "applied");
+            string root = _directory.Make($"{_run++}"), lower = _directory.Make(root, "lower"), upper = _directory.Make(root, "upper"),
+                work = _directory.Make(root, "work"), merged = _directory.Make(root, "merged"), applied = _directory.Make(root, "applied");
             var below = MakeLayer(random);
             await ExtractAsync(below, lower, new ExtractOptions());
             await ExtractAsync(below, applied, new ExtractOptions());
-            await LinuxTree.RunAsync(root, "mount", "-t", "overlay", "overlay", "-o", $"lowerdir={lower},upperdir={upper},workdir={work},redirect_dir=off,metacopy=off", merged);
+            await LinuxTree.RunAsync(root, "mount", "-t", "overlay", "overlay", "-o",
+                $"lowerdir={lower},upperdir={upper},workdir={work},redirect_dir=off,metacopy=off", merged);
             string seen;
             try
             {
@@ -107,12 +110,16 @@ public sealed class OverlayTests : IDisposable
         var entries = new Dictionary<string, TarEntryType>();
         var output = new MemoryStream();
         var writer = new TarWriter(output, leaveOpen: true);
-        void Add(TarEntry entry, byte[] content) => writer.WriteAsync(entry with { Size = content.Length, ModifiedTime = DateTimeOffset.FromUnixTimeSeconds(random.Next(900)) }, content).GetAwaiter().GetResult();
+        void Add(TarEntry entry, byte[] content) => writer.WriteAsync(
+            entry with { Size = content.Length, ModifiedTime = DateTimeOffset.FromUnixTimeSeconds(random.Next(900)) }, content)
+            .GetAwaiter()
+            .GetResult();
         for (int i = random.Next(12); i > 0; i--)
         {
             string directory = string.Join('/', Enumerable.Range(0, random.Next(0, 3)).Select(_ => "abc"[random.Next(3)]));
             string name = "abc"[random.Next(3)].ToString(), path = TarPath.Join(directory, name);
-            if (!Ancestors(path).All(parent => entries.GetValueOrDefault(parent, TarEntryType.Directory) == TarEntryType.Directory) || entries.ContainsKey(path))
+            if (!Ancestors(path).All(parent => entries.GetValueOrDefault(parent, TarEntryType.Directory) == TarEntryType.Directory)
+                || entries.ContainsKey(path))
                 continue;
 
             foreach (string parent in Ancestors(path))
@@ -126,9 +133,24 @@ public sealed class OverlayTests : IDisposable
                 continue;
             }
 
-            entries[path] = kind switch { 0 or 1 => TarEntryType.File, 2 => TarEntryType.SymbolicLink, 3 => TarEntryType.Fifo, _ => TarEntryType.Directory };
+            entries[path] = kind switch
+            {
+                0 or 1 => TarEntryType.File,
+                2 => TarEntryType.SymbolicLink,
+                3 => TarEntryType.Fifo,
+                _ => TarEntryType.Directory,
+            };
             byte[] content = entries[path] == TarEntryType.File ? [.. Enumerable.Repeat((byte)'x', random.Next(5))] : [];
-            Add(new TarEntry { Path = path, Type = entries[path], Mode = 0b111_101_101, UserId = random.Next(3), LinkTarget = entries[path] == TarEntryType.SymbolicLink ? "../b" : null }, content);
+            Add(
+                new TarEntry
+                {
+                    Path = path,
+                    Type = entries[path],
+                    Mode = 0b111_101_101,
+                    UserId = random.Next(3),
+                    LinkTarget = entries[path] == TarEntryType.SymbolicLink ? "../b" : null,
+                },
+                content);
         }
 
         writer.CompleteAsync().GetAwaiter().GetResult();

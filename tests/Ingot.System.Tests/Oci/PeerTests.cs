@@ -48,7 +48,8 @@ public sealed class PeerTests : IDisposable
         var image = await SampleImage.MakeAsync(layout.Store, LayerCompression.Gzip, s_layers);
         await layout.SetAsync("app", image.Descriptor);
         await ImageTransfer.PushAsync(layout.Store, registry.Client(), "ours", image.Digest, "1.0");
-        await SkopeoAsync("copy", "--src-tls-verify=false", "--preserve-digests", $"docker://{registry.Name}/ours:1.0", $"oci:{_directory.At("copy")}:app");
+        await SkopeoAsync("copy", "--src-tls-verify=false", "--preserve-digests", $"docker://{registry.Name}/ours:1.0",
+            $"oci:{_directory.At("copy")}:app");
         Assert.Equal(image.Digest, (await new OciLayout(_directory.At("copy")).FindAsync("app"))!.Digest);
     }
 
@@ -80,7 +81,8 @@ public sealed class PeerTests : IDisposable
         }
     }
 
-    private Task<string> SkopeoAsync(params string[] arguments) => LinuxTree.RunAsync(_directory.Root, "skopeo", ["--insecure-policy", .. arguments]);
+    private Task<string> SkopeoAsync(params string[] arguments) =>
+        LinuxTree.RunAsync(_directory.Root, "skopeo", ["--insecure-policy", .. arguments]);
 
     private Task<string> DockerAsync(params string[] arguments) => LinuxTree.RunAsync(_directory.Root, "docker", arguments);
 

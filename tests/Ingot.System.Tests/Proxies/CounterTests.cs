@@ -19,7 +19,8 @@ public sealed class CounterTests(ITestOutputHelper output)
     [InlineData("POST", "/empty", 502, 0, 0, 0, Requests)]
     // No answer at any attempt.
     [InlineData("GET", "/empty", 502, 0, 0, 0, Requests)]
-    public async Task OneInstanceCountsWhatUsersSawOnce(string method, string path, int status, int responses, int errors, int connections, int broken)
+    public async Task OneInstanceCountsWhatUsersSawOnce(
+        string method, string path, int status, int responses, int errors, int connections, int broken)
     {
         ProxyHost.Need();
         await using var host = new ProxyHost();
@@ -30,8 +31,10 @@ public sealed class CounterTests(ITestOutputHelper output)
 
         var counters = await host.CountersAsync(1);
         var seen = await host.SeeAsync();
-        output.WriteLine($"{method} {path}: {counters}; asked {host.One.Asked($"{method} {path}")}; requests {seen.Requests} failures {seen.Failures}");
-        Assert.Equal((responses, errors, connections, broken), (counters.Responses, counters.ServerErrors, counters.ConnectionErrors, counters.ResponseErrors));
+        output.WriteLine(
+            $"{method} {path}: {counters}; asked {host.One.Asked($"{method} {path}")}; requests {seen.Requests} failures {seen.Failures}");
+        Assert.Equal((responses, errors, connections, broken),
+            (counters.Responses, counters.ServerErrors, counters.ConnectionErrors, counters.ResponseErrors));
         Assert.Equal((Requests, status >= 500 ? Requests : 0), (seen.Requests, seen.Failures));
     }
 
@@ -69,7 +72,8 @@ public sealed class CounterTests(ITestOutputHelper output)
         var (one, two) = (await host.CountersAsync(1), await host.CountersAsync(2));
         output.WriteLine($"{one}; {two}");
         Assert.Equal(Requests, (await host.SeeAsync()).Failures);
-        Assert.Equal((0L, 0L), (one.Responses + one.ResponseErrors + one.ConnectionErrors, two.Responses + two.ResponseErrors + two.ConnectionErrors));
+        Assert.Equal((0L, 0L),
+            (one.Responses + one.ResponseErrors + one.ConnectionErrors, two.Responses + two.ResponseErrors + two.ConnectionErrors));
     }
 
     [Fact]

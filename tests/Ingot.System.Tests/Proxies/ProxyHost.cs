@@ -13,7 +13,13 @@ namespace Ingot.SystemTests.Proxies;
 /// <summary>A service's proxy on this host, in front of instances of this process; it is gone when this is.</summary>
 internal sealed class ProxyHost : IAsyncDisposable
 {
-    private static readonly HealthDefinition s_health = new() { Path = "/healthz", Interval = TimeSpan.FromMilliseconds(200), Healthy = 1, Unhealthy = 2 };
+    private static readonly HealthDefinition s_health = new()
+    {
+        Path = "/healthz",
+        Interval = TimeSpan.FromMilliseconds(200),
+        Healthy = 1,
+        Unhealthy = 2,
+    };
 
     private readonly TemporaryDirectory _home = new();
 
@@ -62,15 +68,18 @@ internal sealed class ProxyHost : IAsyncDisposable
 
     public Task<ProxyObservation> SeeAsync() => Target.ObserveProxyAsync(Setup);
 
-    public async Task<ServerCounters> CountersAsync(int generation) => (await SeeAsync()).Servers.Single(server => server.Generation == generation).Counters;
+    public async Task<ServerCounters> CountersAsync(int generation) =>
+        (await SeeAsync()).Servers.Single(server => server.Generation == generation).Counters;
 
-    public async Task<string> WeightsAsync() => string.Join(' ', (await SeeAsync()).Servers.OrderBy(server => server.Generation).Select(server => $"g{server.Generation}={server.Weight}"));
+    public async Task<string> WeightsAsync() => string.Join(' ',
+        (await SeeAsync()).Servers.OrderBy(server => server.Generation).Select(server => $"g{server.Generation}={server.Weight}"));
 
     /// <summary>The process of HAProxy.</summary>
     public async Task<int> ProxyAsync() => int.Parse((await SeeAsync()).Epoch.Split('-')[0], CultureInfo.InvariantCulture);
 
     /// <summary>What keeps it: the process that started it.</summary>
-    public async Task<int> KeeperAsync() => int.Parse((await File.ReadAllTextAsync($"/proc/{await ProxyAsync()}/stat")).Split(") ")[1].Split(' ')[1], CultureInfo.InvariantCulture);
+    public async Task<int> KeeperAsync() => int.Parse(
+        (await File.ReadAllTextAsync($"/proc/{await ProxyAsync()}/stat")).Split(") ")[1].Split(' ')[1], CultureInfo.InvariantCulture);
 
     /// <summary>Waits until the proxy is as it should be.</summary>
     public async Task<ProxyObservation> UntilAsync(Func<ProxyObservation, bool> isSo)
@@ -84,19 +93,25 @@ internal sealed class ProxyHost : IAsyncDisposable
         }
     }
 
-    public Task UntilUpAsync() => UntilAsync(seen => seen.Servers.Count == 2 && seen.Servers.All(server => server.Health == ServerHealth.Up));
+    public Task UntilUpAsync() =>
+        UntilAsync(seen => seen.Servers.Count == 2 && seen.Servers.All(server => server.Health == ServerHealth.Up));
 
-    public static Task SignalAsync(string signal, params int[] processes) => CommandRunner.RunAsync(new Command("kill", ["-" + signal, .. processes.Select(p => $"{p}")]));
+    public static Task SignalAsync(string signal, params int[] processes) =>
+        CommandRunner.RunAsync(new Command("kill", ["-" + signal, .. processes.Select(p => $"{p}")]));
 
     /// <summary>Everything on this host that was started for this proxy.</summary>
     public static async Task<string[]> LeftAsync(string directory) =>
-        (await CommandRunner.TryRunAsync(new Command("pgrep", "-af", directory), onLine: null)).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        (await CommandRunner.TryRunAsync(new Command("pgrep", "-af", directory), onLine: null)).Output.Split('\n',
+            StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>The directory of what the running proxy is started with.</summary>
     public async Task<string> DirectoryAsync() =>
-        Path.GetDirectoryName((await File.ReadAllTextAsync($"/proc/{await ProxyAsync()}/cmdline")).Split('\0').First(word => word.EndsWith("/haproxy.cfg", StringComparison.Ordinal)))!;
+        Path.GetDirectoryName((await File.ReadAllTextAsync($"/proc/{await ProxyAsync()}/cmdline"))
+            .Split('\0')
+            .First(word => word.EndsWith("/haproxy.cfg", StringComparison.Ordinal)))!;
 
-    public static HttpClient Client() => new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.Zero }) { Timeout = TimeSpan.FromSeconds(90) };
+    public static HttpClient Client() =>
+        new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.Zero }) { Timeout = TimeSpan.FromSeconds(90) };
 
     public async ValueTask DisposeAsync()
     {

@@ -59,7 +59,8 @@ public sealed class ProxyTests(ITestOutputHelper output)
         await host.EnsureAsync(75);
         // As a server leaves it that ends after it wrote what it wants and before it said so to HAProxy.
         string config = Path.Combine(await host.DirectoryAsync(), "haproxy.cfg");
-        await File.WriteAllTextAsync(config, (await File.ReadAllTextAsync(config)).Replace("weight 1 ", "weight 99 ", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(config,
+            (await File.ReadAllTextAsync(config)).Replace("weight 1 ", "weight 99 ", StringComparison.Ordinal));
         await host.RestartServerAsync();
         string epoch = (await host.SeeAsync()).Epoch;
 
@@ -136,7 +137,10 @@ public sealed class ProxyTests(ITestOutputHelper output)
         for (int i = 0; i < 5; i++)
         {
             var e = await Assert.ThrowsAsync<ToolException>(() => host.EnsureAsync());
-            Assert.Matches($"^could not listen at '127\\.0\\.0\\.1:{taken}': '.+' \\(process {Environment.ProcessId}\\) has that address; end it, or give the service another 'listen'$", e.Message);
+            Assert.Matches(
+                $"^could not listen at '127\\.0\\.0\\.1:{taken}': '.+' \\(process {Environment.ProcessId}\\) has that address; end it, "
+                    + "or give the service another 'listen'$",
+                e.Message);
         }
 
         var result = await load.StopAsync();
@@ -165,8 +169,10 @@ public sealed class ProxyTests(ITestOutputHelper output)
         Assert.False((await second.SeeAsync()).Alive);
         // Nor does a HAProxy of somebody else's, which shares its own address with everybody who asks to.
         using var directory = new TemporaryDirectory();
-        await File.WriteAllTextAsync(directory.At("other.cfg"), $"defaults\n  mode http\n  timeout client 1s\n  timeout server 1s\n  timeout connect 1s\nfrontend fe\n  bind {first.Setup.Proxy.Listen}\n  http-request return status 500\n");
-        var foreign = await CommandRunner.TryRunAsync(new Command("timeout", "3", "haproxy", "-db", "-f", directory.At("other.cfg")), onLine: null);
+        await File.WriteAllTextAsync(directory.At("other.cfg"), "defaults\n  mode http\n  timeout client 1s\n  timeout server 1s\n"
+            + $"  timeout connect 1s\nfrontend fe\n  bind {first.Setup.Proxy.Listen}\n  http-request return status 500\n");
+        var foreign = await CommandRunner.TryRunAsync(
+            new Command("timeout", "3", "haproxy", "-db", "-f", directory.At("other.cfg")), onLine: null);
         Assert.Equal(1, foreign.ExitCode);
         var result = await load.StopAsync();
         Assert.True(result.Failed == 0, result.ToString());
@@ -220,8 +226,10 @@ public sealed class ProxyTests(ITestOutputHelper output)
             Assert.True(clock.Elapsed < TimeSpan.FromSeconds(3), $"{clock.Elapsed}");
             await Assert.ThrowsAsync<ToolException>(() => host.ShareAsync(0));
             await Assert.ThrowsAsync<ToolException>(() => host.EnsureAsync());
-            await Assert.ThrowsAsync<ToolException>(() => host.Target.CarryOutAsync(host.Setup, new Move.RemoveServer(2, 0, CutSessions: true)));
-            await Assert.ThrowsAsync<ToolException>(() => host.Target.CarryOutAsync(host.Setup, new Move.AddServer(2, 0, host.Two.Address)));
+            await Assert.ThrowsAsync<ToolException>(() =>
+                host.Target.CarryOutAsync(host.Setup, new Move.RemoveServer(2, 0, CutSessions: true)));
+            await Assert.ThrowsAsync<ToolException>(() =>
+                host.Target.CarryOutAsync(host.Setup, new Move.AddServer(2, 0, host.Two.Address)));
             Assert.True(clock.Elapsed < TimeSpan.FromSeconds(15), $"{clock.Elapsed}");
 
             // As many looks as fill the queue of its command socket.
@@ -279,7 +287,8 @@ public sealed class ProxyTests(ITestOutputHelper output)
         await host.ShareAsync(0);
         var seen = await host.SeeAsync();
         Assert.Equal(1, seen.Servers.Single(server => server.Generation == 1).Sessions);
-        var kept = await Assert.ThrowsAsync<ToolException>(() => host.Target.CarryOutAsync(host.Setup, new Move.RemoveServer(1, 0, CutSessions: false)));
+        var kept = await Assert.ThrowsAsync<ToolException>(() =>
+            host.Target.CarryOutAsync(host.Setup, new Move.RemoveServer(1, 0, CutSessions: false)));
         Assert.Contains("'g1-0' still has connections", kept.Message, StringComparison.Ordinal);
         Assert.Equal("two", await EchoAsync(tunnel, "two"));
         // Another process takes over: what is open stays in the one before.
@@ -389,7 +398,8 @@ public sealed class ProxyTests(ITestOutputHelper output)
         await using var host = new ProxyHost();
         await host.EnsureAsync();
 
-        string rss = (await File.ReadAllLinesAsync($"/proc/{await host.KeeperAsync()}/status")).Single(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
+        string rss = (await File.ReadAllLinesAsync($"/proc/{await host.KeeperAsync()}/status"))
+            .Single(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
 
         Say($"keeper: {rss}");
         Assert.True(int.Parse(rss.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) < 3000, rss);

@@ -35,14 +35,23 @@ public sealed class AuthenticatedClientTests : IAsyncLifetime
         Assert.SkipUnless(File.Exists("/usr/bin/skopeo"), "needs skopeo: apt-get install skopeo");
         await FailsAsync("skopeo", "copy", "--dest-tls-verify=false", image, $"docker://{Host}/shop/app:1");
         await FailsAsync("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", $"ci:{token}x", image, $"docker://{Host}/shop/app:1");
-        await FailsAsync("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", $"root:{token}", image, $"docker://{Host}/shop/app:1");
-        await FailsAsync("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", $"eve:{await TokenAsync("eve", "viewer", "approver", "releaser")}", image, $"docker://{Host}/shop/app:1");
-        await CommandRunner.RunAsync(new Command("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", $"ci:{token}", image, $"docker://{Host}/shop/app:1"));
-        await CommandRunner.RunAsync(new Command("skopeo", "copy", "--src-tls-verify=false", $"docker://{Host}/shop/app:1", $"dir:{_work}/copied"));
+        await FailsAsync("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", $"root:{token}", image,
+            $"docker://{Host}/shop/app:1");
+        await FailsAsync("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds",
+            $"eve:{await TokenAsync("eve", "viewer", "approver", "releaser")}", image, $"docker://{Host}/shop/app:1");
+        await CommandRunner.RunAsync(new Command("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", $"ci:{token}", image,
+            $"docker://{Host}/shop/app:1"));
+        await CommandRunner.RunAsync(new Command("skopeo", "copy", "--src-tls-verify=false", $"docker://{Host}/shop/app:1",
+            $"dir:{_work}/copied"));
         Assert.SkipUnless(File.Exists("/usr/bin/podman"), "needs podman: apt-get install podman");
-        await CommandRunner.RunAsync(new Command("podman", "login", "--authfile", $"{_work}/auth.json", "--tls-verify=false", "-u", "ci", "--password-stdin", Host) { Input = Encoding.ASCII.GetBytes(token) });
+        await CommandRunner.RunAsync(new Command("podman", "login", "--authfile", $"{_work}/auth.json", "--tls-verify=false", "-u", "ci",
+            "--password-stdin", Host)
+        {
+            Input = Encoding.ASCII.GetBytes(token),
+        });
         await FailsAsync("podman", "login", "--authfile", $"{_work}/other.json", "--tls-verify=false", "-u", "eve", "-p", token, Host);
-        await CommandRunner.RunAsync(new Command("skopeo", "copy", "--authfile", $"{_work}/auth.json", "--dest-tls-verify=false", image, $"docker://{Host}/shop/app:2"));
+        await CommandRunner.RunAsync(new Command("skopeo", "copy", "--authfile", $"{_work}/auth.json", "--dest-tls-verify=false", image,
+            $"docker://{Host}/shop/app:2"));
     }
 
     [Fact]
@@ -58,7 +67,10 @@ public sealed class AuthenticatedClientTests : IAsyncLifetime
         {
             await FailsAsync("docker", "--config", config, "push", name);
             await FailsAsync("docker", "--config", config, "login", "-u", "eve", "-p", token, Host);
-            await CommandRunner.RunAsync(Docker("login", "-u", "ci", "--password-stdin", Host) with { Input = Encoding.ASCII.GetBytes(token) });
+            await CommandRunner.RunAsync(Docker("login", "-u", "ci", "--password-stdin", Host) with
+            {
+                Input = Encoding.ASCII.GetBytes(token),
+            });
             await CommandRunner.RunAsync(Docker("push", name));
             await CommandRunner.RunAsync(Docker("logout", Host));
             await CommandRunner.RunAsync(Docker("rmi", name));
@@ -79,9 +91,11 @@ public sealed class AuthenticatedClientTests : IAsyncLifetime
         string image = await MakeImageAsync("closed");
         string token = await TokenAsync("ci", "publisher");
         Assert.SkipUnless(File.Exists("/usr/bin/skopeo"), "needs skopeo: apt-get install skopeo");
-        await CommandRunner.RunAsync(new Command("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", $"ci:{token}", image, $"docker://{Host}/shop/app:1"));
+        await CommandRunner.RunAsync(new Command("skopeo", "copy", "--dest-tls-verify=false", "--dest-creds", $"ci:{token}", image,
+            $"docker://{Host}/shop/app:1"));
         await FailsAsync("skopeo", "inspect", "--tls-verify=false", $"docker://{Host}/shop/app:1");
-        string digest = (await CommandRunner.RunAsync(new Command("skopeo", "inspect", "--tls-verify=false", "--creds", $"ci:{token}", "--format", "{{.Digest}}", $"docker://{Host}/shop/app:1"))).Trim();
+        string digest = (await CommandRunner.RunAsync(new Command("skopeo", "inspect", "--tls-verify=false", "--creds", $"ci:{token}",
+            "--format", "{{.Digest}}", $"docker://{Host}/shop/app:1"))).Trim();
 
         await SkipUnlessDockerAsync();
         using var engine = new DockerEngine();

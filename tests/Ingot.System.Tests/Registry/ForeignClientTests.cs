@@ -25,16 +25,20 @@ public sealed class ForeignClientTests : IAsyncLifetime
     {
         SkipUnlessSkopeo();
         var image = await MakeLayoutAsync("source", "hello");
-        await SkopeoAsync("copy", "--preserve-digests", "--dest-tls-verify=false", $"oci:{_work}/source:hello", $"docker://{_registry.Host}/shop/hello:1.0");
+        await SkopeoAsync("copy", "--preserve-digests", "--dest-tls-verify=false", $"oci:{_work}/source:hello",
+            $"docker://{_registry.Host}/shop/hello:1.0");
         Assert.Equal(image, _registry.Ledger.Read(view => view.Tag("shop/hello", "1.0"))!.Digest);
 
-        await SkopeoAsync("copy", "--preserve-digests", "--src-tls-verify=false", $"docker://{_registry.Host}/shop/hello:1.0", $"oci:{_work}/target:hello");
+        await SkopeoAsync("copy", "--preserve-digests", "--src-tls-verify=false", $"docker://{_registry.Host}/shop/hello:1.0",
+            $"oci:{_work}/target:hello");
         Assert.NotNull(await new DirectoryStore($"{_work}/target").ReadAsync(image));
         await SkopeoAsync("copy", "--src-tls-verify=false", $"docker://{_registry.Host}/shop/hello@{image}", $"dir:{_work}/dir");
 
-        var inspected = JsonDocument.Parse(await SkopeoAsync("inspect", "--tls-verify=false", $"docker://{_registry.Host}/shop/hello:1.0")).RootElement;
+        var inspected =
+            JsonDocument.Parse(await SkopeoAsync("inspect", "--tls-verify=false", $"docker://{_registry.Host}/shop/hello:1.0")).RootElement;
         Assert.Equal(image.ToString(), inspected.GetProperty("Digest").GetString());
-        var listed = JsonDocument.Parse(await SkopeoAsync("list-tags", "--tls-verify=false", $"docker://{_registry.Host}/shop/hello")).RootElement;
+        var listed =
+            JsonDocument.Parse(await SkopeoAsync("list-tags", "--tls-verify=false", $"docker://{_registry.Host}/shop/hello")).RootElement;
         Assert.Equal("1.0", Assert.Single(listed.GetProperty("Tags").EnumerateArray()).GetString());
     }
 
@@ -44,10 +48,12 @@ public sealed class ForeignClientTests : IAsyncLifetime
         SkipUnlessSkopeo();
         await MakeLayoutAsync("source", "hello");
         await SkopeoAsync("copy", "--dest-tls-verify=false", $"oci:{_work}/source:hello", $"docker://{_registry.Host}/shop/hello:1.0");
-        await SkopeoAsync("copy", "--src-tls-verify=false", "--dest-tls-verify=false", $"docker://{_registry.Host}/shop/hello:1.0", $"docker://{_registry.Host}/other/hello:1.0");
+        await SkopeoAsync("copy", "--src-tls-verify=false", "--dest-tls-verify=false", $"docker://{_registry.Host}/shop/hello:1.0",
+            $"docker://{_registry.Host}/other/hello:1.0");
 
         Assert.Equal(
-            _registry.Ledger.Read(view => view.Tag("shop/hello", "1.0"))!.Digest, _registry.Ledger.Read(view => view.Tag("other/hello", "1.0"))!.Digest);
+            _registry.Ledger.Read(view => view.Tag("shop/hello", "1.0"))!.Digest,
+            _registry.Ledger.Read(view => view.Tag("other/hello", "1.0"))!.Digest);
     }
 
     [Fact]
@@ -58,7 +64,10 @@ public sealed class ForeignClientTests : IAsyncLifetime
         await MakeLayoutAsync("other", "something else");
         await SkopeoAsync("copy", "--dest-tls-verify=false", $"oci:{_work}/source:hello", $"docker://{_registry.Host}/shop/hello:1.0");
         await SkopeoAsync("copy", "--dest-tls-verify=false", $"oci:{_work}/source:hello", $"docker://{_registry.Host}/shop/hello:1.0");
-        var refused = await CommandRunner.TryRunAsync(new Command("skopeo", "copy", "--dest-tls-verify=false", $"oci:{_work}/other:hello", $"docker://{_registry.Host}/shop/hello:1.0"), onLine: null);
+        var refused = await CommandRunner.TryRunAsync(
+            new Command("skopeo", "copy", "--dest-tls-verify=false", $"oci:{_work}/other:hello",
+                $"docker://{_registry.Host}/shop/hello:1.0"),
+            onLine: null);
 
         Assert.NotEqual(0, refused.ExitCode);
         Assert.Contains("tags there never move", refused.Tail, StringComparison.Ordinal);
@@ -79,7 +88,9 @@ public sealed class ForeignClientTests : IAsyncLifetime
     [Fact]
     public async Task DockerPushesAndPulls()
     {
-        var info = File.Exists("/var/run/docker.sock") ? await CommandRunner.TryRunAsync(new Command("docker", "info"), onLine: null) : null;
+        var info = File.Exists("/var/run/docker.sock")
+            ? await CommandRunner.TryRunAsync(new Command("docker", "info"), onLine: null)
+            : null;
         Assert.SkipUnless(info is { ExitCode: 0 }, "no Docker daemon answers at /var/run/docker.sock");
 
         string archive = await MakeTarAsync("root.tar", $"pushed by docker from {_registry.Host}");
@@ -121,7 +132,8 @@ public sealed class ForeignClientTests : IAsyncLifetime
         var store = new DirectoryStore(Path.Combine(_work, name));
         var diffId = Digest.Of(await File.ReadAllBytesAsync(await MakeTarAsync(name + ".tar", text)));
         var layer = await store.PutAsync(MediaType.Layer, await File.ReadAllBytesAsync(Path.Combine(_work, name + ".tar")));
-        var config = await store.PutAsync(MediaType.Config, ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = [diffId] } }));
+        var config = await store.PutAsync(MediaType.Config,
+            ImageJson.Write(new ImageConfig { Architecture = "amd64", Os = "linux", RootFs = new RootFileSystem { DiffIds = [diffId] } }));
         var manifest = await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = config, Layers = [layer] }));
         var named = manifest with { Annotations = new() { ["org.opencontainers.image.ref.name"] = "hello" } };
         await File.WriteAllBytesAsync(Path.Combine(_work, name, "index.json"), ImageJson.Write(new ImageIndex { Manifests = [named] }));

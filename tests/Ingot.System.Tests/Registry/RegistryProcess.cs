@@ -38,7 +38,13 @@ public sealed class RegistryProcess : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         var app = builder.Build();
-        app.MapRegistry(new RegistryOptions { Ledger = ledger, Store = new DirectoryStore(home.Content), Uploads = home.Uploads, Mutable = ["scratch/*"] });
+        app.MapRegistry(new RegistryOptions
+        {
+            Ledger = ledger,
+            Store = new DirectoryStore(home.Content),
+            Uploads = home.Uploads,
+            Mutable = ["scratch/*"],
+        });
         await app.StartAsync();
         return new RegistryProcess(app, ledger, home);
     }

@@ -15,7 +15,8 @@ using Ingot.Tools;
 
 namespace Ingot.SystemTests.Rollouts;
 
-/// <summary>A real Engine and a registry with one small image in it, shared by the tests of rollouts. What they made is gone when it is.</summary>
+/// <summary>A real Engine and a registry with one small image in it, shared by the tests of rollouts.
+/// What they made is gone when it is.</summary>
 public sealed class DockerHost : IAsyncLifetime
 {
     public const string HomeId = "5e1f7e575000";
@@ -77,7 +78,8 @@ public sealed class DockerHost : IAsyncLifetime
         var key = new ServiceKey($"t{Environment.ProcessId}", name, "production");
         _services.Add(key);
         int port = FreePort();
-        return (key, new ProxySettings(new ListenAddress("127.0.0.1", port), TimeSpan.FromMilliseconds(500)), new Uri($"http://127.0.0.1:{port}/"));
+        return (key, new ProxySettings(new ListenAddress("127.0.0.1", port), TimeSpan.FromMilliseconds(500)),
+            new Uri($"http://127.0.0.1:{port}/"));
     }
 
     /// <summary>Another image of the same program, which is to be stopped with SIGUSR1.</summary>
@@ -116,7 +118,8 @@ public sealed class DockerHost : IAsyncLifetime
         await CommandRunner.RunAsync(new Command("gcc", "-O2", "-static", "-pthread", "-o", program, source));
         byte[] bytes = await File.ReadAllBytesAsync(program);
         await using var writer = await LayerWriter.BeginAsync(_store, LayerCompression.Gzip);
-        await writer.WriteAsync(new TarEntry { Path = "instance", Type = TarEntryType.File, Mode = 0b111_101_101, Size = bytes.Length }, bytes);
+        await writer.WriteAsync(
+            new TarEntry { Path = "instance", Type = TarEntryType.File, Mode = 0b111_101_101, Size = bytes.Length }, bytes);
         return await writer.FinishAsync();
     }
 

@@ -256,7 +256,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
         var isOpen = new TaskCompletionSource();
         using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         await using var events = host.Engine.WatchAsync(
-            [$"{InstanceLabels.Home}={Home}"], DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 1, isOpen.SetResult, stop.Token).GetAsyncEnumerator();
+            [$"{InstanceLabels.Home}={Home}"], DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 1, isOpen.SetResult,
+            stop.Token).GetAsyncEnumerator();
         var next = events.MoveNextAsync().AsTask();
         await isOpen.Task;
         await Task.Delay(TimeSpan.FromSeconds(2), stop.Token);
@@ -282,7 +283,8 @@ public sealed class DockerTargetTests(DockerHost host, ITestOutputHelper output)
         double milliseconds = (self.TotalProcessorTime - before).TotalMilliseconds / Looks / 2;
         double dockers = (dockerd.TotalProcessorTime - theirs).TotalMilliseconds / Looks / 2;
         long bytes = (GC.GetTotalAllocatedBytes(precise: true) - allocated) / Looks / 2;
-        output.WriteLine(FormattableString.Invariant($"{what}: {milliseconds:F2} ms of processor, {bytes} bytes, {dockers:F2} ms of dockerd; every two seconds: {milliseconds / 20:F3} % of a core"));
+        output.WriteLine($"{what}: {milliseconds:F2} ms of processor, {bytes} bytes, {dockers:F2} ms of dockerd; "
+            + $"every two seconds: {milliseconds / 20:F3} % of a core");
         return milliseconds;
     }
 

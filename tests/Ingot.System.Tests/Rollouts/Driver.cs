@@ -5,7 +5,8 @@ using Ingot.Tools;
 
 namespace Ingot.SystemTests.Rollouts;
 
-/// <summary>Plays the controller: it observes, asks, and carries out, and keeps nothing but the recorded state. With <paramref name="suspicious"/> it is killed before every round and carries every move out twice.</summary>
+/// <summary>Plays the controller: it observes, asks, and carries out, and keeps nothing but the recorded state. With
+/// <paramref name="suspicious"/> it is killed before every round and carries every move out twice.</summary>
 internal sealed class Driver(DockerHost host, bool suspicious = false) : IAsyncDisposable
 {
     private static readonly TimeSpan s_pace = TimeSpan.FromMilliseconds(100);

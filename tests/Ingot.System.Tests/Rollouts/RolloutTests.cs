@@ -31,7 +31,8 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
         Assert.Matches("Seccomp:\\s+2", self);
         Assert.Matches("Uid:\\s+65532", self);
         Assert.Equal(
-            "write-root EROFS\nwrite-writable allowed\nunshare EPERM\nmount EPERM\nptrace EPERM\naf-alg EPERM\nraw-packet EPERM\nkeyctl EPERM\nbpf EPERM\nio_uring EPERM\nclone3 ENOSYS\n",
+            "write-root EROFS\nwrite-writable allowed\nunshare EPERM\nmount EPERM\nptrace EPERM\naf-alg EPERM\nraw-packet EPERM\n"
+                + "keyctl EPERM\nbpf EPERM\nio_uring EPERM\nclone3 ENOSYS\n",
             await http.GetStringAsync("probe"));
     }
 
@@ -69,7 +70,8 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
         await driver.RunAsync(Spec(service, host.Generation(1)));
 
         await using var load = Load.Start(service.Address, Rate);
-        var state = await driver.RunAsync(Spec(service, host.Generation(2, ("FAIL_PERCENT", "60")), host.Generation(1), 10, 50), s => Task.FromResult(s.Phase == RolloutPhase.Aborting));
+        var state = await driver.RunAsync(Spec(service, host.Generation(2, ("FAIL_PERCENT", "60")), host.Generation(1), 10, 50),
+            s => Task.FromResult(s.Phase == RolloutPhase.Aborting));
         var decided = state.History[^1].At;
         state = await driver.RunAsync(state);
         var seen = await load.StopAsync();
@@ -77,12 +79,15 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
         Assert.Equal((RolloutPhase.RolledBack, AbortCause.Judge), (state.Phase, state.Cause));
         var back = state.History.First(change => change.Phase == RolloutPhase.Restoring).At - decided;
         var shifted = state.History.First(change => change.Phase == RolloutPhase.Shifting).At;
-        Say($"broken: {seen.Requests} requests, {seen.Failed} of them failed ({string.Join(", ", seen.Failures)}); decided {(decided - shifted).TotalSeconds:F2} s after the first weight, confirmed back {back.TotalMilliseconds:F0} ms after that; {state.Reason}");
+        string failures = string.Join(", ", seen.Failures);
+        Say($"broken: {seen.Requests} requests, {seen.Failed} of them failed ({failures}); {state.Reason}");
+        Say($"decided {(decided - shifted).TotalSeconds:F2} s after the first weight, back {back.TotalMilliseconds:F0} ms after that");
         Assert.True(back < TimeSpan.FromSeconds(1), $"the old generation had its weight back after {back}\n{driver.Tale}");
         // Only what the broken version answered itself.
         Assert.All(seen.Failures, failure => Assert.Equal("status 500", failure.Key));
         var after = await driver.ObserveAsync(state.Spec.Setup);
-        Assert.All(after.Instances.Where(instance => instance.Generation == 2), instance => Assert.Equal(InstanceState.Exited, instance.State));
+        Assert.All(after.Instances.Where(instance => instance.Generation == 2),
+            instance => Assert.Equal(InstanceState.Exited, instance.State));
         Assert.Contains("version 1.2.0 starts", await host.Engine.LogsAsync(after.Instance(2, 0)!.Id, 10), StringComparison.Ordinal);
     }
 
@@ -96,13 +101,15 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
 
         await using var load = Load.Start(service.Address, 50);
         var ill = host.Generation(2, ("HEALTHY", "0"));
-        var state = await driver.RunAsync(Spec(service, ill with { Health = ill.Health with { Deadline = TimeSpan.FromSeconds(3) } }, host.Generation(1), 50));
+        var state = await driver.RunAsync(Spec(service, ill with { Health = ill.Health with { Deadline = TimeSpan.FromSeconds(3) } },
+            host.Generation(1), 50));
         var crashing = await driver.RunAsync(Spec(service, host.Generation(3, ("END_AFTER_MS", "200")), host.Generation(1), 50));
         var seen = await load.StopAsync();
 
         Assert.Equal((RolloutPhase.RolledBack, AbortCause.Health), (state.Phase, state.Cause));
         Assert.Equal((RolloutPhase.RolledBack, AbortCause.Health), (crashing.Phase, crashing.Cause));
-        Assert.Matches("^instances of generation 3 ended \\d+ times: .*g3-[01] (ended with exit code 1|was started again \\d times)", crashing.Reason);
+        Assert.Matches(
+            "^instances of generation 3 ended \\d+ times: .*g3-[01] (ended with exit code 1|was started again \\d times)", crashing.Reason);
         Assert.True(seen.Failed == 0 && seen.Versions.Count == 1, seen.ToString());
     }
 
@@ -126,7 +133,8 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
             else
                 await host.Engine.KillAsync(before.Id, "SIGKILL");
             clock.Restart();
-            steady = await driver.KeepAsync(steady, seen => seen.ReadyInstances(1) == 2 && seen.Proxy.Servers.All(server => server.Weight == 100)
+            steady = await driver.KeepAsync(steady, seen => seen.ReadyInstances(1) == 2
+                && seen.Proxy.Servers.All(server => server.Weight == 100)
                 && seen.Instance(1, i % 2)! is var now && (now.Id != before.Id || now.Restarts > before.Restarts));
             Say($"killed: whole again after {clock.Elapsed.TotalSeconds:F2} s");
         }
@@ -148,7 +156,9 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
         await using var load = Load.Start(service.Address, Rate);
         var before = await driver.ObserveAsync(steady.Setup);
         await host.Engine.RemoveAsync(before.Instance(1, 1)!.Id, force: true);
-        await driver.KeepAsync(steady, seen => seen.ReadyInstances(1) == 2 && seen.Proxy.Servers.All(server => server.Weight == 100) && seen.Instance(1, 1)!.Id != before.Instance(1, 1)!.Id);
+        await driver.KeepAsync(steady, seen => seen.ReadyInstances(1) == 2
+            && seen.Proxy.Servers.All(server => server.Weight == 100)
+            && seen.Instance(1, 1)!.Id != before.Instance(1, 1)!.Id);
 
         var result = await load.StopAsync();
         Say($"gone: {result}");
@@ -163,7 +173,8 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
         await using var driver = new Driver(host);
         await driver.RunAsync(Spec(service, host.Generation(1)));
         await using var load = Load.Start(service.Address, 100);
-        var state = await driver.RunAsync(Spec(service, host.Generation(2), host.Generation(1), 20), s => Task.FromResult(s.AcknowledgedAt is not null));
+        var state = await driver.RunAsync(Spec(service, host.Generation(2), host.Generation(1), 20),
+            s => Task.FromResult(s.AcknowledgedAt is not null));
 
         var before = await driver.ObserveAsync(state.Spec.Setup);
         var clock = Stopwatch.StartNew();
@@ -189,7 +200,10 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
         await driver.RunAsync(Spec(service, host.Generation(1)));
 
         await using var load = Load.Start(service.Address, Rate);
-        var state = await driver.RunAsync(Spec(service, host.Generation(2), host.Generation(1), 50) with { Rollout = Fast(50) with { Keep = 0, Synthetic = new SyntheticTraffic("/", 20) } });
+        var state = await driver.RunAsync(Spec(service, host.Generation(2), host.Generation(1), 50) with
+        {
+            Rollout = Fast(50) with { Keep = 0, Synthetic = new SyntheticTraffic("/", 20) },
+        });
         var seen = await load.StopAsync();
 
         Say($"twice: {seen}");
@@ -212,7 +226,8 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
         await using var load = Load.Start(service.Address, Rate);
         await Task.Delay(300);
         var clock = Stopwatch.StartNew();
-        var state = await driver.RunAsync(Spec(service, host.Generation(1), host.Generation(2)) with { IsRollback = true }, s => Task.FromResult(s.Phase >= RolloutPhase.Draining));
+        var state = await driver.RunAsync(Spec(service, host.Generation(1), host.Generation(2)) with { IsRollback = true },
+            s => Task.FromResult(s.Phase >= RolloutPhase.Draining));
         var back = clock.Elapsed;
         state = await driver.RunAsync(state);
         var seen = await load.StopAsync();
@@ -237,7 +252,8 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
 
         Assert.Equal("{\"version\":\"1.1.0\"}", await slow);
         Assert.Equal(RolloutPhase.Done, state.Phase);
-        Assert.Contains(state.History, change => change.Phase == RolloutPhase.Retiring && change.Reason == "nothing is in flight at the old generation");
+        Assert.Contains(state.History,
+            change => change.Phase == RolloutPhase.Retiring && change.Reason == "nothing is in flight at the old generation");
         Assert.DoesNotContain((await driver.ObserveAsync(spec.Setup)).Instances, instance => instance.Generation == 1);
     }
 
@@ -301,23 +317,26 @@ public sealed class RolloutTests(DockerHost host, ITestOutputHelper output) : IC
         Assert.StartsWith($"pulling '{absent.Repository}@{absent.Digest}' failed: ", e.Message, StringComparison.Ordinal);
     }
 
-    private static async Task<SteadyState> ServeAsync(Driver driver, (ServiceKey Key, ProxySettings Proxy, Uri Address) service, Generation generation)
+    private static async Task<SteadyState> ServeAsync(
+        Driver driver, (ServiceKey Key, ProxySettings Proxy, Uri Address) service, Generation generation)
     {
         var state = await driver.RunAsync(Spec(service, generation));
         Assert.True(state.Phase == RolloutPhase.Done, $"{state.Phase} {state.Reason}\n{driver.Tale}");
         return Steady.After(state)!;
     }
 
-    private static RolloutSpec Spec((ServiceKey Key, ProxySettings Proxy, Uri Address) service, Generation next, Generation? previous = null, params int[] canary) => new()
-    {
-        Key = service.Key,
-        Proxy = service.Proxy,
-        Next = next,
-        Previous = previous,
-        Rollout = Fast(canary),
-        By = "ada",
-        Reason = "a test",
-    };
+    private static RolloutSpec Spec(
+        (ServiceKey Key, ProxySettings Proxy, Uri Address) service, Generation next, Generation? previous = null, params int[] canary) =>
+        new()
+        {
+            Key = service.Key,
+            Proxy = service.Proxy,
+            Next = next,
+            Previous = previous,
+            Rollout = Fast(canary),
+            By = "ada",
+            Reason = "a test",
+        };
 
     private static RolloutDefinition Fast(params int[] canary) => new()
     {

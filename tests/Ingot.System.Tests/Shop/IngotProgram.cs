@@ -6,7 +6,8 @@ namespace Ingot.SystemTests.Shop;
 /// <summary>How a run of the program ended, and what it said.</summary>
 public sealed record Ended(int ExitCode, string Output, string Error, TimeSpan Elapsed)
 {
-    public override string ToString() => $"exit code {ExitCode} after {Elapsed.TotalSeconds:0.0} s\n--- output\n{Output}\n--- error\n{Error}";
+    public override string ToString() =>
+        $"exit code {ExitCode} after {Elapsed.TotalSeconds:0.0} s\n--- output\n{Output}\n--- error\n{Error}";
 }
 
 /// <summary>Runs <c>ingot</c> as its users do: a process of its own, with a home of its own.</summary>
@@ -21,7 +22,12 @@ public sealed class IngotProgram(string home, string? server)
 
     public Process Start(params IReadOnlyList<string> arguments)
     {
-        var start = new ProcessStartInfo(Path, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo(Path, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
         start.Environment["INGOT_HOME"] = home;
         start.Environment["NO_COLOR"] = "1";
         if (server is not null)
@@ -48,7 +54,8 @@ public sealed class IngotProgram(string home, string? server)
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            Assert.Fail($"'ingot {string.Join(' ', arguments)}' did not end within {s_limit.TotalMinutes:0} minutes\n{await output}\n{await error}");
+            Assert.Fail($"'ingot {string.Join(' ', arguments)}' did not end within {s_limit.TotalMinutes:0} minutes\n"
+                + $"{await output}\n{await error}");
         }
 
         return new Ended(process.ExitCode, await output, await error, clock.Elapsed);

@@ -4,12 +4,16 @@ using System.Net;
 namespace Ingot.SystemTests.Shop;
 
 /// <summary>What a load saw.</summary>
-public sealed record LoadResult(int Requests, int Failed, IReadOnlyDictionary<string, int> Failures, IReadOnlyDictionary<string, int> Versions)
+public sealed record LoadResult(
+    int Requests, int Failed, IReadOnlyDictionary<string, int> Failures, IReadOnlyDictionary<string, int> Versions)
 {
-    public override string ToString() => $"{Failed} of {Requests} requests failed: {string.Join(", ", Failures.Select(f => $"{f.Value} × {f.Key}"))}; versions {string.Join(", ", Versions.Select(v => $"{v.Key}: {v.Value}"))}";
+    public override string ToString() => $"{Failed} of {Requests} requests failed: "
+        + $"{string.Join(", ", Failures.Select(f => $"{f.Value} × {f.Key}"))}; "
+        + $"versions {string.Join(", ", Versions.Select(v => $"{v.Key}: {v.Value}"))}";
 }
 
-/// <summary>Open-loop requests at a fixed rate against a service on this host, half of them over kept connections and half over new ones, bounded in count and time.</summary>
+/// <summary>Open-loop requests at a fixed rate against a service on this host, half of them over kept connections and half over new ones,
+/// bounded in count and time.</summary>
 public sealed class Load : IAsyncDisposable
 {
     private readonly Uri _address;
@@ -51,7 +55,14 @@ public sealed class Load : IAsyncDisposable
 
     private static HttpClient Client(bool keepAlive)
     {
-        var client = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 64, PooledConnectionLifetime = keepAlive ? Timeout.InfiniteTimeSpan : TimeSpan.Zero }) { Timeout = TimeSpan.FromSeconds(10) };
+        var client = new HttpClient(new SocketsHttpHandler
+        {
+            MaxConnectionsPerServer = 64,
+            PooledConnectionLifetime = keepAlive ? Timeout.InfiniteTimeSpan : TimeSpan.Zero,
+        })
+        {
+            Timeout = TimeSpan.FromSeconds(10),
+        };
         client.DefaultRequestHeaders.ConnectionClose = !keepAlive;
         return client;
     }

@@ -34,7 +34,8 @@ public sealed class ShopFixture : IAsyncLifetime
     /// <summary>Why these tests cannot run here; null when they can.</summary>
     public static string? Missing { get; } =
         Environment.UserName != "root" ? "needs root"
-        : new[] { "runc", "mmdebstrap", "haproxy", "dockerd" }.FirstOrDefault(program => !OnPath(program)) is { } missing ? $"needs {missing}"
+        : new[] { "runc", "mmdebstrap", "haproxy", "dockerd" }.FirstOrDefault(program => !OnPath(program))
+            is { } missing ? $"needs {missing}"
         : null;
 
     public async ValueTask InitializeAsync()
@@ -91,7 +92,8 @@ public sealed class ShopFixture : IAsyncLifetime
             }
         }
 
-        Assert.Fail($"the server {(_server.HasExited ? $"ended with {_server.ExitCode}" : "did not answer")} after {waiting.Elapsed.TotalSeconds:0.0} s: {string.Join('\n', said)}");
+        Assert.Fail($"the server {(_server.HasExited ? $"ended with {_server.ExitCode}" : "did not answer")} after "
+            + $"{waiting.Elapsed.TotalSeconds:0.0} s: {string.Join('\n', said)}");
     }
 
     /// <summary>SIGKILL: nothing of the server gets to say goodbye.</summary>
@@ -107,7 +109,8 @@ public sealed class ShopFixture : IAsyncLifetime
         if (_server is null || _server.HasExited)
             return;
 
-        using (var kill = Process.Start("/bin/sh", ["-c", "kill -TERM \"$1\"", "sh", _server.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+        using (var kill = Process.Start("/bin/sh",
+            ["-c", "kill -TERM \"$1\"", "sh", _server.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
             await kill.WaitForExitAsync();
         await _server.WaitForExitAsync();
     }
@@ -142,7 +145,10 @@ public sealed class ShopFixture : IAsyncLifetime
     {
         var ended = await Ingot.ExpectAsync(0, "status", "--output", "json");
         using var document = JsonDocument.Parse(ended.Output);
-        return document.RootElement.GetProperty("services").EnumerateArray().Single(s => s.GetProperty("stage").GetString() == stage).Clone();
+        return document.RootElement.GetProperty("services")
+            .EnumerateArray()
+            .Single(s => s.GetProperty("stage").GetString() == stage)
+            .Clone();
     }
 
     /// <summary>How many entries the ledger has.</summary>
@@ -186,7 +192,8 @@ public sealed class ShopFixture : IAsyncLifetime
             said.Enqueue(line);
     }
 
-    private static bool OnPath(string program) => new[] { "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin" }.Any(d => File.Exists(Path.Combine(d, program)));
+    private static bool OnPath(string program) =>
+        new[] { "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin" }.Any(d => File.Exists(Path.Combine(d, program)));
 
     private static void Copy(string from, string to)
     {

@@ -20,7 +20,8 @@ public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
 
         var status = await shop.StatusAsync("production");
         Assert.Equal(100, status.GetProperty("share").GetInt32());
-        Assert.Equal(3, status.GetProperty("instances").EnumerateArray().Count(i => i.GetProperty("health").GetString() == "healthy" && i.GetProperty("generation").GetInt32() == status.GetProperty("generation").GetInt32()));
+        Assert.Equal(3, status.GetProperty("instances").EnumerateArray().Count(i => i.GetProperty("health").GetString() == "healthy"
+            && i.GetProperty("generation").GetInt32() == status.GetProperty("generation").GetInt32()));
         await VerifyAsync();
     }
 
@@ -53,8 +54,10 @@ public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
         try
         {
             var refused = await shop.Ingot.ExpectAsync(2, "up", shop.Project);
-            Assert.Contains($"ingot.yaml:3:14: error: images/web: Docker Engine {version.Version}, where 'staging' and 'production' would run image 'web', cannot pull layers compressed with zstd", refused.Error, StringComparison.Ordinal);
-            Assert.Contains("write 'compression: gzip' at images/web, or use Docker Engine 23 or later", refused.Error, StringComparison.Ordinal);
+            Assert.Contains($"ingot.yaml:3:14: error: images/web: Docker Engine {version.Version}, where 'staging' and 'production' would "
+                + "run image 'web', cannot pull layers compressed with zstd", refused.Error, StringComparison.Ordinal);
+            Assert.Contains("write 'compression: gzip' at images/web, or use Docker Engine 23 or later", refused.Error,
+                StringComparison.Ordinal);
             Assert.DoesNotContain("build    ", refused.Error, StringComparison.Ordinal);
             Assert.Equal(before, await ShopFixture.VersionAsync(shop.Production));
         }
@@ -129,15 +132,18 @@ public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
     {
         Assert.SkipWhen(ShopFixture.Missing is not null, ShopFixture.Missing ?? "");
         string version = shop.NextVersion();
-        shop.Edit("ingot.yaml", text => text.Replace("gates: [claims-hold], target: docker }", "gates: [claims-hold], target: docker, approvals: { count: 1 } }", StringComparison.Ordinal));
+        shop.Edit("ingot.yaml", text => text.Replace("gates: [claims-hold], target: docker }",
+            "gates: [claims-hold], target: docker, approvals: { count: 1 } }", StringComparison.Ordinal));
         try
         {
             var refused = await shop.Ingot.ExpectAsync(4, "up", shop.Project);
             Assert.Contains("ingot approve", refused.Output + refused.Error, StringComparison.Ordinal);
             await shop.Ingot.ExpectAsync(4, "-C", shop.Project, "explain", $"web:{version}", "--stage", "production");
-            await shop.Ingot.ExpectAsync(0, "-C", shop.Project, "approve", $"web:{version}", "--stage", "production", "--why", "looked at staging");
+            await shop.Ingot.ExpectAsync(0, "-C", shop.Project, "approve", $"web:{version}", "--stage", "production", "--why",
+                "looked at staging");
             await shop.Ingot.ExpectAsync(0, "up", shop.Project);
-            var explained = await shop.Ingot.ExpectAsync(0, "-C", shop.Project, "explain", $"web:{version}", "--stage", "production", "--output", "json");
+            var explained = await shop.Ingot.ExpectAsync(0, "-C", shop.Project, "explain", $"web:{version}", "--stage", "production",
+                "--output", "json");
             using var document = JsonDocument.Parse(explained.Output);
             Assert.Equal("admitted", document.RootElement.GetProperty("decision").GetString());
             Assert.Contains("looked at staging", (await shop.Ingot.ExpectAsync(0, "log", "show")).Output, StringComparison.Ordinal);
@@ -158,7 +164,8 @@ public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
         string saved = File.ReadAllText(Path.Combine(shop.Project, "ingot.yaml"));
         try
         {
-            shop.Edit("ingot.yaml", text => text.Replace("replicas:", "replicsa:", StringComparison.Ordinal).Replace("no-secrets", "no-secrts", StringComparison.Ordinal));
+            shop.Edit("ingot.yaml", text => text.Replace("replicas:", "replicsa:", StringComparison.Ordinal).Replace("no-secrets",
+                "no-secrts", StringComparison.Ordinal));
             var ended = await shop.Ingot.ExpectAsync(2, "up", shop.Project);
             Assert.Matches(@"ingot\.yaml:\d+:\d+: error: .*replicsa", ended.Error);
             Assert.Contains("did you mean 'replicas'?", ended.Error, StringComparison.Ordinal);
@@ -178,7 +185,11 @@ public sealed class ShopTests(ShopFixture shop) : IClassFixture<ShopFixture>
         string before = (await shop.Ingot.ExpectAsync(0, "images", "--output", "json")).Output;
         try
         {
-            shop.Edit("web/Dockerfile", text => text.Replace("FROM scratch", "RUN echo the last words && exit 7\n\nFROM scratch", StringComparison.Ordinal).Replace("COPY --from=build /out /", "COPY --from=build /out /\nCOPY --from=build /etc/hostname /hostname", StringComparison.Ordinal));
+            shop.Edit("web/Dockerfile",
+                text => text.Replace("FROM scratch", "RUN echo the last words && exit 7\n\nFROM scratch", StringComparison.Ordinal).Replace(
+                    "COPY --from=build /out /",
+                    "COPY --from=build /out /\nCOPY --from=build /etc/hostname /hostname",
+                    StringComparison.Ordinal));
             var ended = await shop.Ingot.ExpectAsync(1, "up", shop.Project);
             Assert.Contains("the last words", ended.Output + ended.Error, StringComparison.Ordinal);
             Assert.Contains("RUN echo the last words && exit 7", ended.Output + ended.Error, StringComparison.Ordinal);

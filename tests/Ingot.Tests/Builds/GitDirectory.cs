@@ -3,7 +3,8 @@ using Ingot.Testing;
 
 namespace Ingot.Tests.Builds;
 
-/// <summary>Repositories made with git as people use it, without this host's configuration, in a directory that every user may enter.</summary>
+/// <summary>Repositories made with git as people use it, without this host's configuration,
+/// in a directory that every user may enter.</summary>
 internal sealed class GitDirectory : IDisposable
 {
     public const uint Stranger = 54321;
@@ -33,11 +34,19 @@ internal sealed class GitDirectory : IDisposable
 
     public string Shell(string name, string script)
     {
-        var start = new ProcessStartInfo("sh", ["-e", "-c", script]) { WorkingDirectory = At(name), RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("sh", ["-e", "-c", script])
+        {
+            WorkingDirectory = At(name),
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         foreach (var (variable, value) in (ReadOnlySpan<(string, string)>)[
-            ("GIT_AUTHOR_NAME", "t"), ("GIT_AUTHOR_EMAIL", "t@example.org"), ("GIT_COMMITTER_NAME", "t"), ("GIT_COMMITTER_EMAIL", "t@example.org"),
-            ("GIT_AUTHOR_DATE", "1600000000 +0000"), ("GIT_COMMITTER_DATE", "1600000000 +0000"), ("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_CONFIG_COUNT", "2"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*"), ("GIT_CONFIG_KEY_1", "protocol.file.allow"), ("GIT_CONFIG_VALUE_1", "always")])
+            ("GIT_AUTHOR_NAME", "t"), ("GIT_AUTHOR_EMAIL", "t@example.org"), ("GIT_COMMITTER_NAME", "t"),
+            ("GIT_COMMITTER_EMAIL", "t@example.org"),
+            ("GIT_AUTHOR_DATE", "1600000000 +0000"), ("GIT_COMMITTER_DATE", "1600000000 +0000"), ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_COUNT", "2"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*"),
+            ("GIT_CONFIG_KEY_1", "protocol.file.allow"), ("GIT_CONFIG_VALUE_1", "always")])
             start.Environment[variable] = value;
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();

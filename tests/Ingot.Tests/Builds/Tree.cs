@@ -5,7 +5,8 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Tests.Builds;
 
-/// <summary>Layers and trees as lines of text: <c>d PATH [MODE [OWNER]]</c>, <c>f PATH [MODE [OWNER]]</c>, <c>l PATH TARGET</c>, <c>h PATH FILE</c>, <c>w PATH</c> for a deletion and <c>o PATH</c> for an opaque directory. A file's content is its path.</summary>
+/// <summary>Layers and trees as lines of text: <c>d PATH [MODE [OWNER]]</c>, <c>f PATH [MODE [OWNER]]</c>, <c>l PATH TARGET</c>,
+/// <c>h PATH FILE</c>, <c>w PATH</c> for a deletion and <c>o PATH</c> for an opaque directory. A file's content is its path.</summary>
 internal static class Tree
 {
     public static readonly DateTimeOffset Epoch = DateTimeOffset.FromUnixTimeSeconds(315532800);
@@ -54,7 +55,14 @@ internal static class Tree
     private static TarEntry Entry(string[] words, int size)
     {
         var owner = words.Length > 3 ? words[3].Split(':') : ["0", "0"];
-        var entry = new TarEntry { Path = words[1], Type = TarEntryType.File, ModifiedTime = Epoch, UserId = int.Parse(owner[0], null), GroupId = int.Parse(owner[1], null) };
+        var entry = new TarEntry
+        {
+            Path = words[1],
+            Type = TarEntryType.File,
+            ModifiedTime = Epoch,
+            UserId = int.Parse(owner[0], null),
+            GroupId = int.Parse(owner[1], null),
+        };
         return words[0] switch
         {
             "d" => entry with { Type = TarEntryType.Directory, Mode = Mode(words, "755") },

@@ -83,7 +83,8 @@ public class DiagnosticRendererTests
 
     [Fact]
     public void ThePathIsSaid() =>
-        Assert.StartsWith("error: services/web: x\n", DiagnosticRenderer.Render([new Diagnostic(Severity.Error, "c", "x", Path: "services/web")]), StringComparison.Ordinal);
+        Assert.StartsWith("error: services/web: x\n",
+            DiagnosticRenderer.Render([new Diagnostic(Severity.Error, "c", "x", Path: "services/web")]), StringComparison.Ordinal);
 
     [Fact]
     public void ErrorsAndWarningsAreCounted()
@@ -103,5 +104,6 @@ public class DiagnosticRendererTests
     }
 
     private static string Render(string text, (int Start, int Length) place, string summary, string? detail = null) =>
-        DiagnosticRenderer.Render([new Diagnostic(Severity.Error, "c", summary, detail, new SourceText("Dockerfile", text).Span(place.Start, place.Length))]);
+        DiagnosticRenderer.Render([new Diagnostic(Severity.Error, "c", summary, detail,
+            new SourceText("Dockerfile", text).Span(place.Start, place.Length))]);
 }

@@ -65,9 +65,12 @@ public sealed class PlainTextTests
         {
             var bytes = new byte[random.Next(24)];
             random.NextBytes(bytes);
-            string text = i % 2 == 0 ? Encoding.UTF8.GetString(bytes) : new string([.. bytes.Chunk(2).Select(b => (char)(b[0] << 8 | b[^1]))]);
+            string text = i % 2 == 0
+                ? Encoding.UTF8.GetString(bytes)
+                : new string([.. bytes.Chunk(2).Select(b => (char)(b[0] << 8 | b[^1]))]);
             string visible = PlainText.Visible(text);
-            Assert.DoesNotContain(visible, c => c != '\t' && CharUnicodeInfo.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
+            Assert.DoesNotContain(visible, c => c != '\t' && CharUnicodeInfo.GetUnicodeCategory(c) is UnicodeCategory.Control
+                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
             Assert.True(PlainText.IsPlain(visible), visible);
             Assert.DoesNotContain(PlainText.VisibleLines(text), c => c is '\r' or '\u001b' or '\u009b');
         }

@@ -128,7 +128,8 @@ public sealed class ProjectDirectoryTests : IDisposable
     {
         using var project = Open();
         Assert.Equal("a file\n"u8.ToArray(), project.FindBytes("file", "file", 7));
-        Assert.Contains("larger than", Assert.Throws<InvalidInputException>(() => project.FindBytes("file", "file", 6)).Message, StringComparison.Ordinal);
+        Assert.Contains("larger than", Assert.Throws<InvalidInputException>(() => project.FindBytes("file", "file", 6)).Message,
+            StringComparison.Ordinal);
         Shell("truncate -s 20M x");
         Assert.Throws<InvalidInputException>(() => project.FindText("x"));
     }
@@ -139,7 +140,12 @@ public sealed class ProjectDirectoryTests : IDisposable
     {
         Directory.CreateDirectory(_directory.At("project", "a"));
         await File.WriteAllTextAsync(_directory.At("project", "a", "secret"), "harmless\n", TestContext.Current.CancellationToken);
-        using var swap = Process.Start(new ProcessStartInfo("sh", ["-c", "while :; do mv a b 2>/dev/null; ln -s ../outside a; rm a; mv b a; done"]) { WorkingDirectory = _directory.At("project"), RedirectStandardError = true })!;
+        using var swap = Process.Start(new ProcessStartInfo("sh",
+            ["-c", "while :; do mv a b 2>/dev/null; ln -s ../outside a; rm a; mv b a; done"])
+        {
+            WorkingDirectory = _directory.At("project"),
+            RedirectStandardError = true,
+        })!;
         try
         {
             using var project = Open();
@@ -160,9 +166,11 @@ public sealed class ProjectDirectoryTests : IDisposable
         string path = project.FindFile("sub/inner")!;
         Assert.Equal("inner\n", ProjectDirectory.ReadResolved(path));
         Shell("mv sub was; mkdir ../outside/sub; echo secret > ../outside/sub/inner; ln -s ../outside/sub sub");
-        Assert.Contains("symbolic link", Assert.Throws<InvalidInputException>(() => ProjectDirectory.ReadResolved(path)).Message, StringComparison.Ordinal);
+        Assert.Contains("symbolic link", Assert.Throws<InvalidInputException>(() => ProjectDirectory.ReadResolved(path)).Message,
+            StringComparison.Ordinal);
         Shell("rm sub");
-        Assert.Contains("it is gone", Assert.Throws<InvalidInputException>(() => ProjectDirectory.ReadResolved(path)).Message, StringComparison.Ordinal);
+        Assert.Contains("it is gone", Assert.Throws<InvalidInputException>(() => ProjectDirectory.ReadResolved(path)).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -185,7 +193,8 @@ public sealed class ProjectDirectoryTests : IDisposable
 
     private void Shell(string script)
     {
-        using var process = Process.Start(new ProcessStartInfo("sh", ["-e", "-c", script]) { WorkingDirectory = _directory.At("project") })!;
+        using var process =
+            Process.Start(new ProcessStartInfo("sh", ["-e", "-c", script]) { WorkingDirectory = _directory.At("project") })!;
         process.WaitForExit();
         Assert.Equal(0, process.ExitCode);
     }

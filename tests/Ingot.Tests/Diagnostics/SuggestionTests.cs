@@ -15,7 +15,8 @@ public class SuggestionTests
     [InlineData("XYZ", null)]
     [InlineData("", null)]
     [InlineData("prod", null)]
-    public void TheNearestWordIsSuggestedWhenItIsNear(string word, string? expected) => Assert.Equal(expected, Suggestion.For(word, s_words));
+    public void TheNearestWordIsSuggestedWhenItIsNear(string word, string? expected) =>
+        Assert.Equal(expected, Suggestion.For(word, s_words));
 
     [Fact]
     public void NothingIsSuggestedFromNothing() => Assert.Null(Suggestion.For("RUN", []));

@@ -86,7 +86,8 @@ public sealed class EvidenceTests
         foreach (var written in await WriteAsync(Statements))
         {
             var manifest = ImageJson.ReadManifest(await _store.ReadRequiredAsync(written.Descriptor.Digest, s_stop));
-            Assert.Equal(new[] { manifest.Config.Digest }.Concat(manifest.Layers.Select(l => l.Digest)), written.Blobs.Select(b => b.Digest));
+            Assert.Equal(new[] { manifest.Config.Digest }.Concat(manifest.Layers.Select(l => l.Digest)),
+                written.Blobs.Select(b => b.Digest));
         }
     }
 
@@ -111,7 +112,8 @@ public sealed class EvidenceTests
     public async Task NewStatementsAreAddedToWhatIsThere()
     {
         var first = await WriteAsync(Statements);
-        var later = Statement.About(_image.Digest, "web", PredicateType.TestResult, JsonElement.Parse("""{"result":"FAILED","configuration":[]}"""));
+        var later = Statement.About(_image.Digest, "web", PredicateType.TestResult,
+            JsonElement.Parse("""{"result":"FAILED","configuration":[]}"""));
         var second = await WriteAsync([Statements[0], later], await ExistingAsync(first));
 
         Assert.Equal([PredicateType.TestResult, null], second.Select(w => w.PredicateType));
@@ -126,12 +128,14 @@ public sealed class EvidenceTests
     {
         var first = await WriteAsync([Statements[0]]);
         using var other = SigningKey.Create();
-        var second = await new EvidenceWriter(_store, other, new FixedTime()).WriteAsync(_image, [Statements[0]], await ExistingAsync(first), "registry/web", s_stop);
+        var second = await new EvidenceWriter(_store, other, new FixedTime()).WriteAsync(_image, [Statements[0]],
+            await ExistingAsync(first), "registry/web", s_stop);
 
         Assert.Equal(2, second.Count);
         var signatures = ImageJson.ReadManifest(await _store.ReadRequiredAsync(second[1].Descriptor.Digest, s_stop));
         Assert.Equal(2, signatures.Layers.Count);
-        Assert.NotEqual(signatures.Layers[0].Annotations!["dev.cosignproject.cosign/signature"], signatures.Layers[1].Annotations!["dev.cosignproject.cosign/signature"]);
+        Assert.NotEqual(signatures.Layers[0].Annotations!["dev.cosignproject.cosign/signature"],
+            signatures.Layers[1].Annotations!["dev.cosignproject.cosign/signature"]);
     }
 
     [Fact]
@@ -148,7 +152,8 @@ public sealed class EvidenceTests
 
     [Fact]
     public async Task ABrokenOlderManifestIsNotOverwritten() =>
-        await Assert.ThrowsAsync<FormatException>(() => WriteAsync(Statements, new ExistingEvidence(EvidenceSet.Empty(_image.Digest), "{"u8.ToArray())));
+        await Assert.ThrowsAsync<FormatException>(() =>
+            WriteAsync(Statements, new ExistingEvidence(EvidenceSet.Empty(_image.Digest), "{"u8.ToArray())));
 
     public static TheoryData<string, string> HostileManifests() => new()
     {
@@ -240,14 +245,18 @@ public sealed class EvidenceTests
     public async Task AStatementAboutAnotherImageIsNotBelievedOfThisOne()
     {
         var envelope = StatementSigner.Sign(Statement.Signature(Digest.Of("another"u8), "web"), s_key);
-        await AssertUnverifiedAsync(await AttachAsync(Encoding.UTF8.GetString(SigstoreBundle.Write(envelope, s_key.PublicKey))), "the statement is about");
+        await AssertUnverifiedAsync(await AttachAsync(Encoding.UTF8.GetString(SigstoreBundle.Write(envelope, s_key.PublicKey))),
+            "the statement is about");
     }
 
     [Fact]
     public async Task AnUnknownPredicateIsListedAndNotBelieved()
     {
-        var envelope = StatementSigner.Sign(Statement.About(_image.Digest, "web", "https://example.org/approval", JsonElement.Parse("{}")), s_key);
-        var unverified = await AssertUnverifiedAsync(await AttachAsync(Encoding.UTF8.GetString(SigstoreBundle.Write(envelope, s_key.PublicKey))), "the predicate type 'https://example.org/approval' is unknown");
+        var envelope = StatementSigner.Sign(
+            Statement.About(_image.Digest, "web", "https://example.org/approval", JsonElement.Parse("{}")), s_key);
+        var unverified = await AssertUnverifiedAsync(
+            await AttachAsync(Encoding.UTF8.GetString(SigstoreBundle.Write(envelope, s_key.PublicKey))),
+            "the predicate type 'https://example.org/approval' is unknown");
         Assert.Equal("https://example.org/approval", unverified.PredicateType);
     }
 
@@ -290,7 +299,8 @@ public sealed class EvidenceTests
         var bytes = await _store.ReadRequiredAsync((await WriteAsync([Statements[0]]))[0].Descriptor.Digest, s_stop);
         var set = await Reader().ReadAsync(_image.Digest, [bytes], (_, _) => Task.FromResult<byte[]?>(null), s_stop);
         Assert.EndsWith("is missing", Assert.Single(set.Unverified).Reason, StringComparison.Ordinal);
-        await Assert.ThrowsAsync<IOException>(() => Reader().ReadAsync(_image.Digest, [bytes], (_, _) => throw new IOException("down"), s_stop));
+        await Assert.ThrowsAsync<IOException>(() =>
+            Reader().ReadAsync(_image.Digest, [bytes], (_, _) => throw new IOException("down"), s_stop));
     }
 
     [Fact]
@@ -304,7 +314,8 @@ public sealed class EvidenceTests
         {
             var changed = bundle.ToArray();
             changed[i] ^= 0x02;
-            var set = await Reader().ReadAsync(_image.Digest, [await AttachAsync(changed)], (blob, stop) => _store.ReadAsync(blob.Digest, stop), s_stop);
+            var set = await Reader().ReadAsync(_image.Digest, [await AttachAsync(changed)],
+                (blob, stop) => _store.ReadAsync(blob.Digest, stop), s_stop);
             Assert.All(set.Records, r => Assert.Equal(original, r.Envelope.Payload.ToArray()));
         }
     }
@@ -347,10 +358,12 @@ public sealed class EvidenceTests
         Assert.Empty(await new EvidenceReader([stranger], verdicts).BelievedAsync(_image.Digest, counting, written, s_stop));
         Assert.Equal(2, counting.Opened);
 
-        Assert.Single((await new EvidenceReader([stranger, s_trusted], verdicts).ReadAsync(_image.Digest, counting, written, s_stop)).Records);
+        Assert.Single(
+            (await new EvidenceReader([stranger, s_trusted], verdicts).ReadAsync(_image.Digest, counting, written, s_stop)).Records);
         Assert.Single(await new EvidenceReader([stranger, s_trusted], verdicts).BelievedAsync(_image.Digest, counting, written, s_stop));
         Assert.Empty((await new EvidenceReader([stranger], verdicts).ReadAsync(_image.Digest, counting, written, s_stop)).Records);
-        Assert.Empty((await new EvidenceReader([stranger, s_trusted], verdicts).ReadAsync(Digest.Of([1]), counting, written, s_stop)).Records);
+        Assert.Empty(
+            (await new EvidenceReader([stranger, s_trusted], verdicts).ReadAsync(Digest.Of([1]), counting, written, s_stop)).Records);
     }
 
     [Fact]
@@ -360,7 +373,8 @@ public sealed class EvidenceTests
         var manifest = ImageJson.ReadManifest(await _store.ReadRequiredAsync(written[0], s_stop));
         var all = written.ToList();
         for (int i = 0; i < 5; i++)
-            all.Add((await _store.PutAsync(MediaType.Manifest, ImageJson.Write(manifest with { Annotations = new() { ["x"] = $"{i}" } }))).Digest);
+            all.Add((await _store.PutAsync(MediaType.Manifest,
+                ImageJson.Write(manifest with { Annotations = new() { ["x"] = $"{i}" } }))).Digest);
         var counting = new CountingStore(_store);
         var reader = new EvidenceReader([s_trusted], new EvidenceVerdicts());
         Assert.Equal([written[0]], await reader.BelievedAsync(_image.Digest, _store, all, s_stop));
@@ -398,7 +412,8 @@ public sealed class EvidenceTests
     {
         public int Opened { get; private set; }
 
-        public ValueTask<long?> SizeAsync(Digest digest, CancellationToken cancellationToken = default) => store.SizeAsync(digest, cancellationToken);
+        public ValueTask<long?> SizeAsync(Digest digest, CancellationToken cancellationToken = default) =>
+            store.SizeAsync(digest, cancellationToken);
 
         public ValueTask<Stream?> OpenAsync(Digest digest, CancellationToken cancellationToken = default)
         {
@@ -408,7 +423,8 @@ public sealed class EvidenceTests
 
         public ValueTask<BlobWriter> BeginAsync(CancellationToken cancellationToken = default) => store.BeginAsync(cancellationToken);
 
-        public ValueTask<bool> DeleteAsync(Digest digest, CancellationToken cancellationToken = default) => store.DeleteAsync(digest, cancellationToken);
+        public ValueTask<bool> DeleteAsync(Digest digest, CancellationToken cancellationToken = default) =>
+            store.DeleteAsync(digest, cancellationToken);
 
         public IAsyncEnumerable<Digest> ListAsync(CancellationToken cancellationToken = default) => store.ListAsync(cancellationToken);
     }
@@ -423,11 +439,13 @@ public sealed class EvidenceTests
     private Task<IReadOnlyList<EvidenceManifest>> WriteAsync(IReadOnlyList<Statement> statements, ExistingEvidence? existing = null) =>
         new EvidenceWriter(_store, s_key, new FixedTime()).WriteAsync(_image, statements, existing, "registry/web", s_stop);
 
-    private static List<Digest> Referrers(IReadOnlyList<EvidenceManifest> written) => [.. written.Where(w => w.Tag is null).Select(w => w.Descriptor.Digest)];
+    private static List<Digest> Referrers(IReadOnlyList<EvidenceManifest> written) =>
+        [.. written.Where(w => w.Tag is null).Select(w => w.Descriptor.Digest)];
 
     private static EvidenceReader Reader(IReadOnlyList<TrustedKey>? keys = null) => new(keys ?? [s_trusted]);
 
-    private Task<EvidenceSet> ReadAsync(IEnumerable<Digest> referrers, IReadOnlyList<TrustedKey>? keys = null) => Reader(keys).ReadAsync(_image.Digest, _store, referrers, s_stop);
+    private Task<EvidenceSet> ReadAsync(IEnumerable<Digest> referrers, IReadOnlyList<TrustedKey>? keys = null) =>
+        Reader(keys).ReadAsync(_image.Digest, _store, referrers, s_stop);
 
     private async Task<ExistingEvidence> ExistingAsync(IReadOnlyList<EvidenceManifest> written) => new(
         await ReadAsync(Referrers(written)),

@@ -95,7 +95,8 @@ public sealed class ImageRootTests
     public void AUserIsResolvedAsTheRuntimeDoes(string user, long userId, long groupId, string further)
     {
         var identity = Accounts().Resolve(user, out _)!;
-        Assert.Equal((userId, groupId, further), ((long)identity.UserId, (long)identity.GroupId, string.Join(',', identity.FurtherGroupIds)));
+        Assert.Equal((userId, groupId, further),
+            ((long)identity.UserId, (long)identity.GroupId, string.Join(',', identity.FurtherGroupIds)));
     }
 
     [Theory]
@@ -109,7 +110,8 @@ public sealed class ImageRootTests
     private static Ingot.Oci.Images.Accounts Accounts()
     {
         using var root = new TestRoot(
-            ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n\n# comment\nbroken:line\nweb:x:1000:100:,,,:/home/web:/bin/false\nfirst:x:5:6::/:\nfirst:x:9:9::/:\nbad:x:abc:1::/:\n"),
+            ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n\n# comment\nbroken:line\nweb:x:1000:100:,,,:/home/web:/bin/false\n"
+                + "first:x:5:6::/:\nfirst:x:9:9::/:\nbad:x:abc:1::/:\n"),
             ("etc/group", "root:x:0:\nusers:x:100:web\nmedia:x:44:other,web\naudio:x:200:web\nbroken\n"));
         return root.Root.ReadAccounts();
     }

@@ -10,7 +10,8 @@ namespace Ingot.Tests.Evidence;
 /// <summary>Small images in memory.</summary>
 internal static class TestImage
 {
-    public static async Task<(MemoryStore Store, Image Image)> CreateAsync(ContainerConfig config, IReadOnlyList<HistoryEntry> history, params (string Path, byte[] Content)[][] layers)
+    public static async Task<(MemoryStore Store, Image Image)> CreateAsync(
+        ContainerConfig config, IReadOnlyList<HistoryEntry> history, params (string Path, byte[] Content)[][] layers)
     {
         var store = new MemoryStore();
         List<Layer> written = [];
@@ -26,7 +27,8 @@ internal static class TestImage
             RootFs = new RootFileSystem { DiffIds = [.. written.Select(l => l.DiffId)] },
         };
         var configuration = await store.PutAsync(MediaType.Config, ImageJson.Write(document));
-        var manifest = await store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = configuration, Layers = [.. written.Select(l => l.Blob!)] }));
+        var manifest = await store.PutAsync(MediaType.Manifest,
+            ImageJson.Write(new Manifest { Config = configuration, Layers = [.. written.Select(l => l.Blob!)] }));
         return (store, await Image.LoadAsync(store, manifest.Digest));
     }
 
@@ -40,7 +42,13 @@ internal static class TestImage
         {
             bool directory = path.EndsWith('/');
             await writer.WriteAsync(
-                new TarEntry { Path = path.TrimEnd('/'), Type = directory ? TarEntryType.Directory : TarEntryType.File, Mode = 0b110_100_100, Size = content.Length },
+                new TarEntry
+                {
+                    Path = path.TrimEnd('/'),
+                    Type = directory ? TarEntryType.Directory : TarEntryType.File,
+                    Mode = 0b110_100_100,
+                    Size = content.Length,
+                },
                 content.AsMemory());
         }
 

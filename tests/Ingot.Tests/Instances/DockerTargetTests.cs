@@ -329,7 +329,8 @@ public sealed class DockerTargetTests : IAsyncLifetime
         }
 
         public async Task TellAsync(string id, string action) =>
-            await _listener!.SendAsync(Encoding.ASCII.GetBytes($"{{\"Type\":\"container\",\"Action\":\"{action}\",\"Actor\":{{\"ID\":\"{id}\"}}}}\n"));
+            await _listener!
+                .SendAsync(Encoding.ASCII.GetBytes($"{{\"Type\":\"container\",\"Action\":\"{action}\",\"Actor\":{{\"ID\":\"{id}\"}}}}\n"));
 
         public void BreakEvents()
         {
@@ -363,7 +364,8 @@ public sealed class DockerTargetTests : IAsyncLifetime
             {
                 return (method, path) switch
                 {
-                    ("GET", ["containers", "json"]) => (200, $"[{string.Join(',', Containers.Where(one => !isOfHome || IsOfHome(one.Value)).Select(Row))}]"),
+                    ("GET", ["containers", "json"]) =>
+                        (200, $"[{string.Join(',', Containers.Where(one => !isOfHome || IsOfHome(one.Value)).Select(Row))}]"),
                     ("GET", ["containers", var id, "json"]) => Containers.TryGetValue(id, out var one) && !one.IsListedOnly
                         ? (200, Inspected(id, one)) : (404, "{}"),
                     ("GET", ["images", ImageId, "json"]) => (200, Image(ImageId)),

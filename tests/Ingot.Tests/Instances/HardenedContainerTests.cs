@@ -50,9 +50,11 @@ public sealed class HardenedContainerTests
         Assert.Equal("ingot-shop.web.production-g7-1-012345", HardenedContainer.Name(Home, s_key, 7, 1));
         Assert.Equal("ingot-shop.production-012345", HardenedContainer.Network(Home, s_key));
         var labels = InstanceLabels.Of(Home, s_key, Generation(), 1, "sha256:id");
-        Assert.Equal("digest generation home image index port project service spec stage version", string.Join(' ', labels.Keys.Select(key => key.Replace("io.ingot.", "", StringComparison.Ordinal))));
+        Assert.Equal("digest generation home image index port project service spec stage version",
+            string.Join(' ', labels.Keys.Select(key => key.Replace("io.ingot.", "", StringComparison.Ordinal))));
         Assert.Equal(("7", "1", "8080"), (labels[InstanceLabels.Generation], labels[InstanceLabels.Index], labels[InstanceLabels.Port]));
-        Assert.Equal(["io.ingot.home=0123456789ab", "io.ingot.project=shop", "io.ingot.service=web", "io.ingot.stage=production"], InstanceLabels.Filter(Home, s_key));
+        Assert.Equal(["io.ingot.home=0123456789ab", "io.ingot.project=shop", "io.ingot.service=web", "io.ingot.stage=production"],
+            InstanceLabels.Filter(Home, s_key));
     }
 
     [Fact]
@@ -77,7 +79,12 @@ public sealed class HardenedContainerTests
         ];
 
         Assert.Equal(others.Length + 1, others.Append(generation).Select(g => g.SpecDigest).Distinct().Count());
-        Assert.Equal(generation.SpecDigest, (generation with { Number = 9, Version = "other", Config = new Dictionary<string, string> { ["B"] = "2", ["A"] = "1" } }).SpecDigest);
+        Assert.Equal(generation.SpecDigest, (generation with
+        {
+            Number = 9,
+            Version = "other",
+            Config = new Dictionary<string, string> { ["B"] = "2", ["A"] = "1" },
+        }).SpecDigest);
     }
 
     [Fact]
@@ -91,9 +98,14 @@ public sealed class HardenedContainerTests
 
         Assert.Equal("SCMP_ACT_ERRNO", profile.RootElement.GetProperty("defaultAction").GetString());
         Assert.Equal(allowed.Length, allowed.Distinct().Count());
-        string[] denied = ["mount", "umount2", "unshare", "setns", "clone", "clone3", "socket", "ptrace", "process_vm_readv", "process_vm_writev", "keyctl", "add_key", "request_key", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "init_module", "finit_module", "kexec_load", "reboot", "chroot", "pivot_root", "open_by_handle_at", "name_to_handle_at", "swapon", "settimeofday", "clock_settime", "iopl", "ioperm", "modify_ldt", "personality", "acct", "quotactl", "fsopen", "fsmount", "move_mount", "open_tree", "pidfd_getfd"];
+        string[] denied = ["mount", "umount2", "unshare", "setns", "clone", "clone3", "socket", "ptrace", "process_vm_readv",
+            "process_vm_writev", "keyctl", "add_key", "request_key", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup",
+            "init_module", "finit_module", "kexec_load", "reboot", "chroot", "pivot_root", "open_by_handle_at", "name_to_handle_at",
+            "swapon", "settimeofday", "clock_settime", "iopl", "ioperm", "modify_ldt", "personality", "acct", "quotactl", "fsopen",
+            "fsmount", "move_mount", "open_tree", "pidfd_getfd"];
         Assert.Empty(denied.Intersect(allowed));
-        string[] needed = ["read", "write", "openat", "execve", "futex", "mmap", "epoll_wait", "accept4", "rseq", "getrandom", "clock_nanosleep", "wait4", "exit_group", "rt_sigreturn", "sendfile", "statx", "prlimit64", "arch_prctl"];
+        string[] needed = ["read", "write", "openat", "execve", "futex", "mmap", "epoll_wait", "accept4", "rseq", "getrandom",
+            "clock_nanosleep", "wait4", "exit_group", "rt_sigreturn", "sendfile", "statx", "prlimit64", "arch_prctl"];
         Assert.Empty(needed.Except(allowed));
     }
 

@@ -42,7 +42,8 @@ public sealed class SyntheticSenderTests
     {
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
-        await using var sender = new SyntheticSender(new ListenAddress("127.0.0.1", ((IPEndPoint)silent.LocalEndpoint).Port), "/", 50, TimeProvider.System);
+        await using var sender = new SyntheticSender(new ListenAddress("127.0.0.1", ((IPEndPoint)silent.LocalEndpoint).Port), "/", 50,
+            TimeProvider.System);
 
         var seen = await Until(sender, s => s is { Skipped: > 0, Sent: >= 100 });
 
@@ -105,9 +106,11 @@ public sealed class SyntheticSenderTests
 
     [Fact]
     public void ARateOfNothingIsRefused() =>
-        Assert.Throws<ArgumentOutOfRangeException>(() => new SyntheticSender(new ListenAddress("127.0.0.1", 1), "/", 0, TimeProvider.System));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new SyntheticSender(new ListenAddress("127.0.0.1", 1), "/", 0, TimeProvider.System));
 
-    private static async Task<Ingot.Releases.SyntheticObservation> Until(SyntheticSender sender, Func<Ingot.Releases.SyntheticObservation, bool> reached)
+    private static async Task<Ingot.Releases.SyntheticObservation> Until(
+        SyntheticSender sender, Func<Ingot.Releases.SyntheticObservation, bool> reached)
     {
         var clock = Stopwatch.StartNew();
         while (!reached(sender.Observe()) && clock.Elapsed < TimeSpan.FromSeconds(20))

@@ -9,7 +9,8 @@ using Ingot.Tests.Templates;
 
 namespace Ingot.Tests.Plans;
 
-/// <summary>The files of a project, each after a line <c>-- name --</c>; then diagnostics, plan and configurations. A line <c>argument NAME=value</c>, or <c>context NAME=value</c>, before the first file is one of the command line's.</summary>
+/// <summary>The files of a project, each after a line <c>-- name --</c>; then diagnostics, plan and configurations. A line
+/// <c>argument NAME=value</c>, or <c>context NAME=value</c>, before the first file is one of the command line's.</summary>
 public sealed partial class PlanVectorTests : IDisposable
 {
     private const string Area = "plan";
@@ -34,7 +35,8 @@ public sealed partial class PlanVectorTests : IDisposable
 
     private async Task<Plan?> PlanAsync(string input, DiagnosticBag diagnostics)
     {
-        var project = ProjectParser.Parse(new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(_directory, "ingot.yaml"))), diagnostics);
+        var project = ProjectParser.Parse(
+            new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(_directory, "ingot.yaml"))), diagnostics);
         Assert.NotNull(project);
         return await Planner.PlanAsync(project, new PlanSettings
         {
@@ -94,10 +96,17 @@ public sealed partial class PlanVectorTests : IDisposable
         var text = new StringBuilder(plan.ToString());
         foreach (var image in plan.Images)
         {
-            var config = new ImageConfig { Architecture = "", Os = "", RootFs = new RootFileSystem { DiffIds = [] }, Config = plan.Stage(image.Stage).Config };
+            var config = new ImageConfig
+            {
+                Architecture = "",
+                Os = "",
+                RootFs = new RootFileSystem { DiffIds = [] },
+                Config = plan.Stage(image.Stage).Config,
+            };
             string json = Encoding.UTF8.GetString(ImageJson.Write(config));
             int start = json.IndexOf("\"config\":", StringComparison.Ordinal) + "\"config\":".Length;
-            text.Append("config ").Append(image.Name).Append(' ').Append(json[start..json.IndexOf(",\"rootfs\"", StringComparison.Ordinal)]).Append('\n');
+            text.Append("config ").Append(image.Name).Append(' ')
+                .Append(json[start..json.IndexOf(",\"rootfs\"", StringComparison.Ordinal)]).Append('\n');
         }
 
         return text.ToString();

@@ -47,7 +47,8 @@ public sealed class GateTests
     [MemberData(nameof(Gates))]
     public void EvidenceAboutTheSameBytesElsewhereIsNone(string gate, string type)
     {
-        foreach (var elsewhere in new[] { Bound() with { Project = "other" }, Bound() with { Image = "api" }, Bound() with { Project = "sho", Image = "p/web" }, Bound() with { Project = "Shop" } })
+        foreach (var elsewhere in new[] { Bound() with { Project = "other" }, Bound() with { Image = "api" },
+            Bound() with { Project = "sho", Image = "p/web" }, Bound() with { Project = "Shop" } })
             Assert.Equal(GateVerdict.Unknown, Ask(gate, Record(type, Good(type), elsewhere)));
     }
 
@@ -77,8 +78,10 @@ public sealed class GateTests
     {
         var strict = Digest.Of("file: { /web: { mode: 0755 } }"u8);
         var pass = Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(2)));
-        var later = Record(PredicateType.TestResult, TestResult("FAILED", ["file /web: mode"], digest: strict), Bound(TimeSpan.FromHours(1)));
-        var earlier = Record(PredicateType.TestResult, TestResult("FAILED", ["file /web: mode"], digest: strict), Bound(TimeSpan.FromHours(3)));
+        var later = Record(PredicateType.TestResult, TestResult("FAILED", ["file /web: mode"], digest: strict),
+            Bound(TimeSpan.FromHours(1)));
+        var earlier = Record(PredicateType.TestResult, TestResult("FAILED", ["file /web: mode"], digest: strict),
+            Bound(TimeSpan.FromHours(3)));
         var result = Result("tests-passed", pass, later);
         Assert.Equal(GateVerdict.Fail, result.Verdict);
         Assert.Equal([later.Manifest], result.Evidence);
@@ -89,7 +92,8 @@ public sealed class GateTests
         // Whichever tests the project asks for now, or none at all.
         var candidate = Candidate("tests-passed") with { Evidence = Set([pass, later]) };
         foreach (IReadOnlyList<TestFile>? tests in new[] { null, new[] { new TestFile(TestName, Digest.Of("third"u8)) } })
-            Assert.Equal(GateVerdict.Fail, BuiltInGates.Ask("tests-passed", candidate with { Questions = candidate.Questions with { Tests = tests } }).Verdict);
+            Assert.Equal(GateVerdict.Fail,
+                BuiltInGates.Ask("tests-passed", candidate with { Questions = candidate.Questions with { Tests = tests } }).Verdict);
     }
 
     [Theory]
@@ -129,7 +133,8 @@ public sealed class GateTests
     [InlineData("no-secrets", PredicateType.SecretScan, "layers")]
     [InlineData("no-secrets", PredicateType.SecretScan, "layers", "[]")]
     [InlineData("no-secrets", PredicateType.SecretScan, "layers", "[null]")]
-    [InlineData("no-secrets", PredicateType.SecretScan, "layers.0", "\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"")]
+    [InlineData("no-secrets", PredicateType.SecretScan, "layers.0",
+        "\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"")]
     [InlineData("no-secrets", PredicateType.SecretScan, "findings")]
     [InlineData("no-secrets", PredicateType.SecretScan, "findings", "[null]")]
     [InlineData("no-secrets", PredicateType.SecretScan, "scanner")]
@@ -142,7 +147,8 @@ public sealed class GateTests
     [InlineData("sbom-present", PredicateType.CycloneDx, "components", "[null]")]
     [InlineData("sbom-present", PredicateType.CycloneDx, "compositions", "[{\"aggregate\":\"incomplete\"}]")]
     [InlineData("sbom-present", PredicateType.CycloneDx, "compositions", "[{\"aggregate\":\"unknown\"}]")]
-    [InlineData("sbom-present", PredicateType.CycloneDx, "compositions", "[{\"aggregate\":\"complete\"},{\"aggregate\":\"incomplete_third_party_only\"}]")]
+    [InlineData("sbom-present", PredicateType.CycloneDx, "compositions",
+        "[{\"aggregate\":\"complete\"},{\"aggregate\":\"incomplete_third_party_only\"}]")]
     [InlineData("sbom-present", PredicateType.CycloneDx, "compositions", "[{}]")]
     [InlineData("sbom-present", PredicateType.CycloneDx, "compositions", "null")]
     [InlineData("sbom-present", PredicateType.CycloneDx, "metadata")]
@@ -168,11 +174,14 @@ public sealed class GateTests
     [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.externalParameters.image", "null")]
     [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies", "[]")]
     [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies", "[null]")]
-    [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies.0.digest.sha256", "\"0000000000000000000000000000000000000000000000000000000000000000\"")]
+    [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies.0.digest.sha256",
+        "\"0000000000000000000000000000000000000000000000000000000000000000\"")]
     [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies.0.digest")]
-    [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies.1.uri", "\"git+https://code.example/fork.git\"")]
+    [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies.1.uri",
+        "\"git+https://code.example/fork.git\"")]
     [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies.1.uri")]
-    [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies.1.digest.gitCommit", "\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\"")]
+    [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies.1.digest.gitCommit",
+        "\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\"")]
     [InlineData("built-by-us", PredicateType.Provenance, "buildDefinition.resolvedDependencies.1.annotations", "{}")]
     public void WhatIsMissingOfAnotherTypeOrAboutSomethingElseIsUnknown(string gate, string type, string path, string? json = null)
     {
@@ -184,7 +193,8 @@ public sealed class GateTests
 
     [Theory]
     [MemberData(nameof(Gates))]
-    public void AnEmptyPredicateIsUnknown(string gate, string type) => Assert.Equal(GateVerdict.Unknown, Ask(gate, Record(type, JsonElement.Parse("{}"))));
+    public void AnEmptyPredicateIsUnknown(string gate, string type) =>
+        Assert.Equal(GateVerdict.Unknown, Ask(gate, Record(type, JsonElement.Parse("{}"))));
 
     // A member under another name is one that is missing and one that nobody knows.
     [Theory]
@@ -245,7 +255,9 @@ public sealed class GateTests
     {
         string good = Good(type).GetRawText();
         string first = JsonDocument.Parse(good).RootElement.EnumerateObject()
-            .Where(p => p.Name is "bomFormat" or "result" or "buildDefinition").Select(p => $"{JsonSerializer.Serialize(p.Name)}:{p.Value.GetRawText()}").First();
+            .Where(p => p.Name is "bomFormat" or "result" or "buildDefinition")
+            .Select(p => $"{JsonSerializer.Serialize(p.Name)}:{p.Value.GetRawText()}")
+            .First();
         Assert.Equal(GateVerdict.Unknown, Ask(gate, Unread(type, JsonElement.Parse($"{{{first},{good[1..]}"))));
     }
 
@@ -263,7 +275,8 @@ public sealed class GateTests
             Assert.True(result.Verdict == GateVerdict.Pass == (result.Cure is null), mutated.ToJsonString());
         }
 
-        foreach (var odd in new[] { "[]", "null", "1", "\"x\"", "true", string.Concat(Enumerable.Repeat("{\"a\":", 60)) + "1" + new string('}', 60) })
+        foreach (var odd in new[] { "[]", "null", "1", "\"x\"", "true",
+            string.Concat(Enumerable.Repeat("{\"a\":", 60)) + "1" + new string('}', 60) })
             Assert.NotEqual(GateVerdict.Pass, Ask(gate, Unread(type, JsonElement.Parse(odd))));
     }
 
@@ -289,7 +302,8 @@ public sealed class GateTests
 
     [Fact]
     public void APassThatComesLaterCounts() => Assert.Equal(GateVerdict.Pass, Ask(
-        "tests-passed", Record(PredicateType.TestResult, TestResult("FAILED", ["x"]), Bound(TimeSpan.FromHours(2))), Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(1)))));
+        "tests-passed", Record(PredicateType.TestResult, TestResult("FAILED", ["x"]), Bound(TimeSpan.FromHours(2))),
+        Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(1)))));
 
     [Fact]
     public void AnOldPassInANewWrapperChangesNothing()
@@ -303,8 +317,10 @@ public sealed class GateTests
     [Fact]
     public void TwoAnswersOfOneMomentThatDifferAreAFailure()
     {
-        Assert.Equal(GateVerdict.Fail, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), Record(PredicateType.TestResult, TestResult("FAILED", ["x"]))));
-        Assert.Equal(GateVerdict.Fail, Ask("claims-hold", Record(PredicateType.Claims, Good(PredicateType.Claims)), Record(PredicateType.Claims, ClaimsOf([("no-shell", false)]))));
+        Assert.Equal(GateVerdict.Fail, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()),
+            Record(PredicateType.TestResult, TestResult("FAILED", ["x"]))));
+        Assert.Equal(GateVerdict.Fail, Ask("claims-hold", Record(PredicateType.Claims, Good(PredicateType.Claims)),
+            Record(PredicateType.Claims, ClaimsOf([("no-shell", false)]))));
     }
 
     [Fact]
@@ -319,18 +335,22 @@ public sealed class GateTests
     public void AnUnreadableAnswerThatComesLaterIsNotPassedOver()
     {
         var torn = JsonElement.Parse("""{"result":"FAILED"}""");
-        Assert.Equal(GateVerdict.Unknown, Ask("tests-passed", Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(1))), Record(PredicateType.TestResult, torn)));
-        Assert.Equal(GateVerdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), Record(PredicateType.TestResult, torn, Bound(TimeSpan.FromHours(1)))));
+        Assert.Equal(GateVerdict.Unknown, Ask("tests-passed", Record(PredicateType.TestResult, TestResult(), Bound(TimeSpan.FromHours(1))),
+            Record(PredicateType.TestResult, torn)));
+        Assert.Equal(GateVerdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()),
+            Record(PredicateType.TestResult, torn, Bound(TimeSpan.FromHours(1)))));
     }
 
     [Fact]
     public void AnEarlierFailureOfOtherTestFilesIsNoAnswerAndNeitherIsAPassOfFewerOrMore()
     {
-        var other = Record(PredicateType.TestResult, TestResult("FAILED", ["x"], digest: Digest.Of("an earlier file"u8)), Bound(TimeSpan.FromHours(1)));
+        var other = Record(PredicateType.TestResult, TestResult("FAILED", ["x"], digest: Digest.Of("an earlier file"u8)),
+            Bound(TimeSpan.FromHours(1)));
         Assert.Equal(GateVerdict.Pass, Ask("tests-passed", Record(PredicateType.TestResult, TestResult()), other));
 
         var candidate = Candidate("tests-passed") with { Evidence = Set([Record(PredicateType.TestResult, TestResult())]) };
-        Assert.Equal(GateVerdict.Unknown, Asked(candidate, [new TestFile(TestName, TestDigest), new TestFile("web/more.yaml", TestDigest)]));
+        Assert.Equal(GateVerdict.Unknown,
+            Asked(candidate, [new TestFile(TestName, TestDigest), new TestFile("web/more.yaml", TestDigest)]));
         Assert.Equal(GateVerdict.Unknown, Asked(candidate, [new TestFile(TestName, Digest.Of("changed"u8))]));
         Assert.Equal(GateVerdict.Unknown, Asked(candidate, []));
         Assert.Equal(GateVerdict.Unknown, Asked(candidate, null));
@@ -351,7 +371,8 @@ public sealed class GateTests
         var found = Changed(PredicateType.SecretScan, "result", "\"FAILED\"");
         var clean = Record(PredicateType.SecretScan, Good(PredicateType.SecretScan), Bound(TimeSpan.FromHours(1)));
         Assert.Equal(GateVerdict.Fail, Ask("no-secrets", clean, Record(PredicateType.SecretScan, found)));
-        Assert.Equal(GateVerdict.Fail, Ask("no-secrets", Record(PredicateType.SecretScan, Changed(PredicateType.SecretScan, "cut", "true"))));
+        Assert.Equal(GateVerdict.Fail,
+            Ask("no-secrets", Record(PredicateType.SecretScan, Changed(PredicateType.SecretScan, "cut", "true"))));
     }
 
     [Fact]
@@ -400,7 +421,8 @@ public sealed class GateTests
         var text = new StringBuilder("ingot: 1\nproject: shop\nimages:\n  web: { dockerfile: D, version: 1.0.0 }\n");
         text.Append(first is null ? "" : "services:\n");
         foreach (var (name, port, writable) in new[] { ("a", 8080, first), ("b", 8081, second) }.Where(s => s.Item3 is not null))
-            text.Append($"  {name}: {{ image: web, port: 80, listen: {{ production: {port} }}, writable: {{ {writable!.Replace("=", ": ", StringComparison.Ordinal)} }} }}\n");
+            text.Append($"  {name}: {{ image: web, port: 80, listen: {{ production: {port} }}, writable: "
+                + $"{{ {writable!.Replace("=", ": ", StringComparison.Ordinal)} }} }}\n");
         text.Append("stages:\n  production: { target: docker }\n");
         var diagnostics = new DiagnosticBag();
         var project = ProjectParser.Parse(new SourceText("ingot.yaml", text.ToString()), diagnostics);
@@ -415,9 +437,16 @@ public sealed class GateTests
         var questions = Candidate().Questions;
         ImageQuestions[] others =
         [
-            questions with { Tests = [] }, questions with { Tests = [new TestFile("a", TestDigest)] }, questions with { Tests = [new TestFile(TestName, Layer)] },
-            questions with { Claims = ["non-root"] }, questions with { ClaimRules = Layer }, questions with { SecretRules = Layer }, questions with { PackageSources = Layer },
-            questions with { Sandbox = questions.Sandbox with { Writable = [] } }, questions with { Sandbox = questions.Sandbox with { Memory = 1 } },
+            questions with { Tests = [] }, questions with { Tests = [new TestFile("a", TestDigest)] }, questions with
+            {
+                Tests = [new TestFile(TestName, Layer)],
+            },
+            questions with { Claims = ["non-root"] }, questions with { ClaimRules = Layer }, questions with { SecretRules = Layer },
+            questions with { PackageSources = Layer },
+            questions with { Sandbox = questions.Sandbox with { Writable = [] } }, questions with
+            {
+                Sandbox = questions.Sandbox with { Memory = 1 },
+            },
         ];
         Assert.Equal(others.Length + 1, others.Append(questions).Select(q => q.Digest).Distinct().Count());
     }
@@ -456,7 +485,17 @@ public sealed class GateTests
 
     private static void Mutate(JsonNode place, Random random)
     {
-        JsonNode? other = random.Next(8) switch { 0 => null, 1 => "", 2 => -1, 3 => new JsonArray(), 4 => new JsonObject(), 5 => true, 6 => new JsonArray((JsonNode?)null), _ => "\u0000\uFFFF" };
+        JsonNode? other = random.Next(8) switch
+        {
+            0 => null,
+            1 => "",
+            2 => -1,
+            3 => new JsonArray(),
+            4 => new JsonObject(),
+            5 => true,
+            6 => new JsonArray((JsonNode?)null),
+            _ => "\u0000\uFFFF",
+        };
         if (place.Parent is JsonObject parent)
             parent[place.GetPropertyName()] = other;
         else if (place.Parent is JsonArray list)

@@ -35,7 +35,10 @@ public sealed class PolicyTests
     [Fact]
     public void WhatIsNotBelievedIsNamed()
     {
-        var evidence = EvidenceSet.Empty(SampleEvidence.Subject) with { Unverified = [new UnverifiedEvidence(Digest.Of("x"u8), "signed by an unknown key")] };
+        var evidence = EvidenceSet.Empty(SampleEvidence.Subject) with
+        {
+            Unverified = [new UnverifiedEvidence(Digest.Of("x"u8), "signed by an unknown key")],
+        };
         var result = Policy.Decide(Candidate(["sbom-present"]) with { Evidence = evidence }).Objections.Single();
         Assert.Contains("signed by an unknown key", result.Reason, StringComparison.Ordinal);
     }
@@ -61,7 +64,12 @@ public sealed class PolicyTests
     [InlineData(600, true)]
     public void ASoakEndsWhenItsTimeIsOver(int seconds, bool admitted)
     {
-        var candidate = Candidate([]) with { Before = Stage("staging"), Stage = Stage("production") with { Soak = TimeSpan.FromMinutes(10) }, AdmittedBefore = s_now.AddSeconds(-seconds) };
+        var candidate = Candidate([]) with
+        {
+            Before = Stage("staging"),
+            Stage = Stage("production") with { Soak = TimeSpan.FromMinutes(10) },
+            AdmittedBefore = s_now.AddSeconds(-seconds),
+        };
         Assert.Equal(admitted, Policy.Decide(candidate).Admitted);
     }
 
@@ -70,7 +78,8 @@ public sealed class PolicyTests
     {
         var stage = Stage("production") with { Approvals = new ApprovalsDefinition(2, []) };
         Approval ann = new("ann", true, "ok", s_now);
-        Assert.False(Policy.Decide(Candidate([]) with { Stage = stage, Approvals = [ann, ann with { Time = s_now.AddSeconds(1) }] }).Admitted);
+        Assert.False(
+            Policy.Decide(Candidate([]) with { Stage = stage, Approvals = [ann, ann with { Time = s_now.AddSeconds(1) }] }).Admitted);
         Assert.True(Policy.Decide(Candidate([]) with { Stage = stage, Approvals = [ann, ann with { Who = "ben" }] }).Admitted);
     }
 
@@ -87,7 +96,8 @@ public sealed class PolicyTests
     {
         Approval no = new("ann", false, "the page is blank", s_now);
         Assert.False(Policy.Decide(Candidate([]) with { Approvals = [no, new Approval("ben", true, "fine", s_now)] }).Admitted);
-        Assert.True(Policy.Decide(Candidate([]) with { Approvals = [no, no with { Approved = true, Time = s_now.AddMinutes(1) }] }).Admitted);
+        Assert.True(
+            Policy.Decide(Candidate([]) with { Approvals = [no, no with { Approved = true, Time = s_now.AddMinutes(1) }] }).Admitted);
     }
 
     private static Candidate Candidate(IReadOnlyList<string> gates) => SampleEvidence.Candidate(gates);

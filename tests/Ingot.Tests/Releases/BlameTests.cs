@@ -111,7 +111,8 @@ public sealed class BlameTests
             aborted += run.State.Phase == RolloutPhase.Done ? 0 : 1;
         }
 
-        TestContext.Current.SendDiagnosticMessage($"[{string.Join(' ', canary)}] {rate}/s: {aborted} of {runs} turned back by a shared brown-out");
+        TestContext.Current.SendDiagnosticMessage(
+            $"[{string.Join(' ', canary)}] {rate}/s: {aborted} of {runs} turned back by a shared brown-out");
         Assert.True(aborted <= Math.Max(2, runs / 100), $"{aborted} of {runs}");
     }
 
@@ -143,7 +144,8 @@ public sealed class BlameTests
 
         times.Sort();
         failed.Sort();
-        string figures = $"{rate}/s at {failures:P0}: {times[times.Count / 2]} s and {failed[times.Count / 2]} failed requests in the median, {times[times.Count * 19 / 20]} s and {failed[times.Count * 19 / 20]} in 19 of 20";
+        string figures = $"{rate}/s at {failures:P0}: {times[times.Count / 2]} s and {failed[times.Count / 2]} failed requests in the "
+            + $"median, {times[times.Count * 19 / 20]} s and {failed[times.Count * 19 / 20]} in 19 of 20";
         TestContext.Current.SendDiagnosticMessage(figures);
         Assert.True(times[times.Count / 2] <= seconds, figures);
     }
@@ -214,7 +216,8 @@ public sealed class BlameTests
     {
         var now = World.Start + TimeSpan.FromSeconds(second);
         var server = new ServerObservation(2, 0, "10.0.0.2:80", 1, ServerAdmin.Ready, ServerHealth.Up, 0, 0, counters);
-        var instance = new InstanceObservation(2, 0, "id", state, World.Generation(2).Digest, "10.0.0.2:80", StartedAt: now - TimeSpan.FromSeconds(age));
+        var instance = new InstanceObservation(2, 0, "id", state, World.Generation(2).Digest, "10.0.0.2:80",
+            StartedAt: now - TimeSpan.FromSeconds(age));
         return new Observation(now, new ProxyObservation(true, World.Settings, "1", [server]), [instance]);
     }
 }

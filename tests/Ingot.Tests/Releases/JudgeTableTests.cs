@@ -3,7 +3,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Tests.Releases;
 
-/// <summary>How often the judge is wrong, and how soon it is right: Poisson arrivals, one look a second, ten minutes, the harm budget included.</summary>
+/// <summary>How often the judge is wrong, and how soon it is right: Poisson arrivals, one look a second, ten minutes,
+/// the harm budget included.</summary>
 public sealed class JudgeTableTests
 {
     private const int Seconds = 600;
@@ -96,7 +97,8 @@ public sealed class JudgeTableTests
             double share = scenario.Shares[Math.Min(scenario.Shares.Length - 1, second * scenario.Shares.Length / Seconds)];
             double shared = scenario.BrownOut > 0 && second is > 100 and <= 340 ? scenario.BrownOut : 0;
             double total = scenario.CanaryRate / scenario.Shares[0];
-            seen = Add(seen, Arrivals(random, total * share, scenario.After + shared), Arrivals(random, total * (1 - share), scenario.Before + shared), second);
+            seen = Add(seen, Arrivals(random, total * share, scenario.After + shared),
+                Arrivals(random, total * (1 - share), scenario.Before + shared), second);
             if (Judge.Look(seen, s_spec, 10) is Verdict.Worse)
                 return second;
         }
@@ -119,7 +121,8 @@ public sealed class JudgeTableTests
         []);
 
     private static ServerObservation Server(int generation, Arm arm) => new(
-        generation, 0, $"10.0.0.{generation}:80", 1, ServerAdmin.Ready, ServerHealth.Up, 0, 0, new ServerCounters(arm.Trials, arm.Errors, 0, 0, 0));
+        generation, 0, $"10.0.0.{generation}:80", 1, ServerAdmin.Ready, ServerHealth.Up, 0, 0,
+        new ServerCounters(arm.Trials, arm.Errors, 0, 0, 0));
 
     private static Arm Arrivals(Random random, double rate, double failures)
     {

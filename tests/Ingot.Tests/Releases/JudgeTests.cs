@@ -50,7 +50,8 @@ public sealed class JudgeTests
     [Fact]
     public void AnOldGenerationThatAlwaysFailsProvesNothing()
     {
-        var verdict = Assert.IsType<Verdict.Insufficient>(Judge.Look(Counted(next: new Arm(500, 500), previous: new Arm(500, 500)), Spec(), 50));
+        var verdict =
+            Assert.IsType<Verdict.Insufficient>(Judge.Look(Counted(next: new Arm(500, 500), previous: new Arm(500, 500)), Spec(), 50));
 
         Assert.Equal(long.MaxValue, verdict.MissingRequests);
     }
@@ -142,7 +143,8 @@ public sealed class JudgeTests
         Assert.Equal((new Arm(20, 0), new Arm(50, 0)), (back.Next, back.Previous));
     }
 
-    private static RolloutSpec Spec(bool first = false) => World.Spec(next: 2, previous: first ? null : 1) with { Rollout = new RolloutDefinition { Canary = [5, 50] } };
+    private static RolloutSpec Spec(bool first = false) =>
+        World.Spec(next: 2, previous: first ? null : 1) with { Rollout = new RolloutDefinition { Canary = [5, 50] } };
 
     private static Judgement Counted(Arm next, Arm previous) => new()
     {
@@ -158,7 +160,8 @@ public sealed class JudgeTests
         new ProxyObservation(true, World.Settings, epoch,
         [
             new ServerObservation(2, 0, "a:1", 5, ServerAdmin.Ready, ServerHealth.Up, 0, 0, new ServerCounters(next, nextErrors, 0, 0, 0)),
-            new ServerObservation(1, 0, "b:1", 95, ServerAdmin.Ready, ServerHealth.Up, 0, 0, new ServerCounters(previous, previousErrors, 0, 0, 0)),
+            new ServerObservation(1, 0, "b:1", 95, ServerAdmin.Ready, ServerHealth.Up, 0, 0,
+                new ServerCounters(previous, previousErrors, 0, 0, 0)),
         ]),
         []);
 }

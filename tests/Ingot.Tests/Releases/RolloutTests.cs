@@ -141,7 +141,10 @@ public sealed class RolloutTests
         run.Until(state => state.Pause is not null);
 
         Assert.Equal(PauseCause.TooLittleTraffic, run.State.Pause!.Cause);
-        Assert.Matches("^too little traffic to judge 5 %: \\d+ requests seen, about \\d+ more are needed to rule out failures of 1 % .*'rollout.synthetic'.*'ingot resume web --stage production'", run.State.Pause.Reason);
+        Assert.Matches(
+            "^too little traffic to judge 5 %: \\d+ requests seen, about \\d+ more are needed to rule out failures of 1 % "
+                + ".*'rollout.synthetic'.*'ingot resume web --stage production'",
+            run.State.Pause.Reason);
         run.Pass(600);
         Assert.Equal((RolloutPhase.Shifting, 0), (run.State.Phase, run.State.Step));
     }
@@ -261,7 +264,8 @@ public sealed class RolloutTests
     [Fact]
     public void APersonMayTurnBackAnyTimeBeforeTheOldGenerationRetires()
     {
-        foreach (var phase in (RolloutPhase[])[RolloutPhase.Planned, RolloutPhase.Provisioning, RolloutPhase.Warming, RolloutPhase.Shifting, RolloutPhase.Soaking])
+        foreach (var phase in (RolloutPhase[])[RolloutPhase.Planned, RolloutPhase.Provisioning, RolloutPhase.Warming, RolloutPhase.Shifting,
+            RolloutPhase.Soaking])
         {
             var run = new Run(World.Spec(2, 1, 50)).Serving(1);
             run.Until(state => state.Phase == phase);
@@ -269,7 +273,8 @@ public sealed class RolloutTests
             run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now);
             run.ToTheEnd();
 
-            Assert.Equal((RolloutPhase.RolledBack, AbortCause.Person, "wrong day (ada)"), (run.State.Phase, run.State.Cause, run.State.Reason));
+            Assert.Equal((RolloutPhase.RolledBack, AbortCause.Person, "wrong day (ada)"),
+                (run.State.Phase, run.State.Cause, run.State.Reason));
             Assert.Equal((200, 0L), (run.World.WeightOf(1), run.World.Dropped));
         }
     }
@@ -409,7 +414,8 @@ public sealed class RolloutTests
         Assert.Equal(run.State, Rollout.KeepFailures(current, current, run.State));
 
         var elsewhere = Rollout.KeepFailures(basis, current, run.State with { Phase = RolloutPhase.Warming });
-        Assert.Equal((1, 0, (MoveFailure?)null), (elsewhere.Instances["g2-0"].FailedMoves, elsewhere.FailedTrafficMoves, elsewhere.LastFailure));
+        Assert.Equal((1, 0, (MoveFailure?)null),
+            (elsewhere.Instances["g2-0"].FailedMoves, elsewhere.FailedTrafficMoves, elsewhere.LastFailure));
     }
 
     [Fact]
@@ -421,7 +427,8 @@ public sealed class RolloutTests
         run.Pass(1, carryOut: false);
         var remembered = new InstanceMemory(Replaced: 1, Removing: "id9");
         var decided = run.State with { Instances = new Dictionary<string, InstanceMemory> { ["g2-0"] = remembered } };
-        var kept = Rollout.KeepFailures(basis, Rollout.Failed(basis, new Move.CreateInstance(2, 0, 1), "no space left", run.World.Now), decided);
+        var kept = Rollout.KeepFailures(
+            basis, Rollout.Failed(basis, new Move.CreateInstance(2, 0, 1), "no space left", run.World.Now), decided);
 
         Assert.Equal(remembered with { FailedMoves = 1, NotBefore = run.World.Now + TimeSpan.FromSeconds(2) }, kept.Instances["g2-0"]);
     }
@@ -591,7 +598,8 @@ public sealed class RolloutTests
         var serving = run.World.Observe();
         run.State = Rollout.Abort(run.State, "ada", "wrong day", run.World.Now + TimeSpan.FromSeconds(1));
 
-        run.State = Rollout.Next(run.State, serving with { Time = run.World.Now + TimeSpan.FromSeconds(2) }, run.World.Now + TimeSpan.FromSeconds(2)).State;
+        run.State = Rollout.Next(run.State, serving with { Time = run.World.Now + TimeSpan.FromSeconds(2) },
+            run.World.Now + TimeSpan.FromSeconds(2)).State;
 
         Assert.Equal(RolloutPhase.Aborting, run.State.Phase);
     }
@@ -786,9 +794,12 @@ public sealed class Run
     /// <summary>What may not run any more from now on.</summary>
     public Withdrawn Withdrawn { get; set; } = Withdrawn.None;
 
-    public string Phases => string.Join(", ", State.History.Where(change => change.Reason != "the proxy has confirmed the weights").Select(change => $"{change.Phase} {change.Share}"));
+    public string Phases => string.Join(", ", State.History
+        .Where(change => change.Reason != "the proxy has confirmed the weights")
+        .Select(change => $"{change.Phase} {change.Share}"));
 
-    public string Shares => string.Join(", ", State.History.Where(change => change.Phase is RolloutPhase.Shifting or RolloutPhase.Aborting).Select(change => change.Share).Distinct());
+    public string Shares => string.Join(", ", State.History.Where(change => change.Phase is RolloutPhase.Shifting or RolloutPhase.Aborting)
+        .Select(change => change.Share).Distinct());
 
     public Run Serving(int serving, params int[] warm)
     {

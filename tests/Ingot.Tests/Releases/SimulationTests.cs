@@ -4,7 +4,8 @@ using Ingot.Templates.Project;
 
 namespace Ingot.Tests.Releases;
 
-/// <summary>Whole rollouts under seeded faults: killed controllers, lost and doubled and late moves, stale observations, dying instances and proxies, jumping clocks.</summary>
+/// <summary>Whole rollouts under seeded faults: killed controllers, lost and doubled and late moves, stale observations, dying instances
+/// and proxies, jumping clocks.</summary>
 public sealed class SimulationTests
 {
     [Fact]
@@ -29,7 +30,8 @@ public sealed class SimulationTests
         {
             var run = new FaultyRun(seed, Faults.Controller | Faults.People, harmless: true);
             run.ToTheEnd();
-            Assert.True(run.State.Spec.Previous is null || run.World.Dropped == 0 && run.World.Cut == 0, $"seed {seed}: {run.World.Dropped} requests dropped, {run.World.Cut} cut\n{run.Story}");
+            Assert.True(run.State.Spec.Previous is null || run.World.Dropped == 0 && run.World.Cut == 0,
+                $"seed {seed}: {run.World.Dropped} requests dropped, {run.World.Cut} cut\n{run.Story}");
         }
     }
 
@@ -70,7 +72,8 @@ public sealed class SimulationTests
 internal static class Seeds
 {
     /// <summary>More for a night: INGOT_SEEDS=100000 takes 200 times as many of everything.</summary>
-    private static readonly double s_more = int.Parse(Environment.GetEnvironmentVariable("INGOT_SEEDS") ?? "500", CultureInfo.InvariantCulture) / 500.0;
+    private static readonly double s_more =
+        int.Parse(Environment.GetEnvironmentVariable("INGOT_SEEDS") ?? "500", CultureInfo.InvariantCulture) / 500.0;
 
     public static int Of(int byDefault) => Math.Max(1, (int)(byDefault * s_more));
 }
@@ -80,16 +83,19 @@ internal enum Faults
 {
     None = 0,
 
-    /// <summary>The controller is killed, its moves are lost or carried out twice, its observations are old, the clock jumps back.</summary>
+    /// <summary>The controller is killed, its moves are lost or carried out twice, its observations are old,
+    /// the clock jumps back.</summary>
     Controller = 1,
 
     /// <summary>Instances are killed, and the proxy.</summary>
     Target = 2,
 
-    /// <summary>The engine is silent for a while, slow with every move, fails some, and is seen late; instances turn into something else.</summary>
+    /// <summary>The engine is silent for a while, slow with every move, fails some, and is seen late;
+    /// instances turn into something else.</summary>
     Engine = 8,
 
-    /// <summary>The clock jumps, and what was decided is not recorded: in the safe direction it is carried out all the same, elsewhere it is not.</summary>
+    /// <summary>The clock jumps, and what was decided is not recorded: in the safe direction it is carried out all the same,
+    /// elsewhere it is not.</summary>
     Records = 16,
 
     /// <summary>People pause, turn back and release again.</summary>
@@ -121,9 +127,18 @@ internal sealed class FaultyRun
         int next = rollback ? 1 : 2;
         _previous = rollback ? 2 : first ? null : 1;
         var spec = World.Spec(next, _previous, Pick<int[]>([], [10], [5, 25, 50])) with { IsRollback = rollback };
-        spec = spec with { Rollout = spec.Rollout with { Keep = _random.Next(3), Detect = 0.05, Synthetic = _random.Next(3) == 0 ? new SyntheticTraffic("/", 10) : null } };
+        spec = spec with
+        {
+            Rollout = spec.Rollout with
+            {
+                Keep = _random.Next(3),
+                Detect = 0.05,
+                Synthetic = _random.Next(3) == 0 ? new SyntheticTraffic("/", 10) : null,
+            },
+        };
         if (_previous is not null && !rollback && _random.Next(4) == 0)
-            spec = spec with { ServingProxy = World.Settings, Proxy = World.Settings with { Listen = new ListenAddress("127.0.0.1", 9090) } };
+            spec =
+                spec with { ServingProxy = World.Settings, Proxy = World.Settings with { Listen = new ListenAddress("127.0.0.1", 9090) } };
         if (_previous is { } serving)
             World.Serve(serving, rollback && _random.Next(3) > 0 ? [1] : []);
         World.Behaviours[next] = Behave();
@@ -170,7 +185,8 @@ internal sealed class FaultyRun
         var steady = Steady.After(State);
         int? serving = State.Phase == RolloutPhase.Done ? State.Spec.Next.Number : State.Spec.Previous?.Number;
         Assert.Equal(serving, steady?.Serving.Number);
-        bool healthy = serving is { } number && World.Behaviours.GetValueOrDefault(number) is null or { ReadyAfter: not null, EndsAfter: null };
+        bool healthy = serving is { } number
+            && World.Behaviours.GetValueOrDefault(number) is null or { ReadyAfter: not null, EndsAfter: null };
         // The longest backoff, and the time instances take.
         for (int i = 0; i < 400 && steady is not null && healthy && !(i > 5 && IsSettled(steady)); i++)
         {
@@ -183,7 +199,8 @@ internal sealed class FaultyRun
                 World.Apply(move);
         }
 
-        Assert.True(!healthy || IsSettled(steady!), $"seed {_seed}: after {State.Phase} generation {serving} has weight {World.WeightOf(serving ?? 0)} and {World.RunningOf(serving ?? 0)} instances\n{Story}");
+        Assert.True(!healthy || IsSettled(steady!), $"seed {_seed}: after {State.Phase} generation {serving} has weight "
+            + $"{World.WeightOf(serving ?? 0)} and {World.RunningOf(serving ?? 0)} instances\n{Story}");
         return $"{State.Phase}{(State.Cause is { } cause ? $" by {cause}" : "")}";
     }
 
@@ -225,7 +242,8 @@ internal sealed class FaultyRun
     // The engine is asked beside the proxy: what it said may be some seconds old.
     private Observation Late(Observation seen, bool faults)
     {
-        if (faults && _faults.HasFlag(Faults.Engine) && _engineSeen is { } earlier && World.Now - earlier.Time is var age && age >= TimeSpan.Zero && age < TimeSpan.FromSeconds(8) && Chance(0.7))
+        if (faults && _faults.HasFlag(Faults.Engine) && _engineSeen is { } earlier && World.Now - earlier.Time is var age
+            && age >= TimeSpan.Zero && age < TimeSpan.FromSeconds(8) && Chance(0.7))
             return seen with { Instances = earlier.Instances, EngineTrouble = earlier.EngineTrouble, InstancesTime = earlier.Time };
         return _engineSeen = seen;
     }
@@ -234,7 +252,8 @@ internal sealed class FaultyRun
     private void AssertBack(RolloutState decided, Observation seen, bool movesMayBeLost)
     {
         bool answers = seen.Time == World.Now - World.Look && seen.Proxy.Alive && World.ProxyAlive && !World.ProxySilent && !movesMayBeLost;
-        if (decided.Phase != RolloutPhase.Aborting || !answers || decided.Spec.Previous is not { } previous || seen.ReadyInstances(previous.Number) == 0)
+        if (decided.Phase != RolloutPhase.Aborting || !answers || decided.Spec.Previous is not { } previous
+            || seen.ReadyInstances(previous.Number) == 0)
             return;
 
         WentBack = 1;
@@ -259,7 +278,8 @@ internal sealed class FaultyRun
         if (move.Subject is { } subject)
         {
             // One at a time for each instance, and none that was decided before the last one ended.
-            if (_slow.ContainsKey(subject) || _touched.TryGetValue(subject, out var touched) && seen.InstancesTime < touched && touched <= World.Now)
+            if (_slow.ContainsKey(subject)
+                || _touched.TryGetValue(subject, out var touched) && seen.InstancesTime < touched && touched <= World.Now)
                 return;
             if (faults && _faults.HasFlag(Faults.Engine) && Chance(0.05))
             {
@@ -364,7 +384,14 @@ internal sealed class FaultySteady(int seed)
     public void Heals()
     {
         _world.Serve(2, 1);
-        var state = new SteadyState { Key = World.Spec(2, 1).Key, Proxy = World.Settings, Serving = World.Generation(2), Warm = [World.Generation(1)], DecidedAt = _world.Now };
+        var state = new SteadyState
+        {
+            Key = World.Spec(2, 1).Key,
+            Proxy = World.Settings,
+            Serving = World.Generation(2),
+            Warm = [World.Generation(1)],
+            DecidedAt = _world.Now,
+        };
         int faulty = _random.Next(20, 80);
         for (int i = 0; i < faulty + 400 && !(i > faulty + 5 && IsHealed()); i++)
         {
@@ -379,7 +406,8 @@ internal sealed class FaultySteady(int seed)
             state = Step(state, lost: i < faulty);
         }
 
-        Assert.True(IsHealed(), $"seed {seed}: weight {_world.WeightOf(2)}, {_world.RunningOf(2)} instances; warm {_world.WeightOf(1)}, {_world.RunningOf(1)}");
+        Assert.True(IsHealed(),
+            $"seed {seed}: weight {_world.WeightOf(2)}, {_world.RunningOf(2)} instances; warm {_world.WeightOf(1)}, {_world.RunningOf(1)}");
     }
 
     private bool IsHealed() => (_world.WeightOf(2), _world.RunningOf(2), _world.WeightOf(1), _world.RunningOf(1)) == (200, 2, 0, 2);

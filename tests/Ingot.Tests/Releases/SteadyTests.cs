@@ -24,7 +24,8 @@ public sealed class SteadyTests
         var found = Until(decision => decision.Return is not null, 180);
 
         Assert.Equal((1, true), (found.Return!.To.Number, found.Return.Quarantines));
-        Assert.Matches("^only [01] of 2 instances of generation 2 are healthy, [0-9]+ were replaced lately, and generation 1 stands by$", found.Return.Reason);
+        Assert.Matches("^only [01] of 2 instances of generation 2 are healthy, [0-9]+ were replaced lately, and generation 1 stands by$",
+            found.Return.Reason);
     }
 
     [Fact]
@@ -249,7 +250,8 @@ public sealed class SteadyTests
 
         Assert.DoesNotContain(decision.Moves, move => move is Move.CreateInstance { Index: 0 });
         Assert.Contains(decision.Moves, move => move is Move.CreateInstance { Index: 1 });
-        Assert.Contains(Until(later => later.Moves.Any(move => move is Move.CreateInstance { Index: 0 }), 5).Moves, move => move is Move.CreateInstance);
+        Assert.Contains(Until(later => later.Moves.Any(move => move is Move.CreateInstance { Index: 0 }), 5).Moves,
+            move => move is Move.CreateInstance);
     }
 
     private int Kill(int index)
@@ -266,7 +268,8 @@ public sealed class SteadyTests
                 return decision;
         }
 
-        throw new Xunit.Sdk.XunitException($"not reached in {seconds} s: {_state.BelowFloorSince:T}, {string.Join(", ", _state.Instances)}");
+        throw new Xunit.Sdk.XunitException(
+            $"not reached in {seconds} s: {_state.BelowFloorSince:T}, {string.Join(", ", _state.Instances)}");
     }
 
     private SteadyDecision Step(HashSet<int>? withdrawn = null)

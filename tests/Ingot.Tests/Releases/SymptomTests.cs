@@ -17,7 +17,8 @@ public sealed class SymptomTests
     [InlineData("", "", null)]
     [InlineData("SOMETHING-NEW", "1", null)]
     public void WhatACheckGotIsSaidInWords(string status, string code, string? expected) => Assert.Equal(expected, DockerTarget.CheckResult(
-        new HaproxyServerStatus("g1-0", "10.0.0.1:80", 0, false, false, false, status, new Dictionary<string, string> { ["check_code"] = code })));
+        new HaproxyServerStatus("g1-0", "10.0.0.1:80", 0, false, false, false, status,
+            new Dictionary<string, string> { ["check_code"] = code })));
 
     [Fact]
     public void AGenerationThatNeverBecomesHealthySaysWhatItsChecksGot()
@@ -28,7 +29,8 @@ public sealed class SymptomTests
         run.ToTheEnd();
 
         Assert.Equal(AbortCause.Health, run.State.Cause);
-        Assert.Equal("0 of 2 instances are ready: g2-0 answered 404 when asked for /, g2-1 answered 404 when asked for / after 60 s", run.State.Reason);
+        Assert.Equal("0 of 2 instances are ready: g2-0 answered 404 when asked for /, g2-1 answered 404 when asked for / after 60 s",
+            run.State.Reason);
     }
 
     [Fact]

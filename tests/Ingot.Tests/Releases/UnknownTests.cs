@@ -94,7 +94,11 @@ public sealed class UnknownTests
         var run = new Run(World.Spec(2, 1, 10)).Serving(1);
         run.Until(state => state.Phase == RolloutPhase.Warming);
         var seen = run.World.Observe();
-        seen = seen with { Instances = [.. seen.Instances.Select(instance => instance.Generation == 2 ? instance with { Objection = "it runs another image" } : instance)] };
+        seen = seen with
+        {
+            Instances = [.. seen.Instances
+                .Select(instance => instance.Generation == 2 ? instance with { Objection = "it runs another image" } : instance)],
+        };
 
         var decision = Rollout.Next(run.State, seen with { Time = run.World.Now }, run.World.Now);
 

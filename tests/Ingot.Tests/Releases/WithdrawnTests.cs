@@ -25,7 +25,8 @@ public sealed class WithdrawnTests
         Assert.DoesNotContain(run.Decision.Moves, move => move is Move.CreateInstance { Generation: 2 });
         run.ToTheEnd();
 
-        Assert.Equal((RolloutPhase.RolledBack, AbortCause.Withdrawn, "generation 2 was revoked"), (run.State.Phase, run.State.Cause, run.State.Reason));
+        Assert.Equal((RolloutPhase.RolledBack, AbortCause.Withdrawn, "generation 2 was revoked"),
+            (run.State.Phase, run.State.Cause, run.State.Reason));
         Assert.Equal((200, 0, 0L, 0L), (run.World.WeightOf(1), run.World.RunningOf(2), run.World.Dropped, run.World.Cut));
         Assert.False(run.State.Quarantines);
     }
@@ -141,7 +142,8 @@ public sealed class WithdrawnTests
     [Fact]
     public void ARollbackToWhatIsWithdrawnDoesNotBegin()
     {
-        var run = new Run(World.Spec(1, 2) with { IsRollback = true, Next = World.Generation(1), Previous = World.Generation(2) }).Serving(2, 1);
+        var run = new Run(World.Spec(1, 2) with { IsRollback = true, Next = World.Generation(1), Previous = World.Generation(2) }).Serving(
+            2, 1);
         run.Withdrawn = new Withdrawn("generation 1 was revoked", null);
         run.ToTheEnd();
         Assert.Equal((RolloutPhase.RolledBack, 200, 0), (run.State.Phase, run.World.WeightOf(2), run.World.WeightOf(1)));
@@ -151,7 +153,8 @@ public sealed class WithdrawnTests
     [Fact]
     public void ARollbackThatHasTheTrafficEnds()
     {
-        var run = new Run(World.Spec(1, 2) with { IsRollback = true, Next = World.Generation(1), Previous = World.Generation(2) }).Serving(2, 1);
+        var run = new Run(World.Spec(1, 2) with { IsRollback = true, Next = World.Generation(1), Previous = World.Generation(2) }).Serving(
+            2, 1);
         run.Until(state => state.Phase == RolloutPhase.Shifting);
         run.Withdrawn = new Withdrawn("generation 1 was revoked", null);
         run.ToTheEnd();
@@ -177,7 +180,8 @@ public sealed class WithdrawnTests
     }
 
     [Fact]
-    public void WhatIsLikeWhatServesIsNotQuarantinedWhenItFails() => Failed(next => next with { Replicas = 3, Version = "other" }, quarantines: false);
+    public void WhatIsLikeWhatServesIsNotQuarantinedWhenItFails() =>
+        Failed(next => next with { Replicas = 3, Version = "other" }, quarantines: false);
 
     // The digest of what serves, changed and failing.
     private static Generation Failed(Func<Generation, Generation> change, bool quarantines)
@@ -195,7 +199,14 @@ public sealed class WithdrawnTests
     {
         var world = new World(seed: 1);
         world.Serve(2, 1);
-        var state = new SteadyState { Key = World.Spec(2, 1).Key, Proxy = World.Settings, Serving = World.Generation(2), Warm = [World.Generation(1)], DecidedAt = world.Now };
+        var state = new SteadyState
+        {
+            Key = World.Spec(2, 1).Key,
+            Proxy = World.Settings,
+            Serving = World.Generation(2),
+            Warm = [World.Generation(1)],
+            DecidedAt = world.Now,
+        };
         state = Pass(world, state, 10, new HashSet<int> { 1 });
         Assert.Equal((0, 2, false), (world.RunningOf(1), world.RunningOf(2), world.Knows(1)));
 
@@ -208,7 +219,13 @@ public sealed class WithdrawnTests
     {
         var world = new World(seed: 1);
         world.Serve(2);
-        var state = new SteadyState { Key = World.Spec(2, 1).Key, Proxy = World.Settings, Serving = World.Generation(2), DecidedAt = world.Now };
+        var state = new SteadyState
+        {
+            Key = World.Spec(2, 1).Key,
+            Proxy = World.Settings,
+            Serving = World.Generation(2),
+            DecidedAt = world.Now,
+        };
         world.Kill(2, 0);
         Pass(world, state, 30, new HashSet<int> { 2 });
         Assert.Equal((2, 200), (world.RunningOf(2), world.WeightOf(2)));

@@ -91,7 +91,14 @@ public sealed class World(int seed)
         Proxy = Settings,
         Next = Generation(next),
         Previous = previous is { } number ? Generation(number) : null,
-        Rollout = new RolloutDefinition { Canary = canary, Observe = TimeSpan.FromSeconds(10), StepDeadline = TimeSpan.FromSeconds(60), Drain = TimeSpan.FromSeconds(20), DrainConnections = TimeSpan.FromSeconds(40) },
+        Rollout = new RolloutDefinition
+        {
+            Canary = canary,
+            Observe = TimeSpan.FromSeconds(10),
+            StepDeadline = TimeSpan.FromSeconds(60),
+            Drain = TimeSpan.FromSeconds(20),
+            DrainConnections = TimeSpan.FromSeconds(40),
+        },
         By = "ada",
         Reason = "release",
     };
@@ -122,7 +129,8 @@ public sealed class World(int seed)
 
     public int WeightOf(int generation) => _servers.Values.Where(server => server.Generation == generation).Sum(server => server.Weight);
 
-    public int RunningOf(int generation) => _instances.Values.Count(instance => instance.Generation == generation && instance.State == InstanceState.Running);
+    public int RunningOf(int generation) =>
+        _instances.Values.Count(instance => instance.Generation == generation && instance.State == InstanceState.Running);
 
     public int InstancesOf(int generation) => _instances.Values.Count(instance => instance.Generation == generation);
 
@@ -307,7 +315,8 @@ public sealed class World(int seed)
 
                 break;
             case Move.RemoveServer remove:
-                if (_servers.TryGetValue(InstanceName.Of(remove.Generation, remove.Index), out var server) && (remove.CutSessions || server.Sessions == 0))
+                if (_servers.TryGetValue(InstanceName.Of(remove.Generation, remove.Index), out var server)
+                    && (remove.CutSessions || server.Sessions == 0))
                 {
                     Cut += server.Sessions;
                     _servers.Remove(InstanceName.Of(remove.Generation, remove.Index));
@@ -452,6 +461,7 @@ public sealed class World(int seed)
         }
 
         public ServerObservation Observe() => new(
-            generation, index, address, Weight, ServerAdmin.Ready, Health, Sessions, 0, new ServerCounters(Responses, Errors, 0, Unanswered, Retries));
+            generation, index, address, Weight, ServerAdmin.Ready, Health, Sessions, 0,
+            new ServerCounters(Responses, Errors, 0, Unanswered, Retries));
     }
 }

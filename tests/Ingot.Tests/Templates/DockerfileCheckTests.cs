@@ -31,19 +31,24 @@ public class DockerfileCheckTests
     [Fact]
     public void TheIndexListsEveryCheck()
     {
-        var rows = DockerfileChecks.All.Select(c => $"| [{c.Id}]({c.Id}.md) | {c.Severity.ToString().ToLowerInvariant()}{(c.IsExperimental ? ", experimental" : "")} | {c.Summary} |");
+        var rows = DockerfileChecks.All.Select(c => $"| [{c.Id}]({c.Id}.md) | "
+            + $"{c.Severity.ToString().ToLowerInvariant()}{(c.IsExperimental ? ", experimental" : "")} | {c.Summary} |");
         string index = File.ReadAllText(Path.Combine(s_directory, "README.md"));
         Assert.EndsWith("|---|---|---|\n" + string.Join('\n', rows) + "\n", index, StringComparison.Ordinal);
-        Assert.Equal(DockerfileChecks.All.Select(c => c.Id + ".md").Append("README.md").Order(), Directory.EnumerateFiles(s_directory).Select(f => Path.GetFileName(f)).Order());
+        Assert.Equal(DockerfileChecks.All.Select(c => c.Id + ".md").Append("README.md").Order(),
+            Directory.EnumerateFiles(s_directory).Select(f => Path.GetFileName(f)).Order());
     }
 
     [Theory]
     // What looks like the mistake and is none.
     [InlineData("FROM debian:13\nRUN --mount=type=cache,target=/var/lib/apt/lists apt-get update && apt-get install -y a")]
     [InlineData("FROM debian:13\nRUN --mount=type=cache,target=/var/lib/apt apt-get update\nRUN apt-get -qq install a")]
-    [InlineData("FROM debian:13\nRUN set -eux; apt-get update; apt-get install -yqq --no-install-recommends a; rm -rf /var/lib/apt/lists/*")]
-    [InlineData("FROM debian:13\nRUN apt-get update \\\n && DEBIAN_FRONTEND=noninteractive apt-get install --yes a \\\n && rm -r /var/lib/apt/lists")]
-    [InlineData("FROM debian:13 AS build\nRUN apt-get update && apt-get install -y gcc\nRUN pip install x\nRUN apk add y\nFROM debian:13\nCOPY --from=build /a /a")]
+    [InlineData(
+        "FROM debian:13\nRUN set -eux; apt-get update; apt-get install -yqq --no-install-recommends a; rm -rf /var/lib/apt/lists/*")]
+    [InlineData("FROM debian:13\nRUN apt-get update \\\n && DEBIAN_FRONTEND=noninteractive apt-get install --yes a \\\n"
+        + " && rm -r /var/lib/apt/lists")]
+    [InlineData("FROM debian:13 AS build\nRUN apt-get update && apt-get install -y gcc\nRUN pip install x\nRUN apk add y\nFROM debian:13\n"
+        + "COPY --from=build /a /a")]
     [InlineData("FROM debian:13\nRUN echo 'apt-get update' '| sh' sudo chmod 777 \"curl x | sh\"")]
     [InlineData("FROM debian:13\nRUN apt-get remove --simulate a")]
     [InlineData("FROM debian:13\nRUN apt-get -f install")]
@@ -65,7 +70,8 @@ public class DockerfileCheckTests
     [InlineData("FROM debian:13\nRUN make")]
     [InlineData("ARG BASE=debian:13\nFROM ${BASE}")]
     [InlineData("ARG BASE=x\nFROM debian:$TARGETARCH\nFROM $BASE:13")]
-    [InlineData("FROM base\nFROM localhost:5000/a@sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d\nCOPY --from=0 /a /a\nCOPY --from=base /a /b")]
+    [InlineData("FROM base\nFROM localhost:5000/a@sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d\n"
+        + "COPY --from=0 /a /a\nCOPY --from=base /a /b")]
     [InlineData("FROM localhost:5000/a:1 AS a\nFROM a\nCOPY --from=a /a /b\nRUN --mount=from=a,target=/a make")]
     [InlineData("FROM debian:13\nENV A=$PATH B=$JAVA_HOME C=${UNSET:-x} D=${UNSET+y} E='$F' G=\\$H")]
     [InlineData("FROM scratch\nENV A=b PATH=$PATH:/x\nENV C=$A")]
@@ -153,9 +159,11 @@ public class DockerfileCheckTests
     [InlineData("FROM debian\n# check=skip=all\nRUN sudo a", "FloatingBase")]
     [InlineData("FROM debian\nRUN sudo \\\n# check=skip=all\n a", "FloatingBase SudoUsed")]
     [InlineData("# check=experimental=all\nFROM debian:13\n# x\nARG A", "InvalidDefinitionDescription")]
-    [InlineData("# check=experimental=InvalidDefinitionDescription;skip=all\nFROM debian\n# x\nARG A\n# A x\nARG A\n# x\n\nARG A", "InvalidDefinitionDescription")]
+    [InlineData("# check=experimental=InvalidDefinitionDescription;skip=all\nFROM debian\n# x\nARG A\n# A x\nARG A\n# x\n\nARG A",
+        "InvalidDefinitionDescription")]
     public void TheFileSaysWhatIsChecked(string file, string expected) =>
-        Assert.Equal(expected, string.Join(' ', Run(file, CheckContext.None).Select(d => d.Severity == Severity.Error ? "error " + d.Code : d.Code)));
+        Assert.Equal(expected,
+            string.Join(' ', Run(file, CheckContext.None).Select(d => d.Severity == Severity.Error ? "error " + d.Code : d.Code)));
 
     [Theory]
     [InlineData("secrets", "COPY secrets/a /a", true)]
@@ -166,7 +174,9 @@ public class DockerfileCheckTests
     [InlineData("*", "ADD https://example.com/a.git /a", false)]
     [InlineData("*.md", "COPY . /a", false)]
     public void AnIgnoredFileIsFoundWhenItIsSurelyIgnored(string ignored, string copy, bool found) =>
-        Assert.Equal(found ? ["CopyIgnoredFile"] : [], Run("FROM debian:13\n" + copy, new CheckContext { Ignored = IgnoreFile.Parse(ignored), KnownImages = ["x"] }).Select(d => d.Code));
+        Assert.Equal(found ? ["CopyIgnoredFile"] : [],
+            Run("FROM debian:13\n" + copy, new CheckContext { Ignored = IgnoreFile.Parse(ignored), KnownImages = ["x"] })
+                .Select(d => d.Code));
 
     private static string Example(string page, string heading) =>
         Regex.Match(page, $"## {heading}\n\n```dockerfile\n(.*?)```", RegexOptions.Singleline).Groups[1].Value;

@@ -11,11 +11,16 @@ public class DockerfilePropertyTests
 {
     private static readonly string[] s_fragments =
     [
-        "FROM ", "RUN ", "COPY ", "ENV ", "ARG ", "LABEL ", "CMD ", "EXPOSE ", "HEALTHCHECK ", "USER ", "WORKDIR ", "ADD ", "ENTRYPOINT ", "FROM debian\n",
-        " AS ", "a", "b", "x=y", "=", "--from=", "--chmod=", "--chown=", "--interval=", "--", "-", "<<EOF", "<<-EOF", "EOF\n", "<<", "\"", "'", "\\", "`", "\\\n", "\n", "\r\n",
-        "\t", " ", "#", "# escape=`\n", "$", "${", "}", ":-", ":", "/", "[\"", "\"]", "[", "]", ",", "0", "80/tcp", "30s", "🦊", "\ud800", "\u0085", "\0", "#!/bin/sh\n",
-        "ONBUILD ", "SHELL ", "STOPSIGNAL ", "VOLUME ", "MAINTAINER ", "RUN --mount=", "type=cache", "type=secret,id=", "target=", "sharing=", "uid=", "size=", "--network=none", "--link", "--exclude=", "--checksum=",
-        "%", "##", "%%", "//", "\\*", "?", "*", "# check=skip=all\n", "// syntax=x\n", "{\"syntax\":", "sudo ", "apt-get update", "curl x | sh", "\\\"",
+        "FROM ", "RUN ", "COPY ", "ENV ", "ARG ", "LABEL ", "CMD ", "EXPOSE ", "HEALTHCHECK ", "USER ", "WORKDIR ", "ADD ",
+        "ENTRYPOINT ", "FROM debian\n",
+        " AS ", "a", "b", "x=y", "=", "--from=", "--chmod=", "--chown=", "--interval=", "--", "-", "<<EOF", "<<-EOF", "EOF\n", "<<", "\"",
+        "'", "\\", "`", "\\\n", "\n", "\r\n",
+        "\t", " ", "#", "# escape=`\n", "$", "${", "}", ":-", ":", "/", "[\"", "\"]", "[", "]", ",", "0", "80/tcp", "30s", "🦊", "\ud800",
+        "\u0085", "\0", "#!/bin/sh\n",
+        "ONBUILD ", "SHELL ", "STOPSIGNAL ", "VOLUME ", "MAINTAINER ", "RUN --mount=", "type=cache", "type=secret,id=", "target=",
+        "sharing=", "uid=", "size=", "--network=none", "--link", "--exclude=", "--checksum=",
+        "%", "##", "%%", "//", "\\*", "?", "*", "# check=skip=all\n", "// syntax=x\n", "{\"syntax\":", "sudo ", "apt-get update",
+        "curl x | sh", "\\\"",
     ];
 
     [Fact]
@@ -107,8 +112,11 @@ public class DockerfilePropertyTests
     [Fact]
     public void MountsAreReadWithoutAnExceptionAndStandInTheFile()
     {
-        string[] parts = ["type=", "cache", "bind", "secret", "ssh", "tmpfs", ",", "=", "\\\"", "'", "\\", "target=/x", "dst", "from=a", "ro", "rw=false", "required", "mode=0400", "uid=1", "size=1g", "sharing=locked", "id=$x", "${", "}", "🦊", "\ud800", "A", "env="];
-        Prop.ForAll(Gen.Elements(parts).ListOf().Select(string.Concat).ToArbitrary(), text => IsSound($"FROM debian\nRUN --mount={text} make\n")).Holds(5000);
+        string[] parts = ["type=", "cache", "bind", "secret", "ssh", "tmpfs", ",", "=", "\\\"", "'", "\\", "target=/x",
+            "dst", "from=a", "ro", "rw=false", "required", "mode=0400", "uid=1", "size=1g", "sharing=locked", "id=$x", "${", "}", "🦊",
+            "\ud800", "A", "env="];
+        Prop.ForAll(Gen.Elements(parts).ListOf().Select(string.Concat).ToArbitrary(),
+            text => IsSound($"FROM debian\nRUN --mount={text} make\n")).Holds(5000);
     }
 
     [Fact]
@@ -120,7 +128,8 @@ public class DockerfilePropertyTests
             if (diagnostics.HasErrors)
                 return true;
 
-            List<string> triggers = [.. syntax.Stages.SelectMany(stage => stage.Instructions).OfType<OnbuildInstruction>().Select(onbuild => onbuild.Trigger)];
+            List<string> triggers =
+                [.. syntax.Stages.SelectMany(stage => stage.Instructions).OfType<OnbuildInstruction>().Select(onbuild => onbuild.Trigger)];
             return DockerfileParser.ParseTriggers(triggers, "image", diagnostics).Count == triggers.Count && !diagnostics.HasErrors;
         }).Holds(5000);
 
@@ -131,10 +140,12 @@ public class DockerfilePropertyTests
             DiagnosticBag diagnostics = [];
             var read = DockerfileParser.ParseTriggers([text, "RUN a", text], "image", diagnostics);
             int length = (2 * text.Length) + 8;
-            return read.Any(i => i.Text == "RUN a") && diagnostics.All(d => d.Span is { } s && s.Start >= 0 && s.Start + s.Length <= length);
+            return read.Any(i => i.Text == "RUN a")
+                && diagnostics.All(d => d.Span is { } s && s.Start >= 0 && s.Start + s.Length <= length);
         }).Holds(3000);
 
-    // Twice the text may take twice the memory, and not four times: copying what was read again and again shows there, whatever the clock says.
+    // Twice the text may take twice the memory, and not four times: copying what was read again and again shows there,
+    // whatever the clock says.
     [Theory]
     [InlineData("", "RUN x\n")]
     [InlineData("", "# c\n")]
@@ -181,12 +192,18 @@ public class DockerfilePropertyTests
         DiagnosticBag diagnostics = [];
         var syntax = DockerfileParser.Parse(source, diagnostics);
         _ = DiagnosticRenderer.Render(diagnostics);
-        var instructions = syntax.GlobalArguments.Concat<Instruction>(syntax.Stages.SelectMany(stage => stage.Instructions.Prepend(stage.From))).ToList();
+        var instructions = syntax.GlobalArguments
+            .Concat<Instruction>(syntax.Stages.SelectMany(stage => stage.Instructions.Prepend(stage.From)))
+            .ToList();
         return diagnostics.All(d => Inside(d.Span, source) && !d.Summary.Contains('\n'))
             && instructions.TrueForAll(i => Inside(i.Span, source) && i.Span.Length > 0 && !i.Text.AsSpan().ContainsAny("\r\n\t"))
-            && instructions.OfType<TransferInstruction>().All(copy => Inside(copy.Destination.Span, source) && copy.Sources.Count + copy.Heredocs.Count > 0 && copy.Sources.All(s => Inside(s.Span, source)))
-            && instructions.OfType<RunInstruction>().SelectMany(run => run.Mounts).All(mount => Inside(mount.Span, source) && mount.Options.All(option => option.Value is null || Inside(option.Value.Span, source)))
-            && (diagnostics.HasErrors || (syntax.Stages.Count > 0 && DockerfileChecks.Run(syntax, CheckContext.None).All(d => Inside(d.Span, source))));
+            && instructions.OfType<TransferInstruction>().All(copy => Inside(copy.Destination.Span, source)
+                && copy.Sources.Count + copy.Heredocs.Count > 0
+                && copy.Sources.All(s => Inside(s.Span, source)))
+            && instructions.OfType<RunInstruction>().SelectMany(run => run.Mounts).All(mount => Inside(mount.Span, source)
+                && mount.Options.All(option => option.Value is null || Inside(option.Value.Span, source)))
+            && (diagnostics.HasErrors
+                || (syntax.Stages.Count > 0 && DockerfileChecks.Run(syntax, CheckContext.None).All(d => Inside(d.Span, source))));
     }
 
     private static bool Inside(SourceSpan? span, SourceText source) =>
@@ -195,7 +212,8 @@ public class DockerfilePropertyTests
     private static Gen<string> Mutations()
     {
         string[] files = [.. Vector.All("dockerfile").Select(vector => vector.Input).Where(input => input.Length > 0)];
-        return Gen.Elements(files).SelectMany(file => Gen.Choose(0, file.Length).SelectMany(from => Gen.Choose(0, 12).SelectMany(length => Gen.Elements(s_fragments).Select(fragment =>
-            file[..from] + fragment + file[Math.Min(file.Length, from + length)..]))));
+        return Gen.Elements(files).SelectMany(file => Gen.Choose(0, file.Length)
+            .SelectMany(from => Gen.Choose(0, 12).SelectMany(length => Gen.Elements(s_fragments).Select(fragment =>
+                file[..from] + fragment + file[Math.Min(file.Length, from + length)..]))));
     }
 }

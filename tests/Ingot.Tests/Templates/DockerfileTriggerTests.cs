@@ -9,9 +9,11 @@ public class DockerfileTriggerTests
     public void WhatOnbuildKeepsIsReadAsTheInstructionItWas()
     {
         DiagnosticBag diagnostics = [];
-        const string File = "FROM debian\nONBUILD RUN --network=none a \\\n  b\nONBUILD COPY --from=x <<A <<-\"B\" /y/\n$a\nA\n\tb\n\tB\nONBUILD env a=\\$b\n";
+        const string File = "FROM debian\nONBUILD RUN --network=none a \\\n  b\nONBUILD COPY --from=x <<A <<-\"B\" /y/\n$a\nA\n\tb\n\tB\n"
+            + "ONBUILD env a=\\$b\n";
         var syntax = DockerfileParser.Parse(new SourceText("Dockerfile", File), diagnostics);
-        var triggers = DockerfileParser.ParseTriggers([.. syntax.Stages[0].Instructions.Cast<OnbuildInstruction>().Select(o => o.Trigger)], "base:1", diagnostics);
+        var triggers = DockerfileParser.ParseTriggers([.. syntax.Stages[0].Instructions.Cast<OnbuildInstruction>().Select(o => o.Trigger)],
+            "base:1", diagnostics);
 
         Assert.Empty(diagnostics);
         Assert.Collection(

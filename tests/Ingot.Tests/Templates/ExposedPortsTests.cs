@@ -20,7 +20,8 @@ public class ExposedPortsTests
     [InlineData("[::1]:8080:80", "80/tcp")]
     [InlineData("8000-8010:80", "80/tcp")]
     [InlineData("8000-8001:80-81", "80/tcp 81/tcp")]
-    public void AWordIsPortsOfAConfiguration(string word, string ports) => Assert.Equal(ports, string.Join(' ', ExposedPorts.TryParse(word)!));
+    public void AWordIsPortsOfAConfiguration(string word, string ports) =>
+        Assert.Equal(ports, string.Join(' ', ExposedPorts.TryParse(word)!));
 
     [Theory]
     [InlineData("")]

@@ -126,14 +126,16 @@ public class IgnoreFileTests
     [Fact]
     public void APatternFullOfStarsTakesLittleTime()
     {
-        var file = IgnoreFile.Parse(string.Concat(Enumerable.Repeat("*a", 60)) + "b\n" + string.Concat(Enumerable.Repeat("**/a", 60)) + "/b");
+        var file = IgnoreFile.Parse(string.Concat(Enumerable.Repeat("*a", 60))
+            + "b\n" + string.Concat(Enumerable.Repeat("**/a", 60)) + "/b");
         Assert.False(file.IsIgnored(new string('a', 4000)));
         Assert.False(file.IsIgnored(string.Join('/', Enumerable.Repeat("a", 1000))));
     }
 
     [Fact]
     public void EveryAnswerIsThatOfTheRegularExpressions() =>
-        Prop.ForAll(Files().ToArbitrary(), Paths().ToArbitrary(), (lines, path) => IgnoreFile.Parse(string.Join('\n', lines)).IsIgnored(path) == Naive.IsIgnored(lines, path))
+        Prop.ForAll(Files().ToArbitrary(), Paths().ToArbitrary(),
+            (lines, path) => IgnoreFile.Parse(string.Join('\n', lines)).IsIgnored(path) == Naive.IsIgnored(lines, path))
             .Holds(3000);
 
     [Fact]
@@ -155,12 +157,15 @@ public class IgnoreFileTests
     [Fact]
     public void PatternsOfExcludeAreThoseOfAFileButForASlashInFront() =>
         Prop.ForAll(Files().ToArbitrary(), Paths().ToArbitrary(), (lines, path) =>
-            lines.Any(IsCleanedOtherwise) || IgnoreFile.FromPatterns(lines).IsIgnored(path) == IgnoreFile.Parse(string.Join('\n', lines)).IsIgnored(path))
+            lines.Any(IsCleanedOtherwise)
+                || IgnoreFile.FromPatterns(lines).IsIgnored(path) == IgnoreFile.Parse(string.Join('\n', lines)).IsIgnored(path))
             .Holds(2000);
 
     // In a file the slash in front goes, and the '!' is taken off before the rest is cleaned.
     private static bool IsCleanedOtherwise(string line) =>
-        line.TrimStart('!').StartsWith('/') || line.StartsWith("!.", StringComparison.Ordinal) || (line.StartsWith('!') && line.Contains("..", StringComparison.Ordinal));
+        line.TrimStart('!').StartsWith('/')
+            || line.StartsWith("!.", StringComparison.Ordinal)
+            || (line.StartsWith('!') && line.Contains("..", StringComparison.Ordinal));
 
     [Theory]
     [InlineData("*.md", "a.md", true)]
@@ -249,7 +254,8 @@ public class IgnoreFileTests
         {
             bool onlyStars = !pattern[Math.Min(2, pattern.Length)..].Any(c => "*?[]\\".Contains(c));
             if (pattern.StartsWith("**", StringComparison.Ordinal) && onlyStars)
-                return path.EndsWith(pattern[2..], StringComparison.Ordinal) || (pattern.Length > 2 && pattern[2] == '/' && path == pattern[3..]);
+                return path.EndsWith(pattern[2..], StringComparison.Ordinal)
+                    || (pattern.Length > 2 && pattern[2] == '/' && path == pattern[3..]);
 
             StringBuilder regex = new("^");
             for (int i = 0; i < pattern.Length; i++)

@@ -15,7 +15,8 @@ namespace Ingot.Tests.Templates;
 /// <summary>The parser, the schema for editors and the reference say the same.</summary>
 public class ProjectDocumentsTests
 {
-    private static readonly JsonNode s_schema = JsonNode.Parse(File.ReadAllText(Path.Combine(Repository.Root, "docs", "schemas", "ingot.yaml.schema.json")))!;
+    private static readonly JsonNode s_schema =
+        JsonNode.Parse(File.ReadAllText(Path.Combine(Repository.Root, "docs", "schemas", "ingot.yaml.schema.json")))!;
     private static readonly string s_reference = File.ReadAllText(Path.Combine(Repository.Root, "docs", "ingot-yaml.md"));
     private static readonly string s_dockerfiles = File.ReadAllText(Path.Combine(Repository.Root, "docs", "dockerfile.md"));
 
@@ -43,7 +44,8 @@ public class ProjectDocumentsTests
         string chapter = s_reference[start..(end < 0 ? s_reference.Length : end)];
         var rows = Regex.Matches(chapter, "^\\| `([^`]+)` \\|", RegexOptions.Multiline).Select(match => match.Groups[1].Value);
         Assert.Equal(section.Keys.Order(), rows.Order());
-        Assert.All(section.Later, key => Assert.Contains($"`{key}`", chapter[chapter.IndexOf("Not supported yet", StringComparison.Ordinal)..], StringComparison.Ordinal));
+        Assert.All(section.Later, key => Assert.Contains($"`{key}`",
+            chapter[chapter.IndexOf("Not supported yet", StringComparison.Ordinal)..], StringComparison.Ordinal));
     }
 
     [Fact]
@@ -59,7 +61,9 @@ public class ProjectDocumentsTests
     [Fact]
     public void TheSchemaAcceptsWhatTheParserAccepts()
     {
-        foreach (var vector in Vector.All("project").Where(v => !v.Expected.Contains("error ", StringComparison.Ordinal) && v.Name != "anchors_and_merge_keys"))
+        foreach (var vector in Vector
+            .All("project")
+            .Where(v => !v.Expected.Contains("error ", StringComparison.Ordinal) && v.Name != "anchors_and_merge_keys"))
             Assert.True(Accepts(s_schema, Load(vector.Input), out string why), $"{vector.Name}: {why}");
     }
 
@@ -67,8 +71,10 @@ public class ProjectDocumentsTests
     public void TheSchemaRefusesWhatTheParserRefusesForItsKeysAndKinds()
     {
         string[] codes = [ProjectCodes.UnknownKey, ProjectCodes.NotSupportedYet, ProjectCodes.WrongKind, ProjectCodes.BadName];
-        var refused = Vector.All("project").Where(v => codes.Any(code => v.Expected.Contains(code, StringComparison.Ordinal)) && !v.Expected.Contains(ProjectCodes.Syntax, StringComparison.Ordinal));
-        Assert.All(refused.Where(v => v.Name is not ("keys_that_are_not_words" or "merge_of_something_else")), vector => Assert.False(Accepts(s_schema, Load(vector.Input), out _), vector.Name));
+        var refused = Vector.All("project").Where(v => codes.Any(code => v.Expected.Contains(code, StringComparison.Ordinal))
+            && !v.Expected.Contains(ProjectCodes.Syntax, StringComparison.Ordinal));
+        Assert.All(refused.Where(v => v.Name is not ("keys_that_are_not_words" or "merge_of_something_else")),
+            vector => Assert.False(Accepts(s_schema, Load(vector.Input), out _), vector.Name));
     }
 
     [Fact]
@@ -91,14 +97,16 @@ public class ProjectDocumentsTests
     [Fact]
     public void EveryCodeOfAVectorIsInTheReference()
     {
-        var codes = Vector.All("project").Concat(Vector.All("dockerfile")).SelectMany(v => Regex.Matches(v.Expected, " ((?:project|dockerfile)-[a-z-]+): ").Select(m => m.Groups[1].Value)).Distinct();
+        var codes = Vector.All("project").Concat(Vector.All("dockerfile"))
+            .SelectMany(v => Regex.Matches(v.Expected, " ((?:project|dockerfile)-[a-z-]+): ").Select(m => m.Groups[1].Value)).Distinct();
         Assert.All(codes, code => Assert.Contains($"| `{code}` |", s_reference + s_dockerfiles, StringComparison.Ordinal));
     }
 
     [Fact]
     public void EveryInstructionIsInTheReference() =>
         Assert.All(
-            new[] { "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR" },
+            new[] { "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
+                "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR" },
             keyword => Assert.Matches($"\n\\| [^|]*`{keyword}`", s_dockerfiles));
 
     private static IEnumerable<string> Codes(Type type) =>
@@ -146,7 +154,8 @@ public class ProjectDocumentsTests
             return false;
         if (schema["enum"] is JsonArray && !(node is YamlScalarNode && Enum(schema).Contains(node.ToString())))
             return false;
-        if (schema["type"] is { } type && !(type is JsonArray types ? types.Select(t => t!.GetValue<string>()) : [type.GetValue<string>()]).Any(t => IsOfType(t, node)))
+        if (schema["type"] is { } type && !(type is JsonArray types ? types.Select(t => t!.GetValue<string>()) : [type.GetValue<string>()])
+            .Any(t => IsOfType(t, node)))
             return false;
 
         return node switch

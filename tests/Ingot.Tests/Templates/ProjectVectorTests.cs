@@ -52,31 +52,45 @@ public class ProjectVectorTests
         return text.ToString();
     }
 
-    private static string Print(EpochDefinition? epoch) => epoch is null ? "" : $" epoch {epoch.Time?.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "of commit"}";
+    private static string Print(EpochDefinition? epoch) =>
+        epoch is null ? "" : $" epoch {epoch.Time?.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "of commit"}";
 
-    private static string Print(CompressionDefinition? compression) => compression is null ? "" : $" compressed with {compression.Name} at {compression.Span.Line}:{compression.Span.Column}";
+    private static string Print(CompressionDefinition? compression) =>
+        compression is null ? "" : $" compressed with {compression.Name} at {compression.Span.Line}:{compression.Span.Column}";
 
     private static void Print(StringBuilder text, ImageDefinition image)
     {
         text.Append(CultureInfo.InvariantCulture, $"image {image.Name} {image.Span.Line}:{image.Span.Column}+{image.Span.Length}");
         text.Append(image switch
         {
-            DebianImage debian => $" debian {debian.Suite} [{string.Join(", ", debian.Packages)}]{(debian.Mirror is null ? "" : " from " + debian.Mirror)}{(debian.KeepsDocumentation ? " with documentation" : "")}",
-            DockerfileImage file => $" dockerfile {file.Dockerfile} in {file.Context}{(file.Target is null ? "" : " to " + file.Target)} [{string.Join(", ", file.Arguments.Select(a => $"{a.Key}={Vector.Quote(a.Value)}"))}]",
+            DebianImage debian => $" debian {debian.Suite} "
+                + $"[{string.Join(", ", debian.Packages)}]{(debian.Mirror is null ? "" : " from " + debian.Mirror)}"
+                + $"{(debian.KeepsDocumentation ? " with documentation" : "")}",
+            DockerfileImage file => $" dockerfile {file.Dockerfile} in {file.Context}{(file.Target is null ? "" : " to " + file.Target)} "
+                + $"[{string.Join(", ", file.Arguments.Select(a => $"{a.Key}={Vector.Quote(a.Value)}"))}]",
             _ => throw new InvalidOperationException(image.GetType().Name),
         });
-        text.Append(CultureInfo.InvariantCulture, $" version {image.Version ?? "none"} tests [{string.Join(", ", image.Tests)}] claims [{string.Join(", ", image.Claims)}]{Print(image.Epoch)}{Print(image.Compression)}{(image.Processors is null ? "" : $" processors {image.Processors}")}{(image.RulesOff.Count == 0 ? "" : $" without [{string.Join(", ", image.RulesOff)}]")}\n");
+        text.Append(CultureInfo.InvariantCulture, $" version {image.Version ?? "none"} tests [{string.Join(", ", image.Tests)}] claims "
+            + $"[{string.Join(", ", image.Claims)}]{Print(image.Epoch)}{Print(image.Compression)}"
+            + $"{(image.Processors is null ? "" : $" processors {image.Processors}")}"
+            + $"{(image.RulesOff.Count == 0 ? "" : $" without [{string.Join(", ", image.RulesOff)}]")}\n");
     }
 
     private static void Print(StringBuilder text, ServiceDefinition service)
     {
         var (health, limits, rollout) = (service.Health, service.Limits, service.Rollout);
-        text.Append(CultureInfo.InvariantCulture, $"service {service.Name} {service.Span.Line}:{service.Span.Column}+{service.Span.Length} runs {service.Image} port {service.Port}\n");
+        text.Append(CultureInfo.InvariantCulture, $"service {service.Name} {service.Span.Line}:{service.Span.Column}+{service.Span.Length} "
+            + $"runs {service.Image} port {service.Port}\n");
         text.Append(CultureInfo.InvariantCulture, $"  listen {Pairs(service.Listen)} replicas {Pairs(service.Replicas)}\n");
-        text.Append(CultureInfo.InvariantCulture, $"  health {health.Path} every {health.Interval} for {health.Timeout} healthy {health.Healthy} unhealthy {health.Unhealthy} deadline {health.Deadline}{(service.RequestTimeout is { } time ? $" request {time}" : "")}\n");
-        text.Append(CultureInfo.InvariantCulture, $"  config {Pairs(service.Config)}{Print(service.StageConfig)} writable {Pairs(service.Writable)} limits {limits.Memory} {limits.Cpus} {limits.Pids}\n");
-        text.Append(CultureInfo.InvariantCulture, $"  rollout [{string.Join(", ", rollout.Canary)}] observe {rollout.Observe} deadline {rollout.StepDeadline} drain {rollout.Drain} failed {rollout.FailedRequests}");
-        text.Append(CultureInfo.InvariantCulture, $" detect {rollout.Detect} synthetic {(rollout.Synthetic is { } s ? $"{s.Path} {s.Rate}" : "none")} keep {rollout.Keep}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  health {health.Path} every {health.Interval} for {health.Timeout} healthy "
+            + $"{health.Healthy} unhealthy {health.Unhealthy} deadline "
+            + $"{health.Deadline}{(service.RequestTimeout is { } time ? $" request {time}" : "")}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  config {Pairs(service.Config)}{Print(service.StageConfig)} writable "
+            + $"{Pairs(service.Writable)} limits {limits.Memory} {limits.Cpus} {limits.Pids}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  rollout [{string.Join(", ", rollout.Canary)}] observe {rollout.Observe} deadline "
+            + $"{rollout.StepDeadline} drain {rollout.Drain} failed {rollout.FailedRequests}");
+        text.Append(CultureInfo.InvariantCulture,
+            $" detect {rollout.Detect} synthetic {(rollout.Synthetic is { } s ? $"{s.Path} {s.Rate}" : "none")} keep {rollout.Keep}\n");
     }
 
     private static string Print(IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> stages) =>
@@ -84,9 +98,12 @@ public class ProjectVectorTests
 
     private static void Print(StringBuilder text, StageDefinition stage)
     {
-        text.Append(CultureInfo.InvariantCulture, $"stage {stage.Name} {stage.Span.Line}:{stage.Span.Column}+{stage.Span.Length} gates [{string.Join(", ", stage.Gates)}] target {stage.Target ?? "none"} soak {stage.Soak}");
-        text.Append(CultureInfo.InvariantCulture, $" approvals {(stage.Approvals is { } a ? $"{a.Count} of [{string.Join(", ", a.From)}]" : "none")}\n");
+        text.Append(CultureInfo.InvariantCulture, $"stage {stage.Name} {stage.Span.Line}:{stage.Span.Column}+{stage.Span.Length} gates "
+            + $"[{string.Join(", ", stage.Gates)}] target {stage.Target ?? "none"} soak {stage.Soak}");
+        text.Append(CultureInfo.InvariantCulture,
+            $" approvals {(stage.Approvals is { } a ? $"{a.Count} of [{string.Join(", ", a.From)}]" : "none")}\n");
     }
 
-    private static string Pairs<T>(IReadOnlyDictionary<string, T> pairs) => $"[{string.Join(", ", pairs.Select(p => $"{p.Key}={p.Value}"))}]";
+    private static string Pairs<T>(IReadOnlyDictionary<string, T> pairs) =>
+        $"[{string.Join(", ", pairs.Select(p => $"{p.Key}={p.Value}"))}]";
 }

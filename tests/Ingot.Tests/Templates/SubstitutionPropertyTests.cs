@@ -28,7 +28,8 @@ public class SubstitutionPropertyTests
     [Fact]
     public void WhatIsReplacedIsTheFirstLongestMatchOrAllOfThem() =>
         Prop.ForAll(Patterns().Where(pattern => pattern.Length > 0).ToArbitrary(), Texts().ToArbitrary(), (pattern, text) =>
-            Expand($"${{v/{pattern}/+}}", text) == Replace(pattern, text, all: false) && Expand($"${{v//{pattern}/+}}", text) == Replace(pattern, text, all: true))
+            Expand($"${{v/{pattern}/+}}", text) == Replace(pattern, text, all: false)
+                && Expand($"${{v//{pattern}/+}}", text) == Replace(pattern, text, all: true))
             .Holds(3000);
 
     [Theory]
@@ -77,7 +78,9 @@ public class SubstitutionPropertyTests
         int copied = 0;
         for (int i = 0; i <= text.Length; i++)
         {
-            var lengths = Enumerable.Range(0, text.Length - i + 1).Where(n => Matches(pattern, text.Substring(i, n)) && (n > 0 || i == 0 || i > copied)).ToList();
+            var lengths = Enumerable.Range(0, text.Length - i + 1)
+                .Where(n => Matches(pattern, text.Substring(i, n)) && (n > 0 || i == 0 || i > copied))
+                .ToList();
             if (lengths.Count == 0)
                 continue;
 

@@ -220,7 +220,8 @@ public class VariableExpanderTests
     {
         DiagnosticBag diagnostics = [];
         SourceText source = new("Dockerfile", content);
-        string result = VariableExpander.ExpandContent(new Heredoc("EOF", expand, content, source.Span(0, content.Length)), Lookup, diagnostics);
+        string result = VariableExpander.ExpandContent(new Heredoc("EOF", expand, content, source.Span(0, content.Length)),
+            Lookup, diagnostics);
         Assert.Empty(diagnostics);
         return result;
     }

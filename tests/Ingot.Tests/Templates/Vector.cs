@@ -11,12 +11,16 @@ internal sealed record Vector(string Name, string Input, string Expected)
     private const string Separator = "=======\n";
 
     public static TheoryData<string> Names(string area) =>
-        [.. Directory.EnumerateFiles(Repository.Vector(area), "*.txt").Select(path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal)];
+        [.. Directory.EnumerateFiles(Repository.Vector(area), "*.txt")
+            .Select(path => Path.GetFileNameWithoutExtension(path))
+            .Order(StringComparer.Ordinal)];
 
     public static Vector Read(string area, string name)
     {
         string text = File.ReadAllText(Repository.Vector(area, $"{name}.txt"));
-        int separator = text.StartsWith(Separator, StringComparison.Ordinal) ? 0 : text.IndexOf("\n" + Separator, StringComparison.Ordinal) + 1;
+        int separator = text.StartsWith(Separator, StringComparison.Ordinal)
+            ? 0
+            : text.IndexOf("\n" + Separator, StringComparison.Ordinal) + 1;
         return new(name, Decode(text[..separator]), text[(separator + Separator.Length)..]);
     }
 
@@ -29,7 +33,9 @@ internal sealed record Vector(string Name, string Input, string Expected)
         {
             string path = Repository.Vector(area, $"{Name}.txt");
             string text = File.ReadAllText(path);
-            int separator = text.StartsWith(Separator, StringComparison.Ordinal) ? 0 : text.IndexOf("\n" + Separator, StringComparison.Ordinal) + 1;
+            int separator = text.StartsWith(Separator, StringComparison.Ordinal)
+                ? 0
+                : text.IndexOf("\n" + Separator, StringComparison.Ordinal) + 1;
             File.WriteAllText(path, text[..separator] + Separator + actual);
             return;
         }
@@ -38,7 +44,8 @@ internal sealed record Vector(string Name, string Input, string Expected)
     }
 
     /// <summary>A text on one line, as the expectations write it.</summary>
-    public static string Quote(string text) => "\"" + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal)
+    public static string Quote(string text) => "\"" + text.Replace("\\", "\\\\", StringComparison.Ordinal)
+        .Replace("\n", "\\n", StringComparison.Ordinal)
         .Replace("\t", "\\t", StringComparison.Ordinal).Replace("\r", "\\r", StringComparison.Ordinal) + "\"";
 
     private static string Decode(string text) => text.Replace("␃\n", "", StringComparison.Ordinal).Replace('␀', '\0').Replace('␉', '\t')

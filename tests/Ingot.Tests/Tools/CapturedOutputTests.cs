@@ -9,7 +9,8 @@ public sealed class CapturedOutputTests
     [Fact]
     public async Task BothStreamsAreKeptByteForByte()
     {
-        var captured = await CommandRunner.CaptureAsync(new Command("sh", "-c", "printf 'a\\r\\n\\377'; printf 'b' >&2; exit 3"), 100, s_stop);
+        var captured = await CommandRunner.CaptureAsync(
+            new Command("sh", "-c", "printf 'a\\r\\n\\377'; printf 'b' >&2; exit 3"), 100, s_stop);
         Assert.Equal(3, captured.ExitCode);
         Assert.Equal([(byte)'a', (byte)'\r', (byte)'\n', 0xFF], captured.Output);
         Assert.Equal("b"u8.ToArray(), captured.Error);
@@ -26,7 +27,8 @@ public sealed class CapturedOutputTests
     public async Task CancellingEndsTheProgram()
     {
         using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => CommandRunner.CaptureAsync(new Command("sleep", "60"), 10, stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            CommandRunner.CaptureAsync(new Command("sleep", "60"), 10, stop.Token));
     }
 
     [Theory]
@@ -41,7 +43,8 @@ public sealed class CapturedOutputTests
     public async Task ALineThatIsTooLongComesInPiecesAndIsWholeInTheOutput()
     {
         var pieces = new List<string>();
-        var result = await CommandRunner.TryRunAsync(new Command("sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x; echo; echo end"), pieces.Add, s_stop);
+        var result = await CommandRunner.TryRunAsync(new Command("sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x; echo; echo end"),
+            pieces.Add, s_stop);
         Assert.Equal(new string('x', 200_000) + "\nend\n", result.Output);
         Assert.Equal(5, pieces.Count);
         Assert.All(pieces, p => Assert.True(p.Length <= 64 << 10));

@@ -18,7 +18,8 @@ public sealed class ChildProcessTests : IDisposable
     [Theory]
     [InlineData("true", 0)]
     [InlineData("false", 1)]
-    public void TheExitCodeIsThePrograms(string program, int exitCode) => Assert.Equal(exitCode, ChildProcess.Start(new Command(program), Log).Wait());
+    public void TheExitCodeIsThePrograms(string program, int exitCode) =>
+        Assert.Equal(exitCode, ChildProcess.Start(new Command(program), Log).Wait());
 
     [Fact]
     public void BothStreamsAreAppendedToTheLogAndWordsAreWords()
@@ -72,13 +73,17 @@ public sealed class ChildProcessTests : IDisposable
         {
             string stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{child.Id}/stat"));
             Assert.Equal(child.Id.ToString(CultureInfo.InvariantCulture), stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[3]);
-            var open = new DirectoryInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/{child.Id}/fd")).GetFileSystemInfos().ToDictionary(f => f.Name, f => f.LinkTarget);
+            var open = new DirectoryInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/{child.Id}/fd"))
+                .GetFileSystemInfos()
+                .ToDictionary(f => f.Name, f => f.LinkTarget);
             Assert.Equal(("/dev/null", Log, Log), (open["0"], open["1"], open["2"]));
             Assert.DoesNotContain(Path.Combine(_directory, "secret"), open.Values);
             Assert.Equal("/", new FileInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/{child.Id}/cwd")).LinkTarget);
             // Pipes that closed ends it as any other program, which this process asked not to be.
-            string ignored = File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{child.Id}/status")).First(l => l.StartsWith("SigIgn:", StringComparison.Ordinal));
-            Assert.Equal(0UL, OrdinarySignals & ulong.Parse(ignored.AsSpan(7).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+            string ignored = File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{child.Id}/status"))
+                .First(l => l.StartsWith("SigIgn:", StringComparison.Ordinal));
+            Assert.Equal(0UL,
+                OrdinarySignals & ulong.Parse(ignored.AsSpan(7).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture));
         }
         finally
         {
@@ -91,7 +96,8 @@ public sealed class ChildProcessTests : IDisposable
     public void WhatIsGivenIsItsThirdDescriptorAndEndsWithIt()
     {
         using var pipe = new AnonymousPipeServerStream(PipeDirection.In);
-        var child = ChildProcess.Start(new Command("dd", "status=none", "if=/etc/hostname", "of=/proc/self/fd/3"), Log, given: pipe.ClientSafePipeHandle);
+        var child = ChildProcess.Start(new Command("dd", "status=none", "if=/etc/hostname", "of=/proc/self/fd/3"), Log,
+            given: pipe.ClientSafePipeHandle);
         pipe.DisposeLocalCopyOfClientHandle();
         using var reader = new StreamReader(pipe);
         Assert.Equal(File.ReadAllText("/etc/hostname"), reader.ReadToEnd());
@@ -103,7 +109,8 @@ public sealed class ChildProcessTests : IDisposable
     {
         var pipes = Enumerable.Range(0, 5).Select(_ => new AnonymousPipeServerStream(PipeDirection.In)).ToArray();
         var child = ChildProcess.Start(
-            new Command("sh", "-c", "for i in 3 4 5 6 7; do eval \"echo $i >&$i\"; done"), Log, given: [.. pipes.Select(pipe => pipe.ClientSafePipeHandle)]);
+            new Command("sh", "-c", "for i in 3 4 5 6 7; do eval \"echo $i >&$i\"; done"), Log,
+            given: [.. pipes.Select(pipe => pipe.ClientSafePipeHandle)]);
         foreach (var pipe in pipes)
             pipe.DisposeLocalCopyOfClientHandle();
 
@@ -117,7 +124,8 @@ public sealed class ChildProcessTests : IDisposable
     [InlineData("/ingot-no-such-program")]
     [InlineData("/etc/hostname")]
     public void WhatCannotBeStartedIsSaid(string program) =>
-        Assert.Contains("could not be started", Assert.Throws<ToolException>(() => ChildProcess.Start(new Command(program), Log)).Message, StringComparison.Ordinal);
+        Assert.Contains("could not be started", Assert.Throws<ToolException>(() => ChildProcess.Start(new Command(program), Log)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void ADirectoryThatIsMissingIsSaid() =>

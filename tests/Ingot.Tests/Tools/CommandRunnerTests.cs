@@ -14,7 +14,8 @@ public sealed class CommandRunnerTests : IDisposable
     public async Task WordsOfAShellAreWords()
     {
         string canary = Path.Combine(_directory, "canary");
-        string[] words = [$"$(touch {canary})", $"`touch {canary}`", $"; touch {canary}", $"| touch {canary}", $"\ntouch {canary}\n", $"> {canary}", "*", "~", "a b", "", "'", "\"", "\\", "&", "-n"];
+        string[] words = [$"$(touch {canary})", $"`touch {canary}`", $"; touch {canary}", $"| touch {canary}", $"\ntouch {canary}\n",
+            $"> {canary}", "*", "~", "a b", "", "'", "\"", "\\", "&", "-n"];
 
         string output = await CommandRunner.RunAsync(new Command("printf", ["%s\\0", .. words]));
 

@@ -21,11 +21,13 @@ public sealed class CommandTextTests
 
     [Fact]
     public void MoreThanThePageTheKernelTakesIsRefusedInWords() =>
-        Assert.Throws<ToolException>(() => Mounts.OptionsOf(new OverlayMount([.. Enumerable.Range(0, 2000).Select(i => $"l{i}")], "u", "w", "root")));
+        Assert.Throws<ToolException>(() =>
+            Mounts.OptionsOf(new OverlayMount([.. Enumerable.Range(0, 2000).Select(i => $"l{i}")], "u", "w", "root")));
 
     [Fact]
     public void ASecretIsNoTextOfWhatIsMadeReady() =>
-        Assert.DoesNotContain("hunter2", new NewFile("secrets/0", Encoding.UTF8.GetBytes("hunter2"), 256).ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", new NewFile("secrets/0", Encoding.UTF8.GetBytes("hunter2"), 256).ToString(),
+            StringComparison.Ordinal);
 
     [Fact]
     public void ATiedCommandIsTheFirstProcessOfItsNamespace() => Assert.Equal(
@@ -33,14 +35,16 @@ public sealed class CommandTextTests
         Tether.Tie(new Command("sleep", "10")).ToString());
 
     [Fact]
-    public void RuncKeepsItsStateApart() => Assert.Equal("runc --root /w/runc run --bundle /w/b id", new Runc("/w/runc").Run("/w/b", "id").ToString());
+    public void RuncKeepsItsStateApart() =>
+        Assert.Equal("runc --root /w/runc run --bundle /w/b id", new Runc("/w/runc").Run("/w/b", "id").ToString());
 
     [Fact]
     public void ABootstrapNamesEverythingThatCouldVary()
     {
         var command = Mmdebstrap.Bootstrap("bookworm", ["curl", "tzdata"], "http://mirror/debian", "/w/root", 315532800);
         Assert.Equal("315532800", command.Environment["SOURCE_DATE_EPOCH"]);
-        Assert.StartsWith("mmdebstrap --mode=root --variant=minbase --format=directory --skip=output/dev --include=curl,tzdata ", command.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("mmdebstrap --mode=root --variant=minbase --format=directory --skip=output/dev --include=curl,tzdata ",
+            command.ToString(), StringComparison.Ordinal);
         Assert.EndsWith(" bookworm /w/root http://mirror/debian", command.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("--include", Mmdebstrap.Bootstrap("bookworm", [], null, "/w/root", 0).ToString(), StringComparison.Ordinal);
     }
@@ -69,6 +73,7 @@ public sealed class CommandTextTests
         Assert.DoesNotContain("CAP_SYS_ADMIN", json, StringComparison.Ordinal);
         Assert.Equal(14, spec.Process.Capabilities.Bounding.Count);
         Assert.Contains("\"hostname\": \"ingot\"", json, StringComparison.Ordinal);
-        Assert.Contains("\"network\"", Encoding.UTF8.GetString(RuntimeSpec.Container("root", spec.Process, hostNetwork: false).ToJson()), StringComparison.Ordinal);
+        Assert.Contains("\"network\"", Encoding.UTF8.GetString(RuntimeSpec.Container("root", spec.Process, hostNetwork: false).ToJson()),
+            StringComparison.Ordinal);
     }
 }

@@ -17,10 +17,12 @@ public sealed class ControlGroupsTests
             "34 30 0:30 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd",
             "35 30 0:31 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer",
         ];
-        string[] own = ["5:cpu,cpuacct:/user.slice", "4:pids:/", "1:name=systemd:/user.slice/session-1.scope", "0::/user.slice/session-1.scope"];
+        string[] own =
+            ["5:cpu,cpuacct:/user.slice", "4:pids:/", "1:name=systemd:/user.slice/session-1.scope", "0::/user.slice/session-1.scope"];
 
         Assert.Equal(
-            ["/sys/fs/cgroup/unified/user.slice/session-1.scope", "/sys/fs/cgroup/unified/user.slice", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/cpu,cpuacct/user.slice", "/sys/fs/cgroup/systemd/user.slice/session-1.scope"],
+            ["/sys/fs/cgroup/unified/user.slice/session-1.scope", "/sys/fs/cgroup/unified/user.slice", "/sys/fs/cgroup/pids",
+                "/sys/fs/cgroup/cpu,cpuacct/user.slice", "/sys/fs/cgroup/systemd/user.slice/session-1.scope"],
             ControlGroups.Places(mounts, own));
     }
 

@@ -66,7 +66,8 @@ public sealed class DockerEngineTests
     [Fact]
     public async Task AFailureInsideASuccessfulPullThrows()
     {
-        using var peer = Peer(_ => (200, "{\"status\":\"Pulling\"}\r\n{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n"));
+        using var peer = Peer(_ =>
+            (200, "{\"status\":\"Pulling\"}\r\n{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}\r\n"));
         using var engine = new DockerEngine(peer.Path);
 
         var e = await Assert.ThrowsAsync<ToolException>(() => engine.PullAsync("127.0.0.1:5000/a", "sha256:abc"));
@@ -83,9 +84,11 @@ public sealed class DockerEngineTests
 
         await engine.PullAsync("r/a", "sha256:abc", new NetworkCredential("ada", "s>e?c"));
 
-        string header = peer.Requests[1].Split("\r\n").Single(line => line.StartsWith("X-Registry-Auth: ", StringComparison.OrdinalIgnoreCase))["X-Registry-Auth: ".Length..];
+        string header = peer.Requests[1].Split("\r\n").Single(line =>
+            line.StartsWith("X-Registry-Auth: ", StringComparison.OrdinalIgnoreCase))["X-Registry-Auth: ".Length..];
         Assert.DoesNotContain(header, c => c is '+' or '/');
-        Assert.Equal("{\"username\":\"ada\",\"password\":\"s\\u003Ee?c\"}", Encoding.UTF8.GetString(Convert.FromBase64String(header.Replace('-', '+').Replace('_', '/'))));
+        Assert.Equal("{\"username\":\"ada\",\"password\":\"s\\u003Ee?c\"}",
+            Encoding.UTF8.GetString(Convert.FromBase64String(header.Replace('-', '+').Replace('_', '/'))));
     }
 
     [Fact]
@@ -107,7 +110,16 @@ public sealed class DockerEngineTests
         {
             Image = "r/a@sha256:abc",
             Env = ["A=b"],
-            HostConfig = new DockerHostConfig { ReadonlyRootfs = true, CapDrop = ["ALL"], Memory = 5, MemorySwap = 5, NanoCpus = 7, PidsLimit = 9, RestartPolicy = new("on-failure", 3) },
+            HostConfig = new DockerHostConfig
+            {
+                ReadonlyRootfs = true,
+                CapDrop = ["ALL"],
+                Memory = 5,
+                MemorySwap = 5,
+                NanoCpus = 7,
+                PidsLimit = 9,
+                RestartPolicy = new("on-failure", 3),
+            },
         });
 
         Assert.Equal("abc", id);
@@ -117,8 +129,10 @@ public sealed class DockerEngineTests
         Assert.Equal("r/a@sha256:abc", body.RootElement.GetProperty("Image").GetString());
         Assert.False(body.RootElement.TryGetProperty("Cmd", out _));
         Assert.Equal((true, "ALL", 5L, 7L, 9L, "on-failure", 3), (
-            host.GetProperty("ReadonlyRootfs").GetBoolean(), host.GetProperty("CapDrop")[0].GetString(), host.GetProperty("MemorySwap").GetInt64(), host.GetProperty("NanoCpus").GetInt64(),
-            host.GetProperty("PidsLimit").GetInt64(), host.GetProperty("RestartPolicy").GetProperty("Name").GetString(), host.GetProperty("RestartPolicy").GetProperty("MaximumRetryCount").GetInt32()));
+            host.GetProperty("ReadonlyRootfs").GetBoolean(), host.GetProperty("CapDrop")[0].GetString(),
+            host.GetProperty("MemorySwap").GetInt64(), host.GetProperty("NanoCpus").GetInt64(),
+            host.GetProperty("PidsLimit").GetInt64(), host.GetProperty("RestartPolicy").GetProperty("Name").GetString(),
+            host.GetProperty("RestartPolicy").GetProperty("MaximumRetryCount").GetInt32()));
     }
 
     [Fact]
@@ -197,9 +211,11 @@ public sealed class DockerEngineTests
 
         var container = await engine.FindContainerAsync("abc");
 
-        Assert.Equal((2, "exited", 137, true), (container!.RestartCount, container.State.Status, container.State.ExitCode, container.State.OomKilled));
+        Assert.Equal((2, "exited", 137, true),
+            (container!.RestartCount, container.State.Status, container.State.ExitCode, container.State.OomKilled));
         Assert.Equal(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero).AddTicks(1234567), container.State.StartedAt);
-        Assert.Equal(("shop", "10.0.0.2"), (container.Config.Labels!["io.ingot.project"], container.NetworkSettings.Networks!["ingot-shop"].IPAddress));
+        Assert.Equal(("shop", "10.0.0.2"),
+            (container.Config.Labels!["io.ingot.project"], container.NetworkSettings.Networks!["ingot-shop"].IPAddress));
     }
 
     [Fact]
@@ -219,7 +235,8 @@ public sealed class DockerEngineTests
     public async Task TheFramesOfALogAreTakenOff()
     {
         byte[] log = [1, 0, 0, 0, 0, 0, 0, 3, .. "out"u8, 2, 0, 0, 0, 0, 0, 0, 4, .. "err\n"u8];
-        using var peer = new UnixServer(IsWhole, request => request.Contains("_ping", StringComparison.Ordinal) ? Answer(200, "OK"u8.ToArray()) : Answer(200, log));
+        using var peer = new UnixServer(IsWhole,
+            request => request.Contains("_ping", StringComparison.Ordinal) ? Answer(200, "OK"u8.ToArray()) : Answer(200, log));
         using var engine = new DockerEngine(peer.Path);
 
         Assert.Equal("outerr\n", await engine.LogsAsync("a", 10));
@@ -232,11 +249,15 @@ public sealed class DockerEngineTests
 
         Assert.False(await engine.AnswersAsync());
         var e = await Assert.ThrowsAsync<ToolException>(() => engine.VersionAsync());
-        Assert.Matches("^asking for its API version failed: the Docker Engine at '/run/ingot-tests/none.sock' did not answer: .*; start it, or run 'ingot doctor'$", e.Message);
+        Assert.Matches(
+            "^asking for its API version failed: the Docker Engine at '/run/ingot-tests/none.sock' did not answer: .*; start it, "
+                + "or run 'ingot doctor'$",
+            e.Message);
     }
 
     [Theory]
-    [InlineData("20.10.24+dfsg1", "1.41", """[{"Name":"Engine","Version":"20.10.24+dfsg1"},{"Name":"containerd","Version":"1.6.20"}]""", false)]
+    [InlineData(
+        "20.10.24+dfsg1", "1.41", """[{"Name":"Engine","Version":"20.10.24+dfsg1"},{"Name":"containerd","Version":"1.6.20"}]""", false)]
     [InlineData("23.0.0", "1.42", """[{"Name":"Engine","Version":"23.0.0"}]""", true)]
     [InlineData("28.2.2", "1.50", """[{"Name":"Engine","Version":"28.2.2"}]""", true)]
     [InlineData("dev", "1.42", "null", true)]
@@ -247,7 +268,8 @@ public sealed class DockerEngineTests
     [InlineData("20.10.24", "1", "null", false)]
     [InlineData("20.10.24", "1.x", "null", false)]
     [InlineData("20.10.24", "1.42.1", "null", false)]
-    public async Task WhetherAnEnginePullsZstdIsKnownByItsApiNotByHowItsVersionIsWritten(string version, string api, string components, bool pulls)
+    public async Task WhetherAnEnginePullsZstdIsKnownByItsApiNotByHowItsVersionIsWritten(
+        string version, string api, string components, bool pulls)
     {
         using var peer = Peer(_ => (200, $$"""{"Version":"{{version}}","ApiVersion":"{{api}}","Components":{{components}}}"""));
         await using var target = new DockerTarget("/run/ingot-tests", "0123456789ab", TimeProvider.System, new DockerEngine(peer.Path));
@@ -345,17 +367,24 @@ public sealed class DockerEngineTests
         return Answer(status, Encoding.UTF8.GetBytes(body));
     });
 
-    private static string[] Lines(UnixServer peer) => [.. peer.Requests.Select(request => request.Split("\r\n")[0].Replace(" HTTP/1.1", "", StringComparison.Ordinal))];
+    private static string[] Lines(UnixServer peer) =>
+        [.. peer.Requests.Select(request => request.Split("\r\n")[0].Replace(" HTTP/1.1", "", StringComparison.Ordinal))];
 
     private static bool IsWhole(string request)
     {
         int end = request.IndexOf("\r\n\r\n", StringComparison.Ordinal);
         if (end < 0)
             return false;
-        string? length = request[..end].Split("\r\n").FirstOrDefault(line => line.StartsWith("Content-Length: ", StringComparison.OrdinalIgnoreCase));
+        string? length = request[..end]
+            .Split("\r\n")
+            .FirstOrDefault(line => line.StartsWith("Content-Length: ", StringComparison.OrdinalIgnoreCase));
         return length is null || request.Length - end - 4 >= int.Parse(length["Content-Length: ".Length..], CultureInfo.InvariantCulture);
     }
 
     private static byte[] Answer(int status, byte[] body, string api = "1.41") =>
-        [.. Encoding.ASCII.GetBytes($"HTTP/1.1 {status} X\r\nApi-Version: {api}\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n"), .. status == 304 ? [] : body];
+        [
+        .. Encoding.ASCII.GetBytes(
+            $"HTTP/1.1 {status} X\r\nApi-Version: {api}\r\nConnection: close\r\nContent-Length: {body.Length}\r\n\r\n"),
+        .. status == 304 ? [] : body,
+    ];
 }

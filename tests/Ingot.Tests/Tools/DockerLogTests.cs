@@ -70,8 +70,10 @@ public sealed class DockerLogTests
         using var engine = new DockerEngine(peer.Path);
 
         var since = new DateTimeOffset(2026, 1, 31, 12, 0, 0, 250, TimeSpan.Zero);
-        Assert.Equal(["starts", "fails", "half"], (await engine.ReadLogAsync("a/b", new DockerLogQuery(7, since)).ToListAsync()).Select(line => line.Text));
-        Assert.Contains("/containers/a%2Fb/logs?stdout=1&stderr=1&timestamps=1&tail=7&since=1769860800.250 ", peer.Requests[^1], StringComparison.Ordinal);
+        Assert.Equal(["starts", "fails", "half"],
+            (await engine.ReadLogAsync("a/b", new DockerLogQuery(7, since)).ToListAsync()).Select(line => line.Text));
+        Assert.Contains("/containers/a%2Fb/logs?stdout=1&stderr=1&timestamps=1&tail=7&since=1769860800.250 ", peer.Requests[^1],
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -110,7 +112,8 @@ public sealed class DockerLogTests
         return Assert.Single(lines.Rest());
     }
 
-    private static byte[] Frame(byte stream, string text) => [stream, 0, 0, 0, 0, 0, (byte)(text.Length >> 8), (byte)text.Length, .. Bytes(text)];
+    private static byte[] Frame(byte stream, string text) =>
+        [stream, 0, 0, 0, 0, 0, (byte)(text.Length >> 8), (byte)text.Length, .. Bytes(text)];
 
     private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 

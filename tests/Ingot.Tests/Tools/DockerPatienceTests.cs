@@ -44,7 +44,10 @@ public sealed class DockerPatienceTests
         Assert.True(clock.Elapsed < s_generous, $"all ended after {clock.Elapsed}");
         foreach (var e in failures)
         {
-            Assert.Matches("^(asking for '|creating the (container|network) 'a'|reading the log of the container 'a').*(did not answer within 0.[34] s|more than [0-9]+ bytes)", e.Message);
+            Assert.Matches(
+                "^(asking for '|creating the (container|network) 'a'|reading the log of the container 'a').*(did not answer within 0.[34] "
+                    + "s|more than [0-9]+ bytes)",
+                e.Message);
         }
     }
 
@@ -75,7 +78,10 @@ public sealed class DockerPatienceTests
 
         Assert.False(await engine.AnswersAsync());
         var e = await Assert.ThrowsAsync<ToolException>(() => engine.ListAsync([]));
-        Assert.Equal($"asking for its API version failed: the Docker Engine at '{directory.At("s")}' did not answer within 0.3 s; see whether 'docker version' answers", e.Message);
+        Assert.Equal(
+            $"asking for its API version failed: the Docker Engine at '{directory.At("s")}' did not answer within 0.3 s; "
+                + "see whether 'docker version' answers",
+            e.Message);
     }
 
     [Fact]
@@ -117,7 +123,8 @@ public sealed class DockerPatienceTests
             await socket.SendAsync(HostileEngine.Head("Connection: close"), stop);
             for (int i = 0; i < 30; i++)
             {
-                await socket.SendAsync(Encoding.ASCII.GetBytes($"{{\"status\":\"Downloading\",\"progressDetail\":{{\"current\":{i}}}}}\n"), stop);
+                await socket.SendAsync(
+                    Encoding.ASCII.GetBytes($"{{\"status\":\"Downloading\",\"progressDetail\":{{\"current\":{i}}}}}\n"), stop);
                 await Task.Delay(100, stop);
             }
 

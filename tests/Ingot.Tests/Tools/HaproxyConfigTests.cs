@@ -79,14 +79,16 @@ public sealed class HaproxyConfigTests
     [InlineData("a\nlisten evil")]
     [InlineData("a # b")]
     [InlineData("a \"b")]
-    public void ADescriptionIsOneLineOfText(string description) => Assert.Throws<ToolException>((Config() with { Description = description }).Render);
+    public void ADescriptionIsOneLineOfText(string description) =>
+        Assert.Throws<ToolException>((Config() with { Description = description }).Render);
 
     [Fact]
     public void CheckPathsStandOneServerALine() => Assert.Equal("g1-0 /healthz\ng2-0 /healthz\n", Config().RenderChecks());
 
     [Fact]
     public void WithoutAUserTheProcessStaysWhatItWas() =>
-        Assert.DoesNotContain("user ", (Config() with { User = null }).Render().Replace("User-Agent ", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.DoesNotContain("user ", (Config() with { User = null }).Render().Replace("User-Agent ", "", StringComparison.Ordinal),
+            StringComparison.Ordinal);
 
     [Fact]
     public void WhatIsWrittenIsReadAgain()
@@ -95,7 +97,8 @@ public sealed class HaproxyConfigTests
 
         Assert.Equal(servers, HaproxyConfig.ReadServers(Config().Render(), Config().RenderChecks()));
         // A path that was lost leaves the server: it is checked at the root.
-        Assert.Equal(servers.Select(server => server with { Check = server.Check with { Path = "/" } }), HaproxyConfig.ReadServers(Config().Render(), ""));
+        Assert.Equal(servers.Select(server => server with { Check = server.Check with { Path = "/" } }),
+            HaproxyConfig.ReadServers(Config().Render(), ""));
     }
 
     [Theory]
@@ -112,7 +115,8 @@ public sealed class HaproxyConfigTests
     public void ALineThatIsNoServerIsNone(string line) => Assert.Empty(HaproxyConfig.ReadServers($"global\n{line}\n", "g1-0 /\n"));
 
     [Fact]
-    public void CheckingLooksAtWhatIsNotInUseYet() => Assert.Equal("haproxy -c -q -f /run/ingot/abc/haproxy.next.cfg", Haproxy.Check(Config()).ToString());
+    public void CheckingLooksAtWhatIsNotInUseYet() =>
+        Assert.Equal("haproxy -c -q -f /run/ingot/abc/haproxy.next.cfg", Haproxy.Check(Config()).ToString());
 
     [Theory]
     [InlineData("healthz")]

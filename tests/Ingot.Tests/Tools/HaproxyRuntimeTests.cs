@@ -6,8 +6,10 @@ namespace Ingot.Tests.Tools;
 
 public sealed class HaproxyRuntimeTests
 {
-    private const string Info = "Name: HAProxy\nVersion: 2.6.12\nPid: 4711\nStart_time_sec: 1795260570\ndescription: ingot 127.0.0.1 8080 5000000\n\n";
-    private const string States = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_check_state\n3 be 1 g1-0 10.0.0.2 2 0 95 0 6\n3 be 2 g2-0 10.0.0.3 0 1 0 0 2\n3 be 3 g2-1 10.0.0.4 2 8 5 0 6\n\n";
+    private const string Info =
+        "Name: HAProxy\nVersion: 2.6.12\nPid: 4711\nStart_time_sec: 1795260570\ndescription: ingot 127.0.0.1 8080 5000000\n\n";
+    private const string States = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight "
+        + "srv_check_state\n3 be 1 g1-0 10.0.0.2 2 0 95 0 6\n3 be 2 g2-0 10.0.0.3 0 1 0 0 2\n3 be 3 g2-1 10.0.0.4 2 8 5 0 6\n\n";
     private const string Stats = "# pxname,svname,qcur,scur,status,check_status,hrsp_2xx,hrsp_5xx,addr,check_desc,-,\n"
         + "fe,FRONTEND,,3,OPEN,,100,2,,,,\n"
         + "be,g1-0,1,2,UP,* L7OK,90,1,10.0.0.2:8080,\"passed, well\",,\n"
@@ -26,7 +28,8 @@ public sealed class HaproxyRuntimeTests
         Assert.Equal(new HaproxyInfo(4711, 1795260570, "ingot 127.0.0.1 8080 5000000"), status.Info);
         Assert.Equal("100", status.Frontend["hrsp_2xx"]);
         Assert.Equal(
-            ["g1-0 10.0.0.2:8080 95 False False True L7OK", "g2-0 10.0.0.3:8080 0 True False False INI", "g2-1 10.0.0.4:8080 5 False True True L4CON"],
+            ["g1-0 10.0.0.2:8080 95 False False True L7OK", "g2-0 10.0.0.3:8080 0 True False False INI",
+                "g2-1 10.0.0.4:8080 5 False True True L4CON"],
             status.Servers.Select(s => $"{s.Name} {s.Address} {s.Weight} {s.IsMaintenance} {s.IsDraining} {s.IsUp} {s.CheckStatus}"));
         Assert.Equal((2L, 1L, 0L), (status.Servers[0].Number("scur"), status.Servers[0].Number("qcur"), status.Servers[0].Number("econ")));
         Assert.Equal("passed, well", status.Servers[0].Stats["check_desc"]);
@@ -46,7 +49,9 @@ public sealed class HaproxyRuntimeTests
         await runtime.CutSessionsAsync("g2-0");
 
         Assert.Equal(
-            ["add server be/g2-0 10.0.0.3:8080 weight 0 check inter 500ms rise 2 fall 3", "enable health be/g2-0", "set server be/g2-0 state ready", "set server be/g2-0 weight 25", "set server be/g2-0 state drain", "set server be/g2-0 state maint", "shutdown sessions server be/g2-0"],
+            ["add server be/g2-0 10.0.0.3:8080 weight 0 check inter 500ms rise 2 fall 3", "enable health be/g2-0",
+                "set server be/g2-0 state ready", "set server be/g2-0 weight 25", "set server be/g2-0 state drain",
+                "set server be/g2-0 state maint", "shutdown sessions server be/g2-0"],
             peer.Requests.Select(request => request.TrimEnd()));
     }
 
@@ -57,7 +62,8 @@ public sealed class HaproxyRuntimeTests
         using var gone = Peer(_ => "No such server.\n");
         using var missing = Peer(_ => "entry not found.\n");
 
-        Assert.False(await new HaproxyRuntime(there.Path, TimeProvider.System).TryAddAsync("g2-0", "10.0.0.3:8080", new HaproxyCheck("/", TimeSpan.FromSeconds(1), 2, 3)));
+        Assert.False(await new HaproxyRuntime(there.Path, TimeProvider.System).TryAddAsync("g2-0", "10.0.0.3:8080",
+            new HaproxyCheck("/", TimeSpan.FromSeconds(1), 2, 3)));
         Assert.False(await new HaproxyRuntime(gone.Path, TimeProvider.System).TryMaintainAsync("g2-0"));
         Assert.True(await new HaproxyRuntime(gone.Path, TimeProvider.System).TryDeleteAsync("g2-0"));
         await new HaproxyRuntime(missing.Path, TimeProvider.System).RemoveFromMapAsync("m", "k");
@@ -79,7 +85,8 @@ public sealed class HaproxyRuntimeTests
     {
         using var peer = Peer(_ => reply + "\n");
 
-        var e = await Assert.ThrowsAsync<ToolException>(() => new HaproxyRuntime(peer.Path, TimeProvider.System).SetWeightAsync("g2-0", 999));
+        var e =
+            await Assert.ThrowsAsync<ToolException>(() => new HaproxyRuntime(peer.Path, TimeProvider.System).SetWeightAsync("g2-0", 999));
 
         Assert.Equal($"HAProxy refused 'set server be/g2-0 weight 999': {reply}", e.Message);
     }

@@ -8,14 +8,16 @@ public sealed class HostNetworksTests
     private static readonly HostNetworks s_host = new(
         [
             At("127.0.0.1", "127.0.0.0/8"), At("::1", "::1/128"), At("192.0.2.7", "192.0.2.0/24"), At("fd00::7", "fd00::/64"),
-            At("172.17.0.1", "172.17.0.0/16", isInternal: true), At("fd01::1", "fd01::/64", isInternal: true), At("10.0.2.15", "10.0.2.0/24", isInternal: true),
+            At("172.17.0.1", "172.17.0.0/16", isInternal: true), At("fd01::1", "fd01::/64", isInternal: true), At("10.0.2.15",
+                "10.0.2.0/24", isInternal: true),
         ],
         [IPNetwork.Parse("192.0.2.0/24"), IPNetwork.Parse("198.51.100.0/24")]);
 
     [Fact]
     public void NeighboursAreTheHostItsInternalNetworksAndInstances() => Assert.Equal(
         [
-            "192.0.2.7/32", "fd00::7/128", "172.17.0.1/32", "fd01::1/128", "10.0.2.15/32", "172.17.0.0/16", "fd01::/64", "10.0.2.0/24", "10.213.0.0/16",
+            "192.0.2.7/32", "fd00::7/128", "172.17.0.1/32", "fd01::1/128", "10.0.2.15/32", "172.17.0.0/16", "fd01::/64",
+            "10.0.2.0/24", "10.213.0.0/16",
         ],
         s_host.Neighbours.Select(n => $"{n}"));
 
@@ -83,5 +85,6 @@ public sealed class HostNetworksTests
         Assert.DoesNotContain(host.Neighbours, n => n.Contains(IPAddress.Loopback));
     }
 
-    private static HostAddress At(string address, string network, bool isInternal = false) => new(IPAddress.Parse(address), IPNetwork.Parse(network), isInternal);
+    private static HostAddress At(string address, string network, bool isInternal = false) =>
+        new(IPAddress.Parse(address), IPNetwork.Parse(network), isInternal);
 }

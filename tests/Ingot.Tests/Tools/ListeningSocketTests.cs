@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.RegularExpressions;
 using Ingot.Tools;
 
 namespace Ingot.Tests.Tools;
@@ -20,7 +21,9 @@ public sealed class ListeningSocketTests
 
         var e = Assert.Throws<ToolException>(() => ListeningSocket.Bind(At(second, one.Address.Port)));
 
-        Assert.Matches($@"^could not listen at '{At(second, one.Address.Port).ToString().Replace("[", "\\[", StringComparison.Ordinal)}': '.+' \(process {Environment.ProcessId}\) has that address; end it, or give the service another 'listen'$", e.Message);
+        string at = Regex.Escape(At(second, one.Address.Port).ToString());
+        string cure = "end it, or give the service another 'listen'";
+        Assert.Matches($@"^could not listen at '{at}': '.+' \(process {Environment.ProcessId}\) has that address; {cure}$", e.Message);
     }
 
     // Both ask for the port to be shared, as HAProxy does by itself.
@@ -101,7 +104,8 @@ public sealed class ListeningSocketTests
     [InlineData("00000000:0050", "0.0.0.0:80")]
     [InlineData("00000000000000000000000001000000:1F90", "[::1]:8080")]
     [InlineData("B80D0120000000000000000001000000:FFFF", "[2001:db8::1]:65535")]
-    public void TheKernelsAddressesAreRead(string text, string address) => Assert.Equal(IPEndPoint.Parse(address), ListeningSockets.Read(text));
+    public void TheKernelsAddressesAreRead(string text, string address) =>
+        Assert.Equal(IPEndPoint.Parse(address), ListeningSockets.Read(text));
 
     [Theory]
     [InlineData("")]

@@ -11,7 +11,8 @@ public sealed class PrerequisitesTests : IDisposable
     [Fact]
     public void TheTableNamesEveryProgramWithItsPackageAndReason()
     {
-        Assert.Equal(["runc", "mmdebstrap", "docker.io", "haproxy", "git"], new[] { "runc", "mmdebstrap", "dockerd", "haproxy", "git" }.Select(Prerequisites.PackageOf));
+        Assert.Equal(["runc", "mmdebstrap", "docker.io", "haproxy", "git"],
+            new[] { "runc", "mmdebstrap", "dockerd", "haproxy", "git" }.Select(Prerequisites.PackageOf));
         Assert.All(Prerequisites.All, prerequisite => Assert.DoesNotMatch(@"\.$|^[A-Z]", prerequisite.Reason));
         Assert.Distinct(Prerequisites.All.Select(prerequisite => prerequisite.Package));
     }
@@ -83,7 +84,8 @@ public sealed class PrerequisitesTests : IDisposable
     [InlineData("runc\trunc\t-\treason\tmore")]
     [InlineData("runc runc - reason")]
     public void ALineThatIsNotFourColumnsIsRefused(string line) =>
-        Assert.Contains("is not a prerequisite", Assert.Throws<FormatException>(() => Prerequisites.Parse("heading\n" + line + "\n")).Message, StringComparison.Ordinal);
+        Assert.Contains("is not a prerequisite",
+            Assert.Throws<FormatException>(() => Prerequisites.Parse("heading\n" + line + "\n")).Message, StringComparison.Ordinal);
 
     [Fact]
     public async Task AProgramThatIsNotThereIsNamedWithItsPackage()

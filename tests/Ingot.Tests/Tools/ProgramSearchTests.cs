@@ -14,7 +14,8 @@ public sealed class ProgramSearchTests
         File.SetUnixFileMode(planted, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         try
         {
-            var thrown = await Assert.ThrowsAsync<ToolException>(() => CommandRunner.RunAsync(new Command(name), TestContext.Current.CancellationToken));
+            var thrown = await Assert.ThrowsAsync<ToolException>(() =>
+                CommandRunner.RunAsync(new Command(name), TestContext.Current.CancellationToken));
             Assert.Contains("could not be started", thrown.Message, StringComparison.Ordinal);
         }
         finally
@@ -23,7 +24,8 @@ public sealed class ProgramSearchTests
         }
     }
 
-    // A command that brings its own PATH, as a person's credential helper does, is looked for there, and never where an empty or relative part would lead.
+    // A command that brings its own PATH, as a person's credential helper does, is looked for there,
+    // and never where an empty or relative part would lead.
     [Theory]
     [InlineData("/bin:/usr/bin", true)]
     [InlineData(":.:bin:/nowhere", false)]
@@ -40,5 +42,6 @@ public sealed class ProgramSearchTests
     }
 
     [Fact]
-    public async Task AProgramOfTheSystemIsFound() => Assert.Equal("found\n", await CommandRunner.RunAsync(new Command("echo", "found"), TestContext.Current.CancellationToken));
+    public async Task AProgramOfTheSystemIsFound() =>
+        Assert.Equal("found\n", await CommandRunner.RunAsync(new Command("echo", "found"), TestContext.Current.CancellationToken));
 }

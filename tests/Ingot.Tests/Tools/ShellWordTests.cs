@@ -19,10 +19,12 @@ public sealed class ShellWordTests
         string[] parts = shell.Split(' ');
         Assert.SkipUnless(new[] { "/bin/", "/usr/bin/" }.Any(place => File.Exists(place + parts[0])), $"needs {parts[0]}");
         var random = new Random(20260101);
-        string[] words = ["", "-n", "--", "~", "!", "#", "'", "''", "\\", "$(id)", "`id`", "a;b", "a&b", "a|b", "a>b", "a\nb", "é€𐍈", .. Enumerable.Range(0, Words).Select(_ => Word(random))];
+        string[] words = ["", "-n", "--", "~", "!", "#", "'", "''", "\\", "$(id)", "`id`", "a;b", "a&b", "a|b", "a>b", "a\nb", "é€𐍈",
+            .. Enumerable.Range(0, Words).Select(_ => Word(random))];
         string line = "printf '%s\\0' " + string.Join(' ', words.Select(ShellWord.Quote));
 
-        var captured = await CommandRunner.CaptureAsync(new Command(parts[0], [.. parts[1..], "-s"]) { Input = Encoding.UTF8.GetBytes(line + "\n") }, 1 << 20);
+        var captured = await CommandRunner.CaptureAsync(
+            new Command(parts[0], [.. parts[1..], "-s"]) { Input = Encoding.UTF8.GetBytes(line + "\n") }, 1 << 20);
 
         Assert.Equal("", Encoding.UTF8.GetString(captured.Error));
         Assert.Equal(words, Encoding.UTF8.GetString(captured.Output).Split('\0')[..^1]);

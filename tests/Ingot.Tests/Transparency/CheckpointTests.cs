@@ -60,7 +60,8 @@ public sealed class CheckpointTests : IDisposable
 
     [Fact]
     public void ACheckpointOfAnotherOriginIsNotTheLogs() =>
-        Assert.Throws<FormatException>(() => Checkpoint.ParseSigned(new Checkpoint("elsewhere", 0, MerkleTree.EmptyRoot).Sign(_signer).ToString(), _signer.Verifier));
+        Assert.Throws<FormatException>(() =>
+            Checkpoint.ParseSigned(new Checkpoint("elsewhere", 0, MerkleTree.EmptyRoot).Sign(_signer).ToString(), _signer.Verifier));
 
     [Fact]
     public void AReceiptVerifiesItsEntryAndNoOther()
@@ -96,12 +97,14 @@ public sealed class CheckpointTests : IDisposable
 
     [Fact]
     public void AReceiptWithMoreHashesThanATreeHasLevelsIsRefused() =>
-        Assert.Throws<FormatException>(() => LogProof.Parse($"c2sp.org/tlog-proof@v1\nindex 0\n{string.Concat(Enumerable.Repeat(Root + "\n", 64))}\ncheckpoint"));
+        Assert.Throws<FormatException>(() =>
+            LogProof.Parse($"c2sp.org/tlog-proof@v1\nindex 0\n{string.Concat(Enumerable.Repeat(Root + "\n", 64))}\ncheckpoint"));
 
     private LogProof Prove(byte[][] entries, int index)
     {
         var leaves = entries.Select(entry => MerkleTree.HashLeaf(entry)).ToArray();
-        MerkleHash Node(int level, long position) => level == 0 ? leaves[position] : MerkleTree.HashNode(Node(level - 1, 2 * position), Node(level - 1, (2 * position) + 1));
+        MerkleHash Node(int level, long position) =>
+            level == 0 ? leaves[position] : MerkleTree.HashNode(Node(level - 1, 2 * position), Node(level - 1, (2 * position) + 1));
         var checkpoint = new Checkpoint(_signer.Verifier.Name, leaves.Length, MerkleTree.Root(leaves.Length, Node));
         return new LogProof(index, MerkleTree.InclusionProof(index, leaves.Length, Node), checkpoint.Sign(_signer).ToString());
     }

@@ -72,31 +72,33 @@ public sealed class MerkleTreeTests
                 var oldRoot = Definition(leaves.AsSpan(0, oldSize));
                 var proof = MerkleTree.ConsistencyProof(oldSize, newSize, Nodes(leaves));
                 Assert.True(MerkleTree.VerifyConsistency(oldSize, oldRoot, newSize, newRoot, proof));
-                Assert.False(MerkleTree.VerifyConsistency(oldSize, leaves[0] == oldRoot ? newRoot : leaves[0], newSize, newRoot, proof) && newSize > 1);
+                Assert.False(MerkleTree.VerifyConsistency(oldSize, leaves[0] == oldRoot ? newRoot : leaves[0], newSize, newRoot, proof)
+                    && newSize > 1);
                 Assert.False(MerkleTree.VerifyConsistency(oldSize, oldRoot, newSize, MerkleTree.EmptyRoot, proof));
             }
         }
     }
 
     [Fact]
-    public void ProofsOfLargeTreesVerifyAndBreakWithAnyChangedHash() => Prop.ForAll(Sizes(), Gen.Choose(0, int.MaxValue).ToArbitrary(), (size, pick) =>
-    {
-        var leaves = Leaves(size);
-        var root = Definition(leaves);
-        int index = pick % size;
-        var inclusion = MerkleTree.InclusionProof(index, size, Nodes(leaves)).ToList();
-        var consistency = MerkleTree.ConsistencyProof(index + 1, size, Nodes(leaves)).ToList();
-        var oldRoot = Definition(leaves.AsSpan(0, index + 1));
-        bool holds = MerkleTree.VerifyInclusion(leaves[index], index, size, root, inclusion)
-            && MerkleTree.VerifyConsistency(index + 1, oldRoot, size, root, consistency);
-        if (inclusion.Count > 0)
-            inclusion[pick % inclusion.Count] = MerkleTree.EmptyRoot;
-        if (consistency.Count > 0)
-            consistency[pick % consistency.Count] = MerkleTree.EmptyRoot;
-        return holds
-            && (inclusion.Count == 0 || !MerkleTree.VerifyInclusion(leaves[index], index, size, root, inclusion))
-            && (consistency.Count == 0 || !MerkleTree.VerifyConsistency(index + 1, oldRoot, size, root, consistency));
-    }).Holds();
+    public void ProofsOfLargeTreesVerifyAndBreakWithAnyChangedHash() =>
+        Prop.ForAll(Sizes(), Gen.Choose(0, int.MaxValue).ToArbitrary(), (size, pick) =>
+        {
+            var leaves = Leaves(size);
+            var root = Definition(leaves);
+            int index = pick % size;
+            var inclusion = MerkleTree.InclusionProof(index, size, Nodes(leaves)).ToList();
+            var consistency = MerkleTree.ConsistencyProof(index + 1, size, Nodes(leaves)).ToList();
+            var oldRoot = Definition(leaves.AsSpan(0, index + 1));
+            bool holds = MerkleTree.VerifyInclusion(leaves[index], index, size, root, inclusion)
+                && MerkleTree.VerifyConsistency(index + 1, oldRoot, size, root, consistency);
+            if (inclusion.Count > 0)
+                inclusion[pick % inclusion.Count] = MerkleTree.EmptyRoot;
+            if (consistency.Count > 0)
+                consistency[pick % consistency.Count] = MerkleTree.EmptyRoot;
+            return holds
+                && (inclusion.Count == 0 || !MerkleTree.VerifyInclusion(leaves[index], index, size, root, inclusion))
+                && (consistency.Count == 0 || !MerkleTree.VerifyConsistency(index + 1, oldRoot, size, root, consistency));
+        }).Holds();
 
     [Fact]
     public void ATreeReadBackFromItsEdgeGrowsOnAsIfNothingHadHappened() => Prop.ForAll(Sizes(), size =>
@@ -116,7 +118,8 @@ public sealed class MerkleTreeTests
     [InlineData(3, 32)]
     [InlineData(3, 65)]
     [InlineData(4, 64)]
-    public void BytesThatAreNotTheEdgeOfATreeOfThatSizeAreRefused(long size, int bytes) => Assert.Null(CompactTree.TryRead(size, new byte[bytes]));
+    public void BytesThatAreNotTheEdgeOfATreeOfThatSizeAreRefused(long size, int bytes) =>
+        Assert.Null(CompactTree.TryRead(size, new byte[bytes]));
 
     [Fact]
     public void AppendingTellsOfEachSubtreeItCompletes()
@@ -126,7 +129,9 @@ public sealed class MerkleTreeTests
         foreach (var leaf in Leaves(8))
             tree = tree.Append(leaf, (level, index, _) => completed.Add((level, index)));
 
-        Assert.Equal([(0, 0), (0, 1), (1, 0), (0, 2), (0, 3), (1, 1), (2, 0), (0, 4), (0, 5), (1, 2), (0, 6), (0, 7), (1, 3), (2, 1), (3, 0)], completed);
+        Assert.Equal(
+            [(0, 0), (0, 1), (1, 0), (0, 2), (0, 3), (1, 1), (2, 0), (0, 4), (0, 5), (1, 2), (0, 6), (0, 7), (1, 3), (2, 1), (3, 0)],
+            completed);
     }
 
     [Theory]
@@ -147,7 +152,8 @@ public sealed class MerkleTreeTests
 
     private static Arbitrary<int> Sizes() => Gen.Choose(1, 3000).ToArbitrary();
 
-    private static MerkleHash[] Leaves(int count) => [.. Enumerable.Range(0, count).Select(i => MerkleTree.HashLeaf(BitConverter.GetBytes(i)))];
+    private static MerkleHash[] Leaves(int count) =>
+        [.. Enumerable.Range(0, count).Select(i => MerkleTree.HashLeaf(BitConverter.GetBytes(i)))];
 
     private static CompactTree Grow(MerkleHash[] leaves)
     {

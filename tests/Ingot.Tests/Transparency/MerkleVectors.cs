@@ -44,7 +44,9 @@ public sealed class MerkleVectors
     private static TheoryData<string> Cases(string kind)
     {
         string directory = Repository.Vector("merkle", kind);
-        return [.. Directory.EnumerateFiles(directory, "*.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(file => Path.GetRelativePath(Repository.Vector("merkle"), file))];
+        return [.. Directory.EnumerateFiles(directory, "*.json", SearchOption.AllDirectories)
+            .Order(StringComparer.Ordinal)
+            .Select(file => Path.GetRelativePath(Repository.Vector("merkle"), file))];
     }
 
     private static JsonElement Read(string file)
@@ -70,5 +72,6 @@ public sealed class MerkleVectors
     }
 
     // Some cases call a few words a hash: another hash for each stands in.
-    private static MerkleHash Hash(string text) => MerkleHash.TryParse(text, out var hash) ? hash : MerkleTree.HashLeaf(Encoding.UTF8.GetBytes(text));
+    private static MerkleHash Hash(string text) =>
+        MerkleHash.TryParse(text, out var hash) ? hash : MerkleTree.HashLeaf(Encoding.UTF8.GetBytes(text));
 }

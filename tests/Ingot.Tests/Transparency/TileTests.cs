@@ -25,7 +25,8 @@ public sealed class TileTests
 
     [Fact]
     public void EveryPathReadsBack() => Prop.ForAll(
-        Gen.Choose(-1, 63).ToArbitrary(), Gen.Choose(0, int.MaxValue).ToArbitrary(), Gen.Choose(1, 256).ToArbitrary(), (level, index, width) =>
+        Gen.Choose(-1, 63).ToArbitrary(), Gen.Choose(0, int.MaxValue).ToArbitrary(), Gen.Choose(1, 256).ToArbitrary(),
+        (level, index, width) =>
         {
             var tile = new Tile(level, index, width);
             return Tile.TryParse(tile.Path, out var parsed) && parsed == tile;

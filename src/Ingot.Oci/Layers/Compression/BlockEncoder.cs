@@ -5,7 +5,8 @@ namespace Ingot.Oci.Layers.Compression;
 /// <summary>A compressed block, in a rented array, and the checksum and length of what it was.</summary>
 internal readonly record struct EncodedBlock(ArraySegment<byte> Bytes, uint Checksum, int Length);
 
-/// <summary>Cuts what is written into blocks of a fixed size, encodes them in parallel and writes them in order. Disposing finishes and leaves the output open.</summary>
+/// <summary>Cuts what is written into blocks of a fixed size, encodes them in parallel and writes them in order. Disposing finishes and
+/// leaves the output open.</summary>
 internal abstract class BlockEncoder : Stream
 {
     private static readonly int s_parallel = Math.Clamp(Environment.ProcessorCount, 2, 8);

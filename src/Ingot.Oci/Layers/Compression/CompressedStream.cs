@@ -16,8 +16,8 @@ public static class CompressedStream
         ([0x28, 0xB5, 0x2F, 0xFD], "libzstd1", input => new ZstdDecoder(input)),
     ];
 
-    /// <summary>A stream over the decompressed bytes of <paramref name="input"/>, which it owns; that itself when it is not compressed. Memory is bounded, whatever the input;
-    /// damaged data throws <see cref="LayerException"/> while it is read.</summary>
+    /// <summary>A stream over the decompressed bytes of <paramref name="input"/>, which it owns; that itself when it is not compressed.
+    /// Memory is bounded, whatever the input; damaged data throws <see cref="LayerException"/> while it is read.</summary>
     /// <param name="input">The data, from its beginning.</param>
     /// <param name="magic">Its first <see cref="MagicBytes"/> bytes, or all of them when it has fewer.</param>
     public static Stream Open(Stream input, ReadOnlySpan<byte> magic)

@@ -3,7 +3,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Oci.Layers.Compression;
 
-/// <summary>Reads gzip members one after the other (<see href="https://www.rfc-editor.org/rfc/rfc1952#section-2.2">RFC 1952, 2.2</see>).</summary>
+/// <summary>Reads gzip members one after the other (<see href="https://www.rfc-editor.org/rfc/rfc1952#section-2.2">RFC 1952,
+/// 2.2</see>).</summary>
 internal sealed unsafe class GzipDecoder : DecodingStream
 {
     // Native code keeps a pointer back to this struct: it must not move.

@@ -6,8 +6,8 @@ namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>Compresses into one gzip member, in blocks of a fixed size on several processors.</summary>
 /// <remarks>
-/// Each block is deflated on its own with the 32 KiB before it as dictionary, ends at a byte boundary, and the pieces are joined, as pigz does.
-/// Neither the number of processors nor the sizes of the writes change a byte.
+/// Each block is deflated on its own with the 32 KiB before it as dictionary, ends at a byte boundary, and the pieces are joined, as pigz
+/// does. Neither the number of processors nor the sizes of the writes change a byte.
 /// </remarks>
 internal sealed class GzipEncoder : BlockEncoder
 {

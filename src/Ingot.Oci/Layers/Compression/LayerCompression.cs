@@ -12,15 +12,18 @@ public sealed record LayerCompression
     private static readonly LayerCompression[] s_all =
     [
         new("none", Content.MediaType.Layer, () => "none", output => new UncompressedStream(output), input => input),
-        new("gzip", Content.MediaType.LayerGzip, () => $"gzip level {GzipLevel}, zlib {ZLib.Version}", output => new GzipEncoder(output, GzipLevel), input => new GzipDecoder(input)),
-        new("zstd", Content.MediaType.LayerZstd, () => $"zstd level {ZstdLevel}, frames of 1 to 4 MiB by content, libzstd {Zstd.Version}", NewZstandard, input => new ZstdDecoder(input)),
+        new("gzip", Content.MediaType.LayerGzip, () => $"gzip level {GzipLevel}, zlib {ZLib.Version}",
+            output => new GzipEncoder(output, GzipLevel), input => new GzipDecoder(input)),
+        new("zstd", Content.MediaType.LayerZstd, () => $"zstd level {ZstdLevel}, frames of 1 to 4 MiB by content, libzstd {Zstd.Version}",
+            NewZstandard, input => new ZstdDecoder(input)),
     ];
 
     private readonly Func<string> _codec;
     private readonly Func<Stream, Stream> _compress;
     private readonly Func<Stream, Stream> _decompress;
 
-    private LayerCompression(string name, string mediaType, Func<string> codec, Func<Stream, Stream> compress, Func<Stream, Stream> decompress)
+    private LayerCompression(
+        string name, string mediaType, Func<string> codec, Func<Stream, Stream> compress, Func<Stream, Stream> decompress)
     {
         Name = name;
         MediaType = mediaType;
@@ -50,9 +53,11 @@ public sealed record LayerCompression
     /// <summary>The compression of that name; null when there is none.</summary>
     public static LayerCompression? Find(string name) => Array.Find(s_all, compression => compression.Name == name);
 
-    /// <summary>The compression of layers of that media type, OCI's or Docker's; throws <see cref="LayerException"/> for another type.</summary>
+    /// <summary>The compression of layers of that media type, OCI's or Docker's;
+    /// throws <see cref="LayerException"/> for another type.</summary>
     public static LayerCompression ForMediaType(string mediaType) => FindMediaType(mediaType)
-        ?? throw new LayerException($"'{mediaType}' is not a layer: expected one of {string.Join(", ", s_all.Select(compression => $"'{compression.MediaType}'"))}");
+        ?? throw new LayerException($"'{mediaType}' is not a layer: "
+            + $"expected one of {string.Join(", ", s_all.Select(compression => $"'{compression.MediaType}'"))}");
 
     /// <summary>As <see cref="ForMediaType"/>; null for another type, such as that of layers which may not be distributed.</summary>
     public static LayerCompression? FindMediaType(string mediaType) => mediaType switch
@@ -62,12 +67,14 @@ public sealed record LayerCompression
         _ => Array.Find(s_all, compression => compression.MediaType == mediaType),
     };
 
-    /// <summary>A stream that compresses what is written to it, asynchronously, into <paramref name="output"/>. Disposing it (asynchronously) finishes the data and leaves the output open.</summary>
+    /// <summary>A stream that compresses what is written to it, asynchronously, into <paramref name="output"/>. Disposing it
+    /// (asynchronously) finishes the data and leaves the output open.</summary>
     public Stream Compress(Stream output) => _compress(output);
 
     internal static ZstdEncoder NewZstandard(Stream output) => new(output, ZstdLevel);
 
-    /// <summary>A stream over the decompressed bytes of <paramref name="input"/>, which it owns. Memory is bounded, whatever the input.</summary>
+    /// <summary>A stream over the decompressed bytes of <paramref name="input"/>, which it owns. Memory is bounded,
+    /// whatever the input.</summary>
     public Stream Decompress(Stream input) => _decompress(input);
 
     /// <inheritdoc/>

@@ -24,7 +24,8 @@ internal static unsafe partial class Xz
     public static void Check(int result)
     {
         if (result == MemoryLimitError)
-            throw new LayerException($"the xz data needs more than {MaxMemory >> 20} MiB of memory to be read: compress it with a smaller dictionary");
+            throw new LayerException(
+                $"the xz data needs more than {MaxMemory >> 20} MiB of memory to be read: compress it with a smaller dictionary");
         if (result is not (Ok or StreamEnd or BufferError))
             throw new LayerException($"liblzma answered {result}: the xz data is damaged");
     }

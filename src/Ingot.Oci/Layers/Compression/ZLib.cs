@@ -3,7 +3,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Oci.Layers.Compression;
 
-/// <summary>The system's zlib (<see href="https://zlib.net/manual.html">manual</see>): its deflate does not change with the .NET version.</summary>
+/// <summary>The system's zlib (<see href="https://zlib.net/manual.html">manual</see>):
+/// its deflate does not change with the .NET version.</summary>
 internal static unsafe partial class ZLib
 {
     public const int Ok = 0;
@@ -43,7 +44,8 @@ internal static unsafe partial class ZLib
     private static partial nint VersionText();
 
     [LibraryImport(Library, EntryPoint = "deflateInit2_")]
-    private static partial int DeflateInit(Stream* stream, int level, int method, int windowBits, int memoryLevel, int strategy, nint version, int size);
+    private static partial int DeflateInit(
+        Stream* stream, int level, int method, int windowBits, int memoryLevel, int strategy, nint version, int size);
 
     [LibraryImport(Library, EntryPoint = "inflateInit2_")]
     private static partial int InflateInit(Stream* stream, int windowBits, nint version, int size);

@@ -3,7 +3,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Oci.Layers.Compression;
 
-/// <summary>The system's zstd (<see href="https://facebook.github.io/zstd/zstd_manual.html">manual</see>), as far as layers need it.</summary>
+/// <summary>The system's zstd (<see href="https://facebook.github.io/zstd/zstd_manual.html">manual</see>),
+/// as far as layers need it.</summary>
 internal static unsafe partial class Zstd
 {
     /// <summary>128 MiB: what the command line accepts too. A frame that needs more is refused.</summary>

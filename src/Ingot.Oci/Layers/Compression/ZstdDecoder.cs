@@ -2,7 +2,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Oci.Layers.Compression;
 
-/// <summary>Reads zstd frames one after the other (<see href="https://www.rfc-editor.org/rfc/rfc8878#section-3">RFC 8878, 3</see>).</summary>
+/// <summary>Reads zstd frames one after the other (<see href="https://www.rfc-editor.org/rfc/rfc8878#section-3">RFC 8878,
+/// 3</see>).</summary>
 internal sealed unsafe class ZstdDecoder : DecodingStream
 {
     private readonly NativeState _decoder = new(Zstd.CreateDecoder(), decoder => Zstd.FreeDecoder(decoder));

@@ -9,13 +9,16 @@ namespace Ingot.Oci.Layers.Compression;
 public readonly record struct LayerFrame(long Start, long At);
 
 /// <summary>Compresses into zstd frames on several processors
-/// (<see href="https://www.rfc-editor.org/rfc/rfc8878#section-3">RFC 8878, 3</see>: frames that follow each other are one stream).</summary>
+/// (<see href="https://www.rfc-editor.org/rfc/rfc8878#section-3">RFC 8878, 3</see>:
+/// frames that follow each other are one stream).</summary>
 /// <remarks>
-/// Where a frame ends is decided by the bytes there: after a change frames soon are the same as before it. Neither the number of processors nor the sizes of the writes change a byte.
+/// Where a frame ends is decided by the bytes there: after a change frames soon are the same as before it. Neither the number of processors
+/// nor the sizes of the writes change a byte.
 /// </remarks>
 internal sealed class ZstdEncoder(Stream output, int level) : BlockEncoder(output, MaxBlockBytes, windowBytes: 0)
 {
-    /// <summary>The most bytes in a frame: twice the window of the levels in use, less so much that what becomes of it at worst fits into 4 MiB too.</summary>
+    /// <summary>The most bytes in a frame: twice the window of the levels in use,
+    /// less so much that what becomes of it at worst fits into 4 MiB too.</summary>
     public const int MaxBlockBytes = (4 << 20) - (64 << 10);
 
     /// <summary>The fewest, except in the last: smaller ones would compress less.</summary>

@@ -32,11 +32,14 @@ internal static class ErofsAttributes
         bytes.Write(stackalloc byte[HeaderBytes]);
         foreach (var (name, value) in kept)
             Write(bytes, path, name, value);
-        return bytes.Length <= MaxBytes ? bytes.ToArray() : throw new LayerException($"'{path}' has {bytes.Length} bytes of attributes: EROFS holds {MaxBytes}");
+        return bytes.Length <= MaxBytes
+            ? bytes.ToArray()
+            : throw new LayerException($"'{path}' has {bytes.Length} bytes of attributes: EROFS holds {MaxBytes}");
     }
 
     /// <summary>What the inode says of the length of its attributes.</summary>
-    public static ushort Count(byte[] attributes) => attributes.Length == 0 ? (ushort)0 : (ushort)(1 + ((attributes.Length - HeaderBytes) / EntryBytes));
+    public static ushort Count(byte[] attributes) =>
+        attributes.Length == 0 ? (ushort)0 : (ushort)(1 + ((attributes.Length - HeaderBytes) / EntryBytes));
 
     // Overlay attributes would redirect the file system; labels and access lists belong to the host.
     private static SortedDictionary<string, byte[]> Kept(string path, TarEntry? entry)
@@ -44,9 +47,11 @@ internal static class ErofsAttributes
         var kept = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
         foreach (var (name, value) in entry?.ExtendedAttributes ?? [])
         {
-            if (name.StartsWith(OverlayAttribute.Prefix, StringComparison.Ordinal) || name.StartsWith("user.overlay.", StringComparison.Ordinal))
+            if (name.StartsWith(OverlayAttribute.Prefix, StringComparison.Ordinal)
+                || name.StartsWith("user.overlay.", StringComparison.Ordinal))
                 throw new LayerException($"'{path}' has the attribute '{name}', which steers overlay file systems");
-            if (name.StartsWith(UserPrefix, StringComparison.Ordinal) || (name == OverlayAttribute.Capability && entry!.Type == TarEntryType.File))
+            if (name.StartsWith(UserPrefix, StringComparison.Ordinal)
+                || (name == OverlayAttribute.Capability && entry!.Type == TarEntryType.File))
                 kept[name] = value;
         }
 
@@ -58,7 +63,8 @@ internal static class ErofsAttributes
         var (index, prefix) = IndexOf(name);
         byte[] rest = TarPath.Encode(name[prefix.Length..]);
         if (rest.Length == 0 || prefix.Length + rest.Length > MaxNameBytes || rest.Contains((byte)0))
-            throw new LayerException($"'{path}' has the attribute '{name.Replace("\0", "\\0", StringComparison.Ordinal)}', whose name Linux does not know");
+            throw new LayerException(
+                $"'{path}' has the attribute '{name.Replace("\0", "\\0", StringComparison.Ordinal)}', whose name Linux does not know");
         if (value.Length > MaxValueBytes)
             throw new LayerException($"'{path}' has the attribute '{name}' of {value.Length} bytes: EROFS holds {MaxValueBytes}");
 

@@ -1,6 +1,7 @@
 namespace Ingot.Oci.Layers.Erofs;
 
-/// <summary>The content of directories: blocks, each with the entries of some names and then these names, sorted by their bytes throughout, the two dots among them.</summary>
+/// <summary>The content of directories: blocks, each with the entries of some names and then these names, sorted by their bytes throughout,
+/// the two dots among them.</summary>
 internal sealed class ErofsDirectory(ErofsTree tree)
 {
     // Of one directory at a time.
@@ -39,7 +40,8 @@ internal sealed class ErofsDirectory(ErofsTree tree)
         {
             var (start, length, node) = _entries[i];
             var inode = node.Target ?? node;
-            ErofsFormat.WriteDirectoryEntry(block[((i - first) * ErofsFormat.DirectoryEntryBytes)..], inode.Position, nameOffset, inode.Mode);
+            ErofsFormat.WriteDirectoryEntry(block[((i - first) * ErofsFormat.DirectoryEntryBytes)..], inode.Position,
+                nameOffset, inode.Mode);
             tree.Name(start, length).CopyTo(block[nameOffset..]);
             nameOffset += length;
         }
@@ -78,7 +80,8 @@ internal sealed class ErofsDirectory(ErofsTree tree)
             AddDots(directory, ++dots);
     }
 
-    private void AddDots(ErofsNode directory, int count) => _entries.Add(new Entry(0, count, count == 1 ? directory : directory.Parent ?? directory));
+    private void AddDots(ErofsNode directory, int count) =>
+        _entries.Add(new Entry(0, count, count == 1 ? directory : directory.Parent ?? directory));
 
     private readonly record struct Entry(int NameStart, int NameLength, ErofsNode Node);
 }

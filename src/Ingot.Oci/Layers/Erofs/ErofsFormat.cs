@@ -5,7 +5,8 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Layers.Erofs;
 
-/// <summary>The records of the format (<see href="https://docs.kernel.org/filesystems/erofs.html">EROFS</see>, the kernel's <c>fs/erofs/erofs_fs.h</c>) as bytes, little-endian throughout.</summary>
+/// <summary>The records of the format (<see href="https://docs.kernel.org/filesystems/erofs.html">EROFS</see>, the kernel's
+/// <c>fs/erofs/erofs_fs.h</c>) as bytes, little-endian throughout.</summary>
 internal static class ErofsFormat
 {
     // As archives have it: so every content in one begins at a block.
@@ -63,7 +64,8 @@ internal static class ErofsFormat
 
     public static bool IsSymbolicLink(ErofsNode node) => node.Type == SymbolicLinkType;
 
-    /// <summary>The smallest chunk that holds a whole file, as a power of two of bytes: one index a file, but for those beyond a tebibyte.</summary>
+    /// <summary>The smallest chunk that holds a whole file, as a power of two of bytes: one index a file,
+    /// but for those beyond a tebibyte.</summary>
     public static int ChunkBits(long size) => Math.Clamp(64 - BitOperations.LeadingZeroCount((ulong)(size - 1)), BlockBits, MaxChunkBits);
 
     /// <summary>How many chunk indexes a file has.</summary>

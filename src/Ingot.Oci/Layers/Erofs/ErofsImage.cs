@@ -3,11 +3,13 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Layers.Erofs;
 
-/// <summary>Makes a layer mountable without unpacking it: an <see href="https://docs.kernel.org/filesystems/erofs.html">EROFS</see> image that holds names, metadata and links,
-/// while the contents stay where they are, in the layer's uncompressed archive or in other files beside it.</summary>
+/// <summary>Makes a layer mountable without unpacking it: an <see href="https://docs.kernel.org/filesystems/erofs.html">EROFS</see> image
+/// that holds names, metadata and links, while the contents stay where they are,
+/// in the layer's uncompressed archive or in other files beside it.</summary>
 /// <remarks>
-/// The mounted image is what <see cref="LayerExtractor"/> makes of the layer with <see cref="WhiteoutForm.Overlay"/>: a lower directory for overlay file systems.
-/// Equal layers give equal bytes. A layer that cannot be said in an image is refused (<see cref="LayerException"/>): unpack it then.
+/// The mounted image is what <see cref="LayerExtractor"/> makes of the layer with <see cref="WhiteoutForm.Overlay"/>: a lower directory for
+/// overlay file systems. Equal layers give equal bytes. A layer that cannot be said in an image is refused (<see cref="LayerException"/>):
+/// unpack it then.
 /// </remarks>
 public sealed class ErofsImage
 {
@@ -32,7 +34,8 @@ public sealed class ErofsImage
     /// <summary>Writes the image of a layer.</summary>
     /// <param name="output">Where to; it stays open.</param>
     /// <param name="index">What is in the layer.</param>
-    /// <param name="devices">The files that hold the contents, in the order in which they will be given when the image is mounted; the first is the layer's archive, unless the options say otherwise. At least one.</param>
+    /// <param name="devices">The files that hold the contents, in the order in which they will be given when the image is mounted; the
+    /// first is the layer's archive, unless the options say otherwise. At least one.</param>
     /// <param name="options">How; null for the defaults.</param>
     public static void Write(Stream output, LayerIndex index, IReadOnlyList<ErofsDevice> devices, ErofsOptions? options = null) =>
         output.Write(Encode(index, devices, options ?? new ErofsOptions()));
@@ -51,7 +54,8 @@ public sealed class ErofsImage
     {
         ArgumentOutOfRangeException.ThrowIfZero(devices.Count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(devices.Count, ErofsFormat.MaxDevices);
-        if (devices.FirstOrDefault(device => device.Bytes < 0 || ErofsFormat.Blocks(device.Bytes) >= uint.MaxValue) is { Bytes: not 0 } wrong)
+        if (devices.FirstOrDefault(device => device.Bytes < 0 || ErofsFormat.Blocks(device.Bytes) >= uint.MaxValue)
+            is { Bytes: not 0 } wrong)
             throw new LayerException($"the contents lie in a file of {wrong.Bytes} bytes: EROFS reads 2 TiB");
     }
 
@@ -61,7 +65,8 @@ public sealed class ErofsImage
         _end = ErofsFormat.DevicesPosition + ((long)_devices.Count * ErofsFormat.DeviceBytes);
         foreach (var node in _tree.Nodes.Where(node => node.HasInode))
             PlaceInode(node);
-        foreach (var node in _tree.Nodes.Where(node => node.HasInode && node is { IsInline: false, Size: > 0 } && !ErofsFormat.IsFile(node)))
+        foreach (var node in _tree.Nodes
+            .Where(node => node.HasInode && node is { IsInline: false, Size: > 0 } && !ErofsFormat.IsFile(node)))
         {
             node.DataPosition = _end = Up(_end, ErofsFormat.BlockBytes);
             _end += node.Size;
@@ -79,7 +84,8 @@ public sealed class ErofsImage
             node.Size = _directories.Size(node);
         long head = ErofsFormat.InodeBytes + node.Attributes.Length;
         node.IsInline = !ErofsFormat.IsFile(node) && node.Size > 0 && head + node.Size <= ErofsFormat.BlockBytes;
-        long length = ErofsFormat.IsFile(node) ? Up(head, ErofsFormat.ChunkIndexBytes) + (ErofsFormat.Chunks(node.Size) * ErofsFormat.ChunkIndexBytes)
+        long length = ErofsFormat.IsFile(node) ? Up(head, ErofsFormat.ChunkIndexBytes)
+            + (ErofsFormat.Chunks(node.Size) * ErofsFormat.ChunkIndexBytes)
             : node.IsInline ? head + node.Size
             : head;
 
@@ -127,10 +133,13 @@ public sealed class ErofsImage
     {
         var place = _options.PlaceOf?.Invoke(file) ?? new ErofsPlace(1, file.Offset);
         // The kernel reads whole blocks, and calls it an error when the last one is not all there.
-        if (place.Device < 1 || place.Device > _devices.Count || place.Offset < 0 || place.Offset > _devices[place.Device - 1].Bytes - Up(file.Size, ErofsFormat.BlockBytes))
-            throw new LayerException($"the {file.Size} bytes of '{file.Path}' at {place.Offset} of device {place.Device} do not lie within it");
+        if (place.Device < 1 || place.Device > _devices.Count || place.Offset < 0
+            || place.Offset > _devices[place.Device - 1].Bytes - Up(file.Size, ErofsFormat.BlockBytes))
+            throw new LayerException(
+                $"the {file.Size} bytes of '{file.Path}' at {place.Offset} of device {place.Device} do not lie within it");
         if (place.Offset % ErofsFormat.BlockBytes != 0)
-            throw new LayerException($"the content of '{file.Path}' lies at {place.Offset} of device {place.Device}, which is no multiple of {ErofsFormat.BlockBytes}");
+            throw new LayerException($"the content of '{file.Path}' lies at {place.Offset} of device {place.Device}, "
+                + $"which is no multiple of {ErofsFormat.BlockBytes}");
         return place;
     }
 

@@ -105,7 +105,9 @@ internal sealed class ErofsInodes : IDisposable
     private static long LinkBytes(TarEntry entry)
     {
         int bytes = TarPath.Encode(entry.LinkTarget ?? "").Length;
-        return bytes is > 0 and <= MaxLinkBytes ? bytes : throw new LayerException($"the symbolic link '{entry.Path}' has a text of {bytes} bytes: 1 to {MaxLinkBytes} are allowed");
+        return bytes is > 0 and <= MaxLinkBytes
+            ? bytes
+            : throw new LayerException($"the symbolic link '{entry.Path}' has a text of {bytes} bytes: 1 to {MaxLinkBytes} are allowed");
     }
 
     private uint DeviceOf(TarEntry entry)

@@ -5,7 +5,8 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Oci.Layers.Erofs;
 
-/// <summary>The names of a layer as a tree in overlay form: directories that the layer does not mention, deletions and links included.</summary>
+/// <summary>The names of a layer as a tree in overlay form: directories that the layer does not mention,
+/// deletions and links included.</summary>
 internal sealed class ErofsTree
 {
     private const int MaxNameBytes = 255;
@@ -29,7 +30,8 @@ internal sealed class ErofsTree
     /// <summary>The bytes of a name; of all those in the tree, <c>..</c> stands first.</summary>
     public ReadOnlySpan<byte> Name(int start, int length) => _names.AsSpan(start, length);
 
-    /// <summary>Builds the tree, or throws <see cref="LayerException"/> for a layer that <see cref="LayerExtractor"/> would refuse.</summary>
+    /// <summary>Builds the tree, or throws <see cref="LayerException"/> for a layer that <see cref="LayerExtractor"/> would
+    /// refuse.</summary>
     public static ErofsTree Of(LayerIndex index)
     {
         var tree = new ErofsTree(index.Files.Count);
@@ -127,12 +129,15 @@ internal sealed class ErofsTree
     }
 
     private static bool IsAtOrAbove(string directory, ReadOnlySpan<char> path) =>
-        directory.Length == 0 || (path.StartsWith(directory, StringComparison.Ordinal) && (path.Length == directory.Length || path[directory.Length] == '/'));
+        directory.Length == 0
+            || (path.StartsWith(directory, StringComparison.Ordinal) && (path.Length == directory.Length || path[directory.Length] == '/'));
 
     // The child is there as the last one, or not at all.
     private ErofsNode EnterChild(ErofsNode parent, ReadOnlySpan<char> path)
     {
-        var child = parent.LastChild is { } last && path.SequenceEqual(last.Path) ? last : New(parent, path.ToString(), ErofsNodeKind.ImpliedDirectory, record: null);
+        var child = parent.LastChild is { } last && path.SequenceEqual(last.Path)
+            ? last
+            : New(parent, path.ToString(), ErofsNodeKind.ImpliedDirectory, record: null);
         if (child.Kind == ErofsNodeKind.Whiteout)
         {
             child.Kind = ErofsNodeKind.ImpliedDirectory;
@@ -146,13 +151,22 @@ internal sealed class ErofsTree
         return child;
     }
 
-    private static bool IsDirectory(ErofsNode node) => node.Kind == ErofsNodeKind.ImpliedDirectory || node.Record?.Type == TarEntryType.Directory;
+    private static bool IsDirectory(ErofsNode node) =>
+        node.Kind == ErofsNodeKind.ImpliedDirectory || node.Record?.Type == TarEntryType.Directory;
 
     private ErofsNode New(ErofsNode parent, string path, ErofsNodeKind kind, FileRecord? record)
     {
         int start = _namesLength;
         AppendName(path);
-        var node = new ErofsNode { Path = path, Parent = parent, Kind = kind, Record = record, NameStart = start, NameLength = _namesLength - start };
+        var node = new ErofsNode
+        {
+            Path = path,
+            Parent = parent,
+            Kind = kind,
+            Record = record,
+            NameStart = start,
+            NameLength = _namesLength - start,
+        };
         parent.Append(node);
         _nodes.Add(node);
         return node;
@@ -204,7 +218,8 @@ internal sealed class ErofsTree
         for (int left = nodes.Count; IsLink(at) && left > 0; left--)
         {
             if (!nodes.TryGetValue(at.Record!.LinkTarget!, out var target) || IsDirectory(target) || target == at)
-                throw new LayerException($"the hard link '{at.Path}' names '{at.Record.LinkTarget}', which is not a file that the layer brought before");
+                throw new LayerException(
+                    $"the hard link '{at.Path}' names '{at.Record.LinkTarget}', which is not a file that the layer brought before");
             at = target;
         }
 

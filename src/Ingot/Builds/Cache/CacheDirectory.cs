@@ -7,10 +7,12 @@ using Ingot.Plans;
 
 namespace Ingot.Builds.Cache;
 
-/// <summary>A directory that stays from build to build, held by a step of one of perhaps several builds. The kernel gives it up with the process that holds it.</summary>
+/// <summary>A directory that stays from build to build, held by a step of one of perhaps several builds. The kernel gives it up with the
+/// process that holds it.</summary>
 /// <remarks>
-/// Each cache has places, numbered from 0, each with a lock beside it. Who shares takes the first place that nobody has alone; who wants its own takes the first that nobody has;
-/// who waits, waits for place 0. So a cache is mostly one directory, and more only while builds disagree.
+/// Each cache has places, numbered from 0, each with a lock beside it. Who shares takes the first place that nobody has alone; who wants
+/// its own takes the first that nobody has; who waits, waits for place 0. So a cache is mostly one directory,
+/// and more only while builds disagree.
 /// </remarks>
 internal sealed class CacheDirectory : IDisposable
 {
@@ -32,12 +34,15 @@ internal sealed class CacheDirectory : IDisposable
     public static string Of(string root, string id, Digest? initial) =>
         System.IO.Path.Combine(root, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{id}\n{initial}")))[..32]);
 
-    /// <summary>Holds the first place of a cache to read it; null when it is not there, has nothing in it, or somebody has it alone.</summary>
+    /// <summary>Holds the first place of a cache to read it; null when it is not there, has nothing in it,
+    /// or somebody has it alone.</summary>
     /// <param name="places">Of <see cref="Of"/>.</param>
     public static CacheDirectory? TryRead(string places)
     {
         string path = PlaceOf(places, 0);
-        return Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any() && FileLock.TryTake(path + ".lock", shared: true) is { } taken
+        return Directory.Exists(path)
+            && Directory.EnumerateFileSystemEntries(path).Any()
+            && FileLock.TryTake(path + ".lock", shared: true) is { } taken
             ? new CacheDirectory(path, taken)
             : null;
     }
@@ -47,7 +52,9 @@ internal sealed class CacheDirectory : IDisposable
     public static void RemoveEmpty(string places)
     {
         string path = PlaceOf(places, 0);
-        if (!Directory.Exists(path) || Directory.EnumerateFileSystemEntries(path).Any() || FileLock.TryTake(path + ".lock", shared: false) is not { } alone)
+        if (!Directory.Exists(path)
+            || Directory.EnumerateFileSystemEntries(path).Any()
+            || FileLock.TryTake(path + ".lock", shared: false) is not { } alone)
             return;
 
         using (alone)
@@ -61,7 +68,9 @@ internal sealed class CacheDirectory : IDisposable
     /// <param name="time">The clock.</param>
     /// <param name="waiting">Is called when there is somebody to wait for.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public static async Task<CacheDirectory> TakeAsync(string places, CacheSharing sharing, Func<Task<string>> make, TimeProvider time, Action waiting, CancellationToken cancellationToken)
+    public static async Task<CacheDirectory> TakeAsync(
+        string places, CacheSharing sharing, Func<Task<string>> make, TimeProvider time, Action waiting,
+        CancellationToken cancellationToken)
     {
         HostFiles.MakeDirectory(places, 0b111_000_000);
         var (path, taken) = sharing == CacheSharing.Locked
@@ -93,7 +102,8 @@ internal sealed class CacheDirectory : IDisposable
         }
     }
 
-    private static string PlaceOf(string places, int number) => System.IO.Path.Combine(places, number.ToString(CultureInfo.InvariantCulture));
+    private static string PlaceOf(string places, int number) =>
+        System.IO.Path.Combine(places, number.ToString(CultureInfo.InvariantCulture));
 
     private static void MoveUnlessThere(string made, string path)
     {

@@ -6,9 +6,10 @@ namespace Ingot.Builds.Cache;
 
 /// <summary>Keeps a cache honest over a power failure without waiting for the disk at every step.</summary>
 /// <remarks>
-/// What steps write is not synced: a crash of a program loses nothing, because the kernel still has it. After a start of the machine, though, files may be there whose
-/// content never reached the disk. So everything that was written after the last sync of the whole filesystem is then taken away, before anyone reads it.
-/// The kernel's own times are compared: a file's last change of any kind, being renamed included, and the time the mark of the last sync was written.
+/// What steps write is not synced: a crash of a program loses nothing, because the kernel still has it. After a start of the machine,
+/// though, files may be there whose content never reached the disk. So everything that was written after the last sync of the whole
+/// filesystem is then taken away, before anyone reads it. The kernel's own times are compared: a file's last change of any kind, being
+/// renamed included, and the time the mark of the last sync was written.
 /// </remarks>
 internal sealed class CacheDurability
 {
@@ -46,7 +47,8 @@ internal sealed class CacheDurability
     private async Task RemoveAsync(IEnumerable<string> parts, CancellationToken cancellationToken)
     {
         var until = HostFiles.Times(DurableFile)?.Modified ?? DateTimeOffset.MinValue;
-        foreach (var entry in parts.Select(p => Path.Combine(_directory, p)).Where(Directory.Exists).SelectMany(p => Directory.EnumerateFileSystemEntries(p)))
+        foreach (var entry in parts.Select(p => Path.Combine(_directory, p)).Where(Directory.Exists)
+            .SelectMany(p => Directory.EnumerateFileSystemEntries(p)))
         {
             if (HostFiles.Times(entry) is { } times && times.Changed >= until)
                 await Workspace.DeleteAsync(entry, cancellationToken);
@@ -58,7 +60,8 @@ internal sealed class CacheDurability
     /// <summary>Makes everything that was written until now durable.</summary>
     public void Sync()
     {
-        // Its time is that of its content; the rename to its name comes after the sync. Another builder may be at it too: when that one's mark is older, and comes last, more is forgotten than need be.
+        // Its time is that of its content; the rename to its name comes after the sync. Another builder may be at it too: when that one's
+        // mark is older, and comes last, more is forgotten than need be.
         string mark = $"{DurableFile}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(MarkBytes))}";
         File.WriteAllBytes(mark, []);
         using (var directory = new HostFiles(_directory))

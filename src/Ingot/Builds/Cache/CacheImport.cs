@@ -4,8 +4,10 @@ using Ingot.Oci.Layers;
 
 namespace Ingot.Builds.Cache;
 
-/// <summary>What shared caches offer one build. Records were read; blobs are fetched when they are needed, and checked before anything is made of them.</summary>
-/// <remarks>Whoever may write a shared cache decides what results it has. What is checked is that a blob is the layer that a record names, by its digest and the digest of what comes out of it.</remarks>
+/// <summary>What shared caches offer one build. Records were read; blobs are fetched when they are needed,
+/// and checked before anything is made of them.</summary>
+/// <remarks>Whoever may write a shared cache decides what results it has. What is checked is that a blob is the layer that a record names,
+/// by its digest and the digest of what comes out of it.</remarks>
 internal sealed class CacheImport
 {
     private readonly Dictionary<Digest, StepRecord> _records = [];
@@ -14,8 +16,10 @@ internal sealed class CacheImport
     private readonly Dictionary<string, (ICachePlace Place, SharedMount Mount)> _mounts = [];
     private readonly ConcurrentDictionary<Digest, Lazy<Task<Layer>>> _fetched = new();
 
-    /// <summary>Reads the records of shared caches, the first of several that know something being believed. A missing cache is noted; an unreadable one causes a warning.</summary>
-    public static async Task<CacheImport> ReadAsync(IEnumerable<ICachePlace> places, IBuildProgress progress, CancellationToken cancellationToken)
+    /// <summary>Reads the records of shared caches, the first of several that know something being believed. A missing cache is noted; an
+    /// unreadable one causes a warning.</summary>
+    public static async Task<CacheImport> ReadAsync(
+        IEnumerable<ICachePlace> places, IBuildProgress progress, CancellationToken cancellationToken)
     {
         var import = new CacheImport();
         foreach (var place in places)
@@ -33,7 +37,8 @@ internal sealed class CacheImport
             }
             catch (Exception e) when (e is FormatException or IngotException or IOException or HttpRequestException)
             {
-                progress.Report(new BuildEvent.CacheNote($"the cache '{place.Name}' cannot be read and is not used: {IngotException.ReasonOf(e)}", IsWarning: true));
+                progress.Report(new BuildEvent.CacheNote(
+                    $"the cache '{place.Name}' cannot be read and is not used: {IngotException.ReasonOf(e)}", IsWarning: true));
             }
         }
 
@@ -55,7 +60,8 @@ internal sealed class CacheImport
     /// <summary>What may be had for a cache mount; null when there is nothing.</summary>
     public SharedMount? FindMount(string name) => _mounts.TryGetValue(name, out var found) ? found.Mount : null;
 
-    /// <summary>Fetches a layer into a store unless its blob is there, and checks it; once, however many ask. One that is not what it should be throws <see cref="SharedCacheException"/>.</summary>
+    /// <summary>Fetches a layer into a store unless its blob is there, and checks it; once, however many ask. One that is not what it
+    /// should be throws <see cref="SharedCacheException"/>.</summary>
     public Task<Layer> FetchAsync(Digest diffId, IContentStore store, CancellationToken cancellationToken) =>
         _fetched.GetOrAdd(diffId, _ => new(() => FetchOnceAsync(diffId, store, cancellationToken))).Value;
 
@@ -72,7 +78,8 @@ internal sealed class CacheImport
             return null;
 
         var config = SharedCache.ConfigOf(manifest);
-        var stream = await place.OpenAsync(config, cancellationToken) ?? throw new FormatException($"its configuration '{config.Digest}' is not there");
+        var stream = await place.OpenAsync(config, cancellationToken)
+            ?? throw new FormatException($"its configuration '{config.Digest}' is not there");
         await using (stream)
         {
             using var bytes = new MemoryStream((int)config.Size);
@@ -86,7 +93,8 @@ internal sealed class CacheImport
         foreach (var layer in document.Layers)
             _layers.TryAdd(layer.DiffId, (place, layer));
         foreach (var record in document.Records)
-            _records.TryAdd(record.StepKey.Digest, record with { Origin = record.Origin is { } origin ? origin with { Source = place.Name } : null });
+            _records.TryAdd(record.StepKey.Digest,
+                record with { Origin = record.Origin is { } origin ? origin with { Source = place.Name } : null });
         foreach (var selection in document.Selections)
             _selections.TryAdd(selection.Name, selection.Digest);
         foreach (var mount in document.Mounts)
@@ -105,11 +113,13 @@ internal sealed class CacheImport
         }
         catch (Exception e) when (e is not DiskException && e is IngotException or IOException or InvalidDataException)
         {
-            throw new SharedCacheException(place, $"{what} of the cache '{place.Name}' is not what it should be: {IngotException.ReasonOf(e)}", e);
+            throw new SharedCacheException(place,
+                $"{what} of the cache '{place.Name}' is not what it should be: {IngotException.ReasonOf(e)}", e);
         }
     }
 
-    private static async Task BringAsync(ICachePlace place, Descriptor blob, IContentStore store, string what, CancellationToken cancellationToken)
+    private static async Task BringAsync(
+        ICachePlace place, Descriptor blob, IContentStore store, string what, CancellationToken cancellationToken)
     {
         if (await store.SizeAsync(blob.Digest, cancellationToken) == blob.Size)
             return;
@@ -117,13 +127,16 @@ internal sealed class CacheImport
         try
         {
             var stream = await place.OpenAsync(blob, cancellationToken)
-                ?? throw new SharedCacheException(place, $"{what} of the cache '{place.Name}' is not there any more: the blob '{blob.Digest}' is missing");
+                ?? throw new SharedCacheException(place,
+                    $"{what} of the cache '{place.Name}' is not there any more: the blob '{blob.Digest}' is missing");
             await using (stream)
                 await SharedCache.CopyAsync(stream, store, blob, cancellationToken);
         }
-        catch (Exception e) when (e is not (SharedCacheException or DiskException) && e is IngotException or IOException or HttpRequestException)
+        catch (Exception e)
+            when (e is not (SharedCacheException or DiskException) && e is IngotException or IOException or HttpRequestException)
         {
-            throw new SharedCacheException(place, $"{what} of the cache '{place.Name}' could not be fetched: {IngotException.ReasonOf(e)}", e);
+            throw new SharedCacheException(
+                place, $"{what} of the cache '{place.Name}' could not be fetched: {IngotException.ReasonOf(e)}", e);
         }
     }
 }

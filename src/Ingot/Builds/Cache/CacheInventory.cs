@@ -28,7 +28,8 @@ internal sealed record CacheItem(string Name, string Kind)
 }
 
 /// <summary>Everything in a cache, with its size and its last use.</summary>
-/// <remarks>Files that are called after one digest belong together: the index, the facts, the snapshot and the blob of a layer. Snapshots do not change, so each is measured once.</remarks>
+/// <remarks>Files that are called after one digest belong together: the index, the facts, the snapshot and the blob of a layer. Snapshots
+/// do not change, so each is measured once.</remarks>
 internal sealed class CacheInventory
 {
     /// <summary>The kind of blobs in the store of images that nothing names, and no layer of the cache owns.</summary>
@@ -36,8 +37,10 @@ internal sealed class CacheInventory
 
     private static readonly (string Directory, string Kind)[] s_parts =
     [
-        ("steps", "steps"), ("layers", "layers"), ("archives", "layers"), ("snapshots", "snapshots"), (Path.Combine("store", "blobs", "sha256"), "downloads"), ("downloads", "downloads"),
-        ("selections", "records"), ("last", "records"), ("stamps", "records"), ("copied", "records"), ("logs", "logs"), ("exports", "records"), ("unchanged", "records"),
+        ("steps", "steps"), ("layers", "layers"), ("archives", "layers"), ("snapshots", "snapshots"),
+        (Path.Combine("store", "blobs", "sha256"), "downloads"), ("downloads", "downloads"),
+        ("selections", "records"), ("last", "records"), ("stamps", "records"), ("copied", "records"), ("logs", "logs"),
+        ("exports", "records"), ("unchanged", "records"),
     ];
 
     // Of several kinds the one that says most.
@@ -60,7 +63,8 @@ internal sealed class CacheInventory
     /// <param name="live">The blobs there that images need; null when that is not known, and none may be taken.</param>
     /// <param name="keepSizes">Whether what was measured is remembered in the cache.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public static async Task<IReadOnlyList<CacheItem>> ReadAsync(string cache, DirectoryStore store, IReadOnlySet<Digest>? live, bool keepSizes, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<CacheItem>> ReadAsync(
+        string cache, DirectoryStore store, IReadOnlySet<Digest>? live, bool keepSizes, CancellationToken cancellationToken)
     {
         var inventory = new CacheInventory(cache, keepSizes);
         foreach (var (directory, kind) in s_parts)
@@ -76,14 +80,16 @@ internal sealed class CacheInventory
     public static DateTimeOffset? LastUse(string cache, CacheItem item)
     {
         DateTimeOffset? last = null;
-        var times = item.Paths.Concat(item.Blobs).Where(p => !IsSnapshot(cache, p)).Append(Path.Combine(CacheUse.MarksOf(cache), item.Name)).Append(item.Lock ?? "");
+        var times = item.Paths.Concat(item.Blobs).Where(p => !IsSnapshot(cache, p)).Append(Path.Combine(CacheUse.MarksOf(cache), item.Name))
+            .Append(item.Lock ?? "");
         foreach (var time in times.Where(p => p.Length > 0).Select(p => HostFiles.Times(p)?.Modified).OfType<DateTimeOffset>())
             last = last > time ? last : time;
         return last;
     }
 
     // The time of a snapshot is that of a directory in an image; when it was made its last change says, if nothing better is known.
-    private static bool IsSnapshot(string cache, string path) => path.StartsWith(Path.Combine(cache, "snapshots") + "/", StringComparison.Ordinal);
+    private static bool IsSnapshot(string cache, string path) =>
+        path.StartsWith(Path.Combine(cache, "snapshots") + "/", StringComparison.Ordinal);
 
     private void AddPart(string directory, string kind)
     {
@@ -114,7 +120,8 @@ internal sealed class CacheInventory
         item.Paths.Add(path);
         var times = HostFiles.Times(path);
         var time = (!IsSnapshot(_cache, path) ? times?.Modified : item.LastUse == default ? times?.Changed : null) ?? default;
-        item.LastUse = new[] { item.LastUse, time, HostFiles.Times(Path.Combine(CacheUse.MarksOf(_cache), name))?.Modified ?? default }.Max();
+        item.LastUse =
+            new[] { item.LastUse, time, HostFiles.Times(Path.Combine(CacheUse.MarksOf(_cache), name))?.Modified ?? default }.Max();
         if (usage.IsDirectory)
             AddDirectory(item, path);
         else
@@ -133,7 +140,9 @@ internal sealed class CacheInventory
     private void AddMounts()
     {
         string mounts = Path.Combine(_cache, "mounts");
-        foreach (var place in Directory.Exists(mounts) ? Directory.EnumerateDirectories(mounts).SelectMany(Directory.EnumerateDirectories) : [])
+        foreach (var place in Directory.Exists(mounts)
+            ? Directory.EnumerateDirectories(mounts).SelectMany(Directory.EnumerateDirectories)
+            : [])
         {
             var item = new CacheItem(Path.GetRelativePath(mounts, place), "mounts") { Lock = place + ".lock" };
             item.Paths.Add(place);
@@ -167,7 +176,8 @@ internal sealed class CacheInventory
         var owners = new Dictionary<Digest, CacheItem>();
         foreach (var item in _items.Values)
         {
-            foreach (var facts in item.Paths.Where(p => p.StartsWith(Path.Combine(_cache, "layers") + "/", StringComparison.Ordinal) && p.EndsWith(".json", StringComparison.Ordinal)))
+            foreach (var facts in item.Paths.Where(p => p.StartsWith(Path.Combine(_cache, "layers") + "/", StringComparison.Ordinal)
+                && p.EndsWith(".json", StringComparison.Ordinal)))
             {
                 foreach (var blob in LayerFacts.BlobsOf(facts))
                     owners[blob] = item;
@@ -182,7 +192,10 @@ internal sealed class CacheInventory
         if (_unmeasured.Count == 0)
             return;
 
-        var command = new Command("du", "-s", "-x", "-l", "-0", "--block-size=1", "--files0-from=-") { Input = Encoding.UTF8.GetBytes(string.Concat(_unmeasured.Select(u => u.Path + "\0"))) };
+        var command = new Command("du", "-s", "-x", "-l", "-0", "--block-size=1", "--files0-from=-")
+        {
+            Input = Encoding.UTF8.GetBytes(string.Concat(_unmeasured.Select(u => u.Path + "\0"))),
+        };
         var answer = await CommandRunner.CaptureAsync(command, 64 << 20, cancellationToken);
         // What goes away meanwhile it complains of, and goes on.
         var sizes = new Dictionary<string, long>();
@@ -208,7 +221,9 @@ internal sealed class CacheInventory
     {
         try
         {
-            return long.TryParse(File.ReadAllText(SizeFile(snapshot)), NumberStyles.None, CultureInfo.InvariantCulture, out long bytes) ? bytes : null;
+            return long.TryParse(File.ReadAllText(SizeFile(snapshot)), NumberStyles.None, CultureInfo.InvariantCulture, out long bytes)
+                ? bytes
+                : null;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

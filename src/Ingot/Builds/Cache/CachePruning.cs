@@ -26,7 +26,8 @@ public sealed record CachePolicy
     /// <summary>Whether it is only said what would go.</summary>
     public bool DryRun { get; init; }
 
-    /// <summary>What no image needs of the store of images stays for this long after it was written: somebody may be about to name it.</summary>
+    /// <summary>What no image needs of the store of images stays for this long after it was written:
+    /// somebody may be about to name it.</summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromHours(1);
 
     /// <summary>Reads a size such as <c>20GiB</c>, <c>500M</c> or <c>1.5Gi</c>; null when it is none.</summary>
@@ -37,7 +38,8 @@ public sealed record CachePolicy
 }
 
 /// <summary>What went, or would go, of one kind.</summary>
-/// <param name="Kind"><c>layers</c>, <c>snapshots</c> (of base images), <c>steps</c>, <c>downloads</c>, <c>mounts</c>, <c>records</c>, <c>logs</c> or <c>blobs</c> (of images that nothing names).</param>
+/// <param name="Kind"><c>layers</c>, <c>snapshots</c> (of base images), <c>steps</c>, <c>downloads</c>, <c>mounts</c>, <c>records</c>,
+/// <c>logs</c> or <c>blobs</c> (of images that nothing names).</param>
 /// <param name="Items">How many things.</param>
 /// <param name="Bytes">What they took on the disk.</param>
 public sealed record PrunedKind(string Kind, int Items, long Bytes);
@@ -50,12 +52,15 @@ public sealed record PrunedKind(string Kind, int Items, long Bytes);
 /// <param name="InUse">The bytes of what stays only because builds are running, or because it is too young.</param>
 public sealed record CachePruneReport(IReadOnlyList<PrunedKind> Kinds, int Items, long Bytes, long Kept, long InUse);
 
-/// <summary>Takes away what is not worth keeping of a cache of builds: never what a running build uses, nor a blob that an image needs. Killed at any moment it leaves a cache that is right.</summary>
+/// <summary>Takes away what is not worth keeping of a cache of builds: never what a running build uses, nor a blob that an image needs.
+/// Killed at any moment it leaves a cache that is right.</summary>
 /// <param name="cacheDirectory">The cache, as in <see cref="BuildSettings.CacheDirectory"/>.</param>
 /// <param name="store">Where images are.</param>
-/// <param name="live">Finds the blobs there that images need; null, as an answer too, when that cannot be known: then no blob is taken away.</param>
+/// <param name="live">Finds the blobs there that images need; null, as an answer too, when that cannot be known:
+/// then no blob is taken away.</param>
 /// <param name="time">The clock.</param>
-public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Func<CancellationToken, Task<IReadOnlySet<Digest>?>>? live, TimeProvider? time = null)
+public sealed class CachePruning(
+    string cacheDirectory, DirectoryStore store, Func<CancellationToken, Task<IReadOnlySet<Digest>?>>? live, TimeProvider? time = null)
 {
     private const int Batch = 64;
 
@@ -76,7 +81,8 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
     {
         // A host that only serves has never built, and has blobs all the same.
         Directory.CreateDirectory(_cache);
-        using var only = await FileLock.TakeAsync(Path.Combine(_cache, "prune.lock"), shared: false, _time, waiting: null, cancellationToken);
+        using var only = await FileLock.TakeAsync(Path.Combine(_cache, "prune.lock"), shared: false, _time,
+            waiting: null, cancellationToken);
         if (!policy.DryRun)
         {
             Directory.CreateDirectory(CacheUse.MarksOf(_cache));
@@ -93,17 +99,20 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
         long bytes = gone.Sum(i => i.Bytes), kept = items.Sum(i => i.Bytes) - bytes;
         if (!policy.DryRun)
             CacheSize.SetMeasured(_cache, kept);
-        var kinds = gone.GroupBy(i => i.Kind).Select(g => new PrunedKind(g.Key, g.Count(), g.Sum(i => i.Bytes))).OrderByDescending(k => k.Bytes).ThenBy(k => k.Kind, StringComparer.Ordinal);
+        var kinds = gone.GroupBy(i => i.Kind).Select(g => new PrunedKind(g.Key, g.Count(), g.Sum(i => i.Bytes)))
+            .OrderByDescending(k => k.Bytes).ThenBy(k => k.Kind, StringComparer.Ordinal);
         return new CachePruneReport([.. kinds], gone.Count, bytes, kept, inUse);
     }
 
-    private async Task<(List<CacheItem> Victims, long InUse)> ChooseAsync(IReadOnlyList<CacheItem> items, CachePolicy policy, CancellationToken cancellationToken)
+    private async Task<(List<CacheItem> Victims, long InUse)> ChooseAsync(
+        IReadOnlyList<CacheItem> items, CachePolicy policy, CancellationToken cancellationToken)
     {
         var barrier = await BarrierAsync(cancellationToken);
         var now = _time.GetUtcNow();
         long total = items.Sum(i => i.Bytes), inUse = 0;
         var victims = new List<CacheItem>();
-        foreach (var item in items.Where(i => !policy.BlobsOnly || i.Kind == CacheInventory.Blobs).OrderBy(i => i.LastUse).ThenByDescending(i => i.Bytes).ThenBy(i => i.Name, StringComparer.Ordinal))
+        foreach (var item in items.Where(i => !policy.BlobsOnly || i.Kind == CacheInventory.Blobs).OrderBy(i => i.LastUse)
+            .ThenByDescending(i => i.Bytes).ThenBy(i => i.Name, StringComparer.Ordinal))
         {
             bool isWanted = policy.All || now - item.LastUse > policy.OlderThan || total > policy.MaxBytes;
             if (!isWanted)
@@ -148,7 +157,8 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
         foreach (var batch in victims.Chunk(Batch))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            string trash = Directory.CreateDirectory(Path.Combine(Trash, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)))).FullName;
+            string trash =
+                Directory.CreateDirectory(Path.Combine(Trash, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)))).FullName;
             using (await FileLock.TakeAsync(CacheUse.GateOf(_cache), shared: false, _time, waiting: null, cancellationToken))
             {
                 var barrier = CacheUse.OldestUser(_cache, sweep: true) - s_margin;
@@ -173,7 +183,8 @@ public sealed class CachePruning(string cacheDirectory, DirectoryStore store, Fu
         foreach (var part in item.Paths)
             Move(part, Path.Combine(trash, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{_moved++}")));
         // One that somebody asked for in this very moment stays.
-        bool isGone = item.Blobs.Aggregate(true, (gone, blob) => store.RemoveUnused(Digest.FromHash(Convert.FromHexString(Path.GetFileName(blob))), item.LastUse) && gone);
+        bool isGone = item.Blobs.Aggregate(true,
+            (gone, blob) => store.RemoveUnused(Digest.FromHash(Convert.FromHexString(Path.GetFileName(blob))), item.LastUse) && gone);
         if (!isGone && item.Paths.Count == 0)
             return false;
         if (item.Lock is null)

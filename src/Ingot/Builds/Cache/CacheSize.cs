@@ -5,7 +5,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Builds.Cache;
 
-/// <summary>About how large a cache is, without looking at it: what it had when it was last pruned, and what builds have added since.</summary>
+/// <summary>About how large a cache is, without looking at it: what it had when it was last pruned,
+/// and what builds have added since.</summary>
 public static class CacheSize
 {
     /// <summary>The bytes; 0 for a cache that was never measured and that nothing was added to.</summary>
@@ -13,7 +14,9 @@ public static class CacheSize
     {
         try
         {
-            return long.TryParse(File.ReadAllText(PathOf(cacheDirectory)), NumberStyles.None, CultureInfo.InvariantCulture, out long bytes) ? bytes : 0;
+            return long.TryParse(File.ReadAllText(PathOf(cacheDirectory)), NumberStyles.None, CultureInfo.InvariantCulture, out long bytes)
+                ? bytes
+                : 0;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -30,7 +33,8 @@ public static class CacheSize
         AtomicFile.Write(MeasuredPath(cacheDirectory), []);
     }
 
-    private static void Set(string cacheDirectory, long bytes) => AtomicFile.Write(PathOf(cacheDirectory), Encoding.ASCII.GetBytes(bytes.ToString(CultureInfo.InvariantCulture)));
+    private static void Set(string cacheDirectory, long bytes) =>
+        AtomicFile.Write(PathOf(cacheDirectory), Encoding.ASCII.GetBytes(bytes.ToString(CultureInfo.InvariantCulture)));
 
     // Two builds that end at once may forget one's addition: the next time the cache is pruned it is measured.
     internal static void Add(string cacheDirectory, long bytes)

@@ -7,9 +7,10 @@ namespace Ingot.Builds.Cache;
 
 /// <summary>One build's claim on what it uses of the cache: nothing that it marks is pruned as long as it lives.</summary>
 /// <remarks>
-/// A build is known by a file under <c>users</c> that it holds locked, and whose time is that of its begin. What it uses it marks before it relies on it, by the time of an empty file under
-/// <c>used</c>: the things themselves must keep their times. Marking and taking away exclude each other through one lock that is held for moments; so whatever is marked after a build began
-/// is either gone when the build looks for it, or stays as long as the build. Losing marks loses only the order in which things are pruned.
+/// A build is known by a file under <c>users</c> that it holds locked, and whose time is that of its begin. What it uses it marks before it
+/// relies on it, by the time of an empty file under <c>used</c>: the things themselves must keep their times. Marking and taking away
+/// exclude each other through one lock that is held for moments; so whatever is marked after a build began is either gone when the build
+/// looks for it, or stays as long as the build. Losing marks loses only the order in which things are pruned.
 /// </remarks>
 internal sealed class CacheUse : IDisposable
 {
@@ -45,12 +46,14 @@ internal sealed class CacheUse : IDisposable
         string file = Path.Combine(UsersOf(cache), Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)));
         // Who prunes must see a new build before the build sees anything.
         using var gate = await FileLock.TakeAsync(GateOf(cache), shared: true, time, waiting: null, cancellationToken);
-        var user = FileLock.TryTake(file, shared: false) ?? throw new BuildCacheException($"could not lock '{file}', which nobody else should know");
+        var user = FileLock.TryTake(file, shared: false)
+            ?? throw new BuildCacheException($"could not lock '{file}', which nobody else should know");
         File.SetLastWriteTimeUtc(file, time.GetUtcNow().UtcDateTime);
         return new CacheUse(cache, time, file, user);
     }
 
-    /// <summary>When the first of the builds began that still live; null when none does. What dead ones left is taken away if asked.</summary>
+    /// <summary>When the first of the builds began that still live; null when none does.
+    /// What dead ones left is taken away if asked.</summary>
     /// <remarks>The caller holds the gate alone.</remarks>
     public static DateTimeOffset? OldestUser(string cache, bool sweep)
     {

@@ -6,7 +6,8 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Builds.Cache;
 
-/// <summary>What copies selected, kept in the cache under its digest, so that a later build can name the files that changed. Nothing depends on it: it may be missing.</summary>
+/// <summary>What copies selected, kept in the cache under its digest, so that a later build can name the files that changed. Nothing
+/// depends on it: it may be missing.</summary>
 internal sealed class CopiedFiles
 {
     /// <summary>Of larger copies nothing is kept.</summary>
@@ -58,7 +59,8 @@ internal sealed class CopiedFiles
         return
         [
             .. paths.Where(path => before.GetValueOrDefault(path) != after.GetValueOrDefault(path))
-                .Select(path => new InputChange("file", path.Length == 0 ? "." : path, before.GetValueOrDefault(path), after.GetValueOrDefault(path))),
+                .Select(path =>
+                    new InputChange("file", path.Length == 0 ? "." : path, before.GetValueOrDefault(path), after.GetValueOrDefault(path))),
         ];
     }
 
@@ -68,7 +70,9 @@ internal sealed class CopiedFiles
         var entry = file.Entry;
         var words = new List<string>
         {
-            hasContent ? "" : entry.Type == TarEntryType.SymbolicLink ? $"link to '{entry.LinkTarget}'" : entry.Type.ToString().ToLowerInvariant(),
+            hasContent ? ""
+                : entry.Type == TarEntryType.SymbolicLink ? $"link to '{entry.LinkTarget}'"
+                : entry.Type.ToString().ToLowerInvariant(),
             "mode " + Convert.ToString(entry.Mode, 8).PadLeft(4, '0'),
         };
         if ((entry.UserId, entry.GroupId) != (0, 0))
@@ -79,11 +83,13 @@ internal sealed class CopiedFiles
         if (file.Links is { } links)
             words.Add($"same file as '{links}'");
         if (entry.ExtendedAttributes is { Count: > 0 } attributes)
-            words.Add("attributes " + Convert.ToHexStringLower(SHA256.HashData([.. attributes.SelectMany(a => (byte[])[.. Encoding.UTF8.GetBytes(a.Key), 0, .. a.Value, 0])]))[..12]);
+            words.Add("attributes " + Convert.ToHexStringLower(
+                SHA256.HashData([.. attributes.SelectMany(a => (byte[])[.. Encoding.UTF8.GetBytes(a.Key), 0, .. a.Value, 0])]))[..12]);
         return string.Join(", ", words);
     }
 
-    // In the order of the selection. A path is what it shares with the one before, and the rest; a digest is its bytes; other words stand in a table, because they are few.
+    // In the order of the selection. A path is what it shares with the one before, and the rest; a digest is its bytes; other words stand
+    // in a table, because they are few.
     private static byte[] Write(IReadOnlyList<SelectedFile> files, IReadOnlyDictionary<FileOrigin, Digest>? read)
     {
         using var bytes = new MemoryStream(files.Count * 64);
@@ -172,7 +178,8 @@ internal sealed class CopiedFiles
         {
             words = "";
             var entry = file.Entry;
-            bool isOrdinary = file.Links is null && entry is { Type: TarEntryType.File or TarEntryType.Directory, ExtendedAttributes: null or { Count: 0 } };
+            bool isOrdinary = file.Links is null
+                && entry is { Type: TarEntryType.File or TarEntryType.Directory, ExtendedAttributes: null or { Count: 0 } };
             var key = (entry.Type, entry.Mode, entry.UserId, entry.GroupId, entry.ModifiedTime, hasContent);
             if (isOrdinary && _ordinary.TryGetValue(key, out int known))
                 return known;

@@ -11,12 +11,14 @@ internal sealed record LayerFacts
     [JsonPropertyName("bytes")]
     public required long Bytes { get; init; }
 
-    /// <summary>Whether the layer says what every directory is that it has something in. Otherwise its snapshot depends on the layers below.</summary>
+    /// <summary>Whether the layer says what every directory is that it has something in.
+    /// Otherwise its snapshot depends on the layers below.</summary>
     [JsonPropertyName("complete")]
     public required bool IsComplete { get; init; }
 
-    /// <summary>Whether it was made of files and not by a command. Commands above such a layer find its archive mounted, as those of images from elsewhere; above what a command made, a directory:
-    /// what a filesystem says of sizes on disk is then the same whether a layer was just made or is made again.</summary>
+    /// <summary>Whether it was made of files and not by a command. Commands above such a layer find its archive mounted, as those of images
+    /// from elsewhere; above what a command made, a directory: what a filesystem says of sizes on disk is then the same whether a layer was
+    /// just made or is made again.</summary>
     [JsonPropertyName("packed")]
     public bool IsPacked { get; init; }
 
@@ -41,7 +43,8 @@ internal sealed record LayerFacts
     public static IEnumerable<Digest> BlobsOf(string path) => Read(path)?.Blobs.Values.Select(b => b.Digest) ?? [];
 
     /// <summary>Writes the facts to a file.</summary>
-    public void Write(string path) => AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(this, LayerFactsContext.Default.LayerFacts));
+    public void Write(string path) =>
+        AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(this, LayerFactsContext.Default.LayerFacts));
 }
 
 [JsonSerializable(typeof(LayerFacts))]

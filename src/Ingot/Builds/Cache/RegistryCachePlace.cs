@@ -18,7 +18,8 @@ public sealed class RegistryCachePlace(RegistryClient client, string repository,
         (await client.GetManifestAsync(repository, tag, cancellationToken))?.Bytes;
 
     /// <inheritdoc/>
-    public Task<Stream?> OpenAsync(Descriptor blob, CancellationToken cancellationToken) => client.OpenBlobAsync(repository, blob, cancellationToken);
+    public Task<Stream?> OpenAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        client.OpenBlobAsync(repository, blob, cancellationToken);
 
     /// <inheritdoc/>
     public Task<bool> PutAsync(Descriptor blob, Func<CancellationToken, ValueTask<Stream>> open, CancellationToken cancellationToken) =>

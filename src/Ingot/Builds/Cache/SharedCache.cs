@@ -24,7 +24,8 @@ internal sealed record SharedLayer
     [JsonPropertyName("blob")]
     public required Descriptor Blob { get; init; }
 
-    /// <summary>Whether commands above it find it mounted (<see cref="LayerFacts.IsPacked"/>): on a machine that fetched it as where it was made.</summary>
+    /// <summary>Whether commands above it find it mounted (<see cref="LayerFacts.IsPacked"/>):
+    /// on a machine that fetched it as where it was made.</summary>
     [JsonPropertyName("packed")]
     public bool IsPacked { get; init; }
 }
@@ -78,7 +79,8 @@ internal sealed record SharedCacheDocument
     public IReadOnlyList<SharedMount> Mounts { get; init; } = [];
 }
 
-/// <summary>The form of a shared cache: an OCI manifest whose configuration holds the records, and whose layers are blobs as images have them.</summary>
+/// <summary>The form of a shared cache: an OCI manifest whose configuration holds the records,
+/// and whose layers are blobs as images have them.</summary>
 internal static class SharedCache
 {
     /// <summary>What kind of artifact the manifest is.</summary>
@@ -96,12 +98,15 @@ internal static class SharedCache
     private const int MaxEntries = 100_000;
 
     /// <summary>The bytes of a configuration: equal for equal documents.</summary>
-    public static byte[] Write(SharedCacheDocument document) => JsonSerializer.SerializeToUtf8Bytes(document, SharedCacheContext.Default.SharedCacheDocument);
+    public static byte[] Write(SharedCacheDocument document) =>
+        JsonSerializer.SerializeToUtf8Bytes(document, SharedCacheContext.Default.SharedCacheDocument);
 
     /// <summary>The manifest of a configuration and blobs.</summary>
-    public static byte[] WriteManifest(Descriptor config, IReadOnlyList<Descriptor> blobs) => ImageJson.Write(new Manifest { ArtifactType = ArtifactType, Config = config, Layers = blobs });
+    public static byte[] WriteManifest(Descriptor config, IReadOnlyList<Descriptor> blobs) =>
+        ImageJson.Write(new Manifest { ArtifactType = ArtifactType, Config = config, Layers = blobs });
 
-    /// <summary>The configuration that a manifest names; throws <see cref="FormatException"/> for what is no cache, or one that is too large to be read.</summary>
+    /// <summary>The configuration that a manifest names; throws <see cref="FormatException"/> for what is no cache,
+    /// or one that is too large to be read.</summary>
     public static Descriptor ConfigOf(ReadOnlySpan<byte> manifest)
     {
         var read = ImageJson.ReadManifest(manifest);
@@ -117,7 +122,8 @@ internal static class SharedCache
     {
         try
         {
-            var document = JsonSerializer.Deserialize(json, SharedCacheContext.Default.SharedCacheDocument) ?? throw new FormatException("the configuration is null");
+            var document = JsonSerializer.Deserialize(json, SharedCacheContext.Default.SharedCacheDocument)
+                ?? throw new FormatException("the configuration is null");
             if (document.Version != Version)
                 throw new FormatException($"it is of version {document.Version}, and {Version} is read");
             // The generated readers forget initialisers.
@@ -145,7 +151,8 @@ internal static class SharedCache
 
     private static void Check(SharedCacheDocument document)
     {
-        if (document.Records is null || document.Layers is null || document.Records.Count > MaxEntries || document.Layers.Count > MaxEntries || document.Selections.Count > MaxEntries || document.Mounts.Count > MaxEntries)
+        if (document.Records is null || document.Layers is null || document.Records.Count > MaxEntries || document.Layers.Count > MaxEntries
+            || document.Selections.Count > MaxEntries || document.Mounts.Count > MaxEntries)
             throw new FormatException("the configuration lacks records or layers, or has too many");
         if (document.Records.Any(r => !IsWhole(r)))
             throw new FormatException("a record is not whole");
@@ -160,7 +167,9 @@ internal static class SharedCache
     private static bool IsWhole(StepRecord record) =>
         record is { Key: { Count: > 0 } key, Result: { Rules: not null, Packages: not null, Materials: not null } result }
         && key.Count % 2 == 0 && key.All(k => k is not null) && result.Bytes >= 0
-        && result.Rules.All(r => r is not null) && result.Packages.All(p => p is { Name: not null, Architecture: not null, Version: not null }) && result.Materials.All(m => m is { Address: not null, Identity: not null })
+        && result.Rules.All(r => r is not null)
+        && result.Packages.All(p => p is { Name: not null, Architecture: not null, Version: not null })
+        && result.Materials.All(m => m is { Address: not null, Identity: not null })
         && record.Origin is null or { Place: not null, Text: not null, Base: not null };
 
     private static bool IsLayer(Descriptor blob) =>

@@ -133,7 +133,9 @@ internal sealed class StepCache
 
     /// <summary>Every record that can be read, in no order.</summary>
     public IEnumerable<StepRecord> Records() =>
-        Directory.EnumerateFiles(_records, "*.json").Select(file => Digest.TryParse("sha256:" + Path.GetFileNameWithoutExtension(file), out var digest) ? Read(digest) : null).OfType<StepRecord>();
+        Directory.EnumerateFiles(_records, "*.json")
+            .Select(file => Digest.TryParse("sha256:" + Path.GetFileNameWithoutExtension(file), out var digest) ? Read(digest) : null)
+            .OfType<StepRecord>();
 
     /// <summary>The record of the last result at a place; null when there is none.</summary>
     public StepRecord? LastAt(string place) =>
@@ -166,7 +168,8 @@ internal sealed class StepCache
         return File.Exists(path) && Digest.TryParse(File.ReadAllText(path), out var digest) ? digest : null;
     }
 
-    /// <summary>As <see cref="FindSelection"/> for layers, which are the same everywhere: what is not known here may be known elsewhere, and <paramref name="select"/> finds it out else.</summary>
+    /// <summary>As <see cref="FindSelection"/> for layers, which are the same everywhere: what is not known here may be known elsewhere,
+    /// and <paramref name="select"/> finds it out else.</summary>
     public async Task<Digest> SelectionAsync(Digest chain, IReadOnlyList<string> patterns, Func<Task<Digest>> select)
     {
         string name = Path.GetFileName(SelectionOf(chain, patterns));
@@ -198,7 +201,8 @@ internal sealed class StepCache
         }
     }
 
-    private string SelectionOf(Digest chain, IReadOnlyList<string> patterns) => Path.Combine(_selections, NameOf($"{chain}\n{string.Join('\n', patterns)}"));
+    private string SelectionOf(Digest chain, IReadOnlyList<string> patterns) =>
+        Path.Combine(_selections, NameOf($"{chain}\n{string.Join('\n', patterns)}"));
 
     private string PathOf(Digest key) => Path.Combine(_records, key.Hex + ".json");
 

@@ -13,12 +13,14 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
     private readonly Lazy<IReadOnlyList<StepRecord>> _records = new(() => [.. cache.Records()]);
 
     /// <summary>A result that was in the cache.</summary>
-    public static StepExplanation Hit(StepRecord? record) => new() { IsHit = true, Made = record?.Origin?.Made, Source = record?.Origin?.Source };
+    public static StepExplanation Hit(StepRecord? record) =>
+        new() { IsHit = true, Made = record?.Origin?.Made, Source = record?.Origin?.Source };
 
     /// <summary>The earlier run to compare a step with, before it runs; null when there is none.</summary>
     /// <param name="key">The step's key.</param>
     /// <param name="origin">Where it stands.</param>
-    /// <param name="others">The instructions of the other steps of the plan: what was made for one of them is no earlier run of this one.</param>
+    /// <param name="others">The instructions of the other steps of the plan:
+    /// what was made for one of them is no earlier run of this one.</param>
     public StepRecord? Nearest(StepKey key, StepOrigin origin, IReadOnlySet<string> others)
     {
         var last = cache.LastAt(origin.Place);
@@ -49,7 +51,8 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
         if (earlier.Parts[0].Name != key.Parts[0].Name)
             return explanation with { Remark = $"a step of another kind stood here: '{earlier.Parts[0].Name}'" };
 
-        var changes = key.ChangesFrom(earlier).SelectMany(c => Changes(c, before, origin, result, key, earlier)).OrderBy(c => c.Input == "file").ToList();
+        var changes = key.ChangesFrom(earlier).SelectMany(c => Changes(c, before, origin, result, key, earlier))
+            .OrderBy(c => c.Input == "file").ToList();
         return explanation with
         {
             Changes = [.. changes.Take(StepExplanation.MaxChanges)],
@@ -92,7 +95,8 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
     private static string ProjectOf(StepOrigin origin) => origin.Place.Split('\n')[0];
 
     private static bool IsCandidate(StepRecord record, StepKey key, string project, string text, IReadOnlySet<string> others) =>
-        record.Origin is { } origin && ProjectOf(origin) == project && record.Key[0] == key.Parts[0].Name && (origin.Text == text || !others.Contains(origin.Text))
+        record.Origin is { } origin && ProjectOf(origin) == project && record.Key[0] == key.Parts[0].Name && (origin.Text == text
+            || !others.Contains(origin.Text))
         && (origin.Text == text || SharedShare(record, key) > 0.5);
 
     // The same instruction wherever it stood; then what shares most.
@@ -114,17 +118,22 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
         return $"its run as step {lines[2]} of '{lines[1]}'{(earlier.Text == origin.Text ? "" : $": {earlier.Text}")}";
     }
 
-    private IEnumerable<InputChange> Changes(KeyChange change, StepRecord before, StepOrigin origin, StepResult? result, StepKey key, StepKey earlier)
+    private IEnumerable<InputChange> Changes(
+        KeyChange change, StepRecord before, StepOrigin origin, StepResult? result, StepKey key, StepKey earlier)
     {
         switch (change.Name)
         {
             case "parent":
-                return [before.Origin is { } was && was.Base != origin.Base ? new InputChange("base", null, was.Base, origin.Base) : new InputChange("below", null, change.Before, change.After)];
+                return [before.Origin is { } was && was.Base != origin.Base
+                    ? new InputChange("base", null, was.Base, origin.Base)
+                    : new InputChange("below", null, change.Before, change.After)];
             case "content":
-                return FilesOf(before.Result, result, hasOtherEpoch: key.ChangesFrom(earlier).Any(c => c.Name == "epoch")) ?? [new InputChange("content", null, change.Before, change.After)];
+                return FilesOf(before.Result, result, hasOtherEpoch: key.ChangesFrom(earlier).Any(c => c.Name == "epoch"))
+                    ?? [new InputChange("content", null, change.Before, change.After)];
             case "variable" or "rule":
                 char end = change.Name == "rule" ? '@' : '=';
-                return [new InputChange(change.Name, NameIn(change.After ?? change.Before!, end), ValueIn(change.Before, end), ValueIn(change.After, end))];
+                return [new InputChange(change.Name, NameIn(change.After ?? change.Before!, end), ValueIn(change.Before, end),
+                    ValueIn(change.After, end))];
             default:
                 return [new InputChange(change.Name, null, change.Before, change.After)];
         }
@@ -133,16 +142,22 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
     // Null when the files are not known of both. Of files that are only dated anew the epoch says all.
     private List<InputChange>? FilesOf(StepResult before, StepResult? after, bool hasOtherEpoch)
     {
-        if (before.Copied is not { } one || after?.Copied is not { } other || copied.Find(one) is not { } old || copied.Find(other) is not { } now)
+        if (before.Copied is not { } one || after?.Copied is not { } other || copied.Find(one) is not { } old
+            || copied.Find(other) is not { } now)
             return null;
 
-        var changes = CopiedFiles.Compare(old, now).Where(c => !hasOtherEpoch || c.Before is null || c.After is null || WithoutTime(c.Before) != WithoutTime(c.After)).ToList();
+        var changes = CopiedFiles.Compare(old, now)
+            .Where(c => !hasOtherEpoch || c.Before is null || c.After is null || WithoutTime(c.Before) != WithoutTime(c.After))
+            .ToList();
         return changes.Count == 0 && !hasOtherEpoch ? null : changes;
     }
 
-    private static string WithoutTime(string text) => string.Join(", ", text.Split(", ").Where(word => !word.StartsWith("time ", StringComparison.Ordinal)));
+    private static string WithoutTime(string text) =>
+        string.Join(", ", text.Split(", ").Where(word => !word.StartsWith("time ", StringComparison.Ordinal)));
 
-    private static string NameIn(string text, char end) => text.IndexOf(end, StringComparison.Ordinal) is >= 0 and var at ? text[..at] : text;
+    private static string NameIn(string text, char end) =>
+        text.IndexOf(end, StringComparison.Ordinal) is >= 0 and var at ? text[..at] : text;
 
-    private static string? ValueIn(string? text, char end) => text is null ? null : text.IndexOf(end, StringComparison.Ordinal) is >= 0 and var at ? text[(at + 1)..] : text;
+    private static string? ValueIn(string? text, char end) =>
+        text is null ? null : text.IndexOf(end, StringComparison.Ordinal) is >= 0 and var at ? text[(at + 1)..] : text;
 }

@@ -6,10 +6,11 @@ using Ingot.Tools;
 
 namespace Ingot.Builds.Cache;
 
-/// <summary>A directory in which one build works, and which is gone when it ends, however it ends: the next build takes away what a killed one left.</summary>
+/// <summary>A directory in which one build works, and which is gone when it ends, however it ends:
+/// the next build takes away what a killed one left.</summary>
 /// <remarks>
-/// The build holds a lock on a file in it, which the kernel releases with the process. Only a directory whose lock is free is taken away, so builds can run side by side.
-/// The directory is made when it is first needed: a build whose results are all cached has none.
+/// The build holds a lock on a file in it, which the kernel releases with the process. Only a directory whose lock is free is taken away,
+/// so builds can run side by side. The directory is made when it is first needed: a build whose results are all cached has none.
 /// </remarks>
 internal sealed partial class Workspace : IAsyncDisposable
 {
@@ -118,7 +119,8 @@ internal sealed partial class Workspace : IAsyncDisposable
     private static async Task RemoveControlGroupsAsync(string build, CancellationToken cancellationToken)
     {
         var waiting = Stopwatch.StartNew();
-        while (!ControlGroups.Remove(name => name.StartsWith($"ingot-{build}-", StringComparison.Ordinal), DateTimeOffset.MaxValue) && waiting.Elapsed < s_dying)
+        while (!ControlGroups.Remove(name => name.StartsWith($"ingot-{build}-", StringComparison.Ordinal), DateTimeOffset.MaxValue)
+            && waiting.Elapsed < s_dying)
             await Task.Delay(s_pace, cancellationToken);
     }
 

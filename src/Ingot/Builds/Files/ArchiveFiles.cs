@@ -19,7 +19,8 @@ internal sealed record ArchiveLimits(int MaxEntries, long MaxParts, long MaxByte
 /// <summary>An archive cannot be unpacked: a sentence for the person who wrote it.</summary>
 internal sealed class ArchiveException(string message, Exception? inner = null) : Exception(message, inner);
 
-/// <summary>The files of a tar archive, in its order: what ADD unpacks. Their contents lie decompressed in one file until this is disposed; memory is only what their names take.</summary>
+/// <summary>The files of a tar archive, in its order: what ADD unpacks. Their contents lie decompressed in one file until this is disposed;
+/// memory is only what their names take.</summary>
 internal sealed class ArchiveFiles : IDisposable
 {
     private const int BlockBytes = 512;
@@ -52,7 +53,8 @@ internal sealed class ArchiveFiles : IDisposable
             byte[] block = new byte[BlockBytes];
             try
             {
-                return await file.ReadAtLeastAsync(block, BlockBytes, throwOnEndOfStream: false, cancellationToken) == BlockBytes && IsHeader(block);
+                return await file.ReadAtLeastAsync(block, BlockBytes, throwOnEndOfStream: false, cancellationToken) == BlockBytes
+                    && IsHeader(block);
             }
             catch (LayerException)
             {
@@ -62,7 +64,8 @@ internal sealed class ArchiveFiles : IDisposable
         }
     }
 
-    /// <summary>Reads an archive from start to end. What cannot be unpacked safely throws <see cref="ArchiveException"/>, a file that is another by now <see cref="BuildCacheException"/>.</summary>
+    /// <summary>Reads an archive from start to end. What cannot be unpacked safely throws <see cref="ArchiveException"/>, a file that is
+    /// another by now <see cref="BuildCacheException"/>.</summary>
     /// <param name="name">What the archive is called, for people.</param>
     /// <param name="open">Opens the archive at its beginning.</param>
     /// <param name="file">What the archive was when it was selected.</param>
@@ -70,7 +73,9 @@ internal sealed class ArchiveFiles : IDisposable
     /// <param name="epoch">No file is younger.</param>
     /// <param name="limits">What it may cost.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public static async Task<ArchiveFiles> ReadAsync(string name, Func<Stream> open, SelectedFile file, string spool, DateTimeOffset epoch, ArchiveLimits limits, CancellationToken cancellationToken)
+    public static async Task<ArchiveFiles> ReadAsync(
+        string name, Func<Stream> open, SelectedFile file, string spool, DateTimeOffset epoch, ArchiveLimits limits,
+        CancellationToken cancellationToken)
     {
         byte[] magic = await MagicAsync(open, cancellationToken);
         var contents = File.OpenHandle(spool, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
@@ -79,7 +84,8 @@ internal sealed class ArchiveFiles : IDisposable
             var archive = new ArchiveFiles([], contents);
             var stream = open();
             var verified = file.Content is { } digest ? new VerifyingStream(stream, digest, file.Entry.Size) : stream;
-            using var reader = new TarReader(new LimitedStream(CompressedStream.Open(verified, magic), limits.MaxBytes), new TarLimits { MaxEntries = limits.MaxEntries });
+            using var reader = new TarReader(new LimitedStream(CompressedStream.Open(verified, magic), limits.MaxBytes),
+                new TarLimits { MaxEntries = limits.MaxEntries });
             archive.Files = await archive.ReadAsync(reader, epoch, limits.MaxParts, cancellationToken);
             return archive;
         }
@@ -100,7 +106,8 @@ internal sealed class ArchiveFiles : IDisposable
         }
     }
 
-    private async Task<List<SelectedFile>> ReadAsync(TarReader reader, DateTimeOffset epoch, long parts, CancellationToken cancellationToken)
+    private async Task<List<SelectedFile>> ReadAsync(
+        TarReader reader, DateTimeOffset epoch, long parts, CancellationToken cancellationToken)
     {
         var files = new List<SelectedFile>();
         long offset = 0;
@@ -121,7 +128,10 @@ internal sealed class ArchiveFiles : IDisposable
     private SelectedFile FileOf(TarEntry entry, long offset, DateTimeOffset epoch)
     {
         var kept = entry with { ModifiedTime = Clamp(entry.ModifiedTime, epoch), ExtendedAttributes = CopiedAttributes.Kept(entry) };
-        return new SelectedFile(kept, Content: null, new FileOrigin(0, entry.Path)) { Open = () => new SliceStream(_contents, offset, entry.Size) };
+        return new SelectedFile(kept, Content: null, new FileOrigin(0, entry.Path))
+        {
+            Open = () => new SliceStream(_contents, offset, entry.Size),
+        };
     }
 
     private async Task SpoolAsync(Stream content, long offset, CancellationToken cancellationToken)
@@ -138,7 +148,8 @@ internal sealed class ArchiveFiles : IDisposable
     private static void Check(TarEntry entry)
     {
         if (entry.Path.Split('/').FirstOrDefault(Whiteout.IsWhiteout) is { } whiteout)
-            throw new ArchiveException($"'{entry.Path}' cannot be in a layer: a name that begins with '{Whiteout.Prefix}', as '{whiteout}' does, there means a deletion");
+            throw new ArchiveException($"'{entry.Path}' cannot be in a layer: a name that begins with '{Whiteout.Prefix}', "
+                + $"as '{whiteout}' does, there means a deletion");
         if (entry.Path.Split('/').Any(part => TarPath.Encode(part).Length > MaxNameBytes))
             throw new ArchiveException($"'{entry.Path}' has a name of more than {MaxNameBytes} bytes, which Linux does not know");
         if (entry.UserId >= uint.MaxValue || entry.GroupId >= uint.MaxValue)

@@ -7,9 +7,10 @@ namespace Ingot.Builds.Files;
 
 /// <summary>Digests of files of the host by their stamps, kept from build to build, so that only what changed is read.</summary>
 /// <remarks>
-/// A file's digest is believed while device, inode, size, time of modification and time of change are the same. The time of change is the kernel's: no program can set it back,
-/// as it can the time of modification, so a file of equal size and time with other content is noticed. A file that was changed so shortly before it was looked at
-/// that another change might get the same time is not kept; nor is anything on a filesystem whose times another machine or a program decides (NFS, FUSE).
+/// A file's digest is believed while device, inode, size, time of modification and time of change are the same. The time of change is the
+/// kernel's: no program can set it back, as it can the time of modification, so a file of equal size and time with other content is
+/// noticed. A file that was changed so shortly before it was looked at that another change might get the same time is not kept; nor is
+/// anything on a filesystem whose times another machine or a program decides (NFS, FUSE).
 /// </remarks>
 internal sealed class ContentDigests
 {

@@ -10,10 +10,11 @@ using Ingot.Templates.Dockerfile;
 
 namespace Ingot.Builds.Files;
 
-/// <summary>A build context: a person's directory without what its ignore file leaves out. Nothing outside of it is ever read, whatever links say.</summary>
+/// <summary>A build context: a person's directory without what its ignore file leaves out. Nothing outside of it is ever read,
+/// whatever links say.</summary>
 /// <remarks>
-/// Modes are those git knows: a file, or a pipe, is 0644, or 0755 when its owner may execute it, and a directory 0755. What else a checkout has comes from the umask of who
-/// made it, and would give every host another image. Owners are root's and times the epoch's.
+/// Modes are those git knows: a file, or a pipe, is 0644, or 0755 when its owner may execute it, and a directory 0755. What else a checkout
+/// has comes from the umask of who made it, and would give every host another image. Owners are root's and times the epoch's.
 /// </remarks>
 internal sealed class ContextFiles : ISelectable, IDisposable
 {
@@ -38,7 +39,8 @@ internal sealed class ContextFiles : ISelectable, IDisposable
 
     /// <param name="context">The context.</param>
     /// <param name="epoch">The time of everything in it.</param>
-    /// <param name="kept">Where digests of files are kept from build to build: files are then only read when they must be. Null to read every file that is selected.</param>
+    /// <param name="kept">Where digests of files are kept from build to build: files are then only read when they must be. Null to read
+    /// every file that is selected.</param>
     public ContextFiles(TreeSource.Context context, DateTimeOffset epoch, string? kept = null)
     {
         _name = $"the context '{context.Name}'";
@@ -142,7 +144,8 @@ internal sealed class ContextFiles : ISelectable, IDisposable
             ? new HostFiles(found.HandlePath)
             : throw new InvalidInputException(
                 "no-context",
-                $"the context '{directory}' cannot be read: {(answer == PathAnswer.Outside ? "a symbolic link is in its path" : "it is gone")}",
+                $"the context '{directory}' cannot be read: "
+                    + $"{(answer == PathAnswer.Outside ? "a symbolic link is in its path" : "it is gone")}",
                 "build again when nobody changes it");
     }
 
@@ -215,7 +218,9 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     public string? ReasonForAbsence(string path)
     {
         if (path.Length > 0 && Look(path) is { } there)
-            return there.Type == TarEntryType.SymbolicLink && !_ignore.IsIgnored(path) ? "it is a link to nothing in the context" : $"'{_ignoreName}' leaves it out";
+            return there.Type == TarEntryType.SymbolicLink && !_ignore.IsIgnored(path)
+                ? "it is a link to nothing in the context"
+                : $"'{_ignoreName}' leaves it out";
 
         string parent = TarPath.Parent(path);
         return Look(parent)?.Type == TarEntryType.Directory
@@ -254,13 +259,17 @@ internal sealed class ContextFiles : ISelectable, IDisposable
         if (file.Type is not { } type)
             return null;
         if (type is TarEntryType.CharacterDevice or TarEntryType.BlockDevice)
-            throw new InvalidInputException("copy-special-file", $"'{path}' in {_name} is a {type}, which cannot be copied", $"write '{path}' in its .dockerignore");
+            throw new InvalidInputException("copy-special-file", $"'{path}' in {_name} is a {type}, which cannot be copied",
+                $"write '{path}' in its .dockerignore");
 
         var entry = new TarEntry
         {
             Path = top.Length == 0 ? path : path[Math.Min(path.Length, top.Length + 1)..],
             Type = type,
-            Mode = type == TarEntryType.SymbolicLink ? LinkMode : _keepsModes ? file.Mode : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode : FileMode,
+            Mode = type == TarEntryType.SymbolicLink ? LinkMode
+                : _keepsModes ? file.Mode
+                : type == TarEntryType.Directory || (file.Mode & OwnerExecutes) != 0 ? ProgramMode
+                : FileMode,
             Size = type == TarEntryType.File ? file.Size : 0,
             LinkTarget = type == TarEntryType.SymbolicLink ? ReadLink(path) : null,
             ModifiedTime = _epoch,

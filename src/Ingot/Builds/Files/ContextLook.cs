@@ -11,13 +11,15 @@ namespace Ingot.Builds.Files;
 /// <param name="Stamp">What it looked like.</param>
 public sealed record ContextLook(string Directory, string? IgnoreFile, IReadOnlyList<string> Patterns, Digest Stamp)
 {
-    /// <summary>Whether it still looks like that: then no file of it changed, came or went since, whatever its size and times say.</summary>
+    /// <summary>Whether it still looks like that: then no file of it changed, came or went since,
+    /// whatever its size and times say.</summary>
     /// <param name="cacheDirectory">The cache of the build that looked.</param>
     public bool IsStill(string cacheDirectory)
     {
         try
         {
-            using var files = new ContextFiles(new TreeSource.Context(Directory, "", IgnoreFile), default, ContentDigests.PlaceIn(cacheDirectory));
+            using var files = new ContextFiles(new TreeSource.Context(Directory, "", IgnoreFile), default,
+                ContentDigests.PlaceIn(cacheDirectory));
             files.Skip();
             return files.StampOf(Patterns) == Stamp;
         }

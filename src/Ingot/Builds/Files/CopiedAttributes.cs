@@ -2,7 +2,8 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Builds.Files;
 
-/// <summary>Extended attributes that are copied: what a program may do. Labels and access lists belong to a host, and layers hold no others.</summary>
+/// <summary>Extended attributes that are copied: what a program may do. Labels and access lists belong to a host,
+/// and layers hold no others.</summary>
 internal static class CopiedAttributes
 {
     private const string Capability = "security.capability";

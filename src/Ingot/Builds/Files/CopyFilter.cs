@@ -3,7 +3,8 @@ using Ingot.Templates.Dockerfile;
 
 namespace Ingot.Builds.Files;
 
-/// <summary>Which files of a directory a copy takes: those that <c>--parents</c> names, without those that <c>--exclude</c> names. Paths are below that directory.</summary>
+/// <summary>Which files of a directory a copy takes: those that <c>--parents</c> names, without those that <c>--exclude</c> names. Paths
+/// are below that directory.</summary>
 /// <param name="Include">What is taken, as a pattern of an ignore file would match it; null for everything.</param>
 /// <param name="Exclude">What is not.</param>
 internal sealed record CopyFilter(IgnoreFile? Include, IgnoreFile Exclude)

@@ -57,9 +57,11 @@ internal sealed class FileTree
     /// <summary>What is in a directory, in order, and not what is below that.</summary>
     public IEnumerable<TreeFile> Children(string directory) => Below(directory).Where(f => TarPath.Parent(f.Record.Path) == directory);
 
-    /// <summary>Where a path leads when links are followed, never above the root; what does not exist stays as it is written. Null for a symlink loop.</summary>
+    /// <summary>Where a path leads when links are followed, never above the root; what does not exist stays as it is written.
+    /// Null for a symlink loop.</summary>
     /// <param name="path">A path below the root, without <c>.</c>.</param>
-    public string? Resolve(string path) => LinkResolver.Resolve(path, p => Find(p) is { Record.Type: TarEntryType.SymbolicLink } link ? link.Record.LinkTarget : null, MaxLinks);
+    public string? Resolve(string path) => LinkResolver.Resolve(path,
+        p => Find(p) is { Record.Type: TarEntryType.SymbolicLink } link ? link.Record.LinkTarget : null, MaxLinks);
 
     /// <summary>The tree with another layer over it.</summary>
     public FileTree With(LayerIndex layer)
@@ -94,7 +96,8 @@ internal sealed class FileTree
     }
 
     private static bool IsBelow(string path, string directory) =>
-        directory.Length == 0 || (path.Length > directory.Length && path[directory.Length] == '/' && path.StartsWith(directory, StringComparison.Ordinal));
+        directory.Length == 0
+            || (path.Length > directory.Length && path[directory.Length] == '/' && path.StartsWith(directory, StringComparison.Ordinal));
 
     /// <summary>A layer, asked what it does to the files below it.</summary>
     private sealed class UpperLayer
@@ -116,7 +119,8 @@ internal sealed class FileTree
             // A directory that is not described is there all the same when something is in it.
             foreach (var file in layer.Files)
             {
-                for (string parent = TarPath.Parent(file.Path); parent.Length > 0 && _isDirectory.TryAdd(parent, true); parent = TarPath.Parent(parent))
+                for (string parent =
+                    TarPath.Parent(file.Path); parent.Length > 0 && _isDirectory.TryAdd(parent, true); parent = TarPath.Parent(parent))
                     _implied.Add(parent);
             }
 
@@ -133,7 +137,8 @@ internal sealed class FileTree
         public bool HidesBelow(string path) =>
             _deleted.Contains(path) || _opaque.Contains(path) || (_isDirectory.TryGetValue(path, out bool isDirectory) && !isDirectory);
 
-        private static FileRecord Implied(string path) => new(new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = ImpliedMode }, Digest: null, Size: 0, Offset: 0);
+        private static FileRecord Implied(string path) =>
+            new(new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = ImpliedMode }, Digest: null, Size: 0, Offset: 0);
     }
 }
 

@@ -2,8 +2,8 @@ using System.Text;
 
 namespace Ingot.Builds.Files;
 
-/// <summary>A pattern of one path component, as Go's <c>filepath.Match</c> reads it: <c>*</c>, <c>?</c>, <c>[a-z]</c>, <c>[^a-z]</c>, and <c>\</c> before a character that is to mean itself
-/// (<see href="https://pkg.go.dev/path/filepath#Match">Match</see>).</summary>
+/// <summary>A pattern of one path component, as Go's <c>filepath.Match</c> reads it: <c>*</c>, <c>?</c>, <c>[a-z]</c>, <c>[^a-z]</c>, and
+/// <c>\</c> before a character that is to mean itself (<see href="https://pkg.go.dev/path/filepath#Match">Match</see>).</summary>
 internal sealed class GoPattern
 {
     private readonly List<Token> _tokens;
@@ -11,7 +11,8 @@ internal sealed class GoPattern
     private GoPattern(List<Token> tokens) => _tokens = tokens;
 
     /// <summary>The text when the pattern can match only one; else null.</summary>
-    public string? Literal => _tokens.TrueForAll(t => t.Kind == TokenKind.Character) ? string.Concat(_tokens.Select(t => t.Character.ToString())) : null;
+    public string? Literal =>
+        _tokens.TrueForAll(t => t.Kind == TokenKind.Character) ? string.Concat(_tokens.Select(t => t.Character.ToString())) : null;
 
     /// <summary>Reads a pattern; null when it is not one.</summary>
     public static GoPattern? TryParse(string pattern)

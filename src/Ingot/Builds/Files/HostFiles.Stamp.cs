@@ -21,7 +21,14 @@ internal sealed unsafe partial class HostFiles
     // Those of which it is known that the kernel keeps the time of change, and no other machine does; linux/magic.h.
     private static readonly long[] s_localFilesystems =
     [
-        0xEF53 /* ext4 */, 0x58465342 /* XFS */, 0x9123683E /* btrfs */, 0x01021994 /* tmpfs */, 0x794C7630 /* overlayfs */, 0xF2F52010 /* F2FS */, 0x2FC12FC1 /* ZFS */, 0xCA451A4E /* bcachefs */,
+        0xEF53, // ext4
+        0x58465342, // XFS
+        0x9123683E, // btrfs
+        0x01021994, // tmpfs
+        0x794C7630, // overlayfs
+        0xF2F52010, // F2FS
+        0x2FC12FC1, // ZFS
+        0xCA451A4E, // bcachefs
     ];
 
     /// <summary>Whether times of change can be believed there: not where another machine or a program says what they are.</summary>
@@ -32,7 +39,8 @@ internal sealed unsafe partial class HostFiles
 
     /// <summary>The stamp of a file, or of a directory with everything below; null when nothing is there.</summary>
     /// <param name="path">The path; no component may be a link.</param>
-    /// <param name="isLeftOut">Whether a file or, with <c>true</c>, a directory with everything below does not matter; null when everything does.</param>
+    /// <param name="isLeftOut">Whether a file or, with <c>true</c>, a directory with everything below does not matter;
+    /// null when everything does.</param>
     /// <param name="now">What the clock of filesystems said before.</param>
     public TreeStamp? Stamp(string path, Func<string, bool, bool>? isLeftOut, long now)
     {
@@ -125,7 +133,8 @@ internal sealed unsafe partial class HostFiles
             if (DirectoryEntries.IsDots(bytes))
                 return;
 
-            if (Libc.StatX((int)directory.DangerousGetHandle(), name, Kernel.AT_SYMLINK_NOFOLLOW, Kernel.STATX_BASIC_STATS, out var status) != 0)
+            if (Libc.StatX((int)directory.DangerousGetHandle(), name, Kernel.AT_SYMLINK_NOFOLLOW, Kernel.STATX_BASIC_STATS,
+                out var status) != 0)
             {
                 // Deleted since, or not to be looked at: nothing is concluded from such a tree.
                 _isSettled = false;
@@ -142,7 +151,8 @@ internal sealed unsafe partial class HostFiles
             if (!isDirectory)
                 return;
 
-            int fd = Libc.OpenAt((int)directory.DangerousGetHandle(), name, LinuxAbi.Host.O_DIRECTORY | LinuxAbi.Host.O_NOFOLLOW | Kernel.O_CLOEXEC);
+            int fd = Libc.OpenAt((int)directory.DangerousGetHandle(), name,
+                LinuxAbi.Host.O_DIRECTORY | LinuxAbi.Host.O_NOFOLLOW | Kernel.O_CLOEXEC);
             if (fd < 0)
             {
                 _isSettled = false;

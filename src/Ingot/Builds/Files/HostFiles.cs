@@ -5,7 +5,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Ingot.Builds.Files;
 
-/// <summary>What the kernel says of a file besides its content. While a file's stamp stays the same, so does its content: no program can set the time of change back.</summary>
+/// <summary>What the kernel says of a file besides its content. While a file's stamp stays the same, so does its content: no program can
+/// set the time of change back.</summary>
 /// <param name="Device">The filesystem.</param>
 /// <param name="Inode">Its number there.</param>
 /// <param name="Size">In bytes.</param>
@@ -15,7 +16,8 @@ internal readonly record struct FileStamp(ulong Device, ulong Inode, long Size, 
 {
     private const long Second = 1_000_000_000;
 
-    // Times advance with the kernel's ticks, of which there are at least a hundred in a second; some filesystems keep seconds, or two of them.
+    // Times advance with the kernel's ticks, of which there are at least a hundred in a second; some filesystems keep seconds,
+    // or two of them.
     private const long Tick = 50_000_000;
 
     /// <summary>Whether a change after <paramref name="now"/> would get another time, so that the stamp says all there is to say.</summary>
@@ -42,7 +44,8 @@ internal readonly record struct HostFile(int TypeAndMode, FileStamp Stamp)
     };
 }
 
-/// <summary>A directory of the host whose files are reached without ever leaving it: no component of a path may be a link or lead upwards. Paths are as in layers.</summary>
+/// <summary>A directory of the host whose files are reached without ever leaving it: no component of a path may be a link or lead upwards.
+/// Paths are as in layers.</summary>
 internal sealed partial class HostFiles : IDisposable
 {
     private readonly SafeFileHandle _root;
@@ -90,7 +93,8 @@ internal sealed partial class HostFiles : IDisposable
 
     /// <summary>A stream over a regular file, owned by the caller.</summary>
     // Not blocking: a file may have become a pipe since it was looked at.
-    public Stream OpenRead(string path) => new HostFileStream(TryOpen(path, Kernel.O_RDONLY | Kernel.O_NONBLOCK) ?? throw Failed("open", path));
+    public Stream OpenRead(string path) =>
+        new HostFileStream(TryOpen(path, Kernel.O_RDONLY | Kernel.O_NONBLOCK) ?? throw Failed("open", path));
 
     /// <summary>Makes a directory with exactly that mode, whatever the umask is; one that is there gets it.</summary>
     public static void MakeDirectory(string path, int mode)
@@ -101,7 +105,8 @@ internal sealed partial class HostFiles : IDisposable
     }
 
     /// <summary>When a file's content, and when anything of it last changed, as the kernel says; null when it is not there.</summary>
-    public static (DateTimeOffset Modified, DateTimeOffset Changed)? Times(string path) => StampOf(path) is { } stamp ? (TimeAt(stamp.Modified), TimeAt(stamp.Changed)) : null;
+    public static (DateTimeOffset Modified, DateTimeOffset Changed)? Times(string path) =>
+        StampOf(path) is { } stamp ? (TimeAt(stamp.Modified), TimeAt(stamp.Changed)) : null;
 
     /// <summary>Gives a file another name; false when the file system does not, or not once more.</summary>
     public static bool TryLink(string file, string name) => Libc.Link(Z(file), Z(name)) == 0;
@@ -159,7 +164,8 @@ internal sealed partial class HostFiles : IDisposable
     }
 
     private static HostFile FileOf(in StatX status) => new(
-        status.TypeAndMode, new FileStamp(status.Device, status.Inode, status.Size, status.Modified.TotalNanoseconds, status.Changed.TotalNanoseconds));
+        status.TypeAndMode, new FileStamp(status.Device, status.Inode, status.Size, status.Modified.TotalNanoseconds,
+            status.Changed.TotalNanoseconds));
 
     private static DateTimeOffset TimeAt(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 
@@ -167,7 +173,8 @@ internal sealed partial class HostFiles : IDisposable
 
     private static IOException Failed(string what, string path) => LinuxError.Failed(what, path);
 
-    /// <summary>Reads a file from its start: neither asks first what kind of file it is nor takes another thread for it, which for a small file is most of the work.</summary>
+    /// <summary>Reads a file from its start: neither asks first what kind of file it is nor takes another thread for it, which for a small
+    /// file is most of the work.</summary>
     private sealed class HostFileStream(SafeFileHandle file) : ReadingStream
     {
         public override int Read(Span<byte> buffer)
@@ -182,9 +189,10 @@ internal sealed partial class HostFiles : IDisposable
             }
         }
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => cancellationToken.IsCancellationRequested
-            ? ValueTask.FromCanceled<int>(cancellationToken)
-            : new(Read(buffer.Span));
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            cancellationToken.IsCancellationRequested
+                ? ValueTask.FromCanceled<int>(cancellationToken)
+                : new(Read(buffer.Span));
 
         protected override void Dispose(bool disposing)
         {

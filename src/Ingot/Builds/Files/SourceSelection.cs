@@ -27,7 +27,8 @@ internal sealed record SelectedFile(TarEntry Entry, Digest? Content, FileOrigin 
     /// <summary>The same for all names of one file, such as the first of them; null for a file of one name.</summary>
     public string? Links { get; init; }
 
-    /// <summary>Opens its content when that is not where <see cref="Origin"/> says, as for a file of an archive or of the template; else null.</summary>
+    /// <summary>Opens its content when that is not where <see cref="Origin"/> says, as for a file of an archive or of the template;
+    /// else null.</summary>
     public Func<Stream>? Open { get; init; }
 
     /// <summary>Whether it is a directory that is not copied itself but only on the way to what is.</summary>
@@ -54,7 +55,8 @@ internal sealed record SourceSelection(IReadOnlyList<SelectedSource> Sources)
 {
     private Digest? _digest;
 
-    /// <summary>The digest of names, types, modes, owners, times, links and contents; not of where they lie. While files are unread, what they look like stands in for their content.</summary>
+    /// <summary>The digest of names, types, modes, owners, times, links and contents; not of where they lie. While files are unread, what
+    /// they look like stands in for their content.</summary>
     public Digest Digest => _digest ??= DigestOf(Sources);
 
     /// <summary>The files that were not read yet.</summary>
@@ -63,7 +65,8 @@ internal sealed record SourceSelection(IReadOnlyList<SelectedSource> Sources)
     /// <summary>The same with the content of unread files.</summary>
     public SourceSelection With(Func<SelectedFile, Digest?> contentOf)
     {
-        SelectedFile Read(SelectedFile file) => file.Unread is not null && contentOf(file) is { } content ? file with { Content = content, Unread = null } : file;
+        SelectedFile Read(SelectedFile file) =>
+            file.Unread is not null && contentOf(file) is { } content ? file with { Content = content, Unread = null } : file;
         return new([.. Sources.Select(s => s with { Files = [.. s.Files.Select(Read)] })]);
     }
 
@@ -86,7 +89,8 @@ internal sealed record SourceSelection(IReadOnlyList<SelectedSource> Sources)
         var entry = file.Entry;
         hash.Add(entry.Path);
         Span<char> numbers = stackalloc char[160];
-        numbers.TryWrite(null, $"{entry.Type} {entry.Mode} {entry.UserId} {entry.GroupId} {entry.ModifiedTime.UtcTicks} {entry.DeviceMajor} {entry.DeviceMinor}", out int written);
+        numbers.TryWrite(null, $"{entry.Type} {entry.Mode} {entry.UserId} {entry.GroupId} {entry.ModifiedTime.UtcTicks} "
+            + $"{entry.DeviceMajor} {entry.DeviceMinor}", out int written);
         hash.Add(numbers[..written]);
         hash.Add(entry.LinkTarget);
         hash.Add(file.Content?.ToString() ?? file.Unread?.ToString());
@@ -160,7 +164,8 @@ internal interface ISelectable
     /// <summary>Where a path leads when links are followed, never out of the tree; null for a symlink loop.</summary>
     string? Resolve(string path);
 
-    /// <summary>What is in a directory at any depth, in the order of layers, with paths below that directory; what the filter cannot take may be left out.</summary>
+    /// <summary>What is in a directory at any depth, in the order of layers, with paths below that directory;
+    /// what the filter cannot take may be left out.</summary>
     IEnumerable<SelectedFile> Below(string path, CopyFilter filter);
 
     /// <summary>Why a file that one would expect is not there, or what else may have been meant; null when nothing is known.</summary>
@@ -173,7 +178,8 @@ internal static class SourceSelector
     // What separates the directories that are kept from those that are not, with --parents.
     private const string Pivot = "/./";
 
-    /// <summary>Selects the sources of a copy that are in its own tree; what is not there is said through <paramref name="missing"/>.</summary>
+    /// <summary>Selects the sources of a copy that are in its own tree; what is not there is said through
+    /// <paramref name="missing"/>.</summary>
     public static IReadOnlyList<SelectedSource> Select(ISelectable tree, CopyStep step, Action<CopySource> missing) =>
         Select(tree, [.. step.Sources.Where(s => s.Remote is null)], step.Parents, ExcludeOf(step), missing);
 
@@ -182,13 +188,16 @@ internal static class SourceSelector
         Select(tree, sources, parents: false, IgnoreFile.Empty, missing);
 
     /// <summary>Whether a source's text is no pattern that could match anything.</summary>
-    public static bool IsBroken(CopySource source) => IsWild(source.Pattern) && source.Pattern.Split('/').Any(p => GoPattern.TryParse(p) is null);
+    public static bool IsBroken(CopySource source) =>
+        IsWild(source.Pattern) && source.Pattern.Split('/').Any(p => GoPattern.TryParse(p) is null);
 
     private static IgnoreFile ExcludeOf(CopyStep step) => step.Exclude.Count == 0
         ? IgnoreFile.Empty
-        : IgnoreFile.TryOf(step.Exclude) ?? throw new InvalidInputException("build-copy-exclude", $"'{string.Join("', '", step.Exclude)}' are not all patterns", "a '[' needs its ']', and a '\\' a character after it");
+        : IgnoreFile.TryOf(step.Exclude) ?? throw new InvalidInputException("build-copy-exclude",
+            $"'{string.Join("', '", step.Exclude)}' are not all patterns", "a '[' needs its ']', and a '\\' a character after it");
 
-    private static List<SelectedSource> Select(ISelectable tree, IReadOnlyList<CopySource> sources, bool parents, IgnoreFile exclude, Action<CopySource> missing)
+    private static List<SelectedSource> Select(
+        ISelectable tree, IReadOnlyList<CopySource> sources, bool parents, IgnoreFile exclude, Action<CopySource> missing)
     {
         var selected = new List<SelectedSource>();
         foreach (var source in sources)
@@ -205,7 +214,8 @@ internal static class SourceSelector
     }
 
     // A pattern may match nothing, as with Docker: 'COPY package.json yarn.loc[k] ./'. What it matches must be there.
-    private static IEnumerable<SelectedSource> WithoutParents(ISelectable tree, CopySource source, IgnoreFile exclude, Action<CopySource> missing)
+    private static IEnumerable<SelectedSource> WithoutParents(
+        ISelectable tree, CopySource source, IgnoreFile exclude, Action<CopySource> missing)
     {
         foreach (string path in PathsOf(tree, source.Pattern))
         {
@@ -216,7 +226,8 @@ internal static class SourceSelector
         }
     }
 
-    private static IEnumerable<SelectedSource> WithParents(ISelectable tree, CopySource source, IgnoreFile exclude, Action<CopySource> missing)
+    private static IEnumerable<SelectedSource> WithParents(
+        ISelectable tree, CopySource source, IgnoreFile exclude, Action<CopySource> missing)
     {
         int pivot = source.Pattern.IndexOf(Pivot, StringComparison.Ordinal);
         string root = pivot < 0 ? "" : Clean(source.Pattern[..pivot]);
@@ -234,7 +245,8 @@ internal static class SourceSelector
         bool isFound = false;
         foreach (string path in PathsOf(tree, root))
         {
-            if (Find(tree, path) is not { File.Entry.Type: TarEntryType.Directory } found || One(tree, path, found.Path, found.File, filter) is not { } one)
+            if (Find(tree, path) is not { File.Entry.Type: TarEntryType.Directory } found
+                || One(tree, path, found.Path, found.File, filter) is not { } one)
                 continue;
 
             isFound |= one.Files.Count > 1 || pattern.Length == 0;
@@ -260,7 +272,8 @@ internal static class SourceSelector
     // The names of a file are called after the first that is selected: what else it is called does not matter to the copy.
     private static IEnumerable<SelectedFile> NameLinks(IReadOnlyList<SelectedFile> files)
     {
-        var first = files.Where(f => f.Links is not null).GroupBy(f => f.Links!).Where(g => g.Count() > 1).ToDictionary(g => g.Key, g => g.First().Entry.Path);
+        var first = files.Where(f => f.Links is not null).GroupBy(f => f.Links!).Where(g => g.Count() > 1)
+            .ToDictionary(g => g.Key, g => g.First().Entry.Path);
         return files.Select(f => f.Links is null ? f : f with { Links = first.GetValueOrDefault(f.Links) });
     }
 

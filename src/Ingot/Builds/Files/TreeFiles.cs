@@ -14,12 +14,14 @@ internal sealed class TreeFiles : ISelectable
     public TreeFiles(FileTree tree)
     {
         _tree = tree;
-        _linked = [.. tree.Files.Where(f => f.Record.Type == TarEntryType.HardLink).Select(f => new FileOrigin(f.Layer, f.Record.LinkTarget!))];
+        _linked =
+            [.. tree.Files.Where(f => f.Record.Type == TarEntryType.HardLink).Select(f => new FileOrigin(f.Layer, f.Record.LinkTarget!))];
     }
 
     public SelectedFile? Find(string path) =>
         _tree.Find(path) is { } file ? FileOf(path, file)
-        : path.Length == 0 ? new SelectedFile(new TarEntry { Path = "", Type = TarEntryType.Directory, Mode = RootMode }, Content: null, new FileOrigin(0, ""))
+        : path.Length == 0 ? new SelectedFile(new TarEntry { Path = "", Type = TarEntryType.Directory, Mode = RootMode }, Content: null,
+            new FileOrigin(0, ""))
         : null;
 
     public IEnumerable<string> Children(string path) => _tree.Children(path).Select(f => TarPath.Name(f.Record.Path));

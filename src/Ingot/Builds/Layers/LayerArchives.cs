@@ -6,10 +6,12 @@ using Ingot.Oci.Layers;
 
 namespace Ingot.Builds.Layers;
 
-/// <summary>The archives of layers that were made here, uncompressed: each in a file of its own, or as parts of several that other layers may have too, which links keep.</summary>
+/// <summary>The archives of layers that were made here, uncompressed: each in a file of its own, or as parts of several that other layers
+/// may have too, which links keep.</summary>
 /// <remarks>
-/// What belongs to a layer begins with its digest: <c>HEX.tar</c>, or <c>HEX.parts</c>, whose first line is a mark, and the files <c>HEX.MARK.0</c>, <c>HEX.MARK.1</c>… that it counts.
-/// <c>HEX.trace</c> says how it was written. Two that put one layer together at once, each from other files, have other marks: whichever list is there, its own files are.
+/// What belongs to a layer begins with its digest: <c>HEX.tar</c>, or <c>HEX.parts</c>, whose first line is a mark, and the files
+/// <c>HEX.MARK.0</c>, <c>HEX.MARK.1</c>… that it counts. <c>HEX.trace</c> says how it was written. Two that put one layer together at once,
+/// each from other files, have other marks: whichever list is there, its own files are.
 /// </remarks>
 internal sealed class LayerArchives
 {
@@ -27,11 +29,14 @@ internal sealed class LayerArchives
     {
         if (File.Exists(WholePath(diffId)))
             return LayerArchive.Whole(WholePath(diffId));
-        if (ReadText(PartsPath(diffId))?.Split('\n', 2) is not [var mark, var text] || LayerArchive.TryReadParts(text) is not { Count: > 0 } parts)
+        if (ReadText(PartsPath(diffId))?.Split('\n', 2) is not [var mark, var text]
+            || LayerArchive.TryReadParts(text) is not { Count: > 0 } parts)
             return null;
 
         string[] files = [.. Enumerable.Range(0, parts.Max(p => p.File) + 1).Select(i => FilePath(diffId, mark, i))];
-        return parts.All(p => new FileInfo(files[p.File]) is { Exists: true } file && file.Length >= p.End) ? new LayerArchive(files, parts) : null;
+        return parts.All(p => new FileInfo(files[p.File]) is { Exists: true } file && file.Length >= p.End)
+            ? new LayerArchive(files, parts)
+            : null;
     }
 
     /// <summary>Keeps an archive, unless the layer's is here already.</summary>
@@ -63,13 +68,22 @@ internal sealed class LayerArchives
         }
     }
 
-    /// <summary>Where the image is that makes an archive mountable: of this layer, or of a chain when its directories are those below it.</summary>
+    /// <summary>Where the image is that makes an archive mountable: of this layer,
+    /// or of a chain when its directories are those below it.</summary>
     public string ImagePath(Digest name, LayerArchive archive) =>
-        Path.Combine(_directory, archive.Files.Count == 1 ? name.Hex + ".image" : $"{name.Hex}.{Digest.Of(Encoding.UTF8.GetBytes(string.Join('\n', [.. archive.Files.Select(Path.GetFileName), archive.WriteParts()]))).Hex[..16]}.image");
+        Path.Combine(_directory, archive.Files.Count == 1 ? name.Hex + ".image" : $"{name.Hex}.{PartsOf(archive)}.image");
+
+    private static string PartsOf(LayerArchive archive)
+    {
+        string parts = string.Join('\n', [.. archive.Files.Select(Path.GetFileName), archive.WriteParts()]);
+        return Digest.Of(Encoding.UTF8.GetBytes(parts)).Hex[..16];
+    }
 
     /// <summary>Whether an archive is in too many pieces, or keeps too much that is not in it.</summary>
     public static bool IsScattered(LayerArchive archive) =>
-        archive.Files.Count > MaxFiles || archive.Parts.Count > MaxParts || archive.Files.Sum(f => new FileInfo(f).Length) > MaxWaste * archive.Size;
+        archive.Files.Count > MaxFiles
+            || archive.Parts.Count > MaxParts
+            || archive.Files.Sum(f => new FileInfo(f).Length) > MaxWaste * archive.Size;
 
     private void AddParts(Digest diffId, LayerArchive archive)
     {
@@ -86,7 +100,8 @@ internal sealed class LayerArchives
 
         if (used[^1] == last)
             File.Move(archive.Files[last], FilePath(diffId, mark, used.Length - 1));
-        var parts = new LayerArchive([.. used.Select((_, i) => FilePath(diffId, mark, i))], [.. archive.Parts.Select(p => p with { File = Array.IndexOf(used, p.File) })]);
+        var parts = new LayerArchive([.. used.Select((_, i) => FilePath(diffId, mark, i))],
+            [.. archive.Parts.Select(p => p with { File = Array.IndexOf(used, p.File) })]);
         AtomicFile.Write(PartsPath(diffId), Encoding.ASCII.GetBytes($"{mark}\n{parts.WriteParts()}"));
     }
 

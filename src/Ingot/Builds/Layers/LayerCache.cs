@@ -29,7 +29,8 @@ internal abstract record Snapshot
     public sealed record Packed(string Image, LayerArchive Archive, LayerIndex Index) : Snapshot;
 }
 
-/// <summary>Layers, in the forms that steps need: a snapshot, the archive, a blob, the index of files. Each form is made from another when it is needed and missing.</summary>
+/// <summary>Layers, in the forms that steps need: a snapshot, the archive, a blob, the index of files. Each form is made from another when
+/// it is needed and missing.</summary>
 internal sealed class LayerCache
 {
     private const int CopyBytes = 256 << 10;
@@ -72,7 +73,8 @@ internal sealed class LayerCache
             Remember(await Imported.FetchAsync(diffId, _store, cancellationToken), shared.Codec, shared.IsPacked);
     }
 
-    /// <summary>A layer as others may have it: its blob as an image has it, compressed now only when it never was. One that is not here is not fetched for that.</summary>
+    /// <summary>A layer as others may have it: its blob as an image has it, compressed now only when it never was. One that is not here is
+    /// not fetched for that.</summary>
     public async Task<SharedLayer> ShareAsync(Digest diffId, LayerCompression compression, CancellationToken cancellationToken)
     {
         if (!await IsHereAsync(diffId, cancellationToken) && Imported?.FindLayer(diffId) is { } elsewhere)
@@ -105,14 +107,16 @@ internal sealed class LayerCache
     private void Remember(Layer layer, string codec, bool isPacked)
     {
         _indexes[layer.DiffId] = layer.Index;
-        var facts = Facts(layer.DiffId) ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = layer.Index.ImpliedDirectories().Count == 0, IsPacked = isPacked };
+        var facts = Facts(layer.DiffId)
+            ?? new LayerFacts { Bytes = layer.TarSize, IsComplete = layer.Index.ImpliedDirectories().Count == 0, IsPacked = isPacked };
         if (layer.Blob is { } blob)
             facts = facts with { Blobs = new(facts.Blobs, StringComparer.Ordinal) { [codec] = blob } };
         AtomicFile.Write(IndexPath(layer.DiffId), layer.Index.Write());
         facts.Write(FactsPath(layer.DiffId));
     }
 
-    /// <summary>Makes a directory in overlay form the snapshot of a complete layer; one that is there already stays, and the directory with it.</summary>
+    /// <summary>Makes a directory in overlay form the snapshot of a complete layer; one that is there already stays,
+    /// and the directory with it.</summary>
     public void AddSnapshot(Digest diffId, string directory) => MoveUnlessThere(directory, Path.Combine(_snapshots, diffId.Hex));
 
     /// <summary>A layer with everything that another can be written from; null when something of it is gone.</summary>
@@ -137,10 +141,13 @@ internal sealed class LayerCache
     {
         if (Facts(diffId) is not { } facts || !File.Exists(IndexPath(diffId)))
             return false;
-        return Directory.Exists(Path.Combine(_snapshots, diffId.Hex)) || _archives.Find(diffId) is not null || await FindBlobAsync(facts, cancellationToken) is not null;
+        return Directory.Exists(Path.Combine(_snapshots, diffId.Hex))
+            || _archives.Find(diffId) is not null
+            || await FindBlobAsync(facts, cancellationToken) is not null;
     }
 
-    /// <summary>The blob of a layer in the store, compressed as asked; made from what there is when it is missing. A foreign layer keeps the blob it has.</summary>
+    /// <summary>The blob of a layer in the store, compressed as asked; made from what there is when it is missing.
+    /// A foreign layer keeps the blob it has.</summary>
     public async Task<Descriptor> BlobAsync(ChainLayer layer, LayerCompression compression, CancellationToken cancellationToken)
     {
         if (layer.Foreign is { } foreign)
@@ -148,7 +155,8 @@ internal sealed class LayerCache
 
         await EnsureAsync(layer.DiffId, cancellationToken);
         var facts = Facts(layer.DiffId) ?? throw Lost(layer.DiffId);
-        if (facts.Blobs.TryGetValue(compression.Codec, out var known) && await _store.SizeAsync(known.Digest, cancellationToken) is not null)
+        if (facts.Blobs.TryGetValue(compression.Codec, out var known)
+            && await _store.SizeAsync(known.Digest, cancellationToken) is not null)
             return known;
 
         var writer = await LayerWriter.BeginAsync(_store, compression, cancellationToken);
@@ -157,14 +165,16 @@ internal sealed class LayerCache
             await RewriteAsync(layer.DiffId, facts, writer, cancellationToken);
             var written = await writer.FinishAsync(cancellationToken);
             if (written.DiffId != layer.DiffId)
-                throw new BuildCacheException($"the layer '{layer.DiffId}' was damaged in the cache and became '{written.DiffId}'; build again with --no-cache");
+                throw new BuildCacheException(
+                    $"the layer '{layer.DiffId}' was damaged in the cache and became '{written.DiffId}'; build again with --no-cache");
 
             Add(written, compression);
             return written.Blob!;
         }
     }
 
-    /// <summary>The snapshots of a chain, the topmost first; those that are missing are made: an image where the host can mount one, else a directory.</summary>
+    /// <summary>The snapshots of a chain, the topmost first; those that are missing are made: an image where the host can mount one,
+    /// else a directory.</summary>
     /// <param name="chain">The layers.</param>
     /// <param name="workspace">Where to make them.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -188,7 +198,8 @@ internal sealed class LayerCache
     {
         try
         {
-            return LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(Path.Combine(directory, LayersDirectory), diffId), cancellationToken));
+            return LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(Path.Combine(directory, LayersDirectory), diffId),
+                cancellationToken));
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or FormatException)
         {
@@ -227,7 +238,9 @@ internal sealed class LayerCache
     }
 
     private async Task<LayerIndex> IndexOfAsync(Digest diffId, CancellationToken cancellationToken) =>
-        _indexes.TryGetValue(diffId, out var known) ? known : _indexes[diffId] = LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(diffId), cancellationToken));
+        _indexes.TryGetValue(diffId, out var known)
+            ? known
+            : _indexes[diffId] = LayerIndex.Read(await File.ReadAllBytesAsync(IndexPath(diffId), cancellationToken));
 
     // Of the topmost layer.
     private async Task<Snapshot> SnapshotAsync(LayerChain chain, bool mayBePacked, Workspace workspace, CancellationToken cancellationToken)
@@ -247,7 +260,9 @@ internal sealed class LayerCache
         {
             if (Directory.Exists(directory) && File.Exists(IndexPath(layer.DiffId)))
                 return new Snapshot.Unpacked(directory);
-            if (mayBePacked && (layer.Foreign is not null || facts is { IsPacked: true }) && await CanMountAsync(workspace, cancellationToken)
+            if (mayBePacked
+                && (layer.Foreign is not null || facts is { IsPacked: true })
+                && await CanMountAsync(workspace, cancellationToken)
                 && await PackAsync(chain, facts, workspace, cancellationToken) is { } packed)
                 return packed;
 
@@ -269,7 +284,8 @@ internal sealed class LayerCache
     }
 
     // Null for a layer that no image can show: then it is unpacked.
-    private async Task<Snapshot.Packed?> PackAsync(LayerChain chain, LayerFacts? facts, Workspace workspace, CancellationToken cancellationToken)
+    private async Task<Snapshot.Packed?> PackAsync(
+        LayerChain chain, LayerFacts? facts, Workspace workspace, CancellationToken cancellationToken)
     {
         var layer = chain.Layers[^1];
         try
@@ -281,7 +297,8 @@ internal sealed class LayerCache
             bool isComplete = facts?.IsComplete ?? index.ImpliedDirectories().Count == 0;
             string image = _archives.ImagePath(isComplete ? layer.DiffId : chain.Id, archive);
             if (!File.Exists(image))
-                WriteImage(image, archive, isComplete ? index : await WholeAsync(chain, index, workspace, cancellationToken), allowDevices: layer.Foreign is null);
+                WriteImage(image, archive, isComplete ? index : await WholeAsync(chain, index, workspace, cancellationToken),
+                    allowDevices: layer.Foreign is null);
             return new Snapshot.Packed(image, archive, index);
         }
         catch (LayerException)
@@ -294,13 +311,18 @@ internal sealed class LayerCache
     private async Task<LayerIndex> WholeAsync(LayerChain chain, LayerIndex index, Workspace workspace, CancellationToken cancellationToken)
     {
         var below = await TreeAsync(chain.Take(chain.Layers.Count - 1), workspace, cancellationToken);
-        return index.With(index.ImpliedDirectories().Select(path => below.Find(path)?.Record.Entry).OfType<TarEntry>().Where(e => e.Type == TarEntryType.Directory));
+        return index.With(index.ImpliedDirectories().Select(path => below.Find(path)?.Record.Entry).OfType<TarEntry>()
+            .Where(e => e.Type == TarEntryType.Directory));
     }
 
     private static void WriteImage(string image, LayerArchive archive, LayerIndex index, bool allowDevices)
     {
         using var bytes = new MemoryStream();
-        var options = new ErofsOptions { AllowDevices = allowDevices, PlaceOf = file => archive.Find(file.Offset) is var (device, at, _) ? new ErofsPlace(device + 1, at) : default };
+        var options = new ErofsOptions
+        {
+            AllowDevices = allowDevices,
+            PlaceOf = file => archive.Find(file.Offset) is var (device, at, _) ? new ErofsPlace(device + 1, at) : default,
+        };
         ErofsImage.Write(bytes, index, [.. archive.Files.Select(file => new ErofsDevice(new FileInfo(file).Length))], options);
         AtomicFile.Write(image, bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
     }
@@ -357,7 +379,8 @@ internal sealed class LayerCache
         var layer = chain.Layers[^1];
         var lower = new List<string>();
         for (int count = 1; count < chain.Layers.Count && !isOwn; count++)
-            lower.Insert(0, ((Snapshot.Unpacked)await SnapshotAsync(chain.Take(count), mayBePacked: false, workspace, cancellationToken)).Directory);
+            lower.Insert(0,
+                ((Snapshot.Unpacked)await SnapshotAsync(chain.Take(count), mayBePacked: false, workspace, cancellationToken)).Directory);
 
         string directory = workspace.NewDirectory("unpack");
         var options = new ExtractOptions
@@ -432,5 +455,6 @@ internal sealed class LayerCache
 
     private string FactsPath(Digest diffId) => Path.Combine(_layers, diffId.Hex + ".json");
 
-    private static BuildCacheException Lost(Digest diffId) => new($"the layer '{diffId}' disappeared from the cache while in use: build again");
+    private static BuildCacheException Lost(Digest diffId) =>
+        new($"the layer '{diffId}' disappeared from the cache while in use: build again");
 }

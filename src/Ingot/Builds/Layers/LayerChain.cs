@@ -32,5 +32,6 @@ internal sealed class LayerChain
         new([.. Layers, layer], Layers.Count == 0 ? layer.DiffId : Digest.Of(Encoding.ASCII.GetBytes($"{Id} {layer.DiffId}")));
 
     /// <summary>The lowest <paramref name="count"/> layers.</summary>
-    public LayerChain Take(int count) => count == Layers.Count ? this : Layers.Take(count).Aggregate(Empty, (chain, layer) => chain.With(layer));
+    public LayerChain Take(int count) =>
+        count == Layers.Count ? this : Layers.Take(count).Aggregate(Empty, (chain, layer) => chain.With(layer));
 }

@@ -52,9 +52,10 @@ internal sealed record SnapshotStack(IReadOnlyList<string> Names, IReadOnlyList<
 {
     private const int PointMode = 0b111_101_101;
 
-    /// <summary>Puts names for snapshots into a directory. They are short: the kernel takes at most a page of options, and a name of a snapshot has 64 digits.</summary>
-    /// <remarks>Of a layer that is there several times only the uppermost is mounted: the kernel takes no directory twice, and what a layer says of
-    /// a name, the same layer further down cannot say otherwise.</remarks>
+    /// <summary>Puts names for snapshots into a directory. They are short: the kernel takes at most a page of options, and a name of a
+    /// snapshot has 64 digits.</summary>
+    /// <remarks>Of a layer that is there several times only the uppermost is mounted: the kernel takes no directory twice, and what a layer
+    /// says of a name, the same layer further down cannot say otherwise.</remarks>
     public static SnapshotStack In(string directory, string prefix, IReadOnlyList<Snapshot> snapshots)
     {
         var names = new List<string>();

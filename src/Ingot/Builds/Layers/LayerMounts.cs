@@ -18,7 +18,8 @@ internal static class LayerMounts
 
     private static readonly byte[] s_content = Encoding.ASCII.GetBytes(new string('x', 5000));
 
-    /// <summary>Whether images of layers can be mounted and overlays over them written. Tried for real; the answer is kept in <paramref name="cache"/> for as long as this boot of the kernel and this container last.</summary>
+    /// <summary>Whether images of layers can be mounted and overlays over them written. Tried for real; the answer is kept in
+    /// <paramref name="cache"/> for as long as this boot of the kernel and this container last.</summary>
     /// <param name="cache">A directory that stays.</param>
     /// <param name="newDirectory">Makes an empty directory for the trial, on the file system that layers will be on.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -35,7 +36,8 @@ internal static class LayerMounts
 
     /// <summary>Mounts a layer; <see cref="Mounts.Detach"/> takes it away.</summary>
     /// <param name="index">What is in the layer.</param>
-    /// <param name="contents">The files that its contents lie in, the first its uncompressed archive unless the options say otherwise. They must not change.</param>
+    /// <param name="contents">The files that its contents lie in, the first its uncompressed archive unless the options say otherwise.
+    /// They must not change.</param>
     /// <param name="image">The file to make; it must stay for as long as it is mounted.</param>
     /// <param name="target">The mount point.</param>
     /// <param name="options">How; null for the defaults.</param>
@@ -57,7 +59,8 @@ internal static class LayerMounts
     private static string Place() => string.Join(' ',
     [
         CacheDurability.Boot,
-        .. new[] { "user", "mnt" }.Select(space => File.ResolveLinkTarget("/proc/self/ns/" + space, returnFinalTarget: false)?.Name ?? space),
+        .. new[] { "user", "mnt" }
+            .Select(space => File.ResolveLinkTarget("/proc/self/ns/" + space, returnFinalTarget: false)?.Name ?? space),
         Environment.IsPrivilegedProcess ? "privileged" : "unprivileged",
     ]);
 
@@ -94,7 +97,10 @@ internal static class LayerMounts
                 foreach (string path in paths)
                 {
                     byte[] content = Whiteout.IsWhiteout(path) ? [] : s_content;
-                    await writer.WriteAsync(new TarEntry { Path = path, Type = TarEntryType.File, Mode = DirectoryMode, Size = content.Length }, content, cancellationToken);
+                    await writer.WriteAsync(
+                        new TarEntry { Path = path, Type = TarEntryType.File, Mode = DirectoryMode, Size = content.Length },
+                        content,
+                        cancellationToken);
                 }
 
                 await writer.CompleteAsync(cancellationToken);

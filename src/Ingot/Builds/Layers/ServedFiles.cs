@@ -17,7 +17,8 @@ public static partial class ServedFiles
     /// <param name="before">The image of before.</param>
     /// <param name="after">The new one.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public static async Task<IReadOnlyList<string>> ChangedUnseenAsync(string cacheDirectory, IContentStore store, Image before, Image after, CancellationToken cancellationToken = default)
+    public static async Task<IReadOnlyList<string>> ChangedUnseenAsync(
+        string cacheDirectory, IContentStore store, Image before, Image after, CancellationToken cancellationToken = default)
     {
         var was = await OwnAsync(cacheDirectory, store, before, after, cancellationToken);
         var isNow = await OwnAsync(cacheDirectory, store, after, before, cancellationToken);
@@ -32,7 +33,8 @@ public static partial class ServedFiles
         [
             .. from file in Topmost(after).Values
                let old = was.GetValueOrDefault(file.Path)
-               where old is not null && old.Digest != file.Digest && old.Size == file.Size && old.ModifiedTime == file.ModifiedTime && WebRoot().IsMatch(file.Path)
+               where old is not null && old.Digest != file.Digest && old.Size == file.Size && old.ModifiedTime == file.ModifiedTime
+                   && WebRoot().IsMatch(file.Path)
                orderby file.Path
                select file.Path,
         ];
@@ -46,7 +48,8 @@ public static partial class ServedFiles
             return null;
 
         string more = files.Count > shown ? $" and {files.Count - shown} more" : "";
-        return $"'{image}' serves files that changed and look as before, with equal size and time: {string.Join(", ", files.Take(shown).Select(f => "/" + f))}{more}. "
+        return $"'{image}' serves files that changed and look as before, with equal size and time: "
+            + $"{string.Join(", ", files.Take(shown).Select(f => "/" + f))}{more}. "
             + "Web servers will tell browsers that theirs are still right: set 'epoch: commit', or name the files by their content";
     }
 
@@ -58,7 +61,8 @@ public static partial class ServedFiles
         return files;
     }
 
-    private static async Task<IReadOnlyList<LayerIndex>> OwnAsync(string cacheDirectory, IContentStore store, Image image, Image other, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<LayerIndex>> OwnAsync(
+        string cacheDirectory, IContentStore store, Image image, Image other, CancellationToken cancellationToken)
     {
         var shared = other.Config.RootFs.DiffIds.ToHashSet();
         var indexes = new List<LayerIndex>();
@@ -72,6 +76,7 @@ public static partial class ServedFiles
     }
 
     // Where the servers of distributions and of the usual images look, and what frameworks call such directories.
-    [GeneratedRegex("^(?:var/www|srv|usr/share/(?:nginx|caddy|apache2)|usr/local/apache2/htdocs|usr/share/nginx/html|etc/nginx/html)/|(?:^|/)(?:public|static|htdocs|html|www|wwwroot|public_html|dist)/")]
+    [GeneratedRegex("^(?:var/www|srv|usr/share/(?:nginx|caddy|apache2)|usr/local/apache2/htdocs|usr/share/nginx/html|etc/nginx/html)/|(?:^"
+        + "|/)(?:public|static|htdocs|html|www|wwwroot|public_html|dist)/")]
     private static partial Regex WebRoot();
 }

@@ -15,7 +15,8 @@ internal sealed partial class Checksums
 
     private static readonly (int Bytes, HashAlgorithmName Name)[] s_algorithms =
     [
-        (16, HashAlgorithmName.MD5), (20, HashAlgorithmName.SHA1), (32, HashAlgorithmName.SHA256), (48, HashAlgorithmName.SHA384), (64, HashAlgorithmName.SHA512),
+        (16, HashAlgorithmName.MD5), (20, HashAlgorithmName.SHA1), (32, HashAlgorithmName.SHA256), (48, HashAlgorithmName.SHA384),
+        (64, HashAlgorithmName.SHA512),
     ];
 
     // By their first bytes: what they are of is asked, not who could forge them.
@@ -81,10 +82,13 @@ internal sealed partial class Checksums
         _sources.TryAdd(Prefix(digest), source);
     }
 
-    private static UInt128 Prefix(byte[] digest) => System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(digest.AsSpan(0, PrefixBytes));
+    private static UInt128 Prefix(byte[] digest) =>
+        System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(digest.AsSpan(0, PrefixBytes));
 
     private static Regex ListedIn(string source) =>
-        OfOtherKinds().IsMatch(source) ? ListedByOtherKinds() : source.Contains("512", StringComparison.Ordinal) ? ListedBesideSha512() : Listed();
+        OfOtherKinds().IsMatch(source) ? ListedByOtherKinds()
+            : source.Contains("512", StringComparison.Ordinal) ? ListedBesideSha512()
+            : Listed();
 
     // 'HEX  NAME' or 'KIND (NAME) = HEX'.
     private static string NameIn(ReadOnlySpan<char> line)
@@ -119,7 +123,8 @@ internal sealed partial class Checksums
     [GeneratedRegex(@"(?m)^\\?[0-9a-fA-F]{56} [ *][^\n]+")]
     private static partial Regex ListedBesideSha512();
 
-    [GeneratedRegex(@"(?m)^\\?(?:[0-9a-fA-F]{56}|[0-9a-fA-F]{128}) [ *][^\n]+|(?m)^(?:BLAKE|SHA224|SHA3|SHA512/)[^(\n]* \([^\n]+\) = [0-9a-fA-F]{32,128}")]
+    [GeneratedRegex(@"(?m)^\\?(?:[0-9a-fA-F]{56}|[0-9a-fA-F]{128}) [ *][^\n]+|(?m)^(?:BLAKE|SHA224|SHA3"
+        + @"|SHA512/)[^(\n]* \([^\n]+\) = [0-9a-fA-F]{32,128}")]
     private static partial Regex Listed();
 
     // In a list of such a name those of other lengths are too.

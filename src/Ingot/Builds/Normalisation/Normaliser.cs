@@ -31,7 +31,8 @@ internal sealed class Normaliser
     /// <param name="leftOut">Paths that are no part of the layer, because they were made to mount something there.</param>
     /// <param name="off">Names of rules that are switched off; null for none.</param>
     /// <param name="vouchers">What vouches for files, which then stay as they are; null for nothing.</param>
-    public Normaliser(StepTimes times, bool isBootstrap, IEnumerable<string> leftOut, IReadOnlyCollection<string>? off = null, Vouchers? vouchers = null)
+    public Normaliser(
+        StepTimes times, bool isBootstrap, IEnumerable<string> leftOut, IReadOnlyCollection<string>? off = null, Vouchers? vouchers = null)
     {
         _times = times;
         _vouchers = vouchers ?? Vouchers.None;
@@ -52,7 +53,8 @@ internal sealed class Normaliser
     /// <summary>The rules that changed something, in order.</summary>
     public IReadOnlyList<string> Applied => [.. NormalisationRule.All.Where(_applied.Contains).Select(r => r.ToString())];
 
-    /// <summary>What a person should know: what rules took away, and what they left as it is because something vouches for it. A line for each rule.</summary>
+    /// <summary>What a person should know: what rules took away, and what they left as it is because something vouches for it.
+    /// A line for each rule.</summary>
     public IReadOnlyList<string> Notes => _notes.Lines;
 
     /// <summary>The rules that are for such a layer, but those whose names are in <paramref name="off"/>.</summary>
@@ -157,7 +159,8 @@ internal sealed class Normaliser
 
         foreach (var pattern in _anywhere)
         {
-            if (path.Contains(pattern.Prefix, StringComparison.Ordinal) && path.Split('/') is var parts && parts.Length >= pattern.Parts.Length && pattern.Matches(parts[^pattern.Parts.Length..]))
+            if (path.Contains(pattern.Prefix, StringComparison.Ordinal) && path.Split('/') is var parts
+                && parts.Length >= pattern.Parts.Length && pattern.Matches(parts[^pattern.Parts.Length..]))
                 return pattern.Rule;
         }
 
@@ -190,7 +193,8 @@ internal sealed class Normaliser
         if (star < 0)
             _byPath.Add(path, rule);
         else if (path.StartsWith("**/", StringComparison.Ordinal) && path.IndexOf('/', 3) >= 0)
-            _anywhere.Add(new Pattern(path["**/".Length..path.IndexOf('/', 3)] + "/", [.. path["**/".Length..].Split('/').Select(p => GoPattern.TryParse(p)!)], false, rule));
+            _anywhere.Add(new Pattern(path["**/".Length..path.IndexOf('/', 3)] + "/",
+                [.. path["**/".Length..].Split('/').Select(p => GoPattern.TryParse(p)!)], false, rule));
         else if (path.StartsWith("**/*.", StringComparison.Ordinal))
             _byExtension.Add(path["**/*".Length..], rule);
         else if (path.StartsWith("**/", StringComparison.Ordinal))
@@ -198,12 +202,14 @@ internal sealed class Normaliser
         else if (isTree && star == path.Length - 2)
             _trees.Add((path[..^"**".Length], rule));
         else
-            _patterns.Add(new Pattern(path[..star], [.. (isTree ? path[..^"/**".Length] : path).Split('/').Select(p => GoPattern.TryParse(p)!)], isTree, rule));
+            _patterns.Add(new Pattern(path[..star],
+                [.. (isTree ? path[..^"/**".Length] : path).Split('/').Select(p => GoPattern.TryParse(p)!)], isTree, rule));
     }
 
     private sealed record Pattern(string Prefix, GoPattern[] Parts, bool IsTree, NormalisationRule Rule)
     {
         public bool Matches(string[] path) =>
-            (IsTree ? path.Length > Parts.Length : path.Length == Parts.Length) && Parts.Zip(path).All(pair => pair.First.Matches(pair.Second));
+            (IsTree ? path.Length > Parts.Length : path.Length == Parts.Length)
+                && Parts.Zip(path).All(pair => pair.First.Matches(pair.Second));
     }
 }

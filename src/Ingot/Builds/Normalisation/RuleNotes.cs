@@ -1,6 +1,7 @@
 namespace Ingot.Builds.Normalisation;
 
-/// <summary>What is said of rules: which files they took away, and which they left as they are because something vouches for them.</summary>
+/// <summary>What is said of rules: which files they took away, and which they left as they are because something vouches for
+/// them.</summary>
 internal sealed class RuleNotes
 {
     private const int MaxPaths = 5;

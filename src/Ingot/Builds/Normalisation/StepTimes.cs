@@ -18,8 +18,8 @@ internal sealed record StepTimes(uint Epoch, long First, long Last)
     /// <summary>Whether local time is UTC in the step; else times in formats without a zone may be half a day off.</summary>
     public bool IsUtc { get; init; } = true;
 
-    /// <summary>Since when the caches are there that the step had; null when it had none. What a cache keeps an earlier build's step made, and took
-    /// its times from the clock then.</summary>
+    /// <summary>Since when the caches are there that the step had; null when it had none. What a cache keeps an earlier build's step made,
+    /// and took its times from the clock then.</summary>
     public long? CachesFirst { get; init; }
 
     /// <summary>Every time later than the epoch.</summary>
@@ -41,8 +41,8 @@ internal sealed record StepTimes(uint Epoch, long First, long Last)
     /// <param name="seconds">Seconds since 1970.</param>
     public bool IsOfStep(long seconds) => seconds > Epoch && seconds >= First && seconds <= Last;
 
-    /// <summary>Whether the step took a time from the clock, or an earlier one did that had its caches. For files only that a program keeps about
-    /// its own cache: what others made in that time, and somebody fetched, has times from then too.</summary>
+    /// <summary>Whether the step took a time from the clock, or an earlier one did that had its caches. For files only that a program keeps
+    /// about its own cache: what others made in that time, and somebody fetched, has times from then too.</summary>
     /// <param name="seconds">Seconds since 1970.</param>
     public bool IsOfStepOrItsCaches(long seconds) => IsOfStep(seconds) || (seconds > Epoch && seconds >= CachesFirst && seconds <= Last);
 

@@ -24,7 +24,8 @@ internal sealed partial class Vouchers : IDisposable
     private const int StartBytes = 4 << 10;
 
     // Signatures stand beside what they are of, and so do checksums of kinds that are not computed here.
-    private static readonly string[] s_signatures = [".asc", ".sig", ".sign", ".minisig", ".p7s", ".gpg", ".pgp", ".prov", ".bundle", ".sigstore", ".sigstore.json", ".b2", ".b3", ".sha224", ".sha3"];
+    private static readonly string[] s_signatures = [".asc", ".sig", ".sign", ".minisig", ".p7s", ".gpg", ".pgp", ".prov", ".bundle",
+        ".sigstore", ".sigstore.json", ".b2", ".b3", ".sha224", ".sha3"];
 
     private readonly IReadOnlyList<IVouchingFiles> _layers;
     private readonly string _step;
@@ -55,7 +56,8 @@ internal sealed partial class Vouchers : IDisposable
             layer.Dispose();
     }
 
-    private string? SignatureOf(string path) => s_signatures.Select(ending => path + ending).FirstOrDefault(name => _layers.Any(layer => layer.Has(name)));
+    private string? SignatureOf(string path) =>
+        s_signatures.Select(ending => path + ending).FirstOrDefault(name => _layers.Any(layer => layer.Has(name)));
 
     private Checksums Gather(CancellationToken cancellationToken)
     {
@@ -129,9 +131,13 @@ internal sealed partial class Vouchers : IDisposable
 
     // Lists of checksums, records of what a package manager installed, locks of what it is to install.
     [GeneratedRegex(
-        @"(?:^|/)(?:[^/]*\.(?:md5|sha1|sha224|sha256|sha384|sha512|b2|b3|sha3)(?:sums?)?(?:\.txt)?|[^/]*(?:MD5|SHA|B2|B3|BLAKE2?[bs]?)[0-9_-]*SUMS?[^/]*|[^/]*checksums?[^/]*|[^/]*\.sums?|[^/]*\.(?:digests?|hash(?:es)?)|[^/]*\.dist-info/RECORD|conda-meta/[^/]*\.json"
-        + @"|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lock|Cargo\.lock|go\.sum|Pipfile\.lock|poetry\.lock|uv\.lock|pdm\.lock|pylock[^/]*\.toml|requirements[^/]*\.txt"
-        + @"|composer\.lock|packages\.lock\.json|verification-metadata\.xml|(?:In)?Release|repomd\.xml|index\.yaml|\.package-lock\.json)$|^var/lib/dpkg/status$|^(?:usr/)?lib/apk/db/installed$|^(?:var/lib|usr/lib/sysimage|usr/share)/rpm/rpmdb\.sqlite$",
+        @"(?:^|/)(?:[^/]*\.(?:md5|sha1|sha224|sha256|sha384|sha512|b2|b3|sha3)(?:sums?)?(?:\.txt)?"
+            + @"|[^/]*(?:MD5|SHA|B2|B3|BLAKE2?[bs]?)[0-9_-]*SUMS?[^/]*|[^/]*checksums?[^/]*|[^/]*\.sums?|[^/]*\.(?:digests?|hash(?:es)?)"
+            + @"|[^/]*\.dist-info/RECORD|conda-meta/[^/]*\.json"
+        + @"|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lock|Cargo\.lock|go\.sum|Pipfile\.lock|poetry\.lock"
+            + @"|uv\.lock|pdm\.lock|pylock[^/]*\.toml|requirements[^/]*\.txt"
+        + @"|composer\.lock|packages\.lock\.json|verification-metadata\.xml|(?:In)?Release|repomd\.xml|index\.yaml|\.package-lock\.json)$"
+            + @"|^var/lib/dpkg/status$|^(?:usr/)?lib/apk/db/installed$|^(?:var/lib|usr/lib/sysimage|usr/share)/rpm/rpmdb\.sqlite$",
         RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
     private static partial Regex Source();
 }
@@ -202,7 +208,9 @@ internal sealed class ChainFiles(FileTree tree, IReadOnlyList<Snapshot> snapshot
     public bool IsOfStep => false;
 
     public IEnumerable<(string Path, long Bytes)> Sources(Func<string, long, bool> isWanted) =>
-        tree.Files.Where(f => f.Record.Type is TarEntryType.File or TarEntryType.HardLink && isWanted(f.Record.Path, f.Record.Size)).Select(f => (f.Record.Path, f.Record.Size));
+        tree.Files
+            .Where(f => f.Record.Type is TarEntryType.File or TarEntryType.HardLink && isWanted(f.Record.Path, f.Record.Size))
+            .Select(f => (f.Record.Path, f.Record.Size));
 
     public Stream Open(string path) => _layers.Value[tree.Find(path)!.Value.Layer].OpenRead(path);
 

@@ -37,7 +37,8 @@ internal sealed record DownloadRecord
     public DateTimeOffset? LastModified { get; init; }
 }
 
-/// <summary>Fetches files of web servers into the cache: each once in a build, and again only when the server says that it changed.</summary>
+/// <summary>Fetches files of web servers into the cache: each once in a build,
+/// and again only when the server says that it changed.</summary>
 internal sealed class Downloads
 {
     private const string HeaderSecret = "HTTP_AUTH_HEADER_";
@@ -57,7 +58,9 @@ internal sealed class Downloads
     /// <param name="time">The clock, for pauses.</param>
     /// <param name="secrets">Credentials, as <c>HTTP_AUTH_HEADER_host</c> and <c>HTTP_AUTH_TOKEN_host</c>.</param>
     /// <param name="settings">What it may take.</param>
-    public Downloads(HttpClient http, IContentStore store, string directory, TimeProvider time, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> secrets, DownloadSettings? settings = null)
+    public Downloads(
+        HttpClient http, IContentStore store, string directory, TimeProvider time,
+        IReadOnlyDictionary<string, ReadOnlyMemory<byte>> secrets, DownloadSettings? settings = null)
     {
         _http = http;
         _store = store;
@@ -83,9 +86,11 @@ internal sealed class Downloads
         Timeout = Timeout.InfiniteTimeSpan,
     };
 
-    /// <summary>The file, from the cache when it is there and still the same. What cannot be had, or is another than its checksum says, throws <see cref="DownloadException"/>.</summary>
+    /// <summary>The file, from the cache when it is there and still the same. What cannot be had, or is another than its checksum says,
+    /// throws <see cref="DownloadException"/>.</summary>
     public Task<DownloadedFile> FetchAsync(TreeSource.Download source, CancellationToken cancellationToken) =>
-        _fetched.GetOrAdd($"{source.Address.AbsoluteUri}\n{source.Checksum}", _ => new(() => FindOrFetchAsync(source, cancellationToken))).Value;
+        _fetched.GetOrAdd($"{source.Address.AbsoluteUri}\n{source.Checksum}",
+            _ => new(() => FindOrFetchAsync(source, cancellationToken))).Value;
 
     private async Task<DownloadedFile> FindOrFetchAsync(TreeSource.Download source, CancellationToken cancellationToken)
     {
@@ -108,7 +113,8 @@ internal sealed class Downloads
             }
             catch (Exception e) when (IsPassing(e, cancellationToken))
             {
-                throw new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}' in {i} attempts: {IngotException.ReasonOf(e)}", e);
+                throw new DownloadException(
+                    $"could not fetch '{SafeAddress.Of(source.Address)}' in {i} attempts: {IngotException.ReasonOf(e)}", e);
             }
         }
     }
@@ -124,7 +130,8 @@ internal sealed class Downloads
         return pause < _settings.MaxPause ? pause : _settings.MaxPause;
     }
 
-    private async Task<DownloadedFile> FetchAsync(TreeSource.Download source, DownloadRecord? known, Attempt attempt, CancellationToken cancellationToken)
+    private async Task<DownloadedFile> FetchAsync(
+        TreeSource.Download source, DownloadRecord? known, Attempt attempt, CancellationToken cancellationToken)
     {
         using var response = await FollowAsync(source, known, attempt, cancellationToken);
         if (response.StatusCode == HttpStatusCode.NotModified && known is not null)
@@ -150,7 +157,8 @@ internal sealed class Downloads
             : new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': {message}");
     }
 
-    private async Task<DownloadedFile> ReadAsync(TreeSource.Download source, HttpResponseMessage response, Attempt attempt, CancellationToken cancellationToken)
+    private async Task<DownloadedFile> ReadAsync(
+        TreeSource.Download source, HttpResponseMessage response, Attempt attempt, CancellationToken cancellationToken)
     {
         var blob = attempt.Blob!;
         long expected = blob.Written + (response.Content.Headers.ContentLength ?? 0);
@@ -196,26 +204,37 @@ internal sealed class Downloads
         long size = blob.Written;
         var actual = attempt.Digest();
         if (source.Checksum is { } checksum && checksum != actual)
-            throw new DownloadException($"'{SafeAddress.Of(source.Address)}' has the checksum '{actual}', and '{checksum}' was asked for: it is another file by now, or was tampered with");
+            throw new DownloadException($"'{SafeAddress.Of(source.Address)}' has the checksum '{actual}', and '{checksum}' was asked for: "
+                + "it is another file by now, or was tampered with");
 
         var digest = await blob.CommitAsync(actual, cancellationToken);
-        var record = new DownloadRecord { Digest = digest, Size = size, ETag = attempt.ETag?.ToString(), LastModified = attempt.LastModified };
+        var record = new DownloadRecord
+        {
+            Digest = digest,
+            Size = size,
+            ETag = attempt.ETag?.ToString(),
+            LastModified = attempt.LastModified,
+        };
         AtomicFile.Write(RecordOf(source), JsonSerializer.SerializeToUtf8Bytes(record, DownloadContext.Default.DownloadRecord));
         return new DownloadedFile(digest, size);
     }
 
     private static string NameOf(TreeSource.Download source) => $"'{SafeAddress.Of(source.Address)}'";
 
-    private DownloadException TooLarge(TreeSource.Download source) => new($"'{SafeAddress.Of(source.Address)}' has more than {_settings.MaxBytes} bytes, which is the limit");
+    private DownloadException TooLarge(TreeSource.Download source) =>
+        new($"'{SafeAddress.Of(source.Address)}' has more than {_settings.MaxBytes} bytes, which is the limit");
 
-    private async Task<HttpResponseMessage> FollowAsync(TreeSource.Download source, DownloadRecord? known, Attempt attempt, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> FollowAsync(
+        TreeSource.Download source, DownloadRecord? known, Attempt attempt, CancellationToken cancellationToken)
     {
         var address = source.Address;
         for (int redirects = 0; ; redirects++)
         {
             using var request = Request(source, address, known, attempt);
-            var response = await WithPatienceAsync(token => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token), cancellationToken);
-            if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect)
+            var response = await WithPatienceAsync(
+                token => _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token), cancellationToken);
+            if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
+                or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect)
                 || response.Headers.Location is not { } location)
             {
                 return response;
@@ -223,7 +242,8 @@ internal sealed class Downloads
 
             response.Dispose();
             if (redirects == _settings.MaxRedirects)
-                throw new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': it is redirected more than {_settings.MaxRedirects} times");
+                throw new DownloadException(
+                    $"could not fetch '{SafeAddress.Of(source.Address)}': it is redirected more than {_settings.MaxRedirects} times");
             address = Next(source, address, location);
         }
     }
@@ -232,9 +252,11 @@ internal sealed class Downloads
     {
         var next = new Uri(address, location);
         if (next.Scheme is not ("http" or "https"))
-            throw new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': it is redirected to '{SafeAddress.Of(next)}', which is no web server");
+            throw new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': "
+                + $"it is redirected to '{SafeAddress.Of(next)}', which is no web server");
         if (address.Scheme == "https" && next.Scheme == "http" && source.Checksum is null)
-            throw new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': it is redirected to '{SafeAddress.Of(next)}', which anyone on the way could change: give a --checksum");
+            throw new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': "
+                + $"it is redirected to '{SafeAddress.Of(next)}', which anyone on the way could change: give a --checksum");
         return next;
     }
 
@@ -265,14 +287,17 @@ internal sealed class Downloads
 
     private string? Authorization(TreeSource.Download source, Uri address)
     {
-        if (Uri.Compare(source.Address, address, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) != 0)
+        if (Uri.Compare(source.Address, address, UriComponents.SchemeAndServer, UriFormat.Unescaped,
+            StringComparison.OrdinalIgnoreCase) != 0)
             return null;
         if (_secrets.TryGetValue(TokenSecret + address.Host, out var token))
             return "Bearer " + Encoding.UTF8.GetString(token.Span).Trim();
         if (_secrets.TryGetValue(HeaderSecret + address.Host, out var header))
             return Encoding.UTF8.GetString(header.Span).Trim();
 
-        return source.Address.UserInfo.Length == 0 ? null : "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes(Uri.UnescapeDataString(source.Address.UserInfo)));
+        return source.Address.UserInfo.Length == 0
+            ? null
+            : "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes(Uri.UnescapeDataString(source.Address.UserInfo)));
     }
 
     private async Task<T> WithPatienceAsync<T>(Func<CancellationToken, Task<T>> act, CancellationToken cancellationToken)
@@ -294,11 +319,14 @@ internal sealed class Downloads
     {
         try
         {
-            var record = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(RecordOf(source), cancellationToken), DownloadContext.Default.DownloadRecord);
+            var record = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(RecordOf(source), cancellationToken),
+                DownloadContext.Default.DownloadRecord);
             if (record is not null)
                 await MarkAsync(record.Digest, cancellationToken);
             Use?.Note(Path.GetFileNameWithoutExtension(RecordOf(source)));
-            return record is not null && source.Checksum is null && await _store.SizeAsync(record.Digest, cancellationToken) == record.Size ? record : null;
+            return record is not null && source.Checksum is null && await _store.SizeAsync(record.Digest, cancellationToken) == record.Size
+                ? record
+                : null;
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException)
         {
@@ -306,7 +334,8 @@ internal sealed class Downloads
         }
     }
 
-    private ValueTask MarkAsync(Digest content, CancellationToken cancellationToken) => Use?.MarkAsync(content, cancellationToken) ?? default;
+    private ValueTask MarkAsync(Digest content, CancellationToken cancellationToken) =>
+        Use?.MarkAsync(content, cancellationToken) ?? default;
 
     private string RecordOf(TreeSource.Download source) =>
         Path.Combine(_records, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(source.Address.AbsoluteUri))) + ".json");

@@ -11,9 +11,11 @@ public sealed record GitAccess
     private const string DefaultAgent = "default";
 
     private static readonly string[] s_protocols = ["https", "http", "ssh", "git"];
-    private static readonly string[] s_proxies = ["http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"];
+    private static readonly string[] s_proxies =
+        ["http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"];
 
-    /// <summary>Secrets: <c>GIT_AUTH_TOKEN</c> and <c>GIT_AUTH_HEADER</c> are for repositories behind HTTP, also for one host as <c>GIT_AUTH_TOKEN.host</c>.</summary>
+    /// <summary>Secrets: <c>GIT_AUTH_TOKEN</c> and <c>GIT_AUTH_HEADER</c> are for repositories behind HTTP, also for one host as
+    /// <c>GIT_AUTH_TOKEN.host</c>.</summary>
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Secrets { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
 
     /// <summary>Sockets of SSH agents by id; <c>default</c> is used.</summary>
@@ -26,7 +28,12 @@ public sealed record GitAccess
     internal long Reserve { get; init; } = new DownloadSettings().Reserve;
 
     /// <summary>The access that a build has.</summary>
-    public static GitAccess Of(BuildSettings settings) => new() { Secrets = settings.Access.Secrets, SshAgents = settings.Access.SshAgents, AllowLocalUnsafe = settings.AllowLocalRepositoriesUnsafe };
+    public static GitAccess Of(BuildSettings settings) => new()
+    {
+        Secrets = settings.Access.Secrets,
+        SshAgents = settings.Access.SshAgents,
+        AllowLocalUnsafe = settings.AllowLocalRepositoriesUnsafe,
+    };
 
     /// <summary>How a repository is reached.</summary>
     internal GitConnection ConnectionTo(string repository)
@@ -36,9 +43,11 @@ public sealed record GitAccess
         {
             Protocols = AllowLocalUnsafe ? [.. s_protocols, "file"] : s_protocols,
             SshAgent = SshAgents.GetValueOrDefault(DefaultAgent),
-            AuthorizedAddress = address?.GetLeftPart(UriPartial.Scheme) + address?.GetComponents(UriComponents.HostAndPort, UriFormat.UriEscaped) + "/",
+            AuthorizedAddress = address?.GetLeftPart(UriPartial.Scheme)
+                + address?.GetComponents(UriComponents.HostAndPort, UriFormat.UriEscaped) + "/",
             Authorization = address is null ? null : AuthorizationFor(address),
-            Proxies = s_proxies.Select(name => (name, Value: Environment.GetEnvironmentVariable(name))).Where(p => p.Value is { Length: > 0 }).ToDictionary(p => p.name, p => p.Value!),
+            Proxies = s_proxies.Select(name => (name, Value: Environment.GetEnvironmentVariable(name)))
+                .Where(p => p.Value is { Length: > 0 }).ToDictionary(p => p.name, p => p.Value!),
         };
     }
 
@@ -52,7 +61,9 @@ public sealed record GitAccess
     }
 
     private string? Secret(string name, string host) =>
-        Secrets.TryGetValue($"{name}.{host}", out var value) || Secrets.TryGetValue(name, out value) ? Encoding.UTF8.GetString(value.Span).Trim() : null;
+        Secrets.TryGetValue($"{name}.{host}", out var value) || Secrets.TryGetValue(name, out value)
+            ? Encoding.UTF8.GetString(value.Span).Trim()
+            : null;
 
     private static string Basic(string user) => "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes(user));
 }

@@ -26,13 +26,13 @@ public sealed class GitTrees(GitAccess access)
 
     private readonly ConcurrentDictionary<string, Lazy<Task<GitCommit>>> _commits = new();
 
-    /// <summary>Writes the files of a repository into an empty directory, with their submodules. A repository that cannot be reached, or does not have what is asked for, throws
-    /// <see cref="DownloadException"/>; a missing git <see cref="ToolException"/>.</summary>
+    /// <summary>Writes the files of a repository into an empty directory, with their submodules. A repository that cannot be reached, or
+    /// does not have what is asked for, throws <see cref="DownloadException"/>; a missing git <see cref="ToolException"/>.</summary>
     public async Task<GitTree> MaterialiseAsync(TreeSource.Git source, string directory, CancellationToken cancellationToken = default) =>
         await MaterialiseAsync(source, await ResolveAsync(source, cancellationToken), directory, cancellationToken);
 
-    /// <summary>Writes the files of a commit that a repository of this host has into an empty directory, without submodules. What was fetched was hashed: it is of that commit, whatever the repository says.
-    /// A failure throws <see cref="ToolException"/>.</summary>
+    /// <summary>Writes the files of a commit that a repository of this host has into an empty directory, without submodules. What was
+    /// fetched was hashed: it is of that commit, whatever the repository says. A failure throws <see cref="ToolException"/>.</summary>
     public static async Task MaterialiseAsync(GitView view, string commit, string directory, CancellationToken cancellationToken)
     {
         var git = new GitFetch(new GitConnection { Protocols = ["file"] });
@@ -44,10 +44,12 @@ public sealed class GitTrees(GitAccess access)
 
     /// <summary>The commit that is meant; one build asks once.</summary>
     internal Task<GitCommit> ResolveAsync(TreeSource.Git source, CancellationToken cancellationToken) =>
-        _commits.GetOrAdd($"{source.Repository}\n{source.Revision}\n{source.Commit}", _ => new(() => FindAsync(source, cancellationToken))).Value;
+        _commits.GetOrAdd($"{source.Repository}\n{source.Revision}\n{source.Commit}",
+            _ => new(() => FindAsync(source, cancellationToken))).Value;
 
     /// <summary>Writes the files of a commit.</summary>
-    internal async Task<GitTree> MaterialiseAsync(TreeSource.Git source, GitCommit commit, string directory, CancellationToken cancellationToken)
+    internal async Task<GitTree> MaterialiseAsync(
+        TreeSource.Git source, GitCommit commit, string directory, CancellationToken cancellationToken)
     {
         var git = Connect(source, out string repository);
         await RunAsync(source, git.Begin(directory, commit.Id.Length == 64 ? "sha256" : "sha1"), cancellationToken);
@@ -62,7 +64,8 @@ public sealed class GitTrees(GitAccess access)
             await KeptRepository.TidyAsync(git, directory, origin, commit, command => RunAsync(source, command, cancellationToken));
         }
         else
-            await CommandRunner.RunAsync(new Command("find", directory, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"), cancellationToken);
+            await CommandRunner.RunAsync(
+                new Command("find", directory, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"), cancellationToken);
         return new GitTree(commit.Id, Subdirectory(source, directory));
     }
 
@@ -75,14 +78,18 @@ public sealed class GitTrees(GitAccess access)
         string name = source.Revision ?? "HEAD";
         string listed = await RunAsync(source, git.List(repository, name, name + "^{}"), cancellationToken);
         return Checked(source, GitReferences.Find(listed, source.Revision)
-            ?? throw new DownloadException($"'{SafeAddress.OfRepository(source.Repository)}' has no {(source.Revision is null ? "default branch" : $"branch or tag '{source.Revision}'")}"));
+            ?? throw new DownloadException($"'{SafeAddress.OfRepository(source.Repository)}' has no "
+                + $"{(source.Revision is null ? "default branch" : $"branch or tag '{source.Revision}'")}"));
     }
 
     private static GitCommit Checked(TreeSource.Git source, GitCommit commit)
     {
-        bool isMeant = source.Commit is not { } wanted || commit.Id.StartsWith(wanted, StringComparison.OrdinalIgnoreCase) || commit.Tag?.StartsWith(wanted, StringComparison.OrdinalIgnoreCase) == true;
+        bool isMeant = source.Commit is not { } wanted
+            || commit.Id.StartsWith(wanted, StringComparison.OrdinalIgnoreCase)
+            || commit.Tag?.StartsWith(wanted, StringComparison.OrdinalIgnoreCase) == true;
         return isMeant ? commit : throw new DownloadException(
-            $"'{source.Revision ?? "HEAD"}' of '{SafeAddress.OfRepository(source.Repository)}' is the commit '{commit.Id}', and '{source.Commit}' was asked for: it was moved, or tampered with");
+            $"'{source.Revision ?? "HEAD"}' of '{SafeAddress.OfRepository(source.Repository)}' is the commit '{commit.Id}', "
+                + $"and '{source.Commit}' was asked for: it was moved, or tampered with");
     }
 
     private async Task FetchAsync(
@@ -125,7 +132,8 @@ public sealed class GitTrees(GitAccess access)
         repository = SafeAddress.WithoutCredentials(source.Repository);
         if (repository.StartsWith('-') || repository.AsSpan().ContainsAnyInRange('\0', ' '))
             throw new DownloadException($"'{SafeAddress.OfRepository(source.Repository)}' is not the address of a repository");
-        if (source.Revision is { } revision && (revision.StartsWith('-') || revision.AsSpan().ContainsAnyInRange('\0', ' ') || revision.AsSpan().ContainsAny(s_notInNames)))
+        if (source.Revision is { } revision
+            && (revision.StartsWith('-') || revision.AsSpan().ContainsAnyInRange('\0', ' ') || revision.AsSpan().ContainsAny(s_notInNames)))
             throw new DownloadException($"'{revision}' is not the name of a branch, tag or commit");
 
         return new GitFetch(access.ConnectionTo(source.Repository));
@@ -140,7 +148,8 @@ public sealed class GitTrees(GitAccess access)
     }
 
     private static DownloadException Failed(TreeSource.Git source, Command command, CommandResult result) => new(
-        $"could not fetch '{SafeAddress.OfRepository(source.Repository)}': {result.Tail}", new ToolException(command, result.ExitCode, result.Tail));
+        $"could not fetch '{SafeAddress.OfRepository(source.Repository)}': {result.Tail}",
+        new ToolException(command, result.ExitCode, result.Tail));
 
     private async Task FillAsync(TreeSource.Git source, Command command, string directory, CancellationToken cancellationToken)
     {
@@ -149,8 +158,10 @@ public sealed class GitTrees(GitAccess access)
             throw Failed(source, command, result);
     }
 
-    private Task<CommandResult> TryFillAsync(TreeSource.Git source, Command command, string directory, CancellationToken cancellationToken) =>
+    private Task<CommandResult> TryFillAsync(
+        TreeSource.Git source, Command command, string directory, CancellationToken cancellationToken) =>
         FillingCommand.RunAsync(command, directory, access.Reserve, $"'{SafeAddress.OfRepository(source.Repository)}'", cancellationToken);
 
-    private static Task<CommandResult> TryRunAsync(Command command, CancellationToken cancellationToken) => CommandRunner.TryRunAsync(command, onLine: null, cancellationToken);
+    private static Task<CommandResult> TryRunAsync(Command command, CancellationToken cancellationToken) =>
+        CommandRunner.TryRunAsync(command, onLine: null, cancellationToken);
 }

@@ -4,8 +4,8 @@ namespace Ingot.Builds.Remote;
 
 /// <summary>The repository that a checkout keeps: what is in it depends on the commit and on what was asked for, and not on when, in what
 /// pieces and into which files it was fetched.</summary>
-/// <remarks>One commit without its history, in one pack that is made here without differences between objects; the name it was asked for by; an
-/// index without the times and numbers of this host's files.</remarks>
+/// <remarks>One commit without its history, in one pack that is made here without differences between objects; the name it was asked for
+/// by; an index without the times and numbers of this host's files.</remarks>
 internal static class KeptRepository
 {
     // What git makes of a template, or remembers of what it did.
@@ -65,7 +65,10 @@ internal static class KeptRepository
     {
         await run(git.SetFetched(directory));
         string names = await run(git.Configuration(directory));
-        foreach (string branch in names.Split('\n').Where(n => n.StartsWith("branch.", StringComparison.Ordinal)).Select(SectionOf).Distinct())
+        foreach (string branch in names.Split('\n')
+            .Where(n => n.StartsWith("branch.", StringComparison.Ordinal))
+            .Select(SectionOf)
+            .Distinct())
             await run(git.RemoveSection(directory, branch));
     }
 

@@ -67,7 +67,8 @@ internal static partial class ContentDifference
     }
 
     private static bool IsTime(uint first, uint second) =>
-        first is > FirstTime and < LastTime && second is > FirstTime and < LastTime && first != second && Math.Max(first, second) - Math.Min(first, second) < OneYear;
+        first is > FirstTime and < LastTime && second is > FirstTime and < LastTime && first != second
+            && Math.Max(first, second) - Math.Min(first, second) < OneYear;
 
     private static uint Word(byte[] bytes, int at, bool isLittle) =>
         isLittle ? BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at)) : BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at));
@@ -91,12 +92,15 @@ internal static partial class ContentDifference
         return Encoding.UTF8.GetString(line);
     }
 
-    private static string Hex(byte[] bytes, int at) => at >= bytes.Length ? "(the end)" : Convert.ToHexStringLower(bytes.AsSpan(at, Math.Min(Shown, bytes.Length - at)));
+    private static string Hex(byte[] bytes, int at) =>
+        at >= bytes.Length ? "(the end)" : Convert.ToHexStringLower(bytes.AsSpan(at, Math.Min(Shown, bytes.Length - at)));
 
-    [GeneratedRegex(@"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?( ?(Z|[+-]\d\d:?\d\d|UTC|GMT))?|(Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [^;]{0,30}\d{4}|\d\d:\d\d:\d\d([.,]\d+)?|\b1[0-9]{9}([0-9]{3})?\b|\b20\d{6}(\.?\d{4,6})?\b")]
+    [GeneratedRegex(@"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?( ?(Z|[+-]\d\d:?\d\d|UTC|GMT))?|(Mon|Tue|Wed|Thu|Fri|Sat"
+        + @"|Sun),? [^;]{0,30}\d{4}|\d\d:\d\d:\d\d([.,]\d+)?|\b1[0-9]{9}([0-9]{3})?\b|\b20\d{6}(\.?\d{4,6})?\b")]
     private static partial Regex Time();
 
-    [GeneratedRegex("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}|([0-9a-fA-F]{2}[ :-]){7,}[0-9a-fA-F]{2}|[A-Za-z0-9+/]{24,}={0,2}")]
+    [GeneratedRegex("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}|([0-9a-fA-F]{2}[ "
+        + ":-]){7,}[0-9a-fA-F]{2}|[A-Za-z0-9+/]{24,}={0,2}")]
     private static partial Regex Identifier();
 
     [GeneratedRegex(@"(/[A-Za-z0-9._+-]+){2,}")]

@@ -7,7 +7,8 @@ namespace Ingot.Builds.Reproduction;
 public sealed record Cure(string Name, string Text)
 {
     /// <summary>For times in texts.</summary>
-    public static Cure TakeTimeFromEpoch { get; } = new("time", "let the command take its time from $SOURCE_DATE_EPOCH, as 'date -d @$SOURCE_DATE_EPOCH' does");
+    public static Cure TakeTimeFromEpoch { get; } = new("time",
+        "let the command take its time from $SOURCE_DATE_EPOCH, as 'date -d @$SOURCE_DATE_EPOCH' does");
 
     /// <summary>For times of the members of an archive.</summary>
     public static Cure SetTimesOfMembers { get; } = new(

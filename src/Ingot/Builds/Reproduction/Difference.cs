@@ -44,7 +44,8 @@ public enum DifferenceCause
 /// <param name="Reason">What the file is, in words, where it is something of which that is known; null else.</param>
 /// <param name="Cure">What to do about it; null when nothing is known that surely helps.</param>
 public sealed record Difference(
-    Digest? Layer, string? Instruction, string Path, string What, string Before, string After, DifferenceCause Cause, string? Reason, string? Cure);
+    Digest? Layer, string? Instruction, string Path, string What, string Before, string After, DifferenceCause Cause,
+    string? Reason, string? Cure);
 
 /// <summary>How two images differ.</summary>
 /// <param name="Differences">The differences: of every layer that differs the first ones, else of the configuration, else of the

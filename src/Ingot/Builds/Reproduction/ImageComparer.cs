@@ -23,9 +23,11 @@ public sealed class ImageComparer
 
     private ImageComparer(IReadOnlyList<string> rulesOff) => _rulesOff = rulesOff;
 
-    /// <summary>Compares all layers, and the configuration; where both are equal, the compressed bytes. Of each layer at most twenty differences are named, and a hundred in all.</summary>
+    /// <summary>Compares all layers, and the configuration; where both are equal, the compressed bytes. Of each layer at most twenty
+    /// differences are named, and a hundred in all.</summary>
     public static async Task<ImageComparison> CompareAsync(
-        IContentStore store, Image expected, IContentStore otherStore, Image actual, IReadOnlyList<string>? rulesOff = null, CancellationToken cancellationToken = default)
+        IContentStore store, Image expected, IContentStore otherStore, Image actual, IReadOnlyList<string>? rulesOff = null,
+        CancellationToken cancellationToken = default)
     {
         if (expected.Digest == actual.Digest)
             return ImageComparison.Equal;
@@ -39,7 +41,8 @@ public sealed class ImageComparer
         return new ImageComparison(comparer._differences, comparer._more);
     }
 
-    private async Task CompareLayersAsync(IContentStore store, Image expected, IContentStore otherStore, Image actual, CancellationToken cancellationToken)
+    private async Task CompareLayersAsync(
+        IContentStore store, Image expected, IContentStore otherStore, Image actual, CancellationToken cancellationToken)
     {
         foreach (var (before, after, instruction) in LayerPairs.Of(expected.Config, actual.Config))
         {
@@ -54,7 +57,8 @@ public sealed class ImageComparer
 
             var layer = before is { } only ? expected.Config.RootFs.DiffIds[only] : actual.Config.RootFs.DiffIds[after!.Value];
             var (was, isNow) = before is null ? ("no change", "a layer") : ("a layer", "no change");
-            var cause = new KnownCause(DifferenceCause.Unknown, "the instruction changed files in one of the builds, and none in the other", Cure: null);
+            var cause = new KnownCause(DifferenceCause.Unknown,
+                "the instruction changed files in one of the builds, and none in the other", Cure: null);
             Add(layer, instruction, "", "layer", was, isNow, cause);
         }
     }
@@ -69,7 +73,8 @@ public sealed class ImageComparer
         int known = _ofLayer;
         var changed = CompareEntries(before.DiffId, instruction, first, second);
         if (changed.Count == 0 && _ofLayer == known)
-            Add(before.DiffId, instruction, "", "order of entries", "the same files", "in another order", new KnownCause(DifferenceCause.Order, null, Cure: null));
+            Add(before.DiffId, instruction, "", "order of entries", "the same files", "in another order",
+                new KnownCause(DifferenceCause.Order, null, Cure: null));
 
         // Contents are held in memory: those of the files that are named.
         var named = changed.Take(MaxOfLayer).ToList();
@@ -82,7 +87,8 @@ public sealed class ImageComparer
 
     // What is there on one side only, and other metadata, are said at once; returned are files whose contents differ.
     private List<string> CompareEntries(
-        Digest layer, string? instruction, Dictionary<string, (TarEntry Entry, Digest? Content)> before, Dictionary<string, (TarEntry Entry, Digest? Content)> after)
+        Digest layer, string? instruction, Dictionary<string, (TarEntry Entry, Digest? Content)> before,
+        Dictionary<string, (TarEntry Entry, Digest? Content)> after)
     {
         var changed = new List<string>();
         foreach (string path in before.Keys.Union(after.Keys).Order(s_order))
@@ -105,9 +111,12 @@ public sealed class ImageComparer
 
     private static string Describe(TarEntry entry) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{entry.Type} {Convert.ToString(entry.Mode, 8)} {entry.UserId}:{entry.GroupId} {entry.ModifiedTime.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}{(entry.LinkTarget is null ? "" : " -> " + entry.LinkTarget)}{string.Concat((entry.ExtendedAttributes ?? []).Select(a => $" {a.Key}={Convert.ToHexStringLower(a.Value)}"))}");
+        $"{entry.Type} {Convert.ToString(entry.Mode, 8)} {entry.UserId}:{entry.GroupId} "
+            + $"{entry.ModifiedTime.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}{(entry.LinkTarget is null ? "" : " -> " + entry.LinkTarget)}"
+            + $"{string.Concat((entry.ExtendedAttributes ?? []).Select(a => $" {a.Key}={Convert.ToHexStringLower(a.Value)}"))}");
 
-    private void CompareContents(Digest layer, string? instruction, List<string> changed, Dictionary<string, byte[]> before, Dictionary<string, byte[]> after)
+    private void CompareContents(
+        Digest layer, string? instruction, List<string> changed, Dictionary<string, byte[]> before, Dictionary<string, byte[]> after)
     {
         foreach (string path in changed)
         {
@@ -125,18 +134,21 @@ public sealed class ImageComparer
 
     private void CompareConfigurations(Image expected, Image actual)
     {
-        byte[] before = Lines(expected.Config), after = Lines(actual.Config with { RootFs = expected.Config.RootFs, History = History(expected.Config, actual.Config) });
+        byte[] before = Lines(expected.Config),
+            after = Lines(actual.Config with { RootFs = expected.Config.RootFs, History = History(expected.Config, actual.Config) });
         if (before.AsSpan().SequenceEqual(after))
             return;
 
         var (first, second, cause, _) = ContentDifference.Explain(before, after);
-        Add(null, null, "", "configuration", first, second, new KnownCause(cause == DifferenceCause.Unknown ? DifferenceCause.Input : cause, null, Cure: null));
+        Add(null, null, "", "configuration", first, second,
+            new KnownCause(cause == DifferenceCause.Unknown ? DifferenceCause.Input : cause, null, Cure: null));
     }
 
     // Which instructions made a layer was said of the layers.
-    private static IReadOnlyList<HistoryEntry> History(ImageConfig expected, ImageConfig actual) => expected.History.Count != actual.History.Count
-        ? actual.History
-        : [.. actual.History.Zip(expected.History, (now, was) => now with { EmptyLayer = was.EmptyLayer })];
+    private static IReadOnlyList<HistoryEntry> History(ImageConfig expected, ImageConfig actual) =>
+        expected.History.Count != actual.History.Count
+            ? actual.History
+            : [.. actual.History.Zip(expected.History, (now, was) => now with { EmptyLayer = was.EmptyLayer })];
 
     // A member a line, so that the line that is shown is short.
     private static byte[] Lines(ImageConfig config) =>
@@ -148,12 +160,15 @@ public sealed class ImageComparer
         int layer = Enumerable.Range(0, before.Count).FirstOrDefault(i => before[i] != after[i], -1);
         if (layer < 0)
         {
-            Add(null, null, "", "manifest", expected.Digest.ToString(), actual.Digest.ToString(), new KnownCause(DifferenceCause.Unknown, null, Cure: null));
+            Add(null, null, "", "manifest", expected.Digest.ToString(), actual.Digest.ToString(),
+                new KnownCause(DifferenceCause.Unknown, null, Cure: null));
             return;
         }
 
-        var codec = new KnownCause(DifferenceCause.Codec, "the files are the same, and were compressed by another codec or another version of its library", Cure: null);
-        Add(expected.Config.RootFs.DiffIds[layer], LayerPairs.InstructionOf(expected.Config, layer), "", "compressed bytes", Text(before[layer]), Text(after[layer]), codec);
+        var codec = new KnownCause(DifferenceCause.Codec,
+            "the files are the same, and were compressed by another codec or another version of its library", Cure: null);
+        Add(expected.Config.RootFs.DiffIds[layer], LayerPairs.InstructionOf(expected.Config, layer), "", "compressed bytes",
+            Text(before[layer]), Text(after[layer]), codec);
     }
 
     private static string Text(Descriptor layer) => $"{layer.MediaType}, {layer.Size} bytes";
@@ -167,7 +182,8 @@ public sealed class ImageComparer
             return;
         }
 
-        var cause = (path.Length > 0 ? KnownCauses.OfDownload(instruction) : null) ?? known ?? new KnownCause(DifferenceCause.Unknown, null, Cure: null);
+        var cause = (path.Length > 0 ? KnownCauses.OfDownload(instruction) : null) ?? known
+            ?? new KnownCause(DifferenceCause.Unknown, null, Cure: null);
         var off = KnownCauses.RuleOff(path, _rulesOff);
         string? reason = off?.Reason ?? (cause.IsSeen ? cause.Reason : KnownCauses.ReasonOfRule(path) ?? cause.Reason)
             ?? (cause.Cause == DifferenceCause.Unknown ? KnownCauses.ReasonOfCopy(instruction) : null);

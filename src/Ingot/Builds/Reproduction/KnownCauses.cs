@@ -16,11 +16,16 @@ internal static partial class KnownCauses
 {
     private const int LookedAtBytes = 64 << 10;
 
-    private static readonly KnownCause s_privateKey = new(DifferenceCause.Random, "a private key, which is made anew each time and would be everybody's who has the image", Cure.MakeAtStart);
-    private static readonly KnownCause s_publicKey = new(DifferenceCause.Random, "a public key or a certificate, of a private key that is made anew each time", Cure.MakeAtStart);
-    private static readonly KnownCause s_password = new(DifferenceCause.Random, "a password, which is hashed with another salt each time", Cure.FixedHash);
-    private static readonly KnownCause s_database = new(DifferenceCause.Random, "a database, which gets an identity and times of its own when it is made", Cure.MakeAtStart);
-    private static readonly KnownCause s_archive = new(DifferenceCause.Timestamp, "an archive, with the times of its members", Cure.SetTimesOfMembers);
+    private static readonly KnownCause s_privateKey = new(DifferenceCause.Random,
+        "a private key, which is made anew each time and would be everybody's who has the image", Cure.MakeAtStart);
+    private static readonly KnownCause s_publicKey = new(DifferenceCause.Random,
+        "a public key or a certificate, of a private key that is made anew each time", Cure.MakeAtStart);
+    private static readonly KnownCause s_password = new(DifferenceCause.Random,
+        "a password, which is hashed with another salt each time", Cure.FixedHash);
+    private static readonly KnownCause s_database = new(DifferenceCause.Random,
+        "a database, which gets an identity and times of its own when it is made", Cure.MakeAtStart);
+    private static readonly KnownCause s_archive = new(DifferenceCause.Timestamp, "an archive, with the times of its members",
+        Cure.SetTimesOfMembers);
     private static readonly KnownCause s_log = new(DifferenceCause.Leftover, "a log of the run", Cure.Delete);
     private static readonly KnownCause s_cache = new(DifferenceCause.Leftover, "a cache, or something temporary", Cure.DeleteOrCache);
 
@@ -33,9 +38,11 @@ internal static partial class KnownCauses
         (Archives(), s_archive),
         (Logs(), s_log),
         (Processes(), new(DifferenceCause.Random, "the number of a process, or a lock", Cure.Delete)),
-        (RpmDatabases(), new(DifferenceCause.Timestamp, "RPM's database, which has the time of each installation: from the clock before RPM 4.18", Cure: null)),
+        (RpmDatabases(), new(DifferenceCause.Timestamp,
+            "RPM's database, which has the time of each installation: from the clock before RPM 4.18", Cure: null)),
         (KeyStores(), new(DifferenceCause.Timestamp, "a Java key store, which has the time of each entry", Cure.MakeAtStart)),
-        (InitialFilesystems(), new(DifferenceCause.Timestamp, "an initial file system, which is compressed: the program that makes it must keep to SOURCE_DATE_EPOCH", Cure: null)),
+        (InitialFilesystems(), new(DifferenceCause.Timestamp,
+            "an initial file system, which is compressed: the program that makes it must keep to SOURCE_DATE_EPOCH", Cure: null)),
         (PackageLists(), new(DifferenceCause.Network, "what the mirror said of its packages", Cure.Delete)),
         (Caches(), s_cache),
     ];
@@ -65,7 +72,9 @@ internal static partial class KnownCauses
 
     /// <summary>The rule that is switched off and would be the cure; null when there is none.</summary>
     public static (string Reason, string Cure)? RuleOff(string path, IReadOnlyList<string> rulesOff) =>
-        RuleFor(path) is { } rule && rulesOff.Contains(rule.Name) ? ($"the rule '{rule}' is for it, and is switched off", $"switch the rule '{rule.Name}' on") : null;
+        RuleFor(path) is { } rule && rulesOff.Contains(rule.Name)
+            ? ($"the rule '{rule}' is for it, and is switched off", $"switch the rule '{rule.Name}' on")
+            : null;
 
     /// <summary>Why the rule that a path belongs to did not help; null when there is none.</summary>
     public static string? ReasonOfRule(string path) => RuleFor(path) is { } rule
@@ -92,7 +101,9 @@ internal static partial class KnownCauses
             return null;
         if (Repositories().IsMatch(instruction))
             return new(DifferenceCause.Network, "of a repository: what is named there is another commit now", Cure: null);
-        return Downloads().IsMatch(instruction) ? new(DifferenceCause.Network, "fetched: what is there now is something else", Cure.KeepDownload) : null;
+        return Downloads().IsMatch(instruction)
+            ? new(DifferenceCause.Network, "fetched: what is there now is something else", Cure.KeepDownload)
+            : null;
     }
 
     /// <summary>What is known of a file that a copy brought; null for other layers. Histories do not say where from.</summary>
@@ -108,7 +119,8 @@ internal static partial class KnownCauses
     [GeneratedRegex(@"(^|/)ssh_host_[^/]*_key\.pub$|\.(crt|cer|csr|p12|pfx)$")]
     private static partial Regex PublicKeys();
 
-    [GeneratedRegex(@"^var/lib/(postgresql|pgsql|mysql|mariadb|mongodb|mongo|ldap|couchdb|cassandra|clickhouse|etcd|influxdb|elasticsearch|rabbitmq)/|(^|/)(pg_control|auto\.cnf|ibdata1)$")]
+    [GeneratedRegex(@"^var/lib/(postgresql|pgsql|mysql|mariadb|mongodb|mongo|ldap|couchdb|cassandra|clickhouse|etcd|influxdb|elasticsearch"
+        + @"|rabbitmq)/|(^|/)(pg_control|auto\.cnf|ibdata1)$")]
     private static partial Regex Databases();
 
     [GeneratedRegex(@"\.(tar|tar\.[a-z0-9]+|t[gxb]z2?|tzst|zip|jar|war|ear|cpio|7z)$")]

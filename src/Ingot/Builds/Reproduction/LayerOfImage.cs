@@ -26,7 +26,8 @@ internal sealed record LayerOfImage(IContentStore Store, Descriptor Blob, Digest
     }
 
     /// <summary>The contents of some of its files, but large ones.</summary>
-    public async Task<Dictionary<string, byte[]>> ContentsAsync(IReadOnlyCollection<string> paths, int maxBytes, CancellationToken cancellationToken)
+    public async Task<Dictionary<string, byte[]>> ContentsAsync(
+        IReadOnlyCollection<string> paths, int maxBytes, CancellationToken cancellationToken)
     {
         var contents = new Dictionary<string, byte[]>();
         if (paths.Count == 0)

@@ -11,7 +11,8 @@ internal static class LayerPairs
         ByHistory(before, after) ?? ByPlace(before, after);
 
     /// <summary>What made a layer; null when the history does not say.</summary>
-    public static string? InstructionOf(ImageConfig config, int layer) => config.History.Where(h => h.EmptyLayer != true).ElementAtOrDefault(layer)?.CreatedBy;
+    public static string? InstructionOf(ImageConfig config, int layer) =>
+        config.History.Where(h => h.EmptyLayer != true).ElementAtOrDefault(layer)?.CreatedBy;
 
     private static List<(int?, int?, string?)>? ByHistory(ImageConfig before, ImageConfig after)
     {
@@ -38,6 +39,7 @@ internal static class LayerPairs
     {
         var (first, second) = (before.RootFs.DiffIds.Count, after.RootFs.DiffIds.Count);
         int? Within(int layer, int count) => layer < count ? layer : null;
-        return [.. Enumerable.Range(0, Math.Max(first, second)).Select(i => (Within(i, first), Within(i, second), InstructionOf(i < first ? before : after, i)))];
+        return [.. Enumerable.Range(0, Math.Max(first, second))
+            .Select(i => (Within(i, first), Within(i, second), InstructionOf(i < first ? before : after, i)))];
     }
 }

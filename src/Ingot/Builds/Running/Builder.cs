@@ -13,14 +13,17 @@ namespace Ingot.Builds.Running;
 /// <param name="Looks">What the contexts looked like before any of their files was read; null when that says too little.</param>
 public sealed record FinishedBuild(IReadOnlyList<BuiltImage> Images, IReadOnlyList<ContextLook>? Looks);
 
-/// <summary>Carries plans out: runs what is not in the cache, several steps at a time, and puts images into the store. Needs root, runc and overlayfs.</summary>
-/// <remarks>However it ends, the store holds no partial image and no process is left; what a killed builder left is removed by the next one with the same work directory.</remarks>
+/// <summary>Carries plans out: runs what is not in the cache, several steps at a time, and puts images into the store. Needs root,
+/// runc and overlayfs.</summary>
+/// <remarks>However it ends, the store holds no partial image and no process is left; what a killed builder left is removed by the next one
+/// with the same work directory.</remarks>
 public sealed class Builder
 {
     private const int PrivateMode = 0b111_000_000;
 
     private static readonly TimeSpan s_syncPatience = TimeSpan.FromSeconds(2);
-    private static readonly string[] s_parts = ["snapshots", "archives", "layers", "steps", "last", "selections", "stamps", "downloads", "copied", "unchanged"];
+    private static readonly string[] s_parts =
+        ["snapshots", "archives", "layers", "steps", "last", "selections", "stamps", "downloads", "copied", "unchanged"];
 
     private readonly BuildSettings _settings;
     private readonly string _workDirectory;
@@ -31,7 +34,8 @@ public sealed class Builder
         _settings = settings;
         string cache = Path.GetFullPath(settings.CacheDirectory);
         // Its own directory: everything in it that no living build holds is taken away.
-        _workDirectory = Path.Combine(settings.WorkDirectory is null ? Path.Combine(cache, "work") : Path.GetFullPath(settings.WorkDirectory), "builds");
+        _workDirectory = Path.Combine(
+            settings.WorkDirectory is null ? Path.Combine(cache, "work") : Path.GetFullPath(settings.WorkDirectory), "builds");
         if (settings.Epoch.Ticks % TimeSpan.TicksPerSecond != 0)
             throw new ArgumentException($"the epoch '{settings.Epoch:O}' is not a whole second", nameof(settings));
     }
@@ -42,8 +46,9 @@ public sealed class Builder
     /// <summary>What can be made of stages.</summary>
     internal OutputKinds Outputs { get; init; } = OutputKinds.Standard;
 
-    /// <summary>Builds the images of a plan, in its order. A failed command throws <see cref="BuildException"/>, a mistake in a person's files that only shows now
-    /// <see cref="Diagnostics.InvalidInputException"/>, a missing program <see cref="Tools.ToolException"/>, a secret that would have got into an image <see cref="SecretLeakException"/>; other steps are then stopped.</summary>
+    /// <summary>Builds the images of a plan, in its order. A failed command throws <see cref="BuildException"/>, a mistake in a person's
+    /// files that only shows now <see cref="Diagnostics.InvalidInputException"/>, a missing program <see cref="Tools.ToolException"/>, a
+    /// secret that would have got into an image <see cref="SecretLeakException"/>; other steps are then stopped.</summary>
     public async Task<FinishedBuild> BuildAsync(Plan plan, IBuildProgress progress, CancellationToken cancellationToken = default)
     {
         await Workspace.SweepAsync(_workDirectory, cancellationToken);
@@ -69,7 +74,10 @@ public sealed class Builder
             {
                 Guard = guard,
                 Slots = slots,
-                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Access.Secrets) { Use = use },
+                Downloads = new Downloads(_settings.Http ?? client!, layers.Local, cache, _settings.TimeProvider, _settings.Access.Secrets)
+                {
+                    Use = use,
+                },
                 Repositories = new GitTrees(GitAccess.Of(_settings)),
                 Copied = new CopiedFiles(cache),
                 Use = use,
@@ -91,7 +99,13 @@ public sealed class Builder
         {
             var imported = places.Count == 0 ? null : await CacheImport.ReadAsync(places, progress, cancellationToken);
             string cache = Path.GetFullPath(_settings.CacheDirectory);
-            var current = imported is null ? session : session with { Imported = imported, Layers = new LayerCache(cache, _settings.Store) { Use = session.Use, Imported = imported } };
+            var current = imported is null
+                ? session
+                : session with
+                {
+                    Imported = imported,
+                    Layers = new LayerCache(cache, _settings.Store) { Use = session.Use, Imported = imported },
+                };
             var steps = new StepCache(cache) { Imported = imported };
             using var build = new PlanExecution(plan, current, steps, Kinds, progress, cancellationToken);
             try
@@ -117,7 +131,8 @@ public sealed class Builder
         }
     }
 
-    private async Task ExportAsync(PlanExecution build, BuildSession session, StepCache steps, IBuildProgress progress, CancellationToken cancellationToken)
+    private async Task ExportAsync(
+        PlanExecution build, BuildSession session, StepCache steps, IBuildProgress progress, CancellationToken cancellationToken)
     {
         if (_settings.CacheTo.Count == 0)
             return;

@@ -13,12 +13,15 @@ namespace Ingot.Builds.Running;
 /// <param name="IsImported">Whether only a shared cache has it.</param>
 internal sealed record UsedResult(StepRecord Record, bool IsOfImage, bool IsImported);
 
-/// <summary>Puts what a build used and made into shared caches. Blobs go as images have them; what the other side has is not sent.</summary>
+/// <summary>Puts what a build used and made into shared caches. Blobs go as images have them;
+/// what the other side has is not sent.</summary>
 /// <param name="session">The build.</param>
 /// <param name="used">The results.</param>
 /// <param name="selections">The selections that were asked for.</param>
 /// <param name="mounts">The cache mounts of the plan, name and id.</param>
-internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult> used, IReadOnlyDictionary<string, Digest> selections, IReadOnlyList<(string Name, string Id)> mounts)
+internal sealed class CacheExport(
+    BuildSession session, IReadOnlyList<UsedResult> used, IReadOnlyDictionary<string, Digest> selections,
+    IReadOnlyList<(string Name, string Id)> mounts)
 {
     private const int MaxParallel = 4;
 
@@ -46,12 +49,14 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
         var shared = target.Mounts ? await MountsAsync(cancellationToken) : [];
 
         var moved = new ConcurrentBag<long>();
-        var blobs = layers.Select(l => (l.Blob, Open: Opener(l))).Concat(shared.Select(m => (m.Blob, Open: Opener(session.Layers.Local, m.Blob)))).DistinctBy(b => b.Blob.Digest).ToList();
-        await Parallel.ForEachAsync(blobs, new ParallelOptions { MaxDegreeOfParallelism = MaxParallel, CancellationToken = cancellationToken }, async (blob, token) =>
-        {
-            if (await target.Place.PutAsync(blob.Blob, blob.Open, token))
-                moved.Add(blob.Blob.Size);
-        });
+        var blobs = layers.Select(l => (l.Blob, Open: Opener(l)))
+            .Concat(shared.Select(m => (m.Blob, Open: Opener(session.Layers.Local, m.Blob)))).DistinctBy(b => b.Blob.Digest).ToList();
+        await Parallel.ForEachAsync(blobs,
+            new ParallelOptions { MaxDegreeOfParallelism = MaxParallel, CancellationToken = cancellationToken }, async (blob, token) =>
+            {
+                if (await target.Place.PutAsync(blob.Blob, blob.Open, token))
+                    moved.Add(blob.Blob.Size);
+            });
         foreach (var mount in shared)
             await session.Layers.Local.DeleteAsync(mount.Blob.Digest, cancellationToken);
 
@@ -59,7 +64,9 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
         {
             Records = [.. records.Select(WithoutSource)],
             Layers = layers,
-            Selections = target.AllStages ? [.. selections.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => new SharedSelection(s.Key, s.Value))] : [],
+            Selections = target.AllStages
+                ? [.. selections.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => new SharedSelection(s.Key, s.Value))]
+                : [],
             Mounts = shared,
         };
         await PutAsync(target.Place, document, [.. blobs.Select(b => b.Blob)], cancellationToken);
@@ -67,13 +74,16 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
     }
 
     // Where this host has it from is nobody else's business.
-    private static StepRecord WithoutSource(StepRecord record) => record with { Origin = record.Origin is { } origin ? origin with { Source = null } : null };
+    private static StepRecord WithoutSource(StepRecord record) =>
+        record with { Origin = record.Origin is { } origin ? origin with { Source = null } : null };
 
-    private static async Task PutAsync(ICachePlace place, SharedCacheDocument document, IReadOnlyList<Descriptor> blobs, CancellationToken cancellationToken)
+    private static async Task PutAsync(
+        ICachePlace place, SharedCacheDocument document, IReadOnlyList<Descriptor> blobs, CancellationToken cancellationToken)
     {
         byte[] bytes = SharedCache.Write(document);
         if (bytes.Length > SharedCache.MaxConfigBytes)
-            throw new BuildCacheException($"the records have {bytes.Length} bytes, and {SharedCache.MaxConfigBytes} would be read: export fewer images at a time");
+            throw new BuildCacheException(
+                $"the records have {bytes.Length} bytes, and {SharedCache.MaxConfigBytes} would be read: export fewer images at a time");
 
         var config = Descriptor.Of(SharedCache.ConfigType, bytes);
         await place.PutAsync(config, _ => new(new MemoryStream(bytes, writable: false)), cancellationToken);
@@ -96,7 +106,9 @@ internal sealed class CacheExport(BuildSession session, IReadOnlyList<UsedResult
     };
 
     private static Func<CancellationToken, ValueTask<Stream>> Opener(IContentStore store, Descriptor blob) => async token =>
-        new VerifyingStream(await store.OpenAsync(blob.Digest, token) ?? throw new BuildCacheException($"the blob '{blob.Digest}' disappeared from the cache while it was exported"), blob.Digest, blob.Size);
+        new VerifyingStream(await store.OpenAsync(blob.Digest, token)
+            ?? throw new BuildCacheException($"the blob '{blob.Digest}' disappeared from the cache while it was exported"),
+            blob.Digest, blob.Size);
 
     private async Task<IReadOnlyList<SharedMount>> MountsAsync(CancellationToken cancellationToken)
     {

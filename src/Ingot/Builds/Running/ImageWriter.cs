@@ -20,7 +20,8 @@ internal sealed class ImageWriter(OutputRequest request)
         var (image, session) = (request.Image, Build.Session);
         var stage = Build.Plan.Stage(image.Stage);
         var result = Build.Results[image.Stage];
-        await Parallel.ForEachAsync(result.Chain.Layers.Where(l => l.Foreign is null), new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = cancellationToken },
+        await Parallel.ForEachAsync(result.Chain.Layers.Where(l => l.Foreign is null),
+            new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = cancellationToken },
             async (layer, token) => await session.Layers.EnsureAsync(layer.DiffId, token));
         var codec = session.CodecOf(image);
         var layers = new List<Descriptor>();
@@ -66,7 +67,12 @@ internal sealed class ImageWriter(OutputRequest request)
         var history = result.Base is { } below
             ? HistoryOf(Build.Plan.Stage(((TreeSource.Stage)stage.Base).Name), below)
             : [.. stage.History];
-        history.AddRange(result.Steps.Select(s => new HistoryEntry { Created = CreatedOf(stage), CreatedBy = s.Step.CreatedBy, EmptyLayer = s.Result?.DiffId is null ? true : null }));
+        history.AddRange(result.Steps.Select(s => new HistoryEntry
+        {
+            Created = CreatedOf(stage),
+            CreatedBy = s.Step.CreatedBy,
+            EmptyLayer = s.Result?.DiffId is null ? true : null,
+        }));
         return history;
     }
 }

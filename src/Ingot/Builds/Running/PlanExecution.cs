@@ -23,7 +23,8 @@ internal sealed record ExecutedStep(Step Step, StepResult? Result, bool IsCached
 /// <param name="Steps">Its steps.</param>
 internal sealed record StageResult(LayerChain Chain, StageResult? Base, IReadOnlyList<ExecutedStep> Steps);
 
-/// <summary>Runs the stages of one plan: each as soon as what it needs is there, a step only once however many stages have it, and nothing that the cache knows.</summary>
+/// <summary>Runs the stages of one plan: each as soon as what it needs is there, a step only once however many stages have it, and nothing
+/// that the cache knows.</summary>
 internal sealed class PlanExecution : IStepBuild, IDisposable
 {
     private readonly Plan _plan;
@@ -65,7 +66,8 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
     /// <summary>Whether any step was not in the cache.</summary>
     public bool HasExecuted { get; private set; }
 
-    /// <summary>About what the results of this build take in the cache: the snapshot of a command and the blob of a layer, in bytes.</summary>
+    /// <summary>About what the results of this build take in the cache: the snapshot of a command and the blob of a layer,
+    /// in bytes.</summary>
     public long AddedBytes => Interlocked.Read(ref _addedBytes);
 
     /// <summary>What the contexts looked like; null when that says too little.</summary>
@@ -77,7 +79,8 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
     /// <summary>The results that were used or made.</summary>
     public IReadOnlyList<UsedResult> Used => [.. _used.Values];
 
-    /// <summary>Makes the results that came from shared caches this host's own: when all of the build is done, and nothing was found wrong with them.</summary>
+    /// <summary>Makes the results that came from shared caches this host's own: when all of the build is done,
+    /// and nothing was found wrong with them.</summary>
     public void Adopt()
     {
         foreach (var record in _used.Values.Where(u => u.IsImported).Select(u => u.Record))
@@ -96,7 +99,8 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
     public async Task<IReadOnlyDictionary<string, StageResult>> RunAsync()
     {
         Check();
-        var reading = Task.WhenAll(_plan.Stages.Select(s => s.Base).OfType<TreeSource.Image>().Distinct().Select(image => Task.Run(() => ReadAheadAsync(image))));
+        var reading = Task.WhenAll(_plan.Stages.Select(s => s.Base).OfType<TreeSource.Image>().Distinct()
+            .Select(image => Task.Run(() => ReadAheadAsync(image))));
         try
         {
             _copies.SelectContextFiles(Made.SelectMany(step => _kinds.Of(step).CopiesOf(step, Mounts)));
@@ -108,7 +112,8 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
         }
     }
 
-    // An image that nothing was built upon here will be read, and may be while the contexts are looked at. What is wrong with it the step says that needs it.
+    // An image that nothing was built upon here will be read, and may be while the contexts are looked at.
+    // What is wrong with it the step says that needs it.
     private async Task ReadAheadAsync(TreeSource.Image image)
     {
         var chain = await ChainAsync(image);
@@ -123,7 +128,9 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
         {
             await Task.WhenAll(tasks.Values);
         }
-        catch (Exception) when (tasks.Values.Select(t => t.Exception?.InnerException).FirstOrDefault(e => e is not (null or OperationCanceledException)) is { } first)
+        catch (Exception)
+            when (tasks.Values.Select(t => t.Exception?.InnerException).FirstOrDefault(e => e is not (null or OperationCanceledException))
+                is { } first)
         {
             // A step that was stopped because another failed is not what went wrong.
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
@@ -141,7 +148,8 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
         var exported = new Dictionary<string, LayerCompression>();
         foreach (var image in plan.Images)
         {
-            for (string? name = image.Stage; name is not null && exported.TryAdd(name, session.CodecOf(image)); name = (plan.Stage(name).Base as TreeSource.Stage)?.Name)
+            for (string? name = image.Stage; name is not null && exported.TryAdd(name, session.CodecOf(image)); name =
+                (plan.Stage(name).Base as TreeSource.Stage)?.Name)
             {
             }
         }
@@ -220,7 +228,9 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
                 return (await _stages[name].Value).Chain;
             case TreeSource.Image { Manifest: var digest }:
                 var image = await Image.LoadAsync(_session.Settings.Store, digest, cancellationToken: Stopped);
-                return image.Config.RootFs.DiffIds.Zip(image.Manifest.Layers).Aggregate(LayerChain.Empty, (chain, pair) => chain.With(new ChainLayer(pair.First, pair.Second)));
+                return image.Config.RootFs.DiffIds
+                    .Zip(image.Manifest.Layers)
+                    .Aggregate(LayerChain.Empty, (chain, pair) => chain.With(new ChainLayer(pair.First, pair.Second)));
             case TreeSource.Scratch:
                 return LayerChain.Empty;
             default:
@@ -316,7 +326,8 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
         var one = _results.GetOrAdd(key.Digest, mine);
         var made = await one.Value;
         if (_session.Settings.Explain && !ReferenceEquals(one, mine))
-            _progress.Report(new BuildEvent.StepExplained(work.Label, new StepExplanation { IsHit = made.IsCached, Remark = "the same as another step of this build" }));
+            _progress.Report(new BuildEvent.StepExplained(work.Label,
+                new StepExplanation { IsHit = made.IsCached, Remark = "the same as another step of this build" }));
         return made;
     }
 
@@ -429,7 +440,12 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
             _progress.Report(new BuildEvent.StepCached(work.Label));
             if (_session.Settings.Explain)
                 _progress.Report(new BuildEvent.StepExplained(work.Label, StepExplainer.Hit(record)));
-            Note(work, isImported ? record with { Origin = work.Origin with { Made = record.Origin?.Made ?? default, Source = record.Origin?.Source } } : record, isImported);
+            Note(
+                work,
+                isImported
+                    ? record with { Origin = work.Origin with { Made = record.Origin?.Made ?? default, Source = record.Origin?.Source } }
+                    : record,
+                isImported);
             return record.Result;
         }
 
@@ -438,5 +454,6 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
 
     // One result may be an image's here and not there.
     private void Note(StepWork work, StepRecord record, bool isImported = false) =>
-        _used.AddOrUpdate(record.StepKey.Digest, new UsedResult(record, work.Export, isImported), (_, old) => old with { IsOfImage = old.IsOfImage || work.Export });
+        _used.AddOrUpdate(record.StepKey.Digest, new UsedResult(record, work.Export, isImported),
+            (_, old) => old with { IsOfImage = old.IsOfImage || work.Export });
 }

@@ -4,8 +4,10 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Builds.Running;
 
-/// <summary>A build with everything that it depended on, so that the same one is known to have the same result while nothing of that changed: it need not be planned then, nor its steps be looked up.</summary>
-/// <remarks>What is believed of files is what <see cref="ContentDigests"/> believes. It holds for an hour: what a build used is marked as used by building, so that it is not pruned.</remarks>
+/// <summary>A build with everything that it depended on, so that the same one is known to have the same result while nothing of that
+/// changed: it need not be planned then, nor its steps be looked up.</summary>
+/// <remarks>What is believed of files is what <see cref="ContentDigests"/> believes. It holds for an hour: what a build used is marked as
+/// used by building, so that it is not pruned.</remarks>
 public sealed record RememberedBuild
 {
     private const string Part = "unchanged";
@@ -28,7 +30,8 @@ public sealed record RememberedBuild
     /// <summary>What its contexts looked like.</summary>
     public IReadOnlyList<ContextLook> Looks { get; init; } = [];
 
-    /// <summary>What the clock of filesystems says. To be asked before anything is read that <see cref="Keep"/> is told of. 0 where nothing was built yet, and then nothing is remembered.</summary>
+    /// <summary>What the clock of filesystems says. To be asked before anything is read that <see cref="Keep"/> is told of. 0 where nothing
+    /// was built yet, and then nothing is remembered.</summary>
     public static long Now(string cacheDirectory)
     {
         try
@@ -41,7 +44,8 @@ public sealed record RememberedBuild
         }
     }
 
-    /// <summary>What the build under <paramref name="key"/> said, when nothing changed since; null when something did, or there was none. A remembered build that cannot be read is none.</summary>
+    /// <summary>What the build under <paramref name="key"/> said, when nothing changed since; null when something did, or there was none. A
+    /// remembered build that cannot be read is none.</summary>
     public static IReadOnlyList<string>? Find(string cacheDirectory, Digest key, TimeProvider time)
     {
         try
@@ -64,13 +68,15 @@ public sealed record RememberedBuild
 
             return ReadStrings(reader).TrueForAll(Path.Exists) && LooksAreStill(reader, cacheDirectory) ? ReadStrings(reader) : null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or ArgumentException or OverflowException)
+        catch (Exception e)
+            when (e is IOException or UnauthorizedAccessException or FormatException or ArgumentException or OverflowException)
         {
             return null;
         }
     }
 
-    /// <summary>Remembers the build under <paramref name="key"/>, unless some file changed too lately to say whether the build read it before or after, or the cache cannot be written.</summary>
+    /// <summary>Remembers the build under <paramref name="key"/>, unless some file changed too lately to say whether the build read it
+    /// before or after, or the cache cannot be written.</summary>
     /// <param name="cacheDirectory">The cache.</param>
     /// <param name="key">Everything that decided about the build beside files: what was asked for, where, by which program.</param>
     /// <param name="time">The clock.</param>
@@ -93,7 +99,8 @@ public sealed record RememberedBuild
     private byte[]? Write(TimeProvider time, long began)
     {
         var stamps = Files.Concat(Replaced).Select(path => (Path: path, Stamp: HostFiles.StampOf(path))).ToList();
-        if (stamps.Take(Files.Count).Any(s => s.Stamp is { } stamp && !stamp.IsSettled(began)) || !Files.Select(Path.GetDirectoryName).Distinct().All(IsLocal))
+        if (stamps.Take(Files.Count).Any(s => s.Stamp is { } stamp && !stamp.IsSettled(began))
+            || !Files.Select(Path.GetDirectoryName).Distinct().All(IsLocal))
             return null;
 
         using var bytes = new MemoryStream();
@@ -138,7 +145,8 @@ public sealed record RememberedBuild
         for (int left = reader.ReadInt32(); left > 0; left--)
         {
             string directory = reader.ReadString(), ignore = reader.ReadString();
-            var look = new ContextLook(directory, ignore.Length == 0 ? null : ignore, ReadStrings(reader), Digest.Parse(reader.ReadString()));
+            var look = new ContextLook(directory, ignore.Length == 0 ? null : ignore, ReadStrings(reader),
+                Digest.Parse(reader.ReadString()));
             if (!look.IsStill(cacheDirectory))
                 return false;
         }
@@ -174,7 +182,9 @@ public sealed record RememberedBuild
     }
 
     private static FileStamp? ReadStamp(BinaryReader reader) =>
-        reader.ReadBoolean() ? new FileStamp(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64()) : null;
+        reader.ReadBoolean()
+            ? new FileStamp(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64())
+            : null;
 
     private static string FileOf(string cacheDirectory, Digest key) => Path.Combine(cacheDirectory, Part, key.Hex);
 }

@@ -11,7 +11,8 @@ internal static class SourceRevisions
     private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(2);
     private const string SubmoduleMode = "160000 ";
 
-    /// <summary>Asks git; null when the directory is in no working tree, or there is no git to ask. A repository that is not read is said to <paramref name="warn"/>.</summary>
+    /// <summary>Asks git; null when the directory is in no working tree, or there is no git to ask. A repository that is not read is said
+    /// to <paramref name="warn"/>.</summary>
     public static async Task<SourceRevision?> FindAsync(string directory, Action<string> warn, CancellationToken cancellationToken)
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -20,7 +21,11 @@ internal static class SourceRevisions
         {
             // A repository without a commit has no revision.
             return GitRepository.Find(directory) is { Commit: { } commit } repository
-                ? new SourceRevision(commit, await IsChangedAsync(repository, depth: 0, bound.Token), WithoutSecrets(repository.Remote ?? "")) { Prefix = repository.Prefix }
+                ? new SourceRevision(commit, await IsChangedAsync(repository, depth: 0, bound.Token),
+                    WithoutSecrets(repository.Remote ?? ""))
+                {
+                    Prefix = repository.Prefix,
+                }
                 : null;
         }
         catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
@@ -53,11 +58,13 @@ internal static class SourceRevisions
             throw new ToolException("git", $"git could not say what changed in '{repository.Directory}': {failed.Tail}");
 
         // What cannot be looked at, which git only complains of, is not as it was committed for all we know.
-        return status.Tail.Length > 0 || await AnyAsync(submodules, path => IsSubmoduleChangedAsync(repository, path, depth, cancellationToken));
+        return status.Tail.Length > 0
+            || await AnyAsync(submodules, path => IsSubmoduleChangedAsync(repository, path, depth, cancellationToken));
     }
 
     // git would ask in a submodule with the submodule's configuration.
-    private static async Task<bool> IsSubmoduleChangedAsync(GitRepository outer, string path, int depth, CancellationToken cancellationToken)
+    private static async Task<bool> IsSubmoduleChangedAsync(
+        GitRepository outer, string path, int depth, CancellationToken cancellationToken)
     {
         using var root = new RootedDirectory(outer.Directory);
         using var directory = root.Find(path, out var answer, followsLinks: false);
@@ -65,7 +72,9 @@ internal static class SourceRevisions
             return false;
         if (directory is null || depth >= MaxSubmodules)
             return true;
-        return GitRepository.Find(directory.Path) is { } repository && repository.Top == repository.Directory && await IsChangedAsync(repository, depth + 1, cancellationToken);
+        return GitRepository.Find(directory.Path) is { } repository
+            && repository.Top == repository.Directory
+            && await IsChangedAsync(repository, depth + 1, cancellationToken);
     }
 
     private static async Task<bool> AnyAsync(IEnumerable<string> items, Func<string, Task<bool>> isSo)

@@ -5,8 +5,9 @@ namespace Ingot.Builds.Secrets;
 
 /// <summary>Finds many short byte strings at once in a stream, in one pass and without looking at every byte.</summary>
 /// <remarks>
-/// After S. Wu and U. Manber, "A fast algorithm for multi-pattern searching" (1994): the last two bytes of a window, which is as long as the shortest pattern, tell how far the
-/// window can move at least. The table is the matcher's; where one is in a stream is the <see cref="Scan"/>'s, so one matcher serves many streams at once.
+/// After S. Wu and U. Manber, "A fast algorithm for multi-pattern searching" (1994): the last two bytes of a window, which is as long as
+/// the shortest pattern, tell how far the window can move at least. The table is the matcher's; where one is in a stream is the
+/// <see cref="Scan"/>'s, so one matcher serves many streams at once.
 /// </remarks>
 internal sealed class ByteMatcher
 {
@@ -41,7 +42,8 @@ internal sealed class ByteMatcher
             }
         }
 
-        foreach (var group in Enumerable.Range(0, _patterns.Length).GroupBy(p => BinaryPrimitives.ReadUInt16LittleEndian(_patterns[p].AsSpan(_window - 2))))
+        foreach (var group in Enumerable.Range(0, _patterns.Length)
+            .GroupBy(p => BinaryPrimitives.ReadUInt16LittleEndian(_patterns[p].AsSpan(_window - 2))))
             _candidates[group.Key] = [.. group];
     }
 

@@ -20,7 +20,8 @@ internal static class SecretForms
     private const int PieceLength = 24;
     private const int MaxPieces = 8;
 
-    // What keys of one kind have in common: https://github.com/openssh/openssh-portable/blob/V_9_9_P1/PROTOCOL.key in base64, and RFC 7468 section 2.
+    // What keys of one kind have in common: https://github.com/openssh/openssh-portable/blob/V_9_9_P1/PROTOCOL.key in base64,
+    // and RFC 7468 section 2.
     private static readonly byte[][] s_common = ["b3BlbnNzaC1rZXktdjE"u8.ToArray(), "-----"u8.ToArray()];
 
     /// <summary>Everything that is looked for. A value of several lines is looked for line by line.</summary>
@@ -30,7 +31,8 @@ internal static class SecretForms
         foreach (var line in LinesOf(value))
         {
             patterns.AddRange(Pieces(line, ByteMatcher.MaxLength, int.MaxValue).Select(p => new SecretPattern(id, "plain", p)));
-            patterns.AddRange(Encoded(line).SelectMany(e => Pieces(e.Bytes, PieceLength, MaxPieces).Select(p => new SecretPattern(id, e.Form, p))));
+            patterns.AddRange(
+                Encoded(line).SelectMany(e => Pieces(e.Bytes, PieceLength, MaxPieces).Select(p => new SecretPattern(id, e.Form, p))));
         }
 
         return patterns;
@@ -52,7 +54,9 @@ internal static class SecretForms
     }
 
     private static bool IsTelling(byte[] line) =>
-        !s_common.Any(c => line.AsSpan().StartsWith(c)) && line.Any(b => b is >= (byte)'0' and <= (byte)'9') && line.Any(b => char.IsAsciiLetter((char)b));
+        !s_common.Any(c => line.AsSpan().StartsWith(c))
+            && line.Any(b => b is >= (byte)'0' and <= (byte)'9')
+            && line.Any(b => char.IsAsciiLetter((char)b));
 
     private static IEnumerable<(string Form, byte[] Bytes)> Encoded(byte[] line)
     {

@@ -17,7 +17,8 @@ internal sealed class SecretGuard
 
     public SecretGuard(IReadOnlyDictionary<string, ReadOnlyMemory<byte>> secrets)
     {
-        _patterns = [.. secrets.SelectMany(s => SecretForms.Of(s.Key, s.Value.Span)).DistinctBy(p => (p.Id, p.Form, Convert.ToHexString(p.Bytes)))];
+        _patterns =
+            [.. secrets.SelectMany(s => SecretForms.Of(s.Key, s.Value.Span)).DistinctBy(p => (p.Id, p.Form, Convert.ToHexString(p.Bytes)))];
         _matcher = new ByteMatcher(_patterns.Select(p => p.Bytes));
     }
 
@@ -47,14 +48,16 @@ internal sealed class SecretGuard
         return Encoding.UTF8.GetString([.. kept]);
     }
 
-    /// <summary>Looks at a layer while it is written, and throws <see cref="SecretLeakException"/> before it is in the store; null when there is nothing to look for.</summary>
+    /// <summary>Looks at a layer while it is written, and throws <see cref="SecretLeakException"/> before it is in the store; null when
+    /// there is nothing to look for.</summary>
     /// <param name="step">What makes the layer.</param>
     public ILayerObserver? Observer(Step step) => IsEmpty ? null : new LayerSearch(this, step);
 
     /// <summary>Looks at the output of a step.</summary>
     public OutputSearch Output(Step step) => new(this, step);
 
-    /// <summary>Throws <see cref="SecretLeakException"/> when anything that a plan alone decides holds a secret: instructions, configurations, build arguments.</summary>
+    /// <summary>Throws <see cref="SecretLeakException"/> when anything that a plan alone decides holds a secret: instructions,
+    /// configurations, build arguments.</summary>
     public void Check(Plan plan)
     {
         var findings = IsEmpty ? [] : PlacesOf(plan).SelectMany(p => Find(p.Text, p.Place)).Distinct().Take(MaxFindings).ToList();
@@ -75,14 +78,16 @@ internal sealed class SecretGuard
                 yield return ($"{name}={value}", $"a label of the image '{image.Name}'");
             foreach (var (name, value) in image.Arguments)
                 yield return (value, $"the build argument '{name}' of the image '{image.Name}', which is in its provenance");
-            yield return (string.Join('\n', (config.Entrypoint ?? []).Concat(config.Cmd ?? [])), $"the command of the image '{image.Name}'");
+            yield return (string.Join('\n', (config.Entrypoint ?? []).Concat(config.Cmd ?? [])),
+                $"the command of the image '{image.Name}'");
         }
     }
 
     private List<SecretFinding> Find(string text, string place)
     {
         var findings = new List<SecretFinding>();
-        _matcher.Begin((pattern, _) => findings.Add(new SecretFinding(_patterns[pattern].Id, _patterns[pattern].Form, place))).Add(Encoding.UTF8.GetBytes(text));
+        _matcher.Begin((pattern, _) => findings.Add(new SecretFinding(_patterns[pattern].Id, _patterns[pattern].Form, place)))
+            .Add(Encoding.UTF8.GetBytes(text));
         return findings;
     }
 
@@ -109,7 +114,9 @@ internal sealed class SecretGuard
                 return;
 
             var files = index.Files.Where(f => f.Offset > 0 && f.Type == TarEntryType.File).OrderBy(f => f.Offset).ToList();
-            var findings = _found.Select(f => Describe(f.Pattern, f.At, files)).DistinctBy(f => (f.Id, f.Form, f.Place[..f.Place.LastIndexOf(" at ", StringComparison.Ordinal)]));
+            var findings = _found
+                .Select(f => Describe(f.Pattern, f.At, files))
+                .DistinctBy(f => (f.Id, f.Form, f.Place[..f.Place.LastIndexOf(" at ", StringComparison.Ordinal)]));
             throw new SecretLeakException($"{_step.Span}: the layer of '{_guard.Cover(_step.Text)}'", [.. findings]);
         }
 
@@ -126,7 +133,8 @@ internal sealed class SecretGuard
             var file = files.LastOrDefault(f => f.Offset <= at);
             string place = file is not null && at + bytes.Length <= file.Offset + file.Size
                 ? $"the content of '/{_guard.Cover(file.Path)}' at byte {at - file.Offset}"
-                : $"the name, link or attributes of a file{(file is null ? "" : $" after '/{_guard.Cover(file.Path)}'")} at byte {at} of the layer";
+                : $"the name, link or attributes of a file{(file is null ? "" : $" after '/{_guard.Cover(file.Path)}'")} at byte "
+                    + $"{at} of the layer";
             return new SecretFinding(id, form, place);
         }
     }

@@ -52,7 +52,8 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     /// <summary>How the layers of an image are compressed.</summary>
     public LayerCompression CodecOf(PlannedImage image) => image.Compression is null
         ? Settings.Codec
-        : LayerCompression.Find(image.Compression) ?? throw new ArgumentException($"'{image.Compression}' is no way to compress layers", nameof(image));
+        : LayerCompression.Find(image.Compression)
+            ?? throw new ArgumentException($"'{image.Compression}' is no way to compress layers", nameof(image));
 
     /// <summary>Looks at a layer of the step; null when there is nothing to look for.</summary>
     public ILayerObserver? NewObserver() => Step is null ? null : Guard.Observer(Step);
@@ -69,7 +70,8 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
         return Accounts.Parse(passwd, group);
     }
 
-    /// <summary>A writer for a layer that is not made of a directory: into the store when an image has it, and as it is beside the cache.</summary>
+    /// <summary>A writer for a layer that is not made of a directory: into the store when an image has it,
+    /// and as it is beside the cache.</summary>
     public Task<LayerWriter> WriterAsync(bool export, CancellationToken cancellationToken) =>
         LayerWriter.BeginAsync(export ? Settings.Store : null, Settings.Codec, NewObserver(), NewArchive(), cancellationToken);
 
@@ -101,7 +103,9 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
 
     private async Task<byte[]> BytesAsync(LayerChain chain, FileTree tree, string path, CancellationToken cancellationToken)
     {
-        if (tree.Resolve(path) is not { } resolved || tree.Find(resolved) is not { Record.Type: TarEntryType.File or TarEntryType.HardLink } file || file.Record.Size > MaxAccountBytes)
+        if (tree.Resolve(path) is not { } resolved
+            || tree.Find(resolved) is not { Record.Type: TarEntryType.File or TarEntryType.HardLink } file
+            || file.Record.Size > MaxAccountBytes)
             return [];
 
         using var files = await Layers.OpenerAsync(chain, Workspace, cancellationToken);

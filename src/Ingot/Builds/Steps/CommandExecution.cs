@@ -128,21 +128,30 @@ internal sealed class CommandExecution
         }
 
         var clock = _session.Settings.TimeProvider;
-        var times = StepTimes.Between(_session.Settings.Epoch, started, clock.GetElapsedTime(start), clock.GetUtcNow()) with { IsUtc = IsUtc, CachesFirst = mounts.CachesSince?.ToUnixTimeSeconds() };
+        var times = StepTimes.Between(_session.Settings.Epoch, started, clock.GetElapsedTime(start), clock.GetUtcNow()) with
+        {
+            IsUtc = IsUtc,
+            CachesFirst = mounts.CachesSince?.ToUnixTimeSeconds(),
+        };
         using var vouchers = new Vouchers([new StepFiles(Upper), new ChainFiles(tree, snapshots)], _step.ToString());
-        var normaliser = new Normaliser(times, isBootstrap: false, [.. usual.Keys, .. mounts.Points], _session.RulesOff, vouchers) { Cancellation = cancellationToken };
-        return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode, export, cancellationToken);
+        var normaliser = new Normaliser(times, isBootstrap: false, [.. usual.Keys, .. mounts.Points], _session.RulesOff, vouchers)
+        {
+            Cancellation = cancellationToken,
+        };
+        return await DirectoryResult.WriteAsync(_session, Upper, DirectoryForm.OverlayUpper, normaliser, rootMode,
+            export, cancellationToken);
     }
 
     private async Task<ProcessIdentity> AccountAsync(CancellationToken cancellationToken)
     {
         var accounts = await _session.AccountsAsync(_chain, cancellationToken);
         return accounts.Resolve(_step.User, out var unknown)
-            ?? throw new InvalidInputException([new(Severity.Error, "build-unknown-user", $"{unknown} is not in the image", Suggestion.For(_step.User, accounts.Names) ?? "make the account in a RUN before, or write a number", _step.Span)]);
+            ?? throw new InvalidInputException([new(Severity.Error, "build-unknown-user", $"{unknown} is not in the image",
+                Suggestion.For(_step.User, accounts.Names) ?? "make the account in a RUN before, or write a number", _step.Span)]);
     }
 
-    // What every container has mounted, and whether that is a file. What is missing to mount on lies in a directory below all layers, so that nothing of it gets into the diff;
-    // links in the image are followed now, so that the runtime meets none.
+    // What every container has mounted, and whether that is a file. What is missing to mount on lies in a directory below all layers, so
+    // that nothing of it gets into the diff; links in the image are followed now, so that the runtime meets none.
     private Dictionary<string, bool> MountUsual(FileTree tree, MountTable table)
     {
         table.Add(MountView.Of("", tree, "", Path.Combine(_directory, "points")));
@@ -152,7 +161,8 @@ internal sealed class CommandExecution
             bool isFile = s_mountedFiles.Contains(path);
             string point = table.Resolve(path) is { Length: > 0 } resolved ? resolved : path;
             if (table.MakePoint(point, isFile) is { } obstacle)
-                throw new InvalidInputException([new(Severity.Error, "build-mount-point", $"no command can be run in this image: {obstacle}", $"'/{path}' is mounted in every container", _step.Span)]);
+                throw new InvalidInputException([new(Severity.Error, "build-mount-point",
+                    $"no command can be run in this image: {obstacle}", $"'/{path}' is mounted in every container", _step.Span)]);
             points[point] = isFile;
         }
 
@@ -174,7 +184,11 @@ internal sealed class CommandExecution
 
     private byte[] MakeBundle(ProcessIdentity account, Dictionary<string, bool> usual, RunMounts mounts, NetworkOfStep network)
     {
-        string[] contents = ["127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n" + string.Concat(_step.Hosts.Select(h => h + "\n")), network.ResolverFile];
+        string[] contents =
+        [
+            "127.0.0.1\tlocalhost ingot\n::1\tlocalhost ip6-localhost ip6-loopback\n" + string.Concat(_step.Hosts.Select(h => h + "\n")),
+            network.ResolverFile,
+        ];
         RuntimeMount Mount(string point, int i) =>
             RuntimeMount.Bind(AddFile(TarPath.Name(s_mountedFiles[i]), contents[i], ReadableMode), "/" + point, readOnly: false);
         var files = usual.Where(m => m.Value).Select((m, i) => Mount(m.Key, i)).ToList();
@@ -185,7 +199,12 @@ internal sealed class CommandExecution
         spec = spec with
         {
             Mounts = [.. spec.Mounts.Select(Resized), .. files, .. Processors(), .. Script(), .. mounts.Mounts],
-            Linux = spec.Linux with { Resources = spec.Linux.Resources with { Pids = new RuntimePids(Processes), Processors = StepProcessors.Take(_step.Processors) }, Seccomp = RuntimeSeccomp.Build },
+            Linux = spec.Linux with
+            {
+                Resources =
+                    spec.Linux.Resources with { Pids = new RuntimePids(Processes), Processors = StepProcessors.Take(_step.Processors) },
+                Seccomp = RuntimeSeccomp.Build,
+            },
         };
         return (_step.Insecure ? spec.Privileged() : spec).ToJson();
     }
@@ -241,7 +260,8 @@ internal sealed class CommandExecution
     private static RuntimeLimit LimitOf(StepLimit limit) =>
         new("RLIMIT_" + limit.Name.ToUpperInvariant(), limit.Soft ?? RuntimeLimit.Unlimited, limit.Hard ?? RuntimeLimit.Unlimited);
 
-    // What many programs would otherwise take from the clock, the host or chance. It is for the command, and does not get into the image's configuration.
+    // What many programs would otherwise take from the clock, the host or chance. It is for the command,
+    // and does not get into the image's configuration.
     private List<string> EnvironmentOf(ProcessIdentity account)
     {
         var environment = _step.Environment.Concat(_step.Transparent).ToList();
@@ -302,7 +322,8 @@ internal sealed class CommandExecution
     private string Covered(string tail) => string.Join('\n', tail.Split('\n').Select(_session.Guard.Cover));
 
     // A container that could not be made is the host's trouble; a program that is not in the image is the person's.
-    private bool HasStarted(CommandResult result) => File.Exists(Path.Combine(_directory, PidFile)) || result.Tail.Contains("exec: ", StringComparison.Ordinal);
+    private bool HasStarted(CommandResult result) =>
+        File.Exists(Path.Combine(_directory, PidFile)) || result.Tail.Contains("exec: ", StringComparison.Ordinal);
 
     private void Take(string line, StreamWriter log, Lock gate)
     {
@@ -319,17 +340,26 @@ internal sealed class CommandExecution
     }
 
     // What no template says is UTC.
-    private bool IsUtc => _step.Environment.Concat(_step.Transparent).LastOrDefault(e => e.StartsWith("TZ=", StringComparison.Ordinal)) is null or "TZ=UTC" or "TZ=UTC0" or "TZ=Etc/UTC";
+    private bool IsUtc => _step.Environment.Concat(_step.Transparent).LastOrDefault(e => e.StartsWith("TZ=", StringComparison.Ordinal))
+        is null or "TZ=UTC" or "TZ=UTC0" or "TZ=Etc/UTC";
 }
 
 /// <summary>Makes a layer and a snapshot of a directory that a step filled.</summary>
 internal static class DirectoryResult
 {
     /// <summary>Writes the layer through the rules, which change the directory too, and moves the directory to the snapshots.</summary>
-    public static async Task<StepResult> WriteAsync(BuildSession session, string directory, DirectoryForm form, Normaliser normaliser, int rootMode, bool export, CancellationToken cancellationToken)
+    public static async Task<StepResult> WriteAsync(
+        BuildSession session, string directory, DirectoryForm form, Normaliser normaliser, int rootMode, bool export,
+        CancellationToken cancellationToken)
     {
         using var slot = await session.Slots.WorkAsync(cancellationToken);
-        var options = new DirectoryLayerOptions { Form = form, Epoch = session.Settings.Epoch, Filter = normaliser.Filter, ApplyToSource = true };
+        var options = new DirectoryLayerOptions
+        {
+            Form = form,
+            Epoch = session.Settings.Epoch,
+            Filter = normaliser.Filter,
+            ApplyToSource = true,
+        };
         var writer = export
             ? await LayerWriter.BeginAsync(session.Settings.Store, session.Settings.Codec, session.NewObserver(), cancellationToken)
             : LayerWriter.HashOnly(session.NewObserver());

@@ -34,7 +34,8 @@ internal static class CopyExecution
         var (chain, input) = (work.Chain, ((CopiedInput)work.Input).Files);
         var target = IsLinked(step) ? FileTree.Empty : await session.Layers.TreeAsync(chain, session.Workspace, cancellationToken);
         var owner = await OwnerAsync(session, step, chain, cancellationToken);
-        var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode, session.Settings.Epoch);
+        var options = new CopyOptions(ImagePath.ToLayer(step.Destination), step.DestinationIsDirectory, owner, step.Mode,
+            session.Settings.Epoch);
         var selection = await input.SelectAsync(cancellationToken);
         using var reading = new CopyReading(session, input);
         var placed = await PlaceAsync(session, step, target, selection, options, reading, cancellationToken);
@@ -50,29 +51,42 @@ internal static class CopyExecution
 
         var result = await PatchAsync(session, work, placed, input, reading, cancellationToken)
             ?? await WriteAsync(session, work.Export, placed, input, reading, cancellationToken);
-        return result with { Rules = step.From is TreeSource.Context { KeepsModes: false } ? [ContextFiles.ModesRule] : [], Materials = input.Materials, Copied = session.Copied.Keep(selection, reading.Read) };
+        return result with
+        {
+            Rules = step.From is TreeSource.Context { KeepsModes: false } ? [ContextFiles.ModesRule] : [],
+            Materials = input.Materials,
+            Copied = session.Copied.Keep(selection, reading.Read),
+        };
     }
 
-    private static async Task<StepResult> WriteAsync(BuildSession session, bool export, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading, CancellationToken cancellationToken)
+    private static async Task<StepResult> WriteAsync(
+        BuildSession session, bool export, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading,
+        CancellationToken cancellationToken)
     {
         var writer = await session.WriterAsync(export, cancellationToken);
         await using (writer)
         {
             foreach (var file in placed)
                 await WriteAsync(writer, file, reading, cancellationToken);
-            return await session.FinishAsync(writer, layer => IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken);
+            return await session.FinishAsync(
+                writer, layer => IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken);
         }
     }
 
     // From the layer of the last time, when that is mostly the same. Null when it is not; and when somebody must see all of it.
-    private static async Task<StepResult?> PatchAsync(BuildSession session, StepWork work, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading, CancellationToken cancellationToken)
+    private static async Task<StepResult?> PatchAsync(
+        BuildSession session, StepWork work, IReadOnlyList<PlacedFile> placed, CopyInput input, CopyReading reading,
+        CancellationToken cancellationToken)
     {
-        if (!work.Export || work.Earlier is not { } earlier || session.NewObserver() is not null || session.Settings.Store is not DirectoryStore store
+        if (!work.Export || work.Earlier is not { } earlier || session.NewObserver() is not null
+            || session.Settings.Store is not DirectoryStore store
             || await session.Layers.FindWrittenAsync(earlier, cancellationToken) is not { } before
-            || LayerPatch.Of(before.Index, before.Trace, session.Settings.Codec, [.. placed.Select(p => new LayerEntry(p.Entry, p.Source?.Content))]) is not { } patch)
+            || LayerPatch.Of(before.Index, before.Trace, session.Settings.Codec,
+                [.. placed.Select(p => new LayerEntry(p.Entry, p.Source?.Content))]) is not { } patch)
             return null;
 
-        var (layer, archive) = await patch.WriteAsync(store, before.Archive, session.NewArchive(), i => OpenAsync(placed[i], reading, cancellationToken), cancellationToken);
+        var (layer, archive) = await patch.WriteAsync(store, before.Archive, session.NewArchive(),
+            i => OpenAsync(placed[i], reading, cancellationToken), cancellationToken);
         if (LayerArchives.IsScattered(archive))
             archive = archive.Gather(session.NewArchive());
         return await session.KeepAsync(layer, archive, IsWhatWasSelected(layer.Index, placed, input, reading.Read), cancellationToken);
@@ -89,7 +103,8 @@ internal static class CopyExecution
         return Place(step, target, [.. sources.Select(s => Dated(s, step, options.Epoch)), .. Inline(session, step)], options);
     }
 
-    private static IReadOnlyList<PlacedFile> Place(CopyStep step, FileTree target, IReadOnlyList<SelectedSource> sources, CopyOptions options)
+    private static IReadOnlyList<PlacedFile> Place(
+        CopyStep step, FileTree target, IReadOnlyList<SelectedSource> sources, CopyOptions options)
     {
         try
         {
@@ -104,16 +119,20 @@ internal static class CopyExecution
     // A layer that would change nothing is none. A directory's time is that of its last change, which this is not.
     private static bool IsThereAlready(FileTree target, PlacedFile file)
     {
-        if (target.Find(file.Entry.Path) is not { Record: { } there } || there.Entry.ExtendedAttributes is { Count: > 0 } || file.Entry.ExtendedAttributes is { Count: > 0 })
+        if (target.Find(file.Entry.Path) is not { Record: { } there }
+            || there.Entry.ExtendedAttributes is { Count: > 0 }
+            || file.Entry.ExtendedAttributes is { Count: > 0 })
             return false;
 
         var entry = file.Entry;
-        bool isSame = (there.Type, there.Mode, there.UserId, there.GroupId, there.LinkTarget, there.Entry.DeviceMajor, there.Entry.DeviceMinor)
+        bool isSame = (there.Type, there.Mode, there.UserId, there.GroupId, there.LinkTarget, there.Entry.DeviceMajor,
+            there.Entry.DeviceMinor)
             == (entry.Type, entry.Mode, entry.UserId, entry.GroupId, entry.LinkTarget, entry.DeviceMajor, entry.DeviceMinor);
         return isSame && entry.Type switch
         {
             TarEntryType.Directory => true,
-            TarEntryType.File => file.Source is { } source && (source.Unread is not null || source.Content == there.Digest) && entry.Size == there.Size && entry.ModifiedTime == there.ModifiedTime,
+            TarEntryType.File => file.Source is { } source && (source.Unread is not null || source.Content == there.Digest)
+                && entry.Size == there.Size && entry.ModifiedTime == there.ModifiedTime,
             _ => entry.ModifiedTime == there.ModifiedTime,
         };
     }
@@ -131,8 +150,10 @@ internal static class CopyExecution
             await writer.WriteAsync(file.Entry, content, cancellationToken);
     }
 
-    // Between the key and the layer the person may have saved the file again: the layer must be what the key says. Of a file that was unread, the layer says what it holds.
-    private static bool IsWhatWasSelected(LayerIndex index, IReadOnlyList<PlacedFile> placed, CopyInput input, Dictionary<FileOrigin, Digest> read)
+    // Between the key and the layer the person may have saved the file again: the layer must be what the key says. Of a file that was
+    // unread, the layer says what it holds.
+    private static bool IsWhatWasSelected(
+        LayerIndex index, IReadOnlyList<PlacedFile> placed, CopyInput input, Dictionary<FileOrigin, Digest> read)
     {
         foreach (var file in placed)
         {
@@ -147,7 +168,8 @@ internal static class CopyExecution
         return input.Learn(read);
     }
 
-    private static async Task<(uint, uint)?> OwnerAsync(BuildSession session, CopyStep step, LayerChain chain, CancellationToken cancellationToken)
+    private static async Task<(uint, uint)?> OwnerAsync(
+        BuildSession session, CopyStep step, LayerChain chain, CancellationToken cancellationToken)
     {
         if (step.Owner is not { } owner)
             return null;
@@ -155,7 +177,11 @@ internal static class CopyExecution
             return await DirectoryExecution.OwnerAsync(session, step, owner, chain, cancellationToken);
 
         return Accounts.None.FindOwner(owner, out var unknown)
-            ?? throw Problem(step, "build-unknown-user", $"{unknown} is a name, and with --link nothing is below in which it could be looked up", "write numbers, or leave --link out");
+            ?? throw Problem(
+                step,
+                "build-unknown-user",
+                $"{unknown} is a name, and with --link nothing is below in which it could be looked up",
+                "write numbers, or leave --link out");
     }
 
     // What is not of another tree is selected once, for images of several epochs.
@@ -167,8 +193,18 @@ internal static class CopyExecution
     private static IEnumerable<SelectedSource> Inline(BuildSession session, CopyStep step) => step.Inline.Select(file =>
     {
         byte[] content = System.Text.Encoding.UTF8.GetBytes(file.Content);
-        var entry = new TarEntry { Path = "", Type = TarEntryType.File, Mode = FileMode, Size = content.Length, ModifiedTime = session.Settings.Epoch };
-        return new SelectedSource(file.Name, [new SelectedFile(entry, Content: null, new FileOrigin(0, file.Name)) { Open = () => new MemoryStream(content, writable: false) }]);
+        var entry = new TarEntry
+        {
+            Path = "",
+            Type = TarEntryType.File,
+            Mode = FileMode,
+            Size = content.Length,
+            ModifiedTime = session.Settings.Epoch,
+        };
+        return new SelectedSource(file.Name, [new SelectedFile(entry, Content: null, new FileOrigin(0, file.Name))
+        {
+            Open = () => new MemoryStream(content, writable: false),
+        }]);
     });
 
     internal static InvalidInputException Problem(Step step, string code, string summary, string? detail = null) =>

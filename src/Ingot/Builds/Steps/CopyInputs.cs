@@ -53,13 +53,15 @@ internal sealed class CopyInputs : IDisposable
 
             if (!contexts.TryGetValue(context, out var files))
                 _contexts.Add(contexts[context] = files = new ContextFiles(context, _session.Settings.Epoch, _cache.Stamps));
-            _contextInputs[step] = [.. RunsOf(step).Select(run => run[0].Remote is null ? OfContext(files, context, step, run, diagnostics) : null)];
+            _contextInputs[step] =
+                [.. RunsOf(step).Select(run => run[0].Remote is null ? OfContext(files, context, step, run, diagnostics) : null)];
         }
 
         diagnostics.ThrowIfErrors();
     }
 
-    private CopyInput OfContext(ContextFiles files, TreeSource.Context context, CopyStep step, IReadOnlyList<CopySource> run, DiagnosticBag diagnostics)
+    private CopyInput OfContext(
+        ContextFiles files, TreeSource.Context context, CopyStep step, IReadOnlyList<CopySource> run, DiagnosticBag diagnostics)
     {
         string where = $"the context '{context.Name}'";
         string[] what = [files.Definition, .. What(step, run)];
@@ -72,7 +74,8 @@ internal sealed class CopyInputs : IDisposable
             files.Skip();
         var found = known is null ? Select(files, step, run, where, diagnostics) : null;
         return new ContextInput(
-            files, () => found ?? SelectNow(files, step, run, where), known, digest => Keep(stamp, what, digest), _session.Settings.Parallelism);
+            files, () => found ?? SelectNow(files, step, run, where), known, digest => Keep(stamp, what, digest),
+            _session.Settings.Parallelism);
     }
 
     private void Keep(Digest? stamp, string[] what, Digest selection)
@@ -105,7 +108,8 @@ internal sealed class CopyInputs : IDisposable
 
         var chain = await _chainOf(step.From);
         string[] what = What(step, run);
-        var digest = await _cache.SelectionAsync(chain.Id, what, async () => (await SelectAsync(step, run, chain, cancellationToken)).Digest);
+        var digest = await _cache.SelectionAsync(chain.Id, what,
+            async () => (await SelectAsync(step, run, chain, cancellationToken)).Digest);
         return new LayersInput(this, step, run, chain, digest);
     }
 
@@ -127,7 +131,8 @@ internal sealed class CopyInputs : IDisposable
         return runs;
     }
 
-    private async Task<SourceSelection> SelectAsync(CopyStep step, IReadOnlyList<CopySource> run, LayerChain chain, CancellationToken cancellationToken)
+    private async Task<SourceSelection> SelectAsync(
+        CopyStep step, IReadOnlyList<CopySource> run, LayerChain chain, CancellationToken cancellationToken)
     {
         var tree = await _session.Layers.TreeAsync(chain, _session.Workspace, cancellationToken);
         return SelectNow(new TreeFiles(tree), step, run, $"'{step.From}'");
@@ -141,10 +146,12 @@ internal sealed class CopyInputs : IDisposable
         return selection;
     }
 
-    private static SourceSelection Select(ISelectable files, CopyStep step, IReadOnlyList<CopySource> run, string where, DiagnosticBag diagnostics) =>
+    private static SourceSelection Select(
+        ISelectable files, CopyStep step, IReadOnlyList<CopySource> run, string where, DiagnosticBag diagnostics) =>
         new([
             .. SourceSelector.Select(files, step with { Sources = run }, source =>
-                diagnostics.Error("build-copy-missing", Problem(source, where), source.Span, source.IsPattern ? null : files.ReasonForAbsence(source.Pattern)))
+                diagnostics.Error("build-copy-missing", Problem(source, where), source.Span,
+                    source.IsPattern ? null : files.ReasonForAbsence(source.Pattern)))
             .Select(s => s with { MayBeArchive = step.Unpacking != Unpacking.None }),
         ]);
 

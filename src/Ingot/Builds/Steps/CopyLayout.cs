@@ -20,17 +20,19 @@ internal sealed record PlacedFile(TarEntry Entry, SelectedFile? Source)
 /// <param name="Owner">The owner of everything; null for that of each file, and root for directories that were missing.</param>
 /// <param name="Mode">The mode of everything copied; null for that of each file.</param>
 /// <param name="Epoch">The time of directories that were missing.</param>
-internal sealed record CopyOptions(string Destination, bool DestinationIsDirectory, (uint UserId, uint GroupId)? Owner, ModeChange? Mode, DateTimeOffset Epoch);
+internal sealed record CopyOptions(
+    string Destination, bool DestinationIsDirectory, (uint UserId, uint GroupId)? Owner, ModeChange? Mode, DateTimeOffset Epoch);
 
 /// <summary>A copy cannot be made: a sentence for the person who wrote it.</summary>
 internal sealed class CopyConflictException(string message) : Exception(message);
 
 /// <summary>Decides where files go that are copied into a tree. Says what to write, and writes nothing.</summary>
 /// <remarks>
-/// As Docker's builder: the contents of a directory are copied, not the directory; a file goes into a directory when the destination is written as one or is one;
-/// links in the destination are followed; directories that are missing are made with mode 0755, those that are there stay as they are, and those within a copied
-/// directory get its modes. Otherwise than Docker's builder, a directory copied onto a link to a directory goes where the link leads: roots with <c>/lib</c> linked to <c>usr/lib</c> are common.
-/// Archives are unpacked as by tar with the destination as its root: what they bring takes the place of what is there, whatever it is, and only directories are merged.
+/// As Docker's builder: the contents of a directory are copied, not the directory; a file goes into a directory when the destination is
+/// written as one or is one; links in the destination are followed; directories that are missing are made with mode 0755, those that are
+/// there stay as they are, and those within a copied directory get its modes. Otherwise than Docker's builder, a directory copied onto a
+/// link to a directory goes where the link leads: roots with <c>/lib</c> linked to <c>usr/lib</c> are common. Archives are unpacked as by
+/// tar with the destination as its root: what they bring takes the place of what is there, whatever it is, and only directories are merged.
 /// </remarks>
 internal sealed class CopyLayout
 {
@@ -138,15 +140,19 @@ internal sealed class CopyLayout
         Put(new PlacedFile(Owned(Missing(path)), Source: null));
     }
 
-    private TarEntry Missing(string path) => new() { Path = path, Type = TarEntryType.Directory, Mode = MissingMode, ModifiedTime = _options.Epoch };
+    private TarEntry Missing(string path) =>
+        new() { Path = path, Type = TarEntryType.Directory, Mode = MissingMode, ModifiedTime = _options.Epoch };
 
     private TarEntry Dressed(TarEntry entry, string path)
     {
         var dressed = Owned(entry with { Path = path, ExtendedAttributes = CopiedAttributes.Kept(entry) });
-        return _options.Mode is { } mode && entry.Type != TarEntryType.SymbolicLink ? dressed with { Mode = mode.Apply(entry.Mode, entry.Type == TarEntryType.Directory) } : dressed;
+        return _options.Mode is { } mode && entry.Type != TarEntryType.SymbolicLink
+            ? dressed with { Mode = mode.Apply(entry.Mode, entry.Type == TarEntryType.Directory) }
+            : dressed;
     }
 
-    private TarEntry Owned(TarEntry entry) => _options.Owner is { } owner ? entry with { UserId = owner.UserId, GroupId = owner.GroupId } : entry;
+    private TarEntry Owned(TarEntry entry) =>
+        _options.Owner is { } owner ? entry with { UserId = owner.UserId, GroupId = owner.GroupId } : entry;
 
     private void Unpack(SelectedSource archive, string destination)
     {
@@ -180,7 +186,12 @@ internal sealed class CopyLayout
         if (group is not null)
             _said[group] = said;
         Put(link with { Group = group });
-        Put(link with { Entry = link.Entry with { Path = path, Mode = isLink ? link.Entry.Mode : said.Mode, UserId = said.UserId, GroupId = said.GroupId }, Group = group });
+        Put(link with
+        {
+            Entry =
+                link.Entry with { Path = path, Mode = isLink ? link.Entry.Mode : said.Mode, UserId = said.UserId, GroupId = said.GroupId },
+            Group = group,
+        });
     }
 
     private PlacedFile LinkedFile(SelectedSource archive, SelectedFile file, string destination)
@@ -189,7 +200,8 @@ internal sealed class CopyLayout
         string path = target.Length == 0 ? "" : TarPath.Join(ParentOf(archive, target, destination), TarPath.Name(target));
         return _placed.TryGetValue(path, out var placed) && placed.Entry.Type != TarEntryType.Directory
             ? placed
-            : throw new CopyConflictException($"the hard link '{file.Entry.Path}' in '{archive.Name}' names '{target}', which is not a file that the archive brought before");
+            : throw new CopyConflictException($"the hard link '{file.Entry.Path}' in '{archive.Name}' names '{target}', "
+                + "which is not a file that the archive brought before");
     }
 
     // Links on the way are followed, as if the destination were the root: nothing leads out of it.
@@ -272,14 +284,22 @@ internal sealed class CopyLayout
         foreach (var placed in _placed.Values.Select(AsSaid).OrderBy(p => p.Entry.Path, Comparer<string>.Create(TarPath.Compare)))
         {
             if (Whiteout.IsWhiteout(placed.Entry.Path))
-                throw new CopyConflictException($"'/{placed.Entry.Path}' cannot be in a layer: a name that begins with '{Whiteout.Prefix}' there means a deletion");
+                throw new CopyConflictException(
+                    $"'/{placed.Entry.Path}' cannot be in a layer: a name that begins with '{Whiteout.Prefix}' there means a deletion");
 
             if (placed.Group is not { } group || first.TryAdd(group, placed.Entry.Path))
                 files.Add(placed);
             else
                 files.Add(placed with { Entry = LinkTo(placed.Entry, first[group]) });
             if (HidesWhatIsBelow(placed.Entry))
-                files.Add(new PlacedFile(new TarEntry { Path = TarPath.Join(placed.Entry.Path, Whiteout.Opaque), Type = TarEntryType.File, ModifiedTime = _options.Epoch }, Source: null));
+                files.Add(new PlacedFile(
+                    new TarEntry
+                    {
+                        Path = TarPath.Join(placed.Entry.Path, Whiteout.Opaque),
+                        Type = TarEntryType.File,
+                        ModifiedTime = _options.Epoch,
+                    },
+                    Source: null));
         }
 
         return files;
@@ -290,7 +310,8 @@ internal sealed class CopyLayout
         : file;
 
     // A directory where another was taken away in between.
-    private bool HidesWhatIsBelow(TarEntry entry) => entry.Type == TarEntryType.Directory && _removed.Contains(entry.Path) && _target.IsDirectory(entry.Path);
+    private bool HidesWhatIsBelow(TarEntry entry) =>
+        entry.Type == TarEntryType.Directory && _removed.Contains(entry.Path) && _target.IsDirectory(entry.Path);
 
     private static TarEntry LinkTo(TarEntry entry, string file) =>
         entry with { Type = TarEntryType.HardLink, LinkTarget = file, Size = 0, ExtendedAttributes = null };

@@ -30,11 +30,14 @@ internal sealed class CopyReading(BuildSession session, CopyInput input) : IDisp
     }
 
     /// <summary>The sources, with what they hold in place of those that are archives to be unpacked.</summary>
-    public async Task<IReadOnlyList<SelectedSource>> UnpackAsync(CopyStep step, IReadOnlyList<SelectedSource> sources, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<SelectedSource>> UnpackAsync(
+        CopyStep step, IReadOnlyList<SelectedSource> sources, CancellationToken cancellationToken)
     {
         var unpacked = new List<SelectedSource>();
         foreach (var source in sources)
-            unpacked.Add(source is { MayBeArchive: true, Files: [{ Entry.Type: Oci.Tar.TarEntryType.File }] } ? await UnpackAsync(step, source, cancellationToken) : source);
+            unpacked.Add(source is { MayBeArchive: true, Files: [{ Entry.Type: Oci.Tar.TarEntryType.File }] }
+                ? await UnpackAsync(step, source, cancellationToken)
+                : source);
         return unpacked;
     }
 
@@ -49,7 +52,8 @@ internal sealed class CopyReading(BuildSession session, CopyInput input) : IDisp
         string spool = Path.Combine(session.Workspace.NewDirectory("archive"), "contents");
         try
         {
-            var archive = await ArchiveFiles.ReadAsync(source.Name, Open, file, spool, session.Settings.Epoch, ArchiveLimits.Default, cancellationToken);
+            var archive = await ArchiveFiles.ReadAsync(source.Name, Open, file, spool, session.Settings.Epoch,
+                ArchiveLimits.Default, cancellationToken);
             _archives.Add(archive);
             return source with { Files = archive.Files, IsArchive = true };
         }

@@ -3,18 +3,21 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Builds.Steps;
 
-/// <summary>What a mount shows, as far as the mounts after it need to know. Paths are below the root of the container, as layers name them.</summary>
+/// <summary>What a mount shows, as far as the mounts after it need to know. Paths are below the root of the container,
+/// as layers name them.</summary>
 /// <param name="Target">Where it is; empty for the root itself.</param>
 /// <param name="TypeAt">What is at a path below it; null for nothing.</param>
 /// <param name="LinkAt">The text of the symbolic link at a path below it; null when there is none.</param>
-/// <param name="Points">The directory in which something to mount on can be made where nothing is, and which is seen below everything else; null when the runtime makes it.</param>
+/// <param name="Points">The directory in which something to mount on can be made where nothing is, and which is seen below everything else;
+/// null when the runtime makes it.</param>
 internal sealed record MountView(string Target, Func<string, TarEntryType?> TypeAt, Func<string, string?> LinkAt, string? Points)
 {
     /// <summary>A directory of a chain's tree; the root of it when <paramref name="path"/> is empty.</summary>
     public static MountView Of(string target, FileTree tree, string path, string points) => new(
         target,
         below => below.Length == 0 ? TarEntryType.Directory : tree.Find(TarPath.Join(path, below))?.Record.Type,
-        below => tree.Find(TarPath.Join(path, below)) is { Record: { Type: TarEntryType.SymbolicLink, LinkTarget: var link } } ? link : null,
+        below =>
+            tree.Find(TarPath.Join(path, below)) is { Record: { Type: TarEntryType.SymbolicLink, LinkTarget: var link } } ? link : null,
         points);
 
     /// <summary>A directory of the host.</summary>
@@ -53,7 +56,8 @@ internal sealed class MountTable
     /// <summary>Puts a view over those that are there.</summary>
     public void Add(MountView view) => _views.Add(view);
 
-    /// <summary>Where a path leads when the links of all that is mounted are followed, never out of the root; null for a symlink loop.</summary>
+    /// <summary>Where a path leads when the links of all that is mounted are followed, never out of the root;
+    /// null for a symlink loop.</summary>
     public string? Resolve(string path) => LinkResolver.Resolve(path, LinkAt, MaxLinks);
 
     /// <summary>What is at a path; null for nothing.</summary>
@@ -75,7 +79,9 @@ internal sealed class MountTable
 
         var there = TypeAt(path);
         if (there is not null && there == TarEntryType.Directory == isFile)
-            return isFile ? $"'/{path}' is a directory, and what is mounted there is a file" : $"'/{path}' is a {there}, and what is mounted there is a directory";
+            return isFile
+                ? $"'/{path}' is a directory, and what is mounted there is a file"
+                : $"'/{path}' is a {there}, and what is mounted there is a directory";
 
         var view = ViewOf(path);
         if (view.Points is { } points)

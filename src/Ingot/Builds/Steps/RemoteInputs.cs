@@ -10,7 +10,8 @@ using Ingot.Plans;
 
 namespace Ingot.Builds.Steps;
 
-/// <summary>What copies read from web servers and repositories. Nothing is fetched before it is needed: to know a key, a checksum or a commit is enough.</summary>
+/// <summary>What copies read from web servers and repositories. Nothing is fetched before it is needed: to know a key,
+/// a checksum or a commit is enough.</summary>
 internal sealed class RemoteInputs : IDisposable
 {
     // As Docker's builder has it: what came over the network is its owner's alone.
@@ -52,7 +53,11 @@ internal sealed class RemoteInputs : IDisposable
             Size = file.Size,
             ModifiedTime = _session.Settings.Epoch
         };
-        return new SourceSelection([new SelectedSource(download.Name, [new SelectedFile(entry, file.Content, new FileOrigin(0, download.Name))]) { MayBeArchive = step.Unpacking == Unpacking.All }]);
+        return new SourceSelection([new SelectedSource(download.Name,
+            [new SelectedFile(entry, file.Content, new FileOrigin(0, download.Name))])
+        {
+            MayBeArchive = step.Unpacking == Unpacking.All,
+        }]);
     }
 
     /// <summary>What is selected in a repository.</summary>

@@ -19,15 +19,17 @@ internal sealed record MountTree(LayerChain Chain, string Path, Digest Digest)
     public static MountTree Empty { get; } = new(LayerChain.Empty, "", Digest.Of([]));
 }
 
-/// <summary>Makes ready what a command of a template wants mounted: says what to make ready for the container and what it mounts, and holds what must be held meanwhile.</summary>
+/// <summary>Makes ready what a command of a template wants mounted: says what to make ready for the container and what it mounts, and holds
+/// what must be held meanwhile.</summary>
 /// <remarks>
-/// Nothing is mounted where the host sees it: mounts are made in the mount namespace of the step, which the kernel takes away with the step. Secrets are written
-/// into memory there, and touch no disk. A source is a tree of layers, also when it is a directory of a person's: the command sees what a copy would, and never the host's file.
+/// Nothing is mounted where the host sees it: mounts are made in the mount namespace of the step, which the kernel takes away with the
+/// step. Secrets are written into memory there, and touch no disk. A source is a tree of layers, also when it is a directory of a person's:
+/// the command sees what a copy would, and never the host's file.
 /// </remarks>
 internal sealed class RunMounts : IAsyncDisposable
 {
-    /// <summary>Where the step's secrets, and the sockets of its agents, are while it runs, in its directory: in memory, so that nothing of the
-    /// host's paths shows where they are mounted.</summary>
+    /// <summary>Where the step's secrets, and the sockets of its agents, are while it runs, in its directory: in memory, so that nothing of
+    /// the host's paths shows where they are mounted.</summary>
     private const string SecretDirectory = "secrets";
 
     private const int SecretSpace = 64 << 10;
@@ -87,7 +89,8 @@ internal sealed class RunMounts : IAsyncDisposable
         foreach (var mount in step.Mounts.Where(m => m.Target.Length > 0))
         {
             if (ReasonAgainst(ImagePath.ToLayer(mount.Target)) is { } reason)
-                diagnostics.Error("build-mount-target", $"nothing can be mounted on '{mount.Target}': {reason}", mount.Span, "choose another target");
+                diagnostics.Error("build-mount-target", $"nothing can be mounted on '{mount.Target}': {reason}", mount.Span,
+                    "choose another target");
         }
     }
 
@@ -127,7 +130,9 @@ internal sealed class RunMounts : IAsyncDisposable
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
         await TakeCachesAsync(cancellationToken);
-        foreach (var mount in _step.Mounts.Where(m => m is not (StepMount.Secret or StepMount.Ssh)).OrderBy(m => m.Target, StringComparer.Ordinal))
+        foreach (var mount in _step.Mounts
+            .Where(m => m is not (StepMount.Secret or StepMount.Ssh))
+            .OrderBy(m => m.Target, StringComparer.Ordinal))
         {
             switch (mount)
             {
@@ -135,7 +140,8 @@ internal sealed class RunMounts : IAsyncDisposable
                     await BindAsync(bind, cancellationToken);
                     break;
                 case StepMount.Cache cache:
-                    Add(cache, RuntimeMount.BindAlone(_caches[cache].Path, "", cache.IsReadOnly), target => MountView.Of(target, _caches[cache].Path), isFile: false);
+                    Add(cache, RuntimeMount.BindAlone(_caches[cache].Path, "", cache.IsReadOnly),
+                        target => MountView.Of(target, _caches[cache].Path), isFile: false);
                     break;
                 case StepMount.Tmpfs memory:
                     Add(memory, MemoryOf(memory), MountView.Empty, isFile: false);
@@ -153,7 +159,9 @@ internal sealed class RunMounts : IAsyncDisposable
     private async Task TakeCachesAsync(CancellationToken cancellationToken)
     {
         string root = Path.Combine(Path.GetFullPath(_session.Settings.CacheDirectory), "mounts");
-        var wanted = _step.Mounts.OfType<StepMount.Cache>().Select(c => (Mount: c, Places: CacheDirectory.Of(root, c.Id, _trees.GetValueOrDefault(c)?.Digest)));
+        var wanted = _step.Mounts
+            .OfType<StepMount.Cache>()
+            .Select(c => (Mount: c, Places: CacheDirectory.Of(root, c.Id, _trees.GetValueOrDefault(c)?.Digest)));
         foreach (var group in wanted.GroupBy(c => c.Places).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
             // A step that mounts one cache twice waits for itself otherwise.
@@ -223,7 +231,8 @@ internal sealed class RunMounts : IAsyncDisposable
     }
 
     // All of the chain is mounted, so that a link in the path stays in it; the view is null for a file.
-    private async Task<(OverlayMount Overlay, string Source, MountView? View, IReadOnlyList<ImageMount> Images)> OverlayAsync(StepMount mount, MountTree source, bool writable, CancellationToken cancellationToken)
+    private async Task<(OverlayMount Overlay, string Source, MountView? View, IReadOnlyList<ImageMount> Images)> OverlayAsync(
+        StepMount mount, MountTree source, bool writable, CancellationToken cancellationToken)
     {
         var tree = await _session.Layers.TreeAsync(source.Chain, _session.Workspace, cancellationToken);
         if (tree.Resolve(source.Path) is not { } path || (path.Length > 0 && tree.Find(path) is null))
@@ -244,7 +253,8 @@ internal sealed class RunMounts : IAsyncDisposable
 
         var overlay = new OverlayMount(lower, writable ? name + "u" : null, writable ? name + "w" : null, name);
         bool isDirectory = tree.IsDirectory(path);
-        return (overlay, path.Length == 0 ? name : $"{name}/{path}", isDirectory ? MountView.Of("", tree, path, Path.Combine(_directory, name + "p", path)) : null, stack.Images);
+        return (overlay, path.Length == 0 ? name : $"{name}/{path}",
+            isDirectory ? MountView.Of("", tree, path, Path.Combine(_directory, name + "p", path)) : null, stack.Images);
     }
 
     private static RuntimeMount MemoryOf(StepMount.Tmpfs memory) => new()
@@ -260,7 +270,8 @@ internal sealed class RunMounts : IAsyncDisposable
         if (!_session.Settings.Access.Secrets.TryGetValue(secret.Id, out var value))
         {
             if (secret.IsRequired)
-                throw Problem(secret, "build-secret-missing", $"the secret '{secret.Id}' was not given to the build", $"give it with --secret id={secret.Id},src=FILE or --secret id={secret.Id},env=NAME");
+                throw Problem(secret, "build-secret-missing", $"the secret '{secret.Id}' was not given to the build",
+                    $"give it with --secret id={secret.Id},src=FILE or --secret id={secret.Id},env=NAME");
             return;
         }
 
@@ -277,7 +288,8 @@ internal sealed class RunMounts : IAsyncDisposable
     private static string TextOf(StepMount.Secret secret, ReadOnlySpan<byte> value)
     {
         if (value.Contains((byte)0) || !System.Text.Unicode.Utf8.IsValid(value))
-            throw Problem(secret, "build-secret-variable", $"the secret '{secret.Id}' cannot be a variable: it is not text", "mount it as a file");
+            throw Problem(secret, "build-secret-variable", $"the secret '{secret.Id}' cannot be a variable: it is not text",
+                "mount it as a file");
         return System.Text.Encoding.UTF8.GetString(value);
     }
 
@@ -299,7 +311,8 @@ internal sealed class RunMounts : IAsyncDisposable
         if (!_session.Settings.Access.SshAgents.TryGetValue(ssh.Id, out var agent))
         {
             if (ssh.IsRequired)
-                throw Problem(ssh, "build-ssh-missing", $"the SSH agent '{ssh.Id}' was not given to the build", $"give it with --ssh {ssh.Id}, or --ssh {ssh.Id}=SOCKET");
+                throw Problem(ssh, "build-ssh-missing", $"the SSH agent '{ssh.Id}' was not given to the build",
+                    $"give it with --ssh {ssh.Id}, or --ssh {ssh.Id}=SOCKET");
             return;
         }
 
@@ -317,7 +330,11 @@ internal sealed class RunMounts : IAsyncDisposable
         if (_table.Resolve(ImagePath.ToLayer(target)) is not { } point)
             throw Problem(mount, "build-mount-target", $"'{target}' contains a symlink loop", cure: null);
         if ((ReasonAgainst(point) ?? _table.MakePoint(point, isFile)) is { } reason)
-            throw Problem(mount, "build-mount-target", $"nothing can be mounted on '{target}'{(point == ImagePath.ToLayer(target) ? "" : $", which is '/{point}'")}: {reason}", "choose another target");
+            throw Problem(
+                mount,
+                "build-mount-target",
+                $"nothing can be mounted on '{target}'{(point == ImagePath.ToLayer(target) ? "" : $", which is '/{point}'")}: {reason}",
+                "choose another target");
 
         _mounts.Add(runtime with { Destination = "/" + point });
         _table.Add(view(point));
@@ -333,7 +350,8 @@ internal sealed class RunMounts : IAsyncDisposable
             : null;
     }
 
-    private static bool IsAtOrBelow(string path, string directory) => path == directory || path.StartsWith(directory + "/", StringComparison.Ordinal);
+    private static bool IsAtOrBelow(string path, string directory) =>
+        path == directory || path.StartsWith(directory + "/", StringComparison.Ordinal);
 
     private static InvalidInputException Problem(StepMount mount, string code, string summary, string? cure) =>
         new([new Diagnostic(Severity.Error, code, summary, cure, mount.Span)]);

@@ -1,7 +1,8 @@
 namespace Ingot.Builds.Steps;
 
-/// <summary>How much happens at a time. A command mostly waits, for the network, a disk or a clock; what is done here with its files keeps a processor busy. Each has a bound of its own, so that
-/// commands that wait keep no processor from work, and many that end at once do not all fill the memory.</summary>
+/// <summary>How much happens at a time. A command mostly waits, for the network, a disk or a clock; what is done here with its files keeps
+/// a processor busy. Each has a bound of its own, so that commands that wait keep no processor from work, and many that end at once do not
+/// all fill the memory.</summary>
 /// <remarks>Whoever holds a slot for work waits for nothing else; a command may wait for work.</remarks>
 internal sealed class StepSlots(int commands, int work) : IDisposable
 {

@@ -21,7 +21,8 @@ internal sealed record StepWork(Step Step, StepLabel Label, LayerChain Chain, bo
     /// <summary>Where it stands, for people.</summary>
     public required StepOrigin Origin { get; init; }
 
-    /// <summary>The layer that was made the last time at the same place, which may be mostly the same; null when none is to be used.</summary>
+    /// <summary>The layer that was made the last time at the same place, which may be mostly the same;
+    /// null when none is to be used.</summary>
     public Digest? Earlier { get; init; }
 
     /// <summary>The stage it belongs to, which says the epoch and the rules that are off.</summary>

@@ -3,7 +3,8 @@ using Ingot.Oci.Images;
 
 namespace Ingot.Evidence.Claims;
 
-/// <summary>Holds claims about an image against its bytes. A claim is believed for what is in the image, never for what its author says, and what cannot be decided does not hold.</summary>
+/// <summary>Holds claims about an image against its bytes. A claim is believed for what is in the image, never for what its author says,
+/// and what cannot be decided does not hold.</summary>
 public static class ClaimChecker
 {
     /// <summary>The most paths that are listed against a claim.</summary>
@@ -23,13 +24,15 @@ public static class ClaimChecker
     public static IReadOnlyList<string> Names { get; } = [NonRoot, .. s_fileClaims.Select(c => c.Name)];
 
     /// <summary>Checks the claims of <paramref name="names"/>; an unknown one throws <see cref="InvalidInputException"/>.</summary>
-    public static ClaimReport Check(ImageUnderTest image, IReadOnlyList<string> names) => Check(image.Root, image.Image.Config.Config, names);
+    public static ClaimReport Check(ImageUnderTest image, IReadOnlyList<string> names) =>
+        Check(image.Root, image.Image.Config.Config, names);
 
     /// <summary>Checks the claims of <paramref name="names"/> of a root filesystem and what a container of it would run.</summary>
     public static ClaimReport Check(ImageRoot root, ContainerConfig config, IReadOnlyList<string> names)
     {
         if (names.FirstOrDefault(n => !Names.Contains(n)) is { } unknown)
-            throw new InvalidInputException("claim-unknown", $"'{unknown}' is no claim that can be checked", Suggestion.For(unknown, Names) ?? $"expected {string.Join(", ", Names)}");
+            throw new InvalidInputException("claim-unknown", $"'{unknown}' is no claim that can be checked",
+                Suggestion.For(unknown, Names) ?? $"expected {string.Join(", ", Names)}");
 
         var claims = s_fileClaims.Where(c => names.Contains(c.Name)).ToList();
         var found = claims.ToDictionary(c => c.Name, _ => new List<Finding>());
@@ -37,7 +40,8 @@ public static class ClaimChecker
         foreach (var file in claims.Count == 0 ? [] : root.Walk())
             Check(new FileUnderTest(root, file), claims, found);
 
-        return new ClaimReport([.. names.Distinct().Select(name => name == NonRoot ? UserClaim.Check(root, config, name) : Result(claims.Find(c => c.Name == name)!, found[name]))]);
+        return new ClaimReport([.. names.Distinct().Select(name =>
+            name == NonRoot ? UserClaim.Check(root, config, name) : Result(claims.Find(c => c.Name == name)!, found[name]))]);
     }
 
     private static void Check(FileUnderTest file, List<FileClaim> claims, Dictionary<string, List<Finding>> found)

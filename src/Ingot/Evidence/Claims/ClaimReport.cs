@@ -33,7 +33,13 @@ public sealed record ClaimReport(IReadOnlyList<ClaimResult> Results)
 
     /// <summary>The predicate of a statement; equal reports give equal predicates.</summary>
     public JsonElement ToPredicate() => JsonSerializer.SerializeToElement(
-        new ClaimsPredicate { Checker = ResourceDescriptor.Of("ingot", ClaimRules.Digest), Result = AllHold ? "PASSED" : "FAILED", Claims = Results }, ClaimJson.Default.ClaimsPredicate);
+        new ClaimsPredicate
+        {
+            Checker = ResourceDescriptor.Of("ingot", ClaimRules.Digest),
+            Result = AllHold ? "PASSED" : "FAILED",
+            Claims = Results,
+        },
+        ClaimJson.Default.ClaimsPredicate);
 }
 
 /// <summary>What a statement about claims says.</summary>
@@ -62,6 +68,7 @@ public sealed record ClaimsPredicate
     }
 }
 
-[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ClaimsPredicate))]
 internal sealed partial class ClaimJson : JsonSerializerContext;

@@ -3,7 +3,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Evidence.Claims;
 
-/// <summary>Which claims can be checked and how, as one name: evidence says by which rules was looked, and what was found by others answers another question.</summary>
+/// <summary>Which claims can be checked and how, as one name: evidence says by which rules was looked,
+/// and what was found by others answers another question.</summary>
 public static class ClaimRules
 {
     /// <summary>Raised when a claim comes to mean something else, or is looked for in another way.</summary>

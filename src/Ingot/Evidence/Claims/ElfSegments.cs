@@ -13,12 +13,15 @@ internal static class ElfSegments
     private const uint Loaded = 1;
     private const uint Executable = 1;
 
-    /// <summary>The parts of the file that the loader maps to be run; empty when it has none, or is no program of a form that any system loads.</summary>
+    /// <summary>The parts of the file that the loader maps to be run; empty when it has none,
+    /// or is no program of a form that any system loads.</summary>
     public static IReadOnlyList<FileRange> ReadExecutable(Stream stream)
     {
         var header = new byte[HeaderBytes];
         stream.Position = 0;
-        if (stream.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes || header[4] is not (1 or 2) || header[5] is not (1 or 2))
+        if (stream.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes
+            || header[4] is not (1 or 2)
+            || header[5] is not (1 or 2))
             return [];
 
         var words = new Words(IsWide: header[4] == 2, IsLittle: header[5] == 1);
@@ -57,7 +60,8 @@ internal static class ElfSegments
     }
 }
 
-/// <summary>Measures whether what is to be run is code: machine code has at most 6.8 bits of information in a byte, what is compressed or encrypted nearly 8.</summary>
+/// <summary>Measures whether what is to be run is code: machine code has at most 6.8 bits of information in a byte,
+/// what is compressed or encrypted nearly 8.</summary>
 internal sealed class PackingMeter(IReadOnlyList<FileRange> code)
 {
     private const int WindowBytes = 16 << 10;
@@ -69,7 +73,8 @@ internal sealed class PackingMeter(IReadOnlyList<FileRange> code)
     private int _packed;
     private int _windows;
 
-    /// <summary>Whether at least a quarter of the code is none. Tables of constants among the code, as of libcrypto, are far less of it.</summary>
+    /// <summary>Whether at least a quarter of the code is none. Tables of constants among the code, as of libcrypto,
+    /// are far less of it.</summary>
     public bool IsPacked => _packed > 0 && _packed * 4 >= _windows;
 
     /// <summary>Takes the next bytes of the file, which start at a multiple of the window.</summary>

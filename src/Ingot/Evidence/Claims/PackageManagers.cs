@@ -2,20 +2,25 @@ using System.Text.RegularExpressions;
 
 namespace Ingot.Evidence.Claims;
 
-/// <summary>Recognises what can add programs to an image: package managers of systems and of languages, as programs, scripts and modules.</summary>
+/// <summary>Recognises what can add programs to an image: package managers of systems and of languages, as programs,
+/// scripts and modules.</summary>
 internal static partial class PackageManagers
 {
     private static readonly HashSet<string> s_names = new(StringComparer.Ordinal)
     {
-        "apt", "apt-get", "apt-cache", "aptitude", "dpkg", "dpkg-deb", "apk", "rpm", "yum", "dnf", "dnf5", "microdnf", "tdnf", "zypper", "pacman", "opkg", "emerge",
-        "xbps-install", "nix", "nix-env", "snap", "flatpak", "brew", "conda", "mamba", "micromamba", "pip", "pip3", "pipx", "uv", "easy_install", "poetry",
-        "npm", "npx", "yarn", "pnpm", "corepack", "gem", "bundle", "bundler", "cargo", "composer", "cpan", "cpanm", "luarocks", "mmdebstrap", "debootstrap",
+        "apt", "apt-get", "apt-cache", "aptitude", "dpkg", "dpkg-deb", "apk", "rpm", "yum", "dnf", "dnf5", "microdnf", "tdnf", "zypper",
+        "pacman", "opkg", "emerge",
+        "xbps-install", "nix", "nix-env", "snap", "flatpak", "brew", "conda", "mamba", "micromamba", "pip", "pip3", "pipx", "uv",
+        "easy_install", "poetry",
+        "npm", "npx", "yarn", "pnpm", "corepack", "gem", "bundle", "bundler", "cargo", "composer", "cpan", "cpanm", "luarocks",
+        "mmdebstrap", "debootstrap",
     };
 
     // What an interpreter runs as a package manager without a program of that name: the ends of paths.
     private static readonly string[] s_modules =
     [
-        "/pip/__main__.py", "/pip/__main__.pyc", "/pip/_internal/__init__.py", "/pip/_internal/__init__.pyc", "/pip.pyz", "/ensurepip/__main__.py", "/ensurepip/__main__.pyc",
+        "/pip/__main__.py", "/pip/__main__.pyc", "/pip/_internal/__init__.py", "/pip/_internal/__init__.pyc", "/pip.pyz",
+        "/ensurepip/__main__.py", "/ensurepip/__main__.pyc",
         "/setuptools/command/easy_install.py", "/conda/cli/main.py", "/dnf/cli/main.py", "/poetry/console/application.py", "/pipx/main.py",
         "/npm-cli.js", "/npm/lib/npm.js", "/yarn.js", "/yarn/lib/cli.js", "/pnpm.cjs", "/corepack.js",
         "/rubygems/gem_runner.rb", "/CPAN.pm", "/App/cpanminus.pm", "/composer.phar", "/luarocks/cmd/install.lua",
@@ -24,8 +29,10 @@ internal static partial class PackageManagers
     // What a script says that starts one, whatever the script is called.
     private static readonly string[] s_scriptWords =
     [
-        "pip._internal", "from pip import", "import ensurepip", "easy_install", "conda.cli", "dnf.cli", "poetry.console", "pipx.main", "rubygems/gem_runner", "Gem::GemRunner",
-        "bundler/cli", "App::Cpan", "App::cpanminus", "composer.phar", "luarocks.cmd", "npm/lib/cli.js", "npm-cli.js", "yarn/lib/cli.js", "corepack/dist/corepack.js",
+        "pip._internal", "from pip import", "import ensurepip", "easy_install", "conda.cli", "dnf.cli", "poetry.console", "pipx.main",
+        "rubygems/gem_runner", "Gem::GemRunner",
+        "bundler/cli", "App::Cpan", "App::cpanminus", "composer.phar", "luarocks.cmd", "npm/lib/cli.js", "npm-cli.js", "yarn/lib/cli.js",
+        "corepack/dist/corepack.js",
         "Homebrew/brew.sh",
     ];
 
@@ -53,7 +60,8 @@ internal static partial class PackageManagers
 
     /// <summary>What is asked, as text.</summary>
     public static string Rules =>
-        string.Join('\n', [string.Join(' ', s_names.Order(StringComparer.Ordinal)), .. s_modules, .. s_scriptWords, NodePackage().ToString(), .. Families.Select(f => f.Rule)]);
+        string.Join('\n', [string.Join(' ', s_names.Order(StringComparer.Ordinal)), .. s_modules, .. s_scriptWords,
+            NodePackage().ToString(), .. Families.Select(f => f.Rule)]);
 
     /// <summary>Whether a file says what it is in a text that is read without being a script.</summary>
     public static bool IsList(FileUnderTest file) => file.Name == "package.json";
@@ -61,14 +69,16 @@ internal static partial class PackageManagers
     /// <summary>What a file is that speaks against <c>no-package-manager</c>; null when nothing does.</summary>
     public static string? Offence(FileUnderTest file)
     {
-        bool isOne = (IsName(file.Name) && file.IsExecutable) || IsModule(file) || file.Content.Families.Any(Families.Contains) || IsText(file);
+        bool isOne = (IsName(file.Name) && file.IsExecutable)
+            || IsModule(file) || file.Content.Families.Any(Families.Contains) || IsText(file);
         if (isOne)
             return "a package manager";
         return file.Content.IsPacked ? "a packed program, which could be a package manager" : null;
     }
 
     private static bool IsName(string name) =>
-        s_names.Contains(name) || (name.StartsWith("pip3.", StringComparison.Ordinal) && name.AsSpan(5).IndexOfAnyExceptInRange('0', '9') < 0);
+        s_names.Contains(name)
+            || (name.StartsWith("pip3.", StringComparison.Ordinal) && name.AsSpan(5).IndexOfAnyExceptInRange('0', '9') < 0);
 
     private static bool IsModule(FileUnderTest file)
     {

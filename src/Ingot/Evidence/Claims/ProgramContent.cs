@@ -29,8 +29,8 @@ internal sealed record ProgramContent(IReadOnlyList<ProgramFamily> Families, boo
 
     public static ProgramContent None { get; } = new([], IsPacked: false, "");
 
-    /// <summary>Reads a file in one pass and in bounded memory, however large it is. What the loader can run is a program, whether or not anybody may execute it:
-    /// <c>ld.so</c> asks for no such right.</summary>
+    /// <summary>Reads a file in one pass and in bounded memory, however large it is. What the loader can run is a program, whether or not
+    /// anybody may execute it: <c>ld.so</c> asks for no such right.</summary>
     /// <param name="stream">The file; its size is known.</param>
     /// <param name="isList">Whether it is read as text although no interpreter is named in it.</param>
     public static ProgramContent Read(Stream stream, bool isList)

@@ -4,7 +4,8 @@ using Ingot.Oci.Tar;
 
 namespace Ingot.Evidence.Claims;
 
-/// <summary>Whether an image's <c>User</c> is somebody else than root, for every runtime alike: what they could read differently does not hold.</summary>
+/// <summary>Whether an image's <c>User</c> is somebody else than root, for every runtime alike:
+/// what they could read differently does not hold.</summary>
 internal static class UserClaim
 {
     private const int PasswdFields = 7;
@@ -37,16 +38,22 @@ internal static class UserClaim
 
         var lines = Lines(root).Where(line => NameOf(line) == user).ToList();
         return isNumber
-            ? lines.All(l => IsWhole(l, user) && l.Split(':')[2] == user) ? null : "a number that a line of /etc/passwd has as the name of somebody else"
-            : lines.Count == 1 && IsWhole(lines[0], user) ? null : "whose line in /etc/passwd is not whole, or not the only one: runtimes do not read it alike";
+            ? lines.All(l => IsWhole(l, user) && l.Split(':')[2] == user)
+                ? null
+                : "a number that a line of /etc/passwd has as the name of somebody else"
+            : lines.Count == 1 && IsWhole(lines[0], user) ? null
+            : "whose line in /etc/passwd is not whole, or not the only one: runtimes do not read it alike";
     }
 
     // A character that some reader trims, splits at or takes for a sign is not plain.
     private static bool IsPlain(string name) =>
-        name.Length > 0 && (char.IsAsciiLetterOrDigit(name[0]) || name[0] == '_') && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.' or '@' or '$');
+        name.Length > 0
+            && (char.IsAsciiLetterOrDigit(name[0]) || name[0] == '_')
+            && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.' or '@' or '$');
 
     private static bool IsPlainNumber(string text) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number.ToString(CultureInfo.InvariantCulture) == text;
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            && number.ToString(CultureInfo.InvariantCulture) == text;
 
     // As the C library would have it: all fields, and numbers that are numbers.
     private static bool IsWhole(string line, string name)

@@ -55,7 +55,8 @@ public static class DpkgDatabase
         }
     }
 
-    /// <summary>The installed packages of a status file. What is no stanza of dpkg's is told to <paramref name="problem"/> and left out.</summary>
+    /// <summary>The installed packages of a status file. What is no stanza of dpkg's is told to <paramref name="problem"/> and left
+    /// out.</summary>
     public static IEnumerable<DpkgEntry> Parse(string text, Action<string> problem)
     {
         foreach (var stanza in Stanzas(text, problem))
@@ -98,7 +99,8 @@ public static class DpkgDatabase
     private static DpkgEntry ToEntry(Dictionary<string, string> stanza, string name, string version)
     {
         var (sourceName, sourceVersion) = Source(stanza.GetValueOrDefault("Source"), name, version);
-        return new DpkgEntry(name, version, stanza.GetValueOrDefault("Architecture") is { Length: > 0 } architecture ? architecture : null, sourceName, sourceVersion);
+        return new DpkgEntry(name, version, stanza.GetValueOrDefault("Architecture") is { Length: > 0 } architecture ? architecture : null,
+            sourceName, sourceVersion);
     }
 
     // 'Source: name' or 'Source: name (version)': the version is given when it is not the binary's, as after a binary-only rebuild.
@@ -153,7 +155,9 @@ public static class DpkgDatabase
             // A line that begins with a blank continues the field above; none of the fields read here is that long.
             bool continues = line[0] is ' ' or '\t';
             int colon = line.IndexOf(':', StringComparison.Ordinal);
-            if (continues ? stanza.Count == 0 : colon <= 0 || line.Contains('\0', StringComparison.Ordinal) || !stanza.TryAdd(line[..colon], line[(colon + 1)..].Trim()))
+            if (continues
+                ? stanza.Count == 0
+                : colon <= 0 || line.Contains('\0', StringComparison.Ordinal) || !stanza.TryAdd(line[..colon], line[(colon + 1)..].Trim()))
                 problem($"line {number} is no field of a stanza, or one that is there already");
         }
 

@@ -34,7 +34,8 @@ public sealed record OsRelease(string Id, string? VersionId, string PrettyName)
         }
 
         return values.TryGetValue("ID", out var id) && id.Length > 0
-            ? new OsRelease(id, values.GetValueOrDefault("VERSION_ID") is { Length: > 0 } version ? version : null, values.GetValueOrDefault("PRETTY_NAME") ?? id)
+            ? new OsRelease(id, values.GetValueOrDefault("VERSION_ID") is { Length: > 0 } version ? version : null,
+                values.GetValueOrDefault("PRETTY_NAME") ?? id)
             : null;
     }
 

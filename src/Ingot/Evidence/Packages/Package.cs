@@ -15,7 +15,8 @@ public sealed record Package(string Name, string Version, string? Architecture, 
 /// <summary>What a root filesystem consists of, as its package databases say.</summary>
 /// <param name="Distribution">Which distribution it is; null when it does not say.</param>
 /// <param name="Packages">The installed packages, by package URL.</param>
-/// <param name="Unreadable">Databases, or entries of them, that could not be read, each with the reason: what they hold is not in the list.</param>
+/// <param name="Unreadable">Databases, or entries of them, that could not be read, each with the reason:
+/// what they hold is not in the list.</param>
 public sealed record PackageInventory(OsRelease? Distribution, IReadOnlyList<Package> Packages, IReadOnlyList<string> Unreadable)
 {
     /// <summary>Raised when what is looked for, or how it is read, changes.</summary>
@@ -35,7 +36,8 @@ public sealed record PackageInventory(OsRelease? Distribution, IReadOnlyList<Pac
     /// <summary>The databases that were found and read, by path; empty when every place was looked at and none is there.</summary>
     public IReadOnlyList<string> Databases { get; init; } = [];
 
-    /// <summary>Why the list is not a whole one; empty when it is. Which packages there are may be known, and not of which distribution.</summary>
+    /// <summary>Why the list is not a whole one; empty when it is. Which packages there are may be known,
+    /// and not of which distribution.</summary>
     public IEnumerable<string> Gaps => Packages.Count > 0 && Distribution is null
         ? Unreadable.Append("'etc/os-release': missing, or without an ID: of which distribution the packages are is not known")
         : Unreadable;
@@ -67,7 +69,8 @@ public sealed record PackageInventory(OsRelease? Distribution, IReadOnlyList<Pac
         entry.Name, entry.Version, entry.Architecture, entry.SourceName, entry.SourceVersion, PackageUrl.Deb(entry, distribution));
 }
 
-/// <summary>Package URLs (<see href="https://github.com/package-url/purl-spec/blob/main/purl-specification.md">specification</see>).</summary>
+/// <summary>Package URLs
+/// (<see href="https://github.com/package-url/purl-spec/blob/main/purl-specification.md">specification</see>).</summary>
 public static class PackageUrl
 {
     internal static string Deb(DpkgEntry entry, OsRelease? distribution)
@@ -93,6 +96,7 @@ public static class PackageUrl
         return $"pkg:oci/{Escape(last)}@{Escape(digest.ToString())}";
     }
 
-    // Everything but letters, digits and '.', '-', '_', '~' is escaped, and the colon stays: the specification's own cases have 'attr@1:2.4.47-2%2Bb1'.
+    // Everything but letters, digits and '.', '-', '_', '~' is escaped, and the colon stays:
+    // the specification's own cases have 'attr@1:2.4.47-2%2Bb1'.
     private static string Escape(string text) => Uri.EscapeDataString(text).Replace("%3A", ":", StringComparison.Ordinal);
 }

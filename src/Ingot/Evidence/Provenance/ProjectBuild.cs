@@ -10,7 +10,8 @@ namespace Ingot.Evidence.Provenance;
 /// <param name="Commit">The commit that was checked out; null outside of a repository.</param>
 public sealed record ProjectSource(Digest File, string? Repository, string? Commit);
 
-/// <summary>What provenance of Ingot's own builds says of the project: for which of its images it speaks, and from what it was built.</summary>
+/// <summary>What provenance of Ingot's own builds says of the project: for which of its images it speaks,
+/// and from what it was built.</summary>
 /// <param name="Project">The project.</param>
 /// <param name="Image">The image's name in it.</param>
 /// <param name="Version">The version it was built as; null for none.</param>
@@ -39,18 +40,26 @@ public sealed record ProjectBuild(string Project, string Image, string? Version,
         if (definition.BuildType != BuildType)
             throw new FormatException("the build type is none of Ingot's");
 
-        var asked = PredicateReader.Read(definition.ExternalParameters, ProjectBuildJson.Default.AskedProject, "provenance of a project's image");
+        var asked = PredicateReader.Read(definition.ExternalParameters, ProjectBuildJson.Default.AskedProject,
+            "provenance of a project's image");
         var source = One(definition, SourceKind);
-        return new ProjectBuild(asked.Project, asked.Image, asked.Version, One(definition, FileKind) is not { } file ? null : new ProjectSource(
-            Digest.TryParse("sha256:" + file.Digest?.GetValueOrDefault("sha256"), out var digest) ? digest : throw new FormatException("the project's file has no digest"),
-            source?.Uri,
-            source is null ? null : source.Digest?.GetValueOrDefault(CommitAlgorithm) ?? throw new FormatException("the source has no commit")));
+        return new ProjectBuild(asked.Project, asked.Image, asked.Version,
+            One(definition, FileKind) is not { } file ? null : new ProjectSource(
+                Digest.TryParse("sha256:" + file.Digest?.GetValueOrDefault("sha256"), out var digest)
+                    ? digest
+                    : throw new FormatException("the project's file has no digest"),
+                source?.Uri,
+                source is null
+                    ? null
+                    : source.Digest?.GetValueOrDefault(CommitAlgorithm) ?? throw new FormatException("the source has no commit")));
     }
 
     private static ResourceDescriptor? One(BuildDefinition definition, string kind)
     {
         var found = definition.ResolvedDependencies.Where(d => d.Annotations?.GetValueOrDefault(KindKey) == kind).ToList();
-        return found.Count <= 1 ? found.FirstOrDefault() : throw new FormatException($"the provenance names {found.Count} dependencies of the kind '{kind}'");
+        return found.Count <= 1
+            ? found.FirstOrDefault()
+            : throw new FormatException($"the provenance names {found.Count} dependencies of the kind '{kind}'");
     }
 }
 

@@ -4,7 +4,8 @@ using System.Text.Json.Serialization;
 
 namespace Ingot.Evidence.Provenance;
 
-[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(SlsaProvenance))]
 internal sealed partial class ProvenanceJson : JsonSerializerContext;
 
@@ -22,5 +23,6 @@ internal sealed class UtcSecondsConverter : JsonConverter<DateTimeOffset?>
             writer.WriteNullValue();
     }
 
-    internal static string Text(DateTimeOffset time) => time.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+    internal static string Text(DateTimeOffset time) =>
+        time.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 }

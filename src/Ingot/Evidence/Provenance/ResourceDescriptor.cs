@@ -4,7 +4,8 @@ using Ingot.Oci.Content;
 namespace Ingot.Evidence.Provenance;
 
 /// <summary>A thing named in a statement
-/// (<see href="https://github.com/in-toto/attestation/blob/v1.1.0/spec/v1/resource_descriptor.md">resource descriptor</see>); it has a name, a URI or a digest at least.</summary>
+/// (<see href="https://github.com/in-toto/attestation/blob/v1.1.0/spec/v1/resource_descriptor.md">resource descriptor</see>); it has a
+/// name, a URI or a digest at least.</summary>
 public sealed record ResourceDescriptor
 {
     /// <summary>What it is called within the statement.</summary>

@@ -4,7 +4,8 @@ using System.Text.Json.Serialization;
 namespace Ingot.Evidence.Provenance;
 
 /// <summary>How an image was built
-/// (<see href="https://slsa.dev/spec/v1.0/provenance">SLSA provenance v1</see>): what was asked for, what was used, by whom and when.</summary>
+/// (<see href="https://slsa.dev/spec/v1.0/provenance">SLSA provenance v1</see>): what was asked for, what was used,
+/// by whom and when.</summary>
 public sealed record SlsaProvenance
 {
     /// <summary>What was asked for and what was used.</summary>

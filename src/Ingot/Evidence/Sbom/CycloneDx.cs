@@ -15,7 +15,8 @@ public sealed record SbomSubject(string Name, Digest Digest, string? Created = n
 
 /// <summary>Bills of materials in CycloneDX 1.6
 /// (<see href="https://cyclonedx.org/docs/1.6/json/">JSON reference</see>).</summary>
-/// <remarks>Equal images have equal documents: components sorted by package URL, the serial number drawn from the content, the image's time, nothing of the host.</remarks>
+/// <remarks>Equal images have equal documents: components sorted by package URL, the serial number drawn from the content, the image's
+/// time, nothing of the host.</remarks>
 public static class CycloneDx
 {
     /// <summary>The media type of a document.</summary>
@@ -91,7 +92,8 @@ public static class CycloneDx
         json.WriteEndObject();
     }
 
-    // An image without a package database has no packages in its list: that they were looked for, where, and what was found is said, or a list that is empty would say nothing.
+    // An image without a package database has no packages in its list: that they were looked for, where, and what was found is said, or a
+    // list that is empty would say nothing.
     private static IEnumerable<(string Name, string Value)> Looked(PackageInventory inventory)
     {
         yield return (SbomPredicate.SourcesProperty, PackageInventory.Sources.ToString());

@@ -7,7 +7,8 @@ namespace Ingot.Evidence.Sbom;
 /// <summary>What a bill of materials says of itself: what it is about, whether it is whole, and what was looked for.</summary>
 public sealed record SbomPredicate
 {
-    internal const string SourcesProperty = "ingot:package-sources", DatabaseProperty = "ingot:package-database", UnreadableProperty = "ingot:unreadable";
+    internal const string SourcesProperty = "ingot:package-sources", DatabaseProperty = "ingot:package-database",
+        UnreadableProperty = "ingot:unreadable";
     internal const string NoDatabase = "none: looked for, and there is none";
 
     /// <summary>The image's name in it.</summary>

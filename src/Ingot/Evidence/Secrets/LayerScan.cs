@@ -105,13 +105,15 @@ internal sealed class LayerScan
     }
 
     private void Search(FileState file, int filled, int to) =>
-        SecretMatcher.Find(_window.AsSpan(0, filled), file.SearchedTo, to, rule => rule.AppliesTo(SecretPlace.File, file.Path, file.IsText!.Value), (rule, start, secret, shown) =>
-        {
-            if (file.Matches.Count < MaxMatchesOfFile)
-                file.Matches.Add(new SecretMatch(rule, file.Offset + start, secret.Length, file.Lines + 1 + _window.AsSpan(0, start).Count('\n'), shown, secret));
-            else
-                _content.IsCut = true;
-        });
+        SecretMatcher.Find(_window.AsSpan(0, filled), file.SearchedTo, to,
+            rule => rule.AppliesTo(SecretPlace.File, file.Path, file.IsText!.Value), (rule, start, secret, shown) =>
+            {
+                if (file.Matches.Count < MaxMatchesOfFile)
+                    file.Matches.Add(new SecretMatch(rule, file.Offset + start, secret.Length,
+                        file.Lines + 1 + _window.AsSpan(0, start).Count('\n'), shown, secret));
+                else
+                    _content.IsCut = true;
+            });
 
     // Keeps what the next keywords need before them, and what was not searched yet.
     private int Shift(FileState file, int filled, int to)

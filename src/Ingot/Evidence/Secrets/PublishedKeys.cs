@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Ingot.Evidence.Secrets;
 
-/// <summary>Private keys that everybody has: they are printed in the sources of widely used programs, for tests these run on themselves, and open nothing.</summary>
+/// <summary>Private keys that everybody has: they are printed in the sources of widely used programs,
+/// for tests these run on themselves, and open nothing.</summary>
 internal static class PublishedKeys
 {
     // SHA-256 of the first line of the key's base64.
@@ -20,5 +21,6 @@ internal static class PublishedKeys
         "e36ff64abc8431d1295824c32f55327df2af968b417a4073cc696a2332d3c370",
     };
 
-    public static bool Contains(string firstLine) => s_known.Contains(Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(firstLine))));
+    public static bool Contains(string firstLine) =>
+        s_known.Contains(Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(firstLine))));
 }

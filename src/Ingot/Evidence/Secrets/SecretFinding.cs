@@ -45,7 +45,8 @@ public sealed record SecretFinding
     [JsonPropertyName("layer")]
     public Digest? Layer { get; init; }
 
-    /// <summary>The file's path without leading slash, the variable's or label's name, or the number of the history entry, from 0.</summary>
+    /// <summary>The file's path without leading slash, the variable's or label's name, or the number of the history entry,
+    /// from 0.</summary>
     [JsonPropertyName("path")]
     public required string Path { get; init; }
 
@@ -124,6 +125,7 @@ public sealed record SecretScanPredicate
     }
 }
 
-[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(SecretScanPredicate))]
 internal sealed partial class SecretJson : JsonSerializerContext;

@@ -19,13 +19,15 @@ internal static class SecretMatcher
     /// <summary>The most characters before a keyword that a rule looks at, its edge included.</summary>
     public static int Before { get; } = SecretRules.All.Max(r => r.Before) + 1;
 
-    /// <summary>Finds what matches around the keywords in <paramref name="text"/> from <paramref name="from"/> up to <paramref name="to"/>.</summary>
+    /// <summary>Finds what matches around the keywords in <paramref name="text"/> from <paramref name="from"/> up to
+    /// <paramref name="to"/>.</summary>
     /// <param name="text">The text; characters before and after the range give context.</param>
     /// <param name="from">The first character at which a keyword counts.</param>
     /// <param name="to">The first at which none does.</param>
     /// <param name="applies">Which rules are looked for.</param>
     /// <param name="found">Gets each match with its position in <paramref name="text"/>; the same one may come again.</param>
-    public static void Find(ReadOnlySpan<char> text, int from, int to, Func<SecretRule, bool> applies, Action<SecretRule, int, string, string> found)
+    public static void Find(
+        ReadOnlySpan<char> text, int from, int to, Func<SecretRule, bool> applies, Action<SecretRule, int, string, string> found)
     {
         s_exact.Find(text, from, to, applies, found);
         s_anyCase.Find(text, from, to, applies, found);
@@ -43,7 +45,8 @@ internal static class SecretMatcher
     /// <summary>Each match once, and no generic one over a match of another rule.</summary>
     public static IReadOnlyList<SecretMatch> Distinct(IReadOnlyList<SecretMatch> matches)
     {
-        var unique = matches.DistinctBy(m => (m.Rule.Id, m.Start)).OrderBy(m => m.Start).ThenBy(m => m.Rule.Id, StringComparer.Ordinal).ToList();
+        var unique = matches.DistinctBy(m => (m.Rule.Id, m.Start))
+            .OrderBy(m => m.Start).ThenBy(m => m.Rule.Id, StringComparer.Ordinal).ToList();
         var kept = unique.Where(m => !m.Rule.IsGeneric).ToList();
         foreach (var generic in unique.Where(m => m.Rule.IsGeneric))
         {
@@ -98,7 +101,8 @@ internal static class SecretMatcher
 
     private static bool IsBetweenLines(char c) => char.IsWhiteSpace(c) || c is '\\' or '"' or '\'' or ',';
 
-    // What may be seen: the name it is assigned to, and the beginning that every secret of the kind has. What else stood around it may be another secret.
+    // What may be seen: the name it is assigned to, and the beginning that every secret of the kind has.
+    // What else stood around it may be another secret.
     private static string Show(Match match, string secret, SecretRule rule)
     {
         string name = match.Groups["name"] is { Success: true } group ? $"{Printable(group.Value)}=" : "";
@@ -129,7 +133,8 @@ internal static class SecretMatcher
                 Of(pair.Keyword[0]).Add(pair);
         }
 
-        public void Find(ReadOnlySpan<char> text, int from, int to, Func<SecretRule, bool> applies, Action<SecretRule, int, string, string> found)
+        public void Find(
+            ReadOnlySpan<char> text, int from, int to, Func<SecretRule, bool> applies, Action<SecretRule, int, string, string> found)
         {
             while (from < to)
             {

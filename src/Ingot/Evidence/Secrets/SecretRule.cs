@@ -21,13 +21,15 @@ public sealed record SecretRule(string Id, string Description, IReadOnlyList<str
     /// <summary>An expression that a file's path must match; null for every file. With one, only files are looked at.</summary>
     public string? PathPattern { get; init; }
 
-    /// <summary>Whether a match is dropped when another rule has matched the same characters, and when it looks like a placeholder.</summary>
+    /// <summary>Whether a match is dropped when another rule has matched the same characters,
+    /// and when it looks like a placeholder.</summary>
     public bool IsGeneric { get; init; }
 
     /// <summary>The most characters by which a match begins before its keyword.</summary>
     public int Before { get; init; } = 16;
 
-    /// <summary>The most characters after the beginning of the keyword that decide whether there is a match: what is longer matches with its beginning.</summary>
+    /// <summary>The most characters after the beginning of the keyword that decide whether there is a match:
+    /// what is longer matches with its beginning.</summary>
     public int Ahead { get; init; } = 512;
 
     /// <summary>Whether the secret goes on over several lines, as a key in PEM does.</summary>
@@ -40,9 +42,11 @@ public sealed record SecretRule(string Id, string Description, IReadOnlyList<str
     public Func<string, bool>? AcceptsMatch { get; init; }
 
     // Building one costs milliseconds, and most rules never meet a keyword.
-    internal Regex Regex => field ??= new Regex(Pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture);
+    internal Regex Regex =>
+        field ??= new Regex(Pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture);
 
-    private Regex? PathRegex => field ??= PathPattern is null ? null : new Regex(PathPattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+    private Regex? PathRegex =>
+        field ??= PathPattern is null ? null : new Regex(PathPattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
 
     internal bool AppliesTo(SecretPlace place, string path, bool isText) =>
         Scope switch

@@ -5,7 +5,8 @@ using Ingot.Oci.Images;
 
 namespace Ingot.Evidence.Secrets;
 
-/// <summary>Searches an image for secrets: every layer by itself, what later layers delete included, and history, environment and labels.</summary>
+/// <summary>Searches an image for secrets: every layer by itself, what later layers delete included, and history,
+/// environment and labels.</summary>
 public static class SecretScanner
 {
     private const int LongestInstruction = 200;
@@ -25,7 +26,8 @@ public static class SecretScanner
         for (int i = 0; i < layers.Count; i++)
             findings.AddRange(OfLayer(layers[i].Digest, contents, i, instructions?[i]));
 
-        return new SecretReport(findings, [.. layers.Select(l => l.Digest)], contents.Sum(c => c.Files), contents.Sum(c => c.Bytes), contents.Any(c => c.IsCut));
+        return new SecretReport(findings, [.. layers.Select(l => l.Digest)], contents.Sum(c => c.Files), contents.Sum(c => c.Bytes),
+            contents.Any(c => c.IsCut));
     }
 
     /// <summary>Searches what an image's configuration says, and not its layers.</summary>
@@ -37,7 +39,8 @@ public static class SecretScanner
         foreach (var (name, value) in config.Config.Labels ?? [])
             findings.AddRange(OfText(SecretPlace.Label, name, $"{name}={value}"));
         for (int i = 0; i < config.History.Count; i++)
-            findings.AddRange(OfText(SecretPlace.History, i.ToString(CultureInfo.InvariantCulture), config.History[i].CreatedBy ?? "", Instruction(config.History[i].CreatedBy)));
+            findings.AddRange(OfText(SecretPlace.History, i.ToString(CultureInfo.InvariantCulture), config.History[i].CreatedBy ?? "",
+                Instruction(config.History[i].CreatedBy)));
 
         return findings;
     }
@@ -63,18 +66,20 @@ public static class SecretScanner
         return redacted.Append(text, done, text.Length - done).ToString();
     }
 
-    private static string Name(string variable) => variable.IndexOf('=', StringComparison.Ordinal) is var equals and >= 0 ? variable[..equals] : variable;
+    private static string Name(string variable) =>
+        variable.IndexOf('=', StringComparison.Ordinal) is var equals and >= 0 ? variable[..equals] : variable;
 
     private static IEnumerable<SecretFinding> OfText(SecretPlace place, string name, string text, string? instruction = null) =>
         SecretMatcher.Find(text, rule => rule.AppliesTo(place, "", isText: true)).Select(match => Finding(place, name, match, instruction));
 
-    private static IEnumerable<SecretFinding> OfLayer(Digest layer, LayerContent[] contents, int index, string? instruction) => contents[index].Matches
-        .OrderBy(m => m.Path, StringComparer.Ordinal).ThenBy(m => m.Match.Start)
-        .Select(m => Finding(SecretPlace.File, m.Path, m.Match, instruction) with
-        {
-            Layer = layer,
-            DeletedLater = contents.Skip(index + 1).Any(higher => higher.Covers(m.Path)),
-        });
+    private static IEnumerable<SecretFinding> OfLayer(Digest layer, LayerContent[] contents, int index, string? instruction) =>
+        contents[index].Matches
+            .OrderBy(m => m.Path, StringComparer.Ordinal).ThenBy(m => m.Match.Start)
+            .Select(m => Finding(SecretPlace.File, m.Path, m.Match, instruction) with
+            {
+                Layer = layer,
+                DeletedLater = contents.Skip(index + 1).Any(higher => higher.Covers(m.Path)),
+            });
 
     // What is shown beside a finding may hold the secret as well: it is taken out wherever it stands.
     private static SecretFinding Finding(SecretPlace place, string path, SecretMatch match, string? instruction) => new()

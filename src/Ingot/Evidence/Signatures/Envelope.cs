@@ -16,7 +16,8 @@ public sealed record Envelope(string PayloadType, ReadOnlyMemory<byte> Payload, 
     private static readonly JsonDocumentOptions s_reading = new() { AllowDuplicateProperties = false, MaxDepth = 16 };
 
     /// <summary>The bytes a signature covers: <c>DSSEv1 SP len(type) SP type SP len(body) SP body</c>
-    /// (<see href="https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md#signature-definition">pre-authentication encoding</see>).</summary>
+    /// (<see href="https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md#signature-definition">pre-authentication
+    /// encoding</see>).</summary>
     public static byte[] PreAuthenticationEncoding(string payloadType, ReadOnlySpan<byte> payload)
     {
         int typeLength = Encoding.UTF8.GetByteCount(payloadType);
@@ -24,7 +25,8 @@ public sealed record Envelope(string PayloadType, ReadOnlyMemory<byte> Payload, 
         return [.. head, .. payload];
     }
 
-    /// <summary>The key among <paramref name="keys"/> that made the one signature; null when none did. Key ids in the envelope are hints and are not looked at.</summary>
+    /// <summary>The key among <paramref name="keys"/> that made the one signature; null when none did. Key ids in the envelope are hints
+    /// and are not looked at.</summary>
     public PublicKey? Verify(IEnumerable<PublicKey> keys)
     {
         if (Signatures.Count != 1)

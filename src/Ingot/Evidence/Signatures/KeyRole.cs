@@ -17,7 +17,8 @@ public static class KeyRole
     /// <summary>The roles, in alphabetical order.</summary>
     public static IReadOnlyList<string> Names { get; } = [All, .. s_roles.Keys];
 
-    /// <summary>The predicate types of roles, each a name or a predicate type itself, sorted; null for all of them. What nobody knows throws <see cref="KeyException"/>.</summary>
+    /// <summary>The predicate types of roles, each a name or a predicate type itself, sorted; null for all of them. What nobody knows
+    /// throws <see cref="KeyException"/>.</summary>
     public static IReadOnlyList<string>? Predicates(IReadOnlyCollection<string> roles)
     {
         if (roles.Count == 0)

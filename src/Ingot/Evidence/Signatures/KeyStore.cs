@@ -23,11 +23,13 @@ public sealed class KeyStore
 
     private readonly string? _password;
 
-    /// <summary>Keys in <paramref name="directory"/>, made when missing; <paramref name="password"/> is the configured one, null for a random one kept beside the key.</summary>
+    /// <summary>Keys in <paramref name="directory"/>, made when missing; <paramref name="password"/> is the configured one, null for a
+    /// random one kept beside the key.</summary>
     public KeyStore(string directory, string? password = null)
     {
         if (password is { Length: 0 })
-            throw new KeyException("the configured password of the signing key is empty: give one, or configure none to have a random one made");
+            throw new KeyException(
+                "the configured password of the signing key is empty: give one, or configure none to have a random one made");
 
         Directory = Path.GetFullPath(directory);
         _password = password;
@@ -65,7 +67,8 @@ public sealed class KeyStore
         if (await PublicKeyAsync(cancellationToken) is { } published && !published.Equals(key.PublicKey))
         {
             key.Dispose();
-            throw new KeyException($"'{PublicKeyPath}' is not the public half of '{SigningKeyPath}': find out who changed it, and remove it to have it written anew");
+            throw new KeyException($"'{PublicKeyPath}' is not the public half of '{SigningKeyPath}': find out who changed it, "
+                + "and remove it to have it written anew");
         }
 
         return key;
@@ -77,12 +80,14 @@ public sealed class KeyStore
             ? PublicKey.FromPem(await File.ReadAllTextAsync(PublicKeyPath, cancellationToken), PublicKeyPath)
             : null;
 
-    /// <summary>Public keys that earlier versions believed because their files lie here. Nothing believes them now: they are to be trusted by name, on the ledger.</summary>
+    /// <summary>Public keys that earlier versions believed because their files lie here. Nothing believes them now: they are to be trusted
+    /// by name, on the ledger.</summary>
     public IReadOnlyList<string> Leftovers() => System.IO.Directory.Exists(TrustedDirectory)
         ? [.. System.IO.Directory.EnumerateFiles(TrustedDirectory, "*.pub").Order(StringComparer.Ordinal)]
         : [];
 
-    /// <summary>Puts a key that is retired out of use, when it is the one here: the next use makes a new one. Done twice it is done once.</summary>
+    /// <summary>Puts a key that is retired out of use, when it is the one here: the next use makes a new one.
+    /// Done twice it is done once.</summary>
     public async Task SetAsideAsync(string id, CancellationToken cancellationToken = default)
     {
         if ((await PublicKeyAsync(cancellationToken))?.Id != id)
@@ -106,7 +111,8 @@ public sealed class KeyStore
         {
             // A key without its password was encrypted under one that somebody chose: a new random one could never open it.
             if (File.Exists(SigningKeyPath))
-                throw new KeyException($"'{SigningKeyPath}' is encrypted and '{PasswordPath}' is missing: configure the password, or restore that file");
+                throw new KeyException(
+                    $"'{SigningKeyPath}' is encrypted and '{PasswordPath}' is missing: configure the password, or restore that file");
 
             WriteOnce(PasswordPath, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)) + "\n", PrivateFile);
         }
@@ -128,7 +134,8 @@ public sealed class KeyStore
     {
         var mode = File.GetUnixFileMode(path);
         if ((mode & OfOthers) != 0)
-            throw new KeyException($"'{path}' may be read or changed by others (mode {Convert.ToString((int)mode, 8).PadLeft(4, '0')}): run 'chmod 600 {path}' and consider the key known");
+            throw new KeyException($"'{path}' may be read or changed by others (mode {Convert.ToString((int)mode, 8).PadLeft(4, '0')}): "
+                + $"run 'chmod 600 {path}' and consider the key known");
 
         return await File.ReadAllTextAsync(path, cancellationToken);
     }
@@ -139,7 +146,8 @@ public sealed class KeyStore
         string temporary = $"{path}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}";
         try
         {
-            using (var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = mode }))
+            using (var file = new FileStream(temporary,
+                new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = mode }))
             {
                 file.Write(Encoding.UTF8.GetBytes(text));
                 file.Flush(flushToDisk: true);

@@ -9,10 +9,12 @@ public static class PredicateType
     /// <summary>How an image was built (<see href="https://slsa.dev/spec/v1.0/provenance">SLSA provenance</see>).</summary>
     public const string Provenance = "https://slsa.dev/provenance/v1";
 
-    /// <summary>That somebody verified something, such as that building the image again gave it again (<see href="https://slsa.dev/spec/v1.0/verification_summary">verification summary</see>).</summary>
+    /// <summary>That somebody verified something, such as that building the image again gave it again
+    /// (<see href="https://slsa.dev/spec/v1.0/verification_summary">verification summary</see>).</summary>
     public const string VerificationSummary = "https://slsa.dev/verification_summary/v1";
 
-    /// <summary>The outcome of a test run (<see href="https://github.com/in-toto/attestation/blob/v1.1.0/spec/predicates/test-result.md">test result</see>).</summary>
+    /// <summary>The outcome of a test run
+    /// (<see href="https://github.com/in-toto/attestation/blob/v1.1.0/spec/predicates/test-result.md">test result</see>).</summary>
     public const string TestResult = "https://in-toto.io/attestation/test-result/v0.1";
 
     /// <summary>A CycloneDX bill of materials.</summary>

@@ -23,7 +23,8 @@ public sealed class PublicKey : IEquatable<PublicKey>
     /// <summary>The key as PEM (<c>PUBLIC KEY</c>), as cosign and openssl read it, ended by a line break.</summary>
     public string ToPem() => PemEncoding.WriteString("PUBLIC KEY", _spki) + "\n";
 
-    /// <summary>Reads a PEM <c>PUBLIC KEY</c>, or throws <see cref="KeyException"/>; <paramref name="name"/> is what messages call it.</summary>
+    /// <summary>Reads a PEM <c>PUBLIC KEY</c>, or throws <see cref="KeyException"/>;
+    /// <paramref name="name"/> is what messages call it.</summary>
     public static PublicKey FromPem(string pem, string name)
     {
         if (!PemEncoding.TryFind(pem, out var fields) || pem[fields.Label] != "PUBLIC KEY")
@@ -39,7 +40,9 @@ public sealed class PublicKey : IEquatable<PublicKey>
             throw new KeyException($"'{name}' is not an ECDSA P-256 public key: {IngotException.ReasonOf(e)}", e);
         }
 
-        return ecdsa.KeySize == CurveBits ? Of(ecdsa) : throw new KeyException($"'{name}' is an ECDSA key of {ecdsa.KeySize} bits: expected P-256");
+        return ecdsa.KeySize == CurveBits
+            ? Of(ecdsa)
+            : throw new KeyException($"'{name}' is an ECDSA key of {ecdsa.KeySize} bits: expected P-256");
     }
 
     internal static PublicKey Of(ECDsa key) => new(key.ExportSubjectPublicKeyInfo());

@@ -38,7 +38,8 @@ public sealed class SigningKey : IDisposable
         return _key.ExportEncryptedPkcs8PrivateKeyPem(password, parameters) + "\n";
     }
 
-    /// <summary>Reads what <see cref="ToEncryptedPem"/> wrote, or throws <see cref="KeyException"/>; <paramref name="name"/> is what messages call it.</summary>
+    /// <summary>Reads what <see cref="ToEncryptedPem"/> wrote, or throws <see cref="KeyException"/>;
+    /// <paramref name="name"/> is what messages call it.</summary>
     public static SigningKey FromEncryptedPem(string pem, string password, string name)
     {
         if (!PemEncoding.TryFind(pem, out var fields) || pem[fields.Label] != "ENCRYPTED PRIVATE KEY")
@@ -48,7 +49,9 @@ public sealed class SigningKey : IDisposable
         try
         {
             key.ImportEncryptedPkcs8PrivateKey(password, Convert.FromBase64String(pem[fields.Base64Data]), out _);
-            return key.KeySize == 256 ? new SigningKey(key) : throw new KeyException($"'{name}' is an ECDSA key of {key.KeySize} bits: expected P-256");
+            return key.KeySize == 256
+                ? new SigningKey(key)
+                : throw new KeyException($"'{name}' is an ECDSA key of {key.KeySize} bits: expected P-256");
         }
         catch (CryptographicException e)
         {

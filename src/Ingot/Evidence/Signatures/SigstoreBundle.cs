@@ -3,7 +3,8 @@ using System.Text.Json;
 namespace Ingot.Evidence.Signatures;
 
 /// <summary>An envelope as sigstore's clients store it
-/// (<see href="https://github.com/sigstore/protobuf-specs/blob/v0.5.0/protos/sigstore_bundle.proto">bundle 0.3</see>), signed by a key: no certificate, no log entry.</summary>
+/// (<see href="https://github.com/sigstore/protobuf-specs/blob/v0.5.0/protos/sigstore_bundle.proto">bundle 0.3</see>), signed by a key: no
+/// certificate, no log entry.</summary>
 /// <remarks>Readers of bundles refuse members they do not know: nothing of our own may be added.</remarks>
 public static class SigstoreBundle
 {

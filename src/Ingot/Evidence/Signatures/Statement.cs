@@ -34,7 +34,12 @@ public sealed record Statement
 
     /// <summary>A statement about one image, bound to the project and image it was made for.</summary>
     public static Statement About(Digest subject, StatementBinding binding, string predicateType, JsonElement predicate) =>
-        new() { Subjects = [new StatementSubject(binding.Name, subject) { Annotations = binding.Annotations }], PredicateType = predicateType, Predicate = predicate };
+        new()
+        {
+            Subjects = [new StatementSubject(binding.Name, subject) { Annotations = binding.Annotations }],
+            PredicateType = predicateType,
+            Predicate = predicate,
+        };
 
     /// <summary>The statement that is an image signature in cosign 3: a subject, and nothing more to say.</summary>
     public static Statement Signature(Digest subject, string name, SortedDictionary<string, string>? annotations = null) =>
@@ -66,7 +71,8 @@ public sealed record Statement
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>Reads a statement, or throws <see cref="FormatException"/>. Subjects without a SHA-256 digest are left out; at least one must be left.</summary>
+    /// <summary>Reads a statement, or throws <see cref="FormatException"/>. Subjects without a SHA-256 digest are left out;
+    /// at least one must be left.</summary>
     public static Statement Parse(ReadOnlyMemory<byte> json)
     {
         try

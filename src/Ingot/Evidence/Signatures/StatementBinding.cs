@@ -2,10 +2,11 @@ using System.Globalization;
 
 namespace Ingot.Evidence.Signatures;
 
-/// <summary>What a statement is bound to beside its digest: the project and the image it was made for, and when the question was answered.</summary>
+/// <summary>What a statement is bound to beside its digest: the project and the image it was made for,
+/// and when the question was answered.</summary>
 /// <remarks>
-/// It is signed: the statement's one subject is named <c>PROJECT/IMAGE</c>, and its annotations say project, image and time again, each by itself.
-/// A digest alone would let what was found for one project speak for another that holds the same bytes.
+/// It is signed: the statement's one subject is named <c>PROJECT/IMAGE</c>, and its annotations say project, image and time again, each by
+/// itself. A digest alone would let what was found for one project speak for another that holds the same bytes.
 /// </remarks>
 /// <param name="Project">The project.</param>
 /// <param name="Image">The image's name in it.</param>
@@ -30,8 +31,11 @@ public sealed record StatementBinding(string Project, string Image, DateTimeOffs
     public static StatementBinding? Of(Statement statement)
     {
         if (statement.Subjects is not [{ Annotations: { } notes } subject]
-            || !notes.TryGetValue(ProjectKey, out var project) || !notes.TryGetValue(ImageKey, out var image) || !notes.TryGetValue(TimeKey, out var text)
-            || !DateTimeOffset.TryParseExact(text, Form, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time))
+            || !notes.TryGetValue(ProjectKey, out var project)
+            || !notes.TryGetValue(ImageKey, out var image)
+            || !notes.TryGetValue(TimeKey, out var text)
+            || !DateTimeOffset.TryParseExact(text, Form, CultureInfo.InvariantCulture,
+                DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time))
         {
             return null;
         }

@@ -3,7 +3,8 @@ namespace Ingot.Evidence.Signatures;
 /// <summary>Makes envelopes of statements.</summary>
 public static class StatementSigner
 {
-    /// <summary>Signs <paramref name="statement"/>. ECDSA draws a random number: two signatures of one statement differ, and both are good.</summary>
+    /// <summary>Signs <paramref name="statement"/>. ECDSA draws a random number: two signatures of one statement differ,
+    /// and both are good.</summary>
     public static Envelope Sign(Statement statement, SigningKey key)
     {
         var payload = statement.ToBytes();

@@ -4,8 +4,10 @@ using System.Text.RegularExpressions;
 
 namespace Ingot.Evidence.Tests;
 
-/// <summary>Regular expressions in Go's syntax (<see href="https://github.com/google/re2/wiki/Syntax">RE2</see>), matched in linear time.</summary>
-/// <remarks>What the two languages write alike and mean differently is rewritten; what Go does not have is refused, so that a file means the same here and in goss.</remarks>
+/// <summary>Regular expressions in Go's syntax (<see href="https://github.com/google/re2/wiki/Syntax">RE2</see>),
+/// matched in linear time.</summary>
+/// <remarks>What the two languages write alike and mean differently is rewritten; what Go does not have is refused, so that a file means
+/// the same here and in goss.</remarks>
 public sealed class GoRegex
 {
     private const string WordRanges = "0-9A-Za-z_";
@@ -165,7 +167,8 @@ public sealed class GoRegex
                 Hexadecimal();
             else if (c is 'a' or 'f' or 'n' or 'r' or 't' or 'v' || (char.IsAscii(c) && !char.IsAsciiLetterOrDigit(c)))
                 Pass(2);
-            else if (c == '0' || (c is >= '1' and <= '7' && _at + 3 < pattern.Length && IsOctal(pattern[_at + 2]) && IsOctal(pattern[_at + 3])))
+            else if (c == '0'
+                || (c is >= '1' and <= '7' && _at + 3 < pattern.Length && IsOctal(pattern[_at + 2]) && IsOctal(pattern[_at + 3])))
                 Octal();
             else
                 throw new FormatException($"'\\{c}' is no escape of Go's regular expressions");
@@ -195,7 +198,8 @@ public sealed class GoRegex
             bool braces = start < pattern.Length && pattern[start] == '{';
             int end = braces ? pattern.IndexOf('}', start) : start + 2;
             if (end < 0 || end > pattern.Length
-                || !int.TryParse(pattern.AsSpan(braces ? start + 1 : start, braces ? end - start - 1 : 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value)
+                || !int.TryParse(pattern.AsSpan(braces ? start + 1 : start, braces ? end - start - 1 : 2), NumberStyles.AllowHexSpecifier,
+                    CultureInfo.InvariantCulture, out int value)
                 || value > 0x10FFFF)
             {
                 throw new FormatException("'\\x' needs two hex digits, or more in braces");
@@ -333,7 +337,8 @@ public sealed class GoRegex
             }
 
             if (end >= pattern.Length || pattern[end] is not (')' or ':'))
-                throw new FormatException($"'(?{(end < pattern.Length ? pattern[end] : ' ')}' is not supported: Go's regular expressions have no look-around, and 'U' is not supported yet");
+                throw new FormatException($"'(?{(end < pattern.Length ? pattern[end] : ' ')}' is not supported: "
+                    + "Go's regular expressions have no look-around, and 'U' is not supported yet");
 
             _multiline.Pop();
             if (pattern[end] == ')')

@@ -110,6 +110,7 @@ public sealed record GossFile(SourceText Source, IReadOnlyList<GossResource> Res
     /// <summary>The digest of the file's text as UTF-8: what a test result names as its configuration.</summary>
     public Digest Digest { get; } = Digest.Of(Encoding.UTF8.GetBytes(Source.Text));
 
-    /// <summary>Reads a file. What is wrong with it is added to <paramref name="diagnostics"/>, all of it; then what is returned is not complete and must not be run.</summary>
+    /// <summary>Reads a file. What is wrong with it is added to <paramref name="diagnostics"/>, all of it; then what is returned is not
+    /// complete and must not be run.</summary>
     public static GossFile Parse(SourceText source, DiagnosticBag diagnostics) => GossParser.Parse(source, diagnostics);
 }

@@ -52,7 +52,10 @@ internal sealed class GossParser
             else if (GossResourceSchema.NotYetEvaluated.Contains(key.Text))
                 _diagnostics.Error("goss-not-supported", $"the resource '{key.Text}' is not supported yet", key.Span, path: key.Text);
             else
-                _diagnostics.Error("goss-resource-unknown", $"'{key.Text}' is no resource of goss", key.Span, Suggestion.For(key.Text, GossResourceSchema.All.Select(s => s.Key)) ?? Expected(GossResourceSchema.All.Select(s => s.Key)), key.Text);
+                _diagnostics.Error("goss-resource-unknown", $"'{key.Text}' is no resource of goss", key.Span,
+                    Suggestion.For(key.Text, GossResourceSchema.All.Select(s => s.Key))
+                        ?? Expected(GossResourceSchema.All.Select(s => s.Key)),
+                    key.Text);
         }
 
         return resources;
@@ -64,7 +67,8 @@ internal sealed class GossParser
             yield break;
         if (section is not YamlMap map)
         {
-            _diagnostics.Error("goss-section", $"'{schema.Key}' is a map of resources, found {section.GossKind}", section.Span, path: schema.Key);
+            _diagnostics.Error("goss-section", $"'{schema.Key}' is a map of resources, found {section.GossKind}",
+                section.Span, path: schema.Key);
             yield break;
         }
 
@@ -85,7 +89,8 @@ internal sealed class GossParser
             .Select(attribute => Check(schema, attribute, attributes, path))
             .OfType<GossCheck>().ToList();
         if (schema.Attributes.FirstOrDefault(a => a.IsRequired && attributes.Find(a.Name) is null) is { } missing)
-            _diagnostics.Error("goss-attribute-missing", $"'{missing.Name}' is missing", key.Span, $"every {schema.Key} says what it expects of '{missing.Name}'", path);
+            _diagnostics.Error("goss-attribute-missing", $"'{missing.Name}' is missing", key.Span,
+                $"every {schema.Key} says what it expects of '{missing.Name}'", path);
 
         var settings = new Settings(this, attributes, path);
         var resource = new GossResource(schema.Type, key.Text, Name(schema, key, settings), checks, key.Span)
@@ -96,7 +101,8 @@ internal sealed class GossParser
         return schema.Type switch
         {
             GossResourceType.Command => resource with { Command = Command(key, attributes, settings, path) },
-            GossResourceType.Http => Request(key, resource.Name, settings, path) is { } request ? resource with { Request = request } : null,
+            GossResourceType.Http =>
+                Request(key, resource.Name, settings, path) is { } request ? resource with { Request = request } : null,
             GossResourceType.Port => CheckPort(resource, key, path) ? resource : null,
             GossResourceType.File => CheckPath(resource, key, path) ? resource : null,
             _ => resource,
@@ -113,7 +119,8 @@ internal sealed class GossParser
             if (schema.NotYet.Contains(word.Text))
                 _diagnostics.Error("goss-not-supported", $"'{word.Text}' is not supported yet", word.Span, path: path);
             else
-                _diagnostics.Error("goss-attribute-unknown", $"'{word.Text}' is no attribute of {schema.Key}", word.Span, Suggestion.For(word.Text, schema.Words) ?? Expected(schema.Words), path);
+                _diagnostics.Error("goss-attribute-unknown", $"'{word.Text}' is no attribute of {schema.Key}", word.Span,
+                    Suggestion.For(word.Text, schema.Words) ?? Expected(schema.Words), path);
         }
     }
 
@@ -125,7 +132,8 @@ internal sealed class GossParser
         string below = $"{path}/{attribute.Name}";
         if (attribute.Name == "mode" && value is YamlScalar scalar && scalar.AsNumber() is not null)
         {
-            _diagnostics.Error("goss-mode", $"the mode '{scalar.Text}' is a number to YAML, and never equal to a mode", value.Span, $"write it in quotes: \"{scalar.Text.PadLeft(4, '0')}\"", below);
+            _diagnostics.Error("goss-mode", $"the mode '{scalar.Text}' is a number to YAML, and never equal to a mode", value.Span,
+                $"write it in quotes: \"{scalar.Text.PadLeft(4, '0')}\"", below);
             return null;
         }
 
@@ -146,12 +154,15 @@ internal sealed class GossParser
         {
             case YamlList list:
                 if (list.Items.Count == 0 || list.Items.Any(i => i is not YamlScalar))
-                    _diagnostics.Error("goss-exec", "'exec' is a line for the shell, or a program and its arguments as a list of texts", list.Span, path: $"{path}/exec");
-                return new GossCommand([.. list.Items.OfType<YamlScalar>().Select(s => s.Text)], NeedsShell: false, timeout, retries, delay);
+                    _diagnostics.Error("goss-exec", "'exec' is a line for the shell, or a program and its arguments as a list of texts",
+                        list.Span, path: $"{path}/exec");
+                return new GossCommand([.. list.Items.OfType<YamlScalar>().Select(s => s.Text)], NeedsShell: false,
+                    timeout, retries, delay);
             case YamlScalar { IsNull: false } line:
                 return new GossCommand(["sh", "-c", line.Text], NeedsShell: true, timeout, retries, delay);
             case YamlMap map:
-                _diagnostics.Error("goss-exec", $"'exec' is a line for the shell, or a list of texts, found {map.GossKind}", map.Span, path: $"{path}/exec");
+                _diagnostics.Error("goss-exec", $"'exec' is a line for the shell, or a list of texts, found {map.GossKind}", map.Span,
+                    path: $"{path}/exec");
                 break;
         }
 
@@ -186,7 +197,8 @@ internal sealed class GossParser
         if (GossPort.TryParse(resource.Name, out _))
             return true;
 
-        _diagnostics.Error("goss-port", $"'{resource.Name}' is no port", key.Span, $"expected a number, or one after {string.Join(", ", s_networks.Select(n => $"'{n}:'"))}", path);
+        _diagnostics.Error("goss-port", $"'{resource.Name}' is no port", key.Span,
+            $"expected a number, or one after {string.Join(", ", s_networks.Select(n => $"'{n}:'"))}", path);
         return false;
     }
 
@@ -195,11 +207,13 @@ internal sealed class GossParser
         if (resource.Name.StartsWith('/') || resource.Name.StartsWith('~'))
             return true;
 
-        _diagnostics.Error("goss-path", $"'{resource.Name}' is no absolute path", key.Span, "a path begins with '/', or with '~' and the name of a user", path);
+        _diagnostics.Error("goss-path", $"'{resource.Name}' is no absolute path", key.Span,
+            "a path begins with '/', or with '~' and the name of a user", path);
         return false;
     }
 
-    private static string Expected(IEnumerable<string> words) => $"expected one of {string.Join(", ", words.Order(StringComparer.Ordinal))}";
+    private static string Expected(IEnumerable<string> words) =>
+        $"expected one of {string.Join(", ", words.Order(StringComparer.Ordinal))}";
 
     /// <summary>The words of a resource that are no checks.</summary>
     private sealed class Settings(GossParser parser, YamlMap attributes, string path)
@@ -281,13 +295,15 @@ internal sealed class GossParser
             return headers;
         }
 
-        private static TimeSpan Bounded(double milliseconds) => TimeSpan.FromMilliseconds(Math.Clamp(milliseconds, 0, TimeSpan.FromHours(1).TotalMilliseconds));
+        private static TimeSpan Bounded(double milliseconds) =>
+            TimeSpan.FromMilliseconds(Math.Clamp(milliseconds, 0, TimeSpan.FromHours(1).TotalMilliseconds));
 
         // One number and one unit of Go's durations.
         private static TimeSpan? GoDuration(string text)
         {
             int unit = text.AsSpan().IndexOfAnyExcept(s_digits);
-            if (unit <= 0 || !double.TryParse(text.AsSpan(0, unit), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number))
+            if (unit <= 0
+                || !double.TryParse(text.AsSpan(0, unit), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number))
                 return null;
 
             return text[unit..] switch
@@ -315,7 +331,8 @@ internal readonly record struct GossPort(string Network, int Number)
     {
         int colon = text.IndexOf(':', StringComparison.Ordinal);
         string network = colon < 0 ? "tcp" : text[..colon];
-        bool good = int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number <= 65535;
+        bool good = int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            && number <= 65535;
         port = new GossPort(network, number);
         return good && network is "tcp" or "tcp6" or "udp" or "udp6";
     }

@@ -6,12 +6,15 @@ namespace Ingot.Evidence.Tests;
 public static class GossRunner
 {
     /// <summary>Runs <paramref name="files"/>, parsed without errors, against an image.</summary>
-    public static Task<TestReport> RunAsync(ImageUnderTest image, IReadOnlyList<GossFile> files, SandboxOptions options, CancellationToken cancellationToken = default) =>
+    public static Task<TestReport> RunAsync(
+        ImageUnderTest image, IReadOnlyList<GossFile> files, SandboxOptions options, CancellationToken cancellationToken = default) =>
         RunAsync(image.Root, image.Image.Config.Config, files, options, cancellationToken);
 
-    /// <summary>Runs <paramref name="files"/>, parsed without errors, against a root filesystem and what a container of it would run.</summary>
+    /// <summary>Runs <paramref name="files"/>, parsed without errors,
+    /// against a root filesystem and what a container of it would run.</summary>
     public static async Task<TestReport> RunAsync(
-        ImageRoot root, ContainerConfig config, IReadOnlyList<GossFile> files, SandboxOptions options, CancellationToken cancellationToken = default)
+        ImageRoot root, ContainerConfig config, IReadOnlyList<GossFile> files, SandboxOptions options,
+        CancellationToken cancellationToken = default)
     {
         long began = options.Time.GetTimestamp();
         var sandbox = new SandboxFacts(root, config, options);
@@ -25,7 +28,11 @@ public static class GossRunner
             List<TestResult> results = [];
             foreach (var resource in resources)
                 results.AddRange(await run.JudgeAsync(resource, cancellationToken));
-            return new TestReport(files, results, options.Time.GetElapsedTime(began)) { Sandbox = options.Terms, SandboxOutput = sandbox.Ended };
+            return new TestReport(files, results, options.Time.GetElapsedTime(began))
+            {
+                Sandbox = options.Terms,
+                SandboxOutput = sandbox.Ended,
+            };
         }
     }
 
@@ -33,7 +40,8 @@ public static class GossRunner
     private static bool IsAwaited(GossResource resource) =>
         !resource.Skip
         && (resource.Type is GossResourceType.Http
-            || (resource.Type is GossResourceType.Port or GossResourceType.Process && resource.Checks.Any(c => c.Expected.Match(new GossValue.Truth(true)).Holds)));
+            || (resource.Type is GossResourceType.Port or GossResourceType.Process
+                && resource.Checks.Any(c => c.Expected.Match(new GossValue.Truth(true)).Holds)));
 
     private sealed class Run(OfflineFacts offline, SandboxFacts sandbox, TimeProvider time)
     {
@@ -73,7 +81,9 @@ public static class GossRunner
                 var result = Judge(resource, check, fact) with { Duration = asking + time.GetElapsedTime(began) };
                 results.Add(result);
                 // What is not there has no mode; a command that failed still has its output.
-                if (results.Count == 1 && resource.Type is not GossResourceType.Command && (result.Outcome == TestOutcome.Fail || fact.Value is GossValue.Truth { Value: false }))
+                if (results.Count == 1
+                    && resource.Type is not GossResourceType.Command
+                    && (result.Outcome == TestOutcome.Fail || fact.Value is GossValue.Truth { Value: false }))
                     skip = $"'{check.Property}' decides";
             }
 
@@ -99,7 +109,10 @@ public static class GossRunner
             Result(resource, check, TestOutcome.Skip, found: null, $"{Title(resource)}: {check.Property}: skipped, {why}");
 
         private static TestResult Result(GossResource resource, GossCheck check, TestOutcome outcome, string? found, string summary) =>
-            new(resource.Type, resource.Id, check.Property, outcome, check.Expected.Json, found, summary, TimeSpan.Zero) { Title = resource.Title };
+            new(resource.Type, resource.Id, check.Property, outcome, check.Expected.Json, found, summary, TimeSpan.Zero)
+            {
+                Title = resource.Title,
+            };
 
         private static string Title(GossResource resource)
         {

@@ -16,7 +16,8 @@ internal enum GossAttributeKind
 /// <summary>A check of a resource: the attribute's name and kind.</summary>
 internal sealed record GossAttribute(string Name, GossAttributeKind Kind, bool IsRequired = false);
 
-/// <summary>A resource of the language: what stands for its key, what is checked, what else it may say, and what goss has that is not read yet.</summary>
+/// <summary>A resource of the language: what stands for its key, what is checked, what else it may say,
+/// and what goss has that is not read yet.</summary>
 internal sealed record GossResourceSchema(
     GossResourceType Type,
     string Key,
@@ -33,9 +34,11 @@ internal sealed record GossResourceSchema(
     [
         new(GossResourceType.File, "file", "path",
             [
-                new("exists", GossAttributeKind.Value, IsRequired: true), new("mode", GossAttributeKind.Value), new("owner", GossAttributeKind.Value),
+                new("exists", GossAttributeKind.Value, IsRequired: true), new("mode", GossAttributeKind.Value), new("owner",
+                    GossAttributeKind.Value),
                 new("uid", GossAttributeKind.Number), new("group", GossAttributeKind.Value), new("gid", GossAttributeKind.Number),
-                new("linked-to", GossAttributeKind.Value), new("filetype", GossAttributeKind.Value), new("contents", GossAttributeKind.Reader),
+                new("linked-to", GossAttributeKind.Value), new("filetype", GossAttributeKind.Value), new("contents",
+                    GossAttributeKind.Reader),
                 new("contains", GossAttributeKind.Reader), new("size", GossAttributeKind.Value), new("md5", GossAttributeKind.Value),
                 new("sha256", GossAttributeKind.Value), new("sha512", GossAttributeKind.Value),
             ],
@@ -45,7 +48,8 @@ internal sealed record GossResourceSchema(
             [.. s_common, .. s_retries], []),
         new(GossResourceType.User, "user", "username",
             [
-                new("exists", GossAttributeKind.Value, IsRequired: true), new("uid", GossAttributeKind.Number), new("gid", GossAttributeKind.Number),
+                new("exists", GossAttributeKind.Value, IsRequired: true), new("uid", GossAttributeKind.Number), new("gid",
+                    GossAttributeKind.Number),
                 new("home", GossAttributeKind.Value), new("groups", GossAttributeKind.Value), new("shell", GossAttributeKind.Value),
             ],
             s_common, []),
@@ -54,7 +58,8 @@ internal sealed record GossResourceSchema(
             s_common, []),
         new(GossResourceType.Command, "command", "exec",
             [
-                new("exit-status", GossAttributeKind.Number, IsRequired: true), new("stdout", GossAttributeKind.Reader), new("stderr", GossAttributeKind.Reader),
+                new("exit-status", GossAttributeKind.Number, IsRequired: true), new("stdout", GossAttributeKind.Reader), new("stderr",
+                    GossAttributeKind.Reader),
             ],
             [.. s_common, .. s_retries, "timeout"], []),
         new(GossResourceType.Process, "process", "comm",
@@ -64,9 +69,11 @@ internal sealed record GossResourceSchema(
             [new("listening", GossAttributeKind.Value, IsRequired: true), new("ip", GossAttributeKind.Value)],
             s_common, []),
         new(GossResourceType.Http, "http", "url",
-            [new("status", GossAttributeKind.Value, IsRequired: true), new("headers", GossAttributeKind.Reader), new("body", GossAttributeKind.Reader)],
+            [new("status", GossAttributeKind.Value, IsRequired: true), new("headers", GossAttributeKind.Reader),
+                new("body", GossAttributeKind.Reader)],
             [
-                .. s_common, "method", "timeout", "no-follow-redirects", "allow-insecure", "request-headers", "request-body", "username", "password",
+                .. s_common, "method", "timeout", "no-follow-redirects", "allow-insecure", "request-headers", "request-body",
+                "username", "password",
             ],
             ["ca-file", "cert-file", "key-file", "proxy"]),
     ];

@@ -21,7 +21,8 @@ internal sealed record HostProcess(int Id, int Parent, string Name, IReadOnlyLis
     {
         foreach (var directory in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(directory), NumberStyles.None, CultureInfo.InvariantCulture, out int id) && Read(id) is { } process)
+            if (int.TryParse(Path.GetFileName(directory), NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                && Read(id) is { } process)
                 yield return process;
         }
     }
@@ -73,7 +74,8 @@ internal sealed record HostProcess(int Id, int Parent, string Name, IReadOnlyLis
                 case "State" when value.StartsWith('Z') || value.StartsWith('X'):
                     return null;
                 case "NSpid":
-                    inner = [.. value.Split('\t', StringSplitOptions.RemoveEmptyEntries).Select(n => int.Parse(n, CultureInfo.InvariantCulture))];
+                    inner = [.. value.Split('\t', StringSplitOptions.RemoveEmptyEntries)
+                        .Select(n => int.Parse(n, CultureInfo.InvariantCulture))];
                     break;
             }
         }

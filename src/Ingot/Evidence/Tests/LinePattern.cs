@@ -1,6 +1,7 @@
 namespace Ingot.Evidence.Tests;
 
-/// <summary>One pattern of a list that a text is held against, line by line: a text some line must contain, <c>/re/</c> some line must match, and with <c>!</c> before it, none.</summary>
+/// <summary>One pattern of a list that a text is held against, line by line: a text some line must contain, <c>/re/</c> some line must
+/// match, and with <c>!</c> before it, none.</summary>
 public sealed class LinePattern
 {
     private readonly string? _text;

@@ -10,7 +10,8 @@ internal static class ListeningPorts
 {
     private const string TcpListen = "0A";
 
-    /// <summary>The addresses a port listens on, each once, in the table's order; empty when nothing does, or the process is gone.</summary>
+    /// <summary>The addresses a port listens on, each once, in the table's order; empty when nothing does,
+    /// or the process is gone.</summary>
     public static IReadOnlyList<string> Addresses(int processId, GossPort port)
     {
         try

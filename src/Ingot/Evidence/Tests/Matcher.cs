@@ -4,7 +4,8 @@ using System.Text.Json;
 
 namespace Ingot.Evidence.Tests;
 
-/// <summary>What a matcher answered: it holds, it does not, or the value is of a kind it cannot judge. A matcher that cannot judge fails, negated or not.</summary>
+/// <summary>What a matcher answered: it holds, it does not, or the value is of a kind it cannot judge.
+/// A matcher that cannot judge fails, negated or not.</summary>
 /// <param name="Holds">Whether it holds.</param>
 /// <param name="Problem">Why it could not judge; null when it could.</param>
 /// <param name="Note">What helps to see why it does not hold, such as missing elements; null when there is nothing to add.</param>
@@ -145,7 +146,8 @@ public abstract record Matcher
 
     /// <summary>Each expectation is met by an element of the list, no element meeting two.</summary>
     /// <param name="Elements">The expectations.</param>
-    /// <param name="SplitsText">Whether a text counts as the list of its lines: <c>contain-elements</c> says so, a list written plainly does not.</param>
+    /// <param name="SplitsText">Whether a text counts as the list of its lines: <c>contain-elements</c> says so,
+    /// a list written plainly does not.</param>
     public sealed record ContainsElements(IReadOnlyList<Matcher> Elements, bool SplitsText) : Matcher
     {
         /// <inheritdoc/>
@@ -194,7 +196,8 @@ public abstract record Matcher
         public override MatchAnswer Match(GossValue actual) => actual switch
         {
             GossValue.Items items => new MatchAnswer(items.Values.Count == Length, Note: Is(items.Values.Count)),
-            GossValue.Text text => new MatchAnswer(Encoding.UTF8.GetByteCount(text.Value) == Length, Note: Is(Encoding.UTF8.GetByteCount(text.Value))),
+            GossValue.Text text =>
+                new MatchAnswer(Encoding.UTF8.GetByteCount(text.Value) == Length, Note: Is(Encoding.UTF8.GetByteCount(text.Value))),
             _ => new MatchAnswer(false, $"{actual.Json} has no length"),
         };
 
@@ -307,7 +310,8 @@ public abstract record Matcher
     }
 }
 
-/// <summary>Gives each expectation an element of its own where that is possible: a matching in a bipartite graph by augmenting paths.</summary>
+/// <summary>Gives each expectation an element of its own where that is possible:
+/// a matching in a bipartite graph by augmenting paths.</summary>
 internal static class Assignment
 {
     public static IReadOnlyList<Matcher> Unmatched(IReadOnlyList<Matcher> matchers, IReadOnlyList<GossValue> items)

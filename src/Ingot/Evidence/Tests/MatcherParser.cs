@@ -3,12 +3,14 @@ using Ingot.Yaml;
 
 namespace Ingot.Evidence.Tests;
 
-/// <summary>Reads what a goss file expects of one attribute. Null where it is wrong, and where nothing is asserted; the diagnostics say which.</summary>
+/// <summary>Reads what a goss file expects of one attribute. Null where it is wrong, and where nothing is asserted;
+/// the diagnostics say which.</summary>
 internal sealed class MatcherParser(DiagnosticBag diagnostics)
 {
     private static readonly string[] s_names =
     [
-        "equal", "have-prefix", "have-suffix", "match-regexp", "contain-substring", "gt", "ge", "lt", "le", "contain-element", "contain-elements",
+        "equal", "have-prefix", "have-suffix", "match-regexp", "contain-substring", "gt", "ge", "lt", "le",
+        "contain-element", "contain-elements",
         "consist-of", "have-len", "have-key", "have-patterns", "not", "and", "or",
     ];
 
@@ -19,7 +21,9 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
         if (kind == GossAttributeKind.Reader && value is YamlList list)
             return list.Items.Count == 0 ? Nothing(list, path) : Patterns(list, isNamed: false, path);
         // Older files write numbers in quotes.
-        if (kind == GossAttributeKind.Number && value is YamlScalar { IsPlain: false } quoted && (quoted with { IsPlain = true }).AsNumber() is { } number)
+        if (kind == GossAttributeKind.Number
+            && value is YamlScalar { IsPlain: false } quoted
+            && (quoted with { IsPlain = true }).AsNumber() is { } number)
             return new Matcher.Compares("eq", number);
 
         return Parse(value, path);
@@ -28,13 +32,15 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
     // goss makes no check of it either: what asserts nothing must not count as passed.
     private Matcher.HasPatterns? Nothing(YamlList list, string path)
     {
-        diagnostics.Warning("goss-empty-list", "an empty list asserts nothing", list.Span, "write \"\" to assert that it is empty, or remove the line", path);
+        diagnostics.Warning("goss-empty-list", "an empty list asserts nothing", list.Span,
+            "write \"\" to assert that it is empty, or remove the line", path);
         return null;
     }
 
     private Matcher? Parse(YamlNode value, string path) => value switch
     {
-        YamlScalar { IsNull: true } => Fail<Matcher>(value, path, "goss-matcher-missing", "nothing is expected here", "write a value or a matcher, or remove the line"),
+        YamlScalar { IsNull: true } => Fail<Matcher>(value, path, "goss-matcher-missing", "nothing is expected here",
+            "write a value or a matcher, or remove the line"),
         YamlScalar scalar => Scalar(scalar),
         YamlList list => All(list, path) is { } elements ? new Matcher.ContainsElements(elements, SplitsText: false) : null,
         YamlMap map => Named(map, path),
@@ -54,7 +60,8 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
         if (map.Entries.Count != 1)
         {
             string found = map.Entries.Count == 0 ? "none" : string.Join(", ", map.Entries.Select(e => $"'{e.Key.Text}'"));
-            return Fail<Matcher>(map, path, "goss-matcher-count", $"one matcher is expected here, found {found}", "join several with 'and'");
+            return Fail<Matcher>(map, path, "goss-matcher-count", $"one matcher is expected here, found {found}",
+                "join several with 'and'");
         }
 
         var (key, value) = map.Entries[0];
@@ -69,15 +76,18 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
             "gt" or "ge" or "lt" or "le" => Number(value, below) is { } bound ? new Matcher.Compares(key.Text, bound) : null,
             "have-len" => Length(value, below),
             "have-key" => Parse(value, below) is { } inner ? new Matcher.HasKey(inner) : null,
-            "have-patterns" => value is YamlList list ? Patterns(list, isNamed: true, below) : Wrong<Matcher>(value, below, "a list of patterns"),
+            "have-patterns" =>
+                value is YamlList list ? Patterns(list, isNamed: true, below) : Wrong<Matcher>(value, below, "a list of patterns"),
             "contain-element" => Parse(value, below) is { } inner ? new Matcher.ContainsElement(inner) : null,
             "contain-elements" => List(value, below) is { } all ? new Matcher.ContainsElements(all, SplitsText: true) : null,
             "consist-of" => List(value, below) is { } all ? new Matcher.ConsistsOf(all) : null,
             "and" => List(value, below) is { } all ? new Matcher.And(all) : null,
             "or" => List(value, below) is { } all ? new Matcher.Or(all) : null,
             "not" => Parse(value, below) is { } inner ? new Matcher.Not(inner) : null,
-            var name when s_notYet.Contains(name) => Fail<Matcher>(key, path, "goss-not-supported", $"the matcher '{name}' is not supported yet"),
-            var name => Fail<Matcher>(key, path, "goss-matcher-unknown", $"'{name}' is no matcher", Suggestion.For(name, s_names) ?? $"expected one of {string.Join(", ", s_names)}"),
+            var name when s_notYet.Contains(name) =>
+                Fail<Matcher>(key, path, "goss-not-supported", $"the matcher '{name}' is not supported yet"),
+            var name => Fail<Matcher>(key, path, "goss-matcher-unknown", $"'{name}' is no matcher",
+                Suggestion.For(name, s_names) ?? $"expected one of {string.Join(", ", s_names)}"),
         };
     }
 
@@ -113,7 +123,9 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
         if (item is not YamlScalar scalar)
             return Wrong<LinePattern>(item, path, "a pattern");
 
-        return LinePattern.TryParse(scalar.Text, out var pattern, out var problem) ? pattern : BadExpression<LinePattern>(item, path, scalar.Text, problem);
+        return LinePattern.TryParse(scalar.Text, out var pattern, out var problem)
+            ? pattern
+            : BadExpression<LinePattern>(item, path, scalar.Text, problem);
     }
 
     private Matcher.MatchesExpression? Expression(YamlNode value, string path)

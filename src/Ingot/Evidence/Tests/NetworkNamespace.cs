@@ -12,7 +12,8 @@ internal sealed class NetworkNamespace : IDisposable
 
     private NetworkNamespace(SafeFileHandle handle) => _handle = handle;
 
-    /// <summary>Opens the network of a process of this host; null if the process has ended, which its number in a listing does not tell.</summary>
+    /// <summary>Opens the network of a process of this host; null if the process has ended,
+    /// which its number in a listing does not tell.</summary>
     public static NetworkNamespace? TryOpen(int processId)
     {
         string process = $"/proc/{processId}";

@@ -47,8 +47,10 @@ internal sealed class Sandbox : IAsyncDisposable
 
     private string Id => Path.GetFileName(_scratch.Path);
 
-    /// <summary>Starts a container of the root filesystem in <paramref name="root"/>. A container that ended at once, or could not be started for a fault of the image, is returned too: <see cref="HasEnded"/>.</summary>
-    public static async Task<Sandbox> StartAsync(ImageRoot root, ContainerConfig config, SandboxOptions options, bool held, CancellationToken cancellationToken)
+    /// <summary>Starts a container of the root filesystem in <paramref name="root"/>. A container that ended at once, or could not be
+    /// started for a fault of the image, is returned too: <see cref="HasEnded"/>.</summary>
+    public static async Task<Sandbox> StartAsync(
+        ImageRoot root, ContainerConfig config, SandboxOptions options, bool held, CancellationToken cancellationToken)
     {
         // Missing, it would look as if the image's own program were.
         await CommandRunner.RunAsync(new Command("runc", "--version"), cancellationToken);
@@ -154,7 +156,8 @@ internal sealed class Sandbox : IAsyncDisposable
     }
 
     private static async Task WriteBundleAsync(
-        string bundle, ImageRoot root, RuntimeProcess process, string? user, SandboxOptions options, bool held, CancellationToken cancellationToken)
+        string bundle, ImageRoot root, RuntimeProcess process, string? user, SandboxOptions options, bool held,
+        CancellationToken cancellationToken)
     {
         foreach (var name in new[] { "upper", "work", "root", ScratchDirectory.StateName })
             Directory.CreateDirectory(Path.Combine(bundle, name));
@@ -169,7 +172,11 @@ internal sealed class Sandbox : IAsyncDisposable
             {
                 // As Docker has it: without a capability a service may still open port 80 of its own network.
                 Sysctl = new Dictionary<string, string> { ["net.ipv4.ip_unprivileged_port_start"] = "0" },
-                Resources = spec.Linux.Resources with { Memory = new RuntimeMemory(options.MaxMemory), Pids = new RuntimePids(options.MaxProcesses) },
+                Resources = spec.Linux.Resources with
+                {
+                    Memory = new RuntimeMemory(options.MaxMemory),
+                    Pids = new RuntimePids(options.MaxProcesses),
+                },
             },
         };
         if (held)
@@ -191,7 +198,8 @@ internal sealed class Sandbox : IAsyncDisposable
 
     // Mount points that the image lacks are made in the upper directory: the image itself stays as it is.
     private Task<CommandResult> TetherAsync(Command first, CancellationToken cancellationToken) =>
-        Tether.RunAsync(first with { Directory = _scratch.Path }, [new OverlayMount(["image"], "upper", "work", "root")], onLine: null, cancellationToken);
+        Tether.RunAsync(first with { Directory = _scratch.Path }, [new OverlayMount(["image"], "upper", "work", "root")],
+            onLine: null, cancellationToken);
 
     // A program that only waits is the first of the namespaces; the container is made in them, and ends with it.
     private async Task<CommandResult> HoldAsync()
@@ -216,7 +224,9 @@ internal sealed class Sandbox : IAsyncDisposable
         while ((first = FindTether(HostProcess.All())) is null)
         {
             if (holding.IsCompleted)
-                return await holding is { ExitCode: not 0 } ended ? ended : new CommandResult(1, "", "the program that holds the sandbox ended");
+                return await holding is { ExitCode: not 0 } ended
+                    ? ended
+                    : new CommandResult(1, "", "the program that holds the sandbox ended");
             await Task.Delay(TimeSpan.FromMilliseconds(2), cancellationToken);
         }
 
@@ -228,7 +238,8 @@ internal sealed class Sandbox : IAsyncDisposable
     }
 
     private static Command Within(int process, Command command) => new(
-        "nsenter", ["--target", process.ToString(CultureInfo.InvariantCulture), "--pid", "--mount", "--", command.Program, .. command.Arguments]);
+        "nsenter",
+        ["--target", process.ToString(CultureInfo.InvariantCulture), "--pid", "--mount", "--", command.Program, .. command.Arguments]);
 
     private Command Logged(Command runc) => runc with { Arguments = ["--log", LogPath, .. runc.Arguments] };
 
@@ -263,19 +274,25 @@ internal sealed class Sandbox : IAsyncDisposable
 
         var log = await File.ReadAllLinesAsync(LogPath, cancellationToken);
         var errors = log.Where(line => line.Contains("level=error", StringComparison.Ordinal)).ToList();
-        return errors.Count > 0 && !errors.Exists(line => line.Contains("exec: ", StringComparison.Ordinal) || line.Contains("exec /", StringComparison.Ordinal));
+        return errors.Count > 0 && !errors.Exists(line => line.Contains("exec: ", StringComparison.Ordinal)
+            || line.Contains("exec /", StringComparison.Ordinal));
     }
 
-    // The tether's first process ends as runc, or as the 'tail' that holds; the container's first process is its child, a namespace further in.
+    // The tether's first process ends as runc, or as the 'tail' that holds; the container's first process is its child,
+    // a namespace further in.
     private HostProcess? FindContainer()
     {
         var all = HostProcess.All().ToList();
         var tether = FindTether(all);
-        return tether is null ? null : all.Find(p => p.Parent == tether.Id && p.IsInit && p.InnerIds.Count > tether.InnerIds.Count && (IsHeld || !p.Name.StartsWith("runc:[", StringComparison.Ordinal)));
+        return tether is null
+            ? null
+            : all.Find(p => p.Parent == tether.Id && p.IsInit && p.InnerIds.Count > tether.InnerIds.Count
+                && (IsHeld || !p.Name.StartsWith("runc:[", StringComparison.Ordinal)));
     }
 
     private HostProcess? FindTether(IEnumerable<HostProcess> all) =>
-        all.FirstOrDefault(p => p.IsInit && p.Name == (IsHeld ? "tail" : "runc") && p.CommandLine().Any(word => word == (IsHeld ? ConfigPath : Id)));
+        all.FirstOrDefault(p =>
+            p.IsInit && p.Name == (IsHeld ? "tail" : "runc") && p.CommandLine().Any(word => word == (IsHeld ? ConfigPath : Id)));
 
     private int TetherId() => HostProcess.Read(ProcessId)?.Parent ?? throw new SandboxException("the sandbox has ended");
 

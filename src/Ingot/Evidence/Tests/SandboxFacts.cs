@@ -5,7 +5,8 @@ using Ingot.Tools;
 
 namespace Ingot.Evidence.Tests;
 
-/// <summary>Facts that only a running image holds: commands, processes, ports, answers. The sandbox is started when it is first needed.</summary>
+/// <summary>Facts that only a running image holds: commands, processes, ports, answers.
+/// The sandbox is started when it is first needed.</summary>
 internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, SandboxOptions options) : IAsyncDisposable
 {
     private Sandbox? _entryPoint;
@@ -16,7 +17,8 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
     /// <summary>How the entry point ended by itself, with what it wrote; null when it did not.</summary>
     public string? Ended => _entryPoint?.EndedHow();
 
-    /// <summary>Starts the image's entry point and waits until what is expected to be there is there, the entry point has ended, or patience has.</summary>
+    /// <summary>Starts the image's entry point and waits until what is expected to be there is there, the entry point has ended,
+    /// or patience has.</summary>
     public async Task StartAsync(IReadOnlyList<GossResource> awaited, CancellationToken cancellationToken)
     {
         if (!Sandbox.HasEntryPoint(config))
@@ -95,7 +97,9 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
         if (NotRunning is { } problem)
             return Fact.Unknown(problem);
 
-        string kept = Encoding.UTF8.GetByteCount(name) <= HostProcess.LongestName ? name : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(name), 0, HostProcess.LongestName);
+        string kept = Encoding.UTF8.GetByteCount(name) <= HostProcess.LongestName
+            ? name
+            : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(name), 0, HostProcess.LongestName);
         return Fact.Of(_entryPoint!.ProcessNames().Contains(kept));
     }
 
@@ -145,7 +149,8 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
         }
     }
 
-    // Beside the entry point while it lives. When it ends by itself, as a tool's does, the kernel takes the command with it: then again, in a container that is held.
+    // Beside the entry point while it lives. When it ends by itself, as a tool's does, the kernel takes the command with it: then again,
+    // in a container that is held.
     private async Task<CapturedOutput> ExecuteAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
         if (_entryPoint is { HasEnded: false } running)
@@ -159,7 +164,8 @@ internal sealed class SandboxFacts(ImageRoot root, ContainerConfig config, Sandb
         return await _held.ExecuteAsync(arguments, cancellationToken);
     }
 
-    private static async Task<CapturedOutput?> TryExecuteAsync(Sandbox sandbox, IReadOnlyList<string> arguments, CancellationToken cancellationToken)
+    private static async Task<CapturedOutput?> TryExecuteAsync(
+        Sandbox sandbox, IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
         try
         {

@@ -13,7 +13,8 @@ internal static class SandboxHttp
 {
     private const int MaxBodyBytes = 16 << 20;
 
-    public static async Task<HttpAnswer> AskAsync(NetworkNamespace network, GossRequest request, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<HttpAnswer> AskAsync(
+        NetworkNamespace network, GossRequest request, TimeProvider time, CancellationToken cancellationToken)
     {
         using var timeout = new CancellationTokenSource(request.Timeout, time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
@@ -47,7 +48,9 @@ internal static class SandboxHttp
         AutomaticDecompression = DecompressionMethods.None,
         ConnectCallback = async (context, cancellationToken) => await ConnectAsync(network, context.DnsEndPoint, cancellationToken),
 #pragma warning disable CA5359 // the file says 'allow-insecure': the certificate of the image under test is not what is judged.
-        SslOptions = request.AllowInsecure ? new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, _, _, _) => true } : new SslClientAuthenticationOptions(),
+        SslOptions = request.AllowInsecure
+            ? new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, _, _, _) => true }
+            : new SslClientAuthenticationOptions(),
 #pragma warning restore CA5359
     };
 
@@ -82,7 +85,8 @@ internal static class SandboxHttp
         foreach (var (name, value) in request.Headers)
             AddHeader(message, name, value);
         if (request.Credentials is { } credentials)
-            message.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(credentials)));
+            message.Headers.Authorization = new AuthenticationHeaderValue("Basic",
+                Convert.ToBase64String(Encoding.UTF8.GetBytes(credentials)));
         return message;
     }
 
@@ -107,5 +111,6 @@ internal static class SandboxHttp
         .Order(StringComparer.Ordinal));
 
     private static string Canonical(string name) =>
-        string.Join('-', name.Split('-').Select(word => word.Length == 0 ? word : char.ToUpperInvariant(word[0]) + word[1..].ToLowerInvariant()));
+        string.Join('-',
+            name.Split('-').Select(word => word.Length == 0 ? word : char.ToUpperInvariant(word[0]) + word[1..].ToLowerInvariant()));
 }

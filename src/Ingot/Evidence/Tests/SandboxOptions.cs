@@ -11,8 +11,12 @@ public sealed record SandboxOptions(string ScratchDirectory, TimeProvider Time)
     /// <summary>Variables beside the image's own, as <c>NAME=value</c>; one of the same name wins over the image's.</summary>
     public IReadOnlyList<string> Environment { get; init; } = [];
 
-    /// <summary>Directories the image may write to, in memory, and their sizes in bytes; all else is read-only. Without a service that says, <c>/tmp</c>.</summary>
-    public IReadOnlyDictionary<string, long> Writable { get; init; } = new SortedDictionary<string, long>(StringComparer.Ordinal) { ["/tmp"] = 256L << 20 };
+    /// <summary>Directories the image may write to, in memory, and their sizes in bytes; all else is read-only.
+    /// Without a service that says, <c>/tmp</c>.</summary>
+    public IReadOnlyDictionary<string, long> Writable { get; init; } = new SortedDictionary<string, long>(StringComparer.Ordinal)
+    {
+        ["/tmp"] = 256L << 20,
+    };
 
     /// <summary>The most memory it may use, in bytes.</summary>
     public long MaxMemory { get; init; } = 2L << 30;

@@ -27,7 +27,8 @@ public enum TestOutcome
 /// <param name="Summary">One line for people.</param>
 /// <param name="Duration">How long finding out took.</param>
 public sealed record TestResult(
-    GossResourceType ResourceType, string ResourceId, string Property, TestOutcome Outcome, string Expected, string? Found, string Summary, TimeSpan Duration)
+    GossResourceType ResourceType, string ResourceId, string Property, TestOutcome Outcome, string Expected, string? Found,
+    string Summary, TimeSpan Duration)
 {
     /// <summary>The resource's title; null for none.</summary>
     public string? Title { get; init; }
@@ -60,11 +61,14 @@ public sealed record TestReport(IReadOnlyList<GossFile> Files, IReadOnlyList<Tes
     /// <summary>Whether nothing failed.</summary>
     public bool Succeeded => Failed == 0;
 
-    /// <summary>The predicate of a test result. A run in which nothing passed says <c>WARNED</c>: a file without checks is no proof. Skipped checks are in no list.</summary>
+    /// <summary>The predicate of a test result. A run in which nothing passed says <c>WARNED</c>: a file without checks is no proof.
+    /// Skipped checks are in no list.</summary>
     public JsonElement ToPredicate() => JsonSerializer.SerializeToElement(
         new TestResultPredicate
         {
-            Result = Failed > 0 ? TestResultPredicate.FailedWord : Passed > 0 ? TestResultPredicate.PassedWord : TestResultPredicate.WarnedWord,
+            Result = Failed > 0 ? TestResultPredicate.FailedWord
+                : Passed > 0 ? TestResultPredicate.PassedWord
+                : TestResultPredicate.WarnedWord,
             Configuration = [.. Files.Select(f => ResourceDescriptor.Of(f.Name, f.Digest))],
             Sandbox = Sandbox,
             PassedTests = Names(TestOutcome.Pass),
@@ -122,6 +126,7 @@ public sealed record TestResultPredicate
     }
 }
 
-[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true, AllowDuplicateProperties = false,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(TestResultPredicate))]
 internal sealed partial class TestJson : JsonSerializerContext;

@@ -38,13 +38,15 @@ internal sealed class DirectiveReader(SourceText source, DiagnosticBag diagnosti
     private void Follow(Directive directive, bool mayEscape)
     {
         if (!_seen.Add(directive.Name))
-            diagnostics.Error(DockerfileCodes.BadDirective, $"the directive '{directive.Name}' stands more than once", directive.Span, "leave one of them");
+            diagnostics.Error(DockerfileCodes.BadDirective, $"the directive '{directive.Name}' stands more than once", directive.Span,
+                "leave one of them");
         else if (directive.Name == "escape" && mayEscape)
             SetEscape(directive);
         else if (directive.Name == "check")
             SetCheck(directive);
         else if (directive.Name == "syntax" && !directive.Value.Contains("dockerfile", StringComparison.OrdinalIgnoreCase))
-            diagnostics.Warning(DockerfileCodes.BadDirective, $"the front end '{directive.Value}' is not used", directive.Span, "Ingot reads the file itself, as a Dockerfile");
+            diagnostics.Warning(DockerfileCodes.BadDirective, $"the front end '{directive.Value}' is not used", directive.Span,
+                "Ingot reads the file itself, as a Dockerfile");
     }
 
     private void SetEscape(Directive directive)
@@ -52,7 +54,8 @@ internal sealed class DirectiveReader(SourceText source, DiagnosticBag diagnosti
         if (directive.Value is "\\" or "`")
             Escape = directive.Value[0];
         else
-            diagnostics.Error(DockerfileCodes.BadDirective, $"'{directive.Value}' cannot be the escape character", directive.Span, "write # escape=\\ or # escape=`");
+            diagnostics.Error(DockerfileCodes.BadDirective, $"'{directive.Value}' cannot be the escape character", directive.Span,
+                "write # escape=\\ or # escape=`");
     }
 
     private void SetCheck(Directive directive)
@@ -60,9 +63,11 @@ internal sealed class DirectiveReader(SourceText source, DiagnosticBag diagnosti
         Check = CheckDirective.TryParse(directive.Value, directive.Span);
         int blank = directive.Value.IndexOf(' ', StringComparison.Ordinal);
         if (Check is not null && blank >= 0)
-            diagnostics.Warning(DockerfileCodes.BadDirective, $"'{directive.Value[blank..].Trim()}' is not read", directive.Span, "a blank ends what is checked");
+            diagnostics.Warning(DockerfileCodes.BadDirective, $"'{directive.Value[blank..].Trim()}' is not read", directive.Span,
+                "a blank ends what is checked");
         else if (Check is null)
-            diagnostics.Error(DockerfileCodes.BadDirective, $"'{directive.Value}' does not say what is checked", directive.Span, "write # check=skip=Name,Name;error=true, with skip=all for none");
+            diagnostics.Error(DockerfileCodes.BadDirective, $"'{directive.Value}' does not say what is checked", directive.Span,
+                "write # check=skip=Name,Name;error=true, with skip=all for none");
     }
 
     // Files for other front ends may name them behind // or in JSON: https://docs.docker.com/build/buildkit/frontend/
@@ -73,7 +78,8 @@ internal sealed class DirectiveReader(SourceText source, DiagnosticBag diagnosti
         if (name is null)
             return false;
 
-        diagnostics.Error(DockerfileCodes.BadDirective, $"the file is written for the front end '{name}'", other?.Span ?? source.LineSpan(1), "Ingot reads Dockerfiles only");
+        diagnostics.Error(DockerfileCodes.BadDirective, $"the file is written for the front end '{name}'",
+            other?.Span ?? source.LineSpan(1), "Ingot reads Dockerfiles only");
         return true;
     }
 
@@ -85,7 +91,9 @@ internal sealed class DirectiveReader(SourceText source, DiagnosticBag diagnosti
         try
         {
             using var document = JsonDocument.Parse(source.Text);
-            return document.RootElement.TryGetProperty("syntax", out var syntax) && syntax.ValueKind == JsonValueKind.String ? syntax.GetString() : null;
+            return document.RootElement.TryGetProperty("syntax", out var syntax) && syntax.ValueKind == JsonValueKind.String
+                ? syntax.GetString()
+                : null;
         }
         catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
@@ -113,7 +121,9 @@ internal sealed class DirectiveReader(SourceText source, DiagnosticBag diagnosti
             string name = line[comment.Length..equals].Trim().ToLowerInvariant();
             string value = line[(equals + 1)..].Trim();
             int blank = whole.Length - whole.TrimStart().Length;
-            return name is "syntax" or "escape" or "check" && value.Length > 0 ? new(name, value, source.Span(start + blank, line.Length)) : null;
+            return name is "syntax" or "escape" or "check" && value.Length > 0
+                ? new(name, value, source.Span(start + blank, line.Length))
+                : null;
         }
     }
 }

@@ -65,7 +65,8 @@ internal sealed class DockerfileLines
         return null;
     }
 
-    /// <summary>The lines up to the one that is only <paramref name="delimiter"/>; null, with nothing read, when there is no such line.</summary>
+    /// <summary>The lines up to the one that is only <paramref name="delimiter"/>; null, with nothing read,
+    /// when there is no such line.</summary>
     public SourceSpan? ReadHeredoc(string delimiter, bool stripTabs)
     {
         int start = _position;

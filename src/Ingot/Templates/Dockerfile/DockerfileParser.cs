@@ -11,7 +11,8 @@ public static class DockerfileParser
     /// <summary>Reads <paramref name="source"/>; the result is whole only when <paramref name="diagnostics"/> got no errors.</summary>
     public static DockerfileSyntax Parse(SourceText source, DiagnosticBag diagnostics) => new DockerfileReader(source, diagnostics).Read();
 
-    /// <summary>Reads the triggers that a base image keeps, one instruction each; those that cannot be read are reported and left out.</summary>
+    /// <summary>Reads the triggers that a base image keeps, one instruction each;
+    /// those that cannot be read are reported and left out.</summary>
     /// <param name="triggers">The texts, as <see cref="OnbuildInstruction.Trigger"/> gave them to the image.</param>
     /// <param name="sourceName">What they are called in diagnostics: the image's name.</param>
     /// <param name="diagnostics">Gets everything there is to say; its places are in a text made of the triggers.</param>
@@ -36,13 +37,18 @@ public static class DockerfileParser
         string? refused = null;
         int before = diagnostics.ErrorCount;
         var instruction = lines.Next() is { } line
-            ? new InstructionReader(source, diagnostics, lines).Read(line, (row, _) => refused = row.Keyword is "FROM" or "MAINTAINER" or "ONBUILD" ? row.Keyword : null)
+            ? new InstructionReader(source, diagnostics, lines).Read(line,
+                (row, _) => refused = row.Keyword is "FROM" or "MAINTAINER" or "ONBUILD" ? row.Keyword : null)
             : null;
         bool onlyOne = lines.Next() is null;
         if (refused is null && onlyOne && (instruction is not null || diagnostics.ErrorCount > before))
             return instruction;
 
-        diagnostics.Error(DockerfileCodes.BadTrigger, refused is null ? "a trigger is not one instruction" : $"{refused} cannot be a trigger", source.Span(start, length), "the base image was made so: build it anew");
+        diagnostics.Error(
+            DockerfileCodes.BadTrigger,
+            refused is null ? "a trigger is not one instruction" : $"{refused} cannot be a trigger",
+            source.Span(start, length),
+            "the base image was made so: build it anew");
         return null;
     }
 }
@@ -83,7 +89,12 @@ internal sealed class DockerfileReader
             ReadInstructions();
 
         List<StageSyntax> stages = [.. _stages.Select(stage => new StageSyntax(stage.From, stage.Instructions))];
-        return new(_globalArguments, stages, _source) { Escape = _lines.Escape, Check = _lines.Check, EmptyContinuations = _lines.EmptyContinuations };
+        return new(_globalArguments, stages, _source)
+        {
+            Escape = _lines.Escape,
+            Check = _lines.Check,
+            EmptyContinuations = _lines.EmptyContinuations,
+        };
     }
 
     private void ReadInstructions()
@@ -95,7 +106,8 @@ internal sealed class DockerfileReader
             Place(_instructions.Read(line, StartOfInstruction));
             if (_diagnostics.ErrorCount - _errorsBefore >= MaximumErrors)
             {
-                _diagnostics.Error(DockerfileCodes.TooManyErrors, "the rest of the file was not read: there are too many mistakes", _source.Span(_lines.Position, 0));
+                _diagnostics.Error(DockerfileCodes.TooManyErrors, "the rest of the file was not read: there are too many mistakes",
+                    _source.Span(_lines.Position, 0));
                 return;
             }
         }

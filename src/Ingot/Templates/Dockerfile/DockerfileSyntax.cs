@@ -8,7 +8,8 @@ namespace Ingot.Templates.Dockerfile;
 /// <param name="Source">The file.</param>
 public sealed record DockerfileSyntax(IReadOnlyList<ArgInstruction> GlobalArguments, IReadOnlyList<StageSyntax> Stages, SourceText Source)
 {
-    /// <summary>The escape character of the file, which expanding its words needs: a backslash, or a backtick after <c># escape=`</c>.</summary>
+    /// <summary>The escape character of the file, which expanding its words needs: a backslash,
+    /// or a backtick after <c># escape=`</c>.</summary>
     public char Escape { get; init; } = '\\';
 
     /// <summary>What <c># check=</c> says of the build checks; null when it does not stand there.</summary>
@@ -83,13 +84,16 @@ public sealed record FromInstruction(SourceSpan Span, string Text, Word Image, W
 }
 
 /// <summary><c>ARG name[=default] …</c>.</summary>
-public sealed record ArgInstruction(SourceSpan Span, string Text, IReadOnlyList<(string Name, Word? Default)> Arguments) : Instruction(Span, Text);
+public sealed record ArgInstruction(
+    SourceSpan Span, string Text, IReadOnlyList<(string Name, Word? Default)> Arguments) : Instruction(Span, Text);
 
 /// <summary><c>ENV name=value …</c>.</summary>
-public sealed record EnvInstruction(SourceSpan Span, string Text, IReadOnlyList<(Word Name, Word Value)> Variables) : Instruction(Span, Text);
+public sealed record EnvInstruction(
+    SourceSpan Span, string Text, IReadOnlyList<(Word Name, Word Value)> Variables) : Instruction(Span, Text);
 
 /// <summary><c>LABEL name=value …</c>.</summary>
-public sealed record LabelInstruction(SourceSpan Span, string Text, IReadOnlyList<(Word Name, Word Value)> Labels) : Instruction(Span, Text);
+public sealed record LabelInstruction(
+    SourceSpan Span, string Text, IReadOnlyList<(Word Name, Word Value)> Labels) : Instruction(Span, Text);
 
 /// <summary>A command line: a shell's text or a list of arguments.</summary>
 /// <param name="Shell">The text for the shell; null in exec form.</param>
@@ -103,8 +107,10 @@ public sealed record CommandLine(string? Shell, IReadOnlyList<string>? Exec);
 /// <param name="Span">Where the content stands.</param>
 public sealed record Heredoc(string Name, bool Expand, string Content, SourceSpan Span);
 
-/// <summary><c>RUN command</c>. With here-documents in shell form, <see cref="CommandLine.Shell"/> is the script to run, here-documents included as the shell reads them.</summary>
-public sealed record RunInstruction(SourceSpan Span, string Text, CommandLine Command, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text)
+/// <summary><c>RUN command</c>. With here-documents in shell form, <see cref="CommandLine.Shell"/> is the script to run, here-documents
+/// included as the shell reads them.</summary>
+public sealed record RunInstruction(
+    SourceSpan Span, string Text, CommandLine Command, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text)
 {
     /// <summary>
     /// A here-document that is a program of its own (<c>RUN &lt;&lt;EOF</c> and a first line <c>#!…</c>): it is put in a file named
@@ -127,7 +133,8 @@ public sealed record RunInstruction(SourceSpan Span, string Text, CommandLine Co
 /// <param name="Options">The pairs, in order; the value is null for a key without one. When a key stands twice, the last counts.</param>
 public sealed record MountSyntax(SourceSpan Span, IReadOnlyList<(string Key, Word? Value)> Options)
 {
-    /// <summary>Where the value of the last of these keys stands, in any of its spellings (<c>target</c>, <c>dst</c>, <c>destination</c>); null when none has a value.</summary>
+    /// <summary>Where the value of the last of these keys stands, in any of its spellings (<c>target</c>, <c>dst</c>, <c>destination</c>);
+    /// null when none has a value.</summary>
     public Word? Find(string key) => Options.LastOrDefault(option => Canonical(option.Key) == key && option.Value is not null).Value;
 
     /// <summary>The spelling that stands for a key: <c>target</c> for <c>dst</c>.</summary>
@@ -135,7 +142,9 @@ public sealed record MountSyntax(SourceSpan Span, IReadOnlyList<(string Key, Wor
 }
 
 /// <summary>An instruction that puts files into the image: COPY or ADD.</summary>
-public abstract record TransferInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs) : Instruction(Span, Text)
+public abstract record TransferInstruction(
+    SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs)
+    : Instruction(Span, Text)
 {
     /// <summary>Whether the layer is made without looking at what is below (<c>--link</c>).</summary>
     public bool Link { get; init; }
@@ -145,15 +154,19 @@ public abstract record TransferInstruction(SourceSpan Span, string Text, IReadOn
 }
 
 /// <summary><c>COPY [--from=S] [--chown=U:G] [--chmod=M] [--link] [--parents] [--exclude=P]… source … destination</c>.</summary>
-public sealed record CopyInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? From, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs)
+public sealed record CopyInstruction(
+    SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? From, Word? Chown, Word? Chmod,
+    IReadOnlyList<Heredoc> Heredocs)
     : TransferInstruction(Span, Text, Sources, Destination, Chown, Chmod, Heredocs)
 {
     /// <summary>Whether the directories above each source are kept below the destination.</summary>
     public bool Parents { get; init; }
 }
 
-/// <summary><c>ADD [--checksum=D] [--keep-git-dir] [--unpack] [--chown=U:G] [--chmod=M] [--link] [--exclude=P]… source … destination</c>; a source is a path, a URL or a git repository.</summary>
-public sealed record AddInstruction(SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs)
+/// <summary><c>ADD [--checksum=D] [--keep-git-dir] [--unpack] [--chown=U:G] [--chmod=M] [--link] [--exclude=P]… source … destination</c>; a
+/// source is a path, a URL or a git repository.</summary>
+public sealed record AddInstruction(
+    SourceSpan Span, string Text, IReadOnlyList<Word> Sources, Word Destination, Word? Chown, Word? Chmod, IReadOnlyList<Heredoc> Heredocs)
     : TransferInstruction(Span, Text, Sources, Destination, Chown, Chmod, Heredocs)
 {
     /// <summary>What the one remote source must have: the digest of a file, or the commit of a repository.</summary>

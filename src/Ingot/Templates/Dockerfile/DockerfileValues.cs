@@ -9,7 +9,8 @@ public static partial class DockerfileValues
     // signal(7): the names that Linux has, without SIG.
     private static readonly HashSet<string> s_signals = new(
     [
-        "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL", "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP",
+        "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL", "PROF", "PWR",
+        "QUIT", "SEGV", "STKFLT", "STOP",
         "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX",
     ], StringComparer.OrdinalIgnoreCase);
 
@@ -26,7 +27,8 @@ public static partial class DockerfileValues
         return s_signals.Contains(name) || RealTimeSignal().IsMatch(name);
     }
 
-    /// <summary>A switch of a mount or of <c># check=</c>: <c>1</c>, <c>t</c>, <c>true</c> and their opposites; null for anything else.</summary>
+    /// <summary>A switch of a mount or of <c># check=</c>: <c>1</c>, <c>t</c>, <c>true</c> and their opposites;
+    /// null for anything else.</summary>
     public static bool? TryParseSwitch(string text) => text switch
     {
         "1" or "t" or "T" or "true" or "TRUE" or "True" => true,
@@ -34,11 +36,13 @@ public static partial class DockerfileValues
         _ => null,
     };
 
-    /// <summary>A size in bytes: <c>64m</c>, <c>1.5GiB</c>, <c>4096</c>, in powers of 1024; null when it is none or does not fit 63 bits.</summary>
+    /// <summary>A size in bytes: <c>64m</c>, <c>1.5GiB</c>, <c>4096</c>, in powers of 1024;
+    /// null when it is none or does not fit 63 bits.</summary>
     public static long? TryParseSize(string text)
     {
         var match = Size().Match(text);
-        if (!match.Success || !double.TryParse(match.Groups[1].ValueSpan, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number))
+        if (!match.Success
+            || !double.TryParse(match.Groups[1].ValueSpan, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number))
             return null;
 
         string unit = match.Groups[2].Value.ToLowerInvariant();

@@ -21,7 +21,8 @@ public static class ExposedPorts
         if (protocol is not ("tcp" or "udp" or "sctp") || Range(parts[^1]) is not { } ports || !IsHost(parts, ports))
             return null;
 
-        return [.. Enumerable.Range(ports.First, ports.Last - ports.First + 1).Select(port => string.Create(CultureInfo.InvariantCulture, $"{port}/{protocol}"))];
+        return [.. Enumerable.Range(ports.First, ports.Last - ports.First + 1)
+            .Select(port => string.Create(CultureInfo.InvariantCulture, $"{port}/{protocol}"))];
     }
 
     // [address:][ports]: in front; as many ports of the host as of the container, unless the container has one.

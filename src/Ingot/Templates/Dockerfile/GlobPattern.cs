@@ -53,7 +53,8 @@ internal sealed class GlobPattern
         return new([.. tokens]);
     }
 
-    /// <summary>The length, in UTF-16 units, of the shortest or longest match at the start or the end of a text; null when there is none.</summary>
+    /// <summary>The length, in UTF-16 units, of the shortest or longest match at the start or the end of a text;
+    /// null when there is none.</summary>
     public int? Match(string text, bool atEnd, bool longest, ref long work)
     {
         int[] points = CodePoints.Of(text);
@@ -65,7 +66,8 @@ internal sealed class GlobPattern
         return backwards.MatchFrom(points, 0, longest, ref work) is { } found ? CodePoints.Text(points.AsSpan(0, found)).Length : null;
     }
 
-    /// <summary>The text with its first match, or all of them, replaced; longer than <paramref name="maximum"/> as soon as it would be.</summary>
+    /// <summary>The text with its first match, or all of them, replaced;
+    /// longer than <paramref name="maximum"/> as soon as it would be.</summary>
     public string Replace(string text, string replacement, bool all, int maximum, ref long work)
     {
         int[] points = CodePoints.Of(text);

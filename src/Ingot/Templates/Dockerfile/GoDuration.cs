@@ -23,7 +23,8 @@ internal static class GoDuration
             int end = position;
             while (end < text.Length && (char.IsAsciiDigit(text[end]) || text[end] == '.'))
                 end++;
-            if (!double.TryParse(text.AsSpan(position, end - position), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number))
+            if (!double.TryParse(text.AsSpan(position, end - position), NumberStyles.AllowDecimalPoint,
+                CultureInfo.InvariantCulture, out double number))
                 return null;
 
             var (unit, length) = Array.Find(s_units, u => text.AsSpan(end).StartsWith(u.Unit, StringComparison.Ordinal));

@@ -28,9 +28,11 @@ public sealed class IgnoreFile
     /// <summary>Ignores nothing.</summary>
     public static IgnoreFile Empty { get; } = new([]);
 
-    /// <summary>The file that says what is left out of a context; null when there is none. A Dockerfile's own, beside it, comes before the context's.</summary>
+    /// <summary>The file that says what is left out of a context; null when there is none. A Dockerfile's own, beside it,
+    /// comes before the context's.</summary>
     /// <param name="context">The context's directory.</param>
-    /// <param name="beside">The directory of the Dockerfile; null for one that is no file, or for a context beside the Dockerfile's.</param>
+    /// <param name="beside">The directory of the Dockerfile; null for one that is no file,
+    /// or for a context beside the Dockerfile's.</param>
     /// <param name="dockerfile">The Dockerfile, as seen from there.</param>
     /// <returns>Its path without links, which <see cref="ProjectDirectory.ReadResolved"/> takes.</returns>
     public static string? Locate(ProjectDirectory context, ProjectDirectory? beside = null, string? dockerfile = null) =>
@@ -45,7 +47,8 @@ public sealed class IgnoreFile
         return file;
     }
 
-    /// <summary>Patterns that do not stand in a file, as <c>--exclude</c> of COPY has them: a slash at their start stays, and then they match nothing. A wrong one throws <see cref="InvalidInputException"/>.</summary>
+    /// <summary>Patterns that do not stand in a file, as <c>--exclude</c> of COPY has them: a slash at their start stays, and then they
+    /// match nothing. A wrong one throws <see cref="InvalidInputException"/>.</summary>
     public static IgnoreFile FromPatterns(IEnumerable<string> patterns)
     {
         List<IgnorePattern> read = [];
@@ -82,7 +85,8 @@ public sealed class IgnoreFile
             string path = Clean(includes ? pattern[1..].Trim() : pattern);
             path = path.Length > 1 && path[0] == '/' ? path[1..] : path;
             if (includes && path is "" or "/")
-                diagnostics.Error(DockerfileCodes.BadIgnorePattern, "'!' takes nothing back in", source.LineSpan(number), "write a pattern after it");
+                diagnostics.Error(DockerfileCodes.BadIgnorePattern, "'!' takes nothing back in", source.LineSpan(number),
+                    "write a pattern after it");
             else if (Read(includes ? "!" + path : path) is { } read)
                 patterns.Add(read);
             else
@@ -93,7 +97,8 @@ public sealed class IgnoreFile
     }
 
     /// <summary>As <see cref="FromPatterns"/>; null when a pattern is wrong.</summary>
-    public static IgnoreFile? TryOf(IReadOnlyList<string> patterns) => patterns.Any(pattern => Fault(pattern) is not null) ? null : FromPatterns(patterns);
+    public static IgnoreFile? TryOf(IReadOnlyList<string> patterns) =>
+        patterns.Any(pattern => Fault(pattern) is not null) ? null : FromPatterns(patterns);
 
     /// <summary>Whether a path of the context, with <c>/</c> between its parts and none at its ends, is left out.</summary>
     /// <remarks>

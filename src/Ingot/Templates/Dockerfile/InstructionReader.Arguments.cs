@@ -36,7 +36,8 @@ internal sealed partial class InstructionReader
     {
         string name = piece.Text.ToLowerInvariant();
         if (!StageName().IsMatch(name))
-            diagnostics.Error(DockerfileCodes.BadStageName, $"'{piece.Text}' cannot name a stage", raw.Line.Span(piece), "a letter, then letters, digits, '-', '_' or '.'");
+            diagnostics.Error(DockerfileCodes.BadStageName, $"'{piece.Text}' cannot name a stage", raw.Line.Span(piece),
+                "a letter, then letters, digits, '-', '_' or '.'");
         return name;
     }
 
@@ -56,7 +57,8 @@ internal sealed partial class InstructionReader
             else
                 arguments.Add((name.Text, equals < 0 ? null : Expandable(raw, word.Slice(equals + 1))));
             if (name.Text.Length > 0 && !VariableName().IsMatch(name.Text))
-                diagnostics.Warning(DockerfileCodes.BadValue, $"no variable can be named '{name.Text}'", raw.Line.Span(name), "a letter or '_', then letters, digits or '_'");
+                diagnostics.Warning(DockerfileCodes.BadValue, $"no variable can be named '{name.Text}'", raw.Line.Span(name),
+                    "a letter or '_', then letters, digits or '_'");
         }
 
         return new(raw.Span, raw.Text, arguments);
@@ -79,7 +81,8 @@ internal sealed partial class InstructionReader
         {
             int equals = word.Text.IndexOf('=', StringComparison.Ordinal);
             if (equals < 0)
-                diagnostics.Error(DockerfileCodes.BadValue, $"'{word.Text}' has no '='", raw.Line.Span(word), "write name=value, and quotes around a value with spaces");
+                diagnostics.Error(DockerfileCodes.BadValue, $"'{word.Text}' has no '='", raw.Line.Span(word),
+                    "write name=value, and quotes around a value with spaces");
             else if (equals == 0)
                 diagnostics.Error(DockerfileCodes.BadValue, $"'{word.Text}' has no name before the '='", raw.Line.Span(word));
             else
@@ -96,7 +99,8 @@ internal sealed partial class InstructionReader
         if (value.Text.Length > 0)
             return [(Expandable(raw, name), Expandable(raw, value))];
 
-        diagnostics.Error(DockerfileCodes.MissingArguments, $"{raw.Row.Keyword} '{name.Text}' has no value", raw.Line.Span(name), $"write {name.Text}=value");
+        diagnostics.Error(DockerfileCodes.MissingArguments, $"{raw.Row.Keyword} '{name.Text}' has no value", raw.Line.Span(name),
+            $"write {name.Text}=value");
         return null;
     }
 
@@ -139,7 +143,8 @@ internal sealed partial class InstructionReader
         var list = DockerfileWords.Json(raw.Arguments.Text, out bool notStrings);
         if (notStrings)
         {
-            diagnostics.Error(DockerfileCodes.BadExecForm, "a list of volumes holds only strings", raw.Line.Span(raw.Arguments), "put every path in double quotes");
+            diagnostics.Error(DockerfileCodes.BadExecForm, "a list of volumes holds only strings", raw.Line.Span(raw.Arguments),
+                "put every path in double quotes");
             return null;
         }
 

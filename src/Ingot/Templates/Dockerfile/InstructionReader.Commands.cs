@@ -24,18 +24,21 @@ internal sealed partial class InstructionReader
         if (!notStrings)
         {
             if (LooksLikeExecForm(text.Text))
-                diagnostics.Warning(DockerfileCodes.NotExecForm, $"the list is not JSON, so {keyword} gives it to a shell", raw.Line.Span(text), "put every argument in double quotes, with commas between them");
+                diagnostics.Warning(DockerfileCodes.NotExecForm, $"the list is not JSON, so {keyword} gives it to a shell",
+                    raw.Line.Span(text), "put every argument in double quotes, with commas between them");
             return new(text.Text, null);
         }
 
-        diagnostics.Error(DockerfileCodes.BadExecForm, "an exec form holds only strings", raw.Line.Span(text), "put every argument in double quotes");
+        diagnostics.Error(DockerfileCodes.BadExecForm, "an exec form holds only strings", raw.Line.Span(text),
+            "put every argument in double quotes");
         return null;
     }
 
     private RunInstruction? ReadRun(RawInstruction raw)
     {
         var run = ReadRunCommand(raw);
-        List<MountSyntax> mounts = [.. raw.All("mount").Select(flag => new MountReader(diagnostics, raw.Line, flag.Written, Escape).Read())];
+        List<MountSyntax> mounts =
+            [.. raw.All("mount").Select(flag => new MountReader(diagnostics, raw.Line, flag.Written, Escape).Read())];
         CheckChoice(raw.All("network").FirstOrDefault()?.Value, "network", "default", "none", "host");
         CheckChoice(raw.All("security").FirstOrDefault()?.Value, "security", "sandbox", "insecure");
         return run is null ? null : run with { Mounts = mounts, Network = raw.Flag("network"), Security = raw.Flag("security") };
@@ -44,7 +47,8 @@ internal sealed partial class InstructionReader
     private void CheckChoice(Word? value, string flag, params string[] choices)
     {
         if (value is not null && !choices.Contains(value.Text))
-            diagnostics.Error(DockerfileCodes.BadValue, $"'{value.Text}' is not a value for --{flag}", value.Span, Suggestion.For(value.Text, choices) ?? $"one of {string.Join(", ", choices)}");
+            diagnostics.Error(DockerfileCodes.BadValue, $"'{value.Text}' is not a value for --{flag}", value.Span,
+                Suggestion.For(value.Text, choices) ?? $"one of {string.Join(", ", choices)}");
     }
 
     private RunInstruction? ReadRunCommand(RawInstruction raw)
@@ -98,7 +102,8 @@ internal sealed partial class InstructionReader
 
         if (row.Keyword is "FROM" or "MAINTAINER" or "ONBUILD")
         {
-            diagnostics.Error(DockerfileCodes.BadTrigger, $"{row.Keyword} cannot be a trigger", raw.Line.Span(keyword), "ONBUILD takes the instructions of a stage");
+            diagnostics.Error(DockerfileCodes.BadTrigger, $"{row.Keyword} cannot be a trigger", raw.Line.Span(keyword),
+                "ONBUILD takes the instructions of a stage");
             SkipHeredocs(raw.Line);
             return null;
         }
@@ -123,7 +128,8 @@ internal sealed partial class InstructionReader
         if (none && words.Count > 1)
             diagnostics.Error(DockerfileCodes.TooManyArguments, "HEALTHCHECK NONE takes no arguments", raw.Line.Span(words[1]));
         else if (none && raw.Flags.Count > 0)
-            diagnostics.Warning(DockerfileCodes.BadFlag, $"HEALTHCHECK NONE does not use --{raw.Flags[0].Row.Name}", raw.Line.Span(raw.Flags[0].Written.Raw));
+            diagnostics.Warning(DockerfileCodes.BadFlag, $"HEALTHCHECK NONE does not use --{raw.Flags[0].Row.Name}",
+                raw.Line.Span(raw.Flags[0].Written.Raw));
         if (none)
             return new(raw.Span, raw.Text, null);
 
@@ -142,7 +148,8 @@ internal sealed partial class InstructionReader
         if (type.Text.Equals("CMD", StringComparison.OrdinalIgnoreCase))
             return ReadCommand(raw, raw.Arguments.Slice(type.Text.Length).Trim(), "HEALTHCHECK CMD");
 
-        diagnostics.Error(DockerfileCodes.BadValue, $"'{type.Text}' is not a kind of health check", raw.Line.Span(type), "write HEALTHCHECK CMD command, or HEALTHCHECK NONE");
+        diagnostics.Error(DockerfileCodes.BadValue, $"'{type.Text}' is not a kind of health check", raw.Line.Span(type),
+            "write HEALTHCHECK CMD command, or HEALTHCHECK NONE");
         return null;
     }
 

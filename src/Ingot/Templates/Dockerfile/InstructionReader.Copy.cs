@@ -14,7 +14,8 @@ internal sealed partial class InstructionReader
             CheckFrom(from);
         foreach (var source in read.Sources.Where(word => IsUrl(word.Text)))
             diagnostics.Error(DockerfileCodes.BadValue, $"COPY does not download '{source.Text}'", source.Span, "ADD does");
-        return new(raw.Span, raw.Text, read.Sources, read.Destination, raw.Flag("from"), raw.Flag("chown"), raw.Flag("chmod"), read.Documents)
+        return new(raw.Span, raw.Text, read.Sources, read.Destination, raw.Flag("from"), raw.Flag("chown"),
+            raw.Flag("chmod"), read.Documents)
         {
             Link = raw.Switch("link") ?? false,
             Parents = raw.Switch("parents") ?? false,
@@ -49,16 +50,19 @@ internal sealed partial class InstructionReader
         bool isList = DockerfileWords.Json(raw.Arguments.Text, out _) is not null;
         if (HeredocWord.TryParse(destination.Text) is not null)
         {
-            diagnostics.Error(DockerfileCodes.BadHeredoc, $"the destination of {raw.Row.Keyword} cannot be a here-document", destination.Span);
+            diagnostics.Error(
+                DockerfileCodes.BadHeredoc, $"the destination of {raw.Row.Keyword} cannot be a here-document", destination.Span);
             return null;
         }
 
         List<Word> sources = isList ? words : [.. words.Where(w => HeredocWord.TryParse(w.Text) is null)];
         List<Heredoc> documents = [.. raw.Heredocs.Select(h => h.Document)];
         // Shells know more blanks than lines of a Dockerfile: a word may be one document here and two words there.
-        bool isClear = words.Count >= sources.Count + documents.Count && HeredocWord.FindAll(raw.Line.Text).Count >= words.Count - sources.Count;
+        bool isClear = words.Count >= sources.Count + documents.Count
+            && HeredocWord.FindAll(raw.Line.Text).Count >= words.Count - sources.Count;
         if (CheckPaths(raw, sources.Append(destination)) && !isClear)
-            diagnostics.Error(DockerfileCodes.BadHeredoc, "a here-document cannot be told from the paths", raw.Line.Span(raw.Arguments), "write <<name without blanks");
+            diagnostics.Error(DockerfileCodes.BadHeredoc, "a here-document cannot be told from the paths", raw.Line.Span(raw.Arguments),
+                "write <<name without blanks");
 
         foreach (var document in documents)
             CheckContent(raw, document);
@@ -70,7 +74,8 @@ internal sealed partial class InstructionReader
     {
         bool readable = true;
         foreach (var path in paths)
-            readable &= VariableExpander.Check(path, diagnostics, Escape, $"a path with blanks needs the list form: {raw.Row.Keyword} [\"a b\", \"c\"]");
+            readable &= VariableExpander.Check(path, diagnostics, Escape,
+                $"a path with blanks needs the list form: {raw.Row.Keyword} [\"a b\", \"c\"]");
         return readable;
     }
 
@@ -83,11 +88,13 @@ internal sealed partial class InstructionReader
             words = [.. DockerfileWords.Blank(raw.Arguments).Select(raw.Line.Word)];
 
         if (notStrings)
-            diagnostics.Error(DockerfileCodes.BadExecForm, "a list of sources and a destination holds only strings", raw.Line.Span(raw.Arguments), "put every path in double quotes");
+            diagnostics.Error(DockerfileCodes.BadExecForm, "a list of sources and a destination holds only strings",
+                raw.Line.Span(raw.Arguments), "put every path in double quotes");
         else if (words.Count == 0)
             return Missing<List<Word>>(raw, "a source and a destination");
         else if (words.Count == 1)
-            diagnostics.Error(DockerfileCodes.MissingArguments, $"{raw.Row.Keyword} '{words[0].Text}' has no destination", words[0].Span, $"write {raw.Row.Keyword} source destination");
+            diagnostics.Error(DockerfileCodes.MissingArguments, $"{raw.Row.Keyword} '{words[0].Text}' has no destination", words[0].Span,
+                $"write {raw.Row.Keyword} source destination");
         return notStrings || words.Count == 1 ? null : words;
     }
 
@@ -101,7 +108,8 @@ internal sealed partial class InstructionReader
     private void CheckFileName(RawInstruction raw, Heredoc document)
     {
         if (document.Name.Contains('/', StringComparison.Ordinal) || document.Name is "." or "..")
-            diagnostics.Error(DockerfileCodes.BadHeredoc, $"the here-document '{document.Name}' becomes a file: its name cannot be a path", raw.Keyword);
+            diagnostics.Error(
+                DockerfileCodes.BadHeredoc, $"the here-document '{document.Name}' becomes a file: its name cannot be a path", raw.Keyword);
     }
 
     private void CheckOwnerAndMode(RawInstruction raw)
@@ -128,21 +136,26 @@ internal sealed partial class InstructionReader
     private void CheckChecksum(Word checksum, Transfer read)
     {
         if (read.Sources.Count != 1 || read.Documents.Count > 0)
-            diagnostics.Error(DockerfileCodes.BadValue, "--checksum belongs to one source", checksum.Span, "write an ADD of its own for that source");
+            diagnostics.Error(DockerfileCodes.BadValue, "--checksum belongs to one source", checksum.Span,
+                "write an ADD of its own for that source");
         else if (Literal(read.Sources[0]) is { } source && !IsUrl(source) && !Repository().IsMatch(source))
-            diagnostics.Error(DockerfileCodes.BadValue, $"--checksum is for downloads and repositories, which '{source}' is not", checksum.Span);
+            diagnostics.Error(
+                DockerfileCodes.BadValue, $"--checksum is for downloads and repositories, which '{source}' is not", checksum.Span);
         else
             CheckLiteral(checksum, Checksum(), "is not a checksum", "sha256: and 64 hexadecimal digits, or the commit of a repository");
     }
 
-    private static bool IsUrl(string text) => text.StartsWith("http://", StringComparison.Ordinal) || text.StartsWith("https://", StringComparison.Ordinal);
+    private static bool IsUrl(string text) =>
+        text.StartsWith("http://", StringComparison.Ordinal) || text.StartsWith("https://", StringComparison.Ordinal);
 
     private void CheckFrom(Word from)
     {
         if (from.Text.Contains('$', StringComparison.Ordinal))
-            diagnostics.Error(DockerfileCodes.BadValue, "variables have no meaning in --from", from.Span, "write FROM $image AS name above, and --from=name");
+            diagnostics.Error(DockerfileCodes.BadValue, "variables have no meaning in --from", from.Span,
+                "write FROM $image AS name above, and --from=name");
         else if (!ImageName().IsMatch(from.Text))
-            diagnostics.Error(DockerfileCodes.BadValue, $"'{from.Text}' is neither a stage nor an image", from.Span, "the name or the number of a stage above, or an image with its tag");
+            diagnostics.Error(DockerfileCodes.BadValue, $"'{from.Text}' is neither a stage nor an image", from.Span,
+                "the name or the number of a stage above, or an image with its tag");
     }
 
     private sealed record Transfer(List<Word> Sources, Word Destination, List<Heredoc> Documents);

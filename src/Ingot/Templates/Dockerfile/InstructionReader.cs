@@ -4,7 +4,8 @@ using Ingot.Diagnostics;
 namespace Ingot.Templates.Dockerfile;
 
 /// <summary>One instruction before its arguments have been understood.</summary>
-internal sealed record RawInstruction(InstructionRow Row, LogicalLine Line, SourceSpan Keyword, SourceSpan Span, string Text, Piece Arguments)
+internal sealed record RawInstruction(
+    InstructionRow Row, LogicalLine Line, SourceSpan Keyword, SourceSpan Span, string Text, Piece Arguments)
 {
     public IReadOnlyList<GivenFlag> Flags { get; init; } = [];
 
@@ -14,7 +15,8 @@ internal sealed record RawInstruction(InstructionRow Row, LogicalLine Line, Sour
     public Word? Flag(string name) => Find(name) is { Value: { Text.Length: > 0 } value } ? value : null;
 
     /// <summary>The value of a switch; null when it was not given. What is no switch has been reported.</summary>
-    public bool? Switch(string name) => Find(name) is { } flag ? !"false".Equals(flag.Value?.Text, StringComparison.OrdinalIgnoreCase) : null;
+    public bool? Switch(string name) =>
+        Find(name) is { } flag ? !"false".Equals(flag.Value?.Text, StringComparison.OrdinalIgnoreCase) : null;
 
     public IEnumerable<GivenFlag> All(string name) => Flags.Where(flag => flag.Row.Name == name);
 
@@ -69,7 +71,8 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         bool exec = DockerfileWords.Json(arguments.Text, out _) is not null;
         // The here-documents of ONBUILD are those of the instruction in it.
         var heredocs = row.TakesHeredocs && row.Keyword != "ONBUILD" && !exec ? ReadHeredocs(line) : [];
-        RawInstruction raw = new(row, line, line.Span(keyword), Span(line, keyword, heredocs.Count > 0), OneLine(row, all, heredocs), arguments)
+        RawInstruction raw = new(row, line, line.Span(keyword), Span(line, keyword, heredocs.Count > 0),
+            OneLine(row, all, heredocs), arguments)
         {
             Flags = ReadFlags(row, line, flags),
             Heredocs = heredocs,
@@ -91,7 +94,9 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         "FROM" => ReadFrom(raw),
         "HEALTHCHECK" => ReadHealthcheck(raw),
         "LABEL" => ReadPairs(raw) is { } pairs ? new LabelInstruction(raw.Span, raw.Text, pairs) : null,
-        "MAINTAINER" => raw.Arguments.Text.Length > 0 ? new MaintainerInstruction(raw.Span, raw.Text, raw.Line.Word(raw.Arguments)) : Missing<Instruction>(raw, "a name"),
+        "MAINTAINER" => raw.Arguments.Text.Length > 0
+            ? new MaintainerInstruction(raw.Span, raw.Text, raw.Line.Word(raw.Arguments))
+            : Missing<Instruction>(raw, "a name"),
         "ONBUILD" => ReadOnbuild(raw),
         "RUN" => ReadRun(raw),
         "SHELL" => ReadShell(raw),
@@ -105,7 +110,9 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
     {
         var start = line.Span(keyword);
         var end = line.Span(line.Whole.Trim());
-        int length = toHere ? source.Text.AsSpan(0, lines.Position).TrimEnd("\r\n").Length - start.Start : end.Start + end.Length - start.Start;
+        int length = toHere
+            ? source.Text.AsSpan(0, lines.Position).TrimEnd("\r\n").Length - start.Start
+            : end.Start + end.Length - start.Start;
         return start with { Length = Math.Max(length, start.Length) };
     }
 
@@ -135,7 +142,8 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
             if (row.Flag(name) is not { } found)
                 UnknownFlag(row, line.Span(flag.Raw), name);
             else if (found.Kind != FlagKind.List && known.Exists(other => other.Row == found))
-                diagnostics.Error(DockerfileCodes.BadFlag, $"the flag '--{name}' stands more than once", line.Span(flag.Raw), "leave one of them");
+                diagnostics.Error(DockerfileCodes.BadFlag, $"the flag '--{name}' stands more than once", line.Span(flag.Raw),
+                    "leave one of them");
             else if (ReadFlag(found, line, flag, equals) is { } given)
                 known.Add(given);
         }
@@ -150,26 +158,35 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         {
             if (value is null || value.Text.ToLowerInvariant() is "true" or "false")
                 return new(row, flag, value);
-            diagnostics.Error(DockerfileCodes.BadFlag, $"'{value.Text}' does not switch '--{row.Name}'", value.Span, $"write --{row.Name}, --{row.Name}=true or --{row.Name}=false");
+            diagnostics.Error(DockerfileCodes.BadFlag, $"'{value.Text}' does not switch '--{row.Name}'", value.Span,
+                $"write --{row.Name}, --{row.Name}=true or --{row.Name}=false");
             return null;
         }
 
         if (value is not null)
             return new(row, flag, value);
-        diagnostics.Error(DockerfileCodes.BadFlag, $"the flag '--{row.Name}' needs a value", line.Span(flag.Raw), $"write --{row.Name}=value");
+        diagnostics.Error(DockerfileCodes.BadFlag, $"the flag '--{row.Name}' needs a value", line.Span(flag.Raw),
+            $"write --{row.Name}=value");
         return null;
     }
 
     private void UnknownFlag(InstructionRow row, SourceSpan span, string name)
     {
         if (row.LabsFlags.Contains(name))
-            diagnostics.Error(DockerfileCodes.Experimental, $"{row.Keyword} --{name} is an experiment of the labs channel of Docker's front end, which Ingot does not follow", span, "the stable language has no such flag");
+            diagnostics.Error(
+                DockerfileCodes.Experimental,
+                $"{row.Keyword} --{name} is an experiment of the labs channel of Docker's front end, which Ingot does not follow",
+                span,
+                "the stable language has no such flag");
         else
-            diagnostics.Error(DockerfileCodes.UnknownFlag, $"{row.Keyword} has no flag '--{name}'", span, Suggestion.For(name, row.Flags.Select(flag => flag.Name)) ?? FlagsCure(row));
+            diagnostics.Error(DockerfileCodes.UnknownFlag, $"{row.Keyword} has no flag '--{name}'", span,
+                Suggestion.For(name, row.Flags.Select(flag => flag.Name)) ?? FlagsCure(row));
     }
 
     private static string FlagsCure(InstructionRow row) =>
-        row.Flags.Count == 0 ? "a word that starts with -- is read as a flag; put -- before it" : $"it has --{string.Join(", --", row.Flags.Select(flag => flag.Name))}";
+        row.Flags.Count == 0
+            ? "a word that starts with -- is read as a flag; put -- before it"
+            : $"it has --{string.Join(", --", row.Flags.Select(flag => flag.Name))}";
 
     private static Word FlagValue(LogicalLine line, FlagWord flag, int equals)
     {
@@ -184,7 +201,8 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
         {
             if (lines.ReadHeredoc(word.Name, word.StripTabs) is not { } content)
             {
-                diagnostics.Error(DockerfileCodes.BadHeredoc, $"the here-document '{word.Name}' has no end", line.Span(line.Whole.Trim()), $"write {word.Name} alone on a line after it");
+                diagnostics.Error(DockerfileCodes.BadHeredoc, $"the here-document '{word.Name}' has no end", line.Span(line.Whole.Trim()),
+                    $"write {word.Name} alone on a line after it");
                 lines.SkipAll();
                 break;
             }

@@ -23,7 +23,8 @@ internal sealed class MountReader(DiagnosticBag diagnostics, LogicalLine line, F
         ("sharing", "sharing", ["cache"]),
         ("required", "required", ["secret", "ssh"]),
         ("size", "size", ["tmpfs"]),
-        ("mode", "mode", ["cache", "secret", "ssh"]), ("uid", "uid", ["cache", "secret", "ssh"]), ("gid", "gid", ["cache", "secret", "ssh"]),
+        ("mode", "mode", ["cache", "secret", "ssh"]), ("uid", "uid", ["cache", "secret", "ssh"]), ("gid", "gid",
+            ["cache", "secret", "ssh"]),
     ];
 
     private readonly List<(string Key, Word Name, Word? Value)> _options = [];
@@ -115,7 +116,8 @@ internal sealed class MountReader(DiagnosticBag diagnostics, LogicalLine line, F
 
         if (Array.Find(s_keys, row => row.Key == key).Key is null)
         {
-            Error($"a mount has no key '{name.Text}'", name, Suggestion.For(key, s_keys.Select(row => row.Key)) ?? $"it has {string.Join(", ", s_keys.Select(row => row.Key))}");
+            Error($"a mount has no key '{name.Text}'", name,
+                Suggestion.For(key, s_keys.Select(row => row.Key)) ?? $"it has {string.Join(", ", s_keys.Select(row => row.Key))}");
             return;
         }
 
@@ -146,8 +148,10 @@ internal sealed class MountReader(DiagnosticBag diagnostics, LogicalLine line, F
 
         string? cure = Canonical(key) switch
         {
-            "type" when !s_types.Contains(value.Text.ToLowerInvariant()) => Suggestion.For(value.Text, s_types) ?? $"one of {string.Join(", ", s_types)}",
-            "sharing" when !s_sharing.Contains(value.Text.ToLowerInvariant()) => Suggestion.For(value.Text, s_sharing) ?? $"one of {string.Join(", ", s_sharing)}",
+            "type" when !s_types.Contains(value.Text.ToLowerInvariant()) =>
+                Suggestion.For(value.Text, s_types) ?? $"one of {string.Join(", ", s_types)}",
+            "sharing" when !s_sharing.Contains(value.Text.ToLowerInvariant()) =>
+                Suggestion.For(value.Text, s_sharing) ?? $"one of {string.Join(", ", s_sharing)}",
             "readonly" or "readwrite" or "required" when DockerfileValues.TryParseSwitch(value.Text) is null => "true or false",
             "size" when DockerfileValues.TryParseSize(value.Text) is null => "bytes, or such as 64m or 1g",
             "mode" when DockerfileValues.TryParseMode(value.Text) is null => "octal digits, such as 0400",
@@ -176,7 +180,8 @@ internal sealed class MountReader(DiagnosticBag diagnostics, LogicalLine line, F
         bool secret = type == "secret";
         if (secret && Last("source") is { } source && Last("id") is not null)
             Error("a secret has either 'id' or 'source'", source, "they mean the same; leave one of them");
-        else if (secret && Last("source") is null && Last("id") is null && Last("target") is null && flag.Text.Contains('=', StringComparison.Ordinal))
+        else if (secret && Last("source") is null && Last("id") is null && Last("target") is null
+            && flag.Text.Contains('=', StringComparison.Ordinal))
             Error("the mount does not say which secret", whole, "write --mount=type=secret,id=name");
     }
 

@@ -246,7 +246,8 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         if (AtEnd)
             return MissingBrace(start);
         if (text[_position] is '{' or '}' or ':')
-            return Fail(DockerfileCodes.BadSubstitution, "a substitution has no variable name", "write ${name}", start, _position + 1 - start);
+            return Fail(DockerfileCodes.BadSubstitution, "a substitution has no variable name", "write ${name}", start,
+                _position + 1 - start);
 
         string name = ReadName();
         if (AtEnd)
@@ -276,7 +277,8 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         if (modifier.Any(char.IsControl))
             return MissingBrace(start);
 
-        return Fail(DockerfileCodes.BadSubstitution, $"'{modifier}' is not a substitution", "known are :-, -, :+, +, :?, ?, #, ##, %, %%, / and //", operatorStart, modifier.Length);
+        return Fail(DockerfileCodes.BadSubstitution, $"'{modifier}' is not a substitution",
+            "known are :-, -, :+, +, :?, ?, #, ##, %, %%, / and //", operatorStart, modifier.Length);
     }
 
     private string Substitute(int start, string name, string modifier, bool emptyIsUnset)
@@ -325,7 +327,8 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
         bool all = !AtEnd && text[_position] == '/';
         _position += all ? 1 : 0;
         if (ReadPattern('/') is not { } word)
-            return Fail(DockerfileCodes.BadSubstitution, "a replacement has no second '/'", "write ${name/pattern/text}", start, Math.Min(2, text.Length - start));
+            return Fail(DockerfileCodes.BadSubstitution, "a replacement has no second '/'", "write ${name/pattern/text}", start,
+                Math.Min(2, text.Length - start));
         if (ReadPattern('}') is not { } replacement)
             return MissingBrace(start);
 
@@ -345,7 +348,8 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
     {
         var pattern = GlobPattern.TryParse(word);
         if (pattern is null)
-            Fail(DockerfileCodes.BadSubstitution, $"'{word}' is not a pattern", "a '\\' stands before '*', '?', '\\', '/' or '}'", start, _position - start);
+            Fail(DockerfileCodes.BadSubstitution, $"'{word}' is not a pattern", "a '\\' stands before '*', '?', '\\', '/' or '}'",
+                start, _position - start);
         return pattern;
     }
 
@@ -361,7 +365,8 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
     private string Required(int start, string name, string message, string? value)
     {
         string why = value is null ? "is not set" : "is empty";
-        return Fail(DockerfileCodes.VariableRequired, $"the variable '{name}' {why}{(message.Length == 0 ? "" : ": " + message)}", null, start, _position - start);
+        return Fail(DockerfileCodes.VariableRequired, $"the variable '{name}' {why}{(message.Length == 0 ? "" : ": " + message)}", null,
+            start, _position - start);
     }
 
     private string MissingBrace(int start) =>
@@ -404,7 +409,9 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
     }
 
     private string TooLong() =>
-        Fail(DockerfileCodes.ExpansionTooLong, $"the text becomes longer than {VariableExpander.MaximumLength} characters when its variables are expanded", null, 0, text.Length);
+        Fail(DockerfileCodes.ExpansionTooLong,
+            $"the text becomes longer than {VariableExpander.MaximumLength} characters when its variables are expanded",
+            null, 0, text.Length);
 
     // Moving to the end ends every loop; the first mistake is the one that counts.
     private string Fail(string code, string summary, string? detail, int start, int length)

@@ -28,7 +28,8 @@ internal sealed class StageNames(DiagnosticBag diagnostics)
         }
     }
 
-    // At the end, because only then is it known whether a name is that of a stage below. What is no stage may be an image or a named context.
+    // At the end, because only then is it known whether a name is that of a stage below.
+    // What is no stage may be an image or a named context.
     public void CheckReferences()
     {
         HashSet<string> above = new(StringComparer.OrdinalIgnoreCase);
@@ -55,6 +56,7 @@ internal sealed class StageNames(DiagnosticBag diagnostics)
         if (isItself)
             diagnostics.Error(DockerfileCodes.UndefinedStage, $"the stage '{from.Text}' takes from itself", from.Span);
         else
-            diagnostics.Error(DockerfileCodes.UndefinedStage, $"the stage '{from.Text}' stands further down", from.Span, "a stage takes only from stages above it: move that stage up");
+            diagnostics.Error(DockerfileCodes.UndefinedStage, $"the stage '{from.Text}' stands further down", from.Span,
+                "a stage takes only from stages above it: move that stage up");
     }
 }

@@ -5,8 +5,8 @@ namespace Ingot.Templates.Dockerfile;
 /// <summary>
 /// Substitutes variables the way Dockerfiles do: <c>$v</c>, <c>${v}</c>, <c>${v:-word}</c>, <c>${v-word}</c>, <c>${v:+word}</c>,
 /// <c>${v+word}</c>, <c>${v:?message}</c> and <c>${v?message}</c>, <c>${v#pattern}</c>, <c>##</c>, <c>%</c>, <c>%%</c> and
-/// <c>${v/pattern/text}</c>, <c>//</c> with the patterns <c>*</c> and <c>?</c>, nested; single quotes keep text literal, double quotes expand,
-/// and the escape character takes the meaning from the next one. A variable without a value is the empty text.
+/// <c>${v/pattern/text}</c>, <c>//</c> with the patterns <c>*</c> and <c>?</c>, nested; single quotes keep text literal, double quotes
+/// expand, and the escape character takes the meaning from the next one. A variable without a value is the empty text.
 /// </summary>
 /// <remarks>
 /// A lookup answers null for a variable that is not set. What is substituted is never read again as syntax.
@@ -29,7 +29,8 @@ public static class VariableExpander
     public static string Expand(Word word, Func<string, string?> lookup, DiagnosticBag diagnostics, char escape = '\\') =>
         Expand(word.Text, lookup, word.Span, diagnostics, escape);
 
-    /// <summary>Expands a word that may become several: what is not quoted is split at white space, after the substitution. EXPOSE is read so.</summary>
+    /// <summary>Expands a word that may become several: what is not quoted is split at white space, after the substitution.
+    /// EXPOSE is read so.</summary>
     public static IReadOnlyList<string> ExpandWords(Word word, Func<string, string?> lookup, DiagnosticBag diagnostics, char escape = '\\')
     {
         ShellLexer lexer = new(word.Text, lookup, escape);
@@ -37,7 +38,8 @@ public static class VariableExpander
         return Report(lexer, word.Text, word.Span, diagnostics) ? [word.Text] : lexer.Words;
     }
 
-    /// <summary>Expands the content of a here-document whose delimiter is not quoted: quotes are ordinary characters there, and the escape is always a backslash.</summary>
+    /// <summary>Expands the content of a here-document whose delimiter is not quoted: quotes are ordinary characters there, and the escape
+    /// is always a backslash.</summary>
     public static string ExpandContent(Heredoc heredoc, Func<string, string?> lookup, DiagnosticBag diagnostics)
     {
         if (!heredoc.Expand)
@@ -62,8 +64,11 @@ public static class VariableExpander
             return false;
 
         // A word that stands in the file as it is can be pointed into; one that lost an escape cannot.
-        var exact = span.Length == text.Length ? span with { Start = span.Start + problem.Start, Length = Math.Max(problem.Length, span.Length == 0 ? 0 : 1) } : span;
-        diagnostics.Error(problem.Code, problem.Summary, exact, problem.Code == DockerfileCodes.UnmatchedQuote ? cureForQuotes ?? problem.Detail : problem.Detail);
+        var exact = span.Length == text.Length
+            ? span with { Start = span.Start + problem.Start, Length = Math.Max(problem.Length, span.Length == 0 ? 0 : 1) }
+            : span;
+        diagnostics.Error(problem.Code, problem.Summary, exact,
+            problem.Code == DockerfileCodes.UnmatchedQuote ? cureForQuotes ?? problem.Detail : problem.Detail);
         return true;
     }
 }

@@ -102,7 +102,8 @@ public sealed record CompressionDefinition(SourceSpan Span, string Name);
 /// <param name="Suite">The release, such as <c>bookworm</c>.</param>
 /// <param name="Packages">Packages beside the minimal set, in the file's order.</param>
 /// <param name="Mirror">Where packages come from; null for the bootstrapper's own default.</param>
-public sealed record DebianImage(string Name, SourceSpan Span, string Suite, IReadOnlyList<string> Packages, string? Mirror) : ImageDefinition(Name, Span)
+public sealed record DebianImage(
+    string Name, SourceSpan Span, string Suite, IReadOnlyList<string> Packages, string? Mirror) : ImageDefinition(Name, Span)
 {
     /// <summary>Whether packages keep their manuals, documents and translations.</summary>
     public bool KeepsDocumentation { get; init; }
@@ -115,12 +116,16 @@ public sealed record DebianImage(string Name, SourceSpan Span, string Suite, IRe
 /// <param name="Context">The build context, relative to the project's directory.</param>
 /// <param name="Target">The stage to build; null for the last.</param>
 /// <param name="Arguments">Build arguments, in the file's order.</param>
-public sealed record DockerfileImage(string Name, SourceSpan Span, string Dockerfile, string Context, string? Target, IReadOnlyList<KeyValuePair<string, string>> Arguments) : ImageDefinition(Name, Span)
+public sealed record DockerfileImage(
+    string Name, SourceSpan Span, string Dockerfile, string Context, string? Target, IReadOnlyList<KeyValuePair<string, string>> Arguments)
+    : ImageDefinition(Name, Span)
 {
-    /// <summary>The directory that the Dockerfile must be in, absolute, where a person named one outside of the project; null for the project's.</summary>
+    /// <summary>The directory that the Dockerfile must be in, absolute, where a person named one outside of the project;
+    /// null for the project's.</summary>
     public string? DockerfileRoot { get; init; }
 
-    /// <summary>The directory that the context must be in, absolute, where a person named one outside of the project; null for the project's.</summary>
+    /// <summary>The directory that the context must be in, absolute, where a person named one outside of the project;
+    /// null for the project's.</summary>
     public string? ContextRoot { get; init; }
 }
 
@@ -232,7 +237,8 @@ public sealed record RolloutDefinition
     /// <summary>How long the old generation may take to finish what is in flight.</summary>
     public TimeSpan Drain { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long connections that outlive every request, such as WebSockets, may stay at a generation that is let go before they are cut.</summary>
+    /// <summary>How long connections that outlive every request, such as WebSockets,
+    /// may stay at a generation that is let go before they are cut.</summary>
     public TimeSpan DrainConnections { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>Harm budget: requests that may fail beyond what the share of traffic explains.</summary>

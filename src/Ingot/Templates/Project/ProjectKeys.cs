@@ -30,7 +30,11 @@ public static class ProjectKeys
     public static KeySection Normalise { get; } = new("images/*/normalise", "off");
 
     /// <summary>A service.</summary>
-    public static KeySection Service { get; } = new("services/*", "image", "port", "listen", "replicas", "health", "request-timeout", "config", "writable", "limits", "rollout") { Later = ["secrets", "volumes"] };
+    public static KeySection Service { get; } = new("services/*", "image", "port", "listen", "replicas", "health", "request-timeout",
+        "config", "writable", "limits", "rollout")
+    {
+        Later = ["secrets", "volumes"],
+    };
 
     /// <summary>How an instance shows that it is well.</summary>
     public static KeySection Health { get; } = new("services/*/health", "path", "interval", "timeout", "healthy", "unhealthy", "deadline");
@@ -39,7 +43,11 @@ public static class ProjectKeys
     public static KeySection Limits { get; } = new("services/*/limits", "memory", "cpus", "pids");
 
     /// <summary>How a new generation takes over.</summary>
-    public static KeySection Rollout { get; } = new("services/*/rollout", "canary", "blue-green", "observe", "deadline", "drain", "drain-connections", "detect", "abort", "synthetic", "keep") { Later = ["rolling"] };
+    public static KeySection Rollout { get; } = new("services/*/rollout", "canary", "blue-green", "observe", "deadline", "drain",
+        "drain-connections", "detect", "abort", "synthetic", "keep")
+    {
+        Later = ["rolling"],
+    };
 
     /// <summary>What ends a rollout beside the judge.</summary>
     public static KeySection Abort { get; } = new("services/*/rollout/abort", "failed-requests");

@@ -3,7 +3,8 @@ using Ingot.Yaml;
 
 namespace Ingot.Templates.Project;
 
-/// <summary>Reads an <c>ingot.yaml</c>. Everything wrong is reported at once, with line, column and path; it does not throw for any text.</summary>
+/// <summary>Reads an <c>ingot.yaml</c>. Everything wrong is reported at once, with line, column and path;
+/// it does not throw for any text.</summary>
 public static class ProjectParser
 {
     // A file that is not a project has a mistake on every line; nobody reads more.
@@ -17,7 +18,8 @@ public static class ProjectParser
         EmptyCure: "start with ingot: 1");
 
     /// <summary>The project; null when <paramref name="diagnostics"/> got an error.</summary>
-    public static ProjectDefinition? Parse(SourceText source, DiagnosticBag diagnostics) => Parse(source, diagnostics, ImageTemplate.Standard);
+    public static ProjectDefinition? Parse(SourceText source, DiagnosticBag diagnostics) =>
+        Parse(source, diagnostics, ImageTemplate.Standard);
 
     /// <summary>As the other, of a project whose images may be made from <paramref name="templates"/>.</summary>
     public static ProjectDefinition? Parse(SourceText source, DiagnosticBag diagnostics, IReadOnlyList<ImageTemplate> templates)

@@ -95,7 +95,9 @@ public static partial class ProjectProposal
     }
 
     // Anything unusual gets quotes, and what YAML reads as something else than a text.
-    private static string Quoted(string text) => PlainText().IsMatch(text) && !s_words.Contains(text.ToLowerInvariant()) && !text.All(char.IsAsciiDigit)
+    private static string Quoted(string text) => PlainText().IsMatch(text)
+        && !s_words.Contains(text.ToLowerInvariant())
+        && !text.All(char.IsAsciiDigit)
         ? text
         : $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 
@@ -167,7 +169,8 @@ public static partial class ProjectProposal
         return listen;
     }
 
-    [GeneratedRegex(@"^(Dockerfile|Containerfile)\.?|\.(Dockerfile|Containerfile)$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^(Dockerfile|Containerfile)\.?|\.(Dockerfile|Containerfile)$",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex FileStem();
 
     [GeneratedRegex("[^a-z0-9]+")]

@@ -40,7 +40,8 @@ internal sealed partial class ProjectReader
         if (field.Node is YamlScalar)
         {
             if (read(field) is { } single)
-                values = new(stages.Where(stage => stage.Target is not null).ToDictionary(stage => stage.Name, _ => single), StringComparer.Ordinal);
+                values = new(stages.Where(stage => stage.Target is not null).ToDictionary(stage => stage.Name, _ => single),
+                    StringComparer.Ordinal);
             return values;
         }
 
@@ -57,9 +58,11 @@ internal sealed partial class ProjectReader
     {
         var stage = stages.FirstOrDefault(s => s.Name == entry.Name);
         if (stage is null)
-            diagnostics.Error(ProjectCodes.Undefined, $"there is no stage '{Show(entry.Name)}'", entry.Key.Span, Suggestion.For(entry.Name, stages.Select(s => s.Name)), entry.Value.Path);
+            diagnostics.Error(ProjectCodes.Undefined, $"there is no stage '{Show(entry.Name)}'", entry.Key.Span,
+                Suggestion.For(entry.Name, stages.Select(s => s.Name)), entry.Value.Path);
         else if (stage.Target is null)
-            diagnostics.Error(ProjectCodes.Conflict, $"nothing runs in the stage '{entry.Name}': it has no target", entry.Key.Span, "give the stage a target, or take this away", entry.Value.Path);
+            diagnostics.Error(ProjectCodes.Conflict, $"nothing runs in the stage '{entry.Name}': it has no target", entry.Key.Span,
+                "give the stage a target, or take this away", entry.Value.Path);
         return stage is not null;
     }
 
@@ -68,7 +71,9 @@ internal sealed partial class ProjectReader
 
     private TimeSpan? ReadRequestTimeout(Field? field) => Value(
         field,
-        text => Quantity.Duration(text) is { } duration && duration >= TimeSpan.FromMilliseconds(1) && duration <= TimeSpan.FromDays(1) ? duration : (TimeSpan?)null,
+        text => Quantity.Duration(text) is { } duration && duration >= TimeSpan.FromMilliseconds(1) && duration <= TimeSpan.FromDays(1)
+            ? duration
+            : (TimeSpan?)null,
         "a time for a request",
         "from 1ms to 24h, such as 30s or 10m");
 
@@ -97,7 +102,8 @@ internal sealed partial class ProjectReader
         foreach (var entry in Pairs(field))
         {
             if (!ProjectValues.IsEnvironmentName(entry.Name))
-                diagnostics.Error(ProjectCodes.BadName, $"'{Show(entry.Name)}' cannot name a variable", entry.Key.Span, "a letter or '_', then letters, digits, '_', '.' or '-'", entry.Value.Path);
+                diagnostics.Error(ProjectCodes.BadName, $"'{Show(entry.Name)}' cannot name a variable", entry.Key.Span,
+                    "a letter or '_', then letters, digits, '_', '.' or '-'", entry.Value.Path);
             if (entry.Value.Node is YamlMap)
                 stageConfig[entry.Name] = ReadVariableOfStages(entry.Value, stages);
             else if (ReadVariable(entry.Value) is { } value)
@@ -136,7 +142,8 @@ internal sealed partial class ProjectReader
         foreach (var entry in Pairs(field))
         {
             if (!ProjectValues.IsInstancePath(entry.Name))
-                diagnostics.Error(ProjectCodes.BadValue, $"'{Show(entry.Name)}' is not a directory that can be made writable", entry.Key.Span, "an absolute path such as /var/cache/web", entry.Value.Path);
+                diagnostics.Error(ProjectCodes.BadValue, $"'{Show(entry.Name)}' is not a directory that can be made writable",
+                    entry.Key.Span, "an absolute path such as /var/cache/web", entry.Value.Path);
             if (Size(entry.Value, 4096) is { } size)
                 writable[entry.Name] = size;
         }
@@ -152,7 +159,11 @@ internal sealed partial class ProjectReader
         {
             // The least that container engines take.
             Memory = Size(section["memory"], 6 << 20) ?? defaults.Memory,
-            Cpus = (double?)Value(section["cpus"], text => ProjectValues.Number(text) is > 0 and <= 1024 and var cpus ? cpus : (decimal?)null, "a number of processors", "such as 0.5 or 2") ?? defaults.Cpus,
+            Cpus = (double?)Value(
+                section["cpus"],
+                text => ProjectValues.Number(text) is > 0 and <= 1024 and var cpus ? cpus : (decimal?)null,
+                "a number of processors",
+                "such as 0.5 or 2") ?? defaults.Cpus,
             Pids = Whole(section["pids"], 1, 1_000_000) ?? defaults.Pids,
         };
     }
@@ -163,7 +174,8 @@ internal sealed partial class ProjectReader
         if (size is null || size >= minimum)
             return size;
 
-        Bad(field!, $"'{Scalar(field!)}' is too small", string.Create(CultureInfo.InvariantCulture, $"at least {minimum} bytes; such as 64Mi"));
+        Bad(field!, $"'{Scalar(field!)}' is too small",
+            string.Create(CultureInfo.InvariantCulture, $"at least {minimum} bytes; such as 64Mi"));
         return null;
     }
 
@@ -212,7 +224,8 @@ internal sealed partial class ProjectReader
         if (Text(field) is { } text && text != "true")
             Bad(field, $"'{Show(text)}' says nothing", "write blue-green: true, or canary: [5%, 25%, 50%]");
         if (section["canary"] is { } canary)
-            diagnostics.Error(ProjectCodes.Conflict, "a rollout is blue-green or a canary, not both", canary.Span, "leave one of them", canary.Path);
+            diagnostics.Error(ProjectCodes.Conflict, "a rollout is blue-green or a canary, not both", canary.Span,
+                "leave one of them", canary.Path);
     }
 
     private List<int> ReadCanary(Field? field)
@@ -226,7 +239,8 @@ internal sealed partial class ProjectReader
             if (Value(item, Weight, "a step", "a whole percentage from 1% to 99%") is not { } weight)
                 continue;
             if (weights.Count > 0 && weight <= weights[^1])
-                Bad(item, string.Create(CultureInfo.InvariantCulture, $"{weight}% comes after {weights[^1]}%"), "each step takes more traffic than the one before");
+                Bad(item, string.Create(CultureInfo.InvariantCulture, $"{weight}% comes after {weights[^1]}%"),
+                    "each step takes more traffic than the one before");
             else
                 weights.Add(weight);
         }
@@ -241,7 +255,8 @@ internal sealed partial class ProjectReader
 
     private double? ReadDetect(Field? field)
     {
-        var percent = Value(field, text => ProjectValues.Percentage(text) is > 0 and < 100 and var found ? found : (decimal?)null, "a failure rate", "a percentage between 0% and 100%, such as 1%");
+        var percent = Value(field, text => ProjectValues.Percentage(text) is > 0 and < 100 and var found ? found : (decimal?)null,
+            "a failure rate", "a percentage between 0% and 100%, such as 1%");
         return (double?)(percent / 100);
     }
 

@@ -36,7 +36,8 @@ internal sealed partial class ProjectReader
         if (ProjectKeys.LaterTargets.Contains(text))
             Later(field.Node, field.Path, $"the target '{text}' is not supported yet", "write target: docker");
         else
-            diagnostics.Error(ProjectCodes.Undefined, $"there is no target '{Show(text)}'", field.Span, Suggestion.For(text, [.. ProjectKeys.Targets, .. ProjectKeys.LaterTargets]) ?? "known is docker", field.Path);
+            diagnostics.Error(ProjectCodes.Undefined, $"there is no target '{Show(text)}'", field.Span,
+                Suggestion.For(text, [.. ProjectKeys.Targets, .. ProjectKeys.LaterTargets]) ?? "known is docker", field.Path);
         return "docker";
     }
 

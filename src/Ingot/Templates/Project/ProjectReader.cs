@@ -22,7 +22,8 @@ internal sealed record Section(Field Field, IReadOnlyDictionary<string, Field> F
 /// <summary>A named entry of a mapping of names.</summary>
 internal sealed record Entry(string Name, YamlScalar Key, Field Value);
 
-/// <summary>Turns the nodes of an <c>ingot.yaml</c> into a project; after a mistake it goes on with what would have been the default.</summary>
+/// <summary>Turns the nodes of an <c>ingot.yaml</c> into a project;
+/// after a mistake it goes on with what would have been the default.</summary>
 internal sealed partial class ProjectReader(SourceText source, DiagnosticBag diagnostics, IReadOnlyList<ImageTemplate> templates)
 {
     private readonly KeySection _imageKeys = ProjectKeys.ImageOf(templates);
@@ -51,7 +52,9 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
 
     private void ReadFormat(Section section)
     {
-        if (Required(section, "ingot") is { } format && Value(format, ProjectValues.WholeNumber, "a format", "write ingot: 1") is { } number && number != 1)
+        if (Required(section, "ingot") is { } format
+            && Value(format, ProjectValues.WholeNumber, "a format", "write ingot: 1") is { } number
+            && number != 1)
             Bad(format, $"the format {number.ToString(CultureInfo.InvariantCulture)} is not known", "write ingot: 1");
     }
 
@@ -92,12 +95,14 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
     private void UnknownKey(YamlScalar key, string path, KeySection keys, List<string> misspelt)
     {
         string? meant = Suggestion.For(key.Text, [.. keys.Keys, .. keys.Later]);
-        diagnostics.Error(ProjectCodes.UnknownKey, $"unknown key '{Show(key.Text)}'", key.Span, meant ?? $"known are {string.Join(", ", keys.Keys)}", path.Length == 0 ? null : path);
+        diagnostics.Error(ProjectCodes.UnknownKey, $"unknown key '{Show(key.Text)}'", key.Span,
+            meant ?? $"known are {string.Join(", ", keys.Keys)}", path.Length == 0 ? null : path);
         misspelt.AddRange(keys.Keys.Where(known => meant is not null && meant == Suggestion.For(known, [known])));
     }
 
     private Section Optional(Field? field, KeySection keys) =>
-        (field is null ? null : ReadSection(field, keys)) ?? new(field ?? new(new YamlScalar(source.Span(0, 0), "", false), ""), new Dictionary<string, Field>());
+        (field is null ? null : ReadSection(field, keys))
+            ?? new(field ?? new(new YamlScalar(source.Span(0, 0), "", false), ""), new Dictionary<string, Field>());
 
     // A mapping whose keys are names that a person chose.
     private IEnumerable<Entry> Entries(Field? field)
@@ -117,7 +122,8 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         if (field is null)
             return [];
         if (field.Node is YamlMap map)
-            return map.Entries.Select(entry => new Entry(entry.Key.Text, entry.Key, new(entry.Value, YamlPath.Join(field.Path, entry.Key.Text))));
+            return map.Entries
+                .Select(entry => new Entry(entry.Key.Text, entry.Key, new(entry.Value, YamlPath.Join(field.Path, entry.Key.Text))));
 
         WrongKind(field, "a mapping");
         return [];
@@ -148,7 +154,8 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
             else if (known.Contains(text))
                 chosen.Add(text);
             else if (what != "gate" || !_laterGates.Contains(text))
-                diagnostics.Error(ProjectCodes.Undefined, $"there is no {what} '{Show(text)}'", item.Span, Suggestion.For(text, known) ?? $"known are {string.Join(", ", known)}", item.Path);
+                diagnostics.Error(ProjectCodes.Undefined, $"there is no {what} '{Show(text)}'", item.Span,
+                    Suggestion.For(text, known) ?? $"known are {string.Join(", ", known)}", item.Path);
         }
 
         return chosen;
@@ -162,7 +169,8 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
             return null;
 
         var span = section.Field.Span with { Length = Math.Min(section.Field.Span.Length, 1) };
-        diagnostics.Error(ProjectCodes.MissingKey, $"the key '{key}' is missing", span, null, section.Field.Path.Length == 0 ? null : section.Field.Path);
+        diagnostics.Error(ProjectCodes.MissingKey, $"the key '{key}' is missing", span, null,
+            section.Field.Path.Length == 0 ? null : section.Field.Path);
         return null;
     }
 
@@ -195,7 +203,11 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
     private int? Whole(Field? field, int minimum, int maximum)
     {
         string range = string.Create(CultureInfo.InvariantCulture, $"a whole number from {minimum} to {maximum}");
-        return Value(field, text => ProjectValues.WholeNumber(text) is { } number && number >= minimum && number <= maximum ? number : (int?)null, range, null);
+        return Value(
+            field,
+            text => ProjectValues.WholeNumber(text) is { } number && number >= minimum && number <= maximum ? number : (int?)null,
+            range,
+            null);
     }
 
     private TimeSpan? Duration(Field? field, bool positive = true)
@@ -234,7 +246,8 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         if (ProjectValues.RelativePath(text) is { } path)
             return path;
 
-        diagnostics.Error(ProjectCodes.BadPath, $"'{Show(text)}' is not a path below the project's directory", field!.Span, "paths are relative and do not lead out with '..'", field.Path);
+        diagnostics.Error(ProjectCodes.BadPath, $"'{Show(text)}' is not a path below the project's directory", field!.Span,
+            "paths are relative and do not lead out with '..'", field.Path);
         return null;
     }
 
@@ -246,10 +259,13 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
             return;
 
         string cure = field.Node is YamlScalar { IsNull: true } ? cureForNothing : $"write {expected}";
-        diagnostics.Error(ProjectCodes.WrongKind, $"{field.Node.Kind} stands here, not {expected}", field.Span, cure, field.Path.Length == 0 ? null : field.Path);
+        diagnostics.Error(ProjectCodes.WrongKind, $"{field.Node.Kind} stands here, not {expected}", field.Span, cure,
+            field.Path.Length == 0 ? null : field.Path);
     }
 
-    private void Bad(Field field, string summary, string? cure) => diagnostics.Error(ProjectCodes.BadValue, summary, field.Span, cure, field.Path);
+    private void Bad(Field field, string summary, string? cure) =>
+        diagnostics.Error(ProjectCodes.BadValue, summary, field.Span, cure, field.Path);
 
-    private void Later(YamlNode node, string path, string summary, string? cure) => diagnostics.Error(ProjectCodes.NotSupportedYet, summary, node.Span, cure, path);
+    private void Later(YamlNode node, string path, string summary, string? cure) =>
+        diagnostics.Error(ProjectCodes.NotSupportedYet, summary, node.Span, cure, path);
 }

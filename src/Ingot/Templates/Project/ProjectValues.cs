@@ -5,7 +5,8 @@ using System.Text.RegularExpressions;
 
 namespace Ingot.Templates.Project;
 
-/// <summary>The small languages inside values: durations, sizes, percentages, names, addresses, paths. Each answers null for what it is not.</summary>
+/// <summary>The small languages inside values: durations, sizes, percentages, names, addresses, paths.
+/// Each answers null for what it is not.</summary>
 internal static partial class ProjectValues
 {
     public static bool IsName(string text) => text.Length <= 63 && Name().IsMatch(text);
@@ -19,13 +20,15 @@ internal static partial class ProjectValues
 
     public static bool IsPackage(string text) => Package().IsMatch(text);
 
-    /// <summary>A time as <see href="https://www.rfc-editor.org/rfc/rfc3339#section-5.6">RFC 3339</see> writes it, or seconds since 1970; whole seconds, before the year 10000.</summary>
+    /// <summary>A time as <see href="https://www.rfc-editor.org/rfc/rfc3339#section-5.6">RFC 3339</see> writes it, or seconds since 1970;
+    /// whole seconds, before the year 10000.</summary>
     public static DateTimeOffset? Time(string text)
     {
         if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long seconds))
             return seconds < 253402300800 ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
 
-        bool isTime = Timestamp().IsMatch(text) & DateTimeOffset.TryParse(text.ToUpperInvariant(), CultureInfo.InvariantCulture, DateTimeStyles.None, out var time);
+        bool isTime = Timestamp().IsMatch(text) & DateTimeOffset.TryParse(text.ToUpperInvariant(), CultureInfo.InvariantCulture,
+            DateTimeStyles.None, out var time);
         return isTime && time.Ticks % TimeSpan.TicksPerSecond == 0 && time >= DateTimeOffset.UnixEpoch ? time.ToUniversalTime() : null;
     }
 
@@ -90,7 +93,8 @@ internal static partial class ProjectValues
     [GeneratedRegex(@"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\z")]
     private static partial Regex Name();
 
-    [GeneratedRegex(@"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?\z")]
+    [GeneratedRegex(@"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0"
+        + @"|[1-9][0-9]*)(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?\z")]
     private static partial Regex Version();
 
     [GeneratedRegex(@"^[A-Za-z_][A-Za-z0-9_.-]*\z")]

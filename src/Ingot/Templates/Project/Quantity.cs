@@ -34,7 +34,8 @@ public static partial class Quantity
     internal static (decimal Number, string Unit)? Split(string text)
     {
         var match = NumberAndUnit().Match(text);
-        return match.Success && decimal.TryParse(match.Groups[1].Value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)
+        return match.Success
+            && decimal.TryParse(match.Groups[1].Value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)
             ? (number, match.Groups[2].Value)
             : null;
     }

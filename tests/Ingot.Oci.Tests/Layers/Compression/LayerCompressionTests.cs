@@ -58,7 +58,8 @@ public sealed class LayerCompressionTests
         using var directory = new TemporaryDirectory();
         byte[] bytes = Text(3_456_789);
         await File.WriteAllBytesAsync(directory.At("data"), await CompressAsync(LayerCompression.Find(name)!, bytes));
-        using var process = Process.Start(new ProcessStartInfo(program, ["-dc"]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        using var process =
+            Process.Start(new ProcessStartInfo(program, ["-dc"]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
         var output = Digest.OfAsync(process.StandardOutput.BaseStream);
         await using (var input = File.OpenRead(directory.At("data")))
             await input.CopyToAsync(process.StandardInput.BaseStream);
@@ -80,7 +81,8 @@ public sealed class LayerCompressionTests
         byte[] compressed = await PipeAsync(program, ["-c", .. options], bytes);
         Assert.Equal(Digest.Of(bytes), Digest.Of(await DecompressAsync(LayerCompression.Find(name)!, compressed)));
         // Two pieces one after the other are one stream.
-        Assert.Equal(Digest.Of([.. bytes, .. bytes]), Digest.Of(await DecompressAsync(LayerCompression.Find(name)!, [.. compressed, .. compressed])));
+        Assert.Equal(Digest.Of([.. bytes, .. bytes]),
+            Digest.Of(await DecompressAsync(LayerCompression.Find(name)!, [.. compressed, .. compressed])));
     }
 
     [Fact]
@@ -247,7 +249,8 @@ public sealed class LayerCompressionTests
 
     private static async Task<byte[]> PipeAsync(string program, string[] arguments, byte[] input)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        using var process =
+            Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
         var output = new MemoryStream();
         var copy = process.StandardOutput.BaseStream.CopyToAsync(output);
         await process.StandardInput.BaseStream.WriteAsync(input);

@@ -33,7 +33,8 @@ public sealed class ErofsImageTests : IDisposable
         try
         {
             if (vector.Sections.ContainsKey("lower"))
-                await LayerExtractor.ExtractAsync(new MemoryStream(ArchiveScript.Build([.. vector.Lines("lower"), "end"])), lower, new ExtractOptions { Whiteouts = WhiteoutForm.Overlay });
+                await LayerExtractor.ExtractAsync(new MemoryStream(ArchiveScript.Build([.. vector.Lines("lower"), "end"])), lower,
+                    new ExtractOptions { Whiteouts = WhiteoutForm.Overlay });
             byte[] tar = ArchiveScript.Build([.. vector.Lines("layer"), "end"]);
             var index = await LayerReader.IndexAsync(new MemoryStream(tar));
             Assert.Equal(expected, Read(index, new ErofsOptions { LowerDirectories = [lower] }).List());
@@ -52,7 +53,8 @@ public sealed class ErofsImageTests : IDisposable
             var (tar, index) = RandomLayer.Make(new Random(seed));
             var image = Read(index);
             Assert.Equal(LayerModel.List(index), image.List());
-            foreach (var file in index.Files.Where(file => file.Type is TarEntryType.File or TarEntryType.HardLink && file.Digest is not null))
+            foreach (var file in index.Files
+                .Where(file => file.Type is TarEntryType.File or TarEntryType.HardLink && file.Digest is not null))
                 Assert.Equal(file.Digest, Digest.Of(image.Content(Latin(file.Path), tar)));
         }).Holds();
     }
@@ -134,7 +136,8 @@ public sealed class ErofsImageTests : IDisposable
     [Fact]
     public void TheRootIsAsTheLayerSays()
     {
-        var root = Read(Index(Directory("") with { Entry = Directory("").Entry with { Mode = 0b1_111_000_001, UserId = 70_000, GroupId = 80_000 } }))[""];
+        var root = Read(Index(
+            Directory("") with { Entry = Directory("").Entry with { Mode = 0b1_111_000_001, UserId = 70_000, GroupId = 80_000 } }))[""];
         Assert.Equal((0b1_111_000_001, 70_000u, 80_000u), (root.Mode, root.UserId, root.GroupId));
     }
 
@@ -187,9 +190,11 @@ public sealed class ErofsImageTests : IDisposable
     public void ADirectoryOfManyNamesIsSortedThroughAllItsBlocks()
     {
         var random = new Random(7);
-        var names = Enumerable.Range(0, 30_000).Select(i => $"{random.Next()}{new string('n', i % 60)}").Concat(["!", "-", ".!", ".a", "..!", "..a", new string('x', 255), "\uDCFF"]).Distinct().ToList();
+        var names = Enumerable.Range(0, 30_000).Select(i => $"{random.Next()}{new string('n', i % 60)}")
+            .Concat(["!", "-", ".!", ".a", "..!", "..a", new string('x', 255), "\uDCFF"]).Distinct().ToList();
         var image = Read(Index([.. names.Select(name => File("d/" + name))]));
-        Assert.Equal(names.Select(name => "d/" + Latin(name)).Order(StringComparer.Ordinal), image.Files.SelectMany(file => file.Paths).Where(path => path.Length > 1).Order(StringComparer.Ordinal));
+        Assert.Equal(names.Select(name => "d/" + Latin(name)).Order(StringComparer.Ordinal),
+            image.Files.SelectMany(file => file.Paths).Where(path => path.Length > 1).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -252,7 +257,9 @@ public sealed class ErofsImageTests : IDisposable
             ["trusted.x"] = [4],
             ["system.posix_acl_access"] = [5],
         };
-        var image = Read(Index([With(File("f", 600, offset: 0), attributes), With(Directory("d"), attributes), With(Link("l", "f"), attributes)], "d/.wh..wh..opq"));
+        var image = Read(Index(
+            [With(File("f", 600, offset: 0), attributes), With(Directory("d"), attributes), With(Link("l", "f"), attributes)],
+            "d/.wh..wh..opq"));
         Assert.Equal(["security.capability", "user.a", "user.b", "user." + new string('n', 250)], image["f"].Attributes.Keys);
         Assert.Equal(["trusted.overlay.opaque", "user.a", "user.b", "user." + new string('n', 250)], image["d"].Attributes.Keys);
         Assert.Equal("y"u8, image["d"].Attributes["trusted.overlay.opaque"]);
@@ -267,7 +274,8 @@ public sealed class ErofsImageTests : IDisposable
     [InlineData("trusted.overlay.redirect", 1, "steers overlay file systems")]
     [InlineData("user.overlay.whiteout", 1, "steers overlay file systems")]
     public void AnAttributeThatCannotBeSetIsRefused(string name, int length, string message) =>
-        Assert.Contains(message, Refused(Index(With(File("f"), new(StringComparer.Ordinal) { [name] = new byte[length] }))), StringComparison.Ordinal);
+        Assert.Contains(message, Refused(Index(With(File("f"), new(StringComparer.Ordinal) { [name] = new byte[length] }))),
+            StringComparison.Ordinal);
 
     [Fact]
     public void MoreAttributesThanAnInodeCountsAreRefused()
@@ -278,13 +286,17 @@ public sealed class ErofsImageTests : IDisposable
         Assert.Equal(4, Read(Index(With(File("f"), attributes)))["f"].Attributes.Count);
         attributes["user.e"] = new byte[3000];
         Assert.Contains("bytes of attributes", Refused(Index(With(File("f"), attributes))), StringComparison.Ordinal);
-        Assert.Contains("whose name Linux does not know", Refused(Index(With(File("f"), new(StringComparer.Ordinal) { ["user." + new string('n', 251)] = [] }))), StringComparison.Ordinal);
+        Assert.Contains(
+            "whose name Linux does not know",
+            Refused(Index(With(File("f"), new(StringComparer.Ordinal) { ["user." + new string('n', 251)] = [] }))),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void HardLinksAreNamesOfOneFileWhateverTheirOrder()
     {
-        var image = Read(Index(HardLink("a", "m"), HardLink("b/c", "a"), File("m"), Link("s", "x"), HardLink("z", "s"), HardLink("0", "z")));
+        var image = Read(Index(HardLink("a", "m"), HardLink("b/c", "a"), File("m"), Link("s", "x"), HardLink("z", "s"),
+            HardLink("0", "z")));
         Assert.Equal(["a", "b/c", "m"], image["m"].Paths.Order(StringComparer.Ordinal));
         Assert.Equal(["0", "s", "z"], image["s"].Paths.Order(StringComparer.Ordinal));
     }
@@ -299,7 +311,10 @@ public sealed class ErofsImageTests : IDisposable
     [InlineData("hidden", "not a file that the layer brought before")]
     public void AHardLinkToNoFileOfTheLayerIsRefused(string target, string message)
     {
-        var index = Index([HardLink("l", target), HardLink("l2", "l3"), HardLink("l3", "l2"), Directory("d"), File("implied/x"), File("replaced", 5, offset: 512)], ".wh.hidden");
+        var index = Index(
+            [HardLink("l", target), HardLink("l2", "l3"), HardLink("l3", "l2"), Directory("d"), File("implied/x"),
+                File("replaced", 5, offset: 512)],
+            ".wh.hidden");
         Assert.Contains(message, Refused(index), StringComparison.Ordinal);
     }
 
@@ -317,14 +332,18 @@ public sealed class ErofsImageTests : IDisposable
     [InlineData(0, 0x100000, "does not know")]
     [InlineData(-1, 0, "does not know")]
     public void ADeviceThatCannotBeIsRefused(int major, int minor, string message) =>
-        Assert.Contains(message, Refused(Index(Device("c", TarEntryType.CharacterDevice, major, minor)), new ErofsOptions { AllowDevices = true }), StringComparison.Ordinal);
+        Assert.Contains(
+            message,
+            Refused(Index(Device("c", TarEntryType.CharacterDevice, major, minor)), new ErofsOptions { AllowDevices = true }),
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData(255, true)]
     [InlineData(256, false)]
     public void ANameHasAtMost255Bytes(int length, bool isAllowed)
     {
-        foreach (string name in new[] { new string('n', length), new string('n', length - 2) + "é", new string('n', length - 1) + "\uDC80", new string('n', length - 4) + "😀" })
+        foreach (string name in new[] { new string('n', length), new string('n', length - 2) + "é", new string('n', length - 1) + "\uDC80",
+            new string('n', length - 4) + "😀" })
         {
             if (isAllowed)
                 Assert.Equal(Latin(name), Read(Index(File(name))).Files.Single(file => file.Type == 'f').Paths.Single());
@@ -338,7 +357,8 @@ public sealed class ErofsImageTests : IDisposable
     [InlineData(uint.MaxValue, 0)]
     [InlineData(0, long.MaxValue)]
     public void AnOwnerBeyondLinuxIsRefused(long user, long group) =>
-        Assert.Contains("which Linux does not know", Refused(Index(File("f") with { Entry = File("f").Entry with { UserId = user, GroupId = group } })), StringComparison.Ordinal);
+        Assert.Contains("which Linux does not know",
+            Refused(Index(File("f") with { Entry = File("f").Entry with { UserId = user, GroupId = group } })), StringComparison.Ordinal);
 
     [Theory]
     [InlineData(".wh.")]
@@ -365,29 +385,37 @@ public sealed class ErofsImageTests : IDisposable
         string lower = _directory.Make("lower");
         System.IO.Directory.CreateDirectory(Path.Combine(lower, "there"));
         var index = Index([Directory("o/d")], ".wh.a", "there/.wh.a", "new/.wh.a", "o/.wh..wh..opq", "o/.wh.a", "o/d/.wh.a");
-        Assert.Equal("a c 600 0:0 0 0,0\nnew d 755 0:0 0\no d 755 0:0 0 opaque\no/d d 755 0:0 0\nthere d 755 0:0 0\nthere/a c 600 0:0 0 0,0", WithoutTimes(Read(index, new ErofsOptions { LowerDirectories = [lower] }).List()));
+        Assert.Equal(
+            "a c 600 0:0 0 0,0\nnew d 755 0:0 0\no d 755 0:0 0 opaque\no/d d 755 0:0 0\nthere d 755 0:0 0\nthere/a c 600 0:0 0 0,0",
+            WithoutTimes(Read(index, new ErofsOptions { LowerDirectories = [lower] }).List()));
         Assert.Contains("new/a c 600", Read(index).List(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void WithoutADeviceThereIsNoImage() => Assert.Throws<ArgumentOutOfRangeException>(() => ErofsImage.Write(Stream.Null, Index(), []));
+    public void WithoutADeviceThereIsNoImage() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => ErofsImage.Write(Stream.Null, Index(), []));
 
     // The directory below was made just now.
-    private static string WithoutTimes(string list) => System.Text.RegularExpressions.Regex.Replace(list, "(?<=there d 755 0:0 )[0-9]+", "0");
+    private static string WithoutTimes(string list) =>
+        System.Text.RegularExpressions.Regex.Replace(list, "(?<=there d 755 0:0 )[0-9]+", "0");
 
     private static FileRecord File(string path, long size = 0, long offset = 0) =>
         new(new TarEntry { Path = path, Type = TarEntryType.File, Size = size }, Digest: null, size, offset);
 
-    private static FileRecord Directory(string path) => new(new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = DirectoryMode }, Digest: null, 0, 0);
+    private static FileRecord Directory(string path) =>
+        new(new TarEntry { Path = path, Type = TarEntryType.Directory, Mode = DirectoryMode }, Digest: null, 0, 0);
 
-    private static FileRecord Link(string path, string text) => new(new TarEntry { Path = path, Type = TarEntryType.SymbolicLink, LinkTarget = text }, Digest: null, 0, 0);
+    private static FileRecord Link(string path, string text) =>
+        new(new TarEntry { Path = path, Type = TarEntryType.SymbolicLink, LinkTarget = text }, Digest: null, 0, 0);
 
-    private static FileRecord HardLink(string path, string target) => new(new TarEntry { Path = path, Type = TarEntryType.HardLink, LinkTarget = target }, Digest: null, 0, 0);
+    private static FileRecord HardLink(string path, string target) =>
+        new(new TarEntry { Path = path, Type = TarEntryType.HardLink, LinkTarget = target }, Digest: null, 0, 0);
 
     private static FileRecord Device(string path, TarEntryType type, int major, int minor) =>
         new(new TarEntry { Path = path, Type = type, DeviceMajor = major, DeviceMinor = minor }, Digest: null, 0, 0);
 
-    private static FileRecord With(FileRecord file, SortedDictionary<string, byte[]> attributes) => file with { Entry = file.Entry with { ExtendedAttributes = attributes } };
+    private static FileRecord With(FileRecord file, SortedDictionary<string, byte[]> attributes) =>
+        file with { Entry = file.Entry with { ExtendedAttributes = attributes } };
 
     private static LayerIndex Index(params FileRecord[] files) => new(files, []);
 
@@ -398,7 +426,8 @@ public sealed class ErofsImageTests : IDisposable
     private static string Refused(LayerIndex index, ErofsOptions? options = null, params long[] devices) =>
         Assert.Throws<LayerException>(() => Write(index, options, devices)).Message;
 
-    private static ErofsReader Read(LayerIndex index, ErofsOptions? options = null, params long[] devices) => ErofsReader.Read(Write(index, options, devices));
+    private static ErofsReader Read(LayerIndex index, ErofsOptions? options = null, params long[] devices) =>
+        ErofsReader.Read(Write(index, options, devices));
 
     private static byte[] Write(LayerIndex index, ErofsOptions? options = null, params long[] devices)
     {

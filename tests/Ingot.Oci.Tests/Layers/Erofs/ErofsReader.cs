@@ -30,7 +30,8 @@ internal sealed class ErofsFile
     public int Mode => TypeAndMode & 0xFFF;
 }
 
-/// <summary>Reads an image as strictly as the format can be read: whatever is not as documented fails the test. Knows nothing of the writer.</summary>
+/// <summary>Reads an image as strictly as the format can be read: whatever is not as documented fails the test.
+/// Knows nothing of the writer.</summary>
 internal sealed class ErofsReader
 {
     private const int Block = 512;
@@ -72,7 +73,8 @@ internal sealed class ErofsReader
 
     /// <summary>The content of a file, from the devices' bytes.</summary>
     public byte[] Content(string path, params byte[][] devices) =>
-        [.. this[path].Pieces.SelectMany(piece => devices[piece.Device - 1][(int)(piece.Block * Block)..(int)((piece.Block * Block) + piece.Bytes)])];
+        [.. this[path].Pieces
+            .SelectMany(piece => devices[piece.Device - 1][(int)(piece.Block * Block)..(int)((piece.Block * Block) + piece.Bytes)])];
 
     /// <summary>Every file as <c>LinuxTree</c> lists an unpacked one.</summary>
     public string List()
@@ -80,14 +82,19 @@ internal sealed class ErofsReader
         var names = _inodes.Values.SelectMany(file => file.Paths.Select(path => (path, file))).Where(pair => pair.path.Length > 0);
         var numbers = new Dictionary<ErofsFile, int>();
         // find puts a tab behind the path, and lines are sorted with it.
-        return string.Join('\n', names.OrderBy(pair => pair.path + "\t", StringComparer.Ordinal).Select(pair => Describe(pair.path, pair.file, numbers)));
+        return string.Join('\n',
+            names.OrderBy(pair => pair.path + "\t", StringComparer.Ordinal).Select(pair => Describe(pair.path, pair.file, numbers)));
     }
 
     private static string Describe(string path, ErofsFile file, Dictionary<ErofsFile, int> numbers)
     {
         string size = file.Type == 'f' ? $" {file.Size}" : "", link = file.Type == 'l' ? " -> " + file.Text : "";
-        string device = file.Type is 'c' or 'b' ? string.Create(CultureInfo.InvariantCulture, $" {(file.Union >> 8) & 0xFFF:x},{(file.Union & 0xFF) | ((file.Union >> 12) & 0xFFF00):x}") : "";
-        string opaque = file.Attributes.ContainsKey("trusted.overlay.opaque") ? " opaque" : "", capability = file.Attributes.ContainsKey("security.capability") ? " capability" : "";
+        string device = file.Type is 'c' or 'b'
+            ? string.Create(CultureInfo.InvariantCulture,
+                $" {(file.Union >> 8) & 0xFFF:x},{(file.Union & 0xFF) | ((file.Union >> 12) & 0xFFF00):x}")
+            : "";
+        string opaque = file.Attributes.ContainsKey("trusted.overlay.opaque") ? " opaque" : "",
+            capability = file.Attributes.ContainsKey("security.capability") ? " capability" : "";
         string shared = "";
         if (file.Type != 'd' && file.Links > 1)
         {
@@ -96,7 +103,8 @@ internal sealed class ErofsReader
             shared = $" #{number}";
         }
 
-        return $"{path} {file.Type} {Convert.ToString(file.Mode, 8)} {file.UserId}:{file.GroupId}{size} {file.Seconds}{link}{device}{opaque}{capability}{shared}";
+        return $"{path} {file.Type} {Convert.ToString(file.Mode, 8)} {file.UserId}:{file.GroupId}{size} "
+            + $"{file.Seconds}{link}{device}{opaque}{capability}{shared}";
     }
 
     // Not recursive: trees may be deep.
@@ -196,7 +204,8 @@ internal sealed class ErofsReader
         for (int at = 0; at < content.Length; at += Block)
             ReadDirectoryBlock(content.AsSpan(at, Math.Min(Block, content.Length - at)), entries);
         for (int i = 1; i < entries.Count; i++)
-            Assert.True(string.CompareOrdinal(entries[i - 1].Name, entries[i].Name) < 0, $"'{entries[i].Name}' is not behind '{entries[i - 1].Name}'");
+            Assert.True(string.CompareOrdinal(entries[i - 1].Name, entries[i].Name) < 0,
+                $"'{entries[i].Name}' is not behind '{entries[i - 1].Name}'");
         Assert.Contains((".", directory.Position, 2), entries);
         Assert.Contains(("..", parent, 2), entries);
         return entries.FindAll(entry => entry.Name is not ("." or ".."));
@@ -234,7 +243,8 @@ internal sealed class ErofsReader
         {
             int nameLength = _image[entry], valueLength = U16(entry + 2);
             long value = entry + 4 + nameLength;
-            attributes.Add(s_prefixes[_image[entry + 1]] + Encoding.Latin1.GetString(_image, (int)entry + 4, nameLength), _image[(int)value..(int)(value + valueLength)]);
+            attributes.Add(s_prefixes[_image[entry + 1]] + Encoding.Latin1.GetString(_image, (int)entry + 4, nameLength),
+                _image[(int)value..(int)(value + valueLength)]);
             entry = at + ((value + valueLength - at + 3) & -4L);
             Assert.InRange(entry, at, end);
         }

@@ -18,7 +18,8 @@ internal static class LayerModel
         opaque.UnionWith(hidden.Where(directories.Contains));
         foreach (string path in directories.Where(path => index.Find(path) is null))
             lines[path] = $"d 755 0:0 0{(opaque.Contains(path) ? " opaque" : "")}";
-        foreach (string path in hidden.Where(path => !directories.Contains(path) && index.Find(path) is null && !Above(path).Any(opaque.Contains)))
+        foreach (string path in hidden
+            .Where(path => !directories.Contains(path) && index.Find(path) is null && !Above(path).Any(opaque.Contains)))
             lines[path] = "c 600 0:0 0 0,0";
         foreach (var file in index.Files)
             lines[file.Path] = Describe(index, file, opaque);
@@ -38,7 +39,9 @@ internal static class LayerModel
         string mode = type == 'l' ? "777" : Convert.ToString(named.Mode, 8);
         string size = type == 'f' ? $" {named.Size}" : "", link = type == 'l' ? " -> " + named.LinkTarget : "";
         string capability = type == 'f' && named.Entry.ExtendedAttributes is not null ? " capability" : "";
-        return $"{type} {mode} {named.UserId}:{named.GroupId}{size} {named.ModifiedTime.ToUnixTimeSeconds()}{link}{(type == 'd' && opaque.Contains(file.Path) ? " opaque" : "")}{capability}{(isShared ? " #" + first : "")}";
+        return $"{type} {mode} {named.UserId}:{named.GroupId}{size} "
+            + $"{named.ModifiedTime.ToUnixTimeSeconds()}{link}{(type == 'd' && opaque.Contains(file.Path) ? " opaque" : "")}{capability}"
+            + $"{(isShared ? " #" + first : "")}";
     }
 
     private static string Numbered(string line, Dictionary<string, int> numbers)

@@ -41,11 +41,13 @@ public sealed class CacheDirectoryTests : IDisposable
     public async Task ACacheThatCouldNotBeMadeIsHeldByNobody()
     {
         string places = CacheDirectory.Of(_directory.Root, "fails", initial: null);
-        await Assert.ThrowsAsync<IOException>(() => CacheDirectory.TakeAsync(places, CacheSharing.Locked, () => throw new IOException("no space"), TimeProvider.System, () => { }, CancellationToken.None));
+        await Assert.ThrowsAsync<IOException>(() => CacheDirectory.TakeAsync(places, CacheSharing.Locked,
+            () => throw new IOException("no space"), TimeProvider.System, () => { }, CancellationToken.None));
         using var taken = await TakeAsync(places, CacheSharing.Locked);
         Assert.True(Directory.Exists(taken.Path));
     }
 
     private Task<CacheDirectory> TakeAsync(string places, CacheSharing sharing) => CacheDirectory.TakeAsync(
-        places, sharing, () => Task.FromResult(Directory.CreateDirectory(Path.Combine(_directory.Root, Path.GetRandomFileName())).FullName), TimeProvider.System, () => { }, CancellationToken.None);
+        places, sharing, () => Task.FromResult(Directory.CreateDirectory(Path.Combine(_directory.Root, Path.GetRandomFileName())).FullName),
+        TimeProvider.System, () => { }, CancellationToken.None);
 }

@@ -59,7 +59,8 @@ public sealed class CacheDurabilityTests : IDisposable
 
         Parallel.For(0, 64, _ => Durability.Sync());
 
-        Assert.Equal(["boot", "durable", "recovery.lock", "snapshots", "steps"], Directory.EnumerateFileSystemEntries(_directory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(["boot", "durable", "recovery.lock", "snapshots", "steps"],
+            Directory.EnumerateFileSystemEntries(_directory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -70,13 +70,15 @@ public sealed class CachePruningTests : IDisposable
         return key;
     }
 
-    private Dictionary<string, (long, DateTime)> Everything() => Directory.EnumerateFileSystemEntries(_directory, "*", SearchOption.AllDirectories)
+    private Dictionary<string, (long, DateTime)> Everything() => Directory.EnumerateFileSystemEntries(_directory, "*",
+        SearchOption.AllDirectories)
         .Where(p => !p.EndsWith(".lock", StringComparison.Ordinal))
         .ToDictionary(p => p, p => (File.Exists(p) ? new FileInfo(p).Length : 0, File.Exists(p) ? File.GetLastWriteTimeUtc(p) : default));
 
     private static long UsageOf(string directory)
     {
-        using var du = Process.Start(new ProcessStartInfo("du", ["-s", "-l", "--block-size=1", directory]) { RedirectStandardOutput = true })!;
+        using var du =
+            Process.Start(new ProcessStartInfo("du", ["-s", "-l", "--block-size=1", directory]) { RedirectStandardOutput = true })!;
         return long.Parse(du.StandardOutput.ReadToEnd().Split('\t')[0], System.Globalization.CultureInfo.InvariantCulture);
     }
 
@@ -181,7 +183,8 @@ public sealed class CachePruningTests : IDisposable
     public async Task ABuildThatWasKilledHoldsNothing()
     {
         var layer = await LayerAsync("a");
-        await File.WriteAllBytesAsync(Path.Combine(Directory.CreateDirectory(Path.Combine(Cache, "users")).FullName, "0123456789abcdef"), []);
+        await File.WriteAllBytesAsync(
+            Path.Combine(Directory.CreateDirectory(Path.Combine(Cache, "users")).FullName, "0123456789abcdef"), []);
         await PruneAsync(s_all);
         Assert.False(await _layers.HasAsync(layer.DiffId, default));
         Assert.Empty(Directory.EnumerateFiles(Path.Combine(Cache, "users")));
@@ -232,7 +235,8 @@ public sealed class CachePruningTests : IDisposable
     public async Task HalfALayerIsNone()
     {
         var layer = await LayerAsync("a", snapshot: true);
-        foreach (var part in (string[])[Path.Combine(Cache, "layers", layer.DiffId.Hex + ".json"), Path.Combine(Cache, "layers", layer.DiffId.Hex + ".index")])
+        foreach (var part in (string[])[Path.Combine(Cache, "layers", layer.DiffId.Hex + ".json"),
+            Path.Combine(Cache, "layers", layer.DiffId.Hex + ".index")])
         {
             byte[] bytes = await File.ReadAllBytesAsync(part);
             File.Delete(part);
@@ -285,8 +289,10 @@ public sealed class CachePruningTests : IDisposable
         }
 
         string root = Path.Combine(Cache, "mounts");
-        var held = await CacheDirectory.TakeAsync(CacheDirectory.Of(root, "held", null), CacheSharing.Locked, MakeAsync, TimeProvider.System, () => { }, default);
-        (await CacheDirectory.TakeAsync(CacheDirectory.Of(root, "free", null), CacheSharing.Locked, MakeAsync, TimeProvider.System, () => { }, default)).Dispose();
+        var held = await CacheDirectory.TakeAsync(CacheDirectory.Of(root, "held", null), CacheSharing.Locked, MakeAsync,
+            TimeProvider.System, () => { }, default);
+        (await CacheDirectory.TakeAsync(CacheDirectory.Of(root, "free", null), CacheSharing.Locked, MakeAsync, TimeProvider.System,
+            () => { }, default)).Dispose();
         var report = await PruneAsync(s_all);
         Assert.Equal([("mounts", 1)], report.Kinds.Select(k => (k.Kind, k.Items)));
         Assert.True(File.Exists(Path.Combine(held.Path, "f")));
@@ -294,7 +300,8 @@ public sealed class CachePruningTests : IDisposable
         Assert.Equal(1, (await PruneAsync(s_all)).Items);
         Assert.False(Directory.Exists(held.Path));
         // And can be had again.
-        using var again = await CacheDirectory.TakeAsync(CacheDirectory.Of(root, "held", null), CacheSharing.Locked, MakeAsync, TimeProvider.System, () => { }, default);
+        using var again = await CacheDirectory.TakeAsync(CacheDirectory.Of(root, "held", null), CacheSharing.Locked, MakeAsync,
+            TimeProvider.System, () => { }, default);
         Assert.True(File.Exists(Path.Combine(again.Path, "f")));
     }
 

@@ -15,10 +15,19 @@ public sealed class CopiedFilesTests : IDisposable
     private CopiedFiles Open() => new(_directory);
 
     private static SelectedFile File(string path, string content, int mode = 0b110_100_100) =>
-        new(new TarEntry { Path = path, Type = TarEntryType.File, Mode = mode, ModifiedTime = Tree.Epoch }, Digest.Of(System.Text.Encoding.UTF8.GetBytes(content)), new FileOrigin(0, path));
+        new(new TarEntry { Path = path, Type = TarEntryType.File, Mode = mode, ModifiedTime = Tree.Epoch },
+            Digest.Of(System.Text.Encoding.UTF8.GetBytes(content)), new FileOrigin(0, path));
 
     private static SelectedFile Link(string path, string target) =>
-        new(new TarEntry { Path = path, Type = TarEntryType.SymbolicLink, Mode = 0b111_111_111, LinkTarget = target, ModifiedTime = Tree.Epoch }, Content: null, new FileOrigin(0, path));
+        new(new TarEntry
+        {
+            Path = path,
+            Type = TarEntryType.SymbolicLink,
+            Mode = 0b111_111_111,
+            LinkTarget = target,
+            ModifiedTime = Tree.Epoch,
+        },
+            Content: null, new FileOrigin(0, path));
 
     private static SourceSelection Selection(params SelectedFile[] files) => new([new SelectedSource("src", files)]);
 
@@ -56,17 +65,20 @@ public sealed class CopiedFilesTests : IDisposable
     [InlineData("a\U0001F600b", "a\U0001F601b")]
     [InlineData("line\nbreak", "line\rbreak")]
     public void AnyNameStays(string one, string other) =>
-        Assert.Equal([one, other], Between(Selection(File(one, "1")), Selection(File(other, "1"))).Select(c => c.Name!).OrderBy(n => n == one ? 0 : 1));
+        Assert.Equal([one, other],
+            Between(Selection(File(one, "1")), Selection(File(other, "1"))).Select(c => c.Name!).OrderBy(n => n == one ? 0 : 1));
 
     [Fact]
-    public void NamesThatAreNoTextStayApart() => AnyNameStays(TarPath.Decode("x"u8.ToArray().Append((byte)0x80).ToArray()), TarPath.Decode("x"u8.ToArray().Append((byte)0xff).ToArray()));
+    public void NamesThatAreNoTextStayApart() => AnyNameStays(TarPath.Decode("x"u8.ToArray().Append((byte)0x80).ToArray()),
+        TarPath.Decode("x"u8.ToArray().Append((byte)0xff).ToArray()));
 
     [Fact]
     public void WhatIsDamagedIsNotThere()
     {
         var digest = Open().Keep(Selection(File("a", "1")))!.Value;
         string path = Path.Combine(_directory, "copied", digest.Hex);
-        foreach (byte[] bytes in (byte[][])[[], [.. System.IO.File.ReadAllBytes(path)[..^3]], [.. System.IO.File.ReadAllBytes(path), 0], "ingot copied files 1\n\u00ff"u8.ToArray()])
+        foreach (byte[] bytes in (byte[][])[[], [.. System.IO.File.ReadAllBytes(path)[..^3]], [.. System.IO.File.ReadAllBytes(path), 0],
+            "ingot copied files 1\n\u00ff"u8.ToArray()])
         {
             System.IO.File.WriteAllBytes(path, bytes);
             Assert.Null(Open().Find(digest));
@@ -98,5 +110,6 @@ public sealed class CopiedFilesTests : IDisposable
 
     [Fact]
     public void OfTooManyFilesNothingIsKept() =>
-        Assert.Null(Open().Keep(Selection([.. Enumerable.Range(0, CopiedFiles.MaxFiles + 1).Select(i => Link(i.ToString(System.Globalization.CultureInfo.InvariantCulture), "x"))])));
+        Assert.Null(Open().Keep(Selection([.. Enumerable.Range(0, CopiedFiles.MaxFiles + 1)
+            .Select(i => Link(i.ToString(System.Globalization.CultureInfo.InvariantCulture), "x"))])));
 }

@@ -136,7 +136,8 @@ public sealed class SharedCacheTests : IDisposable
         await PutAsync(new SharedCacheDocument { Records = [Record(good.DiffId)], Layers = [bad] });
         var (import, _) = await ImportAsync();
         var cache = Cache(import);
-        var refused = await Assert.ThrowsAsync<SharedCacheException>(() => cache.BlobAsync(new ChainLayer(good.DiffId, null), LayerCompression.Gzip, default));
+        var refused = await Assert.ThrowsAsync<SharedCacheException>(() =>
+            cache.BlobAsync(new ChainLayer(good.DiffId, null), LayerCompression.Gzip, default));
         Assert.Contains(good.DiffId.ToString(), refused.Message, StringComparison.Ordinal);
         Assert.Equal(Place.Name, refused.Place.Name);
         Assert.True(!await new LayerCache(At("cache"), _store).HasAsync(good.DiffId, default), how);
@@ -158,15 +159,25 @@ public sealed class SharedCacheTests : IDisposable
     [InlineData("{\"version\":1,\"records\":[{\"key\":[\"a\",\"b\"],\"result\":{\"rules\":[null]}}],\"layers\":[]}")]
     [InlineData("{\"version\":1,\"records\":[],\"layers\":[{}]}")]
     [InlineData("{\"version\":1,\"records\":[],\"layers\":[null]}")]
-    [InlineData("{\"version\":1,\"records\":[],\"layers\":[],\"selections\":[{\"name\":\"../../steps/x\",\"digest\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"}]}")]
-    [InlineData("{\"version\":1,\"records\":[],\"layers\":[],\"mounts\":[{\"name\":\"../../../../tmp/x\",\"id\":\"i\",\"diff_id\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\",\"blob\":{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\",\"size\":1}}]}")]
+    [InlineData("{\"version\":1,\"records\":[],\"layers\":[],\"selections\":[{\"name\":\"../../steps/x\","
+        + "\"digest\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"}]}")]
+    [InlineData("{\"version\":1,\"records\":[],\"layers\":[],\"mounts\":[{\"name\":\"../../../../tmp/x\",\"id\":\"i\","
+        + "\"diff_id\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\","
+        + "\"blob\":{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\","
+        + "\"digest\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\",\"size\":1}}]}")]
     [InlineData("{\"version\":1,\"records\":[")]
-    public void WhatIsNoConfigurationIsRefused(string json) => Assert.Throws<FormatException>(() => SharedCache.Read(Encoding.UTF8.GetBytes(json)));
+    public void WhatIsNoConfigurationIsRefused(string json) =>
+        Assert.Throws<FormatException>(() => SharedCache.Read(Encoding.UTF8.GetBytes(json)));
 
     [Fact]
     public void AConfigurationIsWrittenAsItIsRead()
     {
-        var document = new SharedCacheDocument { Records = [Record(null), Record(Digest.Of("x"u8))], Layers = [], Selections = [new(Digest.Of("q"u8).Hex, Digest.Of("a"u8))] };
+        var document = new SharedCacheDocument
+        {
+            Records = [Record(null), Record(Digest.Of("x"u8))],
+            Layers = [],
+            Selections = [new(Digest.Of("q"u8).Hex, Digest.Of("a"u8))],
+        };
         byte[] bytes = SharedCache.Write(document);
         Assert.Equal(bytes, SharedCache.Write(SharedCache.Read(bytes)));
     }
@@ -175,8 +186,10 @@ public sealed class SharedCacheTests : IDisposable
     public void AnImageIsNoCacheAndAnEnormousOneIsNotRead()
     {
         byte[] image = ImageJson.Write(new Manifest { Config = Descriptor.Of(MediaType.Config, "{}"u8), Layers = [] });
-        Assert.Contains("and not '" + SharedCache.ArtifactType, Assert.Throws<FormatException>(() => SharedCache.ConfigOf(image)).Message, StringComparison.Ordinal);
-        byte[] enormous = SharedCache.WriteManifest(new Descriptor { MediaType = SharedCache.ConfigType, Digest = Digest.Of("x"u8), Size = 1L << 40 }, []);
+        Assert.Contains("and not '" + SharedCache.ArtifactType, Assert.Throws<FormatException>(() => SharedCache.ConfigOf(image)).Message,
+            StringComparison.Ordinal);
+        byte[] enormous = SharedCache.WriteManifest(
+            new Descriptor { MediaType = SharedCache.ConfigType, Digest = Digest.Of("x"u8), Size = 1L << 40 }, []);
         Assert.Contains("are read", Assert.Throws<FormatException>(() => SharedCache.ConfigOf(enormous)).Message, StringComparison.Ordinal);
         Assert.Throws<FormatException>(() => SharedCache.ConfigOf("{\"layers\":3}"u8));
     }
@@ -191,7 +204,8 @@ public sealed class SharedCacheTests : IDisposable
         listener.Start();
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
         listener.Stop();
-        var gone = new RegistryCachePlace(new RegistryClient(http, new Uri($"http://127.0.0.1:{port}/"), time: new Impatient()), "shop", "cache", $"127.0.0.1:{port}/shop:cache");
+        var gone = new RegistryCachePlace(new RegistryClient(http, new Uri($"http://127.0.0.1:{port}/"), time: new Impatient()), "shop",
+            "cache", $"127.0.0.1:{port}/shop:cache");
         await LayerAsync("a");
         await new LayoutCachePlace(At("shared")).PutManifestAsync("{}"u8.ToArray(), default);
         var (import, notes) = await ImportAsync(gone, Place);
@@ -205,7 +219,8 @@ public sealed class SharedCacheTests : IDisposable
         var layer = await LayerAsync("a");
         await PutAsync(new SharedCacheDocument { Records = [Record(layer.DiffId)], Layers = [layer] });
         var other = new LayoutCachePlace(At("other"));
-        var config = await new DirectoryStore(At("other")).PutAsync(SharedCache.ConfigType, SharedCache.Write(new SharedCacheDocument { Records = [Record(null)], Layers = [] }));
+        var config = await new DirectoryStore(At("other")).PutAsync(SharedCache.ConfigType,
+            SharedCache.Write(new SharedCacheDocument { Records = [Record(null)], Layers = [] }));
         await other.PutManifestAsync(SharedCache.WriteManifest(config, []), default);
         Assert.Equal(layer.DiffId, (await ImportAsync(Place, other)).Import.Find(s_key.Digest)!.Result.DiffId);
         Assert.Null((await ImportAsync(other, Place)).Import.Find(s_key.Digest)!.Result.DiffId);
@@ -244,7 +259,8 @@ public sealed class SharedCacheTests : IDisposable
     /// <summary>Waits for nothing.</summary>
     private sealed class Impatient : TimeProvider
     {
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => base.CreateTimer(callback, state, dueTime > TimeSpan.FromSeconds(30) ? dueTime : TimeSpan.Zero, period);
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            base.CreateTimer(callback, state, dueTime > TimeSpan.FromSeconds(30) ? dueTime : TimeSpan.Zero, period);
     }
 
     private sealed class Counting(ICachePlace place) : ICachePlace
@@ -263,8 +279,10 @@ public sealed class SharedCacheTests : IDisposable
             return place.OpenAsync(blob, cancellationToken);
         }
 
-        public Task<bool> PutAsync(Descriptor blob, Func<CancellationToken, ValueTask<Stream>> open, CancellationToken cancellationToken) => place.PutAsync(blob, open, cancellationToken);
+        public Task<bool> PutAsync(Descriptor blob, Func<CancellationToken, ValueTask<Stream>> open, CancellationToken cancellationToken) =>
+            place.PutAsync(blob, open, cancellationToken);
 
-        public Task PutManifestAsync(byte[] manifest, CancellationToken cancellationToken) => place.PutManifestAsync(manifest, cancellationToken);
+        public Task PutManifestAsync(byte[] manifest, CancellationToken cancellationToken) =>
+            place.PutManifestAsync(manifest, cancellationToken);
     }
 }

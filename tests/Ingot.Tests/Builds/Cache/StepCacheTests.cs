@@ -7,7 +7,13 @@ namespace Ingot.Tests.Builds.Cache;
 public sealed class StepCacheTests : IDisposable
 {
     private static readonly StepKey s_key = StepKey.Of([new("run", "make")]);
-    private static readonly StepResult s_result = new() { DiffId = Digest.Of("layer"u8), Bytes = 17, Rules = ["apt-logs@1"], Packages = [new("curl", "amd64", "8.0", Digest.Of("x"u8))] };
+    private static readonly StepResult s_result = new()
+    {
+        DiffId = Digest.Of("layer"u8),
+        Bytes = 17,
+        Rules = ["apt-logs@1"],
+        Packages = [new("curl", "amd64", "8.0", Digest.Of("x"u8))],
+    };
 
     private readonly string _directory = Directory.CreateTempSubdirectory("ingot-steps-").FullName;
 

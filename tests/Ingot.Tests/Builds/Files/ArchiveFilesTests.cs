@@ -11,11 +11,16 @@ namespace Ingot.Tests.Builds.Files;
 public sealed class ArchiveFilesTests
 {
     // One archive with the file d/a, in one stream and in two.
-    private const string Bzip2 = "QlpoOTFBWSZTWTp5EKsAAC/bgPkQQADvgAACZkSeAAgIIABUQgmJtTJo9AJ6gkpogAPU0GgPcWfIkII0dngpIIBRuM5Tns0UVwEbshtHIKyNzzJYV2eU1sNIiEI/i7kinChIHTyIVYA=";
-    private const string TwoBzip2 = "QlpoOTFBWSZTWe7NgngAACXbiPkQQADvgAACZkSeABAACAAgAFREAJgJkw0noJQiANGENBpLLBXALWLRVHgoVbiD5zkzkL1EKMg20dCkJsbaCAuP+yHgCRFAOi7kinChId2bBPBCWmg5MUFZJlNZUg14RQAAAsQAwAACAAAIIAAwzAiaSUA8XckU4UJBSDXhFA==";
-    private const string Xz = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4Af/AEZdADILyCAOUCcI/OcAo4BJssHEPiFnfy7EunuBZKkXhahvKWnTluayQ1HlHoUvsgafhPFw4smzcr2nCvi5nlReZQSvhKxyrwAAAAAq/lKXJPEKTgABYoAQAAAAgZ2WZ7HEZ/sCAAAAAARZWg==";
-    private const string TwoXz = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4AK7AD5dADILyCAOUCcI/OcAo4BJssHEPiFnfy7EunuBZKkXhahvKWnTluayQ1HlHoUvsgafhPFw4smzcr2nCqKO1j4AAAAA7b2HKF8fxhcAAVq8BQAAAGvqqYyxxGf7AgAAAAAEWVr9N3pYWgAABObWtEYCACEBFgAAAHQv5aPgBUMADV0AAG/9//+jt/9FReAUAAAAAADjIIDtFZ2H6gABKcQKAAAAXC7ekLHEZ/sCAAAAAARZWg==";
-    private const string XzOfHugeDictionary = "/Td6WFoAAATm1rRGAgAhASQAAABeH8f54Af/AEVdADILyCAOUCcI/OcAo6/Rx5pznNBJcXP0A8yvdTd73o77zIcJgKzt9RoTE4HpdobBFqr6Qpk3AmQvWHJAF4W1gtLExpIYAAAAAAAq/lKXJPEKTgABYYAQAAAAL+8C4bHEZ/sCAAAAAARZWg==";
+    private const string Bzip2 =
+        "QlpoOTFBWSZTWTp5EKsAAC/bgPkQQADvgAACZkSeAAgIIABUQgmJtTJo9AJ6gkpogAPU0GgPcWfIkII0dngpIIBRuM5Tns0UVwEbshtHIKyNzzJYV2eU1sNIiEI/i7kinChIHTyIVYA=";
+    private const string TwoBzip2 =
+        "QlpoOTFBWSZTWe7NgngAACXbiPkQQADvgAACZkSeABAACAAgAFREAJgJkw0noJQiANGENBpLLBXALWLRVHgoVbiD5zkzkL1EKMg20dCkJsbaCAuP+yHgCRFAOi7kinChId2bBPBCWmg5MUFZJlNZUg14RQAAAsQAwAACAAAIIAAwzAiaSUA8XckU4UJBSDXhFA==";
+    private const string Xz =
+        "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4Af/AEZdADILyCAOUCcI/OcAo4BJssHEPiFnfy7EunuBZKkXhahvKWnTluayQ1HlHoUvsgafhPFw4smzcr2nCvi5nlReZQSvhKxyrwAAAAAq/lKXJPEKTgABYoAQAAAAgZ2WZ7HEZ/sCAAAAAARZWg==";
+    private const string TwoXz =
+        "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4AK7AD5dADILyCAOUCcI/OcAo4BJssHEPiFnfy7EunuBZKkXhahvKWnTluayQ1HlHoUvsgafhPFw4smzcr2nCqKO1j4AAAAA7b2HKF8fxhcAAVq8BQAAAGvqqYyxxGf7AgAAAAAEWVr9N3pYWgAABObWtEYCACEBFgAAAHQv5aPgBUMADV0AAG/9//+jt/9FReAUAAAAAADjIIDtFZ2H6gABKcQKAAAAXC7ekLHEZ/sCAAAAAARZWg==";
+    private const string XzOfHugeDictionary =
+        "/Td6WFoAAATm1rRGAgAhASQAAABeH8f54Af/AEVdADILyCAOUCcI/OcAo6/Rx5pznNBJcXP0A8yvdTd73o77zIcJgKzt9RoTE4HpdobBFqr6Qpk3AmQvWHJAF4W1gtLExpIYAAAAAAAq/lKXJPEKTgABYYAQAAAAL+8C4bHEZ/sCAAAAAARZWg==";
 
     private static readonly byte[] s_plain = TestArchive.Of(TestArchive.Entry("d/a", content: "hello\n", mode: 416, owner: "7"));
 
@@ -93,12 +98,16 @@ public sealed class ArchiveFilesTests
     public async Task WhatIsInAnArchiveKeepsItsModesOwnersAndKinds()
     {
         byte[] archive = TestArchive.Of(
-            TestArchive.Entry("d/", '5', mode: 1023, owner: "5"), TestArchive.Entry("d/f", content: "one", mode: 2541, owner: "7"), TestArchive.Entry("/absolute", content: "two"),
-            TestArchive.Entry("l", '2', link: "/etc/passwd"), TestArchive.Entry("h", '1', link: "d/f"), TestArchive.Entry("p", '6'), TestArchive.Entry("c", '3', minor: 5));
+            TestArchive.Entry("d/", '5', mode: 1023, owner: "5"), TestArchive.Entry("d/f", content: "one", mode: 2541, owner: "7"),
+            TestArchive.Entry("/absolute", content: "two"),
+            TestArchive.Entry("l", '2', link: "/etc/passwd"), TestArchive.Entry("h", '1', link: "d/f"), TestArchive.Entry("p", '6'),
+            TestArchive.Entry("c", '3', minor: 5));
         var files = await TestArchive.ReadAsync(archive);
         Assert.Equal(
             ["d d 1777 5:5", "f d/f 4755 7:7", "f absolute 644", "l l /etc/passwd", "h h d/f", "Fifo p", "CharacterDevice c"],
-            files.Select(f => f.File.Entry.Type is TarEntryType.Fifo or TarEntryType.CharacterDevice ? $"{f.File.Entry.Type} {f.File.Entry.Path}" : Tree.Print(f.File.Entry)));
+            files.Select(f => f.File.Entry.Type is TarEntryType.Fifo or TarEntryType.CharacterDevice
+                ? $"{f.File.Entry.Type} {f.File.Entry.Path}"
+                : Tree.Print(f.File.Entry)));
         Assert.Equal(["one", "two"], files.Where(f => f.File.Entry.Type == TarEntryType.File).Select(f => f.Content));
     }
 
@@ -163,7 +172,8 @@ public sealed class ArchiveFilesTests
     [Fact]
     public async Task AnArchiveThatIsAnotherByNowIsNotUnpacked()
     {
-        var selected = new SelectedFile(new TarEntry { Path = "", Type = TarEntryType.File, Size = s_plain.Length }, Digest.Of("before"u8), default);
+        var selected = new SelectedFile(new TarEntry { Path = "", Type = TarEntryType.File, Size = s_plain.Length },
+            Digest.Of("before"u8), default);
         var e = await Assert.ThrowsAsync<BuildCacheException>(() => TestArchive.ReadAsync(s_plain, selected: selected));
         Assert.Equal("'a.tar' changed while it was unpacked: build again", e.Message);
     }
@@ -179,5 +189,6 @@ public sealed class ArchiveFilesTests
         Assert.Equal(Tree.Epoch, Assert.Single(await TestArchive.ReadAsync(archive)).File.Entry.ModifiedTime);
     }
 
-    private static Task<bool> IsArchiveAsync(byte[] content) => ArchiveFiles.IsArchiveAsync(() => new MemoryStream(content), CancellationToken.None);
+    private static Task<bool> IsArchiveAsync(byte[] content) =>
+        ArchiveFiles.IsArchiveAsync(() => new MemoryStream(content), CancellationToken.None);
 }

@@ -24,7 +24,8 @@ public sealed partial class ContextFilesTests : IDisposable
         Write("src/a", "a", mode: 0b110_110_110);
         Write("src/set", "x", mode: 0b100_111_101_101);
         Write("src/read", "x", mode: 0b100_100_100);
-        Directory.CreateDirectory(Path.Combine(Root, "src/empty"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Directory.CreateDirectory(Path.Combine(Root, "src/empty"),
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Assert.Equal("src: d  755|f a 644|f b.sh 755|d empty 755|f read 644|f set 755\n", Select("src"));
     }
 
@@ -54,7 +55,8 @@ public sealed partial class ContextFilesTests : IDisposable
     {
         for (int i = 0; i < 20; i++)
             Write($"src/f{i}", "x");
-        using var files = new ContextFiles(new TreeSource.Context(Root, "web", null), Tree.Epoch, Directory.CreateDirectory(Path.Combine(_outside, "kept")).FullName);
+        using var files = new ContextFiles(new TreeSource.Context(Root, "web", null), Tree.Epoch,
+            Directory.CreateDirectory(Path.Combine(_outside, "kept")).FullName);
         var selection = new SourceSelection(SourceSelector.Select(files, [new CopySource("src", default)], _ => { }));
         Assert.Equal(20, selection.Unread.Count());
         Directory.Delete(Path.Combine(Root, "src"), recursive: true);
@@ -73,12 +75,18 @@ public sealed partial class ContextFilesTests : IDisposable
         Write("closed/b", "b");
         File.SetUnixFileMode(_outside, (UnixFileMode)0b111_101_101);
         File.SetUnixFileMode(Path.Combine(Root, "closed"), UnixFileMode.None);
-        using var files = new ContextFiles(new TreeSource.Context(Root, "web", null), Tree.Epoch, Directory.CreateDirectory(Path.Combine(_outside, "kept")).FullName);
+        using var files = new ContextFiles(new TreeSource.Context(Root, "web", null), Tree.Epoch,
+            Directory.CreateDirectory(Path.Combine(_outside, "kept")).FullName);
         AsNobody(() =>
         {
-            Assert.Contains("'a' in the context 'web' cannot be read", Assert.Throws<InvalidInputException>(() => files.Open(new FileOrigin(0, "a"))).Message, StringComparison.Ordinal);
-            Assert.Contains("'closed' in the context 'web' cannot be read", Assert.Throws<InvalidInputException>(() => SourceSelector.Select(files, [new CopySource("", default)], _ => { })).Message, StringComparison.Ordinal);
-            Assert.Contains("'closed/b' in the context 'web' cannot be read", Assert.Throws<InvalidInputException>(() => files.Find("closed/b")).Message, StringComparison.Ordinal);
+            Assert.Contains("'a' in the context 'web' cannot be read",
+                Assert.Throws<InvalidInputException>(() => files.Open(new FileOrigin(0, "a"))).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "'closed' in the context 'web' cannot be read",
+                Assert.Throws<InvalidInputException>(() => SourceSelector.Select(files, [new CopySource("", default)], _ => { })).Message,
+                StringComparison.Ordinal);
+            Assert.Contains("'closed/b' in the context 'web' cannot be read",
+                Assert.Throws<InvalidInputException>(() => files.Find("closed/b")).Message, StringComparison.Ordinal);
             Assert.Null(files.StampOf(["."]));
         });
     }
@@ -87,9 +95,14 @@ public sealed partial class ContextFilesTests : IDisposable
     public void AContextThatIsGoneIsSaid()
     {
         var context = new TreeSource.Context(Path.Combine(Root, "gone"), "web", null);
-        Assert.Contains("it is gone", Assert.Throws<InvalidInputException>(() => new ContextFiles(context, Tree.Epoch)).Message, StringComparison.Ordinal);
+        Assert.Contains("it is gone", Assert.Throws<InvalidInputException>(() => new ContextFiles(context, Tree.Epoch)).Message,
+            StringComparison.Ordinal);
         Directory.CreateDirectory(context.Directory);
-        Assert.Contains("it is gone", Assert.Throws<InvalidInputException>(() => new ContextFiles(context with { IgnoreFile = Path.Combine(Root, ".dockerignore") }, Tree.Epoch)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "it is gone",
+            Assert.Throws<InvalidInputException>(() =>
+                new ContextFiles(context with { IgnoreFile = Path.Combine(Root, ".dockerignore") }, Tree.Epoch)).Message,
+            StringComparison.Ordinal);
     }
 
     // The calling thread alone, and back again.
@@ -119,7 +132,8 @@ public sealed partial class ContextFilesTests : IDisposable
     }
 
     [Theory]
-    [InlineData("*\n!src\n!products.tsv\n", "", ": d  755|f products.tsv 644|d src 755|f src/main.c 644|d src/sub 755|f src/sub/x.log 644\n")]
+    [InlineData(
+        "*\n!src\n!products.tsv\n", "", ": d  755|f products.tsv 644|d src 755|f src/main.c 644|d src/sub 755|f src/sub/x.log 644\n")]
     [InlineData("**/*.log\nsecret\n", "", ": d  755|f .dockerignore 644|f products.tsv 644|d src 755|f src/main.c 644|d src/sub 755\n")]
     [InlineData("src\n!src/sub\n", "src", "src: d  755|d sub 755|f sub/x.log 644\n")]
     [InlineData("src\n!src/sub/*.log\n", "src", "src: d  755|d sub 755|f sub/x.log 644\n")]
@@ -265,7 +279,8 @@ public sealed partial class ContextFilesTests : IDisposable
 
         Changes(before, () => Write("a/x", "one"), () => Write("a/x", "1"));
         Changes(before, () => Write("a/z", ""), () => File.Delete(Path.Combine(Root, "a/z")));
-        Changes(before, () => File.Move(Path.Combine(Root, "a/x"), Path.Combine(Root, "a/X")), () => File.Move(Path.Combine(Root, "a/X"), Path.Combine(Root, "a/x")));
+        Changes(before, () => File.Move(Path.Combine(Root, "a/x"), Path.Combine(Root, "a/X")),
+            () => File.Move(Path.Combine(Root, "a/X"), Path.Combine(Root, "a/x")));
         Changes(before, () => Write("a/x", "1", mode: 0b111_101_101), () => Write("a/x", "1"));
         Changes(before, () => Directory.CreateDirectory(Path.Combine(Root, "a/d")), () => Directory.Delete(Path.Combine(Root, "a/d")));
         Changes(before, () => Link("a/l", "x"), () => File.Delete(Path.Combine(Root, "a/l")));
@@ -312,7 +327,8 @@ public sealed partial class ContextFilesTests : IDisposable
         var text = new StringBuilder();
         var selected = SourceSelector.Select(
             files, [.. sources.Select(s => new CopySource(s, default))],
-            missing => text.Append("missing ").Append(missing.Pattern).Append(" (").Append(missing.IsPattern ? "" : files.ReasonForAbsence(missing.Pattern)).Append(")\n"));
+            missing => text.Append("missing ").Append(missing.Pattern).Append(" (")
+                .Append(missing.IsPattern ? "" : files.ReasonForAbsence(missing.Pattern)).Append(")\n"));
         foreach (var source in selected)
             text.Append(source.Name).Append(": ").AppendJoin('|', source.Files.Select(f => Tree.Print(f.Entry))).Append('\n');
         Assert.All(selected.SelectMany(s => s.Files), f => Assert.Equal(Tree.Epoch, f.Entry.ModifiedTime));

@@ -73,7 +73,8 @@ public sealed class ContextStampTests : IDisposable
 
         var written = File.GetLastWriteTimeUtc(Path.Combine(Root, "a.txt"));
         Shell(change);
-        Assert.Equal((3L, written), (new FileInfo(Path.Combine(Root, "a.txt")).Length, File.GetLastWriteTimeUtc(Path.Combine(Root, "a.txt"))));
+        Assert.Equal((3L, written),
+            (new FileInfo(Path.Combine(Root, "a.txt")).Length, File.GetLastWriteTimeUtc(Path.Combine(Root, "a.txt"))));
         Settle();
         using var again = Open();
         Assert.NotEqual(before, again.StampOf([""]));

@@ -4,10 +4,13 @@ using Ingot.Plans;
 
 namespace Ingot.Tests.Builds.Files;
 
-/// <summary>What <c>--parents</c>, <c>--exclude</c> and patterns select, in stages and in contexts alike: as Docker's builder has it.</summary>
+/// <summary>What <c>--parents</c>, <c>--exclude</c> and patterns select, in stages and in contexts alike:
+/// as Docker's builder has it.</summary>
 public sealed class CopySelectionTests
 {
-    private const string Stage = "d test; d test/a; d test/a/b 711; d test/a/b/c; d test/a/b/c/d; f test/a/b/c/d/foo; d test/a/b/c/d/e; f test/a/b/c/d/e/bay; d test/a/b/c2; d test/a/b/c2/d; d test/a/b/c2/d/e; f test/a/b/c2/d/e/baz; d test/a/b2; d test/a/b2/c; f test/a/b2/c/bar; l test/link a/b; l gone nowhere; f top.txt";
+    private const string Stage = "d test; d test/a; d test/a/b 711; d test/a/b/c; d test/a/b/c/d; f test/a/b/c/d/foo; d test/a/b/c/d/e; "
+        + "f test/a/b/c/d/e/bay; d test/a/b/c2; d test/a/b/c2/d; d test/a/b/c2/d/e; f test/a/b/c2/d/e/baz; d test/a/b2; d test/a/b2/c; "
+        + "f test/a/b2/c/bar; l test/link a/b; l gone nowhere; f top.txt";
 
     [Theory]
     [InlineData("test/a/b2/c", "(test) (test/a) (test/a/b2) test/a/b2/c test/a/b2/c/bar")]
@@ -16,7 +19,8 @@ public sealed class CopySelectionTests
     [InlineData("test/a/./*/c/bar", "(b2) (b2/c) b2/c/bar")]
     [InlineData("test/a/b*/./c/**/ba*", "(c) (c/d) (c/d/e) c/d/e/bay | (c) c/bar")]
     [InlineData("test/a/b/c*/./d/**/baz", " | (d) (d/e) d/e/baz")]
-    [InlineData("test/**/ba?", "(test) (test/a) (test/a/b) (test/a/b/c) (test/a/b/c/d) (test/a/b/c/d/e) test/a/b/c/d/e/bay (test/a/b/c2) (test/a/b/c2/d) (test/a/b/c2/d/e) test/a/b/c2/d/e/baz (test/a/b2) (test/a/b2/c) test/a/b2/c/bar")]
+    [InlineData("test/**/ba?", "(test) (test/a) (test/a/b) (test/a/b/c) (test/a/b/c/d) (test/a/b/c/d/e) test/a/b/c/d/e/bay (test/a/b/c2) "
+        + "(test/a/b/c2/d) (test/a/b/c2/d/e) test/a/b/c2/d/e/baz (test/a/b2) (test/a/b2/c) test/a/b2/c/bar")]
     [InlineData("test/link/./c2/**", "(c2) c2/d c2/d/e c2/d/e/baz")]
     [InlineData("./top.txt", "top.txt")]
     [InlineData("test/a/b2/./", "c c/bar")]
@@ -47,7 +51,8 @@ public sealed class CopySelectionTests
 
     [Fact]
     public async Task ParentsAndExcludesGoTogether() =>
-        Assert.Equal("(a) (a/b) (a/b/c) (a/b/c/d) a/b/c/d/foo", await SelectAsync(Stage, Step("test/./a/b/c") with { Parents = true, Exclude = ["a/b/c", "!**/foo"] }));
+        Assert.Equal("(a) (a/b) (a/b/c) (a/b/c/d) a/b/c/d/foo",
+            await SelectAsync(Stage, Step("test/./a/b/c") with { Parents = true, Exclude = ["a/b/c", "!**/foo"] }));
 
     [Theory]
     [InlineData("[")]
@@ -88,7 +93,8 @@ public sealed class CopySelectionTests
             foreach (string exclude in (string[])["nothing", "x", "**/*.md", "* !**/c.txt"])
             {
                 var step = Step(pattern) with { Parents = true, Exclude = exclude.Split(' ') };
-                string staged = await SelectAsync("d other; f other/d.txt; d src; d src/x; f src/x/a.txt; f src/x/b.md; d src/y; d src/y/z; f src/y/z/c.txt", step);
+                string staged = await SelectAsync(
+                    "d other; f other/d.txt; d src; d src/x; f src/x/a.txt; f src/x/b.md; d src/y; d src/y/z; f src/y/z/c.txt", step);
                 Assert.Equal(staged, Print(files, step));
             }
         }
@@ -107,7 +113,8 @@ public sealed class CopySelectionTests
     {
         string missing = "";
         var selected = SourceSelector.Select(tree, step, source => missing += $" missing {source.Pattern}");
-        string sources = string.Join(" | ", selected.Select(s => s.IsDirectory ? string.Join(' ', s.Files.Skip(1).Select(Name)) : s.Name + "="));
+        string sources = string.Join(" | ",
+            selected.Select(s => s.IsDirectory ? string.Join(' ', s.Files.Skip(1).Select(Name)) : s.Name + "="));
         return (selected.Count == 0 ? "nothing" : sources) + missing;
     }
 

@@ -36,7 +36,8 @@ public sealed class FileTreeTests
     [InlineData("", "")]
     public async Task LinksAreFollowedAndNeverLeadOut(string path, string? expected)
     {
-        var tree = await Tree.OfAsync("l lib usr/lib; d usr; d usr/lib; l usr/lib/up ../../..; l usr/lib/abs /etc; d etc; l out ../../../etc/passwd; l round round2; l round2 round");
+        var tree = await Tree.OfAsync("l lib usr/lib; d usr; d usr/lib; l usr/lib/up ../../..; l usr/lib/abs /etc; d etc; "
+            + "l out ../../../etc/passwd; l round round2; l round2 round");
         Assert.Equal(expected, tree.Resolve(path));
     }
 

@@ -36,7 +36,8 @@ public sealed class GoPatternTests
     [InlineData("", "", true)]
     [InlineData("", "a", false)]
     [InlineData("*", "", true)]
-    public void MatchesAsGoDoes(string pattern, string name, bool matches) => Assert.Equal(matches, GoPattern.TryParse(pattern)!.Matches(name));
+    public void MatchesAsGoDoes(string pattern, string name, bool matches) =>
+        Assert.Equal(matches, GoPattern.TryParse(pattern)!.Matches(name));
 
     [Theory]
     [InlineData("[")]

@@ -10,7 +10,9 @@ namespace Ingot.Tests.Builds.Files;
 internal static class TestArchive
 {
     /// <summary>One header and its content, padded.</summary>
-    public static byte[] Entry(string name, char type = '0', string content = "", string link = "", int mode = 420, long size = -1, string owner = "0", int minor = 0)
+    public static byte[] Entry(
+        string name, char type = '0', string content = "", string link = "", int mode = 420, long size = -1, string owner = "0",
+        int minor = 0)
     {
         byte[] body = Encoding.UTF8.GetBytes(content);
         byte[] block = new byte[512 + ((body.Length + 511) / 512 * 512)];
@@ -43,14 +45,17 @@ internal static class TestArchive
     }
 
     /// <summary>Reads an archive as ADD does; its files are then in memory.</summary>
-    public static async Task<IReadOnlyList<(SelectedFile File, string Content)>> ReadAsync(byte[] archive, ArchiveLimits? limits = null, SelectedFile? selected = null)
+    public static async Task<IReadOnlyList<(SelectedFile File, string Content)>> ReadAsync(
+        byte[] archive, ArchiveLimits? limits = null, SelectedFile? selected = null)
     {
         string directory = Directory.CreateTempSubdirectory("ingot-spool-").FullName;
         string spool = Path.Combine(directory, "spool");
-        var file = selected ?? new SelectedFile(new TarEntry { Path = "", Type = TarEntryType.File, Size = archive.Length }, Ingot.Oci.Content.Digest.Of(archive), default);
+        var file = selected ?? new SelectedFile(new TarEntry { Path = "", Type = TarEntryType.File, Size = archive.Length },
+            Ingot.Oci.Content.Digest.Of(archive), default);
         try
         {
-            using var files = await ArchiveFiles.ReadAsync("a.tar", () => new MemoryStream(archive), file, spool, Tree.Epoch, limits ?? ArchiveLimits.Default, CancellationToken.None);
+            using var files = await ArchiveFiles.ReadAsync("a.tar", () => new MemoryStream(archive), file, spool, Tree.Epoch,
+                limits ?? ArchiveLimits.Default, CancellationToken.None);
             return [.. files.Files.Select(f => (f, Content(f)))];
         }
         finally
@@ -66,7 +71,8 @@ internal static class TestArchive
         return reader.ReadToEnd();
     }
 
-    private static string Octal(long value, int digits) => Convert.ToString(value, 8).PadLeft(digits, '0').ToString(CultureInfo.InvariantCulture);
+    private static string Octal(long value, int digits) =>
+        Convert.ToString(value, 8).PadLeft(digits, '0').ToString(CultureInfo.InvariantCulture);
 
     private static void Text(byte[] block, int at, string text) => Encoding.ASCII.GetBytes(text).CopyTo(block, at);
 }

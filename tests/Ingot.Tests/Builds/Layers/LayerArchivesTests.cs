@@ -17,7 +17,8 @@ public sealed class LayerArchivesTests : IDisposable
         _archives = new LayerArchives(Path.Combine(_directory, "archives"));
         _archives.Add(s_first, LayerArchive.Whole(NewFile("made", "0123456789")));
         var first = _archives.Find(s_first)!;
-        _archives.Add(s_second, new LayerArchive([.. first.Files, NewFile("changed", "abc")], [new ArchivePart(0, 0, 3), new ArchivePart(1, 0, 3), new ArchivePart(0, 6, 4)]));
+        _archives.Add(s_second, new LayerArchive([.. first.Files, NewFile("changed", "abc")],
+            [new ArchivePart(0, 0, 3), new ArchivePart(1, 0, 3), new ArchivePart(0, 6, 4)]));
     }
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
@@ -37,7 +38,8 @@ public sealed class LayerArchivesTests : IDisposable
     public void OnlyFilesThatHavePartsInItAreKept()
     {
         var second = _archives.Find(s_second)!;
-        _archives.Add(s_third, new LayerArchive([.. second.Files, NewFile("changed", "xyz")], [new ArchivePart(1, 0, 3), new ArchivePart(2, 0, 3)]));
+        _archives.Add(s_third,
+            new LayerArchive([.. second.Files, NewFile("changed", "xyz")], [new ArchivePart(1, 0, 3), new ArchivePart(2, 0, 3)]));
         Assert.Equal("abcxyz", Text(s_third));
         Assert.Equal(2, _archives.Find(s_third)!.Files.Count);
         Assert.NotEqual(_archives.ImagePath(s_third, _archives.Find(s_third)!), _archives.ImagePath(s_third, second));
@@ -49,7 +51,8 @@ public sealed class LayerArchivesTests : IDisposable
         string list = Path.Combine(_directory, "archives", s_second.Hex + ".parts");
         string one = File.ReadAllText(list);
         File.Delete(list);
-        _archives.Add(s_second, new LayerArchive([NewFile("other", "012abc"), NewFile("changed", "6789")], [new ArchivePart(0, 0, 6), new ArchivePart(1, 0, 4)]));
+        _archives.Add(s_second, new LayerArchive([NewFile("other", "012abc"), NewFile("changed", "6789")],
+            [new ArchivePart(0, 0, 6), new ArchivePart(1, 0, 4)]));
         string other = File.ReadAllText(list);
         Assert.Equal("012abc6789", Text(s_second));
         File.WriteAllText(list, one);
@@ -107,7 +110,9 @@ public sealed class LayerArchivesTests : IDisposable
     public void AFileOfSeveralLayersCountsOnceForAllOfThem()
     {
         string[] paths = Directory.GetFiles(Path.Combine(_directory, "archives"));
-        long shared = paths.Where(p => p.EndsWith(".tar", StringComparison.Ordinal) || p.EndsWith(".0", StringComparison.Ordinal)).Sum(p => HostFiles.DiskUsage(p)!.Value.Bytes);
+        long shared = paths
+            .Where(p => p.EndsWith(".tar", StringComparison.Ordinal) || p.EndsWith(".0", StringComparison.Ordinal))
+            .Sum(p => HostFiles.DiskUsage(p)!.Value.Bytes);
         Assert.Equal(HostFiles.DiskUsage(Assert.Single(paths, p => p.EndsWith(".1", StringComparison.Ordinal)))!.Value.Bytes, shared);
     }
 

@@ -47,5 +47,6 @@ public sealed class LayerMountsTests : IDisposable
         Assert.Equal(1, _trials);
     }
 
-    private Task<bool> AskAsync() => LayerMounts.AreSupportedAsync(_directory.Root, () => _directory.Make($"trial{++_trials}"), CancellationToken.None);
+    private Task<bool> AskAsync() =>
+        LayerMounts.AreSupportedAsync(_directory.Root, () => _directory.Make($"trial{++_trials}"), CancellationToken.None);
 }

@@ -8,7 +8,8 @@ using Ingot.Tools;
 
 namespace Ingot.Tests.Builds.Layers;
 
-/// <summary>Layers over one another, in whatever order and however often one is among them, show a command what unpacking them one after the other gives.</summary>
+/// <summary>Layers over one another, in whatever order and however often one is among them,
+/// show a command what unpacking them one after the other gives.</summary>
 public sealed class LayerStackTests : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -59,13 +60,14 @@ public sealed class LayerStackTests : IDisposable
         _ => Array.Empty<string>(),
     }));
 
-    private static IEnumerable<string> Inner(Random random, string directory) => ((string[])["x", "y", "z"]).SelectMany(name => random.Next(5) switch
-    {
-        0 => [$"f {directory}/{name}"],
-        1 => [$"w {directory}/{name}"],
-        2 => [$"d {directory}/{name}", $"f {directory}/{name}/deep"],
-        _ => Array.Empty<string>(),
-    });
+    private static IEnumerable<string> Inner(Random random, string directory) =>
+        ((string[])["x", "y", "z"]).SelectMany(name => random.Next(5) switch
+        {
+            0 => [$"f {directory}/{name}"],
+            1 => [$"w {directory}/{name}"],
+            2 => [$"d {directory}/{name}", $"f {directory}/{name}/deep"],
+            _ => Array.Empty<string>(),
+        });
 
     private async Task CheckAsync(string[] texts)
     {
@@ -76,7 +78,8 @@ public sealed class LayerStackTests : IDisposable
         {
             var layer = await WriteAsync(text);
             chain = chain.With(new ChainLayer(layer.DiffId, layer.Blob));
-            await LayerExtractor.ExtractAsync(_store, layer.Blob!, layer.DiffId, expected, new ExtractOptions { Whiteouts = WhiteoutForm.Apply });
+            await LayerExtractor.ExtractAsync(_store, layer.Blob!, layer.DiffId, expected,
+                new ExtractOptions { Whiteouts = WhiteoutForm.Apply });
         }
 
         string list = await LinuxTree.ListAsync(expected, withTimes: false);
@@ -98,7 +101,8 @@ public sealed class LayerStackTests : IDisposable
             Directory.CreateDirectory(Path.Combine(step, name));
         var stack = SnapshotStack.In(step, "l", snapshots);
         IReadOnlyList<Preparation> mounts = [.. stack.Images, new OverlayMount([.. stack.Names, "points"], "upper", "work", "root")];
-        return await Mounts.SecludedAsync(step, mounts, () => LinuxTree.ListAsync(Path.Combine(step, "root"), withTimes: false).GetAwaiter().GetResult());
+        return await Mounts.SecludedAsync(step, mounts,
+            () => LinuxTree.ListAsync(Path.Combine(step, "root"), withTimes: false).GetAwaiter().GetResult());
     }
 
     private async Task<Layer> WriteAsync(string text)

@@ -39,14 +39,16 @@ public sealed class ServedFilesTests
     public void TheTopmostLayerIsWhatIsServed()
     {
         Assert.Empty(ServedFiles.ChangedUnseen([Layer(("srv/a", "one", 0)), Layer(("srv/a", "two", 0))], [Layer(("srv/a", "two", 0))]));
-        Assert.Equal(["srv/a"], ServedFiles.ChangedUnseen([Layer(("srv/a", "two", 0)), Layer(("srv/a", "one", 0))], [Layer(("srv/a", "two", 0))]));
+        Assert.Equal(["srv/a"],
+            ServedFiles.ChangedUnseen([Layer(("srv/a", "two", 0)), Layer(("srv/a", "one", 0))], [Layer(("srv/a", "two", 0))]));
     }
 
     // Of tens of thousands of files a few changed: only of those it is asked where they are.
     [Fact]
     public void ManyFilesThatDidNotChangeCostLittle()
     {
-        var before = Layer([.. Enumerable.Range(0, 50_000).Select(i => ($"opt/shop/node_modules/package-{i}/lib/public/app.js", "one", 0))]);
+        var before =
+            Layer([.. Enumerable.Range(0, 50_000).Select(i => ($"opt/shop/node_modules/package-{i}/lib/public/app.js", "one", 0))]);
         var after = new LayerIndex([.. before.Files.Skip(1), .. Layer((before.Files[0].Path, "two", 0)).Files], []);
         var watch = System.Diagnostics.Stopwatch.StartNew();
         Assert.Equal([before.Files[0].Path], ServedFiles.ChangedUnseen([before], [after]));
@@ -57,12 +59,20 @@ public sealed class ServedFilesTests
     public void FewAreNamedAndTheOthersCounted()
     {
         Assert.Null(ServedFiles.Warning("web", []));
-        Assert.StartsWith("'web' serves files that changed and look as before, with equal size and time: /a, /b, /c and 2 more. Web servers", ServedFiles.Warning("web", ["a", "b", "c", "d", "e"]));
+        Assert.StartsWith(
+            "'web' serves files that changed and look as before, with equal size and time: /a, /b, /c and 2 more. Web servers",
+            ServedFiles.Warning("web", ["a", "b", "c", "d", "e"]));
     }
 
     private static LayerIndex Layer(params (string Path, string Content, int Seconds)[] files) => new(
         files.Select(f => new FileRecord(
-            new TarEntry { Path = f.Path, Type = TarEntryType.File, Size = f.Content.Length, ModifiedTime = Tree.Epoch.AddSeconds(f.Seconds) },
+            new TarEntry
+            {
+                Path = f.Path,
+                Type = TarEntryType.File,
+                Size = f.Content.Length,
+                ModifiedTime = Tree.Epoch.AddSeconds(f.Seconds),
+            },
             Digest.Of(Encoding.UTF8.GetBytes(f.Content)), f.Content.Length, Offset: 0)),
         []);
 }

@@ -69,8 +69,11 @@ public sealed class NormalisationTests
     [InlineData("usr/local/cargo/.global-cache", "x", null, "cargo-use-times@1")]
     [InlineData("root/.gnupg/random_seed", "x", null, "gnupg-seed@1")]
     [InlineData("run/mount/utab", "x", null, "run-state@1")]
-    [InlineData("var/lib/apt/extended_states", "Package: b\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: a\nArchitecture: amd64\nAuto-Installed: 1\n\n", "Package: a\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: b\nArchitecture: amd64\nAuto-Installed: 1\n\n", "apt-states@1")]
-    [InlineData("var/lib/apt/extended_states", "Package: a\nArchitecture: amd64\nAuto-Installed: 1\n\n", "Package: a\nArchitecture: amd64\nAuto-Installed: 1\n\n", "")]
+    [InlineData("var/lib/apt/extended_states",
+        "Package: b\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: a\nArchitecture: amd64\nAuto-Installed: 1\n\n",
+        "Package: a\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: b\nArchitecture: amd64\nAuto-Installed: 1\n\n", "apt-states@1")]
+    [InlineData("var/lib/apt/extended_states", "Package: a\nArchitecture: amd64\nAuto-Installed: 1\n\n",
+        "Package: a\nArchitecture: amd64\nAuto-Installed: 1\n\n", "")]
     [InlineData("var/lib/apt/extended_states", "b\n\na\n\n", "b\n\na\n\n", "")]
     [InlineData("var/lib/apt/extended_states", "", "", "")]
     [InlineData("etc/apk/world", "busybox\n.build-deps=20260105.101112\n", "busybox\n.build-deps=0\n", "apk-virtual@1")]
@@ -90,7 +93,8 @@ public sealed class NormalisationTests
     [InlineData("etc/machine-id", "8c5d1f\n", "", "machine-id@1")]
     [InlineData("etc/machine-id", "", "", "")]
     [InlineData("var/log/lastlog", "\0\0\0", "", "login-logs@1")]
-    [InlineData("etc/shadow", "root:*:19000:0:99999:7:::\nweb:!:20500::::::\n", "root:*:3652:0:99999:7:::\nweb:!:3652::::::\n", "shadow-last-change@1")]
+    [InlineData("etc/shadow", "root:*:19000:0:99999:7:::\nweb:!:20500::::::\n", "root:*:3652:0:99999:7:::\nweb:!:3652::::::\n",
+        "shadow-last-change@1")]
     [InlineData("etc/shadow", "root:*:3652:0:99999:7:::\n", "root:*:3652:0:99999:7:::\n", "")]
     [InlineData("etc/shadow", "root:*::0:99999:7:::\nold:*:100::::::\nodd\n", "root:*::0:99999:7:::\nold:*:100::::::\nodd\n", "")]
     // What is a person's, or looks alike only.
@@ -131,7 +135,8 @@ public sealed class NormalisationTests
         var link = new TarEntry { Path = "var/lib/dbus/machine-id", Type = TarEntryType.SymbolicLink, LinkTarget = "/etc/machine-id" };
         Assert.Same(FilterResult.Keep, normaliser.Filter(link, LayerContent.Empty));
         Assert.Same(FilterResult.Keep, normaliser.Filter(link with { Path = "etc/machine-id" }, LayerContent.Empty));
-        Assert.Same(FilterResult.Keep, normaliser.Filter(new TarEntry { Path = "root/.bash_history", Type = TarEntryType.Directory }, LayerContent.Empty));
+        Assert.Same(FilterResult.Keep,
+            normaliser.Filter(new TarEntry { Path = "root/.bash_history", Type = TarEntryType.Directory }, LayerContent.Empty));
     }
 
     [Fact]
@@ -203,22 +208,29 @@ public sealed class NormalisationTests
     public void TheDocumentNamesEveryRuleAsItIsAndNoOther()
     {
         string document = System.IO.File.ReadAllText(Path.Combine(Repository.Root, "docs/reproducibility.md"));
-        var named = System.Text.RegularExpressions.Regex.Matches(document, "`([a-z0-9-]+@[0-9]+)`").Select(m => m.Groups[1].Value).Distinct();
-        Assert.Equal(NormalisationRule.All.Select(r => r.ToString()).Append(ContextFiles.ModesRule).Order(StringComparer.Ordinal), named.Order(StringComparer.Ordinal));
+        var named = System.Text.RegularExpressions.Regex
+            .Matches(document, "`([a-z0-9-]+@[0-9]+)`")
+            .Select(m => m.Groups[1].Value)
+            .Distinct();
+        Assert.Equal(NormalisationRule.All.Select(r => r.ToString()).Append(ContextFiles.ModesRule).Order(StringComparer.Ordinal),
+            named.Order(StringComparer.Ordinal));
     }
 
     [Fact]
     public void AVirtualPackageOfApkIsTheSameWheneverItIsMade()
     {
         static string Database(string time, string identity) =>
-            $"C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:busybox\nV:1.36.1-r5\nt:1700000000\n\nC:Q1{identity}=\nP:.build-deps\nV:{time}\nA:noarch\nD:gcc musl-dev\n\n";
+            $"C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:busybox\nV:1.36.1-r5\nt:1700000000\n\nC:Q1{identity}=\nP:.build-deps\nV:{time}\n"
+            + "A:noarch\nD:gcc musl-dev\n\n";
 
-        string first = Settled(Database("20260105.101112", "BBBBBBBBBBBBBBBBBBBBBBBBBBB")), second = Settled(Database("20260106.000000", "CCCCCCCCCCCCCCCCCCCCCCCCCCC"));
+        string first = Settled(Database("20260105.101112", "BBBBBBBBBBBBBBBBBBBBBBBBBBB")),
+            second = Settled(Database("20260106.000000", "CCCCCCCCCCCCCCCCCCCCCCCCCCC"));
         Assert.Equal(first, second);
         Assert.Contains("\nP:.build-deps\nV:0\nA:noarch\nD:gcc musl-dev\n\n", first, StringComparison.Ordinal);
         // Every other package stays what it is, its time too.
         Assert.StartsWith("C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:busybox\nV:1.36.1-r5\nt:1700000000\n\nC:Q1", first);
-        Assert.NotEqual(first, Settled(Database("20260105.101112", "BBBBBBBBBBBBBBBBBBBBBBBBBBB").Replace("musl-dev", "make", StringComparison.Ordinal)));
+        Assert.NotEqual(first,
+            Settled(Database("20260105.101112", "BBBBBBBBBBBBBBBBBBBBBBBBBBB").Replace("musl-dev", "make", StringComparison.Ordinal)));
     }
 
     private static string Settled(string database)
@@ -234,13 +246,15 @@ public sealed class NormalisationTests
     {
         byte[] before = [0xFF, (byte)':', 0x80, (byte)':', (byte)'9', (byte)'9', (byte)'9', (byte)'9', (byte)'9', (byte)':', 0, 0xC3];
         byte[] after = [0xFF, (byte)':', 0x80, (byte)':', (byte)'3', (byte)'6', (byte)'5', (byte)'2', (byte)':', 0, 0xC3];
-        var result = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []).Filter(new TarEntry { Path = "etc/shadow", Type = TarEntryType.File, Size = before.Length }, LayerContent.Of(before));
+        var result = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, [])
+            .Filter(new TarEntry { Path = "etc/shadow", Type = TarEntryType.File, Size = before.Length }, LayerContent.Of(before));
         Assert.Equal(after, Assert.IsType<FilterResult.Replaced>(result).Content);
     }
 
     private static TarEntry File(string path, string content) => new() { Path = path, Type = TarEntryType.File, Size = content.Length };
 
-    private static string? Apply(Normaliser normaliser, TarEntry entry, string content) => normaliser.Filter(entry, LayerContent.Of(Encoding.UTF8.GetBytes(content))) switch
+    private static string? Apply(Normaliser normaliser, TarEntry entry, string content) => normaliser.Filter(entry,
+        LayerContent.Of(Encoding.UTF8.GetBytes(content))) switch
     {
         FilterResult.Dropped => null,
         FilterResult.Replaced replaced => Encoding.UTF8.GetString(replaced.Content),

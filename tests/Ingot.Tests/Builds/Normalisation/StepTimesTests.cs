@@ -43,7 +43,10 @@ public sealed class StepTimesTests
     public void ACacheStretchesTheTimeOfItsOwnRecordsAndNotTheSteps(int seconds, bool isOfCaches)
     {
         long time = s_noon.AddSeconds(seconds).ToUnixTimeSeconds();
-        var times = StepTimes.Between(Tree.Epoch, s_noon, TimeSpan.FromSeconds(60), s_noon.AddSeconds(60)) with { CachesFirst = s_noon.AddDays(-1).ToUnixTimeSeconds() };
+        var times = StepTimes.Between(Tree.Epoch, s_noon, TimeSpan.FromSeconds(60), s_noon.AddSeconds(60)) with
+        {
+            CachesFirst = s_noon.AddDays(-1).ToUnixTimeSeconds(),
+        };
         Assert.Equal(isOfCaches, times.IsOfStepOrItsCaches(time));
         Assert.Equal(seconds == 30, times.IsOfStep(time));
         Assert.Equal(seconds == 30, times.IsLocalOfStep(time));

@@ -131,8 +131,12 @@ public sealed class VouchersTests : IDisposable
     {
         Write("srv/SHA256SUMS", "");
         using var vouchers = new Vouchers([new StepFiles(_directory.At(""))], "");
-        Assert.Throws<OperationCanceledException>(() => vouchers.Find("srv/a.gz", LayerContent.Of(s_file), new CancellationToken(canceled: true)));
-        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, []) { Cancellation = new CancellationToken(canceled: true) };
+        Assert.Throws<OperationCanceledException>(() =>
+            vouchers.Find("srv/a.gz", LayerContent.Of(s_file), new CancellationToken(canceled: true)));
+        var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, [])
+        {
+            Cancellation = new CancellationToken(canceled: true),
+        };
         Assert.Throws<OperationCanceledException>(() => normaliser.Filter(Entry("srv/a.gz", s_file), LayerContent.Of(s_file)));
     }
 
@@ -230,7 +234,8 @@ public sealed class VouchersTests : IDisposable
         using var vouchers = new Vouchers([new StepFiles(_directory.At(""))], "");
         var normaliser = new Normaliser(StepTimes.Any(Tree.Epoch), isBootstrap: false, [], vouchers: vouchers);
         Assert.Same(FilterResult.Keep, normaliser.Filter(Entry("srv/a.gz", s_file), LayerContent.Of(s_file)));
-        Assert.Same(FilterResult.Keep, normaliser.Filter(Entry("opt/gem/mkmf.log", "a log"u8.ToArray()), LayerContent.Of("a log"u8.ToArray())));
+        Assert.Same(FilterResult.Keep,
+            normaliser.Filter(Entry("opt/gem/mkmf.log", "a log"u8.ToArray()), LayerContent.Of("a log"u8.ToArray())));
         Assert.Same(FilterResult.Drop, normaliser.Filter(Entry("opt/gem/gem_make.out", "x"u8.ToArray()), LayerContent.Of("x"u8.ToArray())));
         byte[] other = [.. s_file[..^1], 1];
         Assert.IsType<FilterResult.Patched>(normaliser.Filter(Entry("srv/b.gz", other), LayerContent.Of(other)));
@@ -238,7 +243,8 @@ public sealed class VouchersTests : IDisposable
         Assert.Equal(
             [
                 "the rule 'gem-logs@1' left out /opt/gem/gem_make.out",
-                "the rule 'gem-logs@1' did not touch what something has a checksum or a signature of: /opt/gem/mkmf.log (of /opt/gem/SHA256SUMS)",
+                "the rule 'gem-logs@1' did not touch what something has a checksum or a signature of: "
+                    + "/opt/gem/mkmf.log (of /opt/gem/SHA256SUMS)",
                 "the rule 'gzip-times@3' did not touch what something has a checksum or a signature of: /srv/a.gz (of /srv/SHA256SUMS)",
             ],
             normaliser.Notes);
@@ -254,7 +260,10 @@ public sealed class VouchersTests : IDisposable
         for (int i = 0; i < 9; i++)
             Assert.Same(FilterResult.Drop, normaliser.Filter(Entry($"root/.npm/_cacache/{i}", s_file), LayerContent.Of(s_file)));
         string note = Assert.Single(normaliser.Notes);
-        Assert.Equal("the rule 'npm-cache@2' left out /root/.npm/_cacache/0, /root/.npm/_cacache/1, /root/.npm/_cacache/2, /root/.npm/_cacache/3, /root/.npm/_cacache/4 and 4 more", note);
+        Assert.Equal(
+            "the rule 'npm-cache@2' left out /root/.npm/_cacache/0, /root/.npm/_cacache/1, /root/.npm/_cacache/2, /root/.npm/_cacache/3, "
+                + "/root/.npm/_cacache/4 and 4 more",
+            note);
     }
 
     private static TarEntry Entry(string path, byte[] content) => new() { Path = path, Type = TarEntryType.File, Size = content.Length };
@@ -276,7 +285,8 @@ public sealed class VouchersTests : IDisposable
         .Replace("base64SHA512", Convert.ToBase64String(SHA512.HashData(s_file)))
         .Replace("base64SHA1", Convert.ToBase64String(Sha1))
         .Replace("SHA256SUMS", "\0").Replace("SHA256 (BSD)", "\u0001").Replace("sha256sum", "\u0002")
-        .Replace("SHA256", Hex(SHA256.HashData(s_file))).Replace("SHA384", Hex(SHA384.HashData(s_file))).Replace("SHA512", Hex(SHA512.HashData(s_file)))
+        .Replace("SHA256", Hex(SHA256.HashData(s_file))).Replace("SHA384", Hex(SHA384.HashData(s_file))).Replace("SHA512",
+            Hex(SHA512.HashData(s_file)))
         .Replace("SHA1", Hex(Sha1)).Replace("MD5", Hex(Md5))
         .Replace("\0", "SHA256SUMS").Replace("\u0001", "SHA256 (a.gz)").Replace("\u0002", "sha256sum").ToString();
 

@@ -23,7 +23,9 @@ public sealed class DownloadsTests : IDisposable
     [Fact]
     public async Task AFileIsFetchedOnceInABuildAndAskedAboutInTheNext()
     {
-        await using var server = new WebServer((request, _) => request.Contains("If-None-Match: \"one\"", StringComparison.Ordinal) ? WebServer.Status("304 Not Modified") : WebServer.Ok("hello", "ETag: \"one\"\r\n"));
+        await using var server = new WebServer((request, _) => request.Contains("If-None-Match: \"one\"", StringComparison.Ordinal)
+            ? WebServer.Status("304 Not Modified")
+            : WebServer.Ok("hello", "ETag: \"one\"\r\n"));
         var downloads = Make();
         Assert.Equal("hello", await TextAsync(downloads, server.Root + "/a"));
         Assert.Equal("hello", await TextAsync(downloads, server.Root + "/a"));
@@ -36,7 +38,8 @@ public sealed class DownloadsTests : IDisposable
     [Fact]
     public async Task ADateServesWhereThereIsNoName()
     {
-        await using var server = new WebServer((request, _) => request.Contains("If-Modified-Since: Tue, 01 Jan 2019", StringComparison.Ordinal)
+        await using var server = new WebServer((request, _) => request.Contains("If-Modified-Since: Tue, 01 Jan 2019",
+            StringComparison.Ordinal)
             ? WebServer.Status("304 Not Modified") : WebServer.Ok("hello", "Last-Modified: Tue, 01 Jan 2019 00:00:00 GMT\r\n"));
         await TextAsync(Make(), server.Root + "/a");
         Assert.Equal("hello", await TextAsync(Make(), server.Root + "/a"));
@@ -54,7 +57,9 @@ public sealed class DownloadsTests : IDisposable
     [Fact]
     public async Task WhatIsGoneFromTheStoreIsFetchedWhole()
     {
-        await using var server = new WebServer((request, _) => request.Contains("If-None-Match", StringComparison.Ordinal) ? WebServer.Status("304 Not Modified") : WebServer.Ok("hello", "ETag: \"one\"\r\n"));
+        await using var server = new WebServer((request, _) => request.Contains("If-None-Match", StringComparison.Ordinal)
+            ? WebServer.Status("304 Not Modified")
+            : WebServer.Ok("hello", "ETag: \"one\"\r\n"));
         var file = await Make().FetchAsync(Source(server.Root + "/a"), CancellationToken.None);
         await _store.DeleteAsync(file.Content);
         Assert.Equal("hello", await TextAsync(Make(), server.Root + "/a"));
@@ -81,7 +86,8 @@ public sealed class DownloadsTests : IDisposable
     [Fact]
     public async Task ServersThatAreBusyAreAskedAgain()
     {
-        await using var server = new WebServer((_, count) => count < 2 ? WebServer.Status("503 Service Unavailable", "Retry-After: 0\r\n") : WebServer.Ok("hello"));
+        await using var server = new WebServer((_, count) =>
+            count < 2 ? WebServer.Status("503 Service Unavailable", "Retry-After: 0\r\n") : WebServer.Ok("hello"));
         Assert.Equal("hello", await TextAsync(Make(), server.Root + "/a"));
         Assert.Equal(3, server.Requests.Count);
     }
@@ -114,8 +120,10 @@ public sealed class DownloadsTests : IDisposable
     {
         await using var server = new WebServer((request, count) => count == 0
             ? "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: \"one\"\r\n\r\nhello"
-            : request.Contains("Range: bytes=5-", StringComparison.Ordinal) && request.Contains("If-Range: \"one\"", StringComparison.Ordinal)
-                ? "HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\nContent-Range: bytes 5-9/10\r\nETag: \"one\"\r\nConnection: close\r\n\r\nworld"
+            : request.Contains("Range: bytes=5-", StringComparison.Ordinal)
+                && request.Contains("If-Range: \"one\"", StringComparison.Ordinal)
+                ? "HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\nContent-Range: bytes 5-9/10\r\nETag: \"one\"\r\nConnection: "
+                    + "close\r\n\r\nworld"
                 : WebServer.Status("500 Wrong"));
         Assert.Equal("helloworld", await TextAsync(Make(), server.Root + "/a"));
     }
@@ -123,14 +131,17 @@ public sealed class DownloadsTests : IDisposable
     [Fact]
     public async Task WhatBrokeOffAndIsAnotherByNowBeginsAnew()
     {
-        await using var server = new WebServer((_, count) => count == 0 ? "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: \"one\"\r\n\r\nhello" : WebServer.Ok("another", "ETag: \"two\"\r\n"));
+        await using var server = new WebServer((_, count) => count == 0
+            ? "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: \"one\"\r\n\r\nhello"
+            : WebServer.Ok("another", "ETag: \"two\"\r\n"));
         Assert.Equal("another", await TextAsync(Make(), server.Root + "/a"));
     }
 
     [Fact]
     public async Task WhatNobodyVouchesForIsNeverContinued()
     {
-        await using var server = new WebServer((_, count) => count == 0 ? "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello" : WebServer.Ok("helloworld"));
+        await using var server =
+            new WebServer((_, count) => count == 0 ? "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello" : WebServer.Ok("helloworld"));
         Assert.Equal("helloworld", await TextAsync(Make(), server.Root + "/a"));
         Assert.DoesNotContain(server.Requests, r => r.Contains("Range:", StringComparison.Ordinal));
     }
@@ -167,7 +178,8 @@ public sealed class DownloadsTests : IDisposable
             while (true)
                 await stream.WriteAsync(new byte[4096]);
         });
-        Assert.EndsWith("has more than 100000 bytes, which is the limit", await RefusedAsync(Make(), server.Root + "/a"), StringComparison.Ordinal);
+        Assert.EndsWith("has more than 100000 bytes, which is the limit", await RefusedAsync(Make(), server.Root + "/a"),
+            StringComparison.Ordinal);
         Assert.Single(server.Requests);
     }
 
@@ -175,14 +187,16 @@ public sealed class DownloadsTests : IDisposable
     public async Task ALengthBeyondTheLimitIsNotWaitedFor()
     {
         await using var server = new WebServer((_, _) => "HTTP/1.1 200 OK\r\nContent-Length: 100001\r\n\r\n");
-        Assert.EndsWith("has more than 100000 bytes, which is the limit", await RefusedAsync(Make(), server.Root + "/a"), StringComparison.Ordinal);
+        Assert.EndsWith("has more than 100000 bytes, which is the limit", await RefusedAsync(Make(), server.Root + "/a"),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task AServerThatSaysNothingIsNotWaitedForLong()
     {
         await using var server = new WebServer(async (_, _, _) => await Task.Delay(Timeout.Infinite));
-        Assert.Contains("nothing came for 0.5 seconds", await RefusedAsync(Make(attempts: 1), server.Root + "/a"), StringComparison.Ordinal);
+        Assert.Contains("nothing came for 0.5 seconds", await RefusedAsync(Make(attempts: 1), server.Root + "/a"),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -193,14 +207,17 @@ public sealed class DownloadsTests : IDisposable
             await stream.WriteAsync("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"u8.ToArray());
             await Task.Delay(Timeout.Infinite);
         });
-        Assert.Contains("nothing came for 0.5 seconds", await RefusedAsync(Make(attempts: 1), server.Root + "/a"), StringComparison.Ordinal);
+        Assert.Contains("nothing came for 0.5 seconds", await RefusedAsync(Make(attempts: 1), server.Root + "/a"),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task RedirectsAreFollowed()
     {
-        await using var server = new WebServer((request, _) => request.StartsWith("GET /a ", StringComparison.Ordinal) ? WebServer.Status("302 Found", "Location: /b?x=1#y\r\n")
-            : request.StartsWith("GET /b?x=1 ", StringComparison.Ordinal) ? WebServer.Status("308 Moved", "Location: c\r\n") : WebServer.Ok("hello"));
+        await using var server = new WebServer((request, _) => request.StartsWith("GET /a ", StringComparison.Ordinal) ? WebServer.Status(
+            "302 Found", "Location: /b?x=1#y\r\n")
+            : request.StartsWith("GET /b?x=1 ", StringComparison.Ordinal) ? WebServer.Status("308 Moved", "Location: c\r\n")
+            : WebServer.Ok("hello"));
         Assert.Equal("hello", await TextAsync(Make(), server.Root + "/a"));
         Assert.StartsWith("GET /c ", server.Requests.Last(), StringComparison.Ordinal);
     }
@@ -233,8 +250,12 @@ public sealed class DownloadsTests : IDisposable
         Assert.DoesNotContain("hidden", message, StringComparison.Ordinal);
         Assert.Contains($"Authorization: Basic {Convert.ToBase64String("me:p@ss"u8)}", server.Requests.Single(), StringComparison.Ordinal);
         Assert.DoesNotContain("Authorization", other.Requests.Single(), StringComparison.Ordinal);
-        Assert.DoesNotContain("ss", new TreeSource.Download(new Uri(address), null, "a").ToString().Replace("127", "", StringComparison.Ordinal), StringComparison.Ordinal);
-        Assert.DoesNotContain(Directory.EnumerateFiles(_cache.Root, "*", SearchOption.AllDirectories), f => File.ReadAllText(f).Contains("hidden", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            "ss",
+            new TreeSource.Download(new Uri(address), null, "a").ToString().Replace("127", "", StringComparison.Ordinal),
+            StringComparison.Ordinal);
+        Assert.DoesNotContain(Directory.EnumerateFiles(_cache.Root, "*", SearchOption.AllDirectories),
+            f => File.ReadAllText(f).Contains("hidden", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -248,7 +269,8 @@ public sealed class DownloadsTests : IDisposable
         var downloads = new Downloads(_http, _store, _cache.Root, TimeProvider.System, secrets);
         await downloads.FetchAsync(Source(server.Root + "/a"), CancellationToken.None);
         Assert.Contains(expected, server.Requests.Single(), StringComparison.Ordinal);
-        Assert.Equal(name.EndsWith("127.0.0.1", StringComparison.Ordinal), server.Requests.Single().Contains("Authorization", StringComparison.Ordinal));
+        Assert.Equal(name.EndsWith("127.0.0.1", StringComparison.Ordinal),
+            server.Requests.Single().Contains("Authorization", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -268,19 +290,22 @@ public sealed class DownloadsTests : IDisposable
         Assert.Equal("hello", await TextAsync(Make(), server.Root + "/a"));
     }
 
-    private Downloads Make(int attempts = 3) => new(_http, _store, _cache.Root, TimeProvider.System, new Dictionary<string, ReadOnlyMemory<byte>>(), new DownloadSettings
-    {
-        MaxBytes = 100_000,
-        Attempts = attempts,
-        Pause = TimeSpan.FromMilliseconds(1),
-        Patience = TimeSpan.FromSeconds(0.5),
-    });
+    private Downloads Make(int attempts = 3) =>
+        new(_http, _store, _cache.Root, TimeProvider.System, new Dictionary<string, ReadOnlyMemory<byte>>(), new DownloadSettings
+        {
+            MaxBytes = 100_000,
+            Attempts = attempts,
+            Pause = TimeSpan.FromMilliseconds(1),
+            Patience = TimeSpan.FromSeconds(0.5),
+        });
 
     private static TreeSource.Download Source(string address, Digest? checksum = null) => new(new Uri(address), checksum, "a");
 
     private async Task<string> TextAsync(Downloads downloads, string address) =>
-        Encoding.UTF8.GetString(await _store.ReadRequiredAsync((await downloads.FetchAsync(Source(address), CancellationToken.None)).Content));
+        Encoding.UTF8.GetString(
+            await _store.ReadRequiredAsync((await downloads.FetchAsync(Source(address), CancellationToken.None)).Content));
 
     private static async Task<string> RefusedAsync(Downloads downloads, string address, Digest? checksum = null) =>
-        (await Assert.ThrowsAsync<DownloadException>(() => downloads.FetchAsync(Source(address, checksum), CancellationToken.None))).Message;
+        (await Assert.ThrowsAsync<DownloadException>(() =>
+            downloads.FetchAsync(Source(address, checksum), CancellationToken.None))).Message;
 }

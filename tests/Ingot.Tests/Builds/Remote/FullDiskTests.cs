@@ -28,7 +28,8 @@ public sealed class FullDiskTests : IDisposable
     public async Task AFileThatHasNoRoomIsNotEvenFetched()
     {
         using var disk = await SmallDisk.MakeAsync(_directory, DiskBytes);
-        await using var server = new WebServer((_, _, stream) => WriteAsync(stream, $"HTTP/1.1 200 OK\r\nContent-Length: {FileBytes}\r\nConnection: close\r\n\r\n", FileBytes));
+        await using var server = new WebServer((_, _, stream) =>
+            WriteAsync(stream, $"HTTP/1.1 200 OK\r\nContent-Length: {FileBytes}\r\nConnection: close\r\n\r\n", FileBytes));
         var e = await Assert.ThrowsAsync<DiskException>(() => FetchAsync(disk, server));
         Assert.Contains("has no room: the disk at '", e.Message, StringComparison.Ordinal);
         Assert.Contains(" bytes are missing", e.Message, StringComparison.Ordinal);
@@ -39,7 +40,8 @@ public sealed class FullDiskTests : IDisposable
     public async Task AFileOfUnknownLengthThatFillsTheDiskIsFetchedOnce()
     {
         using var disk = await SmallDisk.MakeAsync(_directory, DiskBytes);
-        await using var server = new WebServer((_, _, stream) => WriteAsync(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", FileBytes));
+        await using var server =
+            new WebServer((_, _, stream) => WriteAsync(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", FileBytes));
         var e = await Assert.ThrowsAsync<DiskException>(() => FetchAsync(disk, server));
         Assert.Equal(Kernel.ENOSPC, e.HResult);
         Assert.Contains("is full: ", e.Message, StringComparison.Ordinal);
@@ -51,9 +53,11 @@ public sealed class FullDiskTests : IDisposable
     public async Task ABodyWithoutEndLeavesARestOfTheDisk()
     {
         using var disk = await SmallDisk.MakeAsync(_directory, 8 * DiskBytes);
-        await using var server = new WebServer((_, _, stream) => WriteAsync(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + Chunks(1000), 0));
+        await using var server =
+            new WebServer((_, _, stream) => WriteAsync(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + Chunks(1000), 0));
         long reserve = 8 * DiskBytes / 20;
-        var e = await Assert.ThrowsAsync<DiskException>(() => FetchAsync(disk, server, new DownloadSettings { Step = 16 << 10, Reserve = 1 << 30 }));
+        var e = await Assert.ThrowsAsync<DiskException>(() =>
+            FetchAsync(disk, server, new DownloadSettings { Step = 16 << 10, Reserve = 1 << 30 }));
         Assert.Contains("has no room", e.Message, StringComparison.Ordinal);
         Assert.Single(server.Requests);
         Assert.True(new DriveInfo(disk.Path).AvailableFreeSpace >= reserve);
@@ -87,7 +91,8 @@ public sealed class FullDiskTests : IDisposable
         Assert.SkipUnless(File.Exists("/usr/bin/git"), "needs git");
         using var disk = await SmallDisk.MakeAsync(_directory, 4 * DiskBytes);
         string repository = _directory.Make("repository");
-        await LinuxTree.RunAsync(repository, "sh", "-ec", "git init -q -b main && head -c 16000000 /dev/urandom > large && git add . && git -c user.name=t -c user.email=t@example.org commit -qm large");
+        await LinuxTree.RunAsync(repository, "sh", "-ec", "git init -q -b main && head -c 16000000 /dev/urandom > large && git add . "
+            + "&& git -c user.name=t -c user.email=t@example.org commit -qm large");
         var source = new TreeSource.Git("file://" + repository, "main", "", KeepGitDirectory: false, Commit: null);
         string directory = Path.Combine(disk.Path, "tree");
         Directory.CreateDirectory(directory);
@@ -117,7 +122,8 @@ public sealed class FullDiskTests : IDisposable
         using var disk = await SmallDisk.MakeAsync(_directory, 64 * DiskBytes);
         string file = Path.Combine(disk.Path, "f");
         var command = new Command("sh", "-c", $"while :; do head -c 200000 /dev/zero >> {file}; sleep 0.05; done");
-        await Assert.ThrowsAsync<DiskException>(() => FillingCommand.RunAsync(command, disk.Path, reserve: 1L << 30, "'x'", CancellationToken.None));
+        await Assert.ThrowsAsync<DiskException>(() =>
+            FillingCommand.RunAsync(command, disk.Path, reserve: 1L << 30, "'x'", CancellationToken.None));
         long length = new FileInfo(file).Length;
         await Task.Delay(200);
         Assert.Equal(length, new FileInfo(file).Length);
@@ -139,7 +145,8 @@ public sealed class FullDiskTests : IDisposable
             Assert.Contains($"could not write '{file}'", e.Message, StringComparison.Ordinal);
         }
 
-        Assert.Equal(Kernel.ENOSPC, Assert.Throws<DiskException>(() => AtomicFile.Write(Path.Combine(disk.Path, "small"), new byte[100_000])).HResult);
+        Assert.Equal(Kernel.ENOSPC,
+            Assert.Throws<DiskException>(() => AtomicFile.Write(Path.Combine(disk.Path, "small"), new byte[100_000])).HResult);
         Assert.Equal(["large"], Directory.EnumerateFiles(disk.Path).Select(Path.GetFileName));
     }
 
@@ -163,7 +170,8 @@ public sealed class FullDiskTests : IDisposable
     {
         var store = new DirectoryStore(Path.Combine(disk.Path, "store"));
         settings = (settings ?? new DownloadSettings()) with { Pause = TimeSpan.FromMilliseconds(1) };
-        return new Downloads(_http, store, disk.Path, TimeProvider.System, NoSecrets, settings).FetchAsync(Source(server), CancellationToken.None);
+        return new Downloads(_http, store, disk.Path, TimeProvider.System, NoSecrets, settings).FetchAsync(Source(server),
+            CancellationToken.None);
     }
 
     private static TreeSource.Download Source(WebServer server) => new(new Uri(server.Root + "/a"), Checksum: null, "a");

@@ -92,11 +92,13 @@ public sealed class GitTreesTests : IAsyncLifetime
     [InlineData("git gc -q --aggressive")]
     [InlineData("git repack -q -a -d -F --window=0")]
     [InlineData("git branch later; git tag later; git tag -d light")]
-    [InlineData("git config uploadpack.allowReachableSHA1InWant false; git config uploadpack.allowAnySHA1InWant false; git branch z other; git checkout -q other")]
+    [InlineData("git config uploadpack.allowReachableSHA1InWant false; git config uploadpack.allowAnySHA1InWant false; git branch z other; "
+        + "git checkout -q other")]
     [InlineData("echo more > a; git commit -q -a -m more; git reset -q --hard HEAD~1")]
     public async Task WhatIsKeptDependsOnTheCommitAlone(string change)
     {
-        TreeSource.Git[] sources = [.. new[] { "v1", "main", _second, "feature/x" }.Select(r => Source(r) with { KeepGitDirectory = true })];
+        TreeSource.Git[] sources =
+            [.. new[] { "v1", "main", _second, "feature/x" }.Select(r => Source(r) with { KeepGitDirectory = true })];
         var before = new List<string>();
         foreach (var source in sources)
             before.Add(ListOf(await FetchAsync(source)));
@@ -126,23 +128,27 @@ public sealed class GitTreesTests : IAsyncLifetime
     {
         var tree = await FetchAsync(Source(_first) with { KeepGitDirectory = true });
         Assert.Equal("false", Shell(tree.Directory, "git rev-parse --is-shallow-repository").Trim());
-        Assert.Equal("true", Shell((await FetchAsync(Source("main") with { KeepGitDirectory = true })).Directory, "git rev-parse --is-shallow-repository").Trim());
+        Assert.Equal("true", Shell((await FetchAsync(Source("main") with { KeepGitDirectory = true })).Directory,
+            "git rev-parse --is-shallow-repository").Trim());
     }
 
     [Fact]
     public async Task WhatIsKeptOfSubmodulesIsTheSameToo()
     {
         string outer = _home.Make("outer");
-        Shell(outer, "git init -q -b main && git -c protocol.file.allow=always submodule --quiet add ../repository inner && git commit -q -m outer");
+        Shell(outer,
+            "git init -q -b main && git -c protocol.file.allow=always submodule --quiet add ../repository inner && git commit -q -m outer");
         var source = new TreeSource.Git("file://" + outer, null, "", KeepGitDirectory: true, Commit: null);
         var tree = await FetchAsync(source);
         string before = ListOf(tree);
         Shell(_home.At("repository"), "git gc -q --aggressive; git branch -m main trunk; git tag later; git branch later");
         Assert.Equal(before, ListOf(await FetchAsync(source)));
-        Assert.Equal("", Shell(tree.Directory, "git status --porcelain; git -C inner status --porcelain; git -C inner rev-parse -q --verify HEAD > /dev/null"));
+        Assert.Equal("", Shell(tree.Directory,
+            "git status --porcelain; git -C inner status --porcelain; git -C inner rev-parse -q --verify HEAD > /dev/null"));
     }
 
-    private static string ListOf(GitTree tree) => Shell(tree.Directory, "find . -printf '%P %y %m %l\\n' | sort; find . -type f | sort | xargs -d '\\n' sha256sum");
+    private static string ListOf(GitTree tree) =>
+        Shell(tree.Directory, "find . -printf '%P %y %m %l\\n' | sort; find . -type f | sort | xargs -d '\\n' sha256sum");
 
     [Fact]
     public async Task SubmodulesAreFetchedToo()
@@ -178,7 +184,8 @@ public sealed class GitTreesTests : IAsyncLifetime
     [InlineData("v1^{}", "is not the name of a branch")]
     [InlineData("a b", "is not the name of a branch")]
     [InlineData("0123456789012345678901234567890123456789", "0123456789012345678901234567890123456789")]
-    public async Task WhatIsNotThereIsSaid(string revision, string expected) => Assert.Contains(expected, await RefusedAsync(Source(revision)), StringComparison.Ordinal);
+    public async Task WhatIsNotThereIsSaid(string revision, string expected) =>
+        Assert.Contains(expected, await RefusedAsync(Source(revision)), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("nothing")]
@@ -188,7 +195,8 @@ public sealed class GitTreesTests : IAsyncLifetime
     [InlineData("link")]
     [InlineData(".git")]
     public async Task ASubdirectoryIsADirectoryOfTheRepository(string subdirectory) =>
-        Assert.EndsWith($"has no directory '{subdirectory}'", await RefusedAsync(Source("main") with { Subdirectory = subdirectory }), StringComparison.Ordinal);
+        Assert.EndsWith($"has no directory '{subdirectory}'", await RefusedAsync(Source("main") with { Subdirectory = subdirectory }),
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData("ext::sh -c touch% x")]
@@ -196,7 +204,8 @@ public sealed class GitTreesTests : IAsyncLifetime
     [InlineData("-x")]
     [InlineData("https://127.0.0.1/a\nb")]
     public async Task WhatIsNoAddressIsRefused(string repository) =>
-        Assert.Contains("is not the address of a repository", await RefusedAsync(new TreeSource.Git(repository, null, "", KeepGitDirectory: false, Commit: null)), StringComparison.Ordinal);
+        Assert.Contains("is not the address of a repository",
+            await RefusedAsync(new TreeSource.Git(repository, null, "", KeepGitDirectory: false, Commit: null)), StringComparison.Ordinal);
 
     [Fact]
     public async Task ProgramsAndDirectoriesAreNoRepositories()
@@ -206,7 +215,8 @@ public sealed class GitTreesTests : IAsyncLifetime
         Assert.Contains("'ext' not allowed", await RefusedAsync(source), StringComparison.Ordinal);
         Assert.False(File.Exists(touched));
         Assert.Contains("'file' not allowed", await RefusedAsync(Source("main"), allowLocal: false), StringComparison.Ordinal);
-        Assert.Contains("'file' not allowed", await RefusedAsync(Source("main") with { Repository = _home.At("repository") }, allowLocal: false), StringComparison.Ordinal);
+        Assert.Contains("'file' not allowed",
+            await RefusedAsync(Source("main") with { Repository = _home.At("repository") }, allowLocal: false), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -217,7 +227,10 @@ public sealed class GitTreesTests : IAsyncLifetime
             git init -q -b main && git update-index --add --cacheinfo 160000,{_first},inner
             printf '[submodule "inner"]\n\tpath = inner\n\turl = ext::touch %s\n' {touched} > .gitmodules && git add .gitmodules && git commit -q -m outer
             """);
-        Assert.Contains("not allowed", await RefusedAsync(new TreeSource.Git("file://" + _home.At("outer"), null, "", KeepGitDirectory: false, Commit: null)), StringComparison.Ordinal);
+        Assert.Contains(
+            "not allowed",
+            await RefusedAsync(new TreeSource.Git("file://" + _home.At("outer"), null, "", KeepGitDirectory: false, Commit: null)),
+            StringComparison.Ordinal);
         Assert.False(File.Exists(touched));
     }
 
@@ -238,11 +251,13 @@ public sealed class GitTreesTests : IAsyncLifetime
     public async Task CredentialsAreInNoMessageAndOnNoCommandLine()
     {
         await using var server = new WebServer((_, _) => WebServer.Status("401 Unauthorized", "WWW-Authenticate: Basic\r\n"));
-        var source = new TreeSource.Git(server.Root.Replace("://", "://me:hidden@", StringComparison.Ordinal) + "/x.git", "main", "", KeepGitDirectory: false, Commit: null);
+        var source = new TreeSource.Git(server.Root.Replace("://", "://me:hidden@", StringComparison.Ordinal) + "/x.git", "main", "",
+            KeepGitDirectory: false, Commit: null);
         var e = await Assert.ThrowsAsync<DownloadException>(() => FetchAsync(source));
         Assert.DoesNotContain("hidden", e.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("hidden", source.ToString(), StringComparison.Ordinal);
-        Assert.Contains(server.Requests, r => r.Contains($"Authorization: Basic {Convert.ToBase64String("me:hidden"u8)}", StringComparison.Ordinal));
+        Assert.Contains(server.Requests,
+            r => r.Contains($"Authorization: Basic {Convert.ToBase64String("me:hidden"u8)}", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -254,10 +269,12 @@ public sealed class GitTreesTests : IAsyncLifetime
     {
         await using var server = new WebServer((_, _) => WebServer.Status("404 Not Found"));
         var access = new GitAccess { Secrets = new Dictionary<string, ReadOnlyMemory<byte>> { [name] = Encoding.UTF8.GetBytes(value) } };
-        await Assert.ThrowsAsync<DownloadException>(() => new GitTrees(access).MaterialiseAsync(new TreeSource.Git(server.Root + "/x.git", "main", "", false, null), _home.Make("out"), CancellationToken.None));
+        await Assert.ThrowsAsync<DownloadException>(() => new GitTrees(access).MaterialiseAsync(
+            new TreeSource.Git(server.Root + "/x.git", "main", "", false, null), _home.Make("out"), CancellationToken.None));
         Assert.NotEmpty(server.Requests);
         Assert.Equal(expected is not null, server.Requests.Any(r => r.Contains("Authorization: ", StringComparison.Ordinal)));
-        Assert.All(server.Requests, r => Assert.Contains(expected is null ? "GET" : $"Authorization: {expected}\r\n", r, StringComparison.Ordinal));
+        Assert.All(server.Requests,
+            r => Assert.Contains(expected is null ? "GET" : $"Authorization: {expected}\r\n", r, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -265,7 +282,8 @@ public sealed class GitTreesTests : IAsyncLifetime
     [InlineData("ssh://git:pw@example.org/a.git", "ssh://git@example.org/a.git")]
     [InlineData("git@example.org:a/b.git", "git@example.org:a/b.git")]
     [InlineData("https://example.org/a%20b.git", "https://example.org/a%20b.git")]
-    public void AddressesAreShownWithoutWhatOpensThem(string repository, string expected) => Assert.Equal(expected, SafeAddress.OfRepository(repository));
+    public void AddressesAreShownWithoutWhatOpensThem(string repository, string expected) =>
+        Assert.Equal(expected, SafeAddress.OfRepository(repository));
 
     // What a repository brings as files: attributes, and submodules that name programs and places.
     [Theory]
@@ -281,7 +299,8 @@ public sealed class GitTreesTests : IAsyncLifetime
         string mark = _home.At("mark");
         await File.WriteAllTextAsync(_home.At("canary"), $"#!/bin/sh\ntouch {mark}\n", TestContext.Current.CancellationToken);
         File.SetUnixFileMode(_home.At("canary"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        Shell(_home.At("repository"), $"{script.Replace("@", _home.At("canary"), StringComparison.Ordinal)}\ngit update-index --add --cacheinfo 160000,{_first},s\ngit add . && git commit -qm {what.Split(' ')[^1]}");
+        Shell(_home.At("repository"), $"{script.Replace("@", _home.At("canary"), StringComparison.Ordinal)}\n"
+            + $"git update-index --add --cacheinfo 160000,{_first},s\ngit add . && git commit -qm {what.Split(' ')[^1]}");
         try
         {
             var tree = await FetchAsync(Source("main"));
@@ -299,9 +318,11 @@ public sealed class GitTreesTests : IAsyncLifetime
     private TreeSource.Git Source(string? revision) => new(Repository, revision, "", KeepGitDirectory: false, Commit: null);
 
     private Task<GitTree> FetchAsync(TreeSource.Git source, bool allowLocal = true) =>
-        new GitTrees(new GitAccess { AllowLocalUnsafe = allowLocal }).MaterialiseAsync(source, _home.Make($"out-{Guid.NewGuid():N}"), CancellationToken.None);
+        new GitTrees(new GitAccess { AllowLocalUnsafe = allowLocal }).MaterialiseAsync(source, _home.Make($"out-{Guid.NewGuid():N}"),
+            CancellationToken.None);
 
-    private async Task<string> RefusedAsync(TreeSource.Git source, bool allowLocal = true) => (await Assert.ThrowsAsync<DownloadException>(() => FetchAsync(source, allowLocal))).Message;
+    private async Task<string> RefusedAsync(TreeSource.Git source, bool allowLocal = true) =>
+        (await Assert.ThrowsAsync<DownloadException>(() => FetchAsync(source, allowLocal))).Message;
 
     private static string Shell(string directory, string script)
     {

@@ -5,7 +5,8 @@ using Ingot.Tools;
 
 namespace Ingot.Tests.Builds.Remote;
 
-/// <summary>Repositories that name programs in every way there is: everything Ingot asks of a repository is asked of each, and no program may have run.</summary>
+/// <summary>Repositories that name programs in every way there is: everything Ingot asks of a repository is asked of each,
+/// and no program may have run.</summary>
 public sealed class HostileRepositoryTests : IDisposable
 {
     // @ is the program, which leaves a file behind.
@@ -26,27 +27,37 @@ public sealed class HostileRepositoryTests : IDisposable
         ["editor"] = "[core]\neditor = @ editor\n[sequence]\neditor = @ editor",
         ["pager"] = "[core]\npager = @ pager\n[pager]\nlog = @ pager\nstatus = @ pager\n[interactive]\ndiffFilter = @ filter",
         ["credential helper"] = "[credential]\nhelper = !@ credential\n[credential \"https://host\"]\nhelper = @ credential",
-        ["gpg"] = "[gpg]\nprogram = @\n[gpg \"ssh\"]\nprogram = @\ndefaultKeyCommand = @\n[log]\nshowSignature = true\n[commit]\ngpgSign = true",
-        ["alias"] = "[alias]\nstatus = !@ a\nlog = !@ a\ncat-file = !@ a\nls-files = !@ a\nfetch = !@ a\ncheckout = !@ a\nupload-pack = !@ a\nrev-parse = !@ a",
+        ["gpg"] =
+            "[gpg]\nprogram = @\n[gpg \"ssh\"]\nprogram = @\ndefaultKeyCommand = @\n[log]\nshowSignature = true\n[commit]\ngpgSign = true",
+        ["alias"] = "[alias]\nstatus = !@ a\nlog = !@ a\ncat-file = !@ a\nls-files = !@ a\nfetch = !@ a\ncheckout = !@ a\n"
+            + "upload-pack = !@ a\nrev-parse = !@ a",
         ["trailer"] = "[trailer \"x\"]\ncommand = @ trailer\ncmd = @ trailer\nifexists = add",
         ["include"] = "[include]\npath = #/included",
         ["includeIf"] = "[includeIf \"gitdir:/\"]\npath = #/included\n[includeIf \"onbranch:main\"]\npath = #/included",
         ["worktree configuration"] = "[extensions]\nworktreeConfig = true",
         ["packObjectsHook"] = "[uploadpack]\npackObjectsHook = @ pack\n[receive]\nprocReceiveRefs = refs",
         ["alternate references"] = "[core]\nalternateRefsCommand = @ refs",
-        ["upload-pack of the remote"] = "[remote \"origin\"]\nurl = #/repository\nuploadpack = @ upload\nreceivepack = @ receive\nvcs = x\nproxy = @",
-        ["promisor"] = "[extensions]\npartialClone = origin\n[remote \"origin\"]\nurl = ext::@ ext\npromisor = true\npartialclonefilter = blob:none",
-        ["promisor over ssh"] = "[core]\nsshCommand = @ ssh\n[extensions]\npartialClone = origin\n[remote \"origin\"]\nurl = ssh://host/x\npromisor = true",
-        ["guesses and tools"] = "[mergetool \"x\"]\ncmd = @ tool\n[difftool \"x\"]\ncmd = @ tool\n[merge]\ntool = x\n[browser \"x\"]\ncmd = @ b\n[help]\nautocorrect = immediate",
+        ["upload-pack of the remote"] =
+            "[remote \"origin\"]\nurl = #/repository\nuploadpack = @ upload\nreceivepack = @ receive\nvcs = x\nproxy = @",
+        ["promisor"] =
+            "[extensions]\npartialClone = origin\n[remote \"origin\"]\nurl = ext::@ ext\npromisor = true\npartialclonefilter = blob:none",
+        ["promisor over ssh"] =
+            "[core]\nsshCommand = @ ssh\n[extensions]\npartialClone = origin\n[remote \"origin\"]\nurl = ssh://host/x\npromisor = true",
+        ["guesses and tools"] = "[mergetool \"x\"]\ncmd = @ tool\n[difftool \"x\"]\ncmd = @ tool\n[merge]\ntool = x\n[browser \"x\"]\n"
+            + "cmd = @ b\n[help]\nautocorrect = immediate",
         ["maintenance"] = "[gc]\nauto = 1\nrecentObjectsHook = @ gc\n[maintenance]\nauto = true",
-        ["url rewriting"] = "[url \"ext::@ ext \"]\ninsteadOf = /\ninsteadOf = file://\n[protocol]\nallow = always\n[protocol \"ext\"]\nallow = always",
-        ["submodules"] = "[submodule]\nrecurse = true\n[submodule \"sub\"]\nurl = ext::@ ext\nupdate = !@ update\nactive = true\nignore = none\n[fetch]\nrecurseSubmodules = true",
+        ["url rewriting"] =
+            "[url \"ext::@ ext \"]\ninsteadOf = /\ninsteadOf = file://\n[protocol]\nallow = always\n[protocol \"ext\"]\nallow = always",
+        ["submodules"] = "[submodule]\nrecurse = true\n[submodule \"sub\"]\nurl = ext::@ ext\nupdate = !@ update\nactive = true\n"
+            + "ignore = none\n[fetch]\nrecurseSubmodules = true",
     };
 
     private static readonly string[] s_hooks =
     [
-        "applypatch-msg", "commit-msg", "fsmonitor-watchman", "p4-changelist", "p4-post-changelist", "p4-pre-submit", "p4-prepare-changelist", "post-applypatch", "post-checkout", "post-commit", "post-index-change",
-        "post-merge", "post-receive", "post-rewrite", "post-update", "pre-applypatch", "pre-auto-gc", "pre-commit", "pre-merge-commit", "pre-push", "pre-rebase", "pre-receive", "prepare-commit-msg", "proc-receive",
+        "applypatch-msg", "commit-msg", "fsmonitor-watchman", "p4-changelist", "p4-post-changelist", "p4-pre-submit",
+        "p4-prepare-changelist", "post-applypatch", "post-checkout", "post-commit", "post-index-change",
+        "post-merge", "post-receive", "post-rewrite", "post-update", "pre-applypatch", "pre-auto-gc", "pre-commit", "pre-merge-commit",
+        "pre-push", "pre-rebase", "pre-receive", "prepare-commit-msg", "proc-receive",
         "push-to-checkout", "reference-transaction", "sendemail-validate", "update",
     ];
 
@@ -63,7 +74,8 @@ public sealed class HostileRepositoryTests : IDisposable
         File.SetUnixFileMode(_canary, (UnixFileMode)0b111_101_101);
     }
 
-    public static TheoryData<string, bool> Configurations => new(s_configurations.Keys.SelectMany(name => new[] { (name, false), (name, true) }));
+    public static TheoryData<string, bool> Configurations =>
+        new(s_configurations.Keys.SelectMany(name => new[] { (name, false), (name, true) }));
 
     public void Dispose() => _git.Dispose();
 
@@ -119,7 +131,8 @@ public sealed class HostileRepositoryTests : IDisposable
         _git.MakeRepository("inner");
         Plant("");
         _git.Shell("repository", $"git submodule --quiet add file://{_git.At("inner")} app/sub && git commit -qm second");
-        File.AppendAllText(_git.At("repository", ".git", "modules", "app", "sub", "config"), $"\n{Armed(s_configurations["fsmonitor"])}\n{Armed(s_configurations["filter clean"])}\n");
+        File.AppendAllText(_git.At("repository", ".git", "modules", "app", "sub", "config"),
+            $"\n{Armed(s_configurations["fsmonitor"])}\n{Armed(s_configurations["filter clean"])}\n");
         File.WriteAllText(_git.At("repository", "app", "sub", ".gitattributes"), "* filter=x\n");
         File.SetLastWriteTimeUtc(_git.At("repository", "app", "sub", "other"), DateTime.UnixEpoch);
         string head = _git.Head("repository");
@@ -136,7 +149,8 @@ public sealed class HostileRepositoryTests : IDisposable
         Plant("");
         string app = _git.At("repository", "app");
         _git.Shell("repository", "git init -q --bare bare && cp -r bare/* app && rm -rf bare");
-        File.WriteAllText(Path.Combine(app, "config"), $"[core]\nrepositoryformatversion = 0\nbare = false\nworktree = {app}\n{Armed("fsmonitor = @ fsmonitor")}\n");
+        File.WriteAllText(Path.Combine(app, "config"),
+            $"[core]\nrepositoryformatversion = 0\nbare = false\nworktree = {app}\n{Armed("fsmonitor = @ fsmonitor")}\n");
         _git.Shell("repository", "git --git-dir=.git --work-tree=. add -A . && git --git-dir=.git --work-tree=. commit -qm second");
         string head = _git.Shell("repository", "git --git-dir=.git rev-parse HEAD").Trim();
         Own(isStrangers);
@@ -145,13 +159,15 @@ public sealed class HostileRepositoryTests : IDisposable
 
     [Theory]
     [InlineData("a file that leads to a repository", "mv .git ../elsewhere; echo gitdir: ../elsewhere > .git")]
-    [InlineData("a file that leads to somebody's working tree", "git -C ../private worktree add -q ../tree; cp ../tree/.git ../leads; rm -rf .git; cp ../leads .git")]
+    [InlineData("a file that leads to somebody's working tree",
+        "git -C ../private worktree add -q ../tree; cp ../tree/.git ../leads; rm -rf .git; cp ../leads .git")]
     [InlineData("a file that leads to somebody's submodule", "rm -rf .git; printf 'gitdir: ../private/.git' > .git")]
     [InlineData("a link to a repository", "rm -rf .git; ln -s ../private/.git .git")]
     [InlineData("a working tree elsewhere", "git config core.worktree ../../private")]
     [InlineData("objects elsewhere", "echo ../../../private/.git/objects > .git/objects/info/alternates")]
     [InlineData("a link to objects elsewhere", "rm -rf .git/objects; ln -s ../../private/.git/objects .git/objects")]
-    [InlineData("a link to one object elsewhere", "mkdir -p .git/objects/00; ln -s /etc/shadow .git/objects/00/11111111111111111111111111111111111111")]
+    [InlineData("a link to one object elsewhere",
+        "mkdir -p .git/objects/00; ln -s /etc/shadow .git/objects/00/11111111111111111111111111111111111111")]
     [InlineData("a link to an index", "rm .git/index; ln -s ../../private/.git/index .git/index")]
     [InlineData("a pipe for an index", "rm .git/index; mkfifo .git/index")]
     [InlineData("a link for HEAD", "rm .git/HEAD; ln -s /etc/shadow .git/HEAD")]
@@ -175,7 +191,8 @@ public sealed class HostileRepositoryTests : IDisposable
         Assert.All(warnings, warning => Assert.DoesNotContain("root:", warning, StringComparison.Ordinal));
         if (!what.Contains("repository's file", StringComparison.Ordinal))
             Assert.Contains("the repository is not read", Assert.Single(warnings), StringComparison.Ordinal);
-        await Assert.ThrowsAsync<InvalidInputException>(() => SourceEpochs.OfNewestCommitAsync(_git.At("repository", "app"), ["."], null, TestContext.Current.CancellationToken));
+        await Assert.ThrowsAsync<InvalidInputException>(() =>
+            SourceEpochs.OfNewestCommitAsync(_git.At("repository", "app"), ["."], null, TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -203,9 +220,11 @@ public sealed class HostileRepositoryTests : IDisposable
         Own(isStrangers: true);
         File.WriteAllText(_git.At("repository", ".git", "objects", "info", "alternates"), _git.At("private", ".git", "objects") + "\n");
         using var view = new GitView(GitRepository.Find(_git.At("repository"))!);
-        Assert.NotEqual(0, (await CommandRunner.TryRunAsync(view.Has(secret), onLine: null, TestContext.Current.CancellationToken)).ExitCode);
+        Assert.NotEqual(0,
+            (await CommandRunner.TryRunAsync(view.Has(secret), onLine: null, TestContext.Current.CancellationToken)).ExitCode);
         Directory.CreateDirectory(_git.At("out"));
-        await Assert.ThrowsAsync<ToolException>(() => GitTrees.MaterialiseAsync(view, secret, _git.At("out"), TestContext.Current.CancellationToken));
+        await Assert.ThrowsAsync<ToolException>(() =>
+            GitTrees.MaterialiseAsync(view, secret, _git.At("out"), TestContext.Current.CancellationToken));
         Assert.False(File.Exists(_git.At("out", "other")));
     }
 
@@ -233,7 +252,8 @@ public sealed class HostileRepositoryTests : IDisposable
             File.Delete(mark);
     }
 
-    private string Armed(string text) => text.Replace("@", _canary, StringComparison.Ordinal).Replace("#", _git.At("."), StringComparison.Ordinal);
+    private string Armed(string text) =>
+        text.Replace("@", _canary, StringComparison.Ordinal).Replace("#", _git.At("."), StringComparison.Ordinal);
 
     private void Own(bool isStrangers)
     {

@@ -37,10 +37,12 @@ public sealed class ImageComparerTests
 
     [Theory]
     [InlineData("srv/tls.pem", "-----BEGIN PRIVATE KEY-----\nMIIE1\n", "-----BEGIN PRIVATE KEY-----\nMIIE2\n", "a private key", "start")]
-    [InlineData("srv/tls.pem", "-----BEGIN RSA PRIVATE KEY-----\nMIIE1\n", "-----BEGIN RSA PRIVATE KEY-----\nMIIE2\n", "a private key", "start")]
+    [InlineData("srv/tls.pem", "-----BEGIN RSA PRIVATE KEY-----\nMIIE1\n", "-----BEGIN RSA PRIVATE KEY-----\nMIIE2\n",
+        "a private key", "start")]
     [InlineData("srv/tls.pem", "-----BEGIN CERTIFICATE-----\nMIIE1\n", "-----BEGIN CERTIFICATE-----\nMIIE2\n", "a certificate", "start")]
     [InlineData("opt/app/id_ed25519.pub", "ssh-ed25519 AAAAC3a me\n", "ssh-ed25519 AAAAC3b me\n", "a public key", "start")]
-    [InlineData("etc/shadow", "root:*:3652:0:99999:7:::\nweb:$6$abc$defghi:3652::::::\n", "root:*:3652:0:99999:7:::\nweb:$6$xyz$jklmno:3652::::::\n", "another salt", "password")]
+    [InlineData("etc/shadow", "root:*:3652:0:99999:7:::\nweb:$6$abc$defghi:3652::::::\n",
+        "root:*:3652:0:99999:7:::\nweb:$6$xyz$jklmno:3652::::::\n", "another salt", "password")]
     [InlineData("etc/shadow", "web:$y$j9T$abc$defghi:3652::::::\n", "web:$y$j9T$xyz$jklmno:3652::::::\n", "another salt", "password")]
     [InlineData("var/lib/postgresql/15/main/global/pg_control", "\u0001a", "\u0001b", "a database", "start")]
     [InlineData("var/lib/mysql/auto.cnf", "server-uuid=1\n", "server-uuid=2\n", "a database", "start")]
@@ -72,7 +74,8 @@ public sealed class ImageComparerTests
     [Fact]
     public async Task AShadowFileWithAnotherAccountIsNotAboutPasswords()
     {
-        var difference = Assert.Single(await CompareAsync([("etc/shadow", "web:$6$abc$defghi:3652::::::\n")], [("etc/shadow", "web:$6$xyz$jklmno:3652::::::\nmail:*:3652::::::\n")]));
+        var difference = Assert.Single(await CompareAsync([("etc/shadow", "web:$6$abc$defghi:3652::::::\n")],
+            [("etc/shadow", "web:$6$xyz$jklmno:3652::::::\nmail:*:3652::::::\n")]));
         Assert.StartsWith("the rule 'shadow-last-change@1' is for it: this is not what it changes", difference.Reason);
         Assert.Null(difference.Cure);
     }
@@ -131,7 +134,8 @@ public sealed class ImageComparerTests
     [Fact]
     public async Task LayersAndConfigurationAreBothSaid()
     {
-        var comparison = await ComparisonAsync([("RUN one", [("a", "1")]), ("ENV a=1", null)], [("RUN one", [("a", "2")]), ("ENV a=2", null)]);
+        var comparison = await ComparisonAsync([("RUN one", [("a", "1")]), ("ENV a=1", null)],
+            [("RUN one", [("a", "2")]), ("ENV a=2", null)]);
         Assert.Equal(["content", "configuration"], comparison.Differences.Select(d => d.What));
     }
 
@@ -139,7 +143,8 @@ public sealed class ImageComparerTests
     public async Task OfEachLayerTwentyAndInAllAHundredAreNamedAndTheOthersCounted()
     {
         (string, (string, string)[]?)[] Layers(string content) =>
-            [.. Enumerable.Range(0, 8).Select(l => ($"RUN {l}", ((string, string)[]?)[.. Enumerable.Range(0, 50).Select(i => ($"f{i:D2}", content + l))]))];
+            [.. Enumerable.Range(0, 8)
+                .Select(l => ($"RUN {l}", ((string, string)[]?)[.. Enumerable.Range(0, 50).Select(i => ($"f{i:D2}", content + l))]))];
         var comparison = await ComparisonAsync(Layers("a"), Layers("b"));
         Assert.Equal((100, 300), (comparison.Differences.Count, comparison.More));
         Assert.All(comparison.Differences.GroupBy(d => d.Instruction), layer => Assert.Equal(20, layer.Count()));
@@ -167,21 +172,24 @@ public sealed class ImageComparerTests
         var before = await ImageAsync([Entry("root/.cache/pip/x", "a")], "RUN make");
         var after = await ImageAsync([Entry("root/.cache/pip/x", "b")], "RUN make");
         var difference = Assert.Single((await ImageComparer.CompareAsync(_store, before, _store, after, ["pip-cache"])).Differences);
-        Assert.Equal(("the rule 'pip-cache@2' is for it, and is switched off", "switch the rule 'pip-cache' on"), (difference.Reason, difference.Cure));
+        Assert.Equal(("the rule 'pip-cache@2' is for it, and is switched off", "switch the rule 'pip-cache' on"),
+            (difference.Reason, difference.Cure));
     }
 
     [Fact]
     public async Task AFileOnOneSideIsNamed()
     {
         var differences = await CompareAsync([("a", "x"), ("only-before", "y")], [("a", "x"), ("only-now", "z")]);
-        Assert.Equal([("only-before", "missing", "a File", "is not there"), ("only-now", "missing", "is not there", "a File")], differences.Select(d => (d.Path, d.What, d.Before, d.After)));
+        Assert.Equal([("only-before", "missing", "a File", "is not there"), ("only-now", "missing", "is not there", "a File")],
+            differences.Select(d => (d.Path, d.What, d.Before, d.After)));
     }
 
     [Fact]
     public async Task OtherMetadataIsNamed()
     {
         var before = await ImageAsync([Entry("a", "x")], "RUN make");
-        var after = await ImageAsync([Entry("a", "x") with { Entry = Entry("a", "x").Entry with { Mode = 0b111_101_101, UserId = 7 } }], "RUN make");
+        var after = await ImageAsync(
+            [Entry("a", "x") with { Entry = Entry("a", "x").Entry with { Mode = 0b111_101_101, UserId = 7 } }], "RUN make");
         var difference = Assert.Single((await ImageComparer.CompareAsync(_store, before, _store, after)).Differences);
         Assert.Equal("metadata", difference.What);
         Assert.Contains("644 0:0", difference.Before, StringComparison.Ordinal);
@@ -222,10 +230,13 @@ public sealed class ImageComparerTests
         await Assert.ThrowsAnyAsync<IngotException>(() => ImageComparer.CompareAsync(_store, before, new MemoryStore(), after));
     }
 
-    private async Task<IReadOnlyList<Difference>> CompareAsync((string Path, string Content)[] before, (string Path, string Content)[] after, string instruction = "RUN make") =>
+    private async Task<IReadOnlyList<Difference>> CompareAsync(
+        (string Path, string Content)[] before, (string Path, string Content)[] after, string instruction = "RUN make") =>
         (await ComparisonAsync([(instruction, before)], [(instruction, after)])).Differences;
 
-    private async Task<ImageComparison> ComparisonAsync((string Instruction, (string Path, string Content)[]? Files)[] before, (string Instruction, (string Path, string Content)[]? Files)[] after) =>
+    private async Task<ImageComparison> ComparisonAsync(
+        (string Instruction, (string Path, string Content)[]? Files)[] before,
+        (string Instruction, (string Path, string Content)[]? Files)[] after) =>
         await ImageComparer.CompareAsync(_store, await LayersAsync(before), _store, await LayersAsync(after));
 
     private async Task<Image> LayersAsync((string Instruction, (string Path, string Content)[]? Files)[] layers)
@@ -233,7 +244,8 @@ public sealed class ImageComparerTests
         var made = new List<Layer>();
         foreach (var (_, files) in layers.Where(l => l.Files is not null))
             made.Add(await LayerAsync([.. files!.Select(f => Entry(f.Path, f.Content))], LayerCompression.Gzip));
-        return await ImageOfAsync(made, layers.Select(l => new HistoryEntry { CreatedBy = l.Instruction, EmptyLayer = l.Files is null ? true : null }));
+        return await ImageOfAsync(made,
+            layers.Select(l => new HistoryEntry { CreatedBy = l.Instruction, EmptyLayer = l.Files is null ? true : null }));
     }
 
     private static (TarEntry Entry, byte[] Content) Entry(string path, string content)
@@ -242,8 +254,10 @@ public sealed class ImageComparerTests
         return (new TarEntry { Path = path, Type = TarEntryType.File, Mode = 0b110_100_100, Size = bytes.Length }, bytes);
     }
 
-    private async Task<Image> ImageAsync(IReadOnlyList<(TarEntry Entry, byte[] Content)> files, string instruction, LayerCompression? compression = null) =>
-        await ImageOfAsync([await LayerAsync(files, compression ?? LayerCompression.Gzip)], [new HistoryEntry { CreatedBy = "ENV a=b", EmptyLayer = true }, new HistoryEntry { CreatedBy = instruction }]);
+    private async Task<Image> ImageAsync(
+        IReadOnlyList<(TarEntry Entry, byte[] Content)> files, string instruction, LayerCompression? compression = null) =>
+        await ImageOfAsync([await LayerAsync(files, compression ?? LayerCompression.Gzip)],
+            [new HistoryEntry { CreatedBy = "ENV a=b", EmptyLayer = true }, new HistoryEntry { CreatedBy = instruction }]);
 
     private async Task<Layer> LayerAsync(IReadOnlyList<(TarEntry Entry, byte[] Content)> files, LayerCompression compression)
     {
@@ -263,7 +277,8 @@ public sealed class ImageComparerTests
             History = [.. history],
         };
         var configBlob = await _store.PutAsync(MediaType.Config, ImageJson.Write(config));
-        var manifest = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(new Manifest { Config = configBlob, Layers = [.. layers.Select(l => l.Blob!)] }));
+        var manifest = await _store.PutAsync(MediaType.Manifest,
+            ImageJson.Write(new Manifest { Config = configBlob, Layers = [.. layers.Select(l => l.Blob!)] }));
         return await Image.LoadAsync(_store, manifest.Digest);
     }
 }

@@ -26,7 +26,8 @@ public sealed class CopyBuildTests : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
-    // The look of the context is known, and with it the digest of what is selected; the contents of files were forgotten, and the second copy finds all of them there.
+    // The look of the context is known, and with it the digest of what is selected; the contents of files were forgotten,
+    // and the second copy finds all of them there.
     [Fact]
     public async Task ASelectionKnownByItsLookWhoseFilesAreAllThereEnds()
     {
@@ -88,7 +89,10 @@ public sealed class CopyBuildTests : IDisposable
         Write("Dockerfile", "FROM scratch\nCOPY files /f/\n");
         var plan = await PlanAsync();
         var stage = plan.Stages[0];
-        var wrong = plan with { Stages = [stage with { Base = new TreeSource.Download(new Uri("http://127.0.0.1:1/x"), Checksum: null, "x") }] };
+        var wrong = plan with
+        {
+            Stages = [stage with { Base = new TreeSource.Download(new Uri("http://127.0.0.1:1/x"), Checksum: null, "x") }],
+        };
         await Assert.ThrowsAsync<InvalidOperationException>(() => BuildAsync(wrong));
     }
 
@@ -98,14 +102,18 @@ public sealed class CopyBuildTests : IDisposable
         File.WriteAllText(Path.Combine(at, "a"), "one");
         Directory.CreateDirectory(Path.Combine(at, "d"));
         File.WriteAllText(Path.Combine(at, "d/b"), "two");
-        LinuxTree.RunAsync(at, "sh", "-ec", "git init -q -b main && git add . && git -c user.name=t -c user.email=t@example.org commit -qm first").GetAwaiter().GetResult();
+        LinuxTree.RunAsync(at, "sh", "-ec",
+            "git init -q -b main && git add . && git -c user.name=t -c user.email=t@example.org commit -qm first")
+            .GetAwaiter()
+            .GetResult();
         _contexts["source"] = $"https://example.org/repository.git#main";
     }
 
     // Addresses of this host's own files are for tests alone: the plan is made with one that people have.
     private Plan WithLocalRepository(Plan plan)
     {
-        TreeSource Local(TreeSource source) => source is TreeSource.Git git ? git with { Repository = "file://" + _directory.At("repository") } : source;
+        TreeSource Local(TreeSource source) =>
+            source is TreeSource.Git git ? git with { Repository = "file://" + _directory.At("repository") } : source;
         Step LocalStep(Step step) => step is CopyStep copy ? copy with { From = Local(copy.From) } : step;
         return plan with { Stages = [.. plan.Stages.Select(s => s with { Steps = [.. s.Steps.Select(LocalStep)] })] };
     }
@@ -114,8 +122,10 @@ public sealed class CopyBuildTests : IDisposable
     {
         var diagnostics = new DiagnosticBag();
         string project = _directory.At("project");
-        var definition = ProjectParser.Parse(new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(project, "ingot.yaml"))), diagnostics);
-        var plan = await Planner.PlanAsync(definition!, new PlanSettings { Directory = project, Options = new PlanOptions { Contexts = _contexts } }, diagnostics);
+        var definition = ProjectParser.Parse(
+            new SourceText("ingot.yaml", await File.ReadAllTextAsync(Path.Combine(project, "ingot.yaml"))), diagnostics);
+        var plan = await Planner.PlanAsync(definition!,
+            new PlanSettings { Directory = project, Options = new PlanOptions { Contexts = _contexts } }, diagnostics);
         diagnostics.ThrowIfErrors();
         return WithLocalRepository(plan!);
     }

@@ -157,8 +157,10 @@ public sealed class RememberedBuildTests : IDisposable
     private IReadOnlyList<ContextLook> Looks()
     {
         string ignore = At("context/.dockerignore");
-        using var files = new ContextFiles(new TreeSource.Context(At("context"), "context", ignore), Tree.Epoch, Path.Combine(Cache, "stamps"));
-        return [new ContextLook(At("context"), ignore, ["a", "d"], files.StampOf(["a", "d"])!.Value), new ContextLook(At("context"), ignore, [""], files.StampOf([""])!.Value)];
+        using var files = new ContextFiles(new TreeSource.Context(At("context"), "context", ignore), Tree.Epoch,
+            Path.Combine(Cache, "stamps"));
+        return [new ContextLook(At("context"), ignore, ["a", "d"], files.StampOf(["a", "d"])!.Value),
+            new ContextLook(At("context"), ignore, [""], files.StampOf([""])!.Value)];
     }
 
     private void Keep() => Keep(RememberedBuild.Now(Cache), Looks());

@@ -34,7 +34,8 @@ public sealed class SourceEpochsTests : IDisposable
         await CommitAsync("README", 1_000_000_000);
         await File.WriteAllTextAsync(_directory.At("repository/Dockerfile"), "FROM scratch");
         var problem = await ProblemAsync(_directory.At("repository"), "Dockerfile");
-        Assert.Equal(("epoch-no-commit", "the epoch is to be the time of a commit, and none changed 'Dockerfile'"), (problem.Code, problem.Summary));
+        Assert.Equal(("epoch-no-commit", "the epoch is to be the time of a commit, and none changed 'Dockerfile'"),
+            (problem.Code, problem.Summary));
     }
 
     [Fact]
@@ -45,7 +46,8 @@ public sealed class SourceEpochsTests : IDisposable
         string repository = _directory.At("repository");
         string commit = await CommandRunner.RunAsync(new Command("git", "cat-file", "commit", "HEAD") { Directory = repository });
         byte[] late = System.Text.Encoding.UTF8.GetBytes(commit.Replace("> 1000000000", "> 99999999999999", StringComparison.Ordinal));
-        string made = await CommandRunner.RunAsync(new Command("git", "hash-object", "-t", "commit", "-w", "--stdin", "--literally") { Directory = repository, Input = late });
+        string made = await CommandRunner.RunAsync(
+            new Command("git", "hash-object", "-t", "commit", "-w", "--stdin", "--literally") { Directory = repository, Input = late });
         await GitAsync(repository, "update-ref", "HEAD", made.Trim());
         Assert.Equal("epoch-date", (await ProblemAsync(_directory.At("repository"), "Dockerfile")).Code);
     }
@@ -68,7 +70,8 @@ public sealed class SourceEpochsTests : IDisposable
     public async Task NoRepositoryIsAnError()
     {
         var problem = await ProblemAsync("/proc", "Dockerfile", ".");
-        Assert.Equal(("epoch-no-repository", "the epoch is to be the time of a commit, and 'Dockerfile' and '.' are in no git repository"), (problem.Code, problem.Summary));
+        Assert.Equal(("epoch-no-repository", "the epoch is to be the time of a commit, and 'Dockerfile' and '.' are in no git repository"),
+            (problem.Code, problem.Summary));
     }
 
     [Fact]
@@ -82,7 +85,9 @@ public sealed class SourceEpochsTests : IDisposable
         var problem = await ProblemAsync(_directory.At("clone"), "a");
         Assert.Equal("epoch-shallow", problem.Code);
         Assert.Contains("git fetch --unshallow", problem.Detail, StringComparison.Ordinal);
-        Assert.Equal(1_200_000_000, (await SourceEpochs.OfNewestCommitAsync(_directory.At("clone"), ["b"], null, TestContext.Current.CancellationToken)).ToUnixTimeSeconds());
+        Assert.Equal(1_200_000_000,
+            (await SourceEpochs.OfNewestCommitAsync(_directory.At("clone"), ["b"], null, TestContext.Current.CancellationToken))
+                .ToUnixTimeSeconds());
     }
 
     [Fact]
@@ -98,16 +103,19 @@ public sealed class SourceEpochsTests : IDisposable
     public async Task TheErrorNamesThePlaceThatAskedForIt()
     {
         var text = new SourceText("ingot.yaml", "epoch: commit");
-        var thrown = await Assert.ThrowsAsync<InvalidInputException>(() => SourceEpochs.OfNewestCommitAsync("/proc", ["."], text.Span(7, 6), TestContext.Current.CancellationToken));
+        var thrown = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            SourceEpochs.OfNewestCommitAsync("/proc", ["."], text.Span(7, 6), TestContext.Current.CancellationToken));
         Assert.StartsWith("ingot.yaml:1:8: error:", thrown.Message);
     }
 
     private async Task<long> EpochAsync(params string[] paths) =>
-        (await SourceEpochs.OfNewestCommitAsync(_directory.At("repository"), paths, null, TestContext.Current.CancellationToken)).ToUnixTimeSeconds();
+        (await SourceEpochs.OfNewestCommitAsync(_directory.At("repository"), paths, null, TestContext.Current.CancellationToken))
+            .ToUnixTimeSeconds();
 
     private static async Task<Diagnostic> ProblemAsync(string directory, params string[] paths)
     {
-        var thrown = await Assert.ThrowsAsync<InvalidInputException>(() => SourceEpochs.OfNewestCommitAsync(directory, paths, null, TestContext.Current.CancellationToken));
+        var thrown = await Assert.ThrowsAsync<InvalidInputException>(() =>
+            SourceEpochs.OfNewestCommitAsync(directory, paths, null, TestContext.Current.CancellationToken));
         return Assert.Single(thrown.Diagnostics);
     }
 

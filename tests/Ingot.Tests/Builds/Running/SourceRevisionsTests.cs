@@ -16,7 +16,8 @@ public sealed class SourceRevisionsTests
     public void AnAddressHasNoSecrets(string remote, string? expected) => Assert.Equal(expected, SourceRevisions.WithoutSecrets(remote));
 
     [Fact]
-    public async Task ADirectoryInNoWorkingTreeHasNoRevision() => Assert.Null(await SourceRevisions.FindAsync("/proc", Assert.Fail, CancellationToken.None));
+    public async Task ADirectoryInNoWorkingTreeHasNoRevision() =>
+        Assert.Null(await SourceRevisions.FindAsync("/proc", Assert.Fail, CancellationToken.None));
 
     [Theory]
     [InlineData("as it was", "true", false)]
@@ -33,12 +34,16 @@ public sealed class SourceRevisionsTests
     [InlineData("elsewhere", "echo changed > other", false)]
     [InlineData("lines of another host", "git config core.autocrlf true; rm app/data; git checkout -q app/data; touch app/data", false)]
     [InlineData("lines of another host, as they are", "printf 'committed\\r\\n' > app/data", true)]
-    [InlineData("attributes of here", "echo '* text eol=crlf' > .git/info/attributes; rm app/data; git checkout -q app/data; touch app/data", false)]
+    [InlineData("attributes of here",
+        "echo '* text eol=crlf' > .git/info/attributes; rm app/data; git checkout -q app/data; touch app/data", false)]
     [InlineData("packed", "git gc -q; git pack-refs --all", false)]
     [InlineData("detached", "git checkout -q --detach", false)]
     [InlineData("a split index", "git update-index --split-index; git add .", false)]
     [InlineData("an index of version 4", "git update-index --index-version 4", false)]
-    [InlineData("a fetched name", "git update-ref refs/remotes/origin/main HEAD; git config branch.main.merge refs/heads/main; git config branch.main.remote origin", false)]
+    [InlineData(
+        "a fetched name",
+        "git update-ref refs/remotes/origin/main HEAD; git config branch.main.merge refs/heads/main; git config branch.main.remote origin",
+        false)]
     public async Task AStateIsWhatGitSays(string what, string script, bool isDirty)
     {
         using var git = new GitDirectory();
@@ -46,14 +51,16 @@ public sealed class SourceRevisionsTests
         git.Shell("repository", script);
         git.Shell("repository", "git config remote.origin.url https://me:secret@host/shop.git");
         Assert.Equal((what, isDirty), (what, git.Shell("repository/app", "git status --porcelain .").Length > 0));
-        Assert.Equal(new SourceRevision(git.Head("repository"), isDirty, "https://host/shop.git") { Prefix = "app/" }, await FindAsync(git.At("repository", "app")));
+        Assert.Equal(new SourceRevision(git.Head("repository"), isDirty, "https://host/shop.git") { Prefix = "app/" },
+            await FindAsync(git.At("repository", "app")));
     }
 
     [Theory]
     [InlineData("--object-format=sha256", "true")]
     [InlineData("", "git worktree add -q ../tree; cd ../tree")]
     [InlineData("", "git clone -q --depth=1 file://$PWD ../tree")]
-    [InlineData("", "git init -q ../outer; git -C ../outer submodule --quiet add file://$PWD ../tree 2>/dev/null || git clone -q . ../tree")]
+    [InlineData(
+        "", "git init -q ../outer; git -C ../outer submodule --quiet add file://$PWD ../tree 2>/dev/null || git clone -q . ../tree")]
     public async Task EveryFormOfAWorkingTreeIsRead(string options, string script)
     {
         using var git = new GitDirectory();
@@ -109,5 +116,6 @@ public sealed class SourceRevisionsTests
         Assert.True(File.Exists(git.At("repository", ".git", "objects", "info", "..", "..", "HEAD")));
     }
 
-    private static Task<SourceRevision?> FindAsync(string directory) => SourceRevisions.FindAsync(directory, Assert.Fail, TestContext.Current.CancellationToken);
+    private static Task<SourceRevision?> FindAsync(string directory) =>
+        SourceRevisions.FindAsync(directory, Assert.Fail, TestContext.Current.CancellationToken);
 }

@@ -13,7 +13,8 @@ public sealed class StepKeyTests
     private static readonly LayerChain s_base = LayerChain.Empty.With(new ChainLayer(Digest.Of("base"u8), null));
     private static readonly StepSurroundings s_bare = new(s_base, Content: null, Tree.Epoch);
     private static readonly RunStep s_run = new("RUN make", s_here, ["/bin/sh", "-c", "make"], ["PATH=/bin", "A=1"], "", "/");
-    private static readonly CopyStep s_copy = new("COPY a /b", s_here, new TreeSource.Context("/home/me/web", "web", null), [new CopySource("a", s_here)], "/b");
+    private static readonly CopyStep s_copy = new("COPY a /b", s_here, new TreeSource.Context("/home/me/web", "web", null),
+        [new CopySource("a", s_here)], "/b");
     private static readonly BootstrapStep s_bootstrap = new("DEBIAN bookworm", s_here, "bookworm", ["tzdata"], null);
 
     public static TheoryData<string, Step, Step> Different => new()
@@ -44,8 +45,11 @@ public sealed class StepKeyTests
         { "suite", s_bootstrap, s_bootstrap with { Suite = "trixie" } },
         { "packages", s_bootstrap, s_bootstrap with { Packages = ["curl", "tzdata"] } },
         { "mirror", s_bootstrap, s_bootstrap with { Mirror = "http://mirror" } },
-        { "lock", s_bootstrap, s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("1"u8))], IsWhole: true) } },
-        { "file of a locked package", s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("1"u8))], IsWhole: true) }, s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("2"u8))], IsWhole: true) } },
+        { "lock", s_bootstrap,
+            s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("1"u8))], IsWhole: true) } },
+        { "file of a locked package",
+            s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("1"u8))], IsWhole: true) },
+            s_bootstrap with { Lock = new BootstrapLock([new("tzdata", "all", "1", Digest.Of("2"u8))], IsWhole: true) } },
         { "kind", s_run, s_copy },
     };
 
@@ -55,23 +59,27 @@ public sealed class StepKeyTests
         { "where the proxy is", s_run, s_run with { Transparent = ["http_proxy=http://proxy"] } },
         { "where the context is", s_copy, s_copy with { From = new TreeSource.Context("/srv/ci/17", "web2", "/srv/.dockerignore") } },
         { "which stage has the files", s_copy with { From = new TreeSource.Stage("a") }, s_copy with { From = new TreeSource.Stage("b") } },
-        { "how an image with the files is called", s_copy with { From = new TreeSource.Stage("a") }, s_copy with { From = new TreeSource.Image("x:1", Digest.Of("x"u8)) } },
+        { "how an image with the files is called", s_copy with { From = new TreeSource.Stage("a") },
+            s_copy with { From = new TreeSource.Image("x:1", Digest.Of("x"u8)) } },
     };
 
     [Theory]
     [MemberData(nameof(Different))]
-    public void WhatCanChangeAResultChangesItsKey(string what, Step one, Step other) => Assert.True(Key(one).Digest != Key(other).Digest, what);
+    public void WhatCanChangeAResultChangesItsKey(string what, Step one, Step other) =>
+        Assert.True(Key(one).Digest != Key(other).Digest, what);
 
     [Theory]
     [MemberData(nameof(Same))]
-    public void WhatCannotChangeAResultDoesNotChangeItsKey(string what, Step one, Step other) => Assert.True(Key(one).Digest == Key(other).Digest, what);
+    public void WhatCannotChangeAResultDoesNotChangeItsKey(string what, Step one, Step other) =>
+        Assert.True(Key(one).Digest == Key(other).Digest, what);
 
     [Fact]
     public void TheLayersBelowTheContentAndTheEpochAreInTheKey()
     {
         var key = Key(s_copy);
         Assert.NotEqual(key.Digest, Key(s_copy, s_bare with { Content = Digest.Of("other"u8) }).Digest);
-        Assert.NotEqual(key.Digest, Key(s_copy, new StepSurroundings(s_base.With(new ChainLayer(Digest.Of("x"u8), null)), Digest.Of("content"u8), Tree.Epoch)).Digest);
+        Assert.NotEqual(key.Digest, Key(s_copy,
+            new StepSurroundings(s_base.With(new ChainLayer(Digest.Of("x"u8), null)), Digest.Of("content"u8), Tree.Epoch)).Digest);
         Assert.NotEqual(key.Digest, Key(s_copy, new StepSurroundings(s_base, Digest.Of("content"u8), Tree.Epoch.AddSeconds(1))).Digest);
     }
 
@@ -99,7 +107,8 @@ public sealed class StepKeyTests
     {
         var step = s_run with { Mounts = [new StepMount.Secret("/run/secrets/db", s_here, "db", null, IsRequired: false)] };
         var key = Key(step, s_bare);
-        Assert.Equal([new KeyChange("exempt secret", null, "db")], Key(step, s_bare with { ExemptSecrets = ["db", "other"] }).ChangesFrom(key));
+        Assert.Equal([new KeyChange("exempt secret", null, "db")],
+            Key(step, s_bare with { ExemptSecrets = ["db", "other"] }).ChangesFrom(key));
         Assert.Equal(key.Digest, Key(step, s_bare with { ExemptSecrets = ["other"] }).Digest);
         Assert.Equal(key.Digest, Key(step, s_bare with { ExemptSecrets = [] }).Digest);
         Assert.Equal(Key(s_run, s_bare).Digest, Key(s_run, s_bare with { ExemptSecrets = ["db"] }).Digest);
@@ -107,17 +116,20 @@ public sealed class StepKeyTests
 
     [Fact]
     public void ABootstrapStandsOnNothing() =>
-        Assert.Equal(Key(s_bootstrap, s_bare).Digest, Key(s_bootstrap, new StepSurroundings(LayerChain.Empty, Content: null, Tree.Epoch)).Digest);
+        Assert.Equal(Key(s_bootstrap, s_bare).Digest,
+            Key(s_bootstrap, new StepSurroundings(LayerChain.Empty, Content: null, Tree.Epoch)).Digest);
 
     [Fact]
     public void KeysAreTheSameInEveryProcess() =>
-        Assert.Equal("sha256:14027c8b7b61b41a8ad72dded5a474ae147e9e010cb0de810db57621aef89565", StepKey.Of([new("a", "b"), new("", "c")]).Digest.ToString());
+        Assert.Equal("sha256:14027c8b7b61b41a8ad72dded5a474ae147e9e010cb0de810db57621aef89565",
+            StepKey.Of([new("a", "b"), new("", "c")]).Digest.ToString());
 
     // What was built with earlier versions stays in caches, while versions of rules stay.
     public static TheoryData<string, Step> Known => new()
     {
         { "8394a1ca1feb58b12620aa68fe750d482b731f6445fb000c83", s_run },
-        { "44e467beb87bf5dd064b771193b5863be186881971f0789ea8", s_run with { Mounts = [new StepMount.Secret("/run/secrets/db", s_here, "db", null, IsRequired: false)] } },
+        { "44e467beb87bf5dd064b771193b5863be186881971f0789ea8",
+            s_run with { Mounts = [new StepMount.Secret("/run/secrets/db", s_here, "db", null, IsRequired: false)] } },
         { "7df3a222e747ee3b9604080f1ec5b896480eb35e53c81d2af3", s_copy },
         { "8a8e414b1e46e2fef3d7a25c43bceba0f920eb6f134da4d919", s_copy with { Link = true } },
         { "3a22786ee2db71ce92d2a5a1fc6f59fc15463669bab7bbf484", s_copy with { Link = true, Mode = ModeChange.TryParse("644") } },
@@ -127,7 +139,10 @@ public sealed class StepKeyTests
     [Theory]
     [MemberData(nameof(Known))]
     public void KeysAreWhatTheyWere(string digest, Step step) =>
-        Assert.StartsWith(digest, Key(step, s_bare with { Content = Digest.Of("content"u8), RulesOff = ["apt-logs"], ExemptSecrets = ["db"] }).Digest.Hex, StringComparison.Ordinal);
+        Assert.StartsWith(
+            digest,
+            Key(step, s_bare with { Content = Digest.Of("content"u8), RulesOff = ["apt-logs"], ExemptSecrets = ["db"] }).Digest.Hex,
+            StringComparison.Ordinal);
 
     [Fact]
     public void TheKeyOfACommandThatReadsNothingIsWhatItWas() =>

@@ -56,7 +56,14 @@ public sealed class StepKindTests : IDisposable
             _made++;
             session.Output("writing");
             byte[] text = System.Text.Encoding.UTF8.GetBytes($"{step.Note} {((StageInput)work.Input).Layers}");
-            var entry = new TarEntry { Path = "note", Type = TarEntryType.File, Mode = 0b110_100_100, Size = text.Length, ModifiedTime = session.Settings.Epoch };
+            var entry = new TarEntry
+            {
+                Path = "note",
+                Type = TarEntryType.File,
+                Mode = 0b110_100_100,
+                Size = text.Length,
+                ModifiedTime = session.Settings.Epoch,
+            };
             var writer = await session.WriterAsync(work.Export, cancellationToken);
             await using (writer)
             {
@@ -107,35 +114,48 @@ public sealed class StepKindTests : IDisposable
         var lists = new OutputKind("list", async (request, cancellationToken) =>
         {
             var (image, build, finished) = request;
-            byte[] text = System.Text.Encoding.UTF8.GetBytes($"{image.Name} after {finished.Count}: {build.Results[image.Stage].Chain.Layers.Count}");
+            byte[] text =
+                System.Text.Encoding.UTF8.GetBytes($"{image.Name} after {finished.Count}: {build.Results[image.Stage].Chain.Layers.Count}");
             var blob = await _store.PutAsync(MediaTypeOfLists, text, cancellationToken);
-            var manifest = new Manifest { Config = await _store.PutAsync("application/vnd.oci.empty.v1+json", "{}"u8.ToArray(), cancellationToken), Layers = [blob] };
+            var manifest = new Manifest
+            {
+                Config = await _store.PutAsync("application/vnd.oci.empty.v1+json", "{}"u8.ToArray(), cancellationToken),
+                Layers = [blob],
+            };
             var descriptor = await _store.PutAsync(MediaType.Manifest, ImageJson.Write(manifest), cancellationToken);
             var config = new ImageConfig { Architecture = "", Os = "", RootFs = new RootFileSystem { DiffIds = [] } };
             return new BuiltImage(image.Name, descriptor.Digest, manifest, config, build.RecordOf(image, finished));
         });
         var plan = PlanOf("hello");
         plan = plan with { Images = [.. plan.Images, plan.Images[0] with { Name = "files", Output = "list" }] };
-        var builder = new Builder(Settings()) { Kinds = StepKinds.Standard.With(Kind), Outputs = new OutputKinds(OutputKinds.Standard.Of(plan.Images[0]), lists) };
+        var builder = new Builder(Settings())
+        {
+            Kinds = StepKinds.Standard.With(Kind),
+            Outputs = new OutputKinds(OutputKinds.Standard.Of(plan.Images[0]), lists),
+        };
         var images = (await builder.BuildAsync(plan, _events)).Images;
         await AssertNoteAsync("hello 1", images[0]);
         Assert.Equal(MediaTypeOfLists, images[1].Manifest.Layers.Single().MediaType);
-        Assert.Equal("files after 1: 1", System.Text.Encoding.UTF8.GetString((await _store.ReadAsync(images[1].Manifest.Layers[0].Digest))!));
+        Assert.Equal("files after 1: 1",
+            System.Text.Encoding.UTF8.GetString((await _store.ReadAsync(images[1].Manifest.Layers[0].Digest))!));
         Assert.Equal(2, images[1].Record.Steps);
         Assert.Equal(["app", "files"], _events.All.OfType<BuildEvent.ImageFinished>().Select(e => e.Name));
     }
 
     private Plan PlanOf(string note)
     {
-        var below = new PlannedStage("below", new TreeSource.Scratch(), [new DirectoryStep("WORKDIR /src", default, "/src", "")], new ContainerConfig(), []);
-        var app = new PlannedStage("app", new TreeSource.Scratch(), [new NoteStep(note, new TreeSource.Stage("below"))], new ContainerConfig(), []);
+        var below = new PlannedStage("below", new TreeSource.Scratch(), [new DirectoryStep("WORKDIR /src", default, "/src", "")],
+            new ContainerConfig(), []);
+        var app = new PlannedStage("app", new TreeSource.Scratch(), [new NoteStep(note, new TreeSource.Stage("below"))],
+            new ContainerConfig(), []);
         return new Plan
         {
             Project = "p",
             Directory = _directory.Make("project"),
             Platform = Platform.Host,
             Stages = [below, app],
-            Images = [new PlannedImage("app", "app", new DockerfileImage("app", default, "Dockerfile", ".", Target: null, []), Digest.Of("template"u8), [], [])],
+            Images = [new PlannedImage("app", "app", new DockerfileImage("app", default, "Dockerfile", ".", Target: null, []),
+                Digest.Of("template"u8), [], [])],
         };
     }
 
@@ -146,7 +166,8 @@ public sealed class StepKindTests : IDisposable
 
     private async Task AssertNoteAsync(string text, BuiltImage image)
     {
-        var note = (await LayerReader.IndexAsync(_store, image.Manifest.Layers.Single(), image.Config.RootFs.DiffIds.Single())).Files.Single();
+        var note =
+            (await LayerReader.IndexAsync(_store, image.Manifest.Layers.Single(), image.Config.RootFs.DiffIds.Single())).Files.Single();
         Assert.Equal(("note", Digest.Of(System.Text.Encoding.UTF8.GetBytes(text))), (note.Path, note.Digest));
     }
 

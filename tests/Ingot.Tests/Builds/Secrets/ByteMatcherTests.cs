@@ -13,7 +13,9 @@ public sealed class ByteMatcherTests
     {
         // Few letters, so that patterns overlap themselves and each other.
         var text = Gen.Elements('a', 'b', 'c').ArrayOf(200).Select(c => new string(c));
-        var pattern = Gen.Choose(ByteMatcher.MinLength, 9).SelectMany(n => Gen.Elements('a', 'b', 'c').ArrayOf(n)).Select(c => new string(c));
+        var pattern = Gen.Choose(ByteMatcher.MinLength, 9)
+            .SelectMany(n => Gen.Elements('a', 'b', 'c').ArrayOf(n))
+            .Select(c => new string(c));
         var patterns = pattern.NonEmptyListOf().Select(p => p.Distinct().ToList());
         var cuts = Gen.Choose(1, 12).NonEmptyListOf();
         Prop.ForAll(
@@ -29,7 +31,8 @@ public sealed class ByteMatcherTests
     [InlineData("secret-secret-value-value", 1)]
     [InlineData("secret-valuesecret-value", 2)]
     [InlineData("", 0)]
-    public void OnePatternIsFoundAsOftenAsItIsThere(string text, int count) => Assert.Equal(count, Found(text, ["secret-value"], [1]).Count);
+    public void OnePatternIsFoundAsOftenAsItIsThere(string text, int count) =>
+        Assert.Equal(count, Found(text, ["secret-value"], [1]).Count);
 
     [Fact]
     public void TheLongestPatternIsFoundByteByByte()
@@ -44,14 +47,16 @@ public sealed class ByteMatcherTests
     [Theory]
     [InlineData(ByteMatcher.MinLength - 1)]
     [InlineData(ByteMatcher.MaxLength + 1)]
-    public void PatternsThatAreTooShortOrTooLongAreRefused(int length) => Assert.Throws<ArgumentException>(() => new ByteMatcher([new byte[length]]));
+    public void PatternsThatAreTooShortOrTooLongAreRefused(int length) =>
+        Assert.Throws<ArgumentException>(() => new ByteMatcher([new byte[length]]));
 
     private static List<(int, long)> Simple(string text, List<string> patterns)
     {
         var found = new List<(int, long)>();
         for (int p = 0; p < patterns.Count; p++)
         {
-            for (int at = text.IndexOf(patterns[p], StringComparison.Ordinal); at >= 0; at = text.IndexOf(patterns[p], at + 1, StringComparison.Ordinal))
+            for (int at = text.IndexOf(patterns[p], StringComparison.Ordinal); at >= 0; at = text.IndexOf(patterns[p], at + 1,
+                StringComparison.Ordinal))
                 found.Add((p, at));
         }
 

@@ -21,7 +21,8 @@ public sealed class SecretFormsTests
     public void AValueIsFoundInEveryFormWhateverStandsAroundIt()
     {
         var text = Gen.Choose(32, 126).Select(c => (char)c);
-        var value = Gen.Choose(SecretForms.MinLength, 120).SelectMany(n => text.ArrayOf(n)).Select(c => new string(c)).Where(v => v.Trim().Length >= SecretForms.MinLength);
+        var value = Gen.Choose(SecretForms.MinLength, 120).SelectMany(n => text.ArrayOf(n)).Select(c => new string(c))
+            .Where(v => v.Trim().Length >= SecretForms.MinLength);
         var around = text.ArrayOf().Select(c => new string(c));
         Prop.ForAll(value.Zip(around).Zip(around).ToArbitrary(), input =>
         {
@@ -101,7 +102,9 @@ public sealed class SecretFormsTests
         yield return Uri.EscapeDataString(Encoding.UTF8.GetString(bytes));
     }
 
-    private static IEnumerable<string> Matches(string secret, string text) => text.Split('\n').Where(line => GuardOf(secret).Cover(line) != line);
+    private static IEnumerable<string> Matches(string secret, string text) =>
+        text.Split('\n').Where(line => GuardOf(secret).Cover(line) != line);
 
-    private static SecretGuard GuardOf(string secret) => new(new Dictionary<string, ReadOnlyMemory<byte>> { ["s"] = Encoding.UTF8.GetBytes(secret) });
+    private static SecretGuard GuardOf(string secret) =>
+        new(new Dictionary<string, ReadOnlyMemory<byte>> { ["s"] = Encoding.UTF8.GetBytes(secret) });
 }

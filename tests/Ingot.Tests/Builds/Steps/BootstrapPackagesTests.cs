@@ -17,7 +17,8 @@ public sealed class BootstrapPackagesTests
     [Fact]
     public void WhatTheMirrorSaysOfPackagesIsRead()
     {
-        string text = Stanza("tzdata", "2024a-0", "all", s_two) + "\n" + Stanza("libc6", "2.36-9", "amd64", s_one) + "\n" + Stanza("libc6", "2.36-9", "amd64", s_one);
+        string text = Stanza("tzdata", "2024a-0", "all", s_two) + "\n" + Stanza("libc6", "2.36-9", "amd64", s_one) + "\n"
+            + Stanza("libc6", "2.36-9", "amd64", s_one);
         Assert.Equal([s_libc, s_zone], BootstrapPackages.Read(text));
         Assert.Empty(BootstrapPackages.Read(""));
     }
@@ -25,7 +26,8 @@ public sealed class BootstrapPackagesTests
     [Fact]
     public void AMirrorWithTwoFilesOfOneVersionIsAnError()
     {
-        var thrown = Assert.Throws<BootstrapException>(() => BootstrapPackages.Read(Stanza("libc6", "1", "amd64", s_one) + "\n" + Stanza("libc6", "1", "amd64", s_two)));
+        var thrown = Assert.Throws<BootstrapException>(() =>
+            BootstrapPackages.Read(Stanza("libc6", "1", "amd64", s_one) + "\n" + Stanza("libc6", "1", "amd64", s_two)));
         Assert.StartsWith("the mirrors have two files of 'libc6' 1", thrown.Message);
     }
 
@@ -36,17 +38,22 @@ public sealed class BootstrapPackagesTests
     [Fact]
     public void AptIsToldTheVersionsAndWhereTheLockIsWholeToTakeNothingElse()
     {
-        Assert.Equal("Package: libc6\nPin: version 2.36-9\nPin-Priority: 1001\n\nPackage: tzdata\nPin: version 2024a-0\nPin-Priority: 1001\n\n", BootstrapPackages.Preferences(s_part, "amd64"));
-        Assert.StartsWith("Package: *\nPin: release *\nPin-Priority: -1\n\nPackage: libc6\n", BootstrapPackages.Preferences(s_whole, "amd64"));
+        Assert.Equal(
+            "Package: libc6\nPin: version 2.36-9\nPin-Priority: 1001\n\nPackage: tzdata\nPin: version 2024a-0\nPin-Priority: 1001\n\n",
+            BootstrapPackages.Preferences(s_part, "amd64"));
+        Assert.StartsWith("Package: *\nPin: release *\nPin-Priority: -1\n\nPackage: libc6\n",
+            BootstrapPackages.Preferences(s_whole, "amd64"));
         Assert.Contains("Package: libc6:amd64\n", BootstrapPackages.Preferences(s_part, "arm64"), StringComparison.Ordinal);
     }
 
     [Fact]
     public void WhatTheMirrorHasNoMoreIsFound()
     {
-        Assert.Equal([s_zone], BootstrapPackages.Missing(s_whole, "     libc6 |   2.36-9 | http://mirror bookworm/main amd64 Packages\n    tzdata | 2024b-0 | http://mirror bookworm/main amd64 Packages\n"));
+        Assert.Equal([s_zone], BootstrapPackages.Missing(s_whole, "     libc6 |   2.36-9 | http://mirror bookworm/main amd64 Packages\n"
+            + "    tzdata | 2024b-0 | http://mirror bookworm/main amd64 Packages\n"));
         Assert.Equal(
-            "'base' is not what ingot.lock says: the mirror has no 'tzdata' 2024a-0 any more. Use a mirror that keeps every version ('mirror:'), or take what there is now with 'ingot build --update=base'",
+            "'base' is not what ingot.lock says: the mirror has no 'tzdata' 2024a-0 any more. Use a mirror that keeps every version "
+                + "('mirror:'), or take what there is now with 'ingot build --update=base'",
             BootstrapPackages.Gone("base", [s_zone]).Message);
     }
 
@@ -71,14 +78,17 @@ public sealed class BootstrapPackagesTests
             "gone" => [s_zone],
             _ => [s_libc, s_zone, new("curl", "amd64", "8", s_one)],
         };
-        Assert.Contains(expected, Assert.Throws<BootstrapException>(() => BootstrapPackages.Check("base", s_whole, installed)).Message, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<BootstrapException>(() => BootstrapPackages.Check("base", s_whole, installed)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void OnlyAFewOfManyAreShown()
     {
-        var locked = new BootstrapLock([.. Enumerable.Range(0, 100).Select(i => new InstalledPackage($"p{i}", "all", "1", s_one))], IsWhole: true);
-        Assert.Contains("and 90 more", Assert.Throws<BootstrapException>(() => BootstrapPackages.Check("base", locked, [])).Message, StringComparison.Ordinal);
+        var locked = new BootstrapLock(
+            [.. Enumerable.Range(0, 100).Select(i => new InstalledPackage($"p{i}", "all", "1", s_one))], IsWhole: true);
+        Assert.Contains("and 90 more", Assert.Throws<BootstrapException>(() => BootstrapPackages.Check("base", locked, [])).Message,
+            StringComparison.Ordinal);
     }
 
     private static string Stanza(string name, string version, string architecture, Digest digest) =>

@@ -24,7 +24,8 @@ public sealed class CopyLayoutTests
         { "a link that leads out stays in", "l x ../../..; d etc", "f a", "/x/etc/", "f etc/a 644\n" },
         { "several sources go into a directory", "", "f a; f b", "/x/", "d x 755\nf x/a 644\nf x/b 644\n" },
         { "the later of two of one name wins", "", "f a 600; f a 755", "/", "f a 755\n" },
-        { "contents are copied and not the directory", "", "src: f src/a; d src/b 700; f src/b/c", "/x", "d x 755\nf x/a 644\nd x/b 700\nf x/b/c 644\n" },
+        { "contents are copied and not the directory", "", "src: f src/a; d src/b 700; f src/b/c", "/x",
+            "d x 755\nf x/a 644\nd x/b 700\nf x/b/c 644\n" },
         { "contents go to the root", "d etc 700", "src: f src/a; d src/etc 755; f src/etc/c", "/", "f a 644\nd etc 755\nf etc/c 644\n" },
         { "an empty directory makes its destination", "", "src:", "/x/y", "d x 755\nd x/y 755\n" },
         { "an empty directory onto one changes nothing", "d x", "src:", "/x", "" },
@@ -32,7 +33,8 @@ public sealed class CopyLayoutTests
         { "a link replaces a file", "f l", "src: l src/l a", "/", "l l a\n" },
         { "a file in a directory replaces a link", "l a b; f b", "src: f src/a", "/", "f a 644\n" },
         { "a directory and a file together", "", "src: f src/a; f b", "/x/", "d x 755\nf x/a 644\nf x/b 644\n" },
-        { "otherwise than Docker: a directory goes where a link to one leads", "l lib usr/lib; d usr; d usr/lib", "src: d src/lib 700; f src/lib/a; d src/lib/d; f src/lib/d/b", "/", "f usr/lib/a 644\nd usr/lib/d 755\nf usr/lib/d/b 644\n" },
+        { "otherwise than Docker: a directory goes where a link to one leads", "l lib usr/lib; d usr; d usr/lib",
+            "src: d src/lib 700; f src/lib/a; d src/lib/d; f src/lib/d/b", "/", "f usr/lib/a 644\nd usr/lib/d 755\nf usr/lib/d/b 644\n" },
         { "names of one file stay one", "", "src: f src/b hard; f src/a hard", "/", "f a 644\nh b a\n" },
     };
 
@@ -47,13 +49,16 @@ public sealed class CopyLayoutTests
     public static TheoryData<string, string, string, string, string> Archives => new()
     {
         // name, the tree unpacked into, the archive's entries, destination, what is written
-        { "files keep modes and owners", "", "f a 640 7:8; d d 1777 9:9; f d/b 4755", "/x", "d x 755\nf x/a 640 7:8\nd x/d 1777 9:9\nf x/d/b 4755\n" },
+        { "files keep modes and owners", "", "f a 640 7:8; d d 1777 9:9; f d/b 4755", "/x",
+            "d x 755\nf x/a 640 7:8\nd x/d 1777 9:9\nf x/d/b 4755\n" },
         { "the archive's root is there already", "d x 700", "d . 777 5:5; f a", "/x", "f x/a 644\n" },
         { "directories that are missing are made", "", "f a/b/c", "/", "d a 755\nd a/b 755\nf a/b/c 644\n" },
-        { "directories are merged and get the archive's modes", "d x; d x/d 700; f x/d/old", "d d 755; f d/new", "/x", "d x/d 755\nf x/d/new 644\n" },
+        { "directories are merged and get the archive's modes", "d x; d x/d 700; f x/d/old", "d d 755; f d/new", "/x",
+            "d x/d 755\nf x/d/new 644\n" },
         { "a file takes a directory's place", "d x; d x/d; f x/d/old", "f d", "/x", "f x/d 644\n" },
         { "a directory takes a file's place", "d x; f x/d", "d d; f d/a", "/x", "d x/d 755\nf x/d/a 644\n" },
-        { "a directory takes a link's place", "l lib usr/lib; d usr; d usr/lib; f usr/lib/x", "d lib; f lib/a", "/", "d lib 755\nf lib/a 644\n" },
+        { "a directory takes a link's place", "l lib usr/lib; d usr; d usr/lib; f usr/lib/x", "d lib; f lib/a", "/",
+            "d lib 755\nf lib/a 644\n" },
         { "a link on the way is followed", "l lib usr/lib; d usr; d usr/lib", "f lib/a", "/", "f usr/lib/a 644\n" },
         { "a link of the archive's own is followed", "", "d real; l to real; f to/a", "/", "d real 755\nf real/a 644\nl to real\n" },
         { "the last of one name wins", "", "f a 600; f a 755", "/", "f a 755\n" },
@@ -66,9 +71,12 @@ public sealed class CopyLayoutTests
         { "a name of itself stays", "", "f a 600; h a a", "/", "f a 644\n" },
         { "a tree that was taken away may come back", "", "d a; d a/b; f a/b/c; f a; d a; f a/b", "/", "d a 755\nf a/b 644\n" },
         { "a link to a link is another link", "", "l a x; h b a", "/", "l a x\nl b x\n" },
-        { "a link out of the destination leads back into it", "d x; d x/etc; d etc", "l out /etc; f out/passwd; l up ../../etc; f up/group", "/x", "f x/etc/group 644\nf x/etc/passwd 644\nl x/out /etc\nl x/up ../../etc\n" },
-        { "a link out of the destination makes what is not there within it", "d x; d etc", "l out /etc; f out/passwd", "/x", "d x/etc 755\nf x/etc/passwd 644\nl x/out /etc\n" },
-        { "a link that is there does not lead out either", "d x; l x/out /etc; d etc", "f out/passwd", "/x", "d x/etc 755\nf x/etc/passwd 644\n" },
+        { "a link out of the destination leads back into it", "d x; d x/etc; d etc", "l out /etc; f out/passwd; l up ../../etc; f up/group",
+            "/x", "f x/etc/group 644\nf x/etc/passwd 644\nl x/out /etc\nl x/up ../../etc\n" },
+        { "a link out of the destination makes what is not there within it", "d x; d etc", "l out /etc; f out/passwd", "/x",
+            "d x/etc 755\nf x/etc/passwd 644\nl x/out /etc\n" },
+        { "a link that is there does not lead out either", "d x; l x/out /etc; d etc", "f out/passwd", "/x",
+            "d x/etc 755\nf x/etc/passwd 644\n" },
     };
 
     [Theory]
@@ -84,13 +92,15 @@ public sealed class CopyLayoutTests
     [InlineData("", "l a a; f a/b", "/", "'a/b' in 'a.tar' cannot be unpacked: 'a' contains a symlink loop")]
     [InlineData("", "f a; f a/b", "/", "'a/b' in 'a.tar' cannot be unpacked: '/a' is a File")]
     [InlineData("f etc", "f etc/passwd", "/", "'etc/passwd' in 'a.tar' cannot be unpacked: '/etc' is a File")]
-    [InlineData("d etc; f etc/shadow", "h mine etc/shadow", "/", "the hard link 'mine' in 'a.tar' names 'etc/shadow', which is not a file that the archive brought before")]
+    [InlineData("d etc; f etc/shadow", "h mine etc/shadow", "/",
+        "the hard link 'mine' in 'a.tar' names 'etc/shadow', which is not a file that the archive brought before")]
     [InlineData("", "h a b; f b", "/", "the hard link 'a' in 'a.tar' names 'b', which is not a file that the archive brought before")]
     [InlineData("", "d a; h b a", "/", "the hard link 'b' in 'a.tar' names 'a', which is not a file that the archive brought before")]
     public async Task AnArchiveThatCannotBeUnpackedIsRefused(string target, string archive, string destination, string expected)
     {
         var tree = await Tree.OfAsync(target);
-        Assert.Equal(expected, Assert.Throws<CopyConflictException>(() => CopyLayout.Of(tree, [Archive(archive)], Options(destination))).Message);
+        Assert.Equal(expected,
+            Assert.Throws<CopyConflictException>(() => CopyLayout.Of(tree, [Archive(archive)], Options(destination))).Message);
     }
 
     [Fact]
@@ -104,7 +114,11 @@ public sealed class CopyLayoutTests
     [Fact]
     public async Task ADirectoryOnTheWayGetsTheModeAndKeepsItsOwner()
     {
-        var source = new SelectedSource("", [.. Tree.Entries("d . 700; d a 711 5:5; d a/b 750; f a/b/c").Select(e => File(e.Entry with { Path = e.Entry.Path.TrimStart('.') }, linked: false) with { IsOnTheWay = e.Entry.Type == TarEntryType.Directory })]);
+        var source = new SelectedSource("", [.. Tree.Entries("d . 700; d a 711 5:5; d a/b 750; f a/b/c").Select(e =>
+            File(e.Entry with { Path = e.Entry.Path.TrimStart('.') }, linked: false) with
+            {
+                IsOnTheWay = e.Entry.Type == TarEntryType.Directory,
+            })]);
         var options = Options("/x/") with { Owner = (1, 2), Mode = ModeChange.TryParse("640") };
         var placed = CopyLayout.Of(await Tree.OfAsync("d x 777; d x/a 700 8:9"), [source], options);
         Assert.Equal("d x/a 711 8:9\nd x/a/b 640 1:2\nf x/a/b/c 640 1:2\n", Print(placed));
@@ -113,8 +127,15 @@ public sealed class CopyLayoutTests
     [Fact]
     public async Task OnlyWhatAProgramMayDoIsCopiedOfAttributes()
     {
-        var entry = new TarEntry { Path = "", Type = TarEntryType.File, ExtendedAttributes = new(StringComparer.Ordinal) { ["security.capability"] = [1], ["user.x"] = [2], ["trusted.overlay.opaque"] = [3] } };
-        var placed = CopyLayout.Of(await Tree.OfAsync(""), [new SelectedSource("a", [new SelectedFile(entry, null, default)])], Options("/a"));
+        var entry = new TarEntry
+        {
+            Path = "",
+            Type = TarEntryType.File,
+            ExtendedAttributes =
+                new(StringComparer.Ordinal) { ["security.capability"] = [1], ["user.x"] = [2], ["trusted.overlay.opaque"] = [3] },
+        };
+        var placed = CopyLayout.Of(
+            await Tree.OfAsync(""), [new SelectedSource("a", [new SelectedFile(entry, null, default)])], Options("/a"));
         Assert.Equal(["security.capability"], Assert.Single(placed).Entry.ExtendedAttributes!.Keys);
     }
 
@@ -125,7 +146,8 @@ public sealed class CopyLayoutTests
     public async Task ANameThatWouldDeleteIsRefused(string source, string destination, string path)
     {
         var tree = await Tree.OfAsync("");
-        Assert.Equal($"'/{path}' cannot be in a layer: a name that begins with '.wh.' there means a deletion", Assert.Throws<CopyConflictException>(() => CopyLayout.Of(tree, Sources(source), Options(destination))).Message);
+        Assert.Equal($"'/{path}' cannot be in a layer: a name that begins with '.wh.' there means a deletion",
+            Assert.Throws<CopyConflictException>(() => CopyLayout.Of(tree, Sources(source), Options(destination))).Message);
     }
 
     [Fact]
@@ -148,7 +170,8 @@ public sealed class CopyLayoutTests
     public async Task WhatCannotBeIsSaid(string target, string sources, string destination, string expected)
     {
         var tree = await Tree.OfAsync(target);
-        Assert.Equal(expected, Assert.Throws<CopyConflictException>(() => CopyLayout.Of(tree, Sources(sources), Options(destination))).Message);
+        Assert.Equal(expected,
+            Assert.Throws<CopyConflictException>(() => CopyLayout.Of(tree, Sources(sources), Options(destination))).Message);
     }
 
     [Fact]
@@ -167,11 +190,13 @@ public sealed class CopyLayoutTests
         Assert.Equal("d x 755\nf x/a 4755 7:8\n", Print(placed));
     }
 
-    private static CopyOptions Options(string destination) => new(destination.Trim('/'), destination.EndsWith('/'), Owner: null, Mode: null, Tree.Epoch);
+    private static CopyOptions Options(string destination) =>
+        new(destination.Trim('/'), destination.EndsWith('/'), Owner: null, Mode: null, Tree.Epoch);
 
     // In the archive's order; '.' is its root.
     private static SelectedSource Archive(string entries) => new("a.tar", [
-        .. Tree.Entries(entries).Select(e => new SelectedFile(e.Entry with { Path = e.Entry.Path == "." ? "" : e.Entry.Path }, Content: null, default)),
+        .. Tree.Entries(entries)
+            .Select(e => new SelectedFile(e.Entry with { Path = e.Entry.Path == "." ? "" : e.Entry.Path }, Content: null, default)),
     ])
     { IsArchive = true };
 
@@ -183,19 +208,29 @@ public sealed class CopyLayoutTests
         int colon = text.IndexOf(':', StringComparison.Ordinal);
         bool isDirectory = colon > 0 && !text[..colon].Contains(' ', StringComparison.Ordinal);
         string directory = isDirectory ? text[..colon] : "";
-        var all = Tree.Entries((isDirectory ? text[(colon + 1)..] : text).Replace(" hard", "", StringComparison.Ordinal)).Select(e => e.Entry).ToList();
+        var all = Tree.Entries((isDirectory ? text[(colon + 1)..] : text).Replace(" hard", "", StringComparison.Ordinal))
+            .Select(e => e.Entry)
+            .ToList();
         bool areLinked = text.Contains(" hard", StringComparison.Ordinal);
         var sources = new List<SelectedSource>();
         if (isDirectory)
         {
-            var below = all.Where(e => e.Path.StartsWith(directory + "/", StringComparison.Ordinal)).Select(e => File(e with { Path = e.Path[(directory.Length + 1)..] }, areLinked));
-            sources.Add(new SelectedSource(directory, [File(new TarEntry { Path = "", Type = TarEntryType.Directory, Mode = 493 }, linked: false), .. below]));
+            var below = all
+                .Where(e => e.Path.StartsWith(directory + "/", StringComparison.Ordinal))
+                .Select(e => File(e with { Path = e.Path[(directory.Length + 1)..] }, areLinked));
+            sources.Add(new SelectedSource(directory,
+                [File(new TarEntry { Path = "", Type = TarEntryType.Directory, Mode = 493 }, linked: false), .. below]));
         }
 
-        sources.AddRange(all.Where(e => !isDirectory || !e.Path.StartsWith(directory + "/", StringComparison.Ordinal)).Select(e => new SelectedSource(e.Path, [File(e with { Path = "" }, linked: false, e.Path)])));
+        sources.AddRange(all
+            .Where(e => !isDirectory || !e.Path.StartsWith(directory + "/", StringComparison.Ordinal))
+            .Select(e => new SelectedSource(e.Path, [File(e with { Path = "" }, linked: false, e.Path)])));
         return sources;
     }
 
     private static SelectedFile File(TarEntry entry, bool linked, string? origin = null) =>
-        new(entry, entry.Type == TarEntryType.File ? Digest.Of("same"u8) : null, new FileOrigin(0, origin ?? entry.Path)) { Links = linked ? "one" : null };
+        new(entry, entry.Type == TarEntryType.File ? Digest.Of("same"u8) : null, new FileOrigin(0, origin ?? entry.Path))
+        {
+            Links = linked ? "one" : null,
+        };
 }

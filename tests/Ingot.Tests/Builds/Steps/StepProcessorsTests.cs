@@ -8,7 +8,8 @@ public sealed class StepProcessorsTests
     [InlineData("0", "0")]
     [InlineData("\t0-3\n", "0 1 2 3")]
     [InlineData("1,3,8-9", "1 3 8 9")]
-    public void ListsOfTheKernelAreRead(string list, string expected) => Assert.Equal(expected, string.Join(' ', StepProcessors.Parse(list)));
+    public void ListsOfTheKernelAreRead(string list, string expected) =>
+        Assert.Equal(expected, string.Join(' ', StepProcessors.Parse(list)));
 
     [Fact]
     public void AsManyAreTakenAsAreSaidAndEachOnce()

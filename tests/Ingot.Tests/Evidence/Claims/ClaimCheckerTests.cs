@@ -100,7 +100,8 @@ public sealed class ClaimCheckerTests
     public void ARenamedShellIsKnownByWhatIsInIt()
     {
         using var root = new TestRoot();
-        byte[] shell = Encoding.Latin1.GetBytes("\u007fELF.....\0getopts\0umask\0unalias\0ulimit\0readonly\0noglob\0xtrace\0OPTIND\0OPTARG\0CDPATH\0");
+        byte[] shell =
+            Encoding.Latin1.GetBytes("\u007fELF.....\0getopts\0umask\0unalias\0ulimit\0readonly\0noglob\0xtrace\0OPTIND\0OPTARG\0CDPATH\0");
         root.Write("app/harmless", shell, Executable);
         root.Write("app/not-executable", shell, 0b110_100_100);
         root.Write("app/unreadable", shell, 0);
@@ -141,7 +142,8 @@ public sealed class ClaimCheckerTests
         root.Write("usr/share/doc/apt", "documentation");
         root.Write("usr/lib/python3/dist-packages/pip/__main__.py", "x");
         root.Write("usr/bin/pip3.x", "x", Executable);
-        AssertOffends(root, "no-package-manager", "/sbin/apk", "/usr/bin/apt-get", "/usr/bin/pip3.11", "/usr/lib/python3/dist-packages/pip/__main__.py", "/usr/local/bin/npm");
+        AssertOffends(root, "no-package-manager", "/sbin/apk", "/usr/bin/apt-get", "/usr/bin/pip3.11",
+            "/usr/lib/python3/dist-packages/pip/__main__.py", "/usr/local/bin/npm");
     }
 
     [Theory]
@@ -185,7 +187,10 @@ public sealed class ClaimCheckerTests
         root.Write("app/packed", Program([.. random, .. new byte[padding]]), Executable);
         root.Write("app/plain", Program(File.ReadAllBytes(Environment.ProcessPath!)), Executable);
         // Constants among the code are no packing.
-        root.Write("app/tables", Program([.. random.AsSpan(0, 32 << 10), .. File.ReadAllBytes(typeof(object).Assembly.Location).AsSpan(0, 2 << 20)]), Executable);
+        root.Write(
+            "app/tables",
+            Program([.. random.AsSpan(0, 32 << 10), .. File.ReadAllBytes(typeof(object).Assembly.Location).AsSpan(0, 2 << 20)]),
+            Executable);
         foreach (var claim in new[] { "no-shell", "no-package-manager" })
             AssertOffends(root, claim, "/app/packed");
     }
@@ -196,7 +201,8 @@ public sealed class ClaimCheckerTests
     [InlineData("\u007fELF\u0002\u0001")]
     [InlineData("\u007fELF\u0003\u0003xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")]
     [InlineData("\u007fELF\u0002\u0001xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")]
-    [InlineData("\u007fELF\u0001\u0002\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff")]
+    [InlineData(
+        "\u007fELF\u0001\u0002\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff")]
     public void AProgramThatIsBrokenIsReadToItsEnd(string bytes)
     {
         using var root = new TestRoot();
@@ -214,8 +220,10 @@ public sealed class ClaimCheckerTests
         root.Write("bin/third", "x", 0b110_100_100);
         root.Write("dev/keep", "x");
         // net_bind_service of the root of this, and of the root of another user namespace (version 3, root 100000).
-        Run("setfattr", "-n", "security.capability", "-v", "0x0100000200040000000000000000000000000000", System.IO.Path.Combine(root.Path, "bin/second"));
-        Run("setfattr", "-n", "security.capability", "-v", "0x0100000300040000000000000000000000000000a0860100", System.IO.Path.Combine(root.Path, "bin/third"));
+        Run("setfattr", "-n", "security.capability", "-v", "0x0100000200040000000000000000000000000000",
+            System.IO.Path.Combine(root.Path, "bin/second"));
+        Run("setfattr", "-n", "security.capability", "-v", "0x0100000300040000000000000000000000000000a0860100",
+            System.IO.Path.Combine(root.Path, "bin/third"));
         Run("ln", System.IO.Path.Combine(root.Path, "bin/third"), System.IO.Path.Combine(root.Path, "bin/fourth"));
         Run("mknod", System.IO.Path.Combine(root.Path, "bin/disk"), "b", "8", "0");
         Run("mknod", System.IO.Path.Combine(root.Path, "dev/null"), "c", "1", "3");
@@ -260,7 +268,8 @@ public sealed class ClaimCheckerTests
     {
         using var root = new TestRoot();
         var report = ClaimChecker.Check(root.Root, new ContainerConfig(), ClaimChecker.Names);
-        Assert.Equal(["non-root False", "no-shell True", "no-setuid True", "no-package-manager True"], report.Results.Select(r => $"{r.Claim} {r.Holds}"));
+        Assert.Equal(["non-root False", "no-shell True", "no-setuid True", "no-package-manager True"],
+            report.Results.Select(r => $"{r.Claim} {r.Holds}"));
         var read = ClaimsPredicate.FromPredicate(report.ToPredicate());
         Assert.Equal("FAILED", read.Result);
         Assert.Equal(report.Results.Select(r => r.Reason), read.Claims.Select(c => c.Reason));

@@ -69,7 +69,8 @@ public sealed class PackageTests
     [Fact]
     public void TheInventoryIsSortedByPackageUrl()
     {
-        using var root = new TestRoot(("var/lib/dpkg/status", Status), ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME='Debian 12'\n"));
+        using var root = new TestRoot(("var/lib/dpkg/status", Status),
+            ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME='Debian 12'\n"));
         var inventory = PackageInventory.Read(root.Root);
         Assert.Equal(
             [
@@ -109,7 +110,8 @@ public sealed class PackageTests
     [InlineData("Package: a\nVersion: 1\nPackage: b\n", "line 3 is no field of a stanza, or one that is there already")]
     [InlineData(" Package: a\nVersion: 1\n", "line 1 is no field of a stanza, or one that is there already")]
     [InlineData("Package: a\nVersion: 1\nStatus: installed\n", "the status 'installed' does not tell whether the files of 'a' are there")]
-    [InlineData("Package: a\nVersion: 1\nStatus: install ok Installed\n", "the status 'install ok Installed' does not tell whether the files of 'a' are there")]
+    [InlineData("Package: a\nVersion: 1\nStatus: install ok Installed\n",
+        "the status 'install ok Installed' does not tell whether the files of 'a' are there")]
     [InlineData("Package: a\uFFFD\nVersion: 1\n", "a package name or version is no text")]
     [InlineData("Package: a\nStatus: deinstall ok config-files\n", "it lists no installed package")]
     public void ADatabaseThatIsNotWholeSaysSo(string status, string problem)
@@ -147,7 +149,9 @@ public sealed class PackageTests
 
     [Fact]
     public void APackageWhoseTriggersWaitIsThere() => Assert.Equal(
-        ["a", "b"], DpkgDatabase.Parse("Package: a\nVersion: 1\nStatus: install ok triggers-pending\n\nPackage: b\nVersion: 1\nStatus: hold ok triggers-awaited\n", p => Assert.Fail(p)).Select(e => e.Name));
+        ["a", "b"], DpkgDatabase.Parse(
+            "Package: a\nVersion: 1\nStatus: install ok triggers-pending\n\nPackage: b\nVersion: 1\nStatus: hold ok triggers-awaited\n",
+            p => Assert.Fail(p)).Select(e => e.Name));
 
     [Fact]
     public void AnEmptyRootHasNoPackages()
@@ -210,6 +214,8 @@ public sealed class PackageTests
         var text = new StringBuilder($"Package: {entry.Name}\nStatus: install ok installed\n");
         if (entry.Architecture is not null)
             text.Append($"Architecture: {entry.Architecture}\n");
-        return text.Append($"Source: {entry.SourceName} ({entry.SourceVersion})\nVersion: {entry.Version}\nDescription: x\n y\n .\n z\n").ToString();
+        return text
+            .Append($"Source: {entry.SourceName} ({entry.SourceVersion})\nVersion: {entry.Version}\nDescription: x\n y\n .\n z\n")
+            .ToString();
     }
 }

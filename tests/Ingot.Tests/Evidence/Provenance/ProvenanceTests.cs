@@ -40,7 +40,8 @@ public sealed class ProvenanceTests
     [InlineData("{}")]
     [InlineData("""{"buildDefinition":{"buildType":"x"},"runDetails":{"builder":{"id":"x"}}}""")]
     [InlineData("""{"buildDefinition":{"buildType":"x","externalParameters":{}},"runDetails":{"builder":{}}}""")]
-    [InlineData("""{"buildDefinition":{"buildType":"x","externalParameters":{}},"runDetails":{"builder":{"id":"x"},"metadata":{"startedOn":"yesterday"}}}""")]
+    [InlineData(
+        """{"buildDefinition":{"buildType":"x","externalParameters":{}},"runDetails":{"builder":{"id":"x"},"metadata":{"startedOn":"yesterday"}}}""")]
     public void WhatIsNoProvenanceIsRefused(string json) =>
         Assert.Throws<FormatException>(() => SlsaProvenance.FromPredicate(JsonElement.Parse(json)));
 }

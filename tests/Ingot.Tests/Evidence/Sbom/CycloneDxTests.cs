@@ -13,7 +13,8 @@ public sealed partial class CycloneDxTests
     private static readonly PackageInventory s_inventory = new(
         new OsRelease("debian", "12", "Debian GNU/Linux 12 (bookworm)"),
         [
-            new Package("libstdc++6", "12.2.0-14", "amd64", "gcc-12", "12.2.0-14", "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14?arch=amd64&distro=debian-12"),
+            new Package("libstdc++6", "12.2.0-14", "amd64", "gcc-12", "12.2.0-14",
+                "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14?arch=amd64&distro=debian-12"),
             new Package("zlib1g", "1:1.2.13", "amd64", "zlib", "1:1.2.13", "pkg:deb/debian/zlib1g@1:1.2.13?arch=amd64&distro=debian-12"),
         ],
         []);
@@ -23,7 +24,8 @@ public sealed partial class CycloneDxTests
     {
         CycloneDxRules.Check(CycloneDx.Write(s_subject, s_inventory));
         CycloneDxRules.Check(CycloneDx.Write(s_subject with { Created = null }, new PackageInventory(null, [], [])));
-        CycloneDxRules.Check(CycloneDx.Write(s_subject with { Created = "yesterday" }, s_inventory with { Unreadable = ["'lib/apk/db/installed': not read"] }));
+        CycloneDxRules.Check(CycloneDx.Write(s_subject with { Created = "yesterday" },
+            s_inventory with { Unreadable = ["'lib/apk/db/installed': not read"] }));
     }
 
     [Fact]
@@ -31,10 +33,13 @@ public sealed partial class CycloneDxTests
     {
         var root = CycloneDx.ToPredicate(s_subject, s_inventory);
         Assert.Equal("2024-05-06T05:08:09Z", root.GetProperty("metadata").GetProperty("timestamp").GetString());
-        Assert.Equal($"pkg:oci/web@{s_subject.Digest}", root.GetProperty("metadata").GetProperty("component").GetProperty("purl").GetString());
+        Assert.Equal($"pkg:oci/web@{s_subject.Digest}",
+            root.GetProperty("metadata").GetProperty("component").GetProperty("purl").GetString());
         Assert.Equal(
             ["operating-system debian 12", "library libstdc++6 12.2.0-14", "library zlib1g 1:1.2.13"],
-            root.GetProperty("components").EnumerateArray().Select(c => $"{c.GetProperty("type")} {c.GetProperty("name")} {c.GetProperty("version")}"));
+            root.GetProperty("components")
+                .EnumerateArray()
+                .Select(c => $"{c.GetProperty("type")} {c.GetProperty("name")} {c.GetProperty("version")}"));
         Assert.Equal(3, root.GetProperty("dependencies")[0].GetProperty("dependsOn").GetArrayLength());
     }
 
@@ -51,7 +56,8 @@ public sealed partial class CycloneDxTests
     {
         var root = CycloneDx.ToPredicate(s_subject, s_inventory with { Unreadable = ["'x': broken"] });
         Assert.Equal("incomplete", root.GetProperty("compositions")[0].GetProperty("aggregate").GetString());
-        Assert.Contains(root.GetProperty("metadata").GetProperty("properties").EnumerateArray(), p => p.GetProperty("value").GetString() == "'x': broken");
+        Assert.Contains(root.GetProperty("metadata").GetProperty("properties").EnumerateArray(),
+            p => p.GetProperty("value").GetString() == "'x': broken");
         Assert.Equal(["'x': broken", "its list is 'incomplete'"], SbomPredicate.FromPredicate(root).Lacks.Take(2));
     }
 
@@ -65,25 +71,31 @@ public sealed partial class CycloneDxTests
         Assert.Empty(SbomPredicate.FromPredicate(CycloneDx.ToPredicate(s_subject, new PackageInventory(null, [], []))).Lacks);
     }
 
-    private static string Serial(PackageInventory inventory) => CycloneDx.ToPredicate(s_subject, inventory).GetProperty("serialNumber").GetString()!;
+    private static string Serial(PackageInventory inventory) =>
+        CycloneDx.ToPredicate(s_subject, inventory).GetProperty("serialNumber").GetString()!;
 
     [GeneratedRegex("^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
     private static partial Regex Version8();
 }
 
-/// <summary>The rules of the CycloneDX 1.6 schema for the parts that Ingot writes: which members may stand where, which must, and the forms of their values.</summary>
+/// <summary>The rules of the CycloneDX 1.6 schema for the parts that Ingot writes: which members may stand where, which must,
+/// and the forms of their values.</summary>
 internal static partial class CycloneDxRules
 {
     private static readonly string[] s_componentTypes =
-        ["application", "framework", "library", "container", "platform", "operating-system", "device", "device-driver", "firmware", "file", "machine-learning-model", "data", "cryptographic-asset"];
+        ["application", "framework", "library", "container", "platform", "operating-system", "device", "device-driver", "firmware", "file",
+            "machine-learning-model", "data", "cryptographic-asset"];
 
     private static readonly string[] s_aggregates =
-        ["complete", "incomplete", "incomplete_first_party_only", "incomplete_first_party_proprietary_only", "incomplete_first_party_opensource_only", "incomplete_third_party_only", "incomplete_third_party_proprietary_only", "incomplete_third_party_opensource_only", "unknown", "not_specified"];
+        ["complete", "incomplete", "incomplete_first_party_only", "incomplete_first_party_proprietary_only",
+            "incomplete_first_party_opensource_only", "incomplete_third_party_only", "incomplete_third_party_proprietary_only",
+            "incomplete_third_party_opensource_only", "unknown", "not_specified"];
 
     public static void Check(byte[] document)
     {
         var root = JsonElement.Parse(document);
-        Members(root, ["bomFormat", "specVersion"], ["$schema", "serialNumber", "version", "metadata", "components", "dependencies", "compositions", "properties"]);
+        Members(root, ["bomFormat", "specVersion"],
+            ["$schema", "serialNumber", "version", "metadata", "components", "dependencies", "compositions", "properties"]);
         Assert.Equal("CycloneDX", root.GetProperty("bomFormat").GetString());
         Assert.Equal("1.6", root.GetProperty("specVersion").GetString());
         Assert.Equal("http://cyclonedx.org/schema/bom-1.6.schema.json", root.GetProperty("$schema").GetString());

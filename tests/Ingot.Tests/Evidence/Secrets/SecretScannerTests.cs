@@ -36,7 +36,8 @@ public sealed class SecretScannerTests
         Assert.Equal(rule, finding.Rule);
         Assert.Equal(path, finding.Path);
 
-        // No run of characters of the secret is in what we say of it: of what is shown only the name and the prefix of its kind come from the text.
+        // No run of characters of the secret is in what we say of it: of what is shown only the name and the prefix of its kind come from
+        // the text.
         string said = report.ToPredicate().GetRawText();
         Assert.DoesNotContain(Windows(text, 16), w => said.Contains(w, StringComparison.Ordinal));
     }
@@ -69,8 +70,10 @@ public sealed class SecretScannerTests
     public async Task ASecretThatALaterLayerDeletesStillShips()
     {
         var report = await ScanAsync(
-            [TestImage.File("a/deleted", s_token), TestImage.File("a/replaced", s_token), TestImage.File("b/in-opaque", s_token), TestImage.File("c/d/below-deleted", s_token), TestImage.File("e/below-file", s_token), TestImage.File("kept", s_token)],
-            [TestImage.File("a/.wh.deleted", ""), TestImage.File("a/replaced", "nothing"), TestImage.File("b/.wh..wh..opq", ""), TestImage.File(".wh.c", ""), TestImage.File("e", "now a file"), TestImage.File("kept2", "")]);
+            [TestImage.File("a/deleted", s_token), TestImage.File("a/replaced", s_token), TestImage.File("b/in-opaque", s_token),
+                TestImage.File("c/d/below-deleted", s_token), TestImage.File("e/below-file", s_token), TestImage.File("kept", s_token)],
+            [TestImage.File("a/.wh.deleted", ""), TestImage.File("a/replaced", "nothing"), TestImage.File("b/.wh..wh..opq", ""),
+                TestImage.File(".wh.c", ""), TestImage.File("e", "now a file"), TestImage.File("kept2", "")]);
 
         Assert.Equal(
             ["a/deleted True", "a/replaced True", "b/in-opaque True", "c/d/below-deleted True", "e/below-file True", "kept False"],
@@ -105,7 +108,8 @@ public sealed class SecretScannerTests
         var (store, image) = await TestImage.CreateAsync(
             new ContainerConfig
             {
-                Env = ["PATH=/bin", "DB_PASSWORD=tr0ub4dor", "TOKEN_FILE=/run/secrets/token", "API_TOKEN=${OTHER}", "PYTHON_SHA256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "LONELY"],
+                Env = ["PATH=/bin", "DB_PASSWORD=tr0ub4dor", "TOKEN_FILE=/run/secrets/token", "API_TOKEN=${OTHER}",
+                    "PYTHON_SHA256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "LONELY"],
                 Labels = new(StringComparer.Ordinal) { ["maintainer"] = "x", ["build.url"] = "https://ci:" + "x9-k2-p7@ci.corp/job/1" },
             },
             [new HistoryEntry { CreatedBy = "ARG NPM_TOKEN=npm_" + "Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4zAb7d" }],
@@ -113,7 +117,8 @@ public sealed class SecretScannerTests
         var report = await SecretScanner.ScanAsync(store, image, TestContext.Current.CancellationToken);
 
         Assert.Equal(
-            ["Environment DB_PASSWORD secret-variable DB_PASSWORD=… (9 characters)", "Label build.url url-password … (8 characters)", "History 0 npm-token npm_… (40 characters)"],
+            ["Environment DB_PASSWORD secret-variable DB_PASSWORD=… (9 characters)", "Label build.url url-password … (8 characters)",
+                "History 0 npm-token npm_… (40 characters)"],
             report.Findings.Select(f => $"{f.Place} {f.Path} {f.Rule} {f.Match}"));
         Assert.All(report.Findings, f => Assert.Null(f.Layer));
     }
@@ -138,7 +143,8 @@ public sealed class SecretScannerTests
     [InlineData(262_144 * 3 - 8192 - 17)]
     public async Task ASecretIsFoundWhereverWindowsMeet(int offset)
     {
-        string text = string.Concat(Enumerable.Repeat("filler line\n", (offset / 12) + 1))[..offset] + "\n" + s_token + "\n" + new string('z', 300_000);
+        string text = string.Concat(Enumerable.Repeat("filler line\n", (offset / 12) + 1))[..offset] + "\n" + s_token + "\n"
+            + new string('z', 300_000);
         var report = await ScanAsync([TestImage.File("big", text)]);
         var finding = Assert.Single(report.Findings);
         Assert.Equal(text[..(offset + 1)].Count(c => c == '\n') + 1, finding.Line);
@@ -155,7 +161,8 @@ public sealed class SecretScannerTests
     public async Task ManySecretsOfAFileAreCutAndThatIsSaid()
     {
         var random = new Random(1);
-        string many = string.Join('\n', Enumerable.Range(0, 500).Select(_ => "ghp_" + new string(random.GetItems<char>("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789", 36))));
+        string many = string.Join('\n', Enumerable.Range(0, 500)
+            .Select(_ => "ghp_" + new string(random.GetItems<char>("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789", 36))));
         var report = await ScanAsync([TestImage.File("many", many)]);
         Assert.Equal(100, report.Findings.Count);
         Assert.True(report.IsCut);
@@ -218,7 +225,8 @@ public sealed class SecretScannerTests
     [Fact]
     public void AnythingMayStandAroundASecret() => Prop.ForAll(
         ArbMap.Default.ArbFor<NonNull<string>>(), ArbMap.Default.ArbFor<NonNull<string>>(),
-        (before, after) => !SecretScanner.Redact($"{before.Get} {s_token} {after.Get}").Contains(s_token, StringComparison.Ordinal)).Holds();
+        (before, after) => !SecretScanner.Redact($"{before.Get} {s_token} {after.Get}").Contains(s_token, StringComparison.Ordinal))
+        .Holds();
 
     private static async Task<SecretReport> ScanAsync(params (string Path, byte[] Content)[][] layers)
     {
@@ -254,5 +262,6 @@ public sealed class SecretScannerTests
 
     // '\\n' in the file is a backslash and an n in the text, as JSON has it.
     private static string Unescape(string text) => text.Replace("§", "", StringComparison.Ordinal)
-        .Replace("\\\\", "\u0001", StringComparison.Ordinal).Replace("\\n", "\n", StringComparison.Ordinal).Replace("\u0001", "\\", StringComparison.Ordinal);
+        .Replace("\\\\", "\u0001", StringComparison.Ordinal).Replace("\\n", "\n", StringComparison.Ordinal).Replace("\u0001", "\\",
+            StringComparison.Ordinal);
 }

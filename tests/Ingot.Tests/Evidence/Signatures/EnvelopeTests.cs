@@ -78,7 +78,8 @@ public sealed class EnvelopeTests
         for (int i = 0; i < envelope.Payload.Length; i++)
             Assert.Null((envelope with { Payload = Flip(envelope.Payload, i) }).Verify([s_key.PublicKey]));
         for (int i = 0; i < envelope.Signatures[0].Value.Length; i++)
-            Assert.Null((envelope with { Signatures = [new EnvelopeSignature(Flip(envelope.Signatures[0].Value, i))] }).Verify([s_key.PublicKey]));
+            Assert.Null((envelope with { Signatures = [new EnvelopeSignature(Flip(envelope.Signatures[0].Value, i))] })
+                .Verify([s_key.PublicKey]));
         Assert.Null((envelope with { PayloadType = envelope.PayloadType + " " }).Verify([s_key.PublicKey]));
         Assert.Null((envelope with { Payload = envelope.Payload[..^1] }).Verify([s_key.PublicKey]));
     }

@@ -30,14 +30,17 @@ public sealed class KeyStoreTests : IDisposable
         Assert.Equal("0600", Mode(store.SigningKeyPath));
         Assert.Equal("0600", Mode(store.PasswordPath));
         Assert.Equal("0644", Mode(store.PublicKeyPath));
-        Assert.StartsWith("-----BEGIN ENCRYPTED PRIVATE KEY-----", await File.ReadAllTextAsync(store.SigningKeyPath, s_stop), StringComparison.Ordinal);
-        Assert.Equal(["password", "signing.key", "signing.pub"], Directory.GetFiles(_directory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.StartsWith("-----BEGIN ENCRYPTED PRIVATE KEY-----", await File.ReadAllTextAsync(store.SigningKeyPath, s_stop),
+            StringComparison.Ordinal);
+        Assert.Equal(["password", "signing.key", "signing.pub"],
+            Directory.GetFiles(_directory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]
     public async Task ManyAtOnceEndWithOneKey()
     {
-        var keys = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() => new KeyStore(_directory).LoadOrCreateAsync(s_stop))));
+        var keys =
+            await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() => new KeyStore(_directory).LoadOrCreateAsync(s_stop))));
         Assert.Single(keys.Select(k => k.Id).Distinct());
         Assert.Equal(3, Directory.GetFiles(_directory).Length);
     }
@@ -137,7 +140,8 @@ public sealed class KeyStoreTests : IDisposable
         using var made = await store.LoadOrCreateAsync(s_stop);
         Assert.NotEqual(old.Id, made.Id);
         Assert.Equal(made.PublicKey, await store.PublicKeyAsync(s_stop));
-        Assert.Equal([$"{old.Id}.key", $"{old.Id}.pub"], Directory.GetFiles(store.RetiredDirectory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal([$"{old.Id}.key", $"{old.Id}.pub"],
+            Directory.GetFiles(store.RetiredDirectory).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -227,7 +231,10 @@ public sealed class KeyStoreTests : IDisposable
         using var rsa = System.Security.Cryptography.RSA.Create(2048);
         using var p384 = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP384);
         Assert.Throws<KeyException>(() => PublicKey.FromPem(rsa.ExportSubjectPublicKeyInfoPem(), "rsa"));
-        Assert.Contains("384 bits", Assert.Throws<KeyException>(() => PublicKey.FromPem(p384.ExportSubjectPublicKeyInfoPem(), "p384")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "384 bits",
+            Assert.Throws<KeyException>(() => PublicKey.FromPem(p384.ExportSubjectPublicKeyInfoPem(), "p384")).Message,
+            StringComparison.Ordinal);
     }
 
     private static string Mode(string path) => Convert.ToString((int)File.GetUnixFileMode(path), 8).PadLeft(4, '0');

@@ -9,7 +9,9 @@ public sealed class GossOfflineTests
 {
     private const string Passwd = "root:x:0:0:root:/root:/bin/bash\nweb:x:1000:1000::/home/web:/usr/sbin/nologin\n";
     private const string Group = "root:x:0:\nweb:x:1000:\nmedia:x:44:web\n";
-    private const string Dpkg = "Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2+b2\n\nPackage: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36\n\nPackage: libc6\nStatus: install ok installed\nArchitecture: i386\nVersion: 2.36\n";
+    private const string Dpkg = "Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2+b2\n\nPackage: libc6\n"
+        + "Status: install ok installed\nArchitecture: amd64\nVersion: 2.36\n\nPackage: libc6\nStatus: install ok installed\nArchitecture: "
+        + "i386\nVersion: 2.36\n";
 
     [Fact]
     public async Task FilesPackagesUsersAndGroupsNeedNothingToRun()
@@ -36,7 +38,8 @@ public sealed class GossOfflineTests
             """);
 
         Assert.Empty(report.Results.Where(r => r.Outcome == TestOutcome.Fail).Select(r => r.Summary));
-        Assert.Equal(["file /etc/none: mode", "user ghost: uid"], report.Results.Where(r => r.Outcome == TestOutcome.Skip).Select(r => r.Name));
+        Assert.Equal(["file /etc/none: mode", "user ghost: uid"],
+            report.Results.Where(r => r.Outcome == TestOutcome.Skip).Select(r => r.Name));
         Assert.Null(report.SandboxOutput);
         Assert.True(report.Succeeded);
     }
@@ -44,8 +47,10 @@ public sealed class GossOfflineTests
     [Theory]
     [InlineData("file: {/etc/none: {exists: true, mode: '0644'}}", "FS", "file /etc/none: exists: expected true, found false")]
     [InlineData("file: {/etc/motd: {exists: true, mode: '0600'}}", "PF", "file /etc/motd: mode: expected \"0600\", found \"0644\"")]
-    [InlineData("file: {/etc/motd: {exists: true, contents: [nope, hello]}}", "PF", "file /etc/motd: contents: expected [\"nope\",\"hello\"], found \"hello\\n\": missing [\"nope\"]")]
-    [InlineData("file: {/etc/motd: {exists: true, linked-to: x}}", "PF", "file /etc/motd: linked-to: expected \"x\", and '/etc/motd' is no symbolic link")]
+    [InlineData("file: {/etc/motd: {exists: true, contents: [nope, hello]}}", "PF",
+        "file /etc/motd: contents: expected [\"nope\",\"hello\"], found \"hello\\n\": missing [\"nope\"]")]
+    [InlineData("file: {/etc/motd: {exists: true, linked-to: x}}", "PF",
+        "file /etc/motd: linked-to: expected \"x\", and '/etc/motd' is no symbolic link")]
     [InlineData("file: {/etc: {exists: true, sha256: x}}", "PF", "file /etc: sha256: expected \"x\", and '/etc' is no regular file")]
     [InlineData("file: {/etc: {exists: true, contents: [x]}}", "PF", "'/etc' is no regular file")]
     [InlineData("file: {~ghost/x: {exists: true}}", "F", "'~ghost/x' names a user that /etc/passwd does not have")]
@@ -101,7 +106,8 @@ public sealed class GossOfflineTests
 
     private static TestRoot Root()
     {
-        var root = new TestRoot(("etc/passwd", Passwd), ("etc/group", Group), ("etc/motd", "hello\n"), ("home/web/x", ""), ("var/lib/dpkg/status", Dpkg));
+        var root = new TestRoot(("etc/passwd", Passwd), ("etc/group", Group), ("etc/motd", "hello\n"), ("home/web/x", ""),
+            ("var/lib/dpkg/status", Dpkg));
         root.Link("etc/link", "motd");
         root.Link("etc/out", "../../outside");
         return root;
@@ -112,6 +118,7 @@ public sealed class GossOfflineTests
         var diagnostics = new DiagnosticBag();
         var file = GossFile.Parse(new SourceText("goss.yaml", goss), diagnostics);
         Assert.Empty(diagnostics);
-        return GossRunner.RunAsync(root.Root, new ContainerConfig(), [file], new SandboxOptions("/nonexistent", TimeProvider.System), TestContext.Current.CancellationToken);
+        return GossRunner.RunAsync(root.Root, new ContainerConfig(), [file], new SandboxOptions("/nonexistent", TimeProvider.System),
+            TestContext.Current.CancellationToken);
     }
 }

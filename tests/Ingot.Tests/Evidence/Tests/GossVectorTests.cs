@@ -10,12 +10,16 @@ namespace Ingot.Tests.Evidence.Tests;
 
 public sealed class GossVectorTests
 {
-    public static TheoryData<string> Files() => [.. Directory.GetFiles(Repository.Vector("goss", "parse"), "*.yaml").Select(f => Path.GetFileNameWithoutExtension(f)!).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Files() => [.. Directory.GetFiles(Repository.Vector("goss", "parse"), "*.yaml")
+        .Select(f => Path.GetFileNameWithoutExtension(f)!)
+        .Order(StringComparer.Ordinal)];
 
     public static TheoryData<string, string, string> Matches()
     {
         var data = new TheoryData<string, string, string>();
-        foreach (var fields in File.ReadAllLines(Repository.Vector("goss", "match.txt")).Where(l => !l.StartsWith('#')).Select(l => l.Split('\t')))
+        foreach (var fields in File.ReadAllLines(Repository.Vector("goss", "match.txt"))
+            .Where(l => !l.StartsWith('#'))
+            .Select(l => l.Split('\t')))
             data.Add(fields[0], fields[1], fields[2]);
         return data;
     }
@@ -26,11 +30,17 @@ public sealed class GossVectorTests
     public void EverythingWrongWithAFileIsSaidAtOnce(string name)
     {
         string text = File.ReadAllText(Repository.Vector("goss", "parse", name + ".yaml"));
-        var expected = text.Split('\n').Where(l => l.StartsWith("# expect ", StringComparison.Ordinal)).Select(l => l["# expect ".Length..]).ToList();
+        var expected = text.Split('\n')
+            .Where(l => l.StartsWith("# expect ", StringComparison.Ordinal))
+            .Select(l => l["# expect ".Length..])
+            .ToList();
         var diagnostics = new DiagnosticBag();
         GossFile.Parse(new SourceText("goss.yaml", text), diagnostics);
 
-        var found = diagnostics.Select(d => (Text: string.Create(CultureInfo.InvariantCulture, $"{d.Span!.Value.Line}:{d.Span.Value.Column} {d.Code}"), Detail: d.Detail ?? "")).ToList();
+        var found = diagnostics
+            .Select(d => (Text: string.Create(CultureInfo.InvariantCulture, $"{d.Span!.Value.Line}:{d.Span.Value.Column} {d.Code}"),
+                Detail: d.Detail ?? ""))
+            .ToList();
         Assert.Equal(
             string.Join('\n', expected is ["nothing"] ? [] : expected.Select(e => string.Join(' ', e.Split(' ').Take(2)))),
             string.Join('\n', found.Select(f => f.Text)));
@@ -57,7 +67,8 @@ public sealed class GossVectorTests
         Assert.Equal(12, file.Resources.Count);
         var password = file.Resources[0];
         Assert.Equal(("/etc/passwd", "t", false), (password.Id, password.Title, password.Skip));
-        Assert.Equal(["exists", "mode", "owner", "uid", "group", "gid", "filetype", "contents", "size", "md5", "sha256", "sha512"], password.Checks.Select(c => c.Property));
+        Assert.Equal(["exists", "mode", "owner", "uid", "group", "gid", "filetype", "contents", "size", "md5", "sha256", "sha512"],
+            password.Checks.Select(c => c.Property));
         Assert.Equal("""["root","!x"]""", password.Checks[7].Expected.Json);
         Assert.Equal("""{"gt":10}""", password.Checks[8].Expected.Json);
         Assert.Equal("/etc/link", file.Resources[1].Name);
@@ -68,7 +79,8 @@ public sealed class GossVectorTests
         Assert.Equal(["/bin/echo", "hi"], file.Resources.Single(r => r.Id == "listed").Command!.Arguments);
 
         var request = file.Resources[^1].Request!;
-        Assert.Equal(("http://localhost:8080/x?y=z", "GET", true, true, "x", "u:p"), (request.Url.ToString(), request.Method, request.NoFollowRedirects, request.AllowInsecure, request.Body, request.Credentials));
+        Assert.Equal(("http://localhost:8080/x?y=z", "GET", true, true, "x", "u:p"),
+            (request.Url.ToString(), request.Method, request.NoFollowRedirects, request.AllowInsecure, request.Body, request.Credentials));
         Assert.Equal([new("A", "b")], request.Headers);
     }
 
@@ -89,7 +101,9 @@ public sealed class GossVectorTests
     [Fact]
     public void NoMixtureOfTheLanguageMakesTheParserThrow()
     {
-        string[] pieces = ["file:", "\n", "  ", "/x:", " {", "}", "exists: true", ", ", "[", "]", "- ", "&a ", "*a", "<<: *a", "not: ", "and: ", "'", "\"", "!x", "/re/", "command:", "exec: ", "~", "|", "?", ": ", "#", "---", "\t", "contents:", "{have-len: ", "port:", "80"];
+        string[] pieces = ["file:", "\n", "  ", "/x:", " {", "}", "exists: true", ", ", "[", "]", "- ", "&a ",
+            "*a", "<<: *a", "not: ", "and: ", "'", "\"", "!x", "/re/", "command:", "exec: ", "~", "|", "?", ": ", "#", "---", "\t",
+            "contents:", "{have-len: ", "port:", "80"];
         Prop.ForAll(
             Gen.ListOf(Gen.Elements(pieces)).ToArbitrary(),
             parts => { GossFile.Parse(new SourceText("x", string.Concat(parts)), new DiagnosticBag()); }).Holds(2000);
@@ -106,7 +120,8 @@ public sealed class GossVectorTests
 
     [Fact]
     public void ConsistOfIsContainElementsAndTheLength() => Prop.ForAll(
-        Gen.ListOf(Gen.Elements("a", "ab", "b", "")).ToArbitrary(), Gen.ListOf(Gen.Elements("a", "ab", "b", "")).ToArbitrary(), (actual, wanted) =>
+        Gen.ListOf(Gen.Elements("a", "ab", "b", "")).ToArbitrary(),
+        Gen.ListOf(Gen.Elements("a", "ab", "b", "")).ToArbitrary(), (actual, wanted) =>
         {
             var value = GossValue.Items.Of(actual);
             List<Matcher> elements = [.. wanted.Select(w => (Matcher)new Matcher.HasPrefix(w))];
@@ -128,9 +143,12 @@ public sealed class GossVectorTests
         Gen.ListOf(Gen.Elements("a", "4", "")).Select(GossValue (l) => GossValue.Items.Of(l))).ToArbitrary();
 
     private static Arbitrary<Matcher> Expectation() => Gen.Elements<Matcher>(
-        new Matcher.EqualTo(new GossValue.Truth(true)), new Matcher.TextIs("4"), new Matcher.Compares("gt", 3), new Matcher.HasPrefix("a"), new Matcher.HasLength(1),
-        new Matcher.ContainsElement(new Matcher.Compares("eq", 4)), new Matcher.ContainsElements([new Matcher.TextIs("a")], SplitsText: false), new Matcher.ConsistsOf([]),
-        new Matcher.Or([new Matcher.HasLength(0), new Matcher.TextIs("4")]), new Matcher.And([new Matcher.HasLength(0), new Matcher.TextIs("4")]), new Matcher.HasKey(new Matcher.TextIs("x"))).ToArbitrary();
+        new Matcher.EqualTo(new GossValue.Truth(true)), new Matcher.TextIs("4"), new Matcher.Compares("gt", 3), new Matcher.HasPrefix("a"),
+        new Matcher.HasLength(1),
+        new Matcher.ContainsElement(new Matcher.Compares("eq", 4)),
+        new Matcher.ContainsElements([new Matcher.TextIs("a")], SplitsText: false), new Matcher.ConsistsOf([]),
+        new Matcher.Or([new Matcher.HasLength(0), new Matcher.TextIs("4")]),
+        new Matcher.And([new Matcher.HasLength(0), new Matcher.TextIs("4")]), new Matcher.HasKey(new Matcher.TextIs("x"))).ToArbitrary();
 
     private static GossFile Parse(string text)
     {

@@ -85,7 +85,8 @@ public sealed class ProjectBuilderTests : IDisposable
         var options = new BuildOptions { Plan = new PlanOptions { Arguments = [KeyValuePair.Create("NAME", "x")] } };
         var image = (await BuildAsync(options)).Images[0];
         var subject = new ReproductionSubject(
-            new LocalImage(image.Names[0], image.Descriptor), (await BuildRecipe.FindAsync(Host.Places, image.Descriptor.Digest, default))!, null);
+            new LocalImage(image.Names[0], image.Descriptor),
+            (await BuildRecipe.FindAsync(Host.Places, image.Descriptor.Digest, default))!, null);
         var reproduction = new ImageReproduction(Host, subject, _directory.Make("again"), _directory.Root, new());
         Assert.True((await reproduction.BuildAsync(1, CancellationToken.None)).IsEqual);
         Assert.StartsWith(_project, reproduction.Sources, StringComparison.Ordinal);
@@ -103,7 +104,8 @@ public sealed class ProjectBuilderTests : IDisposable
         Assert.Equal(
             [
                 "project", "image", "dockerfile", "context", "target", "arguments", "labels", "contexts", "platform", "epochs", "rules_off",
-                "bootstraps", "codec", "template", "project_file", "commit", "dirty", "remote", "prefix", "directory", "bases", "secrets", "ssh",
+                "bootstraps", "codec", "template", "project_file", "commit", "dirty", "remote", "prefix", "directory",
+                "bases", "secrets", "ssh",
                 "allow", "network", "hosts", "shared_memory", "limits", "annotations", "exempt_secrets", "version", "given", "rules",
                 "all_rules_off", "materials", "started", "finished", "ingot",
             ],

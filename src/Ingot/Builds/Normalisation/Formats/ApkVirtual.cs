@@ -8,7 +8,8 @@ namespace Ingot.Builds.Normalisation.Formats;
 /// (<see href="https://wiki.alpinelinux.org/wiki/Apk_spec#Install_database">apk's database</see>).</summary>
 internal static partial class ApkVirtual
 {
-    /// <summary>The list of wanted packages, or the database of installed ones, with version 0 for those and an identity that depends on what they need.</summary>
+    /// <summary>The list of wanted packages, or the database of installed ones,
+    /// with version 0 for those and an identity that depends on what they need.</summary>
     public static string Settle(string text, long epoch)
     {
         string settled = World().Replace(text, "$1=0");

@@ -4,7 +4,8 @@ using Ingot.Oci.Layers;
 
 namespace Ingot.Builds.Normalisation.Formats;
 
-/// <summary>Times and owners of the members of a static library (<see href="https://man7.org/linux/man-pages/man5/ar.5.html">ar</see>).</summary>
+/// <summary>Times and owners of the members of a static library
+/// (<see href="https://man7.org/linux/man-pages/man5/ar.5.html">ar</see>).</summary>
 internal static class ArchiveTimes
 {
     private const int HeaderBytes = 60;
@@ -33,7 +34,8 @@ internal static class ArchiveTimes
         long at = 8;
         for (int members = 0; at < content.Length; members++)
         {
-            if (members == MaxMembers || content.ReadAt(at, header) != HeaderBytes || header[58..] is not [0x60, 0x0A] || Number(header.Slice(SizeOffset, SizeBytes)) is not { } size)
+            if (members == MaxMembers || content.ReadAt(at, header) != HeaderBytes || header[58..] is not [0x60, 0x0A]
+                || Number(header.Slice(SizeOffset, SizeBytes)) is not { } size)
                 return [];
 
             Add(patches, header, at, times);
@@ -58,5 +60,7 @@ internal static class ArchiveTimes
     }
 
     private static long? Number(ReadOnlySpan<byte> field) =>
-        long.TryParse(Encoding.ASCII.GetString(field).TrimEnd(' '), NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
+        long.TryParse(Encoding.ASCII.GetString(field).TrimEnd(' '), NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+            ? number
+            : null;
 }

@@ -3,8 +3,10 @@ using Ingot.Oci.Layers;
 
 namespace Ingot.Builds.Normalisation.Formats;
 
-/// <summary>Marks of objects that a compiled Python module might refer to again, of versions 3.8 to 3.14 (<see href="https://docs.python.org/3/library/marshal.html">marshal</see>).
-/// Python marks what more than one thing in the process refers to, so that the bytes depend on what else was loaded. Marks that nothing refers to are taken away, and the others numbered anew; what is loaded is the same.</summary>
+/// <summary>Marks of objects that a compiled Python module might refer to again, of versions 3.8 to 3.14
+/// (<see href="https://docs.python.org/3/library/marshal.html">marshal</see>). Python marks what more than one thing in the process refers
+/// to, so that the bytes depend on what else was loaded. Marks that nothing refers to are taken away, and the others numbered anew;
+/// what is loaded is the same.</summary>
 internal static class BytecodeReferences
 {
     private const int HeaderBytes = 16;
@@ -61,7 +63,9 @@ internal static class BytecodeReferences
                     patches.Add(new ContentPatch(_marked[i], [(byte)(module[_marked[i]] & ~Mark)]));
             }
 
-            patches.AddRange(_references.Where(r => numbers[r.Target] != r.Target).Select(r => new ContentPatch(r.Offset, Words.Of((uint)numbers[r.Target]))));
+            patches.AddRange(_references
+                .Where(r => numbers[r.Target] != r.Target)
+                .Select(r => new ContentPatch(r.Offset, Words.Of((uint)numbers[r.Target]))));
             return patches;
         }
 

@@ -35,7 +35,9 @@ internal static class CpioTimes
         bool isOfStep = false;
         for (int members = 0; members < MaxMembers; members++)
         {
-            if (content.ReadAt(at, header) != HeaderBytes || !(header.AsSpan().StartsWith("070701"u8) || header.AsSpan().StartsWith("070702"u8)) || Fields(header) is not { } fields)
+            if (content.ReadAt(at, header) != HeaderBytes
+                || !(header.AsSpan().StartsWith("070701"u8) || header.AsSpan().StartsWith("070702"u8))
+                || Fields(header) is not { } fields)
                 return [];
             if (IsEnd(content, at, fields.Name))
                 return isOfStep ? patches.All : [];
@@ -64,7 +66,9 @@ internal static class CpioTimes
 
     private static ((uint, uint, uint) File, uint Time, uint Size, uint Name)? Fields(byte[] header) =>
         Number(header, Inode) is { } inode && Number(header, Time) is { } time && Number(header, Size) is { } size
-        && Number(header, DeviceMajor) is { } major && Number(header, DeviceMinor) is { } minor && Number(header, NameSize) is { } name and <= MaxNameBytes
+        && Number(header, DeviceMajor) is { } major
+        && Number(header, DeviceMinor) is { } minor
+        && Number(header, NameSize) is { } name and <= MaxNameBytes
             ? ((inode, major, minor), time, size, name)
             : null;
 
@@ -77,5 +81,8 @@ internal static class CpioTimes
     private static long Aligned(long at) => (at + 3) / 4 * 4;
 
     private static uint? Number(byte[] header, int offset) =>
-        uint.TryParse(Encoding.ASCII.GetString(header, offset, FieldBytes), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint number) ? number : null;
+        uint.TryParse(Encoding.ASCII.GetString(header, offset, FieldBytes), NumberStyles.AllowHexSpecifier,
+            CultureInfo.InvariantCulture, out uint number)
+            ? number
+            : null;
 }

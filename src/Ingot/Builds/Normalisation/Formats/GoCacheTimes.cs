@@ -4,7 +4,8 @@ using Ingot.Oci.Layers;
 
 namespace Ingot.Builds.Normalisation.Formats;
 
-/// <summary>The time of an entry in Go's build cache, nanoseconds since 1970 at the end of its one line (<see href="https://pkg.go.dev/cmd/go/internal/cache">cache</see>).</summary>
+/// <summary>The time of an entry in Go's build cache, nanoseconds since 1970 at the end of its one line
+/// (<see href="https://pkg.go.dev/cmd/go/internal/cache">cache</see>).</summary>
 internal static class GoCacheTimes
 {
     private const int LineBytes = 175;
@@ -19,7 +20,11 @@ internal static class GoCacheTimes
             return [];
 
         const long second = 1_000_000_000;
-        bool isTime = long.TryParse(Encoding.ASCII.GetString(line.Slice(TimeOffset, TimeBytes)), NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture, out long time);
-        return isTime && times.IsOfStepOrItsCaches(time / second) ? [new ContentPatch(TimeOffset, Encoding.ASCII.GetBytes((times.Epoch * second).ToString(CultureInfo.InvariantCulture).PadLeft(TimeBytes)))] : [];
+        bool isTime = long.TryParse(Encoding.ASCII.GetString(line.Slice(TimeOffset, TimeBytes)), NumberStyles.AllowLeadingWhite,
+            CultureInfo.InvariantCulture, out long time);
+        return isTime && times.IsOfStepOrItsCaches(time / second)
+            ? [new ContentPatch(TimeOffset,
+                Encoding.ASCII.GetBytes((times.Epoch * second).ToString(CultureInfo.InvariantCulture).PadLeft(TimeBytes)))]
+            : [];
     }
 }

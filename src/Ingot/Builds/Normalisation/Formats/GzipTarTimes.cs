@@ -36,8 +36,8 @@ internal static class GzipTarTimes
         return patches.Count > 0 && Unpack(content) is { } tar && IsSigned(content, tar) ? [] : patches;
     }
 
-    // A signature of Alpine is a member of its own before what it signs, compressed for itself; the end says how long the last such part is.
-    // https://wiki.alpinelinux.org/wiki/Apk_spec#Package_Format_V2
+    // A signature of Alpine is a member of its own before what it signs, compressed for itself; the end says how long the last such part
+    // is. https://wiki.alpinelinux.org/wiki/Apk_spec#Package_Format_V2
     private static bool IsSigned(LayerContent content, byte[] tar)
     {
         Span<byte> length = stackalloc byte[4];

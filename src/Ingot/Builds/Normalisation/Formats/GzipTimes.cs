@@ -3,7 +3,8 @@ using Ingot.Oci.Layers;
 
 namespace Ingot.Builds.Normalisation.Formats;
 
-/// <summary>The time in the header of a gzip file (<see href="https://www.rfc-editor.org/rfc/rfc1952#section-2.3">RFC 1952</see>).</summary>
+/// <summary>The time in the header of a gzip file (<see href="https://www.rfc-editor.org/rfc/rfc1952#section-2.3">RFC
+/// 1952</see>).</summary>
 internal static class GzipTimes
 {
     private const int HeaderBytes = 10;
@@ -14,6 +15,8 @@ internal static class GzipTimes
     {
         Span<byte> header = stackalloc byte[HeaderBytes];
         bool isGzip = content.ReadAt(0, header) == HeaderBytes && header is [0x1F, 0x8B, 8, ..];
-        return isGzip && times.IsOfStep(BinaryPrimitives.ReadUInt32LittleEndian(header[TimeOffset..])) ? [new ContentPatch(TimeOffset, Words.Of(times.Epoch))] : [];
+        return isGzip && times.IsOfStep(BinaryPrimitives.ReadUInt32LittleEndian(header[TimeOffset..]))
+            ? [new ContentPatch(TimeOffset, Words.Of(times.Epoch))]
+            : [];
     }
 }

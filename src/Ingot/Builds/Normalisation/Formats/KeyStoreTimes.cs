@@ -6,8 +6,9 @@ using Ingot.Oci.Layers;
 namespace Ingot.Builds.Normalisation.Formats;
 
 /// <summary>Times of the certificates in a Java key store of the old format (JKS), which ends with a hash over itself and a password
-/// (<see href="https://docs.oracle.com/en/java/javase/21/security/java-cryptography-architecture-jca-reference-guide.html">key stores</see>).
-/// Only a store of certificates with the password that everybody knows is changed: the hash can be made anew, and nothing in it is secret.</summary>
+/// (<see href="https://docs.oracle.com/en/java/javase/21/security/java-cryptography-architecture-jca-reference-guide.html">key
+/// stores</see>). Only a store of certificates with the password that everybody knows is changed: the hash can be made anew,
+/// and nothing in it is secret.</summary>
 internal static class KeyStoreTimes
 {
     private const string Password = "changeit";
@@ -18,11 +19,14 @@ internal static class KeyStoreTimes
 
     private static readonly byte[] s_key = [.. Encoding.BigEndianUnicode.GetBytes(Password), .. "Mighty Aphrodite"u8];
 
-    /// <summary>What to change so that no entry has a time of the step, and the hash is right again. Nothing for what is no such store.</summary>
+    /// <summary>What to change so that no entry has a time of the step, and the hash is right again.
+    /// Nothing for what is no such store.</summary>
     public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times)
     {
         Span<byte> head = stackalloc byte[12];
-        if (content.Length is < 12 + HashBytes or > MaxBytes || content.ReadAt(0, head) != 12 || BinaryPrimitives.ReadUInt32BigEndian(head) != 0xFEEDFEED)
+        if (content.Length is < 12 + HashBytes or > MaxBytes
+            || content.ReadAt(0, head) != 12
+            || BinaryPrimitives.ReadUInt32BigEndian(head) != 0xFEEDFEED)
             return [];
 
         byte[] store = content.ReadAll();
@@ -53,7 +57,8 @@ internal static class KeyStoreTimes
                 return null;
             places.Add(at);
             at += 10 + BinaryPrimitives.ReadUInt16BigEndian(store.AsSpan(at + 8));
-            if (at + 4 > end || BinaryPrimitives.ReadInt32BigEndian(store.AsSpan(at)) is var length && (length < 0 || length > end - at - 4))
+            if (at + 4 > end
+                || BinaryPrimitives.ReadInt32BigEndian(store.AsSpan(at)) is var length && (length < 0 || length > end - at - 4))
                 return null;
             at += 4 + length;
         }

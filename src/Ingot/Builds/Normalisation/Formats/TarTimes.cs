@@ -32,7 +32,9 @@ internal static partial class TarTimes
         {
             if (!block.AsSpan().ContainsAnyExcept((byte)0))
                 return patches.All;
-            if (Number(block, SizeOffset) is not { } size || Number(block, TimeOffset) is not { } time || Octal(block.AsSpan(ChecksumOffset, ChecksumBytes)) != Checksum(block))
+            if (Number(block, SizeOffset) is not { } size
+                || Number(block, TimeOffset) is not { } time
+                || Octal(block.AsSpan(ChecksumOffset, ChecksumBytes)) != Checksum(block))
                 return [];
 
             bool isExtended = block[TypeOffset] is (byte)'x' or (byte)'g' && size <= MaxExtendedBytes;
@@ -153,6 +155,7 @@ internal static partial class TarTimes
         return text.Length <= 12 && text.All(c => c is >= '0' and <= '7') ? Convert.ToInt64(text, 8) : null;
     }
 
-    [GeneratedRegex(@"^[0-9]+ (?<key>mtime|atime|ctime|LIBARCHIVE\.creationtime)=(?<seconds>[0-9]{1,18})(?:\.[0-9]*)?\n\z", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^[0-9]+ (?<key>mtime|atime|ctime|LIBARCHIVE\.creationtime)=(?<seconds>[0-9]{1,18})(?:\.[0-9]*)?\n\z",
+        RegexOptions.ExplicitCapture)]
     private static partial Regex TimeRecord();
 }

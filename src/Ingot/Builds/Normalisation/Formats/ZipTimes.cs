@@ -35,14 +35,16 @@ internal sealed class ZipTimes
     private ZipTimes(LayerContent content, StepTimes times, long maxBytes) =>
         (_content, _times, _patches) = (content, times, new BoundedPatches(maxBytes));
 
-    /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole zip file, is signed or encrypted, or has
-    /// more than 4 GiB, and where it would be more than is held in memory.</summary>
+    /// <summary>What to change so that no member has a time of the step. Nothing for what is no whole zip file, is signed or encrypted, or
+    /// has more than 4 GiB, and where it would be more than is held in memory.</summary>
     public static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times) => Find(content, times, BoundedPatches.MaxBytes);
 
     internal static IReadOnlyList<ContentPatch> Find(LayerContent content, StepTimes times, long maxBytes)
     {
         var zip = new ZipTimes(content, times, maxBytes);
-        return Directory(content) is { } directory && !HasSignedBlock(content, directory.Offset) && zip.IsWhole(directory.Offset, directory.Length)
+        return Directory(content) is { } directory
+            && !HasSignedBlock(content, directory.Offset)
+            && zip.IsWhole(directory.Offset, directory.Length)
             ? zip._patches.All : [];
     }
 
@@ -73,13 +75,17 @@ internal sealed class ZipTimes
     // https://docs.oracle.com/en/java/javase/21/docs/specs/jar/jar.html#signed-jar-file
     // https://learn.microsoft.com/en-us/nuget/reference/signed-packages-reference
     private static bool IsSignature(ReadOnlySpan<byte> name) => name.SequenceEqual(".signature.p7s"u8)
-        || (name.Length < 300 && name.StartsWith("META-INF/"u8) && Encoding.ASCII.GetString(name).EndsWith(".SF", StringComparison.OrdinalIgnoreCase));
+        || (name.Length < 300
+            && name.StartsWith("META-INF/"u8)
+            && Encoding.ASCII.GetString(name).EndsWith(".SF", StringComparison.OrdinalIgnoreCase));
 
     // https://source.android.com/docs/security/features/apksigning/v2
     private static bool HasSignedBlock(LayerContent content, long directory)
     {
         Span<byte> magic = stackalloc byte[16];
-        return directory >= magic.Length && content.ReadAt(directory - magic.Length, magic) == magic.Length && magic.SequenceEqual("APK Sig Block 42"u8);
+        return directory >= magic.Length
+            && content.ReadAt(directory - magic.Length, magic) == magic.Length
+            && magic.SequenceEqual("APK Sig Block 42"u8);
     }
 
     private static (long Offset, int Length)? Directory(LayerContent content)
@@ -172,7 +178,8 @@ internal sealed class ZipTimes
         long epoch = DateTimeOffset.FromUnixTimeSeconds(_times.Epoch).ToFileTime();
         for (int i = 8; i < 32; i += 8)
         {
-            long seconds = (BinaryPrimitives.ReadInt64LittleEndian(field[i..]) / TicksASecond) - (DateTimeOffset.UnixEpoch.ToFileTime() / TicksASecond);
+            long seconds = (BinaryPrimitives.ReadInt64LittleEndian(field[i..]) / TicksASecond)
+                - (DateTimeOffset.UnixEpoch.ToFileTime() / TicksASecond);
             if (_times.IsOfStep(seconds))
                 _patches.Add(at + i, BitConverter.GetBytes(epoch));
         }
@@ -183,7 +190,8 @@ internal sealed class ZipTimes
     {
         int year = (int)(dos >> 25) + 1980, month = (int)(dos >> 21) & 15, day = (int)(dos >> 16) & 31;
         int hour = (int)(dos >> 11) & 31, minute = (int)(dos >> 5) & 63, second = ((int)dos & 31) * 2;
-        bool isDate = month is >= 1 and <= 12 && day >= 1 && day <= DateTime.DaysInMonth(year, month) && hour < 24 && minute < 60 && second < 60;
+        bool isDate = month is >= 1 and <= 12 && day >= 1 && day <= DateTime.DaysInMonth(year, month)
+            && hour < 24 && minute < 60 && second < 60;
         return isDate ? new DateTimeOffset(year, month, day, hour, minute, second, TimeSpan.Zero).ToUnixTimeSeconds() : null;
     }
 

@@ -4,7 +4,8 @@ namespace Ingot.Templates.Dockerfile.Checks;
 
 /// <summary>A build check: something that is allowed in a Dockerfile and mostly a mistake.</summary>
 /// <param name="Id">The stable id; where Docker has a check of equal meaning, its name.</param>
-/// <param name="Severity">How much a finding matters; <c># check=error=true</c> makes errors of those that Docker has too: what builds there builds here.</param>
+/// <param name="Severity">How much a finding matters; <c># check=error=true</c> makes errors of those that Docker has too:
+/// what builds there builds here.</param>
 /// <param name="Summary">What is wrong, one sentence.</param>
 /// <param name="IsExperimental">Whether it is done only when <c># check=experimental=</c> names it.</param>
 public sealed record Check(string Id, Severity Severity, string Summary, bool IsExperimental = false)
@@ -28,7 +29,8 @@ public sealed record CheckContext
     /// <summary>Values that will be given to arguments.</summary>
     public IReadOnlyDictionary<string, string> Arguments { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Names that FROM and <c>--from</c> may use and that are no images of a registry: images of the project, named contexts.</summary>
+    /// <summary>Names that FROM and <c>--from</c> may use and that are no images of a registry: images of the project,
+    /// named contexts.</summary>
     public IReadOnlyCollection<string> KnownImages { get; init; } = [];
 }
 

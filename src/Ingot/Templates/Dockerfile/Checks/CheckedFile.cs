@@ -15,7 +15,10 @@ internal sealed class CheckedFile
         Globals = new(syntax, context.Arguments);
         foreach (var instruction in Everything)
         {
-            if (CommentsAbove(instruction).Select(comment => Directive(comment.Text, comment.Span)).LastOrDefault(directive => directive is not null) is { } directive)
+            if (CommentsAbove(instruction)
+                .Select(comment => Directive(comment.Text, comment.Span))
+                .LastOrDefault(directive => directive is not null)
+                is { } directive)
                 _local.Add((instruction.Span, directive));
         }
 
@@ -31,13 +34,17 @@ internal sealed class CheckedFile
     public GlobalScope Globals { get; }
 
     /// <summary>Every instruction, FROM and the ARGs above the first included.</summary>
-    public IEnumerable<Instruction> Everything => Syntax.GlobalArguments.Concat<Instruction>(Syntax.Stages.SelectMany(stage => stage.Instructions.Prepend(stage.From)));
+    public IEnumerable<Instruction> Everything =>
+        Syntax.GlobalArguments.Concat<Instruction>(Syntax.Stages.SelectMany(stage => stage.Instructions.Prepend(stage.From)));
 
     /// <summary>Everything that says what is checked.</summary>
-    public IEnumerable<CheckDirective> Directives => (Syntax.Check is { } top ? [top] : Array.Empty<CheckDirective>()).Concat(_local.Select(local => local.Directive)).DistinctBy(directive => directive.Span.Start);
+    public IEnumerable<CheckDirective> Directives => (Syntax.Check is { } top ? [top] : Array.Empty<CheckDirective>())
+        .Concat(_local.Select(local => local.Directive))
+        .DistinctBy(directive => directive.Span.Start);
 
     /// <summary>The instructions of the stages whose files are in the image that the file makes by default.</summary>
-    public IEnumerable<Instruction> Shipped => Syntax.Stages.Where((_, index) => _shipped.Contains(index)).SelectMany(stage => stage.Instructions);
+    public IEnumerable<Instruction> Shipped =>
+        Syntax.Stages.Where((_, index) => _shipped.Contains(index)).SelectMany(stage => stage.Instructions);
 
     /// <summary>The instructions of every stage.</summary>
     public IEnumerable<Instruction> Instructions => Syntax.Stages.SelectMany(stage => stage.Instructions);
@@ -45,7 +52,9 @@ internal sealed class CheckedFile
     /// <summary>Whether a check is to say what it found at a place.</summary>
     public bool IsAsked(Check check, SourceSpan span)
     {
-        var said = _local.Where(local => local.Span.Start <= span.Start && span.Start < local.Span.Start + Math.Max(1, local.Span.Length)).Select(local => local.Directive);
+        var said = _local
+            .Where(local => local.Span.Start <= span.Start && span.Start < local.Span.Start + Math.Max(1, local.Span.Length))
+            .Select(local => local.Directive);
         if (Syntax.Check is { } top)
             said = said.Prepend(top);
 
@@ -115,7 +124,9 @@ internal sealed class CheckedFile
     private static CheckDirective? Directive(string comment, SourceSpan span)
     {
         int equals = comment.IndexOf('=', StringComparison.Ordinal);
-        return equals > 0 && comment[..equals].Trim().Equals("check", StringComparison.OrdinalIgnoreCase) ? CheckDirective.TryParse(comment[(equals + 1)..].Trim(), span) : null;
+        return equals > 0 && comment[..equals].Trim().Equals("check", StringComparison.OrdinalIgnoreCase)
+            ? CheckDirective.TryParse(comment[(equals + 1)..].Trim(), span)
+            : null;
     }
 }
 
@@ -124,7 +135,8 @@ internal sealed class GlobalScope
 {
     // https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope
     private static readonly HashSet<string> s_automatic = new(
-        ["BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUILDARCH", "BUILDVARIANT", "TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE"],
+        ["BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUILDARCH", "BUILDVARIANT", "TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION",
+            "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE"],
         StringComparer.Ordinal);
 
     private readonly Dictionary<string, string?> _values = new(StringComparer.Ordinal);

@@ -8,7 +8,8 @@ public static class DockerfileChecks
     private static readonly CheckRule[] s_rules =
     [
         // Those of https://docs.docker.com/reference/build-checks/ that can be decided from the file.
-        Rule("ConsistentInstructionCasing", "instructions are written in upper case here and in lower case there", StyleRules.InstructionCasing),
+        Rule("ConsistentInstructionCasing", "instructions are written in upper case here and in lower case there",
+            StyleRules.InstructionCasing),
         Rule("CopyIgnoredFile", "a file is copied that the ignore file leaves out of the context", ImageRules.CopyIgnoredFile),
         Rule("DuplicateStageName", "two stages have one name", StyleRules.DuplicateStageName),
         Rule("ExposeInvalidFormat", "EXPOSE names an address or a port of the host", ImageRules.ExposeInvalidFormat),
@@ -16,11 +17,15 @@ public static class DockerfileChecks
         Rule("FromAsCasing", "FROM and AS are written in different cases", StyleRules.FromAsCasing),
         Rule("FromPlatformFlagConstDisallowed", "FROM --platform names a platform and no variable", ImageRules.ConstantPlatform),
         Rule("InvalidDefaultArgInFrom", "the defaults of arguments do not make the name of an image", VariableRules.InvalidDefaultInFrom),
-        new(new("InvalidDefinitionDescription", Severity.Warning, "the comment above a stage or an argument does not begin with its name", IsExperimental: true), StyleRules.Description),
+        new(
+            new("InvalidDefinitionDescription", Severity.Warning, "the comment above a stage or an argument does not begin with its name",
+                IsExperimental: true),
+            StyleRules.Description),
         Rule("JSONArgsRecommended", "CMD or ENTRYPOINT runs in a shell, which does not pass signals on", ImageRules.JsonArguments),
         Rule("LegacyKeyValueFormat", "ENV or LABEL is written without '='", StyleRules.LegacyKeyValue),
         Rule("MaintainerDeprecated", "MAINTAINER is deprecated", StyleRules.Maintainer),
-        Rule("MultipleInstructionsDisallowed", "an instruction stands twice in a stage, and only the last counts", ImageRules.MultipleInstructions),
+        Rule("MultipleInstructionsDisallowed", "an instruction stands twice in a stage, and only the last counts",
+            ImageRules.MultipleInstructions),
         Rule("NoEmptyContinuation", "a continued line is followed by an empty one", StyleRules.EmptyContinuation),
         Rule("RedundantTargetPlatform", "FROM --platform is what it would be without the flag", ImageRules.RedundantPlatform),
         Rule("ReservedStageName", "a stage has a name that means something else", StyleRules.ReservedStageName),
@@ -37,7 +42,8 @@ public static class DockerfileChecks
         Ours("AptUpdateAlone", "apt's lists are fetched in one step and used in a later one", CommandRules.AptUpdateAlone),
         Ours("CmdIgnored", "CMD has no effect beside an ENTRYPOINT in shell form", ImageRules.CmdIgnored),
         Ours("CurlPipeShell", "a download is run without having been looked at", CommandRules.CurlPipeShell),
-        Ours("DestinationNotDirectory", "several sources are copied to a path without a slash at its end", ImageRules.DestinationNotDirectory),
+        Ours("DestinationNotDirectory", "several sources are copied to a path without a slash at its end",
+            ImageRules.DestinationNotDirectory),
         Ours("FloatingBase", "an image is named without a version, or with 'latest'", ImageRules.FloatingBase),
         Ours("NothingRemains", "a command changes only the shell that it runs in", CommandRules.NothingRemains),
         Ours("PackageCacheKept", "a package manager keeps what it downloaded", CommandRules.PackageCacheKept),
@@ -63,22 +69,28 @@ public static class DockerfileChecks
         return
         [
             .. s_rules
-                .SelectMany(rule => rule.Find(file).Distinct().Where(finding => file.IsAsked(rule.Check, finding.Span)).Select(finding => (rule.Check, finding)))
+                .SelectMany(rule => rule.Find(file).Distinct().Where(finding => file.IsAsked(rule.Check, finding.Span))
+                    .Select(finding => (rule.Check, finding)))
                 .OrderBy(found => found.finding.Span.Start)
                 .ThenBy(found => found.Check.Id, StringComparer.Ordinal)
-                .Select(found => new Diagnostic(error && !found.Check.IsOurs ? Severity.Error : found.Check.Severity, found.Check.Id, found.finding.Summary, found.finding.Detail, found.finding.Span)),
+                .Select(found => new Diagnostic(error && !found.Check.IsOurs ? Severity.Error : found.Check.Severity, found.Check.Id,
+                    found.finding.Summary, found.finding.Detail, found.finding.Span)),
         ];
     }
 
-    private static CheckRule Rule(string id, string summary, Func<CheckedFile, IEnumerable<Finding>> find) => new(new(id, Severity.Warning, summary), find);
+    private static CheckRule Rule(string id, string summary, Func<CheckedFile, IEnumerable<Finding>> find) =>
+        new(new(id, Severity.Warning, summary), find);
 
-    private static CheckRule Ours(string id, string summary, Func<CheckedFile, IEnumerable<Finding>> find) => new(new(id, Severity.Warning, summary) { IsOurs = true }, find);
+    private static CheckRule Ours(string id, string summary, Func<CheckedFile, IEnumerable<Finding>> find) =>
+        new(new(id, Severity.Warning, summary) { IsOurs = true }, find);
 
     private static IEnumerable<Finding> UnknownCheck(CheckedFile file)
     {
         foreach (var directive in file.Directives)
         {
-            foreach (string name in directive.Skip.Concat(directive.Experimental).Where(name => name != "all" && All.All(check => check.Id != name)))
+            foreach (string name in directive.Skip
+                .Concat(directive.Experimental)
+                .Where(name => name != "all" && All.All(check => check.Id != name)))
                 yield return new(directive.Span, $"there is no check '{name}'", Suggestion.For(name, All.Select(check => check.Id)));
         }
     }

@@ -19,14 +19,16 @@ internal static partial class ImageRules
             // A stage that says in its name what it is for may be for it alone.
             string[] parts = text.ToLowerInvariant().Split('/');
             if (!parts.Take(2).Any(part => from.StageName?.Contains(part, StringComparison.Ordinal) ?? false))
-                yield return new(platform.Span, $"the platform is always '{text}', whatever is built", "leave it to --platform of the build, or write $BUILDPLATFORM or $TARGETPLATFORM");
+                yield return new(platform.Span, $"the platform is always '{text}', whatever is built",
+                    "leave it to --platform of the build, or write $BUILDPLATFORM or $TARGETPLATFORM");
         }
     }
 
     public static IEnumerable<Finding> RedundantPlatform(CheckedFile file) =>
         from stage in file.Syntax.Stages
         where stage.From.Platform?.Text is "$TARGETPLATFORM" or "${TARGETPLATFORM}"
-        select new Finding(stage.From.Platform!.Span, $"'{stage.From.Platform}' is what the platform is without the flag", "leave the flag out");
+        select new Finding(stage.From.Platform!.Span, $"'{stage.From.Platform}' is what the platform is without the flag",
+            "leave the flag out");
 
     public static IEnumerable<Finding> FloatingBase(CheckedFile file)
     {
@@ -54,7 +56,8 @@ internal static partial class ImageRules
                 continue;
 
             if (!set[i] && file.Literal(first.Path) is { Length: > 0 } path && path[0] != '/')
-                yield return new(first.Path.Span, $"where '{path}' is depends on the working directory of the base", $"write /{path}, or an absolute WORKDIR above it");
+                yield return new(first.Path.Span, $"where '{path}' is depends on the working directory of the base",
+                    $"write /{path}, or an absolute WORKDIR above it");
             set[i] = true;
         }
     }
@@ -63,11 +66,14 @@ internal static partial class ImageRules
     {
         foreach (var stage in file.Syntax.Stages)
         {
-            foreach (var same in stage.Instructions.Where(i => i is CmdInstruction or EntrypointInstruction or HealthcheckInstruction).GroupBy(i => i.GetType()))
+            foreach (var same in stage.Instructions
+                .Where(i => i is CmdInstruction or EntrypointInstruction or HealthcheckInstruction)
+                .GroupBy(i => i.GetType()))
             {
                 string keyword = file.Keyword(same.First()).ToUpperInvariant();
                 foreach (var earlier in same.SkipLast(1))
-                    yield return new(earlier.Span, $"this {keyword} has no effect: another stands below it", $"it is on line {same.Last().Span.Line}");
+                    yield return new(earlier.Span, $"this {keyword} has no effect: another stands below it",
+                        $"it is on line {same.Last().Span.Line}");
             }
         }
     }
@@ -84,7 +90,10 @@ internal static partial class ImageRules
                 shells[i] |= instruction is ShellInstruction;
                 var command = (instruction as CmdInstruction)?.Command ?? (instruction as EntrypointInstruction)?.Command;
                 if (command?.Shell is { } text && !shells[i])
-                    yield return new(instruction.Span, $"{file.Keyword(instruction).ToUpperInvariant()} runs in a shell, which does not pass signals on", $"write {file.Keyword(instruction)} [{Words(text)}]");
+                    yield return new(
+                        instruction.Span,
+                        $"{file.Keyword(instruction).ToUpperInvariant()} runs in a shell, which does not pass signals on",
+                        $"write {file.Keyword(instruction)} [{Words(text)}]");
             }
         }
     }
@@ -95,7 +104,8 @@ internal static partial class ImageRules
         {
             var entry = stage.Instructions.OfType<EntrypointInstruction>().LastOrDefault();
             if (entry?.Command.Shell is not null && stage.Instructions.OfType<CmdInstruction>().LastOrDefault() is { } cmd)
-                yield return new(cmd.Span, "CMD has no effect: ENTRYPOINT is in shell form, which takes no arguments", "write ENTRYPOINT as a list");
+                yield return new(cmd.Span, "CMD has no effect: ENTRYPOINT is in shell form, which takes no arguments",
+                    "write ENTRYPOINT as a list");
         }
     }
 
@@ -111,7 +121,8 @@ internal static partial class ImageRules
         from port in expose.Ports
         let text = file.Literal(port)
         where text is not null && text.Contains(':', StringComparison.Ordinal)
-        select new Finding(port.Span, $"'{text}' names the host's side, which an image does not decide", $"write {text[(text.LastIndexOf(':') + 1)..]}");
+        select new Finding(port.Span, $"'{text}' names the host's side, which an image does not decide",
+            $"write {text[(text.LastIndexOf(':') + 1)..]}");
 
     public static IEnumerable<Finding> CopyIgnoredFile(CheckedFile file)
     {
@@ -124,7 +135,8 @@ internal static partial class ImageRules
                from source in copy.Sources
                let path = file.Literal(source) is { } text ? Clean(text) : null
                where path is { Length: > 0 } && !Remote().IsMatch(source.Text) && ignored.IsIgnored(path)
-               select new Finding(source.Span, $"'{source}' is left out of the context by the ignore file", "take it back in with '!', or do not copy it");
+               select new Finding(source.Span, $"'{source}' is left out of the context by the ignore file",
+                   "take it back in with '!', or do not copy it");
     }
 
     public static IEnumerable<Finding> AddWithoutChecksum(CheckedFile file) =>
@@ -137,8 +149,10 @@ internal static partial class ImageRules
     public static IEnumerable<Finding> DestinationNotDirectory(CheckedFile file) =>
         from copy in file.Instructions.OfType<TransferInstruction>()
         let path = file.Literal(copy.Destination)
-        where copy.Sources.Count + copy.Heredocs.Count > 1 && path is not null and not ("." or "..") && !path.EndsWith('/') && !path.EndsWith("/.", StringComparison.Ordinal)
-        select new Finding(copy.Destination.Span, $"several sources are copied to '{path}', which is a directory only if it exists", $"write {path}/");
+        where copy.Sources.Count + copy.Heredocs.Count > 1 && path is not null and not ("." or "..") && !path.EndsWith('/')
+            && !path.EndsWith("/.", StringComparison.Ordinal)
+        select new Finding(
+            copy.Destination.Span, $"several sources are copied to '{path}', which is a directory only if it exists", $"write {path}/");
 
     public static IEnumerable<Finding> RootUser(CheckedFile file)
     {
@@ -148,7 +162,8 @@ internal static partial class ImageRules
         for (int? i = file.Syntax.Stages.Count - 1; i >= 0; i = file.BaseOf(i.Value))
         {
             var stage = file.Syntax.Stages[i.Value];
-            starts ??= stage.Instructions.LastOrDefault(instruction => instruction is EntrypointInstruction or CmdInstruction { Command.Exec: not { Count: 0 } });
+            starts ??= stage.Instructions.LastOrDefault(instruction =>
+                instruction is EntrypointInstruction or CmdInstruction { Command.Exec: not { Count: 0 } });
             user ??= stage.Instructions.OfType<UserInstruction>().LastOrDefault();
             image = stage.From.Image.Text;
         }
@@ -158,7 +173,8 @@ internal static partial class ImageRules
             yield break;
 
         if (user is null)
-            yield return new(starts.Span, "no USER is set, so the program runs as root unless its base says otherwise", "write USER with a user of its own above it");
+            yield return new(starts.Span, "no USER is set, so the program runs as root unless its base says otherwise",
+                "write USER with a user of its own above it");
         else if (file.Literal(user.User) is { } name && RootName().IsMatch(name))
             yield return new(user.Span, "the program of the image runs as root", "write USER with a user of its own below it");
     }
@@ -172,7 +188,8 @@ internal static partial class ImageRules
 
     private static bool IsFloating(CheckedFile file, string name, int stage)
     {
-        if (name.Length == 0 || name == "scratch" || name.Contains('@', StringComparison.Ordinal) || name.All(char.IsAsciiDigit) || file.FindStage(name, stage) is not null || file.Context.KnownImages.Contains(name))
+        if (name.Length == 0 || name == "scratch" || name.Contains('@', StringComparison.Ordinal) || name.All(char.IsAsciiDigit)
+            || file.FindStage(name, stage) is not null || file.Context.KnownImages.Contains(name))
             return false;
 
         int colon = name.IndexOf(':', name.LastIndexOf('/') + 1);

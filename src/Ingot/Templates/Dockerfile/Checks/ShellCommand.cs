@@ -3,15 +3,18 @@ using System.Text;
 
 namespace Ingot.Templates.Dockerfile.Checks;
 
-/// <summary>A command of a shell's text, as far as checks need it: its words without quotes, and whether the command before pipes into it.</summary>
+/// <summary>A command of a shell's text, as far as checks need it: its words without quotes,
+/// and whether the command before pipes into it.</summary>
 /// <remarks>It is a reading of the shell's language by its punctuation; what a variable or a substitution makes is not known.</remarks>
 internal sealed record ShellCommand(IReadOnlyList<string> Words, bool IsPiped)
 {
-    private static readonly SearchValues<char> s_nameCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+    private static readonly SearchValues<char> s_nameCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
 
     // What stands before a command and is none.
     private static readonly HashSet<string> s_prefixes = new(
-        ["sudo", "exec", "time", "nice", "env", "command", "then", "do", "else", "if", "elif", "while", "until", "!", "{", "eval", "nohup"], StringComparer.Ordinal);
+        ["sudo", "exec", "time", "nice", "env", "command", "then", "do", "else", "if", "elif", "while", "until", "!", "{", "eval", "nohup"],
+        StringComparer.Ordinal);
 
     /// <summary>The program without its directory; empty when there is none.</summary>
     public string Program => Rest is [var program, ..] ? program[(program.LastIndexOf('/') + 1)..] : "";
@@ -29,8 +32,10 @@ internal sealed record ShellCommand(IReadOnlyList<string> Words, bool IsPiped)
 
     /// <summary>Whether an option is given: a long one by itself, or a letter among others.</summary>
     public bool Has(params string[] options) => Arguments.Any(argument => options.Any(option =>
-        argument == option || (option.StartsWith("--", StringComparison.Ordinal) ? argument.StartsWith(option + "=", StringComparison.Ordinal)
-            : option.Length == 2 && argument.Length > 2 && argument[0] == '-' && argument[1] != '-' && argument.AsSpan(1).IndexOf(option[1]) >= 0 && argument.AsSpan(1).IndexOfAnyExceptInRange('A', 'z') < 0)));
+        argument == option || (option.StartsWith("--", StringComparison.Ordinal)
+            ? argument.StartsWith(option + "=", StringComparison.Ordinal)
+            : option.Length == 2 && argument.Length > 2 && argument[0] == '-' && argument[1] != '-'
+                && argument.AsSpan(1).IndexOf(option[1]) >= 0 && argument.AsSpan(1).IndexOfAnyExceptInRange('A', 'z') < 0)));
 
     /// <summary>The commands of a text, in order.</summary>
     public static IReadOnlyList<ShellCommand> Split(string text)

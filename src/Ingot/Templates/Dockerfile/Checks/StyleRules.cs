@@ -15,7 +15,8 @@ internal static class StyleRules
         {
             string keyword = file.Keyword(instruction);
             if (wantLower ? !IsLower(keyword) : !IsUpper(keyword))
-                yield return new(file.KeywordSpan(instruction), $"'{keyword}' is not written as most instructions are", $"write {(wantLower ? keyword.ToLowerInvariant() : keyword.ToUpperInvariant())}");
+                yield return new(file.KeywordSpan(instruction), $"'{keyword}' is not written as most instructions are",
+                    $"write {(wantLower ? keyword.ToLowerInvariant() : keyword.ToUpperInvariant())}");
         }
     }
 
@@ -33,14 +34,16 @@ internal static class StyleRules
             bool consistent = IsLower(keyword) ? IsLower(word) : !IsUpper(keyword) || IsUpper(word);
             int at = between.IndexOf(word, StringComparison.Ordinal);
             if (!consistent && at >= 0)
-                yield return new(file.Syntax.Source.Span(start + at, word.Length), $"'{word}' is not written as '{keyword}' is", $"write {(IsLower(keyword) ? word.ToLowerInvariant() : word.ToUpperInvariant())}");
+                yield return new(file.Syntax.Source.Span(start + at, word.Length), $"'{word}' is not written as '{keyword}' is",
+                    $"write {(IsLower(keyword) ? word.ToLowerInvariant() : word.ToUpperInvariant())}");
         }
     }
 
     public static IEnumerable<Finding> StageNameCasing(CheckedFile file) =>
         from stage in file.Syntax.Stages
         where stage.From.NameSpan is { } span && span.Text.Any(char.IsUpper)
-        select new Finding(stage.From.NameSpan!.Value, $"the stage '{stage.From.NameSpan.Value.Text}' is not named in lower case", $"write {stage.Name}");
+        select new Finding(stage.From.NameSpan!.Value, $"the stage '{stage.From.NameSpan.Value.Text}' is not named in lower case",
+            $"write {stage.Name}");
 
     public static IEnumerable<Finding> DuplicateStageName(CheckedFile file)
     {
@@ -48,7 +51,8 @@ internal static class StyleRules
         foreach (var from in file.Syntax.Stages.Select(stage => stage.From))
         {
             if (from.StageName is { } name && !first.TryAdd(name, from))
-                yield return new(from.NameSpan ?? from.Span, $"there is already a stage '{name}'", $"the first is on line {first[name].Span.Line}");
+                yield return new(from.NameSpan ?? from.Span, $"there is already a stage '{name}'",
+                    $"the first is on line {first[name].Span.Line}");
         }
     }
 
@@ -58,10 +62,13 @@ internal static class StyleRules
         select new Finding(stage.From.NameSpan ?? stage.From.Span, $"the stage is named '{stage.Name}', which has a meaning of its own");
 
     public static IEnumerable<Finding> EmptyContinuation(CheckedFile file) =>
-        file.Syntax.EmptyContinuations.Select(span => new Finding(span, "an empty line stands inside a continued one", "take it away, or make it a comment with #"));
+        file.Syntax.EmptyContinuations
+            .Select(span => new Finding(span, "an empty line stands inside a continued one", "take it away, or make it a comment with #"));
 
     public static IEnumerable<Finding> Maintainer(CheckedFile file) =>
-        file.Instructions.OfType<MaintainerInstruction>().Select(m => new Finding(m.Span, "MAINTAINER is deprecated", "write LABEL org.opencontainers.image.authors=…"));
+        file.Instructions
+            .OfType<MaintainerInstruction>()
+            .Select(m => new Finding(m.Span, "MAINTAINER is deprecated", "write LABEL org.opencontainers.image.authors=…"));
 
     public static IEnumerable<Finding> LegacyKeyValue(CheckedFile file)
     {
@@ -69,7 +76,8 @@ internal static class StyleRules
         {
             var pairs = instruction switch { EnvInstruction env => env.Variables, LabelInstruction label => label.Labels, _ => [] };
             if (pairs is [var (name, value)] && file.Syntax.Source.Text.AsSpan(name.Span.Start + name.Span.Length) is not ['=', ..])
-                yield return new(instruction.Span, $"{file.Keyword(instruction).ToUpperInvariant()} '{name}' is written without '='", $"write {name}={(value.Text.Contains(' ', StringComparison.Ordinal) ? $"\"{value}\"" : value)}");
+                yield return new(instruction.Span, $"{file.Keyword(instruction).ToUpperInvariant()} '{name}' is written without '='",
+                    $"write {name}={(value.Text.Contains(' ', StringComparison.Ordinal) ? $"\"{value}\"" : value)}");
         }
     }
 
@@ -83,10 +91,12 @@ internal static class StyleRules
                 ArgInstruction arg => [.. arg.Arguments.Select(argument => argument.Name)],
                 _ => [],
             };
-            if (names.Length == 0 || file.DescriptionAbove(instruction) is not [.., var (text, span)] || text.Length == 0 || IsDirective(text))
+            if (names.Length == 0 || file.DescriptionAbove(instruction) is not [.., var (text, span)] || text.Length == 0
+                || IsDirective(text))
                 continue;
             if (!names.Contains(text.Split(' ')[0]))
-                yield return new(span, $"the comment does not begin with '{names[0]}'", $"write '# {names[0]} …', or a blank line below it");
+                yield return new(span, $"the comment does not begin with '{names[0]}'",
+                    $"write '# {names[0]} …', or a blank line below it");
         }
     }
 

@@ -13,7 +13,8 @@ internal static partial class VariableRules
             foreach (var word in new[] { from.Image, from.Platform }.OfType<Word>())
             {
                 foreach (string name in file.Globals.Undeclared(word))
-                    yield return new(word.Span, $"'{name}' is not declared above the first FROM", Suggestion.For(name, file.Globals.Names) ?? $"write ARG {name} there");
+                    yield return new(word.Span, $"'{name}' is not declared above the first FROM",
+                        Suggestion.For(name, file.Globals.Names) ?? $"write ARG {name} there");
             }
         }
     }
@@ -30,7 +31,8 @@ internal static partial class VariableRules
             ShellLexer lexer = new(image.Text, defaults.Find, file.Syntax.Escape) { OnlyChecks = true };
             string name = lexer.Process();
             if (lexer.Problem is null && !ImageName().IsMatch(name))
-                yield return new(image.Span, $"with the defaults of its arguments '{image}' is '{name}', which names no image", "give the ARG a default");
+                yield return new(image.Span, $"with the defaults of its arguments '{image}' is '{name}', which names no image",
+                    "give the ARG a default");
         }
     }
 
@@ -45,7 +47,8 @@ internal static partial class VariableRules
                 _ => [],
             };
             foreach (string name in names.Where(name => SecretName().IsMatch(name) && !HarmlessName().IsMatch(name)))
-                yield return new(instruction.Span, $"'{name}' looks like a secret, and what {file.Keyword(instruction).ToUpperInvariant()} says is for everybody who has the image", "give it with RUN --mount=type=secret");
+                yield return new(instruction.Span, $"'{name}' looks like a secret, and what {file.Keyword(instruction).ToUpperInvariant()} "
+                    + "says is for everybody who has the image", "give it with RUN --mount=type=secret");
         }
     }
 
@@ -54,7 +57,8 @@ internal static partial class VariableRules
         List<StageScope> scopes = [];
         for (int i = 0; i < file.Syntax.Stages.Count; i++)
         {
-            StageScope scope = new(file, file.BaseOf(i) is { } parent ? scopes[parent] : null, file.Globals.Expand(file.Syntax.Stages[i].From.Image) == "scratch");
+            StageScope scope = new(file, file.BaseOf(i) is { } parent ? scopes[parent] : null,
+                file.Globals.Expand(file.Syntax.Stages[i].From.Image) == "scratch");
             scopes.Add(scope);
             foreach (var finding in file.Syntax.Stages[i].Instructions.SelectMany(scope.Pass))
                 yield return finding;
@@ -90,9 +94,15 @@ internal static partial class VariableRules
         {
             List<string> missing = [];
             char escape = use.IsContent ? '\\' : file.Syntax.Escape;
-            ShellLexer lexer = new(use.Word.Text, name => _defined.Contains(name) ? "x" : null, escape) { OnlyChecks = true, QuotesAreOrdinary = use.IsContent, Missing = missing.Add };
+            ShellLexer lexer = new(use.Word.Text, name => _defined.Contains(name) ? "x" : null, escape)
+            {
+                OnlyChecks = true,
+                QuotesAreOrdinary = use.IsContent,
+                Missing = missing.Add,
+            };
             lexer.Process();
-            return missing.Distinct().Where(name => VariableName().IsMatch(name)).Select(name => Judge(name, use.Word.Span)).OfType<Finding>();
+            return missing.Distinct().Where(name => VariableName().IsMatch(name))
+                .Select(name => Judge(name, use.Word.Span)).OfType<Finding>();
         }
 
         private Finding? Judge(string name, SourceSpan span)
@@ -101,7 +111,9 @@ internal static partial class VariableRules
             string? near = Suggestion.For(name, _defined.Where(defined => defined != "PATH"));
             if (file.Globals.Declares(name))
                 return new(span, $"the variable '{name}' is not declared in this stage", $"write ARG {name} below its FROM");
-            return IsComplete || near is not null ? new(span, $"the variable '{name}' is not declared here", near ?? $"write ARG {name} or ENV {name}=… above it") : null;
+            return IsComplete || near is not null
+                ? new(span, $"the variable '{name}' is not declared here", near ?? $"write ARG {name} or ENV {name}=… above it")
+                : null;
         }
 
         private static IEnumerable<(Word Word, bool IsContent)> Words(Instruction instruction)
@@ -120,11 +132,16 @@ internal static partial class VariableRules
                 _ => [],
             };
             var documents = instruction is TransferInstruction transfer ? transfer.Heredocs.Where(document => document.Expand) : [];
-            return [.. words.OfType<Word>().Select(word => (word, false)), .. documents.Select(document => (new Word(document.Content, document.Span), true))];
+            return
+            [
+                .. words.OfType<Word>().Select(word => (word, false)),
+                .. documents.Select(document => (new Word(document.Content, document.Span), true)),
+            ];
         }
     }
 
-    [GeneratedRegex("(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex("(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex SecretName();
 
     [GeneratedRegex("(?:_|^)(?:public|file|version)(?:_|$)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
@@ -134,6 +151,7 @@ internal static partial class VariableRules
     private static partial Regex VariableName();
 
     // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests, with a registry in front.
-    [GeneratedRegex("^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9+._-]+:[0-9a-fA-F]{32,})?$")]
+    [GeneratedRegex("^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,"
+        + "127})?(@[a-z0-9+._-]+:[0-9a-fA-F]{32,})?$")]
     private static partial Regex ImageName();
 }

@@ -10,7 +10,8 @@ namespace Ingot.Tests.Builds.Normalisation.Formats;
 public sealed class BytecodeReferencesTests
 {
     // Python 3.11's number, and then: a tuple of a marked string that is never referred to, a marked one that is, and the reference.
-    private static readonly byte[] s_module = [0xA7, 0x0D, 0x0D, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (byte)')', 3, 0xFA, 1, (byte)'a', 0xFA, 1, (byte)'b', (byte)'r', 1, 0, 0, 0];
+    private static readonly byte[] s_module = [0xA7, 0x0D, 0x0D, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (byte)')', 3, 0xFA, 1, (byte)'a',
+        0xFA, 1, (byte)'b', (byte)'r', 1, 0, 0, 0];
 
     [Fact]
     public void AMarkThatNothingRefersToIsTakenAwayAndTheOthersAreNumberedAnew()
@@ -23,7 +24,8 @@ public sealed class BytecodeReferencesTests
     [Theory]
     [InlineData(0x0A, 0x0D)] // Python 3.1
     [InlineData(0xFF, 0x0F)] // one of the future
-    public void AnotherVersionStays(byte low, byte high) => Assert.Empty(BytecodeReferences.Find(LayerContent.Of([low, high, .. s_module[2..]])));
+    public void AnotherVersionStays(byte low, byte high) =>
+        Assert.Empty(BytecodeReferences.Find(LayerContent.Of([low, high, .. s_module[2..]])));
 
     [Fact]
     public void AReferenceToWhatIsNotThereYetIsNoModule()
@@ -35,7 +37,8 @@ public sealed class BytecodeReferencesTests
 
     [Fact]
     public void TuplesInTuplesWithoutEndAreNoReasonToFail() =>
-        Assert.Empty(BytecodeReferences.Find(LayerContent.Of([.. s_module[..16], .. Enumerable.Repeat(new[] { (byte)')', (byte)1 }, 200_000).SelectMany(b => b)])));
+        Assert.Empty(BytecodeReferences.Find(
+            LayerContent.Of([.. s_module[..16], .. Enumerable.Repeat(new[] { (byte)')', (byte)1 }, 200_000).SelectMany(b => b)])));
 
     [Fact]
     public void AnyBytesAreNoReasonToFail() => Prop.ForAll(ArbMap.Default.ArbFor<byte[]>(), bytes =>
@@ -50,14 +53,19 @@ public sealed class BytecodeReferencesTests
         Assert.SkipUnless(File.Exists("/usr/bin/python3"), "needs python3: apt-get install python3-minimal");
         using var directory = new TemporaryDirectory();
         string source = directory.At("module.py");
-        await File.WriteAllTextAsync(source, "def f(first, second=('x', 'unheard_of', 2.5, 1 << 70)):\n    unheard_of = {'second': first, 'k': [second, b'bytes', 3j]}\n    return unheard_of\n\ndef g(a):\n    return a.only_here\n\nclass C:\n    unheard_of = frozenset({'p', 'q'})\n");
+        await File.WriteAllTextAsync(source, "def f(first, second=('x', 'unheard_of', 2.5, 1 << 70)):\n    unheard_of = {'second': first, "
+            + "'k': [second, b'bytes', 3j]}\n    return unheard_of\n\ndef g(a):\n    return a.only_here\n\nclass C:\n"
+            + "    unheard_of = frozenset({'p', 'q'})\n");
         byte[] first = await CompileAsync(source, directory.At("1.pyc"), "held = []");
-        byte[] second = await CompileAsync(source, directory.At("2.pyc"), "held = [c for c in code.co_consts] + [list(getattr(c, 'co_consts', ())) for c in code.co_consts]");
+        byte[] second = await CompileAsync(source, directory.At("2.pyc"),
+            "held = [c for c in code.co_consts] + [list(getattr(c, 'co_consts', ())) for c in code.co_consts]");
         Assert.NotEqual(first, second);
         Assert.Equal(Apply(first), Apply(second));
 
         await File.WriteAllBytesAsync(directory.At("3.pyc"), Apply(second));
-        var run = await CommandRunner.RunAsync(new Command("/usr/bin/python3", "-c", $"import importlib.util as u; s = u.spec_from_file_location('m', '{directory.At("3.pyc")}'); m = u.module_from_spec(s); s.loader.exec_module(m); print(m.f(1), sorted(m.C.unheard_of))"));
+        var run = await CommandRunner.RunAsync(new Command("/usr/bin/python3", "-c",
+            $"import importlib.util as u; s = u.spec_from_file_location('m', '{directory.At("3.pyc")}'); m = u.module_from_spec(s); "
+                + "s.loader.exec_module(m); print(m.f(1), sorted(m.C.unheard_of))"));
         Assert.Equal("{'second': 1, 'k': [('x', 'unheard_of', 2.5, 1180591620717411303424), b'bytes', 3j]} ['p', 'q']\n", run);
     }
 
@@ -69,7 +77,10 @@ public sealed class BytecodeReferencesTests
             {between}
             open('{target}', 'wb').write(importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code))
             """;
-        await CommandRunner.RunAsync(new Command("/usr/bin/python3", "-c", program) { Environment = new Dictionary<string, string> { ["PYTHONHASHSEED"] = "0" } });
+        await CommandRunner.RunAsync(new Command("/usr/bin/python3", "-c", program)
+        {
+            Environment = new Dictionary<string, string> { ["PYTHONHASHSEED"] = "0" },
+        });
         return await File.ReadAllBytesAsync(target);
     }
 

@@ -22,24 +22,25 @@ public sealed class FormatTimesTests
 
     public static TheoryData<string> Formats => [.. s_formats.Keys];
 
-    private static readonly Dictionary<string, (Func<LayerContent, StepTimes, IReadOnlyList<ContentPatch>> Find, Func<DateTimeOffset, byte[]> Make)> s_formats = new()
-    {
-        ["gzip"] = (GzipTimes.Find, Gzip),
-        ["pyc"] = (BytecodeTimes.Find, Bytecode),
-        ["ar"] = (ArchiveTimes.Find, Library),
-        ["zip"] = (ZipTimes.Find, Zip),
-        ["tar"] = (TarTimes.Find, time => Tar(time, TarEntryFormat.Ustar)),
-        ["tar of pax"] = (TarTimes.Find, time => Tar(time, TarEntryFormat.Pax)),
-        ["tar of gnu"] = (TarTimes.Find, time => Tar(time, TarEntryFormat.Gnu)),
-        ["zip of info-zip"] = (ZipTimes.Find, time => ZipWith(time, UnixExtra(time))),
-        ["zip of info-zip before"] = (ZipTimes.Find, time => ZipWith(time, OldUnixExtra(time))),
-        ["zip of windows"] = (ZipTimes.Find, time => ZipWith(time, NtfsExtra(time))),
-        ["cpio"] = (CpioTimes.Find, Cpio),
-        ["keystore"] = (KeyStoreTimes.Find, KeyStore),
-        ["go-cache"] = (GoCacheTimes.Find, GoCacheEntry),
-        ["pnpm-index"] = (PnpmTimes.Find, PnpmIndex),
-        ["pnpm-modules"] = (PnpmTimes.Find, PnpmModules),
-    };
+    private static readonly Dictionary<string, (Func<LayerContent, StepTimes, IReadOnlyList<ContentPatch>> Find,
+        Func<DateTimeOffset, byte[]> Make)> s_formats = new()
+        {
+            ["gzip"] = (GzipTimes.Find, Gzip),
+            ["pyc"] = (BytecodeTimes.Find, Bytecode),
+            ["ar"] = (ArchiveTimes.Find, Library),
+            ["zip"] = (ZipTimes.Find, Zip),
+            ["tar"] = (TarTimes.Find, time => Tar(time, TarEntryFormat.Ustar)),
+            ["tar of pax"] = (TarTimes.Find, time => Tar(time, TarEntryFormat.Pax)),
+            ["tar of gnu"] = (TarTimes.Find, time => Tar(time, TarEntryFormat.Gnu)),
+            ["zip of info-zip"] = (ZipTimes.Find, time => ZipWith(time, UnixExtra(time))),
+            ["zip of info-zip before"] = (ZipTimes.Find, time => ZipWith(time, OldUnixExtra(time))),
+            ["zip of windows"] = (ZipTimes.Find, time => ZipWith(time, NtfsExtra(time))),
+            ["cpio"] = (CpioTimes.Find, Cpio),
+            ["keystore"] = (KeyStoreTimes.Find, KeyStore),
+            ["go-cache"] = (GoCacheTimes.Find, GoCacheEntry),
+            ["pnpm-index"] = (PnpmTimes.Find, PnpmIndex),
+            ["pnpm-modules"] = (PnpmTimes.Find, PnpmModules),
+        };
 
     [Theory]
     [MemberData(nameof(Formats))]
@@ -131,21 +132,26 @@ public sealed class FormatTimesTests
     private static void AreWithin(IReadOnlyList<ContentPatch> patches, int length) =>
         Assert.All(patches, p => Assert.InRange(p.Offset, 0, length - p.Bytes.Length));
 
-    private static byte[] Gzip(DateTimeOffset time) => [0x1F, 0x8B, 8, 0, .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()), 2, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    private static byte[] Gzip(DateTimeOffset time) =>
+        [0x1F, 0x8B, 8, 0, .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()), 2, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-    private static byte[] Bytecode(DateTimeOffset time) => [0xCB, 0x0D, 0x0D, 0x0A, 0, 0, 0, 0, .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()), 12, 0, 0, 0, 0xE3, 0];
+    private static byte[] Bytecode(DateTimeOffset time) =>
+        [0xCB, 0x0D, 0x0D, 0x0A, 0, 0, 0, 0, .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()), 12, 0, 0, 0, 0xE3, 0];
 
     private static byte[] Library(DateTimeOffset time)
     {
         string Member(string name, string owner, string content) =>
-            $"{name,-16}{time.ToUnixTimeSeconds(),-12}{owner}{"100644",-8}{content.Length,-10}`\n{content}{(content.Length % 2 == 1 ? "\n" : "")}";
-        return Encoding.ASCII.GetBytes("!<arch>\n" + Member("/", "0     0     ", "index") + Member("a.o/", "0     0     ", "one") + Member("b.o/", "0     0     ", "four"));
+            $"{name,-16}{time.ToUnixTimeSeconds(),-12}{owner}{"100644",-8}{content.Length,-10}`\n{content}"
+            + $"{(content.Length % 2 == 1 ? "\n" : "")}";
+        return Encoding.ASCII.GetBytes("!<arch>\n" + Member("/", "0     0     ", "index") + Member("a.o/", "0     0     ", "one")
+            + Member("b.o/", "0     0     ", "four"));
     }
 
     [Fact]
     public void InodesOfAnArchiveAreNumberedAnewAndNamesOfOneFileStayTogether()
     {
-        byte[] first = Apply("cpio", Cpio(s_late, firstInode: 4711, device: 8)), second = Apply("cpio", Cpio(s_late, firstInode: 12, device: 253));
+        byte[] first = Apply("cpio", Cpio(s_late, firstInode: 4711, device: 8)),
+            second = Apply("cpio", Cpio(s_late, firstInode: 12, device: 253));
         Assert.Equal(first, second);
         string[] inodes = [.. Enumerable.Range(0, 3).Select(i => Encoding.ASCII.GetString(first, (i * CpioMemberBytes) + 6, 8))];
         Assert.Equal(["00000001", "00000002", "00000001"], inodes);
@@ -172,11 +178,12 @@ public sealed class FormatTimesTests
     public void WhatPnpmWritesStaysWhatItWas()
     {
         Assert.Equal($"prunedAt: {s_late:r}\n".Length, $"prunedAt: {DateTimeOffset.FromUnixTimeSeconds(0):r}\n".Length);
-        string after = Encoding.ASCII.GetString(PnpmTimes.Find(LayerContent.Of(PnpmIndex(s_late)), StepTimes.Any(Tree.Epoch)).Aggregate(PnpmIndex(s_late), (bytes, patch) =>
-        {
-            patch.Bytes.CopyTo(bytes, patch.Offset);
-            return bytes;
-        }));
+        string after = Encoding.ASCII.GetString(PnpmTimes.Find(LayerContent.Of(PnpmIndex(s_late)), StepTimes.Any(Tree.Epoch))
+            .Aggregate(PnpmIndex(s_late), (bytes, patch) =>
+            {
+                patch.Bytes.CopyTo(bytes, patch.Offset);
+                return bytes;
+            }));
         using var json = System.Text.Json.JsonDocument.Parse(after);
         Assert.Equal(315532800000, json.RootElement.GetProperty("files").GetProperty("a.js").GetProperty("checkedAt").GetInt64());
     }
@@ -189,29 +196,37 @@ public sealed class FormatTimesTests
     private static byte[] Cpio(DateTimeOffset time, uint firstInode, uint device)
     {
         string Member(string name, uint inode, string content) =>
-            $"070701{inode:X8}000081A40000000000000000{1:X8}{time.ToUnixTimeSeconds():X8}{content.Length:X8}{device:X8}{device:X8}{0:X8}{0:X8}{name.Length + 1:X8}{0:X8}{name}\0{content}";
-        return Encoding.ASCII.GetBytes(Member("a", firstInode, "1234") + Member("b", firstInode + 1, "5678") + Member("c", firstInode, "1234"))
-            .Concat(Encoding.ASCII.GetBytes($"070701{string.Concat(Enumerable.Repeat("00000000", 11))}0000000B00000000TRAILER!!!\0")).ToArray();
+            $"070701{inode:X8}000081A40000000000000000{1:X8}{time.ToUnixTimeSeconds():X8}{content.Length:X8}{device:X8}{device:X8}{0:X8}"
+            + $"{0:X8}{name.Length + 1:X8}{0:X8}{name}\0{content}";
+        return Encoding.ASCII.GetBytes(Member("a", firstInode, "1234") + Member("b", firstInode + 1, "5678")
+            + Member("c", firstInode, "1234"))
+            .Concat(Encoding.ASCII.GetBytes($"070701{string.Concat(Enumerable.Repeat("00000000", 11))}0000000B00000000TRAILER!!!\0"))
+            .ToArray();
     }
 
     private static byte[] KeyStore(DateTimeOffset time)
     {
         static byte[] Number(int value, int bytes) => [.. BitConverter.GetBytes(value).Reverse().Skip(4 - bytes)];
         static byte[] Text(string text) => [.. Number(text.Length, 2), .. Encoding.UTF8.GetBytes(text)];
-        byte[] Entry(string alias) => [.. Number(2, 4), .. Text(alias), .. BitConverter.GetBytes(time.ToUnixTimeMilliseconds()).Reverse(), .. Text("X.509"), .. Number(3, 4), 1, 2, 3];
+        byte[] Entry(string alias) => [.. Number(2, 4), .. Text(alias), .. BitConverter.GetBytes(time.ToUnixTimeMilliseconds()).Reverse(),
+            .. Text("X.509"), .. Number(3, 4), 1, 2, 3];
         byte[] store = [0xFE, 0xED, 0xFE, 0xED, .. Number(2, 4), .. Number(2, 4), .. Entry("one"), .. Entry("two")];
 #pragma warning disable RS0030, CA5350 // the format's own
-        return [.. store, .. System.Security.Cryptography.SHA1.HashData([.. Encoding.BigEndianUnicode.GetBytes("changeit"), .. "Mighty Aphrodite"u8, .. store])];
+        return [.. store, .. System.Security.Cryptography.SHA1
+            .HashData([.. Encoding.BigEndianUnicode.GetBytes("changeit"), .. "Mighty Aphrodite"u8, .. store])];
 #pragma warning restore RS0030, CA5350
     }
 
     private static byte[] GoCacheEntry(DateTimeOffset time) =>
-        Encoding.ASCII.GetBytes($"v1 {new string('a', 64)} {new string('b', 64)} {12345,20} {time.ToUnixTimeSeconds() * 1_000_000_000,20}\n");
+        Encoding.ASCII.GetBytes(
+            $"v1 {new string('a', 64)} {new string('b', 64)} {12345,20} {time.ToUnixTimeSeconds() * 1_000_000_000,20}\n");
 
     private static byte[] PnpmIndex(DateTimeOffset time) =>
-        Encoding.ASCII.GetBytes("""{"name":"a","files":{"a.js":{"checkedAt":TIME,"integrity":"sha512-x","mode":420,"size":3}}}""".Replace("TIME", $"{time.ToUnixTimeMilliseconds()}", StringComparison.Ordinal));
+        Encoding.ASCII.GetBytes("""{"name":"a","files":{"a.js":{"checkedAt":TIME,"integrity":"sha512-x","mode":420,"size":3}}}"""
+            .Replace("TIME", $"{time.ToUnixTimeMilliseconds()}", StringComparison.Ordinal));
 
-    private static byte[] PnpmModules(DateTimeOffset time) => Encoding.ASCII.GetBytes($"hoistPattern:\n  - '*'\nprunedAt: {time:r}\nregistries: {{}}\n");
+    private static byte[] PnpmModules(DateTimeOffset time) =>
+        Encoding.ASCII.GetBytes($"hoistPattern:\n  - '*'\nprunedAt: {time:r}\nregistries: {{}}\n");
 
     private static byte[] Zip(DateTimeOffset time)
     {
@@ -231,7 +246,8 @@ public sealed class FormatTimesTests
     }
 
     // The writer's own extended headers have the process id in them, which is the same here.
-    private static byte[] Tar(DateTimeOffset time, TarEntryFormat format, string first = "a", string fraction = ".25", string comment = "mtime=1 and more")
+    private static byte[] Tar(
+        DateTimeOffset time, TarEntryFormat format, string first = "a", string fraction = ".25", string comment = "mtime=1 and more")
     {
         var bytes = new MemoryStream();
 #pragma warning disable RS0030 // other writers' bytes are what is read here
@@ -242,7 +258,8 @@ public sealed class FormatTimesTests
             {
                 TarEntry entry = format switch
                 {
-                    TarEntryFormat.Pax => new PaxTarEntry(TarEntryType.RegularFile, name, [new("atime", $"{time.ToUnixTimeSeconds()}{fraction}"), new("comment", comment)]),
+                    TarEntryFormat.Pax => new PaxTarEntry(TarEntryType.RegularFile, name,
+                        [new("atime", $"{time.ToUnixTimeSeconds()}{fraction}"), new("comment", comment)]),
                     TarEntryFormat.Gnu => new GnuTarEntry(TarEntryType.RegularFile, name),
                     _ => new UstarTarEntry(TarEntryType.RegularFile, name),
                 };
@@ -255,9 +272,11 @@ public sealed class FormatTimesTests
         return bytes.ToArray();
     }
 
-    private static byte[] UnixExtra(DateTimeOffset time) => [0x55, 0x54, 9, 0, 3, .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()), .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds())];
+    private static byte[] UnixExtra(DateTimeOffset time) => [0x55, 0x54, 9, 0, 3, .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()),
+        .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds())];
 
-    private static byte[] OldUnixExtra(DateTimeOffset time) => [0x55, 0x58, 8, 0, .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()), .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds())];
+    private static byte[] OldUnixExtra(DateTimeOffset time) => [0x55, 0x58, 8, 0, .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds()),
+        .. BitConverter.GetBytes((uint)time.ToUnixTimeSeconds())];
 
     private static byte[] NtfsExtra(DateTimeOffset time) =>
         [0x0A, 0, 32, 0, 0, 0, 0, 0, 1, 0, 24, 0, .. Enumerable.Repeat(BitConverter.GetBytes(time.ToFileTime()), 3).SelectMany(b => b)];
@@ -267,14 +286,17 @@ public sealed class FormatTimesTests
     {
         byte[] content = [1, 2, 3], dos = DosTime(time), path = Encoding.ASCII.GetBytes(name);
         byte[] Half(int value) => BitConverter.GetBytes((ushort)value);
-        byte[] common = [20, 0, 0, 0, 0, 0, .. dos, 0, 0, 0, 0, .. BitConverter.GetBytes(3), .. BitConverter.GetBytes(3), .. Half(path.Length), .. Half(extra.Length)];
+        byte[] common = [20, 0, 0, 0, 0, 0, .. dos, 0, 0, 0, 0, .. BitConverter.GetBytes(3), .. BitConverter.GetBytes(3),
+            .. Half(path.Length), .. Half(extra.Length)];
         byte[] local = [0x50, 0x4B, 3, 4, .. common, .. path, .. extra, .. content];
         byte[] central = [0x50, 0x4B, 1, 2, 20, 0, .. common, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, .. path, .. extra];
-        return [.. local, .. central, 0x50, 0x4B, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0, .. BitConverter.GetBytes(central.Length), .. BitConverter.GetBytes(local.Length), 0, 0];
+        return [.. local, .. central, 0x50, 0x4B, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0, .. BitConverter.GetBytes(central.Length),
+            .. BitConverter.GetBytes(local.Length), 0, 0];
     }
 
     private static byte[] DosTime(DateTimeOffset time) =>
-        BitConverter.GetBytes((uint)(((time.Year - 1980) << 25) | (time.Month << 21) | (time.Day << 16) | (time.Hour << 11) | (time.Minute << 5) | (time.Second / 2)));
+        BitConverter.GetBytes((uint)(((time.Year - 1980) << 25) | (time.Month << 21) | (time.Day << 16) | (time.Hour << 11)
+            | (time.Minute << 5) | (time.Second / 2)));
 
     // What was fetched or unpacked has times from before the step, and may be checked.
     [Theory]
@@ -285,9 +307,11 @@ public sealed class FormatTimesTests
             return;
 
         byte[] file = s_formats[format].Make(s_late);
-        var step = StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddMinutes(1), TimeSpan.FromMinutes(5), s_late.AddMinutes(6));
+        var step = StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddMinutes(1), TimeSpan.FromMinutes(5),
+            s_late.AddMinutes(6));
         Assert.Empty(s_formats[format].Find(LayerContent.Of(file), step));
-        var itsOwn = StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddMinutes(-1), TimeSpan.FromMinutes(5), s_late.AddMinutes(4));
+        var itsOwn = StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddMinutes(-1), TimeSpan.FromMinutes(5),
+            s_late.AddMinutes(4));
         Assert.Equal(Find(format, file), s_formats[format].Find(LayerContent.Of(file), itsOwn), SamePatch);
     }
 
@@ -299,7 +323,8 @@ public sealed class FormatTimesTests
         if (format == "pyc")
             return;
 
-        var step = StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddMinutes(1), TimeSpan.FromMinutes(5), s_late.AddMinutes(6));
+        var step = StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddMinutes(1), TimeSpan.FromMinutes(5),
+            s_late.AddMinutes(6));
         step = step with { CachesFirst = s_late.AddDays(-1).ToUnixTimeSeconds() };
         bool isOfCaches = format is "go-cache" or "pnpm-index" or "pnpm-modules";
         Assert.Equal(isOfCaches, s_formats[format].Find(LayerContent.Of(s_formats[format].Make(s_late)), step).Count > 0);
@@ -327,18 +352,22 @@ public sealed class FormatTimesTests
         byte[] member = [.. whole[directory..(directory + 46 + 1)]];
         (member[30], member[31]) = (0, 0);
         byte[] members = [.. Enumerable.Repeat(member, 2000).SelectMany(m => m)];
-        byte[] hostile = [.. whole[..directory], .. members, 0x50, 0x4B, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, .. BitConverter.GetBytes(members.Length), .. BitConverter.GetBytes(directory), 0, 0];
-        byte[] honest = [.. whole[..directory], .. member, 0x50, 0x4B, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, .. BitConverter.GetBytes(member.Length), .. BitConverter.GetBytes(directory), 0, 0];
+        byte[] hostile = [.. whole[..directory], .. members, 0x50, 0x4B, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0,
+            .. BitConverter.GetBytes(members.Length), .. BitConverter.GetBytes(directory), 0, 0];
+        byte[] honest = [.. whole[..directory], .. member, 0x50, 0x4B, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0,
+            .. BitConverter.GetBytes(member.Length), .. BitConverter.GetBytes(directory), 0, 0];
         Assert.NotEmpty(ZipTimes.Find(LayerContent.Of(honest), s_times));
         Assert.Empty(ZipTimes.Find(LayerContent.Of(hostile), s_times));
     }
 
-    private static bool SamePatch(ContentPatch one, ContentPatch other) => one.Offset == other.Offset && one.Bytes.AsSpan().SequenceEqual(other.Bytes);
+    private static bool SamePatch(ContentPatch one, ContentPatch other) =>
+        one.Offset == other.Offset && one.Bytes.AsSpan().SequenceEqual(other.Bytes);
 
     // The source is dated by the layer, whenever it is from.
     [Fact]
     public void AModuleGetsTheTimeOfItsSourceHoweverEarlyThatIs() =>
-        Assert.NotEmpty(BytecodeTimes.Find(LayerContent.Of(Bytecode(s_late)), StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddDays(9), TimeSpan.Zero, s_late.AddDays(9))));
+        Assert.NotEmpty(BytecodeTimes.Find(LayerContent.Of(Bytecode(s_late)),
+            StepTimes.Between(DateTimeOffset.FromUnixTimeSeconds(Epoch), s_late.AddDays(9), TimeSpan.Zero, s_late.AddDays(9))));
 
     [Theory]
     [InlineData("META-INF/KEY.SF", false)]
@@ -473,7 +502,8 @@ public sealed class FormatTimesTests
     [Fact]
     public void AHostileInitramfsTakesNoMoreMemoryThanTheBound()
     {
-        string member = $"070701{7:X8}000081A40000000000000000{1:X8}{s_late.ToUnixTimeSeconds():X8}{0:X8}{8:X8}{8:X8}{0:X8}{0:X8}{2:X8}{0:X8}a\0";
+        string member =
+            $"070701{7:X8}000081A40000000000000000{1:X8}{s_late.ToUnixTimeSeconds():X8}{0:X8}{8:X8}{8:X8}{0:X8}{0:X8}{2:X8}{0:X8}a\0";
         string end = $"070701{string.Concat(Enumerable.Repeat("00000000", 11))}0000000B00000000TRAILER!!!\0";
         byte[] Archive(int members) => Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(member, members)) + end);
         Assert.Empty(CpioTimes.Find(LayerContent.Of(Archive(200_000)), s_times));
@@ -498,7 +528,8 @@ public sealed class FormatTimesTests
                 bytes.Write(central);
             }
 
-            bytes.Write([0x50, 0x4B, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0, .. BitConverter.GetBytes(members * central.Length), .. BitConverter.GetBytes(members * local.Length), 0, 0]);
+            bytes.Write([0x50, 0x4B, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0, .. BitConverter.GetBytes(members * central.Length),
+                .. BitConverter.GetBytes(members * local.Length), 0, 0]);
             return bytes.ToArray();
         }
 
@@ -530,7 +561,8 @@ public sealed class FormatTimesTests
     [Fact]
     public void CompressedTarFilesThatDifferInALateTimeBecomeOneAndThenStay()
     {
-        byte[]? first = GzipTarTimes.Remake(LayerContent.Of(GzipTar(s_late)), s_times), second = GzipTarTimes.Remake(LayerContent.Of(GzipTar(s_late.AddHours(3))), s_times);
+        byte[]? first = GzipTarTimes.Remake(LayerContent.Of(GzipTar(s_late)), s_times),
+            second = GzipTarTimes.Remake(LayerContent.Of(GzipTar(s_late.AddHours(3))), s_times);
         Assert.Equal(first, second);
         Assert.Null(GzipTarTimes.Remake(LayerContent.Of(first!), s_times));
         Assert.Empty(GzipTimes.Find(LayerContent.Of(first!), s_times));
