@@ -6,6 +6,7 @@ using Ingot.Cli.Output;
 using Ingot.Diagnostics;
 using Ingot.Evidence;
 using Ingot.Oci.Content;
+using Ingot.Oci.Layers.Compression;
 using Ingot.Projects.Recipes;
 using Ingot.Projects.Reproduction;
 
@@ -71,8 +72,8 @@ internal static class ReproduceCommand
 
         if (comparison.IsEqual)
             await reproduction.SignAsync(runs, cancellationToken);
-        else if (subject.Recipe.Ingot is { } version && version != Application.Version)
-            context.Terminal.Progress($"compare  the image was built by ingot {version}, this is {Application.Version}");
+        foreach (string other in comparison.IsEqual ? [] : OtherHere(subject.Recipe))
+            context.Terminal.Progress($"compare  {other}");
         var report = new ReproductionReport(found.Name, found.Descriptor.Digest, comparison.IsEqual, runs, reproduction.Sources,
             [.. comparison.Differences.Select(ReproductionDifference.Of)])
         {
@@ -82,6 +83,15 @@ internal static class ReproduceCommand
         if (!context.Terminal.TryJson(report, ReproductionJson.Default.ReproductionReport))
             Print(context.Terminal, report);
         return comparison.IsEqual ? ExitCode.Done : ExitCode.No;
+    }
+
+    /// <summary>What made the image and is another here: it may be why the two differ.</summary>
+    internal static IEnumerable<string> OtherHere(BuildRecipe recipe)
+    {
+        if (recipe.Ingot is { } version && version != Application.Version)
+            yield return $"the image was built by ingot {version}, this is {Application.Version}";
+        if (LayerCompression.Find(recipe.Codec.Split(' ')[0])?.Codec is { } codec && codec != recipe.Codec)
+            yield return $"its layers were compressed by '{recipe.Codec}', and here by '{codec}': the same files may have other bytes";
     }
 
     private static void Print(Terminal terminal, ReproductionReport report)

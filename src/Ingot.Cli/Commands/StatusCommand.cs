@@ -20,7 +20,7 @@ internal static class StatusCommand
             service, watch,
         };
         command.SetAction(
-            bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
+            bind((context, result, cancellationToken) => Watching.ShowAsync(context.Terminal, result.GetValue(watch), async (terminal, token) =>
             {
                 var status = await FetchAsync(context, result.GetValue(service), token);
                 if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
@@ -35,7 +35,7 @@ internal static class StatusCommand
         var watch = Watching.Option();
         var command = new Command("instances", "Every instance with its generation, address, state and health") { service, watch };
         command.SetAction(
-            bind((context, result, cancellationToken) => Watching.ShowAsync(context, result.GetValue(watch), async (terminal, token) =>
+            bind((context, result, cancellationToken) => Watching.ShowAsync(context.Terminal, result.GetValue(watch), async (terminal, token) =>
             {
                 var status = await FetchAsync(context, result.GetValue(service), token);
                 if (!terminal.TryJson(status, ApiJson.Default.StatusReply))

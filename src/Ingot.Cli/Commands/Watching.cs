@@ -11,34 +11,38 @@ internal static class Watching
     public static Option<bool> Option() => new("--watch", "-w") { Description = "Show it again whenever it changes, until Ctrl-C" };
 
     /// <summary>Shows it once, or until the command is ended, which then is no failure.</summary>
-    /// <param name="context">What the command was given.</param>
+    /// <param name="terminal">Where it is shown.</param>
     /// <param name="watch">Whether to go on.</param>
     /// <param name="show">Fetches it and shows it.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public static async Task<int> ShowAsync(
-        CommandContext context, bool watch, Func<Terminal, CancellationToken, Task> show, CancellationToken cancellationToken)
+        Terminal terminal, bool watch, Func<Terminal, CancellationToken, Task> show, CancellationToken cancellationToken)
     {
-        if (!watch)
-        {
-            await show(context.Terminal, cancellationToken);
-            return ExitCode.Done;
-        }
+        if (watch)
+            await RepeatAsync(terminal, s_pace, show, cancellationToken);
+        else
+            await show(terminal, cancellationToken);
+        return ExitCode.Done;
+    }
 
+    internal static async Task RepeatAsync(
+        Terminal terminal, TimeSpan pace, Func<Terminal, CancellationToken, Task> show, CancellationToken cancellationToken)
+    {
         try
         {
             string? shown = null;
             while (true)
             {
-                string now = await TextAsync(context.Terminal, show, cancellationToken);
+                string now = await TextAsync(terminal, show, cancellationToken);
                 if (now != shown)
-                    context.Terminal.Page(now, isFirst: shown is null);
+                    terminal.Page(now, isFirst: shown is null);
                 shown = now;
-                await Task.Delay(s_pace, cancellationToken);
+                await Task.Delay(pace, cancellationToken);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            return ExitCode.Done;
+            // That is how it ends.
         }
     }
 

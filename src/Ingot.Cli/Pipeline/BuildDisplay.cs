@@ -30,6 +30,9 @@ internal sealed partial class BuildDisplay : IBuildWatch
         _timer = new Timer(_ => Refresh(), null, s_pace, s_pace);
     }
 
+    /// <summary>After how long a step is said to run still, where that cannot be shown in passing.</summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
+
     public void Report(BuildEvent progress)
     {
         switch (progress)
@@ -74,7 +77,7 @@ internal sealed partial class BuildDisplay : IBuildWatch
 
     private void Start(BuildEvent.StepStarted started)
     {
-        _running[started.Step] = new RunningStep();
+        _running[started.Step] = new RunningStep(Patience);
         var reasons = started.Reasons.Select(r => LongDigest().Replace(r, "$1")).ToList();
         if (reasons.Count > 0)
             Say(_terminal.Faint($"build    {Label(started.Step)}: {string.Join(", ", reasons)}"));
@@ -168,14 +171,14 @@ internal sealed partial class BuildDisplay : IBuildWatch
     ];
 
     /// <summary>A step that runs, with the end of what it wrote.</summary>
-    private sealed class RunningStep
+    private sealed class RunningStep(TimeSpan patience)
     {
         private const int MaxCharacters = 4 << 20;
 
         private readonly Queue<string> _lines = new();
         private int _characters;
         private string? _last;
-        private TimeSpan _due = TimeSpan.FromSeconds(5);
+        private TimeSpan _due = patience;
 
         public Stopwatch Clock { get; } = Stopwatch.StartNew();
 

@@ -83,7 +83,7 @@ public sealed class KeyRing
 
     private static KeyRing? Read(ServerHome home)
     {
-        var storage = new SqliteStorage(home);
+        var storage = home.Storage;
         if (!storage.IsThere)
             return null;
 

@@ -25,7 +25,7 @@ public static class LedgerRoots
 
     private static List<T> Rows<T>(ServerHome home, string sql, Func<Row, T> read)
     {
-        var storage = new SqliteStorage(home);
+        var storage = home.Storage;
         if (!storage.IsThere)
             return [];
 

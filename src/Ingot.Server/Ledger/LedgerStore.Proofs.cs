@@ -13,7 +13,7 @@ public sealed partial class LedgerStore
     /// read throws <see cref="LedgerException"/>.</summary>
     public static string? CheckpointOf(ServerHome home)
     {
-        var storage = new SqliteStorage(home);
+        var storage = home.Storage;
         if (!storage.IsThere)
             throw new LedgerException($"there is no ledger at '{home.Database}'");
 

@@ -171,7 +171,7 @@ public sealed partial class LedgerStore : IAsyncDisposable
 
     private static (LedgerStore Store, LedgerEvent.LossAccepted? Loss) Open(ServerHome home, TimeProvider time, bool accept)
     {
-        var storage = new SqliteStorage(home);
+        var storage = home.Storage;
         var lease = Hold(home, storage);
         IDatabase? db = null;
         NoteSigner? signer = null;

@@ -12,6 +12,9 @@ public sealed record ServerHome
     /// <summary>The directory itself.</summary>
     public string Root { get; }
 
+    /// <summary>Where the ledger is kept: the one place that chooses.</summary>
+    public IStorage Storage => new SqliteStorage(this);
+
     /// <summary>The ledger and its projections.</summary>
     public string Database => Path.Combine(Root, "ledger.db");
 

@@ -39,6 +39,21 @@ public sealed class BuildDisplayTests : IDisposable
     }
 
     [Fact]
+    public async Task ElsewhereAStepThatTakesLongSaysSoWithWhatItWroteLast()
+    {
+        using var output = new NoticedWriter();
+        var terminal = new Terminal(output, _error, json: false, outputIsTerminal: false, errorIsTerminal: false, noColor: true);
+        using (var display = new BuildDisplay(terminal, BuildProgressMode.Auto) { Patience = TimeSpan.FromMilliseconds(1) })
+        {
+            display.Report(new BuildEvent.StepStarted(s_step, []));
+            display.Report(new BuildEvent.StepOutput(s_step, "one\r\u001b[1mtwo"));
+            await output.Written.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal("build    [web 2/5] RUN make: 0 s so far; two", output.ToString().Split('\n')[0]);
+    }
+
+    [Fact]
     public void QuietSaysNothing()
     {
         using (var display = new BuildDisplay(Terminal(isTerminal: false), BuildProgressMode.Quiet))
@@ -111,4 +126,13 @@ public sealed class BuildDisplayTests : IDisposable
     }
 
     private Terminal Terminal(bool isTerminal) => new(_output, _error, json: false, isTerminal, isTerminal, noColor: false);
+
+    private sealed class NoticedWriter : StringWriter
+    {
+        private readonly TaskCompletionSource _written = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Written => _written.Task;
+
+        public override void Flush() => _written.TrySetResult();
+    }
 }

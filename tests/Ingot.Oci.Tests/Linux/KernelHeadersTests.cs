@@ -17,6 +17,7 @@ public sealed class KernelHeadersTests
         #include <linux/stat.h>
         #include <linux/openat2.h>
         #include <linux/fs.h>
+        #include <linux/netlink.h>
         #include <linux/sched.h>
         #include <linux/uio.h>
         #include <linux/wait.h>
@@ -33,6 +34,9 @@ public sealed class KernelHeadersTests
         [nameof(Kernel.POSIX_SPAWN_SETSIGDEF)] = "spawn.h",
         [nameof(Kernel.POSIX_SPAWN_SETSIGMASK)] = "spawn.h",
         [nameof(Kernel.POSIX_SPAWN_SETSID)] = "spawn.h",
+        [nameof(Kernel.AF_NETLINK)] = "sys/socket.h",
+        [nameof(Kernel.SOCK_RAW)] = "sys/socket.h",
+        [nameof(Kernel.SOCK_CLOEXEC)] = "sys/socket.h",
     };
 
     // Younger than some headers it is compiled with.

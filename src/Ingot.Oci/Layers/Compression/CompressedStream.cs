@@ -25,22 +25,10 @@ public static class CompressedStream
         foreach (var (begin, library, decode) in s_all)
         {
             if (magic.StartsWith(begin) || (library == "libzstd1" && IsSkippable(magic)))
-                return Open(input, library, decode);
+                return HostLibrary.Use(library, () => decode(input));
         }
 
         return input;
-    }
-
-    private static Stream Open(Stream input, string library, Func<Stream, Stream> decode)
-    {
-        try
-        {
-            return decode(input);
-        }
-        catch (DllNotFoundException e)
-        {
-            throw new LayerException($"the library of the package '{library}' is missing: install it with 'apt-get install {library}'", e);
-        }
     }
 
     // https://www.rfc-editor.org/rfc/rfc8878#section-3.1.2

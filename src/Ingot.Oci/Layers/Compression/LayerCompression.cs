@@ -11,22 +11,24 @@ public sealed record LayerCompression
 
     private static readonly LayerCompression[] s_all =
     [
-        new("none", Content.MediaType.Layer, () => "none", output => new UncompressedStream(output), input => input),
-        new("gzip", Content.MediaType.LayerGzip, () => $"gzip level {GzipLevel}, zlib {ZLib.Version}",
+        new("none", null, Content.MediaType.Layer, () => "none", output => new UncompressedStream(output), input => input),
+        new("gzip", "zlib1g", Content.MediaType.LayerGzip, () => $"gzip level {GzipLevel}, zlib {ZLib.Version}",
             output => new GzipEncoder(output, GzipLevel), input => new GzipDecoder(input)),
-        new("zstd", Content.MediaType.LayerZstd, () => $"zstd level {ZstdLevel}, frames of 1 to 4 MiB by content, libzstd {Zstd.Version}",
+        new("zstd", "libzstd1", Content.MediaType.LayerZstd, () => $"zstd level {ZstdLevel}, frames of 1 to 4 MiB by content, libzstd {Zstd.Version}",
             NewZstandard, input => new ZstdDecoder(input)),
     ];
 
+    private readonly string? _package;
     private readonly Func<string> _codec;
     private readonly Func<Stream, Stream> _compress;
     private readonly Func<Stream, Stream> _decompress;
 
     private LayerCompression(
-        string name, string mediaType, Func<string> codec, Func<Stream, Stream> compress, Func<Stream, Stream> decompress)
+        string name, string? package, string mediaType, Func<string> codec, Func<Stream, Stream> compress, Func<Stream, Stream> decompress)
     {
         Name = name;
         MediaType = mediaType;
+        _package = package;
         _codec = codec;
         _compress = compress;
         _decompress = decompress;
@@ -48,7 +50,7 @@ public sealed record LayerCompression
     public string MediaType { get; }
 
     /// <summary>What decides the compressed bytes besides the layer: codec, level, library and version. Provenance records it.</summary>
-    public string Codec => _codec();
+    public string Codec => HostLibrary.Use(_package, _codec);
 
     /// <summary>The compression of that name; null when there is none.</summary>
     public static LayerCompression? Find(string name) => Array.Find(s_all, compression => compression.Name == name);
@@ -69,13 +71,13 @@ public sealed record LayerCompression
 
     /// <summary>A stream that compresses what is written to it, asynchronously, into <paramref name="output"/>. Disposing it
     /// (asynchronously) finishes the data and leaves the output open.</summary>
-    public Stream Compress(Stream output) => _compress(output);
+    public Stream Compress(Stream output) => HostLibrary.Use(_package, () => _compress(output));
 
     internal static ZstdEncoder NewZstandard(Stream output) => new(output, ZstdLevel);
 
     /// <summary>A stream over the decompressed bytes of <paramref name="input"/>, which it owns. Memory is bounded,
     /// whatever the input.</summary>
-    public Stream Decompress(Stream input) => _decompress(input);
+    public Stream Decompress(Stream input) => HostLibrary.Use(_package, () => _decompress(input));
 
     /// <inheritdoc/>
     public override string ToString() => Name;
