@@ -3,7 +3,7 @@
 ## port 5000
 printf '%s\n' 'version: 0.1' 'storage: { filesystem: { rootdirectory: ../registry } }' "http: { addr: \"127.0.0.1:$(here 5000)\" }" > ../registry.yml
 docker-registry serve ../registry.yml > ../registry.log 2>&1 &
-until curl -fs http://127.0.0.1:5000/v2/; do sleep 0.1; done
+await curl -fs http://127.0.0.1:5000/v2/
 mkdir -p root/bin root/etc root/var/lib/dpkg p2
 cp "$(command -v busybox)" root/bin/busybox
 ln -s busybox root/bin/sh
@@ -59,3 +59,4 @@ ingot images --verify
 
 ## finally
 kill %1
+wait %1

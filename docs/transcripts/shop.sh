@@ -7,7 +7,7 @@
 sed -i "/listen:/ { s/8081/$(here 8081)/; s/8080/$(here 8080)/ }" examples/shop/ingot.yaml
 git -c user.name=reader -c user.email=reader@localhost commit --quiet --all --message "ports that are free"
 ingot serve --listen 127.0.0.1:7070 > ../server.log 2>&1 &
-until curl -fs http://127.0.0.1:7070/api/v1/health; do sleep 0.1; done
+await curl -fs http://127.0.0.1:7070/api/v1/health
 
 ## step up
 ./ingot up examples/shop
@@ -97,6 +97,6 @@ sqlite3 /var/lib/ingot/ledger.db "UPDATE quarantine SET reason = replace(reason,
 ./ingot log verify
 
 ## finally
-kill -0 %1 && ./ingot down examples/shop
+./ingot down examples/shop
 kill %1
 wait %1

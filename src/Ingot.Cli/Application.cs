@@ -35,7 +35,7 @@ internal sealed record CommandContext(string Directory, Home Home, Terminal Term
     public string RequireProject() => IsDirectoryGiven ? Directory : ProjectFiles.Require(Directory);
 
     /// <summary>The project the command is about, checked; wrong files throw with every diagnostic.</summary>
-    public ProjectDefinition LoadProject() => ProjectFiles.Load(RequireProject(), isExact: IsDirectoryGiven);
+    public ProjectDefinition LoadProject() => ProjectFiles.Load(RequireProject(), Host.FrontEnds, IsDirectoryGiven);
 
     /// <summary>The project the command is about; null where there is none.</summary>
     public ProjectDefinition? FindProject() => ProjectFiles.IsIn(ProjectDirectory) ? LoadProject() : null;

@@ -37,7 +37,7 @@ public static class IngotServer
         using var socket = UnixPeer.ShortDirectory.Of(home.Socket);
         await using var app = Build(options, home, socket.Path);
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("ingot");
-        var address = new IPEndPoint(options.Listen.Address.Equals(IPAddress.Any) ? IPAddress.Loopback : options.Listen.Address,
+        var address = new IPEndPoint(IsAny(options.Listen.Address) ? IPAddress.Loopback : options.Listen.Address,
             options.Listen.Port);
         var projects = new ProjectBook(ledger);
         var targets = Targets.Of(new TargetHome(home.Root, home.ReadId(), time, repository => CredentialsOf(repository, address, tokens)));
@@ -157,4 +157,6 @@ public static class IngotServer
         repository.StartsWith($"{address}/", StringComparison.Ordinal)
             ? new NetworkCredential(TokenStore.PullName, tokens.PullToken)
             : null;
+
+    private static bool IsAny(IPAddress address) => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
 }

@@ -40,8 +40,7 @@ internal static class BuildCommand
         var explain = new Option<bool>("--explain")
         {
             Description = "Say of each step whether its result was in the cache, and if not, "
-                + "what of its inputs changed since the nearest earlier run"
-                ,
+                + "what of its inputs changed since the nearest earlier run",
         };
         var settings = new BuildSymbols();
         var outputs = new BuildOutputSymbols();

@@ -122,7 +122,7 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
             return OfDockerfile(there, file == PlanSettings.StandardInputName ? file
                 : Path.GetRelativePath(source.Directory, context.Resolve(file)), source, []);
         if (ProjectFiles.IsIn(source.Directory))
-            return new BuildSubject(there, ProjectFiles.Load(source.Directory), [], source);
+            return new BuildSubject(there, ProjectFiles.Load(source.Directory, context.Host.FrontEnds), [], source);
         if (!File.Exists(Path.Combine(source.Directory, Dockerfile)))
             throw new InvalidInputException("no-project",
                 $"there is neither {ProjectDefinition.FileName} nor a {Dockerfile} in '{source.Directory}'",

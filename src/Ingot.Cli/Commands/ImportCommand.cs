@@ -21,8 +21,7 @@ internal static class ImportCommand
         var source = new Argument<string>("SOURCE")
         {
             Description = "An OCI layout's directory, an archive of one, an archive of 'docker save' or of a root filesystem, "
-                + "compressed or not, or - for standard input; SOURCE:NAME chooses among several images"
-                ,
+                + "compressed or not, or - for standard input; SOURCE:NAME chooses among several images",
         };
         var name = new Option<string?>("--name")
         {

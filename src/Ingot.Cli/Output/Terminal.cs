@@ -115,7 +115,7 @@ internal sealed class Terminal
     /// <summary>What another terminal wrote, in the place of the page before: on a terminal of its own, elsewhere beneath it.</summary>
     public void Page(string text, bool isFirst)
     {
-        string begin = Json ? "" : _live ? "\u001b[H\u001b[2J\u001b[3J" : isFirst ? "" : "\n";
+        string begin = Json ? "" : _live ? "\u001b[H\u001b[2J" : isFirst ? "" : "\n";
         Write(_out, begin + text.TrimEnd('\n'));
     }
 

@@ -144,6 +144,18 @@ internal sealed partial class BuildDisplay : IBuildWatch
 
     private void Refresh()
     {
+        try
+        {
+            RefreshNow();
+        }
+        catch (IOException)
+        {
+            // What the build itself says next meets the same, and is answered where a command's failures are.
+        }
+    }
+
+    private void RefreshNow()
+    {
         if (_mode == BuildProgressMode.Auto)
             SayWhatTakesLong();
         var running = _running.OrderByDescending(r => r.Value.Clock.Elapsed).ToList();
@@ -160,7 +172,7 @@ internal sealed partial class BuildDisplay : IBuildWatch
         foreach (var (step, running) in _running)
         {
             if (running.IsDue())
-                Say(_terminal.Faint($"build    {Label(step)}: {running.Clock.Elapsed.TotalSeconds:0} s so far{running.Remark()}"));
+                Say(_terminal.Faint($"build    {Label(step)}: still running after {running.Clock.Elapsed.TotalSeconds:0} s{running.Remark()}"));
         }
     }
 
@@ -205,10 +217,13 @@ internal sealed partial class BuildDisplay : IBuildWatch
         /// <summary>Whether it is time to say that it still runs.</summary>
         public bool IsDue()
         {
-            if (Clock.Elapsed < _due)
-                return false;
-            _due *= 2;
-            return true;
+            lock (_lines)
+            {
+                if (Clock.Elapsed < _due)
+                    return false;
+                _due *= 2;
+                return true;
+            }
         }
 
         /// <summary>What it wrote last, to be put after something else.</summary>

@@ -26,7 +26,7 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
     public async Task<int> RunAsync(string directory, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
-        var project = ProjectFiles.Load(directory);
+        var project = ProjectFiles.Load(directory, host.FrontEnds);
         var tests = GossFiles.Load(directory, project);
         CheckHost(project);
         using var turn = await context.Home.Places.LockAsync($"up {project.Name}", cancellationToken, () => _terminal.Progress(

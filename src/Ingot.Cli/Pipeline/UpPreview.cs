@@ -19,7 +19,7 @@ internal sealed class UpPreview(CommandContext context)
 
     public async Task<int> RunAsync(string directory, CancellationToken cancellationToken)
     {
-        var project = ProjectFiles.Load(directory);
+        var project = ProjectFiles.Load(directory, context.Host.FrontEnds);
         GossFiles.Load(directory, project);
         using var server = await context.ConnectAsync(cancellationToken, start: false);
         var images = new List<PlannedImage>();

@@ -107,7 +107,7 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
                 "this call needs a token: INGOT_TOKEN; 'ingot tokens create' makes one");
         return needed is { } roles && principal.Has(roles)
             ? null
-            : new Refusal(StatusCodes.Status403Forbidden, "forbidden", $"'{principal.Name}' has the {Held(principal)}; "
+            : new Refusal(StatusCodes.Status403Forbidden, "forbidden", $"'{principal.Name}' has {Held(principal)}; "
                 + $"this takes {string.Join(" or ", Roles.Names((needed ?? Role.None) | Role.Administrator))}");
     }
 
@@ -122,7 +122,7 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
         return IsRead(http) || principal.Has(Role.Publisher)
             ? null
             : new Refusal(StatusCodes.Status403Forbidden, "DENIED",
-                $"'{principal.Name}' has the {Held(principal)}; writing takes publisher or administrator");
+                $"'{principal.Name}' has {Held(principal)}; writing takes publisher or administrator");
     }
 
     // Docker looks only at the answer to '/v2/' for how to log in: were it 200 to those without a token, it could never push. With a token
@@ -133,7 +133,7 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
     private static bool IsPing(HttpContext http) => http.Request.Path.Value?.TrimEnd('/') == Registry;
 
     private static string Held(Principal principal) =>
-        principal.Roles == Role.None ? "no role" : "role " + string.Join(" and ", Roles.Names(principal.Roles));
+        principal.Roles == Role.None ? "no role" : "the role " + string.Join(" and ", Roles.Names(principal.Roles));
 
     private static bool IsRead(HttpContext http) => HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method);
 

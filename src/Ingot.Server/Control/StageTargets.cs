@@ -17,9 +17,9 @@ internal sealed class StageTargets(ProjectBook projects, Targets targets)
         {
             return targets.Named(projects.Find(key.Project)?.Stages.FirstOrDefault(stage => stage.Name == key.Stage)?.Target);
         }
-        catch (ApiException)
+        catch (Exception e) when (e is ApiException or IngotException or FormatException or KeyNotFoundException)
         {
-            // A file that this version takes no more keeps nothing that runs from going on.
+            // A file that cannot be read, or that this version takes no more, keeps nothing that runs from going on.
             return targets.Named(null);
         }
     }

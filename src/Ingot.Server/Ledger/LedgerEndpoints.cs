@@ -7,7 +7,8 @@ namespace Ingot.Server.Ledger;
 /// (<see href="https://c2sp.org/tlog-tiles">C2SP tlog-tiles</see>).</summary>
 public static class LedgerEndpoints
 {
-    private const string Immutable = "public, max-age=31536000, immutable";
+    // Never "public": it is behind a token, and a cache that others share would hand it to those who have none.
+    private const string Immutable = "private, max-age=31536000, immutable";
 
     /// <summary>Serves <c>checkpoint</c>, <c>tile/…</c>, and <c>documents/…</c> that entries name, below a prefix.</summary>
     public static void MapLedger(this IEndpointRouteBuilder endpoints, string prefix, LedgerStore ledger)

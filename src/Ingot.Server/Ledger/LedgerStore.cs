@@ -230,7 +230,7 @@ public sealed partial class LedgerStore : IAsyncDisposable
         : new LedgerEvent.LossAccepted(view.Size, remembered is null or { Size: long.MaxValue } ? 0 : remembered.Size,
             remembered is null or { Size: long.MaxValue } ? "" : remembered.Root.ToString(), "");
 
-    private static IDisposable Hold(ServerHome home, SqliteStorage storage)
+    private static IDisposable Hold(ServerHome home, IStorage storage)
     {
         try
         {

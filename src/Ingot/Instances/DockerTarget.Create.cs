@@ -100,9 +100,8 @@ public sealed partial class DockerTarget
         }
 
         throw new ToolException("dockerd",
-            $"the container name '{instance.Name}' and the {Tries - 1} after it are taken by containers that are no "
-                + "instances of this home: "
-            + $"remove them with 'docker rm -f {instance.Name}'");
+            $"the container name '{instance.Name}' and the {Tries - 1} after it are taken by containers that are no instances of this home: "
+                + $"remove them with 'docker rm -f {instance.Name}'");
     }
 
     /// <summary>The id of the network of a project's stage. Docker makes several of one name when two ask at once: the oldest is the one,
@@ -118,9 +117,7 @@ public sealed partial class DockerTarget
                 [InstanceLabels.Project] = key.Project,
                 [InstanceLabels.Stage] = key.Stage,
             };
-            // Of a range that steps of builds are kept from, whenever a network is made of it.
-            var taken = (await _engine.ListNetworksAsync([], cancellationToken)).SelectMany(network => network.Subnets).ToList();
-            await _engine.TryCreateNetworkAsync(name, labels, HostNetworks.Now().FreePart(name, taken), cancellationToken);
+            await MakeNetworkAsync(name, labels, cancellationToken);
             there = await FindNetworksAsync(name, cancellationToken);
         }
 
@@ -131,6 +128,26 @@ public sealed partial class DockerTarget
         foreach (var late in there.Skip(1))
             await _engine.TryRemoveNetworkAsync(late.Id, cancellationToken);
         return there[0].Id;
+    }
+
+    // Of a range that steps of builds are kept from, whenever a network is made of it. The Engine knows of pools that it does not list, and
+    // another process may have been faster: in the end it chooses itself.
+    private async Task MakeNetworkAsync(string name, IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken)
+    {
+        var taken = (await _engine.ListNetworksAsync([], cancellationToken)).SelectMany(network => network.Subnets).ToList();
+        for (int number = 1; ; number++)
+        {
+            var part = number < Tries ? HostNetworks.Now().FreePart(name, taken) : null;
+            try
+            {
+                await _engine.TryCreateNetworkAsync(name, labels, part, cancellationToken);
+                return;
+            }
+            catch (ToolException e) when (part is not null && e.Message.Contains("overlap", StringComparison.OrdinalIgnoreCase))
+            {
+                taken.Add(part.Value);
+            }
+        }
     }
 
     private async Task<IReadOnlyList<DockerNetwork>> FindNetworksAsync(string name, CancellationToken cancellationToken)

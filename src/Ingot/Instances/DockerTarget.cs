@@ -47,10 +47,11 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
         _watch = new ContainerWatch(engine, homeId, time);
     }
 
-    // From 29.10 on, an Engine that is told of any such registry, or of none, takes those of its own host for secure ones unless they
-    // are named too; https://docs.docker.com/engine/release-notes/29/.
+    // From 29.10 on, an Engine whose settings have that list, even an empty one, speaks https to registries of its own host that are not
+    // on it; https://docs.docker.com/engine/release-notes/29/.
     private const string PlainRegistryCure =
-        "add \"127.0.0.0/8\" to \"insecure-registries\" in /etc/docker/daemon.json and reload Docker ('systemctl reload docker')";
+        "add that address, or \"127.0.0.0/8\" for every one that begins with 127, to \"insecure-registries\" "
+            + "in /etc/docker/daemon.json and reload Docker ('systemctl reload docker')";
 
     /// <summary>What the Engine shows to the registry of a repository; null for nothing.</summary>
     public Func<string, NetworkCredential?> Credentials { get; init; } = _ => null;
@@ -60,11 +61,24 @@ public sealed partial class DockerTarget : ITarget, IAsyncDisposable
     {
         var version = await _engine.VersionAsync(cancellationToken);
         string[] compressions = version.PullsZstandard ? ["none", "gzip", "zstd"] : ["none", "gzip"];
-        var registries = version.IsDockers ? (await _engine.InfoAsync(cancellationToken)).RegistryConfig : null;
+        var registries = version.IsDockers ? await RegistriesAsync(cancellationToken) : null;
         return new TargetDescription($"Docker Engine {version.Version}", compressions, "Docker Engine 23 or later")
         {
             PlainRegistries = registries is null ? null : new PlainRegistries(registries.SpokenToPlainly, PlainRegistryCure),
         };
+    }
+
+    // Where it does not say, the pull itself says what is the matter.
+    private async Task<DockerRegistryConfig?> RegistriesAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await _engine.InfoAsync(cancellationToken)).RegistryConfig;
+        }
+        catch (ToolException)
+        {
+            return null;
+        }
     }
 
     /// <inheritdoc/>

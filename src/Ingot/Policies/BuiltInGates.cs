@@ -52,9 +52,8 @@ public static class BuiltInGates
         if (builds.FirstOrDefault(b => b.Objection is null) is { } good)
             return GateResult.Pass(
                 gate,
-                "provenance signed by "
-                    + $"{good.Record.Signer.Name}"
-                    + $"{(good.Commit is null ? "" : $", from commit {good.Commit[..Math.Min(12, good.Commit.Length)]}")}",
+                $"provenance signed by {good.Record.Signer.Name}"
+                    + (good.Commit is null ? "" : $", from commit {good.Commit[..Math.Min(12, good.Commit.Length)]}"),
                 good.Record.Manifest);
 
         return builds.Count == 0

@@ -73,8 +73,10 @@ internal static class ClosedRoutes
         nint length = Libc.Write(kernel, request, (nuint)request.Length) == request.Length
             ? Libc.Read(kernel, answer, (nuint)answer.Length)
             : -1;
-        if (length < HeaderBytes + sizeof(int) || BitConverter.ToUInt16(answer[4..]) != Answer)
+        if (length < 0)
             throw new ToolException("network", $"could not close the route to {network}: {LinuxError.Message}");
+        if (length < HeaderBytes + sizeof(int) || BitConverter.ToUInt16(answer[4..]) != Answer)
+            throw new ToolException("network", $"could not close the route to {network}: the kernel's answer could not be read");
 
         int error = BitConverter.ToInt32(answer[HeaderBytes..]);
         if (error is not 0 and not Exists)

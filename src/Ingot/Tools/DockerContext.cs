@@ -34,8 +34,8 @@ public sealed class DockerContext(Func<string, string?> variable, string home)
 
         string? address = AddressOf(name);
         return s_own.Contains(address) ? null
-            : $"the Docker context is '{name}', which leads to {(address is null ? "an unknown place" : $"'{address}'")}, and {Cure}"
-                + "choose it with 'docker context use default', or name the Ingot of that host with INGOT_SERVER";
+            : $"the Docker context is '{name}', which leads to {(address is null ? "a place that is not defined on this host" : $"'{address}'")}, and {Cure}"
+                + "select it with 'docker context use default', or name the Ingot of that host with INGOT_SERVER";
     }
 
     private string? Chosen() => Value("DOCKER_CONTEXT") ?? Text(Path.Combine(Configuration, "config.json"), "currentContext");
@@ -64,7 +64,7 @@ public sealed class DockerContext(Func<string, string?> variable, string home)
 
             return at.ValueKind == JsonValueKind.String && at.GetString() is { Length: > 0 } text ? text : null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
         {
             return null;
         }

@@ -39,8 +39,31 @@ public sealed record HostNetworks(IReadOnlyList<HostAddress> Addresses, IReadOnl
         .. IsRangeTaken ? Array.Empty<IPNetwork>() : [Range],
     ];
 
+    // Devices come and go while they are looked at, as those of containers do.
+    private const int MaxLooks = 10;
+
     /// <summary>What there is now.</summary>
-    public static HostNetworks Now()
+    /// <exception cref="ToolException">It could not be found out.</exception>
+    public static HostNetworks Now() => Settled(Look);
+
+    /// <summary>What a look finds in which nothing went away.</summary>
+    internal static HostNetworks Settled(Func<HostNetworks> look)
+    {
+        for (int left = MaxLooks - 1; ; left--)
+        {
+            try
+            {
+                return look();
+            }
+            catch (Exception e) when (e is IOException or NetworkInformationException)
+            {
+                if (left == 0)
+                    throw new ToolException("network", $"could not find out which networks this host is on: {IngotException.ReasonOf(e)}", e);
+            }
+        }
+    }
+
+    private static HostNetworks Look()
     {
         var interfaces = NetworkInterface.GetAllNetworkInterfaces();
         var routes = File.Exists(RouteTable) ? Parse(File.ReadLines(RouteTable)).ToList() : [];

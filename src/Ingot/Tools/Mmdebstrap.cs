@@ -42,8 +42,8 @@ public static class Mmdebstrap
     /// <param name="hooks">Programs that are run with the directory, before packages are looked for and when all are installed; see
     /// <see cref="Listing"/>.</param>
     public static Command Bootstrap(
-        string suite, IReadOnlyList<string> packages, string? mirror, string directory, long epoch, bool keepsDocumentation =
-        false, MmdebstrapHooks? hooks = null) => new(
+        string suite, IReadOnlyList<string> packages, string? mirror, string directory, long epoch,
+        bool keepsDocumentation = false, MmdebstrapHooks? hooks = null) => new(
             "mmdebstrap",
             [
                 .. hooks?.Setup is { } setup ? [$"--setup-hook={setup}"] : Array.Empty<string>(),

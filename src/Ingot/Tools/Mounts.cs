@@ -84,8 +84,7 @@ public static class Mounts
     }
 
     /// <summary>Makes a file that is a new network namespace, with nothing in it but a loopback that is down and routes that lead
-    /// nowhere. The calling
-    /// thread stays in its own.</summary>
+    /// nowhere. The calling thread stays in its own.</summary>
     /// <exception cref="ToolException">This process may not.</exception>
     internal static void NewNetwork(string target, IReadOnlyList<IPNetwork> closed)
     {

@@ -12,7 +12,7 @@ public sealed class WatchingTests
     [Fact]
     public async Task OnATerminalItTakesThePlaceOfThePageBefore() =>
         Assert.Equal(
-            "\u001b[H\u001b[2J\u001b[3Jone\n\u001b[H\u001b[2J\u001b[3Jtwo\n",
+            "\u001b[H\u001b[2Jone\n\u001b[H\u001b[2Jtwo\n",
             await WatchedAsync(isTerminal: true, json: false, "one", "two", "two"));
 
     [Fact]

@@ -50,7 +50,7 @@ public sealed class BuildDisplayTests : IDisposable
             await output.Written.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
         }
 
-        Assert.Equal("build    [web 2/5] RUN make: 0 s so far; two", output.ToString().Split('\n')[0]);
+        Assert.Equal("build    [web 2/5] RUN make: still running after 0 s; two", output.ToString().Split('\n')[0]);
     }
 
     [Fact]

@@ -1,4 +1,4 @@
-using Ingot.Oci.Layers;
+using Ingot.Oci.Content;
 using Ingot.Oci.Layers.Compression;
 
 namespace Ingot.Oci.Tests.Layers;

@@ -47,7 +47,7 @@ public sealed class DockerContextTests : IDisposable
         _variables["DOCKER_CONTEXT"] = "default";
         Assert.Null(Elsewhere());
         _variables["DOCKER_CONTEXT"] = "gone";
-        Assert.StartsWith("the Docker context is 'gone', which leads to an unknown place", Elsewhere());
+        Assert.StartsWith("the Docker context is 'gone', which leads to a place that is not defined on this host", Elsewhere());
         _variables["DOCKER_HOST"] = "unix:///var/run/docker.sock";
         Assert.Null(Elsewhere());
     }
@@ -58,6 +58,7 @@ public sealed class DockerContextTests : IDisposable
     [InlineData("[1]")]
     [InlineData("""{ "currentContext": 3 }""")]
     [InlineData("""{ "currentContext": "" }""")]
+    [InlineData("""{ "currentContext": "\ud800" }""")]
     public void AConfigurationThatSaysNothingIsNone(string text)
     {
         Configure(text);

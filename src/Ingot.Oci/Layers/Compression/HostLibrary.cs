@@ -1,3 +1,5 @@
+using Ingot.Oci.Content;
+
 namespace Ingot.Oci.Layers.Compression;
 
 /// <summary>The libraries of the host that codecs call: a missing one is an error of the host with its cure, and no fault of the program.</summary>

@@ -70,7 +70,8 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
 
         var why = Miss(key, origin, last, result: null);
         return [.. why.Remark is null ? Array.Empty<string>() : [why.Remark],
-            .. why.Changes.Where(c => c.Input != "below").Select(Sentence)];
+            .. why.Changes.Where(c => c.Input != "below").Select(Sentence),
+            .. why.MoreChanges > 0 ? [$"{why.MoreChanges} more"] : Array.Empty<string>()];
     }
 
     private static string Sentence(InputChange change)

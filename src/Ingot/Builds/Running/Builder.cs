@@ -94,6 +94,9 @@ public sealed class Builder
     private async Task<FinishedBuild> BuildAsync(BegunBuild begun, CancellationToken cancellationToken)
     {
         var (plan, session, progress) = (begun.Plan, begun.Session, begun.Progress);
+        // What nobody can write need not be built first.
+        foreach (var image in plan.Images)
+            _ = Outputs.Of(image);
         var places = _settings.NoCache ? [] : _settings.CacheFrom.ToList();
         while (true)
         {

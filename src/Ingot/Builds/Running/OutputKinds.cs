@@ -22,5 +22,5 @@ internal sealed class OutputKinds(params IReadOnlyList<OutputKind> rows)
 
     /// <summary>The kind of what was asked for.</summary>
     public OutputKind Of(PlannedImage image) => rows.FirstOrDefault(r => r.Name == image.Output)
-        ?? throw new InvalidOperationException($"'{image.Name}' is to be a '{image.Output}', which no output is");
+        ?? throw new InvalidOperationException($"'{image.Name}' asks for the output '{image.Output}', which is unknown");
 }

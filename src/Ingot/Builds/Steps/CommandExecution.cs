@@ -17,7 +17,7 @@ namespace Ingot.Builds.Steps;
 internal sealed class CommandExecution
 {
     // What of the surroundings below a result depends on; a higher number when they change.
-    private const string Version = "container@5";
+    private const string Version = "container@6";
     private const long ProcessesPerProcessor = 512;
     private const long MinProcesses = 4096;
     private const int RootMode = 0b111_101_101;

@@ -31,7 +31,9 @@ internal sealed record NetworkOfStep(
         if (step.Network == StepNetwork.None)
             return new NetworkOfStep([], [new RuntimeNamespace("network")], "");
         if (step.Network == StepNetwork.Host)
-            return new NetworkOfStep([], [], host);
+            return session.Settings.Access.AllowHostNetwork
+                ? new NetworkOfStep([], [], host)
+                : throw new InvalidOperationException($"'{step.Text}' uses the host's network, and nobody checked that it may");
         if (Slirp.Obstacle() is not { } obstacle)
             return Carried(HostNetworks.Now(), host, directory);
         if (!session.Settings.Access.AllowHostNetwork)
@@ -58,7 +60,9 @@ internal sealed record NetworkOfStep(
     internal static string TextFor(string host, IReadOnlyList<IPNetwork> closed)
     {
         var lines = host.Split('\n').Select(l => l.Trim()).ToList();
-        var others = lines.Where(l => Words(l) is ["nameserver", var address, ..] && IsReachable(address, closed)).Skip(1);
+        // The first is asked by whoever carries the packets.
+        var others = lines.Where(l => Words(l) is ["nameserver", var address, ..] && IsIpv4(address)).Skip(1)
+            .Where(l => IsReachable(IPAddress.Parse(Words(l)[1]), closed));
         var rest = lines.Where(l => Words(l) is ["search" or "domain" or "options", ..]);
         return string.Concat(others.Prepend("nameserver " + Slirp.Resolver).Take(MaxResolvers).Concat(rest).Select(l => l + "\n"));
     }
@@ -71,6 +75,9 @@ internal sealed record NetworkOfStep(
 
     private static string[] Words(string line) => line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
 
-    private static bool IsReachable(string address, IReadOnlyList<IPNetwork> closed) => IPAddress.TryParse(address, out var parsed)
-        && parsed.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(parsed) && !closed.Any(n => n.Contains(parsed));
+    private static bool IsIpv4(string address) =>
+        IPAddress.TryParse(address, out var parsed) && parsed.AddressFamily == AddressFamily.InterNetwork;
+
+    private static bool IsReachable(IPAddress address, IReadOnlyList<IPNetwork> closed) =>
+        !IPAddress.IsLoopback(address) && !closed.Any(n => n.Contains(address));
 }

@@ -82,7 +82,7 @@ internal sealed record StepKind<T>(StepSlot Slot) : StepKind(typeof(T), Slot) wh
     public required Func<BuildSession, T, StepWork, CancellationToken, Task<StepResult>> Run { get; init; }
 
     /// <summary>See <see cref="StepKind.Check"/>.</summary>
-    public Action<T, BuildSettings, DiagnosticBag> Checks { get; init; } = (_, _, _) => { };
+    public required Action<T, BuildSettings, DiagnosticBag> Checks { get; init; }
 
     /// <summary>See <see cref="StepKind.CopiesOf"/>.</summary>
     public Func<T, MountCopies, IEnumerable<CopyStep>> Copies { get; init; } = (_, _) => [];

@@ -1,3 +1,4 @@
+using Ingot.Diagnostics;
 using Ingot.Plans;
 
 namespace Ingot.Builds.Steps;
@@ -13,6 +14,7 @@ internal sealed class StepKinds(params IReadOnlyList<StepKind> rows)
         {
             KeyParts = BootstrapExecution.KeyParts,
             Run = BootstrapExecution.RunAsync,
+            Checks = NothingToAllow,
             Settled = BootstrapExecution.Settled,
         },
         new StepKind<RunStep>(StepSlot.Command)
@@ -27,16 +29,27 @@ internal sealed class StepKinds(params IReadOnlyList<StepKind> rows)
         {
             KeyParts = CopyExecution.KeyParts,
             Run = CopyExecution.RunAsync,
+            Checks = NothingToAllow,
             Copies = (step, _) => [step],
             Read = CopiedInput.OfAsync,
         },
-        new StepKind<DirectoryStep>(StepSlot.Work) { KeyParts = DirectoryExecution.KeyParts, Run = DirectoryExecution.RunAsync });
+        new StepKind<DirectoryStep>(StepSlot.Work)
+        {
+            KeyParts = DirectoryExecution.KeyParts,
+            Run = DirectoryExecution.RunAsync,
+            Checks = NothingToAllow,
+        });
 
     /// <summary>The kind of a step.</summary>
     public StepKind Of(Step step) =>
         _rows.TryGetValue(step.GetType(), out var kind)
             ? kind
-            : throw new InvalidOperationException($"no kind of step is a '{step.GetType().Name}'");
+            : throw new InvalidOperationException($"'{step.GetType().Name}' is no known kind of step");
+
+    private static void NothingToAllow(Step step, BuildSettings settings, DiagnosticBag diagnostics)
+    {
+        // It runs no command of the person's.
+    }
 
     /// <summary>These and another one.</summary>
     public StepKinds With(StepKind row) => new([.. _rows.Values, row]);

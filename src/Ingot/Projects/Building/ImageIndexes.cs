@@ -26,7 +26,8 @@ internal sealed class ImageIndexes(ProjectHost host, OciLayout layout, BuiltName
                 Annotations = Annotations(),
             };
             var descriptor = await layout.Store.PutAsync(MediaType.Index, ImageJson.Write(index), cancellationToken);
-            await names.SetAsync(group.Key, descriptor, cancellationToken);
+            if (options.Names)
+                await names.SetAsync(group.Key, descriptor, cancellationToken);
             string platforms = string.Join(", ", group.Select(ProjectImage.PlatformOf));
             host.Say("build", $"{group.Key} is {descriptor.Digest}, an index for {platforms}");
             joined.Add(new ProjectImage(group.Key, names.Of(group.Key), descriptor, [.. group]));

@@ -16,6 +16,7 @@ namespace Ingot.Projects.Reproduction;
 /// codec, with nothing from the cache.</summary>
 public sealed class ImageReproduction
 {
+    private readonly StepAccess _access;
     private readonly ProjectHost _host;
     private readonly ReproductionSubject _subject;
     private readonly string _directory;
@@ -29,7 +30,7 @@ public sealed class ImageReproduction
     /// <param name="access">What steps may use.</param>
     public ImageReproduction(ProjectHost host, ReproductionSubject subject, string directory, string near, StepAccess access)
     {
-        (_host, _subject, _directory, Access) = (host, subject, directory, access);
+        (_host, _subject, _directory, _access) = (host, subject, directory, access);
         _sources = new RecipeSources(host, near, subject.Recipe, access);
     }
 
@@ -39,15 +40,13 @@ public sealed class ImageReproduction
     /// <summary>What the sources are: the commit, or the directory as it is.</summary>
     public string Sources => _sources.Description;
 
-    private StepAccess Access { get; }
-
     private BuildRecipe Recipe => _subject.Recipe;
 
     /// <summary>Builds once and says what differs; nothing when the digests are equal.</summary>
     public async Task<ImageComparison> BuildAsync(int run, CancellationToken cancellationToken)
     {
         string sources = await _sources.FindAsync(Path.Combine(_directory, "sources"), cancellationToken);
-        var options = Recipe.Again(Access);
+        var options = Recipe.Again(_access);
         options = options with
         {
             Caches = options.Caches with { Directory = Path.Combine(_directory, $"cache-{run}") },
