@@ -33,10 +33,10 @@ internal static class ExitCode
         (No, "the answer is no: a test failed, a gate or the policy refused"),
         (WrongInput, "the input is wrong: usage, or a file that does not parse"),
         (WrongEnvironment, "the environment is wrong: a missing program, no permission, no server"),
-        (Waiting, "something is waited for: an approval, a soak, or a rollout that stands paused"),
-        (WentBack, "a rollout went back, by itself or because somebody took it back; what served before serves"),
-        (TimedOut, "the time of `--timeout` is over; the rollout goes on"),
-        (Interrupted, "interrupted by Ctrl-C or a signal; a rollout goes on"),
+        (Waiting, "waiting for something: an approval, a soak, or a paused rollout"),
+        (WentBack, "a rollout was rolled back, by itself or by somebody; what served before serves again"),
+        (TimedOut, "the time of `--timeout` is over; the rollout continues"),
+        (Interrupted, "interrupted by Ctrl-C or a signal; a rollout continues"),
     ];
 
     // What needs a person first, when a command came to several ends.

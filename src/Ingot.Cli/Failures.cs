@@ -79,7 +79,7 @@ internal static partial class Failures
         }
         catch (Exception e)
         {
-            string message = $"ingot has a fault and could not go on; please report it with the file '{WriteFault(e)}'";
+            string message = $"ingot has a bug and could not continue; please report it with the file '{WriteFault(e)}'";
             return Fail(terminal, ExitCode.WrongEnvironment, "fault", message);
         }
     }

@@ -57,7 +57,7 @@ internal sealed class LocalServer(Home home, Terminal terminal)
     {
         HomeDirectory.Prepare(home.Directory);
         using var turn = await home.Places.LockAsync("start of the server", cancellationToken, () =>
-            terminal.Progress("server   another command starts it: waiting"));
+            terminal.Progress("server   another command is starting it: waiting"));
         var health = await FindAsync(probe, client, cancellationToken);
         if (health is not null && health.Build == BuildId)
             return health;
@@ -107,7 +107,7 @@ internal sealed class LocalServer(Home home, Terminal terminal)
     private static ToolException OtherProgram()
     {
         string program = ServerUnit.Program(Environment.ProcessPath!);
-        return new ToolException("systemd", $"systemd runs another program than this one: run 'sudo {program} serve --install'");
+        return new ToolException("systemd", $"systemd runs a different program from this one: run 'sudo {program} serve --install'");
     }
 
     private ServerUnit Unit => new(new Systemd(), terminal);
@@ -127,7 +127,7 @@ internal sealed class LocalServer(Home home, Terminal terminal)
         if (token is not null && server.Scheme == "http" && !server.IsLoopback)
             throw new Diagnostics.InvalidInputException(
                 "server-address",
-                $"'{server}' would be sent the token of INGOT_TOKEN in plain http, which everybody on the way can read",
+                $"'{server}' would be sent the token in INGOT_TOKEN over plain http, which anybody on the way can read",
                 $"use https, or a tunnel: 'ssh -L {server.Port}:127.0.0.1:{server.Port} {server.Host}' and "
                     + $"INGOT_SERVER=http://127.0.0.1:{server.Port}");
         return new ServerClient(new AddressConnection(server), token) { Runs = true };
@@ -157,7 +157,7 @@ internal sealed class LocalServer(Home home, Terminal terminal)
             if (probe.Peer is null || !probe.Peer.IsRunning())
                 return null;
             if (clock.Elapsed > s_startLimit)
-                throw new ServerException("unreachable", $"the server of this home (process {probe.Peer.Pid}) listens and did not answer "
+                throw new ServerException("unreachable", $"the server of this home (process {probe.Peer.Pid}) listens but did not answer "
                     + $"within {s_startLimit.TotalSeconds:0} s: try again, or end it");
             await Task.Delay(50, cancellationToken);
         }
@@ -225,7 +225,7 @@ internal sealed class LocalServer(Home home, Terminal terminal)
             if (clock.Elapsed > s_longestStart)
             {
                 throw new ServerException("unreachable",
-                    $"the server did not answer within {s_longestStart.TotalMinutes:0} minutes, and goes on; {more()}");
+                    $"the server did not answer within {s_longestStart.TotalMinutes:0} minutes, and is still running; {more()}");
             }
 
             if (clock.Elapsed > next)

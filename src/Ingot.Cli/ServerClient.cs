@@ -79,7 +79,7 @@ internal sealed class ServerClient : IDisposable
         using var reader = new StreamReader(body);
         while (await ReachAsync(() => reader.ReadLineAsync(cancellationToken).AsTask(), cancellationToken) is { } line)
             yield return JsonSerializer.Deserialize(line, type)
-                ?? throw new ServerException("unreachable", $"'{Server}' answered '{path}' with a line of nothing");
+                ?? throw new ServerException("unreachable", $"'{Server}' answered '{path}' with an empty line");
     }
 
     /// <summary>Whether a server answers, and which; null when none does.</summary>
@@ -126,7 +126,7 @@ internal sealed class ServerClient : IDisposable
         catch (JsonException e)
         {
             throw new ServerException("unreachable",
-                $"'{Server}' answered what no server of Ingot answers, or one of a version that this one does not understand", e);
+                $"'{Server}' gave an answer that no Ingot server gives, or one of a version that this program does not understand", e);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -167,7 +167,7 @@ internal sealed class ServerClient : IDisposable
             // Not ours: a proxy's page, or another program on the port. Its status says more than its text.
         }
 
-        string cure = response.StatusCode == System.Net.HttpStatusCode.Unauthorized ? "; give a token of its in INGOT_TOKEN" : "";
+        string cure = response.StatusCode == System.Net.HttpStatusCode.Unauthorized ? "; give one of its tokens in INGOT_TOKEN" : "";
         return new ServerException("unreachable",
             $"'{request.Method} {request.RequestUri}' was answered with {(int)response.StatusCode}{cure}");
     }

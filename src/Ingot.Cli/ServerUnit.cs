@@ -45,8 +45,8 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
     {
         RequireRoot("--install");
         if (System.IO.File.Exists(File) && !IsOf(home.Directory))
-            throw new RefusedException($"'{File}' is of another home than '{home.Directory}': a host has one; "
-                + "take it away with 'ingot serve --uninstall' under that home");
+            throw new RefusedException($"'{File}' belongs to another home than '{home.Directory}': a host has only one; "
+                + "remove it with 'ingot serve --uninstall' under that home");
         // Where systemd does not run nothing is started in its place. Once the unit is there, the server is taken for systemd's.
         if (systemd.IsRunning)
             await beforeStart();
@@ -65,7 +65,7 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
         await CommandRunner.RunAsync(Systemd.Enable(Name), cancellationToken);
         // It may have run already, with what it was installed with before.
         await CommandRunner.RunAsync(Systemd.Restart(Name), cancellationToken);
-        terminal.Line($"wrote {File}; the server runs, and is started with the host: 'systemctl status {Name}', 'journalctl -u {Name}'");
+        terminal.Line($"wrote {File}; the server runs, and starts with the host: 'systemctl status {Name}', 'journalctl -u {Name}'");
     }
 
     /// <summary>Ends the server and takes the unit away. What it runs goes on running.</summary>
@@ -77,13 +77,13 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
         RequireRoot("--uninstall");
         if (!System.IO.File.Exists(File))
         {
-            string ended = await end() ? $"; the server of {home.Directory}, which was started by hand, was ended" : "";
-            terminal.Line($"there is no {File}: nothing to take away{ended}");
+            string ended = await end() ? $"; the server of {home.Directory}, which was started by hand, was stopped" : "";
+            terminal.Line($"there is no {File}: nothing to remove{ended}");
             return;
         }
 
         if (!IsOf(home.Directory))
-            throw new RefusedException($"'{File}' is of another home than '{home.Directory}': set INGOT_HOME to that one");
+            throw new RefusedException($"'{File}' belongs to another home than '{home.Directory}': set INGOT_HOME to that one");
         if (systemd.IsRunning)
             await CommandRunner.RunAsync(Systemd.Disable(Name), cancellationToken);
         System.IO.File.Delete(File);
@@ -133,6 +133,6 @@ internal sealed class ServerUnit(Systemd systemd, Terminal terminal)
     {
         if (UnixPeer.OwnUserId != 0)
             throw new ToolException("systemd",
-                $"'ingot serve {option}' writes to /etc/systemd/system, which takes root: run 'sudo ingot serve {option}'");
+                $"'ingot serve {option}' writes to /etc/systemd/system, which needs root: run 'sudo ingot serve {option}'");
     }
 }

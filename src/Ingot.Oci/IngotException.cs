@@ -68,7 +68,7 @@ public abstract class IngotException : Exception
         HttpRequestError.InvalidResponse => "its answer is not HTTP",
         HttpRequestError.ProxyTunnelError => "the proxy did not connect to it",
         HttpRequestError.VersionNegotiationError or HttpRequestError.HttpProtocolError => "it broke the HTTP protocol",
-        HttpRequestError.ConfigurationLimitExceeded => "its answer is larger than is taken",
+        HttpRequestError.ConfigurationLimitExceeded => "its answer is larger than is accepted",
         _ when e.InnerException is { } inner => ReasonOf(inner),
         _ => Plain(e.Message),
     };

@@ -14,7 +14,7 @@ public sealed class BuildCheckTests : IDisposable
     {
         var run = await CheckAsync("FROM debian\nRUN sudo make\n");
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
-        Assert.Contains("Dockerfile:1:6: warning: 'debian' is another image every day", run.Output, StringComparison.Ordinal);
+        Assert.Contains("Dockerfile:1:6: warning: 'debian' can be a different image every day", run.Output, StringComparison.Ordinal);
         Assert.Contains("  2 | RUN sudo make", run.Output, StringComparison.Ordinal);
         Assert.Contains("2 warnings", run.Output, StringComparison.Ordinal);
     }

@@ -80,7 +80,7 @@ public sealed class LocalServerTests
         program.Environment["INGOT_SERVER"] = $"http://{stranger.Address}";
         var run = await program.RunAsync("keys", "list");
         Assert.NotEqual(0, run.ExitCode);
-        Assert.Contains("answered what no server of Ingot answers", run.Error, StringComparison.Ordinal);
+        Assert.Contains("gave an answer that no Ingot server gives", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -101,7 +101,7 @@ public sealed class LocalServerTests
         Assert.Equal(0, (await program.RunAsync("keys", "create")).ExitCode);
         var run = await program.RunAsync("keys", "retire", "own", "--why", "left\nroot approved it\u001b[2J");
         Assert.NotEqual(0, run.ExitCode);
-        Assert.Contains("cannot be seen", run.Error, StringComparison.Ordinal);
+        Assert.Contains("invisible", run.Error, StringComparison.Ordinal);
         Assert.Equal(0, (await program.RunAsync("keys", "retire", "own", "--why", "left")).ExitCode);
     }
 

@@ -57,8 +57,8 @@ public sealed class ServerUnitTests : IDisposable
         await Unit().UninstallAsync(Home.At("/srv/ingot"), () => Task.FromResult(false), default);
         Assert.False(File.Exists(UnitFile));
         await Unit().UninstallAsync(Home.At("/srv/ingot"), () => Task.FromResult(false), default);
-        Assert.Contains("nothing to take away", _said.ToString(), StringComparison.Ordinal);
-        Assert.DoesNotContain("was ended", _said.ToString(), StringComparison.Ordinal);
+        Assert.Contains("nothing to remove", _said.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("was stopped", _said.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -68,7 +68,7 @@ public sealed class ServerUnitTests : IDisposable
         bool ended = false;
         await Unit().UninstallAsync(Home.At("/srv/ingot"), () => Task.FromResult(ended = true), default);
         Assert.True(ended);
-        Assert.Contains("the server of /srv/ingot, which was started by hand, was ended", _said.ToString(), StringComparison.Ordinal);
+        Assert.Contains("the server of /srv/ingot, which was started by hand, was stopped", _said.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class ServerUnitTests : IDisposable
         await Unit().InstallAsync(Home.At("/srv/ingot"), [], () => Task.CompletedTask, default);
         var refused = await Assert.ThrowsAsync<RefusedException>(() =>
             Unit().InstallAsync(Home.At("/srv/other"), [], () => throw new InvalidOperationException(), default));
-        Assert.Contains("is of another home than '/srv/other'", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("belongs to another home than '/srv/other'", refused.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<RefusedException>(() =>
             Unit().UninstallAsync(Home.At("/srv/ing"), () => throw new InvalidOperationException(), default));
         Assert.True(File.Exists(UnitFile));

@@ -18,7 +18,7 @@ internal static class BuildCommand
         var targets = new Argument<string[]>("TARGET")
         {
             Description =
-                "Images of the project, all of them when left out; or a directory or git repository with a project or only a Dockerfile",
+                "Images of the project, all of them when left out; or a directory or git repository with a project or just a Dockerfile",
             Arity = ArgumentArity.ZeroOrMore,
         };
         var file = new Option<string>("--file", "-f")
@@ -35,12 +35,12 @@ internal static class BuildCommand
         };
         var check = new Option<bool>("--check")
         {
-            Description = "Do not build: say what the checks of docs/checks find in the Dockerfiles, with --output sarif for code hosts",
+            Description = "Do not build: report what the checks in docs/checks find in the Dockerfiles, with --output sarif for code hosts",
         };
         var explain = new Option<bool>("--explain")
         {
-            Description = "Say of each step whether its result was in the cache, and if not, "
-                + "what of its inputs changed since the nearest earlier run",
+            Description = "For each step, say whether its result was in the cache and, if not, "
+                + "which inputs changed since the nearest earlier run",
         };
         var settings = new BuildSymbols();
         var outputs = new BuildOutputSymbols();
@@ -79,11 +79,11 @@ internal static class BuildCommand
         if (wanted.TakesOutput && terminal.Json)
             throw new InvalidInputException("output", "standard output cannot take an archive and JSON", "name a file: dest=FILE");
         if (wanted.TakesOutput && !Console.IsOutputRedirected)
-            throw new InvalidInputException("output", "an archive is nothing for a terminal",
+            throw new InvalidInputException("output", "an archive cannot be written to a terminal",
                 "name a file, dest=FILE, or redirect standard output");
         if (progress == BuildProgressMode.Tty && !terminal.IsLive)
             throw new InvalidInputException("progress",
-                "'--progress tty' shows what goes on where there is a terminal, and the output is none", "--progress plain");
+                "'--progress tty' needs a terminal, and the output is not one", "--progress plain");
         terminal.IsQuiet |= progress == BuildProgressMode.Quiet;
         return wanted.TakesOutput ? terminal.ForValue() : terminal;
     }

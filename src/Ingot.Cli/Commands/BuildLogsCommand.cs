@@ -20,9 +20,9 @@ internal static class BuildLogsCommand
             Description = "An image of a build, or the id of a build; the newest build when left out",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        var list = new Option<bool>("--list") { Description = "List the builds of which something is kept" };
+        var list = new Option<bool>("--list") { Description = "List the builds whose logs are kept" };
         var command = new Command("build",
-            $"What the steps of a build wrote: of the newest {BuildLogs.MaxLogs} builds in which a step ran") { name, list };
+            $"What the steps of a build wrote, for the newest {BuildLogs.MaxLogs} builds that ran a step") { name, list };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             if (result.GetValue(list))
@@ -68,8 +68,8 @@ internal static class BuildLogsCommand
     }
 
     private static InvalidInputException Missing(string text, IEnumerable<string> ids) =>
-        new("no-log", $"no log is kept of a build of '{text}'",
-            Suggestion.For(text, ids) ?? "'ingot logs build --list' names those that are");
+        new("no-log", $"there is no log of a build of '{text}'",
+            Suggestion.For(text, ids) ?? "'ingot logs build --list' lists those that are kept");
 
     private static void ShowList(CommandContext context)
     {
@@ -99,7 +99,7 @@ internal static class BuildLogsCommand
         }
 
         if (build.IsCut)
-            terminal.Line("more was written than is kept");
+            terminal.Line("the rest of the output was not kept");
         foreach (var image in build.Images)
             terminal.Line($"{image.Name} is {image.Digest}");
     }

@@ -27,7 +27,7 @@ internal sealed class BuildOutputSymbols
 
     private readonly Option<string[]> _tags = new("--tag", "-t")
     {
-        Description = "A name for the image in the local store, in place of that of its directory and beside that of its project",
+        Description = "A name for the image in the local store, instead of its directory's name and in addition to its project's",
         HelpName = "NAME[:TAG]",
     };
 
@@ -39,13 +39,13 @@ internal sealed class BuildOutputSymbols
 
     private readonly Option<string> _metadataFile = new("--metadata-file")
     {
-        Description = "Write digest, name and platform to a file, as JSON in BuildKit's words",
+        Description = "Write digest, name and platform to a file, as JSON with BuildKit's names",
         HelpName = "FILE",
     };
     private readonly Option<string[]> _outputs = new("--output", "-o")
     {
-        Description = "Also write the image: type=local,dest=DIR its files into a directory; type=tar, oci or docker with dest=FILE an "
-            + "archive, - for standard output. Or how data is printed: text, json or sarif",
+        Description = "Also write the image: with type=local,dest=DIR its files into a directory; with type=tar, oci or docker and "
+            + "dest=FILE an archive, - for standard output. Or how data is printed: text, json or sarif",
         HelpName = "type=TYPE,dest=PATH",
     };
 

@@ -41,7 +41,7 @@ internal static class BuildSecrets
     {
         ExemptKey or "true" => true,
         "false" => false,
-        _ => throw Wrong(option, $"'{value}' says neither that it is exempt nor that it is not",
+        _ => throw Wrong(option, $"'{value}' does not say whether it is exempt",
             "write exempt, exempt=true or exempt=false"),
     };
 
@@ -60,7 +60,7 @@ internal static class BuildSecrets
                     "start one with: eval $(ssh-agent), and add keys with ssh-add");
             if (!File.Exists(socket) || (File.GetAttributes(socket) & FileAttributes.Directory) != 0 || new FileInfo(socket).Length > 0)
                 throw new InvalidInputException("ssh", $"'{socket}' is not the socket of an SSH agent",
-                    "a key file is given to an agent: eval $(ssh-agent); ssh-add FILE; then --ssh " + id);
+                    "give a key file to an agent: eval $(ssh-agent); ssh-add FILE; then --ssh " + id);
             agents[id] = socket;
         }
 
@@ -75,9 +75,9 @@ internal static class BuildSecrets
             int equals = field.IndexOf('=', StringComparison.Ordinal);
             string key = equals >= 0 ? field[..equals] : field == ExemptKey && fields.Count > 0 ? ExemptKey : "id";
             if (!s_keys.Contains(key))
-                throw Wrong(option, $"'{key}' is no part of it", Suggestion.For(key, s_keys));
+                throw Wrong(option, $"it has no field '{key}'", Suggestion.For(key, s_keys));
             if (!fields.TryAdd(key == "source" ? "src" : key, field[(equals + 1)..]))
-                throw Wrong(option, $"'{key}' stands twice");
+                throw Wrong(option, $"'{key}' appears twice");
         }
 
         return fields;
@@ -124,7 +124,7 @@ internal static class BuildSecrets
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw Wrong(option, $"'{file}' cannot be read: {IngotException.ReasonOf(e)}", "make it readable for who builds");
+            throw Wrong(option, $"'{file}' cannot be read: {IngotException.ReasonOf(e)}", "make it readable by the user who builds");
         }
     }
 

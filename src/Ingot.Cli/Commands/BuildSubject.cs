@@ -53,7 +53,7 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
 
         if (places.Count > 1)
             throw new InvalidInputException("build-target",
-                $"'{places[0]}' and '{places[1]}' are two directories, and one is built at a time", "run 'ingot build' for each");
+                $"'{places[0]}' and '{places[1]}' are two directories, and only one is built at a time", "run 'ingot build' for each");
         var source = await BuildContext.FindAsync(context.Host, context.Directory, contexts, options.Access, cancellationToken);
         if (file is null && (isProject || words.Count > 0 || !File.Exists(Path.Combine(context.Directory, Dockerfile))))
             return new BuildSubject(context.AtProject(), Checked(context.LoadProject(), words), words, source);
@@ -104,7 +104,7 @@ internal sealed record BuildSubject(CommandContext Context, ProjectDefinition Pr
         if (words.Count > 1)
             throw new InvalidInputException("build-target",
                 $"'{place}' is a directory, and '{words.First(w => w != place)}' would be an image of the project here",
-                    "for images of a project there: ingot -C DIR build IMAGE");
+                    "to build images of the project there: ingot -C DIR build IMAGE");
         if (contexts.LastOrDefault(c => !c.Contains('=', StringComparison.Ordinal)) is { } other)
             throw new InvalidInputException("build-target", $"'{place}' and '--context {other}' are two contexts for one image",
                 "leave one out, or give the other a name: --context NAME=DIR");

@@ -23,17 +23,17 @@ internal sealed class BuildSymbols
     };
     private readonly Option<string[]> _noRule = new("--no-rule")
     {
-        Description = "A normalisation rule that is not applied, over what ingot.yaml says; docs/reproducibility.md lists them",
+        Description = "A normalisation rule not to apply, whatever ingot.yaml says; docs/reproducibility.md lists them",
         HelpName = "NAME",
     };
     private readonly Option<string[]> _arguments = new("--build-arg")
     {
-        Description = "A build argument for every image, over what ingot.yaml says; a name alone takes the variable's value",
+        Description = "A build argument for every image, overriding ingot.yaml; a name alone takes the value of that variable",
         HelpName = "NAME=VALUE",
     };
     private readonly Option<string[]> _labels = new("--label")
     {
-        Description = "A label for every image, over what its template says",
+        Description = "A label for every image, overriding its template",
         HelpName = "NAME=VALUE",
     };
     private readonly Option<string[]> _contexts = new("--context", "--build-context")
@@ -44,8 +44,8 @@ internal sealed class BuildSymbols
     };
     private readonly Option<string[]> _platform = new("--platform")
     {
-        Description = "What the images run on; this host's platform when left out. With several, also after commas, "
-            + "'build' makes an index of an image for each",
+        Description = "The platform the images run on; this host's when left out. With several, also separated by commas, "
+            + "'build' makes an index with an image for each",
         HelpName = "OS/ARCH[/VARIANT]",
     };
     private readonly Option<string[]> _annotations = new("--annotation")
@@ -61,7 +61,7 @@ internal sealed class BuildSymbols
     private readonly Option<string> _compression = new("--compression")
     {
         Description =
-            "How layers are compressed, over what ingot.yaml says: zstd, the default; gzip, which Docker before 23 needs; or none",
+            "How layers are compressed, overriding ingot.yaml: zstd, the default; gzip, which Docker before 23 needs; or none",
         HelpName = "CODEC",
     };
     private readonly Option<string> _progress = new("--progress")
@@ -76,12 +76,12 @@ internal sealed class BuildSymbols
 
     private readonly Option<string?> _update = new("--update")
     {
-        Description = "Ask the registries anew what tags name, and the mirrors what packages there are, for every base image and bootstrap "
-            + "or for one, and say what moved; without it ingot.lock decides",
+        Description = "Ask the registries again what tags name, and the mirrors what packages they have, for every base image and "
+            + "bootstrap or for one, and say what changed; without it ingot.lock decides",
         HelpName = "NAME",
         Arity = ArgumentArity.ZeroOrOne,
     };
-    private readonly Option<bool> _pull = new("--pull") { Description = "As --update without a name: Docker's word for it" };
+    private readonly Option<bool> _pull = new("--pull") { Description = "The same as --update without a name: Docker's word for it" };
     private readonly Option<bool> _locked = new("--locked")
     {
         Description = "Fail when a base image or a bootstrap is not in ingot.lock: for continuous integration",
@@ -145,13 +145,13 @@ internal sealed class BuildSymbols
         return update is not null && locked
             ? throw new InvalidInputException("locked",
                 $"'--locked' and '{(result.GetValue(_pull) ? "--pull" : "--update")}' contradict each other",
-                    "what is asked for anew changes ingot.lock, and '--locked' forbids that")
+                    "updating changes ingot.lock, and '--locked' forbids that")
             : new BaseImageOptions(update, locked, result.GetValue(_insecure));
     }
 
     private static LayerCompression? ReadCompression(string? name) => name is null
         ? null
-        : LayerCompression.Find(name) ?? throw new InvalidInputException("compression", $"'{name}' is no way to compress layers",
+        : LayerCompression.Find(name) ?? throw new InvalidInputException("compression", $"'{name}' is not a way to compress layers",
             Suggestion.For(name, ProjectKeys.Compressions) ?? "zstd, gzip or none");
 
     // https://docs.docker.com/reference/cli/docker/buildx/build/#annotation: of the kinds there, those that are written here.

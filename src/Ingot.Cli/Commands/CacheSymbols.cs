@@ -14,7 +14,7 @@ internal sealed class CacheSymbols
     private readonly Option<string[]> _from = new("--cache-from")
     {
         Description = "Use results of a shared cache: a tag of a registry, or dir:PATH; may be given several times, "
-            + "the first that knows a step counts",
+            + "the first that has a step's result is used",
         HelpName = "REF",
     };
     private readonly Option<string[]> _to = new("--cache-to")
@@ -48,7 +48,7 @@ internal sealed class CacheSymbols
                 "mode=min" => location with { AllStages = false },
                 "mounts=true" => location with { Mounts = true },
                 "mounts=false" => location with { Mounts = false },
-                _ => throw new InvalidInputException("cache-to", $"'{part}' in '--cache-to {text}' is nothing that can be chosen",
+                _ => throw new InvalidInputException("cache-to", $"'{part}' in '--cache-to {text}' is not an option of it",
                     Suggestion.For(part, ["mode=max", "mode=min", "mounts=true", "mounts=false"]) ?? "mode=max, mode=min or mounts=true"),
             };
         }
@@ -61,7 +61,7 @@ internal sealed class CacheSymbols
         if (text.StartsWith(DirectoryPrefix, StringComparison.Ordinal) && text.Length > DirectoryPrefix.Length)
             return new CacheLocation(null, Path.GetFullPath(text[DirectoryPrefix.Length..], directory));
         if (!Reference.TryParse(text, out var reference) || reference.Digest is not null)
-            throw new InvalidInputException(option, $"'{text}' is no place for a cache",
+            throw new InvalidInputException(option, $"'{text}' is not a place for a cache",
                 "expected [REGISTRY/]REPOSITORY[:TAG] in lower case, such as 'registry.example/team/app:cache', or dir:PATH");
         return new CacheLocation((reference.Tag is null ? reference.WithTag(DefaultTag) : reference).WithDockerDefaults(), null);
     }

@@ -11,7 +11,7 @@ internal static class DoctorCommand
     public static Command Create(Binder bind)
     {
         var fix = new Option<bool>("--fix") { Description = "Install what is missing (the launcher does it before the program starts)" };
-        var command = new Command("doctor", "Check prerequisites and show how to fix what is missing; show where the data lies") { fix };
+        var command = new Command("doctor", "Check prerequisites and show how to fix what is missing; show where the data is") { fix };
         command.SetAction(bind(async (context, _, cancellationToken) =>
         {
             using var server = await ConnectQuietlyAsync(context, cancellationToken);
@@ -59,7 +59,7 @@ internal static class DoctorCommand
         terminal.Table(["", "PACKAGE", "NEEDED", "REASON"],
             report.Packages.Select(p => (string[])[p.Present ? "ok" : "MISSING", p.Package, p.Needs, p.Reason]));
         if (report.Cure is not null)
-            terminal.Document($"\nmend it with: {report.Cure}");
+            terminal.Document($"\nfix it with: {report.Cure}");
     }
 }
 

@@ -9,8 +9,8 @@ internal static class ExecCommand
     public static Command Create(Binder bind)
     {
         var service = new Argument<string?>("SERVICE") { Description = "The service", Arity = ArgumentArity.ZeroOrOne };
-        var rest = new Argument<string[]>("COMMAND") { Description = "What others would run", Arity = ArgumentArity.ZeroOrMore };
-        var command = new Command("exec", "Refused, with the reason and the way: nothing is run in an instance") { service, rest };
+        var rest = new Argument<string[]>("COMMAND") { Description = "What other tools would run", Arity = ArgumentArity.ZeroOrMore };
+        var command = new Command("exec", "Refused, with the reason and an alternative: nothing is run in an instance") { service, rest };
         command.TreatUnmatchedTokensAsErrors = false;
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
@@ -18,9 +18,9 @@ internal static class ExecCommand
             string[] words = [result.GetValue(service) ?? "", .. result.GetValue(rest) ?? [], .. result.UnmatchedTokens];
             string name = words.FirstOrDefault(word => word.Length > 0 && word[0] != '-') ?? "SERVICE";
             throw new RefusedException(
-                "nothing is run in an instance: it is never changed after it was made, and what is done in it by hand would be on no "
-                    + "record and gone with the next release; "
-                + $"see what it wrote with 'ingot logs {name}', how it is with 'ingot ps {name}', "
+                "nothing is run in an instance: it never changes after it was made, and anything done in it by hand would be "
+                    + "unrecorded and lost with the next release; "
+                + $"see what it wrote with 'ingot logs {name}', its state with 'ingot ps {name}', "
                 + "and try things in a copy of its image: 'docker run --rm -it --entrypoint sh "
                     + $"{await ImageAsync(context, name, cancellationToken)}'");
         }));

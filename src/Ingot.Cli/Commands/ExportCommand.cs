@@ -25,7 +25,7 @@ internal static class ExportCommand
         };
         format.AcceptOnlyFromAmong(s_formats);
         var platform =
-            Symbols.Platform("The image of an index; without it oci and oci-archive take all that are here, the others this host's");
+            Symbols.Platform("The image of an index; without it oci and oci-archive take all that are stored here, the others this host's");
         var command = new Command("export", "Write an image of the local store for other programs; the same image gives the same bytes")
         {
             name, destination, format, platform,

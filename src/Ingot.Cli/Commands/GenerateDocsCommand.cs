@@ -50,7 +50,7 @@ internal static class GenerateDocsCommand
     public static Command Create(Binder bind)
     {
         var directory = new Argument<string>("DIR");
-        var command = new Command("generate-docs", "Write the documents that are made from the program") { directory };
+        var command = new Command("generate-docs", "Write the documents that are generated from the program") { directory };
         command.Hidden = true;
         command.SetAction(bind((context, result, _) =>
         {
@@ -93,11 +93,11 @@ internal static class GenerateDocsCommand
 
     private static string Commands(IReadOnlyList<CommandPage> pages)
     {
-        var text = new StringBuilder("# Commands\n\n*Made by `scripts/generate-docs` from the program; change that.*\n\n");
-        text.Append("`--output json` prints data as JSON, in the shapes of `docs/schemas/`, and so every error of the program.\n");
+        var text = new StringBuilder("# Commands\n\n*Generated from the program by `scripts/generate-docs`; change that instead.*\n\n");
+        text.Append("`--output json` prints data as JSON, in the shapes of `docs/schemas/`, and every error too.\n");
         text.Append(
-            "An option that a command does not have is an error; `--` before an argument that begins with a dash says that it is one.\n");
-        text.Append("\n| Exit code | Says |\n|---|---|\n");
+            "An option that a command does not have is an error; put `--` before an argument that begins with a dash.\n");
+        text.Append("\n| Exit code | Meaning |\n|---|---|\n");
         foreach (var (code, meaning) in ExitCode.All)
             text.Append(CultureInfo.InvariantCulture, $"| {code} | {meaning} |\n");
         text.Append("\n## Every command\n");

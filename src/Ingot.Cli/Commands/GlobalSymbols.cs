@@ -10,7 +10,7 @@ internal sealed class GlobalSymbols
 
     public Option<string?> Directory { get; } = new("-C")
     {
-        Description = "Work in this directory, which is then the project's; without it the project is that of the nearest directory above",
+        Description = "Work in this directory, which is then the project's; without it the nearest directory above that has a project",
         HelpName = "DIR",
         Recursive = true,
     };

@@ -17,7 +17,7 @@ internal static class HistoryCommand
         var name = new Argument<string>("IMAGE") { Description = "name[:tag][@digest] in the local store" };
         var platform = Symbols.Platform("The image of an index; this host's when left out");
         var full = new Option<bool>("--full") { Description = "Whole instructions and digests" };
-        var command = new Command("history", "The instructions an image was made by, with the layer each left; the first first")
+        var command = new Command("history", "The instructions that made an image, with the layer each one left, oldest first")
         {
             name, platform, full,
         };

@@ -22,7 +22,7 @@ internal static class InitCommand
         var directory = new Argument<string?>("DIR") { Description = "The project's directory", Arity = ArgumentArity.ZeroOrOne };
         var dryRun = new Option<bool>("--dry-run") { Description = "Print the file, and write nothing" };
         var command = new Command("init",
-            "Write a first ingot.yaml from the Dockerfiles that are there; a file that exists is never changed")
+            "Write a first ingot.yaml from the Dockerfiles it finds; an existing file is never changed")
         {
             directory, dryRun,
         };
@@ -49,7 +49,7 @@ internal static class InitCommand
     }
 
     private static InvalidInputException Exists(string path) =>
-        new("exists", $"'{ProjectFiles.Name(path)}' exists, and is not overwritten",
+        new("exists", $"'{ProjectFiles.Name(path)}' already exists and is not overwritten",
             "remove it first, or change it yourself: docs/ingot-yaml.md");
 
     private static List<FoundDockerfile> Find(ProjectDirectory files)

@@ -10,7 +10,7 @@ namespace Ingot.Cli.Commands;
 /// <summary><c>ingot keys create|list|export|trust|retire|rotate</c>.</summary>
 internal static class KeysCommands
 {
-    public static Command Create(Binder bind) => new("keys", "The key that signs evidence, and the keys that are believed")
+    public static Command Create(Binder bind) => new("keys", "The key that signs evidence, and the keys that are trusted")
     {
         CreateCreate(bind), CreateList(bind), CreateExport(bind), CreateTrust(bind), CreateRetire(bind), CreateRotate(bind),
     };
@@ -42,7 +42,7 @@ internal static class KeysCommands
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new InvalidInputException(
-                code, $"{who} '{path}', which cannot be read: {IngotException.ReasonOf(e)}", "make it readable for who runs this");
+                code, $"{who} '{path}', which cannot be read: {IngotException.ReasonOf(e)}", "make it readable by the user who runs this");
         }
     }
 
@@ -108,12 +108,12 @@ internal static class KeysCommands
         var file = new Argument<string>("FILE") { Description = "A public key in PEM" };
         var roles = new Option<string[]>("--role")
         {
-            Description = $"What it may say: {string.Join(", ", KeyRole.Names)}, or a predicate type; may be repeated",
+            Description = $"What it may attest: {string.Join(", ", KeyRole.Names)}, or a predicate type; may be repeated",
             HelpName = "ROLE",
             Required = true,
         };
         var command = new Command("trust",
-            "Believe evidence that another key signed, in the roles given; said again, the roles are these from then on")
+            "Trust evidence that another key signed, in the given roles; repeating the command replaces the roles")
         {
             name, file, roles,
         };
@@ -134,7 +134,7 @@ internal static class KeysCommands
     {
         var key = new Argument<string>("KEY") { Description = "Its name, or its id" };
         var why = Why();
-        var command = new Command("retire", "Believe a key no longer, for good: admissions that rest on its word alone fall") { key, why };
+        var command = new Command("retire", "Stop trusting a key, for good: admissions that rest on its word alone fall") { key, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             await using var keys = await KeyAccess.OpenAsync(context, cancellationToken);
@@ -151,7 +151,7 @@ internal static class KeysCommands
     {
         var why = Why();
         var command = new Command("rotate",
-            "Retire the signing key of this home and make a new one; what the old one signed is to be signed again with 'ingot up'")
+            "Retire the signing key of this home and make a new one; sign what the old one signed again with 'ingot up'")
         {
             why,
         };

@@ -27,13 +27,13 @@ internal static class LogCommands
     {
         var tail = new Option<int?>("--tail")
         {
-            Description = $"The newest N entries, at most {Largest}; {DefaultTail} when nothing is said",
+            Description = $"The newest N entries, at most {Largest}; {DefaultTail} by default",
             HelpName = "N",
         };
         var from = new Option<long?>("--from") { Description = "Everything from this entry on", HelpName = "N" };
-        var follow = new Option<bool>("--follow") { Description = "Go on with what happens from now on" };
+        var follow = new Option<bool>("--follow") { Description = "Keep printing what happens from now on" };
         var all = new Option<bool>("--all") { Description = "Also the steps in between: intents and acknowledgements of rollouts" };
-        var command = new Command("show", "Tell what happened, the newest last") { tail, from, follow, all };
+        var command = new Command("show", "Show what happened, the newest last") { tail, from, follow, all };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var log = new LogReader(await context.ConnectAsync(cancellationToken, start: false), context.Terminal, result.GetValue(all));
@@ -60,11 +60,11 @@ internal static class LogCommands
         var against = new Option<FileInfo[]>("--against")
         {
             Description =
-                "A checkpoint kept from before, as 'log checkpoint' prints it: the ledger must continue it. May be given several times",
+                "A checkpoint kept earlier, as 'log checkpoint' prints it: the ledger must continue it. May be given several times",
             HelpName = "FILE",
         };
         var command = new Command("verify",
-            "Recompute the tree, the signatures and the tables from storage alone, and name what does not match") { against };
+            "Recompute the tree, the signatures and the tables from storage alone, and report what does not match") { against };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var notes = (result.GetValue(against) ?? []).Select(file => (file.Name, Note: ReadNote(file))).ToList();
@@ -108,7 +108,7 @@ internal static class LogCommands
         }
         catch (FormatException e)
         {
-            throw new InvalidInputException("against", $"'{name}' is no checkpoint of this log: {e.Message}",
+            throw new InvalidInputException("against", $"'{name}' is not a checkpoint of this log: {e.Message}",
                 "a file that 'ingot log checkpoint' printed for this log");
         }
     }
@@ -125,7 +125,7 @@ internal static class LogCommands
     private static Command CreateCheckpoint(Binder bind)
     {
         var command = new Command("checkpoint",
-            "Print the newest signed checkpoint: kept elsewhere, it shows one day that nothing before it was changed or cut off");
+            "Print the newest signed checkpoint: kept elsewhere, it can later prove that nothing before it was changed or cut off");
         command.SetAction(bind(async (context, _, cancellationToken) =>
         {
             context.Terminal.Document((await CheckpointAsync(context, cancellationToken)).TrimEnd('\n'));
@@ -166,7 +166,7 @@ internal static class LogCommands
     {
         var why = new Option<string>("--why") { Description = "The reason, for the record", HelpName = "TEXT", Required = true };
         var command = new Command("accept-loss",
-            "Go on with a ledger that lost entries this home remembers, when no backup has them; recorded with your name") { why };
+            "Continue with a ledger that lost entries this home remembers, when no backup has them; recorded with your name") { why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             if (LocalServer.Configured is { } server)
@@ -176,8 +176,8 @@ internal static class LogCommands
             HomeDirectory.Check(context.Home.Directory);
             var entry = await LedgerStore.AcceptLossAsync(context.Home.Server, TimeProvider.System, Principal.NameOf(Environment.UserName),
                 ReasonOf(result.GetRequiredValue(why)), cancellationToken);
-            context.Terminal.Line($"the loss is on the record as entry {entry.Seq}: checkpoints that were kept from what is lost will not "
-                + "verify any more, and that entry says why");
+            context.Terminal.Line($"the loss is on the record as entry {entry.Seq}: checkpoints that were kept of what is lost no longer "
+                + "verify, and that entry says why");
             return ExitCode.Done;
         }));
         return command;
@@ -185,7 +185,7 @@ internal static class LogCommands
 
     private static string ReasonOf(string why) => PlainText.IsPlain(why) && why.Length is > 0 and <= Largest
         ? why
-        : throw new InvalidInputException("why", "the reason is not one line of characters that can be seen",
+        : throw new InvalidInputException("why", "the reason is not one line of visible characters",
             $"a sentence of at most {Largest} characters");
 
     private static void Print(Terminal terminal, VerifyReply report, int against)

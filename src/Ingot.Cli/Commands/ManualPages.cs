@@ -19,7 +19,7 @@ internal static partial class ManualPages
     private static string Write(CommandPage page)
     {
         StringBuilder text = new();
-        text.Append(".\\\" Made by scripts/generate-docs from the program; change that.\n");
+        text.Append(".\\\" Generated from the program by scripts/generate-docs; change that instead.\n");
         text.Append($".TH {Escape(NameOf(page).ToUpperInvariant())} 1 \"\" \"ingot {Application.Version}\" \"Ingot\"\n");
         text.Append($".SH NAME\n{Escape(NameOf(page))} \\- {Escape(Summary(page.Command.Description))}\n");
         text.Append($".SH SYNOPSIS\n.B {Escape(page.Synopsis)}\n[\\fIOPTION\\fR]...\n");
@@ -53,7 +53,7 @@ internal static partial class ManualPages
     {
         text.Append(".SH OPTIONS\n");
         if (page.Path.Length > 0)
-            text.Append("Those of\n.BR ingot (1)\nbelong to every command.\n");
+            text.Append("Those of\n.BR ingot (1)\napply to every command.\n");
         foreach (var option in page.Options)
         {
             string names = string.Join(", ", CommandPage.NamesOf(option).Select(name => $"\\fB{Escape(name)}\\fR"));

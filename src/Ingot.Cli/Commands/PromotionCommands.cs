@@ -47,8 +47,8 @@ internal static class PromotionCommands
     {
         var image = new Argument<string>("IMAGE") { Description = "name[:tag][@digest]" };
         var why = Why();
-        var command = new Command("revoke", "Take back every promotion of an image: no stage admits it, no rollout goes on to it, "
-            + "no rollback goes back to it; what serves goes on until another version is deployed") { image, why };
+        var command = new Command("revoke", "Withdraw every promotion of an image: no stage admits it, no rollout moves to it, "
+            + "no rollback returns to it; what serves it continues until another version is deployed") { image, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             using var server = await context.ConnectAsync(cancellationToken);

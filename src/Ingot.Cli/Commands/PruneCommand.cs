@@ -21,7 +21,7 @@ internal static class PruneCommand
         var registry = new Option<bool>("--registry")
         {
             Description =
-                "What the registry of this home no longer needs: blobs that nothing names or builds with, uploads that nobody finished",
+                "What the registry of this home no longer needs: blobs that nothing refers to or builds with, unfinished uploads",
         };
         var keep = new Option<string>("--keep-storage")
         {
@@ -31,7 +31,7 @@ internal static class PruneCommand
         };
         var older = new Option<string>("--older-than")
         {
-            Description = "Remove what was not used for this long, such as 30d or 12h",
+            Description = "Remove what has not been used for this long, such as 30d or 12h",
             HelpName = "DURATION",
         };
         var all = new Option<bool>("--all") { Description = "Remove everything that no running build uses" };
@@ -55,14 +55,14 @@ internal static class PruneCommand
     private static async Task<CachePruneReport> PruneAsync(CommandContext context, Asked asked, CancellationToken cancellationToken)
     {
         if (!asked.Cache && !asked.Registry)
-            throw new InvalidInputException("prune", "it is not said what to prune",
+            throw new InvalidInputException("prune", "say what to prune",
                 "'ingot prune --cache' prunes the cache of builds, 'ingot prune --registry' what the registry no longer needs");
 
         var policy = Policy(asked.Keep, asked.Older, asked.All) with { DryRun = asked.DryRun };
         if (!asked.Registry)
             return await CacheKeeper.PruneAsync(context.Host, policy, cancellationToken);
         if (asked.Keep is not null && !asked.Cache)
-            throw new InvalidInputException("prune", "'--keep-storage' bounds the cache, and only '--registry' was said",
+            throw new InvalidInputException("prune", "'--keep-storage' bounds the cache, and only '--registry' was given",
                 "add '--cache', or leave it out");
 
         var given = await RegistryAsync(context, policy, cancellationToken);

@@ -22,13 +22,13 @@ internal static class RegistryCommands
         var compression = new Option<string?>("--compression")
         {
             Description =
-                "Compress the layers so, gzip or zstd; diff ids stay, digests change, and evidence, which speaks of digests, stays behind",
+                "Compress the layers with gzip or zstd; diff ids stay, digests change, and evidence, which is about digests, stays behind",
             HelpName = "NAME",
         };
         compression.AcceptOnlyFromAmong(LayerCompression.Gzip.Name, LayerCompression.Zstandard.Name);
         var shared = new TransferSymbols("Push this image of an index");
         var command = new Command("push",
-            "Push an image of the local store and its evidence to a registry; how it was built here is signed and goes along")
+            "Push an image of the local store and its evidence to a registry, with signed provenance if it was built here")
         {
             name, target, compression,
         };
@@ -38,7 +38,7 @@ internal static class RegistryCommands
             var options = shared.Read(result);
             var reference = Parse(result.GetRequiredValue(target));
             if (reference.Digest is not null)
-                throw new InvalidInputException("reference", $"'{reference}' has a digest, which the image has of itself", "push to a tag");
+                throw new InvalidInputException("reference", $"'{reference}' has a digest, which follows from the image", "push to a tag");
             var layout = new OciLayout(context.Home.Content);
             var found = await context.LocalImages.FindAsync(result.GetRequiredValue(name), cancellationToken);
             var digest = options.AllPlatforms
@@ -101,7 +101,7 @@ internal static class RegistryCommands
     public static Command CreateCopy(Binder bind)
     {
         var source = new Argument<string>("SRC") { Description = "The reference to copy" };
-        var target = new Argument<string>("DST") { Description = "Where to; the source's tag when it has none" };
+        var target = new Argument<string>("DST") { Description = "Where to copy it; the source's tag when it has none" };
         var shared = new TransferSymbols("Copy this image of an index; this host's when left out");
         var command = new Command("copy",
             "Copy an image and its evidence from one registry to another, without storing it here") { source, target };
@@ -113,7 +113,7 @@ internal static class RegistryCommands
             string written = result.GetRequiredValue(target);
             var to = Parse(written);
             if (to.Digest is not null)
-                throw new InvalidInputException("reference", $"'{to}' has a digest, which the image has of itself", "copy to a tag");
+                throw new InvalidInputException("reference", $"'{to}' has a digest, which follows from the image", "copy to a tag");
             // The tag that was added for want of one gives way to the source's.
             string? tag = Reference.Parse(written).Tag ?? from.Tag;
 
@@ -171,7 +171,7 @@ internal static class RegistryCommands
     {
         byte[] bytes = await store.ReadRequiredAsync(digest, cancellationToken);
         if (MediaType.IsIndex(Image.MediaTypeOf(digest, bytes)))
-            throw new InvalidInputException("compression", "an index is not compressed anew", "push one image at a time: --platform");
+            throw new InvalidInputException("compression", "an index is not compressed again", "push one image at a time: --platform");
 
         var image = await Image.LoadAsync(store, digest, cancellationToken: cancellationToken);
         return (await Recompression.ConvertAsync(store, image, compression, cancellationToken)).Digest;
@@ -188,7 +188,7 @@ internal sealed class TransferSymbols(string platform)
     private readonly Option<bool> _all = new("--all-platforms") { Description = "The whole index, with the images of every platform" };
     private readonly Option<bool> _noEvidence = new("--no-evidence")
     {
-        Description = "Leave behind what is said about the image: signatures, bills of materials, test results",
+        Description = "Leave behind the evidence about the image: signatures, bills of materials, test results",
     };
     private readonly Option<string[]> _insecure = Symbols.InsecureRegistry();
 

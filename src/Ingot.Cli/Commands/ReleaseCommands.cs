@@ -19,7 +19,7 @@ internal static class ReleaseCommands
         };
         var overrideQuarantine = new Option<bool>("--override")
         {
-            Description = "Release a digest although it is quarantined; recorded with your name",
+            Description = "Release a digest even though it is quarantined; recorded with your name",
         };
         var why = new Option<string>("--why")
         {
@@ -58,7 +58,7 @@ internal static class ReleaseCommands
             DefaultValueFactory = _ => "rolled back by hand",
         };
         var command = new Command("rollback",
-            "Give the traffic back to the generation before, at once; the digest left is quarantined with its settings")
+            "Give the traffic back to the previous generation at once; the digest that is left is quarantined with its settings")
         {
             service, stage, why,
         };
@@ -80,7 +80,7 @@ internal static class ReleaseCommands
     public static Command CreatePause(Binder bind) =>
         CreatePause(bind, "pause", "Hold a rollout where it is; the judge still runs and may abort it", paused: true);
 
-    public static Command CreateResume(Binder bind) => CreatePause(bind, "resume", "Let a paused rollout go on", paused: false);
+    public static Command CreateResume(Binder bind) => CreatePause(bind, "resume", "Let a paused rollout continue", paused: false);
 
     public static Command CreateDown(Binder bind)
     {
@@ -189,7 +189,7 @@ internal static class ReleaseCommands
                     + (rollout.Reason is { } why ? $": {why}" : "")),
             RolloutEnd.Done => terminal.Good($"{name} serves generation {rollout.Generation}"),
             RolloutEnd.Detached => $"{name}: rollout {rollout.Id} goes on; {RolloutFollower.WaysOf(rollout)}",
-            RolloutEnd.TimedOut => terminal.Bad($"{name}: the time is over while rollout {rollout.Id} is in {rollout.State} at "
+            RolloutEnd.TimedOut => terminal.Bad($"{name}: timed out while rollout {rollout.Id} is in {rollout.State} at "
                 + $"{rollout.Share} %; it goes on; {RolloutFollower.WaysOf(rollout)}"),
             RolloutEnd.Paused => terminal.Bad($"{name}: paused: {rollout.Reason}"),
             _ => terminal.Bad($"{name}: went back: {rollout.Reason}"),

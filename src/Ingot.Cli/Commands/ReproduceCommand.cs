@@ -19,13 +19,13 @@ internal static class ReproduceCommand
     {
         var name = new Argument<string>("IMAGE")
         {
-            Description = "An image that was built on this host, or one of a registry with signed provenance: name[:tag][@digest]",
+            Description = "An image that was built on this host, or one in a registry with signed provenance: name[:tag][@digest]",
         };
-        var times = new Option<int>("--times") { Description = "How often it is built", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var times = new Option<int>("--times") { Description = "How many times to build it", DefaultValueFactory = _ => 1, HelpName = "N" };
         var symbols = new StepAccessSymbols();
         var insecure = Symbols.InsecureRegistry();
         var command = new Command("reproduce", "Build an image again from its record or its signed provenance and compare: "
-            + "what differs is named with file, instruction, cause and cure; a match is signed")
+            + "differences are reported with file, instruction, cause and cure; a match is signed")
         {
             name, times, symbols.Secrets, symbols.Ssh, symbols.Allow, insecure,
         };
@@ -103,7 +103,7 @@ internal static class ReproduceCommand
             return;
         }
 
-        terminal.Line($"{report.Image} became another image, built from {report.Sources}:");
+        terminal.Line($"{report.Image} came out different, built from {report.Sources}:");
         string? layer = null;
         foreach (var difference in report.Differences)
         {

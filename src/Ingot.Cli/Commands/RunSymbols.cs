@@ -33,7 +33,7 @@ internal sealed partial class RunSymbols
     };
     private readonly Option<string[]> _limits = new("--ulimit")
     {
-        Description = "A limit of the processes of RUN instructions; -1 is none",
+        Description = "A limit for the processes of RUN instructions; -1 is none",
         HelpName = "NAME=SOFT[:HARD]",
     };
 

@@ -26,7 +26,7 @@ internal static class ServeCommand
         };
         var closed = new Option<bool>("--no-anonymous-read")
         {
-            Description = "Ask for a token before images are read, too; writing always takes one",
+            Description = "Require a token to read images, too; writing always needs one",
         };
         var hosts = new Option<string[]>("--host")
         {
@@ -36,7 +36,7 @@ internal static class ServeCommand
         };
         var sparse = new Option<string[]>("--sparse")
         {
-            Description = "Repositories (a pattern with *) whose indexes may name images that are not there; by default none",
+            Description = "Repositories (a pattern with *) whose indexes may name images that are missing; by default none",
             HelpName = "PATTERN",
         };
         var command = new Command("serve", "Run the registry, the ledger, the API and the controller in this process")
@@ -45,11 +45,11 @@ internal static class ServeCommand
         };
         var install = new Option<bool>("--install")
         {
-            Description = "Have systemd run the server, with these options, now and after every start of the host",
+            Description = "Have systemd run the server, with these options, now and whenever the host starts",
         };
         var uninstall = new Option<bool>("--uninstall")
         {
-            Description = "Undo '--install': the server ends, services go on, the data stays",
+            Description = "Undo '--install': the server stops, services keep running, the data stays",
         };
         command.Add(install);
         command.Add(uninstall);
@@ -60,7 +60,7 @@ internal static class ServeCommand
                 throw new InvalidInputException("listen", $"'{text}' is not an address and port to listen on",
                     "expected for example 127.0.0.1:7070");
             if (result.GetValue(install) && result.GetValue(uninstall))
-                throw new InvalidInputException("install", "'--install' and '--uninstall' contradict each other", "one of them");
+                throw new InvalidInputException("install", "'--install' and '--uninstall' contradict each other", "leave one out");
             var unit = new ServerUnit(new Systemd(), context.Terminal);
             var local = new LocalServer(context.Home, context.Terminal);
             if (result.GetValue(uninstall))

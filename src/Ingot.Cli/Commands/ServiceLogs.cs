@@ -13,7 +13,7 @@ internal static class ServiceLogs
     {
         var service = new Argument<string>("SERVICE") { Description = "The service's name in the project" };
         var stage = new Option<string?>("--stage") { Description = "Only at this stage", HelpName = "STAGE" };
-        var follow = new Option<bool>("--follow", "-f") { Description = "Wait for more, also of instances that come later, until Ctrl-C" };
+        var follow = new Option<bool>("--follow", "-f") { Description = "Wait for more, also from instances started later, until Ctrl-C" };
         var tail = new Option<string>("--tail")
         {
             Description = "How many of the last lines of each instance, or 'all'",
@@ -67,7 +67,7 @@ internal static class ServiceLogs
     internal static int? Tail(string text) => text == "all"
         ? null
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int lines) ? lines
-        : throw new InvalidInputException("tail", $"'{text}' is no number of lines", "one such as 100, or 'all'");
+        : throw new InvalidInputException("tail", $"'{text}' is not a number of lines", "one such as 100, or 'all'");
 
     /// <summary>A time, or one as long ago as a duration says; null for the beginning.</summary>
     internal static DateTimeOffset? Since(string? text, DateTimeOffset now)
@@ -79,7 +79,7 @@ internal static class ServiceLogs
         return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
             && text.Contains('-', StringComparison.Ordinal)
             ? time
-            : throw new InvalidInputException("since", $"'{text}' is no time",
+            : throw new InvalidInputException("since", $"'{text}' is not a time",
                 "one such as 2026-01-31T12:00:00Z, or as long ago as 10m or 2h");
     }
 }

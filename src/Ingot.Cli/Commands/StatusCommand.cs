@@ -62,7 +62,7 @@ internal static class StatusCommand
                     $"{service.Stage}/{service.Service}: {service.Withdrawn}; it goes on serving until another version is deployed"));
             if (service.Left)
                 terminal.Line($"{service.Stage}/{service.Service} is no longer in the project: "
-                    + $"it runs on until 'ingot down --service {service.Service} --stage {service.Stage}'");
+                    + $"it keeps running until 'ingot down --service {service.Service} --stage {service.Stage}'");
             foreach (string trouble in service.Troubles)
                 terminal.Line(terminal.Bad($"{service.Stage}/{service.Service}: {trouble}"));
             foreach (var warm in service.Warm)
@@ -85,8 +85,8 @@ internal static class StatusCommand
     }
 
     private static string Standing(GenerationStatus warm) => warm.Withdrawn is null
-        ? $"stands warm with {(warm.Instances == 1 ? "1 instance" : $"{warm.Instances} instances")}"
-        : $"cannot be gone back to: {warm.Withdrawn}";
+        ? $"is kept warm with {(warm.Instances == 1 ? "1 instance" : $"{warm.Instances} instances")}"
+        : $"cannot be rolled back to: {warm.Withdrawn}";
 
     internal static async Task<StatusReply> FetchAsync(CommandContext context, string? service, CancellationToken cancellationToken)
     {

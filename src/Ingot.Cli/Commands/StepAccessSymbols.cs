@@ -9,8 +9,8 @@ internal sealed class StepAccessSymbols
 {
     public Option<string[]> Secrets { get; } = new("--secret")
     {
-        Description = "A secret that steps may mount, from a file or a variable; it gets into no layer, history or record. exempt: "
-            + "its value is an ordinary word, and is neither looked for nor covered",
+        Description = "A secret that steps may mount, from a file or a variable; it never gets into a layer, history or record. exempt: "
+            + "its value is an ordinary word, which is neither searched for nor masked",
         HelpName = "id=ID[,src=FILE|,env=NAME][,exempt]",
     };
 
@@ -30,7 +30,7 @@ internal sealed class StepAccessSymbols
     {
         string[] allowed = result.GetValue(Allow) ?? [];
         foreach (var right in allowed.Where(r => r is not (StepAccess.InsecureEntitlement or StepAccess.HostNetworkEntitlement)))
-            throw new InvalidInputException("allow", $"'{right}' is nothing that can be allowed",
+            throw new InvalidInputException("allow", $"'{right}' is not something that can be allowed",
                 Suggestion.For(right, [StepAccess.InsecureEntitlement, StepAccess.HostNetworkEntitlement])
                     ?? $"{StepAccess.HostNetworkEntitlement} or {StepAccess.InsecureEntitlement}");
 

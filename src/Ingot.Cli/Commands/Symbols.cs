@@ -9,7 +9,7 @@ internal static class Symbols
 {
     public static Option<string[]> InsecureRegistry() => new("--insecure-registry")
     {
-        Description = "A registry that speaks plain http; this host's own need not be named",
+        Description = "A registry that speaks plain http; registries on this host need not be listed",
         HelpName = "HOST[:PORT]",
     };
 

@@ -19,7 +19,7 @@ internal static class TestCommand
             HelpName = "FILE",
             Required = true,
         };
-        var command = new Command("test", "Run goss tests against an image: on its files, and in a sandbox of it") { name, file };
+        var command = new Command("test", "Run goss tests against an image: on its files, and in a sandbox") { name, file };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             var (found, image) = await ImagesCommands.FindAsync(context, result.GetRequiredValue(name), cancellationToken);

@@ -10,14 +10,14 @@ namespace Ingot.Cli.Commands;
 internal static class TokensCommands
 {
     public static Command Create(Binder bind) => new("tokens",
-        "Who may ask this server for what: one token is one person or program, and every word is recorded under its name")
+        "Who may do what on this server: a token is for one person or program, and everything it does is recorded under its name")
     {
         CreateCreate(bind), CreateList(bind), CreateRevoke(bind),
     };
 
     private static Command CreateCreate(Binder bind)
     {
-        var name = Name("Whose it will be; a name is given once, and never to somebody else");
+        var name = Name("Whose it will be; a name is used once, and never given to anybody else");
         var roles = new Option<string[]>("--role")
         {
             Description = "What it may do, viewer when left out: viewer, publisher, approver, releaser or administrator; may be repeated",
@@ -29,7 +29,7 @@ internal static class TokensCommands
             HelpName = "TIME",
         };
         var command = new Command("create",
-            "Make a token and print it, this once: give it to its owner, who shows it as INGOT_TOKEN or as the password of 'docker login'")
+            "Make a token and print it once: give it to its owner, who uses it as INGOT_TOKEN or as the password for 'docker login'")
         {
             name, roles, expires,
         };
@@ -55,7 +55,7 @@ internal static class TokensCommands
 
     private static Command CreateList(Binder bind)
     {
-        var command = new Command("list", "Every token that was made, and what became of it");
+        var command = new Command("list", "Every token that was made, and its state");
         command.SetAction(bind(async (context, _, cancellationToken) =>
         {
             using var server = await context.ConnectAsync(cancellationToken);
@@ -74,7 +74,7 @@ internal static class TokensCommands
             HelpName = "TEXT",
             DefaultValueFactory = _ => "by hand",
         };
-        var command = new Command("revoke", "Take a token back, at once; the name stays taken") { name, why };
+        var command = new Command("revoke", "Revoke a token at once; its name stays taken") { name, why };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
             using var server = await context.ConnectAsync(cancellationToken);

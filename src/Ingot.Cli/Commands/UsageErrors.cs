@@ -162,7 +162,7 @@ internal sealed class UsageErrors
         else if (result.Tokens is [])
             Add($"'{name}' needs a value: {value}", Text(option.Description));
         else if (result.Tokens.Count > option.Arity.MaximumNumberOfValues)
-            Add($"'{name}' was given {result.Tokens.Count} times, and can be given once");
+            Add($"'{name}' was given {result.Tokens.Count} times, and can be given only once");
         else if (allowed.Count > 0)
             Add($"'{given}' is not a value of '{name}'", Suggestion.For(given, allowed) ?? $"one of: {string.Join(", ", allowed)}");
         else
@@ -180,7 +180,7 @@ internal sealed class UsageErrors
         type = Nullable.GetUnderlyingType(type) ?? type;
         return type == typeof(bool) ? "true or false"
             : type == typeof(int) || type == typeof(long) ? "a whole number"
-            : "of the form that is expected";
+            : "of the expected form";
     }
 
     // What fits beside an error; the help has all of it.

@@ -18,7 +18,7 @@ internal static class VersionCommand
             if (!context.Terminal.TryJson(report, VersionJson.Default.VersionReport))
             {
                 context.Terminal.Line($"ingot    {report.Version}");
-                context.Terminal.Line($"commit   {report.Commit ?? "not known: this is a build for development"}");
+                context.Terminal.Line($"commit   {report.Commit ?? "not known: this is a development build"}");
                 context.Terminal.Line($"runtime  {report.Runtime}, {report.Platform}");
             }
 

@@ -12,7 +12,7 @@ internal sealed record WaitOptions(bool Detach = false, TimeSpan? Timeout = null
 /// <summary>The options of commands that begin rollouts.</summary>
 internal sealed class WaitSymbols
 {
-    private readonly Option<bool> _wait = new("--wait") { Description = "Wait until the rollout has ended; so it is also without this" };
+    private readonly Option<bool> _wait = new("--wait") { Description = "Wait until the rollout has ended; this is the default" };
     private readonly Option<bool> _detach = new("--detach")
     {
         Description = "Begin the rollout and do not wait for it: 'ingot status' shows how it goes",
@@ -43,5 +43,5 @@ internal sealed class WaitSymbols
     private static TimeSpan? ReadTimeout(string? text) => text is null
         ? null
         : Quantity.Duration(text) is { } time && time > TimeSpan.Zero ? time
-        : throw new InvalidInputException("timeout", $"'{text}' is no time to wait", "one such as 30s, 10m or 2h");
+        : throw new InvalidInputException("timeout", $"'{text}' is not a time to wait", "one such as 30s, 10m or 2h");
 }

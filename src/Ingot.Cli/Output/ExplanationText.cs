@@ -41,7 +41,7 @@ internal static partial class ExplanationText
             : change.Name is null ? change.Input
             : $"{change.Input} {change.Name}";
         if (change.Input == "below")
-            return $"{what} are others: a step before it came to another result";
+            return $"{what} have changed: an earlier step had a different result";
         return (change.Before, change.After) switch
         {
             (null, { } after) => $"{what} is new: {Shown(WithoutTime(after))}",

@@ -16,7 +16,7 @@ internal sealed record SarifLog([property: JsonPropertyName("$schema")] string S
             new SarifConfiguration(Level(check.Severity))))];
         // What the parser says has no row in the table of checks.
         rules.AddRange(diagnostics.Where(d => rules.All(rule => rule.Id != d.Code)).DistinctBy(d => d.Code).Select(d => new SarifRule(
-            d.Code, new SarifText("The file is not as it must be."), new SarifText("See docs/dockerfile.md."),
+            d.Code, new SarifText("The file is not valid."), new SarifText("See docs/dockerfile.md."),
             new SarifConfiguration(Level(d.Severity)))));
 
         SarifDriver driver = new("ingot", Application.Version, rules);

@@ -10,7 +10,7 @@ internal sealed record BuildExport(string Type, string Destination)
     /// <summary>The destination that is standard output.</summary>
     public const string StandardOutput = "-";
 
-    private const string InStore = "the image is in the local store in any case; 'ingot push' brings it to a registry";
+    private const string InStore = "the image is in the local store in any case; 'ingot push' sends it to a registry";
 
     private static readonly string[] s_types = ["local", "tar", "oci", "docker"];
     private static readonly string[] s_keys = ["type", "dest"];
@@ -32,7 +32,7 @@ internal sealed record BuildExport(string Type, string Destination)
         var fields = Fields(text);
         string type = fields.GetValueOrDefault("type") ?? throw Wrong(text, "it has no type");
         if (!s_types.Contains(type))
-            throw Wrong(text, $"'{type}' is no type of it", type is "image" or "registry" ? InStore : Suggestion.For(type, s_types));
+            throw Wrong(text, $"there is no type '{type}'", type is "image" or "registry" ? InStore : Suggestion.For(type, s_types));
         string destination = fields.GetValueOrDefault("dest") is { Length: > 0 } given ? given : throw Wrong(text, "it has no destination");
         if (destination == StandardOutput && type == "local")
             throw Wrong(text, "a directory cannot be written to standard output", "use type=tar");
@@ -46,9 +46,9 @@ internal sealed record BuildExport(string Type, string Destination)
         {
             string[] parts = field.Split('=', 2);
             if (parts.Length < 2 || !s_keys.Contains(parts[0]))
-                throw Wrong(text, $"'{parts[0]}' is no part of it", Suggestion.For(parts[0], s_keys));
+                throw Wrong(text, $"it has no field '{parts[0]}'", Suggestion.For(parts[0], s_keys));
             if (!fields.TryAdd(parts[0], parts[1]))
-                throw Wrong(text, $"'{parts[0]}' stands twice");
+                throw Wrong(text, $"'{parts[0]}' appears twice");
         }
 
         return fields;

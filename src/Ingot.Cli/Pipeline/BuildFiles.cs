@@ -79,7 +79,7 @@ internal static class BuildFiles
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new InvalidInputException("output", $"'{option} {path}' cannot be written: {e.Message}",
-                "name a file in a directory that is there");
+                "name a file in a directory that exists");
         }
     }
 }

@@ -57,7 +57,7 @@ internal sealed class BuildRun(ProjectHost host, BuildSubject subject, BuildOpti
             throw new InvalidInputException("platform", "standard input is read once, and each platform needs the Dockerfile",
                 "name a file: -f FILE");
         if (options.IndexAnnotations.Count > 0 && options.Platforms.Count == 1)
-            throw new InvalidInputException("annotation", "an annotation of the index is given, and a build for one platform has none",
+            throw new InvalidInputException("annotation", "an annotation for the index was given, but a build for one platform has none",
                 "give several platforms with --platform, or leave out 'index:'");
     }
 

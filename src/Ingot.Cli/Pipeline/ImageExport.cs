@@ -81,7 +81,7 @@ internal sealed class ImageExport(CommandContext context, LocalImage found, stri
         if (File.Exists(path)
             || (Directory.Exists(path) && !File.Exists(Path.Combine(path, "oci-layout"))
                 && Directory.EnumerateFileSystemEntries(path).Any()))
-            throw new InvalidInputException("destination", $"'{path}' is there and is no OCI layout",
+            throw new InvalidInputException("destination", $"'{path}' exists and is not an OCI layout",
                 "name a new directory, or one that an export made");
 
         if (File.Exists(Path.Combine(path, "oci-layout")))

@@ -21,7 +21,7 @@ internal sealed class ProjectDisplay(Terminal terminal, BuildProgressMode mode =
                 Show(explained);
                 break;
             case ProjectEvent.CachePruned pruned:
-                terminal.Progress($"cache    {BuildDisplay.Bytes(pruned.Removed)} of what was used longest ago were removed, "
+                terminal.Progress($"cache    {BuildDisplay.Bytes(pruned.Removed)} of the least recently used was removed, "
                     + $"{BuildDisplay.Bytes(pruned.Kept)} stay ({CacheKeeper.Variable} is {BuildDisplay.Bytes(pruned.Bound)})");
                 break;
             case ProjectEvent.Tested tested:

@@ -71,7 +71,7 @@ internal sealed class TargetCheck(ProjectDefinition project, Plan plan, TargetRe
             Error(image, null, "which the command line asks for", compression, $"leave '--compression {compression}' out and write "
                 + $"'compression: gzip' at images/{image.Name} in {ProjectDefinition.FileName}");
         else
-            Error(image, said?.Span ?? image.Definition.Span, said is null ? "which is the default" : "as is said here", compression,
+            Error(image, said?.Span ?? image.Definition.Span, said is null ? "which is the default" : "as it says here", compression,
                 $"write 'compression: gzip' at images/{image.Name}");
     }
 

@@ -30,7 +30,7 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
         var tests = GossFiles.Load(directory, project);
         CheckHost(project);
         using var turn = await context.Home.Places.LockAsync($"up {project.Name}", cancellationToken, () => _terminal.Progress(
-            $"up       another 'ingot up' of project {project.Name} is under way on this host: this one begins when that has ended"));
+            $"up       another 'ingot up' of project {project.Name} is running on this host: this one starts when it has ended"));
         if (RunsHere(project))
             await Dockerd.EnsureAsync(context.Home, _terminal, cancellationToken);
         using var server = await context.ConnectAsync(cancellationToken);
@@ -55,7 +55,7 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
     private static void CheckHost(ProjectDefinition project)
     {
         if (RunsHere(project) && UnixPeer.OwnUserId != 0)
-            throw new ToolException("ingot", $"services of this host are run by root, and this is the user '{Environment.UserName}': "
+            throw new ToolException("ingot", $"services on this host are run by root, and this is the user '{Environment.UserName}': "
                 + "run 'sudo ingot up', or name a server with INGOT_SERVER and INGOT_TOKEN; nothing was started");
         if (RunsHere(project) && DockerContext.OfUser.Elsewhere() is { } elsewhere)
             throw new ToolException("docker", $"{elsewhere}; nothing was started");
@@ -75,7 +75,7 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
         _changed |= reply.Changed;
         foreach (var left in reply.Left ?? [])
             context.Terminal.Progress($"service {left.Service} is no longer in the project at {left.Stage}: "
-                + $"it runs on until 'ingot down --service {left.Service} --stage {left.Stage}'");
+                + $"it keeps running until 'ingot down --service {left.Service} --stage {left.Stage}'");
     }
 
     // What the server compares with evidence is taken from where evidence takes it.
@@ -220,7 +220,7 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
             RolloutEnd.TimedOut => $"{terminal.Bad("is not done in time")}: rollout {rollout.Id} is in {rollout.State} at {rollout.Share} "
                 + $"% and goes on; {RolloutFollower.WaysOf(rollout)}",
             RolloutEnd.Detached =>
-                $"goes on without this command: {RolloutFollower.WaysOf(rollout)}; stages after this one are asked by another 'ingot up'",
+                $"goes on without this command: {RolloutFollower.WaysOf(rollout)}; another 'ingot up' asks the stages after this one",
             _ => null,
         };
         if (text is not null)
@@ -230,7 +230,7 @@ internal sealed class UpPipeline(CommandContext context, ProjectHost host, Build
     }
 
     private static string Quarantined(string name, RolloutReply rollout) => rollout.Quarantined
-        ? $"; {rollout.Digest.Short} is quarantined for {name} with these settings: mend the settings, or build a new version; "
+        ? $"; {rollout.Digest.Short} is quarantined for {name} with these settings: fix the settings, or build a new version; "
             + "see 'ingot log show'"
         : "";
 

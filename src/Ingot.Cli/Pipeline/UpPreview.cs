@@ -127,8 +127,8 @@ internal sealed class UpPreview(CommandContext context)
                 _terminal.Line(string.Create(CultureInfo.InvariantCulture, $"  {i + 1}. {release.Moves[i]}"));
         }
 
-        _terminal.Line("nothing was changed: evidence that 'ingot up' makes is not there yet, "
-            + "and stages are asked by the project as it was last applied");
+        _terminal.Line("nothing was changed: evidence that 'ingot up' makes does not exist yet, "
+            + "and stages answer for the project as it was last applied");
     }
 
     private string Word(PlannedRelease release) => release.Outcome switch
@@ -136,6 +136,6 @@ internal sealed class UpPreview(CommandContext context)
         "started" => _terminal.Good("would begin"),
         "unchanged" => "would stay as it is",
         "refused" => _terminal.Bad("would be refused"),
-        _ => "cannot be told yet",
+        _ => "cannot be predicted yet",
     };
 }

@@ -31,7 +31,7 @@ public static class StrictJson
         if (json.StartsWith("\uFEFF"u8))
             throw new FormatException("the document begins with a byte order mark, which JSON does not have");
         if (!Utf8.IsValid(json))
-            throw new FormatException("the document is not UTF-8: readers replace what is not, each in its way");
+            throw new FormatException("the document is not UTF-8: readers replace what is not, each in its own way");
 
         try
         {
@@ -43,7 +43,7 @@ public static class StrictJson
         }
         catch (InvalidOperationException e)
         {
-            throw new FormatException("the document has half of a surrogate pair in its text, which is no character", e);
+            throw new FormatException("the document has half of a surrogate pair in its text, which is not a character", e);
         }
     }
 
@@ -109,7 +109,7 @@ public static class StrictJson
             string folded = Shape.IsKnown ? Fold(name) : name;
             if (!_names.Add(folded))
                 throw new FormatException($"the name '{name}' occurs twice in one "
-                    + $"object{(Shape.IsKnown ? ", or differs from another in case only" : "")}: readers disagree which one counts");
+                    + $"object{(Shape.IsKnown ? ", or differs from another in case only" : "")}: readers disagree on which one counts");
             if (Shape.Foreign(folded) is { } other)
                 throw new FormatException($"it has '{name}', by which others take it for {other}: it cannot be both at once");
             if (Shape.Known(folded) is { } known && known != name)

@@ -60,7 +60,7 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
         return said is null || !MediaType.IsDocument(said) || said == type
             ? type
             : throw new ImageException(
-                $"'{digest}' says that it is '{type}', and is handed out as '{said}': tools would disagree what it is");
+                $"'{digest}' says that it is '{type}', and is handed out as '{said}': tools would disagree on what it is");
     }
 
     /// <summary>The media type of a manifest or index by what it says and looks like;
@@ -90,7 +90,7 @@ public sealed record Image(Digest Digest, Descriptor Descriptor, Manifest Manife
         var config = Parse(manifest.Config.Digest, configBytes, ImageJson.ReadConfig);
         if (config.RootFs.DiffIds.Count != manifest.Layers.Count)
             throw new ImageException(
-                $"'{digest}' has {manifest.Layers.Count} layers, and its configuration speaks of {config.RootFs.DiffIds.Count}");
+                $"'{digest}' has {manifest.Layers.Count} layers, and its configuration lists {config.RootFs.DiffIds.Count}");
 
         var descriptor = new Descriptor { MediaType = manifest.MediaType, Digest = digest, Size = bytes.Length };
         return new Image(digest, descriptor, manifest, config);

@@ -82,7 +82,7 @@ public static class ImageJson
         return config.RootFs.DiffIds.Count == manifest.Layers.Count
             ? config
             : throw new FormatException(
-                $"it has {manifest.Layers.Count} layers, and its configuration speaks of {config.RootFs.DiffIds.Count}");
+                $"it has {manifest.Layers.Count} layers, and its configuration lists {config.RootFs.DiffIds.Count}");
     }
 
     // Lists that are not there are null; an item that is null has no meaning that all readers share: an empty text, or nothing.

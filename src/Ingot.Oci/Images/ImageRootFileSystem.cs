@@ -16,7 +16,7 @@ public static class ImageRootFileSystem
         var diffIds = ImageJson.ReadConfig(bytes).RootFs.DiffIds;
         if (diffIds.Count != manifest.Layers.Count)
             throw new ImageException($"the image has {manifest.Layers.Count} layers, and its configuration '{manifest.Config.Digest}' "
-                + $"speaks of {diffIds.Count}");
+                + $"lists {diffIds.Count}");
 
         Directory.CreateDirectory(directory);
         var apply = (options ?? new ExtractOptions()) with { Whiteouts = WhiteoutForm.Apply };

@@ -149,13 +149,13 @@ public sealed class MergedTree
         while (layer.Find(target) is { Type: TarEntryType.HardLink } next)
         {
             if (!seen.Add(target))
-                throw new LayerException($"the hard link '{link.Path}' leads in a circle");
+                throw new LayerException($"the hard link '{link.Path}' is part of a loop");
             target = next.LinkTarget!;
         }
 
         return FindNode(target) is { Children: null } node
             ? node.File
-            : throw new LayerException($"the hard link '{link.Path}' names '{link.LinkTarget}', where no file is");
+            : throw new LayerException($"the hard link '{link.Path}' names '{link.LinkTarget}', where there is no file");
     }
 
     private Node? FindNode(string path)

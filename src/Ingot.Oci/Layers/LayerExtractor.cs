@@ -114,9 +114,9 @@ public sealed class LayerExtractor : IDisposable
             && TarPath.Parent(entry.Path).Split('/').Any(Whiteout.IsWhiteout))
             throw new LayerException($"'{entry.Path}' lies in a whiteout");
         if (HasLongName(entry.Path))
-            throw new LayerException($"'{entry.Path}' has a name of more than {MaxNameBytes} bytes, which Linux does not know");
+            throw new LayerException($"'{entry.Path}' has a name of more than {MaxNameBytes} bytes, which Linux does not support");
         if (entry.UserId >= uint.MaxValue || entry.GroupId >= uint.MaxValue)
-            throw new LayerException($"'{entry.Path}' has the owner {entry.UserId}:{entry.GroupId}, which Linux does not know");
+            throw new LayerException($"'{entry.Path}' has the owner {entry.UserId}:{entry.GroupId}, which Linux does not support");
 
         if (entry.Type is TarEntryType.CharacterDevice or TarEntryType.BlockDevice)
             CheckDevice(entry);
@@ -195,7 +195,7 @@ public sealed class LayerExtractor : IDisposable
         using var targetParent = OpenExisting(TarPath.Parent(targetPath), entry);
         byte[] targetName = TarPath.Encode(TarPath.Name(targetPath));
         if (LinuxFiles.TryStatus(targetParent, targetName) is not { IsDirectory: false })
-            throw new LayerException($"the hard link '{entry.Path}' names '{targetPath}', where no file is");
+            throw new LayerException($"the hard link '{entry.Path}' names '{targetPath}', where there is no file");
 
         LinuxFiles.MakeHardLink(targetParent, targetName, Find(TarPath.Parent(entry.Path)), TarPath.Encode(TarPath.Name(entry.Path)));
         if (!IsOverlay)
@@ -330,7 +330,7 @@ public sealed class LayerExtractor : IDisposable
         // A way of its own: the caller still needs the one to the link.
         using var way = new DirectoryChain(LinuxFiles.OpenDirectory(_directories.Root, "."u8));
         var found = way.Find(path, static (parent, name, _) => LinuxFiles.TryOpenDirectory(parent, name))
-            ?? throw new LayerException($"the hard link '{link.Path}' names '{link.LinkTarget}', where no file is");
+            ?? throw new LayerException($"the hard link '{link.Path}' names '{link.LinkTarget}', where there is no file");
         return LinuxFiles.OpenDirectory(found, "."u8);
     }
 

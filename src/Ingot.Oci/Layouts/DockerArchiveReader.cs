@@ -50,7 +50,7 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
             : await LegacyAsync(name, cancellationToken).ConfigureAwait(false);
         var diffIds = Parse("its configuration", config, ImageJson.ReadConfig).RootFs.DiffIds;
         if (diffIds.Count != layers.Count)
-            throw new ImageException($"'{files.Name}' has {layers.Count} layers, and its configuration speaks of {diffIds.Count}");
+            throw new ImageException($"'{files.Name}' has {layers.Count} layers, and its configuration lists {diffIds.Count}");
 
         foreach (var (path, diffId) in layers.Zip(diffIds))
             await CheckAsync(path, diffId, cancellationToken).ConfigureAwait(false);
@@ -130,7 +130,7 @@ internal sealed class DockerArchiveReader(ImageFiles files, IContentStore store)
         for (string? id = top; id is not null; id = (string?)chain[0].Json["parent"])
         {
             if (chain.Count == MaxLayers || chain.Any(c => c.Id == id))
-                throw new ImageException($"the layers of '{tag}' in '{files.Name}' lead in a circle, or are more than {MaxLayers}");
+                throw new ImageException($"the layers of '{tag}' in '{files.Name}' form a loop, or are more than {MaxLayers}");
             byte[] json = await files.ReadRequiredAsync($"{id}/json", cancellationToken).ConfigureAwait(false);
             chain.Insert(0, (id, Parse($"{id}/json", json, bytes =>
             {

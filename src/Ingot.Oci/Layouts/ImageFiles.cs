@@ -49,7 +49,7 @@ internal abstract class ImageFiles : IAsyncDisposable
 
     public Stream OpenRequired(string path) => Open(path) ?? throw Missing(path);
 
-    private ImageException Missing(string path) => new($"'{Name}' has no file '{path}': it is not whole");
+    private ImageException Missing(string path) => new($"'{Name}' has no file '{path}': it is not complete");
 }
 
 /// <summary>Files in a directory. Links are not followed.</summary>
@@ -68,7 +68,7 @@ internal sealed class DirectoryFiles(string directory) : ImageFiles
             throw new ImageException($"'{path}' in '{directory}' is a link: an image layout has files only");
         if (file is null || file.Status.Type == Kernel.S_IFDIR)
             return null;
-        return file.Status.Type == Kernel.S_IFREG ? file.OpenRead() : throw new ImageException($"'{path}' in '{directory}' is no file");
+        return file.Status.Type == Kernel.S_IFREG ? file.OpenRead() : throw new ImageException($"'{path}' in '{directory}' is not a file");
     }
 }
 
@@ -129,7 +129,7 @@ internal sealed class ArchiveFiles : ImageFiles
 
             isFound |= marks.Contains(entry.Path);
             if (!_entries.TryAdd(entry.Path, entry) && isFound)
-                throw new ImageException($"'{entry.Path}' is twice in '{_name}'");
+                throw new ImageException($"'{entry.Path}' appears twice in '{_name}'");
             _offsets[entry.Path] = reader.Position;
         }
 
@@ -144,7 +144,7 @@ internal sealed class ArchiveFiles : ImageFiles
             if (entry.Type == TarEntryType.File)
                 return new PartStream(_archive.SafeFileHandle, _offsets[at], entry.Size);
             if (links == MaxLinks || Resolve(entry) is not { } next)
-                throw new ImageException($"'{path}' in '{_name}' is a link that leads out of it or in a circle");
+                throw new ImageException($"'{path}' in '{_name}' is a link that leads out of it or into a loop");
             at = next;
         }
 

@@ -57,7 +57,7 @@ public sealed class ImageSource : IAsyncDisposable
             var directory = new DirectoryFiles(Path.GetFullPath(path));
             return directory.Has("index.json")
                 ? new ImageSource(directory, ImageForm.OciLayout)
-                : throw new ImageException($"'{path}' is no OCI layout: it has no 'index.json'");
+                : throw new ImageException($"'{path}' is not an OCI layout: it has no 'index.json'");
         }
 
         if (!File.Exists(path))
@@ -92,7 +92,7 @@ public sealed class ImageSource : IAsyncDisposable
             ImageForm.RootFileSystem when tag is null => await RootFileSystemReader.ImportAsync(((ArchiveFiles)_files).Whole, _files.Name,
                 store, platform ?? Platform.Host, cancellationToken).ConfigureAwait(false),
             ImageForm.RootFileSystem =>
-                throw new ImageException($"'{_files.Name}' is a root filesystem, in which nothing has the name '{tag}'"),
+                throw new ImageException($"'{_files.Name}' is a root filesystem, which has nothing named '{tag}'"),
             _ => await new OciLayoutReader(_files, store).ImportAsync(tag, platform, cancellationToken).ConfigureAwait(false),
         };
 

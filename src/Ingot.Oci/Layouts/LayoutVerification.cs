@@ -198,7 +198,7 @@ public sealed class LayoutVerification
         var diffIds = ImageJson.ReadConfig(bytes).RootFs.DiffIds;
         if (diffIds.Count != manifest.Layers.Count)
         {
-            Doubt(manifest.Config.Digest, context, $"it speaks of {diffIds.Count} layers, and the manifest has {manifest.Layers.Count}");
+            Doubt(manifest.Config.Digest, context, $"it lists {diffIds.Count} layers, and the manifest has {manifest.Layers.Count}");
             return;
         }
 

@@ -86,8 +86,8 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
         // Other programs write an index whole and of its images only the wanted ones.
         var here = index.Manifests.Where(part => files.Has(PathOf(part.Digest))).ToList();
         foreach (var part in here.Where(part => !MediaType.IsDocument(part.MediaType)))
-            throw new ImageException($"the index in '{files.Name}' holds '{part.Digest}' of type '{part.MediaType}', which is no image: "
-                + "a build's cache is not imported");
+            throw new ImageException($"the index in '{files.Name}' holds '{part.Digest}' of type '{part.MediaType}', "
+                + "which is not an image: a build's cache is not imported");
         if (here.Count == 0)
             throw new ImageException($"'{files.Name}' has none of the {index.Manifests.Count} images of its index");
         foreach (var part in here)
@@ -102,7 +102,7 @@ internal sealed class OciLayoutReader(ImageFiles files, IContentStore store)
         var diffIds = isImage ? Parse(manifest.Config.Digest.ToString(), config, ImageJson.ReadConfig).RootFs.DiffIds : [];
         if (isImage && diffIds.Count != manifest.Layers.Count)
             throw new ImageException(
-                $"'{files.Name}': an image has {manifest.Layers.Count} layers, and its configuration speaks of {diffIds.Count}");
+                $"'{files.Name}': an image has {manifest.Layers.Count} layers, and its configuration lists {diffIds.Count}");
 
         for (int i = 0; i < manifest.Layers.Count; i++)
         {

@@ -54,7 +54,7 @@ internal static class RootFileSystemReader
             }
 
             return types.Count == 0
-                ? throw new ImageException($"'{name}' is an empty archive, and no root filesystem")
+                ? throw new ImageException($"'{name}' is an empty archive, not a root filesystem")
                 : await writer.FinishAsync(cancellationToken).ConfigureAwait(false);
         }
     }
@@ -62,7 +62,7 @@ internal static class RootFileSystemReader
     private static void Check(TarEntry entry, Dictionary<string, TarEntryType> types, string name)
     {
         if (types.ContainsKey(entry.Path))
-            throw new ImageException($"'{entry.Path}' is twice in '{name}': which of them is meant is not said");
+            throw new ImageException($"'{entry.Path}' appears twice in '{name}': it is unclear which one is meant");
         if (entry.Path.Contains(Whiteout.Prefix, StringComparison.Ordinal) && entry.Path.Split('/').Any(Whiteout.IsWhiteout))
             throw new ImageException($"'{entry.Path}' in '{name}' would delete a file in an image: it is a layer, not a root filesystem");
         if (entry.Type is TarEntryType.CharacterDevice or TarEntryType.BlockDevice)
@@ -71,7 +71,7 @@ internal static class RootFileSystemReader
         if (entry.Type == TarEntryType.HardLink
             && (!types.TryGetValue(entry.LinkTarget!, out var target) || target == TarEntryType.Directory))
             throw new ImageException(
-                $"the hard link '{entry.Path}' in '{name}' names '{entry.LinkTarget}', which is no file that came before it");
+                $"the hard link '{entry.Path}' in '{name}' names '{entry.LinkTarget}', which is not a file that came before it");
         for (string parent = TarPath.Parent(entry.Path); parent.Length > 0; parent = TarPath.Parent(parent))
         {
             if (types.TryGetValue(parent, out var type) && type != TarEntryType.Directory)

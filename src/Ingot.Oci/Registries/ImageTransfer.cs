@@ -104,7 +104,7 @@ public static class ImageTransfer
         }
         catch (FormatException e)
         {
-            throw new ImageException($"the image with the configuration '{manifest.Config.Digest}' was not taken: {e.Message}", e);
+            throw new ImageException($"the image with the configuration '{manifest.Config.Digest}' was not accepted: {e.Message}", e);
         }
     }
 

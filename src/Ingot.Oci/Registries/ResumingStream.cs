@@ -71,7 +71,7 @@ internal sealed class ResumingStream(
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, clock.Token);
         _inner ??= await reopen(_position, either.Token).ConfigureAwait(false)
             ?? throw new RegistryException(404, "BLOB_UNKNOWN", repository,
-                $"could not go on with the blob '{blob.Digest}' of '{repository}': the registry has it no more");
+                $"could not go on with the blob '{blob.Digest}' of '{repository}': the registry no longer has it");
         int read = await _inner.ReadAsync(buffer, either.Token).ConfigureAwait(false);
         _position += read;
         _failures = read > 0 ? 0 : _failures;

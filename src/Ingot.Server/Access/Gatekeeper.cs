@@ -44,12 +44,12 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
         if (IsLocal(http))
             return null;
         if (!IsRead(http) && http.Request.Headers.Origin.Count > 0)
-            return new Refusal(StatusCodes.Status403Forbidden, "forbidden", "a page of a web browser may not write here");
+            return new Refusal(StatusCodes.Status403Forbidden, "forbidden", "a web page in a browser may not write here");
         if (http.Connection.LocalIpAddress is { } address
             && IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address)
             && !IsHostOfOurs(http.Request.Host.Host))
             return new Refusal(StatusCodes.Status421MisdirectedRequest, "forbidden", "this server is not called "
-                + $"'{http.Request.Host.Host}'; where a proxy calls it so, start it with '--host {http.Request.Host.Host}'");
+                + $"'{http.Request.Host.Host}'; if a proxy uses that name, start it with '--host {http.Request.Host.Host}'");
         return null;
     }
 
@@ -69,7 +69,7 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
             return null;
         if (token is null || tokens.Find(user, token) is not { } principal)
             return new Refusal(StatusCodes.Status401Unauthorized, "unauthorized",
-                "that token is nobody's, not this user's, or no longer valid");
+                "that token is unknown, belongs to another user, or is no longer valid");
 
         http.Items[typeof(Principal)] = principal;
         http.User = principal.ToClaims();
@@ -108,7 +108,7 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
         return needed is { } roles && principal.Has(roles)
             ? null
             : new Refusal(StatusCodes.Status403Forbidden, "forbidden", $"'{principal.Name}' has {Held(principal)}; "
-                + $"this takes {string.Join(" or ", Roles.Names((needed ?? Role.None) | Role.Administrator))}");
+                + $"this needs {string.Join(" or ", Roles.Names((needed ?? Role.None) | Role.Administrator))}");
     }
 
     private Refusal? RefuseRegistry(HttpContext http)
@@ -118,11 +118,11 @@ internal sealed class Gatekeeper(TokenStore tokens, ServerOptions options)
             return IsAnonymousRead(http)
                 ? null
                 : new Refusal(StatusCodes.Status401Unauthorized, "UNAUTHORIZED",
-                    "this takes a token, as the password of 'docker login' with the token's name as the user");
+                    "this needs a token, as the password for 'docker login' with the token's name as the user");
         return IsRead(http) || principal.Has(Role.Publisher)
             ? null
             : new Refusal(StatusCodes.Status403Forbidden, "DENIED",
-                $"'{principal.Name}' has {Held(principal)}; writing takes publisher or administrator");
+                $"'{principal.Name}' has {Held(principal)}; writing needs publisher or administrator");
     }
 
     // Docker looks only at the answer to '/v2/' for how to log in: were it 200 to those without a token, it could never push. With a token

@@ -262,7 +262,7 @@ internal static class ApiEndpoints
         }
         catch (FormatException e)
         {
-            throw new ApiException("invalid", $"number {index + 1} of 'against' is no checkpoint of this log: {e.Message}");
+            throw new ApiException("invalid", $"number {index + 1} of 'against' is not a checkpoint of this log: {e.Message}");
         }
     }
 
@@ -335,7 +335,7 @@ internal static class ApiEndpoints
         "" or "all" => null,
         var text when int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int tail) => tail,
         var text =>
-            throw new ApiException("invalid", $"the parameter 'tail' is '{ApiText.Short(text)}': it is a number of lines, or 'all'"),
+            throw new ApiException("invalid", $"the parameter 'tail' is '{ApiText.Short(text)}': expected a number of lines, or 'all'"),
     };
 
     private static DateTimeOffset? SinceQuery(HttpContext http) => http.Request.Query["since"].ToString() switch
@@ -343,7 +343,7 @@ internal static class ApiEndpoints
         "" => null,
         var text when DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var since) => since,
         var text => throw new ApiException("invalid",
-            $"the parameter 'since' is '{ApiText.Short(text)}': it is a time such as 2026-01-31T12:00:00Z"),
+            $"the parameter 'since' is '{ApiText.Short(text)}': expected a time such as 2026-01-31T12:00:00Z"),
     };
 
     // Not a filter of the framework's: for one it makes every endpoint's delegate anew, by reflection.
@@ -377,7 +377,7 @@ internal static class ApiEndpoints
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
             await FailAsync(http, StatusCodes.Status413PayloadTooLarge, "invalid",
-                $"the request is too large: at most {MaxBody} bytes are taken");
+                $"the request is too large: at most {MaxBody} bytes are accepted");
         }
         catch (BadHttpRequestException e)
         {
@@ -423,7 +423,7 @@ internal static class ApiEndpoints
         ApiText.RequirePlain(JsonSerializer.SerializeToElement(body, type));
         if (about?.Invoke(body) is { IsSha256: false } digest)
             throw new ApiException("invalid",
-                $"'{ApiText.Short(digest.ToString())}' is not a sha256 digest: an image is decided on by that one");
+                $"'{ApiText.Short(digest.ToString())}' is not a sha256 digest: decisions about images are made by that one");
         return body;
     }
 
@@ -432,7 +432,7 @@ internal static class ApiEndpoints
         try
         {
             return await JsonSerializer.DeserializeAsync(http.Request.Body, type, http.RequestAborted)
-                ?? throw new ApiException("invalid", "the request is null: it is an object");
+                ?? throw new ApiException("invalid", "the request is null: expected an object");
         }
         catch (JsonException e) when (e.Message.Contains(typeof(ApiJson).Namespace!, StringComparison.Ordinal))
         {
@@ -440,7 +440,7 @@ internal static class ApiEndpoints
             string needed = string.Join(", ",
                 type.Properties.Where(p => p.AssociatedParameter is { HasDefaultValue: false }).Select(p => $"'{p.Name}'"));
             throw new ApiException("invalid",
-                $"the request is not complete at '{ApiText.Short(e.Path ?? "$")}': it is an object with {needed}, none of them null");
+                $"the request is not complete at '{ApiText.Short(e.Path ?? "$")}': expected an object with {needed}, none of them null");
         }
     }
 

@@ -36,7 +36,7 @@ internal static class ApiText
     /// <summary>A text of a request, if it is plain.</summary>
     public static string Plain(string name, string text) => PlainText.IsPlain(text)
         ? text
-        : throw new ApiException("invalid", $"'{name}' is '{PlainText.Visible(Short(text))}', which has characters that cannot be seen: "
+        : throw new ApiException("invalid", $"'{name}' is '{PlainText.Visible(Short(text))}', which has invisible characters: "
             + "write one line without control characters");
 
     /// <summary>That something is not there, with what may have been meant and what there is.</summary>
@@ -56,8 +56,8 @@ internal static class ApiText
             case JsonValueKind.String:
                 Plain(name, value.GetString()!);
                 if (value.GetString()!.Length > MaxText)
-                    throw new ApiException("invalid", $"'{name}' has {value.GetString()!.Length} characters: the ledger keeps it for ever, "
-                        + $"and takes at most {MaxText} of them; say it shorter, and keep the rest elsewhere");
+                    throw new ApiException("invalid", $"'{name}' has {value.GetString()!.Length} characters: the ledger keeps it forever, "
+                        + $"and accepts at most {MaxText} of them; shorten it, and keep the rest elsewhere");
                 break;
             case JsonValueKind.Object:
                 foreach (var property in value.EnumerateObject())

@@ -58,7 +58,7 @@ internal static class Story
         GenerationRetired x => $"{x.Stage}/{x.Service}: generation {x.Generation} retired {x.Reason}",
         RepairIntended x => $"{x.Stage}/{x.Service}: repair: {x.Key}",
         RepairAcknowledged x => $"{x.Stage}/{x.Service}: repaired: {x.Key}: {x.Outcome}",
-        ServiceStopping x => $"{x.Stage}/{x.Service} is being taken away: {x.Reason}",
+        ServiceStopping x => $"{x.Stage}/{x.Service} is being removed: {x.Reason}",
         ServiceStopped x => $"{x.Stage}/{x.Service} stopped: {x.Reason}",
         _ => e.Kind,
     };
@@ -86,7 +86,7 @@ internal static class Story
                 ? $"{next} takes all traffic; generation {old.Number} stands by"
                 : $"{next} takes all traffic",
             RolloutPhase.Draining => $"generation {state.Spec.Previous?.Number} finishes what it has in flight",
-            RolloutPhase.Retiring => "clearing away what is no longer kept",
+            RolloutPhase.Retiring => "removing what is no longer kept",
             RolloutPhase.Aborting => $"turning back: {state.Reason}",
             RolloutPhase.Restoring =>
                 state.Spec.Previous is { } old ? $"generation {old.Number} has the traffic again; stopping {next}" : $"stopping {next}",

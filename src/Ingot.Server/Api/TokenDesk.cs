@@ -18,7 +18,7 @@ internal sealed class TokenDesk(TokenStore tokens, TimeProvider time)
 
         string secret = await tokens.CreateAsync(by, request.Name, roles, request.Expires, cancellationToken)
             ?? throw new ApiException("refused",
-                $"the name '{request.Name}' was given to a token before, and one name is one person for ever: choose another");
+                $"the name '{request.Name}' was given to a token before, and a name is for one person forever: choose another");
         return new TokenReply(request.Name, Roles.Names(roles), request.Expires, secret);
     }
 

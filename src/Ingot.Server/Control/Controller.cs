@@ -45,7 +45,7 @@ internal sealed class Controller : IAsyncDisposable
         {
             _world.Logger.LogError(
                 e,
-                "{Service} is not taken up, because what the ledger says of it cannot be read: {Message}; run 'ingot log verify'",
+                "{Service} is not managed, because what the ledger says about it cannot be read: {Message}; run 'ingot log verify'",
                 key,
                 e.Message);
         }

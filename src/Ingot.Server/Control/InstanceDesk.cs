@@ -67,7 +67,7 @@ internal sealed class InstanceDesk(LedgerStore ledger, StageTargets targets, ILo
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             logger.LogDebug(e, "{Service}: what {Instance} wrote could not be read", key, NameOf(instance));
-            string why = limit.IsCancellationRequested ? "it was not answered in time" : PlainText.Visible(IngotException.ReasonOf(e));
+            string why = limit.IsCancellationRequested ? "there was no answer in time" : PlainText.Visible(IngotException.ReasonOf(e));
             lines = [$"(what it wrote could not be read: {why})"];
         }
 

@@ -37,13 +37,13 @@ internal sealed class ProjectBook(LedgerStore ledger)
     {
         var project = Parse(request.Yaml);
         if (project.Name != name)
-            throw new ApiException("invalid", $"the file is of project '{project.Name}', not '{name}'");
+            throw new ApiException("invalid", $"the file belongs to project '{project.Name}', not '{name}'");
         RequireRoom(project);
 
         var standing = ledger.Read(view => view.Project(name));
         if (!by.Has(Role.Administrator) && RulesOf(project) != (standing is null ? null : RulesOf(Parse(standing.Text))))
             throw new ApiException("forbidden", $"'{by.Name}' may not change the stages of '{name}', their gates, who approves, "
-                + "or what images claim: that takes the role administrator");
+                + "or what images claim: that needs the role administrator");
 
         var applied = new LedgerEvent.ProjectApplied(name, Digest.Of(Encoding.UTF8.GetBytes(request.Yaml)), request.Yaml,
             Images(project, request.Images));
@@ -161,10 +161,10 @@ internal sealed class ProjectBook(LedgerStore ledger)
         if (request.Tests.Any(t => t.Digest == default))
             throw new ApiException("invalid", $"a test file of '{image.Name}' in the request has no digest");
         if (request.Commit is not null && !(request.Commit.Length is 40 or 64 && request.Commit.All(char.IsAsciiHexDigitLower)))
-            throw new ApiException("invalid", $"'{Shown(request.Commit)}' is no commit");
+            throw new ApiException("invalid", $"'{Shown(request.Commit)}' is not a commit");
         if (request.Repository is { } repository
             && (repository.Length is 0 or > 2048 || repository.Any(char.IsControl) || request.Commit is null))
-            throw new ApiException("invalid", $"'{Shown(repository)}' is no address of a repository that a commit was taken from");
+            throw new ApiException("invalid", $"'{Shown(repository)}' is not the address of a repository that a commit was taken from");
 
         return new AppliedImage(image.Name, [.. request.Tests.Select(t => new AppliedFile(t.Name, t.Digest))],
             request.Repository, request.Commit);

@@ -40,7 +40,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
                 return await ReplyAsync(project, image, stage, request.Digest, decision, stands || decision.Admitted, cancellationToken);
         }
 
-        throw new ApiException("refused", $"what speaks for {request.Digest} changed again and again while it was read: ask again");
+        throw new ApiException("refused", $"the evidence for {request.Digest} kept changing while it was read: ask again");
     }
 
     /// <summary>Decides again about an admission that may have fallen, and records it when evidence that is left carries it, or speaks
@@ -89,7 +89,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
                 return await ExplainAsync(project.Name, image.Name, stage.Name, request.Digest, cancellationToken);
         }
 
-        throw new ApiException("refused", $"the project '{request.Project}' was applied again and again meanwhile: ask again");
+        throw new ApiException("refused", $"the project '{request.Project}' was applied again several times meanwhile: ask again");
     }
 
     // Whoever rejected an image may always take that back, also when the project no longer asks them:
@@ -99,7 +99,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
         bool takesBack = request.Approved && view.Approvals(at.Project, at.Image, at.Stage, at.Digest).Any(word => word.Who == by);
         if (!takesBack && !Standing.MaySpeak(stage, by))
             throw new ApiException("refused",
-                $"stage '{stage.Name}' takes approvals from {string.Join(", ", stage.Approvals!.From)}, and this is the token of '{by}'");
+                $"stage '{stage.Name}' accepts approvals from {string.Join(", ", stage.Approvals!.From)}, and this is the token of '{by}'");
 
         return request.Approved
             ? new LedgerEvent.Approved(at.Project, at.Image, at.Digest, at.Stage, by, request.Why,
@@ -111,7 +111,7 @@ internal sealed class PromotionDesk(LedgerStore ledger, ProjectBook projects, Ca
     private static string? Fallen(LedgerView view, Standpoint at, StageDefinition stage) =>
         view.Promotion(at.Project, at.Image, at.Stage, at.Digest) is { Admitted: true } given
             && Standing.Objection(view, Door.Promote, at, stage) is { } objection
-            ? $"it was admitted on {given.Time:yyyy-MM-dd HH:mm:ss'Z'}, and that counts no more: {objection.Reason}"
+            ? $"it was admitted on {given.Time:yyyy-MM-dd HH:mm:ss'Z'}, and that no longer counts: {objection.Reason}"
             : null;
 
     // Not knowing takes nothing away from what was proved, nor does a soak that was made longer; a gate that shows the opposite does.

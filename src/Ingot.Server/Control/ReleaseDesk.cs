@@ -40,7 +40,7 @@ internal sealed class ReleaseDesk(
         return await BeginAsync(loop, (view, standing, number) =>
         {
             if (view.Project(project.Name)?.Entry != applied)
-                throw new ApiException("refused", $"the project '{project.Name}' was applied anew meanwhile: ask again");
+                throw new ApiException("refused", $"the project '{project.Name}' was applied again meanwhile: ask again");
             if (Objection(view, request, key, wanted, stage) is { } late)
                 throw new ApiException("refused", late);
 
@@ -86,11 +86,11 @@ internal sealed class ReleaseDesk(
         { Rollout: { State: { IsTerminal: false, Cause: null } current } open }
             when Same(current.Spec.Next, wanted, current.Spec.Proxy, proxy) =>
             new ReleaseReply("started", open.Id, current.Spec.Next.Number,
-                $"rollout {open.Id} of the same release, which {current.Spec.By} began, is under way: it is joined"),
+                $"rollout {open.Id} of the same release, which {current.Spec.By} began, is under way: this request joins it"),
         { Rollout.State: { Cause: { } cause, IsTerminal: false } turning }
             when turning.Spec.Next.IsLike(wanted) && cause is not (AbortCause.Superseded or AbortCause.Target) && !allTheSame =>
-            Refused($"{wanted.Digest} is being turned back just now: {turning.Reason}; build a new version, "
-                + "or release it all the same with '--override' when it is done"),
+            Refused($"{wanted.Digest} is being turned back right now: {turning.Reason}; build a new version, "
+                + "or release it anyway with '--override' when it is done"),
         { Rollout: null, Steady: { } steady } when Same(steady.Serving, wanted, steady.Proxy, proxy) =>
             new ReleaseReply("unchanged", null, steady.Serving.Number, null),
         _ => null,
@@ -112,7 +112,7 @@ internal sealed class ReleaseDesk(
         };
 
     private static string? Before(ServiceLoop loop) => loop.Rollout is { State: { IsTerminal: false } current } open
-        ? $"rollout {open.Id} of {current.Spec.Next.Version} is under way: it makes way first, and this one begins then"
+        ? $"rollout {open.Id} of {current.Spec.Next.Version} is under way: it makes way first, then this one begins"
         : null;
 
     /// <summary>The traffic goes back to the generation before; what is left is quarantined,

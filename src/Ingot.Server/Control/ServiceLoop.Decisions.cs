@@ -358,7 +358,7 @@ internal sealed partial class ServiceLoop
         }
         catch (TimeoutException)
         {
-            _recordTrouble = "the ledger does not take entries: nothing is done that is not safe without them";
+            _recordTrouble = "the ledger does not accept entries: only what is safe without them is done";
             _ = work.ContinueWith(late => _recordTrouble = late.Exception?.InnerException?.Message, TaskScheduler.Default);
             return false;
         }

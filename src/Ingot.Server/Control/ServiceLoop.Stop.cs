@@ -23,8 +23,8 @@ internal sealed partial class ServiceLoop
         if (failure is null)
             return;
 
-        string next = isUnderWay ? "the server keeps trying: ask again to see how that stands" : "ask again once that is fixed";
-        throw new ApiException("failed", $"{Key} is not taken away yet: {failure}; {next}");
+        string next = isUnderWay ? "the server keeps trying: ask again to see how it goes" : "ask again once that is fixed";
+        throw new ApiException("failed", $"{Key} is not removed yet: {failure}; {next}");
     }
 
     private Word<bool> StopWord(LedgerView view, LoopMemory memory, string actor) => memory switch
@@ -53,10 +53,10 @@ internal sealed partial class ServiceLoop
     private async Task TakeAwayAsync(CancellationToken cancellationToken)
     {
         await _lane.InterruptAsync();
-        string? failure = _lane.IsBusy ? $"'{_lane.UnderWay[0]}' does not come to an end" : await TryTakeAwayAsync(cancellationToken);
+        string? failure = _lane.IsBusy ? $"'{_lane.UnderWay[0]}' does not finish" : await TryTakeAwayAsync(cancellationToken);
         if (failure is null)
             failure = await StoppedAsync(cancellationToken);
-        _stopTrouble = failure is null ? null : $"it is not taken away yet: {failure}";
+        _stopTrouble = failure is null ? null : $"it is not removed yet: {failure}";
         Interlocked.Exchange(ref _takenAway, NewAttempt()).TrySetResult(failure);
     }
 

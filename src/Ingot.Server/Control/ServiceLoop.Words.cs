@@ -186,11 +186,11 @@ internal sealed partial class ServiceLoop
     {
         var spec = open.State.Spec;
         int? to = spec.IsRollback ? spec.Next.Number : spec.Previous?.Number;
-        string already = to is null ? $"{Key} is being taken back already" : $"{Key} is on its way back to generation {to} already";
+        string already = to is null ? $"{Key} is already being rolled back" : $"{Key} is already going back to generation {to}";
         if (memory.Waiting.Count == 0)
             return Unchanged(new ReleaseReply("unchanged", open.Id, to, already));
 
-        var reply = new ReleaseReply("started", open.Id, to, $"{already}; what waited to be released does not go out");
+        var reply = new ReleaseReply("started", open.Id, to, $"{already}; what was waiting to be released is not");
         return new Word<ReleaseReply>(reply, [.. Withdrawals(memory, actor)], m => m with { Waiting = [], Returns = m.Returns + 1 });
     }
 
@@ -245,7 +245,7 @@ internal sealed partial class ServiceLoop
     private void RequireRunning(LoopMemory memory)
     {
         if (memory.StoppedBy is { } by)
-            throw new ApiException("refused", $"{Key} was stopped by {by} and is being taken away: ask again when that is done");
+            throw new ApiException("refused", $"{Key} was stopped by {by} and is being removed: ask again when that is done");
     }
 
     private static Word<T> Nothing<T>(T answer) => new(answer, [], memory => memory);

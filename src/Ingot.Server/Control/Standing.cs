@@ -145,7 +145,7 @@ internal static class Standing
     /// <summary>An admission falls with the last key that its evidence rests on,
     /// and with the admission to another stage that it rests on.</summary>
     private static Objection? Lapsed(Question q) => Fallen(q, depth: 0) is { } reason
-        ? new Objection(ObjectionKind.Lapsed, $"the admission of {q.At.Digest} to {q.At.Stage} counts no more: {reason}",
+        ? new Objection(ObjectionKind.Lapsed, $"the admission of {q.At.Digest} to {q.At.Stage} no longer counts: {reason}",
             $"see 'ingot explain {q.At.Image}@{q.At.Digest} --stage {q.At.Stage}'")
         : null;
 
@@ -215,8 +215,8 @@ internal static class Standing
                 ObjectionKind.Quarantined,
                 $"{q.At.Digest} is in quarantine for {q.At.Stage}/{service}{(quarantine.Settings is null ? "" : " with these settings")}: "
                     + $"{quarantine.Reason}",
-                $"{(quarantine.Settings is null ? "" : $"mend what is wrong with the settings of service '{service}' in ingot.yaml, ")}"
-                    + "build a new version, or release it all the same with "
+                $"{(quarantine.Settings is null ? "" : $"fix what is wrong with the settings of service '{service}' in ingot.yaml, ")}"
+                    + "build a new version, or release it anyway with "
                     + $"'ingot deploy {service} --stage {q.At.Stage} --image {q.At.Image}@{q.At.Digest} --override --why \"…\"'")
             : null;
 

@@ -15,7 +15,7 @@ internal sealed class TagDesk(LedgerStore ledger, Func<string, string, Digest, C
     public async Task<TagReply> FreeAsync(TagRequest request, string by, CancellationToken cancellationToken)
     {
         if (request.Why.Length == 0)
-            throw new ApiException("invalid", "a tag is freed with a reason, for the record");
+            throw new ApiException("invalid", "freeing a tag needs a reason, for the record");
 
         TagReply? freed = null;
         var named = ledger.Read(view => view.Tag(request.Repository, request.Tag)?.Digest);

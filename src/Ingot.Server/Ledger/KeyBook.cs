@@ -49,7 +49,7 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
     public async Task<RingKey> RetireAsync(string nameOrId, string why, string by, CancellationToken cancellationToken = default)
     {
         if (string.IsNullOrWhiteSpace(why))
-            throw new KeyException("a key is retired with a reason: say why");
+            throw new KeyException("retiring a key needs a reason: say why");
         CheckPlain("key", nameOrId);
         CheckPlain("reason", why);
 
@@ -107,7 +107,7 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
         {
             if (known.Retired is { } retired)
                 return $"the key {key.Id[..12]} was retired as '{known.Name}' by {retired.By} on {retired.Time:yyyy-MM-dd}: {known.Why}; "
-                    + "a retired key is not trusted again: have a new one made";
+                    + "a retired key is not trusted again: use a new one";
             if (known.IsOwn)
                 return $"the key {key.Id[..12]} is this home's own: it has all roles";
             if (known.Name != name)
@@ -146,7 +146,7 @@ public sealed class KeyBook(LedgerStore ledger, KeyStore store)
             throw new KeyException($"the {what} has {text.Length} characters: the ledger keeps at most {MaxText} of them");
         if (!PlainText.IsPlain(text))
             throw new KeyException(
-                $"the {what} '{PlainText.Visible(text)}' has characters that cannot be seen: write one line without control characters");
+                $"the {what} '{PlainText.Visible(text)}' has invisible characters: write one line without control characters");
     }
 
     private static bool Same(IReadOnlyList<string>? left, IReadOnlyList<string>? right) =>

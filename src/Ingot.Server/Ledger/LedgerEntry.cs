@@ -94,7 +94,7 @@ internal sealed class Rfc3339Converter : JsonConverter<DateTimeOffset>
     public static DateTimeOffset Parse(string text)
     {
         if (text.Length != Form.Length || !HasForm(text))
-            throw new FormatException($"'{text}' is no time as '2026-01-31T23:59:59.123Z'");
+            throw new FormatException($"'{text}' is not a time such as '2026-01-31T23:59:59.123Z'");
 
         try
         {
@@ -104,7 +104,7 @@ internal sealed class Rfc3339Converter : JsonConverter<DateTimeOffset>
         }
         catch (ArgumentOutOfRangeException e)
         {
-            throw new FormatException($"'{text}' is no time that there is", e);
+            throw new FormatException($"'{text}' is not a time that exists", e);
         }
     }
 

@@ -76,7 +76,7 @@ internal sealed class LedgerHead : IDisposable
         var root = view.RootAt(remembered.Size)
             ?? throw new LedgerException(
                 $"the ledger '{home.Database}' is damaged: its tree over {remembered.Size} entries cannot be read; run 'ingot log verify'");
-        return root == remembered.Root ? null : $"is not the one that this home remembers: its first {remembered.Size} entries are others";
+        return root == remembered.Root ? null : $"is not the one that this home remembers: its first {remembered.Size} entries differ";
     }
 
     /// <summary>Goes on remembering, from the ledger's own last checkpoint where nothing is remembered yet. <paramref name="anew"/> forgets

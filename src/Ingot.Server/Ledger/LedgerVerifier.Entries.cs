@@ -244,7 +244,7 @@ public sealed partial class LedgerVerifier
     private void Replay(long seq, EntryRow row)
     {
         string? problem = row.Entry is null
-            ? row.Problem ?? "it is not there"
+            ? row.Problem ?? "it is missing"
             : row.Entry.Seq == seq ? Try(row.Entry) : $"it says that it is entry {row.Entry.Seq}";
         if (problem is null)
             return;

@@ -72,7 +72,7 @@ public sealed partial class LedgerVerifier
     public static Checkpoint ReadKnown(ServerHome home, string note)
     {
         using var key = LogKey.ReadVerifier(home);
-        return note is null ? throw new FormatException("null is no checkpoint") : Checkpoint.ParseSigned(note, key);
+        return note is null ? throw new FormatException("null is not a checkpoint") : Checkpoint.ParseSigned(note, key);
     }
 
     private static LedgerReport Verify(string path, NoteVerifier key, IReadOnlyList<Checkpoint> known, CancellationToken cancellationToken)

@@ -20,5 +20,5 @@ internal sealed class DiskReserve(string directory, long bytes)
     }
 
     private static RegistryRefusal Full(string figures) =>
-        new(507, ErrorCode.SizeInvalid, $"the registry's disk is full: {figures}; 'ingot prune --registry' gives back what nothing needs");
+        new(507, ErrorCode.SizeInvalid, $"the registry's disk is full: {figures}; 'ingot prune --registry' removes what nothing needs");
 }

@@ -252,5 +252,5 @@ internal sealed partial class RegistryHandler
 
     /// <summary>An accessory tag changed between looking and recording.</summary>
     private sealed class TagMoved(
-        string tag) : IngotException($"the tag '{tag}' was moved by others again and again while it was being moved: try again");
+        string tag) : IngotException($"the tag '{tag}' kept being moved by others while it was being moved: try again");
 }

@@ -119,7 +119,7 @@ internal sealed partial class RegistryHandler
         string bounds = $"{MaxUnverifiedAccessories} entries and {MaxUnverifiedBytes >> 20} MiB";
         if (count > MaxAccessories || !await AreTrustedAsync(AccessoryTag.ImageOf(tag), after, added, cancellationToken))
             throw new RegistryRefusal(409, ErrorCode.Denied,
-                $"the tag '{tag}' of '{repository}' was not moved: beyond {bounds} it takes only signatures by trusted keys that it does "
+                $"the tag '{tag}' of '{repository}' was not moved: beyond {bounds} it accepts only signatures by trusted keys that it does "
                     + $"not have yet, {MaxAccessories} entries at most; push what you add as a referrer");
     }
 

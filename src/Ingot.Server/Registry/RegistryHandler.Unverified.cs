@@ -46,8 +46,8 @@ internal sealed partial class RegistryHandler
 
         string what = mine >= _options.MaxUnverifiedOfUser ? $"{mine} of '{user}'" : $"{unverified.Count}";
         throw new RegistryRefusal(403, ErrorCode.Denied,
-            $"the manifest '{digest}' was not taken: '{repository}' has {what} about '{subject}' that no trusted key signed, "
-                + "and takes no more;"
+            $"the manifest '{digest}' was not accepted: '{repository}' has {what} about '{subject}' that no trusted key signed, "
+                + "and accepts no more;"
             + " have it signed by a trusted key, or delete some where that is allowed");
     }
 

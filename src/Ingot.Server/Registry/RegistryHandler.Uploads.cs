@@ -154,7 +154,7 @@ internal sealed partial class RegistryHandler
 
     private static RegistryRefusal Unknown(RegistryPath.Upload path) =>
         new(404, ErrorCode.BlobUploadUnknown,
-            $"the repository '{path.Repository}' has no upload '{path.Id}': it was finished, cancelled or stood still too long");
+            $"the repository '{path.Repository}' has no upload '{path.Id}': it was finished, cancelled or idle for too long");
 
     /// <summary>Chunks come strictly in order. A request without <c>Content-Range</c> goes on where the last one ended.</summary>
     private static void CheckInOrder(HttpContext http, string repository, Upload upload)

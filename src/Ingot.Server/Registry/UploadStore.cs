@@ -151,7 +151,7 @@ internal sealed partial class UploadStore
             ? $"{_max} uploads are open, and there may be no more"
             : $"'{user}' has {_maxOfUser} uploads open, and may have no more";
         var refusal = new RegistryRefusal(429, ErrorCode.TooManyRequests,
-            $"no upload was begun: {who}; finish or cancel some, or wait until those that stand still are thrown away");
+            $"no upload was begun: {who}; finish or cancel some, or wait until idle ones are discarded");
         refusal.Headers["Retry-After"] = ((int)s_retryAfter.TotalSeconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
         return refusal;
     }

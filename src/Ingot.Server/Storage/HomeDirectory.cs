@@ -52,7 +52,7 @@ public static class HomeDirectory
                 + "set INGOT_HOME to a directory of your own, or run as its owner");
         // Taking the right to write away now would keep what was put there before.
         if (type != 0 && (mode & OthersWrite) != 0)
-            throw new HomeException($"other users can write to the home '{home}', and so decide who is believed: look at what is in it, "
+            throw new HomeException($"other users can write to the home '{home}', and so decide who is trusted: look at what is in it, "
                 + $"remove what is not yours, then run 'chown -R {user} {home}' and 'chmod 700 {home}'");
         foreach (string name in type == 0 ? [] : s_vital)
             RefuseEntry(Path.Combine(path, name), user);
@@ -64,7 +64,7 @@ public static class HomeDirectory
             return;
         if (found.Type == Kernel.S_IFLNK)
             throw new HomeException(
-                $"'{path}' is a symbolic link, which another user can lead elsewhere: remove it, and keep what it names in its place");
+                $"'{path}' is a symbolic link, which another user can point elsewhere: remove it, and keep what it names in its place");
         if (found.UserId != user)
             throw new HomeException($"'{path}' belongs to the user {found.UserId}, and this is the user {user}: look at what is in it, "
                 + $"then remove it or run 'chown -R {user} {path}'");

@@ -15,7 +15,7 @@ public sealed record SecretFinding(string Id, string Form, string Place)
 public sealed class SecretLeakException : IngotException
 {
     internal SecretLeakException(string made, IReadOnlyList<SecretFinding> findings)
-        : base($"{made} holds what nobody must be able to read: {string.Join("; ", findings)}; "
+        : base($"{made} contains what nobody must be able to read: {string.Join("; ", findings)}; "
             + "let the command read it with --mount=type=secret and write it nowhere")
     {
         Findings = findings;

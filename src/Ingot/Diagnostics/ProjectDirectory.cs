@@ -73,8 +73,8 @@ public sealed class ProjectDirectory : IDisposable
                 using var found = files.Find(at, out var answer);
                 if (answer == PathAnswer.Outside)
                     throw new InvalidInputException("outside-project",
-                        $"'{said}' leads out of '{root}' over a link, and would be written there",
-                        "name the place itself that the link leads to");
+                        $"'{said}' leads out of '{root}' through a link, and would be written there",
+                        "name the place that the link leads to");
                 if (answer == PathAnswer.Found)
                     return;
             }
@@ -136,9 +136,9 @@ public sealed class ProjectDirectory : IDisposable
         if (file is null)
         {
             throw answer == PathAnswer.Outside
-                ? new InvalidInputException("outside-project", $"'{path}' became a symbolic link while it was used",
-                    "try again when nobody changes it")
-                : new InvalidInputException("unreadable", $"'{path}' cannot be read: it is gone", "try again when nobody changes it");
+                ? new InvalidInputException("outside-project", $"'{path}' became a symbolic link while in use",
+                    "try again while nobody is changing it")
+                : new InvalidInputException("unreadable", $"'{path}' cannot be read: it is gone", "try again while nobody is changing it");
         }
 
         return file.Status.Type == Kernel.S_IFREG ? ReadText(file, path) : throw Special(path);

@@ -15,7 +15,7 @@ internal sealed class KeyedTurns(string what, TimeSpan patience) : IDisposable
         return await taken.WaitAsync(patience, cancellationToken)
             ? new Turn(taken)
             : throw new ToolException("dockerd",
-                $"{what} '{name}' is worked on since {patience.TotalSeconds:0} s: the Docker Engine does not get on with it");
+                $"{what} '{name}' has been in progress for {patience.TotalSeconds:0} s: the Docker Engine does not finish it");
     }
 
     public void Dispose()

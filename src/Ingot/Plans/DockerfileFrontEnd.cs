@@ -94,7 +94,7 @@ internal sealed class DockerfileFrontEnd(DockerfileImage image) : FrontEnd
         return null;
     }
 
-    private string NotThereText => $"the Dockerfile '{image.Dockerfile}' of image '{image.Name}' is not there";
+    private string NotThereText => $"the Dockerfile '{image.Dockerfile}' of image '{image.Name}' does not exist";
 
     private InvalidInputException NotThere() => new([new Diagnostic(Severity.Error, "plan-no-dockerfile", NotThereText, Span: image.Span)]);
 

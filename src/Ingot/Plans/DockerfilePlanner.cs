@@ -135,14 +135,14 @@ internal sealed class DockerfilePlanner
         catch (RegistryException e) when (e.Status is 401 or 403 or 404)
         {
             // Docker Hub, for one, answers so for repositories that are not there.
-            Diagnostics.Error("image-unknown", $"the image '{name}' could not be had: {e.Message}", span,
-                "name one that is there, and that you may read");
+            Diagnostics.Error("image-unknown", $"the image '{name}' could not be obtained: {e.Message}", span,
+                "name one that exists and that you may read");
             return null;
         }
         catch (RegistryException e)
         {
             var diagnostic = new Diagnostic(Severity.Error, "image-unreachable",
-                $"the image '{name}' could not be had: {e.Message}", null, span);
+                $"the image '{name}' could not be obtained: {e.Message}", null, span);
             throw new UnavailableException(diagnostic, e);
         }
 

@@ -42,6 +42,6 @@ public sealed class FrontEnds
     {
         var image = _rows.Reverse().Select(r => r.OpenLoose(template)).FirstOrDefault(i => i is not null);
         return image is not null ? new ProjectDefinition(project, [image], [], [], template.Source)
-            : throw new InvalidInputException("build-target", $"'{template.Template.File}' is no file that images can be made from");
+            : throw new InvalidInputException("build-target", $"there is no known way to make an image from '{template.Template.File}'");
     }
 }

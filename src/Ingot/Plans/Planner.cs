@@ -118,7 +118,7 @@ public sealed class Planner
     private void CheckFreshStages()
     {
         foreach (string name in _settings.Options.FreshStages.Where(f => !_diagnostics.HasErrors && !_stages.Exists(s => IsNameOf(f, s))))
-            _diagnostics.Error("plan-unknown-stage", $"no stage of this build is called '{name}'",
+            _diagnostics.Error("plan-unknown-stage", $"this build has no stage '{name}'",
                 detail: Suggestion.For(name, _stages.SelectMany(s => new[] { s.Alias, s.Name }).OfType<string>())
                     ?? "a stage that no image needs is not built");
     }

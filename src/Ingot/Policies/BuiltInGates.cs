@@ -86,7 +86,7 @@ public static class BuiltInGates
     private static string? ObjectionTo(Candidate c, ProjectBuild build)
     {
         if (build.Project != c.Project || build.Image != c.Image.Name)
-            return $"its provenance is of '{build.Project}/{build.Image}', not of '{c.Project}/{c.Image.Name}'";
+            return $"its provenance is for '{build.Project}/{build.Image}', not for '{c.Project}/{c.Image.Name}'";
         if (build.Source is null)
             return "its provenance does not name the project's file";
         if (c.Sources.Contains(build.Source))
@@ -104,7 +104,7 @@ public static class BuiltInGates
         if (FailedSince(c) is { Count: > 0 } failed)
             return Failed(gate, failed);
         if (c.Image.Tests.Count == 0)
-            return GateResult.Unknown(gate, "the project has no test of it",
+            return GateResult.Unknown(gate, "the project has no tests for it",
                 $"name its goss files under images/{c.Image.Name}/tests and run 'ingot up'");
         if (c.Questions.Tests is null)
             return GateResult.Unknown(gate, "the project was applied without the digests of its test files", AskAgain);
@@ -116,7 +116,7 @@ public static class BuiltInGates
         bool passed = answers.Latest.All(a => HasPassed(a.Said));
         return passed
             ? GateResult.Pass(gate, $"{answers.Latest[0].Said.PassedTests.Count} checks passed", answers.Manifests)
-            : GateResult.Unknown(gate, "its test results hold no test",
+            : GateResult.Unknown(gate, "its test results contain no test",
                 $"write checks into the goss files of images/{c.Image.Name}/tests", answers.Manifests);
     }
 
@@ -139,26 +139,26 @@ public static class BuiltInGates
 
     private static GateResult Failed(string gate, IReadOnlyList<Answer<TestResultPredicate>> failed) => GateResult.Fail(
         gate, $"failed: {string.Join(", ", failed.SelectMany(a => a.Said.FailedTests).Distinct().Take(5))}",
-        "mend the image or the test and publish a new version", Manifests(failed));
+        "fix the image or the test and publish a new version", Manifests(failed));
 
     private static string? ObjectionTo(ImageQuestions questions, TestResultPredicate result)
     {
         var ran = result.Configuration.Select(f => (f.Name, f.Digest?.GetValueOrDefault("sha256"))).ToHashSet();
         var asked = questions.Tests!.Select(t => ((string?)t.Name, (string?)t.Digest.Hex)).ToList();
         if (asked.Any(t => !ran.Contains(t)))
-            return "one is of other test files than "
+            return "one is for other test files than "
                 + $"{string.Join(", ", questions.Tests!.Select(t => $"'{t.Name}' as applied ({t.Digest.Short})"))}";
         if (ran.Count > asked.Distinct().Count())
-            return "one is of more test files than the project has";
+            return "one is for more test files than the project has";
         return result.Sandbox == questions.Sandbox
             ? null
-            : "one is of a test that might write elsewhere, or use more or less, than the services that run the image";
+            : "one is for a test that might write elsewhere, or use more or less, than the services that run the image";
     }
 
     private static GateResult NoSecrets(string gate, Candidate c)
     {
         var answers = Answers.Of(c, EvidenceKind.SecretScan, SecretScanPredicate.FromPredicate,
-            s => IsBy(s.Scanner, c.Questions.SecretRules) ? null : "one is by other rules than this version of Ingot has");
+            s => IsBy(s.Scanner, c.Questions.SecretRules) ? null : "one used other rules than this version of Ingot has");
         if (Nothing(gate, c, "secret scan", answers) is { } nothing)
             return nothing;
 
@@ -191,13 +191,13 @@ public static class BuiltInGates
 
         var sbom = answers.Latest[0].Said;
         return GateResult.Pass(gate,
-            sbom.Databases.Count == 0 ? "no package database is in it, and so no package" : $"{sbom.Packages} packages", answers.Manifests);
+            sbom.Databases.Count == 0 ? "it has no package database, and so no packages" : $"{sbom.Packages} packages", answers.Manifests);
     }
 
     private static string? ObjectionTo(Candidate c, SbomPredicate sbom) =>
         sbom.Name != $"{c.Project}/{c.Image.Name}"
             || sbom.Version != c.Digest.ToString() ? $"one is about '{sbom.Name}', version '{sbom.Version}'"
-        : sbom.Sources != c.Questions.PackageSources ? "one is of a search in other places than this version of Ingot looks at"
+        : sbom.Sources != c.Questions.PackageSources ? "one searched other places than this version of Ingot does"
         : null;
 
     private static GateResult ClaimsHold(string gate, Candidate c)
@@ -206,7 +206,7 @@ public static class BuiltInGates
             return GateResult.Pass(gate, "nothing is claimed");
 
         var answers = Answers.Of(c, EvidenceKind.Claims, ClaimsPredicate.FromPredicate,
-            p => IsBy(p.Checker, c.Questions.ClaimRules) ? null : "one is by other rules than this version of Ingot has");
+            p => IsBy(p.Checker, c.Questions.ClaimRules) ? null : "one used other rules than this version of Ingot has");
         if (Nothing(gate, c, "claims", answers) is { } nothing)
             return nothing;
 
@@ -219,7 +219,7 @@ public static class BuiltInGates
             .ToList();
         if (broken.Count > 0)
             return GateResult.Fail(gate, $"not true: {string.Join(", ", broken)}: see 'ingot scan {c.Image.Name}:{c.Image.Version}'",
-                "mend the image or drop the claim, and build a new version", manifests);
+                "fix the image or drop the claim, and build a new version", manifests);
 
         var open = last.Where(l => l.Answers.Count == 0).Select(l => l.Claim).ToList();
         return open.Count > 0
@@ -241,7 +241,7 @@ public static class BuiltInGates
     private static GateResult Missing<T>(string gate, Candidate c, string what, Answers<T> answers, string cure)
         where T : class
     {
-        var distrusted = c.Evidence.Unverified.Select(u => $"not believed: {u.Reason}").Distinct().Take(3);
+        var distrusted = c.Evidence.Unverified.Select(u => $"not trusted: {u.Reason}").Distinct().Take(3);
         var reasons = answers.Others.Distinct().Take(3).Concat(distrusted).ToList();
         return GateResult.Unknown(
             gate,

@@ -34,12 +34,12 @@ public static class Policy
         if (c.AdmittedBefore is not { } since)
             return GateResult.Unknown(
                 "soak",
-                $"it needs {Duration(c.Stage.Soak)} in {c.Before?.Name ?? "the stage before"} and was not there yet",
+                $"it needs {Duration(c.Stage.Soak)} in {c.Before?.Name ?? "the stage before"} and has not been there yet",
                 "promote it there first");
 
         var left = since + c.Stage.Soak - c.Now;
         return left <= TimeSpan.Zero
-            ? GateResult.Pass("soak", $"in {c.Before!.Name} for {Duration(c.Now - since)}, {Duration(c.Stage.Soak)} are asked for")
+            ? GateResult.Pass("soak", $"in {c.Before!.Name} for {Duration(c.Now - since)}, {Duration(c.Stage.Soak)} required")
             : GateResult.Fail("soak", $"in {c.Before!.Name} for {Duration(c.Now - since)} of {Duration(c.Stage.Soak)}",
                 $"ask again in {Duration(left)}");
     }

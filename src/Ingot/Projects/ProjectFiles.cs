@@ -90,7 +90,7 @@ public static class ProjectFiles
 
         InvalidInputException Refusal(string what) => new(
             "foreign-project",
-            $"'{path}' {what} is not carried out unasked",
+            $"'{path}' {what} is not run unless you ask for it",
             $"if you trust it, name its directory: ingot -C {directory} …");
     }
 

@@ -147,7 +147,7 @@ public static partial class Rollout
         if (Hindrance(state, seen) is { } hindrance)
             return now < state.Deadline
                 ? state with { Waiting = hindrance }
-                : Stand(state, PauseCause.Target, $"{hindrance}; it goes on by itself once that is mended", now);
+                : Stand(state, PauseCause.Target, $"{hindrance}; it goes on by itself once that is fixed", now);
 
         state = state.Pause?.Cause == PauseCause.Target ? state with { Pause = null } : state;
         if (state.Verdict is Verdict.NotWorse || state.ProofWaived)
@@ -194,7 +194,7 @@ public static partial class Rollout
         if (seen.EngineTrouble is { } trouble)
             return now < state.Deadline
                 ? state with { Waiting = trouble }
-                : Stand(state, PauseCause.Target, $"{trouble}; it goes on by itself once that is mended", now);
+                : Stand(state, PauseCause.Target, $"{trouble}; it goes on by itself once that is fixed", now);
         if (state.Pause?.Cause == PauseCause.Target)
             state = state with { Pause = null, Deadline = now };
 
@@ -260,7 +260,7 @@ public static partial class Rollout
     {
         bool settled = seen.Proxy.Alive && seen.KnowsInstances && IsLetGo(state, seen);
         if (!settled && now < state.Deadline)
-            return state with { Waiting = "generations that are not kept are taken away" };
+            return state with { Waiting = "generations that are not kept are being removed" };
         string reason = settled
             ? $"generation {state.Spec.Next.Number} serves"
             : $"generation {state.Spec.Next.Number} serves; what is left of others is removed by the next rollout";
@@ -290,7 +290,7 @@ public static partial class Rollout
                 + $"{state.Spec.Previous.Number}{(seen.ProxyTrouble is { } trouble ? $": {trouble}" : "")}";
         return now < state.Deadline
             ? state with { Waiting = waiting }
-            : Stand(state, PauseCause.Target, $"{waiting}; it goes on by itself once that is mended", now);
+            : Stand(state, PauseCause.Target, $"{waiting}; it goes on by itself once that is fixed", now);
     }
 
     private static RolloutState Restoring(RolloutState state, Observation seen, DateTimeOffset now)

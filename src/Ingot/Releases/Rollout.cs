@@ -357,7 +357,7 @@ public static partial class Rollout
     private static RolloutState GiveUp(RolloutState state, AbortCause cause, string reason, DateTimeOffset now) =>
         CanTurnBack(state)
             ? TurnBack(state, cause, reason, now)
-            : Stand(state, PauseCause.Target, $"{reason}; it goes on by itself once that is mended", now);
+            : Stand(state, PauseCause.Target, $"{reason}; it goes on by itself once that is fixed", now);
 
     // What was said when it came to stand stays said; what it waits for may change with every look.
     private static RolloutState Stand(RolloutState state, PauseCause cause, string reason, DateTimeOffset now) => state with

@@ -178,7 +178,7 @@ internal sealed class DockerConnection : IDisposable
     /// <param name="oldest">The oldest it speaks, where it says so.</param>
     internal static string Negotiate(string? newest, string? oldest = null)
     {
-        int last = Minor(newest) ?? throw new ToolException("dockerd", $"the Docker Engine names no API version that is known: '{newest}'");
+        int last = Minor(newest) ?? throw new ToolException("dockerd", $"the Docker Engine names no known API version: '{newest}'");
         if (last < OldestMinor)
             throw new ToolException("dockerd",
                 $"the Docker Engine speaks API {newest}; Ingot needs 1.{OldestMinor} or later: install Docker Engine 20.10 or later");
@@ -359,7 +359,7 @@ internal sealed class DockerConnection : IDisposable
             uint length = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(4));
             if (header[0] > 2 || header[1] != 0 || length > LongestLine)
                 throw new ToolException("dockerd",
-                    $"{call.Attempted} failed: the Docker Engine sent something that is no output of a container");
+                    $"{call.Attempted} failed: the Docker Engine sent something that is not the output of a container");
             needed = Header + (int)length;
             if (read.Buffer.Length >= needed)
             {

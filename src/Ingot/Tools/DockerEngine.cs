@@ -74,7 +74,7 @@ public sealed class DockerEngine : IDisposable
         {
             throw new ToolException("dockerd",
                 string.Create(CultureInfo.InvariantCulture,
-                $"{attempted} failed: nothing got on for {_patience.Silence.TotalSeconds:0.##} s"), e);
+                $"{attempted} failed: there was no progress for {_patience.Silence.TotalSeconds:0.##} s"), e);
         }
     }
 

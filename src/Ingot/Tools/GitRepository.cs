@@ -94,7 +94,7 @@ public sealed record GitRepository
         string path = Path.Combine(top, Entry);
         using var entry = RootedDirectory.FindResolved(path, out var answer);
         if (answer == PathAnswer.Outside)
-            throw Refused(path, "is a symbolic link", "replace it by the directory that it leads to");
+            throw Refused(path, "is a symbolic link", "replace it with the directory that it leads to");
         if (entry is null || entry.Status.Type is not (Kernel.S_IFDIR or Kernel.S_IFREG))
             return null;
 
@@ -114,7 +114,7 @@ public sealed record GitRepository
         using var parent = new RootedDirectory(top);
         string text = Text(parent, Entry, path)!.TrimEnd('\r', '\n');
         if (!text.StartsWith(Pointer, StringComparison.Ordinal))
-            throw Refused(path, "is no file of git", "take it away");
+            throw Refused(path, "is not a git file", "remove it");
         string place = Path.GetFullPath(text[Pointer.Length..], top);
         using var own = Open(place, path);
         place = own.Path;
@@ -147,7 +147,7 @@ public sealed record GitRepository
         }
         catch (IOException)
         {
-            throw Refused(from, $"leads to '{place}', where no repository is", "take it away, or clone again");
+            throw Refused(from, $"leads to '{place}', where there is no repository", "remove it, or clone again");
         }
     }
 
@@ -239,10 +239,10 @@ public sealed record GitRepository
     {
         using var index = own.Find("index", out var answer, followsLinks: false);
         if (answer == PathAnswer.Outside || (index is not null && index.Status.Type != Kernel.S_IFREG))
-            throw Refused(Path.Combine(found.GitDirectory, "index"), "is no file of its own", "take it away; 'git reset' makes it anew");
+            throw Refused(Path.Combine(found.GitDirectory, "index"), "is not a file of its own", "remove it; 'git reset' makes it again");
         if (s_alternates.FirstOrDefault(name => Text(common, name, found.CommonDirectory) is { Length: > 0 }) is { } alternates)
             throw Refused(Path.Combine(found.CommonDirectory, alternates), "leads to objects elsewhere",
-                "'git repack -a -d' fetches them; then take that file away");
+                "'git repack -a -d' fetches them; then remove that file");
 
         string objects = Path.Combine(found.CommonDirectory, "objects");
         using var top = common.Find("objects", out answer, followsLinks: false);
@@ -252,7 +252,7 @@ public sealed record GitRepository
                 .Concat(SharedIndexes(found).Where(path => File.ResolveLinkTarget(path, false) is not null))
                 .FirstOrDefault();
         if (link is not null)
-            throw Refused(link, "is a symbolic link", "replace it by what it leads to");
+            throw Refused(link, "is a symbolic link", "replace it with what it leads to");
     }
 
     internal static IEnumerable<string> SharedIndexes(GitRepository found) =>
@@ -281,7 +281,7 @@ public sealed record GitRepository
                 || text.Split('/').Any(part => part is "" or "." or "..")
                 || text.Any(char.IsControl))
                 throw Refused(Path.Combine(found.GitDirectory, "HEAD"),
-                    $"leads to '{(text.Length > 80 ? text[..80] : text)}', which is no branch", "check out a commit");
+                    $"leads to '{(text.Length > 80 ? text[..80] : text)}', which is not a branch", "check out a commit");
 
             string name = text["ref: ".Length..];
             if ((Text(own, name, found.GitDirectory) ?? Text(common, name, found.CommonDirectory) ?? Packed(common, name,
@@ -343,7 +343,7 @@ public sealed record GitRepository
         if (answer == PathAnswer.Missing || file?.Status.Type == Kernel.S_IFDIR)
             return null;
         if (file is null || file.Status.Type != Kernel.S_IFREG || file.Status.Size > limit)
-            throw Refused(Path.Combine(where, name), file is null ? "is a symbolic link" : "is no file of git", "clone again");
+            throw Refused(Path.Combine(where, name), file is null ? "is a symbolic link" : "is not a git file", "clone again");
         using var reader = new StreamReader(file.OpenRead(), Encoding.UTF8);
         return reader.ReadToEnd();
     }

@@ -171,7 +171,7 @@ public sealed record HaproxyConfig
         string[] words = [SocketPath, ChecksPath, User ?? "", .. Servers.SelectMany(server => new[] { server.Name, server.Address })];
         if (words.FirstOrDefault(word => word.AsSpan().ContainsAny(s_meaning) || word.Any(char.IsControl)) is { } word)
             throw new ToolException("haproxy",
-                $"'{word}' cannot be said in a configuration of HAProxy: it holds a character that means something there");
+                $"'{word}' cannot be written in an HAProxy configuration: it holds a character that means something there");
         if (Description.AsSpan().ContainsAny(s_meaningInText) || Description.Any(char.IsControl))
             throw new ToolException("haproxy", $"'{Description}' cannot be the description in a configuration of HAProxy");
     }

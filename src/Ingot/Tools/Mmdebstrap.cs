@@ -9,7 +9,7 @@ public static class Mmdebstrap
     public const string Profile = "slim@3";
 
     /// <summary>What is left out unless documentation is kept, for people.</summary>
-    public const string LeftOut = "manuals, info pages, documents of packages but their licences, and translations";
+    public const string LeftOut = "manuals, info pages, package documentation except licences, and translations";
 
     /// <summary>The file of the root that leaves them out of packages which are installed later, too.</summary>
     public const string Configuration = "/etc/dpkg/dpkg.cfg.d/99mmdebstrap";

@@ -29,7 +29,7 @@ public sealed class SshAgentProxy : IAsyncDisposable
     {
         if (!File.Exists(agent))
             throw new ToolException("ssh-agent",
-                $"the socket '{agent}' of the SSH agent is not there: start one with 'eval $(ssh-agent)' and 'ssh-add'");
+                $"the socket '{agent}' of the SSH agent does not exist: start one with 'eval $(ssh-agent)' and 'ssh-add'");
         _agent = agent;
     }
 

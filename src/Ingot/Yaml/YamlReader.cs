@@ -151,7 +151,7 @@ public sealed class YamlReader
 
     private YamlUnresolved Unresolved(AnchorAlias alias, SourceSpan span, string path)
     {
-        string why = _anchors.ContainsKey(alias.Value) ? "stands inside what it names" : "names nothing above";
+        string why = _anchors.ContainsKey(alias.Value) ? "is inside what it refers to" : "refers to nothing above";
         _diagnostics.Error(_kind.Codes.Syntax, $"the alias '*{alias.Value.Value}' {why}", span,
             $"write &{alias.Value.Value} before the node that is meant", path);
         return new YamlUnresolved(span);
@@ -212,7 +212,7 @@ public sealed class YamlReader
     }
 
     private void Duplicate(YamlScalar key, YamlScalar first, string path) =>
-        _diagnostics.Error(_kind.Codes.DuplicateKey, $"the key '{PlainText.OneLine(key.Text)}' stands twice", key.Span,
+        _diagnostics.Error(_kind.Codes.DuplicateKey, $"the key '{PlainText.OneLine(key.Text)}' appears twice", key.Span,
             $"the first is on line {first.Span.Line}{_kind.DuplicateCure}", YamlPath.Join(path, key.Text));
 
     // https://yaml.org/type/merge.html: what stands in the mapping itself wins, then the earlier of the merged ones.
@@ -223,7 +223,7 @@ public sealed class YamlReader
             if (item is YamlMap map)
                 entries.AddRange(map.Entries.Where(entry => keys.TryAdd(entry.Key.Text, entry.Key)));
             else if (item is not YamlUnresolved)
-                _diagnostics.Error(_kind.Codes.Merge, $"'<<' takes a mapping, not {item.Kind}", item.Span, null, path);
+                _diagnostics.Error(_kind.Codes.Merge, $"'<<' needs a mapping, not {item.Kind}", item.Span, null, path);
         }
     }
 
@@ -264,11 +264,11 @@ public sealed class YamlReader
     private string? Cure(YamlException e)
     {
         if (SpoiltByTab(e))
-            return "indent with spaces: YAML takes no tabs there";
+            return "indent with spaces: YAML allows no tabs there";
         if (_openBrackets.TryPeek(out var open))
-            return $"the '{open.Text}' on line {open.Line} may lack its end";
+            return $"the '{open.Text}' on line {open.Line} may not be closed";
         return e.Message.Contains("mapping", StringComparison.Ordinal)
-            ? "put quotes around a text that holds ': ', or mend the indentation"
+            ? "put quotes around a text that holds ': ', or fix the indentation"
             : null;
     }
 

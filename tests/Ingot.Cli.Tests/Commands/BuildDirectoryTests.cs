@@ -39,7 +39,7 @@ public sealed class BuildDirectoryTests : IDisposable
     [InlineData("are two directories", "build", "app", "empty")]
     [InlineData("are two contexts", "build", "app", "--context", "empty")]
     [InlineData("there is no file", "build", "app", "-f", "Dockerfile")]
-    [InlineData("no stage of this build is called 'fils'", "build", "app", "--no-cache-filter", "fils")]
+    [InlineData("this build has no stage 'fils'", "build", "app", "--no-cache-filter", "fils")]
     public async Task WhatIsNotThereIsSaid(string said, params string[] arguments)
     {
         _directory.Make("empty");
@@ -98,7 +98,7 @@ public sealed class BuildDirectoryTests : IDisposable
         Assert.Equal("b", index.Annotations!["a"]);
         Assert.Equal("one", File.ReadAllText(_directory.At("out", "linux_arm64", "file")));
         Assert.Contains("--annotation",
-            (await RunAsync("build", "app", "--annotation", "index:a=b")).Error.Replace("an annotation of the index", "--annotation",
+            (await RunAsync("build", "app", "--annotation", "index:a=b")).Error.Replace("an annotation for the index", "--annotation",
                 StringComparison.Ordinal), StringComparison.Ordinal);
     }
 
@@ -155,7 +155,7 @@ public sealed class BuildDirectoryTests : IDisposable
         Directory.CreateSymbolicLink(_directory.At("app", "out"), _directory.At("elsewhere"));
         var run = await RunAsync("build", "app", option, before + Path.Combine(_directory.At("app", "out"), name));
         Assert.Equal(2, run.ExitCode);
-        Assert.Contains("over a link", run.Error, StringComparison.Ordinal);
+        Assert.Contains("through a link", run.Error, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(_directory.At("elsewhere")));
     }
 

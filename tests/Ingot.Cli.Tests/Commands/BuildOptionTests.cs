@@ -27,7 +27,7 @@ public sealed class BuildOptionTests
     [InlineData("is not a name for an image", "build", "-t", "web@sha256:0000000000000000000000000000000000000000000000000000000000000000")]
     [InlineData("is not a name for an image", "build", "-t", "")]
     [InlineData("'plan' is not a way to show progress", "build", "--progress", "plan")]
-    [InlineData("'--progress tty' shows what goes on", "build", "--progress", "tty")]
+    [InlineData("'--progress tty' needs a terminal", "build", "--progress", "tty")]
     [InlineData("'hots' is not a network", "build", "--network", "hots")]
     [InlineData("'x' is not a name with an address", "build", "--add-host", "x")]
     [InlineData("is not a name with an address", "build", "--add-host", "x:1.2.3.4\n6.6.6.6 registry")]
@@ -46,12 +46,12 @@ public sealed class BuildOptionTests
     [InlineData("runs images for one platform", "up", "--platform", "linux/amd64,linux/arm64")]
     [InlineData("it is neither a way to print data nor a form of an image", "build", "--output", "jsn")]
     [InlineData("it has no destination", "build", "--output", "type=tar")]
-    [InlineData("'dst' is no part of it", "build", "--output", "type=tar,dst=x")]
-    [InlineData("'registry' is no type of it", "build", "--output", "type=registry,dest=x")]
+    [InlineData("it has no field 'dst'", "build", "--output", "type=tar,dst=x")]
+    [InlineData("there is no type 'registry'", "build", "--output", "type=registry,dest=x")]
     [InlineData("a directory cannot be written to standard output", "build", "--output", "type=local,dest=-")]
     [InlineData("two archives cannot both", "build", "--output", "-", "--output", "type=oci,dest=-")]
     [InlineData("standard output cannot take an archive and JSON", "build", "--output", "-", "--output", "json")]
-    [InlineData("says neither that it is exempt", "build", "--secret", "id=HOME,env=HOME,exempt=maybe")]
+    [InlineData("does not say whether it is exempt", "build", "--secret", "id=HOME,env=HOME,exempt=maybe")]
     public async Task WhatCannotBeMeantIsSaid(string said, params string[] arguments)
     {
         var run = await ProgramRun.Of(arguments);

@@ -3,15 +3,15 @@ namespace Ingot.Cli.Tests.Commands;
 public sealed class CacheOptionTests
 {
     [Theory]
-    [InlineData("it is not said what to prune", "prune")]
+    [InlineData("say what to prune", "prune")]
     [InlineData("'much' is not a size", "prune", "--cache", "--keep-storage", "much")]
     [InlineData("'soon' is not a duration", "prune", "--cache", "--older-than", "soon")]
     [InlineData("'--keep-storage' bounds the cache", "prune", "--registry", "--keep-storage", "1G")]
     [InlineData("leave one out", "prune", "--registry", "--all", "--older-than", "1d")]
     [InlineData("leave one out", "prune", "--cache", "--all", "--older-than", "1d")]
-    [InlineData("is no place for a cache", "build", "--cache-to", "Not A Reference")]
-    [InlineData("is no place for a cache", "build", "--cache-from", "dir:")]
-    [InlineData("is no place for a cache", "build", "--cache-from",
+    [InlineData("is not a place for a cache", "build", "--cache-to", "Not A Reference")]
+    [InlineData("is not a place for a cache", "build", "--cache-from", "dir:")]
+    [InlineData("is not a place for a cache", "build", "--cache-from",
         "registry.example/app@sha256:0000000000000000000000000000000000000000000000000000000000000000")]
     [InlineData("'mode=mox' in", "build", "--cache-to", "registry.example/app:cache,mode=mox")]
     [InlineData("'' in", "build", "--cache-to", "dir:x,")]

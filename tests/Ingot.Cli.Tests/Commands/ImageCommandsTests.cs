@@ -194,7 +194,7 @@ public sealed class ImageCommandsTests : IAsyncDisposable
     [InlineData(2, "has no 'index.json'", "import", "DIR")]
     [InlineData(2, "--format", "export", "IMAGE", "DIR/x")]
     [InlineData(2, "is a directory", "export", "IMAGE", "DIR", "--format", "rootfs")]
-    [InlineData(2, "is no OCI layout", "export", "IMAGE", "DIR", "--format", "oci")]
+    [InlineData(2, "is not an OCI layout", "export", "IMAGE", "DIR", "--format", "oci")]
     [InlineData(2, "oci-archive", "export", "IMAGE", "-", "--format", "oci")]
     public async Task WhatCannotBeDoneIsSaidWithItsCode(int exitCode, string said, params string[] arguments)
     {

@@ -50,7 +50,7 @@ public sealed class InitTests : IDisposable
         Write(name, "mine");
         var run = await ProgramRun.Of("-C", _directory, "init");
         Assert.Equal(2, run.ExitCode);
-        Assert.Contains($"{name}' exists, and is not overwritten", run.Error, StringComparison.Ordinal);
+        Assert.Contains($"{name}' already exists and is not overwritten", run.Error, StringComparison.Ordinal);
         Assert.Equal("mine", File.ReadAllText(Path.Combine(_directory, name)));
         Assert.Equal(2, Directory.GetFiles(_directory).Length);
     }

@@ -15,7 +15,7 @@ public sealed class PlacesTests : IDisposable
     {
         var run = await BuildAsync("# a comment\nFROM 127.0.0.1:9/team/base:1\n");
         Assert.Equal(3, run.ExitCode);
-        Assert.Contains("Dockerfile:2:6: error: the image '127.0.0.1:9/team/base:1' could not be had: ", run.Error,
+        Assert.Contains("Dockerfile:2:6: error: the image '127.0.0.1:9/team/base:1' could not be obtained: ", run.Error,
             StringComparison.Ordinal);
         Assert.Contains("connection refused", run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("(127.0.0.1", run.Error, StringComparison.Ordinal);

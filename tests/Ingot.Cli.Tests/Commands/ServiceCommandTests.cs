@@ -181,7 +181,7 @@ public sealed class ServiceCommandTests
         await using var program = new ChildProgram();
         var run = await program.RunAsync("exec", "web", "--", "sh", "-c", "id");
         Assert.Equal(ExitCode.No, run.ExitCode);
-        Assert.Contains("it is never changed after it was made", run.Error, StringComparison.Ordinal);
+        Assert.Contains("it never changes after it was made", run.Error, StringComparison.Ordinal);
         Assert.Contains("'ingot logs web'", run.Error, StringComparison.Ordinal);
         Assert.Contains("docker run --rm -it", run.Error, StringComparison.Ordinal);
     }

@@ -209,7 +209,7 @@ public sealed class UsageTests : IDisposable
     {
         var run = await ProgramRun.Of(line.Split(' '));
         Assert.Equal(1, run.ExitCode);
-        Assert.Contains("nothing is run in an instance: it is never changed", run.Error, StringComparison.Ordinal);
+        Assert.Contains("nothing is run in an instance: it never changes", run.Error, StringComparison.Ordinal);
         if (line.Contains(" web", StringComparison.Ordinal))
             Assert.Contains("'ingot logs web'", run.Error, StringComparison.Ordinal);
     }

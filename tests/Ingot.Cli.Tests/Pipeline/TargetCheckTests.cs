@@ -26,9 +26,9 @@ public sealed class TargetCheckTests : IDisposable
 
     [Theory]
     [InlineData("", "", "ingot.yaml:4:3", "which is the default")]
-    [InlineData("", ", compression: zstd", "ingot.yaml:4:54", "as is said here")]
-    [InlineData("compression: zstd\n", "", "ingot.yaml:3:14", "as is said here")]
-    [InlineData("compression: gzip\n", ", compression: zstd", "ingot.yaml:5:54", "as is said here")]
+    [InlineData("", ", compression: zstd", "ingot.yaml:4:54", "as it says here")]
+    [InlineData("compression: zstd\n", "", "ingot.yaml:3:14", "as it says here")]
+    [InlineData("compression: gzip\n", ", compression: zstd", "ingot.yaml:5:54", "as it says here")]
     public async Task WhatCannotBePulledIsRefusedWhereItIsSaid(string project, string image, string where, string why)
     {
         var e = await Assert.ThrowsAsync<InvalidInputException>(() => CheckAsync(s_old, project, image, "FROM scratch\nCOPY a /\n"));

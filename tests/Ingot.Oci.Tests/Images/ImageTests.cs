@@ -68,7 +68,7 @@ public sealed class ImageTests
         var manifest = await _store.PutAsync(MediaType.Manifest,
             ImageJson.Write(made.Manifest with { Layers = [.. made.Manifest.Layers, .. made.Manifest.Layers] }));
         var e = await Assert.ThrowsAsync<ImageException>(() => Image.LoadAsync(_store, manifest.Digest));
-        Assert.Equal($"'{manifest.Digest}' has 2 layers, and its configuration speaks of 1", e.Message);
+        Assert.Equal($"'{manifest.Digest}' has 2 layers, and its configuration lists 1", e.Message);
     }
 
     [Fact]

@@ -28,11 +28,11 @@ public sealed class MergedTreeTests
         Assert.Equal(expected, string.Join(' ', (await TreeAsync(layers)).Walk().Select(f => f.Path)));
 
     [Theory]
-    [InlineData("l@a l2=l", "names 'l', where no file is")]
-    [InlineData("b=a", "where no file is")]
-    [InlineData("d/ b=d", "where no file is")]
-    [InlineData("a;.wh.a b=a", "where no file is")]
-    [InlineData("b=c c=b", "leads in a circle")]
+    [InlineData("l@a l2=l", "names 'l', where there is no file")]
+    [InlineData("b=a", "where there is no file")]
+    [InlineData("d/ b=d", "where there is no file")]
+    [InlineData("a;.wh.a b=a", "where there is no file")]
+    [InlineData("b=c c=b", "is part of a loop")]
     [InlineData("a a/b", "something lies below 'a'")]
     [InlineData("l>x l/b", "something lies below 'l'")]
     public async Task LayersAtOddsAreRefused(string layers, string problem)

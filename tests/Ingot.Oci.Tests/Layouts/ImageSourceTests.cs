@@ -119,9 +119,9 @@ public sealed class ImageSourceTests : IDisposable
     [InlineData("../../etc/passwd", "leads out")]
     [InlineData("/etc/passwd", "has no file")]
     [InlineData("missing.tar", "has no file 'missing.tar'")]
-    [InlineData("outside", "leads out of it or in a circle")]
-    [InlineData("absolute", "leads out of it or in a circle")]
-    [InlineData("circle", "leads out of it or in a circle")]
+    [InlineData("outside", "leads out of it or into a loop")]
+    [InlineData("absolute", "leads out of it or into a loop")]
+    [InlineData("circle", "leads out of it or into a loop")]
     [InlineData("folder", "has no file 'folder'")]
     [InlineData("wrong", "diff id")]
     public async Task ADockerArchiveThatPointsElsewhereIsRefusedAndLeavesNothing(string layer, string problem)
@@ -147,7 +147,7 @@ public sealed class ImageSourceTests : IDisposable
     [InlineData("[{}]", "without 'Config' or 'Layers'")]
     [InlineData("""[{"Config":"c.json","Layers":[null]}]""", "without 'Config' or 'Layers'")]
     [InlineData("""[{"Config":"c.json","Layers":[]}]""", "has no file 'c.json'")]
-    [InlineData("""[{"Config":"config.json","Layers":[]}]""", "has 0 layers, and its configuration speaks of 1")]
+    [InlineData("""[{"Config":"config.json","Layers":[]}]""", "has 0 layers, and its configuration lists 1")]
     [InlineData("""[{"Config":"manifest.json","Layers":[]}]""", "not understood")]
     [InlineData("""[{"Config":"config.json","Layers":["l"]},{"Config":"config.json","Layers":["l"],"RepoTags":["a:1"]}]""",
         "has 2 images: say which, of: a:1")]
@@ -178,7 +178,7 @@ public sealed class ImageSourceTests : IDisposable
     public async Task AFileThatIsTwiceInAnArchiveIsRefused()
     {
         await new ArchiveFile().Add("manifest.json", "[]").Add("manifest.json", "[]").WriteAsync(_directory.At("x.tar"));
-        await RefusedAsync("x.tar", "'manifest.json' is twice");
+        await RefusedAsync("x.tar", "'manifest.json' appears twice");
     }
 
     [Theory]
@@ -291,12 +291,12 @@ public sealed class ImageSourceTests : IDisposable
     }
 
     [Theory]
-    [InlineData("a|a", "'a' is twice")]
+    [InlineData("a|a", "'a' appears twice")]
     [InlineData("etc/.wh.passwd", "would delete a file")]
     [InlineData(".wh..wh..opq", "would delete a file")]
     [InlineData("dev/null type=3", "is a device")]
-    [InlineData("b type=1 link=a", "which is no file that came before it")]
-    [InlineData("d type=5|b type=1 link=d", "which is no file that came before it")]
+    [InlineData("b type=1 link=a", "which is not a file that came before it")]
+    [InlineData("d type=5|b type=1 link=d", "which is not a file that came before it")]
     [InlineData("b type=1 link=../../etc/shadow", "leads out")]
     [InlineData("lib type=2 link=/etc|lib/passwd", "lies below 'lib', which is a SymbolicLink")]
     [InlineData("../x", "leads out")]

@@ -112,7 +112,7 @@ public sealed class ApiEndpointsTests
     [InlineData("project=shop&service=web&tail=-1", HttpStatusCode.BadRequest, "'tail' is '-1'")]
     [InlineData("project=shop&service=web&since=once", HttpStatusCode.BadRequest, "'since' is 'once'")]
     [InlineData("project=shop&service=web&stage=", HttpStatusCode.BadRequest, "'stage' is missing")]
-    [InlineData("project=%1b%5b2J&service=web", HttpStatusCode.BadRequest, "characters that cannot be seen")]
+    [InlineData("project=%1b%5b2J&service=web", HttpStatusCode.BadRequest, "invisible characters")]
     public async Task LogsOfWhatIsNotNamedRightAreRefused(string query, HttpStatusCode status, string expected)
     {
         await using var server = await RunningServer.StartAsync();

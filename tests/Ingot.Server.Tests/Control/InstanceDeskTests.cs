@@ -111,7 +111,7 @@ public sealed class InstanceDeskTests
         var reply = await Failures(control).WithSymptomsAsync(control.RolloutReply(rollout), default).WaitAsync(TimeSpan.FromSeconds(20));
 
         string line = Assert.Single(Assert.Single(reply.Symptoms!).Log);
-        Assert.Contains(hangs ? "it was not answered in time" : "it does not answer", line, StringComparison.Ordinal);
+        Assert.Contains(hangs ? "there was no answer in time" : "it does not answer", line, StringComparison.Ordinal);
     }
 
     [Fact]

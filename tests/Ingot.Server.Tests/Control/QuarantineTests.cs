@@ -19,7 +19,7 @@ public sealed class QuarantineTests
         var again = await control.DeployAsync(digest);
         Assert.Equal("refused", again.Outcome);
         Assert.Contains("with these settings", again.Reason, StringComparison.Ordinal);
-        Assert.Contains("mend what is wrong with the settings of service 'web'", again.Reason, StringComparison.Ordinal);
+        Assert.Contains("fix what is wrong with the settings of service 'web'", again.Reason, StringComparison.Ordinal);
 
         await control.ConfigureAsync("{ LISTEN: '80' }");
         await control.ServeAsync(digest);

@@ -101,7 +101,7 @@ public sealed class ReleasePreviewTests
 
         var joined = await control.DeployAsync(canary);
         Assert.Equal(("started", rollout), (joined.Outcome, joined.Rollout));
-        Assert.Contains($"rollout {rollout} of the same release, which ann began, is under way: it is joined", joined.Reason,
+        Assert.Contains($"rollout {rollout} of the same release, which ann began, is under way: this request joins it", joined.Reason,
             StringComparison.Ordinal);
 
         var other = await control.DeployAsync(await control.AdmittedAsync("other"));

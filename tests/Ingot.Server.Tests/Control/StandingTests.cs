@@ -37,7 +37,7 @@ public sealed class StandingTests
         Assert.Equal([$"shop/web@{digest} in test", $"shop/web@{digest} in production"], reply.Fallen);
         var explained = await control.Promotions.ExplainAsync("shop", "web", ControlFixture.Stage, digest, default);
         Assert.Equal("refused", explained.Decision);
-        Assert.Contains("counts no more", explained.Fallen, StringComparison.Ordinal);
+        Assert.Contains("no longer counts", explained.Fallen, StringComparison.Ordinal);
         Assert.Contains("it was stolen", explained.Fallen, StringComparison.Ordinal);
     }
 

@@ -24,7 +24,7 @@ public sealed class WordTests
         var reply = await control.RollBackAsync();
 
         Assert.Equal(("started", 1), (reply.Outcome, reply.Generation));
-        Assert.Contains("does not go out", reply.Reason, StringComparison.Ordinal);
+        Assert.Contains("what was waiting to be released is not", reply.Reason, StringComparison.Ordinal);
         await end.CancelAsync();
         await ControlFixture.UntilAsync(() => control.Loop.Rollout is null, "it ended");
         var rollout = control.Ledger.Read(view => view.Rollout(waiting.Rollout!))!;

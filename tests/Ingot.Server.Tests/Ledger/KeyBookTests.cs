@@ -165,7 +165,7 @@ public sealed class KeyBookTests : IAsyncDisposable
     [InlineData("", "is not a name")]
     [InlineData(".hidden", "is not a name")]
     [InlineData("a/b", "is not a name")]
-    [InlineData("a\nb", "cannot be seen")]
+    [InlineData("a\nb", "invisible")]
     [InlineData("a b", "is not a name")]
     public Task ANameThatCouldMislead(string name, string reason)
     {

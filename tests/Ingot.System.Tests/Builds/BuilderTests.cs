@@ -184,7 +184,7 @@ public sealed class BuilderTests(BuildFixture fixture) : IClassFixture<BuildFixt
 
         File.WriteAllText(Path.Combine(project, "ingot.yaml"), BuildFixture.Base + "  app: { dockerfile: Dockerfile, processors: 1024 }\n");
         var refused = await Assert.ThrowsAsync<InvalidInputException>(() => fixture.BuildAtAsync(project, s => s, CancellationToken.None));
-        Assert.Contains("the command is to see 1024 processors, and this host has", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("the command needs 1024 processors, and this host has", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

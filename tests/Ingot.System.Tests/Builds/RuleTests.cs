@@ -156,7 +156,7 @@ public sealed class RuleTests : IDisposable
         Assert.DoesNotContain("serves files", await BuildAsync(), StringComparison.Ordinal);
         await WriteServedAsync("two");
         Assert.Contains(
-            "'app' serves files that changed and look as before, with equal size and time: /usr/share/nginx/html/app.js. Web servers",
+            "'app' serves files that changed but look the same, with equal size and time: /usr/share/nginx/html/app.js. Web servers",
             await BuildAsync(),
             StringComparison.Ordinal);
         await WriteServedAsync("three");

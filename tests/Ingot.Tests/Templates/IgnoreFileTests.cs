@@ -101,8 +101,8 @@ public class IgnoreFileTests
         Assert.Equal(prune, IgnoreFile.Parse(file).CanPrune(directory));
 
     [Theory]
-    [InlineData("!", "'!' takes nothing back in")]
-    [InlineData("! ", "'!' takes nothing back in")]
+    [InlineData("!", "'!' includes nothing again")]
+    [InlineData("! ", "'!' includes nothing again")]
     [InlineData("[", "'[' is not a pattern")]
     [InlineData("a[b", "'a[b' is not a pattern")]
     [InlineData("[]a]", "'[]a]' is not a pattern")]
@@ -111,7 +111,7 @@ public class IgnoreFileTests
     [InlineData("a\\", "'a\\' is not a pattern")]
     [InlineData("[\\", "'[\\' is not a pattern")]
     [InlineData("!x[", "'!x[' is not a pattern")]
-    [InlineData("!/", "'!' takes nothing back in")]
+    [InlineData("!/", "'!' includes nothing again")]
     [InlineData("[b-a]", "'[b-a]' is not a pattern")]
     public void PatternsThatCannotBeReadAreReportedWithTheirLine(string pattern, string message)
     {

@@ -86,8 +86,8 @@ public sealed class DockerLogTests
 
     [Theory]
     [InlineData(500, "{\"message\":\"it broke\"}", "it broke")]
-    [InlineData(200, "this is no frame at all", "no output of a container")]
-    [InlineData(200, "\u0001\0\0\0\u007f\u007f\u007f\u007fmore is said than comes", "no output of a container")]
+    [InlineData(200, "this is no frame at all", "not the output of a container")]
+    [InlineData(200, "\u0001\0\0\0\u007f\u007f\u007f\u007fmore is said than comes", "not the output of a container")]
     public async Task WhatIsNoLogIsSaid(int status, string body, string expected)
     {
         using var peer = Peer(status, Bytes(body));

@@ -108,7 +108,7 @@ public sealed class DockerPatienceTests
 
         var e = await Assert.ThrowsAsync<ToolException>(() => engine.PullAsync("r/a", "sha256:abc"));
 
-        Assert.Equal("pulling 'r/a@sha256:abc' failed: nothing got on for 0.3 s", e.Message);
+        Assert.Equal("pulling 'r/a@sha256:abc' failed: there was no progress for 0.3 s", e.Message);
         Assert.True(clock.Elapsed < s_generous);
     }
 

@@ -64,7 +64,7 @@ internal static class ErofsAttributes
         byte[] rest = TarPath.Encode(name[prefix.Length..]);
         if (rest.Length == 0 || prefix.Length + rest.Length > MaxNameBytes || rest.Contains((byte)0))
             throw new LayerException(
-                $"'{path}' has the attribute '{name.Replace("\0", "\\0", StringComparison.Ordinal)}', whose name Linux does not know");
+                $"'{path}' has the attribute '{name.Replace("\0", "\\0", StringComparison.Ordinal)}', whose name Linux does not support");
         if (value.Length > MaxValueBytes)
             throw new LayerException($"'{path}' has the attribute '{name}' of {value.Length} bytes: EROFS holds {MaxValueBytes}");
 

@@ -139,7 +139,7 @@ public sealed class ErofsImage
                 $"the {file.Size} bytes of '{file.Path}' at {place.Offset} of device {place.Device} do not lie within it");
         if (place.Offset % ErofsFormat.BlockBytes != 0)
             throw new LayerException($"the content of '{file.Path}' lies at {place.Offset} of device {place.Device}, "
-                + $"which is no multiple of {ErofsFormat.BlockBytes}");
+                + $"which is not a multiple of {ErofsFormat.BlockBytes}");
         return place;
     }
 

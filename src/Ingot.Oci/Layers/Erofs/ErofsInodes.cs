@@ -97,7 +97,7 @@ internal sealed class ErofsInodes : IDisposable
     private static void Check(TarEntry entry)
     {
         if (entry.UserId is < 0 or >= uint.MaxValue || entry.GroupId is < 0 or >= uint.MaxValue)
-            throw new LayerException($"'{entry.Path}' has the owner {entry.UserId}:{entry.GroupId}, which Linux does not know");
+            throw new LayerException($"'{entry.Path}' has the owner {entry.UserId}:{entry.GroupId}, which Linux does not support");
         if (entry.Path.Contains(Whiteout.Prefix, StringComparison.Ordinal) && entry.Path.Split('/').Any(Whiteout.IsWhiteout))
             throw new LayerException($"'{entry.Path}' lies in a whiteout");
     }
@@ -117,7 +117,7 @@ internal sealed class ErofsInodes : IDisposable
         if (entry is { Type: TarEntryType.CharacterDevice, DeviceMajor: 0, DeviceMinor: 0 })
             throw new LayerException($"'{entry.Path}' is the device 0:0, which an overlay file system takes for a deletion");
         if (entry.DeviceMajor is < 0 or > MaxDeviceMajor || entry.DeviceMinor is < 0 or > MaxDeviceMinor)
-            throw new LayerException($"'{entry.Path}' is the device {entry.DeviceMajor}:{entry.DeviceMinor}, which Linux does not know");
+            throw new LayerException($"'{entry.Path}' is the device {entry.DeviceMajor}:{entry.DeviceMinor}, which Linux does not support");
 
         uint major = (uint)entry.DeviceMajor, minor = (uint)entry.DeviceMinor;
         return (minor & 0xFF) | (major << 8) | ((minor & ~0xFFu) << 12);

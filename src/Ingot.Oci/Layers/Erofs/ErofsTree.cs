@@ -185,9 +185,9 @@ internal sealed class ErofsTree
         }
 
         if (written is 0 or > MaxNameBytes)
-            throw new LayerException($"'{path}' has a name of {written} bytes, which Linux does not know");
+            throw new LayerException($"'{path}' has a name of {written} bytes, which Linux does not support");
         if (name is "." or ".." || name.Contains('\0') || path.StartsWith('/'))
-            throw new LayerException($"'{path.Replace("\0", "\\0", StringComparison.Ordinal)}' is no path of a file");
+            throw new LayerException($"'{path.Replace("\0", "\\0", StringComparison.Ordinal)}' is not the path of a file");
         _namesLength += written;
     }
 

@@ -79,7 +79,7 @@ internal sealed class CacheImport
 
         var config = SharedCache.ConfigOf(manifest);
         var stream = await place.OpenAsync(config, cancellationToken)
-            ?? throw new FormatException($"its configuration '{config.Digest}' is not there");
+            ?? throw new FormatException($"its configuration '{config.Digest}' is missing");
         await using (stream)
         {
             using var bytes = new MemoryStream((int)config.Size);
@@ -128,7 +128,7 @@ internal sealed class CacheImport
         {
             var stream = await place.OpenAsync(blob, cancellationToken)
                 ?? throw new SharedCacheException(place,
-                    $"{what} of the cache '{place.Name}' is not there any more: the blob '{blob.Digest}' is missing");
+                    $"{what} of the cache '{place.Name}' is no longer there: the blob '{blob.Digest}' is missing");
             await using (stream)
                 await SharedCache.CopyAsync(stream, store, blob, cancellationToken);
         }

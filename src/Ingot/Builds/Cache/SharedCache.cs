@@ -155,13 +155,13 @@ internal static class SharedCache
             || document.Selections.Count > MaxEntries || document.Mounts.Count > MaxEntries)
             throw new FormatException("the configuration lacks records or layers, or has too many");
         if (document.Records.Any(r => !IsWhole(r)))
-            throw new FormatException("a record is not whole");
+            throw new FormatException("a record is incomplete");
         if (document.Layers.Any(l => l?.Blob is null || l.Codec is null || l.Bytes < 0 || !IsLayer(l.Blob)))
-            throw new FormatException("a layer is not whole");
+            throw new FormatException("a layer is incomplete");
         if (document.Selections.Any(s => s is null || !IsName(s.Name, 64) || s.Digest.IsEmpty))
-            throw new FormatException("a selection is not whole");
+            throw new FormatException("a selection is incomplete");
         if (document.Mounts.Any(m => m?.Blob is null || m.Id is null || !IsName(m.Name, 32) || !IsLayer(m.Blob)))
-            throw new FormatException("a cache mount is not whole");
+            throw new FormatException("a cache mount is incomplete");
     }
 
     private static bool IsWhole(StepRecord record) =>

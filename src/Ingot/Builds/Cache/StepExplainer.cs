@@ -49,7 +49,7 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
         if (earlier.Digest == key.Digest)
             return explanation with { Remark = "nothing that it reads has changed: its result is gone from the cache" };
         if (earlier.Parts[0].Name != key.Parts[0].Name)
-            return explanation with { Remark = $"a step of another kind stood here: '{earlier.Parts[0].Name}'" };
+            return explanation with { Remark = $"a step of another kind was here: '{earlier.Parts[0].Name}'" };
 
         var changes = key.ChangesFrom(earlier).SelectMany(c => Changes(c, before, origin, result, key, earlier))
             .OrderBy(c => c.Input == "file").ToList();
@@ -113,7 +113,7 @@ internal sealed class StepExplainer(StepCache cache, CopiedFiles copied)
     private static string Against(StepRecord before, StepOrigin origin)
     {
         if (before.Origin is not { } earlier || earlier.Place == origin.Place)
-            return before.Origin is null || before.Origin.Text == origin.Text ? "its last run" : $"what stood here: {before.Origin.Text}";
+            return before.Origin is null || before.Origin.Text == origin.Text ? "its last run" : $"what was here: {before.Origin.Text}";
 
         var lines = earlier.Place.Split('\n');
         return $"its run as step {lines[2]} of '{lines[1]}'{(earlier.Text == origin.Text ? "" : $": {earlier.Text}")}";

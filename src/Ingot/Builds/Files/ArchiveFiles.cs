@@ -151,9 +151,9 @@ internal sealed class ArchiveFiles : IDisposable
             throw new ArchiveException($"'{entry.Path}' cannot be in a layer: a name that begins with '{Whiteout.Prefix}', "
                 + $"as '{whiteout}' does, there means a deletion");
         if (entry.Path.Split('/').Any(part => TarPath.Encode(part).Length > MaxNameBytes))
-            throw new ArchiveException($"'{entry.Path}' has a name of more than {MaxNameBytes} bytes, which Linux does not know");
+            throw new ArchiveException($"'{entry.Path}' has a name of more than {MaxNameBytes} bytes, which Linux does not support");
         if (entry.UserId >= uint.MaxValue || entry.GroupId >= uint.MaxValue)
-            throw new ArchiveException($"'{entry.Path}' has the owner {entry.UserId}:{entry.GroupId}, which Linux does not know");
+            throw new ArchiveException($"'{entry.Path}' has the owner {entry.UserId}:{entry.GroupId}, which Linux does not support");
         if (entry is { Type: TarEntryType.CharacterDevice, DeviceMajor: 0, DeviceMinor: 0 })
             throw new ArchiveException($"'{entry.Path}' is the device 0:0, which an overlay file system takes for a deletion");
     }

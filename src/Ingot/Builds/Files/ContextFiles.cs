@@ -146,7 +146,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
                 "no-context",
                 $"the context '{directory}' cannot be read: "
                     + $"{(answer == PathAnswer.Outside ? "a symbolic link is in its path" : "it is gone")}",
-                "build again when nobody changes it");
+                "build again while nobody is changing it");
     }
 
     private bool IsLeftOut(string path, bool isDirectory) => _ignore.IsIgnored(path) && (!isDirectory || _ignore.CanPrune(path));
@@ -186,7 +186,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     private InvalidInputException Unreadable(string path, IOException e) => IsGone(path) ? Vanished(path) : new(
         "copy-unreadable",
         $"{(path.Length == 0 ? _name : $"'{path}' in {_name}")} cannot be read: {IngotException.ReasonOf(e)}",
-        $"make it readable for who builds, or leave it out in '{(_ignoreName.Length == 0 ? ".dockerignore" : _ignoreName)}'");
+        $"make it readable by the user who builds, or leave it out in '{(_ignoreName.Length == 0 ? ".dockerignore" : _ignoreName)}'");
 
     private bool IsGone(string path)
     {
@@ -203,7 +203,7 @@ internal sealed class ContextFiles : ISelectable, IDisposable
     private InvalidInputException Vanished(string path) => new(
         "copy-vanished",
         $"{(path.Length == 0 ? _name : $"'{path}' in {_name}")} vanished while the image was being built",
-        "build again when nothing changes the files any more");
+        "build again while nothing is changing the files");
 
     public IEnumerable<SelectedFile> Below(string path, CopyFilter filter)
     {

@@ -48,9 +48,9 @@ public static partial class ServedFiles
             return null;
 
         string more = files.Count > shown ? $" and {files.Count - shown} more" : "";
-        return $"'{image}' serves files that changed and look as before, with equal size and time: "
+        return $"'{image}' serves files that changed but look the same, with equal size and time: "
             + $"{string.Join(", ", files.Take(shown).Select(f => "/" + f))}{more}. "
-            + "Web servers will tell browsers that theirs are still right: set 'epoch: commit', or name the files by their content";
+            + "Web servers will tell browsers that their copies are still current: set 'epoch: commit', or name the files by their content";
     }
 
     private static Dictionary<string, FileRecord> Topmost(IEnumerable<LayerIndex> layers)

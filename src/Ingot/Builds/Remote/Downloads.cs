@@ -253,7 +253,7 @@ internal sealed class Downloads
         var next = new Uri(address, location);
         if (next.Scheme is not ("http" or "https"))
             throw new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': "
-                + $"it is redirected to '{SafeAddress.Of(next)}', which is no web server");
+                + $"it is redirected to '{SafeAddress.Of(next)}', which is not a web server");
         if (address.Scheme == "https" && next.Scheme == "http" && source.Checksum is null)
             throw new DownloadException($"could not fetch '{SafeAddress.Of(source.Address)}': "
                 + $"it is redirected to '{SafeAddress.Of(next)}', which anyone on the way could change: give a --checksum");

@@ -17,7 +17,7 @@ internal static partial class KnownCauses
     private const int LookedAtBytes = 64 << 10;
 
     private static readonly KnownCause s_privateKey = new(DifferenceCause.Random,
-        "a private key, which is made anew each time and would be everybody's who has the image", Cure.MakeAtStart);
+        "a private key, which is made anew each time and would be known to everybody who has the image", Cure.MakeAtStart);
     private static readonly KnownCause s_publicKey = new(DifferenceCause.Random,
         "a public key or a certificate, of a private key that is made anew each time", Cure.MakeAtStart);
     private static readonly KnownCause s_password = new(DifferenceCause.Random,
@@ -102,7 +102,7 @@ internal static partial class KnownCauses
         if (Repositories().IsMatch(instruction))
             return new(DifferenceCause.Network, "of a repository: what is named there is another commit now", Cure: null);
         return Downloads().IsMatch(instruction)
-            ? new(DifferenceCause.Network, "fetched: what is there now is something else", Cure.KeepDownload)
+            ? new(DifferenceCause.Network, "fetched: something else is there now", Cure.KeepDownload)
             : null;
     }
 

@@ -404,7 +404,7 @@ internal sealed class PlanExecution : IStepBuild, IDisposable
             return;
 
         var explanation = _explainer.Miss(key, work.Origin, before, result);
-        explanation = IsFresh(work.Stage) ? explanation with { Remark = "the cache was not to be used" } : explanation;
+        explanation = IsFresh(work.Stage) ? explanation with { Remark = "the cache was switched off" } : explanation;
         _progress.Report(new BuildEvent.StepExplained(work.Label, explanation));
     }
 

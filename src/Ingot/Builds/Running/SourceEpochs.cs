@@ -23,11 +23,11 @@ public static class SourceEpochs
         if (Find(directory, span) is not { } repository)
             throw Problem(
                 "epoch-no-repository",
-                $"the epoch is to be the time of a commit, and {names} {(paths.Count == 1 ? "is" : "are")} in no git repository",
+                $"the epoch should be the time of a commit, and {names} {(paths.Count == 1 ? "is" : "are")} in no git repository",
                 $"build in a clone, or {Otherwise}",
                 span);
         if (repository.Commit is null)
-            throw Problem("epoch-no-commit", $"the epoch is to be the time of a commit, and none changed {names}: there is none yet",
+            throw Problem("epoch-no-commit", $"the epoch should be the time of a commit, and none changed {names}: there is none yet",
                 $"commit them, or {Otherwise}", span);
 
         using var view = new GitView(repository);
@@ -36,20 +36,20 @@ public static class SourceEpochs
         if (log.ExitCode != 0
             || commit.Length != 2
             || !long.TryParse(commit[1], NumberStyles.None, CultureInfo.InvariantCulture, out long seconds))
-            throw Problem("epoch-no-commit", $"the epoch is to be the time of a commit, and none changed {names}{Said(log)}",
+            throw Problem("epoch-no-commit", $"the epoch should be the time of a commit, and none changed {names}{Said(log)}",
                 $"commit them, or {Otherwise}", span);
         // A commit whose parents are missing seems to have changed everything.
         if (repository.Shallow.Contains(commit[0]))
             throw Problem(
                 "epoch-shallow",
-                $"the epoch is to be the time of a commit, and the one that changed {names} last is not in this shallow clone",
+                $"the epoch should be the time of a commit, and the one that changed {names} last is not in this shallow clone",
                 $"fetch the history with 'git fetch --unshallow', or {Otherwise}",
                 span);
         // Whoever makes a commit writes its date.
         if (seconds > DateTimeOffset.MaxValue.ToUnixTimeSeconds())
             throw Problem(
                 "epoch-date",
-                $"the epoch is to be the time of commit {commit[0]}, and {seconds} seconds after 1970 are beyond the year 9999",
+                $"the epoch should be the time of commit {commit[0]}, and {seconds} seconds after 1970 are beyond the year 9999",
                 $"give the commit another date, or {Otherwise}",
                 span);
         return DateTimeOffset.FromUnixTimeSeconds(seconds);
@@ -65,7 +65,7 @@ public static class SourceEpochs
         }
         catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
         {
-            throw Problem("epoch-repository", $"the epoch is to be the time of a commit, and {IngotException.ReasonOf(e)}",
+            throw Problem("epoch-repository", $"the epoch should be the time of a commit, and {IngotException.ReasonOf(e)}",
                 $"or {Otherwise}", span);
         }
     }

@@ -30,13 +30,13 @@ internal static class SourceRevisions
         }
         catch (Exception e) when (e is ToolException or IOException or UnauthorizedAccessException)
         {
-            warn($"which commit this is cannot be said: {IngotException.ReasonOf(e)}");
+            warn($"the commit cannot be determined: {IngotException.ReasonOf(e)}");
             return null;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             // A pipe in the place of a file that git reads would hold it for ever.
-            warn($"which commit this is cannot be said: git took longer than {s_longest.TotalMinutes:0} minutes to look at '{directory}'");
+            warn($"the commit cannot be determined: git took longer than {s_longest.TotalMinutes:0} minutes to look at '{directory}'");
             return null;
         }
     }

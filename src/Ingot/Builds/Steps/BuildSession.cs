@@ -53,7 +53,7 @@ internal sealed record BuildSession(BuildSettings Settings, LayerCache Layers, W
     public LayerCompression CodecOf(PlannedImage image) => image.Compression is null
         ? Settings.Codec
         : LayerCompression.Find(image.Compression)
-            ?? throw new ArgumentException($"'{image.Compression}' is no way to compress layers", nameof(image));
+            ?? throw new ArgumentException($"'{image.Compression}' is not a way to compress layers", nameof(image));
 
     /// <summary>Looks at a layer of the step; null when there is nothing to look for.</summary>
     public ILayerObserver? NewObserver() => Step is null ? null : Guard.Observer(Step);

@@ -73,23 +73,23 @@ internal sealed class CommandExecution
         if (step.Insecure && !settings.Access.AllowInsecure)
         {
             diagnostics.Error(
-                "build-not-allowed", "the command wants all privileges, which were not allowed", step.Span,
+                "build-not-allowed", "the command needs all privileges, which were not allowed", step.Span,
                 "allow them with --allow security.insecure, if you would run it as root on the host");
         }
 
         if (step.Network == StepNetwork.Host && !settings.Access.AllowHostNetwork)
         {
             diagnostics.Error(
-                "build-not-allowed", "the command wants the host's network, which was not allowed", step.Span,
+                "build-not-allowed", "the command needs the host's network, which was not allowed", step.Span,
                 "allow it with --allow network.host");
         }
 
         if (step.Processors > Environment.ProcessorCount)
         {
             diagnostics.Error(
-                "build-processors", $"the command is to see {step.Processors} processors, and this host has {Environment.ProcessorCount}",
+                "build-processors", $"the command needs {step.Processors} processors, and this host has {Environment.ProcessorCount}",
                 step.Span,
-                "take 'processors' away in ingot.yaml, or build on a host that has them");
+                "remove 'processors' from ingot.yaml, or build on a host that has them");
         }
 
         RunMounts.Check(step, diagnostics);
@@ -147,7 +147,7 @@ internal sealed class CommandExecution
         var accounts = await _session.AccountsAsync(_chain, cancellationToken);
         return accounts.Resolve(_step.User, out var unknown)
             ?? throw new InvalidInputException([new(Severity.Error, "build-unknown-user", $"{unknown} is not in the image",
-                Suggestion.For(_step.User, accounts.Names) ?? "make the account in a RUN before, or write a number", _step.Span)]);
+                Suggestion.For(_step.User, accounts.Names) ?? "create the account in an earlier RUN, or write a number", _step.Span)]);
     }
 
     // What every container has mounted, and whether that is a file. What is missing to mount on lies in a directory below all layers, so

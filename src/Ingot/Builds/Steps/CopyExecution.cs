@@ -180,7 +180,7 @@ internal static class CopyExecution
             ?? throw Problem(
                 step,
                 "build-unknown-user",
-                $"{unknown} is a name, and with --link nothing is below in which it could be looked up",
+                $"{unknown} is a name, and with --link there is nothing below to look it up in",
                 "write numbers, or leave --link out");
     }
 

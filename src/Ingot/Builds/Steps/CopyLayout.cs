@@ -99,7 +99,7 @@ internal sealed class CopyLayout
         bool intoDirectory = _options.DestinationIsDirectory || TypeAt(destination) == TarEntryType.Directory;
         string path = intoDirectory ? TarPath.Join(destination, source.Name) : destination;
         if (!intoDirectory && _placed.ContainsKey(path))
-            throw new CopyConflictException($"several sources are copied to '/{path}', which is no directory: write '/{path}/'");
+            throw new CopyConflictException($"several sources are copied to '/{path}', which is not a directory: write '/{path}/'");
 
         MakeDirectories(TarPath.Parent(path));
         Place(source.Files[0], path);

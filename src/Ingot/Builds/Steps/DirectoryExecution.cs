@@ -61,7 +61,7 @@ internal static class DirectoryExecution
         return accounts.FindOwner(text, out var unknown)
             ?? throw CopyExecution.Problem(
                 step, "build-unknown-user", $"{unknown} is not in the image",
-                Suggestion.For(text, accounts.Names) ?? "make the account in a RUN before, or write a number");
+                Suggestion.For(text, accounts.Names) ?? "create the account in an earlier RUN, or write a number");
     }
 
     private static InvalidInputException Problem(DirectoryStep step, string summary) =>

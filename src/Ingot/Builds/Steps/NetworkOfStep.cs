@@ -41,7 +41,7 @@ internal sealed record NetworkOfStep(
                 "slirp4netns",
                 $"'{step.Text}' needs a network of its own: {obstacle}; or allow builds the host's with --allow network.host");
 
-        session.Output($"this command uses the host's network, as --allow network.host lets it: {obstacle}");
+        session.Output($"this command uses the host's network, as --allow network.host permits: {obstacle}");
         return new NetworkOfStep([], [], host);
     }
 
@@ -71,7 +71,7 @@ internal sealed record NetworkOfStep(
     internal static string NamespaceIn(string directory) => !directory.Contains(',', StringComparison.Ordinal)
         ? Path.Combine(directory, Namespace)
         : throw new ToolException("runc",
-            $"runc takes no network whose path has a comma, and steps run in '{directory}': set INGOT_HOME to another directory");
+            $"runc accepts no network whose path has a comma, and steps run in '{directory}': set INGOT_HOME to another directory");
 
     private static string[] Words(string line) => line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
 

@@ -31,7 +31,7 @@ public static class ClaimChecker
     public static ClaimReport Check(ImageRoot root, ContainerConfig config, IReadOnlyList<string> names)
     {
         if (names.FirstOrDefault(n => !Names.Contains(n)) is { } unknown)
-            throw new InvalidInputException("claim-unknown", $"'{unknown}' is no claim that can be checked",
+            throw new InvalidInputException("claim-unknown", $"'{unknown}' is not a claim that can be checked",
                 Suggestion.For(unknown, Names) ?? $"expected {string.Join(", ", Names)}");
 
         var claims = s_fileClaims.Where(c => names.Contains(c.Name)).ToList();

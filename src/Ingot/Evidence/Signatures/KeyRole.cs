@@ -48,6 +48,6 @@ public static class KeyRole
 
         return EvidenceKinds.Of(role) is not null
             ? [role]
-            : throw new KeyException($"'{role}' is no role of a key: use {string.Join(", ", Names)}, or a predicate type that Ingot knows");
+            : throw new KeyException($"'{role}' is not a key role: use {string.Join(", ", Names)}, or a predicate type that Ingot knows");
     }
 }

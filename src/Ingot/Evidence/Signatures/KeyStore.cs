@@ -68,7 +68,7 @@ public sealed class KeyStore
         {
             key.Dispose();
             throw new KeyException($"'{PublicKeyPath}' is not the public half of '{SigningKeyPath}': find out who changed it, "
-                + "and remove it to have it written anew");
+                + "and remove it to have it written again");
         }
 
         return key;
@@ -135,7 +135,7 @@ public sealed class KeyStore
         var mode = File.GetUnixFileMode(path);
         if ((mode & OfOthers) != 0)
             throw new KeyException($"'{path}' may be read or changed by others (mode {Convert.ToString((int)mode, 8).PadLeft(4, '0')}): "
-                + $"run 'chmod 600 {path}' and consider the key known");
+                + $"run 'chmod 600 {path}' and consider the key compromised");
 
         return await File.ReadAllTextAsync(path, cancellationToken);
     }

@@ -171,7 +171,7 @@ public sealed class GoRegex
                 || (c is >= '1' and <= '7' && _at + 3 < pattern.Length && IsOctal(pattern[_at + 2]) && IsOctal(pattern[_at + 3])))
                 Octal();
             else
-                throw new FormatException($"'\\{c}' is no escape of Go's regular expressions");
+                throw new FormatException($"'\\{c}' is not an escape in Go's regular expressions");
         }
 
         private void Pass(int length)
@@ -212,7 +212,7 @@ public sealed class GoRegex
         private void AppendCharacter(int value)
         {
             if (!Rune.TryCreate(value, out var rune))
-                throw new FormatException($"U+{value:X4} is no character");
+                throw new FormatException($"U+{value:X4} is not a character");
 
             foreach (char unit in rune.ToString())
                 _result.Append("\\u").Append(((int)unit).ToString("X4", CultureInfo.InvariantCulture));
@@ -290,7 +290,7 @@ public sealed class GoRegex
 
             string name = pattern[(_at + 2)..end];
             if (name.StartsWith('^') || !s_classes.TryGetValue(name, out var ranges))
-                throw new FormatException($"'[:{name}:]' is not supported yet, or no class");
+                throw new FormatException($"'[:{name}:]' is not supported yet, or is not a class");
 
             _result.Append(ranges);
             _at = end + 2;

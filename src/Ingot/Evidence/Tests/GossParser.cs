@@ -52,7 +52,7 @@ internal sealed class GossParser
             else if (GossResourceSchema.NotYetEvaluated.Contains(key.Text))
                 _diagnostics.Error("goss-not-supported", $"the resource '{key.Text}' is not supported yet", key.Span, path: key.Text);
             else
-                _diagnostics.Error("goss-resource-unknown", $"'{key.Text}' is no resource of goss", key.Span,
+                _diagnostics.Error("goss-resource-unknown", $"'{key.Text}' is not a goss resource", key.Span,
                     Suggestion.For(key.Text, GossResourceSchema.All.Select(s => s.Key))
                         ?? Expected(GossResourceSchema.All.Select(s => s.Key)),
                     key.Text);
@@ -119,7 +119,7 @@ internal sealed class GossParser
             if (schema.NotYet.Contains(word.Text))
                 _diagnostics.Error("goss-not-supported", $"'{word.Text}' is not supported yet", word.Span, path: path);
             else
-                _diagnostics.Error("goss-attribute-unknown", $"'{word.Text}' is no attribute of {schema.Key}", word.Span,
+                _diagnostics.Error("goss-attribute-unknown", $"'{word.Text}' is not an attribute of {schema.Key}", word.Span,
                     Suggestion.For(word.Text, schema.Words) ?? Expected(schema.Words), path);
         }
     }
@@ -132,7 +132,7 @@ internal sealed class GossParser
         string below = $"{path}/{attribute.Name}";
         if (attribute.Name == "mode" && value is YamlScalar scalar && scalar.AsNumber() is not null)
         {
-            _diagnostics.Error("goss-mode", $"the mode '{scalar.Text}' is a number to YAML, and never equal to a mode", value.Span,
+            _diagnostics.Error("goss-mode", $"the mode '{scalar.Text}' is a number to YAML, which never equals a mode", value.Span,
                 $"write it in quotes: \"{scalar.Text.PadLeft(4, '0')}\"", below);
             return null;
         }
@@ -173,7 +173,7 @@ internal sealed class GossParser
     {
         if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
         {
-            _diagnostics.Error("goss-url", $"'{url}' is no URL of http or https", key.Span, path: path);
+            _diagnostics.Error("goss-url", $"'{url}' is not an http or https URL", key.Span, path: path);
             return null;
         }
 
@@ -197,7 +197,7 @@ internal sealed class GossParser
         if (GossPort.TryParse(resource.Name, out _))
             return true;
 
-        _diagnostics.Error("goss-port", $"'{resource.Name}' is no port", key.Span,
+        _diagnostics.Error("goss-port", $"'{resource.Name}' is not a port", key.Span,
             $"expected a number, or one after {string.Join(", ", s_networks.Select(n => $"'{n}:'"))}", path);
         return false;
     }
@@ -207,7 +207,7 @@ internal sealed class GossParser
         if (resource.Name.StartsWith('/') || resource.Name.StartsWith('~'))
             return true;
 
-        _diagnostics.Error("goss-path", $"'{resource.Name}' is no absolute path", key.Span,
+        _diagnostics.Error("goss-path", $"'{resource.Name}' is not an absolute path", key.Span,
             "a path begins with '/', or with '~' and the name of a user", path);
         return false;
     }

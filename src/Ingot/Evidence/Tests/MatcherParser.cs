@@ -86,7 +86,7 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
             "not" => Parse(value, below) is { } inner ? new Matcher.Not(inner) : null,
             var name when s_notYet.Contains(name) =>
                 Fail<Matcher>(key, path, "goss-not-supported", $"the matcher '{name}' is not supported yet"),
-            var name => Fail<Matcher>(key, path, "goss-matcher-unknown", $"'{name}' is no matcher",
+            var name => Fail<Matcher>(key, path, "goss-matcher-unknown", $"'{name}' is not a matcher",
                 Suggestion.For(name, s_names) ?? $"expected one of {string.Join(", ", s_names)}"),
         };
     }
@@ -172,7 +172,7 @@ internal sealed class MatcherParser(DiagnosticBag diagnostics)
     }
 
     private T? BadExpression<T>(YamlNode at, string path, string expression, string problem)
-        where T : class => Fail<T>(at, path, "goss-regexp", $"'{expression}' is no regular expression of Go: {problem}");
+        where T : class => Fail<T>(at, path, "goss-regexp", $"'{expression}' is not a Go regular expression: {problem}");
 
     private T? Wrong<T>(YamlNode at, string path, string expected)
         where T : class => Fail<T>(at, path, "goss-matcher-value", $"{expected} is expected here, found {at.GossKind}");

@@ -53,7 +53,7 @@ internal sealed class ImageIndexes(ProjectHost host, OciLayout layout, BuiltName
         {
             if (await layout.Store.SizeAsync(digest, cancellationToken) is null)
                 throw new InvalidInputException("gone",
-                    $"'{part.Name}' for {ProjectImage.PlatformOf(part)} is no longer whole in the local store: {digest} is gone",
+                    $"'{part.Name}' for {ProjectImage.PlatformOf(part)} is no longer complete in the local store: {digest} is gone",
                     "build again");
         }
     }

@@ -138,7 +138,7 @@ internal sealed class BaseImages(
             // Most likely the name of a stage, written wrongly.
             throw new ImageLookupException("image-unknown",
                 $"'{name}' is neither an earlier stage, nor an image of this project, nor in the local store, "
-                    + $"and could not be had as '{reference}': {e.Message}", inner: e);
+                    + $"and could not be obtained as '{reference}': {e.Message}", inner: e);
         }
         finally
         {
@@ -199,7 +199,7 @@ internal sealed class BaseImages(
         }
         catch (ContentMismatchException e)
         {
-            throw new ImageLookupException("image-incomplete", $"'{name}' is not whole in the local store: {e.Message}",
+            throw new ImageLookupException("image-incomplete", $"'{name}' is not complete in the local store: {e.Message}",
                 "pull it again; 'ingot images --verify' says what is wrong", e);
         }
     }

@@ -65,7 +65,7 @@ public sealed record ImageFile(string Text)
     {
         await using var source = await ImageSource.OpenAsync(path, work, cancellationToken);
         return source.Form == ImageForm.RootFileSystem
-            ? throw new ImageLookupException("no-image", $"'{Text}' is no image but an archive of files",
+            ? throw new ImageLookupException("no-image", $"'{Text}' is not an image but an archive of files",
                 "make an image of it with 'ingot import'")
             : (await source.ImportAsync(store, tag, platform, cancellationToken)).Digest;
     }

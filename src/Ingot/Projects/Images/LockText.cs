@@ -37,7 +37,7 @@ internal sealed partial class LockText
 
         if (!reader.HasVersion && !diagnostics.HasErrors)
             diagnostics.Error("lock-version", $"'{source.Name}' has no 'ingot-lock: 1'", source.Span(0, 0),
-                "delete the file to lock everything anew");
+                "delete the file to lock everything again");
         return reader.Finish();
     }
 

@@ -52,7 +52,7 @@ public static class BuildProvenance
         if (definition.BuildType != BuildType)
         {
             throw Lacking(image,
-                $"it says '{provenance.RunDetails.Builder.Id}' built it as '{definition.BuildType}', which is no build of Ingot's");
+                $"it says '{provenance.RunDetails.Builder.Id}' built it as '{definition.BuildType}', which is not a build by Ingot");
         }
 
         try
@@ -60,7 +60,7 @@ public static class BuildProvenance
             var asked = definition.ExternalParameters.Deserialize(BuildProvenanceJson.Default.AskedParameters);
             var chosen = definition.InternalParameters?.Deserialize(BuildProvenanceJson.Default.ChosenParameters);
             if (asked is null || chosen is null)
-                throw Lacking(image, "it holds no parameters");
+                throw Lacking(image, "it has no parameters");
             Check(image, asked, chosen, definition);
             return RecipeOf(asked, chosen, provenance);
         }
@@ -150,7 +150,7 @@ public static class BuildProvenance
         if (!definition.ResolvedDependencies.Any(d => Is(d, Source)))
             throw Lacking(image, "the build was made from a directory in no repository, which nobody can repeat");
         if (asked.Dockerfile == PlanSettings.StandardInputName)
-            throw Lacking(image, "its Dockerfile came from standard input, and is nowhere to be had");
+            throw Lacking(image, "its Dockerfile came from standard input, and is not available anywhere");
         if (asked.Context == Outside)
             throw Lacking(image, "its context lay outside of the repository");
         if (asked.Contexts?.FirstOrDefault(c => c.Value == Outside) is { Key: { } name })
@@ -182,7 +182,7 @@ public static class BuildProvenance
             ProjectFile = dependencies.FirstOrDefault(d => Is(d, ProjectBuild.FileKind)) is { } file ? DigestOf(file) : null,
             Commit = source.Digest?.GetValueOrDefault(CommitAlgorithm) is { } commit && IsCommit(commit)
                 ? commit
-                : throw new FormatException("its source is no commit"),
+                : throw new FormatException("its source is not a commit"),
             Remote = source.Uri?.StartsWith(GitScheme, StringComparison.Ordinal) == true ? source.Uri[GitScheme.Length..] : null,
             Prefix = Within(asked, ".") == "." && asked.Directory != "." ? asked.Directory + "/" : "",
             Bases = dependencies.Where(d => Is(d, Base)).DistinctBy(d => d.Name).ToDictionary(d => d.Name ?? "", DigestOf),
@@ -190,7 +190,7 @@ public static class BuildProvenance
             SshAgents = asked.SshAgents ?? [],
             Allow = asked.Allow ?? [],
             Network = asked.Network is null or "none" or "host" ? asked.Network
-                : throw new FormatException($"'{asked.Network}' is no network"),
+                : throw new FormatException($"'{asked.Network}' is not a network"),
             Hosts = (asked.Hosts ?? []).All(IsOneLine) ? asked.Hosts ?? [] : throw new FormatException("a line of /etc/hosts is several"),
             SharedMemory = asked.SharedMemory is null or > 0 ? asked.SharedMemory
                 : throw new FormatException("the shared memory has no size"),
@@ -234,7 +234,7 @@ public static class BuildProvenance
 
         return !Path.IsPathRooted(asked.Directory) && !Path.IsPathRooted(path)
             ? path
-            : throw new FormatException($"'{path}' in '{asked.Directory}' is no path of a repository");
+            : throw new FormatException($"'{path}' in '{asked.Directory}' is not a path in a repository");
     }
 
     private static bool IsAddress(string context) =>

@@ -35,7 +35,7 @@ internal sealed class RecipeSources(ProjectHost host, string near, BuildRecipe r
             : $"{recipe.Directory} as it is: it differed from commit {recipe.Commit[..12]}";
         return Directory.Exists(recipe.Directory)
             ? recipe.Directory
-            : throw new InvalidInputException("no-sources", $"the image was built from '{recipe.Directory}', which is not there");
+            : throw new InvalidInputException("no-sources", $"the image was built from '{recipe.Directory}', which does not exist");
     }
 
     // A repository that is here and has the commit is nearer than the one it came from; the name of a commit is its content.

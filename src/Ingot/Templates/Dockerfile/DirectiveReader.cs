@@ -38,8 +38,8 @@ internal sealed class DirectiveReader(SourceText source, DiagnosticBag diagnosti
     private void Follow(Directive directive, bool mayEscape)
     {
         if (!_seen.Add(directive.Name))
-            diagnostics.Error(DockerfileCodes.BadDirective, $"the directive '{directive.Name}' stands more than once", directive.Span,
-                "leave one of them");
+            diagnostics.Error(DockerfileCodes.BadDirective, $"the directive '{directive.Name}' appears more than once", directive.Span,
+                "keep one of them");
         else if (directive.Name == "escape" && mayEscape)
             SetEscape(directive);
         else if (directive.Name == "check")

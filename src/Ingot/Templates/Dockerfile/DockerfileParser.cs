@@ -48,7 +48,7 @@ public static class DockerfileParser
             DockerfileCodes.BadTrigger,
             refused is null ? "a trigger is not one instruction" : $"{refused} cannot be a trigger",
             source.Span(start, length),
-            "the base image was made so: build it anew");
+            "the base image was built that way: build it again");
         return null;
     }
 }
@@ -129,7 +129,7 @@ internal sealed class DockerfileReader
         else if (!_fromSeen && row.Keyword != "ARG")
         {
             _beforeFromReported = true;
-            _diagnostics.Error(DockerfileCodes.BeforeFrom, $"{row.Keyword} stands before the first FROM", keyword, "only ARG may");
+            _diagnostics.Error(DockerfileCodes.BeforeFrom, $"{row.Keyword} comes before the first FROM", keyword, "only ARG may");
         }
     }
 

@@ -85,7 +85,7 @@ public sealed class IgnoreFile
             string path = Clean(includes ? pattern[1..].Trim() : pattern);
             path = path.Length > 1 && path[0] == '/' ? path[1..] : path;
             if (includes && path is "" or "/")
-                diagnostics.Error(DockerfileCodes.BadIgnorePattern, "'!' takes nothing back in", source.LineSpan(number),
+                diagnostics.Error(DockerfileCodes.BadIgnorePattern, "'!' includes nothing again", source.LineSpan(number),
                     "write a pattern after it");
             else if (Read(includes ? "!" + path : path) is { } read)
                 patterns.Add(read);

@@ -142,8 +142,8 @@ internal sealed partial class InstructionReader(SourceText source, DiagnosticBag
             if (row.Flag(name) is not { } found)
                 UnknownFlag(row, line.Span(flag.Raw), name);
             else if (found.Kind != FlagKind.List && known.Exists(other => other.Row == found))
-                diagnostics.Error(DockerfileCodes.BadFlag, $"the flag '--{name}' stands more than once", line.Span(flag.Raw),
-                    "leave one of them");
+                diagnostics.Error(DockerfileCodes.BadFlag, $"the flag '--{name}' appears more than once", line.Span(flag.Raw),
+                    "keep one of them");
             else if (ReadFlag(found, line, flag, equals) is { } given)
                 known.Add(given);
         }

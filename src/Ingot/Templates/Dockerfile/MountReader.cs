@@ -70,7 +70,7 @@ internal sealed class MountReader(DiagnosticBag diagnostics, LogicalLine line, F
         if (quote < 0)
             return ([.. Enumerable.Range(position, end - position)], end);
 
-        Error("a quote stands inside a part of the mount", flag.Part(line, quote, 1), "quote the whole part: \\\"target=/a,b\\\"");
+        Error("there is a quote inside a part of the mount", flag.Part(line, quote, 1), "quote the whole part: \\\"target=/a,b\\\"");
         return (null, end);
     }
 
@@ -110,7 +110,7 @@ internal sealed class MountReader(DiagnosticBag diagnostics, LogicalLine line, F
         string key = name.Text.ToLowerInvariant();
         if (text.Length == 0)
         {
-            Error("a part of the mount is empty", name, "take one of the commas away");
+            Error("a part of the mount is empty", name, "remove one of the commas");
             return;
         }
 
@@ -179,7 +179,7 @@ internal sealed class MountReader(DiagnosticBag diagnostics, LogicalLine line, F
         var whole = flag.Part(line, 0, flag.Text.Length);
         bool secret = type == "secret";
         if (secret && Last("source") is { } source && Last("id") is not null)
-            Error("a secret has either 'id' or 'source'", source, "they mean the same; leave one of them");
+            Error("a secret has either 'id' or 'source'", source, "they mean the same; keep one of them");
         else if (secret && Last("source") is null && Last("id") is null && Last("target") is null
             && flag.Text.Contains('=', StringComparison.Ordinal))
             Error("the mount does not say which secret", whole, "write --mount=type=secret,id=name");

@@ -278,7 +278,7 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
             return MissingBrace(start);
 
         return Fail(DockerfileCodes.BadSubstitution, $"'{modifier}' is not a substitution",
-            "known are :-, -, :+, +, :?, ?, #, ##, %, %%, / and //", operatorStart, modifier.Length);
+            "known: :-, -, :+, +, :?, ?, #, ##, %, %%, / and //", operatorStart, modifier.Length);
     }
 
     private string Substitute(int start, string name, string modifier, bool emptyIsUnset)
@@ -348,7 +348,7 @@ internal sealed class ShellLexer(string text, Func<string, string?> lookup, char
     {
         var pattern = GlobPattern.TryParse(word);
         if (pattern is null)
-            Fail(DockerfileCodes.BadSubstitution, $"'{word}' is not a pattern", "a '\\' stands before '*', '?', '\\', '/' or '}'",
+            Fail(DockerfileCodes.BadSubstitution, $"'{word}' is not a pattern", "a '\\' goes before '*', '?', '\\', '/' or '}'",
                 start, _position - start);
         return pattern;
     }

@@ -48,15 +48,15 @@ internal sealed class StageNames(DiagnosticBag diagnostics)
     private void CheckNumber(Word from, int stage)
     {
         if (!int.TryParse(from.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int index) || index >= stage)
-            diagnostics.Error(DockerfileCodes.UndefinedStage, $"there is no stage {from.Text} above", from.Span, "stages count from 0");
+            diagnostics.Error(DockerfileCodes.UndefinedStage, $"there is no stage {from.Text} above", from.Span, "stages start at 0");
     }
 
     private void Refuse(Word from, bool isItself)
     {
         if (isItself)
-            diagnostics.Error(DockerfileCodes.UndefinedStage, $"the stage '{from.Text}' takes from itself", from.Span);
+            diagnostics.Error(DockerfileCodes.UndefinedStage, $"the stage '{from.Text}' copies from itself", from.Span);
         else
-            diagnostics.Error(DockerfileCodes.UndefinedStage, $"the stage '{from.Text}' stands further down", from.Span,
-                "a stage takes only from stages above it: move that stage up");
+            diagnostics.Error(DockerfileCodes.UndefinedStage, $"the stage '{from.Text}' comes further down", from.Span,
+                "a stage can copy only from stages above it: move that stage up");
     }
 }

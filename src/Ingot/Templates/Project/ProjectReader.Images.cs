@@ -41,8 +41,8 @@ internal sealed partial class ProjectReader
         if (ProjectKeys.Compressions.Contains(text))
             return new(field!.Span, text);
 
-        Bad(field!, $"'{Show(text)}' is no way to compress layers", Suggestion.For(text, ProjectKeys.Compressions)
-            ?? $"known are {string.Join(", ", ProjectKeys.Compressions)}");
+        Bad(field!, $"'{Show(text)}' is not a way to compress layers", Suggestion.For(text, ProjectKeys.Compressions)
+            ?? $"known: {string.Join(", ", ProjectKeys.Compressions)}");
         return null;
     }
 
@@ -52,7 +52,7 @@ internal sealed partial class ProjectReader
         var given = templates.Reverse().Where(t => section[t.Key] is not null).ToList();
         if (given is [var one, var other, ..])
             diagnostics.Error(ProjectCodes.Conflict, $"the image '{entry.Name}' has both a {one.Key} and a {other.Key}",
-                section[one.Key]!.Span, "leave one of them", entry.Value.Path);
+                section[one.Key]!.Span, "keep one of them", entry.Value.Path);
         if (given is [var template, ..])
         {
             RefuseKeysOfOthers(section, template);
@@ -78,7 +78,7 @@ internal sealed partial class ProjectReader
             foreach (var stray in other.Keys.Except(template.Keys).Select(key =>
                 (Name: key, Field: section[key])).Where(k => k.Field is not null))
                 diagnostics.Error(ProjectCodes.Conflict, $"'{stray.Name}' belongs to an image made from a {other.Key}", stray.Field!.Span,
-                    "take it away", stray.Field.Path);
+                    "remove it", stray.Field.Path);
         }
     }
 

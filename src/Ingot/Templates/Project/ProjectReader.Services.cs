@@ -62,7 +62,7 @@ internal sealed partial class ProjectReader
                 Suggestion.For(entry.Name, stages.Select(s => s.Name)), entry.Value.Path);
         else if (stage.Target is null)
             diagnostics.Error(ProjectCodes.Conflict, $"nothing runs in the stage '{entry.Name}': it has no target", entry.Key.Span,
-                "give the stage a target, or take this away", entry.Value.Path);
+                "give the stage a target, or remove this", entry.Value.Path);
         return stage is not null;
     }
 
@@ -225,7 +225,7 @@ internal sealed partial class ProjectReader
             Bad(field, $"'{Show(text)}' says nothing", "write blue-green: true, or canary: [5%, 25%, 50%]");
         if (section["canary"] is { } canary)
             diagnostics.Error(ProjectCodes.Conflict, "a rollout is blue-green or a canary, not both", canary.Span,
-                "leave one of them", canary.Path);
+                "keep one of them", canary.Path);
     }
 
     private List<int> ReadCanary(Field? field)

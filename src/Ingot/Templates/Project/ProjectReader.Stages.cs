@@ -37,7 +37,7 @@ internal sealed partial class ProjectReader
             Later(field.Node, field.Path, $"the target '{text}' is not supported yet", "write target: docker");
         else
             diagnostics.Error(ProjectCodes.Undefined, $"there is no target '{Show(text)}'", field.Span,
-                Suggestion.For(text, [.. ProjectKeys.Targets, .. ProjectKeys.LaterTargets]) ?? "known is docker", field.Path);
+                Suggestion.For(text, [.. ProjectKeys.Targets, .. ProjectKeys.LaterTargets]) ?? "the only one is docker", field.Path);
         return "docker";
     }
 

@@ -96,7 +96,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
     {
         string? meant = Suggestion.For(key.Text, [.. keys.Keys, .. keys.Later]);
         diagnostics.Error(ProjectCodes.UnknownKey, $"unknown key '{Show(key.Text)}'", key.Span,
-            meant ?? $"known are {string.Join(", ", keys.Keys)}", path.Length == 0 ? null : path);
+            meant ?? $"known: {string.Join(", ", keys.Keys)}", path.Length == 0 ? null : path);
         misspelt.AddRange(keys.Keys.Where(known => meant is not null && meant == Suggestion.For(known, [known])));
     }
 
@@ -150,12 +150,12 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
             if (Text(item) is not { } text)
                 continue;
             if (chosen.Contains(text))
-                diagnostics.Error(ProjectCodes.Conflict, $"the {what} '{text}' stands twice", item.Span, null, item.Path);
+                diagnostics.Error(ProjectCodes.Conflict, $"the {what} '{text}' appears twice", item.Span, null, item.Path);
             else if (known.Contains(text))
                 chosen.Add(text);
             else if (what != "gate" || !_laterGates.Contains(text))
                 diagnostics.Error(ProjectCodes.Undefined, $"there is no {what} '{Show(text)}'", item.Span,
-                    Suggestion.For(text, known) ?? $"known are {string.Join(", ", known)}", item.Path);
+                    Suggestion.For(text, known) ?? $"known: {string.Join(", ", known)}", item.Path);
         }
 
         return chosen;
@@ -174,7 +174,7 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
         return null;
     }
 
-    internal string? Text(Field? field, string cureForNothing = "give it a value, or take the key away")
+    internal string? Text(Field? field, string cureForNothing = "give it a value, or remove the key")
     {
         if (field is null)
             return null;
@@ -253,13 +253,13 @@ internal sealed partial class ProjectReader(SourceText source, DiagnosticBag dia
 
     internal static string Show(string text) => PlainText.OneLine(text);
 
-    private void WrongKind(Field field, string expected, string cureForNothing = "give it a value, or take the key away")
+    private void WrongKind(Field field, string expected, string cureForNothing = "give it a value, or remove the key")
     {
         if (field.Node is YamlUnresolved)
             return;
 
         string cure = field.Node is YamlScalar { IsNull: true } ? cureForNothing : $"write {expected}";
-        diagnostics.Error(ProjectCodes.WrongKind, $"{field.Node.Kind} stands here, not {expected}", field.Span, cure,
+        diagnostics.Error(ProjectCodes.WrongKind, $"expected {expected} here, found {field.Node.Kind}", field.Span, cure,
             field.Path.Length == 0 ? null : field.Path);
     }
 

@@ -171,7 +171,7 @@ public sealed class ErofsImageTests : IDisposable
     [Theory]
     [InlineData(1, 1024, "do not lie within it")]
     [InlineData(1, 512, "do not lie within it")]
-    [InlineData(1, 51, "no multiple of 512")]
+    [InlineData(1, 51, "not a multiple of 512")]
     [InlineData(1, -512, "do not lie within it")]
     [InlineData(1, long.MaxValue, "do not lie within it")]
     [InlineData(0, 0, "do not lie within it")]
@@ -269,8 +269,8 @@ public sealed class ErofsImageTests : IDisposable
 
     [Theory]
     [InlineData("user.a", 65536, "EROFS holds 65535")]
-    [InlineData("user.", 1, "whose name Linux does not know")]
-    [InlineData("user.a\0b", 1, "whose name Linux does not know")]
+    [InlineData("user.", 1, "whose name Linux does not support")]
+    [InlineData("user.a\0b", 1, "whose name Linux does not support")]
     [InlineData("trusted.overlay.redirect", 1, "steers overlay file systems")]
     [InlineData("user.overlay.whiteout", 1, "steers overlay file systems")]
     public void AnAttributeThatCannotBeSetIsRefused(string name, int length, string message) =>
@@ -287,7 +287,7 @@ public sealed class ErofsImageTests : IDisposable
         attributes["user.e"] = new byte[3000];
         Assert.Contains("bytes of attributes", Refused(Index(With(File("f"), attributes))), StringComparison.Ordinal);
         Assert.Contains(
-            "whose name Linux does not know",
+            "whose name Linux does not support",
             Refused(Index(With(File("f"), new(StringComparer.Ordinal) { ["user." + new string('n', 251)] = [] }))),
             StringComparison.Ordinal);
     }
@@ -328,9 +328,9 @@ public sealed class ErofsImageTests : IDisposable
 
     [Theory]
     [InlineData(0, 0, "takes for a deletion")]
-    [InlineData(0x1000, 0, "does not know")]
-    [InlineData(0, 0x100000, "does not know")]
-    [InlineData(-1, 0, "does not know")]
+    [InlineData(0x1000, 0, "does not support")]
+    [InlineData(0, 0x100000, "does not support")]
+    [InlineData(-1, 0, "does not support")]
     public void ADeviceThatCannotBeIsRefused(int major, int minor, string message) =>
         Assert.Contains(
             message,
@@ -357,7 +357,7 @@ public sealed class ErofsImageTests : IDisposable
     [InlineData(uint.MaxValue, 0)]
     [InlineData(0, long.MaxValue)]
     public void AnOwnerBeyondLinuxIsRefused(long user, long group) =>
-        Assert.Contains("which Linux does not know",
+        Assert.Contains("which Linux does not support",
             Refused(Index(File("f") with { Entry = File("f").Entry with { UserId = user, GroupId = group } })), StringComparison.Ordinal);
 
     [Theory]

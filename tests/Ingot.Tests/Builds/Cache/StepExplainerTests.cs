@@ -118,7 +118,7 @@ public sealed class StepExplainerTests : IDisposable
     {
         Made(Key(("run", ""), ("argument", "make"), ("user", ""), ("directory", "/")), Origin("RUN make", 1));
         var edited = Explain(Key(("run", ""), ("argument", "make all"), ("user", ""), ("directory", "/")), Origin("RUN make all", 1));
-        Assert.Equal(("what stood here: RUN make", "argument : make -> make all"), (edited.Against, Inputs(edited).Single()));
+        Assert.Equal(("what was here: RUN make", "argument : make -> make all"), (edited.Against, Inputs(edited).Single()));
     }
 
     [Fact]
@@ -142,7 +142,7 @@ public sealed class StepExplainerTests : IDisposable
         Assert.Equal(["the order of what it reads has changed"],
             Reasons(StepKey.Of([.. key.Parts.Reverse().OrderBy(p => p.Name != "run")]), Origin("RUN make")));
         Assert.Equal(["nothing that it reads has changed: its result is gone from the cache"], Reasons(key, Origin("RUN make")));
-        Assert.Equal(["a step of another kind stood here: 'run'"], Reasons(Key(("copy", "context")), Origin("COPY . /")));
+        Assert.Equal(["a step of another kind was here: 'run'"], Reasons(Key(("copy", "context")), Origin("COPY . /")));
         Assert.Empty(Reasons(key, Origin("RUN make", 2)));
     }
 

@@ -60,7 +60,7 @@ public sealed class ServedFilesTests
     {
         Assert.Null(ServedFiles.Warning("web", []));
         Assert.StartsWith(
-            "'web' serves files that changed and look as before, with equal size and time: /a, /b, /c and 2 more. Web servers",
+            "'web' serves files that changed but look the same, with equal size and time: /a, /b, /c and 2 more. Web servers",
             ServedFiles.Warning("web", ["a", "b", "c", "d", "e"]));
     }
 

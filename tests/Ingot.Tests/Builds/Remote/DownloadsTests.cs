@@ -236,7 +236,7 @@ public sealed class DownloadsTests : IDisposable
     public async Task ARedirectToWhatIsNoWebServerIsNotFollowed(string location)
     {
         await using var server = new WebServer((_, _) => WebServer.Status("302 Found", $"Location: {location}\r\n"));
-        Assert.Contains("which is no web server", await RefusedAsync(Make(), server.Root + "/a"), StringComparison.Ordinal);
+        Assert.Contains("which is not a web server", await RefusedAsync(Make(), server.Root + "/a"), StringComparison.Ordinal);
     }
 
     [Fact]

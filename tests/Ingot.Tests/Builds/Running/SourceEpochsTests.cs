@@ -34,7 +34,7 @@ public sealed class SourceEpochsTests : IDisposable
         await CommitAsync("README", 1_000_000_000);
         await File.WriteAllTextAsync(_directory.At("repository/Dockerfile"), "FROM scratch");
         var problem = await ProblemAsync(_directory.At("repository"), "Dockerfile");
-        Assert.Equal(("epoch-no-commit", "the epoch is to be the time of a commit, and none changed 'Dockerfile'"),
+        Assert.Equal(("epoch-no-commit", "the epoch should be the time of a commit, and none changed 'Dockerfile'"),
             (problem.Code, problem.Summary));
     }
 
@@ -70,7 +70,7 @@ public sealed class SourceEpochsTests : IDisposable
     public async Task NoRepositoryIsAnError()
     {
         var problem = await ProblemAsync("/proc", "Dockerfile", ".");
-        Assert.Equal(("epoch-no-repository", "the epoch is to be the time of a commit, and 'Dockerfile' and '.' are in no git repository"),
+        Assert.Equal(("epoch-no-repository", "the epoch should be the time of a commit, and 'Dockerfile' and '.' are in no git repository"),
             (problem.Code, problem.Summary));
     }
 

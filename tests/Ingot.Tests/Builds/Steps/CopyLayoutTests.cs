@@ -166,7 +166,7 @@ public sealed class CopyLayoutTests
     [InlineData("l a b; f b", "src: d src/a", "/", "the directory 'a' cannot replace '/a', which is a SymbolicLink")]
     [InlineData("l a nothing", "src: d src/a", "/", "the directory 'a' cannot replace '/a', which is a SymbolicLink")]
     [InlineData("l x x", "f a", "/x/y", "'/x/y' contains a symlink loop")]
-    [InlineData("", "f a; f b", "/x", "several sources are copied to '/x', which is no directory: write '/x/'")]
+    [InlineData("", "f a; f b", "/x", "several sources are copied to '/x', which is not a directory: write '/x/'")]
     public async Task WhatCannotBeIsSaid(string target, string sources, string destination, string expected)
     {
         var tree = await Tree.OfAsync(target);

@@ -111,21 +111,21 @@ public sealed class BuildProvenanceTests
     }
 
     [Theory]
-    [InlineData("buildType", "\"https://elsewhere.example/v1\"", "no build of Ingot's")]
+    [InlineData("buildType", "\"https://elsewhere.example/v1\"", "not a build by Ingot")]
     [InlineData("externalParameters/directory", "\"../..\"", "leads out of the repository")]
-    [InlineData("externalParameters/directory", "\"/etc\"", "no path of a repository")]
+    [InlineData("externalParameters/directory", "\"/etc\"", "not a path in a repository")]
     [InlineData("externalParameters/context", "\"../../../etc\"", "leads out of the repository")]
     [InlineData("externalParameters/context", "\"x/../../../../etc/x\"", "leads out of the repository")]
-    [InlineData("externalParameters/dockerfile", "\"/etc/passwd\"", "no path of a repository")]
-    [InlineData("externalParameters/contexts", "{\"x\":\"/etc\"}", "no path of a repository")]
+    [InlineData("externalParameters/dockerfile", "\"/etc/passwd\"", "not a path in a repository")]
+    [InlineData("externalParameters/contexts", "{\"x\":\"/etc\"}", "not a path in a repository")]
     [InlineData("externalParameters/arguments", "[\"NAME\"]", "has no value")]
     [InlineData("externalParameters/arguments", "\"A=b C=d\"", "not those of this version")]
     [InlineData("externalParameters/platform", null, "not those of this version")]
     [InlineData("externalParameters", "[]", "not those of this version")]
     [InlineData("internalParameters", null, "no parameters")]
     [InlineData("internalParameters/epochs", "{\"web\":\"soon\"}", "not those of this version")]
-    [InlineData("resolvedDependencies/1/digest/gitCommit", "\"--upload-pack=touch /tmp/x\"", "its source is no commit")]
-    [InlineData("resolvedDependencies/1/digest/gitCommit", "\"HEAD\"", "its source is no commit")]
+    [InlineData("resolvedDependencies/1/digest/gitCommit", "\"--upload-pack=touch /tmp/x\"", "its source is not a commit")]
+    [InlineData("resolvedDependencies/1/digest/gitCommit", "\"HEAD\"", "its source is not a commit")]
     [InlineData("resolvedDependencies/1/annotations/kind", "\"material\"", "in no repository")]
     public void WhatSomebodyElseWroteIsNotBelievedBlindly(string path, string? value, string why)
     {

@@ -77,7 +77,7 @@ internal static partial class CommandRules
             }
 
             if (piped)
-                yield return run.Find("a download is run without having been looked at",
+                yield return run.Find("a download is run without being checked",
                     "download it to a file, compare its checksum, and run that; or use ADD --checksum");
         }
     }
@@ -111,7 +111,7 @@ internal static partial class CommandRules
         foreach (var run in Runs(file.Instructions))
         {
             if (run.Commands.Any(c => c.Program == "chmod" && c.Arguments.Any(IsOpen)))
-                yield return run.Find("everybody in the image may write to what chmod changes",
+                yield return run.Find("everybody in the image may write to the files that chmod changes",
                     "give the rights to the user who needs them: chown, or chmod u=rwX,go=rX");
         }
 

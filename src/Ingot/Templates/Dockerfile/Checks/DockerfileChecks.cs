@@ -11,11 +11,11 @@ public static class DockerfileChecks
         Rule("ConsistentInstructionCasing", "instructions are written in upper case here and in lower case there",
             StyleRules.InstructionCasing),
         Rule("CopyIgnoredFile", "a file is copied that the ignore file leaves out of the context", ImageRules.CopyIgnoredFile),
-        Rule("DuplicateStageName", "two stages have one name", StyleRules.DuplicateStageName),
+        Rule("DuplicateStageName", "two stages have the same name", StyleRules.DuplicateStageName),
         Rule("ExposeInvalidFormat", "EXPOSE names an address or a port of the host", ImageRules.ExposeInvalidFormat),
         Rule("ExposeProtoCasing", "a protocol of EXPOSE is not in lower case", ImageRules.ExposeProtoCasing),
         Rule("FromAsCasing", "FROM and AS are written in different cases", StyleRules.FromAsCasing),
-        Rule("FromPlatformFlagConstDisallowed", "FROM --platform names a platform and no variable", ImageRules.ConstantPlatform),
+        Rule("FromPlatformFlagConstDisallowed", "FROM --platform names a platform instead of a variable", ImageRules.ConstantPlatform),
         Rule("InvalidDefaultArgInFrom", "the defaults of arguments do not make the name of an image", VariableRules.InvalidDefaultInFrom),
         new(
             new("InvalidDefinitionDescription", Severity.Warning, "the comment above a stage or an argument does not begin with its name",
@@ -24,7 +24,7 @@ public static class DockerfileChecks
         Rule("JSONArgsRecommended", "CMD or ENTRYPOINT runs in a shell, which does not pass signals on", ImageRules.JsonArguments),
         Rule("LegacyKeyValueFormat", "ENV or LABEL is written without '='", StyleRules.LegacyKeyValue),
         Rule("MaintainerDeprecated", "MAINTAINER is deprecated", StyleRules.Maintainer),
-        Rule("MultipleInstructionsDisallowed", "an instruction stands twice in a stage, and only the last counts",
+        Rule("MultipleInstructionsDisallowed", "an instruction appears twice in a stage, and only the last counts",
             ImageRules.MultipleInstructions),
         Rule("NoEmptyContinuation", "a continued line is followed by an empty one", StyleRules.EmptyContinuation),
         Rule("RedundantTargetPlatform", "FROM --platform is what it would be without the flag", ImageRules.RedundantPlatform),
@@ -36,12 +36,12 @@ public static class DockerfileChecks
         Rule("WorkdirRelativePath", "the first WORKDIR of a stage depends on that of its base", ImageRules.RelativeWorkdir),
 
         // Ours.
-        Ours("AddRemoteWithoutChecksum", "a download is taken whatever it holds", ImageRules.AddWithoutChecksum),
+        Ours("AddRemoteWithoutChecksum", "a download is accepted whatever it contains", ImageRules.AddWithoutChecksum),
         Ours("AptListsKept", "the package lists of apt stay in the image", CommandRules.AptListsKept),
         new(new("AptNeedsYes", Severity.Error, "apt would ask a question that nobody answers") { IsOurs = true }, CommandRules.AptNeedsYes),
         Ours("AptUpdateAlone", "apt's lists are fetched in one step and used in a later one", CommandRules.AptUpdateAlone),
         Ours("CmdIgnored", "CMD has no effect beside an ENTRYPOINT in shell form", ImageRules.CmdIgnored),
-        Ours("CurlPipeShell", "a download is run without having been looked at", CommandRules.CurlPipeShell),
+        Ours("CurlPipeShell", "a download is run without being checked", CommandRules.CurlPipeShell),
         Ours("DestinationNotDirectory", "several sources are copied to a path without a slash at its end",
             ImageRules.DestinationNotDirectory),
         Ours("FloatingBase", "an image is named without a version, or with 'latest'", ImageRules.FloatingBase),
@@ -51,7 +51,7 @@ public static class DockerfileChecks
         Ours("RootUser", "the program of the image runs as root", ImageRules.RootUser),
         Ours("SudoUsed", "sudo is used, where commands have the rights of USER", CommandRules.SudoUsed),
         Ours("UnknownCheck", "a check is skipped that does not exist", UnknownCheck),
-        Ours("VerificationOff", "who is talked to is not verified", CommandRules.VerificationOff),
+        Ours("VerificationOff", "the other side of a connection is not verified", CommandRules.VerificationOff),
         Ours("WorldWritable", "everybody in the image may write to a file", CommandRules.WorldWritable),
     ];
 

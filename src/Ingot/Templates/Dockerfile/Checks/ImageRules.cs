@@ -72,7 +72,7 @@ internal static partial class ImageRules
             {
                 string keyword = file.Keyword(same.First()).ToUpperInvariant();
                 foreach (var earlier in same.SkipLast(1))
-                    yield return new(earlier.Span, $"this {keyword} has no effect: another stands below it",
+                    yield return new(earlier.Span, $"this {keyword} has no effect: another follows it",
                         $"it is on line {same.Last().Span.Line}");
             }
         }
@@ -136,7 +136,7 @@ internal static partial class ImageRules
                let path = file.Literal(source) is { } text ? Clean(text) : null
                where path is { Length: > 0 } && !Remote().IsMatch(source.Text) && ignored.IsIgnored(path)
                select new Finding(source.Span, $"'{source}' is left out of the context by the ignore file",
-                   "take it back in with '!', or do not copy it");
+                   "include it again with '!', or do not copy it");
     }
 
     public static IEnumerable<Finding> AddWithoutChecksum(CheckedFile file) =>
@@ -144,7 +144,7 @@ internal static partial class ImageRules
         where add.Checksum is null
         from source in add.Sources
         where Download().IsMatch(source.Text)
-        select new Finding(source.Span, $"what '{source}' gives is taken whatever it holds", "add --checksum=sha256:…");
+        select new Finding(source.Span, $"what '{source}' delivers is accepted whatever it contains", "add --checksum=sha256:…");
 
     public static IEnumerable<Finding> DestinationNotDirectory(CheckedFile file) =>
         from copy in file.Instructions.OfType<TransferInstruction>()
@@ -197,7 +197,7 @@ internal static partial class ImageRules
     }
 
     private static Finding Floating(SourceSpan span, string name) =>
-        new(span, $"'{name}' is another image every day", "name a version, or a digest: image:1.2@sha256:…");
+        new(span, $"'{name}' can be a different image every day", "name a version, or a digest: image:1.2@sha256:…");
 
     private static string Words(string shell)
     {

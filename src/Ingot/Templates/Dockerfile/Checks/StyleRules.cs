@@ -63,7 +63,7 @@ internal static class StyleRules
 
     public static IEnumerable<Finding> EmptyContinuation(CheckedFile file) =>
         file.Syntax.EmptyContinuations
-            .Select(span => new Finding(span, "an empty line stands inside a continued one", "take it away, or make it a comment with #"));
+            .Select(span => new Finding(span, "there is an empty line inside a continued one", "remove it, or make it a comment with #"));
 
     public static IEnumerable<Finding> Maintainer(CheckedFile file) =>
         file.Instructions

@@ -48,7 +48,7 @@ internal static partial class VariableRules
             };
             foreach (string name in names.Where(name => SecretName().IsMatch(name) && !HarmlessName().IsMatch(name)))
                 yield return new(instruction.Span, $"'{name}' looks like a secret, and what {file.Keyword(instruction).ToUpperInvariant()} "
-                    + "says is for everybody who has the image", "give it with RUN --mount=type=secret");
+                    + "says can be read by everybody who has the image", "give it with RUN --mount=type=secret");
         }
     }
 
