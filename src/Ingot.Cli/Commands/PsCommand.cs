@@ -21,12 +21,13 @@ internal static class PsCommand
             service, stage, watch,
         };
         command.SetAction(
-            bind((context, result, cancellationToken) => Watching.ShowAsync(context.Terminal, result.GetValue(watch), async (terminal, token) =>
-            {
-                var rows = Rows(await StatusCommand.FetchAsync(context, result.GetValue(service), token), result.GetValue(stage));
-                if (!terminal.TryJson(new PsReport(rows), PsJson.Default.PsReport))
-                    Print(terminal, rows);
-            }, cancellationToken)));
+            bind((context, result, cancellationToken) =>
+                Watching.ShowAsync(context.Terminal, result.GetValue(watch), async (terminal, token) =>
+                {
+                    var rows = Rows(await StatusCommand.FetchAsync(context, result.GetValue(service), token), result.GetValue(stage));
+                    if (!terminal.TryJson(new PsReport(rows), PsJson.Default.PsReport))
+                        Print(terminal, rows);
+                }, cancellationToken)));
         return command;
     }
 

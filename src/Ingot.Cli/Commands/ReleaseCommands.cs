@@ -102,7 +102,9 @@ internal static class ReleaseCommands
         };
         command.SetAction(bind(async (context, result, cancellationToken) =>
         {
-            var project = result.GetValue(directory) is { } given ? ProjectFiles.Load(context.Resolve(given), context.Host.FrontEnds) : context.LoadProject();
+            var project = result.GetValue(directory) is { } given
+                ? ProjectFiles.Load(context.Resolve(given), context.Host.FrontEnds)
+                : context.LoadProject();
             using var server = await context.ConnectAsync(cancellationToken);
             var request = new StopRequest(project.Name, result.GetValue(service), result.GetValue(stage));
             var status = await server.SendAsync(HttpMethod.Post, "api/v1/stops", request, ApiJson.Default.StopRequest,

@@ -20,12 +20,13 @@ internal static class StatusCommand
             service, watch,
         };
         command.SetAction(
-            bind((context, result, cancellationToken) => Watching.ShowAsync(context.Terminal, result.GetValue(watch), async (terminal, token) =>
-            {
-                var status = await FetchAsync(context, result.GetValue(service), token);
-                if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
-                    Print(terminal, status);
-            }, cancellationToken)));
+            bind((context, result, cancellationToken) =>
+                Watching.ShowAsync(context.Terminal, result.GetValue(watch), async (terminal, token) =>
+                {
+                    var status = await FetchAsync(context, result.GetValue(service), token);
+                    if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
+                        Print(terminal, status);
+                }, cancellationToken)));
         return command;
     }
 
@@ -35,12 +36,13 @@ internal static class StatusCommand
         var watch = Watching.Option();
         var command = new Command("instances", "Every instance with its generation, address, state and health") { service, watch };
         command.SetAction(
-            bind((context, result, cancellationToken) => Watching.ShowAsync(context.Terminal, result.GetValue(watch), async (terminal, token) =>
-            {
-                var status = await FetchAsync(context, result.GetValue(service), token);
-                if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
-                    PsCommand.Print(terminal, PsCommand.Rows(status, stage: null));
-            }, cancellationToken)));
+            bind((context, result, cancellationToken) =>
+                Watching.ShowAsync(context.Terminal, result.GetValue(watch), async (terminal, token) =>
+                {
+                    var status = await FetchAsync(context, result.GetValue(service), token);
+                    if (!terminal.TryJson(status, ApiJson.Default.StatusReply))
+                        PsCommand.Print(terminal, PsCommand.Rows(status, stage: null));
+                }, cancellationToken)));
         return command;
     }
 

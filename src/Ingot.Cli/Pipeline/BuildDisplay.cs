@@ -172,7 +172,8 @@ internal sealed partial class BuildDisplay : IBuildWatch
         foreach (var (step, running) in _running)
         {
             if (running.IsDue())
-                Say(_terminal.Faint($"build    {Label(step)}: still running after {running.Clock.Elapsed.TotalSeconds:0} s{running.Remark()}"));
+                Say(_terminal.Faint(
+                    $"build    {Label(step)}: still running after {running.Clock.Elapsed.TotalSeconds:0} s{running.Remark()}"));
         }
     }
 

@@ -100,7 +100,8 @@ public sealed partial class DockerTarget
         }
 
         throw new ToolException("dockerd",
-            $"the container name '{instance.Name}' and the {Tries - 1} after it are taken by containers that are not instances of this home: "
+            $"the container name '{instance.Name}' and the {Tries - 1} after it are taken by containers that are not "
+                + "instances of this home: "
                 + $"remove them with 'docker rm -f {instance.Name}'");
     }
 

@@ -34,7 +34,8 @@ public sealed class DockerContext(Func<string, string?> variable, string home)
 
         string? address = AddressOf(name);
         return s_own.Contains(address) ? null
-            : $"the Docker context is '{name}', which leads to {(address is null ? "a place that is not defined on this host" : $"'{address}'")}, and {Cure}"
+            : $"the Docker context is '{name}', "
+                + $"which leads to {(address is null ? "a place that is not defined on this host" : $"'{address}'")}, and {Cure}"
                 + "select it with 'docker context use default', or name the Ingot of that host with INGOT_SERVER";
     }
 

@@ -58,7 +58,8 @@ public sealed record HostNetworks(IReadOnlyList<HostAddress> Addresses, IReadOnl
             catch (Exception e) when (e is IOException or NetworkInformationException)
             {
                 if (left == 0)
-                    throw new ToolException("network", $"could not find out which networks this host is on: {IngotException.ReasonOf(e)}", e);
+                    throw new ToolException(
+                        "network", $"could not find out which networks this host is on: {IngotException.ReasonOf(e)}", e);
             }
         }
     }

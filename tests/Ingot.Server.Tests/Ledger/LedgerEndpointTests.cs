@@ -59,6 +59,8 @@ public sealed class LedgerEndpointTests : IAsyncLifetime
         await _ledger.AppendAsync("tester", [.. SampleEvents.Life(1)]);
         var tile = await _http.GetAsync("/log/tile/0/000.p/30");
         Assert.Contains("immutable", tile.Headers.CacheControl!.ToString(), StringComparison.Ordinal);
+        // It takes a token: no cache that is shared may keep it.
+        Assert.True(tile.Headers.CacheControl.Private);
         Assert.Equal("application/octet-stream", tile.Content.Headers.ContentType!.ToString());
         Assert.True((await _http.GetAsync("/log/checkpoint")).Headers.CacheControl!.NoCache);
     }

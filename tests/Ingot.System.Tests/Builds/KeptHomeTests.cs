@@ -18,9 +18,11 @@ public sealed class KeptHomeTests : IDisposable
     [Fact]
     public async Task AnImageIsBuiltFromTheCacheThatWasKept()
     {
+        Assert.SkipWhen(BuildFixture.Missing is not null, BuildFixture.Missing ?? "");
         var built = await BuildAsync();
         Assert.Equal(BuiltThen, built.GetProperty("digest").GetString());
-        Assert.Equal(3, built.GetProperty("steps").GetProperty("cached").GetInt32());
+        // Commands have had another network since: theirs is made again.
+        Assert.Equal(2, built.GetProperty("steps").GetProperty("cached").GetInt32());
     }
 
     [Fact]

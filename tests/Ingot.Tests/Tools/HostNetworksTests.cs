@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.NetworkInformation;
 using Ingot.Tools;
 
 namespace Ingot.Tests.Tools;
@@ -12,6 +13,21 @@ public sealed class HostNetworksTests
                 "10.0.2.0/24", isInternal: true),
         ],
         [IPNetwork.Parse("192.0.2.0/24"), IPNetwork.Parse("198.51.100.0/24")]);
+
+    [Fact]
+    public void ADeviceThatGoesWhileItIsLookedAtIsLookedAtAgain()
+    {
+        int looks = 0;
+        Assert.Same(s_host, HostNetworks.Settled(() => ++looks < 3 ? throw new DirectoryNotFoundException("veth0") : s_host));
+        Assert.Equal(3, looks);
+    }
+
+    [Fact]
+    public void WhatNeverSettlesIsSaid()
+    {
+        var e = Assert.Throws<ToolException>(() => HostNetworks.Settled(() => throw new NetworkInformationException()));
+        Assert.StartsWith("could not find out which networks this host is on", e.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void NeighboursAreTheHostItsInternalNetworksAndInstances() => Assert.Equal(

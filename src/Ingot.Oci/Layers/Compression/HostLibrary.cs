@@ -2,7 +2,8 @@ using Ingot.Oci.Content;
 
 namespace Ingot.Oci.Layers.Compression;
 
-/// <summary>The libraries of the host that codecs call: a missing one is an error of the host with its cure, and no fault of the program.</summary>
+/// <summary>The libraries of the host that codecs call: a missing one is an error of the host with its cure,
+/// and no fault of the program.</summary>
 internal static class HostLibrary
 {
     /// <summary>What <paramref name="use"/> returns.</summary>

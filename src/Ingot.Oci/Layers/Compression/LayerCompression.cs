@@ -14,7 +14,8 @@ public sealed record LayerCompression
         new("none", null, Content.MediaType.Layer, () => "none", output => new UncompressedStream(output), input => input),
         new("gzip", "zlib1g", Content.MediaType.LayerGzip, () => $"gzip level {GzipLevel}, zlib {ZLib.Version}",
             output => new GzipEncoder(output, GzipLevel), input => new GzipDecoder(input)),
-        new("zstd", "libzstd1", Content.MediaType.LayerZstd, () => $"zstd level {ZstdLevel}, frames of 1 to 4 MiB by content, libzstd {Zstd.Version}",
+        new("zstd", "libzstd1", Content.MediaType.LayerZstd,
+            () => $"zstd level {ZstdLevel}, frames of 1 to 4 MiB by content, libzstd {Zstd.Version}",
             NewZstandard, input => new ZstdDecoder(input)),
     ];
 

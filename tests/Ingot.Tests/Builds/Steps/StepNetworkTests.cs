@@ -16,6 +16,7 @@ public sealed class StepNetworkTests
     [InlineData("nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nnameserver 192.0.2.4\n",
         "nameserver 10.0.2.3\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n")]
     [InlineData("nameserver 192.0.2.1\nnameserver 198.51.100.2\nnameserver 192.0.2.3\n", "nameserver 10.0.2.3\nnameserver 192.0.2.3\n")]
+    [InlineData("nameserver 198.51.100.2\nnameserver 192.0.2.3\n", "nameserver 10.0.2.3\nnameserver 192.0.2.3\n")]
     [InlineData("nameserver not-an-address\nsortlist 1.2.3.4\n", "nameserver 10.0.2.3\n")]
     public void TheResolverOfANamespaceIsTheOneThatIsInIt(string host, string expected) =>
         Assert.Equal(expected, NetworkOfStep.TextFor(host, [IPNetwork.Parse("198.51.100.0/24")]));
