@@ -109,9 +109,9 @@ public static class IngotServer
         builder.Environment.ContentRootFileProvider = new NullFileProvider();
         builder.Environment.WebRootFileProvider = new NullFileProvider();
         builder.Services.AddRouting();
-        builder.Logging.ClearProviders()
-            .AddConsole(console => console.FormatterName = PlainLogFormatter.FormatterName)
-            .AddConsoleFormatter<PlainLogFormatter, ConsoleFormatterOptions>();
+        builder.Logging.ClearProviders().AddConsole(console => console.FormatterName = PlainLogFormatter.FormatterName);
+        // Not AddConsoleFormatter: it reads the formatter's options from the configuration, by reflection.
+        builder.Services.AddSingleton<ConsoleFormatter, PlainLogFormatter>();
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         // Why it did not start is said once, in words, by whoever started it.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);

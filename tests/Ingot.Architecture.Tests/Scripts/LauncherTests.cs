@@ -42,6 +42,22 @@ public sealed class LauncherTests : IDisposable
     }
 
     [Fact]
+    public void ANativeProgramIsBuiltForWhoAsksForIt()
+    {
+        _script.Run("ingot", "a");
+        Assert.DoesNotContain("IngotNative", _script.Read("compiled"), StringComparison.Ordinal);
+        var asked = new Dictionary<string, string> { ["INGOT_NATIVE"] = "1" };
+        Assert.Equal("[b]", _script.Run(asked, "ingot", "b").Output);
+        Assert.Contains("-p:IngotNative=true", _script.Read("compiled"), StringComparison.Ordinal);
+        Assert.Equal(2, Builds);
+
+        // It is there: whoever does not ask has it too.
+        _script.Run(asked, "ingot", "c");
+        _script.Run("ingot", "d");
+        Assert.Equal(2, Builds);
+    }
+
+    [Fact]
     public void ABuildSaysWhatItIsDoing()
     {
         _script.Write("src/Ingot.Cli/Ingot.Cli.csproj", "");

@@ -53,7 +53,12 @@ internal sealed class Script : IDisposable
 
     public ScriptResult Run(string program, params string[] arguments) => Wait(Start(program, arguments));
 
-    public Process Start(string program, params string[] arguments)
+    public ScriptResult Run(IReadOnlyDictionary<string, string> variables, string program, params string[] arguments) =>
+        Wait(Start(variables, program, arguments));
+
+    public Process Start(string program, params string[] arguments) => Start(new Dictionary<string, string>(), program, arguments);
+
+    public Process Start(IReadOnlyDictionary<string, string> variables, string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(program.StartsWith('/') ? program : PathOf(program), arguments)
         {
@@ -64,6 +69,8 @@ internal sealed class Script : IDisposable
         start.Environment.Clear();
         start.Environment["PATH"] = PathOf("bin");
         start.Environment["HERE"] = Directory;
+        foreach (var (name, value) in variables)
+            start.Environment[name] = value;
         start.Environment["SUITE_TIME_LIMIT"] = "1s";
         return Process.Start(start)!;
     }
